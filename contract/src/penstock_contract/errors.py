@@ -1,0 +1,128 @@
+"""One table of everything that can go wrong: code, HTTP status, OpenAI error type, retryable.
+
+Raised where it is known as `PenstockError`, carried between processes as `ErrorDetail`, translated once at the edge.
+A message never holds a provider's body, a key, a prompt or a path of this machine.
+"""
+
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+ErrorCode = Literal[
+    "invalid_request",
+    "request_too_large",
+    "not_found",
+    "method_not_allowed",
+    "model_not_found",
+    "model_not_ready",
+    "queue_full",
+    "queue_timeout",
+    "broker_unavailable",
+    "draining",
+    "first_token_timeout",
+    "idle_timeout",
+    "request_timeout",
+    "provider_auth_failed",
+    "provider_model_not_found",
+    "provider_rate_limited",
+    "provider_rejected",
+    "context_length_exceeded",
+    "content_policy_violation",
+    "provider_unavailable",
+    "provider_stream_broken",
+    "unsupported_by_provider",
+    "worker_lost",
+    "stream_lost",
+    "cancelled",
+    "slow_client",
+    "internal_error",
+]
+
+
+class ErrorKind(NamedTuple):
+    """What a code means at the edge. `type` is OpenAI's error type, `retryable` steers `x-should-retry`."""
+
+    status: int
+    type: str
+    retryable: bool
+
+
+ERRORS: dict[ErrorCode, ErrorKind] = {
+    "invalid_request": ErrorKind(400, "invalid_request_error", False),
+    "request_too_large": ErrorKind(413, "invalid_request_error", False),
+    "not_found": ErrorKind(404, "invalid_request_error", False),
+    "method_not_allowed": ErrorKind(405, "invalid_request_error", False),
+    "model_not_found": ErrorKind(404, "invalid_request_error", False),
+    "model_not_ready": ErrorKind(503, "service_unavailable_error", True),
+    "queue_full": ErrorKind(429, "rate_limit_error", True),
+    "queue_timeout": ErrorKind(503, "service_unavailable_error", True),
+    "broker_unavailable": ErrorKind(503, "service_unavailable_error", True),
+    "draining": ErrorKind(503, "service_unavailable_error", True),
+    "first_token_timeout": ErrorKind(504, "timeout_error", True),
+    "idle_timeout": ErrorKind(504, "timeout_error", True),
+    "request_timeout": ErrorKind(504, "timeout_error", False),
+    "provider_auth_failed": ErrorKind(502, "api_error", False),
+    "provider_model_not_found": ErrorKind(502, "api_error", False),
+    "provider_rate_limited": ErrorKind(429, "rate_limit_error", True),
+    "provider_rejected": ErrorKind(400, "invalid_request_error", False),
+    "context_length_exceeded": ErrorKind(400, "invalid_request_error", False),
+    "content_policy_violation": ErrorKind(400, "invalid_request_error", False),
+    "provider_unavailable": ErrorKind(502, "api_error", True),
+    "provider_stream_broken": ErrorKind(502, "api_error", True),
+    "unsupported_by_provider": ErrorKind(400, "invalid_request_error", False),
+    "worker_lost": ErrorKind(502, "api_error", True),
+    "stream_lost": ErrorKind(502, "api_error", True),
+    "cancelled": ErrorKind(499, "api_error", False),
+    "slow_client": ErrorKind(499, "api_error", False),
+    "internal_error": ErrorKind(500, "api_error", False),
+}
+
+
+class ErrorDetail(Struct, frozen=True, array_like=True, gc=False):
+    """An error as it crosses a process boundary; `param` is the path of the offending field, as OpenAI names it."""
+
+    code: ErrorCode
+    message: str
+    param: str | None = None
+    retry_after_s: float | None = None
+
+
+class PenstockError(Exception):
+    """The one error type that crosses module boundaries; `detail.code` is a key of `ERRORS`."""
+
+    def __init__(
+        self, code: ErrorCode, message: str, *, param: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.detail = ErrorDetail(code, message, param, retry_after_s)
+
+    @property
+    def code(self) -> ErrorCode:
+        return self.detail.code
+
+    @property
+    def kind(self) -> ErrorKind:
+        return ERRORS[self.detail.code]
+
+    @classmethod
+    def of(cls, detail: ErrorDetail) -> "PenstockError":
+        return cls(detail.code, detail.message, param=detail.param, retry_after_s=detail.retry_after_s)
+
+
+class ErrorObject(Struct, frozen=True):
+    """The inside of `ErrorBody`; the four keys that OpenAI's SDKs read (nested: a flat one is swallowed, wire.md §1.3)."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(Struct, frozen=True):
+    """The one error shape that clients see, in a response body and in a stream."""
+
+    error: ErrorObject
+
+    @classmethod
+    def of(cls, detail: ErrorDetail) -> "ErrorBody":
+        return cls(ErrorObject(detail.message, ERRORS[detail.code].type, detail.param, detail.code))

@@ -1,0 +1,138 @@
+"""What a client gets back, per door. Streams of the seed's wire are `ChatChunk`s; OpenAI's are `ChatCompletionChunk`s."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from penstock_contract.events import FinishReason
+from penstock_contract.messages import ToolCall
+
+
+class ChatChunk(Struct, frozen=True):
+    """One event of `/api/chat` and `/api/generate`; the stream ends with `data: [DONE]`."""
+
+    text: str
+
+
+class EmbedResponse(Struct, frozen=True):
+    embedding: list[float]
+    dimensions: int
+
+
+class Health(Struct, frozen=True):
+    status: Literal["ok"]
+    runtime: str
+
+
+class Readiness(Struct, frozen=True):
+    ready: bool
+    reason: str
+
+
+class PromptTokensDetails(Struct, frozen=True):
+    cached_tokens: int = 0
+
+
+class CompletionTokensDetails(Struct, frozen=True):
+    reasoning_tokens: int = 0
+
+
+class CompletionUsage(Struct, frozen=True):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class AssistantMessage(Struct, frozen=True):
+    """`tool_calls` is left out, not null, when there are none: OpenAI's schema asks for it."""
+
+    content: str | None
+    refusal: str | None = None
+    role: Literal["assistant"] = "assistant"
+    tool_calls: list[ToolCall] | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+
+
+class Choice(Struct, frozen=True):
+    message: AssistantMessage
+    finish_reason: FinishReason
+    index: int = 0
+    logprobs: None = None
+
+
+class ChatCompletion(Struct, frozen=True):
+    id: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: CompletionUsage | UnsetType = UNSET
+    object: Literal["chat.completion"] = "chat.completion"
+
+
+class FunctionCallDelta(Struct, frozen=True):
+    arguments: str
+    name: str | UnsetType = UNSET
+
+
+class ToolCallChunk(Struct, frozen=True):
+    index: int
+    function: FunctionCallDelta
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+
+
+class Delta(Struct, frozen=True):
+    role: Literal["assistant"] | UnsetType = UNSET
+    content: str | None | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCallChunk] | UnsetType = UNSET
+
+
+class ChunkChoice(Struct, frozen=True):
+    delta: Delta
+    finish_reason: FinishReason | None = None
+    index: int = 0
+    logprobs: None = None
+
+
+class ChatCompletionChunk(Struct, frozen=True):
+    id: str
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: CompletionUsage | None | UnsetType = UNSET
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+
+
+class EmbeddingObject(Struct, frozen=True):
+    """`embedding` is base64 of little-endian float32 when the request asked for it."""
+
+    index: int
+    embedding: list[float] | str
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingUsage(Struct, frozen=True):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsResponse(Struct, frozen=True):
+    data: list[EmbeddingObject]
+    model: str
+    usage: EmbeddingUsage
+    object: Literal["list"] = "list"
+
+
+class Model(Struct, frozen=True):
+    id: str
+    created: int
+    owned_by: str
+    object: Literal["model"] = "model"
+
+
+class ModelList(Struct, frozen=True):
+    data: list[Model]
+    object: Literal["list"] = "list"

@@ -1,0 +1,21 @@
+"""W3C trace context into and out of the headers of a message or an HTTP request."""
+
+from collections.abc import Mapping
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+def headers_of(span: Span) -> dict[str, str]:
+    """`traceparent` and `tracestate` of `span`; empty when tracing is off."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier, set_span_in_context(span))
+    return carrier
+
+
+def context_of(headers: Mapping[str, str]) -> Context:
+    """The remote parent in `headers`, or an empty context."""
+    return _PROPAGATOR.extract(headers, Context())

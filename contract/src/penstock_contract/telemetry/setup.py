@@ -1,0 +1,82 @@
+"""Turns the standard `OTEL_*` variables into a tracer and a meter; off means no-op objects and no SDK import.
+
+Traces and metrics go out over OTLP/HTTP when an endpoint (or `OTEL_*_EXPORTER=otlp`) is set. A gateway also has a
+Prometheus reader. The exporters read endpoint, headers, sampling and resource variables themselves.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+from opentelemetry.metrics import Meter, NoOpMeterProvider
+from opentelemetry.trace import NoOpTracerProvider, Tracer
+
+SCOPE = "penstock"
+Signal = Literal["traces", "metrics"]
+
+
+class Telemetry(Struct, frozen=True):
+    """`close` flushes what is not sent yet; it may take as long as the exporter's timeout."""
+
+    tracer: Tracer
+    meter: Meter
+    close: Callable[[], None]
+
+
+def enabled(signal: Signal, environ: Mapping[str, str]) -> bool:
+    """Whether `signal` leaves this process over OTLP."""
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    exporter = environ.get(f"OTEL_{signal.upper()}_EXPORTER")
+    if exporter is not None:
+        return exporter == "otlp"
+    return "OTEL_EXPORTER_OTLP_ENDPOINT" in environ or f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT" in environ
+
+
+def configure(service: str, environ: Mapping[str, str], *, prometheus: bool = False) -> Telemetry:
+    """Build the process's telemetry; call once, from a composition root."""
+    closers: list[Callable[[], object]] = []
+    tracer = NoOpTracerProvider().get_tracer(SCOPE)
+    meter = NoOpMeterProvider().get_meter(SCOPE)
+    if enabled("traces", environ):
+        tracer, close = _tracer(service)
+        closers.append(close)
+    otlp_metrics = enabled("metrics", environ)
+    if otlp_metrics or (prometheus and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"):
+        meter, close = _meter(service, otlp=otlp_metrics, prometheus=prometheus)
+        closers.append(close)
+
+    def close_all() -> None:
+        for closer in closers:
+            closer()
+
+    return Telemetry(tracer, meter, close_all)
+
+
+def _tracer(service: str) -> tuple[Tracer, Callable[[], object]]:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - only when on
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider.get_tracer(SCOPE), provider.shutdown
+
+
+def _meter(service: str, *, otlp: bool, prometheus: bool) -> tuple[Meter, Callable[[], object]]:
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - only when on
+    from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+
+    readers: list[MetricReader] = []
+    if prometheus:
+        from opentelemetry.exporter.prometheus import PrometheusMetricReader  # noqa: PLC0415
+
+        readers.append(PrometheusMetricReader())
+    if otlp:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+
+        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
+    provider = MeterProvider(readers, resource=Resource.create({"service.name": service}))
+    return provider.get_meter(SCOPE), provider.shutdown

@@ -1,0 +1,211 @@
+"""From a validated request to an open stream: publish, wait for the first event, give back the queue's place.
+
+    1. Register the stream, so that no frame can come too early.
+    2. Publish to the route's queue; a full queue or an absent broker is an error with a real status.
+    3. Wait for the first event, a failure, or the time to commit; a client that leaves ends the wait.
+
+Whoever gets an `OpenStream` closes it.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Coroutine
+from typing import Any
+
+from litestar.types import Receive
+from opentelemetry.trace import SpanKind, Tracer
+from penstock_contract import codec, subjects
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.queue import QueuedMessage, enqueue, withdraw
+from penstock_contract.catalogue import Resolution
+from penstock_contract.clock import Clock
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.frames import Stop
+from penstock_contract.requests import InferenceRequest, Operation
+from penstock_contract.telemetry import names
+from penstock_contract.telemetry.propagation import headers_of
+
+from penstock_gateway.live import LiveStream
+from penstock_gateway.observation import Observer
+from penstock_gateway.protocol import ClientConnection
+from penstock_gateway.renderers.renderer import Renderer
+from penstock_gateway.settings import GatewaySettings
+from penstock_gateway.table import StreamTable
+
+
+class OpenStream:
+    """A stream whose answer has begun (or whose commit deadline has passed), and its client."""
+
+    def __init__(
+        self, dispatcher: "Dispatcher", stream: LiveStream, resolution: Resolution, message: QueuedMessage
+    ) -> None:
+        self.stream = stream
+        self.resolution = resolution
+        self.message = message
+        self.client_gone: asyncio.Task[None] | None = None
+        self.connection: ClientConnection | None = None
+        self._dispatcher = dispatcher
+
+    @property
+    def client_buffer_bytes_max(self) -> int:
+        return self._dispatcher.settings.client_buffer_bytes_max
+
+    def write_to(self, connection: ClientConnection) -> None:
+        connection.bound(self.client_buffer_bytes_max)
+        self.connection = connection
+        self.stream.attach(connection)
+
+    async def finished(self) -> None:
+        """Wait for the stream's end, or for its client to leave."""
+        await self._dispatcher.wait(self.stream.done, self.client_gone)
+        error = self.stream.error
+        if error is not None and error.code == "slow_client" and self.connection is not None:
+            self.connection.abort()
+
+    async def close(self) -> None:
+        await self._dispatcher.close(self)
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        connection: Connection,
+        table: StreamTable,
+        tracer: Tracer,
+        observer: Observer,
+        clock: Clock,
+        *,
+        gateway: str,
+    ) -> None:
+        self.settings = settings
+        self._connection = connection
+        self._table = table
+        self._tracer = tracer
+        self._observer = observer
+        self._clock = clock
+        self._gateway = gateway
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(
+        self, resolution: Resolution, operation: Operation, renderer: Renderer, request_id: str, receive: Receive
+    ) -> OpenStream:
+        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        entry = resolution.entry
+        loop = asyncio.get_running_loop()
+        stream = LiveStream(secrets.randbits(63), request_id, entry.key, entry.spec.limits, renderer, loop.time())
+        self._table.add(stream)
+        self._observer.stream_opened()
+        try:
+            message = await self._publish(resolution, operation, stream)
+        except BaseException as error:
+            self._table.remove(stream)
+            if isinstance(error, PenstockError):
+                stream.error = error.detail
+            self._observer.stream_ended(stream, resolution, loop.time())
+            raise
+        opened = OpenStream(self, stream, resolution, message)
+        opened.client_gone = asyncio.create_task(_until_client_gone(receive))
+        try:
+            await self.wait(stream.first, opened.client_gone)
+            if not stream.first.done():
+                raise PenstockError("cancelled", "the client went away")  # noqa: TRY301
+            await stream.first
+        except BaseException:
+            await self.close(opened)
+            raise
+        return opened
+
+    async def collect(
+        self, resolution: Resolution, operation: Operation, collector: Renderer, request_id: str, receive: Receive
+    ) -> None:
+        """Feed a whole answer to `collector`. Raises `PenstockError`, also for a failure midway."""
+        opened = await self.open(resolution, operation, collector, request_id, receive)
+        try:
+            opened.stream.commit()
+            await opened.finished()
+        finally:
+            await self.close(opened)
+        if opened.stream.error is not None:
+            raise PenstockError.of(opened.stream.error)
+
+    async def wait(self, future: asyncio.Future[None], client_gone: asyncio.Task[None] | None) -> None:
+        """Until `future` is done or the client is gone; looks at neither's result."""
+        waiting: list[asyncio.Future[None]] = [future] if client_gone is None else [future, client_gone]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def close(self, opened: OpenStream) -> None:
+        """End the stream's work everywhere, unless it has ended by itself."""
+        stream = opened.stream
+        self._table.remove(stream)
+        if opened.client_gone is not None:
+            opened.client_gone.cancel()
+        if not stream.ended_by_worker:
+            stream.error = stream.error or ErrorDetail("cancelled", "the client went away")
+            # A task of its own: the handler that calls this may be cancelled itself.
+            self.spawn(self.abandon(stream, opened.resolution, opened.message))
+        self._observer.stream_ended(stream, opened.resolution, asyncio.get_running_loop().time())
+
+    async def abandon(self, stream: LiveStream, resolution: Resolution, message: QueuedMessage | None) -> None:
+        """Tell whoever serves the request that nobody wants it, and take it out of the queue."""
+        entry = resolution.entry
+        if stream.worker is not None:
+            subject = subjects.control(entry.namespace, entry.name, stream.worker)
+        else:
+            # Perhaps a worker has just taken it and we do not know which.
+            subject = subjects.control_all(entry.namespace, entry.name)
+        await self._connection.publish(subject, codec.encode(Stop(stream.id)))
+        if not stream.started and message is not None:
+            await withdraw(self._connection, message)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Wait for the last words to workers."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
+
+    async def _publish(self, resolution: Resolution, operation: Operation, stream: LiveStream) -> QueuedMessage:
+        entry, limits = resolution.entry, resolution.entry.spec.limits
+        now = self._clock.unix()
+        request = InferenceRequest(
+            id=stream.request_id,
+            stream=stream.id,
+            gateway=self._gateway,
+            tenant=subjects.ANONYMOUS_TENANT,
+            model=resolution.model,
+            published_at=now,
+            deadline_at=now + limits.request_timeout_seconds,
+            operation=operation,
+        )
+        subject = subjects.request(entry.namespace, entry.name, subjects.ANONYMOUS_TENANT)
+        queue = subjects.queue(entry.namespace, entry.name)
+        with self._tracer.start_as_current_span(
+            f"send {queue}",
+            kind=SpanKind.PRODUCER,
+            attributes={
+                names.MESSAGING_SYSTEM: "nats",
+                names.MESSAGING_OPERATION: "send",
+                names.MESSAGING_DESTINATION: queue,
+                names.MESSAGING_ID: stream.request_id,
+                names.REQUEST_ID: stream.request_id,
+            },
+            record_exception=False,
+        ) as span:
+            return await enqueue(
+                self._connection,
+                subject,
+                codec.encode(request),
+                message_id=stream.request_id,
+                headers=headers_of(span),
+            )
+
+
+async def _until_client_gone(receive: Receive) -> None:
+    with contextlib.suppress(OSError):
+        while (await receive())["type"] != "http.disconnect":
+            pass

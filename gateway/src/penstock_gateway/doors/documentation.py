@@ -1,0 +1,32 @@
+"""What OpenAPI should say where Litestar cannot know it: streams are `text/event-stream`, errors have one shape."""
+
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from penstock_contract.errors import ErrorBody
+from penstock_contract.responses import ChatChunk, ChatCompletion
+
+SSE_SEED = ResponseSpec(
+    ChatChunk,
+    description='Server-sent events: one `data: {"text": …}` per piece, then `data: [DONE]`; '
+    "`event: error` with the error object if it fails midway",
+    media_type="text/event-stream",
+    examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
+)
+CHAT_COMPLETION = ResponseSpec(
+    ChatCompletion,
+    description="The completion; with `stream: true` server-sent events (`text/event-stream`) of "
+    "`chat.completion.chunk` objects, ended by `data: [DONE]`",
+    media_type="application/json",
+)
+ERRORS = {
+    status: ResponseSpec(ErrorBody, description=description, generate_examples=False)
+    for status, description in {
+        400: "The request is invalid; `param` names the field",
+        404: "The model does not exist",
+        413: "The body is too large",
+        429: "The queue or the provider's rate limit is full; see `retry-after`",
+        502: "The provider failed",
+        503: "No worker took the request in time, or the broker is away; see `retry-after`",
+        504: "The provider's first token came too late",
+    }.items()
+}

@@ -1,0 +1,37 @@
+"""Doors for operators: alive, ready, metrics."""
+
+import platform
+from importlib.metadata import version
+
+from litestar import Response, get
+from penstock_contract.broker.connection import Connection
+from penstock_contract.catalogue import Catalogue
+from penstock_contract.responses import Health, Readiness
+
+RUNTIME = f"penstock/{version('penstock-gateway')} python/{platform.python_version()}"
+
+
+@get("/health", sync_to_thread=False)
+def health() -> Health:
+    """Alive: the process answers."""
+    return Health("ok", RUNTIME)
+
+
+@get("/ready", sync_to_thread=False)
+def ready(connection: Connection, catalogue: Catalogue) -> Response[Readiness]:
+    """Ready: requests can be served; 503 with the reason if not."""
+    if not connection.connected:
+        reason = "the message broker is away"
+    elif not catalogue.loaded:
+        reason = "the catalogue of routes is not loaded"
+    else:
+        return Response(Readiness(True, "ok"))
+    return Response(Readiness(False, reason), status_code=503)
+
+
+@get("/metrics", include_in_schema=False, sync_to_thread=False)
+def metrics() -> Response[bytes]:
+    """Prometheus text format."""
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - only if somebody asks
+
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,60 @@
+"""Around every request, before Litestar sees it: a request id, a server span, and what Litestar cannot wrap itself.
+
+Outermost, because Litestar answers unknown paths outside its own middleware, and those need ids too.
+"""
+
+import http
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from penstock_contract.telemetry import names
+from penstock_contract.telemetry.propagation import context_of
+
+from penstock_gateway.request_id import new_request_id
+
+SCOPE_KEY = "penstock.request_id"
+
+log = structlog.get_logger("penstock.gateway")
+
+
+def request_id_of(scope: Scope) -> str:
+    return str(scope.get(SCOPE_KEY, ""))
+
+
+class Envelope:
+    """`x-request-id` is what OpenAI's SDKs read, `request-id` what Anthropic's do."""
+
+    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
+        self._app = app
+        self._tracer = tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_request_id()
+        scope[SCOPE_KEY] = request_id  # type: ignore[literal-required, typeddict-unknown-key]
+        id_headers = [(b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        with self._tracer.start_as_current_span(
+            scope["method"],
+            context=context_of(headers),
+            kind=SpanKind.SERVER,
+            attributes={names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id},
+            record_exception=False,
+        ) as span:
+
+            async def send_with_ids(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], *id_headers]
+                    status = message["status"]
+                    span.set_attribute(names.HTTP_STATUS, status)
+                    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+                        span.set_status(StatusCode.ERROR)
+                await send(message)
+
+            await self._app(scope, receive, send_with_ids)
+            template = scope.get("path_template") or "unmatched"
+            span.update_name(f"{scope['method']} {template}")
+            span.set_attribute(names.HTTP_ROUTE, str(template))

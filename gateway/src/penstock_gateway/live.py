@@ -1,0 +1,228 @@
+"""The gateway's hot path: a frame comes in, its bytes go to the client's connection, in one call chain.
+
+No object, no task wake-up and no ASGI call per token (measured: 19.9 against 34.3 CPU-µs per token with ASGI sends).
+Its invariants:
+
+- `feed` never awaits and never raises; what is wrong with a frame ends the stream or is ignored;
+- bytes go to exactly one place: the waiting list until a `Writer` is attached, then that writer;
+- the stream ends once: `done` is resolved then, and nothing is written after it;
+- an attempt replaces an earlier one only before the first event, so nobody hears two answers mixed.
+"""
+
+import asyncio
+from typing import Protocol
+
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
+from penstock_contract.route import LimitsSpec
+from penstock_contract.stream import IllegalEvent, Phase, SequenceGap, StreamState
+
+from penstock_gateway.renderers.renderer import Renderer
+
+
+class Writer(Protocol):
+    """Where a stream's bytes go."""
+
+    def write(self, data: bytes) -> bool:
+        """False when the client has too much unread: nothing was written."""
+        ...
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the client has stopped reading."""
+        ...
+
+
+class LiveStream:
+    """One open request, from its publication to its end; times are event-loop times."""
+
+    __slots__ = (
+        "_pending",
+        "_renderer",
+        "_state",
+        "_writer",
+        "accepted_at",
+        "active_at",
+        "attach_asked_at",
+        "attempt",
+        "committed",
+        "deltas",
+        "done",
+        "ended_by_worker",
+        "error",
+        "finished",
+        "first",
+        "first_delta_at",
+        "gap_since",
+        "id",
+        "limits",
+        "opened_at",
+        "provider",
+        "published_at",
+        "queued_s",
+        "request_id",
+        "route",
+        "stalled_since",
+        "usage",
+        "worker",
+        "written_at",
+    )
+
+    def __init__(
+        self, id_: int, request_id: str, route: str, limits: LimitsSpec, renderer: Renderer, now: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.id = id_
+        self.request_id = request_id
+        self.route = route
+        self.limits = limits
+        self.attempt = 0
+        self.worker: str | None = None
+        self.provider: str | None = None
+        self.queued_s: float | None = None
+        self.first: asyncio.Future[None] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.committed = False
+        self.error: ErrorDetail | None = None
+        self.usage: UsageReported | None = None
+        self.finished: Finished | None = None
+        self.deltas = 0
+        self.opened_at = self.published_at = self.active_at = self.written_at = now
+        self.ended_by_worker = False
+        self.stalled_since: float | None = None
+        self.accepted_at: float | None = None
+        self.first_delta_at: float | None = None
+        self.gap_since: float | None = None
+        self.attach_asked_at = now
+        self._state = StreamState()
+        self._renderer = renderer
+        self._pending: list[bytes] = []
+        self._writer: Writer | None = None
+
+    @property
+    def started(self) -> bool:
+        return self._state.phase not in (Phase.NEW, Phase.ACCEPTED)
+
+    @property
+    def next_seq(self) -> int:
+        return self._state.next_seq
+
+    def feed(self, attempt: int, seq: int, event: Event, now: float) -> None:
+        """Take the next frame of this stream."""
+        if self.done.done() or (attempt != self.attempt and not self._new_attempt(attempt)):
+            return
+        try:
+            if not self._state.accept(seq, event):
+                return
+        except SequenceGap:
+            if self.gap_since is None:
+                self.gap_since = now
+            return
+        except IllegalEvent:
+            self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
+            return
+        self.active_at = now
+        self.gap_since = None
+        if type(event) is TextDelta:
+            self.deltas += 1
+            if self.first_delta_at is None:
+                self.first_delta_at = now
+            self._write(self._renderer.render(event))
+        else:
+            self._feed_rare(event, now)
+
+    def fail(self, error: ErrorDetail) -> None:
+        """End the stream with `error`: as an HTTP status if nothing is committed yet, else as the dialect's event."""
+        if self.done.done():
+            return
+        self.error = error
+        if not self.first.done() and not self.committed:
+            self.first.set_exception(PenstockError.of(error))
+            self.first.exception()  # looked at: its client may be gone
+        else:
+            self._write(self._renderer.render(Failed(error)))
+        self._end()
+
+    def commit(self) -> None:
+        """Stop waiting for a first event: from now on the client has its 200 and errors are events."""
+        self.committed = True
+        if not self.first.done():
+            self.first.set_result(None)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the client has stopped reading."""
+        return self._writer is not None and self._writer.stalled
+
+    def attach(self, writer: Writer) -> None:
+        """Write what waits, and from now on everything, to `writer`."""
+        self._writer = writer
+        if self._pending:
+            pending, self._pending = b"".join(self._pending), []
+            self._deliver(pending)
+
+    def ping(self, data: bytes, now: float) -> None:
+        """Write a keep-alive, if somebody listens."""
+        self.written_at = now
+        if self._writer is not None and not self.done.done():
+            self._writer.write(data)
+
+    def forget_worker(self, now: float) -> None:
+        """The worker died before its first event; the queue gives the request to another."""
+        self.worker = None
+        self.accepted_at = None
+        self.published_at = now
+
+    def _new_attempt(self, attempt: int) -> bool:
+        if attempt < self.attempt or self.started:
+            return False
+        self.attempt = attempt
+        self._state = StreamState()
+        return True
+
+    def _feed_rare(self, event: Event, now: float) -> None:
+        match event:
+            case Accepted():
+                self.worker = event.worker
+                self.queued_s = event.queued_s
+                self.accepted_at = now
+            case Started():
+                self.provider = event.provider
+                self.commit()
+            case Failed():
+                self.ended_by_worker = True
+                self.fail(event.error)
+            case Finished():
+                self.ended_by_worker = True
+                self.finished = event
+                self._write(self._renderer.render(event))
+                self._end()
+            case UsageReported():
+                self.usage = event
+                self._write(self._renderer.render(event))
+            case _:
+                self.deltas += 1
+                if self.first_delta_at is None:
+                    self.first_delta_at = now
+                self._write(self._renderer.render(event))
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._writer is None:
+            self._pending.append(data)
+        else:
+            self._deliver(data)
+
+    def _deliver(self, data: bytes) -> None:
+        assert self._writer is not None
+        self.written_at = self.active_at
+        if not self._writer.write(data) and not self.done.done():
+            self.error = ErrorDetail("slow_client", "the client did not read its answer")
+            self._end()
+
+    def _end(self) -> None:
+        if not self.first.done():
+            self.first.set_result(None)
+        if not self.done.done():
+            self.done.set_result(None)

@@ -1,0 +1,78 @@
+"""Every failure before the first byte, in the one error shape with its real HTTP status.
+
+What Litestar raises is translated here; what it says about its inside stays inside.
+"""
+
+import math
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, PenstockError
+
+from penstock_gateway.envelope import request_id_of
+from penstock_gateway.observation import Observer
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Problems:
+    """The app's exception handlers."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def penstock(self, request: Request[Any, Any, Any], error: PenstockError) -> Response[ErrorBody]:
+        del request
+        return respond(error.detail)
+
+    def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+        detail = translate(error, f"{request.method} {request.url.path}")
+        self._observer.request_refused(detail.code)
+        headers = {"allow": error.headers["allow"]} if error.headers and "allow" in error.headers else {}
+        return respond(detail, headers)
+
+    def unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+        log.error("gateway.unexpected_error", request_id=request_id_of(request.scope), exc_info=error)
+        self._observer.request_refused("internal_error")
+        return respond(ErrorDetail("internal_error", "internal error"))
+
+
+def respond(detail: ErrorDetail, headers: dict[str, str] | None = None) -> Response[ErrorBody]:
+    """`retry-after` in whole seconds (RFC 9110 §10.2.3), `-ms` beside it for the SDKs that read it."""
+    kind = ERRORS[detail.code]
+    all_headers = {"x-should-retry": "true" if kind.retryable else "false", **(headers or {})}
+    if detail.retry_after_s is not None:
+        all_headers["retry-after"] = str(math.ceil(detail.retry_after_s))
+        all_headers["retry-after-ms"] = str(math.ceil(detail.retry_after_s * 1000))
+    return Response(ErrorBody.of(detail), status_code=kind.status, headers=all_headers, media_type="application/json")
+
+
+def translate(error: HTTPException, asked: str) -> ErrorDetail:
+    """What a Litestar exception means in our words."""
+    if isinstance(error, ValidationException):
+        return _validation(error)
+    if isinstance(error, NotFoundException):
+        return ErrorDetail("not_found", f"there is nothing at {asked}")
+    if isinstance(error, MethodNotAllowedException):
+        return ErrorDetail("method_not_allowed", f"{asked} is not allowed")
+    if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+        return ErrorDetail("request_too_large", "the request's body is too large")
+    if isinstance(error, ClientException):
+        return ErrorDetail("invalid_request", "the request's body is not valid JSON")
+    return ErrorDetail("internal_error", "internal error")
+
+
+def _validation(error: ValidationException) -> ErrorDetail:
+    first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    field = first.get("key") if isinstance(first, dict) else None
+    reason = str(first.get("message", "invalid")) if isinstance(first, dict) else "invalid"
+    return ErrorDetail("invalid_request", f"{field}: {reason}" if field else reason, param=field)

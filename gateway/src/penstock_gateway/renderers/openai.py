@@ -1,0 +1,220 @@
+"""OpenAI's chat wire, as its SDKs and everybody else's parsers accept it (wire.md §1.1, §1.3).
+
+No `id:`, no `retry:`, no event without data. The role comes with the first real piece, as a role-only chunk makes
+tools report a false time to first token. Errors are nested: a flat one is swallowed by openai-python.
+"""
+
+import base64
+from array import array
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+from penstock_contract.errors import PenstockError
+from penstock_contract.events import (
+    Embedded,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_contract.messages import FunctionCall, ToolCall
+from penstock_contract.responses import (
+    AssistantMessage,
+    ChatCompletion,
+    ChatCompletionChunk,
+    Choice,
+    ChunkChoice,
+    CompletionTokensDetails,
+    CompletionUsage,
+    Delta,
+    EmbeddingObject,
+    EmbeddingsResponse,
+    EmbeddingUsage,
+    FunctionCallDelta,
+    PromptTokensDetails,
+    ToolCallChunk,
+)
+
+from penstock_gateway.renderers.renderer import DONE, data_event, encode_json, error_json
+
+
+class ChatStreamRenderer:
+    """Text deltas, nearly all there is to render, are put together from bytes made once per stream."""
+
+    __slots__ = ("_created", "_id", "_include_usage", "_role_sent", "_tail", "_text_head", "_usage", "model")
+
+    def __init__(self, id_: str, created: int, model: str, *, include_usage: bool) -> None:
+        self._id = id_
+        self._created = created
+        self.model = model
+        self._include_usage = include_usage
+        self._role_sent = False
+        self._usage: UsageReported | None = None
+        self._text_head = (
+            b'data: {"id":%b,"created":%d,"model":%b,"object":"chat.completion.chunk","choices":[{"index":0,"delta":{'
+            % (encode_json(id_), created, encode_json(model))
+        )
+        # OpenAI sends a null usage on every chunk but the last when usage was asked for.
+        usage = b',"usage":null' if include_usage else b""
+        self._tail = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
+
+    def render(self, event: Event) -> bytes:
+        if type(event) is not TextDelta:
+            return self._render_rare(event)
+        if self._role_sent:
+            return self._text_head + b'"content":' + encode_json(event.text) + self._tail
+        self._role_sent = True
+        return self._text_head + b'"role":"assistant","content":' + encode_json(event.text) + self._tail
+
+    def _render_rare(self, event: Event) -> bytes:
+        match event:
+            case ReasoningDelta():
+                return self._chunk(Delta(self._role(), reasoning_content=event.text))
+            case ToolCallDelta():
+                return self._chunk(Delta(self._role(), tool_calls=[_tool_call_chunk(event)]))
+            case UsageReported():
+                self._usage = event
+                return b""
+            case Finished():
+                return self._chunk(Delta(self._role()), event.reason) + self._usage_chunk() + DONE
+            case Failed():
+                return b"data: " + error_json(event.error) + b"\n\n"
+            case _:
+                return b""
+
+    def _role(self) -> Literal["assistant"] | UnsetType:
+        if self._role_sent:
+            return UNSET
+        self._role_sent = True
+        return "assistant"
+
+    def _chunk(self, delta: Delta, finish_reason: FinishReason | None = None) -> bytes:
+        return data_event(
+            ChatCompletionChunk(
+                self._id,
+                self._created,
+                self.model,
+                [ChunkChoice(delta, finish_reason)],
+                usage=None if self._include_usage else UNSET,
+            )
+        )
+
+    def _usage_chunk(self) -> bytes:
+        if not self._include_usage or self._usage is None:
+            return b""
+        return data_event(
+            ChatCompletionChunk(self._id, self._created, self.model, [], usage=completion_usage(self._usage))
+        )
+
+
+class ChatCollector:
+    """Keeps a whole answer for a client that did not ask for a stream."""
+
+    def __init__(self, id_: str, created: int, model: str) -> None:
+        self._id = id_
+        self._created = created
+        self._model = model
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+        self._usage: UsageReported | None = None
+        self._reason: FinishReason = "stop"
+        self._error: PenstockError | None = None
+
+    def render(self, event: Event) -> bytes:
+        match event:
+            case TextDelta():
+                self._text.append(event.text)
+            case ReasoningDelta():
+                self._reasoning.append(event.text)
+            case ToolCallDelta():
+                _, _, arguments = self._calls.setdefault(event.index, (event.id or "", event.name or "", []))
+                arguments.append(event.arguments)
+            case UsageReported():
+                self._usage = event
+            case Finished():
+                self._reason = event.reason
+            case Failed():
+                self._error = PenstockError.of(event.error)
+        return b""
+
+    def completion(self) -> ChatCompletion:
+        """The answer. Raises `PenstockError` if the stream failed midway: half an answer is none."""
+        if self._error is not None:
+            raise self._error
+        calls = [
+            ToolCall(id_, FunctionCall(name, "".join(arguments)))
+            for _, (id_, name, arguments) in sorted(self._calls.items())
+        ]
+        text = "".join(self._text)
+        message = AssistantMessage(
+            text if text or not calls else None,
+            tool_calls=calls or UNSET,
+            reasoning_content="".join(self._reasoning) or UNSET,
+        )
+        return ChatCompletion(
+            self._id,
+            self._created,
+            self._model,
+            [Choice(message, self._reason)],
+            usage=completion_usage(self._usage) if self._usage is not None else UNSET,
+        )
+
+
+class EmbeddingsCollector:
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._vectors: dict[int, bytes] = {}
+        self._input_tokens = 0
+        self._error: PenstockError | None = None
+
+    def render(self, event: Event) -> bytes:
+        if isinstance(event, Embedded):
+            self._vectors[event.index] = event.vector
+        elif isinstance(event, UsageReported):
+            self._input_tokens = event.input_tokens
+        elif isinstance(event, Failed):
+            self._error = PenstockError.of(event.error)
+        return b""
+
+    def vectors(self) -> list[bytes]:
+        """In the order of the input, each little-endian float32. Raises `PenstockError` if the call failed."""
+        if self._error is not None:
+            raise self._error
+        return [vector for _, vector in sorted(self._vectors.items())]
+
+    def response(self, encoding_format: str) -> EmbeddingsResponse:
+        encode = base64_vector if encoding_format == "base64" else float_vector
+        data = [EmbeddingObject(index, encode(vector)) for index, vector in enumerate(self.vectors())]
+        return EmbeddingsResponse(data, self._model, EmbeddingUsage(self._input_tokens, self._input_tokens))
+
+
+def float_vector(vector: bytes) -> list[float]:
+    return array("f", vector).tolist()
+
+
+def base64_vector(vector: bytes) -> str:
+    return base64.b64encode(vector).decode()
+
+
+def completion_usage(usage: UsageReported) -> CompletionUsage:
+    return CompletionUsage(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.input_tokens + usage.output_tokens,
+        PromptTokensDetails(usage.cached_input_tokens),
+        CompletionTokensDetails(usage.reasoning_tokens),
+    )
+
+
+def _tool_call_chunk(event: ToolCallDelta) -> ToolCallChunk:
+    return ToolCallChunk(
+        event.index,
+        FunctionCallDelta(event.arguments, event.name if event.name is not None else UNSET),
+        id=event.id if event.id is not None else UNSET,
+        type="function" if event.id is not None else UNSET,
+    )

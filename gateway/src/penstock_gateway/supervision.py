@@ -1,0 +1,166 @@
+"""What time does to open streams: one ticker for all, so that no stream needs a timer of its own.
+
+`judge` is pure: it says what a stream needs now. `Supervisor` does it.
+"""
+
+import asyncio
+from enum import Enum
+
+import structlog
+from penstock_contract import codec, subjects
+from penstock_contract.broker.connection import Connection
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.frames import Attach, GatewayHeartbeat
+
+from penstock_gateway.live import LiveStream
+from penstock_gateway.renderers.renderer import PING
+from penstock_gateway.settings import GatewaySettings
+from penstock_gateway.table import StreamTable
+
+TICK_S = 0.25
+HEARTBEAT_S = 1.0
+WORKER_LOST_S = 3.5
+"""Three heartbeats and a half."""
+BROKER_AWAY_MAX_S = 10.0
+GAP_MAX_S = 5.0
+ATTACH_AGAIN_S = 0.5
+PROBE_S = 10.0
+"""A stream that is silent for this long is asked for what it may have lost: core NATS drops without a word."""
+DEADLINE_GRACE_S = 2.0
+"""The worker ends a request at its deadline; the gateway only if it does not."""
+PRESENCE_KEPT_S = 60.0
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Need(Enum):
+    NOTHING = "nothing"
+    COMMIT = "commit"
+    PING = "ping"
+    ATTACH = "attach"
+    FORGET_WORKER = "forget worker"
+
+
+def judge(
+    stream: LiveStream,
+    now: float,
+    settings: GatewaySettings,
+    *,
+    broker_away_s: float,
+    worker_seen_at: float | None,
+) -> Need | ErrorDetail:
+    """The most urgent need of `stream`, or the error that ends it. `worker_seen_at` is its worker's last heartbeat."""
+    failed = _overdue(stream, now, settings, broker_away_s)
+    if failed is not None:
+        return failed
+    if broker_away_s == 0 and stream.worker is not None and stream.accepted_at is not None:
+        if now - max(stream.accepted_at, worker_seen_at or 0) > WORKER_LOST_S:
+            if not stream.started:
+                return Need.FORGET_WORKER
+            return ErrorDetail("worker_lost", "the worker that served this request died")
+        attach_age = now - stream.attach_asked_at
+        if stream.gap_since is not None and attach_age > ATTACH_AGAIN_S:
+            return Need.ATTACH
+        if now - stream.active_at > PROBE_S and attach_age > PROBE_S:
+            return Need.ATTACH
+    if not stream.committed and now - stream.opened_at > settings.commit_after_s:
+        return Need.COMMIT
+    if stream.committed and now - stream.written_at > settings.ping_after_s:
+        return Need.PING
+    return Need.NOTHING
+
+
+def _overdue(stream: LiveStream, now: float, settings: GatewaySettings, broker_away_s: float) -> ErrorDetail | None:
+    limits = stream.limits
+    if stream.worker is None and now - stream.published_at > limits.queue_timeout_seconds:
+        return ErrorDetail("queue_timeout", "no worker was free in time", retry_after_s=5)
+    if now - stream.opened_at > limits.request_timeout_seconds + DEADLINE_GRACE_S:
+        return ErrorDetail("request_timeout", "the request took longer than it may")
+    if broker_away_s > BROKER_AWAY_MAX_S:
+        return ErrorDetail("broker_unavailable", "the message broker is away", retry_after_s=1)
+    if stream.gap_since is not None and now - stream.gap_since > GAP_MAX_S and broker_away_s == 0:
+        return ErrorDetail("stream_lost", "part of the answer was lost on its way")
+    if stream.stalled_since is not None and now - stream.stalled_since > settings.write_timeout_s:
+        return ErrorDetail("slow_client", "the client did not read its answer")
+    return None
+
+
+class Supervisor:
+    """Runs until cancelled; hears the workers' heartbeats and sends the gateway's own."""
+
+    def __init__(self, settings: GatewaySettings, connection: Connection, table: StreamTable, *, gateway: str) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._table = table
+        self._gateway = gateway
+        self._loop = asyncio.get_running_loop()
+        self._workers: dict[str, float] = {}
+        self._away_since: float | None = self._loop.time()
+
+    def on_heartbeat(self, _subject: str, data: bytes) -> None:
+        self._workers[codec.decode_worker_heartbeat(data).worker] = self._loop.time()
+
+    async def on_connected(self) -> None:
+        """After a reconnect every stream may have lost frames, and nobody's heartbeat could be heard."""
+        now = self._loop.time()
+        self._away_since = None
+        self._workers = dict.fromkeys(self._workers, now)
+        for stream in self._table:
+            if stream.worker is not None:
+                await self._attach(stream, now)
+
+    async def run(self) -> None:
+        beat_at = 0.0
+        while True:
+            now = self._loop.time()
+            if now - beat_at >= HEARTBEAT_S:
+                beat_at = now
+                await self._connection.publish(
+                    subjects.gateway_heartbeat(self._gateway), codec.encode(GatewayHeartbeat(self._gateway))
+                )
+                self._workers = {name: at for name, at in self._workers.items() if now - at < PRESENCE_KEPT_S}
+            if not self._connection.connected:
+                self._away_since = self._away_since or now
+            for stream in self._table:
+                try:
+                    await self._look_after(stream, now)
+                except Exception:
+                    # The root of all streams' clocks: one stream must not stop it.
+                    log.exception("gateway.supervision_failed", request_id=stream.request_id)
+            await asyncio.sleep(TICK_S)
+
+    async def _look_after(self, stream: LiveStream, now: float) -> None:
+        if stream.done.done():
+            return
+        if not stream.stalled:
+            stream.stalled_since = None
+        elif stream.stalled_since is None:
+            stream.stalled_since = now
+        need = judge(
+            stream,
+            now,
+            self._settings,
+            broker_away_s=0.0 if self._away_since is None else now - self._away_since,
+            worker_seen_at=self._workers.get(stream.worker) if stream.worker is not None else None,
+        )
+        match need:
+            case ErrorDetail():
+                stream.fail(need)
+            case Need.COMMIT:
+                stream.commit()
+            case Need.PING:
+                stream.ping(PING, now)
+            case Need.ATTACH:
+                await self._attach(stream, now)
+            case Need.FORGET_WORKER:
+                stream.forget_worker(now)
+            case Need.NOTHING:
+                pass
+
+    async def _attach(self, stream: LiveStream, now: float) -> None:
+        stream.attach_asked_at = now
+        if stream.worker is None:
+            return
+        namespace, _, name = stream.route.partition(".")
+        attach = Attach(stream.id, stream.attempt, stream.next_seq, self._gateway)
+        await self._connection.publish(subjects.control(namespace, name, stream.worker), codec.encode(attach))

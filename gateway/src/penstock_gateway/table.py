@@ -1,0 +1,63 @@
+"""The streams that are open in this gateway, and the way in for their frames.
+
+A frame reaches a stream only if it came in under the stream's own route: no worker can speak into another route's
+stream. A worker that sends frames nobody waits for is told to stop.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+import structlog
+from penstock_contract import codec, subjects
+
+from penstock_gateway.live import LiveStream
+
+STOPPED_MAX = 4096
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class StreamTable:
+    """`stop(route, worker, stream)` is called once for a stream that a worker still serves and nobody reads."""
+
+    def __init__(self, stop: Callable[[str, str, int], None]) -> None:
+        self._live: dict[int, LiveStream] = {}
+        self._stop = stop
+        self._stopped: OrderedDict[int, None] = OrderedDict()
+        self._loop = asyncio.get_running_loop()
+
+    def __iter__(self) -> Iterator[LiveStream]:
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def add(self, stream: LiveStream) -> None:
+        self._live[stream.id] = stream
+
+    def remove(self, stream: LiveStream) -> None:
+        self._live.pop(stream.id, None)
+
+    def on_batch(self, subject: str, data: bytes) -> None:
+        """The reply subscription's callback; see `live` for the rules of this path."""
+        batch = codec.decode_batch(data)
+        route = subjects.reply_route(subject)
+        now = self._loop.time()
+        live = self._live
+        for frame in batch.frames:
+            stream = live.get(frame.stream)
+            if stream is None:
+                self._unwanted(route, batch.worker, frame.stream)
+            elif stream.route == route:
+                stream.feed(frame.attempt, frame.seq, frame.event, now)
+            else:
+                log.warning("gateway.frame_of_foreign_route", route=route, worker=batch.worker)
+
+    def _unwanted(self, route: str, worker: str, stream: int) -> None:
+        if stream in self._stopped:
+            return
+        self._stopped[stream] = None
+        if len(self._stopped) > STOPPED_MAX:
+            self._stopped.popitem(last=False)
+        self._stop(route, worker, stream)

@@ -1,0 +1,249 @@
+"""The worker's hot path: an HTTP/1.1 client that hands response bytes straight to a parser.
+
+Why our own: an HTTP client library costs an object, a task wake-up and a copy per token; this costs none
+(measured: 20.6 against 38.0 CPU-µs per token with aiohttp). Its invariants:
+
+- one call per connection at a time; a connection returns to the pool only after a whole response;
+- the sink hears `ended` or `failed` exactly once, and nothing after `abort`;
+- redirects are not followed, compression is not asked for, header and error bytes are bounded;
+- nothing here waits on a sink: a sink must not block.
+
+It does not know what the bytes mean.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from urllib.parse import urlsplit
+
+import httptools
+from penstock_contract.errors import PenstockError
+
+from penstock_worker.calls import ConnectionStale, Sink
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser, failure, failure_of_status
+
+HEADER_BYTES_MAX = 64 * 1024
+ERROR_BODY_BYTES_MAX = 64 * 1024
+IDLE_CONNECTIONS_MAX = 256
+IDLE_CONNECTION_AGE_S = 30.0
+RESPONSE_END_S = 2.0
+
+
+class Exchange(asyncio.Protocol):
+    """One upstream connection, and the call that owns it at the moment."""
+
+    def __init__(self, pool: "ConnectionPool") -> None:
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._sink: Sink | None = None
+        self._body: ResponseParser | None = None
+        self._http = httptools.HttpResponseParser(self)
+        self._headers: dict[str, str] = {}
+        self._header_bytes = 0
+        self._error_body: bytearray | None = None
+        self._heard = self._reused = False
+        self.active_at = self.idle_since = 0.0
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def start(self, raw: bytes, parser: ResponseParser, sink: Sink, *, reused: bool) -> None:
+        self._reused = reused
+        assert self._transport is not None
+        self._sink, self._body = sink, parser
+        self._http = httptools.HttpResponseParser(self)
+        self._headers = {}
+        self._header_bytes = 0
+        self._error_body = None
+        self._heard = False
+        self.active_at = self._loop.time()
+        self._transport.write(raw)
+
+    def abort(self) -> None:
+        self._sink = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.active_at = self._loop.time()
+        self._heard = True
+        try:
+            self._http.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(failure("provider_stream_broken"))
+        except httptools.HttpParserUpgrade:
+            self._fail(failure("provider_unavailable"))
+
+    def eof_received(self) -> None:
+        # A body without a length or chunks ends with the connection (RFC 9112 §6.3): `connection_lost` looks at it.
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.forget(self)
+        if self._sink is None:
+            return
+        delimited = "content-length" in self._headers or "chunked" in self._headers.get("transfer-encoding", "")
+        if exc is None and self._body is not None and self._heard and not delimited and self._error_body is None:
+            self._end()
+        elif self._heard:
+            self._fail(failure("provider_stream_broken"))
+        elif self._reused:
+            # The others in the pool are as old: the next try gets a fresh one.
+            self._pool.close()
+            self._fail(ConnectionStale())
+        else:
+            self._fail(failure("provider_unavailable"))
+
+    # httptools
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > HEADER_BYTES_MAX:
+            self._fail(failure("provider_stream_broken"))
+            return
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        status = self._http.get_status_code()
+        if not 200 <= status < 300 or self._headers.get("content-encoding", "identity") != "identity":
+            self._error_body = bytearray()
+
+    def on_body(self, data: bytes) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        if self._error_body is not None:
+            if len(self._error_body) < ERROR_BODY_BYTES_MAX:
+                self._error_body += data
+            return
+        try:
+            events = self._body.feed(data)  # type: ignore[union-attr] - set together with the sink
+        except PenstockError as error:
+            self._fail(error)
+            return
+        if events:
+            sink.events(events)
+            if self._body is not None and self._body.complete:
+                # All is said; a server that does not end the response now will not keep the connection.
+                self._loop.call_later(RESPONSE_END_S, self._close_if_still, self._body)
+
+    def on_message_complete(self) -> None:
+        if self._sink is None:
+            return
+        if self._error_body is not None:
+            status = self._http.get_status_code()
+            error = failure_of_status(status, self._headers, bytes(self._error_body))
+            self._release()
+            self._take_sink().failed(error)
+            return
+        self._end()
+
+    def _end(self) -> None:
+        assert self._body is not None
+        try:
+            events = self._body.end()
+        except PenstockError as error:
+            self._fail(error)
+            return
+        self._release()
+        sink = self._take_sink()
+        if events:
+            sink.events(events)
+        sink.ended()
+
+    def _fail(self, error: PenstockError) -> None:
+        if self._sink is None:
+            return
+        sink = self._take_sink()
+        if self._transport is not None:
+            self._transport.abort()
+        sink.failed(error)
+
+    def _close_if_still(self, body: ResponseParser) -> None:
+        if self._body is body:
+            self.abort()
+
+    def _take_sink(self) -> Sink:
+        sink, self._sink, self._body = self._sink, None, None
+        assert sink is not None
+        return sink
+
+    def _release(self) -> None:
+        if self.usable and self._http.should_keep_alive():
+            self.idle_since = self._loop.time()
+            self._pool.give_back(self)
+        else:
+            self.close()
+
+
+class ConnectionPool:
+    """Connections to one base URL; the newest idle one is used first."""
+
+    def __init__(self, base_url: str, tls: ssl.SSLContext | None) -> None:
+        parts = urlsplit(base_url)
+        assert parts.hostname
+        self._host = parts.hostname
+        self._tls = tls if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        self._path = parts.path.rstrip("/")
+        self._authority = parts.netloc
+        self._idle: deque[Exchange] = deque()
+
+    async def acquire(self, timeout_s: float) -> tuple[Exchange, bool]:
+        """A connection, and whether it was used before. Raises `provider_unavailable`."""
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            exchange = self._idle.pop()
+            if exchange.usable and now - exchange.idle_since < IDLE_CONNECTION_AGE_S:
+                return exchange, True
+            exchange.close()
+        try:
+            async with asyncio.timeout(timeout_s):
+                _, exchange = await asyncio.get_running_loop().create_connection(
+                    lambda: Exchange(self), self._host, self._port, ssl=self._tls
+                )
+        except (OSError, TimeoutError) as error:
+            raise PenstockError("provider_unavailable", "the provider cannot be reached") from error
+        return exchange, False
+
+    def raw(self, request: HttpRequest, extra: dict[str, str]) -> bytes:
+        """The request's bytes. Header values come from us or from a Secret; one with a line end is refused."""
+        headers = {
+            "host": self._authority,
+            "content-type": "application/json",
+            "content-length": str(len(request.body)),
+            "accept": "text/event-stream, application/json",
+            "accept-encoding": "identity",
+            "user-agent": "penstock",
+            **request.headers,
+            **extra,
+        }
+        lines = [f"POST {self._path}{request.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        if any("\r" in line or "\n" in line for line in lines):
+            raise PenstockError("provider_auth_failed", "the provider's credentials contain a line end")
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
+
+    def give_back(self, exchange: Exchange) -> None:
+        self._idle.append(exchange)
+        if len(self._idle) > IDLE_CONNECTIONS_MAX:
+            self._idle.popleft().close()
+
+    def forget(self, exchange: Exchange) -> None:
+        if exchange in self._idle:
+            self._idle.remove(exchange)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()

@@ -1,0 +1,32 @@
+"""A provider behind HTTP: an adapter for the dialect, a pool for the connections."""
+
+import ssl
+
+from penstock_contract.requests import Operation
+from penstock_contract.route import ProviderSpec
+
+from penstock_worker.calls import Call, Sink
+from penstock_worker.http import ConnectionPool
+from penstock_worker.providers.adapter import Adapter
+
+
+class HttpProvider:
+    def __init__(self, spec: ProviderSpec, adapter: Adapter, key: str | None, tls: ssl.SSLContext) -> None:
+        self._spec = spec
+        self._adapter = adapter
+        self._key = key
+        self._pool = ConnectionPool(spec.base_url or adapter.default_base_url, tls)
+        self.provider_name = adapter.provider_name
+
+    async def open(
+        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+    ) -> Call:
+        request = self._adapter.request(operation, model, self._spec, self._key)
+        raw = self._pool.raw(request, headers)
+        exchange, reused = await self._pool.acquire(connect_timeout_s)
+        parser = self._adapter.parser(operation)
+        exchange.start(raw, parser, sink, reused=reused)
+        return exchange
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,121 @@
+"""What a worker tells about its work: two spans a request, a few metrics and one log line a call, nothing a token.
+
+`process` is the time that a request is in this worker's hands, `chat <model>` one call to one provider.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import structlog
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from penstock_contract.broker.queue import Delivery
+from penstock_contract.clock import Clock
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.events import Finished, UsageReported
+from penstock_contract.requests import ChatOperation, InferenceRequest
+from penstock_contract.telemetry import names
+from penstock_contract.telemetry.propagation import context_of, headers_of
+from penstock_contract.telemetry.setup import Telemetry
+
+log = structlog.get_logger("penstock.worker")
+
+
+class CallObservation:
+    """One call to a provider; `headers` carry the trace to it."""
+
+    def __init__(self, observer: "Observer", span: Span, attributes: dict[str, str], request_id: str) -> None:
+        self._observer = observer
+        self._span = span
+        self._attributes = attributes
+        self._request_id = request_id
+        self._began = observer.clock.monotonic()
+        self._first_s: float | None = None
+        self.headers = headers_of(span)
+
+    def first_event(self) -> None:
+        self._first_s = self._observer.clock.monotonic() - self._began
+        self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, self._first_s)
+
+    def end(self, error: ErrorDetail | None, usage: UsageReported | None, finished: Finished | None) -> None:
+        """Record the call; without error and finish it was stopped by its client."""
+        code = error.code if error is not None else ("cancelled" if finished is None else None)
+        attributes = self._attributes if code is None else {**self._attributes, names.ERROR_TYPE: code}
+        duration_s = self._observer.clock.monotonic() - self._began
+        self._observer.duration.record(duration_s, attributes)
+        if code is not None:
+            self._span.set_attribute(names.ERROR_TYPE, code)
+            self._span.set_status(StatusCode.ERROR)
+        if finished is not None:
+            self._span.set_attribute(names.FINISH_REASONS, [finished.reason])
+        if usage is not None:
+            self._span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
+            self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
+            self._observer.tokens.record(usage.input_tokens, {**self._attributes, names.TOKEN_TYPE: "input"})
+            self._observer.tokens.record(usage.output_tokens, {**self._attributes, names.TOKEN_TYPE: "output"})
+        log.info(
+            "worker.call_ended",
+            request_id=self._request_id,
+            provider=self._attributes[names.PROVIDER],
+            model=self._attributes[names.REQUEST_MODEL],
+            code=code,
+            first_event_s=None if self._first_s is None else round(self._first_s, 4),
+            duration_s=round(duration_s, 4),
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+        )
+
+
+class Observer:
+    """Made once per worker; its instruments do nothing when telemetry is off."""
+
+    def __init__(self, telemetry: Telemetry, clock: Clock, route: str, queue: str) -> None:
+        self.clock = clock
+        self._tracer = telemetry.tracer
+        self._route = route
+        self._queue = queue
+        self.duration = telemetry.meter.create_histogram(
+            names.METRIC_CLIENT_DURATION,
+            unit="s",
+            description="Duration of one call to a provider",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_DURATION,
+        )
+        self.tokens = telemetry.meter.create_histogram(
+            names.METRIC_TOKEN_USAGE,
+            unit="{token}",
+            description="Tokens of one call, as the provider counted them",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_TOKENS,
+        )
+
+    @contextlib.contextmanager
+    def request(self, request: InferenceRequest, delivery: Delivery, queued_s: float) -> Iterator[None]:
+        attributes: dict[str, str | int | float] = {
+            names.MESSAGING_SYSTEM: "nats",
+            names.MESSAGING_OPERATION: "process",
+            names.MESSAGING_DESTINATION: self._queue,
+            names.MESSAGING_ID: request.id,
+            names.REQUEST_ID: request.id,
+            names.ROUTE: self._route,
+            names.ATTEMPT: delivery.delivered,
+            names.QUEUE_WAIT: queued_s,
+        }
+        with self._tracer.start_as_current_span(
+            f"process {self._queue}",
+            context=context_of(delivery.headers),
+            kind=SpanKind.CONSUMER,
+            attributes=attributes,
+            record_exception=False,
+        ):
+            yield
+
+    @contextlib.contextmanager
+    def call(self, request: InferenceRequest, provider_name: str, server: str, model: str) -> Iterator[CallObservation]:
+        operation = "chat" if isinstance(request.operation, ChatOperation) else "embeddings"
+        attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
+        with self._tracer.start_as_current_span(
+            f"{operation} {model}",
+            kind=SpanKind.CLIENT,
+            attributes={**attributes, names.SERVER_ADDRESS: server, names.REQUEST_ID: request.id},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            yield CallObservation(self, span, attributes, request.id)

@@ -1,0 +1,74 @@
+"""Frames on their way out, put together per gateway.
+
+The first frame after a quiet while goes at once, later ones together, at most `LINGER_S` later: one NATS message
+per token saturated a core. One pump task publishes for all streams, so frames keep their order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from penstock_contract import codec
+from penstock_contract.frames import Batch, Frame
+
+LINGER_S = 0.003
+BATCH_BYTES_MAX = 512 * 1024
+
+Publish = Callable[[str, bytes], Awaitable[None]]
+
+
+class Outbox:
+    """`run` must be running for anything to leave."""
+
+    def __init__(self, worker: str, publish: Publish) -> None:
+        self._worker = worker
+        self._publish = publish
+        self._waiting: dict[str, list[Frame]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushed_at = 0.0
+
+    def add(self, subject: str, frame: Frame, *, now: bool = False) -> None:
+        """Queue `frame`; with `now`, do not linger (a stream's first and last frames)."""
+        frames = self._waiting.get(subject)
+        if frames is None:
+            self._waiting[subject] = [frame]
+        else:
+            frames.append(frame)
+        if self._timer is None and not self._due.is_set():
+            wait = self._flushed_at + LINGER_S - self._loop.time()
+            if now or wait <= 0:
+                self._due.set()
+            else:
+                self._timer = self._loop.call_later(wait, self._on_timer)
+        elif now:
+            self._due.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._due.wait()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Publish everything that waits."""
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._flushed_at = self._loop.time()
+        waiting, self._waiting = self._waiting, {}
+        for subject, frames in waiting.items():
+            await self._send(subject, frames)
+
+    async def _send(self, subject: str, frames: list[Frame]) -> None:
+        data = codec.encode(Batch(self._worker, frames))
+        if len(data) > BATCH_BYTES_MAX and len(frames) > 1:
+            middle = len(frames) // 2
+            await self._send(subject, frames[:middle])
+            await self._send(subject, frames[middle:])
+            return
+        await self._publish(subject, data)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._due.set()

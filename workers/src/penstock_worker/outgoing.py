@@ -1,0 +1,80 @@
+"""One stream on its way to its gateway: numbers the events, checks the grammar, keeps them for replay.
+
+Replay is the one mechanism that heals a NATS blip, a gap and a gateway that comes back: core NATS drops silently
+around a reconnect. What is kept is bounded; beyond the bound the stream goes on but cannot be healed.
+"""
+
+from penstock_contract import subjects
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.events import Event, Failed, TextDelta
+from penstock_contract.frames import Frame
+from penstock_contract.stream import StreamState
+
+from penstock_worker.outbox import Outbox
+
+EVENT_BYTES = 64
+"""What an event costs to keep, besides its text; an estimate."""
+
+
+class OutgoingStream:
+    """One attempt at one request, towards one gateway."""
+
+    __slots__ = (
+        "_bytes_max",
+        "_kept",
+        "_kept_bytes",
+        "_outbox",
+        "_route",
+        "_state",
+        "_subject",
+        "attempt",
+        "gateway",
+        "id",
+    )
+
+    def __init__(
+        self, outbox: Outbox, route: tuple[str, str], stream: int, attempt: int, gateway: str, *, replay_bytes_max: int
+    ) -> None:
+        self._outbox = outbox
+        self._route = route
+        self._state = StreamState()
+        self._kept: list[Event] | None = []
+        self._kept_bytes = 0
+        self._bytes_max = replay_bytes_max
+        self.id = stream
+        self.attempt = attempt
+        self.gateway = gateway
+        self._subject = subjects.reply(gateway, *route)
+
+    @property
+    def ended(self) -> bool:
+        return self._state.ended
+
+    def emit(self, event: Event) -> None:
+        """Send the next event. Raises `IllegalEvent` if the grammar does not allow it."""
+        state = self._state
+        seq = state.next_seq
+        state.accept(seq, event)
+        if self._kept is not None:
+            self._kept.append(event)
+            self._kept_bytes += EVENT_BYTES + (len(event.text) if type(event) is TextDelta else 0)
+            if self._kept_bytes > self._bytes_max:
+                self._kept = None
+        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=seq <= 2 or state.ended)
+
+    def fail(self, error: ErrorDetail) -> None:
+        """End the stream with `error`, unless it has ended."""
+        if not self._state.ended:
+            self.emit(Failed(error))
+
+    def attach(self, gateway: str, from_seq: int) -> None:
+        """Send everything from `from_seq` again, to `gateway`, and go on there."""
+        if gateway != self.gateway:
+            self.gateway = gateway
+            self._subject = subjects.reply(gateway, *self._route)
+        if self._kept is None:
+            lost = Failed(ErrorDetail("stream_lost", "part of the answer was lost on its way and is no longer kept"))
+            self._outbox.add(self._subject, Frame(self.id, self.attempt, from_seq, lost), now=True)
+            return
+        for seq in range(from_seq, len(self._kept)):
+            self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, self._kept[seq]), now=True)

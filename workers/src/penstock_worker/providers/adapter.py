@@ -1,0 +1,112 @@
+"""What a provider's adapter must offer, and what all HTTP providers have in common."""
+
+import time
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from msgspec import Struct
+from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_contract.events import Event
+from penstock_contract.requests import Operation
+from penstock_contract.route import ProviderSpec
+
+
+class HttpRequest(Struct, frozen=True):
+    """A POST; `path` is joined to the provider's base URL."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class ResponseParser(Protocol):
+    """Turns the body of one successful response into events. Pure: no IO, no clock."""
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        """Events that `data` completes. Raises `PenstockError` when the provider says that it failed, or babbles."""
+        ...
+
+    def end(self) -> Sequence[Event]:
+        """The body is over. Raises `PenstockError` if that is too early; returns what is still to be said."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether `Finished` was returned: what follows does not matter."""
+        ...
+
+
+class Adapter(Protocol):
+    provider_name: str
+    """OpenTelemetry's `gen_ai.provider.name`."""
+
+    default_base_url: str
+
+    def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
+        """Raises `PenstockError` `unsupported_by_provider` for what this dialect cannot say."""
+        ...
+
+    def parser(self, operation: Operation) -> ResponseParser: ...
+
+
+STATUS_CODES: dict[int, ErrorCode] = {
+    400: "provider_rejected",
+    401: "provider_auth_failed",
+    402: "provider_auth_failed",
+    403: "provider_auth_failed",
+    404: "provider_model_not_found",
+    413: "context_length_exceeded",
+    422: "provider_rejected",
+    429: "provider_rate_limited",
+}
+
+MESSAGES: dict[ErrorCode, str] = {
+    "provider_rejected": "the provider rejected the request as invalid",
+    "provider_auth_failed": "the provider refused our credentials",
+    "provider_model_not_found": "the provider does not have this model",
+    "provider_rate_limited": "the provider's rate limit is reached",
+    "provider_unavailable": "the provider is not available",
+    "context_length_exceeded": "the request is longer than the model's context",
+    "content_policy_violation": "the provider's content policy refused the request",
+    "provider_stream_broken": "the provider's answer broke off or could not be read",
+}
+"""Our words, not the provider's: its bodies may quote the prompt or the key."""
+
+KNOWN_CODES: dict[str, ErrorCode] = {
+    "context_length_exceeded": "context_length_exceeded",
+    "content_filter": "content_policy_violation",
+    "content_policy_violation": "content_policy_violation",
+}
+"""The provider error codes that say more than the status does."""
+
+
+def failure(code: ErrorCode, *, retry_after_s: float | None = None, status: int | None = None) -> PenstockError:
+    suffix = f" (HTTP {status})" if status is not None else ""
+    return PenstockError(code, MESSAGES[code] + suffix, retry_after_s=retry_after_s)
+
+
+def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> PenstockError:
+    """What a provider's unsuccessful response means; `headers` have lower-case names."""
+    code = STATUS_CODES.get(status, "provider_unavailable")
+    if code == "provider_rejected":
+        for known, meaning in KNOWN_CODES.items():
+            if f'"{known}"'.encode() in body:
+                code = meaning
+    return failure(code, retry_after_s=retry_after_s(headers), status=status)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """`retry-after-ms`, or `retry-after` as seconds or an HTTP date (RFC 9110 §10.2.3); None if absent or nonsense."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        try:
+            return max(0.0, float(value))
+        except ValueError:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

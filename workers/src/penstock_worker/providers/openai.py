@@ -1,0 +1,235 @@
+"""The OpenAI dialect: chat completions and embeddings, as OpenAI and everybody compatible serve them.
+
+Deviations of the compatible ones that are handled: CRLF, comments, empty choices, no `[DONE]`, a missing tool-call
+index, `reasoning` for `reasoning_content`, content as parts, errors inside a 200 (nested, flat and vLLM's).
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from penstock_contract.errors import ErrorCode
+from penstock_contract.events import (
+    Embedded,
+    Event,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
+from penstock_contract.route import ProviderSpec
+
+from penstock_worker.providers.adapter import KNOWN_CODES, HttpRequest, ResponseParser, failure
+from penstock_worker.sse import EventTooLarge, SseDecoder
+
+EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
+
+FINISH_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+"""Anything else that a provider calls an end (`stop`, `eos`, `end_turn`) is `stop`."""
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(Struct, gc=False):
+    content: str | list[dict[str, Any]] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(Struct, gc=False):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _PromptDetails(Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _CompletionDetails(Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+class _Chunk(Struct, gc=False):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+    object: str | None = None
+
+
+class _Embedding(Struct):
+    index: int
+    embedding: list[float]
+
+
+class _Embeddings(Struct):
+    data: list[_Embedding]
+    usage: _Usage = msgspec.field(default_factory=_Usage)
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_embeddings = msgspec.json.Decoder(_Embeddings).decode
+
+
+class OpenAIAdapter:
+    provider_name = "openai"
+    default_base_url = "https://api.openai.com/v1"
+
+    def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
+        del spec
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        body: dict[str, Any] = {"model": model, **msgspec.to_builtins(operation)}
+        del body["type"]
+        if isinstance(operation, EmbeddingsOperation):
+            return HttpRequest("/embeddings", headers, msgspec.json.encode(body))
+        body["stream"] = True
+        # Forced: without it nobody can say what the answer cost. Withheld from clients that did not ask.
+        body["stream_options"] = {"include_usage": True}
+        return HttpRequest("/chat/completions", headers, msgspec.json.encode(body))
+
+    def parser(self, operation: Operation) -> ResponseParser:
+        return ChatParser() if isinstance(operation, ChatOperation) else EmbeddingsParser()
+
+
+class ChatParser:
+    """Holds back the finish until `[DONE]` or the end of the body, because usage comes after it."""
+
+    __slots__ = ("_decoder", "_reason", "_tools", "_usage", "complete")
+
+    def __init__(self) -> None:
+        self._decoder = SseDecoder()
+        self._reason: FinishReason | None = None
+        self._usage: _Usage | None = None
+        self._tools: dict[str, int] = {}
+        self.complete = False
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        try:
+            payloads = self._decoder.feed(data)
+            events: list[Event] = []
+            for payload in payloads:
+                if payload[:1] == b"[":
+                    if not self.complete:
+                        events += self.end()
+                    continue
+                chunk = _decode_chunk(payload)
+                if not chunk.choices or chunk.usage is not None or chunk.error is not None:
+                    self._aside(chunk)
+                if chunk.choices and not self.complete:
+                    self._choice(chunk.choices[0], events)
+        except (msgspec.DecodeError, EventTooLarge) as error:
+            raise failure("provider_stream_broken") from error
+        return events
+
+    def end(self) -> Sequence[Event]:
+        if self.complete:
+            return ()
+        if self._reason is None:
+            raise failure("provider_stream_broken")
+        self.complete = True
+        finished = Finished(self._reason)
+        return (finished,) if self._usage is None else (_usage_event(self._usage), finished)
+
+    def _choice(self, choice: _Choice, events: list[Event]) -> None:
+        delta = choice.delta
+        if delta is not None:
+            if delta.content:
+                text = delta.content if isinstance(delta.content, str) else _text_of_parts(delta.content)
+                if text:
+                    events.append(TextDelta(text))
+            if reasoning := delta.reasoning_content or delta.reasoning:
+                events.append(ReasoningDelta(reasoning))
+            if delta.tool_calls:
+                events += [self._tool_call(call) for call in delta.tool_calls]
+        if choice.finish_reason:
+            self._reason = FINISH_REASONS.get(choice.finish_reason, "stop")
+
+    def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
+        index = call.index
+        if index is None:
+            # Gemini's compatible endpoint sends whole calls without an index: number them by their id.
+            index = self._tools.setdefault(call.id or "", len(self._tools))
+        function = call.function or _Function()
+        return ToolCallDelta(index, call.id or None, function.name or None, function.arguments or "")
+
+    def _aside(self, chunk: _Chunk) -> None:
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if chunk.error is not None or chunk.object == "error":
+            raise failure(_code_of(chunk.error))
+
+
+class EmbeddingsParser:
+    __slots__ = ("_body", "complete")
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+        self.complete = False
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        self._body += data
+        if len(self._body) > EMBEDDINGS_BYTES_MAX:
+            raise failure("provider_stream_broken")
+        return ()
+
+    def end(self) -> Sequence[Event]:
+        try:
+            answer = _decode_embeddings(self._body)
+        except msgspec.DecodeError as error:
+            raise failure("provider_stream_broken") from error
+        self.complete = True
+        vectors: list[Event] = [Embedded(item.index, array("f", item.embedding).tobytes()) for item in answer.data]
+        return [*vectors, _usage_event(answer.usage), Finished("stop")]
+
+
+def _usage_event(usage: _Usage) -> UsageReported:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return UsageReported(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        (prompt.cached_tokens or 0) if prompt else 0,
+        (completion.reasoning_tokens or 0) if completion else 0,
+    )
+
+
+def _text_of_parts(parts: list[dict[str, Any]]) -> str:
+    """Mistral's content parts; its `thinking` parts are not text for the reader."""
+    return "".join(part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str))
+
+
+def _code_of(error: object) -> ErrorCode:
+    """The meaning of an error inside a 200, by its `code` or `type` and never by its message."""
+    if isinstance(error, dict):
+        names = [str(error.get("code")), str(error.get("type"))]
+        for name in names:
+            if name in KNOWN_CODES:
+                return KNOWN_CODES[name]
+        if any("rate_limit" in name or name == "429" for name in names):
+            return "provider_rate_limited"
+    return "provider_unavailable"

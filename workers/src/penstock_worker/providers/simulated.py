@@ -1,0 +1,88 @@
+"""A provider that makes up deterministic text at a configured pace; for tests and benchmarks, never a default.
+
+Everything else about it is real: it is called, times out, fails and is aborted like any other.
+"""
+
+import asyncio
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.events import Finished, TextDelta, UsageReported
+from penstock_contract.messages import TextPart
+from penstock_contract.requests import ChatOperation, Operation
+from penstock_contract.route import SimulatedSpec
+
+from penstock_worker.calls import Sink
+from penstock_worker.providers.adapter import failure
+
+WORDS = ("water", "runs", "down", "the", "penstock", "and", "turns", "a", "wheel", "below")
+
+
+def token(index: int) -> str:
+    """Token number `index`: no two neighbours are equal, as some gateways cut streams that repeat."""
+    return f"{WORDS[index % len(WORDS)]}-{index} "
+
+
+class SimulatedProvider:
+    provider_name = "simulated"
+
+    def __init__(self, spec: SimulatedSpec) -> None:
+        self._spec = spec
+
+    async def open(
+        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+    ) -> "SimulatedCall":
+        del model, connect_timeout_s, headers
+        if not isinstance(operation, ChatOperation):
+            raise PenstockError("unsupported_by_provider", "the simulated provider has no embeddings")
+        limit = operation.max_tokens or self._spec.tokens
+        return SimulatedCall(self._spec, sink, words=_words(operation), limit=min(limit, self._spec.tokens))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class SimulatedCall:
+    """Tokens are due at fixed times from the start, so that a late one does not delay the rest."""
+
+    def __init__(self, spec: SimulatedSpec, sink: Sink, *, words: int, limit: int) -> None:
+        self._spec = spec
+        self._sink = sink
+        self._words = words
+        self._limit = limit
+        self._sent = 0
+        self._loop = asyncio.get_running_loop()
+        self.active_at = self._loop.time()
+        self._start = self.active_at + spec.first_token_seconds
+        self._timer: asyncio.TimerHandle | None = self._loop.call_at(self._start, self._tick)
+
+    def abort(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.active_at = self._loop.time()
+        if self._sent == self._spec.stall_at_token:
+            return
+        if self._sent == self._spec.error_at_token:
+            self._sink.failed(failure("provider_unavailable"))
+            return
+        self._sink.events([TextDelta(token(self._sent))])
+        self._sent += 1
+        if self._sent >= self._limit:
+            reason = Finished("length" if self._limit < self._spec.tokens else "stop")
+            self._sink.events([UsageReported(self._words, self._sent), reason])
+            self._sink.ended()
+            return
+        self._timer = self._loop.call_at(self._start + self._sent / self._spec.tokens_per_second, self._tick)
+
+
+def _words(operation: ChatOperation) -> int:
+    texts: list[str] = []
+    for message in operation.messages:
+        if isinstance(message.content, str):
+            texts.append(message.content)
+        else:
+            texts += [part.text for part in message.content or [] if isinstance(part, TextPart)]
+    return sum(len(text.split()) for text in texts)

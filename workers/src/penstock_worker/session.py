@@ -1,0 +1,223 @@
+"""One request in a worker's hands, from the delivery to the last event.
+
+1. Is it still wanted? (deadline, too many deliveries)
+2. Say `Accepted`: a slot is held.
+3. Call providers in the order that `routing` gives, until one says its first event. Only here anything is retried.
+4. Ack: from now on a death of this worker is reported, never silently run again - a second generation costs money.
+5. Events go out in callbacks until the end.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import structlog
+from msgspec import Struct
+from penstock_contract.broker.queue import Delivery
+from penstock_contract.clock import Clock
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.events import Accepted, Event, Finished, Started, UsageReported
+from penstock_contract.requests import InferenceRequest
+from penstock_contract.route import LimitsSpec, ModelRouteSpec, ProviderSpec
+
+from penstock_worker import routing
+from penstock_worker.calls import Call, ConnectionStale, Provider
+from penstock_worker.observation import CallObservation, Observer
+from penstock_worker.outgoing import OutgoingStream
+
+DELIVERIES_MAX = 3
+"""A request that was in the hands of this many workers that died is not given to another."""
+
+log = structlog.get_logger("penstock.worker")
+
+
+class Target(Struct, frozen=True):
+    """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound."""
+
+    spec: ProviderSpec
+    provider: Provider
+    slots: asyncio.Semaphore | None
+
+
+class Attempt:
+    """One call to one provider; the sink of what it says."""
+
+    def __init__(self, stream: OutgoingStream, target: Target, model: str) -> None:
+        self._stream = stream
+        self._started = Started(target.spec.name, model)
+        loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[None] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.error: ErrorDetail | None = None
+        self.usage: UsageReported | None = None
+        self.finished: Finished | None = None
+
+    def events(self, events: Sequence[Event]) -> None:
+        emit = self._stream.emit
+        if not self.first.done():
+            emit(self._started)
+            self.first.set_result(None)
+        for event in events:
+            emit(event)
+        # The end comes in a last batch of at most two: usage, finished.
+        if type(events[-1]) is Finished:
+            self.finished = events[-1]
+            if len(events) > 1 and type(events[-2]) is UsageReported:
+                self.usage = events[-2]
+            self.done.set_result(None)
+
+    def ended(self) -> None:
+        # A whole answer has said `Finished` before.
+        self.failed(PenstockError("provider_stream_broken", "the provider's answer was empty"))
+
+    def failed(self, error: PenstockError) -> None:
+        if self.done.done():
+            return
+        self.error = error.detail
+        if not self.first.done():
+            self.first.set_exception(error)
+            return
+        self._stream.fail(error.detail)
+        self.done.set_result(None)
+
+
+class Session:
+    """Owned by the worker, which starts `run` as a task and cancels it to stop the stream."""
+
+    def __init__(
+        self,
+        request: InferenceRequest,
+        delivery: Delivery,
+        stream: OutgoingStream,
+        spec: ModelRouteSpec,
+        targets: Sequence[Target],
+        *,
+        worker: str,
+        clock: Clock,
+        draw: Callable[[], float],
+        observer: Observer,
+    ) -> None:
+        self.request = request
+        self.stream = stream
+        self.waiting_for_ack = True
+        self._delivery = delivery
+        self._spec = spec
+        self._targets = {target.spec.name: target for target in targets}
+        self._worker = worker
+        self._clock = clock
+        self._draw = draw
+        self._observer = observer
+        self._attempt: Attempt | None = None
+        self._call: Call | None = None
+
+    async def run(self) -> None:
+        queued_s = max(0.0, self._clock.unix() - self.request.published_at)
+        try:
+            if self._clock.unix() >= self.request.deadline_at:
+                return
+            self.stream.emit(Accepted(self._worker, queued_s))
+            if self._delivery.delivered > DELIVERIES_MAX:
+                raise PenstockError("worker_lost", "the workers that took this request died")  # noqa: TRY301
+            with self._observer.request(self.request, self._delivery, queued_s):
+                await self._serve()
+        except PenstockError as error:
+            self.stream.fail(error.detail)
+        except Exception:
+            # The root of this request's task: its client gets an end, the worker goes on.
+            log.exception("worker.request_failed", request_id=self.request.id)
+            self.stream.fail(ErrorDetail("internal_error", "internal error"))
+        finally:
+            self._abort_call()
+            if self.waiting_for_ack:
+                await self._delivery.discard()
+
+    async def keep(self) -> None:
+        """Restart the ack timer while the provider has not answered."""
+        if self.waiting_for_ack:
+            await self._delivery.in_progress()
+
+    def check_time(self, now: float) -> None:
+        """End the stream when a limit has passed; `now` is event-loop time. Called by the worker's ticker."""
+        attempt, call = self._attempt, self._call
+        if attempt is None or call is None or not attempt.first.done() or attempt.done.done():
+            return
+        limits = self._spec.limits
+        if now - call.active_at > limits.idle_timeout_seconds:
+            self._end(attempt, PenstockError("idle_timeout", "the provider stopped in the middle of its answer"))
+        elif self._clock.unix() >= self.request.deadline_at:
+            self._end(attempt, PenstockError("request_timeout", "the request took longer than it may"))
+
+    def _end(self, attempt: Attempt, error: PenstockError) -> None:
+        self._abort_call()
+        attempt.failed(error)
+
+    async def _serve(self) -> None:
+        error = PenstockError("provider_unavailable", "no provider is configured")
+        for spec in routing.order([target.spec for target in self._targets.values()], self._draw):
+            tries = 0
+            while True:
+                tries += 1
+                try:
+                    await self._try(self._targets[spec.name])
+                except ConnectionStale:
+                    tries -= 1
+                    continue
+                except PenstockError as failed:
+                    error = failed
+                else:
+                    return
+                decision = routing.after(error.detail, tries, self._spec.routing.retries)
+                pause_s = routing.pause_s(error.detail, tries, self._draw)
+                if decision is routing.Next.GIVE_UP:
+                    raise error
+                if decision is routing.Next.NEXT_PROVIDER or self._left_s() <= pause_s:
+                    break
+                await asyncio.sleep(pause_s)
+        raise error
+
+    async def _try(self, target: Target) -> None:
+        async with target.slots or contextlib.nullcontext():
+            model = target.spec.model or self.request.model
+            attempt = self._attempt = Attempt(self.stream, target, model)
+            server = urlsplit(target.spec.base_url or "").hostname or ""
+            provider = target.provider.provider_name
+            with self._observer.call(self.request, provider, server, model) as observation:
+                try:
+                    await self._first_event(target, model, attempt, observation)
+                    self.waiting_for_ack = False
+                    await self._delivery.ack()
+                    await attempt.done
+                finally:
+                    self._abort_call()
+                    observation.end(attempt.error, attempt.usage, attempt.finished)
+
+    async def _first_event(self, target: Target, model: str, attempt: Attempt, observation: CallObservation) -> None:
+        limits: LimitsSpec = self._spec.limits
+        timeout_s = min(limits.first_token_timeout_seconds, self._left_s())
+        try:
+            async with asyncio.timeout(timeout_s):
+                self._call = await target.provider.open(
+                    self.request.operation,
+                    model,
+                    attempt,
+                    connect_timeout_s=limits.connect_timeout_seconds,
+                    headers=observation.headers,
+                )
+                await attempt.first
+        except TimeoutError as error:
+            late = PenstockError("first_token_timeout", "the provider's first token came too late")
+            attempt.error = late.detail
+            raise late from error
+        except PenstockError as error:
+            attempt.error = error.detail
+            raise
+        observation.first_event()
+
+    def _abort_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None and (self._attempt is None or not self._attempt.done.done()):
+            call.abort()
+
+    def _left_s(self) -> float:
+        return max(0.0, self.request.deadline_at - self._clock.unix())

@@ -1,0 +1,55 @@
+"""Server-sent events, as providers send them: bytes in, `data` payloads out (WHATWG HTML §9.2).
+
+Knows nothing of what the payloads mean. Event names, ids and comments are skipped: every provider repeats the
+event's type in its data.
+"""
+
+EVENT_BYTES_MAX = 8 * 1024 * 1024
+
+
+class EventTooLarge(Exception):  # noqa: N818
+    """An event grew past `EVENT_BYTES_MAX` without an end."""
+
+
+class SseDecoder:
+    """Fed in pieces of any size; keeps at most one unfinished event."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads of the events that `data` completes."""
+        if self._rest:
+            data = self._rest + data
+        if b"\r" in data:
+            return self._feed_crlf(data)
+        *events, self._rest = data.split(b"\n\n")
+        if len(self._rest) > EVENT_BYTES_MAX:
+            raise EventTooLarge
+        payloads = []
+        for event in events:
+            # The common case first: one data line and nothing else.
+            if event[:6] == b"data: " and b"\n" not in event:
+                payloads.append(event[6:])
+            elif (payload := _payload(event)) is not None:
+                payloads.append(payload)
+        return payloads
+
+    def _feed_crlf(self, data: bytes) -> list[bytes]:
+        # A CR at the very end may be the first half of a CRLF, which must not become two line ends.
+        held = b"\r" if data.endswith(b"\r") else b""
+        body = data[: len(data) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._rest = b""
+        payloads = self.feed(body)
+        self._rest += held
+        return payloads
+
+
+def _payload(event: bytes) -> bytes | None:
+    lines = []
+    for line in event.split(b"\n"):
+        if line[:5] == b"data:":
+            lines.append(line[6:] if line[5:6] == b" " else line[5:])
+    return b"\n".join(lines) if lines else None

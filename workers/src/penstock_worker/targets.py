@@ -1,0 +1,61 @@
+"""Builds the providers of a route from its spec: adapters, keys and connection pools.
+
+Keys come from environment variables named by `secret_variable`; in a cluster the operator fills them from the Secret.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.requests import Operation
+from penstock_contract.route import ModelRouteSpec, ProviderSpec, secret_variable
+
+from penstock_worker.calls import Call, Provider, Sink
+from penstock_worker.http_provider import HttpProvider
+from penstock_worker.providers.adapter import Adapter
+from penstock_worker.providers.anthropic import AnthropicAdapter
+from penstock_worker.providers.openai import OpenAIAdapter
+from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.session import Target
+
+ADAPTERS: dict[str, type[Adapter]] = {"OpenAI": OpenAIAdapter, "Anthropic": AnthropicAdapter}
+
+
+class KeylessProvider:
+    """Stands for a provider whose key is missing, so that the route's other providers serve."""
+
+    def __init__(self, provider_name: str) -> None:
+        self.provider_name = provider_name
+
+    async def open(
+        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+    ) -> Call:
+        del operation, model, sink, connect_timeout_s, headers
+        raise PenstockError("provider_auth_failed", "the provider's key is not configured")
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def build(spec: ModelRouteSpec, environ: Mapping[str, str]) -> list[Target]:
+    tls = ssl.create_default_context()
+    return [
+        Target(
+            provider,
+            _provider(provider, environ, tls),
+            asyncio.Semaphore(provider.max_in_flight) if provider.max_in_flight else None,
+        )
+        for provider in spec.providers
+    ]
+
+
+def _provider(spec: ProviderSpec, environ: Mapping[str, str], tls: ssl.SSLContext) -> Provider:
+    if spec.type == "Simulated":
+        assert spec.simulated is not None
+        return SimulatedProvider(spec.simulated)
+    adapter = ADAPTERS[spec.type]()
+    key = environ.get(secret_variable(spec.secret_key_ref)) if spec.secret_key_ref else None
+    if spec.secret_key_ref and not key:
+        return KeylessProvider(adapter.provider_name)
+    return HttpProvider(spec, adapter, key, tls)
