@@ -21,6 +21,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.frames import Stop
 from penstock_contract.telemetry.setup import Telemetry
 
+from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors import openai, seed, status
 from penstock_gateway.envelope import Envelope
@@ -44,7 +45,7 @@ def create_app(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) ->
     )
     observer = Observer(telemetry.meter)
     problems = Problems(observer)
-    parts: dict[str, Dispatcher] = {}
+    desks: list[Desk] = []  # filled when the event loop runs
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -54,9 +55,8 @@ def create_app(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) ->
             dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream))))
 
         table = StreamTable(stop)
-        dispatcher = parts["dispatcher"] = Dispatcher(
-            settings, connection, table, telemetry.tracer, observer, clock, gateway=gateway
-        )
+        dispatcher = Dispatcher(settings, connection, table, telemetry.tracer, observer, clock, gateway=gateway)
+        desks.append(Desk(catalogue, connection, dispatcher))
         supervisor = Supervisor(settings, connection, table, gateway=gateway)
         watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put)
         connection.on_connected(supervisor.on_connected)
@@ -92,11 +92,7 @@ def create_app(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) ->
             status.metrics,
         ],
         lifespan=[lifespan],
-        dependencies={
-            "catalogue": Provide(lambda: catalogue, sync_to_thread=False),
-            "connection": Provide(lambda: connection, sync_to_thread=False),
-            "dispatcher": Provide(lambda: parts["dispatcher"], sync_to_thread=False),
-        },
+        dependencies={"desk": Provide(lambda: desks[0], sync_to_thread=False)},
         exception_handlers={
             PenstockError: problems.penstock,
             HTTPException: problems.http,

@@ -4,9 +4,10 @@ Outermost, because Litestar answers unknown paths outside its own middleware, an
 """
 
 import http
+from typing import cast
 
 import structlog
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from penstock_contract.telemetry import names
 from penstock_contract.telemetry.propagation import context_of
@@ -30,11 +31,14 @@ class Envelope:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if str(scope["type"]) == "http":
+            await self._http(cast("HTTPScope", scope), receive, send)
+        else:
             await self._app(scope, receive, send)
-            return
+
+    async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
-        scope[SCOPE_KEY] = request_id  # type: ignore[literal-required, typeddict-unknown-key]
+        scope[SCOPE_KEY] = request_id  # type: ignore[literal-required]
         id_headers = [(b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self._tracer.start_as_current_span(

@@ -13,7 +13,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
 
 from penstock_gateway.dispatch import OpenStream
-from penstock_gateway.protocol import EXTENSION, ClientConnection
+from penstock_gateway.protocol import connection_of
 
 HEADERS = {
     # no-transform and x-accel-buffering: proxies must neither compress nor collect a stream (wire.md §1.5).
@@ -66,8 +66,8 @@ class EventStreamResponse(ASGIResponse):
         opened = self._opened
         try:
             await self.start_response(send)
-            connection: ClientConnection | None = scope.get("extensions", {}).get(EXTENSION)  # type: ignore[union-attr]
-            if connection is not None and scope["http_version"] == "1.1":
+            connection = connection_of(scope)
+            if connection is not None:
                 opened.write_to(connection)
                 await opened.finished()
             else:
@@ -90,6 +90,5 @@ class EventStream(Response[None]):
         super().__init__(None, media_type=MEDIA_TYPE, headers=HEADERS)
         self._opened = opened
 
-    def to_asgi_response(self, request: Any, **kwargs: Any) -> ASGIResponse:
-        del request, kwargs
+    def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> ASGIResponse:
         return EventStreamResponse(self._opened, headers=HEADERS, media_type=MEDIA_TYPE)

@@ -6,6 +6,7 @@ Everything else of HTTP stays uvicorn's and Litestar's.
 import asyncio
 from typing import Any
 
+from litestar.types import Scope
 from penstock_contract.errors import ErrorDetail
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -47,6 +48,12 @@ class ClientConnection:
         self._transport.abort()
 
 
+def connection_of(scope: Scope) -> ClientConnection | None:
+    """The connection under `scope`, if its server hands it over and its body is chunked."""
+    connection: object = (scope.get("extensions") or {}).get(EXTENSION)
+    return connection if isinstance(connection, ClientConnection) and scope["http_version"] == "1.1" else None
+
+
 class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         extensions: dict[str, Any] = {EXTENSION: ClientConnection(self.transport, self.flow)}
@@ -54,6 +61,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
+        del msg
         body = error_json(ErrorDetail("invalid_request", "the request is not valid HTTP"))
         request_id = new_request_id().encode()
         self.transport.write(

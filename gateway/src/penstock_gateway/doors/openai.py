@@ -4,12 +4,12 @@ import time
 from typing import Any
 
 from litestar import Request, Response, get, post
-from penstock_contract.catalogue import Catalogue, CatalogueEntry
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import ChatCompletionRequest, EmbeddingsOperation, EmbeddingsRequest, chat_operation
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 
-from penstock_gateway.dispatch import Dispatcher
+from penstock_gateway.desk import Desk
 from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.event_stream import EventStream
@@ -17,11 +17,9 @@ from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer,
 
 
 @post("/v1/chat/completions", status_code=200, responses={200: CHAT_COMPLETION, **ERRORS})
-async def chat_completions(
-    data: ChatCompletionRequest, request: Request[Any, Any, Any], catalogue: Catalogue, dispatcher: Dispatcher
-) -> Response[Any]:
+async def chat_completions(data: ChatCompletionRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[Any]:
     """A chat completion, whole or as a stream."""
-    resolution = catalogue.resolve(data.model, "Chat")
+    resolution = desk.catalogue.resolve(data.model, "Chat")
     request_id = request_id_of(request.scope)
     completion_id = f"chatcmpl-{request_id.removeprefix('req_')}"
     created = int(time.time())
@@ -29,22 +27,20 @@ async def chat_completions(
     if data.stream:
         include_usage = data.stream_options is not None and data.stream_options.include_usage
         renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=include_usage)
-        return EventStream(await dispatcher.open(resolution, operation, renderer, request_id, request.receive))
+        return EventStream(await desk.dispatcher.open(resolution, operation, renderer, request_id, request.receive))
     collector = ChatCollector(completion_id, created, data.model)
-    await dispatcher.collect(resolution, operation, collector, request_id, request.receive)
+    await desk.dispatcher.collect(resolution, operation, collector, request_id, request.receive)
     return Response(collector.completion(), media_type="application/json")
 
 
 @post("/v1/embeddings", status_code=200, responses=ERRORS)
-async def embeddings(
-    data: EmbeddingsRequest, request: Request[Any, Any, Any], catalogue: Catalogue, dispatcher: Dispatcher
-) -> EmbeddingsResponse:
+async def embeddings(data: EmbeddingsRequest, request: Request[Any, Any, Any], desk: Desk) -> EmbeddingsResponse:
     """Embedding vectors of one text or several."""
-    resolution = catalogue.resolve(data.model, "Embedding")
+    resolution = desk.catalogue.resolve(data.model, "Embedding")
     texts = [data.input] if isinstance(data.input, str) else data.input
     operation = EmbeddingsOperation(input=texts, dimensions=data.dimensions)
     collector = EmbeddingsCollector(data.model)
-    await dispatcher.collect(resolution, operation, collector, request_id_of(request.scope), request.receive)
+    await desk.dispatcher.collect(resolution, operation, collector, request_id_of(request.scope), request.receive)
     response = collector.response(data.encoding_format)
     if len(response.data) != len(texts):
         raise PenstockError("provider_stream_broken", "the provider answered with too few vectors")
@@ -52,16 +48,16 @@ async def embeddings(
 
 
 @get("/v1/models")
-async def models(catalogue: Catalogue) -> ModelList:
+async def models(desk: Desk) -> ModelList:
     """The models that can be asked for now."""
-    return ModelList([_model(name, entry) for name, entry in catalogue.models()])
+    return ModelList([_model(name, entry) for name, entry in desk.catalogue.models()])
 
 
 @get("/v1/models/{model_id:path}", responses=ERRORS)
-async def model(model_id: str, catalogue: Catalogue) -> Model:
+async def model(model_id: str, desk: Desk) -> Model:
     """One model; its id may contain slashes."""
     wanted = model_id.removeprefix("/")
-    for name, entry in catalogue.models():
+    for name, entry in desk.catalogue.models():
         if name == wanted:
             return _model(name, entry)
     raise PenstockError("model_not_found", f"the model {wanted!r} does not exist", param="model")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from litestar import Request, Response, post
-from penstock_contract.catalogue import Catalogue, Resolution
+from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import PenstockError
 from penstock_contract.messages import Message
 from penstock_contract.requests import (
@@ -15,6 +15,7 @@ from penstock_contract.requests import (
 )
 from penstock_contract.responses import EmbedResponse
 
+from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors.documentation import ERRORS, SSE_SEED
 from penstock_gateway.envelope import request_id_of
@@ -24,31 +25,25 @@ from penstock_gateway.renderers.seed import SeedRenderer
 
 
 @post("/api/chat", status_code=200, responses={200: SSE_SEED, **ERRORS})
-async def chat(
-    data: ChatRequest, request: Request[Any, Any, Any], catalogue: Catalogue, dispatcher: Dispatcher
-) -> Response[None]:
+async def chat(data: ChatRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[None]:
     """Stream the answer to a conversation."""
     messages = [Message(role=message.role, content=message.content) for message in data.messages]
-    return await _stream(messages, catalogue.resolve(data.model, "Chat"), request, dispatcher)
+    return await _stream(messages, desk.catalogue.resolve(data.model, "Chat"), request, desk.dispatcher)
 
 
 @post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS})
-async def generate(
-    data: GenerateRequest, request: Request[Any, Any, Any], catalogue: Catalogue, dispatcher: Dispatcher
-) -> Response[None]:
+async def generate(data: GenerateRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[None]:
     """Stream the answer to a prompt."""
     messages = [Message(role="user", content=data.prompt)]
-    return await _stream(messages, catalogue.resolve(data.model, "Chat"), request, dispatcher)
+    return await _stream(messages, desk.catalogue.resolve(data.model, "Chat"), request, desk.dispatcher)
 
 
 @post("/api/embed", status_code=200, responses=ERRORS)
-async def embed(
-    data: EmbedRequest, request: Request[Any, Any, Any], catalogue: Catalogue, dispatcher: Dispatcher
-) -> EmbedResponse:
+async def embed(data: EmbedRequest, request: Request[Any, Any, Any], desk: Desk) -> EmbedResponse:
     """The embedding vector of a text."""
-    resolution = catalogue.resolve(data.model, "Embedding")
+    resolution = desk.catalogue.resolve(data.model, "Embedding")
     collector = EmbeddingsCollector(resolution.model)
-    await dispatcher.collect(
+    await desk.dispatcher.collect(
         resolution, EmbeddingsOperation(input=[data.text]), collector, request_id_of(request.scope), request.receive
     )
     vectors = collector.vectors()

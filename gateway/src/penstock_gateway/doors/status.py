@@ -4,9 +4,9 @@ import platform
 from importlib.metadata import version
 
 from litestar import Response, get
-from penstock_contract.broker.connection import Connection
-from penstock_contract.catalogue import Catalogue
 from penstock_contract.responses import Health, Readiness
+
+from penstock_gateway.desk import Desk
 
 RUNTIME = f"penstock/{version('penstock-gateway')} python/{platform.python_version()}"
 
@@ -18,11 +18,11 @@ def health() -> Health:
 
 
 @get("/ready", sync_to_thread=False)
-def ready(connection: Connection, catalogue: Catalogue) -> Response[Readiness]:
+def ready(desk: Desk) -> Response[Readiness]:
     """Ready: requests can be served; 503 with the reason if not."""
-    if not connection.connected:
+    if not desk.connection.connected:
         reason = "the message broker is away"
-    elif not catalogue.loaded:
+    elif not desk.catalogue.loaded:
         reason = "the catalogue of routes is not loaded"
     else:
         return Response(Readiness(True, "ok"))
