@@ -37,6 +37,7 @@ class Endpoint(Generic[Request, Response]):
     """A door that answers once, with JSON; `request` is `NoneType` where there is no body.
 
     `implied` are the fields of the request that choosing this door decides: OpenAI has two doors behind one path.
+    `answers` are the statuses that come with a `response`; any other brings an `ErrorBody`.
     """
 
     method: Literal["GET", "POST"]
@@ -44,11 +45,12 @@ class Endpoint(Generic[Request, Response]):
     request: type[Request]
     response: type[Response]
     implied: Mapping[str, object] = field(default_factory=dict)
+    answers: tuple[int, ...] = (200,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamEndpoint(Generic[Request, Chunk]):
-    """A door that answers with server-sent events, each of them one `chunk`, ended by `data: [DONE]`."""
+    """A door that answers 200 with server-sent events, each of them one `chunk`, ended by `data: [DONE]`."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -71,4 +73,4 @@ EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsRes
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
 HEALTH = Endpoint("GET", "/health", NoneType, Health)
-READY = Endpoint("GET", "/ready", NoneType, Readiness)
+READY = Endpoint("GET", "/ready", NoneType, Readiness, answers=(200, 503))

@@ -110,7 +110,7 @@ class PenstockError(Exception):
 
 
 class ErrorObject(Struct, frozen=True):
-    """The inside of `ErrorBody`; the four keys that OpenAI's SDKs read (nested: a flat one is swallowed, wire.md §1.3)."""
+    """The inside of `ErrorBody`; the four keys that OpenAI's SDKs read. Nested, as a flat one is swallowed."""
 
     message: str
     type: str

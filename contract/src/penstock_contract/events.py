@@ -69,4 +69,4 @@ class Embedded(Struct, frozen=True, array_like=True, tag=8, gc=False):
 
 
 Event = Accepted | Started | TextDelta | ReasoningDelta | ToolCallDelta | UsageReported | Finished | Failed | Embedded
-"""Queue positions (`queued`) and heartbeats (`ping`) are the gateway's own words to a client, not events of a stream."""
+"""Keep-alives (`ping`) are the gateway's own words to a client, not events of a stream."""

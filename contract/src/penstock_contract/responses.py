@@ -1,4 +1,7 @@
-"""What a client gets back, per door. Streams of the seed's wire are `ChatChunk`s; OpenAI's are `ChatCompletionChunk`s."""
+"""What a client gets back, per door.
+
+Streams of the seed's wire are `ChatChunk`s, OpenAI's `ChatCompletionChunk`s.
+"""
 
 from typing import Literal
 
@@ -85,7 +88,7 @@ class ToolCallChunk(Struct, frozen=True):
 
 class Delta(Struct, frozen=True):
     role: Literal["assistant"] | UnsetType = UNSET
-    content: str | None | UnsetType = UNSET
+    content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallChunk] | UnsetType = UNSET
 
@@ -102,7 +105,7 @@ class ChatCompletionChunk(Struct, frozen=True):
     created: int
     model: str
     choices: list[ChunkChoice]
-    usage: CompletionUsage | None | UnsetType = UNSET
+    usage: CompletionUsage | UnsetType | None = UNSET
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
 
 

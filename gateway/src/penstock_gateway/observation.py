@@ -55,8 +55,9 @@ class Observer:
         duration_s = now - stream.opened_at
         code = stream.error.code if stream.error is not None else None
         self._duration.record(duration_s, labels if code is None else {**labels, names.ERROR_TYPE: code})
-        if code is not None:
-            self._errors.add(1, {**labels, names.ERROR_TYPE: code})
+        if code is not None and stream.committed:
+            # One that is not committed becomes an HTTP error, which `request_refused` counts.
+            self._errors.add(1, {names.ERROR_TYPE: code})
         if stream.queued_s is not None:
             self._queue_wait.record(stream.queued_s, labels)
         first_s = None if stream.first_delta_at is None else stream.first_delta_at - stream.opened_at
@@ -86,7 +87,7 @@ class Observer:
         )
 
     def request_refused(self, code: str) -> None:
-        """A request that never became a stream."""
+        """A request that was answered with an error status."""
         self._errors.add(1, {names.ERROR_TYPE: code})
 
     def _observe_in_flight(self, _options: CallbackOptions) -> list[Observation]:

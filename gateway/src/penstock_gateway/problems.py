@@ -32,6 +32,7 @@ class Problems:
 
     def penstock(self, request: Request[Any, Any, Any], error: PenstockError) -> Response[ErrorBody]:
         del request
+        self._observer.request_refused(error.code)
         return respond(error.detail)
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:

@@ -11,7 +11,7 @@ from penstock_contract.events import Event
 from penstock_contract.requests import Operation
 
 
-class ConnectionStale(PenstockError):
+class ConnectionStale(PenstockError):  # noqa: N818 - a state of the connection, handled, never shown
     """A pooled connection died before it gave a byte of the answer: the server had closed it. Send it again."""
 
     def __init__(self) -> None:

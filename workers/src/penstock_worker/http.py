@@ -14,6 +14,7 @@ It does not know what the bytes mean.
 import asyncio
 import ssl
 from collections import deque
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -73,8 +74,8 @@ class Exchange(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not inherit from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self.active_at = self._loop.time()
@@ -95,8 +96,8 @@ class Exchange(asyncio.Protocol):
         if self._sink is None:
             return
         delimited = "content-length" in self._headers or "chunked" in self._headers.get("transfer-encoding", "")
-        if exc is None and self._body is not None and self._heard and not delimited and self._error_body is None:
-            self._end()
+        if exc is None and not delimited and self._http.get_status_code() >= 200:
+            self.on_message_complete()
         elif self._heard:
             self._fail(failure("provider_stream_broken"))
         elif self._reused:
@@ -117,38 +118,42 @@ class Exchange(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._http.get_status_code()
+        if status < 200:
+            # 103 and the like (RFC 9110 §15.2): the answer comes after it.
+            self._headers = {}
+            return
         if not 200 <= status < 300 or self._headers.get("content-encoding", "identity") != "identity":
             self._error_body = bytearray()
 
     def on_body(self, data: bytes) -> None:
-        sink = self._sink
-        if sink is None:
+        sink, parser = self._sink, self._body
+        if sink is None or parser is None:
             return
         if self._error_body is not None:
             if len(self._error_body) < ERROR_BODY_BYTES_MAX:
                 self._error_body += data
             return
         try:
-            events = self._body.feed(data)  # type: ignore[union-attr] - set together with the sink
+            events = parser.feed(data)
         except PenstockError as error:
             self._fail(error)
             return
         if events:
             sink.events(events)
-            if self._body is not None and self._body.complete:
+            if parser.complete:
                 # All is said; a server that does not end the response now will not keep the connection.
-                self._loop.call_later(RESPONSE_END_S, self._close_if_still, self._body)
+                self._loop.call_later(RESPONSE_END_S, self._close_if_still, parser)
 
     def on_message_complete(self) -> None:
-        if self._sink is None:
+        status = self._http.get_status_code()
+        if self._sink is None or status < 200:
             return
-        if self._error_body is not None:
-            status = self._http.get_status_code()
+        if self._error_body is None:
+            self._end()
+        else:
             error = failure_of_status(status, self._headers, bytes(self._error_body))
             self._release()
             self._take_sink().failed(error)
-            return
-        self._end()
 
     def _end(self) -> None:
         assert self._body is not None

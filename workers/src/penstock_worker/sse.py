@@ -48,8 +48,5 @@ class SseDecoder:
 
 
 def _payload(event: bytes) -> bytes | None:
-    lines = []
-    for line in event.split(b"\n"):
-        if line[:5] == b"data:":
-            lines.append(line[6:] if line[5:6] == b" " else line[5:])
+    lines = [line[6:] if line[5:6] == b" " else line[5:] for line in event.split(b"\n") if line[:5] == b"data:"]
     return b"\n".join(lines) if lines else None

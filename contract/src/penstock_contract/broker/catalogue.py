@@ -63,7 +63,7 @@ class CatalogueWatch:
             # nats-py's iterator ends for good after a quiet while; `updates` with a timeout says which it was.
             while True:
                 try:
-                    update = await watcher.updates(timeout=60)
+                    update = await watcher.updates(timeout=60)  # type: ignore[no-untyped-call]
                 except TimeoutError:
                     continue
                 if update is None:
@@ -78,7 +78,7 @@ class CatalogueWatch:
                     snapshot[update.key] = entry
         finally:
             with contextlib.suppress(Error):
-                await watcher.stop()
+                await watcher.stop()  # type: ignore[no-untyped-call]
 
 
 def _decode(key: str, value: bytes | None) -> CatalogueEntry | None:

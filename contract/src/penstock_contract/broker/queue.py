@@ -137,6 +137,7 @@ class Puller:
         self._changed = asyncio.Event()
         self._heard_at = 0.0
         self._broken = False
+        self._stale = False
         self._stopped = False
 
     def slots_changed(self) -> None:
@@ -144,7 +145,7 @@ class Puller:
 
     def reset(self) -> None:
         """Forget what was asked for, as after a reconnect."""
-        self._broken = True
+        self._stale = True
         self._changed.set()
 
     async def stop(self) -> None:
@@ -157,9 +158,9 @@ class Puller:
         """Pull until `stop`; survives the broker's absence."""
         loop = asyncio.get_running_loop()
         while not self._stopped:
-            if self._broken or self._subscription is None:
-                if self._broken:
-                    await asyncio.sleep(PULL_RETRY_S)
+            if self._broken:
+                await asyncio.sleep(PULL_RETRY_S)
+            if self._broken or self._stale or self._subscription is None:
                 await self._begin_epoch()
             await self._ask()
             self._changed.clear()
@@ -186,6 +187,7 @@ class Puller:
 
     async def _begin_epoch(self) -> None:
         await self._end_epoch()
+        self._broken = self._stale = False
         if not self._connection.connected:
             return
         self._outstanding = 0
@@ -199,7 +201,6 @@ class Puller:
                 log.exception("worker.pull_failed")
 
         self._subscription = await self._connection.client.subscribe(inbox, cb=receive)
-        self._broken = False
 
     async def _end_epoch(self) -> None:
         if self._subscription is not None:

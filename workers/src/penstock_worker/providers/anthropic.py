@@ -228,16 +228,11 @@ def _content(message: Message) -> list[dict[str, Any]]:
                 blocks.append({"type": "image", "source": _image_source(part.image_url.url)})
             else:
                 blocks.append({"type": "text", "text": part.text if isinstance(part, TextPart) else part.refusal})
-    for call in message.tool_calls or []:
-        blocks.append(
-            {
-                "type": "tool_use",
-                "id": call.id,
-                "name": call.function.name,
-                "input": _arguments(call.function.arguments),
-            }
-        )
-    return blocks
+    calls = message.tool_calls or []
+    return blocks + [
+        {"type": "tool_use", "id": call.id, "name": call.function.name, "input": _arguments(call.function.arguments)}
+        for call in calls
+    ]
 
 
 def _texts(message: Message) -> list[str]:
