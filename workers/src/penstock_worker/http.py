@@ -78,6 +78,10 @@ class Exchange(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._sink is None:
+            # Nobody asked: a server that speaks now is about to close, or is confused.
+            self.abort()
+            return
         self.active_at = self._loop.time()
         self._heard = True
         try:
