@@ -4,6 +4,7 @@ What Litestar raises is translated here; what it says about its inside stays ins
 """
 
 import math
+import re
 from typing import Any
 
 import structlog
@@ -20,6 +21,11 @@ from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, PenstockErr
 
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.observation import Observer
+
+BODY = "data"
+"""What Litestar calls the whole body: the name of our handlers' parameter, which says nothing to a client."""
+MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
+"""msgspec names the object that lacks the field, clients want the field."""
 
 log = structlog.get_logger("penstock.gateway")
 
@@ -74,6 +80,13 @@ def translate(error: HTTPException, asked: str) -> ErrorDetail:
 
 def _validation(error: ValidationException) -> ErrorDetail:
     first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
-    field = first.get("key") if isinstance(first, dict) else None
-    reason = str(first.get("message", "invalid")) if isinstance(first, dict) else "invalid"
+    field, reason = (first.get("key"), str(first.get("message", "invalid"))) if isinstance(first, dict) else (None, "")
+    if field == BODY:
+        field = None
+    if missing := MISSING_FIELD.fullmatch(reason):
+        field = f"{field}.{missing[1]}" if field else missing[1]
+        reason = "this field is required"
+    elif field is None and reason in {"", repr(BODY)}:
+        # No body and `null` are a KeyError to Litestar.
+        reason = "the request's body must be a JSON object"
     return ErrorDetail("invalid_request", f"{field}: {reason}" if field else reason, param=field)

@@ -1,9 +1,11 @@
 """What OpenAPI should say where Litestar cannot know it: streams are `text/event-stream`, errors have one shape."""
 
+from dataclasses import dataclass
+
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 from penstock_contract.errors import ErrorBody
-from penstock_contract.responses import ChatChunk, ChatCompletion
+from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
 
 SSE_SEED = ResponseSpec(
     ChatChunk,
@@ -13,11 +15,26 @@ SSE_SEED = ResponseSpec(
     examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
 )
 CHAT_COMPLETION = ResponseSpec(
-    ChatCompletion,
+    ChatCompletion | ChatCompletionChunk,
     description="The completion; with `stream: true` server-sent events (`text/event-stream`) of "
     "`chat.completion.chunk` objects, ended by `data: [DONE]`",
     media_type="application/json",
 )
+
+
+@dataclass
+class ChatCompletionOperation(Operation):
+    """Files the two answers under their own media types, which one `ResponseSpec` cannot."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            answer.content = {
+                "application/json": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletion")),
+                "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletionChunk")),
+            }
+
+
 ERRORS = {
     status: ResponseSpec(ErrorBody, description=description, generate_examples=False)
     for status, description in {

@@ -10,13 +10,18 @@ from penstock_contract.requests import ChatCompletionRequest, EmbeddingsOperatio
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 
 from penstock_gateway.desk import Desk
-from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS
+from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS, ChatCompletionOperation
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.event_stream import EventStream
 from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer, EmbeddingsCollector
 
 
-@post("/v1/chat/completions", status_code=200, responses={200: CHAT_COMPLETION, **ERRORS})
+@post(
+    "/v1/chat/completions",
+    status_code=200,
+    responses={200: CHAT_COMPLETION, **ERRORS},
+    operation_class=ChatCompletionOperation,
+)
 async def chat_completions(data: ChatCompletionRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[Any]:
     """A chat completion, whole or as a stream."""
     resolution = desk.catalogue.resolve(data.model, "Chat")
