@@ -62,10 +62,12 @@ class SequenceGap(Exception):  # noqa: N818
 class StreamState:
     """Accepts one attempt's events in order; sequence numbers count from 0."""
 
-    __slots__ = ("next_seq", "phase")
+    __slots__ = ("_allowed", "next_seq", "phase")
 
     def __init__(self) -> None:
         self.phase = Phase.NEW
+        # The row of the table for `phase`: looking it up per event would hash an Enum, in Python, per token.
+        self._allowed = TRANSITIONS[Phase.NEW]
         self.next_seq = 0
 
     @property
@@ -81,9 +83,11 @@ class StreamState:
             if seq < self.next_seq:
                 return False
             raise SequenceGap(self.next_seq, seq)
-        phase = TRANSITIONS[self.phase].get(type(event))
+        phase = self._allowed.get(type(event))
         if phase is None:
             raise IllegalEvent(f"{type(event).__name__} after {self.phase.value}")
-        self.phase = phase
+        if phase is not self.phase:
+            self.phase = phase
+            self._allowed = TRANSITIONS[phase]
         self.next_seq = seq + 1
         return True
