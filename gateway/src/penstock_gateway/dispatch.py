@@ -58,7 +58,7 @@ class OpenStream:
 
     async def finished(self) -> None:
         """Wait for the stream's end, or for its client to leave."""
-        await self._dispatcher.wait(self.stream.done, self.client_gone)
+        await self.stream.done
         error = self.stream.error
         if error is not None and error.code == "slow_client" and self.connection is not None:
             self.connection.abort()
@@ -107,11 +107,11 @@ class Dispatcher:
             raise
         opened = OpenStream(self, stream, resolution, message)
         opened.client_gone = asyncio.create_task(_until_client_gone(receive))
+        opened.client_gone.add_done_callback(lambda _: stream.leave())
         try:
-            await self.wait(stream.first, opened.client_gone)
-            if not stream.first.done():
-                raise PenstockError("cancelled", "the client went away")  # noqa: TRY301
             await stream.first
+            if opened.client_gone.done():
+                raise PenstockError("cancelled", "the client went away")  # noqa: TRY301
         except BaseException:
             await self.close(opened)
             raise
@@ -129,11 +129,6 @@ class Dispatcher:
             await self.close(opened)
         if opened.stream.error is not None:
             raise PenstockError.of(opened.stream.error)
-
-    async def wait(self, future: asyncio.Future[None], client_gone: asyncio.Task[None] | None) -> None:
-        """Until `future` is done or the client is gone; looks at neither's result."""
-        waiting: list[asyncio.Future[None]] = [future] if client_gone is None else [future, client_gone]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self, opened: OpenStream) -> None:
         """End the stream's work everywhere, unless it has ended by itself."""

@@ -143,6 +143,10 @@ class LiveStream:
             self._write(self._renderer.render(Failed(error)))
         self._end()
 
+    def leave(self) -> None:
+        """The client has gone away: whoever waits for this stream need not any more."""
+        self._end()
+
     def commit(self) -> None:
         """Stop waiting for a first event: from now on the client has its 200 and errors are events."""
         self.committed = True

@@ -1,7 +1,7 @@
 """Structured logs on stderr: one JSON object a line, a constant dotted event name plus fields.
 
-Our own events go through structlog, other libraries' records through the same formatter. `json=False` is for a
-terminal. Fields are ids, codes, names and numbers; never a prompt, an answer, a key or a header.
+Our own events take structlog's short way, other libraries' records go through the same rendering. Fields are ids,
+codes, names and numbers; never a prompt, an answer, a key or a header.
 """
 
 import logging
@@ -17,31 +17,30 @@ def _render(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-def configure(service: str, *, level: str = "INFO", json: bool = True) -> None:
+def configure(service: str, *, level: str = "INFO") -> None:
     """Set up logging for the process; call once, from a composition root."""
-    shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    renderer: structlog.types.Processor = _render if json else structlog.dev.ConsoleRenderer()
 
     def add_service(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
         return event
 
+    shared: list[structlog.types.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        add_service,
+    ]
+    structlog.configure(
+        processors=[*shared, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, add_service, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
         )
     )
     root = logging.getLogger()
