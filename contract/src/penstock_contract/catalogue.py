@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route import ModelRouteSpec, ModelSpec
 
 WILDCARD = "*"
 
@@ -29,16 +29,14 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
 
 
 class Resolution(Struct, frozen=True):
-    """The route that serves a model, and the name under which the client asked for it."""
+    """The route that serves a model. `model` is the route's own name of it, also if the client used an alias.
+
+    `model_label` is for metrics: `*` for a model that only a wildcard covers, so that clients cannot make new labels.
+    """
 
     entry: CatalogueEntry
     model: str
-
-    @property
-    def model_label(self) -> str:
-        """For metrics: the name if the route claims it, else `*`, so that clients cannot make new labels."""
-        claimed = any(self.model in (model.name, *model.aliases) for model in self.entry.spec.models)
-        return self.model if claimed else WILDCARD
+    model_label: str
 
 
 class Catalogue:
@@ -46,8 +44,7 @@ class Catalogue:
 
     def __init__(self, default_models: dict[str, str] | None = None) -> None:
         self._entries: dict[str, CatalogueEntry] = {}
-        self._by_model: dict[str, CatalogueEntry] = {}
-        self._types: dict[str, str] = {}
+        self._claims: dict[str, tuple[CatalogueEntry, ModelSpec]] = {}
         self._default_models = default_models or {}
         self.loaded = False
 
@@ -59,14 +56,11 @@ class Catalogue:
     def replace(self, entries: dict[str, CatalogueEntry]) -> None:
         self._entries = dict(entries)
         self.loaded = True
-        self._by_model = {}
-        self._types = {}
+        self._claims = {}
         for entry in self.entries:
             for model in entry.spec.models:
                 for name in (model.name, *model.aliases):
-                    if name not in self._by_model:
-                        self._by_model[name] = entry
-                        self._types[name] = model.type
+                    self._claims.setdefault(name, (entry, model))
 
     def put(self, key: str, entry: CatalogueEntry | None) -> None:
         """Add or change one route; None takes it away."""
@@ -79,7 +73,7 @@ class Catalogue:
 
     def models(self) -> list[tuple[str, CatalogueEntry]]:
         """Every name of every ready route, aliases too; `*` is not a name."""
-        return [(name, entry) for name, entry in self._by_model.items() if name != WILDCARD and entry.ready]
+        return [(name, entry) for name, (entry, _) in self._claims.items() if name != WILDCARD and entry.ready]
 
     def resolve(self, model: str | None, type_: Literal["Chat", "Embedding"]) -> Resolution:
         """The route for `model`, or for the default model of `type_` if None.
@@ -87,21 +81,23 @@ class Catalogue:
         Raises `PenstockError`: `model_not_found`, `model_not_ready`, `invalid_request` for a model of the other type.
         """
         name = model or self._default(type_)
-        entry = self._by_model.get(name) or self._by_model.get(WILDCARD)
-        if entry is None:
+        claim = self._claims.get(name) or self._claims.get(WILDCARD)
+        if claim is None:
             raise PenstockError("model_not_found", f"the model {name!r} does not exist", param="model")
-        if self._types.get(name, self._types.get(WILDCARD)) != type_:
+        entry, spec = claim
+        if spec.type != type_:
             wanted = "a chat model" if type_ == "Chat" else "an embedding model"
             raise PenstockError("invalid_request", f"the model {name!r} is not {wanted}", param="model")
         if not entry.ready:
             raise PenstockError("model_not_ready", f"the model {name!r} is not ready: {entry.reason}", retry_after_s=5)
-        return Resolution(entry, name)
+        return Resolution(entry, name if spec.name == WILDCARD else spec.name, spec.name)
 
     def _default(self, type_: Literal["Chat", "Embedding"]) -> str:
         if configured := self._default_models.get(type_):
             return configured
         for entry in self.entries:
             for model in entry.spec.models:
-                if entry.ready and model.type == type_ and model.name != WILDCARD:
+                ours = self._claims[model.name][0] is entry
+                if ours and entry.ready and model.type == type_ and model.name != WILDCARD:
                     return model.name
         raise PenstockError("model_not_found", f"no ready route has a model of type {type_}", param="model")

@@ -1,8 +1,11 @@
 """Bytes to Structs and back: the only module that knows the encoding on the broker.
 
 msgpack between gateway and worker, JSON for what a person reads in the KV store. Every decoder raises
-`msgspec.DecodeError` (`ValidationError` for well-formed bytes of the wrong shape).
+`msgspec.DecodeError` (`ValidationError` for well-formed bytes of the wrong shape) and nothing else.
 """
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -10,13 +13,31 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.frames import Batch, Control, GatewayHeartbeat, WorkerHeartbeat
 from penstock_contract.requests import InferenceRequest
 
+Decoded = TypeVar("Decoded")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec really raises for bytes that are not what they should be: text that is not UTF-8 and nesting without
+end have errors of their own."""
+
+
+def _guarded(decode: Callable[[bytes], Decoded]) -> Callable[[bytes], Decoded]:
+    def decode_or_refuse(data: bytes) -> Decoded:
+        try:
+            return decode(data)
+        except (UnicodeDecodeError, RecursionError):
+            # Without its cause, which would carry the bytes.
+            raise msgspec.DecodeError("not UTF-8, or nested too deeply") from None
+
+    return decode_or_refuse
+
+
 encode = msgspec.msgpack.Encoder().encode
 
-decode_batch = msgspec.msgpack.Decoder(Batch).decode
-decode_control = msgspec.msgpack.Decoder(Control).decode
-decode_request = msgspec.msgpack.Decoder(InferenceRequest).decode
-decode_worker_heartbeat = msgspec.msgpack.Decoder(WorkerHeartbeat).decode
-decode_gateway_heartbeat = msgspec.msgpack.Decoder(GatewayHeartbeat).decode
+decode_batch = _guarded(msgspec.msgpack.Decoder(Batch).decode)
+decode_control = _guarded(msgspec.msgpack.Decoder(Control).decode)
+decode_request = _guarded(msgspec.msgpack.Decoder(InferenceRequest).decode)
+decode_worker_heartbeat = _guarded(msgspec.msgpack.Decoder(WorkerHeartbeat).decode)
+decode_gateway_heartbeat = _guarded(msgspec.msgpack.Decoder(GatewayHeartbeat).decode)
 
 encode_json = msgspec.json.Encoder().encode
-decode_catalogue_entry = msgspec.json.Decoder(CatalogueEntry).decode
+decode_catalogue_entry = _guarded(msgspec.json.Decoder(CatalogueEntry).decode)

@@ -3,13 +3,18 @@
 One source, the same messages. `self` is the spec as JSON with its defaults filled in.
 """
 
+import sys
+from types import ModuleType
 from typing import NamedTuple
 
-import cel
 import msgspec
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.route import ModelRouteSpec
+
+# cel/__init__ imports its own command line with prompt_toolkit and rich: half a second for nothing.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+import cel  # noqa: E402 - after the line above
 
 
 class Rule(NamedTuple):
@@ -36,11 +41,11 @@ RULES: tuple[Rule, ...] = (
         "providers: the weights of one priority must not all be 0",
     ),
     Rule(
-        "self.providers.all(p, (p.type == 'Simulated') == (p.simulated != null))",
+        "self.providers.all(p, (p.type == 'Simulated') == has(p.simulated))",
         "providers: a Simulated provider needs the field simulated, and no other type may have it",
     ),
     Rule(
-        "self.providers.all(p, p.type != 'Simulated' || (p.baseURL == null && p.secretKeyRef == null))",
+        "self.providers.all(p, p.type != 'Simulated' || (!has(p.baseURL) && !has(p.secretKeyRef)))",
         "providers: a Simulated provider has neither baseURL nor secretKeyRef",
     ),
     Rule(
@@ -63,11 +68,12 @@ def check(spec: ModelRouteSpec) -> None:
 
 
 def _with_defaults(value: object) -> object:
-    """The JSON form with every default present: CEL on the API server sees defaults too."""
+    """The JSON form with every default present and what is unset absent: what CEL on the API server sees."""
     if isinstance(value, msgspec.Struct):
         return {
             encoded: _with_defaults(getattr(value, name))
             for name, encoded in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+            if getattr(value, name) is not None
         }
     if isinstance(value, list):
         return [_with_defaults(item) for item in value]

@@ -7,14 +7,15 @@ Shutdown, in order (uvicorn drives it on SIGTERM):
 """
 
 import os
+import signal
 import sys
 
 import uvicorn
+
 from penstock_contract import settings
 from penstock_contract.clock import SystemClock
 from penstock_contract.telemetry import logs
 from penstock_contract.telemetry.setup import configure
-
 from penstock_gateway.app import create_app
 from penstock_gateway.protocol import GatewayProtocol
 from penstock_gateway.settings import GatewaySettings
@@ -44,6 +45,10 @@ def main() -> None:
             timeout_graceful_shutdown=int(config.shutdown_grace_s),
         )
     )
+    # uvicorn raises the signals that it caught once more when all is done; with the default handlers the process
+    # would die there, with its last spans and a wrong exit code.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
     server.run()
     telemetry.close()
 

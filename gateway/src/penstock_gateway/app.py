@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
+
 from penstock_contract import codec, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
@@ -20,7 +21,6 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import PenstockError
 from penstock_contract.frames import Stop
 from penstock_contract.telemetry.setup import Telemetry
-
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors import openai, seed, status

@@ -15,6 +15,7 @@ from typing import Any
 
 from litestar.types import Receive
 from opentelemetry.trace import SpanKind, Tracer
+
 from penstock_contract import codec, subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.queue import QueuedMessage, enqueue, withdraw
@@ -25,7 +26,6 @@ from penstock_contract.frames import Stop
 from penstock_contract.requests import InferenceRequest, Operation
 from penstock_contract.telemetry import names
 from penstock_contract.telemetry.propagation import headers_of
-
 from penstock_gateway.live import LiveStream
 from penstock_gateway.observation import Observer
 from penstock_gateway.protocol import ClientConnection

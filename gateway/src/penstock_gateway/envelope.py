@@ -9,9 +9,9 @@ from typing import cast
 import structlog
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
+
 from penstock_contract.telemetry import names
 from penstock_contract.telemetry.propagation import context_of
-
 from penstock_gateway.request_id import new_request_id
 
 SCOPE_KEY = "penstock.request_id"

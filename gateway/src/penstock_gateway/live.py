@@ -16,7 +16,6 @@ from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
 from penstock_contract.route import LimitsSpec
 from penstock_contract.stream import IllegalEvent, Phase, SequenceGap, StreamState
-
 from penstock_gateway.renderers.renderer import Renderer
 
 

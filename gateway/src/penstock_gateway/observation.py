@@ -3,9 +3,9 @@
 import structlog
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
 from penstock_contract.catalogue import Resolution
 from penstock_contract.telemetry import names
-
 from penstock_gateway.live import LiveStream
 
 log = structlog.get_logger("penstock.gateway")

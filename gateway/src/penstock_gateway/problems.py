@@ -17,8 +17,8 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
-from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, PenstockError
 
+from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, PenstockError
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.observation import Observer
 

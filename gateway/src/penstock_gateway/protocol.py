@@ -7,10 +7,10 @@ import asyncio
 from typing import Any
 
 from litestar.types import Scope
-from penstock_contract.errors import ErrorDetail
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from penstock_contract.errors import ErrorDetail
 from penstock_gateway.renderers.renderer import error_json
 from penstock_gateway.request_id import new_request_id
 

@@ -7,11 +7,11 @@ import asyncio
 from enum import Enum
 
 import structlog
+
 from penstock_contract import codec, subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.frames import Attach, GatewayHeartbeat
-
 from penstock_gateway.live import LiveStream
 from penstock_gateway.renderers.renderer import PING
 from penstock_gateway.settings import GatewaySettings

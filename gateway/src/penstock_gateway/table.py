@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 import structlog
-from penstock_contract import codec, subjects
 
+from penstock_contract import codec, subjects
 from penstock_gateway.live import LiveStream
 
 STOPPED_MAX = 4096

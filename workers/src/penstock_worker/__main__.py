@@ -9,12 +9,12 @@ import signal
 import sys
 
 import uvloop
+
 from penstock_contract import settings, subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.clock import SystemClock
 from penstock_contract.telemetry import logs
 from penstock_contract.telemetry.setup import configure
-
 from penstock_worker.observation import Observer
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.worker import Worker

@@ -14,12 +14,13 @@ It does not know what the bytes mean.
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
-from penstock_contract.errors import PenstockError
 
+from penstock_contract.errors import PenstockError
 from penstock_worker.calls import ConnectionStale, Sink
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser, failure, failure_of_status
 
@@ -200,11 +201,11 @@ class Exchange(asyncio.Protocol):
 class ConnectionPool:
     """Connections to one base URL; the newest idle one is used first."""
 
-    def __init__(self, base_url: str, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, base_url: str, tls: Callable[[], ssl.SSLContext]) -> None:
         parts = urlsplit(base_url)
         assert parts.hostname
         self._host = parts.hostname
-        self._tls = tls if parts.scheme == "https" else None
+        self._tls = tls() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._path = parts.path.rstrip("/")
         self._authority = parts.netloc

@@ -1,17 +1,19 @@
 """A provider behind HTTP: an adapter for the dialect, a pool for the connections."""
 
 import ssl
+from collections.abc import Callable
 
 from penstock_contract.requests import Operation
 from penstock_contract.route import ProviderSpec
-
 from penstock_worker.calls import Call, Sink
 from penstock_worker.http import ConnectionPool
 from penstock_worker.providers.adapter import Adapter
 
 
 class HttpProvider:
-    def __init__(self, spec: ProviderSpec, adapter: Adapter, key: str | None, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, spec: ProviderSpec, adapter: Adapter, key: str | None, tls: Callable[[], ssl.SSLContext]
+    ) -> None:
         self._spec = spec
         self._adapter = adapter
         self._key = key

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import structlog
 from opentelemetry.trace import Span, SpanKind, StatusCode
+
 from penstock_contract.broker.queue import Delivery
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail

@@ -9,7 +9,6 @@ from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import Event, Failed, TextDelta
 from penstock_contract.frames import Frame
 from penstock_contract.stream import StreamState
-
 from penstock_worker.outbox import Outbox
 
 EVENT_BYTES = 64

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import structlog
 from msgspec import Struct
+
 from penstock_contract.broker.queue import Delivery
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Accepted, Event, Finished, Started, UsageReported
 from penstock_contract.requests import InferenceRequest
 from penstock_contract.route import LimitsSpec, ModelRouteSpec, ProviderSpec
-
 from penstock_worker import routing
 from penstock_worker.calls import Call, ConnectionStale, Provider
 from penstock_worker.observation import CallObservation, Observer
@@ -187,7 +187,8 @@ class Session:
                     await self._first_event(target, model, attempt, observation)
                     self.waiting_for_ack = False
                     await self._delivery.ack()
-                    await attempt.done
+                    # Shielded: a cancelled `done` would look like an answer that is whole, and its call go on.
+                    await asyncio.shield(attempt.done)
                 finally:
                     self._abort_call()
                     observation.end(attempt.error, attempt.usage, attempt.finished)

@@ -4,13 +4,13 @@ Keys come from environment variables named by `secret_variable`; in a cluster th
 """
 
 import asyncio
+import functools
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import Operation
 from penstock_contract.route import ModelRouteSpec, ProviderSpec, secret_variable
-
 from penstock_worker.calls import Call, Provider, Sink
 from penstock_worker.http_provider import HttpProvider
 from penstock_worker.providers.adapter import Adapter
@@ -39,7 +39,7 @@ class KeylessProvider:
 
 
 def build(spec: ModelRouteSpec, environ: Mapping[str, str]) -> list[Target]:
-    tls = ssl.create_default_context()
+    tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
     return [
         Target(
             provider,
@@ -50,7 +50,7 @@ def build(spec: ModelRouteSpec, environ: Mapping[str, str]) -> list[Target]:
     ]
 
 
-def _provider(spec: ProviderSpec, environ: Mapping[str, str], tls: ssl.SSLContext) -> Provider:
+def _provider(spec: ProviderSpec, environ: Mapping[str, str], tls: Callable[[], ssl.SSLContext]) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None
         return SimulatedProvider(spec.simulated)

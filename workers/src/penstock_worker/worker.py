@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import structlog
+
 from penstock_contract import codec, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
@@ -23,7 +24,6 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.frames import Attach, Drain, Stop, WorkerHeartbeat
 from penstock_contract.requests import InferenceRequest
-
 from penstock_worker import VERSION, targets
 from penstock_worker.observation import Observer
 from penstock_worker.outbox import Outbox

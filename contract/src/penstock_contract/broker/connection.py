@@ -44,6 +44,7 @@ class Connection:
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
+        self._closing = False
 
     @property
     def connected(self) -> bool:
@@ -63,6 +64,7 @@ class Connection:
             await self._connecting
 
     async def close(self) -> None:
+        self._closing = True
         for task in (*self._tasks, self._connecting):
             if task is not None:
                 task.cancel()
@@ -149,7 +151,8 @@ class Connection:
         log.warning("broker.error", error=type(error).__name__, detail=str(error)[:200])
 
     async def _on_disconnected(self) -> None:
-        log.warning("broker.disconnected")
+        if not self._closing:
+            log.warning("broker.disconnected")
 
     async def _on_reconnected(self) -> None:
         log.info("broker.reconnected")

@@ -23,6 +23,7 @@ PUBLISH_TIMEOUT_S = 2.0
 PULL_EXPIRES_S = 30.0
 PULL_HEARTBEAT_S = 5.0
 PULL_RETRY_S = 0.25
+DRAIN_TIMEOUT_S = 1.0
 ERR_STORE_FAILED = 10077
 """JetStream's `err_code` when `discard: new` refuses a message over the bound."""
 
@@ -141,6 +142,12 @@ class Puller:
         self._stopped = False
 
     def slots_changed(self) -> None:
+        """Slots became free, or there are fewer of them: then what was asked for too much is taken back.
+
+        Given back one by one instead, each request would be delivered to the same pull again, and count as a death.
+        """
+        if self._outstanding > max(0, self._free_slots()):
+            self._stale = True
         self._changed.set()
 
     def reset(self) -> None:
@@ -205,8 +212,13 @@ class Puller:
     async def _end_epoch(self) -> None:
         if self._subscription is not None:
             subscription, self._subscription = self._subscription, None
-            with contextlib.suppress(Error):
-                await subscription.unsubscribe()
+            with contextlib.suppress(Error, TimeoutError):
+                if not self._connection.connected:
+                    await subscription.unsubscribe()
+                    return
+                # Not unsubscribed at once: what is on its way would be lost, and wait for its ack time to pass.
+                async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                    await subscription.drain()  # type: ignore[no-untyped-call]
 
     def _receive(self, inbox: str, message: Msg) -> None:
         self._heard_at = asyncio.get_running_loop().time()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
+
 from penstock_contract.errors import ErrorBody
 from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
 

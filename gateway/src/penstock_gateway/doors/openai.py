@@ -4,11 +4,11 @@ import time
 from typing import Any
 
 from litestar import Request, Response, get, post
+
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import ChatCompletionRequest, EmbeddingsOperation, EmbeddingsRequest, chat_operation
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
-
 from penstock_gateway.desk import Desk
 from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS, ChatCompletionOperation
 from penstock_gateway.envelope import request_id_of

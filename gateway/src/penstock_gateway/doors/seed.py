@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, Response, post
+
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import PenstockError
 from penstock_contract.messages import Message
@@ -14,7 +15,6 @@ from penstock_contract.requests import (
     GenerateRequest,
 )
 from penstock_contract.responses import EmbedResponse
-
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors.documentation import ERRORS, SSE_SEED

@@ -4,8 +4,8 @@ import platform
 from importlib.metadata import version
 
 from litestar import Response, get
-from penstock_contract.responses import Health, Readiness
 
+from penstock_contract.responses import Health, Readiness
 from penstock_gateway.desk import Desk
 
 RUNTIME = f"penstock/{version('penstock-gateway')} python/{platform.python_version()}"

@@ -9,6 +9,7 @@ from array import array
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
+
 from penstock_contract.errors import PenstockError
 from penstock_contract.events import (
     Embedded,
@@ -38,7 +39,6 @@ from penstock_contract.responses import (
     PromptTokensDetails,
     ToolCallChunk,
 )
-
 from penstock_gateway.renderers.renderer import DONE, data_event, encode_json, error_json
 
 

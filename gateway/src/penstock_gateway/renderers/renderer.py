@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import msgspec
+
 from penstock_contract.errors import ErrorBody, ErrorDetail
 from penstock_contract.events import Event
 

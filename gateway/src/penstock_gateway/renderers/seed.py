@@ -1,7 +1,6 @@
 """The seed's wire: `data: {"text":…}`, `data: [DONE]`, and `event: error` when it goes wrong midway."""
 
 from penstock_contract.events import Event, Failed, Finished, TextDelta
-
 from penstock_gateway.renderers.renderer import DONE, encode_json, error_json
 
 

@@ -1,11 +1,13 @@
 """What a provider's adapter must offer, and what all HTTP providers have in common."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from msgspec import Struct
+
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.events import Event
 from penstock_contract.requests import Operation
@@ -98,15 +100,22 @@ def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> P
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """`retry-after-ms`, or `retry-after` as seconds or an HTTP date (RFC 9110 §10.2.3); None if absent or nonsense."""
+    milliseconds = _finite(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return max(0.0, milliseconds / 1000)
+    value = headers.get("retry-after", "")
+    seconds = _finite(value)
+    if seconds is not None:
+        return max(0.0, seconds)
     try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("retry-after")
-        if value is None:
-            return None
-        try:
-            return max(0.0, float(value))
-        except ValueError:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _finite(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+
+from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.events import (
     Event,
@@ -22,7 +24,6 @@ from penstock_contract.events import (
 from penstock_contract.messages import ImagePart, Message, NamedToolChoice, RefusalPart, TextPart
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import ProviderSpec
-
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser, failure
 from penstock_worker.sse import EventTooLarge, SseDecoder
 
@@ -40,8 +41,10 @@ STOP_REASONS: dict[str, FinishReason] = {
 ERROR_TYPES: dict[str, ErrorCode] = {
     "invalid_request_error": "provider_rejected",
     "authentication_error": "provider_auth_failed",
+    "billing_error": "provider_auth_failed",
     "permission_error": "provider_auth_failed",
     "not_found_error": "provider_model_not_found",
+    "request_too_large": "context_length_exceeded",
     "rate_limit_error": "provider_rate_limited",
 }
 
@@ -111,12 +114,12 @@ class AnthropicAdapter:
 
 
 class MessageParser:
-    __slots__ = ("_cached", "_decoder", "_input", "_output", "_reason", "_tools", "complete")
+    __slots__ = ("_cached", "_created", "_decoder", "_output", "_reason", "_tools", "_uncached", "complete")
 
     def __init__(self) -> None:
         self._decoder = SseDecoder()
         self._reason: FinishReason = "stop"
-        self._input = self._output = self._cached = 0
+        self._uncached = self._cached = self._created = self._output = 0
         self._tools: dict[int, int] = {}
         self.complete = False
 
@@ -124,6 +127,8 @@ class MessageParser:
         events: list[Event] = []
         try:
             for payload in self._decoder.feed(data):
+                if self.complete:
+                    break
                 event = _decode_event(payload)
                 if event.type == "content_block_delta":
                     if event.delta is not None:
@@ -134,7 +139,7 @@ class MessageParser:
                     raise failure(ERROR_TYPES.get(event.error.type if event.error else "", "provider_unavailable"))
                 else:
                     self._frame(event, events)
-        except (msgspec.DecodeError, EventTooLarge) as error:
+        except (*UNREADABLE, EventTooLarge) as error:
             raise failure("provider_stream_broken") from error
         return events
 
@@ -163,15 +168,20 @@ class MessageParser:
             self._count(usage)
         if event.type == "message_delta" and event.delta is not None and event.delta.stop_reason:
             self._reason = STOP_REASONS.get(event.delta.stop_reason, "stop")
-        elif event.type == "message_stop" and not self.complete:
+        elif event.type == "message_stop":
             self.complete = True
-            events += [UsageReported(self._input, self._output, self._cached), Finished(self._reason)]
+            # Anthropic counts cached input beside the input, everybody else within it.
+            input_tokens = self._uncached + self._cached + self._created
+            events += [UsageReported(input_tokens, self._output, self._cached), Finished(self._reason)]
 
     def _count(self, usage: _Usage) -> None:
+        """Each number is cumulative; one that is left out stays as it was."""
         if usage.input_tokens is not None:
-            self._cached = usage.cache_read_input_tokens or 0
-            # Anthropic counts cached input beside the input, everybody else within it.
-            self._input = usage.input_tokens + self._cached + (usage.cache_creation_input_tokens or 0)
+            self._uncached = usage.input_tokens
+        if usage.cache_read_input_tokens is not None:
+            self._cached = usage.cache_read_input_tokens
+        if usage.cache_creation_input_tokens is not None:
+            self._created = usage.cache_creation_input_tokens
         if usage.output_tokens is not None:
             self._output = usage.output_tokens
 
@@ -245,15 +255,19 @@ def _texts(message: Message) -> list[str]:
 def _image_source(url: str) -> dict[str, str]:
     if not url.startswith("data:"):
         return {"type": "url", "url": url}
-    media_type, _, data = url[5:].partition(";base64,")
+    media_type, mark, data = url[5:].partition(";base64,")
+    if not mark:
+        raise PenstockError("invalid_request", "an image's data: URL is not base64", param="messages")
     return {"type": "base64", "media_type": media_type, "data": data}
 
 
-def _arguments(text: str) -> object:
+def _arguments(text: str) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(text or "{}")
-    except msgspec.DecodeError as error:
-        raise PenstockError("invalid_request", "the arguments of a tool call are not JSON", param="messages") from error
+        return msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except UNREADABLE as error:
+        raise PenstockError(
+            "invalid_request", "the arguments of a tool call are not a JSON object", param="messages"
+        ) from error
 
 
 def _tools(operation: ChatOperation) -> list[dict[str, Any]] | None:

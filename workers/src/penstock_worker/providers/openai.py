@@ -1,15 +1,19 @@
 """The OpenAI dialect: chat completions and embeddings, as OpenAI and everybody compatible serve them.
 
-Deviations of the compatible ones that are handled: CRLF, comments, empty choices, no `[DONE]`, a missing tool-call
-index, `reasoning` for `reasoning_content`, content as parts, errors inside a 200 (nested, flat and vLLM's).
+Deviations of the compatible ones that are handled: CRLF, comments, empty choices, no `[DONE]`, a tool call without
+index or id or with both in every piece, `reasoning` for `reasoning_content`, content as parts, errors inside a 200
+(nested, flat, vLLM's, and as a finish reason).
 """
 
 from array import array
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
+
+from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import ErrorCode
 from penstock_contract.events import (
     Embedded,
@@ -23,14 +27,17 @@ from penstock_contract.events import (
 )
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
 from penstock_contract.route import ProviderSpec
-
 from penstock_worker.providers.adapter import KNOWN_CODES, HttpRequest, ResponseParser, failure
 from penstock_worker.sse import EventTooLarge, SseDecoder
 
 EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
+OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
+"""Their reasoning models refuse `max_tokens`; many compatible servers know nothing else."""
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
+    "model_length": "length",
+    "max_tokens": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
@@ -102,12 +109,14 @@ class OpenAIAdapter:
     default_base_url = "https://api.openai.com/v1"
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
-        del spec
         headers = {"authorization": f"Bearer {key}"} if key else {}
         body: dict[str, Any] = {"model": model, **msgspec.to_builtins(operation)}
         del body["type"]
         if isinstance(operation, EmbeddingsOperation):
             return HttpRequest("/embeddings", headers, msgspec.json.encode(body))
+        host = urlsplit(spec.base_url or self.default_base_url).hostname or ""
+        if operation.max_tokens is not None and host.endswith(OPENAI_HOSTS):
+            body["max_completion_tokens"] = body.pop("max_tokens")
         body["stream"] = True
         # Forced: without it nobody can say what the answer cost. Withheld from clients that did not ask.
         body["stream_options"] = {"include_usage": True}
@@ -126,7 +135,7 @@ class ChatParser:
         self._decoder = SseDecoder()
         self._reason: FinishReason | None = None
         self._usage: _Usage | None = None
-        self._tools: dict[str, int] = {}
+        self._tools: dict[int, tuple[str | None, str | None]] = {}
         self.complete = False
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -143,7 +152,7 @@ class ChatParser:
                     self._aside(chunk)
                 if chunk.choices and not self.complete:
                     self._choice(chunk.choices[0], events)
-        except (msgspec.DecodeError, EventTooLarge) as error:
+        except (*UNREADABLE, EventTooLarge) as error:
             raise failure("provider_stream_broken") from error
         return events
 
@@ -168,15 +177,25 @@ class ChatParser:
             if delta.tool_calls:
                 events += [self._tool_call(call) for call in delta.tool_calls]
         if choice.finish_reason:
+            if choice.finish_reason == "error":
+                raise failure("provider_unavailable")
             self._reason = FINISH_REASONS.get(choice.finish_reason, "stop")
 
     def _tool_call(self, call: _ToolCall) -> ToolCallDelta:
-        index = call.index
-        if index is None:
-            # Gemini's compatible endpoint sends whole calls without an index: number them by their id.
-            index = self._tools.setdefault(call.id or "", len(self._tools))
         function = call.function or _Function()
-        return ToolCallDelta(index, call.id or None, function.name or None, function.arguments or "")
+        id_, name = call.id or None, function.name or None
+        index = call.index if call.index is not None else self._index_of(id_, name)
+        known_id, known_name = self._tools.get(index, (None, None))
+        self._tools[index] = (known_id or id_, known_name or name)
+        # Clients join the pieces: an id that came twice would be doubled.
+        return ToolCallDelta(index, None if known_id else id_, None if known_name else name, function.arguments or "")
+
+    def _index_of(self, id_: str | None, name: str | None) -> int:
+        """Gemini's compatible endpoint sends calls without an index, some with an empty id."""
+        if id_ is None and name is None:
+            return max(0, len(self._tools) - 1)
+        known = (index for index, (known_id, _) in self._tools.items() if id_ is not None and known_id == id_)
+        return next(known, len(self._tools))
 
     def _aside(self, chunk: _Chunk) -> None:
         if chunk.usage is not None:
@@ -201,7 +220,7 @@ class EmbeddingsParser:
     def end(self) -> Sequence[Event]:
         try:
             answer = _decode_embeddings(self._body)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise failure("provider_stream_broken") from error
         self.complete = True
         vectors: list[Event] = [Embedded(item.index, array("f", item.embedding).tobytes()) for item in answer.data]

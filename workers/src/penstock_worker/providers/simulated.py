@@ -10,7 +10,6 @@ from penstock_contract.events import Finished, TextDelta, UsageReported
 from penstock_contract.messages import TextPart
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import SimulatedSpec
-
 from penstock_worker.calls import Sink
 from penstock_worker.providers.adapter import failure
 

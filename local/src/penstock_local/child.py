@@ -1,0 +1,134 @@
+"""One supervised child process: started, read line by line, started again when it ends, stopped when told.
+
+In a session of its own, so that Ctrl-C in the terminal reaches only us and the end has an order. It knows nothing of
+what the child does.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from penstock_local.commands import Command
+
+RESTART_FIRST_S = 0.1
+RESTART_MAX_S = 5.0
+LASTING_S = 10.0
+"""A child that lived this long had started well: its next end is a first failure again."""
+LINE_BYTES_MAX = 1024 * 1024
+LAST_LINES = 12
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """`code` is negative for a signal. `failures` counts the ends in a row that came soon after the start."""
+
+    code: int
+    failures: int
+    last_lines: tuple[str, ...]
+
+    @property
+    def cause(self) -> str:
+        return f"exit code {self.code}" if self.code >= 0 else signal.Signals(-self.code).name
+
+
+def restart_delay_s(failures: int) -> float:
+    return min(RESTART_MAX_S, RESTART_FIRST_S * 2.0 ** (failures - 1))
+
+
+class Child:
+    """`on_line` gets its stdout and stderr, `on_exit` its unasked ends and says whether to start it again.
+
+    `command` may be replaced between two starts. Whoever calls `start` calls `stop`.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        on_line: Callable[["Child", str], None],
+        on_exit: Callable[["Child", Exit], bool],
+        before_exec: Callable[[], None] | None = None,
+    ) -> None:
+        self.command = command
+        self._on_line = on_line
+        self._on_exit = on_exit
+        self._before_exec = before_exec
+        self._process: asyncio.subprocess.Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stop_asked = asyncio.Event()
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+    @property
+    def name(self) -> str:
+        return self.command.name
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL if it takes longer than `grace_s`; returns when it is gone."""
+        self._stop_asked.set()
+        if self._task is None:
+            return
+        self._send(signal.SIGTERM)
+        _, waiting = await asyncio.wait({self._task}, timeout=grace_s)
+        if waiting:
+            self.kill()
+        await self._task
+
+    def kill(self) -> None:
+        """End it at once, and whatever it may have started."""
+        self._stop_asked.set()
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not self._stop_asked.is_set():
+            started_at = loop.time()
+            code = await self._run_once()
+            failures = 1 if loop.time() - started_at > LASTING_S else failures + 1
+            end = Exit(code=code, failures=failures, last_lines=tuple(self._last_lines))
+            if self._stop_asked.is_set() or not self._on_exit(self, end):
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(restart_delay_s(failures)):
+                    await self._stop_asked.wait()
+
+    async def _run_once(self) -> int:
+        self._last_lines.clear()
+        process = await asyncio.create_subprocess_exec(
+            *self.command.argv,
+            env=self.command.environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=self._before_exec,
+        )
+        self._process = process
+        if self._stop_asked.is_set():
+            self._send(signal.SIGTERM)
+        assert process.stdout is not None
+        await self._read(process.stdout)
+        return await process.wait()
+
+    async def _read(self, output: asyncio.StreamReader) -> None:
+        pending = b""
+        while data := await output.read(65_536):
+            *lines, pending = (pending + data).split(b"\n")
+            if len(pending) > LINE_BYTES_MAX:
+                lines, pending = [*lines, pending], b""
+            for line in lines:
+                text = line.decode(errors="replace").rstrip()
+                self._last_lines.append(text)
+                self._on_line(self, text)

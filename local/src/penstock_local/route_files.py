@@ -1,0 +1,110 @@
+"""Reads ModelRoute files: the resource as kubectl takes it, several documents a file, errors that say where.
+
+Knows text and types only: what serves a route, and whether its key is there, is the plan's business.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from penstock_contract import rules
+from penstock_contract.errors import PenstockError
+from penstock_contract.route import ModelRoute
+
+GROUP = "penstock.dev/"
+_AT = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<field>.*)`$", re.DOTALL)
+# The C loader takes a tenth of the time, but a build of PyYAML may lack it.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class InvalidRoutes(Exception):  # noqa: N818 - says what it is about, as settings.InvalidSettings does
+    """A file cannot be used; the message names file, document and field."""
+
+
+class RouteFile(msgspec.Struct, frozen=True):
+    """One file's text. `name` is how the user called it."""
+
+    name: str
+    text: str
+
+
+class LoadedRoute(msgspec.Struct, frozen=True):
+    """A route and where it came from, for messages: `routes.yaml, document 2`."""
+
+    source: str
+    route: ModelRoute
+
+    @property
+    def key(self) -> str:
+        return f"{self.route.metadata.namespace}/{self.route.metadata.name}"
+
+
+def read(paths: Sequence[str]) -> list[RouteFile]:
+    """Read the files, `-` being standard input; without any the bundled routes. Raises `InvalidRoutes`."""
+    if not paths:
+        return [RouteFile("the bundled routes", (files(__package__) / "routes" / "local.yaml").read_text("utf-8"))]
+    try:
+        return [
+            RouteFile("standard input", sys.stdin.read())
+            if path == "-"
+            else RouteFile(path, Path(path).read_text("utf-8"))
+            for path in paths
+        ]
+    except OSError as error:
+        raise InvalidRoutes(f"{error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRoutes(f"{' '.join(paths)}: not UTF-8 text") from error
+
+
+def load(sources: Sequence[RouteFile]) -> list[LoadedRoute]:
+    """All routes in the files' order. Documents of other API groups are left to whom they belong."""
+    routes = [route for source in sources for route in _parse(source)]
+    if not routes:
+        raise InvalidRoutes(f"{', '.join(source.name for source in sources)}: no ModelRoute in it")
+    seen: dict[str, LoadedRoute] = {}
+    for route in routes:
+        if (first := seen.setdefault(route.key, route)) is not route:
+            raise InvalidRoutes(f"{route.source}: the route {route.key} is already in {first.source}")
+        _check(route)
+    return routes
+
+
+def _parse(source: RouteFile) -> list[LoadedRoute]:
+    try:
+        documents = list(yaml.load_all(source.text, _LOADER))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise InvalidRoutes(f"{source.name}{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    return [
+        _convert(document, f"{source.name}, document {number}")
+        for number, document in enumerate(documents, 1)
+        if document is not None and not _foreign(document)
+    ]
+
+
+def _foreign(document: object) -> bool:
+    version = document.get("apiVersion") if isinstance(document, dict) else None
+    return isinstance(version, str) and not version.startswith(GROUP)
+
+
+def _convert(document: object, source: str) -> LoadedRoute:
+    try:
+        return LoadedRoute(source, msgspec.convert(document, ModelRoute))
+    except msgspec.ValidationError as error:
+        at = _AT.match(str(error))
+        message = f"{at['field']}: {at['problem']}" if at else str(error)
+        raise InvalidRoutes(f"{source}: {message.replace('`', '')}") from error
+
+
+def _check(loaded: LoadedRoute) -> None:
+    try:
+        rules.check(loaded.route.spec)
+    except PenstockError as error:
+        raise InvalidRoutes(f"{loaded.source}: {error.detail.message}") from error
