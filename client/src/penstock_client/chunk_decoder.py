@@ -1,0 +1,58 @@
+"""A stream's bytes to typed chunks: what each event means, and when the answer is whole. No IO.
+
+The two shells in `chunks` feed it and pop from it. Events are kept undecoded until popped, so that text which came
+in the same network read as an error still reaches the caller before the error does.
+"""
+
+from collections import deque
+from typing import Generic, TypeVar
+
+import msgspec
+
+from penstock_client.errors import failed_in_stream, invalid, truncated
+from penstock_client.sse import EventTooLarge, ServerSentEvent, SSEDecoder
+
+Chunk = TypeVar("Chunk")
+
+DONE = "[DONE]"
+
+
+class ChunkDecoder(Generic[Chunk]):
+    """`feed` bytes until `ready`, then `pop`; events with names we do not know (`queued`, `ping`) are passed over."""
+
+    def __init__(self, chunk: type[Chunk], request_id: str | None) -> None:
+        self._decoder = msgspec.json.Decoder(chunk)
+        self._request_id = request_id
+        self._sse = SSEDecoder()
+        self._events: deque[ServerSentEvent] = deque()
+        self._complete = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether `pop` has something to say without more bytes."""
+        return self._complete or bool(self._events)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes, or `b""` for the end of the body; raises `StreamTruncated` if that comes too early."""
+        if not data:
+            raise truncated("the stream ended before its last event", self._request_id)
+        try:
+            events = self._sse.feed(data)
+        except EventTooLarge as error:
+            raise invalid(str(error), self._request_id) from error
+        self._events.extend(event for event in events if event.event in {"message", "error"})
+
+    def pop(self) -> Chunk | None:
+        """The next chunk, None after the last one; raises the `GatewayError` that the stream carries."""
+        if self._complete:
+            return None
+        event = self._events.popleft()
+        if event.event == "error":
+            raise failed_in_stream(event.data, self._request_id)
+        if event.data == DONE:
+            self._complete = True
+            return None
+        try:
+            return self._decoder.decode(event.data)
+        except msgspec.DecodeError as error:  # OpenAI's wire sends errors as events without a name
+            raise failed_in_stream(event.data, self._request_id) from error

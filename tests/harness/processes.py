@@ -1,0 +1,122 @@
+"""Real processes for tests: started with a log file, watched by their own words, ended by pid."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+POLL_S = 0.01
+START_S = 15.0
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def until(
+    holds: Callable[[], Any] | Callable[[], Awaitable[Any]], what: str, *, timeout_s: float = START_S
+) -> Any:
+    """Poll until `holds()` (sync or async) is truthy and return it; `what` names it when it never is."""
+    end = time.monotonic() + timeout_s
+    while True:
+        result = holds()
+        if asyncio.iscoroutine(result):
+            result = await result
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {timeout_s} s: {what}")
+        await asyncio.sleep(POLL_S)
+
+
+class Process:
+    """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log."""
+
+    def __init__(self, name: str, command: list[str], log_path: Path, env: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.log_path = log_path
+        self._page = log_path.stat().st_size if log_path.exists() else 0
+        inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**inherited, **(env or {})}
+            )
+
+    @classmethod
+    def python(cls, name: str, module: str, log_path: Path, env: dict[str, str]) -> "Process":
+        return cls(name, [sys.executable, "-m", module], log_path, env)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        self.signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """`kill -9`, and wait: gone when this returns."""
+        self._process.kill()
+        self._process.wait()
+
+    async def exited(self, timeout_s: float = 10.0) -> int:
+        """Wait for the end and return the exit code."""
+        await until(lambda: not self.alive, f"{self.name} exits", timeout_s=timeout_s)
+        return self._process.wait()
+
+    def log(self) -> str:
+        """What the process said since the last `mark`."""
+        with self.log_path.open("rb") as log:
+            log.seek(self._page)
+            return log.read().decode(errors="replace")
+
+    def mark(self) -> None:
+        self._page = self.log_path.stat().st_size
+
+    def events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """Structured log lines since the last `mark`, all or those of one event name."""
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
+        return [line for line in lines if name is None or line.get("event") == name]
+
+    async def said(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Wait until the process has logged `event` with these fields."""
+
+        def find() -> dict[str, Any] | None:
+            if not self.alive:
+                raise AssertionError(f"{self.name} has exited with {self.exit_code}:\n{self.log()}")
+            matching = (line for line in self.events(event) if fields.items() <= line.items())
+            return next(matching, None)
+
+        found: dict[str, Any] = await until(find, f"{self.name} says {event}")
+        return found
+
+    async def end(self) -> None:
+        """End it for good, whatever state it is in; for cleaning up."""
+        if self.alive:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            try:
+                await self.exited(2.0)
+            except TimeoutError:
+                self._process.kill()
+        self._process.wait()

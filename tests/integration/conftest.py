@@ -1,0 +1,38 @@
+"""Fixtures of the integration tests, and the logs of every process in the report of a failed test."""
+
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+pytest.register_assert_rewrite("harness.expect")
+from harness.stack import Stack  # noqa: E402 - after its assertions were registered
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def module_stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
+    """With the options that the module has in `STACK`."""
+    async with Stack(**getattr(request.module, "STACK", {})) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
+    """One stack for the module, as new for every test. Nothing in it may log an error or die."""
+    await module_stack.reset()
+    yield module_stack
+    assert all(process.alive for process in module_stack.processes), "a process died"
+    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
+    assert not errors, errors
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    del item
+    report = yield
+    if report.failed and call.when in {"call", "setup", "teardown"}:
+        report.sections += [(f"logs in {stack.directory}", stack.logs()) for stack in Stack.live]
+    return report

@@ -1,0 +1,760 @@
+"""The client against real sockets: a loopback server that writes scripted bytes, and a clock that nobody waits for."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import pty
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import pytest
+from harness.provider import embeddings, say_then_cut, say_then_wait
+from harness.stack import Stack
+
+from penstock_client import AsyncClient, Client, Exchange, GatewayError, GatewayUnreachable, StreamTruncated, chat
+from penstock_contract.endpoints import (
+    CHAT,
+    CHAT_COMPLETION,
+    CHAT_COMPLETION_STREAM,
+    EMBED,
+    EMBEDDINGS,
+    HEALTH,
+    MODELS,
+    READY,
+)
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatCompletionRequest, ChatRequest, EmbeddingsRequest, EmbedRequest, SeedMessage
+from penstock_contract.responses import EmbedResponse, Model, Readiness
+
+HELLO = ChatRequest([SeedMessage("user", "hello")])
+MAIN = ChatCompletionRequest(model="main", messages=[Message("user", "hi")])
+COMPLETION = ChatCompletionRequest(model="m", messages=[Message("user", "hello")])
+ERROR = b'{"error":{"message":"the worker is gone","type":"api_error","param":null,"code":"worker_lost"}}'
+DONE = b"data: [DONE]\n\n"
+PATIENCE_S = 10.0
+
+
+def text(words: str) -> bytes:
+    return b"data: " + json.dumps({"text": words}).encode() + b"\n\n"
+
+
+@dataclass
+class Call:
+    """One request as it came, and the raw connection to answer on."""
+
+    path: str
+    headers: dict[str, str]
+    body: Any
+    connection: socket.socket
+    left: threading.Event = field(default_factory=threading.Event)
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        self.send(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n{named}\r\n".encode() + body)
+
+    def begin(self) -> None:
+        self.send(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_1\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"
+        )
+
+    def chunk(self, data: bytes) -> None:
+        self.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def wait_until_left(self) -> None:
+        """Block until the client closes its side of the TCP connection."""
+        with contextlib.suppress(ConnectionResetError):
+            assert self.connection.recv(1) == b"", "the client sent more instead of leaving"
+        self.left.set()
+
+
+Script = Callable[[Call], None]
+
+
+def refuse(status: int, code: str = "queue_full", **headers: str) -> Script:
+    body = ERROR.replace(b"worker_lost", code.encode())
+    return lambda call: call.answer(status, body, content_type="application/json", x_request_id="req_0", **headers)
+
+
+def respond(body: object) -> Script:
+    return lambda call: call.answer(200, json.dumps(body).encode(), content_type="application/json")
+
+
+def stream(*frames: bytes, end: bytes = b"0\r\n\r\n") -> Script:
+    """A stream of frames; with `end=b""` the connection is cut where its chunked body should end."""
+
+    def script(call: Call) -> None:
+        call.begin()
+        for frame in frames:
+            call.chunk(frame)
+        call.send(end)
+        if not end:
+            call.connection.shutdown(socket.SHUT_RDWR)
+
+    return script
+
+
+def stall(*frames: bytes) -> Script:
+    """A stream that says no more until the client leaves."""
+
+    def script(call: Call) -> None:
+        call.begin()
+        for frame in frames:
+            call.chunk(frame)
+        call.wait_until_left()
+
+    return script
+
+
+def hang_up(call: Call) -> None:
+    call.connection.shutdown(socket.SHUT_RDWR)
+
+
+class Gateway:
+    """Answers the n-th request with the n-th script, any after it with 404."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.calls: list[Call] = []
+        self._connections: list[socket.socket] = []
+        gateway, remaining = self, iter(scripts)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                gateway._connections.append(self.connection)
+
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", "0")))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                call = Call(self.path, headers, json.loads(body) if body else None, self.connection)
+                gateway.calls.append(call)
+                next(remaining, refuse(404, "not_found"))(call)
+
+            do_GET = do_POST = handle_any  # noqa: N815 - the base class finds them by these names
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = False
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # kept alive by a client that is still open
+        self._server.server_close()
+        self._thread.join()
+
+
+@dataclass
+class Both:
+    """A sync client, and the asyncio one with the same face: every test below is about both."""
+
+    run: Callable[[Gateway], Any]
+    pauses: list[float]
+    seen: list[Exchange]
+
+
+class AsyncFacade:
+    """Drives an `AsyncClient` from sync tests, in an event loop of its own."""
+
+    def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
+        self._client = client
+        self._runner = runner
+
+    def call(self, *arguments: Any) -> Any:
+        return self._runner.run(self._client.call(*arguments))
+
+    def models(self) -> Any:
+        return self._runner.run(self._client.models())
+
+    @contextlib.contextmanager
+    def stream(self, *arguments: Any) -> Iterator[Any]:
+        opened = self._client.stream(*arguments)
+        chunks = self._runner.run(opened.__aenter__())
+        try:
+            yield AsyncChunksFacade(chunks, self._runner)
+        finally:
+            self._runner.run(opened.__aexit__(None, None, None))
+
+
+class AsyncChunksFacade:
+    def __init__(self, chunks: Any, runner: asyncio.Runner) -> None:
+        self.request_id = chunks.request_id
+        self._chunks = chunks
+        self._runner = runner
+
+    def __iter__(self) -> "AsyncChunksFacade":
+        return self
+
+    def __next__(self) -> Any:
+        async def step() -> Any:
+            return await anext(self._chunks, None)
+
+        if (chunk := self._runner.run(step())) is None:
+            raise StopIteration
+        return chunk
+
+
+@pytest.fixture(params=["Client", "AsyncClient"])
+def both(request: pytest.FixtureRequest) -> Iterator[Both]:
+    pauses: list[float] = []
+    seen: list[Exchange] = []
+    options: dict[str, Any] = {"api_key": "k", "timeout": PATIENCE_S, "dice": lambda: 0.0, "on_response": seen.append}
+
+    async def async_sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    with contextlib.ExitStack() as stack:
+
+        def client(gateway: Gateway) -> Any:
+            if request.param == "Client":
+                return stack.enter_context(Client(gateway.url, sleep=pauses.append, **options))
+            runner = stack.enter_context(asyncio.Runner())
+            asynchronous = AsyncClient(gateway.url, sleep=async_sleep, **options)
+            stack.callback(lambda: runner.run(asynchronous.aclose()))
+            return AsyncFacade(asynchronous, runner)
+
+        yield Both(client, pauses, seen)
+
+
+def read(chunks: Any) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+def consume(client: Any, received: list[str]) -> None:
+    """Enter, read to the end, leave; `received` is what came, also if it ended badly."""
+    with client.stream(CHAT, HELLO) as chunks:
+        received.extend(chunk.text for chunk in chunks)
+
+
+# A good answer
+
+
+def test_calls(both: Both) -> None:
+    """A typed request goes out as JSON with the key, a typed answer comes back."""
+    with Gateway(respond({"embedding": [1.0, 2.0], "dimensions": 2})) as gateway:
+        answer = both.run(gateway).call(EMBED, EmbedRequest("cat"))
+
+    assert answer == EmbedResponse([1.0, 2.0], 2)
+    [call] = gateway.calls
+    assert (call.path, call.body) == ("/api/embed", {"text": "cat"})
+    assert (call.headers["authorization"], call.headers["content-type"]) == ("Bearer k", "application/json")
+
+
+def test_calls_a_door_without_a_body(both: Both) -> None:
+    """Models are listed as objects of the contract."""
+    model = {"id": "org/m", "object": "model", "created": 1, "owned_by": "penstock"}
+    with Gateway(respond({"object": "list", "data": [model]})) as gateway:
+        models = both.run(gateway).models()
+
+    assert models == [Model("org/m", 1, "penstock")]
+    assert gateway.calls[0].body is None
+
+
+def test_not_ready_is_an_answer(both: Both) -> None:
+    """`/ready` says no with a 503 that is not an error."""
+    not_ready = json.dumps({"ready": False, "reason": "the message broker is away"}).encode()
+    with Gateway(lambda call: call.answer(503, not_ready)) as gateway:
+        assert both.run(gateway).call(READY) == Readiness(False, "the message broker is away")
+
+
+def test_streams(both: Both) -> None:
+    """Chunks arrive in order through heartbeats, and the request id can be read."""
+    frames = [b": ping\n\n", text("Hel"), b": ping\n\n" + text("lo") + text("!"), DONE]
+    with Gateway(stream(*frames)) as gateway, both.run(gateway).stream(CHAT, HELLO) as chunks:
+        assert chunks.request_id == "req_1"
+        assert read(chunks) == "Hello!"
+
+    assert gateway.calls[0].body == {"messages": [{"role": "user", "content": "hello"}]}
+    assert both.seen == [Exchange("POST", "/api/chat", 200, "req_1", 0)]
+
+
+def test_streams_openai_s_dialect(both: Both) -> None:
+    """The door asks for a stream by itself."""
+    frame = {"id": "c", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+    script = stream(b"data: " + json.dumps(frame).encode() + b"\n\n", DONE)
+    with Gateway(script) as gateway, both.run(gateway).stream(CHAT_COMPLETION_STREAM, COMPLETION) as chunks:
+        assert [chunk.choices[0].delta.content for chunk in chunks] == ["Hi"]
+
+    assert gateway.calls[0].body["stream"] is True
+
+
+def test_streams_byte_by_byte(both: Both) -> None:
+    """However small the network's portions are."""
+    wire = text("Grüß") + text(" dich") + DONE
+    script = stream(*(wire[i : i + 1] for i in range(len(wire))))
+    with Gateway(script) as gateway, both.run(gateway).stream(CHAT, HELLO) as chunks:
+        assert read(chunks) == "Grüß dich"
+
+
+def test_a_whole_answer_gives_its_connection_back(both: Both) -> None:
+    """The second request needs no second connection."""
+    with Gateway(stream(text("a"), DONE), stream(text("b"), DONE)) as gateway:
+        client = both.run(gateway)
+        for expected in "ab":
+            with client.stream(CHAT, HELLO) as chunks:
+                assert read(chunks) == expected
+
+        assert gateway.calls[0].connection is gateway.calls[1].connection
+
+
+# Trying again
+
+
+def test_waits_as_long_as_the_gateway_asks(both: Both) -> None:
+    """`retry-after` is waited, `retry-after-ms` more finely, without a hint half a second doubles."""
+    full = [refuse(429, retry_after="3"), refuse(503, retry_after="2", retry_after_ms="1250")]
+    with Gateway(*full, stream(text("a"), DONE), refuse(500), refuse(502), respond({"data": []})) as gateway:
+        client = both.run(gateway)
+        with client.stream(CHAT, HELLO) as chunks:
+            assert read(chunks) == "a"
+        assert client.call(MODELS).data == []
+
+    assert both.pauses == [3.0, 1.25, 0.5, 1.0]
+    assert [(seen.status, seen.request_id, seen.attempt) for seen in both.seen[:3]] == [
+        (429, "req_0", 0),
+        (503, "req_0", 1),
+        (200, "req_1", 2),
+    ]
+
+
+def test_gives_up_with_the_gateway_s_own_words(both: Both) -> None:
+    """After two retries the last refusal is raised, whole."""
+    with Gateway(*[refuse(429, retry_after="2")] * 4) as gateway, pytest.raises(GatewayError) as caught:
+        consume(both.run(gateway), [])
+
+    error = caught.value
+    assert (error.status, error.code, error.message) == (429, "queue_full", "the worker is gone")
+    assert (error.request_id, error.retry_after_s, error.retryable) == ("req_0", 2.0, True)
+    assert len(gateway.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [refuse(400), refuse(429, retry_after="121"), refuse(503, x_should_retry="false")],
+    ids=["a bad request", "a hint above 120 s", "x-should-retry: false"],
+)
+def test_does_not_try_again_in_vain(both: Both, refusal: Script) -> None:
+    """One request, no pause."""
+    with Gateway(refusal) as gateway, pytest.raises(GatewayError):
+        both.run(gateway).call(EMBED, EmbedRequest("cat"))
+
+    assert (len(gateway.calls), both.pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [hang_up, stream(end=b""), stream(b": ping\n\n", end=b""), stream()],
+    ids=["no answer", "cut before an event", "cut after a heartbeat", "ended before an event"],
+)
+def test_a_connection_that_breaks_before_the_first_event_is_tried_again(both: Both, broken: Script) -> None:
+    """Nobody has seen anything of that answer yet."""
+    with Gateway(broken, stream(text("a"), DONE)) as gateway, both.run(gateway).stream(CHAT, HELLO) as chunks:
+        assert read(chunks) == "a"
+
+    assert both.pauses == [0.5]
+
+
+def test_nothing_listens(both: Both) -> None:
+    """It is tried three times, then said in plain words."""
+    with Gateway() as gateway:
+        pass
+    with pytest.raises(GatewayUnreachable, match=f"no answer from {gateway.url}: ") as caught:
+        both.run(gateway).call(MODELS)
+
+    assert both.pauses == [0.5, 1.0]
+    assert (caught.value.code, caught.value.status) == ("gateway_unreachable", None)
+
+
+# A stream that goes wrong
+
+
+@pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["cut", "ended cleanly"])
+def test_a_truncated_stream_raises(both: Both, end: bytes) -> None:
+    """What came is handed over, then it is said that it is not everything; the request is not sent again."""
+    received: list[str] = []
+    with Gateway(stream(text("a"), text("b"), end=end)) as gateway, pytest.raises(StreamTruncated) as caught:
+        consume(both.run(gateway), received)
+
+    assert (received, caught.value.request_id) == (["a", "b"], "req_1")
+    assert (len(gateway.calls), both.pauses) == (1, [])
+
+
+@pytest.mark.parametrize("frame", [b"event: error\ndata: ", b"data: "], ids=["seed", "OpenAI"])
+@pytest.mark.parametrize("before", [[], ["a"]], ids=["first", "midway"])
+def test_an_error_event_raises(both: Both, frame: bytes, before: list[str]) -> None:
+    """With the code of the gateway's table, and without another try."""
+    received: list[str] = []
+    script = stream(*map(text, before), frame + ERROR + b"\n\n")
+    with Gateway(script) as gateway, pytest.raises(GatewayError, match="the worker is gone") as caught:
+        consume(both.run(gateway), received)
+
+    assert received == before
+    assert (caught.value.code, caught.value.status, caught.value.request_id) == ("worker_lost", 200, "req_1")
+    assert (len(gateway.calls), both.pauses) == (1, [])
+
+
+def test_a_page_instead_of_a_stream_raises(both: Both) -> None:
+    """Also one with status 200."""
+
+    def page(call: Call) -> None:
+        call.answer(200, b"<html>", content_type="text/html")
+
+    with Gateway(page) as gateway, pytest.raises(GatewayError, match="expected text/event-stream, got text/html"):
+        consume(both.run(gateway), [])
+
+
+def test_asking_the_wrong_door_raises(both: Both) -> None:
+    """A stream where one answer was asked for is not mistaken for it."""
+    script = stream(text("a"), DONE)
+    with Gateway(script) as gateway, pytest.raises(GatewayError, match="did not answer with a ChatCompletion"):
+        both.run(gateway).call(CHAT_COMPLETION, COMPLETION)
+
+
+# Leaving
+
+
+def test_leaving_early_closes_the_connection(both: Both) -> None:
+    """The gateway sees it at once, which is what stops the provider."""
+    with Gateway(stall(text("a"), text("b"))) as gateway:
+        with both.run(gateway).stream(CHAT, HELLO) as chunks:
+            assert next(chunks).text == "a"
+
+        assert gateway.calls[0].left.wait(PATIENCE_S)
+
+
+def test_an_exception_in_the_block_closes_the_connection(both: Both) -> None:
+    """And passes through unchanged."""
+    with Gateway(stall(text("a"))) as gateway:
+        with pytest.raises(AssertionError, match="mine"), both.run(gateway).stream(CHAT, HELLO) as chunks:
+            assert next(chunks).text == "b", "mine"
+
+        assert gateway.calls[0].left.wait(PATIENCE_S)
+
+
+@contextlib.asynccontextmanager
+async def streaming_task(gateway: Gateway) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.Event]]:
+    """A task that reads a stream to its end, and an event for its first chunk."""
+    first = asyncio.Event()
+
+    async def consume(client: AsyncClient) -> None:
+        async with client.stream(CHAT, HELLO) as chunks:
+            async for _ in chunks:
+                first.set()
+
+    async with AsyncClient(gateway.url) as client:
+        yield asyncio.create_task(consume(client)), first
+
+
+async def test_cancelling_the_task_closes_the_connection() -> None:
+    """Between two chunks, with the client itself still open."""
+    with Gateway(stall(text("a"))) as gateway:
+        async with streaming_task(gateway) as (task, first):
+            await first.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+            assert await asyncio.to_thread(gateway.calls[0].left.wait, PATIENCE_S)
+
+
+async def test_cancelling_before_the_first_event_closes_the_connection() -> None:
+    """While the request waits in the gateway's queue, behind heartbeats."""
+    begun = threading.Event()
+
+    def queued(call: Call) -> None:
+        call.begin()
+        call.chunk(b": ping\n\n")
+        begun.set()
+        call.wait_until_left()
+
+    with Gateway(queued) as gateway:
+        async with streaming_task(gateway) as (task, _):
+            assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+            assert await asyncio.to_thread(gateway.calls[0].left.wait, PATIENCE_S)
+
+
+async def test_a_timeout_around_the_stream_closes_the_connection() -> None:
+    """`asyncio.timeout` is a cancellation too."""
+
+    async def consume_for(limit: asyncio.Timeout, client: AsyncClient) -> None:
+        async with limit, client.stream(CHAT, HELLO) as chunks:
+            async for _ in chunks:
+                limit.reschedule(asyncio.get_running_loop().time())
+
+    with Gateway(stall(text("a"))) as gateway:
+        async with AsyncClient(gateway.url) as client:
+            with pytest.raises(TimeoutError):
+                await consume_for(asyncio.timeout(None), client)
+
+            assert await asyncio.to_thread(gateway.calls[0].left.wait, PATIENCE_S)
+
+
+# penstock chat
+
+
+@dataclass
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+def penstock_chat(gateway: Gateway, *arguments: str, stdin: str = "", **environ: str) -> Said:
+    out, err = io.StringIO(), io.StringIO()
+    terminal = chat.Terminal(io.StringIO(stdin), out, err)
+    code = chat.run(arguments, {"PENSTOCK_URL": gateway.url, **environ}, terminal, sleep=lambda _: None)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def test_chat_answers_a_prompt() -> None:
+    """Words of the command line are one prompt; the key and the model go along."""
+    with Gateway(stream(text("Hel"), text("lo"), DONE)) as gateway:
+        said = penstock_chat(gateway, "--model", "m", "say", "hello", stdin="unread", PENSTOCK_API_KEY="k")
+
+    assert said == Said(0, "Hello\n", "")
+    assert gateway.calls[0].body == {"messages": [{"role": "user", "content": "say hello"}], "model": "m"}
+    assert gateway.calls[0].headers["authorization"] == "Bearer k"
+
+
+def test_chat_answers_a_pipe() -> None:
+    """Without a prompt, standard input is one."""
+    with Gateway(stream(text("Hello\n"), DONE)) as gateway:
+        assert penstock_chat(gateway, stdin="say\nhello") == Said(0, "Hello\n", "")
+
+    assert gateway.calls[0].body["messages"][0]["content"] == "say\nhello"
+
+
+@pytest.mark.parametrize(
+    ("script", "out", "err"),
+    [
+        (refuse(404, "model_not_found"), "", "the worker is gone (model_not_found, HTTP 404, request req_0)"),
+        (
+            refuse(401, "unauthenticated"),
+            "",
+            "the worker is gone (unauthenticated, HTTP 401, request req_0); is PENSTOCK_API_KEY set?",
+        ),
+        (
+            stream(text("Hel"), b"event: error\ndata: " + ERROR + b"\n\n"),
+            "Hel\n",
+            "the worker is gone (worker_lost, HTTP 200, request req_1)",
+        ),
+        (
+            stream(text("Hel")),
+            "Hel\n",
+            "the stream ended before its last event (stream_truncated, HTTP 200, request req_1)",
+        ),
+    ],
+    ids=["refused", "no key", "error midway", "truncated"],
+)
+def test_chat_says_what_went_wrong_in_one_line(script: Script, out: str, err: str) -> None:
+    """What came is shown, the reason goes to standard error, the exit code tells scripts."""
+    with Gateway(script) as gateway:
+        assert penstock_chat(gateway, "hello") == Said(1, out, f"penstock chat: {err}\n")
+
+
+def test_chat_says_how_to_start_a_gateway() -> None:
+    """Nothing listens at the address: no stack trace, but what to do."""
+    with Gateway() as gateway:
+        pass
+    said = penstock_chat(gateway, "hello")
+
+    assert (said.code, said.out) == (3, "")
+    assert said.err.startswith(f"penstock chat: no answer from {gateway.url}: ")
+    assert said.err.endswith("; start a gateway with `make dev`, or name one with --url\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--url", "localhost:8080", "hi"], ["--url", "http://host:port", "hi"], ["--oops"], [" "]]
+)
+def test_chat_explains_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """As argparse does: usage, one line, exit code 2."""
+    with Gateway() as gateway, pytest.raises(SystemExit) as caught:
+        penstock_chat(gateway, *arguments)
+
+    assert caught.value.code == 2
+    assert "usage: penstock chat" in capsys.readouterr().err
+
+
+class TerminalWindow:
+    """`penstock chat` in a pseudo-terminal, which delivers Ctrl-C and Ctrl-D as a real one does."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._screen, side = pty.openpty()
+        # The child makes the terminal its own before it starts: that is where Ctrl-C comes from.
+        code = "import os; os.login_tty(0); from penstock_client.chat import main; main()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "--url", gateway.url],
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            env={**os.environ, "TERM": "dumb", "INPUTRC": os.devnull},
+        )
+        os.close(side)
+        self.shown = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._screen, keys.encode())
+
+    def wait_for(self, expected: str) -> None:
+        """Read on until `expected` has been shown since the last call."""
+        while expected not in self.shown:
+            ready, _, _ = select.select([self._screen], [], [], PATIENCE_S)
+            assert ready, f"{expected!r} did not appear after {self.shown!r}"
+            self.shown += os.read(self._screen, 4096).decode().replace("\r\n", "\n")
+        self.shown = self.shown.partition(expected)[2]
+
+    def close(self) -> int:
+        try:
+            return self.process.wait(PATIENCE_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self._screen)
+
+
+def test_chat_holds_a_conversation() -> None:
+    """It remembers, Ctrl-C stops an answer and the provider but keeps what was seen, Ctrl-D ends."""
+    with Gateway(stall(text("Once upon")), refuse(400), stream(text("\x1b[31ma time"), DONE)) as gateway:
+        window = TerminalWindow(gateway)
+        try:
+            window.wait_for("> ")
+            window.type("a story\n")
+            window.wait_for("Once upon")
+            window.type("\x03")
+            window.wait_for("> ")
+            assert gateway.calls[0].left.wait(PATIENCE_S)
+
+            window.type("go on\n")
+            window.wait_for("penstock chat: the worker is gone (queue_full, HTTP 400, request req_0)\n")
+            window.wait_for("> ")
+
+            window.type("please\n")
+            window.wait_for("\n[31ma time\n> ")  # the escape itself never reaches the terminal
+            window.type("\x04")
+        finally:
+            code = window.close()
+
+    assert code == 0
+    assert [(message["role"], message["content"]) for message in gateway.calls[2].body["messages"]] == [
+        ("user", "a story"),
+        ("assistant", "Once upon"),
+        ("user", "please"),
+    ]
+
+
+def test_chat_ends_quietly_when_its_reader_has_enough() -> None:
+    """`penstock chat … | head -1`: no stack trace, the stream is closed, the exit code is the shell's for SIGPIPE."""
+    opened = threading.Event()
+
+    def endless(call: Call) -> None:
+        call.begin()
+        call.chunk(text("first\n"))
+        opened.wait(PATIENCE_S)
+        with contextlib.suppress(OSError):
+            for _ in range(3):
+                call.chunk(text("more\n"))
+        call.wait_until_left()
+
+    command = [sys.executable, "-c", "from penstock_client.chat import main; main()", "hello"]
+    with Gateway(endless) as gateway:
+        process = subprocess.Popen(
+            [*command, "--url", gateway.url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"first\n"
+        process.stdout.close()
+        opened.set()
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(PATIENCE_S) == 141
+        assert gateway.calls[0].left.wait(PATIENCE_S)
+
+
+# The real road: gateway, broker and worker, in front of a scripted provider
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_door_of_a_real_gateway_answers_its_type(stack: Stack) -> None:
+    """What the contract declares is what comes over the wire."""
+    models = ["main", {"name": "vectors", "type": "Embedding"}]
+    await stack.reconfigure(models=models)
+    async with AsyncClient(stack.url) as client:
+        assert await client.call(READY) == Readiness(True, "ok")
+        assert (await client.call(HEALTH)).status == "ok"
+        assert {"main", "vectors"} <= {model.id for model in await client.models()}
+        async with client.chat([SeedMessage("user", "hi")], "main") as chunks:
+            assert [chunk.text async for chunk in chunks] == ["Hel", "lo"]
+            assert chunks.request_id
+        async with client.generate("hi", "main") as chunks:
+            assert "".join([chunk.text async for chunk in chunks]) == "Hello"
+        completion = await client.call(CHAT_COMPLETION, MAIN)
+        assert completion.choices[0].message.content == "Hello"
+        async with client.stream(CHAT_COMPLETION_STREAM, MAIN) as completions:
+            deltas = [chunk.choices[0].delta.content or "" async for chunk in completions]
+        assert "".join(deltas) == "Hello"
+        stack.main.answers(embeddings([[1.0, 2.0]]))
+        assert await client.embed("cat", "vectors") == EmbedResponse([1.0, 2.0], 2)
+        answer = await client.call(EMBEDDINGS, EmbeddingsRequest(model="vectors", input="cat"))
+        assert answer.data[0].embedding == [1.0, 2.0]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_real_gateway_s_errors_have_their_code(stack: Stack) -> None:
+    """Before the stream with their status, inside it with what came so far."""
+    received: list[str] = []
+
+    async def consume_all(client: AsyncClient) -> None:
+        async with client.chat([SeedMessage("user", "hi")]) as chunks:
+            async for chunk in chunks:
+                received.append(chunk.text)  # noqa: PERF401 - an async comprehension would lose what came
+
+    async with AsyncClient(stack.url) as client:
+        with pytest.raises(GatewayError) as unknown:
+            await client.call(EMBED, EmbedRequest("cat", "unknown"))
+        with pytest.raises(GatewayError) as invalid:
+            await client.call(EMBED, EmbedRequest(""))
+        stack.main.answers(say_then_cut("Hel"))
+        with pytest.raises(GatewayError) as broken:
+            await consume_all(client)
+
+    assert (unknown.value.status, unknown.value.code) == (404, "model_not_found")
+    assert (invalid.value.status, invalid.value.code, invalid.value.param) == (400, "invalid_request", "text")
+    assert (broken.value.status, broken.value.code, received) == (200, "provider_stream_broken", ["Hel"])
+    assert all(caught.value.request_id for caught in (unknown, invalid, broken))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_leaving_stops_the_provider(stack: Stack) -> None:
+    """All the way from the client's `async with` to the provider's connection."""
+    stack.main.answers(say_then_wait("Hel"))
+    async with AsyncClient(stack.url) as client:
+        async with client.chat([SeedMessage("user", "hi")]) as chunks:
+            assert (await anext(chunks)).text == "Hel"
+        await stack.main.calls[0].left()

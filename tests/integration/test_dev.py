@@ -1,0 +1,263 @@
+"""`penstock dev` as a person uses it: real processes, HTTP from outside, and nothing left afterwards."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import select
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from harness.processes import Process, until
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "routes"
+COMMAND = str(Path(sys.executable).parent / "penstock")
+START_S = 60.0
+SLOW = """
+apiVersion: penstock.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: slow}
+spec:
+  models: [{name: slow}]
+  providers: [{name: p, type: Simulated, simulated: {tokens: 1000, tokensPerSecond: 20}}]
+"""
+
+
+class Dev:
+    """One `penstock dev`; its temporary files are in `directory`."""
+
+    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        self.directory = directory
+        self.url = ""
+        command = [COMMAND, "dev", "--port", "0", *arguments]
+        self.process = Process("penstock dev", command, directory / "output", {"TMPDIR": str(directory), **(env or {})})
+
+    async def says(self, text: str) -> None:
+        def said() -> bool:
+            assert text in self.output or self.process.alive, self.output
+            return text in self.output
+
+        await until(said, f"penstock dev says {text!r}", timeout_s=START_S)
+
+    async def up(self) -> "Dev":
+        await self.says("Ctrl-C ends it.")
+        found = re.search(r"listens on (\S+)", self.output)
+        assert found, self.output
+        self.url = found[1]
+        return self
+
+    @property
+    def output(self) -> str:
+        return self.process.log()
+
+    def children(self) -> dict[str, int]:
+        """Process ids by what they run: nats-server, penstock_gateway, penstock_worker, penstock_local.models …"""
+        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = {}
+        for pid in pids:
+            argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            name = argv[argv.index("-m") + 1 : argv.index("-m") + 3] if "-m" in argv else [Path(argv[0]).name]
+            found[" ".join(name).strip()] = int(pid)
+        return found
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Dev]:
+    """`penstock dev` with the simulated route."""
+    async with _dev(tmp_path, "-f", str(EXAMPLES / "simulated.yaml")) as dev:
+        yield dev
+
+
+@contextlib.asynccontextmanager
+async def _dev(directory: Path, *arguments: str, env: dict[str, str] | None = None) -> AsyncIterator[Dev]:
+    dev = Dev(directory, *arguments, env=env)
+    try:
+        yield await dev.up()
+    finally:
+        await dev.process.end()
+
+
+@contextlib.contextmanager
+def _all_end(*pids: int) -> Iterator[None]:
+    """After the block every one of these processes comes to its end, zombies included."""
+    with contextlib.ExitStack() as files:
+        waiting = {files.enter_context(os.fdopen(os.pidfd_open(pid), "rb", closefd=True, buffering=0)) for pid in pids}
+        yield
+        while waiting:
+            ended, _, _ = select.select(waiting, [], [], 10)
+            assert ended, "a process is left behind"
+            waiting -= set(ended)
+
+
+def _is_free(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def _left(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if path.name != "output"]
+
+
+def _environment(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text()
+
+
+async def _post(dev: Dev, path: str, **body: Any) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=dev.url, timeout=60) as client:
+        return await client.post(path, json=body)
+
+
+def _texts(body: str) -> list[str]:
+    events = [line.removeprefix("data: ") for line in body.split("\n\n") if line]
+    assert events.pop() == "[DONE]"
+    return [json.loads(event)["text"] for event in events]
+
+
+async def test_the_bundled_models_answer_without_a_key(tmp_path: Path) -> None:
+    async with _dev(tmp_path) as dev:
+        assert dev.output.count(" ready\n") == 2
+        command = next(line for line in dev.output.splitlines() if "/api/generate" in line)
+        shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE, stderr=-3)
+        streamed, _ = await shell.communicate()
+        assert len(_texts(streamed.decode())) > 3
+
+        vectors = []
+        for text in ("cat", "kitten", "carburettor"):
+            answer = (await _post(dev, "/api/embed", text=text)).json()
+            assert answer["dimensions"] == len(answer["embedding"]) == 384
+            vectors.append(answer["embedding"])
+        cat, kitten, carburettor = vectors
+        assert sum(map(float.__mul__, cat, kitten)) > sum(map(float.__mul__, cat, carburettor)) + 0.2
+
+
+async def test_ctrl_c_lets_streams_finish_and_leaves_nothing(running: Dev) -> None:
+    pids = running.children().values()
+    assert len(pids) == 3
+    with _all_end(*pids):
+        async with (
+            httpx.AsyncClient(base_url=running.url) as client,
+            client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
+        ):
+            received = response.aiter_text()
+            start = await anext(received)
+            running.process.signal(signal.SIGINT)
+            assert len(_texts(start + "".join([part async for part in received]))) == 64
+        assert await running.process.exited() == 0
+    assert _is_free(running.url)
+    assert _left(running.directory) == []
+
+
+async def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    route = tmp_path / "slow.yaml"
+    route.write_text(SLOW)
+    async with (
+        _dev(tmp_path, "-f", str(route)) as dev,
+        httpx.AsyncClient(base_url=dev.url) as client,
+        client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
+    ):
+        await anext(response.aiter_text())
+        with _all_end(*dev.children().values()):
+            dev.process.signal(signal.SIGINT)
+            await dev.says("stopping")
+            dev.process.signal(signal.SIGINT)
+            assert await dev.process.exited(3) == 0
+        assert _left(tmp_path) == ["slow.yaml"]
+
+
+async def test_kill_9_leaves_no_process_and_the_next_run_takes_the_rest_away(running: Dev) -> None:
+    with _all_end(*running.children().values()):
+        running.process.kill()
+    assert _is_free(running.url)
+    left = _left(running.directory)
+    assert len(left) == 1
+    async with _dev(running.directory, "-f", str(EXAMPLES / "simulated.yaml")):
+        assert left[0] not in _left(running.directory)
+
+
+async def test_a_killed_worker_is_replaced(running: Dev) -> None:
+    os.kill(running.children()["penstock_worker"], signal.SIGKILL)
+    await running.says("worker simulated ended (SIGKILL), starting it again")
+    answer = await _post(running, "/api/generate", prompt="hi")  # waits in the queue for the new one
+    assert len(_texts(answer.text)) == 64
+    await running.says("has a worker again")
+
+
+async def test_a_killed_gateway_comes_back_on_its_port(running: Dev) -> None:
+    os.kill(running.children()["penstock_gateway"], signal.SIGKILL)
+    await running.says("the gateway is back")
+    assert len(_texts((await _post(running, "/api/generate", prompt="hi")).text)) == 64
+
+
+async def test_a_killed_nats_server_comes_back_with_every_route(running: Dev) -> None:
+    os.kill(running.children()["nats-server"], signal.SIGKILL)
+    await running.says("nats-server is back, every route is set up again")
+
+    async def ready() -> bool:
+        async with httpx.AsyncClient(base_url=running.url) as client:
+            return (await client.get("/ready")).status_code == 200
+
+    await until(ready, "the gateway is connected again")
+    assert len(_texts((await _post(running, "/api/generate", prompt="hi")).text)) == 64
+
+
+async def test_a_killed_model_comes_back_where_it_was(tmp_path: Path) -> None:
+    route = tmp_path / "minilm.yaml"
+    route.write_text((EXAMPLES / "local.yaml").read_text().partition("---")[2])
+    async with _dev(tmp_path, "-f", str(route)) as dev:
+        children = dev.children()
+        assert len(children) == 4
+        dev.process.mark()
+        os.kill(children["penstock_local.models embedding"], signal.SIGKILL)
+        await dev.says("has loaded")
+        assert (await _post(dev, "/api/embed", text="cat")).status_code == 200
+
+
+async def test_a_missing_key_is_named_and_the_other_routes_serve(tmp_path: Path) -> None:
+    files = ("-f", str(EXAMPLES / "openai.yaml"), str(EXAMPLES / "simulated.yaml"))
+    async with _dev(tmp_path, *files) as dev:
+        assert "not ready: set OPENAI_API_KEY" in dev.output
+        refused = await _post(dev, "/api/generate", model="gpt-5.4-mini", prompt="hi")
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "model_not_ready"
+        assert "set OPENAI_API_KEY" in refused.json()["error"]["message"]
+        assert len(_texts((await _post(dev, "/api/generate", prompt="hi")).text)) == 64
+
+
+async def test_a_key_reaches_only_the_worker_whose_route_refers_to_it(tmp_path: Path) -> None:
+    files = ("-f", str(EXAMPLES / "openai.yaml"))
+    async with _dev(tmp_path, *files, env={"OPENAI_API_KEY": "sk-secret", "OTHER_TOKEN": "t"}) as dev:
+        children = dev.children()
+        environments = {name: _environment(pid) for name, pid in children.items()}
+        assert [name for name, environ in environments.items() if "sk-secret" in environ] == ["penstock_worker"]
+        assert not [name for name, environ in environments.items() if "OTHER_TOKEN" in environ]
+        assert "sk-secret" not in dev.output
+
+
+async def test_a_taken_port_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        dev = Dev(tmp_path, "--port", str(port))
+        assert await dev.process.exited() == 1
+    told = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); choose another with --port\n"
+    assert dev.output == told
+
+
+async def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
+    dev = Dev(tmp_path, "-f", str(tmp_path / "missing.yaml"))
+    assert await dev.process.exited() == 1
+    assert dev.output == f"penstock dev: {tmp_path}/missing.yaml: No such file or directory\n"
+
+
+async def test_a_gateway_that_cannot_start_ends_all_with_its_own_words(tmp_path: Path) -> None:
+    dev = Dev(tmp_path, "-f", str(EXAMPLES / "simulated.yaml"), env={"PENSTOCK_BODY_BYTES_MAX": "1"})
+    assert await dev.process.exited(30) == 1
+    assert "penstock dev: gateway does not start (exit code 1)\n" in dev.output
+    assert "PENSTOCK_BODY_BYTES_MAX" in dev.output
+    assert _left(tmp_path) == []

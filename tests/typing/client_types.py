@@ -1,0 +1,94 @@
+"""What an editor shows for the client: checked by mypy in `test_client_types.py`, never run."""
+
+from typing import assert_type
+
+from penstock_client import AsyncChunks, AsyncClient, Chunks, Client
+from penstock_contract.endpoints import (
+    CHAT,
+    CHAT_COMPLETION,
+    CHAT_COMPLETION_STREAM,
+    EMBED,
+    EMBEDDINGS,
+    GENERATE,
+    HEALTH,
+    MODELS,
+    READY,
+    Endpoint,
+    StreamEndpoint,
+)
+from penstock_contract.messages import Message
+from penstock_contract.requests import (
+    ChatCompletionRequest,
+    ChatRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+    SeedMessage,
+)
+from penstock_contract.responses import (
+    ChatChunk,
+    ChatCompletion,
+    ChatCompletionChunk,
+    EmbeddingsResponse,
+    EmbedResponse,
+    Health,
+    Model,
+    ModelList,
+    Readiness,
+)
+
+COMPLETION = ChatCompletionRequest(model="m", messages=[Message("user", "hi")])
+
+
+def doors() -> None:
+    assert_type(CHAT, StreamEndpoint[ChatRequest, ChatChunk])
+    assert_type(EMBED, Endpoint[EmbedRequest, EmbedResponse])
+    assert_type(MODELS, Endpoint[None, ModelList])
+
+
+def sync_calls(client: Client) -> None:
+    assert_type(client.call(EMBED, EmbedRequest("hi")), EmbedResponse)
+    assert_type(client.call(EMBED, EmbedRequest(text="hi")).embedding, list[float])
+    assert_type(client.call(EMBEDDINGS, EmbeddingsRequest(model="m", input="hi")), EmbeddingsResponse)
+    assert_type(client.call(CHAT_COMPLETION, COMPLETION), ChatCompletion)
+    assert_type(client.call(MODELS), ModelList)
+    assert_type(client.call(HEALTH), Health)
+    assert_type(client.call(READY), Readiness)
+    assert_type(client.embed("hi"), EmbedResponse)
+    assert_type(client.models(), list[Model])
+
+
+def sync_streams(client: Client) -> None:
+    with client.stream(CHAT, ChatRequest([SeedMessage("user", "hi")])) as chunks:
+        assert_type(chunks, Chunks[ChatChunk])
+        assert_type(chunks.request_id, str | None)
+        for chunk in chunks:
+            assert_type(chunk, ChatChunk)
+            assert_type(chunk.text, str)
+    with client.stream(GENERATE, GenerateRequest("hi")) as generated:
+        assert_type(list(generated), list[ChatChunk])
+    with client.stream(CHAT_COMPLETION_STREAM, COMPLETION) as completion:
+        assert_type(next(completion), ChatCompletionChunk)
+    with client.chat([SeedMessage("user", "hi")], model="m") as chat, client.generate("hi") as text:
+        assert_type(chat, Chunks[ChatChunk])
+        assert_type(text, Chunks[ChatChunk])
+
+
+async def async_calls(client: AsyncClient) -> None:
+    assert_type(await client.call(EMBED, EmbedRequest("hi")), EmbedResponse)
+    assert_type(await client.call(CHAT_COMPLETION, COMPLETION), ChatCompletion)
+    assert_type(await client.call(MODELS), ModelList)
+    assert_type(await client.embed("hi"), EmbedResponse)
+    assert_type(await client.models(), list[Model])
+
+
+async def async_streams(client: AsyncClient) -> None:
+    async with client.stream(CHAT, ChatRequest([SeedMessage("user", "hi")])) as chunks:
+        assert_type(chunks, AsyncChunks[ChatChunk])
+        async for chunk in chunks:
+            assert_type(chunk, ChatChunk)
+    async with client.stream(CHAT_COMPLETION_STREAM, COMPLETION) as completion:
+        assert_type([chunk async for chunk in completion], list[ChatCompletionChunk])
+    async with client.chat([SeedMessage("user", "hi")]) as chat, client.generate("hi", model="m") as text:
+        assert_type(chat, AsyncChunks[ChatChunk])
+        assert_type(text, AsyncChunks[ChatChunk])

@@ -1,0 +1,33 @@
+"""What an editor underlines: each line with a `rejected` comment must raise just that mypy error, no other line any."""
+
+from typing import assert_type
+
+from penstock_client import AsyncClient, Client
+from penstock_contract.endpoints import CHAT, EMBED, MODELS
+from penstock_contract.requests import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
+from penstock_contract.responses import ChatChunk
+
+
+def sync(client: Client) -> None:
+    client.call(EMBED, ChatRequest([SeedMessage("user", "hi")]))  # rejected: misc
+    client.call(EMBED, {"text": "hi"})  # rejected: misc
+    client.call(EMBED)  # rejected: arg-type
+    client.call(MODELS, EmbedRequest("hi"))  # rejected: misc
+    client.call(EMBED, EmbedRequest(texts="hi"))  # rejected: call-arg
+    client.call(CHAT, ChatRequest([SeedMessage("user", "hi")]))  # rejected: call-overload
+    client.stream(CHAT, GenerateRequest("hi"))  # rejected: misc
+    client.stream(EMBED, EmbedRequest("hi"))  # rejected: arg-type
+    client.chat([SeedMessage("system", "hi")])  # rejected: arg-type
+    assert_type(client.call(EMBED, EmbedRequest("hi")), ChatChunk)  # rejected: assert-type
+    for _ in client.stream(CHAT, ChatRequest([])):  # rejected: attr-defined
+        pass
+    with client.stream(CHAT, ChatRequest([])) as chunks:
+        assert next(chunks).embedding  # rejected: attr-defined
+
+
+async def asynchronous(client: AsyncClient) -> None:
+    await client.call(EMBED, GenerateRequest("hi"))  # rejected: misc
+    client.stream(CHAT, GenerateRequest("hi"))  # rejected: misc
+    async with client.stream(CHAT, ChatRequest([])) as chunks:
+        for _ in chunks:  # rejected: attr-defined
+            pass

@@ -1,0 +1,41 @@
+"""The client's types are part of its interface: what mypy --strict says about it is tested."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CACHE = HERE.parents[1] / ".mypy_cache" / "typing"
+
+
+def mypy(name: str) -> str:
+    """What mypy says about one file; with its own settings, so that the test means the same under any of ours."""
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={CACHE}",
+        "--no-error-summary",
+        name,
+    ]
+    return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout
+
+
+def test_an_editor_knows_requests_and_responses() -> None:
+    """Every `assert_type` holds, for both clients."""
+    assert mypy("client_types.py") == ""
+
+
+def test_an_editor_rejects_what_does_not_belong_together() -> None:
+    """Each marked line raises its error, and no other line raises any."""
+    lines = (HERE / "client_types_rejected.py").read_text().splitlines()
+    expected = {(number, line.split("# rejected: ")[1]) for number, line in enumerate(lines, 1) if "# rejected" in line}
+
+    found = re.findall(
+        r"^client_types_rejected\.py:(\d+): error: .*\[([a-z-]+)\]$", mypy("client_types_rejected.py"), re.MULTILINE
+    )
+
+    assert expected == {(int(number), code) for number, code in found}

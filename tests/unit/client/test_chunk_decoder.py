@@ -1,0 +1,92 @@
+"""A stream's bytes to typed chunks, and whether the answer is whole."""
+
+import pytest
+
+from penstock_client.chunk_decoder import ChunkDecoder
+from penstock_client.errors import GatewayError, StreamTruncated
+from penstock_contract.responses import ChatChunk, ChatCompletionChunk
+
+ERROR = b'{"error":{"message":"lost","type":"api_error","param":null,"code":"worker_lost"}}'
+
+
+def chunks(*pieces: bytes) -> list[ChatChunk]:
+    """What a shell does: feed while there is nothing to pop; the body ends after the last piece."""
+    decoder = ChunkDecoder(ChatChunk, "req_1")
+    portions = iter([*pieces, b""])
+    received: list[ChatChunk] = []
+    while True:
+        while not decoder.ready:
+            decoder.feed(next(portions))
+        if (chunk := decoder.pop()) is None:
+            return received
+        received.append(chunk)
+
+
+def test_split_at_every_offset() -> None:
+    """The same chunks, wherever the network cuts."""
+    wire = 'data: {"text":"Grüß"}\n\n: ping\n\ndata: {"text":" dich"}\n\ndata: [DONE]\n\n'.encode()
+
+    for offset in range(1, len(wire)):
+        assert [ChatChunk("Grüß"), ChatChunk(" dich")] == chunks(wire[:offset], wire[offset:])
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [b"", b'data: {"text":"a"}\n\n', b'data: {"text":"a"}\n\ndata: [DONE]', b'data: {"text":"a"}\n\ndata: [DONE]\n'],
+)
+def test_without_its_end_a_stream_is_truncated(wire: bytes) -> None:
+    """Only a whole `data: [DONE]` event ends it well."""
+    with pytest.raises(StreamTruncated) as caught:
+        chunks(*([wire] if wire else []))
+
+    assert (caught.value.code, caught.value.request_id, caught.value.retryable) == ("stream_truncated", "req_1", True)
+
+
+@pytest.mark.parametrize("frame", [b"event: error\ndata: " + ERROR, b"data: " + ERROR], ids=["seed", "OpenAI"])
+def test_text_that_came_with_an_error_is_not_lost(frame: bytes) -> None:
+    """Both wires' error events raise, after the chunks before them, also from one network read."""
+    decoder = ChunkDecoder(ChatChunk, "req_1")
+    decoder.feed(b'data: {"text":"a"}\n\n' + frame + b"\n\n")
+
+    assert ChatChunk("a") == decoder.pop()
+    with pytest.raises(GatewayError, match="lost") as caught:
+        decoder.pop()
+    assert caught.value.code == "worker_lost"
+
+
+@pytest.mark.parametrize("data", [b"{}", b"nonsense", b'{"message":"flat"}', b'{"text":1}'])
+def test_an_event_that_is_neither(data: bytes) -> None:
+    """An event we cannot read is an error, never passed over."""
+    with pytest.raises(GatewayError) as caught:
+        chunks(b"data: " + data + b"\n\n")
+
+    assert caught.value.code == "invalid_response"
+
+
+def test_events_of_other_names_are_passed_over() -> None:
+    """A newer gateway may tell more, such as a place in the queue."""
+    assert [ChatChunk("a")] == chunks(
+        b'event: queued\ndata: {"position":3}\n\ndata: {"text":"a"}\n\nevent: ping\ndata: {}\n\ndata: [DONE]\n\n'
+    )
+
+
+def test_nothing_counts_after_the_end() -> None:
+    """Once complete it stays complete."""
+    decoder = ChunkDecoder(ChatChunk, None)
+    decoder.feed(b'data: [DONE]\n\ndata: {"text":"late"}\n\n')
+
+    assert [decoder.pop(), decoder.pop()] == [None, None]
+
+
+def test_openai_s_chunks() -> None:
+    """The other dialect, with a field that the contract does not know."""
+    decoder = ChunkDecoder(ChatCompletionChunk, None)
+    decoder.feed(
+        b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","obfuscation":"x",'
+        b'"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":null}\n\n'
+    )
+
+    chunk = decoder.pop()
+
+    assert chunk is not None
+    assert chunk.choices[0].delta.content == "a"

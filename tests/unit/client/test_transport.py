@@ -1,0 +1,103 @@
+"""What a caller learns when httpx fails, without waiting for it."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from penstock_client import Client, GatewayError, GatewayUnreachable, StreamTruncated
+from penstock_contract.responses import EmbedResponse
+
+
+class Failing(httpx.BaseTransport):
+    """Fails before the answer, or after `body` of a stream, in one given way."""
+
+    def __init__(self, error: httpx.TransportError, body: bytes | None = None) -> None:
+        self.requests = 0
+        self._error = error
+        self._body = body
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        if self._body is None:
+            raise self._error
+        headers = {"content-type": "text/event-stream", "x-request-id": "req_1"}
+        return httpx.Response(200, headers=headers, stream=FailingBody(self._body, self._error), request=request)
+
+
+class FailingBody(httpx.SyncByteStream):
+    def __init__(self, body: bytes, error: httpx.TransportError) -> None:
+        self._body = body
+        self._error = error
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._body
+        raise self._error
+
+
+def client(transport: httpx.BaseTransport, pauses: list[float]) -> Client:
+    return Client("http://user:secret@gateway:1", transport=transport, sleep=pauses.append, dice=lambda: 0.0)
+
+
+def embed(transport: httpx.BaseTransport, pauses: list[float]) -> EmbedResponse:
+    with client(transport, pauses) as gateway:
+        return gateway.embed("cat")
+
+
+def generate(transport: httpx.BaseTransport, pauses: list[float]) -> list[str]:
+    with client(transport, pauses) as gateway, gateway.generate("hi") as chunks:
+        return [chunk.text for chunk in chunks]
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [
+        (httpx.ConnectError("[Errno 111] Connection refused"), [0.5, 1.0]),
+        (httpx.ConnectTimeout("timed out"), [0.5, 1.0]),
+        (httpx.ReadError(""), [0.5, 1.0]),
+        (httpx.RemoteProtocolError("Server disconnected without sending a response."), [0.5, 1.0]),
+        (httpx.UnsupportedProtocol("no http"), []),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_answer_is_unreachable(error: httpx.TransportError, pauses: list[float]) -> None:
+    """A connection is tried again, an address that cannot work is not; a password in the address is not repeated."""
+    waited: list[float] = []
+    with pytest.raises(GatewayUnreachable, match=r"no answer from http://gateway:1: .+") as caught:
+        embed(Failing(error), waited)
+
+    assert waited == pauses
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [embed, generate])
+def test_patience_that_is_used_up_is_not_asked_for_again(ask: object) -> None:
+    """A read timeout ends it: another try would pay for a second generation."""
+    waited: list[float] = []
+    transport = Failing(httpx.ReadTimeout("timed out"))
+    with pytest.raises(GatewayError, match="no answer from http://gateway:1 in time") as caught:
+        ask(transport, waited)  # type: ignore[operator]
+
+    assert (caught.value.code, transport.requests, waited) == ("timeout", 1, [])
+
+
+@pytest.mark.parametrize("body", [b": ping\n\n", b'data: {"text":"a"}\n\n'], ids=["before the first event", "midway"])
+def test_a_stream_that_falls_silent_is_a_timeout(body: bytes) -> None:
+    """Not a truncation, and not tried again either."""
+    waited: list[float] = []
+    transport = Failing(httpx.ReadTimeout("timed out"), body)
+    with pytest.raises(GatewayError, match="no more of the stream in time: timed out") as caught:
+        generate(transport, waited)
+
+    assert (caught.value.code, caught.value.request_id) == ("timeout", "req_1")
+    assert (transport.requests, waited) == (1, [])
+
+
+def test_a_stream_that_breaks_is_truncated() -> None:
+    """With what the network said, and only once there was an event without another try."""
+    waited: list[float] = []
+    transport = Failing(httpx.ReadError("[Errno 104] Connection reset by peer"), b'data: {"text":"a"}\n\n')
+    with pytest.raises(StreamTruncated, match="Connection reset by peer"):
+        generate(transport, waited)
+
+    assert (transport.requests, waited) == (1, [])

@@ -1,0 +1,61 @@
+"""Each child gets what it needs in its environment, and nobody else's key."""
+
+import msgspec
+
+from penstock_contract.route import ModelRoute
+from penstock_local import commands
+from penstock_local.plan import PlannedRoute, plan
+from penstock_local.route_files import LoadedRoute
+
+ENVIRON = {
+    "PATH": "/bin",
+    "OPENAI_API_KEY": "sk-1",
+    "AWS_SECRET_ACCESS_KEY": "aws",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+    "PENSTOCK_LOG_LEVEL": "DEBUG",
+    "PENSTOCK_KEY": "a key that a route refers to",
+}
+
+
+def _planned() -> PlannedRoute:
+    document = {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "ModelRoute",
+        "metadata": {"name": "openai", "namespace": "ai"},
+        "spec": {
+            "models": [{"name": "m"}],
+            "providers": [{"name": "p", "type": "OpenAI", "secretKeyRef": {"name": "openai", "key": "api-key"}}],
+        },
+    }
+    return plan([LoadedRoute("x", msgspec.convert(document, ModelRoute))], ENVIRON, {}, started_at=0)[0]
+
+
+def _inherited() -> dict[str, str]:
+    return commands.inherited(ENVIRON, frozenset({"OPENAI_API_KEY", "PENSTOCK_KEY"}))
+
+
+def test_children_inherit_what_is_no_secret() -> None:
+    assert sorted(_inherited()) == ["OTEL_EXPORTER_OTLP_ENDPOINT", "PATH", "PENSTOCK_LOG_LEVEL"]
+
+
+def test_a_worker_gets_its_route_and_its_key() -> None:
+    command = commands.worker(_planned(), "nats://t@127.0.0.1:1", ENVIRON, _inherited())
+    assert command.name == "worker openai"
+    assert command.argv[-1] == "penstock_worker"
+    assert command.environ == _inherited() | {
+        "PENSTOCK_NAMESPACE": "ai",
+        "PENSTOCK_ROUTE": "openai",
+        "PENSTOCK_NATS_URL": "nats://t@127.0.0.1:1",
+        "OPENAI_API_KEY": "sk-1",
+    }
+
+
+def test_the_gateway_gets_the_defaults_and_no_key() -> None:
+    command = commands.gateway("127.0.0.1", 8080, "nats://t@127.0.0.1:1", {"Chat": "m"}, _inherited())
+    assert command.environ == _inherited() | {
+        "PENSTOCK_HOST": "127.0.0.1",
+        "PENSTOCK_PORT": "8080",
+        "PENSTOCK_NATS_URL": "nats://t@127.0.0.1:1",
+        "PENSTOCK_SHUTDOWN_GRACE_S": "5.0",
+        "PENSTOCK_DEFAULT_CHAT_MODEL": "m",
+    }

@@ -1,0 +1,37 @@
+"""Of a child's log a person sees what matters, readable."""
+
+import pytest
+
+from penstock_local.log_line import ERROR, INFO, readable
+
+WARNING_EVENT = '{"event":"broker.error","level":"warning","timestamp":"t","service":"s","error":"E","tries":3}'
+
+
+def test_a_warning_is_shown_with_its_fields() -> None:
+    assert readable(WARNING_EVENT) == "warning: broker.error error=E tries=3"
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    line = '{"event":"x","level":"error","exception":"Traceback\\n  File\\nE: boom"}'
+    assert readable(line) == "error: x\nTraceback\n  File\nE: boom"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('{"event":"worker.serving","level":"info"}', None),
+        ("[1] 2026/11/22 13:00:00.123456 [INF] Server is ready", None),
+        ("[1] 2026/11/22 13:00:00.123456 [INF]", None),
+        ("[1] 2026/11/22 13:00:00.123456 [ERR] disk full", "disk full"),
+        ("", None),
+        ("Traceback (most recent call last):", "Traceback (most recent call last):"),
+        ("{not json", "{not json"),
+    ],
+)
+def test_only_what_matters_is_shown(line: str, shown: str | None) -> None:
+    assert readable(line) == shown
+
+
+def test_the_level_is_the_callers() -> None:
+    assert readable('{"event":"worker.serving","level":"info"}', level=INFO) == "info: worker.serving"
+    assert readable(WARNING_EVENT, level=ERROR) is None

@@ -1,0 +1,96 @@
+"""ModelRoute files are read as kubectl reads them, and a mistake is told with file, document and field."""
+
+from pathlib import Path
+
+import pytest
+
+from penstock_local.route_files import InvalidRoutes, LoadedRoute, RouteFile, load, read
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "routes"
+ROUTE = """
+apiVersion: penstock.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: NAME}
+spec:
+  models: [{name: m}]
+  providers: [{name: p, type: OpenAI}]
+"""
+
+
+def _load(*texts: str) -> list[LoadedRoute]:
+    return load([RouteFile(f"file-{number}.yaml", text) for number, text in enumerate(texts, 1)])
+
+
+def _message(*texts: str) -> str:
+    with pytest.raises(InvalidRoutes) as caught:
+        _load(*texts)
+    return str(caught.value)
+
+
+def test_routes_come_in_the_order_of_files_and_documents() -> None:
+    first = ROUTE.replace("NAME", "a") + "---" + ROUTE.replace("NAME", "b")
+    routes = _load(first, ROUTE.replace("NAME", "c"))
+    assert [(route.key, route.source) for route in routes] == [
+        ("default/a", "file-1.yaml, document 1"),
+        ("default/b", "file-1.yaml, document 2"),
+        ("default/c", "file-2.yaml, document 1"),
+    ]
+
+
+def test_without_files_the_bundled_models_are_served() -> None:
+    assert [route.key for route in load(read([]))] == ["default/smollm2", "default/minilm"]
+
+
+def test_a_route_read_back_from_a_cluster_is_accepted() -> None:
+    text = ROUTE.replace("{name: NAME}", "{name: a, namespace: ai, uid: 1-2, resourceVersion: '7'}") + "status: {x: 1}"
+    assert _load(text)[0].key == "ai/a"
+
+
+def test_empty_documents_and_other_resources_are_left_alone() -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: openai}\n"
+    assert [route.key for route in _load(f"---\n{secret}---{ROUTE.replace('NAME', 'a')}---\n")] == ["default/a"]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_loads(path: Path) -> None:
+    assert load(read([str(path)]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("type: OpenAI", "type: OpenAi"), "spec.providers[0].type: Invalid enum value 'OpenAi'"),
+        (("type: OpenAI", "type: OpenAI, waight: 3"), "spec.providers[0]: Object contains unknown field waight"),
+        (("{name: NAME}", "{name: Upper}"), "metadata.name: Expected str matching regex"),
+        (("kind: ModelRoute", "kind: ModelRout"), "kind: Invalid enum value 'ModelRout'"),
+        (("v1alpha1", "v1"), "apiVersion: Invalid enum value 'penstock.dev/v1'"),
+        (("{name: m}", "{name: m}, {name: m}"), "models: a name or alias may occur only once"),
+        (("{name: m}", "{name: m, aliases: 7}"), "spec.models[0].aliases: Expected array, got int"),
+    ],
+)
+def test_a_mistake_is_told_with_file_document_and_field(change: tuple[str, str], message: str) -> None:
+    assert _message(f"---{ROUTE}".replace(*change).replace("NAME", "a")).startswith(
+        f"file-1.yaml, document 1: {message}"
+    )
+
+
+def test_a_text_that_is_no_yaml_is_told_with_its_line() -> None:
+    assert _message("a: b\nc: [d\n") == "file-1.yaml, line 3: not YAML: did not find expected ',' or ']'"
+
+
+def test_a_document_that_is_no_resource_is_refused() -> None:
+    assert _message("- a\n- b\n") == "file-1.yaml, document 1: Expected object, got array"
+
+
+def test_a_file_without_a_route_is_refused() -> None:
+    assert _message("# nothing\n") == "file-1.yaml: no ModelRoute in it"
+
+
+def test_two_routes_of_one_name_are_refused_with_both_places() -> None:
+    message = _message(ROUTE.replace("NAME", "a"), ROUTE.replace("NAME", "a"))
+    assert message == "file-2.yaml, document 1: the route default/a is already in file-1.yaml, document 1"
+
+
+def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRoutes, match=r"missing\.yaml: No such file or directory"):
+        read([str(tmp_path / "missing.yaml")])

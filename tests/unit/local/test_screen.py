@@ -1,0 +1,78 @@
+"""The screen shows where to go, what serves, and a command to copy for each route that does."""
+
+import msgspec
+
+from penstock_contract.route import ModelRoute
+from penstock_local.bundled import ModelState
+from penstock_local.plan import PlannedRoute, plan
+from penstock_local.route_files import LoadedRoute, RouteFile, load, read
+from penstock_local.screen import Ink, exposure, local_url, overview
+
+KEYLESS = """
+apiVersion: penstock.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: paid, namespace: ai}
+spec:
+  models: [{name: a}, {name: b, aliases: [c, d]}]
+  providers: [{name: p, type: Anthropic, secretKeyRef: {name: paid, key: key}}]
+"""
+PLAIN = Ink(colour=False)
+
+
+def _planned(*files: RouteFile, working: bool = True) -> tuple[list[PlannedRoute], frozenset[str]]:
+    state = ModelState(address="http://127.0.0.1:40123")
+    planned = plan(load([*read([]), *files]), {}, {"chat": state, "embedding": state}, started_at=0)
+    return planned, frozenset(route.entry.key for route in planned if working)
+
+
+def test_the_screen() -> None:
+    planned, working = _planned(RouteFile("f", KEYLESS))
+    assert (
+        overview("http://127.0.0.1:8080", planned, working, PLAIN, after_s=1.2)
+        == """
+Penstock listens on http://127.0.0.1:8080 after 1.2 s
+
+  ROUTE    MODELS           PROVIDER                   STATE
+  smollm2  smollm2          SmolLM2-135M, bundled      ready
+  minilm   minilm           all-MiniLM-L6-v2, bundled  ready
+  ai/paid  a, b, c, 1 more  Anthropic                  not ready: set PAID_KEY
+
+Try:
+  curl -N http://127.0.0.1:8080/api/generate -d '{"model":"smollm2","prompt":"Why is the sky blue?"}'
+  curl http://127.0.0.1:8080/api/embed -d '{"model":"minilm","text":"cat"}'
+"""
+    )
+
+
+def test_a_route_whose_worker_is_missing_is_not_ready() -> None:
+    planned, working = _planned(working=False)
+    assert "not ready: its worker has not reported yet" in overview("", planned, working, PLAIN, after_s=0)
+
+
+def test_colour_only_where_it_is_wanted() -> None:
+    planned, working = _planned()
+    assert "\x1b[32mready\x1b[0m" in overview("", planned, working, Ink(colour=True), after_s=0)
+    assert "\x1b" not in overview("", planned, working, PLAIN, after_s=0)
+
+
+def test_a_command_survives_the_shell() -> None:
+    document = msgspec.yaml.decode(
+        KEYLESS.replace("a}, {name: b, aliases: [c, d]}", '"it\'s"}').replace(
+            "{name: p, type: Anthropic, secretKeyRef: {name: paid, key: key}}",
+            "{name: p, type: Simulated, simulated: {}}",
+        )
+    )
+    (route,) = plan([LoadedRoute("f", msgspec.convert(document, ModelRoute))], {}, {}, started_at=0)
+    shown = overview("http://h", [route], frozenset({"ai.paid"}), PLAIN, after_s=0)
+    assert """-d '{"model":"it'"'"'s","prompt":"Why is the sky blue?"}'""" in shown
+
+
+def test_an_address_for_everyone_is_shown_as_one_that_works_here() -> None:
+    assert local_url("0.0.0.0", 80) == "http://127.0.0.1:80"
+    assert local_url("::", 80) == "http://[::1]:80"
+    assert local_url("192.0.2.1", 80) == "http://192.0.2.1:80"
+
+
+def test_listening_for_everyone_is_warned_about() -> None:
+    assert exposure("127.0.0.1") is None
+    assert "spends your keys" in (exposure("0.0.0.0") or "")
