@@ -24,7 +24,7 @@ check: setup ## Format check, lint, types, imports, unit tests: under a minute
 	@.venv/bin/ruff check
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
-	@.venv/bin/pytest tests/unit
+	@.venv/bin/pytest tests/unit tests/typing
 
 format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff format

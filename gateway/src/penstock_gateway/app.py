@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -12,13 +12,14 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
+from msgspec import Struct
 
 from penstock_contract import codec, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.clock import Clock
-from penstock_contract.errors import PenstockError
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.frames import Stop
 from penstock_contract.telemetry.setup import Telemetry
 from penstock_gateway.desk import Desk
@@ -32,8 +33,15 @@ from penstock_gateway.supervision import Supervisor
 from penstock_gateway.table import StreamTable
 
 
-def create_app(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) -> ASGIApp:
-    """Everything that a gateway process is made of; connects when the server starts it."""
+class Gateway(Struct, frozen=True):
+    """`app` connects when a server starts it; `end_streams` ends what is open, for a server that has to stop."""
+
+    app: ASGIApp
+    end_streams: Callable[[], None]
+
+
+def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) -> Gateway:
+    """Everything that a gateway process is made of."""
     gateway = f"gw-{secrets.token_hex(6)}"
     connection = Connection(settings.nats_url, gateway, inbox_prefix="_INBOX_gateway")
     catalogue = Catalogue(
@@ -104,4 +112,9 @@ def create_app(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) ->
         request_max_body_size=settings.body_bytes_max,
         logging_config=None,
     )
-    return Envelope(app, telemetry.tracer)
+
+    def end_streams() -> None:
+        for desk in desks:
+            desk.dispatcher.end_streams(ErrorDetail("gateway_stopping", "the gateway had to stop", retry_after_s=1))
+
+    return Gateway(Envelope(app, telemetry.tracer), end_streams)

@@ -159,6 +159,10 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def end_streams(self, error: ErrorDetail) -> None:
+        for stream in self._table:
+            stream.fail(error)
+
     async def drain(self) -> None:
         """Wait for the last words to workers."""
         if self._tasks:

@@ -14,6 +14,7 @@ from penstock_contract.broker.connection import Connection
 from penstock_contract.catalogue import CatalogueEntry
 
 RETRY_S = 0.5
+CANCEL_AGAIN_S = 0.05
 
 log = structlog.get_logger("penstock.broker")
 
@@ -38,10 +39,11 @@ class CatalogueWatch:
         connection.on_connected(self._restart)
 
     async def close(self) -> None:
-        if self._task is not None:
+        # Again if need be: nats-py waits with `asyncio.wait_for`, which on 3.11 swallows a cancellation that meets its
+        # result (python/cpython#86296), and the broker's answer to a buffered request comes right with the reconnect.
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
 
     async def _restart(self) -> None:
         await self.close()

@@ -145,7 +145,12 @@ class Connection:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("broker.hook_failed", exc_info=error)
 
     async def _on_error(self, error: Exception) -> None:
         log.warning("broker.error", error=type(error).__name__, detail=str(error)[:200])

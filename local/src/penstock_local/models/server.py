@@ -16,6 +16,8 @@ from penstock_local.models import UnavailableError
 
 _MAX_THREADS = 4
 _SLOTS = 4
+_REPEAT_PENALTY = 1.15
+_ANSWER_TOKENS = 512
 _HTTP_THREADS = 16
 _SILENT = -1
 
@@ -54,6 +56,9 @@ def start(serving: Serving, weights: Path, host: str, port: int) -> Server:
     params.embedding = serving.embedding
     params.chat_template = serving.chat_template
     params.sampling.temp = serving.temperature
+    # Small models fall into loops: make repeating dearer, and end an answer that nobody bounded.
+    params.sampling.penalty_repeat = _REPEAT_PENALTY
+    params.n_predict = _ANSWER_TOKENS
     params.n_parallel = _SLOTS
     params.n_ctx = _SLOTS * serving.context_tokens
     if serving.embedding:
