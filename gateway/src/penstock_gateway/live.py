@@ -106,20 +106,22 @@ class LiveStream:
     def next_seq(self) -> int:
         return self._state.next_seq
 
-    def feed(self, attempt: int, seq: int, event: Event, now: float) -> None:
-        """Take the next frame of this stream."""
-        if self.done.done() or (attempt != self.attempt and not self._new_attempt(attempt)):
-            return
+    def feed(self, attempt: int, seq: int, event: Event, now: float) -> bool:
+        """Take the next frame of this stream. False if its sender works on an attempt that another has replaced."""
+        if self.done.done():
+            return True
+        if attempt != self.attempt and not self._new_attempt(attempt):
+            return False
         try:
             if not self._state.accept(seq, event):
-                return
+                return True
         except SequenceGap:
             if self.gap_since is None:
                 self.gap_since = now
-            return
+            return True
         except IllegalEvent:
             self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
-            return
+            return True
         self.active_at = now
         self.gap_since = None
         if type(event) is TextDelta:
@@ -129,6 +131,7 @@ class LiveStream:
             self._write(self._renderer.render(event))
         else:
             self._feed_rare(event, now)
+        return True
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`: as an HTTP status if nothing is committed yet, else as the dialect's event."""

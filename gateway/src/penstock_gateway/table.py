@@ -14,17 +14,21 @@ from penstock_contract import codec, subjects
 from penstock_gateway.live import LiveStream
 
 STOPPED_MAX = 4096
+STOP_AGAIN_S = 1.0
 
 log = structlog.get_logger("penstock.gateway")
 
 
 class StreamTable:
-    """`stop(route, worker, stream)` is called once for a stream that a worker still serves and nobody reads."""
+    """`stop(route, worker, stream)` is called for a stream that a worker still serves and nobody reads.
+
+    Again after `STOP_AGAIN_S`, as long as its frames come: core NATS may have lost it.
+    """
 
     def __init__(self, stop: Callable[[str, str, int], None]) -> None:
         self._live: dict[int, LiveStream] = {}
         self._stop = stop
-        self._stopped: OrderedDict[int, None] = OrderedDict()
+        self._stopped: OrderedDict[tuple[str, int], float] = OrderedDict()
         self._loop = asyncio.get_running_loop()
 
     def __iter__(self) -> Iterator[LiveStream]:
@@ -48,16 +52,16 @@ class StreamTable:
         for frame in batch.frames:
             stream = live.get(frame.stream)
             if stream is None:
-                self._unwanted(route, batch.worker, frame.stream)
-            elif stream.route == route:
-                stream.feed(frame.attempt, frame.seq, frame.event, now)
-            else:
+                self._unwanted(route, batch.worker, frame.stream, now)
+            elif stream.route != route:
                 log.warning("gateway.frame_of_foreign_route", route=route, worker=batch.worker)
+            elif not stream.feed(frame.attempt, frame.seq, frame.event, now):
+                self._unwanted(route, batch.worker, frame.stream, now)
 
-    def _unwanted(self, route: str, worker: str, stream: int) -> None:
-        if stream in self._stopped:
+    def _unwanted(self, route: str, worker: str, stream: int, now: float) -> None:
+        if now - self._stopped.get((worker, stream), -STOP_AGAIN_S) < STOP_AGAIN_S:
             return
-        self._stopped[stream] = None
+        self._stopped[worker, stream] = now
         if len(self._stopped) > STOPPED_MAX:
             self._stopped.popitem(last=False)
         self._stop(route, worker, stream)
