@@ -1,0 +1,3 @@
+module penstock.dev/benchmarks/load
+
+go 1.24

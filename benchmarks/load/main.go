@@ -1,0 +1,21 @@
+// Load is both ends of the benchmark in one binary: a paced provider that streams a known text, and a client that checks every token of it.
+//
+// They share one plan and one vocabulary and nothing else. Neither knows which peer stands between them.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	commands := map[string]func([]string) error{"provider": provide, "client": load}
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: load provider|client [flags]")
+		os.Exit(2)
+	}
+	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,141 @@
+"""The paced provider and the checking client of load/, as the runner sees them: start, ask, read results."""
+
+import http.client
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from procs import Tree
+
+
+class WrongStreamError(Exception):
+    """A peer presented a broken stream as a whole one."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """A distribution in milliseconds, nearest rank."""
+
+    count: int
+    p50: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of the client found; only whole streams are timed."""
+
+    streams: int
+    ok: int
+    wrong: int  # claimed to be whole and was not
+    incomplete: int  # refused, aborted, timed out, or ended by an error event
+    errors: list[str]  # the first few
+    tokens: int
+    peak_live: int
+    first_ms: Times
+    gap_ms: Times  # between tokens, and from the last token to [DONE]
+    tail_ms: Times  # from the last token to [DONE]
+    gaps_over_limit: int
+    gap_limit_ms: float
+    seconds: float
+
+    @classmethod
+    def read(cls, wire: dict[str, Any]) -> "Result":
+        values = {field.name: wire[field.name] for field in fields(cls)}
+        for name in ("first_ms", "gap_ms", "tail_ms"):
+            values[name] = Times(**values[name])
+        return cls(**{**values, "errors": values["errors"] or []})
+
+
+class Provider:
+    """The upstream of every peer."""
+
+    def __init__(self, binary: Path, work: Path) -> None:
+        log = work / "provider.log"
+        self.tree = Tree([str(binary), "provider"], env={}, cwd=work, log=log)
+        deadline = time.monotonic() + 10
+        while not (line := log.read_text()).endswith("\n"):
+            if time.monotonic() > deadline or self.tree.root.poll() is not None:
+                raise RuntimeError(f"the provider did not start: {line}")
+            time.sleep(0.01)
+        self.port = int(line.strip().rpartition(":")[2])
+
+    def worst_lateness_ms(self) -> float:
+        """How late the latest token left since this was last asked: the harness's own share of a gap."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("POST", "/lateness")
+            return float(json.load(connection.getresponse())["worst_ms"])
+        finally:
+            connection.close()
+
+
+def run_client(
+    binary: Path, port: int, on_edge: Callable[[int, int], None] | None = None, /, **flags: object
+) -> Result:
+    """Run the client against a port to its end.
+
+    With a window, `on_edge` is called as it opens and as it closes with the tokens so far and the client's pid. Flags
+    are the client's own, see load/client.go.
+    """
+    argv = [str(binary), "client", "-url", f"http://127.0.0.1:{port}/v1/chat/completions"]
+    for name, value in flags.items():
+        argv += [f"-{name}", str(value)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        result = None
+        for line in process.stdout or ():
+            event = json.loads(line)
+            if event["event"] == "result":
+                result = Result.read(event)
+            elif on_edge is not None:
+                on_edge(event["tokens"], process.pid)
+    if process.returncode != 0 or result is None:
+        raise RuntimeError(f"the client ended with {process.returncode}")
+    if result.wrong:
+        raise WrongStreamError(f"{result.wrong} of {result.streams} streams: " + "; ".join(result.errors))
+    return result
+
+
+def await_first_token(port: int, key: str, tree: Tree, timeout_s: float = 120) -> None:
+    """Ask with a real request, again and again, until a token of it arrives; a refusal means not yet."""
+    body = json.dumps({"model": "bench", "stream": True, "messages": [{"role": "user", "content": "tokens=1"}]})
+    deadline = time.monotonic() + timeout_s
+    while not _first_token(port, key, body):
+        if tree.root.poll() is not None:
+            raise RuntimeError(f"it ended with {tree.root.returncode} at its start")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no token within {timeout_s:.0f} s of its start")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _first_token(port: int, key: str, body: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(
+            "POST", "/v1/chat/completions", body, {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+        )
+        response = connection.getresponse()
+        return response.status == http.HTTPStatus.OK and any(_carries_token(line) for line in response)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _carries_token(line: bytes) -> bool:
+    if not line.startswith(b"data: {"):
+        return False
+    return any(choice["delta"].get("content") for choice in json.loads(line.removeprefix(b"data: ")).get("choices", ()))
