@@ -35,7 +35,10 @@ class Stop(Struct, frozen=True, array_like=True, tag="stop"):
 
 
 class Attach(Struct, frozen=True, array_like=True, tag="attach"):
-    """Send the frames of this stream again, from `from_seq`, and go on to `gateway` from now on."""
+    """Send the frames of this stream again, from `from_seq`, and go on to `gateway` from now on.
+
+    `attempt` 0 is whichever there is: the gateway has not heard of any yet.
+    """
 
     stream: int
     attempt: int

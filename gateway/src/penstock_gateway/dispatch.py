@@ -43,6 +43,8 @@ class OpenStream:
         self.stream = stream
         self.resolution = resolution
         self.message = message
+        self.collected = False
+        """Whether the client gets one whole answer instead of a stream."""
         self.client_gone: asyncio.Task[None] | None = None
         self.connection: ClientConnection | None = None
         self._dispatcher = dispatcher
@@ -56,11 +58,15 @@ class OpenStream:
         self.connection = connection
         self.stream.attach(connection)
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether the client must not take what it has for the whole."""
+        return self.stream.error is not None and self.stream.error.code == "slow_client"
+
     async def finished(self) -> None:
         """Wait for the stream's end, or for its client to leave."""
         await self.stream.done
-        error = self.stream.error
-        if error is not None and error.code == "slow_client" and self.connection is not None:
+        if self.cut_off and self.connection is not None:
             self.connection.abort()
 
     async def close(self) -> None:
@@ -103,7 +109,7 @@ class Dispatcher:
             self._table.remove(stream)
             if isinstance(error, PenstockError):
                 stream.error = error.detail
-            self._observer.stream_ended(stream, resolution, loop.time())
+            self._observer.stream_ended(stream, resolution, loop.time(), answered_as_stream=False)
             raise
         opened = OpenStream(self, stream, resolution, message)
         opened.client_gone = asyncio.create_task(_until_client_gone(receive))
@@ -123,6 +129,7 @@ class Dispatcher:
         """Feed a whole answer to `collector`. Raises `PenstockError`, also for a failure midway."""
         opened = await self.open(resolution, operation, collector, request_id, receive)
         try:
+            opened.collected = True
             opened.stream.commit()
             await opened.finished()
         finally:
@@ -140,7 +147,12 @@ class Dispatcher:
             stream.error = stream.error or ErrorDetail("cancelled", "the client went away")
             # A task of its own: the handler that calls this may be cancelled itself.
             self.spawn(self.abandon(stream, opened.resolution, opened.message))
-        self._observer.stream_ended(stream, opened.resolution, asyncio.get_running_loop().time())
+        self._observer.stream_ended(
+            stream,
+            opened.resolution,
+            asyncio.get_running_loop().time(),
+            answered_as_stream=stream.committed and not opened.collected,
+        )
 
     async def abandon(self, stream: LiveStream, resolution: Resolution, message: QueuedMessage | None) -> None:
         """Tell whoever serves the request that nobody wants it, and take it out of the queue."""

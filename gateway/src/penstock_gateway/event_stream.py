@@ -71,16 +71,27 @@ class EventStreamResponse(ASGIResponse):
                 opened.write_to(connection)
                 await opened.finished()
             else:
-                writer = AsgiWriter(opened.client_buffer_bytes_max)
-                opened.stream.attach(writer)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(writer.run(send, opened.stream.done))
-                    await opened.finished()
+                await self._send_plainly(send)
+                if opened.cut_off:
+                    # All that ASGI lets us do: a server closes the connection of an answer that is not complete.
+                    return
             end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
             with contextlib.suppress(OSError):
                 await send(end)
         finally:
             await opened.close()
+
+    async def _send_plainly(self, send: Send) -> None:
+        stream = self._opened.stream
+        writer = AsgiWriter(self._opened.client_buffer_bytes_max)
+        stream.attach(writer)
+        sending = asyncio.create_task(writer.run(send, stream.done))
+        try:
+            await self._opened.finished()
+            if not self._opened.cut_off:
+                await sending
+        finally:
+            sending.cancel()
 
 
 class EventStream(Response[None]):

@@ -1,10 +1,13 @@
 """What a gateway tells about its requests: metrics and one log line when a stream has ended, nothing per token."""
 
+import http
+
 import structlog
 from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from penstock_contract.catalogue import Resolution
+from penstock_contract.errors import ERRORS
 from penstock_contract.telemetry import names
 from penstock_gateway.live import LiveStream
 
@@ -49,15 +52,17 @@ class Observer:
     def stream_opened(self) -> None:
         self._in_flight += 1
 
-    def stream_ended(self, stream: LiveStream, resolution: Resolution, now: float) -> None:
+    def stream_ended(self, stream: LiveStream, resolution: Resolution, now: float, *, answered_as_stream: bool) -> None:
+        """`answered_as_stream`: its client has its 200. Otherwise an error becomes a status: `request_refused`."""
         self._in_flight -= 1
         labels = {names.ROUTE: resolution.entry.key, names.REQUEST_MODEL: resolution.model_label}
         duration_s = now - stream.opened_at
         code = stream.error.code if stream.error is not None else None
         self._duration.record(duration_s, labels if code is None else {**labels, names.ERROR_TYPE: code})
-        if code is not None and stream.committed:
-            # One that is not committed becomes an HTTP error, which `request_refused` counts.
+        if code is not None and answered_as_stream:
             self._errors.add(1, {names.ERROR_TYPE: code})
+            if ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+                trace.get_current_span().set_status(trace.StatusCode.ERROR)
         if stream.queued_s is not None:
             self._queue_wait.record(stream.queued_s, labels)
         first_s = None if stream.first_delta_at is None else stream.first_delta_at - stream.opened_at

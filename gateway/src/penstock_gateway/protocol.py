@@ -33,6 +33,9 @@ class ClientConnection:
 
     def write(self, data: bytes) -> bool:
         """One chunk of a chunked body (RFC 9112 §7.1)."""
+        if self._transport.is_closing():
+            # The client has gone; its stream is about to hear of it. uvloop raises for a write after the end.
+            return True
         if self._flow.write_paused and self._transport.get_write_buffer_size() > self._bytes_max:
             return False
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -53,15 +53,17 @@ def judge(
     failed = _overdue(stream, now, settings, broker_away_s)
     if failed is not None:
         return failed
-    if broker_away_s == 0 and stream.worker is not None and stream.accepted_at is not None:
-        if now - max(stream.accepted_at, worker_seen_at or 0) > WORKER_LOST_S:
-            if not stream.started:
-                return Need.FORGET_WORKER
-            return ErrorDetail("worker_lost", "the worker that served this request died")
+    if broker_away_s == 0:
         attach_age = now - stream.attach_asked_at
+        if stream.worker is not None and stream.accepted_at is not None:
+            if now - max(stream.accepted_at, worker_seen_at or 0) > WORKER_LOST_S:
+                if not stream.started:
+                    return Need.FORGET_WORKER
+                return ErrorDetail("worker_lost", "the worker that served this request died")
+            if now - stream.active_at > PROBE_S and attach_age > PROBE_S:
+                return Need.ATTACH
+        # Also without a known worker: its first frame may be what was lost.
         if stream.gap_since is not None and attach_age > ATTACH_AGAIN_S:
-            return Need.ATTACH
-        if now - stream.active_at > PROBE_S and attach_age > PROBE_S:
             return Need.ATTACH
     if not stream.committed and now - stream.opened_at > settings.commit_after_s:
         return Need.COMMIT
@@ -106,8 +108,7 @@ class Supervisor:
         self._away_since = None
         self._workers = dict.fromkeys(self._workers, now)
         for stream in self._table:
-            if stream.worker is not None:
-                await self._attach(stream, now)
+            await self._attach(stream, now)
 
     async def run(self) -> None:
         beat_at = 0.0
@@ -159,8 +160,11 @@ class Supervisor:
 
     async def _attach(self, stream: LiveStream, now: float) -> None:
         stream.attach_asked_at = now
-        if stream.worker is None:
-            return
         namespace, _, name = stream.route.partition(".")
+        if stream.worker is not None:
+            subject = subjects.control(namespace, name, stream.worker)
+        else:
+            # Perhaps a worker has taken it and we did not hear which.
+            subject = subjects.control_all(namespace, name)
         attach = Attach(stream.id, stream.attempt, stream.next_seq, self._gateway)
-        await self._connection.publish(subjects.control(namespace, name, stream.worker), codec.encode(attach))
+        await self._connection.publish(subject, codec.encode(attach))

@@ -21,6 +21,8 @@ LASTING_S = 10.0
 """A child that lived this long had started well: its next end is a first failure again."""
 LINE_BYTES_MAX = 1024 * 1024
 LAST_LINES = 12
+BUSY_READ_S = 0.05
+"""A child that writes more often than this is read this often."""
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,8 +125,14 @@ class Child:
         return await process.wait()
 
     async def _read(self, output: asyncio.StreamReader) -> None:
+        loop = asyncio.get_running_loop()
         pending = b""
+        read_at = 0.0
         while data := await output.read(65_536):
+            if loop.time() - read_at < BUSY_READ_S:
+                # A wake-up for each line of a busy child would cost as much as a token's whole way, times ten.
+                await asyncio.sleep(BUSY_READ_S)
+            read_at = loop.time()
             *lines, pending = (pending + data).split(b"\n")
             if len(pending) > LINE_BYTES_MAX:
                 lines, pending = [*lines, pending], b""

@@ -42,7 +42,8 @@ class Exchange(asyncio.Protocol):
         self._body: ResponseParser | None = None
         self._http = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
-        self._header_bytes = 0
+        self._header_bytes = self._head_bytes = 0
+        self._head_read = False
         self._error_body: bytearray | None = None
         self._heard = self._reused = False
         self.active_at = self.idle_since = 0.0
@@ -57,7 +58,8 @@ class Exchange(asyncio.Protocol):
         self._sink, self._body = sink, parser
         self._http = httptools.HttpResponseParser(self)
         self._headers = {}
-        self._header_bytes = 0
+        self._header_bytes = self._head_bytes = 0
+        self._head_read = False
         self._error_body = None
         self._heard = False
         self.active_at = self._loop.time()
@@ -85,12 +87,17 @@ class Exchange(asyncio.Protocol):
             return
         self.active_at = self._loop.time()
         self._heard = True
+        if not self._head_read:
+            # Counted here too, as the parser hands over a header only when it has ended.
+            self._head_bytes += len(data)
         try:
             self._http.feed_data(data)
         except httptools.HttpParserError:
             self._fail(failure("provider_stream_broken"))
         except httptools.HttpParserUpgrade:
             self._fail(failure("provider_unavailable"))
+        if not self._head_read and self._head_bytes > HEADER_BYTES_MAX:
+            self._fail(failure("provider_stream_broken"))
 
     def eof_received(self) -> None:
         # A body without a length or chunks ends with the connection (RFC 9112 §6.3): `connection_lost` looks at it.
@@ -127,6 +134,7 @@ class Exchange(asyncio.Protocol):
             # 103 and the like (RFC 9110 §15.2): the answer comes after it.
             self._headers = {}
             return
+        self._head_read = True
         if not 200 <= status < 300 or self._headers.get("content-encoding", "identity") != "identity":
             self._error_body = bytearray()
 

@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from penstock_contract.broker.queue import Delivery
 from penstock_contract.clock import Clock
-from penstock_contract.errors import ErrorDetail
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Finished, UsageReported
 from penstock_contract.requests import ChatOperation, InferenceRequest
 from penstock_contract.telemetry import names
@@ -24,10 +24,10 @@ log = structlog.get_logger("penstock.worker")
 class CallObservation:
     """One call to a provider; `headers` carry the trace to it."""
 
-    def __init__(self, observer: "Observer", span: Span, attributes: dict[str, str], request_id: str) -> None:
+    def __init__(self, observer: "Observer", span: Span, labels: dict[str, str], request_id: str) -> None:
         self._observer = observer
         self._span = span
-        self._attributes = attributes
+        self._labels = labels
         self._request_id = request_id
         self._began = observer.clock.monotonic()
         self._first_s: float | None = None
@@ -40,9 +40,9 @@ class CallObservation:
     def end(self, error: ErrorDetail | None, usage: UsageReported | None, finished: Finished | None) -> None:
         """Record the call; without error and finish it was stopped by its client."""
         code = error.code if error is not None else ("cancelled" if finished is None else None)
-        attributes = self._attributes if code is None else {**self._attributes, names.ERROR_TYPE: code}
+        labels = self._labels if code is None else {**self._labels, names.ERROR_TYPE: code}
         duration_s = self._observer.clock.monotonic() - self._began
-        self._observer.duration.record(duration_s, attributes)
+        self._observer.duration.record(duration_s, labels)
         if code is not None:
             self._span.set_attribute(names.ERROR_TYPE, code)
             self._span.set_status(StatusCode.ERROR)
@@ -51,13 +51,13 @@ class CallObservation:
         if usage is not None:
             self._span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
             self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
-            self._observer.tokens.record(usage.input_tokens, {**self._attributes, names.TOKEN_TYPE: "input"})
-            self._observer.tokens.record(usage.output_tokens, {**self._attributes, names.TOKEN_TYPE: "output"})
+            self._observer.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
+            self._observer.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
         log.info(
             "worker.call_ended",
             request_id=self._request_id,
-            provider=self._attributes[names.PROVIDER],
-            model=self._attributes[names.REQUEST_MODEL],
+            provider=self._labels[names.PROVIDER],
+            model=self._labels[names.REQUEST_MODEL],
             code=code,
             first_event_s=None if self._first_s is None else round(self._first_s, 4),
             duration_s=round(duration_s, 4),
@@ -105,13 +105,25 @@ class Observer:
             kind=SpanKind.CONSUMER,
             attributes=attributes,
             record_exception=False,
-        ):
-            yield
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                # The type only: an exception's words may hold the prompt.
+                code = error.code if isinstance(error, PenstockError) else "internal_error"
+                span.set_attribute(names.ERROR_TYPE, code)
+                span.set_status(StatusCode.ERROR)
+                raise
 
     @contextlib.contextmanager
-    def call(self, request: InferenceRequest, provider_name: str, server: str, model: str) -> Iterator[CallObservation]:
+    def call(
+        self, request: InferenceRequest, provider_name: str, server: str, model: str, model_label: str
+    ) -> Iterator[CallObservation]:
+        """`model` is what the provider is asked for, perhaps a client's word; `model_label` is from the catalogue."""
         operation = "chat" if isinstance(request.operation, ChatOperation) else "embeddings"
         attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
+        labels = {**attributes, names.REQUEST_MODEL: model_label}
         with self._tracer.start_as_current_span(
             f"{operation} {model}",
             kind=SpanKind.CLIENT,
@@ -119,4 +131,4 @@ class Observer:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            yield CallObservation(self, span, attributes, request.id)
+            yield CallObservation(self, span, labels, request.id)

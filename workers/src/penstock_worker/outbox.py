@@ -7,11 +7,15 @@ per token saturated a core. One pump task publishes for all streams, so frames k
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from penstock_contract import codec
 from penstock_contract.frames import Batch, Frame
 
 LINGER_S = 0.003
 BATCH_BYTES_MAX = 512 * 1024
+
+log = structlog.get_logger("penstock.worker")
 
 Publish = Callable[[str, bytes], Awaitable[None]]
 
@@ -58,7 +62,11 @@ class Outbox:
         self._flushed_at = self._loop.time()
         waiting, self._waiting = self._waiting, {}
         for subject, frames in waiting.items():
-            await self._send(subject, frames)
+            try:
+                await self._send(subject, frames)
+            except Exception:
+                # The root of all streams' way out: what cannot be sent to one gateway must not stop the others.
+                log.exception("worker.frames_lost", subject=subject, frames=len(frames))
 
     async def _send(self, subject: str, frames: list[Frame]) -> None:
         data = codec.encode(Batch(self._worker, frames))

@@ -6,13 +6,26 @@ around a reconnect. What is kept is bounded; beyond the bound the stream goes on
 
 from penstock_contract import subjects
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Event, Failed, TextDelta
+from penstock_contract.events import Embedded, Event, Failed, ReasoningDelta, TextDelta, ToolCallDelta
 from penstock_contract.frames import Frame
 from penstock_contract.stream import StreamState
 from penstock_worker.outbox import Outbox
 
 EVENT_BYTES = 64
 """What an event costs to keep, besides its text; an estimate."""
+
+
+def _content_bytes(event: Event) -> int:
+    match event:
+        case TextDelta() | ReasoningDelta():
+            text = event.text
+        case ToolCallDelta():
+            text = event.arguments
+        case Embedded():
+            return len(event.vector)
+        case _:
+            return 0
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class OutgoingStream:
@@ -56,7 +69,7 @@ class OutgoingStream:
         state.accept(seq, event)
         if self._kept is not None:
             self._kept.append(event)
-            self._kept_bytes += EVENT_BYTES + (len(event.text) if type(event) is TextDelta else 0)
+            self._kept_bytes += EVENT_BYTES + _content_bytes(event)
             if self._kept_bytes > self._bytes_max:
                 self._kept = None
         self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=seq <= 2 or state.ended)

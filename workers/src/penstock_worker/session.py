@@ -9,13 +9,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
 from msgspec import Struct
 
 from penstock_contract.broker.queue import Delivery
+from penstock_contract.catalogue import WILDCARD
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Accepted, Event, Finished, Started, UsageReported
@@ -52,12 +53,22 @@ class Attempt:
         self.error: ErrorDetail | None = None
         self.usage: UsageReported | None = None
         self.finished: Finished | None = None
+        self.over = False
+        """Whether the provider's connection may serve another call by now: to abort it would end that one."""
+
+    @property
+    def began(self) -> bool:
+        """Whether the first event was said."""
+        return self.first.done() and not self.first.cancelled() and self.first.exception() is None
 
     def events(self, events: Sequence[Event]) -> None:
         emit = self._stream.emit
         if not self.first.done():
             emit(self._started)
             self.first.set_result(None)
+        elif self.first.cancelled():
+            # Given up in this very moment (timeout, stop): `abort` follows.
+            return
         for event in events:
             emit(event)
         # The end comes in a last batch of at most two: usage, finished.
@@ -72,7 +83,8 @@ class Attempt:
         self.failed(PenstockError("provider_stream_broken", "the provider's answer was empty"))
 
     def failed(self, error: PenstockError) -> None:
-        if self.done.done():
+        self.over = True
+        if self.done.done() or self.first.cancelled():
             return
         self.error = error.detail
         if not self.first.done():
@@ -177,12 +189,14 @@ class Session:
         raise error
 
     async def _try(self, target: Target) -> None:
-        async with target.slots or contextlib.nullcontext():
+        async with self._place(target):
             model = target.spec.model or self.request.model
             attempt = self._attempt = Attempt(self.stream, target, model)
             server = urlsplit(target.spec.base_url or "").hostname or ""
             provider = target.provider.provider_name
-            with self._observer.call(self.request, provider, server, model) as observation:
+            configured = target.spec.model or any(claim.name == model for claim in self._spec.models)
+            label = model if configured else WILDCARD
+            with self._observer.call(self.request, provider, server, model, label) as observation:
                 try:
                     await self._first_event(target, model, attempt, observation)
                     self.waiting_for_ack = False
@@ -192,6 +206,22 @@ class Session:
                 finally:
                     self._abort_call()
                     observation.end(attempt.error, attempt.usage, attempt.finished)
+
+    @contextlib.asynccontextmanager
+    async def _place(self, target: Target) -> AsyncIterator[None]:
+        """One of the provider's `maxInFlight` calls; waited for until the deadline."""
+        if target.slots is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._left_s()):
+                await target.slots.acquire()
+        except TimeoutError as error:
+            raise PenstockError("request_timeout", "the provider had no free place in time") from error
+        try:
+            yield
+        finally:
+            target.slots.release()
 
     async def _first_event(self, target: Target, model: str, attempt: Attempt, observation: CallObservation) -> None:
         limits: LimitsSpec = self._spec.limits
@@ -207,6 +237,10 @@ class Session:
                 )
                 await attempt.first
         except TimeoutError as error:
+            if attempt.began:
+                # It came in the same moment: what is said cannot be taken back.
+                observation.first_event()
+                return
             late = PenstockError("first_token_timeout", "the provider's first token came too late")
             attempt.error = late.detail
             raise late from error
@@ -217,7 +251,8 @@ class Session:
 
     def _abort_call(self) -> None:
         call, self._call = self._call, None
-        if call is not None and (self._attempt is None or not self._attempt.done.done()):
+        attempt = self._attempt
+        if call is not None and attempt is not None and not (attempt.over or attempt.done.done()):
             call.abort()
 
     def _left_s(self) -> float:

@@ -22,17 +22,18 @@ from penstock_worker.session import Target
 ADAPTERS: dict[str, type[Adapter]] = {"OpenAI": OpenAIAdapter, "Anthropic": AnthropicAdapter}
 
 
-class KeylessProvider:
-    """Stands for a provider whose key is missing, so that the route's other providers serve."""
+class RefusingProvider:
+    """Stands for a provider that cannot be called (no key, no address), so that the route's other providers serve."""
 
-    def __init__(self, provider_name: str) -> None:
+    def __init__(self, provider_name: str, error: PenstockError) -> None:
         self.provider_name = provider_name
+        self._error = error
 
     async def open(
         self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
     ) -> Call:
         del operation, model, sink, connect_timeout_s, headers
-        raise PenstockError("provider_auth_failed", "the provider's key is not configured")
+        raise PenstockError.of(self._error.detail)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -57,5 +58,11 @@ def _provider(spec: ProviderSpec, environ: Mapping[str, str], tls: Callable[[], 
     adapter = ADAPTERS[spec.type]()
     key = environ.get(secret_variable(spec.secret_key_ref)) if spec.secret_key_ref else None
     if spec.secret_key_ref and not key:
-        return KeylessProvider(adapter.provider_name)
-    return HttpProvider(spec, adapter, key, tls)
+        missing = PenstockError("provider_auth_failed", "the provider's key is not configured")
+        return RefusingProvider(adapter.provider_name, missing)
+    try:
+        return HttpProvider(spec, adapter, key, tls)
+    except ValueError:
+        # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
+        bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")
+        return RefusingProvider(adapter.provider_name, bad)

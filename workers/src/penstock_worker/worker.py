@@ -198,7 +198,7 @@ class Worker:
             stream = self._ended[attach.stream][1]
         else:
             return
-        if stream.attempt == attach.attempt:
+        if attach.attempt in {0, stream.attempt}:
             stream.attach(attach.gateway, attach.from_seq)
 
     def _on_gateway_heartbeat(self, _subject: str, data: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error, NoRespondersError, OutboundBufferLimitError
+from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from penstock_contract.errors import PenstockError
@@ -80,8 +80,11 @@ class Connection:
     async def publish(self, subject: str, data: bytes) -> None:
         """Fire and forget. Dropped when the connection is away: whoever needs more detects gaps or asks for an ack."""
         if self._client.is_connected:
-            with contextlib.suppress(OutboundBufferLimitError):
+            try:
                 await self._client.publish(subject, data)
+            except Error as error:
+                # Too large for the broker, too much waiting, closed in this moment: as good as lost on the way.
+                log.warning("broker.publish_dropped", error=type(error).__name__, bytes=len(data))
 
     async def request(
         self, subject: str, data: bytes, *, timeout_s: float, headers: dict[str, str] | None = None

@@ -36,6 +36,7 @@ def enabled(signal: Signal, environ: Mapping[str, str]) -> bool:
 def configure(service: str, environ: Mapping[str, str], *, prometheus: bool = False) -> Telemetry:
     """Build the process's telemetry; call once, from a composition root."""
     closers: list[Callable[[], object]] = []
+    service = environ.get("OTEL_SERVICE_NAME") or service
     tracer = NoOpTracerProvider().get_tracer(SCOPE)
     meter = NoOpMeterProvider().get_meter(SCOPE)
     if enabled("traces", environ):

@@ -132,8 +132,9 @@ class ChatCollector:
             case ReasoningDelta():
                 self._reasoning.append(event.text)
             case ToolCallDelta():
-                _, _, arguments = self._calls.setdefault(event.index, (event.id or "", event.name or "", []))
+                id_, name, arguments = self._calls.get(event.index, ("", "", []))
                 arguments.append(event.arguments)
+                self._calls[event.index] = (id_ or event.id or "", name or event.name or "", arguments)
             case UsageReported():
                 self._usage = event
             case Finished():
