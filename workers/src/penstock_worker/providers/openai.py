@@ -77,14 +77,14 @@ class _CompletionDetails(Struct, gc=False):
 
 
 class _Usage(Struct, gc=False):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _CompletionDetails | None = None
 
 
 class _Chunk(Struct, gc=False):
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
     object: str | None = None
@@ -143,10 +143,12 @@ class ChatParser:
             payloads = self._decoder.feed(data)
             events: list[Event] = []
             for payload in payloads:
-                if payload[:1] == b"[":
-                    if not self.complete:
+                if payload[:1] != b"{":
+                    if payload[:1] == b"[":
                         events += self.end()
-                    continue
+                        continue
+                    if not payload:
+                        continue
                 chunk = _decode_chunk(payload)
                 if not chunk.choices or chunk.usage is not None or chunk.error is not None:
                     self._aside(chunk)
@@ -230,8 +232,8 @@ class EmbeddingsParser:
 def _usage_event(usage: _Usage) -> UsageReported:
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return UsageReported(
-        usage.prompt_tokens,
-        usage.completion_tokens,
+        usage.prompt_tokens or 0,
+        usage.completion_tokens or 0,
         (prompt.cached_tokens or 0) if prompt else 0,
         (completion.reasoning_tokens or 0) if completion else 0,
     )

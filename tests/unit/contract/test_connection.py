@@ -1,0 +1,60 @@
+"""What the broker's connection promises, beside what only a real broker shows."""
+
+import pytest
+from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
+
+from penstock_contract.broker.connection import Connection
+from penstock_contract.errors import PenstockError
+
+
+class Client:
+    """nats-py's, as far as publishing goes."""
+
+    def __init__(self, error: Error | None = None, *, is_connected: bool = True) -> None:
+        self.is_connected = is_connected
+        self.published: list[tuple[str, bytes]] = []
+        self._error = error
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        if self._error is not None:
+            raise self._error
+        self.published.append((subject, data))
+
+
+def connection(client: Client) -> Connection:
+    made = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
+    made._client = client  # type: ignore[assignment]
+    return made
+
+
+async def test_a_message_is_published() -> None:
+    client = Client()
+    await connection(client).publish("a", b"x")
+
+    assert client.published == [("a", b"x")]
+
+
+async def test_a_message_is_dropped_while_the_broker_is_away() -> None:
+    client = Client(is_connected=False)
+    await connection(client).publish("a", b"x")
+
+    assert client.published == []
+
+
+@pytest.mark.parametrize("error", [OutboundBufferLimitError, MaxPayloadError, ConnectionClosedError])
+async def test_a_message_that_the_client_refuses_is_lost_like_any_other(
+    error: type[Error], capsys: pytest.CaptureFixture[str]
+) -> None:
+    await connection(Client(error())).publish("a", b"a secret")
+
+    said = capsys.readouterr().out
+    assert "broker.publish_dropped" in said
+    assert "secret" not in said
+
+
+async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> None:
+    with pytest.raises(PenstockError) as error:
+        await connection(Client(is_connected=False)).request("a", b"x", timeout_s=1)
+
+    assert error.value.code == "broker_unavailable"
+    assert error.value.kind.retryable

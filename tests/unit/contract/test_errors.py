@@ -1,0 +1,53 @@
+"""One table of everything that can go wrong."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
+
+CODES = get_args(ErrorCode)
+OPENAI_RETRIES = {408, 409, 429}
+"""And everything from 500: what OpenAI's SDKs try again unless `x-should-retry` says otherwise."""
+
+
+def test_every_code_has_a_kind_and_nothing_else_has() -> None:
+    assert set(ERRORS) == set(CODES)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_status_of_a_code_is_an_error_status(code: ErrorCode) -> None:
+    assert 400 <= ERRORS[code].status < 600
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_is_retryable_is_also_retried_by_a_client_that_reads_only_the_status(code: ErrorCode) -> None:
+    kind = ERRORS[code]
+
+    if kind.retryable:
+        assert kind.status in OPENAI_RETRIES or kind.status >= 500
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_body_is_nested_with_the_four_keys_that_openai_reads(code: ErrorCode) -> None:
+    body = msgspec.json.encode(ErrorBody.of(ErrorDetail(code, "words", "messages[0].role", 1.0)))
+
+    assert msgspec.json.decode(body) == {
+        "error": {"message": "words", "type": ERRORS[code].type, "param": "messages[0].role", "code": code}
+    }
+
+
+def test_an_error_without_a_param_says_null() -> None:
+    assert b'"param":null' in msgspec.json.encode(ErrorBody.of(ErrorDetail("internal_error", "words")))
+
+
+def test_an_error_that_crossed_a_process_boundary_is_raised_as_it_was() -> None:
+    detail = ErrorDetail("queue_full", "words", "model", 2.5)
+
+    error = PenstockError.of(detail)
+
+    assert error.detail == detail
+    assert error.code == "queue_full"
+    assert error.kind is ERRORS["queue_full"]
+    assert str(error) == "words"

@@ -1,0 +1,63 @@
+"""Settings come from variables; what is wrong with one is told by its name."""
+
+from typing import Annotated
+
+import pytest
+from msgspec import Meta, Struct
+
+from penstock_contract.settings import InvalidSettings, load
+
+
+class Example(Struct, frozen=True, kw_only=True):
+    route: str
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    grace_s: Annotated[float, Meta(gt=0)] = 1.5
+    model: str | None = None
+    verbose: bool = False
+
+
+def test_a_field_is_read_from_its_variable() -> None:
+    loaded = load(
+        Example,
+        {
+            "PENSTOCK_ROUTE": "main",
+            "PENSTOCK_PORT": "9000",
+            "PENSTOCK_GRACE_S": "2",
+            "PENSTOCK_MODEL": "gpt",
+            "PENSTOCK_VERBOSE": "true",
+        },
+    )
+
+    assert loaded == Example(route="main", port=9000, grace_s=2.0, model="gpt", verbose=True)
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    assert load(Example, {"PENSTOCK_ROUTE": "main"}) == Example(route="main")
+
+
+def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
+    assert load(Example, {"PENSTOCK_ROUTE": "42", "PENSTOCK_MODEL": "7"}) == Example(route="42", model="7")
+
+
+def test_variables_of_others_are_ignored() -> None:
+    assert load(Example, {"PENSTOCK_ROUTE": "main", "PORT": "1", "PENSTOCK_OTHER": "1"}).port == 8080
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [
+        ({}, "PENSTOCK_ROUTE"),
+        ({"PENSTOCK_ROUTE": "main", "PENSTOCK_PORT": "http"}, "PENSTOCK_PORT"),
+        ({"PENSTOCK_ROUTE": "main", "PENSTOCK_PORT": ""}, "PENSTOCK_PORT"),
+        ({"PENSTOCK_ROUTE": "main", "PENSTOCK_PORT": "65536"}, "PENSTOCK_PORT"),
+        ({"PENSTOCK_ROUTE": "main", "PENSTOCK_GRACE_S": "0"}, "PENSTOCK_GRACE_S"),
+        ({"PENSTOCK_ROUTE": "main", "PENSTOCK_GRACE_S": "nan"}, "PENSTOCK_GRACE_S"),
+        ({"PENSTOCK_ROUTE": "main", "PENSTOCK_VERBOSE": "maybe"}, "PENSTOCK_VERBOSE"),
+    ],
+    ids=["missing", "not a number", "empty", "out of bounds", "zero", "not a number at all", "not a flag"],
+)
+def test_what_is_missing_or_wrong_is_named(environ: dict[str, str], variable: str) -> None:
+    with pytest.raises(InvalidSettings) as error:
+        load(Example, environ)
+
+    assert str(error.value).startswith(variable)

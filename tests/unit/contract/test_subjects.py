@@ -1,0 +1,79 @@
+"""Nothing that a client typed becomes a subject token."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock_contract import subjects
+
+BAD_TOKENS = ["", ".", "*", ">", "a.b", "a b", "a\n", "\n", "a\r\nPUB x 1", "a\x00", "ä", "²", "a" * 64, "a*", "$JS"]
+
+BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
+    "request": (subjects.request, 3, "penstock.requests.a.a.a"),
+    "request_filter": (subjects.request_filter, 2, "penstock.requests.a.a.*"),
+    "queue": (subjects.queue, 2, "REQUESTS_a_a"),
+    "reply": (subjects.reply, 3, "penstock.replies.a.a.a"),
+    "reply_filter": (subjects.reply_filter, 1, "penstock.replies.a.>"),
+    "control": (subjects.control, 3, "penstock.control.a.a.a"),
+    "control_all": (subjects.control_all, 2, "penstock.control.a.a"),
+    "worker_heartbeat": (subjects.worker_heartbeat, 3, "penstock.workers.a.a.a"),
+    "gateway_heartbeat": (subjects.gateway_heartbeat, 1, "penstock.gateways.a"),
+    "catalogue_key": (subjects.catalogue_key, 2, "a.a"),
+}
+
+
+def test_every_builder_is_tested_here() -> None:
+    built = {name for name, value in vars(subjects).items() if callable(value) and not name.startswith("_")}
+
+    assert built - {"reply_route", "Final"} == set(BUILDERS)
+
+
+@pytest.mark.parametrize(("build", "arguments", "subject"), BUILDERS.values(), ids=BUILDERS)
+def test_a_subject_is_its_words_joined(build: Callable[..., str], arguments: int, subject: str) -> None:
+    assert build(*["a"] * arguments) == subject
+
+
+@pytest.mark.parametrize("bad", BAD_TOKENS, ids=repr)
+@pytest.mark.parametrize(("build", "arguments", "_subject"), BUILDERS.values(), ids=BUILDERS)
+def test_a_bad_token_is_rejected_in_every_place(
+    build: Callable[..., str], arguments: int, _subject: str, bad: str
+) -> None:
+    for place in range(arguments):
+        tokens = ["a"] * arguments
+        tokens[place] = bad
+        with pytest.raises(ValueError, match="not a subject token"):
+            build(*tokens)
+
+
+@given(st.lists(st.text(max_size=8), min_size=3, max_size=3))
+def test_whatever_is_passed_a_subject_keeps_its_shape(tokens: list[str]) -> None:
+    try:
+        subject = subjects.request(*tokens)
+    except ValueError:
+        return
+
+    assert subject.split(".") == ["penstock", "requests", *tokens]
+    assert not set(subject) & set("*> \t\r\n")
+
+
+@pytest.mark.parametrize("route", [("default", "main"), ("team-a", "gpt-4o")])
+def test_the_route_of_a_reply_is_read_back(route: tuple[str, str]) -> None:
+    assert subjects.reply_route(subjects.reply("gw-1", *route)) == ".".join(route)
+
+
+def test_two_routes_never_share_a_queue() -> None:
+    assert subjects.queue("a", "b-c") != subjects.queue("a-b", "c")
+
+
+def tokens_of(filter_: Any) -> list[str]:
+    return str(filter_).split(".")
+
+
+def test_the_filter_of_a_route_matches_its_requests_and_no_other_routes() -> None:
+    wanted = tokens_of(subjects.request_filter("default", "main"))[:-1]
+
+    assert tokens_of(subjects.request("default", "main", "anonymous"))[:-1] == wanted
+    assert tokens_of(subjects.request("default", "other", "anonymous"))[:-1] != wanted

@@ -1,0 +1,314 @@
+"""An open stream in the gateway: attempts, gaps, one end, and a client that may come late, read slowly or be gone."""
+
+import pytest
+from unit.support.streams import ACCEPTED, NOW, STARTED, Client, feed, live, started
+
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.events import Accepted, Failed, Finished, ReasoningDelta, TextDelta, UsageReported
+from penstock_gateway.live import LiveStream
+
+A, B, C = TextDelta("a"), TextDelta("b"), TextDelta("c")
+STOP = Finished("stop")
+DONE = b"data: [DONE]\n\n"
+LOST = ErrorDetail("worker_lost", "words")
+LOST_EVENT = (
+    b'event: error\ndata: {"error":{"message":"words","type":"api_error","param":null,"code":"worker_lost"}}\n\n'
+)
+
+
+def said(*texts: str) -> bytes:
+    return b"".join(b'data: {"text":"%b"}\n\n' % text.encode() for text in texts)
+
+
+def first_error(stream: LiveStream) -> ErrorDetail:
+    error = stream.first.exception()
+    assert isinstance(error, PenstockError)
+    return error.detail
+
+
+# In order
+
+
+async def test_frames_become_the_clients_bytes_one_write_each() -> None:
+    _, client = started(A, B, STOP)
+
+    assert client.writes == [said("a"), said("b"), DONE]
+
+
+async def test_the_answer_has_begun_with_started_and_not_before() -> None:
+    stream = live()
+    feed(stream, ACCEPTED)
+    assert not stream.first.done()
+    assert not stream.started
+
+    feed(stream, STARTED, from_seq=1)
+    assert stream.first.done()
+    assert stream.started
+
+
+async def test_who_serves_it_and_how_long_it_waited_is_known() -> None:
+    stream, _ = started(UsageReported(3, 1), STOP)
+
+    assert (stream.worker, stream.provider, stream.queued_s) == ("worker-1", "main", 0.25)
+    assert (stream.usage, stream.finished) == (UsageReported(3, 1), STOP)
+    assert stream.ended_by_worker
+
+
+async def test_every_piece_of_an_answer_is_counted_and_the_first_is_timed() -> None:
+    stream, _ = started()
+    feed(stream, ReasoningDelta("hm"), from_seq=2, now=NOW + 1)
+    feed(stream, A, B, from_seq=3, now=NOW + 2)
+
+    assert stream.deltas == 3
+    assert stream.first_delta_at == NOW + 1
+    assert stream.active_at == NOW + 2
+
+
+async def test_repeated_frames_are_written_once() -> None:
+    stream, client = started(A)
+    feed(stream, STARTED, A, B, from_seq=1)
+
+    assert client.heard == said("a", "b")
+
+
+# The end
+
+
+async def test_nothing_is_written_after_the_end() -> None:
+    stream, client = started(A, STOP)
+    feed(stream, B, Failed(LOST), from_seq=4)
+    stream.fail(LOST)
+    stream.ping(b": ping\n\n", NOW)
+
+    assert client.heard == said("a") + DONE
+    assert stream.done.done()
+    assert stream.error is None
+
+
+async def test_only_the_first_failure_counts() -> None:
+    stream, client = started(A)
+    stream.fail(LOST)
+    stream.fail(ErrorDetail("idle_timeout", "other words"))
+
+    assert client.heard == said("a") + LOST_EVENT
+    assert stream.error == LOST
+
+
+async def test_a_failure_that_the_worker_told_is_an_event_of_the_dialect() -> None:
+    stream, client = started(A, Failed(LOST))
+
+    assert client.heard == said("a") + LOST_EVENT
+    assert stream.ended_by_worker
+
+
+async def test_an_event_out_of_place_ends_the_stream() -> None:
+    stream, client = started(A)
+    feed(stream, ACCEPTED, from_seq=3)
+
+    assert stream.error is not None
+    assert stream.error.code == "stream_lost"
+    assert b"event: error" in client.heard
+    assert not stream.ended_by_worker
+
+
+async def test_a_client_that_leaves_ends_the_wait_without_an_error() -> None:
+    stream = live()
+    feed(stream, ACCEPTED)
+    stream.leave()
+
+    assert stream.first.done()
+    assert stream.done.done()
+    assert stream.error is None
+
+
+# Failures before the first byte
+
+
+async def test_a_failure_before_the_commit_is_raised_to_whoever_waits_for_the_first_event() -> None:
+    stream = live()
+    feed(stream, ACCEPTED, Failed(LOST))
+
+    assert first_error(stream) == LOST
+    assert stream.done.done()
+
+
+async def test_a_failure_before_the_commit_writes_nothing() -> None:
+    stream, client = live(), Client()
+    stream.fail(LOST)
+    stream.attach(client)
+
+    assert client.writes == []
+
+
+async def test_a_failure_after_the_commit_is_an_event_even_if_nothing_was_said() -> None:
+    stream, client = live(), Client()
+    stream.commit()
+    stream.attach(client)
+    feed(stream, ACCEPTED, Failed(LOST))
+
+    assert stream.first.exception() is None
+    assert client.heard == LOST_EVENT
+
+
+async def test_a_stream_may_be_committed_twice() -> None:
+    stream = live()
+    stream.commit()
+    feed(stream, ACCEPTED, STARTED)
+    stream.commit()
+
+    assert stream.committed
+
+
+# Attempts
+
+
+async def test_a_later_attempt_replaces_one_that_has_not_begun() -> None:
+    stream, client = live(), Client()
+    feed(stream, ACCEPTED, attempt=1)
+    feed(stream, Accepted("worker-2", 4.0), STARTED, A, STOP, attempt=2)
+    stream.attach(client)
+
+    assert (stream.attempt, stream.worker, stream.queued_s) == (2, "worker-2", 4.0)
+    assert client.heard == said("a") + DONE
+
+
+async def test_a_later_attempt_does_not_replace_one_that_has_begun() -> None:
+    stream, client = started(A)
+    kept = stream.feed(2, 0, Accepted("worker-2", 4.0), NOW)
+    feed(stream, B, STOP, from_seq=3)
+
+    assert not kept
+    assert (stream.attempt, stream.worker) == (1, "worker-1")
+    assert client.heard == said("a", "b") + DONE
+
+
+async def test_a_worker_that_was_replaced_is_not_listened_to_any_more() -> None:
+    stream, client = live(), Client()
+    feed(stream, ACCEPTED, attempt=1)
+    feed(stream, Accepted("worker-2", 4.0), attempt=2)
+    kept = stream.feed(1, 1, STARTED, NOW)
+    feed(stream, TextDelta("zombie"), Failed(LOST), attempt=1, from_seq=2)
+    feed(stream, STARTED, A, STOP, attempt=2, from_seq=1)
+    stream.attach(client)
+
+    assert not kept
+    assert client.heard == said("a") + DONE
+
+
+async def test_the_first_delivery_may_be_any_attempt() -> None:
+    stream, client = live(), Client()
+    feed(stream, ACCEPTED, STARTED, STOP, attempt=3)
+    stream.attach(client)
+
+    assert client.heard == DONE
+
+
+async def test_a_worker_that_is_forgotten_restarts_the_wait_in_the_queue() -> None:
+    stream = live()
+    feed(stream, ACCEPTED)
+    stream.forget_worker(NOW + 9)
+
+    assert (stream.worker, stream.accepted_at, stream.published_at) == (None, None, NOW + 9)
+
+
+# Gaps
+
+
+async def test_a_gap_is_timed_from_its_first_frame_and_writes_nothing() -> None:
+    stream, client = started(A)
+    feed(stream, C, from_seq=4, now=NOW + 1)
+    feed(stream, C, from_seq=5, now=NOW + 2)
+
+    assert stream.gap_since == NOW + 1
+    assert stream.next_seq == 3
+    assert client.heard == said("a")
+
+
+async def test_a_gap_is_healed_by_the_frames_that_were_missing() -> None:
+    stream, client = started(A)
+    feed(stream, C, from_seq=4, now=NOW + 1)
+    feed(stream, B, C, STOP, from_seq=3, now=NOW + 2)
+
+    assert stream.gap_since is None
+    assert client.heard == said("a", "b", "c") + DONE
+
+
+# Clients
+
+
+async def test_what_was_said_before_the_client_is_attached_is_written_at_once() -> None:
+    stream, client = live(), Client()
+    feed(stream, ACCEPTED, STARTED, A, B)
+    stream.attach(client)
+    feed(stream, C, from_seq=4)
+
+    assert client.writes == [said("a", "b"), said("c")]
+
+
+async def test_a_stream_that_ended_before_its_client_is_attached_is_whole() -> None:
+    stream, client = live(), Client()
+    feed(stream, ACCEPTED, STARTED, A, STOP)
+    stream.attach(client)
+
+    assert client.heard == said("a") + DONE
+
+
+async def test_a_client_with_nothing_waiting_gets_no_empty_write() -> None:
+    _, client = started()
+
+    assert client.writes == []
+
+
+async def test_a_client_that_does_not_read_ends_its_stream() -> None:
+    stream, client = started(A, B, C, client=Client(takes=2))
+
+    assert client.heard == said("a", "b")
+    assert stream.error is not None
+    assert stream.error.code == "slow_client"
+    assert stream.done.done()
+    assert not stream.ended_by_worker
+
+
+async def test_a_client_that_does_not_take_what_was_waiting_ends_its_stream() -> None:
+    stream, _ = live(), None
+    feed(stream, ACCEPTED, STARTED, A)
+    stream.attach(Client(takes=0))
+
+    assert stream.error is not None
+    assert stream.error.code == "slow_client"
+
+
+async def test_a_client_that_does_not_take_the_end_is_slow_too() -> None:
+    stream, _ = started(A, STOP, client=Client(takes=1))
+
+    assert stream.error is not None
+    assert stream.error.code == "slow_client"
+
+
+async def test_a_keep_alive_goes_to_the_client_and_counts_as_written() -> None:
+    stream, client = started(A)
+    stream.ping(b": ping\n\n", NOW + 15)
+
+    assert client.heard == said("a") + b": ping\n\n"
+    assert stream.written_at == NOW + 15
+
+
+async def test_a_keep_alive_without_a_client_is_not_kept_for_it() -> None:
+    stream, client = live(), Client()
+    stream.commit()
+    stream.ping(b": ping\n\n", NOW + 15)
+    stream.attach(client)
+
+    assert client.writes == []
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+async def test_a_stream_is_stalled_when_its_client_is(stalled: bool) -> None:
+    stream, client = started(A)
+    client.stalled = stalled
+
+    assert stream.stalled is stalled
+
+
+async def test_a_stream_without_a_client_is_not_stalled() -> None:
+    assert not live().stalled

@@ -1,0 +1,204 @@
+"""The hot path's way to a client: raw chunks on uvicorn's connection, between an ASGI start and an ASGI end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httptools
+import msgspec
+import pytest
+from unit.support.loops import on_every_loop
+from uvicorn import Config
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
+
+from penstock_gateway.protocol import EXTENSION, ClientConnection, GatewayProtocol, connection_of
+
+
+class Wire(asyncio.Transport):
+    """A transport whose client reads when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.waiting = 0
+        self.closing = False
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowControl]:
+    wire = Wire()
+    flow = FlowControl(wire)
+    made = ClientConnection(wire, flow)
+    made.bound(bytes_max)
+    return made, wire, flow
+
+
+@pytest.mark.parametrize(
+    ("data", "chunk"),
+    [
+        (b"x", b"1\r\nx\r\n"),
+        (b"data: [DONE]\n\n", b"e\r\ndata: [DONE]\n\n\r\n"),
+        (b"x" * 255, b"ff\r\n" + b"x" * 255 + b"\r\n"),
+        (b"x" * 4096, b"1000\r\n" + b"x" * 4096 + b"\r\n"),
+    ],
+)
+async def test_a_write_is_one_chunk(data: bytes, chunk: bytes) -> None:
+    made, wire, _ = connection()
+
+    assert made.write(data)
+    assert wire.sent == chunk
+
+
+async def test_a_client_that_reads_slowly_may_have_so_much_waiting_and_no_more() -> None:
+    made, wire, flow = connection(bytes_max=100)
+    flow.pause_writing()
+    wire.waiting = 100
+    assert made.write(b"a")
+
+    wire.waiting = 101
+    assert not made.write(b"b")
+    assert wire.sent == b"1\r\na\r\n"
+
+
+async def test_a_client_that_reads_again_is_written_to_again() -> None:
+    made, wire, flow = connection(bytes_max=100)
+    flow.pause_writing()
+    wire.waiting = 101
+    assert made.stalled
+    flow.resume_writing()
+
+    assert not made.stalled
+    assert made.write(b"a")
+
+
+async def test_a_client_that_has_gone_is_not_written_to_and_not_called_slow() -> None:
+    made, wire, _ = connection()
+    wire.closing = True
+
+    assert made.write(b"a")
+    assert wire.sent == b""
+
+
+async def test_an_abort_cuts_the_connection() -> None:
+    made, wire, _ = connection()
+    made.abort()
+
+    assert wire.aborted
+
+
+async def test_only_a_chunked_body_can_be_written_to() -> None:
+    made, _, _ = connection()
+
+    def found(version: str, extensions: dict[str, Any] | None) -> ClientConnection | None:
+        return connection_of({"http_version": version, "extensions": extensions})  # type: ignore[arg-type]
+
+    assert found("1.1", {EXTENSION: made}) is made
+    assert found("1.0", {EXTENSION: made}) is None
+    assert found("1.1", {}) is None
+    assert found("1.1", None) is None
+    assert found("1.1", {EXTENSION: object()}) is None
+
+
+async def stream_app(scope: Any, receive: Any, send: Any) -> None:
+    """Start through ASGI, two pieces on the connection itself, end through ASGI."""
+    del receive
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    writer = connection_of(scope)
+    if writer is None:
+        await send({"type": "http.response.body", "body": b"plain"})
+        return
+    writer.bound(65_536)
+    writer.write(b"data: a\n\n")
+    await asyncio.sleep(0)
+    writer.write(b"data: [DONE]\n\n")
+    await send({"type": "http.response.body", "body": b""})
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a uvicorn with our protocol."""
+    config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: GatewayProtocol(config, state, {}), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await writer.wait_closed()
+        while state.connections:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0)
+        server.close()
+
+
+class Answer:
+    def __init__(self) -> None:
+        self.body: list[bytes] = []
+        self.whole = False
+        self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, data: bytes) -> None:
+        self.body.append(data)
+
+    def on_message_complete(self) -> None:
+        self.whole = True
+
+    async def read(self, reader: asyncio.StreamReader) -> "Answer":
+        while not self.whole:
+            self._parser.feed_data(await reader.read(65_536))
+        return self
+
+
+@on_every_loop
+async def test_what_is_written_to_the_connection_is_the_body_of_the_response() -> None:
+    async with served() as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert b"".join((await Answer().read(reader)).body) == b"data: a\n\ndata: [DONE]\n\n"
+
+
+@on_every_loop
+async def test_the_connection_serves_the_next_request_after_it() -> None:
+    async with served() as (reader, writer):
+        for _ in range(3):
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert b"".join((await Answer().read(reader)).body) == b"data: a\n\ndata: [DONE]\n\n"
+
+
+@on_every_loop
+async def test_a_client_of_http_1_0_is_served_the_plain_way() -> None:
+    async with served() as (reader, writer):
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"".join((await Answer().read(reader)).body) == b"plain"
+
+
+@on_every_loop
+async def test_what_is_not_http_is_answered_in_the_one_error_shape_with_its_ids() -> None:
+    async with served() as (reader, writer):
+        writer.write(b"nonsense\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+
+    headers = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert msgspec.json.decode(body)["error"]["code"] == "invalid_request"
+    assert headers[b"x-request-id"] == headers[b"request-id"]
+    assert int(headers[b"content-length"]) == len(body)

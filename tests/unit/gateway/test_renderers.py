@@ -1,0 +1,276 @@
+"""The bytes that clients get, written out: LF only, whole events, nothing that real parsers break on (wire.md §1.3)."""
+
+import json
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from openai._streaming import ServerSentEvent, SSEDecoder
+from openai.types.chat import ChatCompletionChunk as OpenAIChunk
+
+from penstock_contract.errors import ErrorBody, ErrorDetail
+from penstock_contract.events import (
+    Accepted,
+    Embedded,
+    Event,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_contract.responses import ChatChunk, ChatCompletionChunk
+from penstock_gateway.renderers.openai import ChatStreamRenderer
+from penstock_gateway.renderers.renderer import PING, Renderer
+from penstock_gateway.renderers.seed import SeedRenderer
+
+USAGE = UsageReported(9, 2, 4, 1)
+STOP = Finished("stop")
+LOST = Failed(ErrorDetail("worker_lost", "the worker that served this request died"))
+HEAD = b'data: {"id":"chatcmpl-1","created":1700000000,"model":"gpt"'
+TEXT_HEAD = HEAD + b',"object":"chat.completion.chunk","choices":[{"index":0,"delta":'
+ERROR = (
+    b'{"error":{"message":"the worker that served this request died","type":"api_error",'
+    b'"param":null,"code":"worker_lost"}}'
+)
+
+
+def openai_stream(*, include_usage: bool = False, model: str = "gpt") -> ChatStreamRenderer:
+    return ChatStreamRenderer("chatcmpl-1", 1_700_000_000, model, include_usage=include_usage)
+
+
+def render(renderer: Renderer, events: Iterable[Event]) -> bytes:
+    return b"".join(renderer.render(event) for event in events)
+
+
+SEED: dict[str, tuple[list[Event], bytes]] = {
+    "a chat": (
+        [TextDelta("Hel"), TextDelta("lo"), USAGE, STOP],
+        b'data: {"text":"Hel"}\n\ndata: {"text":"lo"}\n\ndata: [DONE]\n\n',
+    ),
+    "text that JSON must escape": (
+        [TextDelta('"a"\n\r\u2028é🌍'), STOP],
+        'data: {"text":"\\"a\\"\\n\\r\u2028é🌍"}\n\ndata: [DONE]\n\n'.encode(),
+    ),
+    "an error midway": (
+        [TextDelta("Hel"), LOST],
+        b'data: {"text":"Hel"}\n\nevent: error\ndata: ' + ERROR + b"\n\n",
+    ),
+    "what this wire has no words for": (
+        [ReasoningDelta("hm"), ToolCallDelta(0, "a", "f", "{}"), TextDelta("Hi"), USAGE, Finished("tool_calls")],
+        b'data: {"text":"Hi"}\n\ndata: [DONE]\n\n',
+    ),
+    "nothing at all": ([STOP], b"data: [DONE]\n\n"),
+}
+
+OPENAI: dict[str, tuple[bool, list[Event], bytes]] = {
+    "a chat": (
+        False,
+        [TextDelta("Hel"), TextDelta("lo"), USAGE, STOP],
+        TEXT_HEAD
+        + b'{"role":"assistant","content":"Hel"},"logprobs":null,"finish_reason":null}]}\n\n'
+        + TEXT_HEAD
+        + b'{"content":"lo"},"logprobs":null,"finish_reason":null}]}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{},"finish_reason":"stop","index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
+    "a chat with usage": (
+        True,
+        [TextDelta("Hi"), USAGE, Finished("length")],
+        TEXT_HEAD
+        + b'{"role":"assistant","content":"Hi"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{},"finish_reason":"length","index":0,"logprobs":null}],"usage":null,'
+        b'"object":"chat.completion.chunk"}\n\n'
+        + HEAD
+        + b',"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,'
+        b'"prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":1}},'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
+    "usage that no provider counted": (
+        True,
+        [TextDelta("Hi"), STOP],
+        TEXT_HEAD
+        + b'{"role":"assistant","content":"Hi"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{},"finish_reason":"stop","index":0,"logprobs":null}],"usage":null,'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
+    "tool calls": (
+        False,
+        [
+            ToolCallDelta(0, "call_a", "weather", ""),
+            ToolCallDelta(0, None, None, '{"a":1}'),
+            ToolCallDelta(1, "call_b", "time", "{}"),
+            Finished("tool_calls"),
+        ],
+        HEAD + b',"choices":[{"delta":{"role":"assistant","tool_calls":[{"index":0,"function":{"arguments":"",'
+        b'"name":"weather"},"id":"call_a","type":"function"}]},"finish_reason":null,"index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"a\\":1}"}}]},'
+        b'"finish_reason":null,"index":0,"logprobs":null}],"object":"chat.completion.chunk"}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"{}","name":"time"},'
+        b'"id":"call_b","type":"function"}]},"finish_reason":null,"index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{},"finish_reason":"tool_calls","index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
+    "reasoning before the text": (
+        False,
+        [ReasoningDelta("hm"), TextDelta("Hi"), STOP],
+        HEAD + b',"choices":[{"delta":{"role":"assistant","reasoning_content":"hm"},"finish_reason":null,"index":0,'
+        b'"logprobs":null}],"object":"chat.completion.chunk"}\n\n'
+        + TEXT_HEAD
+        + b'{"content":"Hi"},"logprobs":null,"finish_reason":null}]}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{},"finish_reason":"stop","index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
+    "an error midway": (
+        False,
+        [TextDelta("Hi"), LOST],
+        TEXT_HEAD
+        + b'{"role":"assistant","content":"Hi"},"logprobs":null,"finish_reason":null}]}\n\n'
+        + b"data: "
+        + ERROR
+        + b"\n\n",
+    ),
+    "an error before anything": (False, [LOST], b"data: " + ERROR + b"\n\n"),
+    "an answer without a word": (
+        False,
+        [STOP],
+        HEAD + b',"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
+}
+
+STREAMS = {
+    **{f"seed: {name}": wire for name, (_, wire) in SEED.items()},
+    **{f"openai: {name}": wire for name, (_, _, wire) in OPENAI.items()},
+}
+OPENAI_STREAMS = {name: wire for name, wire in STREAMS.items() if name.startswith("openai")}
+
+
+def decode(*pieces: bytes) -> list[ServerSentEvent]:
+    """As the official SDK does it."""
+    return list(SSEDecoder().iter_bytes(iter(pieces)))
+
+
+def plain(events: list[ServerSentEvent]) -> list[tuple[str | None, str]]:
+    return [(event.event, event.data) for event in events]
+
+
+@pytest.mark.parametrize(("events", "wire"), SEED.values(), ids=SEED)
+def test_the_seeds_wire_is_these_bytes(events: list[Event], wire: bytes) -> None:
+    assert render(SeedRenderer(), events) == wire
+
+
+@pytest.mark.parametrize(("include_usage", "events", "wire"), OPENAI.values(), ids=OPENAI)
+def test_openais_wire_is_these_bytes(include_usage: bool, events: list[Event], wire: bytes) -> None:
+    assert render(openai_stream(include_usage=include_usage), events) == wire
+
+
+@pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
+def test_every_event_is_one_data_line_and_a_blank_line_and_no_carriage_return(wire: bytes) -> None:
+    assert b"\r" not in wire
+    assert wire.endswith(b"\n\n")
+    for event in wire.removesuffix(b"\n\n").split(b"\n\n"):
+        fields = [line.partition(b": ")[0] for line in event.split(b"\n")]
+        assert fields in ([b"data"], [b"event", b"data"])
+
+
+@pytest.mark.parametrize("wire", OPENAI_STREAMS.values(), ids=OPENAI_STREAMS)
+def test_openais_wire_has_no_field_but_data(wire: bytes) -> None:
+    assert {line.partition(b":")[0] for line in wire.split(b"\n") if line} == {b"data"}
+
+
+@pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
+def test_the_official_sdks_decoder_reads_a_stream_the_same_wherever_it_is_cut(wire: bytes) -> None:
+    whole = plain(decode(wire))
+
+    for place in range(len(wire) + 1):
+        assert plain(decode(wire[:place], wire[place:])) == whole
+
+
+@pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
+def test_keep_alives_between_the_events_change_nothing_for_the_official_sdk(wire: bytes) -> None:
+    pinged = PING + wire.replace(b"\n\n", b"\n\n" + PING)
+
+    assert plain(decode(pinged)) == plain(decode(wire))
+
+
+@pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
+def test_a_stream_ends_with_done_or_an_error_and_never_with_both(wire: bytes) -> None:
+    events = decode(wire)
+    ends = [event for event in events if event.data == "[DONE]" or "error" in json.loads(event.data)]
+
+    assert ends == [events[-1]]
+
+
+@pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
+def test_every_event_is_one_of_the_contracts_structs(wire: bytes) -> None:
+    for event in decode(wire):
+        if event.data == "[DONE]":
+            continue
+        kind: type = (
+            ErrorBody if "error" in json.loads(event.data) else ChatChunk if b'{"text"' in wire else ChatCompletionChunk
+        )
+        parsed = msgspec.json.decode(event.data, type=kind)
+        assert msgspec.json.decode(msgspec.json.encode(parsed)) == json.loads(event.data)
+
+
+@pytest.mark.parametrize("wire", OPENAI_STREAMS.values(), ids=OPENAI_STREAMS)
+def test_every_chunk_is_one_of_the_official_sdks_models(wire: bytes) -> None:
+    for event in decode(wire):
+        if event.data != "[DONE]" and "error" not in json.loads(event.data):
+            OpenAIChunk.model_validate(json.loads(event.data))
+
+
+@pytest.mark.parametrize("include_usage", [False, True])
+def test_all_chunks_of_a_stream_have_one_id_and_one_time(include_usage: bool) -> None:
+    wire = render(
+        openai_stream(include_usage=include_usage),
+        [ReasoningDelta("hm"), TextDelta("Hi"), ToolCallDelta(0, "a", "f", "{}"), USAGE, STOP],
+    )
+    chunks = [json.loads(event.data) for event in decode(wire)[:-1]]
+
+    assert {(chunk["id"], chunk["created"], chunk["model"], chunk["object"]) for chunk in chunks} == {
+        ("chatcmpl-1", 1_700_000_000, "gpt", "chat.completion.chunk")
+    }
+
+
+def test_the_short_way_of_a_text_delta_says_what_the_long_way_would() -> None:
+    renderer = openai_stream(include_usage=True)
+    said = [json.loads(decode(renderer.render(TextDelta(text)))[0].data) for text in ("Hel", "lo")]
+
+    for chunk in said:
+        assert msgspec.to_builtins(msgspec.convert(chunk, ChatCompletionChunk)) == chunk
+
+
+def test_a_model_name_that_JSON_must_escape_does_not_break_the_stream() -> None:  # noqa: N802
+    wire = render(openai_stream(model='we"ird\n'), [TextDelta("Hi"), STOP])
+
+    assert [json.loads(event.data)["model"] for event in decode(wire)[:-1]] == ['we"ird\n'] * 2
+
+
+@pytest.mark.parametrize("event", [Accepted("w", 0.1), Started("p", "m"), Embedded(0, b"0000")])
+@pytest.mark.parametrize("make", [SeedRenderer, openai_stream])
+def test_events_that_are_no_clients_business_are_not_rendered(make: type[Renderer], event: Event) -> None:
+    assert make().render(event) == b""
+
+
+def test_a_keep_alive_is_a_comment_with_a_blank_line() -> None:
+    assert PING == b": ping\n\n"
+    assert decode(PING) == []

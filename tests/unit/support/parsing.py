@@ -1,0 +1,40 @@
+"""Feeding a provider's stream to a parser, whole or in pieces."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_contract.events import Event
+from penstock_worker.providers.adapter import ResponseParser
+
+Heard = tuple[list[Event], ErrorCode | None]
+"""The events, and the code of the error that ended them."""
+
+
+def hear(parser: ResponseParser, *pieces: bytes) -> Heard:
+    events: list[Event] = []
+    try:
+        for piece in pieces:
+            events += parser.feed(piece)
+        events += parser.end()
+    except PenstockError as error:
+        return events, error.code
+    return events, None
+
+
+def cuts(stream: bytes) -> Iterator[Sequence[bytes]]:
+    """The stream in two pieces, cut at every offset, and byte by byte."""
+    for place in range(len(stream) + 1):
+        yield stream[:place], stream[place:]
+    yield [stream[place : place + 1] for place in range(len(stream))]
+
+
+def assert_heard_however_it_is_cut(make: Callable[[], ResponseParser], stream: bytes, heard: Heard) -> None:
+    """Every cut gives the same. Before an error, events of the same read may be missing: it raises instead."""
+    events, code = heard
+    for pieces in cuts(stream):
+        found, found_code = hear(make(), *pieces)
+        assert found_code == code
+        if code is None:
+            assert found == events
+        else:
+            assert found == events[: len(found)]

@@ -1,0 +1,139 @@
+"""A session with everything around it faked: what it said, and how it settled its delivery."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+from unit.support.virtual_time import EPOCH, LoopClock
+
+from penstock_contract.broker.queue import Delivery
+from penstock_contract.events import Event
+from penstock_contract.frames import Frame
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatOperation, InferenceRequest
+from penstock_contract.route import ModelRouteSpec
+from penstock_contract.telemetry.setup import configure
+from penstock_worker.fake_provider import Act, FakeProvider
+from penstock_worker.observation import Observer
+from penstock_worker.outgoing import OutgoingStream
+from penstock_worker.session import Session, Target
+
+PROMPT = "tell me"
+
+
+class Outbox:
+    """Keeps frames instead of sending them."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[str, Frame, bool]] = []
+
+    def add(self, subject: str, frame: Frame, *, now: bool = False) -> None:
+        self.frames.append((subject, frame, now))
+
+    @property
+    def events(self) -> list[Event]:
+        return [frame.event for _, frame, _ in self.frames]
+
+
+class Broker:
+    """Takes the answers to a delivery."""
+
+    def __init__(self) -> None:
+        self.settled: list[bytes] = []
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        assert subject.startswith("$JS.ACK.")
+        self.settled.append(data)
+
+
+def delivery(broker: Broker, delivered: int = 1) -> Delivery:
+    reply = f"$JS.ACK.REQUESTS_default_main.workers.{delivered}.7.7.1700000000000000000.0"
+    return Delivery(broker, Msg(None, subject="s", reply=reply, data=b"", headers=None))  # type: ignore[arg-type]
+
+
+def request(**fields: Any) -> InferenceRequest:
+    made = InferenceRequest(
+        id="req_1",
+        stream=1,
+        gateway="gw-1",
+        tenant="anonymous",
+        model="asked-for",
+        published_at=EPOCH,
+        deadline_at=EPOCH + 600,
+        operation=ChatOperation(messages=[Message(role="user", content=PROMPT)]),
+    )
+    return msgspec.structs.replace(made, **fields)
+
+
+class Stage:
+    """A session and its providers, `a`, `b`, …, tried in this order unless `providers` says otherwise."""
+
+    def __init__(
+        self,
+        *acts: tuple[Act, ...],
+        providers: list[Mapping[str, Any]] | None = None,
+        limits: Mapping[str, Any] | None = None,
+        retries: int = 2,
+        delivered: int = 1,
+        slots: asyncio.Semaphore | None = None,
+        draw: float = 0.0,
+        **request_fields: Any,
+    ) -> None:
+        names = "abcdef"[: len(acts)]
+        fields = providers or [{} for _ in acts]
+        spec = msgspec.convert(
+            {
+                "models": [{"name": "asked-for"}],
+                "providers": [
+                    {"name": name, "type": "OpenAI", "priority": priority, **more}
+                    for priority, (name, more) in enumerate(zip(names, fields, strict=True))
+                ],
+                "limits": limits or {},
+                "routing": {"retries": retries},
+            },
+            ModelRouteSpec,
+        )
+        self.loop = asyncio.get_running_loop()
+        self.broker = Broker()
+        self.outbox = Outbox()
+        self.providers = [FakeProvider(*one, clock=self.loop.time) for one in acts]
+        telemetry = configure("test", {})
+        stream = OutgoingStream(
+            self.outbox,  # type: ignore[arg-type]
+            ("default", "main"),
+            1,
+            delivered,
+            "gw-1",
+            replay_bytes_max=1_000_000,
+        )
+        self.session = Session(
+            request(**request_fields),
+            delivery(self.broker, delivered),
+            stream,
+            spec,
+            [Target(one, fake, slots) for one, fake in zip(spec.providers, self.providers, strict=True)],
+            worker="worker-1",
+            clock=LoopClock(),
+            draw=lambda: draw,
+            observer=Observer(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
+        )
+        self.task = asyncio.create_task(self.session.run())
+
+    @property
+    def events(self) -> list[Event]:
+        return self.outbox.events
+
+    @property
+    def settled(self) -> list[bytes]:
+        return self.broker.settled
+
+    @property
+    def elapsed_s(self) -> float:
+        return LoopClock().unix() - EPOCH
+
+    async def settle(self) -> None:
+        """Let everything run that can run without time passing."""
+        for _ in range(20):
+            await asyncio.sleep(0)

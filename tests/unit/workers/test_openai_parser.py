@@ -1,0 +1,376 @@
+"""What OpenAI and everybody compatible send, and the events that it means."""
+
+import json
+from array import array
+from typing import Any
+
+import pytest
+from unit.support.parsing import assert_heard_however_it_is_cut, hear
+
+from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_contract.events import (
+    Embedded,
+    Event,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_worker.providers.openai import ChatParser, EmbeddingsParser
+
+DONE = b"data: [DONE]\n\n"
+
+
+def data(value: object) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def choice(finish_reason: str | None = None, **delta: Any) -> bytes:
+    return data(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1700000000,
+            "model": "gpt-4o-2024-08-06",
+            "system_fingerprint": "fp_1",
+            "service_tier": "default",
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
+            "usage": None,
+            "obfuscation": "x7",
+        }
+    )
+
+
+def call(index: int | None = None, id_: str | None = None, name: str | None = None, arguments: str = "") -> bytes:
+    function = {"arguments": arguments, **({"name": name} if name is not None else {})}
+    part: dict[str, Any] = {"function": function}
+    if index is not None:
+        part["index"] = index
+    if id_ is not None:
+        part |= {"id": id_, "type": "function"}
+    return choice(tool_calls=[part])
+
+
+STOP = choice("stop")
+USAGE = data(
+    {
+        "id": "chatcmpl-1",
+        "choices": [],
+        "usage": {
+            "prompt_tokens": 9,
+            "completion_tokens": 12,
+            "total_tokens": 21,
+            "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+    }
+)
+COUNTED = UsageReported(9, 12, 4, 5)
+END = [Finished("stop")]
+
+ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
+    "text with usage": (
+        choice(role="assistant", content="", refusal=None)
+        + choice(content="Hel")
+        + choice(content="lo")
+        + STOP
+        + USAGE
+        + DONE,
+        [TextDelta("Hel"), TextDelta("lo"), COUNTED, *END],
+    ),
+    "a role alone says nothing": (
+        choice(role="assistant") + choice(content="Hi") + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "a role with its text": (choice(role="assistant", content="Hi") + STOP + DONE, [TextDelta("Hi"), *END]),
+    "the last text beside the finish": (choice("length", content="Hi") + DONE, [TextDelta("Hi"), Finished("length")]),
+    "text outside ASCII": (choice(content="héllo 🌍") + STOP + DONE, [TextDelta("héllo 🌍"), *END]),
+    "content as parts": (
+        choice(
+            content=[{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Hi"}]
+        )
+        + STOP
+        + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "reasoning_content, as DeepSeek names it": (
+        choice(role="assistant", content=None, reasoning_content="hm") + choice(content="Hi") + STOP + DONE,
+        [ReasoningDelta("hm"), TextDelta("Hi"), *END],
+    ),
+    "reasoning, as OpenRouter names it": (
+        choice(content="", reasoning="hm") + choice(content="Hi") + STOP + DONE,
+        [ReasoningDelta("hm"), TextDelta("Hi"), *END],
+    ),
+    "reasoning under both names is said once": (
+        choice(reasoning="hm", reasoning_content="hm") + STOP + DONE,
+        [ReasoningDelta("hm"), *END],
+    ),
+    "two tool calls in pieces": (
+        call(0, "call_a", "weather")
+        + call(0, arguments='{"city":')
+        + call(0, arguments='"Oslo"}')
+        + call(1, "call_b", "time")
+        + call(1, arguments="{}")
+        + choice("tool_calls")
+        + DONE,
+        [
+            ToolCallDelta(0, "call_a", "weather", ""),
+            ToolCallDelta(0, None, None, '{"city":'),
+            ToolCallDelta(0, None, None, '"Oslo"}'),
+            ToolCallDelta(1, "call_b", "time", ""),
+            ToolCallDelta(1, None, None, "{}"),
+            Finished("tool_calls"),
+        ],
+    ),
+    "whole tool calls without an index, as Gemini sends them": (
+        call(None, "a", "weather", "{}") + call(None, "b", "time", "{}") + choice("tool_calls") + DONE,
+        [ToolCallDelta(0, "a", "weather", "{}"), ToolCallDelta(1, "b", "time", "{}"), Finished("tool_calls")],
+    ),
+    "whole tool calls without index and id": (
+        call(None, "", "weather", "{}") + call(None, "", "time", "{}") + choice("tool_calls") + DONE,
+        [ToolCallDelta(0, None, "weather", "{}"), ToolCallDelta(1, None, "time", "{}"), Finished("tool_calls")],
+    ),
+    "pieces of a tool call without an index": (
+        call(None, "a", "weather") + call(None, None, None, '{"a"') + call(None, None, None, ":1}") + STOP + DONE,
+        [
+            ToolCallDelta(0, "a", "weather", ""),
+            ToolCallDelta(0, None, None, '{"a"'),
+            ToolCallDelta(0, None, None, ":1}"),
+            *END,
+        ],
+    ),
+    "id and name repeated with every piece": (
+        call(0, "a", "weather", '{"a"') + call(0, "a", "weather", ":1}") + choice("tool_calls") + DONE,
+        [ToolCallDelta(0, "a", "weather", '{"a"'), ToolCallDelta(0, None, None, ":1}"), Finished("tool_calls")],
+    ),
+    "two calls in one delta": (
+        choice(
+            tool_calls=[
+                {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                {"index": 1, "id": "b", "type": "function", "function": {"name": "g", "arguments": None}},
+            ]
+        )
+        + choice("tool_calls")
+        + DONE,
+        [ToolCallDelta(0, "a", "f", "{}"), ToolCallDelta(1, "b", "g", ""), Finished("tool_calls")],
+    ),
+    "Azure's first chunk without choices": (
+        data({"choices": [], "prompt_filter_results": [{"prompt_index": 0}]}) + choice(content="Hi") + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "usage on every chunk, where the last one counts": (
+        data({"choices": [{"delta": {"content": "Hi"}}], "usage": {"prompt_tokens": 9, "completion_tokens": 1}})
+        + data(
+            {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+        )
+        + DONE,
+        [TextDelta("Hi"), UsageReported(9, 2), *END],
+    ),
+    "usage without its details": (
+        choice(content="Hi")
+        + STOP
+        + data({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": None}})
+        + DONE,
+        [TextDelta("Hi"), UsageReported(9, 1), *END],
+    ),
+    "details without their numbers": (
+        choice(content="Hi")
+        + STOP
+        + data({"choices": [], "usage": {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": None}}})
+        + DONE,
+        [TextDelta("Hi"), UsageReported(9, 0), *END],
+    ),
+    "no [DONE]": (choice(content="Hi") + STOP, [TextDelta("Hi"), *END]),
+    "usage and no [DONE]": (choice(content="Hi") + STOP + USAGE, [TextDelta("Hi"), COUNTED, *END]),
+    "an empty finish_reason on every chunk": (choice("", content="Hi") + STOP + DONE, [TextDelta("Hi"), *END]),
+    "comments between the events": (
+        b": OPENROUTER PROCESSING\n\n" + choice(content="Hi") + b": ping\n\n" + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "CRLF": ((choice(content="Hi") + STOP + DONE).replace(b"\n", b"\r\n"), [TextDelta("Hi"), *END]),
+    "an empty answer that is whole": (STOP + DONE, END),
+    "only choices and delta": (
+        data({"choices": [{"delta": {"content": "Hi"}}]}) + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "a null error on every chunk": (
+        data({"choices": [{"delta": {"content": "Hi"}}], "error": None}) + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "nulls where lists and numbers could be": (
+        choice(content="Hi")
+        + STOP
+        + data({"choices": None, "usage": {"prompt_tokens": None, "completion_tokens": None}})
+        + DONE,
+        [TextDelta("Hi"), UsageReported(0, 0), *END],
+    ),
+    "empty data as a keep-alive": (
+        b"data:\n\n" + choice(content="Hi") + b"data: \n\n" + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+    "chatter after [DONE]": (
+        choice(content="Hi") + STOP + DONE + choice(content="more") + STOP + DONE,
+        [TextDelta("Hi"), *END],
+    ),
+}
+
+FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
+    "cut before the finish": (choice(content="Hi"), "provider_stream_broken"),
+    "cut inside an event": (choice(content="Hi") + STOP[:-2], "provider_stream_broken"),
+    "an empty body": (b"", "provider_stream_broken"),
+    "[DONE] without a finish": (choice(content="Hi") + DONE, "provider_stream_broken"),
+    "not JSON": (choice(content="Hi") + b"data: {nonsense\n\n", "provider_stream_broken"),
+    "JSON of another shape": (choice(content="Hi") + data({"choices": {"delta": 1}}), "provider_stream_broken"),
+    "not UTF-8": (b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n' + STOP, "provider_stream_broken"),
+    "JSON nested without end": (b'data: {"x":' + b"[" * 5_000 + b"\n\n", "provider_stream_broken"),
+    "a web page": (b"<html><body>502</body></html>", "provider_stream_broken"),
+    "a whole completion instead of a stream": (
+        json.dumps({"choices": [{"message": {"content": "Hi"}}]}).encode(),
+        "provider_stream_broken",
+    ),
+    "a nested error": (
+        choice(content="Hi") + data({"error": {"message": "boom", "type": "server_error", "code": None}}),
+        "provider_unavailable",
+    ),
+    "an error as a word": (choice(content="Hi") + data({"error": "boom"}), "provider_unavailable"),
+    "vLLM's error": (
+        choice(content="Hi") + data({"object": "error", "message": "boom", "code": 500}),
+        "provider_unavailable",
+    ),
+    "a flat error": (choice(content="Hi") + data({"message": "boom"}) + DONE, "provider_stream_broken"),
+    "OpenRouter's error beside a finish": (
+        choice(content="Hi")
+        + data(
+            {
+                "error": {"code": "server_error", "message": "boom"},
+                "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+            }
+        )
+        + DONE,
+        "provider_unavailable",
+    ),
+    "a finish that is an error": (choice(content="Hi") + choice("error") + DONE, "provider_unavailable"),
+    "a rate limit inside a 200": (data({"error": {"code": 429, "message": "slow"}}), "provider_rate_limited"),
+    "a rate limit by its type": (data({"error": {"type": "rate_limit_error"}}), "provider_rate_limited"),
+    "a context too long inside a 200": (
+        data({"error": {"code": "context_length_exceeded", "message": "long"}}),
+        "context_length_exceeded",
+    ),
+    "a content filter inside a 200": (data({"error": {"code": "content_filter"}}), "content_policy_violation"),
+}
+
+
+@pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_means_these_events(stream: bytes, events: list[Event]) -> None:
+    assert hear(ChatParser(), stream) == (events, None)
+
+
+@pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_means_the_same_wherever_it_is_cut(stream: bytes, events: list[Event]) -> None:
+    assert_heard_however_it_is_cut(ChatParser, stream, (events, None))
+
+
+@pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
+def test_a_broken_stream_is_an_error_and_never_a_clean_end(stream: bytes, code: ErrorCode) -> None:
+    assert hear(ChatParser(), stream)[1] == code
+
+
+@pytest.mark.parametrize(
+    ("stream", "code"), [value for key, value in FAILURES.items() if "nested without" not in key], ids=lambda _: ""
+)
+def test_a_broken_stream_is_the_same_error_wherever_it_is_cut(stream: bytes, code: ErrorCode) -> None:
+    events = [TextDelta("Hi")] if b'"Hi"' in stream else []
+
+    assert_heard_however_it_is_cut(ChatParser, stream, (events, code))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("tool_calls", "tool_calls"),
+        ("content_filter", "content_filter"),
+        ("function_call", "tool_calls"),
+        ("model_length", "length"),
+        ("max_tokens", "length"),
+        ("eos", "stop"),
+        ("end_turn", "stop"),
+        ("made_up", "stop"),
+    ],
+)
+def test_a_finish_reason_is_one_of_four(said: str, reason: FinishReason) -> None:
+    assert hear(ChatParser(), choice(said) + DONE) == ([Finished(reason)], None)
+
+
+def test_an_answer_is_complete_with_done_before_its_body_ends() -> None:
+    parser = ChatParser()
+
+    parser.feed(choice(content="Hi") + STOP)
+    assert not parser.complete
+    parser.feed(DONE)
+    assert parser.complete
+
+
+def test_the_words_of_a_failing_provider_stay_here() -> None:
+    parser = ChatParser()
+
+    with pytest.raises(PenstockError) as error:
+        parser.feed(data({"error": {"message": "your key sk-secret is bad", "code": "sk-secret"}}))
+
+    assert "secret" not in str(error.value.detail)
+
+
+def vectors(*items: dict[str, Any], **fields: Any) -> bytes:
+    return json.dumps({"object": "list", "data": list(items), "model": "m", **fields}).encode()
+
+
+def test_embeddings_come_in_any_order_with_their_place() -> None:
+    body = vectors(
+        {"object": "embedding", "index": 1, "embedding": [0.5, -2]},
+        {"object": "embedding", "index": 0, "embedding": [1, 0.25]},
+        usage={"prompt_tokens": 3, "total_tokens": 3},
+    )
+
+    assert hear(EmbeddingsParser(), body) == (
+        [
+            Embedded(1, array("f", [0.5, -2]).tobytes()),
+            Embedded(0, array("f", [1, 0.25]).tobytes()),
+            UsageReported(3, 0),
+            Finished("stop"),
+        ],
+        None,
+    )
+
+
+def test_embeddings_mean_the_same_wherever_they_are_cut() -> None:
+    body = vectors({"index": 0, "embedding": [1, 2]})
+
+    assert_heard_however_it_is_cut(EmbeddingsParser, body, hear(EmbeddingsParser(), body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        vectors({"index": 0, "embedding": [1]})[:-1],
+        b'{"error":{"message":"boom"}}',
+        b"\xff",
+        b"[" * 100_000,
+        vectors({"index": 0, "embedding": "AAAA"}),
+    ],
+    ids=["empty", "cut", "an error inside a 200", "not UTF-8", "nested without end", "not numbers"],
+)
+def test_embeddings_that_cannot_be_read_are_a_broken_answer(body: bytes) -> None:
+    assert hear(EmbeddingsParser(), body) == ([], "provider_stream_broken")
+
+
+def test_embeddings_beyond_the_bound_are_refused_before_they_are_whole() -> None:
+    parser = EmbeddingsParser()
+    for _ in range(64):
+        parser.feed(b" " * 1024 * 1024)
+
+    with pytest.raises(PenstockError):
+        parser.feed(b" ")

@@ -1,0 +1,204 @@
+"""Frames leave in order, the first at once, the others together, and never too many bytes at a time."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract import codec
+from penstock_contract.events import TextDelta
+from penstock_contract.frames import Frame
+from penstock_worker.outbox import BATCH_BYTES_MAX, LINGER_S, Outbox
+
+GATEWAY = "penstock.replies.gw-1.default.main"
+OTHER = "penstock.replies.gw-2.default.main"
+
+
+class Wire:
+    """What was published, when, and the outbox that does it."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.sent: list[tuple[float, str, list[int]]] = []
+        self.sizes: list[int] = []
+        self.blocked: asyncio.Event | None = None
+        self.outbox = Outbox("worker-1", self._publish)
+        self._seq = 0
+        self._began = self.loop.time()
+
+    def add(self, subject: str = GATEWAY, *, now: bool = False, text: str = "x") -> None:
+        self.outbox.add(subject, Frame(1, 1, self._seq, TextDelta(text)), now=now)
+        self._seq += 1
+
+    @property
+    def batches(self) -> list[list[int]]:
+        return [seqs for _, _, seqs in self.sent]
+
+    async def settle(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def _publish(self, subject: str, data: bytes) -> None:
+        batch = codec.decode_batch(data)
+        assert batch.worker == "worker-1"
+        if self.blocked is not None:
+            await self.blocked.wait()
+        self.sizes.append(len(data))
+        at = round(self.loop.time() - self._began, 6)
+        self.sent.append((at, subject, [frame.seq for frame in batch.frames]))
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Wire]:
+    wire = Wire()
+    pump = asyncio.create_task(wire.outbox.run())
+    yield wire
+    pump.cancel()
+
+
+@virtual_time
+async def test_the_first_frame_after_a_quiet_while_leaves_at_once() -> None:
+    async with running() as wire:
+        wire.add()
+        await wire.settle()
+
+        assert wire.sent == [(0.0, GATEWAY, [0])]
+
+
+@virtual_time
+async def test_frames_that_follow_leave_together_a_moment_later() -> None:
+    async with running() as wire:
+        wire.add()
+        await wire.settle()
+        for _ in range(3):
+            wire.add()
+            await asyncio.sleep(LINGER_S / 4)
+        await asyncio.sleep(LINGER_S)
+
+        assert wire.sent == [(0.0, GATEWAY, [0]), (LINGER_S, GATEWAY, [1, 2, 3])]
+
+
+@virtual_time
+async def test_a_frame_waits_no_longer_than_the_linger() -> None:
+    async with running() as wire:
+        for _ in range(100):
+            wire.add()
+            await asyncio.sleep(LINGER_S / 10)
+        await asyncio.sleep(LINGER_S)
+
+        times = [at for at, _, _ in wire.sent]
+        assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= LINGER_S * 1.2
+
+
+@virtual_time
+async def test_an_urgent_frame_takes_everything_before_it_along() -> None:
+    async with running() as wire:
+        wire.add()
+        await wire.settle()
+        wire.add()
+        wire.add(now=True)
+        await wire.settle()
+
+        assert wire.sent == [(0.0, GATEWAY, [0]), (0.0, GATEWAY, [1, 2])]
+
+
+@virtual_time
+async def test_frames_of_one_moment_are_one_message() -> None:
+    async with running() as wire:
+        for _ in range(5):
+            wire.add()
+        await wire.settle()
+
+        assert wire.batches == [[0, 1, 2, 3, 4]]
+
+
+@virtual_time
+async def test_every_gateway_gets_its_own_message() -> None:
+    async with running() as wire:
+        wire.add(GATEWAY)
+        wire.add(OTHER)
+        wire.add(GATEWAY)
+        await wire.settle()
+
+        assert wire.sent == [(0.0, GATEWAY, [0, 2]), (0.0, OTHER, [1])]
+
+
+@virtual_time
+async def test_frames_that_come_while_one_is_published_keep_their_order() -> None:
+    async with running() as wire:
+        wire.blocked = asyncio.Event()
+        wire.add()
+        await wire.settle()
+        wire.add(now=True)
+        wire.add(now=True)
+        await wire.settle()
+        wire.blocked.set()
+        await wire.settle()
+
+        assert wire.batches == [[0], [1, 2]]
+
+
+@virtual_time
+async def test_a_large_batch_is_split_and_stays_in_order() -> None:
+    async with running() as wire:
+        for _ in range(64):
+            wire.add(text="x" * 65_536)
+        await wire.settle()
+
+        assert [seq for batch in wire.batches for seq in batch] == list(range(64))
+        assert max(wire.sizes) <= BATCH_BYTES_MAX
+
+
+@virtual_time
+async def test_a_frame_that_is_too_large_alone_leaves_alone() -> None:
+    async with running() as wire:
+        wire.add()
+        wire.add(text="x" * (BATCH_BYTES_MAX + 1))
+        wire.add()
+        await wire.settle()
+
+        assert [seq for batch in wire.batches for seq in batch] == [0, 1, 2]
+        assert [1] in wire.batches
+
+
+@virtual_time
+async def test_a_flush_publishes_everything_that_waits() -> None:
+    wire = Wire()
+    wire.add()
+    wire.add(OTHER)
+    await wire.outbox.flush()
+
+    assert wire.batches == [[0], [1]]
+
+
+@virtual_time
+async def test_a_flush_of_nothing_publishes_nothing() -> None:
+    wire = Wire()
+    await wire.outbox.flush()
+
+    assert wire.sent == []
+
+
+@virtual_time
+async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> None:
+    async def publish(subject: str, data: bytes) -> None:
+        del data
+        if subject == GATEWAY:
+            raise ValueError("larger than the broker takes")
+        sent.append(subject)
+
+    sent: list[str] = []
+    outbox = Outbox("worker-1", publish)
+    pump = asyncio.create_task(outbox.run())
+    outbox.add(GATEWAY, Frame(1, 1, 0, TextDelta("x")), now=True)
+    await asyncio.sleep(1)
+    outbox.add(OTHER, Frame(2, 1, 0, TextDelta("x")), now=True)
+    await asyncio.sleep(1)
+    still_running = not pump.done()
+    pump.cancel()
+    await asyncio.wait([pump])
+    pump.cancelled() or pump.exception()
+
+    assert (still_running, sent) == (True, [OTHER])

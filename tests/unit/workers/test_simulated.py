@@ -1,0 +1,125 @@
+"""The simulated provider: deterministic words at their times, and the faults that it is told to have."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from unit.support.virtual_time import START, virtual_time
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.events import Event, Finished, TextDelta, UsageReported
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
+from penstock_contract.route import SimulatedSpec
+from penstock_worker.calls import Call
+from penstock_worker.providers.simulated import SimulatedProvider, token
+
+HELLO = ChatOperation(messages=[Message(role="user", content="tell me more")])
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, Event]] = []
+        self.error: PenstockError | None = None
+        self.over = asyncio.Event()
+
+    def events(self, events: Sequence[Event]) -> None:
+        now = round(asyncio.get_running_loop().time() - START, 6)
+        self.heard += [(now, event) for event in events]
+
+    def ended(self) -> None:
+        self.over.set()
+
+    def failed(self, error: PenstockError) -> None:
+        self.error = error
+        self.over.set()
+
+
+async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, Call]:
+    ear = Ear()
+    provider = SimulatedProvider(SimulatedSpec(**spec))
+    return ear, await provider.open(operation, "m", ear, connect_timeout_s=1, headers={})
+
+
+@virtual_time
+async def test_tokens_come_at_their_pace_and_then_usage_and_the_end() -> None:
+    ear, _ = await call(tokens=3, tokens_per_second=10, first_token_seconds=2)
+    await ear.over.wait()
+
+    assert ear.heard == [
+        (2.0, TextDelta(token(0))),
+        (2.1, TextDelta(token(1))),
+        (2.2, TextDelta(token(2))),
+        (2.2, UsageReported(3, 3)),
+        (2.2, Finished("stop")),
+    ]
+
+
+@virtual_time
+async def test_a_late_token_does_not_delay_the_rest() -> None:
+    ear, _ = await call(tokens=4, tokens_per_second=10)
+    await asyncio.sleep(0.05)
+    asyncio.get_running_loop()._advance(0.15)  # type: ignore[attr-defined]
+    await ear.over.wait()
+
+    assert ear.heard[-1][0] == pytest.approx(0.3)
+
+
+@virtual_time
+async def test_a_bound_on_tokens_ends_with_length() -> None:
+    ear, _ = await call(ChatOperation(messages=HELLO.messages, max_tokens=2), tokens=5)
+    await ear.over.wait()
+
+    assert [event for _, event in ear.heard] == [
+        TextDelta(token(0)),
+        TextDelta(token(1)),
+        UsageReported(3, 2),
+        Finished("length"),
+    ]
+
+
+@virtual_time
+@pytest.mark.parametrize("place", [0, 2])
+async def test_an_error_comes_at_its_token(place: int) -> None:
+    ear, _ = await call(tokens=5, error_at_token=place)
+    await ear.over.wait()
+
+    assert len(ear.heard) == place
+    assert ear.error is not None
+    assert ear.error.code == "provider_unavailable"
+
+
+@virtual_time
+@pytest.mark.parametrize("place", [0, 2])
+async def test_a_stall_is_silence_from_its_token_on(place: int) -> None:
+    ear, _ = await call(tokens=5, stall_at_token=place)
+    await asyncio.sleep(1000)
+
+    assert len(ear.heard) == place
+    assert not ear.over.is_set()
+
+
+@virtual_time
+async def test_an_aborted_call_says_nothing_more() -> None:
+    ear, open_ = await call(tokens=5, tokens_per_second=10)
+    await asyncio.sleep(0.15)
+    open_.abort()
+    open_.abort()
+    await asyncio.sleep(10)
+
+    assert len(ear.heard) == 2
+
+
+@virtual_time
+async def test_embeddings_are_unsupported() -> None:
+    with pytest.raises(PenstockError) as error:
+        await call(EmbeddingsOperation(input=["a"]))
+
+    assert error.value.code == "unsupported_by_provider"
+
+
+def test_no_two_neighbours_are_equal() -> None:
+    tokens = [token(index) for index in range(1000)]
+
+    assert len(set(tokens)) == 1000

@@ -1,0 +1,83 @@
+"""From a route's spec to providers that can be called."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatOperation
+from penstock_contract.route import ModelRouteSpec
+from penstock_worker import targets
+from penstock_worker.calls import Provider
+from penstock_worker.http_provider import HttpProvider
+from penstock_worker.providers.simulated import SimulatedProvider
+
+OPERATION = ChatOperation(messages=[Message(role="user", content="hi")])
+
+
+def build(environ: dict[str, str] | None = None, **fields: Any) -> targets.Target:
+    spec = msgspec.convert(
+        {"models": [{"name": "m"}], "providers": [{"name": "p", "type": "OpenAI", **fields}]}, ModelRouteSpec
+    )
+    [target] = targets.build(spec, environ or {})
+    return target
+
+
+async def refusal_of(provider: Provider) -> PenstockError:
+    with pytest.raises(PenstockError) as error:
+        await provider.open(OPERATION, "m", None, connect_timeout_s=1, headers={})  # type: ignore[arg-type]
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "name"),
+    [
+        ({"type": "OpenAI"}, HttpProvider, "openai"),
+        ({"type": "Anthropic"}, HttpProvider, "anthropic"),
+        ({"type": "Simulated", "simulated": {}}, SimulatedProvider, "simulated"),
+    ],
+)
+def test_a_type_has_its_provider(fields: dict[str, Any], kind: type, name: str) -> None:
+    provider = build(**fields).provider
+
+    assert isinstance(provider, kind)
+    assert provider.provider_name == name
+
+
+async def test_a_provider_whose_key_is_missing_refuses_without_a_call() -> None:
+    target = build(secretKeyRef={"name": "openai", "key": "api-key"})
+
+    error = await refusal_of(target.provider)
+
+    assert error.code == "provider_auth_failed"
+    assert target.provider.provider_name == "openai"
+
+
+async def test_a_provider_whose_key_is_empty_refuses_too() -> None:
+    target = build({"OPENAI_API_KEY": ""}, secretKeyRef={"name": "openai", "key": "api-key"})
+
+    assert (await refusal_of(target.provider)).code == "provider_auth_failed"
+
+
+def test_a_provider_whose_key_is_there_is_called() -> None:
+    target = build({"OPENAI_API_KEY": "sk-1"}, secretKeyRef={"name": "openai", "key": "api-key"})
+
+    assert isinstance(target.provider, HttpProvider)
+
+
+async def test_an_address_that_only_looks_like_one_spoils_its_provider_and_nothing_else() -> None:
+    target = build(baseURL="http://[1:2]/v1")
+
+    error = await refusal_of(target.provider)
+
+    assert error.code == "provider_unavailable"
+    assert "baseURL" in error.detail.message
+
+
+def test_a_bound_on_calls_in_flight_is_a_semaphore() -> None:
+    assert build().slots is None
+    bounded = build(maxInFlight=2).slots
+    assert bounded is not None
+    assert not bounded.locked()
