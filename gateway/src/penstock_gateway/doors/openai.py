@@ -3,13 +3,14 @@
 import time
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
+from litestar.params import JSONBody
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import ChatCompletionRequest, EmbeddingsOperation, EmbeddingsRequest, chat_operation
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
-from penstock_gateway.desk import Desk
+from penstock_gateway.desk import Desk, HttpRequest
 from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS, ChatCompletionOperation
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.event_stream import EventStream
@@ -22,7 +23,7 @@ from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer,
     responses={200: CHAT_COMPLETION, **ERRORS},
     operation_class=ChatCompletionOperation,
 )
-async def chat_completions(data: ChatCompletionRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[Any]:
+async def chat_completions(data: JSONBody[ChatCompletionRequest], request: HttpRequest, desk: Desk) -> Response[Any]:
     """A chat completion, whole or as a stream."""
     resolution = desk.catalogue.resolve(data.model, "Chat")
     request_id = request_id_of(request.scope)
@@ -39,7 +40,7 @@ async def chat_completions(data: ChatCompletionRequest, request: Request[Any, An
 
 
 @post("/v1/embeddings", status_code=200, responses=ERRORS)
-async def embeddings(data: EmbeddingsRequest, request: Request[Any, Any, Any], desk: Desk) -> EmbeddingsResponse:
+async def embeddings(data: JSONBody[EmbeddingsRequest], request: HttpRequest, desk: Desk) -> EmbeddingsResponse:
     """Embedding vectors of one text or several."""
     resolution = desk.catalogue.resolve(data.model, "Embedding")
     texts = [data.input] if isinstance(data.input, str) else data.input

@@ -1,8 +1,7 @@
 """The seed's doors: `/api/chat`, `/api/generate`, `/api/embed`. `model` is optional here."""
 
-from typing import Any
-
-from litestar import Request, Response, post
+from litestar import Response, post
+from litestar.params import JSONBody
 
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import PenstockError
@@ -15,7 +14,7 @@ from penstock_contract.requests import (
     GenerateRequest,
 )
 from penstock_contract.responses import EmbedResponse
-from penstock_gateway.desk import Desk
+from penstock_gateway.desk import Desk, HttpRequest
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors.documentation import ERRORS, SSE_SEED
 from penstock_gateway.envelope import request_id_of
@@ -25,21 +24,21 @@ from penstock_gateway.renderers.seed import SeedRenderer
 
 
 @post("/api/chat", status_code=200, responses={200: SSE_SEED, **ERRORS})
-async def chat(data: ChatRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[None]:
+async def chat(data: JSONBody[ChatRequest], request: HttpRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a conversation."""
     messages = [Message(role=message.role, content=message.content) for message in data.messages]
     return await _stream(messages, desk.catalogue.resolve(data.model, "Chat"), request, desk.dispatcher)
 
 
 @post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS})
-async def generate(data: GenerateRequest, request: Request[Any, Any, Any], desk: Desk) -> Response[None]:
+async def generate(data: JSONBody[GenerateRequest], request: HttpRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a prompt."""
     messages = [Message(role="user", content=data.prompt)]
     return await _stream(messages, desk.catalogue.resolve(data.model, "Chat"), request, desk.dispatcher)
 
 
 @post("/api/embed", status_code=200, responses=ERRORS)
-async def embed(data: EmbedRequest, request: Request[Any, Any, Any], desk: Desk) -> EmbedResponse:
+async def embed(data: JSONBody[EmbedRequest], request: HttpRequest, desk: Desk) -> EmbedResponse:
     """The embedding vector of a text."""
     resolution = desk.catalogue.resolve(data.model, "Embedding")
     collector = EmbeddingsCollector(resolution.model)
@@ -54,7 +53,7 @@ async def embed(data: EmbedRequest, request: Request[Any, Any, Any], desk: Desk)
 
 
 async def _stream(
-    messages: list[Message], resolution: Resolution, request: Request[Any, Any, Any], dispatcher: Dispatcher
+    messages: list[Message], resolution: Resolution, request: HttpRequest, dispatcher: Dispatcher
 ) -> Response[None]:
     operation = ChatOperation(messages=messages)
     opened = await dispatcher.open(resolution, operation, SeedRenderer(), request_id_of(request.scope), request.receive)
