@@ -235,7 +235,7 @@ class ScriptedProvider:
 
     async def _answer(self, upstream: Upstream, call: Call, served: Callable[[], None]) -> None:
         calls = upstream.calls
-        answer = asyncio.create_task(upstream.take_answer()(call))  # type: ignore[arg-type]
+        answer = asyncio.ensure_future(upstream.take_answer()(call))
         gone = asyncio.create_task(call.gone.wait())
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)

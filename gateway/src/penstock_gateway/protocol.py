@@ -7,8 +7,9 @@ import asyncio
 from typing import Any
 
 from litestar.types import Scope
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from penstock_contract.errors import ErrorDetail
 from penstock_gateway.renderers.renderer import error_json
@@ -57,11 +58,24 @@ def connection_of(scope: Scope) -> ClientConnection | None:
     return connection if isinstance(connection, ClientConnection) and scope["http_version"] == "1.1" else None
 
 
+class UnframedCycle(RequestResponseCycle):
+    """For HTTP/1.0, which knows no chunks (RFC 9112 §6.1): the end of the connection is the end of the body."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.body":
+            # uvicorn counts a body that is not chunked against its content-length; without one, each piece is right.
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
+
+
 class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         extensions: dict[str, Any] = {EXTENSION: ClientConnection(self.transport, self.flow)}
         self.scope["extensions"] = extensions
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.__class__ = UnframedCycle
+            self.cycle.chunked_encoding = False
 
     def send_400_response(self, msg: str) -> None:
         del msg

@@ -79,6 +79,12 @@ class OutgoingStream:
         if not self._state.ended:
             self.emit(Failed(error))
 
+    def repeat_last(self) -> None:
+        """Send the last event once more: a gateway that has it ignores it, one that has not sees what it misses."""
+        if self._kept:
+            last = len(self._kept) - 1
+            self._outbox.add(self._subject, Frame(self.id, self.attempt, last, self._kept[last]), now=True)
+
     def attach(self, gateway: str, from_seq: int) -> None:
         """Send everything from `from_seq` again, to `gateway`, and go on there."""
         if gateway != self.gateway:

@@ -35,6 +35,8 @@ HEARTBEAT_S = 1.0
 TICK_S = 0.25
 GATEWAY_LOST_S = 3.5
 ENDED_STREAMS_MAX = 4096
+SAID_AGAIN_S = 10.0
+"""A gateway asks by itself about a stream that has been silent for this long."""
 
 log = structlog.get_logger("penstock.worker")
 
@@ -110,7 +112,7 @@ class Worker:
         left = list(self._sessions.values())
         for session, task in left:
             session.stream.fail(ErrorDetail("worker_lost", "the worker had to stop before the answer was whole"))
-            task.cancel()
+            _cancel(task)
         if left:
             await asyncio.wait([task for _, task in left])
 
@@ -118,6 +120,15 @@ class Worker:
 
     async def _on_connected(self) -> None:
         self._puller.reset()
+        # What was said while we were away is lost, and the gateways may have asked before we were back: the last word
+        # of each stream shows them what they miss.
+        for session, _ in self._sessions.values():
+            session.stream.repeat_last()
+        now = asyncio.get_running_loop().time()
+        for ended_at, stream in reversed(self._ended.values()):
+            if now - ended_at > SAID_AGAIN_S:
+                break
+            stream.repeat_last()
 
     def _on_catalogue(self, entries: dict[str, CatalogueEntry]) -> None:
         self._on_entry(key := subjects.catalogue_key(*self._route), entries.get(key))
@@ -139,11 +150,17 @@ class Worker:
             log.warning("worker.request_unreadable")
             self._spawn(delivery.discard())
             return
+        if (known := self._sessions.get(request.stream)) is not None:
+            # The same request again while we have it: our +WPI was late, or our ack was lost. Ours goes on.
+            if not known[0].waiting_for_ack:
+                self._spawn(delivery.ack())
+            return
+        if request.stream in self._ended:
+            # Our ack was lost. Served again, it would be paid for again.
+            self._spawn(delivery.ack())
+            return
         if self._entry is None or self._draining or self._free_slots() <= 0:
             self._spawn(delivery.release())
-            return
-        if request.stream in self._sessions:
-            # The same request again while we have it: our +WPI was late. Ours goes on.
             return
         session = self._session(request, delivery, self._entry)
         task = asyncio.create_task(self._serve(session))
@@ -187,7 +204,7 @@ class Worker:
             self.drain()
         elif isinstance(control, Stop):
             if (open_ := self._sessions.get(control.stream)) is not None:
-                open_[1].cancel()
+                _cancel(open_[1])
         else:
             self._attach(control)
 
@@ -239,7 +256,7 @@ class Worker:
         for session, task in list(self._sessions.values()):
             if session.stream.gateway in lost:
                 log.warning("worker.gateway_lost", request_id=session.request.id)
-                task.cancel()
+                _cancel(task)
         for gateway in lost:
             del self._gateways[gateway]
 
@@ -260,3 +277,8 @@ class Worker:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    """Not at once: a task that is cancelled before its first step never runs, not even its `finally`."""
+    asyncio.get_running_loop().call_soon(task.cancel)

@@ -165,12 +165,13 @@ class Puller:
         """Pull until `stop`; survives the broker's absence."""
         loop = asyncio.get_running_loop()
         while not self._stopped:
+            # Before it is looked at: what changes during the awaits below is looked at in the next round.
+            self._changed.clear()
             if self._broken:
                 await asyncio.sleep(PULL_RETRY_S)
             if self._broken or self._stale or self._subscription is None:
                 await self._begin_epoch()
             await self._ask()
-            self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PULL_HEARTBEAT_S):
                     await self._changed.wait()
@@ -216,8 +217,12 @@ class Puller:
                 if not self._connection.connected:
                     await subscription.unsubscribe()
                     return
-                # Not unsubscribed at once: what is on its way would be lost, and wait for its ack time to pass.
+                # Not unsubscribed at once: what is on its way would be lost, and wait for its ack time to pass. `drain`
+                # alone leaves a hole: nats-py writes its PING ahead of the UNSUB that it should confirm.
+                client = self._connection.client
                 async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                    await client._send_unsubscribe(subscription._id)  # noqa: SLF001 - public is only the whole `drain`
+                    await client.flush()
                     await subscription.drain()  # type: ignore[no-untyped-call]
 
     def _receive(self, inbox: str, message: Msg) -> None:

@@ -1,0 +1,162 @@
+"""A client that goes away stops what it has caused, within 250 ms: the provider's call, or the wait in the queue."""
+
+import asyncio
+import time
+
+import pytest
+from harness.processes import until
+from harness.provider import Call, chunk, say_then_wait, silence
+from harness.stack import Stack, completion
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WITHIN_S = 0.25
+STACK = {"slots": 2}
+DOORS = pytest.mark.parametrize(
+    ("path", "streaming"),
+    [("/api/chat", True), ("/v1/chat/completions", True), ("/v1/chat/completions", False)],
+    ids=["seed", "openai", "openai-whole"],
+)
+
+
+async def drip(call: Call) -> None:
+    await call.head()
+    while not call.gone.is_set():
+        await call.write(chunk("drip "))
+        await asyncio.sleep(0.01)
+
+
+@DOORS
+async def test_gone_before_the_first_token_ends_the_call(stack: Stack, path: str, streaming: bool) -> None:
+    stack.main.answers(silence)
+    ask = asyncio.create_task(stack.post(path, completion(stream=streaming)))
+    call = await stack.main.called()
+    await _leave(ask)
+    left = time.monotonic()
+    assert await call.left() - left < WITHIN_S
+    await until(lambda: _queued(stack, 0), "the request is not given to anybody else")
+    assert len(stack.main.calls) == 1
+
+
+@DOORS
+async def test_gone_midway_ends_the_call(stack: Stack, path: str, streaming: bool) -> None:
+    stack.main.answers(drip)
+    if streaming:
+        async with stack.stream(path, completion(stream=True)) as stream:
+            await stream.event()
+            await stream.event()
+    else:
+        ask = asyncio.create_task(stack.post(path, completion()))
+        await until(lambda: _queued(stack, 0), "the worker has heard the first token")
+        await stack.main.called()
+        await _leave(ask)
+    left = time.monotonic()
+    assert await stack.main.calls[0].left() - left < WITHIN_S
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_gone_while_the_provider_is_silent_midway_ends_the_call(stack: Stack, path: str) -> None:
+    stack.main.answers(say_then_wait("Hel"))
+    async with stack.stream(path, completion(stream=True)) as stream:
+        await stream.event()
+    left = time.monotonic()
+    assert await stack.main.calls[0].left() - left < WITHIN_S
+
+
+@DOORS
+async def test_gone_while_queued_withdraws_the_request_and_no_provider_is_asked(
+    stack: Stack, path: str, streaming: bool
+) -> None:
+    stack.main.answers(silence)
+    holding = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
+    await stack.main.called(2)
+    ask = asyncio.create_task(stack.post(path, completion(stream=streaming)))
+    await until(lambda: _queued(stack, 3), "the request waits")
+    await _leave(ask)
+    await until(lambda: _queued(stack, 2), "the request is withdrawn", timeout_s=WITHIN_S)
+    for task in holding:
+        await _leave(task)
+    await stack.main.idle()
+    await until(lambda: _queued(stack, 0), "the queue is empty")
+    assert len(stack.main.calls) == 2
+
+
+async def test_gone_during_the_pause_before_a_retry_ends_the_retrying(stack: Stack) -> None:
+    from harness.provider import status
+
+    stack.main.answers(status(429, {"retry-after": "5"}))
+    ask = asyncio.create_task(stack.post("/api/chat", completion()))
+    await stack.main.called()
+    await _leave(ask)
+    await until(lambda: _queued(stack, 0), "the request is over", timeout_s=1)
+    assert (await stack.worker.said("worker.call_ended"))["code"] == "provider_rate_limited"
+    assert len(stack.main.calls) == 1
+
+
+async def test_slots_of_clients_that_left_are_free_again(stack: Stack) -> None:
+    for _ in range(4):
+        stack.main.answers(silence)
+        calls = len(stack.main.calls)
+        asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
+        await stack.main.called(calls + 2, timeout_s=2)
+        for ask in asks:
+            await _leave(ask)
+        await stack.main.idle()
+
+
+async def test_a_request_that_is_stopped_in_the_moment_of_its_delivery_leaves_no_slot_behind(stack: Stack) -> None:
+    stack.main.answers(silence)
+    for _ in range(20):
+        # As the first leave, the next are delivered, and theirs leave too.
+        asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(8)]
+        await until(lambda: _queued(stack, 8), "some are served, the others wait")
+        for ask in asks:
+            ask.cancel()
+        await asyncio.wait(asks)
+        await until(lambda: _queued(stack, 0), "the queue is empty", timeout_s=3)
+    await stack.main.idle()
+    calls = len(stack.main.calls)
+    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
+    await stack.main.called(calls + 2, timeout_s=2)
+    for ask in asks:
+        await _leave(ask)
+
+
+async def test_a_client_that_leaves_is_logged_as_cancelled_and_not_as_an_error(stack: Stack) -> None:
+    stack.main.answers(say_then_wait("Hel"))
+    async with stack.stream("/api/chat", completion()) as stream:
+        await stream.event()
+        request_id = stream.response.headers["x-request-id"]
+    assert (await stack.gateway.said("gateway.request_ended", request_id=request_id))["code"] == "cancelled"
+    assert (await stack.worker.said("worker.call_ended", request_id=request_id))["code"] == "cancelled"
+
+
+async def test_clients_that_leave_do_not_harm_the_streams_of_others() -> None:
+    async with Stack(slots=100) as stack:
+
+        async def pour(call: Call) -> None:
+            await call.head()
+            while not call.gone.is_set():
+                await call.write(chunk("drip ") * 3)
+                await asyncio.sleep(0.002)
+
+        stack.main.answers(pour)
+
+        async def listen(events: int) -> None:
+            async with stack.stream("/api/chat", completion()) as stream:
+                for _ in range(events):
+                    assert await stream.event() == 'data: {"text":"drip "}'
+
+        for _ in range(5):
+            await asyncio.gather(*(listen(1 + number % 30) for number in range(60)))
+        assert [line for line in stack.gateway.events() if line["level"] == "error"] == []
+
+
+async def _leave(ask: asyncio.Task[object]) -> None:
+    """Cancel a request: httpx closes its connection."""
+    ask.cancel()
+    await asyncio.wait([ask])
+
+
+async def _queued(stack: Stack, count: int) -> bool:
+    return await stack.queued() == count

@@ -1,0 +1,357 @@
+"""Processes die or are told to stop, and every stream has a defined, visible end."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+import pytest_asyncio
+from harness.expect import error_of, ids_of, stream_error_of
+from harness.link import Link
+from harness.processes import until
+from harness.provider import Call, chunk, finish, say, say_then_wait, silence, usage, when
+from harness.stack import Stack, completion, texts_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STREAMS = ("/api/chat", "/v1/chat/completions")
+TOKENS = [f"token-{number} " for number in range(80)]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
+    """Shared; what a test killed is started again before the next."""
+    await module_stack.reset()
+    yield module_stack
+    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
+    assert not errors, errors
+
+
+async def flow(call: Call) -> None:
+    """All `TOKENS`, at the pace of a real model."""
+    await call.head()
+    for token in TOKENS:
+        await call.write(chunk(token))
+        await asyncio.sleep(0.02)
+    await call.write(finish() + usage())
+    await call.end()
+
+
+async def streams(stack: Stack, midway: Callable[[], object], after: int = 10) -> list[str]:
+    """Open a stream at each door, do `midway` after some tokens, and return the whole bodies."""
+    reading = 0
+
+    async def read(path: str) -> str:
+        nonlocal reading
+        async with stack.stream(path, completion(stream=True)) as stream:
+            assert stream.response.status_code == 200
+            for _ in range(after):
+                await stream.event()
+            reading += 1
+            await stream.rest()
+            return stream.raw.decode()
+
+    reads = [asyncio.create_task(read(path)) for path in STREAMS]
+    await until(lambda: reading == len(STREAMS) or any(task.done() for task in reads), "tokens flow")
+    result = midway()
+    if asyncio.iscoroutine(result):
+        await result
+    return await asyncio.gather(*reads)
+
+
+def assert_whole(bodies: list[str]) -> None:
+    """Every token exactly once, in order, and the end."""
+    for body in bodies:
+        assert texts_of(body) == "".join(TOKENS)
+        assert body.endswith("data: [DONE]\n\n")
+        assert body.count("[DONE]") == 1
+
+
+# Workers
+
+
+async def test_a_worker_killed_before_its_first_event_is_replaced_unseen(stack: Stack) -> None:
+    stack.main.answers(silence, silence, silence, say("Hello"))
+    asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
+    asks.append(asyncio.create_task(stack.post(STREAMS[1], completion())))
+    await stack.main.called(3)
+    await stack.start_worker()
+    stack.workers[0].kill()
+    responses = await asyncio.gather(*asks)
+    assert [response.status_code for response in responses] == [200, 200, 200]
+    assert [texts_of(response.text) for response in responses[:2]] == ["Hello", "Hello"]
+    assert responses[2].json()["choices"][0]["message"]["content"] == "Hello"
+    assert len(stack.main.calls) == 6
+    for response in responses:
+        ended = await stack.gateway.said("gateway.request_ended", request_id=ids_of(response))
+        assert ended["attempt"] == 2
+
+
+async def test_a_worker_killed_after_its_first_event_ends_the_streams_with_worker_lost_within_5_s(
+    stack: Stack,
+) -> None:
+    stack.main.answers(say_then_wait("Hel"))
+
+    async def fail(path: str) -> float:
+        async with stack.stream(path, completion(stream=True)) as stream:
+            await stream.event()
+            body = await stream.rest()
+            stream_error_of(stream.response, body, "worker_lost")
+            return time.monotonic()
+
+    ends = [asyncio.create_task(fail(path)) for path in STREAMS]
+    whole = asyncio.create_task(stack.post(STREAMS[1], completion()))
+    await stack.main.called(3)
+    await until(lambda: _queued(stack, 0), "all have begun")
+    await stack.start_worker()
+    stack.workers[0].kill()
+    killed = time.monotonic()
+    for ended in await asyncio.gather(*ends):
+        assert ended - killed < 5
+    error_of(await whole, 502, "worker_lost")
+    assert len(stack.main.calls) == 3, "what has begun is not run again"
+
+
+async def test_a_worker_told_to_stop_finishes_its_streams_and_exits_0(stack: Stack) -> None:
+    stack.main.answers(flow)
+    leaving = stack.workers[0]
+    await stack.start_worker()
+    stack.workers[1].terminate()
+    assert await stack.workers[1].exited() == 0, "an idle one goes at once"
+
+    async def stop() -> None:
+        leaving.terminate()
+        await leaving.said("worker.draining")
+        await stack.start_worker()
+        stack.main.answers(say("from the next"))
+        assert texts_of((await stack.post("/api/chat", completion())).text) == "from the next"
+        assert leaving.alive
+
+    assert_whole(await streams(stack, stop))
+    assert await leaving.exited() == 0
+
+
+async def test_requests_that_arrive_while_a_worker_stops_are_neither_lost_nor_late(stack: Stack) -> None:
+    await stack.reconfigure(slots=8)
+    stack.main.answers(say("Hello"))
+    leaving = stack.workers[0]
+    await stack.start_worker()
+    slowest = 0.0
+    stop = asyncio.Event()
+
+    async def keep_asking() -> None:
+        nonlocal slowest
+        while not stop.is_set():
+            began = time.monotonic()
+            response = await stack.post("/api/chat", completion())
+            assert texts_of(response.text) == "Hello"
+            slowest = max(slowest, time.monotonic() - began)
+
+    asking = [asyncio.create_task(keep_asking()) for _ in range(12)]
+    await stack.main.called(50)
+    leaving.terminate()
+    assert await leaving.exited() == 0
+    await stack.main.called(len(stack.main.calls) + 50)
+    stop.set()
+    await asyncio.gather(*asking)
+    # A delivery that is lost comes back only after the ack time of 4 s.
+    assert slowest < 2
+
+
+# The gateway
+
+
+async def test_a_gateway_told_to_stop_finishes_its_streams_takes_no_more_and_exits_0(stack: Stack) -> None:
+    stack.main.answers(flow)
+    gateway = stack.gateway
+
+    async def stop() -> None:
+        gateway.terminate()
+        await until(lambda: _refuses(stack), "the gateway does not listen any more")
+        assert gateway.alive
+
+    assert_whole(await streams(stack, stop))
+    assert await gateway.exited() == 0
+
+
+async def test_the_calls_of_a_killed_gateway_are_ended_within_5_s(stack: Stack) -> None:
+    stack.main.answers(say_then_wait("Hel"), silence)
+    async with stack.stream("/api/chat", completion()) as stream:
+        await stream.event()
+        waiting = asyncio.create_task(stack.post("/api/chat", completion()))
+        await stack.main.called(2)
+        stack.gateway.kill()
+        killed = time.monotonic()
+        with pytest.raises(httpx.RemoteProtocolError):
+            await stream.rest()
+    with pytest.raises(httpx.TransportError):
+        await waiting
+    for call in stack.main.calls:
+        assert await call.left(10) - killed < 5
+    await stack.start_gateway()
+    stack.main.answers(say("Hello"))
+    assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
+    assert len(stack.main.calls) == 3, "nobody runs the killed gateway's requests again"
+
+
+# The broker
+
+
+async def test_a_broker_restarted_between_requests_costs_nothing(stack: Stack) -> None:
+    assert (await stack.post("/api/chat", completion())).status_code == 200
+    stack.nats.kill()
+    await stack.restart_nats()
+    for path in STREAMS:
+        assert texts_of((await stack.post(path, completion(stream=True))).text) == "Hello"
+
+
+async def test_while_the_broker_is_away_requests_are_503_and_service_returns_by_itself(stack: Stack) -> None:
+    stack.nats.kill()
+    await until(lambda: _status(stack, "/ready", 503), "the gateway has noticed")
+    ready = await stack.client.get("/ready")
+    assert ready.json() == {"ready": False, "reason": "the message broker is away"}
+    ids_of(ready)
+    for path in STREAMS:
+        for streaming in (True, False):
+            response = await stack.post(path, completion(stream=streaming))
+            error = error_of(response, 503, "broker_unavailable", retry_after=1)
+            assert error["type"] == "service_unavailable_error"
+    assert (await stack.client.get("/health")).status_code == 200, "alive is not ready"
+    assert (await stack.client.get("/v1/models")).status_code == 200
+    await stack.restart_nats()
+    assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
+
+
+async def test_a_stream_goes_on_whole_when_the_broker_is_restarted_under_it(stack: Stack) -> None:
+    stack.main.answers(flow)
+
+    async def restart() -> None:
+        stack.nats.kill()
+        await stack.restart_nats()
+
+    assert_whole(await streams(stack, restart))
+    assert len(stack.main.calls) == 2
+
+
+async def test_a_request_that_no_provider_has_answered_yet_survives_a_restart_of_the_broker(stack: Stack) -> None:
+    gate = asyncio.Event()
+    stack.main.answers(when(gate, say("Hello")))
+    ask = asyncio.create_task(stack.post("/api/chat", completion()))
+    await stack.main.called()
+    stack.nats.kill()
+    await stack.restart_nats()
+    gate.set()
+    assert texts_of((await ask).text) == "Hello"
+    assert len(stack.main.calls) == 1
+
+
+async def test_a_stream_goes_on_whole_when_the_broker_pauses(stack: Stack) -> None:
+    stack.main.answers(flow)
+
+    async def pause() -> None:
+        stack.nats.process.signal(signal.SIGSTOP)
+        await asyncio.sleep(0.5)
+        stack.nats.process.signal(signal.SIGCONT)
+
+    assert_whole(await streams(stack, pause))
+
+
+async def test_a_request_that_a_paused_broker_takes_late_is_not_served_for_nobody(stack: Stack) -> None:
+    stack.main.answers(silence)
+    stack.nats.process.signal(signal.SIGSTOP)
+    try:
+        response = await stack.post("/api/chat", completion())
+    finally:
+        stack.nats.process.signal(signal.SIGCONT)
+    error_of(response, 503, "broker_unavailable", retry_after=1)
+    # The broker has had it in its socket all the time: a worker gets it now, and is told to stop.
+    call = await stack.main.called()
+    await call.left(2)
+
+
+@pytest.mark.parametrize("end", ["gateway", "worker"])
+async def test_a_stream_goes_on_whole_when_one_connection_to_the_broker_is_cut(end: str) -> None:
+    async with Stack(workers=0) as stack:
+        link = await Link.start(stack.nats.port)
+        try:
+            if end == "gateway":
+                await stack.gateway.end()
+                await stack.start_gateway(PENSTOCK_NATS_URL=link.url)
+                await stack.start_worker()
+                process = stack.gateway
+            else:
+                process = await stack.start_worker(PENSTOCK_NATS_URL=link.url)
+            stack.main.answers(flow)
+
+            async def blip() -> None:
+                link.cut()
+                await process.said("broker.disconnected")
+                await link.mend()
+                await process.said("broker.reconnected")
+
+            assert_whole(await streams(stack, blip))
+            assert len(stack.main.calls) == 2
+        finally:
+            await link.close()
+
+
+async def test_an_answer_whose_beginning_the_gateway_could_not_hear_is_whole() -> None:
+    async with Stack(workers=0) as stack:
+        link = await Link.start(stack.nats.port)
+        try:
+            await stack.gateway.end()
+            await stack.start_gateway(PENSTOCK_NATS_URL=link.url)
+            asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
+            await until(lambda: _queued(stack, 2), "both are in the queue")
+            assert (await stack.client.get("/health")).status_code == 200, "the gateway has heard so"
+            link.cut()
+            await stack.gateway.said("broker.disconnected")
+            worker = await stack.start_worker()
+            await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has said everything")
+            await link.mend()
+            assert [texts_of((await ask).text) for ask in asks] == ["Hello", "Hello"]
+            assert len(stack.main.calls) == 2
+        finally:
+            await link.close()
+
+
+async def test_an_answer_that_a_worker_could_not_send_comes_when_it_is_back_and_is_not_bought_twice() -> None:
+    async with Stack(workers=0) as stack:
+        link = await Link.start(stack.nats.port)
+        try:
+            worker = await stack.start_worker(PENSTOCK_NATS_URL=link.url)
+            gate = asyncio.Event()
+            stack.main.answers(when(gate, say("Hello")))
+            asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
+            await stack.main.called(2)
+            link.cut()
+            await worker.said("broker.disconnected")
+            gate.set()
+            await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has said everything")
+            await link.mend()
+            async with asyncio.timeout(3):
+                assert [texts_of((await ask).text) for ask in asks] == ["Hello", "Hello"]
+            # Its acks were lost as well: the queue delivers the requests again, and gets them acked.
+            await until(lambda: _queued(stack, 0), "the queue is empty", timeout_s=6)
+            assert len(stack.main.calls) == 2
+        finally:
+            await link.close()
+
+
+async def _queued(stack: Stack, count: int) -> bool:
+    return await stack.queued() == count
+
+
+async def _status(stack: Stack, path: str, status: int) -> bool:
+    return (await stack.client.get(path)).status_code == status
+
+
+async def _refuses(stack: Stack) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", stack.gateway_port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False

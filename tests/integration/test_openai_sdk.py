@@ -1,0 +1,454 @@
+"""The official `openai` SDK, unchanged, against the running gateway."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import openai
+import pytest
+import pytest_asyncio
+from harness.processes import until
+from harness.provider import (
+    DONE,
+    Answer,
+    chunk,
+    data,
+    delta,
+    embeddings,
+    finish,
+    refuse,
+    say,
+    say_then_cut,
+    say_then_wait,
+    silence,
+    status,
+    stream,
+    usage,
+)
+from harness.stack import Stack
+from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from pydantic import BaseModel
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STACK = {
+    "routing": {"retries": 0},
+    "limits": {"firstTokenTimeoutSeconds": 0.5, "idleTimeoutSeconds": 0.5},
+    "models": ["main", {"name": "vectors", "type": "Embedding"}],
+}
+HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
+WEATHER: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather in a place",
+        "strict": True,
+        "parameters": {
+            "type": "object",
+            "properties": {"place": {"type": "string"}},
+            "required": ["place"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+def tool_delta(**fields: Any) -> bytes:
+    return delta(tool_calls=[fields])
+
+
+TWO_TOOL_CALLS = stream(
+    delta(role="assistant", content=None),
+    tool_delta(index=0, id="call_a", type="function", function={"name": "weather", "arguments": ""}),
+    tool_delta(index=0, function={"arguments": '{"place": '}),
+    tool_delta(index=0, function={"arguments": '"Rome"}'}),
+    tool_delta(index=1, id="call_b", type="function", function={"name": "weather", "arguments": '{"place": "Oslo"}'}),
+    finish("tool_calls"),
+    usage(10, 5),
+    DONE,
+)
+# As Gemini's compatible endpoint sends them: whole calls, no index.
+UNNUMBERED_TOOL_CALLS = stream(
+    tool_delta(id="call_a", type="function", function={"name": "weather", "arguments": '{"place": "Rome"}'}),
+    tool_delta(id="call_b", type="function", function={"name": "weather", "arguments": '{"place": "Oslo"}'}),
+    finish("tool_calls"),
+    DONE,
+)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sdk(stack: Stack) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
+        yield client
+
+
+# What works
+
+
+async def test_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(say("Hel", "lo ", "Wörld 🌍"))
+    chunks = [chunk async for chunk in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello Wörld 🌍"
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
+    assert {chunk.model for chunk in chunks} == {"main"}
+    assert len({(chunk.id, chunk.created) for chunk in chunks}) == 1
+    assert all(chunk.usage is None for chunk in chunks), "usage comes only when it is asked for"
+
+
+async def test_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(say("Hel", "lo"))
+    answer = await sdk.chat.completions.create(model="main", messages=HI)
+    assert answer.choices[0].message.content == "Hello"
+    assert answer.choices[0].message.role == "assistant"
+    assert answer.choices[0].message.tool_calls is None
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.object == "chat.completion"
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (3, 2, 5)
+    assert answer._request_id is not None
+    assert answer._request_id.startswith("req_")
+
+
+async def test_the_sync_client(stack: Stack) -> None:
+    stack.main.answers(say("Hel", "lo"))
+
+    def ask() -> str:
+        with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
+            chunks = client.chat.completions.create(model="main", messages=HI, stream=True)
+            return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+    assert await asyncio.to_thread(ask) == "Hello"
+
+
+async def test_include_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
+    details = {"prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 1}}
+    stack.main.answers(stream(chunk("Hello"), finish(), usage(7, 2, **details), DONE))
+    answer = await sdk.chat.completions.create(
+        model="main", messages=HI, stream=True, stream_options={"include_usage": True}
+    )
+    *chunks, last = [chunk async for chunk in answer]
+    assert all(chunk.usage is None and chunk.choices for chunk in chunks)
+    assert last.choices == []
+    assert last.usage is not None
+    assert (last.usage.prompt_tokens, last.usage.completion_tokens, last.usage.total_tokens) == (7, 2, 9)
+    assert last.usage.prompt_tokens_details is not None
+    assert last.usage.prompt_tokens_details.cached_tokens == 4
+    assert last.usage.completion_tokens_details is not None
+    assert last.usage.completion_tokens_details.reasoning_tokens == 1
+
+
+async def test_tool_calls_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(TWO_TOOL_CALLS)
+    answer = await sdk.chat.completions.create(model="main", messages=HI, tools=[WEATHER], tool_choice="required")
+    choice = answer.choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content is None
+    assert [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls or []] == [  # type: ignore[union-attr]
+        ("call_a", "weather", '{"place": "Rome"}'),
+        ("call_b", "weather", '{"place": "Oslo"}'),
+    ]
+    sent = stack.main.calls[0].body
+    assert sent["tools"] == [WEATHER]
+    assert sent["tool_choice"] == "required"
+
+
+@pytest.mark.parametrize("answer", [TWO_TOOL_CALLS, UNNUMBERED_TOOL_CALLS], ids=["numbered", "unnumbered"])
+async def test_tool_calls_streaming_have_an_integer_index(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
+    stack.main.answers(answer)
+    calls: dict[int, list[str]] = {}
+    async for part in await sdk.chat.completions.create(model="main", messages=HI, tools=[WEATHER], stream=True):
+        for call in part.choices[0].delta.tool_calls or []:
+            assert type(call.index) is int
+            assert call.function is not None
+            begun = calls.setdefault(call.index, [])
+            begun += [call.id or "", call.function.name or "", call.function.arguments or ""]
+    assert {index: "".join(parts) for index, parts in calls.items()} == {
+        0: 'call_aweather{"place": "Rome"}',
+        1: 'call_bweather{"place": "Oslo"}',
+    }
+
+
+@pytest.mark.parametrize("answer", [TWO_TOOL_CALLS, UNNUMBERED_TOOL_CALLS], ids=["numbered", "unnumbered"])
+async def test_tool_calls_through_the_stream_helper(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
+    stack.main.answers(answer)
+    async with sdk.chat.completions.stream(model="main", messages=HI, tools=[WEATHER]) as events:
+        done = [event async for event in events if event.type == "tool_calls.function.arguments.done"]
+        final = await events.get_final_completion()
+    assert [(event.index, event.name, event.parsed_arguments) for event in done] == [
+        (0, "weather", {"place": "Rome"}),
+        (1, "weather", {"place": "Oslo"}),
+    ]
+    assert [call.id for call in final.choices[0].message.tool_calls or []] == ["call_a", "call_b"]
+
+
+async def test_a_conversation_with_tool_results_reaches_the_provider_as_it_is(stack: Stack, sdk: AsyncOpenAI) -> None:
+    messages: list[ChatCompletionMessageParam] = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": "Weather?", "name": "ada"},
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "call_a", "content": "sunny"},
+    ]
+    await sdk.chat.completions.create(model="main", messages=messages, tools=[WEATHER], parallel_tool_calls=False)
+    sent = stack.main.calls[0].body
+    assert sent["messages"] == messages
+    assert sent["parallel_tool_calls"] is False
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+async def test_reasoning(stack: Stack, sdk: AsyncOpenAI, field: str) -> None:
+    stack.main.answers(stream(delta(**{field: "Hm, "}), delta(**{field: "well."}), chunk("Yes"), finish(), DONE))
+    chunks = [part async for part in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
+    deltas = [part.choices[0].delta.model_dump() for part in chunks]
+    assert "".join(delta_.get("reasoning_content") or "" for delta_ in deltas) == "Hm, well."
+    assert "".join(delta_["content"] or "" for delta_ in deltas) == "Yes"
+    assert deltas[0]["role"] == "assistant"
+    stack.main.answers(stream(delta(**{field: "Hm."}), chunk("Yes"), finish(), DONE))
+    answer = await sdk.chat.completions.create(model="main", messages=HI)
+    assert answer.choices[0].message.model_dump()["reasoning_content"] == "Hm."
+    assert answer.choices[0].message.content == "Yes"
+
+
+async def test_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+    messages: list[ChatCompletionMessageParam] = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "QUJD" * 100_000}},
+                {"type": "image_url", "image_url": {"url": "https://example.org/cat.png", "detail": "low"}},
+            ],
+        }
+    ]
+    await sdk.chat.completions.create(model="main", messages=messages)
+    assert stack.main.calls[0].body["messages"] == messages
+
+
+async def test_every_sampling_parameter_reaches_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+    sampling: dict[str, Any] = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "stop": ["\n", "END"],
+        "seed": 42,
+        "frequency_penalty": -1.5,
+        "presence_penalty": 1.0,
+        "logit_bias": {"50256": -100},
+        "reasoning_effort": "low",
+        "verbosity": "low",
+        "service_tier": "auto",
+        "metadata": {"team": "blue"},
+        "prompt_cache_key": "key",
+        "user": "ada",
+    }
+    await sdk.chat.completions.create(model="main", messages=HI, **sampling, max_completion_tokens=7)
+    sent = stack.main.calls[0].body
+    assert {name: sent[name] for name in sampling} == sampling
+    assert sent["max_tokens"] == 7
+
+
+async def test_parameters_that_we_do_not_know_are_no_error(stack: Stack, sdk: AsyncOpenAI) -> None:
+    answer = await sdk.chat.completions.create(
+        model="main", messages=HI, store=True, safety_identifier="x", extra_body={"top_k": 3}
+    )
+    assert answer.choices[0].message.content == "Hello"
+    assert len(stack.main.calls) == 1
+
+
+async def test_response_format(stack: Stack, sdk: AsyncOpenAI) -> None:
+    class Answer(BaseModel):
+        capital: str
+
+    stack.main.answers(say('{"capital": ', '"Rome"}'))
+    parsed = await sdk.chat.completions.parse(model="main", messages=HI, response_format=Answer)
+    assert parsed.choices[0].message.parsed == Answer(capital="Rome")
+    sent = stack.main.calls[0].body["response_format"]
+    assert sent["type"] == "json_schema"
+    assert sent["json_schema"]["name"] == "Answer"
+    assert sent["json_schema"]["strict"] is True
+    assert sent["json_schema"]["schema"]["properties"]["capital"]["type"] == "string"
+    await sdk.chat.completions.create(model="main", messages=HI, response_format={"type": "json_object"})
+    assert stack.main.calls[1].body["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "stop"])
+async def test_finish_reasons(stack: Stack, sdk: AsyncOpenAI, reason: str) -> None:
+    stack.main.answers(say("Hello", reason=reason))
+    answer = await sdk.chat.completions.create(model="main", messages=HI)
+    assert answer.choices[0].finish_reason == reason
+
+
+async def test_embeddings_with_the_default_base64(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(embeddings([[0.5, -1.25, 3.0], [1.0, 2.0, 4.0]], tokens=6))
+    answer = await sdk.embeddings.create(model="vectors", input=["cat", "kitten"], dimensions=3)
+    assert [item.embedding for item in answer.data] == [[0.5, -1.25, 3.0], [1.0, 2.0, 4.0]]
+    assert [item.index for item in answer.data] == [0, 1]
+    assert answer.model == "vectors"
+    assert answer.usage.prompt_tokens == 6
+    sent = stack.main.calls[0].body
+    assert (sent["input"], sent["dimensions"]) == (["cat", "kitten"], 3)
+
+
+async def test_embeddings_as_floats(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(embeddings([[0.5, -1.25]]))
+    answer = await sdk.embeddings.create(model="vectors", input="cat", encoding_format="float")
+    assert answer.data[0].embedding == [0.5, -1.25]
+
+
+async def test_models(stack: Stack, sdk: AsyncOpenAI) -> None:
+    await stack.reconfigure(models=[{"name": "vendor/main-7b", "aliases": ["main"]}])
+    models = [model async for model in sdk.models.list()]
+    assert {"main", "vendor/main-7b"} < {model.id for model in models}
+    assert {model.object for model in models} == {"model"}
+    assert (await sdk.models.retrieve("vendor/main-7b")).id == "vendor/main-7b"
+    assert (await sdk.models.retrieve("main")).created > 1_700_000_000
+
+
+async def test_with_raw_response_the_request_id_can_be_read(stack: Stack, sdk: AsyncOpenAI) -> None:
+    raw = await sdk.chat.completions.with_raw_response.create(model="main", messages=HI)
+    assert raw.headers["x-request-id"] == raw.headers["request-id"]
+    assert stack.main.calls
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        (status(400), openai.BadRequestError, "provider_rejected"),
+        (status(401), openai.InternalServerError, "provider_auth_failed"),
+        (status(404), openai.InternalServerError, "provider_model_not_found"),
+        (status(429, {"retry-after": "7"}), openai.RateLimitError, "provider_rate_limited"),
+        (status(500), openai.InternalServerError, "provider_unavailable"),
+        (refuse, openai.InternalServerError, "provider_unavailable"),
+        (silence, openai.InternalServerError, "first_token_timeout"),
+    ],
+)
+async def test_a_failed_provider_raises_the_class_of_its_status(
+    stack: Stack, sdk: AsyncOpenAI, answer: Answer, kind: type[openai.APIStatusError], code: str, streaming: bool
+) -> None:
+    stack.main.answers(answer)
+    with pytest.raises(kind) as raised:
+        await sdk.chat.completions.create(model="main", messages=HI, stream=streaming)
+    assert type(raised.value) is kind
+    assert raised.value.code == code
+    assert raised.value.request_id is not None
+    assert raised.value.request_id.startswith("req_")
+
+
+async def test_an_unknown_model_raises_not_found(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as raised:
+        await sdk.chat.completions.create(model="nobody", messages=HI)
+    assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
+    with pytest.raises(openai.NotFoundError):
+        await sdk.models.retrieve("nobody")
+    with pytest.raises(openai.NotFoundError):
+        await sdk.embeddings.create(model="nobody", input="x")
+
+
+async def test_a_bad_field_raises_bad_request_with_its_name(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        await sdk.chat.completions.create(model="main", messages=HI, temperature=9)
+    assert (raised.value.code, raised.value.param) == ("invalid_request", "temperature")
+    assert raised.value.type == "invalid_request_error"
+
+
+async def test_a_body_over_the_bound_raises_413(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.APIStatusError) as raised:
+        await sdk.chat.completions.create(model="main", messages=[{"role": "user", "content": "x" * 5_000_000}])
+    assert (raised.value.status_code, raised.value.code) == (413, "request_too_large")
+
+
+async def test_a_door_that_does_not_exist_raises_not_found(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as raised:
+        await sdk.moderations.create(input="x")
+    assert raised.value.code == "not_found"
+
+
+async def test_a_full_queue_raises_rate_limit_and_no_worker_in_time_internal_server_error(
+    stack: Stack, sdk: AsyncOpenAI
+) -> None:
+    await stack.reconfigure(
+        slots=1, limits={"queueDepth": 2, "queueTimeoutSeconds": 0.5, "firstTokenTimeoutSeconds": 5}
+    )
+    stack.main.answers(silence)
+    holding = asyncio.create_task(sdk.chat.completions.create(model="main", messages=HI))
+    await stack.main.called()
+    waiting = asyncio.create_task(sdk.chat.completions.create(model="main", messages=HI))
+    await until(lambda: _queued(stack, 2), "the second request waits")
+    with pytest.raises(openai.RateLimitError) as full:
+        await sdk.chat.completions.create(model="main", messages=HI)
+    assert full.value.code == "queue_full"
+    assert full.value.response.headers["retry-after"] == "2"
+    with pytest.raises(openai.InternalServerError) as late:
+        await waiting
+    assert (late.value.status_code, late.value.code) == (503, "queue_timeout")
+    holding.cancel()
+    await asyncio.wait([holding])
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (say_then_cut("Hel"), "provider_stream_broken"),
+        (stream(chunk("Hel")), "provider_stream_broken"),
+        (stream(chunk("Hel"), b"data: {nonsense\n\n"), "provider_stream_broken"),
+        (stream(chunk("Hel"), data({"error": {"message": "x"}})), "provider_unavailable"),
+        (say_then_wait("Hel"), "idle_timeout"),
+    ],
+    ids=["cut", "no-finish", "malformed", "error-in-200", "idle"],
+)
+async def test_a_failure_midway_raises(stack: Stack, sdk: AsyncOpenAI, answer: Answer, code: str) -> None:
+    stack.main.answers(answer)
+    parts = aiter(await sdk.chat.completions.create(model="main", messages=HI, stream=True))
+    assert (await anext(parts)).choices[0].delta.content == "Hel"
+    with pytest.raises(openai.APIError) as raised:
+        await anext(parts)
+    assert raised.value.code == code
+    assert raised.value.message
+
+
+async def test_a_failure_midway_raises_in_the_stream_helper_too(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(say_then_cut("Hel"))
+    with pytest.raises(openai.APIError) as raised:
+        async with sdk.chat.completions.stream(model="main", messages=HI) as events:
+            await events.get_final_completion()
+    assert raised.value.code == "provider_stream_broken"
+
+
+async def test_max_retries_waits_for_our_retry_after(stack: Stack, sdk: AsyncOpenAI) -> None:
+    # The route does not retry by itself, so that it is the client who waits.
+    stack.main.answers(status(429, {"retry-after-ms": "900"}), say("Hello"))
+    began = time.monotonic()
+    answer = await sdk.with_options(max_retries=2).chat.completions.create(model="main", messages=HI)
+    assert answer.choices[0].message.content == "Hello"
+    assert 0.9 <= time.monotonic() - began < 1.4
+    first, second = stack.main.calls
+    assert second.at - first.at >= 0.9
+
+
+async def test_what_would_fail_again_is_not_retried_by_the_sdk(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(status(401))
+    with pytest.raises(openai.InternalServerError):
+        await sdk.with_options(max_retries=2).chat.completions.create(model="main", messages=HI)
+    assert len(stack.main.calls) == 1
+
+
+async def test_a_stream_that_is_closed_early_stops_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(say_then_wait("Hel"))
+    answer = await sdk.chat.completions.create(model="main", messages=HI, stream=True)
+    await anext(aiter(answer))
+    await answer.close()
+    closed = time.monotonic()
+    assert await stack.main.calls[0].left() - closed < 0.25
+
+
+async def _queued(stack: Stack, count: int) -> bool:
+    return await stack.queued() == count

@@ -1,0 +1,230 @@
+"""Which provider is asked, how often and when; and that a change of the route needs no restart."""
+
+import asyncio
+import time
+from email.utils import formatdate
+
+import pytest
+from harness.expect import error_of
+from harness.processes import until
+from harness.provider import Answer, Call, chunk, finish, refuse, say, say_then_cut, silence, status, when
+from harness.stack import KEY, Stack, completion, provider, spec, texts_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DRAWS = 40
+
+
+async def ask(stack: Stack) -> str:
+    response = await stack.post("/api/chat", completion())
+    assert response.status_code == 200, response.text
+    return texts_of(response.text)
+
+
+@pytest.mark.parametrize(
+    ("headers", "at_least_s"),
+    [({"retry-after": "1"}, 1.0), ({"retry-after-ms": "300"}, 0.3), ({"retry-after-ms": "0"}, 0.0)],
+    ids=["seconds", "milliseconds", "zero"],
+)
+async def test_a_retry_waits_as_long_as_the_provider_asks(
+    stack: Stack, headers: dict[str, str], at_least_s: float
+) -> None:
+    stack.main.answers(status(429, headers), say("Hello"))
+    assert await ask(stack) == "Hello"
+    first, second = stack.main.calls
+    assert at_least_s <= second.at - first.at < at_least_s + 0.5
+
+
+async def test_a_retry_waits_until_the_date_the_provider_names(stack: Stack) -> None:
+    date = int(time.time()) + 2
+    stack.main.answers(status(503, {"retry-after": formatdate(date, usegmt=True)}), say("Hello"))
+    assert await ask(stack) == "Hello"
+    assert date <= time.time() < date + 1
+
+
+async def test_a_retry_without_a_wish_backs_off(stack: Stack) -> None:
+    stack.main.answers(status(500), status(502), say("Hello"))
+    assert await ask(stack) == "Hello"
+    first, second, third = (call.at for call in stack.main.calls)
+    assert 0.12 < second - first < third - first
+    assert 0.24 < third - second < 1.5
+
+
+@pytest.mark.parametrize("trouble", [status(500), status(429, {"retry-after-ms": "1"}), refuse])
+async def test_retries_to_one_provider_are_counted_and_then_the_next_is_asked(stack: Stack, trouble: Answer) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("second", second.base_url, priority=7), provider("main", stack.main.base_url, priority=1)],
+        routing={"retries": 1},
+    )
+    stack.main.answers(trouble)
+    second.answers(say("from the second"))
+    assert await ask(stack) == "from the second"
+    assert (len(stack.main.calls), len(second.calls)) == (2, 1)
+    assert stack.main.calls[0].body == second.calls[0].body
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [status(401), status(404), status(429, {"retry-after": "60"}), silence],
+    ids=["auth", "no-model", "long-pause", "late"],
+)
+async def test_what_would_fail_again_goes_to_the_next_provider_at_once(stack: Stack, trouble: Answer) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)],
+        limits={"firstTokenTimeoutSeconds": 0.5},
+    )
+    stack.main.answers(trouble)
+    second.answers(say("from the second"))
+    assert await ask(stack) == "from the second"
+    assert len(stack.main.calls) == 1
+
+
+async def test_what_fails_everywhere_is_not_tried_elsewhere(stack: Stack) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
+    )
+    stack.main.answers(status(400))
+    error_of(await stack.post("/api/chat", completion()), 400, "provider_rejected")
+    assert not second.calls
+
+
+async def test_a_provider_that_fails_after_its_first_event_is_not_replaced(stack: Stack) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
+    )
+    stack.main.answers(say_then_cut("Hel"))
+    assert "provider_stream_broken" in (await stack.post("/api/chat", completion())).text
+    assert (len(stack.main.calls), len(second.calls)) == (1, 0)
+
+
+async def test_a_provider_of_weight_zero_gets_nothing_not_even_as_fallback(stack: Stack) -> None:
+    off = stack.provider.upstream("off")
+    await stack.reconfigure(
+        providers=[provider("off", off.base_url, weight=0), provider("main", stack.main.base_url)],
+        routing={"retries": 0},
+    )
+    for _ in range(5):
+        assert await ask(stack) == "Hello"
+    stack.main.answers(status(500))
+    error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
+    assert not off.calls
+
+
+async def test_weights_share_the_requests(stack: Stack) -> None:
+    heavy = stack.provider.upstream("heavy")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url, weight=1), provider("heavy", heavy.base_url, weight=9)]
+    )
+    await asyncio.gather(*(ask(stack) for _ in range(DRAWS)))
+    assert len(stack.main.calls) + len(heavy.calls) == DRAWS
+    # 40 draws of 90 %: fewer than 24 happen once in ten million runs.
+    assert len(heavy.calls) >= 24
+
+
+async def test_a_providers_own_bound_holds_beside_the_workers_slots(stack: Stack) -> None:
+    await stack.reconfigure(providers=[provider("main", stack.main.base_url, maxInFlight=2)])
+    gate = asyncio.Event()
+    stack.main.answers(when(gate, say("Hello")))
+    asks = [asyncio.create_task(ask(stack)) for _ in range(6)]
+    await stack.main.called(2)
+    await until(lambda: _in_flight(stack) == 6, "the worker holds all six")
+    assert stack.main.open == 2
+    gate.set()
+    assert await asyncio.gather(*asks) == ["Hello"] * 6
+    assert stack.main.open_max == 2
+
+
+async def test_the_key_reaches_the_provider_and_nothing_of_the_clients_headers_does(stack: Stack) -> None:
+    headers = {"authorization": "Bearer the-clients-own", "x-custom": "the-clients-own", "cookie": "the-clients-own"}
+    await stack.post("/api/chat", completion(), headers=headers)
+    sent = stack.main.calls[0].headers
+    assert sent["authorization"] == f"Bearer {KEY}"
+    assert "the-clients-own" not in str(sent)
+
+
+async def test_the_provider_is_asked_for_its_own_name_of_the_model(stack: Stack) -> None:
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url, model="vendor/model-7b")],
+        models=[{"name": "main", "aliases": ["nickname"]}],
+    )
+    response = await stack.post("/v1/chat/completions", {**completion(), "model": "nickname"})
+    assert response.json()["model"] == "nickname"
+    assert stack.main.calls[0].body["model"] == "vendor/model-7b"
+
+
+async def test_usage_is_asked_of_the_provider_whether_the_client_wants_it_or_not(stack: Stack) -> None:
+    await stack.post("/api/chat", completion())
+    assert stack.main.calls[0].body["stream_options"] == {"include_usage": True}
+
+
+# A change of the route
+
+
+async def test_a_new_provider_takes_effect_without_a_restart(stack: Stack) -> None:
+    pids = [process.pid for process in stack.processes]
+    assert await ask(stack) == "Hello"
+    second = stack.provider.upstream("second")
+    second.answers(say("from the second"))
+    await stack.reconfigure(providers=[provider("second", second.base_url)])
+    assert await ask(stack) == "from the second"
+    assert [process.pid for process in stack.processes if process.alive] == pids
+
+
+async def test_a_stream_that_is_open_survives_a_change_of_its_route(stack: Stack) -> None:
+    gate = asyncio.Event()
+
+    async def slow(call: Call) -> None:
+        await call.head()
+        await call.write(chunk("Hel"))
+        await gate.wait()
+        await call.write(chunk("lo") + finish())
+        await call.end()
+
+    stack.main.answers(slow)
+    async with stack.stream("/api/chat", completion()) as stream:
+        assert await stream.event() == 'data: {"text":"Hel"}'
+        second = stack.provider.upstream("second")
+        await stack.reconfigure(providers=[provider("second", second.base_url)])
+        gate.set()
+        assert await stream.rest() == 'data: {"text":"lo"}\n\ndata: [DONE]\n\n'
+
+
+async def test_a_model_is_known_when_its_route_comes_and_unknown_when_it_goes(stack: Stack) -> None:
+    other = stack.provider.upstream("other")
+    other.answers(say("from the other"))
+    spec_ = spec([provider("other", other.base_url)], models=["other"])
+    await stack.apply("other", spec_)
+    await stack.start_worker("other")
+    response = await stack.post("/api/chat", completion() | {"model": "other"})
+    assert texts_of(response.text) == "from the other"
+    await stack.remove("other")
+    error_of(await stack.post("/api/chat", completion() | {"model": "other"}), 404, "model_not_found", param="model")
+    assert await ask(stack) == "Hello"
+
+
+async def test_the_older_route_keeps_a_name_that_two_claim(stack: Stack) -> None:
+    other = stack.provider.upstream("other")
+    await stack.apply("younger", spec([provider("other", other.base_url)], models=["main"]))
+    assert await ask(stack) == "Hello"
+    assert not other.calls
+    await stack.remove("younger")
+
+
+async def test_slots_follow_the_route(stack: Stack) -> None:
+    await stack.reconfigure(slots=1)
+    gate = asyncio.Event()
+    stack.main.answers(when(gate, say("Hello")))
+    asks = [asyncio.create_task(ask(stack)) for _ in range(3)]
+    await stack.main.called(1)
+    await stack.reconfigure(slots=3)
+    await stack.main.called(3)
+    gate.set()
+    await asyncio.gather(*asks)
+
+
+def _in_flight(stack: Stack) -> int:
+    return sum(beat.in_flight for beat in stack.heartbeats.values())
