@@ -99,7 +99,7 @@ async def test_a_wrong_method_is_405_and_says_what_is_allowed(stack: Stack, meth
 
 @CHAT_PATHS
 async def test_a_body_over_the_bound_is_413(stack: Stack, path: str) -> None:
-    response = await stack.post(path, completion("x" * (4 * 1024 * 1024)))
+    response = await stack.post(path, completion("x" * (7 * 1024 * 1024)))
     error_of(response, 413, "request_too_large")
 
 
@@ -115,7 +115,7 @@ async def test_a_body_over_the_bound_without_a_length_is_413(stack: Stack, path:
 
 
 async def test_a_body_just_under_the_bound_reaches_the_provider(stack: Stack) -> None:
-    text = "x" * (4 * 1024 * 1024 - 200)
+    text = "x" * (7 * 1024 * 1024 - 200)
     response = await stack.post("/v1/chat/completions", completion(text))
     assert response.status_code == 200
     assert stack.main.calls[0].body["messages"][0]["content"] == text

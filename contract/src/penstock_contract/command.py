@@ -1,19 +1,55 @@
 """The `penstock` command: each installed package brings its own subcommand (entry points `penstock.commands`).
 
-This module knows none of them, so that `penstock chat` needs no gateway and an image needs no laptop.
+This module imports none of them, so that `penstock chat` needs no gateway and an image needs no laptop.
 """
 
+import os
+import signal
 import sys
-from importlib.metadata import entry_points
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells count."""
+
+# Beside the entry points, which have no place for it; asking the modules would import them all.
+_DESCRIPTIONS = {
+    "chat": "talk to a running gateway",
+    "dev": "run gateway, workers, nats-server and two small models on this machine",
+    "gateway": "run one gateway, as the cluster does",
+    "operator": "run the operator, as the cluster does",
+    "worker": "run one worker of a route, as the cluster does",
+}
 
 
 def main() -> None:
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if default:
+        # While modules are imported (typing alone takes 10 ms, hence none above) there is nothing to clean up, and a KeyboardInterrupt would be a page of them.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    from importlib.metadata import entry_points, version  # noqa: PLC0415 - after the line above
+
     commands = {point.name: point for point in entry_points(group="penstock.commands")}
-    if len(sys.argv) > 1 and (point := commands.get(sys.argv[1])) is not None:
-        sys.argv = [f"penstock {sys.argv[1]}", *sys.argv[2:]]
-        point.load()()
-        return
-    asked = len(sys.argv) > 1 and sys.argv[1] in {"-h", "--help"}
-    lines = ["usage: penstock COMMAND …", "", "commands:", *(f"  {name}" for name in sorted(commands))]
-    (sys.stdout if asked else sys.stderr).write("\n".join(lines) + "\n")
-    sys.exit(0 if asked else 2)
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    if (point := commands.get(asked)) is not None:
+        sys.argv = [f"penstock {asked}", *sys.argv[2:]]
+        run = point.load()
+        try:
+            if default:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            run()
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+    elif asked in {"-h", "--help"}:
+        sys.stdout.write(usage(sorted(commands)))
+    elif asked == "--version":
+        sys.stdout.write(f"penstock {version('penstock-contract')}\n")
+    else:
+        problem = f"penstock: unknown command {asked!r}\n\n" if asked else ""
+        sys.stderr.write(problem + usage(sorted(commands)))
+        sys.exit(2)
+
+
+def usage(names: list[str]) -> str:
+    width = max(map(len, names), default=0)
+    commands = [f"  {name:{width}}  {_DESCRIPTIONS.get(name, '')}".rstrip() for name in names]
+    lines = ["usage: penstock COMMAND … | --version", "", "commands:", *commands]
+    return "\n".join([*lines, "", "penstock COMMAND --help says more."]) + "\n"

@@ -4,15 +4,19 @@ The door's Structs are the public API: server and client share them (no code gen
 Fields that we do not know are accepted and dropped, as OpenAI's SDKs and the AI SDK send more than is documented.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from penstock_contract.errors import PenstockError
 from penstock_contract.frames import StreamId
 from penstock_contract.messages import Message, ResponseFormat, Tool, ToolChoice
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 NonEmpty = Annotated[str, Meta(min_length=1)]
+Tokens = Annotated[list[int], Meta(min_length=1)]
+INPUTS_MAX = 2048
 Messages = Annotated[list[Message], Meta(min_length=1, max_length=4096)]
 Tools = Annotated[list[Tool], Meta(max_length=512)]
 Stop = str | Annotated[list[str], Meta(max_length=16)]
@@ -64,7 +68,7 @@ class EmbeddingsRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`POST /v1/embeddings`; the OpenAI SDKs ask for `base64` when their caller says nothing."""
 
     model: ModelName
-    input: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1, max_length=2048)]
+    input: NonEmpty | Annotated[list[NonEmpty | int | Tokens], Meta(min_length=1, max_length=1_000_000)]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Meta(ge=1, le=65536)] | None = None
     user: str | None = None
@@ -97,13 +101,19 @@ class EmbedRequest(Struct, frozen=True, omit_defaults=True):
 
 
 class ChatOperation(Sampling, frozen=True, omit_defaults=True, kw_only=True, tag="chat"):
-    """A chat completion in neutral words; what every provider adapter starts from."""
+    """A chat completion in neutral words; what every provider adapter starts from.
+
+    `extra` holds fields that we do not know, for providers of the same dialect as the door.
+    """
 
     messages: list[Message]
+    extra: dict[str, Any] | None = None
 
 
 class EmbeddingsOperation(Struct, frozen=True, omit_defaults=True, kw_only=True, tag="embeddings"):
-    input: list[str]
+    """`input` is texts, or texts as token numbers; not both."""
+
+    input: list[str | Tokens]
     dimensions: int | None = None
 
 
@@ -124,9 +134,41 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     operation: Operation
 
 
-def chat_operation(request: ChatCompletionRequest) -> ChatOperation:
-    """Neutral form of an OpenAI request; `max_completion_tokens` is the newer name of `max_tokens` and wins."""
+UNSUPPORTED: dict[str, str] = {
+    "functions": "use tools",
+    "function_call": "use tool_choice",
+    "logprobs": "the answer would lack them",
+    "top_logprobs": "the answer would lack them",
+    "audio": "only text is answered",
+}
+"""Fields that would change the answer into one that we cannot give: refused, as to drop them would deceive."""
+
+
+def chat_operation(request: ChatCompletionRequest, fields: Mapping[str, Any]) -> ChatOperation:
+    """Neutral form of an OpenAI request; `fields` is its whole body, for those that the Struct does not know.
+
+    `max_completion_tokens` is the newer name of `max_tokens` and wins. Raises `invalid_request`.
+    """
+    unknown = {name: value for name, value in fields.items() if name not in KNOWN_FIELDS and value is not None}
+    for name, reason in UNSUPPORTED.items():
+        if unknown.pop(name, None):
+            raise PenstockError("invalid_request", f"{name} is not supported: {reason}", param=name)
     sampling: dict[str, Any] = {name: getattr(request, name) for name in Sampling.__struct_fields__}
     if request.max_completion_tokens is not None:
         sampling["max_tokens"] = request.max_completion_tokens
-    return ChatOperation(messages=request.messages, **sampling)
+    return ChatOperation(messages=request.messages, extra=unknown or None, **sampling)
+
+
+KNOWN_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__)
+
+
+def embeddings_operation(request: EmbeddingsRequest) -> EmbeddingsOperation:
+    """Neutral form of an OpenAI request: one text, several, or either as tokens. Raises `invalid_request`."""
+    given = request.input
+    inputs: list[Any] = [given] if isinstance(given, str) or isinstance(given[0], int) else given
+    kinds = {type(part) for part in (inputs[0] if isinstance(inputs[0], list) else inputs)}
+    if len(kinds) > 1 or len({type(part) for part in inputs}) > 1:
+        raise PenstockError("invalid_request", "input: texts and tokens cannot be mixed", param="input")
+    if len(inputs) > INPUTS_MAX:
+        raise PenstockError("invalid_request", f"input: at most {INPUTS_MAX} texts at once", param="input")
+    return EmbeddingsOperation(input=inputs, dimensions=request.dimensions)

@@ -4,11 +4,13 @@ A field `nats_url` is read from `PENSTOCK_NATS_URL`. Bounds are in the field's t
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args, get_origin
 
 import msgspec
 
 PREFIX = "PENSTOCK_"
+
+LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -30,7 +32,14 @@ def load(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
             try:
                 values[field.name] = msgspec.convert(environ[name], field.type, strict=False)
             except msgspec.ValidationError as error:
-                raise InvalidSettings(f"{name}: {error}") from error
+                raise InvalidSettings(f"{name}: {_problem(field.type, environ[name], error)}") from error
         elif field.required:
             raise InvalidSettings(f"{name} is not set")
     return kind(**values)
+
+
+def _problem(kind: object, value: str, error: msgspec.ValidationError) -> str:
+    """What is wrong with a value; a list of words is told, which msgspec keeps to itself."""
+    if get_origin(kind) is Literal:
+        return f"{value!r} is not one of {', '.join(get_args(kind))}"
+    return str(error)

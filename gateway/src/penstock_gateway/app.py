@@ -52,7 +52,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         }
     )
     observer = Observer(telemetry.meter)
-    problems = Problems(observer)
+    problems = Problems(observer, body_bytes_max=settings.body_bytes_max)
     desks: list[Desk] = []  # filled when the event loop runs
 
     @contextlib.asynccontextmanager

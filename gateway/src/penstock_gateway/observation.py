@@ -75,7 +75,9 @@ class Observer:
             self._tokens.add(stream.usage.output_tokens, {**labels, names.TOKEN_TYPE: "output"})
         if code is not None:
             trace.get_current_span().set_attribute(names.ERROR_TYPE, code)
-        log.info(
+        serious = code is not None and (ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR)
+        tell = log.warning if serious else log.info
+        tell(
             "gateway.request_ended",
             request_id=stream.request_id,
             route=resolution.entry.key,

@@ -34,8 +34,9 @@ log = structlog.get_logger("penstock.gateway")
 class Problems:
     """The app's exception handlers."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, *, body_bytes_max: int) -> None:
         self._observer = observer
+        self._body_bytes_max = body_bytes_max
 
     def penstock(self, request: Request[Any, Any, Any], error: PenstockError) -> Response[ErrorBody]:
         del request
@@ -43,7 +44,7 @@ class Problems:
         return respond(error.detail)
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
-        detail = translate(error, f"{request.method} {request.url.path}")
+        detail = translate(error, f"{request.method} {request.url.path}", self._body_bytes_max)
         self._observer.request_refused(detail.code)
         headers = {"allow": error.headers["allow"]} if error.headers and "allow" in error.headers else {}
         return respond(detail, headers)
@@ -68,7 +69,7 @@ def respond(detail: ErrorDetail, headers: dict[str, str] | None = None) -> Respo
     return Response(ErrorBody.of(detail), status_code=kind.status, headers=all_headers, media_type="application/json")
 
 
-def translate(error: HTTPException, asked: str) -> ErrorDetail:
+def translate(error: HTTPException, asked: str, body_bytes_max: int) -> ErrorDetail:
     """What a Litestar exception means in our words."""
     if isinstance(error, ValidationException):
         return _validation(error)
@@ -77,7 +78,7 @@ def translate(error: HTTPException, asked: str) -> ErrorDetail:
     if isinstance(error, MethodNotAllowedException):
         return ErrorDetail("method_not_allowed", f"{asked} is not allowed")
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
-        return ErrorDetail("request_too_large", "the request's body is too large")
+        return ErrorDetail("request_too_large", f"the request's body is larger than {body_bytes_max} bytes")
     if isinstance(error, ClientException):
         return ErrorDetail("invalid_request", "the request's body is not valid JSON")
     return ErrorDetail("internal_error", "internal error")

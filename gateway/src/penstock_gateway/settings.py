@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from penstock_contract.settings import LogLevel
+
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -11,12 +13,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     nats_url: str = "nats://127.0.0.1:4222"
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     # For the doors where `model` is optional; unset: the oldest ready route's first model of the type.
     default_chat_model: str | None = None
     default_embedding_model: str | None = None
     # Images travel inside the body; NATS must take the same size (`max_payload`).
-    body_bytes_max: Annotated[int, Meta(ge=1024)] = 4 * 1024 * 1024
+    body_bytes_max: Annotated[int, Meta(ge=1024)] = 7 * 1024 * 1024
     # What a client that reads slowly may have waiting; an answer is rarely larger. Beyond it, or after
     # `write_timeout_s` without reading anything, its connection is cut.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024

@@ -1,5 +1,8 @@
 """What the broker's connection promises, beside what only a real broker shows."""
 
+import asyncio
+import socket
+
 import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
@@ -58,3 +61,25 @@ async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> N
 
     assert error.value.code == "broker_unavailable"
     assert error.value.kind.retryable
+
+
+async def test_it_closes_though_it_never_started() -> None:
+    async with asyncio.timeout(1):
+        await Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test").close()
+
+
+async def test_it_closes_before_its_first_attempt() -> None:
+    made = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
+    await made.start(wait=False)
+    async with asyncio.timeout(1):
+        await made.close()
+
+
+async def test_it_closes_while_it_waits_for_a_broker_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        made = Connection(f"nats://127.0.0.1:{silent.getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
+        await made.start(wait=False)
+        accepted, _ = await asyncio.get_running_loop().run_in_executor(None, silent.accept)
+        with accepted:
+            async with asyncio.timeout(1):
+                await made.close()

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta, Struct
 
-from penstock_contract.settings import InvalidSettings, load
+from penstock_contract.settings import InvalidSettings, LogLevel, load
 
 
 class Example(Struct, frozen=True, kw_only=True):
@@ -14,6 +14,7 @@ class Example(Struct, frozen=True, kw_only=True):
     grace_s: Annotated[float, Meta(gt=0)] = 1.5
     model: str | None = None
     verbose: bool = False
+    log_level: LogLevel = "INFO"
 
 
 def test_a_field_is_read_from_its_variable() -> None:
@@ -61,3 +62,10 @@ def test_what_is_missing_or_wrong_is_named(environ: dict[str, str], variable: st
         load(Example, environ)
 
     assert str(error.value).startswith(variable)
+
+
+def test_a_word_that_is_none_of_the_allowed_is_told_with_them() -> None:
+    with pytest.raises(InvalidSettings) as error:
+        load(Example, {"PENSTOCK_ROUTE": "main", "PENSTOCK_LOG_LEVEL": "banana"})
+
+    assert str(error.value) == "PENSTOCK_LOG_LEVEL: 'banana' is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL"

@@ -39,15 +39,15 @@ TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
 
 @pytest.mark.parametrize(("error", "code"), TRANSLATIONS.values(), ids=TRANSLATIONS)
 def test_what_litestar_raises_has_our_code_and_none_of_its_words(error: HTTPException, code: ErrorCode) -> None:
-    detail = translate(error, "POST /v1/x")
+    detail = translate(error, "POST /v1/x", 1000)
 
     assert detail.code == code
     assert "secret" not in detail.message
 
 
 def test_a_path_or_method_that_does_not_exist_is_named() -> None:
-    assert translate(NotFoundException(), "GET /v2").message == "there is nothing at GET /v2"
-    assert translate(MethodNotAllowedException(), "GET /v1/x").message == "GET /v1/x is not allowed"
+    assert translate(NotFoundException(), "GET /v2", 1000).message == "there is nothing at GET /v2"
+    assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
 
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
@@ -82,7 +82,7 @@ def client() -> Iterator[TestClient[Any]]:
             raise PenstockError("queue_full", "words", retry_after_s=2)
         return {}
 
-    problems = Problems(Observer(NoOpMeterProvider().get_meter("test")))
+    problems = Problems(Observer(NoOpMeterProvider().get_meter("test")), body_bytes_max=1000)
     with create_test_client(
         [handler],
         exception_handlers={

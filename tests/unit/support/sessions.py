@@ -18,6 +18,7 @@ from penstock_contract.telemetry.setup import configure
 from penstock_worker.fake_provider import Act, FakeProvider
 from penstock_worker.observation import Observer
 from penstock_worker.outgoing import OutgoingStream
+from penstock_worker.routing import Health
 from penstock_worker.session import Session, Target
 
 PROMPT = "tell me"
@@ -118,6 +119,7 @@ class Stage:
             clock=LoopClock(),
             draw=lambda: draw,
             observer=Observer(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
+            health=Health(),
         )
         self.task = asyncio.create_task(self.session.run())
 

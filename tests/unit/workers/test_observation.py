@@ -14,9 +14,12 @@ from unit.support.sessions import Broker, delivery, request
 from penstock_contract.clock import ManualClock
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import Finished, UsageReported
+from penstock_contract.route import ProviderSpec
 from penstock_contract.telemetry import names
 from penstock_contract.telemetry.setup import Telemetry
 from penstock_worker.observation import Observer
+
+PROVIDER = ProviderSpec(name="main", type="OpenAI", base_url="https://api.example.com/v1")
 
 
 class Collected:
@@ -60,7 +63,7 @@ def call(
     usage: UsageReported | None = None,
     finished: Finished | None = None,
 ) -> ReadableSpan:
-    with collected.observer.call(request(), "openai", "api.example.com", model, label) as observation:
+    with collected.observer.call(request(), PROVIDER, "openai", model, label) as observation:
         collected.clock.advance(0.5)
         observation.first_event()
         collected.clock.advance(1.5)

@@ -7,7 +7,7 @@ import pytest
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.route import ProviderSpec
-from penstock_worker.routing import AFTER, RETRY_AFTER_MAX_S, Next, after, order, pause_s
+from penstock_worker.routing import AFTER, RETRY_AFTER_MAX_S, Candidates, Health, Verdict, order, pause_s
 
 
 def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:
@@ -60,9 +60,10 @@ def test_one_provider_is_the_whole_order() -> None:
     assert names([provider("a")], 0.999) == "a"
 
 
-SAME_PROVIDER = {"provider_rate_limited", "provider_unavailable", "provider_stream_broken"}
-NEXT_PROVIDER = {
+AGAIN_LATER = {"provider_rate_limited", "provider_unavailable", "provider_stream_broken"}
+NOT_AGAIN = {
     "provider_auth_failed",
+    "provider_quota_exhausted",
     "provider_model_not_found",
     "first_token_timeout",
     "unsupported_by_provider",
@@ -70,46 +71,114 @@ NEXT_PROVIDER = {
 }
 
 
+def failed(code: ErrorCode = "provider_unavailable", retry_after_s: float | None = None) -> ErrorDetail:
+    return ErrorDetail(code, "words", None, retry_after_s)
+
+
+def candidates(*names_: str, retries: int = 2) -> Candidates:
+    return Candidates([provider(name) for name in names_], retries, draws(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0))
+
+
 @pytest.mark.parametrize("code", get_args(ErrorCode))
-def test_a_failure_calls_for_the_same_provider_or_the_next_or_for_nobody(code: ErrorCode) -> None:
+def test_a_failure_calls_for_another_try_later_or_for_somebody_else_or_for_nobody(code: ErrorCode) -> None:
     expected = (
-        Next.SAME_PROVIDER if code in SAME_PROVIDER else Next.NEXT_PROVIDER if code in NEXT_PROVIDER else Next.GIVE_UP
+        Verdict.AGAIN_LATER if code in AGAIN_LATER else Verdict.NOT_AGAIN if code in NOT_AGAIN else Verdict.GIVE_UP
     )
 
-    assert after(ErrorDetail(code, "words"), tries=1, retries=2) is expected
+    assert candidates("a").failed(provider("a"), failed(code), 0.0) is expected
 
 
 def test_the_table_names_only_codes_that_exist() -> None:
     assert set(AFTER) <= set(get_args(ErrorCode))
 
 
-@pytest.mark.parametrize(
-    ("tries", "retries", "decision"),
-    [
-        (1, 0, Next.NEXT_PROVIDER),
-        (1, 1, Next.SAME_PROVIDER),
-        (2, 1, Next.NEXT_PROVIDER),
-        (2, 2, Next.SAME_PROVIDER),
-        (3, 2, Next.NEXT_PROVIDER),
-    ],
-)
-def test_the_same_provider_is_tried_again_as_often_as_the_route_says(tries: int, retries: int, decision: Next) -> None:
-    assert after(ErrorDetail("provider_unavailable", "words"), tries, retries) is decision
+def test_the_next_provider_is_tried_at_once_and_the_first_again_when_its_pause_is_over() -> None:
+    left = candidates("a", "b")
+    tried: list[tuple[str, float]] = []
+    now = 0.0
+    while (choice := left.next(now)) is not None:
+        now += choice.wait_s
+        tried.append((choice.provider.name, round(now, 3)))
+        left.failed(choice.provider, failed(), now)
+
+    assert tried == [("a", 0.0), ("b", 0.0), ("a", 0.25), ("b", 0.25), ("a", 0.75), ("b", 0.75)]
+
+
+def test_a_provider_that_names_a_pause_is_not_waited_for_while_another_is_left() -> None:
+    left = candidates("a", "b")
+    left.failed(provider("a"), failed("provider_rate_limited", 7.0), 0.0)
+
+    choice = left.next(0.0)
+    assert choice is not None
+    assert (choice.provider.name, choice.wait_s) == ("b", 0.0)
+
+
+def test_a_provider_that_may_be_tried_again_at_once_still_lets_the_others_go_first() -> None:
+    left = candidates("a", "b")
+    left.failed(provider("a"), failed("provider_rate_limited", 0.0), 0.0)
+
+    choice = left.next(0.0)
+    assert choice is not None
+    assert choice.provider.name == "b"
+
+
+@pytest.mark.parametrize(("retries", "calls"), [(0, 1), (1, 2), (2, 3)])
+def test_a_provider_is_tried_again_as_often_as_the_route_says(retries: int, calls: int) -> None:
+    left, count, now = candidates("a", retries=retries), 0, 0.0
+    while (choice := left.next(now)) is not None:
+        now += choice.wait_s
+        count += 1
+        left.failed(choice.provider, failed(), now)
+
+    assert count == calls
 
 
 @pytest.mark.parametrize(
-    ("retry_after_s", "decision"),
+    ("retry_after_s", "verdict"),
     [
-        (None, Next.SAME_PROVIDER),
-        (0.0, Next.SAME_PROVIDER),
-        (RETRY_AFTER_MAX_S, Next.SAME_PROVIDER),
-        (RETRY_AFTER_MAX_S + 0.1, Next.NEXT_PROVIDER),
+        (None, Verdict.AGAIN_LATER),
+        (0.0, Verdict.AGAIN_LATER),
+        (RETRY_AFTER_MAX_S, Verdict.AGAIN_LATER),
+        (RETRY_AFTER_MAX_S + 0.1, Verdict.NOT_AGAIN),
     ],
 )
-def test_a_provider_that_asks_for_a_long_pause_is_not_waited_for(retry_after_s: float | None, decision: Next) -> None:
-    error = ErrorDetail("provider_rate_limited", "words", None, retry_after_s)
+def test_a_provider_that_asks_for_a_long_pause_is_not_waited_for(retry_after_s: float | None, verdict: Verdict) -> None:
+    assert candidates("a").failed(provider("a"), failed("provider_rate_limited", retry_after_s), 0.0) is verdict
 
-    assert after(error, tries=1, retries=2) is decision
+
+def test_a_provider_that_failed_is_asked_last_until_it_has_cooled_down() -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    health.failed(both[0], failed(), 100.0)
+
+    assert [one.name for one in health.order(both, 104.9)] == ["b", "a"]
+    assert [one.name for one in health.order(both, 105.0)] == ["a", "b"]
+
+
+def test_one_request_alone_finds_out_whether_a_provider_is_well_again() -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    health.failed(both[0], failed(), 0.0)
+    health.trying(both[0], 5.0)
+
+    assert [one.name for one in health.order(both, 5.0)] == ["b", "a"]
+    health.succeeded(both[0])
+    assert [one.name for one in health.order(both, 5.0)] == ["a", "b"]
+
+
+def test_cooling_lasts_longer_each_time_up_to_a_bound() -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    lasted = []
+    for _ in range(6):
+        health.failed(both[0], failed(), 0.0)
+        lasted.append(next(second for second in range(100) if health.order(both, float(second)) == both))
+
+    assert lasted == [5, 10, 20, 40, 60, 60]
+
+
+def test_a_request_that_a_provider_cannot_serve_says_nothing_about_its_health() -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    health.failed(both[0], failed("context_length_exceeded"), 0.0)
+
+    assert health.order(both, 0.0) == both
 
 
 @pytest.mark.parametrize("retry_after_s", [0.0, 0.3, 8.0])

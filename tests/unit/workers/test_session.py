@@ -195,13 +195,21 @@ async def test_the_next_provider_is_tried_when_one_cannot_serve() -> None:
 
 
 @virtual_time
-async def test_the_same_provider_is_tried_again_after_growing_pauses_and_then_the_next() -> None:
-    stage = Stage((error("provider_unavailable"),), (answer,), retries=2, draw=0.0)
+async def test_the_next_provider_is_tried_at_once() -> None:
+    stage = Stage((error("provider_unavailable"),), (answer,), draw=0.0)
+    await stage.task
+
+    assert stage.providers[0].opened_at == stage.providers[1].opened_at
+    assert stage.events[1] == Started("b", "asked-for")
+
+
+@virtual_time
+async def test_the_only_provider_is_tried_again_after_growing_pauses() -> None:
+    stage = Stage((error("provider_unavailable"),), retries=2, draw=0.0)
     await stage.task
 
     first, second, third = stage.providers[0].opened_at
     assert (second - first, third - second) == (pytest.approx(0.125), pytest.approx(0.25))
-    assert stage.events[1] == Started("b", "asked-for")
 
 
 @virtual_time

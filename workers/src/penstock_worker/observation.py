@@ -5,6 +5,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import structlog
 from opentelemetry.trace import Span, SpanKind, StatusCode
@@ -14,6 +15,7 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Finished, UsageReported
 from penstock_contract.requests import ChatOperation, InferenceRequest
+from penstock_contract.route import ProviderSpec
 from penstock_contract.telemetry import names
 from penstock_contract.telemetry.propagation import context_of, headers_of
 from penstock_contract.telemetry.setup import Telemetry
@@ -24,11 +26,14 @@ log = structlog.get_logger("penstock.worker")
 class CallObservation:
     """One call to a provider; `headers` carry the trace to it."""
 
-    def __init__(self, observer: "Observer", span: Span, labels: dict[str, str], request_id: str) -> None:
+    def __init__(
+        self, observer: "Observer", span: Span, labels: dict[str, str], *, request_id: str, provider: str
+    ) -> None:
         self._observer = observer
         self._span = span
         self._labels = labels
         self._request_id = request_id
+        self._provider = provider
         self._began = observer.clock.monotonic()
         self._first_s: float | None = None
         self.headers = headers_of(span)
@@ -53,10 +58,12 @@ class CallObservation:
             self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
             self._observer.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
             self._observer.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
-        log.info(
+        tell = log.info if error is None else log.warning
+        tell(
             "worker.call_ended",
             request_id=self._request_id,
-            provider=self._labels[names.PROVIDER],
+            provider=self._provider,
+            type=self._labels[names.PROVIDER],
             model=self._labels[names.REQUEST_MODEL],
             code=code,
             first_event_s=None if self._first_s is None else round(self._first_s, 4),
@@ -118,9 +125,13 @@ class Observer:
 
     @contextlib.contextmanager
     def call(
-        self, request: InferenceRequest, provider_name: str, server: str, model: str, model_label: str
+        self, request: InferenceRequest, provider: ProviderSpec, provider_name: str, model: str, model_label: str
     ) -> Iterator[CallObservation]:
-        """`model` is what the provider is asked for, perhaps a client's word; `model_label` is from the catalogue."""
+        """`model` is what the provider is asked for, perhaps a client's word; `model_label` is from the catalogue.
+
+        `provider_name` is OpenTelemetry's word for the provider's kind.
+        """
+        server = urlsplit(provider.base_url or "").hostname or ""
         operation = "chat" if isinstance(request.operation, ChatOperation) else "embeddings"
         attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
         labels = {**attributes, names.REQUEST_MODEL: model_label}
@@ -131,4 +142,4 @@ class Observer:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            yield CallObservation(self, span, labels, request.id)
+            yield CallObservation(self, span, labels, request_id=request.id, provider=provider.name)

@@ -1,11 +1,14 @@
 """Which provider next, and after which failure: pure decisions, made before the first event only.
 
-Providers of the lowest priority number first; within a priority a weighted draw decides the order, so that the
-others of the tier are its first fallbacks.
+Providers of the lowest priority number first; within a priority a weighted draw decides the order. A failure that may
+pass sends the request to the next provider at once; a provider is tried again only after its pause, when no other is
+left to try before. One that failed lately is asked last, until a single request has found it well again.
 """
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+
+from msgspec import Struct
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.route import ProviderSpec
@@ -13,26 +16,34 @@ from penstock_contract.route import ProviderSpec
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 4.0
 RETRY_AFTER_MAX_S = 8.0
-"""A provider that asks for a longer pause is not waited for: the next one is tried, or the client is told."""
+"""A provider that asks for a longer pause is not waited for: another one is tried, or the client is told."""
+COOLING_FIRST_S = 5.0
+COOLING_MAX_S = 60.0
+PROBE_S = 30.0
+"""How long one request may find out whether a provider is well again, before another one may."""
 
 
-class Next(Enum):
-    SAME_PROVIDER = "same provider"
-    NEXT_PROVIDER = "next provider"
+class Verdict(Enum):
+    AGAIN_LATER = "again later"
+    NOT_AGAIN = "not again"
     GIVE_UP = "give up"
 
 
-AFTER: dict[ErrorCode, Next] = {
-    "provider_rate_limited": Next.SAME_PROVIDER,
-    "provider_unavailable": Next.SAME_PROVIDER,
-    "provider_stream_broken": Next.SAME_PROVIDER,
-    "provider_auth_failed": Next.NEXT_PROVIDER,
-    "provider_model_not_found": Next.NEXT_PROVIDER,
-    "first_token_timeout": Next.NEXT_PROVIDER,
-    "unsupported_by_provider": Next.NEXT_PROVIDER,
-    "context_length_exceeded": Next.NEXT_PROVIDER,
+AFTER: dict[ErrorCode, Verdict] = {
+    "provider_rate_limited": Verdict.AGAIN_LATER,
+    "provider_unavailable": Verdict.AGAIN_LATER,
+    "provider_stream_broken": Verdict.AGAIN_LATER,
+    "provider_auth_failed": Verdict.NOT_AGAIN,
+    "provider_quota_exhausted": Verdict.NOT_AGAIN,
+    "provider_model_not_found": Verdict.NOT_AGAIN,
+    "first_token_timeout": Verdict.NOT_AGAIN,
+    "unsupported_by_provider": Verdict.NOT_AGAIN,
+    "context_length_exceeded": Verdict.NOT_AGAIN,
 }
-"""What a failure before the first event calls for; what is not listed would fail the same way everywhere."""
+"""What a failure before the first event means for its provider. What is not listed would fail the same everywhere."""
+
+COOLING: frozenset[ErrorCode] = frozenset(AFTER) - {"unsupported_by_provider", "context_length_exceeded"}
+"""Failures that the next request would see too: they are the provider's state, not this request's."""
 
 
 def order(providers: Sequence[ProviderSpec], draw: Callable[[], float]) -> list[ProviderSpec]:
@@ -51,17 +62,78 @@ def order(providers: Sequence[ProviderSpec], draw: Callable[[], float]) -> list[
     return ordered
 
 
-def after(error: ErrorDetail, tries: int, retries: int) -> Next:
-    """What to do when try number `tries` (from 1) of a provider failed with `error`."""
-    decision = AFTER.get(error.code, Next.GIVE_UP)
-    if decision is Next.SAME_PROVIDER and (tries > retries or (error.retry_after_s or 0) > RETRY_AFTER_MAX_S):
-        return Next.NEXT_PROVIDER
-    return decision
-
-
 def pause_s(error: ErrorDetail, tries: int, draw: Callable[[], float]) -> float:
     """How long to wait before the same provider is tried again: what it asked for, else exponential with jitter."""
     if error.retry_after_s is not None:
         return error.retry_after_s
     ceiling = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** (tries - 1))
     return float(ceiling * (0.5 + draw() / 2))
+
+
+class Choice(Struct, frozen=True):
+    """Try `provider` after `wait_s`."""
+
+    provider: ProviderSpec
+    wait_s: float
+
+
+class Candidates:
+    """The providers that one request may still try; `retries` counts further tries of each. Times are in seconds."""
+
+    def __init__(self, ordered: Sequence[ProviderSpec], retries: int, draw: Callable[[], float]) -> None:
+        self._left = list(ordered)
+        self._retries = retries
+        self._draw = draw
+        self._tries: dict[str, int] = {}
+        self._ready_at: dict[str, float] = {}
+
+    def next(self, now: float) -> Choice | None:
+        """Whoever can be tried soonest, of these the least tried, of these the first; None when nobody is left."""
+        if not self._left:
+            return None
+        provider = min(self._left, key=lambda left: (self._wait_s(left, now), self._tries.get(left.name, 0)))
+        return Choice(provider, self._wait_s(provider, now))
+
+    def failed(self, provider: ProviderSpec, error: ErrorDetail, now: float) -> Verdict:
+        """Take note of a failed try; after `GIVE_UP` there is no sense in trying anybody."""
+        verdict = AFTER.get(error.code, Verdict.GIVE_UP)
+        tries = self._tries[provider.name] = self._tries.get(provider.name, 0) + 1
+        pause = pause_s(error, tries, self._draw)
+        if verdict is Verdict.AGAIN_LATER and (tries > self._retries or pause > RETRY_AFTER_MAX_S):
+            verdict = Verdict.NOT_AGAIN
+        if verdict is Verdict.AGAIN_LATER:
+            self._ready_at[provider.name] = now + pause
+        else:
+            self._left.remove(provider)
+        return verdict
+
+    def _wait_s(self, provider: ProviderSpec, now: float) -> float:
+        return max(0.0, self._ready_at.get(provider.name, 0.0) - now)
+
+
+class Health:
+    """What a worker remembers of its providers between requests."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, int] = {}
+        self._cool_until: dict[str, float] = {}
+
+    def order(self, ordered: Sequence[ProviderSpec], now: float) -> list[ProviderSpec]:
+        """The same order, with those that are cooling down last."""
+        return sorted(ordered, key=lambda provider: now < self._cool_until.get(provider.name, now))
+
+    def trying(self, provider: ProviderSpec, now: float) -> None:
+        """A provider that has cooled down is probed by this request alone."""
+        if provider.name in self._failures:
+            self._cool_until[provider.name] = max(self._cool_until[provider.name], now + PROBE_S)
+
+    def failed(self, provider: ProviderSpec, error: ErrorDetail, now: float) -> None:
+        if error.code not in COOLING:
+            return
+        failures = self._failures[provider.name] = self._failures.get(provider.name, 0) + 1
+        cooling = error.retry_after_s or COOLING_FIRST_S * 2.0 ** (failures - 1)
+        self._cool_until[provider.name] = now + min(COOLING_MAX_S, cooling)
+
+    def succeeded(self, provider: ProviderSpec) -> None:
+        self._failures.pop(provider.name, None)
+        self._cool_until.pop(provider.name, None)

@@ -10,7 +10,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from urllib.parse import urlsplit
 
 import structlog
 from msgspec import Struct
@@ -109,6 +108,7 @@ class Session:
         clock: Clock,
         draw: Callable[[], float],
         observer: Observer,
+        health: routing.Health,
     ) -> None:
         self.request = request
         self.stream = stream
@@ -120,6 +120,7 @@ class Session:
         self._clock = clock
         self._draw = draw
         self._observer = observer
+        self._health = health
         self._attempt: Attempt | None = None
         self._call: Call | None = None
 
@@ -166,39 +167,36 @@ class Session:
 
     async def _serve(self) -> None:
         error = PenstockError("provider_unavailable", "no provider is configured")
-        for spec in routing.order([target.spec for target in self._targets.values()], self._draw):
-            tries = 0
-            while True:
-                tries += 1
-                try:
-                    await self._try(self._targets[spec.name])
-                except ConnectionStale:
-                    tries -= 1
-                    continue
-                except PenstockError as failed:
-                    error = failed
-                else:
-                    return
-                decision = routing.after(error.detail, tries, self._spec.routing.retries)
-                pause_s = routing.pause_s(error.detail, tries, self._draw)
-                if decision is routing.Next.GIVE_UP:
-                    raise error
-                if decision is routing.Next.NEXT_PROVIDER or self._left_s() <= pause_s:
+        ordered = routing.order([target.spec for target in self._targets.values()], self._draw)
+        ordered = self._health.order(ordered, self._clock.monotonic())
+        candidates = routing.Candidates(ordered, self._spec.routing.retries, self._draw)
+        while (choice := candidates.next(self._clock.monotonic())) is not None and choice.wait_s < self._left_s():
+            await asyncio.sleep(choice.wait_s)
+            self._health.trying(choice.provider, self._clock.monotonic())
+            try:
+                await self._try(self._targets[choice.provider.name])
+            except ConnectionStale:
+                continue
+            except PenstockError as failed:
+                error = failed
+                self._health.failed(choice.provider, error.detail, self._clock.monotonic())
+                if candidates.failed(choice.provider, error.detail, self._clock.monotonic()) is routing.Verdict.GIVE_UP:
                     break
-                await asyncio.sleep(pause_s)
+            else:
+                return
         raise error
 
     async def _try(self, target: Target) -> None:
         async with self._place(target):
             model = target.spec.model or self.request.model
             attempt = self._attempt = Attempt(self.stream, target, model)
-            server = urlsplit(target.spec.base_url or "").hostname or ""
-            provider = target.provider.provider_name
+            provider_name = target.provider.provider_name
             configured = target.spec.model or any(claim.name == model for claim in self._spec.models)
             label = model if configured else WILDCARD
-            with self._observer.call(self.request, provider, server, model, label) as observation:
+            with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
                 try:
                     await self._first_event(target, model, attempt, observation)
+                    self._health.succeeded(target.spec)
                     self.waiting_for_ack = False
                     await self._delivery.ack()
                     # Shielded: a cancelled `done` would look like an answer that is whole, and its call go on.

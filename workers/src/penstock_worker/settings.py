@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from penstock_contract.settings import LogLevel
+
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
     """`namespace` and `route` name the ModelRoute that this worker serves."""
@@ -11,7 +13,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     namespace: str
     route: str
     nats_url: str = "nats://127.0.0.1:4222"
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     # Longer than the longest request: a worker that drains must not cut a stream.
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
     # How long the frames of an ended stream stay for a gateway that missed its last ones.

@@ -28,6 +28,7 @@ from penstock_worker import VERSION, targets
 from penstock_worker.observation import Observer
 from penstock_worker.outbox import Outbox
 from penstock_worker.outgoing import OutgoingStream
+from penstock_worker.routing import Health
 from penstock_worker.session import Session, Target
 from penstock_worker.settings import WorkerSettings
 
@@ -63,6 +64,7 @@ class Worker:
         self._route = (settings.namespace, settings.route)
         self._entry: CatalogueEntry | None = None
         self._targets: list[Target] = []
+        self._health = Health()
         self._sessions: dict[int, tuple[Session, asyncio.Task[None]]] = {}
         self._ended: OrderedDict[int, tuple[float, OutgoingStream]] = OrderedDict()
         self._gateways: dict[str, float] = {}
@@ -137,6 +139,7 @@ class Worker:
         if key != subjects.catalogue_key(*self._route) or (self._entry is not None and entry == self._entry):
             return
         previous, self._entry = self._targets, entry
+        self._health = Health()
         self._targets = targets.build(entry.spec, self._environ) if entry is not None else []
         for target in previous:
             target.provider.close()
@@ -185,6 +188,7 @@ class Worker:
             clock=self._clock,
             draw=self._draw,
             observer=self._observer,
+            health=self._health,
         )
 
     async def _serve(self, session: Session) -> None:

@@ -24,6 +24,7 @@ Callback = Callable[[str, bytes], None]
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 5
 PING_OUTSTANDING_MAX = 2
+CLOSE_S = 5.0
 PENDING_BYTES_MAX = 8 * 1024 * 1024
 
 log = structlog.get_logger("penstock.broker")
@@ -64,17 +65,24 @@ class Connection:
             await self._connecting
 
     async def close(self) -> None:
+        """At any time, also before `start` or while it connects; takes at most about `CLOSE_S`."""
         self._closing = True
-        for task in (*self._tasks, self._connecting):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        with contextlib.suppress(Error, OSError):
-            if self._client.is_connected:
-                # Twice: nats-py writes the first PING ahead of what is still pending (research: flush.py).
-                await self._client.flush(timeout=2)
-                await self._client.flush(timeout=2)
+        tasks = [*self._tasks, *([] if self._connecting is None else [self._connecting])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_S)
+        with contextlib.suppress(Error, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._close_client()
+
+    async def _close_client(self) -> None:
+        if self._client.is_connected:
+            # Twice: nats-py writes the first PING ahead of what is still pending (research: flush.py).
+            await self._client.flush(timeout=2)
+            await self._client.flush(timeout=2)
+        # nats-py 2.16 asserts that connect got as far as its first attempt; before that it holds nothing to close.
+        with contextlib.suppress(AssertionError):
             await self._client.close()
 
     async def publish(self, subject: str, data: bytes) -> None:

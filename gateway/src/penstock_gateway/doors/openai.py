@@ -3,12 +3,13 @@
 import time
 from typing import Any
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import JSONBody
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
-from penstock_contract.requests import ChatCompletionRequest, EmbeddingsOperation, EmbeddingsRequest, chat_operation
+from penstock_contract.requests import ChatCompletionRequest, EmbeddingsRequest, chat_operation, embeddings_operation
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 from penstock_gateway.desk import Desk, HttpRequest
 from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS, ChatCompletionOperation
@@ -29,7 +30,7 @@ async def chat_completions(data: JSONBody[ChatCompletionRequest], request: HttpR
     request_id = request_id_of(request.scope)
     completion_id = f"chatcmpl-{request_id.removeprefix('req_')}"
     created = int(time.time())
-    operation = chat_operation(data)
+    operation = chat_operation(data, msgspec.json.decode(await request.body()))
     if data.stream:
         include_usage = data.stream_options is not None and data.stream_options.include_usage
         renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=include_usage)
@@ -43,12 +44,11 @@ async def chat_completions(data: JSONBody[ChatCompletionRequest], request: HttpR
 async def embeddings(data: JSONBody[EmbeddingsRequest], request: HttpRequest, desk: Desk) -> EmbeddingsResponse:
     """Embedding vectors of one text or several."""
     resolution = desk.catalogue.resolve(data.model, "Embedding")
-    texts = [data.input] if isinstance(data.input, str) else data.input
-    operation = EmbeddingsOperation(input=texts, dimensions=data.dimensions)
+    operation = embeddings_operation(data)
     collector = EmbeddingsCollector(data.model)
     await desk.dispatcher.collect(resolution, operation, collector, request_id_of(request.scope), request.receive)
     response = collector.response(data.encoding_format)
-    if len(response.data) != len(texts):
+    if len(response.data) != len(operation.input):
         raise PenstockError("provider_stream_broken", "the provider answered with too few vectors")
     return response
 

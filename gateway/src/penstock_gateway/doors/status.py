@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import version
 
-from litestar import Response, get
+from litestar import Response, get, route
 
 from penstock_contract.responses import Health, Readiness
 from penstock_gateway.desk import Desk
@@ -11,13 +11,13 @@ from penstock_gateway.desk import Desk
 RUNTIME = f"penstock/{version('penstock-gateway')} python/{platform.python_version()}"
 
 
-@get("/health", sync_to_thread=False)
+@route("/health", http_method=["GET", "HEAD"], sync_to_thread=False)
 def health() -> Health:
     """Alive: the process answers."""
     return Health("ok", RUNTIME)
 
 
-@get("/ready", sync_to_thread=False)
+@route("/ready", http_method=["GET", "HEAD"], sync_to_thread=False)
 def ready(desk: Desk) -> Response[Readiness]:
     """Ready: requests can be served; 503 with the reason if not."""
     if not desk.connection.connected:

@@ -1,17 +1,23 @@
 """What a provider's adapter must offer, and what all HTTP providers have in common."""
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
+from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.events import Event
-from penstock_contract.requests import Operation
+from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import ProviderSpec
+
+REQUEST_FIELDS = frozenset(ChatOperation.__struct_fields__) | {"model", "max_completion_tokens", "input", "dimensions"}
+FIELD_PATH = re.compile(r"[a-z_]{1,32}(\[[0-9]{1,5}\]|\.[a-z_]{1,32}){0,8}")
 
 
 class HttpRequest(Struct, frozen=True):
@@ -67,6 +73,7 @@ MESSAGES: dict[ErrorCode, str] = {
     "provider_rejected": "the provider rejected the request as invalid",
     "provider_auth_failed": "the provider refused our credentials",
     "provider_model_not_found": "the provider does not have this model",
+    "provider_quota_exhausted": "our account with the provider is empty",
     "provider_rate_limited": "the provider's rate limit is reached",
     "provider_unavailable": "the provider is not available",
     "context_length_exceeded": "the request is longer than the model's context",
@@ -79,6 +86,7 @@ KNOWN_CODES: dict[str, ErrorCode] = {
     "context_length_exceeded": "context_length_exceeded",
     "content_filter": "content_policy_violation",
     "content_policy_violation": "content_policy_violation",
+    "insufficient_quota": "provider_quota_exhausted",
 }
 """The provider error codes that say more than the status does."""
 
@@ -91,11 +99,39 @@ def failure(code: ErrorCode, *, retry_after_s: float | None = None, status: int 
 def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> PenstockError:
     """What a provider's unsuccessful response means; `headers` have lower-case names."""
     code = STATUS_CODES.get(status, "provider_unavailable")
-    if code == "provider_rejected":
-        for known, meaning in KNOWN_CODES.items():
-            if f'"{known}"'.encode() in body:
-                code = meaning
-    return failure(code, retry_after_s=retry_after_s(headers), status=status)
+    if code not in {"provider_rejected", "provider_rate_limited"}:
+        return failure(code, retry_after_s=retry_after_s(headers), status=status)
+    said = _said(body)
+    code = KNOWN_CODES.get(said.code or "", KNOWN_CODES.get(said.type or "", code))
+    if code == "provider_rejected" and (param := _own_field(said.param)) is not None:
+        return PenstockError(code, f"{MESSAGES[code]} (HTTP {status}, {param})", param=param)
+    # A Retry-After is for who should come back; an empty account is not filled by waiting.
+    wait_s = retry_after_s(headers) if code == "provider_rate_limited" else None
+    return failure(code, retry_after_s=wait_s, status=status)
+
+
+class _Said(Struct):
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+
+
+class _ErrorAnswer(Struct):
+    error: _Said
+
+
+def _said(body: bytes) -> _Said:
+    try:
+        return msgspec.json.decode(body, type=_ErrorAnswer).error
+    except UNREADABLE:
+        return _Said()
+
+
+def _own_field(param: str | None) -> str | None:
+    """The field that the provider found wrong, if it is one of the request's own: nothing else it says is repeated."""
+    if param is None or not FIELD_PATH.fullmatch(param):
+        return None
+    return param if re.split(r"[.\[]", param, maxsplit=1)[0] in REQUEST_FIELDS else None
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

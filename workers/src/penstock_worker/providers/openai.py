@@ -112,6 +112,8 @@ class OpenAIAdapter:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         body: dict[str, Any] = {"model": model, **msgspec.to_builtins(operation)}
         del body["type"]
+        # First, so that nothing of ours can be overridden by a field that we do not know.
+        body = {**body.pop("extra", {}), **body}
         if isinstance(operation, EmbeddingsOperation):
             return HttpRequest("/embeddings", headers, msgspec.json.encode(body))
         host = urlsplit(spec.base_url or self.default_base_url).hostname or ""
