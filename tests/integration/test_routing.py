@@ -51,7 +51,7 @@ async def test_a_retry_without_a_wish_backs_off(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("trouble", [status(500), status(429, {"retry-after-ms": "1"}), refuse])
-async def test_retries_to_one_provider_are_counted_and_then_the_next_is_asked(stack: Stack, trouble: Answer) -> None:
+async def test_a_provider_in_trouble_is_left_for_the_next_one_at_once(stack: Stack, trouble: Answer) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("second", second.base_url, priority=7), provider("main", stack.main.base_url, priority=1)],
@@ -60,8 +60,31 @@ async def test_retries_to_one_provider_are_counted_and_then_the_next_is_asked(st
     stack.main.answers(trouble)
     second.answers(say("from the second"))
     assert await ask(stack) == "from the second"
-    assert (len(stack.main.calls), len(second.calls)) == (2, 1)
+    assert (len(stack.main.calls), len(second.calls)) == (1, 1)
     assert stack.main.calls[0].body == second.calls[0].body
+
+
+async def test_providers_that_are_all_in_trouble_take_turns_as_often_as_the_route_says(stack: Stack) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url, priority=1), provider("second", second.base_url, priority=7)],
+        routing={"retries": 1},
+    )
+    stack.main.answers(status(500))
+    second.answers(status(500))
+    error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
+    assert (len(stack.main.calls), len(second.calls)) == (2, 2)
+
+
+async def test_a_provider_that_failed_is_asked_last_by_the_next_request(stack: Stack) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url, priority=1), provider("second", second.base_url, priority=7)],
+    )
+    stack.main.answers(status(500))
+    second.answers(say("from the second"))
+    assert [await ask(stack) for _ in range(3)] == ["from the second"] * 3
+    assert (len(stack.main.calls), len(second.calls)) == (1, 3)
 
 
 @pytest.mark.parametrize(

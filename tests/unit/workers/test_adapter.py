@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import msgspec
 import pytest
 
 from penstock_contract.errors import ErrorCode
@@ -101,3 +102,26 @@ def test_a_retry_after_may_be_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
 
     assert retry_after_s({"retry-after": date}) == pytest.approx(100, abs=5)
+
+
+def test_an_empty_account_is_not_a_rate_limit() -> None:
+    body = b'{"error":{"message":"no money","type":"insufficient_quota","code":"insufficient_quota"}}'
+    error = failure_of_status(429, {"retry-after": "20"}, body)
+
+    assert (error.code, error.detail.retry_after_s) == ("provider_quota_exhausted", None)
+
+
+@pytest.mark.parametrize("param", ["max_tokens", "messages[0].content", "tools[3].function.name"])
+def test_a_field_of_the_request_that_the_provider_refused_is_named(param: str) -> None:
+    body = msgspec.json.encode({"error": {"message": "secret words", "param": param}})
+    error = failure_of_status(400, {}, body)
+
+    assert error.detail.param == param
+    assert "secret words" not in error.detail.message
+
+
+@pytest.mark.parametrize("param", ["sk-secret", "other", "messages in the prompt", "messages.A", 7, None])
+def test_nothing_else_that_a_provider_names_is_repeated(param: object) -> None:
+    error = failure_of_status(400, {}, msgspec.json.encode({"error": {"param": param}}))
+
+    assert (error.detail.param, str(error)) == (None, "the provider rejected the request as invalid (HTTP 400)")
