@@ -65,7 +65,7 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
 
 
 class RoutingSpec(_Camel, frozen=True, kw_only=True):
-    """`retries` counts further calls to the same provider before the next one is tried, all before the first event."""
+    """`retries` counts further tries of each provider, after all others were tried, all before the first event."""
 
     retries: Annotated[int, Meta(ge=0, le=10)] = 2
 
