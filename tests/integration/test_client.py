@@ -535,11 +535,43 @@ def penstock_chat(gateway: Gateway, *arguments: str, stdin: str = "", **environ:
 def test_chat_answers_a_prompt() -> None:
     """Words of the command line are one prompt; the key and the model go along."""
     with Gateway(stream(text("Hel"), text("lo"), DONE)) as gateway:
-        said = penstock_chat(gateway, "--model", "m", "say", "hello", stdin="unread", PENSTOCK_API_KEY="k")
+        said = penstock_chat(gateway, "--model", "m", "say", "hello", PENSTOCK_API_KEY="k")
 
     assert said == Said(0, "Hello\n", "")
     assert gateway.calls[0].body == {"messages": [{"role": "user", "content": "say hello"}], "model": "m"}
     assert gateway.calls[0].headers["authorization"] == "Bearer k"
+
+
+def test_chat_adds_a_pipe_to_the_prompt() -> None:
+    """`cat file | penstock chat "summarize this"`: the question first, then the file."""
+    with Gateway(stream(text("short"), DONE)) as gateway:
+        assert penstock_chat(gateway, "summarize this", stdin="a file\n").code == 0
+
+    assert gateway.calls[0].body["messages"][0]["content"] == "summarize this\n\na file\n"
+
+
+@pytest.mark.parametrize("end", ["/v1", "/v1/", "/"])
+def test_chat_takes_the_url_that_openai_s_sdks_want(end: str) -> None:
+    with Gateway(stream(text("Hello"), DONE)) as gateway:
+        assert penstock_chat(gateway, "--url", gateway.url + end, "hello").code == 0
+
+    assert gateway.calls[0].path == "/api/chat"
+
+
+def test_chat_says_in_one_line_that_its_output_is_full() -> None:
+    command = [sys.executable, "-c", "from penstock_client.chat import main; main()", "hello"]
+    with Gateway(stream(text("Hello"), DONE)) as gateway, open("/dev/full", "w") as full:  # noqa: PTH123
+        said = subprocess.run(
+            [*command, "--url", gateway.url],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert said.returncode == 1
+    assert said.stderr == "penstock chat: cannot read the prompt or write the answer: No space left on device\n"
 
 
 def test_chat_answers_a_pipe() -> None:

@@ -245,7 +245,8 @@ async def test_a_taken_port_is_one_sentence_before_anything_starts(tmp_path: Pat
         port = taken.getsockname()[1]
         dev = Dev(tmp_path, "--port", str(port))
         assert await dev.process.exited() == 1
-    told = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); choose another with --port\n"
+    told = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); "
+    told += 'choose another with --port, for example make dev ARGS="--port 9000"\n'
     assert dev.output == told
 
 
@@ -260,4 +261,22 @@ async def test_a_gateway_that_cannot_start_ends_all_with_its_own_words(tmp_path:
     assert await dev.process.exited(30) == 1
     assert "penstock dev: gateway does not start (exit code 1)\n" in dev.output
     assert "PENSTOCK_BODY_BYTES_MAX" in dev.output
+    (log,) = _left(tmp_path)
+    assert f"The log is kept in {tmp_path}/{log}\n" in dev.output
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+async def test_a_port_that_is_none_is_one_sentence(tmp_path: Path, port: str) -> None:
+    dev = Dev(tmp_path, "--port", port)
+    assert await dev.process.exited() == 2
+    told = f"penstock dev: error: argument --port: '{port}' is not a port, which is a number from 0 to 65535\n"
+    assert dev.output.endswith(told)
+
+
+async def test_ctrl_c_while_it_starts_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
+    dev = Dev(tmp_path)
+    await dev.says("starting nats-server")
+    dev.process.signal(signal.SIGINT)
+    assert await dev.process.exited(3) == 130
+    assert len(dev.output.splitlines()) == 1
     assert _left(tmp_path) == []

@@ -112,7 +112,9 @@ def run(
 ) -> int:
     """The whole command but for the process: returns the exit code, raises `SystemExit` for a wrong usage."""
     parser = argparse.ArgumentParser(prog="penstock chat", description="Talk to a Penstock gateway.")
-    parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="left out: read a pipe, or hold a conversation")
+    parser.add_argument(
+        "prompt", nargs="*", metavar="PROMPT", help="a pipe's text is added to it; without either, hold a conversation"
+    )
     parser.add_argument("--model", help="left out: the gateway's default model")
     parser.add_argument(
         "--url",
@@ -127,7 +129,9 @@ def run(
         if not options.prompt and terminal.stdin.isatty():
             terminal.write(f"Talking to {options.url}. Ctrl-C stops an answer, Ctrl-D ends.\n")
             return converse(client, options.model, terminal)
-        prompt = " ".join(options.prompt) or terminal.stdin.read()
+        piped = "" if terminal.stdin.isatty() else terminal.stdin.read()
+        # A question about a file: `cat file | penstock chat "summarize this"`.
+        prompt = "\n\n".join(part for part in (" ".join(options.prompt), piped) if part.strip())
         if not prompt.strip():
             parser.error("nothing to ask: give a PROMPT, or pipe one in")
         return answer(client, [SeedMessage("user", _valid(prompt))], options.model, terminal)[1]
@@ -140,11 +144,16 @@ def main() -> None:
     if sys.stdin.isatty():
         with contextlib.suppress(ImportError):  # `input` edits lines and remembers them once it is loaded
             __import__("readline")
+    terminal = Terminal(sys.stdin, sys.stdout, sys.stderr)
     try:
-        code = run(sys.argv[1:], os.environ, Terminal(sys.stdin, sys.stdout, sys.stderr))
+        code = run(sys.argv[1:], os.environ, terminal)
     except BrokenPipeError:  # `penstock chat … | head` has seen enough; nothing may be flushed into it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = BROKEN_PIPE
+    except OSError as error:  # a full disk behind `>`; the network's errors are GatewayErrors
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.complain(f"cannot read the prompt or write the answer: {error.strerror or error}")
+        code = FAILED
     except KeyboardInterrupt:
         code = INTERRUPTED
     sys.exit(code)
@@ -162,4 +171,5 @@ def _url(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise argparse.ArgumentTypeError(f"{text!r} is not like {DEFAULT_URL}")
-    return text
+    # OpenAI's SDKs want it with /v1, and people copy it from there.
+    return text.rstrip("/").removesuffix("/v1")

@@ -23,7 +23,7 @@ _DESCRIPTIONS = {
 def main() -> None:
     default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if default:
-        # While modules are imported (typing alone takes 10 ms, hence none above) there is nothing to clean up, and a KeyboardInterrupt would be a page of them.
+        # While modules are imported there is nothing to clean up, and a KeyboardInterrupt would be a page of them.
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     from importlib.metadata import entry_points, version  # noqa: PLC0415 - after the line above
 

@@ -4,9 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-from argparse import ArgumentParser, Namespace
+import tempfile
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
+from penstock_contract.command import INTERRUPTED
 from penstock_local import ports, route_files
 from penstock_local.broker import NoServer
 from penstock_local.reporter import Reporter
@@ -14,22 +17,38 @@ from penstock_local.route_files import InvalidRoutes, LoadedRoute
 from penstock_local.run_directory import run_directory
 from penstock_local.stack import Address, Stack
 
+PORT_MAX = 65_535
 
-async def serve(routes: Sequence[LoadedRoute], arguments: Namespace) -> str | None:
+
+async def serve(routes: Sequence[LoadedRoute], arguments: Namespace) -> str | int | None:
+    """Returns what `sys.exit` takes: None, INTERRUPTED before the screen was shown, or what went wrong."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    loop = asyncio.get_running_loop()
+    stack: Stack | None = None
+
+    def stop() -> None:
+        # The loop calls this at our first await, when there is a stack.
+        if stack is not None:
+            stack.stop()
+
+    # Before there is anything to leave behind.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
     with run_directory() as directory:
         reporter = Reporter(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
-        stack = Stack(routes, os.environ, Address(arguments.host, arguments.port), directory, reporter)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stack.stop)
+        troubled = True
         try:
-            return await stack.run()
+            stack = Stack(routes, os.environ, Address(arguments.host, arguments.port), directory, reporter)
+            failure = await stack.run()
+            troubled = failure is not None or stack.troubled
         finally:
-            reporter.close()
+            reporter.close(keep_in=Path(tempfile.gettempdir()) if troubled else None)
+    return failure if failure is not None or stack.came_up else INTERRUPTED
 
 
 def main() -> None:
+    # Nothing to clean up yet, and a KeyboardInterrupt would show where; `serve` takes the signals over.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     arguments = _parser().parse_args()
     try:
         routes = route_files.load(route_files.read(arguments.file))
@@ -39,10 +58,10 @@ def main() -> None:
         failure = asyncio.run(serve(routes, arguments))
     except (InvalidRoutes, ports.PortTaken, NoServer) as error:
         failure = str(error)
-    except KeyboardInterrupt:  # before the loop was there to take it
-        failure = "interrupted"
-    if failure is not None:
-        sys.exit(f"penstock dev: {failure}")
+    except KeyboardInterrupt:  # after the loop has given the signal back
+        failure = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end
+    sys.exit(f"penstock dev: {failure}" if isinstance(failure, str) else failure)
 
 
 def _parser() -> ArgumentParser:
@@ -58,12 +77,18 @@ def _parser() -> ArgumentParser:
         action="extend",
         default=[],
         metavar="ROUTES.yaml",
-        help="ModelRoute files, - for standard input (default: the bundled models)",
+        help="ModelRoute files or directories of them, - for standard input (default: the bundled models)",
     )
     parser.add_argument("--host", default="127.0.0.1", help="where the gateway listens (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="0 takes any free port (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="0 takes any free port (default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="show every log line, not only warnings and errors")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > PORT_MAX:
+        raise ArgumentTypeError(f"{text!r} is not a port, which is a number from 0 to {PORT_MAX}")
+    return int(text)
 
 
 if __name__ == "__main__":

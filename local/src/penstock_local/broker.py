@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
-"""A request carries its images; the gateway takes bodies of up to half of this."""
+"""A request carries its images; the gateway takes bodies of up to 7 MiB."""
 MEMORY_BYTES_MAX = 512 * 1024 * 1024
 
 

@@ -19,6 +19,8 @@ RESTART_FIRST_S = 0.1
 RESTART_MAX_S = 5.0
 LASTING_S = 10.0
 """A child that lived this long had started well: its next end is a first failure again."""
+NOT_STARTED = 127
+"""The exit code of a program that cannot be run, as shells count."""
 LINE_BYTES_MAX = 1024 * 1024
 LAST_LINES = 12
 BUSY_READ_S = 0.05
@@ -97,7 +99,11 @@ class Child:
         failures = 0
         while not self._stop_asked.is_set():
             started_at = loop.time()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:
+                code = NOT_STARTED
+                self._last_lines.append(str(error))
             failures = 1 if loop.time() - started_at > LASTING_S else failures + 1
             end = Exit(code=code, failures=failures, last_lines=tuple(self._last_lines))
             if self._stop_asked.is_set() or not self._on_exit(self, end):
@@ -119,7 +125,7 @@ class Child:
         )
         self._process = process
         if self._stop_asked.is_set():
-            self._send(signal.SIGTERM)
+            self._send(signal.SIGKILL)  # it has done nothing yet
         assert process.stdout is not None
         await self._read(process.stdout)
         return await process.wait()

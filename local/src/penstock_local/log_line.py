@@ -15,22 +15,39 @@ INFO, WARNING, ERROR = 20, 30, 40
 _HIDDEN_FIELDS = frozenset({"event", "level", "timestamp", "service", "exception", "logger"})
 
 
-def readable(line: str, *, level: int = WARNING) -> str | None:
-    """The line to show, without whose it is; None if it is empty or below `level`. Plain text is always shown."""
+class Readable(msgspec.Struct, frozen=True):
+    """A line to show, without whose it is.
+
+    Warnings of one `cause` mostly come in bursts that say the same: all of the broker's when it goes away. None: plain
+    text and errors, each of which is worth its line.
+    """
+
+    text: str
+    cause: str | None = None
+
+
+def readable(line: str, *, level: int = WARNING) -> Readable | None:
+    """The line to show; None if it is empty or below `level`. Plain text is always shown."""
     if not line.strip():
         return None
     if (nats := _NATS.match(line)) is not None:
-        return nats["text"] if _NATS_LEVELS.get(nats["level"], ERROR) >= level and nats["text"] else None
+        return Readable(nats["text"]) if _NATS_LEVELS.get(nats["level"], ERROR) >= level and nats["text"] else None
     if line.startswith("{"):
         try:
             event = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.DecodeError:
-            return line
+            return Readable(line)
         return _event(event) if _LEVELS.get(event.get("level", ""), ERROR) >= level else None
-    return line
+    return Readable(line)
 
 
-def _event(event: dict[str, Any]) -> str:
-    fields = " ".join(f"{name}={value}" for name, value in event.items() if name not in _HIDDEN_FIELDS)
-    first = f"{event.get('level', 'info')}: {event.get('event', '')} {fields}".rstrip()
-    return "\n".join([first, *str(event.get("exception", "")).splitlines()])
+def _event(event: dict[str, Any]) -> Readable:
+    fields = " ".join(f"{name}={_one_line(value)}" for name, value in event.items() if name not in _HIDDEN_FIELDS)
+    name = str(event.get("event", ""))
+    first = f"{event.get('level', 'info')}: {_one_line(name)} {fields}".rstrip()
+    text = "\n".join([first, *str(event.get("exception", "")).splitlines()])
+    return Readable(text, name.partition(".")[0] if event.get("level") == "warning" else None)
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())

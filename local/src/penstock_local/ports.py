@@ -2,6 +2,8 @@
 
 import socket
 
+EXAMPLE = 'make dev ARGS="--port 9000"'
+
 
 class PortTaken(Exception):  # noqa: N818 - the message is the whole story
     """Nothing can listen there; the message says why."""
@@ -20,7 +22,9 @@ def check(host: str, port: int) -> None:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise PortTaken(f"cannot listen on {host}:{port} ({reason}); choose another with --port") from error
+        raise PortTaken(
+            f"cannot listen on {host}:{port} ({reason}); choose another with --port, for example {EXAMPLE}"
+        ) from error
 
 
 def _bound(host: str, port: int) -> socket.socket:

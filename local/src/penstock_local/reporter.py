@@ -1,6 +1,8 @@
 """Speaks to the person: progress, warnings, the screen; and keeps every log line in a file."""
 
+import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -8,20 +10,44 @@ from typing import TextIO
 from penstock_local.log_line import ERROR, INFO, WARNING, readable
 from penstock_local.screen import YELLOW, Ink
 
+SAME_CAUSE_S = 5.0
+"""How often at most one source's warnings of one cause are shown; all of them are in the file."""
+
 
 class Reporter:
     """Writes to `out`, which is a terminal or not; closes only its own log file."""
 
-    def __init__(self, out: TextIO, log_path: Path, *, verbose: bool, colour: bool) -> None:
+    def __init__(
+        self,
+        out: TextIO,
+        log_path: Path,
+        *,
+        verbose: bool,
+        colour: bool,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.ink = Ink(colour)
         self._out = out
         self._log_path = log_path
         self._log = log_path.open("a", encoding="utf-8")
         self._level = INFO if verbose else WARNING
-        self._started_at = time.monotonic()
+        self._now = now
+        self._started_at = now()
+        self._shown_at: dict[tuple[str, str], float] = {}
 
-    def close(self) -> None:
+    def close(self, *, keep_in: Path | None = None) -> None:
+        """With `keep_in`, the log file outlives its directory: it is moved there, and its place told."""
         self._log.close()
+        if keep_in is not None and self._log_path.stat().st_size:
+            kept = keep_in / f"{self._log_path.parent.name}.log"
+            try:
+                # Ours alone, as its directory was.
+                self._log_path.chmod(0o600)
+                shutil.move(self._log_path, kept)
+            except OSError as error:
+                self.show(f"The log cannot be kept: {error}")
+            else:
+                self.show(f"The log is kept in {kept}")
 
     def stopping(self) -> None:
         """From here on connections are cut on purpose: only errors are news."""
@@ -32,7 +58,7 @@ class Reporter:
         self.show(f"{self.elapsed_s():5.1f} s  {text}")
 
     def elapsed_s(self) -> float:
-        return time.monotonic() - self._started_at
+        return self._now() - self._started_at
 
     def warning(self, text: str) -> None:
         self.show(f"{self.elapsed_s():5.1f} s  {self.ink(YELLOW, text)}")
@@ -40,8 +66,17 @@ class Reporter:
     def log(self, source: str, line: str) -> None:
         """A line that a child wrote: to the file, and to the screen if it matters."""
         self.keep(source, line)
-        if (text := readable(line, level=self._level)) is not None:
-            self.show(f"{self.ink(YELLOW, source)}: {text}")
+        if (shown := readable(line, level=self._level)) is not None and not self._repeats(source, shown.cause):
+            self.show(f"{self.ink(YELLOW, source)}: {shown.text}")
+
+    def _repeats(self, source: str, cause: str | None) -> bool:
+        if cause is None or self._level == INFO:
+            return False
+        now = self._now()
+        if now - self._shown_at.get((source, cause), -SAME_CAUSE_S) < SAME_CAUSE_S:
+            return True
+        self._shown_at[source, cause] = now
+        return False
 
     def keep(self, source: str, line: str) -> None:
         """To the file only."""

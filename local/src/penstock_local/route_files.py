@@ -3,7 +3,6 @@
 Knows text and types only: what serves a route, and whether its key is there, is the plan's business.
 """
 
-import re
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
@@ -16,9 +15,9 @@ import yaml
 from penstock_contract import rules
 from penstock_contract.errors import PenstockError
 from penstock_contract.route import ModelRoute
+from penstock_local.route_problem import problem
 
 GROUP = "penstock.dev/"
-_AT = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<field>.*)`$", re.DOTALL)
 # The C loader takes a tenth of the time, but a build of PyYAML may lack it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -46,20 +45,35 @@ class LoadedRoute(msgspec.Struct, frozen=True):
 
 
 def read(paths: Sequence[str]) -> list[RouteFile]:
-    """Read the files, `-` being standard input; without any the bundled routes. Raises `InvalidRoutes`."""
+    """Read the files, `-` being standard input; without any the bundled routes. Raises `InvalidRoutes`.
+
+    A directory stands for the *.yaml and *.yml in it, by name, as with kubectl.
+    """
     if not paths:
         return [RouteFile("the bundled routes", (files(__package__) / "routes" / "local.yaml").read_text("utf-8"))]
+    return [_read(name) for path in paths for name in _files(path)]
+
+
+def _files(path: str) -> list[str]:
+    if path == "-" or not Path(path).is_dir():
+        return [path]
     try:
-        return [
-            RouteFile("standard input", sys.stdin.read())
-            if path == "-"
-            else RouteFile(path, Path(path).read_text("utf-8"))
-            for path in paths
-        ]
+        found = sorted(str(file) for file in Path(path).iterdir() if file.suffix in {".yaml", ".yml"})
     except OSError as error:
-        raise InvalidRoutes(f"{error.filename}: {error.strerror}") from error
+        raise InvalidRoutes(f"{path}: {error.strerror}") from error
+    if not found:
+        raise InvalidRoutes(f"{path}: no *.yaml or *.yml in it")
+    return found
+
+
+def _read(path: str) -> RouteFile:
+    name = "standard input" if path == "-" else path
+    try:
+        return RouteFile(name, sys.stdin.read() if path == "-" else Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise InvalidRoutes(f"{name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidRoutes(f"{' '.join(paths)}: not UTF-8 text") from error
+        raise InvalidRoutes(f"{name}: not UTF-8 text") from error
 
 
 def load(sources: Sequence[RouteFile]) -> list[LoadedRoute]:
@@ -98,9 +112,7 @@ def _convert(document: object, source: str) -> LoadedRoute:
     try:
         return LoadedRoute(source, msgspec.convert(document, ModelRoute))
     except msgspec.ValidationError as error:
-        at = _AT.match(str(error))
-        message = f"{at['field']}: {at['problem']}" if at else str(error)
-        raise InvalidRoutes(f"{source}: {message.replace('`', '')}") from error
+        raise InvalidRoutes(f"{source}: {problem(document, error)}") from error
 
 
 def _check(loaded: LoadedRoute) -> None:

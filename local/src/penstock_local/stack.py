@@ -5,10 +5,11 @@ Start: everything at once, since each of them waits for what it needs by itself;
 The end, in order:
     1. The gateway stops taking connections and finishes its open streams, at most `GATEWAY_GRACE_S`.
     2. The workers, which have nothing left to do, then the models, then nats-server.
-    3. The directory. A second Ctrl-C kills all of them where they are.
+    3. The directory. A second Ctrl-C kills all of them where they are; so does the first until the screen is shown.
 """
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,10 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Stack:
-    """`run` once. `stop` may be called at any time: once to end in order, twice to end now."""
+    """`run` once. `stop` may be called at any time: once to end in order, twice to end now.
+
+    `came_up`: the screen was shown. `troubled`: something ended that should not have.
+    """
 
     def __init__(
         self,
@@ -68,7 +72,8 @@ class Stack:
         self._changed = asyncio.Event()
         self._stop_asked = asyncio.Event()
         self._gateway_ended = asyncio.Event()
-        self._came_up = False
+        self.came_up = False
+        self.troubled = False
         self._failure: str | None = None
         self._control: Control | None = None
         self._nats_port = ports.free("127.0.0.1")
@@ -80,9 +85,7 @@ class Stack:
         self._gateway = self._child(
             commands.gateway(address.host, address.port, self._nats_url, default_models(self._planned), self._inherited)
         )
-        self._model_servers = {
-            self._child(commands.model_server(model, 0, self._inherited)): model for model in self._models
-        }
+        self._model_servers = {self._child(self._model_command(model, 0)): model for model in self._models}
         self._workers = [
             self._child(commands.worker(route, self._nats_url, environ, self._inherited))
             for route in self._planned
@@ -100,7 +103,7 @@ class Stack:
         finally:
             for task in (serving, stopped):
                 task.cancel()
-            await asyncio.wait({serving, stopped})
+            await asyncio.wait({serving, stopped}, timeout=STOP_GRACE_S)
             await self._end()
         return self._failure
 
@@ -121,6 +124,10 @@ class Stack:
         token = urlsplit(self._nats_url).username or ""
         path.write_text(broker.config(self._nats_port, token, self._directory), "utf-8")
         return commands.nats_server(broker.binary(), path, self._inherited)
+
+    def _model_command(self, model: Bundled, port: int) -> Command:
+        # Ended while it loads, it leaves the weights that it wrote: they go with our directory.
+        return commands.model_server(model, port, self._inherited | {"TMPDIR": str(self._directory)})
 
     async def _serve(self) -> NoReturn:
         await self._come_up()
@@ -159,7 +166,7 @@ class Stack:
                     await self._changed.wait()
         except TimeoutError:
             self._reporter.warning("not everything came up; what is missing goes on trying")
-        self._came_up = True
+        self.came_up = True
         working = frozenset(self._working)
         shown = screen.overview(
             self._url, self._planned, working, self._reporter.ink, after_s=self._reporter.elapsed_s()
@@ -175,13 +182,21 @@ class Stack:
 
     async def _end(self) -> None:
         self._reporter.stopping()
-        if self._came_up and self._failure is None:
+        if self.came_up and self._failure is None:
             self._reporter.progress("stopping; open streams may finish, Ctrl-C again ends them")
-        if self._control is not None:
-            await self._control.close()
-        await self._gateway.stop(GATEWAY_GRACE_S + 1)
-        await asyncio.gather(*(child.stop(STOP_GRACE_S) for child in (*self._workers, *self._model_servers)))
-        await self._broker.stop(STOP_GRACE_S)
+        try:
+            if self._control is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_GRACE_S):
+                        await self._control.close()
+        finally:
+            if not self.came_up:
+                # Nobody was told that anything serves, and a model that loads would not hear of it for a second or two.
+                for child in self._children():
+                    child.kill()
+            await self._gateway.stop(GATEWAY_GRACE_S + 1)
+            await asyncio.gather(*(child.stop(STOP_GRACE_S) for child in (*self._workers, *self._model_servers)))
+            await self._broker.stop(STOP_GRACE_S)
 
     # What the processes say
 
@@ -200,18 +215,20 @@ class Stack:
         word, _, rest = line.partition(" ")
         if word == "ready":
             # The next start takes the same port: the URL in the catalogue stays true.
-            child.command = commands.model_server(model, urlsplit(rest).port or 0, self._inherited)
+            child.command = self._model_command(model, urlsplit(rest).port or 0)
             self._set_model(model, ModelState(address=rest))
-            self._reporter.progress(f"the model {TITLES[model]} has loaded")
+            if not self._stop_asked.is_set():
+                self._reporter.progress(f"the model {TITLES[model]} has loaded")
 
     def _on_exit(self, child: Child, end: Exit) -> bool:
         model = self._model_servers.get(child)
         if model is not None and end.code == CANNOT_SERVE:
             self._set_model(model, ModelState(failure=end.last_lines[-1] if end.last_lines else end.cause))
             return False
+        self.troubled = True
         self._working.difference_update(self._keys_of(child))
         vital = child in (self._broker, self._gateway)
-        if vital and not self._came_up and end.failures >= START_FAILURES_MAX:
+        if vital and not self.came_up and end.failures >= START_FAILURES_MAX:
             self._fail("\n".join([f"{child.name} does not start ({end.cause})", *end.last_lines]))
             return False
         self._reporter.warning(f"{child.name} ended ({end.cause}), starting it again")
@@ -227,7 +244,7 @@ class Stack:
         if key not in self._working:
             self._working.add(key)
             self._changed.set()
-            if self._came_up:
+            if self.came_up:
                 self._reporter.progress(f"the route {key} has a worker again")
 
     def _on_applied(self, restored: bool) -> None:

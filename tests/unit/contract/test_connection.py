@@ -1,7 +1,6 @@
 """What the broker's connection promises, beside what only a real broker shows."""
 
 import asyncio
-import socket
 
 import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
@@ -76,10 +75,19 @@ async def test_it_closes_before_its_first_attempt() -> None:
 
 
 async def test_it_closes_while_it_waits_for_a_broker_that_says_nothing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        made = Connection(f"nats://127.0.0.1:{silent.getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
+    left = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        left.set()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        made = Connection(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
         await made.start(wait=False)
-        accepted, _ = await asyncio.get_running_loop().run_in_executor(None, silent.accept)
-        with accepted:
-            async with asyncio.timeout(1):
-                await made.close()
+        async with asyncio.timeout(2):
+            # Its socket is known only now; cancelled before, asyncio's open_connection would leave one behind.
+            while made.client._transport is None or made.client._transport._io_writer is None:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            await made.close()
+            await left.wait()

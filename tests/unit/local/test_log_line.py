@@ -2,18 +2,23 @@
 
 import pytest
 
-from penstock_local.log_line import ERROR, INFO, readable
+from penstock_local.log_line import ERROR, INFO, Readable, readable
 
 WARNING_EVENT = '{"event":"broker.error","level":"warning","timestamp":"t","service":"s","error":"E","tries":3}'
 
 
 def test_a_warning_is_shown_with_its_fields() -> None:
-    assert readable(WARNING_EVENT) == "warning: broker.error error=E tries=3"
+    assert readable(WARNING_EVENT) == Readable("warning: broker.error error=E tries=3", "broker")
+
+
+def test_a_field_of_several_lines_is_shown_in_one() -> None:
+    line = '{"event":"broker.error","level":"warning","detail":"lost:\\n  reset"}'
+    assert readable(line) == Readable("warning: broker.error detail=lost: reset", "broker")
 
 
 def test_a_traceback_keeps_its_lines() -> None:
     line = '{"event":"x","level":"error","exception":"Traceback\\n  File\\nE: boom"}'
-    assert readable(line) == "error: x\nTraceback\n  File\nE: boom"
+    assert readable(line) == Readable("error: x\nTraceback\n  File\nE: boom")
 
 
 @pytest.mark.parametrize(
@@ -29,9 +34,9 @@ def test_a_traceback_keeps_its_lines() -> None:
     ],
 )
 def test_only_what_matters_is_shown(line: str, shown: str | None) -> None:
-    assert readable(line) == shown
+    assert readable(line) == (None if shown is None else Readable(shown))
 
 
 def test_the_level_is_the_callers() -> None:
-    assert readable('{"event":"worker.serving","level":"info"}', level=INFO) == "info: worker.serving"
+    assert readable('{"event":"worker.serving","level":"info"}', level=INFO) == Readable("info: worker.serving")
     assert readable(WARNING_EVENT, level=ERROR) is None

@@ -6,6 +6,7 @@ import pytest
 
 from penstock_local.route_files import InvalidRoutes, LoadedRoute, RouteFile, load, read
 
+USE_SECRET = "a key is not written here but referred to, as in secretKeyRef: {name: openai, key: api-key}"
 EXAMPLES = Path(__file__).parents[3] / "examples" / "routes"
 ROUTE = """
 apiVersion: penstock.dev/v1alpha1
@@ -59,13 +60,25 @@ def test_every_example_loads(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("type: OpenAI", "type: OpenAi"), "spec.providers[0].type: Invalid enum value 'OpenAi'"),
-        (("type: OpenAI", "type: OpenAI, waight: 3"), "spec.providers[0]: Object contains unknown field waight"),
-        (("{name: NAME}", "{name: Upper}"), "metadata.name: Expected str matching regex"),
-        (("kind: ModelRoute", "kind: ModelRout"), "kind: Invalid enum value 'ModelRout'"),
-        (("v1alpha1", "v1"), "apiVersion: Invalid enum value 'penstock.dev/v1'"),
+        (("type: OpenAI", "type: OpenAi"), "providers[0].type: 'OpenAi' is not one of OpenAI, Anthropic, Simulated"),
+        (("type: OpenAI", "type: OpenAI, waight: 3"), "providers[0]: unknown field waight, did you mean weight?"),
+        (("type: OpenAI", "type: OpenAI, base_url: x"), "providers[0]: unknown field base_url, did you mean baseURL?"),
+        (("type: OpenAI", "type: OpenAI, apiKey: sk-1"), f"providers[0]: unknown field apiKey: {USE_SECRET}"),
+        (("type: OpenAI", "type: OpenAI, api_key: sk-1"), f"providers[0]: unknown field api_key: {USE_SECRET}"),
+        (("{name: m}", "{name: m, zzz: 1}"), "models[0]: unknown field zzz, known are name, aliases, type"),
+        (
+            ("type: OpenAI", "type: OpenAI, baseURL: host:80"),
+            "providers[0].baseURL: must be like http://host:port/v1 or",
+        ),
+        (("{name: NAME}", "{name: Upper}"), "metadata.name: must be lower-case letters, digits and hyphens"),
+        (("{name: p,", "{name: P,"), "providers[0].name: must be lower-case letters, digits and hyphens"),
+        (("kind: ModelRoute", "kind: ModelRout"), "expected kind ModelRoute, got 'ModelRout'"),
+        (("v1alpha1", "v1"), "expected apiVersion penstock.dev/v1alpha1, got 'penstock.dev/v1'"),
+        (("kind: ModelRoute\n", ""), "the field kind is missing"),
+        (("type: OpenAI", "weight: 2"), "providers[0]: the field type is missing"),
+        (("type: OpenAI", "type: OpenAI, secretKeyRef: {name: a, kee: b}"), "providers[0].secretKeyRef: unknown field"),
         (("{name: m}", "{name: m}, {name: m}"), "models: a name or alias may occur only once"),
-        (("{name: m}", "{name: m, aliases: 7}"), "spec.models[0].aliases: Expected array, got int"),
+        (("{name: m}", "{name: m, aliases: 7}"), "models[0].aliases: Expected array, got int"),
     ],
 )
 def test_a_mistake_is_told_with_file_document_and_field(change: tuple[str, str], message: str) -> None:
@@ -89,6 +102,21 @@ def test_a_file_without_a_route_is_refused() -> None:
 def test_two_routes_of_one_name_are_refused_with_both_places() -> None:
     message = _message(ROUTE.replace("NAME", "a"), ROUTE.replace("NAME", "a"))
     assert message == "file-2.yaml, document 1: the route default/a is already in file-1.yaml, document 1"
+
+
+def test_a_key_that_was_written_into_the_file_is_not_repeated() -> None:
+    assert "sk-1" not in _message(ROUTE.replace("NAME", "a").replace("type: OpenAI", "type: OpenAI, apiKey: sk-1"))
+
+
+def test_a_directory_stands_for_its_yaml_files_by_name(tmp_path: Path) -> None:
+    for name in ("b.yml", "a.yaml", "notes.txt"):
+        (tmp_path / name).write_text(ROUTE.replace("NAME", name[0]))
+    assert [route.key for route in load(read([str(tmp_path)]))] == ["default/a", "default/b"]
+
+
+def test_a_directory_without_yaml_files_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRoutes, match=r": no \*\.yaml or \*\.yml in it"):
+        read([str(tmp_path)])
 
 
 def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:

@@ -72,17 +72,22 @@ class Connection:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_S)
-        with contextlib.suppress(Error, OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await self._close_client()
+        # A task of its own: where the broker has died meanwhile, nats-py's close raises a CancelledError that is not
+        # ours, out of the writer's future that the task cancelled above was waiting for.
+        closing = asyncio.create_task(self._close_client())
+        try:
+            await asyncio.wait({closing}, timeout=CLOSE_S)
+        finally:
+            closing.cancel()
 
     async def _close_client(self) -> None:
-        if self._client.is_connected:
-            # Twice: nats-py writes the first PING ahead of what is still pending (research: flush.py).
-            await self._client.flush(timeout=2)
-            await self._client.flush(timeout=2)
+        with contextlib.suppress(Error, OSError):
+            if self._client.is_connected:
+                # Twice: nats-py writes the first PING ahead of what is still pending (research: flush.py).
+                await self._client.flush(timeout=2)
+                await self._client.flush(timeout=2)
         # nats-py 2.16 asserts that connect got as far as its first attempt; before that it holds nothing to close.
-        with contextlib.suppress(AssertionError):
+        with contextlib.suppress(AssertionError, Error, OSError):
             await self._client.close()
 
     async def publish(self, subject: str, data: bytes) -> None:

@@ -1,0 +1,75 @@
+"""A person sees each thing once; the file has all of it, and outlives a run that went wrong."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from penstock_local.reporter import SAME_CAUSE_S, Reporter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def reporter(tmp_path: Path, clock: Clock, out: io.StringIO) -> Reporter:
+    (tmp_path / "run").mkdir()
+    return Reporter(out, tmp_path / "run" / "penstock.log", verbose=False, colour=False, now=clock)
+
+
+def _event(event: str, level: str = "warning") -> str:
+    return f'{{"event":"{event}","level":"{level}"}}'
+
+
+def test_a_burst_of_one_cause_is_one_line_for_each_source(
+    reporter: Reporter, clock: Clock, out: io.StringIO, tmp_path: Path
+) -> None:
+    for event in ("broker.error", "broker.disconnected", "broker.error"):
+        reporter.log("gateway", _event(event))
+    reporter.log("worker a", _event("broker.error"))
+    clock.now += SAME_CAUSE_S
+    reporter.log("gateway", _event("broker.error"))
+    reporter.close()
+
+    shown = ["gateway: warning: broker.error", "worker a: warning: broker.error", "gateway: warning: broker.error"]
+    assert out.getvalue().splitlines() == shown
+    assert len((tmp_path / "run" / "penstock.log").read_text().splitlines()) == 5
+
+
+def test_errors_and_plain_text_are_all_shown(reporter: Reporter, out: io.StringIO) -> None:
+    for line in (_event("worker.failed", "error"), _event("worker.failed", "error"), "Traceback:", "Traceback:"):
+        reporter.log("worker a", line)
+    reporter.close()
+
+    assert len(out.getvalue().splitlines()) == 4
+
+
+def test_a_kept_log_outlives_its_directory(reporter: Reporter, out: io.StringIO, tmp_path: Path) -> None:
+    reporter.keep("gateway", "it went wrong")
+    reporter.close(keep_in=tmp_path)
+
+    kept = tmp_path / "run.log"
+    assert kept.read_text() == "gateway: it went wrong\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert out.getvalue() == f"The log is kept in {kept}\n"
+
+
+def test_an_empty_log_is_not_kept(reporter: Reporter, tmp_path: Path) -> None:
+    reporter.close(keep_in=tmp_path)
+
+    assert not (tmp_path / "run.log").exists()
