@@ -165,7 +165,9 @@ class Answer:
 
     async def read(self, reader: asyncio.StreamReader) -> "Answer":
         while not self.whole:
-            self._parser.feed_data(await reader.read(65_536))
+            data = await reader.read(65_536)
+            assert data, "the connection ended inside the answer"
+            self._parser.feed_data(data)
         return self
 
 
