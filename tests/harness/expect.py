@@ -1,6 +1,7 @@
 """What every answer of the gateway must be, whatever went wrong: one error shape, its ids, nothing of our inside."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,7 +9,8 @@ import msgspec
 from harness.provider import SECRET_BODY
 from harness.stack import KEY
 
-LEAKS = ("Traceback", "/work/", "/srv/", ".py", "site-packages", "penstock_", "127.0.0.1", SECRET_BODY, KEY)
+HERE = str(Path(__file__).parents[2])
+LEAKS = ("Traceback", HERE, "/srv/", ".py", "site-packages", "penstock_", "127.0.0.1", SECRET_BODY, KEY)
 """Stack traces, paths, modules, addresses, the provider's body and its key."""
 
 

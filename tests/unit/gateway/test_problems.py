@@ -29,10 +29,10 @@ TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
     "nothing there": (NotFoundException(), "not_found"),
     "another method": (MethodNotAllowedException(), "method_not_allowed"),
     "too large": (ClientException(status_code=413), "request_too_large"),
-    "bad JSON": (ClientException(detail="JSON is malformed: /work/secret.py"), "invalid_request"),
+    "bad JSON": (ClientException(detail="JSON is malformed: /srv/secret.py"), "invalid_request"),
     "a bad field": (ValidationException(extra=[{"message": "Expected `str`", "key": "a"}]), "invalid_request"),
     "a bad body": (ValidationException(extra=[]), "invalid_request"),
-    "something of Litestar's": (InternalServerException(detail="Traceback /work/secret.py"), "internal_error"),
+    "something of Litestar's": (InternalServerException(detail="Traceback /srv/secret.py"), "internal_error"),
     "something else": (PermissionDeniedException(detail="secret"), "invalid_request"),
 }
 
