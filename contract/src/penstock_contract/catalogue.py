@@ -3,7 +3,8 @@
 Gateways and workers watch it, so a change needs no restart.
 """
 
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -11,10 +12,20 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route import ModelRouteSpec, ModelSpec
 
 WILDCARD = "*"
+MayUse: TypeAlias = Callable[[str, Iterable[str]], bool]
+"""Whether the one who asks may use a route (`namespace.name`) for a model, given as any of its names."""
+
+
+def _everything(_route: str, _models: Iterable[str]) -> bool:
+    return True
 
 
 class CatalogueEntry(Struct, frozen=True, kw_only=True):
-    """`reason` says why a route is not ready, in words for a client. `created_at` is in Unix seconds."""
+    """`reason` says why a route is not ready, in words for a client. `created_at` is in Unix seconds.
+
+    `cause` says why no worker of a ready route takes requests now (its image cannot be pulled), in words for a client
+    that waits; empty while all is well, also at zero replicas.
+    """
 
     namespace: str
     name: str
@@ -22,6 +33,7 @@ class CatalogueEntry(Struct, frozen=True, kw_only=True):
     spec: ModelRouteSpec
     ready: bool = True
     reason: str = ""
+    cause: str = ""
 
     @property
     def key(self) -> str:
@@ -71,19 +83,33 @@ class Catalogue:
             entries[key] = entry
         self.replace(entries)
 
-    def models(self) -> list[tuple[str, CatalogueEntry]]:
-        """Every name of every ready route, aliases too; `*` is not a name."""
-        return [(name, entry) for name, (entry, _) in self._claims.items() if name != WILDCARD and entry.ready]
+    def cause(self, key: str) -> str:
+        """Why nobody serves the route `namespace.name` right now; empty if nothing is known to be wrong."""
+        entry = self._entries.get(key)
+        return entry.cause if entry is not None else ""
 
-    def resolve(self, model: str | None, type_: Literal["Chat", "Embedding"]) -> Resolution:
+    def models(self, may_use: MayUse = _everything) -> list[tuple[str, CatalogueEntry]]:
+        """Every name of every ready route, aliases too; `*` is not a name."""
+        return [
+            (name, entry)
+            for name, (entry, spec) in self._claims.items()
+            if name != WILDCARD and entry.ready and may_use(entry.key, (name, spec.name))
+        ]
+
+    def resolve(
+        self, model: str | None, type_: Literal["Chat", "Embedding"], may_use: MayUse = _everything
+    ) -> Resolution:
         """The route for `model`, or for the default model of `type_` if None.
+
+        What one may not use is not there, neither to be named nor to keep a name from the wildcard's route: no answer
+        tells that it exists.
 
         Raises `PenstockError`: `model_not_found`, `model_not_ready`, `invalid_request` for a model of the other type.
         """
-        name = model or self._default(type_)
-        claim = self._claims.get(name) or self._claims.get(WILDCARD)
+        name = model or self._default(type_, may_use)
+        claim = self._claimed(name, may_use)
         if claim is None:
-            raise PenstockError("model_not_found", f"the model {name!r} does not exist", param="model")
+            raise no_model(name)
         entry, spec = claim
         if spec.type != type_:
             wanted = "a chat model" if type_ == "Chat" else "an embedding model"
@@ -92,12 +118,31 @@ class Catalogue:
             raise PenstockError("model_not_ready", f"the model {name!r} is not ready: {entry.reason}", retry_after_s=5)
         return Resolution(entry, name if spec.name == WILDCARD else spec.name, spec.name)
 
-    def _default(self, type_: Literal["Chat", "Embedding"]) -> str:
-        if configured := self._default_models.get(type_):
+    def _claimed(self, name: str, may_use: MayUse) -> tuple[CatalogueEntry, ModelSpec] | None:
+        for claimed in (name, WILDCARD):
+            claim = self._claims.get(claimed)
+            if claim is not None and may_use(claim[0].key, (name,) if claimed == WILDCARD else (name, claim[1].name)):
+                return claim
+        return None
+
+    def _default(self, type_: Literal["Chat", "Embedding"], may_use: MayUse) -> str:
+        configured = self._default_models.get(type_)
+        if configured and (self._claimed(configured, may_use) or not self._claimed(configured, _everything)):
             return configured
         for entry in self.entries:
             for model in entry.spec.models:
                 ours = self._claims[model.name][0] is entry
-                if ours and entry.ready and model.type == type_ and model.name != WILDCARD:
+                if (
+                    ours
+                    and entry.ready
+                    and model.type == type_
+                    and model.name != WILDCARD
+                    and may_use(entry.key, [model.name])
+                ):
                     return model.name
         raise PenstockError("model_not_found", f"no ready route has a model of type {type_}", param="model")
+
+
+def no_model(name: str) -> PenstockError:
+    """One answer for what is not there and for what one may not use."""
+    return PenstockError("model_not_found", f"the model {name!r} does not exist, or not for you", param="model")

@@ -9,9 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
+from penstock_contract.account import Account
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.frames import Batch, Control, GatewayHeartbeat, WorkerHeartbeat
+from penstock_contract.frames import Activation, Batch, Control, GatewayHeartbeat, WorkerHeartbeat
+from penstock_contract.keys import KeyRecord
 from penstock_contract.requests import InferenceRequest
+from penstock_contract.usage import Checkpoint, Presence, UsageRow
 
 Decoded = TypeVar("Decoded")
 
@@ -37,7 +40,13 @@ decode_batch = _guarded(msgspec.msgpack.Decoder(Batch).decode)
 decode_control = _guarded(msgspec.msgpack.Decoder(Control).decode)
 decode_request = _guarded(msgspec.msgpack.Decoder(InferenceRequest).decode)
 decode_worker_heartbeat = _guarded(msgspec.msgpack.Decoder(WorkerHeartbeat).decode)
+decode_activation = _guarded(msgspec.msgpack.Decoder(Activation).decode)
 decode_gateway_heartbeat = _guarded(msgspec.msgpack.Decoder(GatewayHeartbeat).decode)
+decode_checkpoint = _guarded(msgspec.msgpack.Decoder(Checkpoint).decode)
 
 encode_json = msgspec.json.Encoder().encode
 decode_catalogue_entry = _guarded(msgspec.json.Decoder(CatalogueEntry).decode)
+decode_key_record = _guarded(msgspec.json.Decoder(KeyRecord).decode)
+decode_presence = _guarded(msgspec.json.Decoder(Presence).decode)
+decode_usage_row = _guarded(msgspec.json.Decoder(UsageRow).decode)
+decode_account = _guarded(msgspec.json.Decoder(Account).decode)

@@ -14,10 +14,16 @@ INTERRUPTED = 130
 _DESCRIPTIONS = {
     "chat": "talk to a running gateway",
     "dev": "run gateway, workers, nats-server and two small models on this machine",
+    "keys": "make, list, revoke and rotate API keys",
     "gateway": "run one gateway, as the cluster does",
+    "nats-keys": "make the keys that say who may use an installation's broker",
+    "usage": "show what requests used and cost",
     "operator": "run the operator, as the cluster does",
     "worker": "run one worker of a route, as the cluster does",
 }
+
+# They take no arguments: the environment says everything.
+_SETTINGS_ONLY = frozenset({"gateway", "operator", "worker"})
 
 
 def main() -> None:
@@ -29,6 +35,8 @@ def main() -> None:
 
     commands = {point.name: point for point in entry_points(group="penstock.commands")}
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    if asked in _SETTINGS_ONLY & commands.keys() and len(sys.argv) > 2:
+        sys.exit(_without_arguments(asked, sys.argv[2:]))
     if (point := commands.get(asked)) is not None:
         sys.argv = [f"penstock {asked}", *sys.argv[2:]]
         run = point.load()
@@ -46,6 +54,19 @@ def main() -> None:
         problem = f"penstock: unknown command {asked!r}\n\n" if asked else ""
         sys.stderr.write(problem + usage(sorted(commands)))
         sys.exit(2)
+
+
+def _without_arguments(command: str, arguments: list[str]) -> int:
+    """Tell how the command is told what to do; the exit code. Started instead, it would ignore what was typed."""
+    wanted = arguments[0] in {"-h", "--help"}
+    lines = [
+        f"usage: penstock {command}",
+        "",
+        f"{_DESCRIPTIONS[command]}. It takes no arguments: its settings are PENSTOCK_* variables,",
+        "see docs/settings.md.",
+    ]
+    (sys.stdout if wanted else sys.stderr).write("\n".join(lines) + "\n")
+    return 0 if wanted else 2
 
 
 def usage(names: list[str]) -> str:

@@ -10,11 +10,20 @@ from msgspec import Struct
 
 ErrorCode = Literal[
     "invalid_request",
+    "invalid_api_key",
+    "origin_not_allowed",
+    "key_not_found",
+    "conflict",
+    "receive_timeout",
+    "headers_too_large",
+    "overloaded",
     "request_too_large",
     "not_found",
     "method_not_allowed",
     "model_not_found",
     "model_not_ready",
+    "rate_limit_exceeded",
+    "budget_exhausted",
     "queue_full",
     "queue_timeout",
     "broker_unavailable",
@@ -50,11 +59,22 @@ class ErrorKind(NamedTuple):
 
 ERRORS: dict[ErrorCode, ErrorKind] = {
     "invalid_request": ErrorKind(400, "invalid_request_error", False),
+    # OpenAI's type and code for it: its SDKs turn the status into their AuthenticationError.
+    "invalid_api_key": ErrorKind(401, "invalid_request_error", False),
+    "origin_not_allowed": ErrorKind(403, "invalid_request_error", False),
+    "key_not_found": ErrorKind(404, "invalid_request_error", False),
+    "conflict": ErrorKind(409, "invalid_request_error", True),
+    "receive_timeout": ErrorKind(408, "timeout_error", True),
+    "headers_too_large": ErrorKind(431, "invalid_request_error", False),
+    "overloaded": ErrorKind(503, "service_unavailable_error", True),
     "request_too_large": ErrorKind(413, "invalid_request_error", False),
     "not_found": ErrorKind(404, "invalid_request_error", False),
     "method_not_allowed": ErrorKind(405, "invalid_request_error", False),
     "model_not_found": ErrorKind(404, "invalid_request_error", False),
     "model_not_ready": ErrorKind(503, "service_unavailable_error", True),
+    "rate_limit_exceeded": ErrorKind(429, "rate_limit_error", True),
+    # OpenAI's type for it. Waiting a little does not help, and its SDKs would wait.
+    "budget_exhausted": ErrorKind(429, "insufficient_quota", False),
     "queue_full": ErrorKind(429, "rate_limit_error", True),
     "queue_timeout": ErrorKind(503, "service_unavailable_error", True),
     "broker_unavailable": ErrorKind(503, "service_unavailable_error", True),

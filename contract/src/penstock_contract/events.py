@@ -9,15 +9,20 @@ from typing import Literal
 from msgspec import Struct
 
 from penstock_contract.errors import ErrorDetail
+from penstock_contract.subjects import Token
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class Accepted(Struct, frozen=True, array_like=True, tag=0, gc=False):
-    """A worker took the request out of the queue and holds a slot for it; no provider has answered yet."""
+    """A worker took the request out of the queue and holds a slot for it; no provider has answered yet.
 
-    worker: str
+    `incarnation` is as in its heartbeats.
+    """
+
+    worker: Token
     queued_s: float
+    incarnation: int = 0
 
 
 class Started(Struct, frozen=True, array_like=True, tag=1, gc=False):

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from penstock_contract.errors import ErrorCode
 from penstock_contract.events import Event
+from penstock_contract.subjects import Token
 
 StreamId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """Random, chosen by the gateway: a name for the stream on the wire that nobody else can guess."""
@@ -29,9 +31,13 @@ class Batch(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Stop(Struct, frozen=True, array_like=True, tag="stop"):
-    """The client no longer wants this stream: end the provider call and free the slot. No answer."""
+    """Nobody wants this stream any more: end the provider call and free the slot. No answer.
+
+    `code` is why, for the usage row.
+    """
 
     stream: int
+    code: ErrorCode = "cancelled"
 
 
 class Attach(Struct, frozen=True, array_like=True, tag="attach"):
@@ -43,27 +49,45 @@ class Attach(Struct, frozen=True, array_like=True, tag="attach"):
     stream: int
     attempt: int
     from_seq: int
-    gateway: str
+    gateway: Token
 
 
 class Drain(Struct, frozen=True, array_like=True, tag="drain"):
-    """Take no more requests, finish the open ones, then exit."""
+    """Take no more requests, finish the open ones, and stay: whoever said so ends the process, or says `Resume`."""
 
 
-Control = Stop | Attach | Drain
+class Resume(Struct, frozen=True, array_like=True, tag="resume"):
+    """Take requests again after a `Drain`: demand came back before the pod was gone. Nothing undoes a SIGTERM."""
+
+
+Control = Stop | Attach | Drain | Resume
 
 
 class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
-    """Every second on `penstock.workers.…`: the gateway's proof of life and the operator's measure of load."""
+    """Every second on `penstock.workers.…`: the gateway's proof of life and the operator's measure of load.
 
-    worker: str
+    `incarnation` tells a worker's process from the next of its name: a container that is started again in its pod may
+    be back before it was missed, and knows nothing of the streams before it. 0: the worker does not say.
+    """
+
+    worker: Token
     slots: int
     in_flight: int
     draining: bool
     version: str
+    incarnation: int = 0
+
+
+class Activation(Struct, frozen=True, array_like=True, gc=False):
+    """A gateway has queued a request of the route in the subject and knows no free slot for it.
+
+    A hint that may be lost and is said again while the request waits; how many wait is in the queue.
+    """
+
+    gateway: str
 
 
 class GatewayHeartbeat(Struct, frozen=True, array_like=True, gc=False):
     """Every second on `penstock.gateways.…`: without it a worker stops the calls that nobody reads."""
 
-    gateway: str
+    gateway: Token

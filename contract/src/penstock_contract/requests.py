@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from penstock_contract.errors import PenstockError
 from penstock_contract.frames import StreamId
 from penstock_contract.messages import Message, ResponseFormat, Tool, ToolChoice
+from penstock_contract.subjects import Token
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 NonEmpty = Annotated[str, Meta(min_length=1)]
@@ -124,10 +125,10 @@ Operation = ChatOperation | EmbeddingsOperation
 class InferenceRequest(Struct, frozen=True, kw_only=True):
     """A request on the route's queue. Times are Unix seconds: they are compared across machines."""
 
-    id: str
+    id: Token
     stream: StreamId
-    gateway: str
-    tenant: str
+    gateway: Token
+    tenant: Token
     model: str
     published_at: float
     deadline_at: float

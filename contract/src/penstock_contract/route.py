@@ -1,6 +1,7 @@
 """The ModelRoute resource: one spec for the cluster and the laptop, with its bounds in the types.
 
-Field names are the resource's camelCase. Rules that cross fields are in `rules`; nothing here reads a file or a secret.
+Field names are the resource's camelCase. A field's description is what `kubectl explain` and docs/modelroute.md say;
+`crd` makes the schema of it all. Rules that cross fields are in `rules`; nothing here reads a file or a secret.
 """
 
 import re
@@ -8,12 +9,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from penstock_contract.money import FREE, PerMillion, Rates, per_million
 from penstock_contract.requests import ModelName
+from penstock_contract.route_worker import BY_NAME, WorkerSpec
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-DnsLabel = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+WholeSeconds = Annotated[int, Meta(ge=1, le=86_400)]
+Replicas = Annotated[int, Meta(ge=0, le=1000)]
+_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+# What we name has room for what is appended to it: a Deployment's pods are called <route>-worker-<hash>-<hash>.
+DnsLabel = Annotated[str, Meta(pattern=_DNS_LABEL, max_length=40)]
+NamespaceName = Annotated[str, Meta(pattern=_DNS_LABEL, max_length=63)]
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
+_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])"
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 Url = Annotated[str, Meta(pattern=rf"^https?://{_HOST}(:{_PORT})?(/[^\s?#]*)?$", max_length=2048)]
 
@@ -25,26 +33,60 @@ class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
 class ModelSpec(_Camel, frozen=True, kw_only=True):
     """A name that clients ask for. `*` stands for every name that no other route claims."""
 
-    name: ModelName
-    aliases: Annotated[list[ModelName], Meta(max_length=32)] = []
-    type: Literal["Chat", "Embedding"] = "Chat"
+    name: Annotated[
+        ModelName, Meta(description="The model's name; `*` stands for every name that no other route claims.")
+    ]
+    aliases: Annotated[
+        list[ModelName],
+        Meta(
+            max_length=8,  # 10 with 64 models of 256 characters is what the API server's budget for a rule allows
+            extra_json_schema={"x-kubernetes-list-type": "set"},
+            description="Other names for it. A provider is asked for `name`, also if the client used an alias.",
+        ),
+    ] = []
+    type: Annotated[Literal["Chat", "Embedding"], Meta(description="Which endpoints serve it.")] = "Chat"
 
 
 class SecretKeyRef(_Camel, frozen=True, kw_only=True):
     """A key of a Secret in the route's own namespace; on a laptop an environment variable, see `secret_variable`."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=253)]
-    key: Annotated[str, Meta(min_length=1, max_length=253)]
+    name: Annotated[str, Meta(min_length=1, max_length=253, description="The Secret, in the route's own namespace.")]
+    key: Annotated[str, Meta(min_length=1, max_length=253, description="The key in it.")]
 
 
 class SimulatedSpec(_Camel, frozen=True, kw_only=True):
     """A provider that makes up deterministic text at a set pace; for tests and benchmarks."""
 
-    tokens: Annotated[int, Meta(ge=1, le=1_000_000)] = 32
-    tokens_per_second: Annotated[float, Meta(gt=0, le=1_000_000)] = 50.0
-    first_token_seconds: Annotated[float, Meta(ge=0, le=3600)] = 0.0
-    error_at_token: Annotated[int, Meta(ge=0)] | None = None
-    stall_at_token: Annotated[int, Meta(ge=0)] | None = None
+    tokens: Annotated[int, Meta(ge=1, le=1_000_000, description="Length of an answer.")] = 32
+    tokens_per_second: Annotated[float, Meta(gt=0, le=1_000_000, description="Its pace.")] = 50.0
+    first_token_seconds: Annotated[float, Meta(ge=0, le=3600, description="Time to the first token.")] = 0.0
+    error_at_token: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="Fail after this many tokens; 0 fails before the first."),
+    ] = None
+    stall_at_token: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Say nothing more after this many tokens.")
+    ] = None
+
+
+class PricesSpec(_Camel, frozen=True, kw_only=True):
+    """What the provider takes for a million tokens, as decimal text; what is not set costs nothing.
+
+    `cachedInputPerMillion` defaults to the price of input.
+    """
+
+    input_per_million: Annotated[PerMillion, Meta(description="For a million input tokens.")] = "0"
+    cached_input_per_million: Annotated[
+        PerMillion | None,
+        Meta(description="For a million input tokens that the provider had in its cache; not set: as input."),
+    ] = None
+    output_per_million: Annotated[PerMillion, Meta(description="For a million output tokens.")] = "0"
+
+    @property
+    def rates(self) -> Rates:
+        input_ = per_million(self.input_per_million)
+        cached = self.cached_input_per_million
+        return Rates(input_, input_ if cached is None else per_million(cached), per_million(self.output_per_million))
 
 
 class ProviderSpec(_Camel, frozen=True, kw_only=True):
@@ -53,58 +95,222 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
     `model` is the provider's own name of the model and defaults to the one that the client asked for.
     """
 
-    name: DnsLabel
-    type: Literal["OpenAI", "Anthropic", "Simulated"]
-    base_url: Url | None = field(default=None, name="baseURL")
-    model: ModelName | None = None
-    secret_key_ref: SecretKeyRef | None = None
-    weight: Annotated[int, Meta(ge=0, le=1000)] = 1
-    priority: Annotated[int, Meta(ge=0, le=100)] = 0
-    max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] | None = None
-    simulated: SimulatedSpec | None = None
+    name: Annotated[DnsLabel, Meta(description="Unique in the route; errors, metrics and traces name it.")]
+    type: Annotated[
+        Literal["OpenAI", "Anthropic", "Simulated"],
+        Meta(
+            description="The API it speaks. `OpenAI` fits every compatible server; `Anthropic` has no embeddings and"
+            " no `response_format`; `Simulated` makes up text, for tests."
+        ),
+    ]
+    base_url: Annotated[
+        Url | None,
+        Meta(
+            description="Up to and with the version: `/chat/completions`, `/embeddings` or `/messages` is appended."
+            " Without user, query or fragment. Not set: `https://api.openai.com/v1` or `https://api.anthropic.com/v1`."
+        ),
+    ] = field(default=None, name="baseURL")
+    allow_http: Annotated[
+        bool,
+        Meta(
+            description="Allow a `baseURL` without TLS, as for a Service of the same cluster: prompts and keys travel"
+            " in the clear."
+        ),
+    ] = field(default=False, name="allowHTTP")
+    model: Annotated[
+        ModelName | None,
+        Meta(
+            description="The provider's own name of the model, for all models of the route. Not set: the name in"
+            " `spec.models`; with `*` the one that the client asked for."
+        ),
+    ] = None
+    secret_key_ref: Annotated[
+        SecretKeyRef | None, Meta(description="The key to call it with. Not set: none is sent.")
+    ] = None
+    weight: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="The share of the load within a priority; with 0 it is never asked."),
+    ] = 1
+    priority: Annotated[int, Meta(ge=0, le=100, description="The lowest is tried first.")] = 0
+    max_in_flight: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)] | None,
+        Meta(
+            description="Calls at the same time, per worker; a request waits for a free place until its deadline."
+            " Not set: no bound but the worker's slots."
+        ),
+    ] = None
+    simulated: Annotated[SimulatedSpec | None, Meta(description="For `type: Simulated` only.")] = None
+    prices: Annotated[PricesSpec | None, Meta(description="What it costs; not set: nothing.")] = None
+
+    @property
+    def rates(self) -> Rates:
+        return FREE if self.prices is None else self.prices.rates
 
 
 class RoutingSpec(_Camel, frozen=True, kw_only=True):
     """`retries` counts further tries of each provider, after all others were tried, all before the first event."""
 
-    retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    retries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="How often each provider may be tried again for one request, after all others were tried and"
+            " before the first event.",
+        ),
+    ] = 2
 
 
 class LimitsSpec(_Camel, frozen=True, kw_only=True):
     """Queue depth in requests, times in seconds. The idle timeout runs between two pieces of one answer."""
 
-    queue_depth: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
-    queue_timeout_seconds: Seconds = 30.0
-    connect_timeout_seconds: Seconds = 5.0
-    first_token_timeout_seconds: Seconds = 30.0
-    idle_timeout_seconds: Seconds = 60.0
-    request_timeout_seconds: Seconds = 600.0
+    queue_depth: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Requests of the route without a first event yet; one more is a 429 `queue_full`.",
+        ),
+    ] = 256
+    queue_timeout_seconds: Annotated[
+        Seconds, Meta(description="Time for a worker to take the request, else 503 `queue_timeout`.")
+    ] = 30.0
+    connect_timeout_seconds: Annotated[
+        Seconds,
+        Meta(description="Time for a connection to the provider, TLS included, else `provider_unavailable`."),
+    ] = 5.0
+    first_token_timeout_seconds: Annotated[
+        Seconds,
+        Meta(description="Time for the first event of one call, connecting included, else `first_token_timeout`."),
+    ] = 30.0
+    idle_timeout_seconds: Annotated[
+        Seconds, Meta(description="Time between two pieces of one answer, else `idle_timeout`.")
+    ] = 60.0
+    request_timeout_seconds: Annotated[
+        Seconds,
+        Meta(description="Time for the whole request: queue, all tries and the answer, else `request_timeout`."),
+    ] = 600.0
+    requests_per_minute: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000_000)] | None,
+        Meta(description="Requests of all keys accepted in a minute, over all gateways; not set: no limit."),
+    ] = None
+    tokens_per_minute: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000_000)] | None,
+        Meta(description="Their tokens in a minute, input and output; not set: no limit."),
+    ] = None
+    concurrent_streams: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)] | None,
+        Meta(description="Requests of all keys that are open at the same time; not set: no limit."),
+    ] = None
+
+
+class FallbackSpec(_Camel, frozen=True, kw_only=True):
+    """What to do while the load cannot be measured: an error is never taken for zero."""
+
+    after_seconds: Annotated[
+        WholeSeconds,
+        Meta(description="How long the load must be unknown. Until then the number of workers is held."),
+    ] = 60
+    behavior: Annotated[
+        Literal["Hold", "Static", "HoldIfHigher"],
+        Meta(
+            description="`Hold` keeps the number of workers, `Static` goes to `replicas`, `HoldIfHigher` goes to"
+            " `replicas` but never below what there is."
+        ),
+    ] = "Hold"
+    replicas: Annotated[Replicas, Meta(description="For `Static` and `HoldIfHigher`.")] = 1
 
 
 class ScalingSpec(_Camel, frozen=True, kw_only=True):
-    """`concurrencyPerReplica` is a worker's number of slots: requests that it serves at the same time."""
+    """How many workers serve the route. `concurrencyPerReplica` is a worker's slots; all else counts in a cluster."""
 
-    concurrency_per_replica: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    mode: Annotated[
+        Literal["Auto", "Manual"],
+        Meta(
+            description="`Auto` follows the load; `Manual` leaves the number to `replicas` and the scale subresource."
+        ),
+    ] = "Auto"
+    replicas: Annotated[
+        Replicas,
+        Meta(description="The number of workers with `mode: Manual`; what `kubectl scale` reads and writes."),
+    ] = 1
+    min_replicas: Annotated[
+        Replicas,
+        Meta(description="The fewest workers with `mode: Auto`; with 0 there are none while there is nothing to do."),
+    ] = 0
+    max_replicas: Annotated[int, Meta(ge=1, le=1000, description="The most workers with `mode: Auto`.")] = 10
+    concurrency_per_replica: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="Slots of one worker: requests that it serves at the same time."),
+    ] = 64
+    target_utilization_percent: Annotated[
+        int,
+        Meta(ge=10, le=100, description="How full the slots should be; less keeps some free for a burst."),
+    ] = 100
+    stable_window_seconds: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=3600,
+            description="How long fewer workers must have been enough before any goes.",
+        ),
+    ] = 60
+    panic_window_seconds: Annotated[
+        int, Meta(ge=1, le=600, description="The load is averaged over this long to tell a burst.")
+    ] = 6
+    panic_threshold_percent: Annotated[
+        int,
+        Meta(
+            ge=110,
+            le=1000,
+            description="A burst is when the load of the panic window needs this much of the ready workers; none goes"
+            " for `stableWindowSeconds` after it.",
+        ),
+    ] = 200
+    scale_to_zero_after_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="How long there must be nothing to do before the last worker goes, with `minReplicas: 0`.",
+        ),
+    ] = 300
+    paused: Annotated[
+        Literal["None", "ScaleIn", "ScaleOut", "All"],
+        Meta(description="Which changes of the number of workers are held back, until it is `None` again."),
+    ] = "None"
+    fallback: Annotated[FallbackSpec, Meta(description="What to do while the load cannot be measured.")] = (
+        FallbackSpec()
+    )
 
 
 class ModelRouteSpec(_Camel, frozen=True, kw_only=True):
-    models: Annotated[list[ModelSpec], Meta(min_length=1, max_length=64)]
-    providers: Annotated[list[ProviderSpec], Meta(min_length=1, max_length=16)]
-    routing: RoutingSpec = RoutingSpec()
-    limits: LimitsSpec = LimitsSpec()
-    scaling: ScalingSpec = ScalingSpec()
+    models: Annotated[
+        list[ModelSpec],
+        Meta(min_length=1, max_length=64, extra_json_schema=BY_NAME, description="What clients may ask for."),
+    ]
+    providers: Annotated[
+        list[ProviderSpec],
+        Meta(min_length=1, max_length=16, extra_json_schema=BY_NAME, description="Who answers."),
+    ]
+    routing: Annotated[RoutingSpec, Meta(description="How one request goes through the providers.")] = RoutingSpec()
+    limits: Annotated[LimitsSpec, Meta(description="Bounds of the queue and of each request's times.")] = LimitsSpec()
+    scaling: Annotated[ScalingSpec, Meta(description="How many workers serve the route.")] = ScalingSpec()
+    worker: Annotated[
+        WorkerSpec, Meta(description="The settings of the worker's pods; a laptop has none and ignores them.")
+    ] = WorkerSpec()
 
 
 class ObjectMeta(Struct, frozen=True):
     """The part of Kubernetes' metadata that matters outside a cluster; the rest is accepted and ignored."""
 
-    name: DnsLabel
-    namespace: DnsLabel = "default"
+    name: Annotated[DnsLabel, Meta(description="The route's name; its Deployment is called `<name>-worker`.")]
+    namespace: Annotated[NamespaceName, Meta(description="With the name, the route's identity.")] = "default"
 
 
 class ModelRoute(Struct, frozen=True, rename="camel"):
-    api_version: Literal["penstock.dev/v1alpha1"]
-    kind: Literal["ModelRoute"]
+    api_version: Annotated[Literal["penstock.dev/v1alpha1"], Meta(description="The version of these fields.")]
+    kind: Annotated[Literal["ModelRoute"], Meta(description="What this is.")]
     metadata: ObjectMeta
     spec: ModelRouteSpec
 

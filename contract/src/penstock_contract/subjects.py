@@ -4,11 +4,20 @@ Tokens are DNS labels (namespace, route) or ids that we made ourselves; nothing 
 """
 
 import re
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,63}\Z")]
+"""What becomes one, where it comes in: the broker is no place to learn that it cannot."""
 CATALOGUE_BUCKET: Final = "routes"
+KEYS_BUCKET: Final = "keys"
 ANONYMOUS_TENANT: Final = "anonymous"
+USAGE: Final = "USAGE"
+CHECKPOINTS: Final = "CHECKPOINTS"
+GATEWAYS_BUCKET: Final = "gateways"
+LIMITS_BUCKET: Final = "limits"
 CONSUMER: Final = "workers"
 """The one durable consumer of a route's queue."""
 
@@ -27,6 +36,9 @@ def request_filter(namespace: str, route: str) -> str:
     return f"penstock.requests.{_token(namespace)}.{_token(route)}.*"
 
 
+ALL_REQUESTS: Final = "penstock.requests.*.*.*"
+
+
 def queue(namespace: str, route: str) -> str:
     """Name of the route's JetStream work queue; `_` cannot occur in a DNS label, so the name is unambiguous."""
     return f"REQUESTS_{_token(namespace)}_{_token(route)}"
@@ -38,6 +50,14 @@ def reply(gateway: str, namespace: str, route: str) -> str:
 
 def reply_filter(gateway: str) -> str:
     return f"penstock.replies.{_token(gateway)}.>"
+
+
+def route_replies(namespace: str, route: str) -> str:
+    """What a route's workers answer, to whichever gateway."""
+    return f"penstock.replies.*.{_token(namespace)}.{_token(route)}"
+
+
+ALL_REPLIES: Final = "penstock.replies.>"
 
 
 def reply_route(subject: str) -> str:
@@ -54,11 +74,35 @@ def control_all(namespace: str, route: str) -> str:
     return f"penstock.control.{_token(namespace)}.{_token(route)}"
 
 
+def route_controls(namespace: str, route: str) -> str:
+    """What is said to one of the route's workers, whichever."""
+    return f"{control_all(namespace, route)}.*"
+
+
+ALL_CONTROLS: Final = "penstock.control.>"
+
+
 def worker_heartbeat(namespace: str, route: str, worker: str) -> str:
     return f"penstock.workers.{_token(namespace)}.{_token(route)}.{_token(worker)}"
 
 
+def route_heartbeats(namespace: str, route: str) -> str:
+    return f"penstock.workers.{_token(namespace)}.{_token(route)}.*"
+
+
 ALL_WORKER_HEARTBEATS: Final = "penstock.workers.>"
+
+
+def activation(namespace: str, route: str) -> str:
+    return f"penstock.activations.{_token(namespace)}.{_token(route)}"
+
+
+ALL_ACTIVATIONS: Final = "penstock.activations.>"
+
+
+def route_key(subject: str) -> str:
+    """The catalogue key in the subject of a worker's heartbeat or of an activation."""
+    return ".".join(subject.split(".", 4)[2:4])
 
 
 def gateway_heartbeat(gateway: str) -> str:
@@ -68,5 +112,60 @@ def gateway_heartbeat(gateway: str) -> str:
 ALL_GATEWAY_HEARTBEATS: Final = "penstock.gateways.*"
 
 
+def usage(namespace: str, route: str, gateway: str, request_id: str) -> str:
+    """Where the request's row lives: the stream keeps one message per subject."""
+    return f"penstock.usage.{_token(namespace)}.{_token(route)}.{_token(gateway)}.{_token(request_id)}"
+
+
+def usage_filter(gateway: str) -> str:
+    """The rows of every request that came in by `gateway`."""
+    return f"penstock.usage.*.*.{_token(gateway)}.*"
+
+
+def route_usage(namespace: str, route: str) -> str:
+    """The rows of every request to the route."""
+    return f"penstock.usage.{_token(namespace)}.{_token(route)}.*.*"
+
+
+ALL_USAGE: Final = "penstock.usage.>"
+
+
+def checkpoint(namespace: str, route: str, worker: str) -> str:
+    return f"penstock.checkpoints.{_token(namespace)}.{_token(route)}.{_token(worker)}"
+
+
+def route_checkpoints(namespace: str, route: str) -> str:
+    return f"penstock.checkpoints.{_token(namespace)}.{_token(route)}.*"
+
+
+ALL_CHECKPOINTS: Final = "penstock.checkpoints.>"
+
+
+def key_account(key_id: str) -> str:
+    return f"key.{_token(key_id)}"
+
+
+def route_account(namespace: str, route: str) -> str:
+    return f"route.{_token(namespace)}.{_token(route)}"
+
+
 def catalogue_key(namespace: str, route: str) -> str:
     return f"{_token(namespace)}.{_token(route)}"
+
+
+GATEWAY_INBOX: Final = "_INBOX_gateway"
+OPERATOR_INBOX: Final = "_INBOX_operator"
+
+
+def worker_inbox(namespace: str, route: str) -> str:
+    """Where the broker answers a route's workers; a prefix of its own, as whoever may listen there hears requests."""
+    return f"_INBOX_worker.{_token(namespace)}.{_token(route)}"
+
+
+def bucket_stream(bucket: str) -> str:
+    """The JetStream stream behind a KV bucket."""
+    return f"KV_{_token(bucket)}"
+
+
+def bucket_entries(bucket: str) -> str:
+    return f"$KV.{_token(bucket)}.>"

@@ -10,12 +10,15 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error, NoRespondersError
+from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
+from penstock_contract.broker.credentials import Credentials, CredentialsUnreadable
+from penstock_contract.broker.trouble import Troubles
 from penstock_contract.errors import PenstockError
 
 Callback = Callable[[str, bytes], None]
@@ -26,6 +29,7 @@ PING_INTERVAL_S = 5
 PING_OUTSTANDING_MAX = 2
 CLOSE_S = 5.0
 PENDING_BYTES_MAX = 8 * 1024 * 1024
+REFUSALS = ("Authorization Violation", "Authentication", "authorization failed")
 
 log = structlog.get_logger("penstock.broker")
 
@@ -33,11 +37,13 @@ log = structlog.get_logger("penstock.broker")
 class Connection:
     """Connects in the background and for ever; `on_connected` runs after the first connect and after every reconnect.
 
+    `credentials` is the path of a credentials file; None where the broker asks nobody, or the URL has a password.
     Whoever calls `start` calls `close`.
     """
 
-    def __init__(self, url: str, name: str, *, inbox_prefix: str) -> None:
+    def __init__(self, url: str, name: str, *, inbox_prefix: str, credentials: str | None = None) -> None:
         self._url = url
+        self._credentials = None if credentials is None else Credentials(credentials)
         self._name = name
         self._inbox_prefix = inbox_prefix
         self._client = Client()
@@ -46,6 +52,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
         self._closing = False
+        self._troubles = Troubles()
 
     @property
     def connected(self) -> bool:
@@ -120,21 +127,23 @@ class Connection:
 
     @property
     def client(self) -> Client:
-        """For this package only: JetStream's own calls."""
+        """For this package only: JetStream's own calls. Another one after the broker has thrown us out."""
         return self._client
 
     def new_inbox(self) -> str:
         return str(self._client.new_inbox())
 
     async def _connect(self) -> None:
+        client, credentials = self._client, self._credentials
         while True:
             try:
-                await self._client.connect(
+                await client.connect(
                     self._url,
                     name=self._name,
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
                     reconnected_cb=self._on_reconnected,
+                    closed_cb=self._on_closed,
                     lame_duck_mode_cb=self._on_lame_duck,
                     reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
                     max_reconnect_attempts=-1,
@@ -143,16 +152,27 @@ class Connection:
                     max_outstanding_pings=PING_OUTSTANDING_MAX,
                     pending_size=PENDING_BYTES_MAX,
                     inbox_prefix=self._inbox_prefix,
+                    user_jwt_cb=None if credentials is None else credentials.jwt,
+                    signature_cb=None if credentials is None else credentials.sign,
                 )
             except (TimeoutError, OSError, Error):
-                log.warning("broker.connect_failed")
+                if (times := self._troubles.met("connect", asyncio.get_running_loop().time())) is not None:
+                    log.warning("broker.connect_failed", times=times)
                 await asyncio.sleep(RECONNECT_WAIT_S)
             else:
                 break
-        for subject, callback in self._listeners:
-            await self._client.subscribe(subject, cb=_guarded(subject, callback))
+        try:
+            for subject, callback in self._listeners:
+                await client.subscribe(subject, cb=_guarded(subject, callback))
+        except ConnectionClosedError:
+            return  # thrown out again, see `_on_closed`
         log.info("broker.connected")
+        self._troubles.over()
         await self._run_hooks()
+
+    async def _connect_anew(self) -> None:
+        await asyncio.sleep(RECONNECT_WAIT_S)
+        await self._connect()
 
     async def _run_hooks(self) -> None:
         for hook in self._hooks:
@@ -169,7 +189,27 @@ class Connection:
             log.error("broker.hook_failed", exc_info=error)
 
     async def _on_error(self, error: Exception) -> None:
-        log.warning("broker.error", error=type(error).__name__, detail=str(error)[:200])
+        self._close_attempt()
+        kind, detail = type(error).__name__, str(error)[:200]
+        if (times := self._troubles.met(f"{kind} {detail}", asyncio.get_running_loop().time())) is None:
+            return
+        if isinstance(error, CredentialsUnreadable):
+            log.error("broker.credentials_unreadable", detail=detail, times=times)
+        elif any(word in detail for word in REFUSALS):
+            # The broker says no more than that: the token is another account's, has expired, or there is none.
+            path = None if self._credentials is None else self._credentials.path
+            log.error("broker.credentials_refused", credentials=path, detail=detail, times=times)
+        elif "permissions violation" in detail.lower():
+            # An error of ours or of whoever made our credentials: what was asked for never gets an answer.
+            log.error("broker.not_permitted", detail=detail, times=times)
+        else:
+            log.warning("broker.error", error=kind, detail=detail, times=times)
+
+    def _close_attempt(self) -> None:
+        """nats-py leaves a connection open whose broker took it and did not greet in time, and makes another one."""
+        transport = getattr(self._client, "_transport", None)  # it has none before its first attempt
+        if transport is not None and not self._client.is_connected:
+            transport.close()
 
     async def _on_disconnected(self) -> None:
         if not self._closing:
@@ -177,8 +217,17 @@ class Connection:
 
     async def _on_reconnected(self) -> None:
         log.info("broker.reconnected")
+        self._troubles.over()
         # Not awaited: this runs inside nats-py's reconnect, and the hooks wait for answers.
         self._spawn(self._run_hooks())
+
+    async def _on_closed(self) -> None:
+        # nats-py gives up for good when the broker throws it out: a token has expired, or was revoked. A renewed one is
+        # in the same file, so begin again as at the start.
+        if not self._closing:
+            log.warning("broker.thrown_out", error=type(self._client.last_error).__name__)
+            self._client = Client()
+            self._spawn(self._connect_anew())
 
     async def _on_lame_duck(self) -> None:
         log.info("broker.lame_duck")
@@ -189,6 +238,9 @@ def _guarded(subject: str, callback: Callback) -> Callable[[Msg], Awaitable[None
     async def deliver(message: Msg) -> None:
         try:
             callback(message.subject, message.data)
+        except msgspec.DecodeError:
+            # Without the message and without where: whoever sends nonsense must not fill the log with it.
+            log.warning("broker.message_unreadable", subject=subject, bytes=len(message.data))
         except Exception:
             # The root of this subscription's task: one bad message must not end it.
             log.exception("broker.callback_failed", subject=subject)

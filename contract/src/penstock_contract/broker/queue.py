@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error
@@ -135,6 +136,7 @@ class Puller:
         self._outstanding = 0
         self._inbox = ""
         self._subscription: Subscription | None = None
+        self._subscribed_with: Client | None = None
         self._changed = asyncio.Event()
         self._heard_at = 0.0
         self._broken = False
@@ -208,18 +210,19 @@ class Puller:
                 # The root of this subscription's task: one bad message must not end it.
                 log.exception("worker.pull_failed")
 
-        self._subscription = await self._connection.client.subscribe(inbox, cb=receive)
+        self._subscribed_with = client = self._connection.client
+        self._subscription = await client.subscribe(inbox, cb=receive)
 
     async def _end_epoch(self) -> None:
         if self._subscription is not None:
             subscription, self._subscription = self._subscription, None
             with contextlib.suppress(Error, TimeoutError):
-                if not self._connection.connected:
+                client = self._connection.client
+                if not self._connection.connected or client is not self._subscribed_with:
                     await subscription.unsubscribe()
                     return
                 # Not unsubscribed at once: what is on its way would be lost, and wait for its ack time to pass. `drain`
                 # alone leaves a hole: nats-py writes its PING ahead of the UNSUB that it should confirm.
-                client = self._connection.client
                 async with asyncio.timeout(DRAIN_TIMEOUT_S):
                     await client._send_unsubscribe(subscription._id)  # noqa: SLF001 - public is only the whole `drain`
                     await client.flush()

@@ -27,6 +27,8 @@ MESSAGING_DESTINATION: Final = "messaging.destination.name"
 MESSAGING_ID: Final = "messaging.message.id"
 
 ROUTE: Final = "penstock.route"
+PROVIDER_IN_ROUTE: Final = "penstock.provider"
+"""The route's own name of a provider, where `gen_ai.provider.name` is its kind."""
 REQUEST_ID: Final = "penstock.request.id"
 ATTEMPT: Final = "penstock.attempt"
 QUEUE_WAIT: Final = "penstock.queue.wait"
@@ -40,6 +42,26 @@ METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105
 METRIC_TOKENS: Final = "penstock.tokens"
 METRIC_IN_FLIGHT: Final = "penstock.streams.in_flight"
 METRIC_ERRORS: Final = "penstock.errors"
+METRIC_COST: Final = "penstock.cost"
+"""In the currency of the routes' prices, whichever that is."""
+METRIC_USAGE_STORED: Final = "penstock.usage.stored"
+METRIC_USAGE_STORED_MAX: Final = "penstock.usage.stored.max"
+
+API_VERB: Final = "penstock.api.verb"
+API_RESOURCE: Final = "penstock.api.resource"
+API_CODE: Final = "penstock.api.code"
+RESULT: Final = "penstock.result"
+REASON: Final = "penstock.reason"
+WORKER_STATE: Final = "penstock.worker.state"
+
+METRIC_OPERATOR_QUEUE: Final = "penstock.operator.queue.depth"
+METRIC_OPERATOR_RECONCILE: Final = "penstock.operator.reconcile.duration"
+METRIC_OPERATOR_API_CALLS: Final = "penstock.operator.api.calls"
+METRIC_OPERATOR_WATCH_RESTARTS: Final = "penstock.operator.watch.restarts"
+METRIC_OPERATOR_LEADING: Final = "penstock.operator.leading"
+METRIC_OPERATOR_LEASE_TRANSITIONS: Final = "penstock.operator.lease.transitions"
+METRIC_ROUTE_WORKERS: Final = "penstock.route.workers"
+METRIC_SCALING_DECISIONS: Final = "penstock.scaling.decisions"
 
 BUCKETS_DURATION: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 BUCKETS_FIRST_TOKEN: Final = (

@@ -1,0 +1,164 @@
+"""What all gateways know together of one key or route: how much of its limits is used, leased and held.
+
+One record in the KV store, changed by compare-and-set. A gateway takes a small part as a lease, spends it without
+asking anybody, and says with its next claim what it used. Pure: what a claim makes of a record is decided here.
+
+- A window has a limit. Of it, something is used, something is leased to gateways, and the rest is available.
+- A lease shrinks with what is available, so that near the end nobody sits on what another could use.
+- A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been.
+- Places (open streams, places in a queue) are held in a gateway's name, and come back with its death.
+"""
+
+import datetime as dt
+from typing import Final, Literal
+
+from msgspec import Struct
+
+MINUTE_S: Final = 60.0
+LEASE_S: Final = 5.0
+"""Longer than it takes a worker to notice that its gateway is dead and to end its streams."""
+SHARES: Final = 20
+FOREVER: Final = 253_402_300_800.0
+"""The year 10000."""
+
+Period = Literal["Day", "Week", "Month", "Total"]
+
+
+class Lease(Struct, frozen=True, array_like=True):
+    amount: int
+    until: float
+
+
+class Window(Struct, frozen=True, omit_defaults=True):
+    """`used` since `began_at`; a debt, what was used beyond the limit of the minute before, is in it from the start."""
+
+    began_at: float = 0.0
+    ends_at: float = 0.0
+    used: int = 0
+    leases: dict[str, Lease] = {}
+
+
+class Places(Struct, frozen=True, array_like=True):
+    """What one gateway holds, by name of the resource."""
+
+    until: float
+    held: dict[str, int]
+
+
+class Account(Struct, frozen=True, omit_defaults=True):
+    """Windows by meter (`requests`, `tokens`, `money`), places by gateway."""
+
+    windows: dict[str, Window] = {}
+    places: dict[str, Places] = {}
+
+
+class Quota(Struct, frozen=True):
+    """The limit of one meter: in a minute that begins with its first use, or in a period of the calendar."""
+
+    limit: int
+    period: Period | None = None
+
+
+class Claim(Struct, frozen=True):
+    """What a gateway says about one meter: used since it last said so, in the window that began then, and wanted.
+
+    `least` is what it can do something with, when there is little left.
+    """
+
+    used: int = 0
+    window: float = 0.0
+    want: int = 0
+    least: int = 1
+
+
+class Granted(Struct, frozen=True):
+    """A gateway's lease, and what is left of the window for it and everybody who has not leased."""
+
+    amount: int
+    remaining: int
+    began_at: float
+    ends_at: float
+
+
+class Claims(Struct, frozen=True):
+    """Everything that a gateway says at once. `places` are absolute: what it holds and what it wants more."""
+
+    meters: dict[str, Claim]
+    places: dict[str, int]
+
+
+class Grants(Struct, frozen=True):
+    meters: dict[str, Granted]
+    places: dict[str, int]
+
+
+def settle(
+    account: Account, gateway: str, claims: Claims, quotas: dict[str, Quota], places: dict[str, int], now: float
+) -> tuple[Account, Grants]:
+    """The record after a gateway's claims, and what it got. `places` are limits; `now` is in Unix seconds."""
+    windows: dict[str, Window] = {}
+    granted: dict[str, Granted] = {}
+    for meter, quota in quotas.items():
+        claim = claims.meters.get(meter, Claim())
+        window = account.windows.get(meter, Window())
+        windows[meter], granted[meter] = _settle_window(window, quota, claim, gateway, now)
+    others = {name: held for name, held in account.places.items() if name != gateway and held.until > now}
+    got: dict[str, int] = {}
+    for resource, asked in claims.places.items():
+        taken = sum(held.held.get(resource, 0) for held in others.values())
+        got[resource] = max(0, min(asked, places.get(resource, asked) - taken))
+    mine = {resource: count for resource, count in got.items() if count}
+    held = {**others, gateway: Places(now + LEASE_S, mine)} if mine else others
+    return Account(windows, held), Grants(granted, got)
+
+
+def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now: float) -> tuple[Window, Granted]:
+    used = window.used
+    if claim.window == window.began_at:
+        used += claim.used
+    leases: dict[str, Lease] = {}
+    kept = 0
+    for name, lease in window.leases.items():
+        if name == gateway:
+            # It may spend of this while it asks.
+            kept = max(0, lease.amount - claim.used)
+        elif lease.until > now:
+            leases[name] = lease
+        else:
+            used += lease.amount
+    began_at, ends_at = window.began_at, window.ends_at
+    fresh = _fresh(window, quota, now)
+    if fresh is not None:
+        # Of the minute before, only a debt is left; a period of the calendar forgives it.
+        used = max(0, used - quota.limit) if quota.period is None and window.ends_at else 0
+        (began_at, ends_at), leases, kept = fresh, {}, 0
+    available = max(0, quota.limit - used - sum(lease.amount for lease in leases.values()))
+    share = min(quota.limit // (SHARES * max(2, len(leases) + 1)), available // 4)
+    amount = min(claim.want, available, max(claim.least, share, kept))
+    if amount:
+        leases[gateway] = Lease(amount, now + LEASE_S)
+    settled = Window(began_at, ends_at, used, leases)
+    return settled, Granted(amount, available, began_at, ends_at)
+
+
+def _fresh(window: Window, quota: Quota, now: float) -> tuple[float, float] | None:
+    """When the window of `now` begins and ends, unless it is the given one."""
+    if quota.period is not None:
+        current = period(quota.period, now)
+        return None if current == (window.began_at, window.ends_at) else current
+    return (now, now + MINUTE_S) if now >= window.ends_at or window.ends_at > now + MINUTE_S else None
+
+
+def period(kind: Period, now: float) -> tuple[float, float]:
+    """The period of the calendar, in UTC, that `now` lies in; weeks begin on Monday."""
+    if kind == "Total":
+        return 0.0, FOREVER
+    today = dt.datetime.fromtimestamp(now, dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if kind == "Day":
+        return today.timestamp(), (today + dt.timedelta(days=1)).timestamp()
+    if kind == "Week":
+        monday = today - dt.timedelta(days=today.weekday())
+        return monday.timestamp(), (monday + dt.timedelta(days=7)).timestamp()
+    first = today.replace(day=1)
+    following = (first + dt.timedelta(days=32)).replace(day=1)
+    return first.timestamp(), following.timestamp()

@@ -1,0 +1,102 @@
+"""The definition itself: names, subresources, what `kubectl get` prints, and the rules where they belong."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from penstock_contract.crd.schema import Schema, structural
+from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route_status import ModelRouteStatus
+from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES, Rule
+
+GROUP: Final = "penstock.dev"
+VERSION: Final = "v1alpha1"
+PLURAL: Final = "modelroutes"
+
+
+def definition() -> dict[str, Any]:
+    """The CustomResourceDefinition, as `kubectl apply` takes it."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": "ModelRoute",
+                "listKind": "ModelRouteList",
+                "plural": PLURAL,
+                "singular": "modelroute",
+                "shortNames": ["mr"],
+                "categories": ["penstock"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": _schema()},
+                    "subresources": {
+                        "status": {},
+                        "scale": {
+                            "specReplicasPath": ".spec.scaling.replicas",
+                            "statusReplicasPath": ".status.replicas",
+                            "labelSelectorPath": ".status.selector",
+                        },
+                    },
+                    "additionalPrinterColumns": COLUMNS,
+                }
+            ],
+        },
+    }
+
+
+def _schema() -> Schema:
+    spec = structural(ModelRouteSpec)
+    spec["description"] = "What clients may ask for, who answers, and within which limits."
+    spec["x-kubernetes-validations"] = _validations(rule for rule in RULES if rule.scope == "spec")
+    spec["properties"]["providers"]["items"]["x-kubernetes-validations"] = _validations(
+        rule for rule in (*RULES, LOCAL_ADDRESS) if rule.scope == "provider"
+    )
+    status = structural(ModelRouteStatus)
+    status["description"] = "What the operator last saw and decided; written by it alone."
+    return {
+        "type": "object",
+        "description": "Which models clients may ask for, which providers answer, and within which limits.",
+        "properties": {
+            "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
+            "kind": {"type": "string", "description": "ModelRoute"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": status,
+        },
+        "required": ["spec"],
+        "x-kubernetes-validations": _validations([NAME]),
+    }
+
+
+def _validations(rules: Iterable[Rule]) -> list[dict[str, str]]:
+    return [{"rule": rule.cel, "message": rule.message} for rule in rules]
+
+
+def _column(name: str, path: str, description: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    return {"name": name, "type": kind, "jsonPath": path, "description": description, **more}
+
+
+def _ready(field: str) -> str:
+    return f'.status.conditions[?(@.type=="Ready")].{field}'
+
+
+COLUMNS: Final = [
+    # Of a list a column can only show the first.
+    _column("Model", ".spec.models[0].name", "The first of the models that clients may ask for."),
+    _column("Ready", _ready("status"), "Whether a request would be served."),
+    _column("Reason", _ready("reason"), "Why, in one word; docs/conditions.md says what to do."),
+    _column("Desired", ".status.desiredReplicas", "Workers that there should be.", "integer"),
+    _column("Workers", ".status.readyReplicas", "Workers that take requests.", "integer"),
+    _column("Max", ".spec.scaling.maxReplicas", "The most workers with mode Auto.", "integer"),
+    _column("Age", ".metadata.creationTimestamp", "Since when the route exists.", "date"),
+    _column("Mode", ".spec.scaling.mode", "Who sets the number of workers.", priority=1),
+    _column("Draining", ".status.drainingReplicas", "Workers that finish their streams.", "integer", priority=1),
+    _column("Message", _ready("message"), "Why, in words.", priority=1),
+]

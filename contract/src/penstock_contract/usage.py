@@ -1,0 +1,139 @@
+"""One row per request, whatever dies: what it used, what that cost and how it ended. Never what was said.
+
+A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
+and the subject names the request, so there can never be two. Who writes when is in docs/usage.md.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from penstock_contract.events import UsageReported
+from penstock_contract.messages import ImagePart, Message, TextPart
+from penstock_contract.money import Rates, decimal
+from penstock_contract.requests import ChatOperation, Operation
+
+GATEWAY_LOST: Final = "gateway_lost"
+"""How a request ended whose gateway died; no client could be told, so it is not in the table of errors."""
+
+BYTES_PER_TOKEN_IN: Final = 4
+BYTES_PER_TOKEN_OUT: Final = 5
+TOKENS_PER_MESSAGE: Final = 4
+TOKENS_PER_IMAGE: Final = 765
+"""OpenAI's price of a picture of 1024 by 1024 in full detail."""
+
+
+class Tokens(Struct, frozen=True, array_like=True):
+    """Cached input is part of input. `estimated`: our own count, as the provider's did not come."""
+
+    input: int = 0
+    cached_input: int = 0
+    output: int = 0
+    estimated: bool = False
+
+
+class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`cost` is decimal text in the currency of the route's prices; times are Unix seconds and seconds.
+
+    `ended` is a finish reason or an error's code, None while the request is open. `attempts` counts calls to providers
+    and workers that died with the request in their hands.
+    """
+
+    id: str
+    key: str
+    route: str
+    model: str
+    gateway: str
+    started_at: float
+    worker: str = ""
+    provider: str = ""
+    attempts: int = 0
+    tokens: Tokens = Tokens()
+    cost: str = "0"
+    first_token_s: float | None = None
+    duration_s: float = 0.0
+    ended: str | None = None
+
+
+class Counted(Struct, frozen=True, array_like=True, gc=False):
+    """What an open request has used so far, by our own count; `cost` is in picos."""
+
+    id: str
+    input: int
+    output: int
+    cost: int
+    duration_s: float
+
+
+class Checkpoint(Struct, frozen=True, array_like=True):
+    """A worker's open requests that have begun, a few times a second: what is known of them should it die."""
+
+    worker: str
+    open: list[Counted]
+
+
+class Presence(Struct, frozen=True):
+    """A gateway that may have open rows; the oldest of them began at `oldest_at`, in Unix seconds."""
+
+    gateway: str
+    oldest_at: float
+
+
+def filled(
+    row: UsageRow,
+    tokens: Tokens,
+    rates: Rates,
+    *,
+    worker: str,
+    provider: str,
+    attempts: int,
+    first_token_s: float | None,
+    duration_s: float,
+    ended: str | None,
+) -> UsageRow:
+    """The request's row with what is known now, in a row's own precision."""
+    return replace(
+        row,
+        worker=worker,
+        provider=provider,
+        attempts=attempts,
+        tokens=tokens,
+        cost=decimal(rates.cost(tokens.input, tokens.cached_input, tokens.output)),
+        first_token_s=None if first_token_s is None else round(first_token_s, 4),
+        duration_s=round(duration_s, 4),
+        ended=ended,
+    )
+
+
+def reported(usage: UsageReported) -> Tokens:
+    """The provider's own count."""
+    return Tokens(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+
+
+def estimated_output(operation: Operation, deltas: int, text_bytes: int) -> int:
+    """A piece is a token with most providers; some put several into one, which its length tells."""
+    return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, ChatOperation) else 0
+
+
+def estimated_input(operation: Operation) -> int:
+    if isinstance(operation, ChatOperation):
+        return sum(TOKENS_PER_MESSAGE + _tokens(message) for message in operation.messages)
+    return sum(_of_bytes(_bytes(text)) if isinstance(text, str) else len(text) for text in operation.input)
+
+
+def _tokens(message: Message) -> int:
+    calls = sum(_bytes(call.function.arguments) for call in message.tool_calls or ())
+    if message.content is None or isinstance(message.content, str):
+        return _of_bytes(calls + _bytes(message.content or ""))
+    texts = sum(_bytes(part.text) for part in message.content if isinstance(part, TextPart))
+    images = sum(isinstance(part, ImagePart) for part in message.content)
+    return _of_bytes(calls + texts) + images * TOKENS_PER_IMAGE
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _of_bytes(count: int) -> int:
+    return -(-count // BYTES_PER_TOKEN_IN)
