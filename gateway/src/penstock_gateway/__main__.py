@@ -15,11 +15,16 @@ from penstock_gateway.settings import GatewaySettings
 def main() -> None:
     try:
         config = settings.load(GatewaySettings, os.environ)
+        config.check()
     except settings.InvalidSettings as error:
         sys.exit(f"penstock gateway: {error}")
     logs.configure("penstock-gateway", level=config.log_level)
     telemetry = configure("penstock-gateway", os.environ, prometheus=True)
-    Server(config, create_gateway(config, telemetry, SystemClock())).run()
+    try:
+        gateway = create_gateway(config, telemetry, SystemClock())
+    except OSError as error:
+        sys.exit(f"penstock gateway: the admin API cannot listen on {config.admin_host}:{config.admin_port}: {error}")
+    Server(config, gateway).run()
     telemetry.close()
 
 

@@ -17,17 +17,28 @@ from msgspec import Struct
 from penstock_contract import codec, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.keys import KeyStore, KeyWatch
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.frames import Stop
 from penstock_contract.telemetry.setup import Telemetry
+from penstock_gateway.activation import Activations
+from penstock_gateway.admin.app import create_admin
+from penstock_gateway.admin.desk import AdminDesk
+from penstock_gateway.admin.listener import AdminListener
+from penstock_gateway.authentication import Authentication
+from penstock_gateway.cors import Cors, CorsRules
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors import openai, seed, status
 from penstock_gateway.envelope import Envelope
+from penstock_gateway.first_key import FirstKey
+from penstock_gateway.keyring import KeyRing
+from penstock_gateway.metering import Metering
 from penstock_gateway.observation import Observer
 from penstock_gateway.problems import Problems
+from penstock_gateway.refusal import Refusal
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.supervision import Supervisor
 from penstock_gateway.table import StreamTable
@@ -43,7 +54,9 @@ class Gateway(Struct, frozen=True):
 def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock) -> Gateway:
     """Everything that a gateway process is made of."""
     gateway = f"gw-{secrets.token_hex(6)}"
-    connection = Connection(settings.nats_url, gateway, inbox_prefix="_INBOX_gateway")
+    connection = Connection(
+        settings.nats_url, gateway, inbox_prefix=subjects.GATEWAY_INBOX, credentials=settings.nats_credentials
+    )
     catalogue = Catalogue(
         {
             type_: name
@@ -54,6 +67,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     observer = Observer(telemetry.meter)
     problems = Problems(observer, body_bytes_max=settings.body_bytes_max)
     desks: list[Desk] = []  # filled when the event loop runs
+    ring = KeyRing() if settings.keys_required else None
+    key_store = KeyStore(connection, clock)
+    admin = _admin(settings, AdminDesk(key_store, clock, connection), observer, telemetry)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -63,27 +79,48 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream))))
 
         table = StreamTable(stop)
-        dispatcher = Dispatcher(settings, connection, table, telemetry.tracer, observer, clock, gateway=gateway)
-        desks.append(Desk(catalogue, connection, dispatcher))
-        supervisor = Supervisor(settings, connection, table, gateway=gateway)
+        metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)
+
+        activations = Activations(lambda route: dispatcher.call_for_workers(route))  # noqa: PLW0108 - made below
+        dispatcher = Dispatcher(
+            settings,
+            connection,
+            table,
+            telemetry.tracer,
+            observer,
+            clock,
+            metering,
+            gateway=gateway,
+            queued=activations.queued,
+        )
+        desks.append(Desk(catalogue, connection, dispatcher, ring))
+        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, gateway=gateway)
         watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put)
         connection.on_connected(supervisor.on_connected)
+        key_watch = KeyWatch(connection, replace=ring.replace, put=ring.put) if ring is not None else None
+        first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
 
         connection.listen(subjects.reply_filter(gateway), table.on_batch)
         connection.listen(subjects.ALL_WORKER_HEARTBEATS, supervisor.on_heartbeat)
         # Not waited for: /health and /ready answer while the broker is still away.
         await connection.start(wait=False)
         supervising = asyncio.create_task(supervisor.run())
+        metering.start()
+        if admin is not None:
+            admin.start()
         # What lives now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         yield
         # The server has stopped listening and every response is complete: say the last words, then go.
         await dispatcher.drain()
+        await metering.close()
         supervising.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await supervising
-        await watch.close()
+        for ending in (admin, first_key, key_watch, watch):
+            if ending is not None:
+                await ending.close()
         await connection.close()
 
     app = Litestar(
@@ -117,4 +154,17 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         for desk in desks:
             desk.dispatcher.end_streams(ErrorDetail("gateway_stopping", "the gateway had to stop", retry_after_s=1))
 
-    return Gateway(Envelope(app, telemetry.tracer), end_streams)
+    refusal = Refusal(observer)
+    keyed = app if ring is None else Authentication(app, ring, clock, refusal)
+    rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
+    return Gateway(Envelope(Cors(keyed, rules, refusal), telemetry.tracer), end_streams)
+
+
+def _admin(
+    settings: GatewaySettings, desk: AdminDesk, observer: Observer, telemetry: Telemetry
+) -> AdminListener | None:
+    """Raises `OSError` where it cannot listen."""
+    if settings.admin_port is None or settings.admin_token is None:
+        return None
+    app = create_admin(desk, settings.admin_token, observer, telemetry.tracer)
+    return AdminListener(app, settings.admin_host, settings.admin_port, settings.bounds)

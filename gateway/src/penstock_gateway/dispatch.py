@@ -1,8 +1,9 @@
 """From a validated request to an open stream: publish, wait for the first event, give back the queue's place.
 
-    1. Register the stream, so that no frame can come too early.
-    2. Publish to the route's queue; a full queue or an absent broker is an error with a real status.
-    3. Wait for the first event, a failure, or the time to commit; a client that leaves ends the wait.
+    1. Admit the request: its key and its route have something left of their limits.
+    2. Register the stream, so that no frame can come too early, and open its usage row.
+    3. Publish to the route's queue; a full queue or an absent broker is an error with a real status.
+    4. Wait for the first event, a failure, or the time to commit; a client that leaves ends the wait.
 
 Whoever gets an `OpenStream` closes it.
 """
@@ -10,7 +11,7 @@ Whoever gets an `OpenStream` closes it.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from litestar.types import Receive
@@ -22,11 +23,14 @@ from penstock_contract.broker.queue import QueuedMessage, enqueue, withdraw
 from penstock_contract.catalogue import Resolution
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.frames import Stop
+from penstock_contract.frames import Activation, Stop
 from penstock_contract.requests import InferenceRequest, Operation
 from penstock_contract.telemetry import names
 from penstock_contract.telemetry.propagation import headers_of
+from penstock_gateway.caller import Caller
+from penstock_gateway.client import Client
 from penstock_gateway.live import LiveStream
+from penstock_gateway.metering import Metering
 from penstock_gateway.observation import Observer
 from penstock_gateway.protocol import ClientConnection
 from penstock_gateway.renderers.renderer import Renderer
@@ -82,8 +86,10 @@ class Dispatcher:
         tracer: Tracer,
         observer: Observer,
         clock: Clock,
+        metering: Metering,
         *,
         gateway: str,
+        queued: Callable[[str, float], None],
     ) -> None:
         self.settings = settings
         self._connection = connection
@@ -91,28 +97,42 @@ class Dispatcher:
         self._tracer = tracer
         self._observer = observer
         self._clock = clock
+        self._metering = metering
         self._gateway = gateway
+        self._queued = queued
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(
-        self, resolution: Resolution, operation: Operation, renderer: Renderer, request_id: str, receive: Receive
+        self,
+        resolution: Resolution,
+        operation: Operation,
+        renderer: Renderer,
+        client: Client,
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`."""
         entry = resolution.entry
         loop = asyncio.get_running_loop()
-        stream = LiveStream(secrets.randbits(63), request_id, entry.key, entry.spec.limits, renderer, loop.time())
+        opened_at = loop.time()
+        admission = await self._metering.admit(client, resolution, operation)
+        stream = LiveStream(
+            secrets.randbits(63), client.request_id, entry.key, entry.spec.limits, renderer, opened_at, admission
+        )
+        stream.tenant = client.caller.tenant
         self._table.add(stream)
         self._observer.stream_opened()
         try:
-            message = await self._publish(resolution, operation, stream)
+            await self._metering.open(stream, resolution, operation, client.caller.tenant)
+            message = await self._publish(resolution, operation, stream, client.caller)
+            self._queued(entry.key, loop.time())
         except BaseException as error:
             self._table.remove(stream)
             if isinstance(error, PenstockError):
                 stream.error = error.detail
+            self._metering.ended(stream)
             self._observer.stream_ended(stream, resolution, loop.time(), answered_as_stream=False)
             raise
         opened = OpenStream(self, stream, resolution, message)
-        opened.client_gone = asyncio.create_task(_until_client_gone(receive))
+        opened.client_gone = asyncio.create_task(_until_client_gone(client.receive))
         opened.client_gone.add_done_callback(lambda _: stream.leave())
         try:
             await stream.first
@@ -124,10 +144,14 @@ class Dispatcher:
         return opened
 
     async def collect(
-        self, resolution: Resolution, operation: Operation, collector: Renderer, request_id: str, receive: Receive
+        self,
+        resolution: Resolution,
+        operation: Operation,
+        collector: Renderer,
+        client: Client,
     ) -> None:
         """Feed a whole answer to `collector`. Raises `PenstockError`, also for a failure midway."""
-        opened = await self.open(resolution, operation, collector, request_id, receive)
+        opened = await self.open(resolution, operation, collector, client)
         try:
             opened.collected = True
             opened.stream.commit()
@@ -145,8 +169,10 @@ class Dispatcher:
             opened.client_gone.cancel()
         if not stream.ended_by_worker:
             stream.error = stream.error or ErrorDetail("cancelled", "the client went away")
+            self._table.stopping(stream)
             # A task of its own: the handler that calls this may be cancelled itself.
             self.spawn(self.abandon(stream, opened.resolution, opened.message))
+        self._metering.ended(stream)
         self._observer.stream_ended(
             stream,
             opened.resolution,
@@ -162,9 +188,16 @@ class Dispatcher:
         else:
             # Perhaps a worker has just taken it and we do not know which.
             subject = subjects.control_all(entry.namespace, entry.name)
-        await self._connection.publish(subject, codec.encode(Stop(stream.id)))
+        await self._connection.publish(
+            subject, codec.encode(Stop(stream.id, stream.error.code if stream.error is not None else "cancelled"))
+        )
         if not stream.started and message is not None:
             await withdraw(self._connection, message)
+
+    def call_for_workers(self, route: str) -> None:
+        """Tell the operator that a request of `namespace.name` waits and no free slot is known."""
+        subject = subjects.activation(*route.split("."))
+        self.spawn(self._connection.publish(subject, codec.encode(Activation(self._gateway))))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -180,20 +213,22 @@ class Dispatcher:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
 
-    async def _publish(self, resolution: Resolution, operation: Operation, stream: LiveStream) -> QueuedMessage:
+    async def _publish(
+        self, resolution: Resolution, operation: Operation, stream: LiveStream, caller: Caller
+    ) -> QueuedMessage:
         entry, limits = resolution.entry, resolution.entry.spec.limits
         now = self._clock.unix()
         request = InferenceRequest(
             id=stream.request_id,
             stream=stream.id,
             gateway=self._gateway,
-            tenant=subjects.ANONYMOUS_TENANT,
+            tenant=caller.tenant,
             model=resolution.model,
             published_at=now,
             deadline_at=now + limits.request_timeout_seconds,
             operation=operation,
         )
-        subject = subjects.request(entry.namespace, entry.name, subjects.ANONYMOUS_TENANT)
+        subject = subjects.request(entry.namespace, entry.name, caller.tenant)
         queue = subjects.queue(entry.namespace, entry.name)
         with self._tracer.start_as_current_span(
             f"send {queue}",

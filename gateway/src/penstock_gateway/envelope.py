@@ -15,12 +15,21 @@ from penstock_contract.telemetry.propagation import context_of
 from penstock_gateway.request_id import new_request_id
 
 SCOPE_KEY = "penstock.request_id"
+HEADERS_KEY = "penstock.headers"
+
+Headers = list[tuple[bytes, bytes]]
 
 log = structlog.get_logger("penstock.gateway")
 
 
 def request_id_of(scope: Scope) -> str:
     return str(scope.get(SCOPE_KEY, ""))
+
+
+def headers_of(scope: Scope) -> Headers:
+    """What goes with the response's start beside its own headers; add to it before."""
+    headers: object = scope.get(HEADERS_KEY)
+    return headers if isinstance(headers, list) else []
 
 
 class Envelope:
@@ -39,7 +48,8 @@ class Envelope:
     async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = new_request_id()
         scope[SCOPE_KEY] = request_id  # type: ignore[literal-required]
-        id_headers = [(b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
+        ours: Headers = [(b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
+        scope[HEADERS_KEY] = ours  # type: ignore[literal-required]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         with self._tracer.start_as_current_span(
             scope["method"],
@@ -51,7 +61,7 @@ class Envelope:
 
             async def send_with_ids(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    message["headers"] = [*message["headers"], *id_headers]
+                    message["headers"] = [*message["headers"], *ours]
                     status = message["status"]
                     span.set_attribute(names.HTTP_STATUS, status)
                     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -10,13 +10,35 @@ Its invariants:
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
+from penstock_contract.events import (
+    Accepted,
+    Event,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
 from penstock_contract.route import LimitsSpec
 from penstock_contract.stream import IllegalEvent, Phase, SequenceGap, StreamState
+from penstock_contract.subjects import ANONYMOUS_TENANT
 from penstock_gateway.renderers.renderer import Renderer
+
+
+def _text_length(event: Event) -> int:
+    match event:
+        case ReasoningDelta():
+            return len(event.text)
+        case ToolCallDelta():
+            return len(event.arguments)
+        case _:
+            return 0
 
 
 class Writer(Protocol):
@@ -32,6 +54,18 @@ class Writer(Protocol):
         ...
 
 
+class Charges(Protocol):
+    """Hears what a stream uses, per piece; must not block. It may end the stream by `fail`, in that very call."""
+
+    fail: Callable[[ErrorDetail], None] | None
+
+    def started(self, provider: str) -> None: ...
+
+    def said(self, length: int) -> None: ...
+
+    def counted(self, usage: UsageReported) -> None: ...
+
+
 class LiveStream:
     """One open request, from its publication to its end; times are event-loop times."""
 
@@ -42,6 +76,7 @@ class LiveStream:
         "_writer",
         "accepted_at",
         "active_at",
+        "admission",
         "attach_asked_at",
         "attempt",
         "committed",
@@ -54,6 +89,7 @@ class LiveStream:
         "first_delta_at",
         "gap_since",
         "id",
+        "incarnation",
         "limits",
         "opened_at",
         "provider",
@@ -62,21 +98,35 @@ class LiveStream:
         "request_id",
         "route",
         "stalled_since",
+        "tenant",
+        "text_length",
         "usage",
         "worker",
         "written_at",
     )
 
     def __init__(
-        self, id_: int, request_id: str, route: str, limits: LimitsSpec, renderer: Renderer, now: float
+        self,
+        id_: int,
+        request_id: str,
+        route: str,
+        limits: LimitsSpec,
+        renderer: Renderer,
+        now: float,
+        admission: Charges | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
+        self.admission = admission
+        if admission is not None:
+            admission.fail = self.fail
         self.id = id_
         self.request_id = request_id
         self.route = route
         self.limits = limits
         self.attempt = 0
+        self.tenant = ANONYMOUS_TENANT
         self.worker: str | None = None
+        self.incarnation = 0
         self.provider: str | None = None
         self.queued_s: float | None = None
         self.first: asyncio.Future[None] = loop.create_future()
@@ -86,6 +136,7 @@ class LiveStream:
         self.usage: UsageReported | None = None
         self.finished: Finished | None = None
         self.deltas = 0
+        self.text_length = 0
         self.opened_at = self.published_at = self.active_at = self.written_at = now
         self.ended_by_worker = False
         self.stalled_since: float | None = None
@@ -126,9 +177,13 @@ class LiveStream:
         self.gap_since = None
         if type(event) is TextDelta:
             self.deltas += 1
+            self.text_length += len(event.text)
             if self.first_delta_at is None:
                 self.first_delta_at = now
             self._write(self._renderer.render(event))
+            if self.admission is not None:
+                # After it was written: what the client has is what is paid for.
+                self.admission.said(len(event.text))
         else:
             self._feed_rare(event, now)
         return True
@@ -190,11 +245,14 @@ class LiveStream:
         match event:
             case Accepted():
                 self.worker = event.worker
+                self.incarnation = event.incarnation
                 self.queued_s = event.queued_s
                 self.accepted_at = now
             case Started():
                 self.provider = event.provider
                 self.commit()
+                if self.admission is not None:
+                    self.admission.started(event.provider)
             case Failed():
                 self.ended_by_worker = True
                 self.fail(event.error)
@@ -205,12 +263,18 @@ class LiveStream:
                 self._end()
             case UsageReported():
                 self.usage = event
+                if self.admission is not None:
+                    self.admission.counted(event)
                 self._write(self._renderer.render(event))
             case _:
                 self.deltas += 1
+                length = _text_length(event)
+                self.text_length += length
                 if self.first_delta_at is None:
                     self.first_delta_at = now
                 self._write(self._renderer.render(event))
+                if length and self.admission is not None:
+                    self.admission.said(length)
 
     def _write(self, data: bytes) -> None:
         if not data:

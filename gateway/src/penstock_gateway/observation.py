@@ -9,6 +9,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ERRORS
 from penstock_contract.telemetry import names
+from penstock_contract.usage import UsageRow
 from penstock_gateway.live import LiveStream
 
 log = structlog.get_logger("penstock.gateway")
@@ -44,6 +45,7 @@ class Observer:
             explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
         )
         self._tokens = meter.create_counter(names.METRIC_TOKENS, unit="{token}", description="Tokens in and out")
+        self._cost = meter.create_counter(names.METRIC_COST, description="What requests cost, by the routes' prices")
         self._errors = meter.create_counter(names.METRIC_ERRORS, unit="{error}", description="Failed requests by code")
         meter.create_observable_gauge(
             names.METRIC_IN_FLIGHT, [self._observe_in_flight], unit="{stream}", description="Open streams"
@@ -80,6 +82,7 @@ class Observer:
         tell(
             "gateway.request_ended",
             request_id=stream.request_id,
+            key_id=stream.tenant,
             route=resolution.entry.key,
             model=resolution.model_label,
             provider=stream.provider,
@@ -92,6 +95,12 @@ class Observer:
             input_tokens=stream.usage.input_tokens if stream.usage else None,
             output_tokens=stream.usage.output_tokens if stream.usage else None,
         )
+
+    def request_closed(self, row: UsageRow, resolution: Resolution) -> None:
+        """A request's last usage row is known."""
+        if row.provider and (cost := float(row.cost)):
+            labels = {names.ROUTE: row.route, names.REQUEST_MODEL: resolution.model_label}
+            self._cost.add(cost, {**labels, names.PROVIDER_IN_ROUTE: row.provider})
 
     def request_refused(self, code: str) -> None:
         """A request that was answered with an error status."""

@@ -60,13 +60,18 @@ class Problems:
 
 
 def respond(detail: ErrorDetail, headers: dict[str, str] | None = None) -> Response[ErrorBody]:
+    all_headers = {**headers_of(detail), **(headers or {})}
+    status = ERRORS[detail.code].status
+    return Response(ErrorBody.of(detail), status_code=status, headers=all_headers, media_type="application/json")
+
+
+def headers_of(detail: ErrorDetail) -> dict[str, str]:
     """`retry-after` in whole seconds (RFC 9110 §10.2.3), `-ms` beside it for the SDKs that read it."""
-    kind = ERRORS[detail.code]
-    all_headers = {"x-should-retry": "true" if kind.retryable else "false", **(headers or {})}
+    headers = {"x-should-retry": "true" if ERRORS[detail.code].retryable else "false"}
     if detail.retry_after_s is not None:
-        all_headers["retry-after"] = str(math.ceil(detail.retry_after_s))
-        all_headers["retry-after-ms"] = str(math.ceil(detail.retry_after_s * 1000))
-    return Response(ErrorBody.of(detail), status_code=kind.status, headers=all_headers, media_type="application/json")
+        headers["retry-after"] = str(math.ceil(detail.retry_after_s))
+        headers["retry-after-ms"] = str(math.ceil(detail.retry_after_s * 1000))
+    return headers
 
 
 def translate(error: HTTPException, asked: str, body_bytes_max: int) -> ErrorDetail:

@@ -1,21 +1,31 @@
-"""Hands a request's connection to the hot path, and answers what uvicorn would answer in a shape of its own.
+"""Hands a request's connection to the hot path, and bounds what a client may send before any door sees it.
 
-Everything else of HTTP stays uvicorn's and Litestar's.
+uvicorn waits for ever for headers of any size, and for the body that they announce. What goes wrong here is answered in
+the one error shape, where an answer is still possible. Everything else of HTTP stays uvicorn's and Litestar's.
 """
 
 import asyncio
-from typing import Any
+import functools
+import http
+from enum import Enum
+from typing import Any, cast
 
 from litestar.types import Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from penstock_contract.errors import ErrorDetail
+from penstock_contract.errors import ERRORS, ErrorDetail
+from penstock_gateway.problems import headers_of
+from penstock_gateway.receive_bounds import ReceiveBounds
 from penstock_gateway.renderers.renderer import error_json
 from penstock_gateway.request_id import new_request_id
 
 EXTENSION = "penstock.connection"
+HEADER_OVERHEAD = 4
+"""Colon, space and the line's end."""
+CHUNKS_OVERHEAD = 4
+"""How many times its size a body may take on the wire: chunks of one byte and endless chunk extensions are no use."""
 
 
 class ClientConnection:
@@ -68,8 +78,69 @@ class UnframedCycle(RequestResponseCycle):
         await super().send(message)
 
 
+class _Phase(Enum):
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+
+
 class GatewayProtocol(HttpToolsProtocol):
+    def __init__(self, *args: Any, bounds: ReceiveBounds | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds or ReceiveBounds()
+        self._phase = _Phase.IDLE
+        self._timer: asyncio.TimerHandle | None = None
+        self._head_bytes = self._body_bytes = self._read_bytes = 0
+        self._problem: ErrorDetail | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._bounds.connections_max:
+            self._refuse(ErrorDetail("overloaded", "too many connections are open", retry_after_s=1))
+            return
+        self._expect(_Phase.HEAD, self._bounds.header_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is _Phase.IDLE:
+            self._expect(_Phase.HEAD, self._bounds.header_timeout_s)
+        if self._phase is _Phase.HEAD:
+            # Here too, as the parser hands over a header only when it has ended.
+            self._head_bytes += len(data)
+        else:
+            self._body_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._phase is _Phase.HEAD and self._head_bytes > self._bounds.header_bytes_max:
+            self._refuse(self._too_long())
+        elif self._phase is _Phase.BODY and self._body_bytes > self._bounds.body_bytes_max * CHUNKS_OVERHEAD:
+            self._refuse(ErrorDetail("request_too_large", "the request's body is too large"))
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._phase is _Phase.IDLE:  # pipelined
+            self._expect(_Phase.HEAD, self._bounds.header_timeout_s)
+        self._read_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is _Phase.BODY:
+            # A trailer: uvicorn would add it to the headers, behind everybody's back who has read them.
+            return
+        self._count(len(name) + len(value) + HEADER_OVERHEAD)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        self._expect(_Phase.BODY, self._bounds.body_timeout_s)
         extensions: dict[str, Any] = {EXTENSION: ClientConnection(self.transport, self.flow)}
         self.scope["extensions"] = extensions
         super().on_headers_complete()
@@ -77,13 +148,86 @@ class GatewayProtocol(HttpToolsProtocol):
             self.cycle.__class__ = UnframedCycle
             self.cycle.chunked_encoding = False
 
+    def on_message_complete(self) -> None:
+        self._expect_nothing()
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         del msg
-        body = error_json(ErrorDetail("invalid_request", "the request is not valid HTTP"))
-        request_id = new_request_id().encode()
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"x-request-id: %b\r\nrequest-id: %b\r\ncontent-length: %d\r\n\r\n%b"
-            % (request_id, request_id, len(body), body)
-        )
-        self.transport.close()
+        self._refuse(self._problem or ErrorDetail("invalid_request", "the request is not valid HTTP"))
+
+    # What a client may take
+
+    def _expect(self, phase: _Phase, timeout_s: float) -> None:
+        self._expect_nothing()
+        self._phase = phase
+        self._timer = self.loop.call_later(timeout_s, self._too_slow, timeout_s)
+
+    def _expect_nothing(self) -> None:
+        self._phase = _Phase.IDLE
+        self._head_bytes = self._body_bytes = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self, timeout_s: float) -> None:
+        self._timer = None
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            # It is we who do not read: a request behind another on the same connection waits for its turn.
+            self._timer = self.loop.call_later(timeout_s, self._too_slow, timeout_s)
+        elif self._phase is _Phase.HEAD and not self._head_bytes:
+            self.transport.close()  # it has asked for nothing, so there is nothing to answer
+        else:
+            part = "headers" if self._phase is _Phase.HEAD else "body"
+            self._refuse(ErrorDetail("receive_timeout", f"the request's {part} did not arrive in time"))
+
+    def _count(self, bytes_: int) -> None:
+        self._read_bytes += bytes_
+        if self._read_bytes > self._bounds.header_bytes_max:
+            self._problem = self._too_long()
+            raise ValueError(self._problem.message)  # the parser turns it into its own, uvicorn calls us back
+
+    def _too_long(self) -> ErrorDetail:
+        return ErrorDetail("headers_too_large", "the request's line and headers are too long")
+
+    def _refuse(self, detail: ErrorDetail) -> None:
+        """Answer and hang up; only hang up where bytes of an answer are on their way already."""
+        cycle = self.cycle
+        if self._phase is _Phase.BODY and cycle is not None:
+            answerable = not cycle.response_started and not self.pipeline
+            cycle.disconnected = True
+        else:
+            answerable = cycle is None or cycle.response_complete
+        self._expect_nothing()
+        if answerable:
+            self.transport.write(raw_answer(detail))
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+
+def raw_answer(detail: ErrorDetail) -> bytes:
+    """A whole response, for what never becomes a request."""
+    kind = ERRORS[detail.code]
+    body = error_json(detail)
+    request_id = new_request_id()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",
+        "x-request-id": request_id,
+        "request-id": request_id,
+        **headers_of(detail),
+    }
+    lines = [
+        f"HTTP/1.1 {kind.status} {http.HTTPStatus(kind.status).phrase}",
+        *(f"{k}: {v}" for k, v in headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def protocol(bounds: ReceiveBounds) -> type[asyncio.Protocol]:
+    """What uvicorn calls for each connection."""
+    return cast("type[asyncio.Protocol]", functools.partial(GatewayProtocol, bounds=bounds))

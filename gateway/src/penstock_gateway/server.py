@@ -14,7 +14,7 @@ import socket
 import uvicorn
 
 from penstock_gateway.app import Gateway
-from penstock_gateway.protocol import GatewayProtocol
+from penstock_gateway.protocol import protocol
 from penstock_gateway.settings import GatewaySettings
 
 LAST_WORDS_S = 2
@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http=GatewayProtocol,
+                http=protocol(settings.bounds),
                 ws="none",
                 lifespan="on",
                 interface="asgi3",

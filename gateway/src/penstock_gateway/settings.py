@@ -1,24 +1,54 @@
 """What a gateway is told by its environment; everything about routes comes from the catalogue."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from penstock_contract.settings import LogLevel
+from penstock_contract.exposure import Authentication, keys_required, loopback
+from penstock_contract.keys import KEY_LENGTH, PREFIX
+from penstock_contract.settings import InvalidSettings, LogLevel
+from penstock_gateway.receive_bounds import ReceiveBounds
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
+ADMIN_TOKEN_LENGTH_MIN = 32
+FirstKeySecret = Annotated[str, Meta(pattern=rf"^{PREFIX}[A-Za-z0-9]{{{KEY_LENGTH - len(PREFIX)}}}\Z")]
+AdminToken = Annotated[str, Meta(pattern=rf"^[\x21-\x7e]{{{ADMIN_TOKEN_LENGTH_MIN},512}}\Z")]
+_ORIGIN = r"https?://([A-Za-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?"
+Origins = Annotated[str, Meta(pattern=rf"^({_ORIGIN}(\s*,\s*{_ORIGIN}){{0,63}})?\Z")]
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     nats_url: str = "nats://127.0.0.1:4222"
+    # A file with our NATS credentials, read at every connect; unset: none.
+    nats_credentials: str | None = None
     log_level: LogLevel = "INFO"
+    # Whether an API key is asked for; unset: unless only this machine can reach us.
+    authentication: Authentication | None = None
+    # The key that an installation begins with; put into the store unless it was ever there.
+    first_key: FirstKeySecret | None = None
+    # Where keys are managed; unset: nowhere. Beside the API, so that the two can be reachable for different people.
+    admin_host: str = "127.0.0.1"
+    admin_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    admin_token: AdminToken | None = None
+    # Pages of these origins may use the API from a browser, separated by commas; unset: of none.
+    cors_origins: Origins = ""
+    # What happens to a request whose limits cannot be looked up, as the broker does not answer: once what was leased is
+    # spent, a 503 or no limit.
+    without_limits: Literal["refuse", "admit"] = "refuse"
     # For the doors where `model` is optional; unset: the oldest ready route's first model of the type.
     default_chat_model: str | None = None
     default_embedding_model: str | None = None
     # Images travel inside the body; NATS must take the same size (`max_payload`).
     body_bytes_max: Annotated[int, Meta(ge=1024)] = 7 * 1024 * 1024
+    # A request's line and headers, together.
+    header_bytes_max: Annotated[int, Meta(ge=1024, le=1_048_576)] = 64 * 1024
+    # A client that takes longer to send its headers, or then its body, keeps a connection from others.
+    header_timeout_s: Positive = 10.0
+    body_timeout_s: Positive = 60.0
+    # Open at the same time; each costs memory and a file descriptor.
+    connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     # What a client that reads slowly may have waiting; an answer is rarely larger. Beyond it, or after
     # `write_timeout_s` without reading anything, its connection is cut.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024
@@ -29,3 +59,32 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     commit_after_s: Positive = 45.0
     # Longer than the longest request: a gateway that stops must not cut a stream.
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
+
+    @property
+    def keys_required(self) -> bool:
+        return keys_required(self.host, self.authentication)
+
+    @property
+    def for_this_machine_only(self) -> bool:
+        """Nobody asks for a key as nobody else can reach us: a page in a browser on this machine could."""
+        return self.authentication is None and loopback(self.host)
+
+    @property
+    def bounds(self) -> ReceiveBounds:
+        return ReceiveBounds(
+            header_bytes_max=self.header_bytes_max,
+            body_bytes_max=self.body_bytes_max,
+            header_timeout_s=self.header_timeout_s,
+            body_timeout_s=self.body_timeout_s,
+            connections_max=self.connections_max,
+        )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """In lower case, as browsers send them."""
+        return frozenset(origin.strip().lower() for origin in self.cors_origins.split(",")) - {""}
+
+    def check(self) -> None:
+        """What the fields cannot say by themselves. Raises `InvalidSettings`."""
+        if self.admin_port is not None and self.admin_token is None:
+            raise InvalidSettings("PENSTOCK_ADMIN_TOKEN is not set, but PENSTOCK_ADMIN_PORT is")

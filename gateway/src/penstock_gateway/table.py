@@ -43,6 +43,11 @@ class StreamTable:
     def remove(self, stream: LiveStream) -> None:
         self._live.pop(stream.id, None)
 
+    def stopping(self, stream: LiveStream) -> None:
+        """Its worker is being told to stop, with the reason: what still comes from it need not be answered."""
+        if stream.worker is not None:
+            self._stopped[stream.worker, stream.id] = self._loop.time()
+
     def on_batch(self, subject: str, data: bytes) -> None:
         """The reply subscription's callback; see `live` for the rules of this path."""
         batch = codec.decode_batch(data)
@@ -59,6 +64,8 @@ class StreamTable:
                 self._unwanted(route, batch.worker, frame.stream, now)
 
     def _unwanted(self, route: str, worker: str, stream: int, now: float) -> None:
+        if not subjects.TOKEN.fullmatch(worker):
+            return  # nobody who could be told; not a bound of `Batch`, which is decoded for every few tokens
         if now - self._stopped.get((worker, stream), -STOP_AGAIN_S) < STOP_AGAIN_S:
             return
         self._stopped[worker, stream] = now

@@ -23,7 +23,7 @@ NOT_STARTED = 127
 """The exit code of a program that cannot be run, as shells count."""
 LINE_BYTES_MAX = 1024 * 1024
 LAST_LINES = 12
-BUSY_READ_S = 0.05
+BUSY_READ_S = 0.2
 """A child that writes more often than this is read this often."""
 
 

@@ -11,11 +11,17 @@ from pathlib import Path
 import msgspec
 
 from penstock_contract.settings import PREFIX
+from penstock_local.access import Access
 from penstock_local.bundled import TITLES, Bundled
 from penstock_local.plan import PlannedRoute
 
 GATEWAY_GRACE_S = 5.0
 """How long Ctrl-C lets open streams go on."""
+
+KEYS = frozenset(PREFIX + name for name in ("ADMIN_TOKEN", "API_KEY", "FIRST_KEY"))
+"""The gateway gets its own by name, nobody else any."""
+LOOPBACK = "127.0.0.0/8,::1/128"
+"""A laptop's providers may be on the laptop: the bundled models are."""
 
 _NAMES = frozenset(
     {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER"}
@@ -33,10 +39,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 def inherited(environ: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
     """The part of our environment that every child may have; `secrets` are the variables that routes refer to."""
+    hidden = secrets | KEYS
     return {
         name: value
         for name, value in environ.items()
-        if (name in _NAMES or name.startswith(_PREFIXES)) and name not in secrets
+        if (name in _NAMES or name.startswith(_PREFIXES)) and name not in hidden
     }
 
 
@@ -50,9 +57,14 @@ def model_server(model: Bundled, port: int, environ: dict[str, str]) -> Command:
     return Command(name=f"model {TITLES[model]}", argv=argv, environ=environ)
 
 
-def gateway(host: str, port: int, nats_url: str, defaults: Mapping[str, str], environ: dict[str, str]) -> Command:
+def gateway(
+    host: str, port: int, nats_url: str, defaults: Mapping[str, str], access: Access, environ: dict[str, str]
+) -> Command:
     """`defaults` by type of model, see `plan.default_models`."""
     own = {"HOST": host, "PORT": str(port), "NATS_URL": nats_url, "SHUTDOWN_GRACE_S": str(GATEWAY_GRACE_S)}
+    own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
+    if access.first_key is not None:
+        own["FIRST_KEY"] = access.first_key
     own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
     return Command(name="gateway", argv=_python("penstock_gateway"), environ=environ | _prefixed(own))
 
@@ -60,6 +72,8 @@ def gateway(host: str, port: int, nats_url: str, defaults: Mapping[str, str], en
 def worker(planned: PlannedRoute, nats_url: str, secrets: Mapping[str, str], environ: dict[str, str]) -> Command:
     """`secrets` is the whole environment; the worker gets the variables that its route refers to."""
     own = {"NAMESPACE": planned.entry.namespace, "ROUTE": planned.entry.name, "NATS_URL": nats_url}
+    if PREFIX + "ALLOWED_ADDRESSES" not in environ:
+        own["ALLOWED_ADDRESSES"] = LOOPBACK
     keys = {name: secrets[name] for name in planned.variables}
     return Command(
         name=f"worker {planned.entry.name}",

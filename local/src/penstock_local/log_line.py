@@ -33,6 +33,9 @@ def readable(line: str, *, level: int = WARNING) -> Readable | None:
     if (nats := _NATS.match(line)) is not None:
         return Readable(nats["text"]) if _NATS_LEVELS.get(nats["level"], ERROR) >= level and nats["text"] else None
     if line.startswith("{"):
+        if level > INFO and '"level":"info"' in line:
+            # One for each request: not worth taking apart to find out that it is not shown.
+            return None
         try:
             event = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.DecodeError:

@@ -12,17 +12,23 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 import msgspec
 
-from penstock_contract.route import DnsLabel, ModelRoute, Url
+from penstock_contract.route import DnsLabel, ModelRoute, NamespaceName, Url
+from penstock_contract.route_worker import Quantity, VariableName
+from penstock_contract.rules import NAME
 
 _AT = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<field>.*)`$", re.DOTALL)
+# A name, a list's index, or `[...]` for some value of a mapping.
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _SECRETS: Final = frozenset({"apikey", "key", "token", "secret", "apitoken", "password", "authorization"})
 _REFER: Final = "a key is not written here but referred to, as in secretKeyRef: {name: openai, key: api-key}"
-_PATTERNS: Final = {
+_TEXTS: Final = {
     Url: "must be like http://host:port/v1 or https://host/v1",
-    DnsLabel: "must be lower-case letters, digits and hyphens, at most 40, as in my-route",
+    DnsLabel: NAME.message.partition(": ")[2],
+    NamespaceName: "must be lower-case letters, digits and hyphens, at most 63",
+    VariableName: "must be letters, digits and _, at most 253, as in HTTPS_PROXY",
+    Quantity: "must be a quantity of Kubernetes, like 2, 500m or 1Gi",
 }
 _Steps: TypeAlias = list[str | int]
 
@@ -35,8 +41,8 @@ def problem(document: object, error: msgspec.ValidationError) -> str:
     kind = _type_at(steps)
     if text.startswith("Invalid enum value") and get_origin(kind) is Literal:
         return _not_one_of(path, steps, document, get_args(kind))
-    if text.startswith("Expected `str` matching regex") and kind in _PATTERNS:
-        told = _PATTERNS[kind]
+    if text.startswith("Expected") and kind in _TEXTS:
+        told = _TEXTS[kind]
     elif unknown := _UNKNOWN.match(text):
         told = _unknown(unknown["name"], kind)
     elif missing := _MISSING.match(text):
@@ -48,7 +54,7 @@ def problem(document: object, error: msgspec.ValidationError) -> str:
 
 
 def _steps(path: str) -> _Steps:
-    return [name or int(index) for name, index in _STEP.findall(path) if name or index.isdigit()]
+    return [name or (int(index) if index.isdigit() else index) for name, index in _STEP.findall(path)]
 
 
 def _not_one_of(path: str, steps: _Steps, document: object, allowed: tuple[object, ...]) -> str:
@@ -79,23 +85,24 @@ def _fields(kind: object) -> dict[str, Any]:
 
 
 def _type_at(steps: _Steps) -> Any:
-    """The field's type; without its None, but with the bounds that tell a Url from any other text."""
     kind: Any = ModelRoute
     for step in steps:
-        kind = _plain(kind)
-        kind = get_args(kind)[0] if isinstance(step, int) else _fields(kind).get(step)
-        kind = _without_none(kind)
-    return kind if kind in _PATTERNS else _plain(kind)
-
-
-def _without_none(kind: Any) -> Any:
-    if get_origin(kind) in {Union, types.UnionType}:
-        return next(choice for choice in get_args(kind) if choice is not types.NoneType)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kind = _bare(_fields(kind).get(str(step)))
+        else:
+            kind = _bare(get_args(kind)[-1])
     return kind
 
 
-def _plain(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+def _bare(kind: Any) -> Any:
+    """Without its None and its description; a text keeps the bounds that tell a Url from any other."""
+    if get_origin(kind) is Annotated:
+        inner, bounds, *_ = get_args(kind)
+        return Annotated[inner, bounds] if inner is str else _bare(inner)
+    if get_origin(kind) in {Union, types.UnionType}:
+        choices = [choice for choice in get_args(kind) if choice is not types.NoneType]
+        return _bare(choices[0]) if len(choices) == 1 else kind
+    return kind
 
 
 def _value_at(document: object, steps: _Steps) -> object:

@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = "penstock-dev-"
+from penstock_contract.laptop import LOCK_FILE, RUN_PREFIX
 
 
 @contextmanager
 def run_directory() -> Iterator[Path]:
     """Readable only by this user."""
     _sweep(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=RUN_PREFIX, ignore_cleanup_errors=True) as name:
         directory = Path(name)
-        with (directory / "lock").open("w") as lock:
+        with (directory / LOCK_FILE).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield directory
 
 
 def _sweep(parent: Path) -> None:
-    for directory in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError), (directory / "lock").open("r+") as lock:
+    for directory in parent.glob(f"{RUN_PREFIX}*"):
+        with suppress(OSError), (directory / LOCK_FILE).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(directory, ignore_errors=True)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from penstock_contract.catalogue import WILDCARD
+from penstock_contract.exposure import loopback
 from penstock_contract.route import ModelSpec, ProviderSpec
 from penstock_local.bundled import TITLES, bundled_model
 from penstock_local.plan import PlannedRoute
@@ -33,18 +34,42 @@ def local_url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def exposure(host: str) -> str | None:
+def exposure(host: str, key: str | None) -> str | None:
     """What to know about listening on `host`, if others than this machine's users can reach it."""
-    if host in {"127.0.0.1", "::1", "localhost"}:
+    if loopback(host):
         return None
+    if key is not None:
+        return (
+            f"listening on {host}: whoever reaches this machine needs the key below, or one of `penstock keys create`"
+        )
     return f"listening on {host}: whoever reaches this machine can use every route, and spends your keys"
 
 
-def overview(url: str, planned: Sequence[PlannedRoute], working: frozenset[str], ink: Ink, *, after_s: float) -> str:
-    """The whole screen. `working` are the keys of the routes whose worker has reported, `after_s` the time it took."""
+def asks(host: str, key: str | None) -> str:
+    """Whether callers must show a key, and why not."""
+    if key is not None:
+        return f"API key: {key}"
+    why = "only this machine can reach it" if loopback(host) else "PENSTOCK_AUTHENTICATION is off"
+    return f"It asks for no API key: {why}"
+
+
+def overview(
+    url: str,
+    planned: Sequence[PlannedRoute],
+    working: frozenset[str],
+    ink: Ink,
+    *,
+    after_s: float,
+    host: str,
+    key: str | None = None,
+) -> str:
+    """The whole screen. `working` are the keys of the routes whose worker has reported, `after_s` the time it took.
+
+    `host` is where it listens, `key` an API key if one is needed.
+    """
     listens = f"Penstock listens on {ink(BOLD, url)} after {after_s:.1f} s"
-    lines = ["", listens, "", *_table(planned, working, ink)]
-    commands = [command for route in planned if route.entry.ready for command in _commands(url, route)]
+    lines = ["", listens, asks(host, key), "", *_table(planned, working, ink)]
+    commands = [command for route in planned if route.entry.ready for command in _commands(url, route, key)]
     if commands:
         lines += ["", "Try:", *(f"  {command}" for command in commands)]
     return "\n".join([*lines, ""])
@@ -91,18 +116,19 @@ def _provider(provider: ProviderSpec) -> str:
     return f"{provider.type} at {host}" if host else provider.type
 
 
-def _commands(url: str, route: PlannedRoute) -> list[str]:
+def _commands(url: str, route: PlannedRoute, key: str | None) -> list[str]:
     """One for each type of model that the route has: most have one."""
     first: dict[str, str] = {}
     for model in route.spec.models:
         first.setdefault(model.type, "any-model" if model.name == WILDCARD else model.name)
-    return [_command(url, type_, model) for type_, model in first.items()]
+    return [_command(url, type_, model, key) for type_, model in first.items()]
 
 
-def _command(url: str, type_: str, model: str) -> str:
+def _command(url: str, type_: str, model: str, key: str | None) -> str:
+    header = "" if key is None else f" -H 'authorization: Bearer {key}'"
     if type_ == "Embedding":
-        return f"curl {url}/api/embed -d {_json(model=model, text='cat')}"
-    return f"curl -N {url}/api/generate -d {_json(model=model, prompt='Why is the sky blue?')}"
+        return f"curl{header} {url}/api/embed -d {_json(model=model, text='cat')}"
+    return f"curl{header} -N {url}/api/generate -d {_json(model=model, prompt='Why is the sky blue?')}"
 
 
 def _json(**fields: str) -> str:

@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from penstock_contract import laptop
 from penstock_local import broker, commands, ports, readiness, screen
+from penstock_local.access import access
 from penstock_local.bundled import TITLES, Bundled, ModelState
 from penstock_local.child import Child, Exit
 from penstock_local.commands import GATEWAY_GRACE_S, Command
@@ -81,9 +83,18 @@ class Stack:
         self._before_exec = leash()
         secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
         self._inherited = commands.inherited(environ, secret_names)
+        self._access = access(address.host, ports.free("127.0.0.1"), environ)
+        laptop.leave(directory, self._access.admin)
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(
-            commands.gateway(address.host, address.port, self._nats_url, default_models(self._planned), self._inherited)
+            commands.gateway(
+                address.host,
+                address.port,
+                self._nats_url,
+                default_models(self._planned),
+                self._access,
+                self._inherited,
+            )
         )
         self._model_servers = {self._child(self._model_command(model, 0)): model for model in self._models}
         self._workers = [
@@ -144,7 +155,7 @@ class Stack:
         loading = [f"the model {TITLES[model]}" for model in self._models]
         workers = f"{len(self._workers)} worker{'' if len(self._workers) == 1 else 's'}"
         self._reporter.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
-        if (exposed := screen.exposure(self._address.host)) is not None:
+        if (exposed := screen.exposure(self._address.host, self._access.first_key)) is not None:
             self._reporter.warning(exposed)
         # The gateway takes longest, and models longer still: the broker is there long before either asks for it.
         for child in (self._broker, self._gateway, *self._model_servers, *self._workers):
@@ -169,7 +180,13 @@ class Stack:
         self.came_up = True
         working = frozenset(self._working)
         shown = screen.overview(
-            self._url, self._planned, working, self._reporter.ink, after_s=self._reporter.elapsed_s()
+            self._url,
+            self._planned,
+            working,
+            self._reporter.ink,
+            after_s=self._reporter.elapsed_s(),
+            host=self._address.host,
+            key=self._access.first_key,
         )
         self._reporter.show(shown)
         self._reporter.hint()

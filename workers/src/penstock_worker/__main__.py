@@ -13,6 +13,7 @@ import uvloop
 from penstock_contract import settings, subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.clock import SystemClock
+from penstock_contract.probes import Probes, prometheus
 from penstock_contract.telemetry import logs
 from penstock_contract.telemetry.setup import configure
 from penstock_worker.observation import Observer
@@ -21,28 +22,48 @@ from penstock_worker.worker import Worker
 
 
 async def serve(config: WorkerSettings) -> None:
-    telemetry = configure("penstock-worker", os.environ)
+    telemetry = configure("penstock-worker", os.environ, prometheus=config.probe_port is not None)
     clock = SystemClock()
     route = f"{config.namespace}.{config.route}"
-    name = f"{config.route}-{secrets.token_hex(4)}"
-    connection = Connection(config.nats_url, name, inbox_prefix="_INBOX_worker")
+    name = config.worker_name or f"{config.route}-{secrets.token_hex(4)}"
+    connection = Connection(
+        config.nats_url,
+        name,
+        inbox_prefix=subjects.worker_inbox(config.namespace, config.route),
+        credentials=config.nats_credentials,
+    )
     observer = Observer(telemetry, clock, route, subjects.queue(config.namespace, config.route))
     worker = Worker(
-        config, connection, observer, name=name, environ=os.environ, clock=clock, draw=random.SystemRandom().random
+        config,
+        connection,
+        observer,
+        name=name,
+        incarnation=secrets.randbits(32),
+        environ=os.environ,
+        clock=clock,
+        draw=random.SystemRandom().random,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.drain)
+        loop.add_signal_handler(number, worker.stop)
+    probes = None
+    if config.probe_port is not None:
+        ready = worker.why_not_ready
+        probes = Probes(config.probe_host, config.probe_port, live=lambda: None, ready=ready, metrics=prometheus)
+        await probes.start()
     # What lives now lives as long as the process: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     await worker.run()
+    if probes is not None:
+        await probes.close()
     telemetry.close()
 
 
 def main() -> None:
     try:
         config = settings.load(WorkerSettings, os.environ)
+        config.address_rules  # noqa: B018 - raises for what is no address
     except settings.InvalidSettings as error:
         sys.exit(f"penstock worker: {error}")
     logs.configure("penstock-worker", level=config.log_level)

@@ -5,6 +5,7 @@ Why our own: an HTTP client library costs an object, a task wake-up and a copy p
 
 - one call per connection at a time; a connection returns to the pool only after a whole response;
 - the sink hears `ended` or `failed` exactly once, and nothing after `abort`;
+- it connects only to addresses that the rules allow, see `connecting`;
 - redirects are not followed, compression is not asked for, header and error bytes are bounded;
 - nothing here waits on a sink: a sink must not block.
 
@@ -21,7 +22,9 @@ from urllib.parse import urlsplit
 import httptools
 
 from penstock_contract.errors import PenstockError
+from penstock_worker.addresses import AddressRules
 from penstock_worker.calls import ConnectionStale, Sink
+from penstock_worker.connecting import Connector
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser, failure, failure_of_status
 
 HEADER_BYTES_MAX = 64 * 1024
@@ -209,12 +212,11 @@ class Exchange(asyncio.Protocol):
 class ConnectionPool:
     """Connections to one base URL; the newest idle one is used first."""
 
-    def __init__(self, base_url: str, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, base_url: str, tls: Callable[[], ssl.SSLContext], rules: AddressRules) -> None:
         parts = urlsplit(base_url)
         assert parts.hostname
-        self._host = parts.hostname
-        self._tls = tls() if parts.scheme == "https" else None
-        self._port = parts.port or (443 if self._tls else 80)
+        context = tls() if parts.scheme == "https" else None
+        self._connector = Connector(parts.hostname, parts.port or (443 if context else 80), context, rules)
         self._path = parts.path.rstrip("/")
         self._authority = parts.netloc
         self._idle: deque[Exchange] = deque()
@@ -229,9 +231,7 @@ class ConnectionPool:
             exchange.close()
         try:
             async with asyncio.timeout(timeout_s):
-                _, exchange = await asyncio.get_running_loop().create_connection(
-                    lambda: Exchange(self), self._host, self._port, ssl=self._tls
-                )
+                exchange = await self._connector.connect(lambda: Exchange(self))
         except (OSError, TimeoutError) as error:
             raise PenstockError("provider_unavailable", "the provider cannot be reached") from error
         return exchange, False

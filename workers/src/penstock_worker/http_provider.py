@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from penstock_contract.requests import Operation
 from penstock_contract.route import ProviderSpec
+from penstock_worker.addresses import AddressRules
 from penstock_worker.calls import Call, Sink
 from penstock_worker.http import ConnectionPool
 from penstock_worker.providers.adapter import Adapter
@@ -12,12 +13,17 @@ from penstock_worker.providers.adapter import Adapter
 
 class HttpProvider:
     def __init__(
-        self, spec: ProviderSpec, adapter: Adapter, key: str | None, tls: Callable[[], ssl.SSLContext]
+        self,
+        spec: ProviderSpec,
+        adapter: Adapter,
+        key: str | None,
+        tls: Callable[[], ssl.SSLContext],
+        rules: AddressRules,
     ) -> None:
         self._spec = spec
         self._adapter = adapter
         self._key = key
-        self._pool = ConnectionPool(spec.base_url or adapter.default_base_url, tls)
+        self._pool = ConnectionPool(spec.base_url or adapter.default_base_url, tls, rules)
         self.provider_name = adapter.provider_name
 
     async def open(

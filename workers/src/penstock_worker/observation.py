@@ -58,7 +58,8 @@ class CallObservation:
             self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
             self._observer.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
             self._observer.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
-        tell = log.info if error is None else log.warning
+        # One line for each request is the gateway's; what did not go well at a provider is worth a second.
+        tell = log.warning if error is not None else log.info if code is not None else log.debug
         tell(
             "worker.call_ended",
             request_id=self._request_id,
@@ -66,6 +67,7 @@ class CallObservation:
             type=self._labels[names.PROVIDER],
             model=self._labels[names.REQUEST_MODEL],
             code=code,
+            retry_after_s=None if error is None else error.retry_after_s,
             first_event_s=None if self._first_s is None else round(self._first_s, 4),
             duration_s=round(duration_s, 4),
             input_tokens=usage.input_tokens if usage else None,

@@ -32,14 +32,15 @@ class OutgoingStream:
     """One attempt at one request, towards one gateway."""
 
     __slots__ = (
+        "_bytes",
         "_bytes_max",
         "_kept",
-        "_kept_bytes",
         "_outbox",
         "_route",
         "_state",
         "_subject",
         "attempt",
+        "error",
         "gateway",
         "id",
     )
@@ -51,10 +52,11 @@ class OutgoingStream:
         self._route = route
         self._state = StreamState()
         self._kept: list[Event] | None = []
-        self._kept_bytes = 0
+        self._bytes = 0
         self._bytes_max = replay_bytes_max
         self.id = stream
         self.attempt = attempt
+        self.error: ErrorDetail | None = None
         self.gateway = gateway
         self._subject = subjects.reply(gateway, *route)
 
@@ -62,21 +64,34 @@ class OutgoingStream:
     def ended(self) -> bool:
         return self._state.ended
 
+    @property
+    def deltas(self) -> int:
+        """Pieces of an answer said so far. Exact unless the provider counted: then nobody needs our count."""
+        # All events but Accepted, Started and the last.
+        return max(0, self._state.next_seq - (3 if self._state.ended else 2))
+
+    @property
+    def text_bytes(self) -> int:
+        """Their content."""
+        return self._bytes - EVENT_BYTES * self._state.next_seq
+
     def emit(self, event: Event) -> None:
         """Send the next event. Raises `IllegalEvent` if the grammar does not allow it."""
         state = self._state
         seq = state.next_seq
         state.accept(seq, event)
+        self._bytes += EVENT_BYTES + _content_bytes(event)
         if self._kept is not None:
             self._kept.append(event)
-            self._kept_bytes += EVENT_BYTES + _content_bytes(event)
-            if self._kept_bytes > self._bytes_max:
+            if self._bytes > self._bytes_max:
                 self._kept = None
-        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=seq <= 2 or state.ended)
+        # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request.
+        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=0 < seq <= 2 or state.ended)
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`, unless it has ended."""
         if not self._state.ended:
+            self.error = error
             self.emit(Failed(error))
 
     def repeat_last(self) -> None:

@@ -3,7 +3,8 @@
 1. Is it still wanted? (deadline, too many deliveries)
 2. Say `Accepted`: a slot is held.
 3. Call providers in the order that `routing` gives, until one says its first event. Only here anything is retried.
-4. Ack: from now on a death of this worker is reported, never silently run again - a second generation costs money.
+4. Open its usage row and ack: from now on a death of this worker is reported, never silently run again - a second
+   generation costs money.
 5. Events go out in callbacks until the end.
 """
 
@@ -25,6 +26,7 @@ from penstock_worker import routing
 from penstock_worker.calls import Call, ConnectionStale, Provider
 from penstock_worker.observation import CallObservation, Observer
 from penstock_worker.outgoing import OutgoingStream
+from penstock_worker.usage import RequestUsage
 
 DELIVERIES_MAX = 3
 """A request that was in the hands of this many workers that died is not given to another."""
@@ -105,18 +107,22 @@ class Session:
         targets: Sequence[Target],
         *,
         worker: str,
+        incarnation: int,
         clock: Clock,
         draw: Callable[[], float],
         observer: Observer,
         health: routing.Health,
+        usage: RequestUsage,
     ) -> None:
         self.request = request
+        self.usage = usage
         self.stream = stream
         self.waiting_for_ack = True
         self._delivery = delivery
         self._spec = spec
         self._targets = {target.spec.name: target for target in targets}
         self._worker = worker
+        self._incarnation = incarnation
         self._clock = clock
         self._draw = draw
         self._observer = observer
@@ -128,8 +134,9 @@ class Session:
         queued_s = max(0.0, self._clock.unix() - self.request.published_at)
         try:
             if self._clock.unix() >= self.request.deadline_at:
+                self.usage.stopped = "request_timeout"
                 return
-            self.stream.emit(Accepted(self._worker, queued_s))
+            self.stream.emit(Accepted(self._worker, queued_s, self._incarnation))
             if self._delivery.delivered > DELIVERIES_MAX:
                 raise PenstockError("worker_lost", "the workers that took this request died")  # noqa: TRY301
             with self._observer.request(self.request, self._delivery, queued_s):
@@ -142,6 +149,10 @@ class Session:
             self.stream.fail(ErrorDetail("internal_error", "internal error"))
         finally:
             self._abort_call()
+            if self._attempt is None:
+                self.usage.ended(None, None)
+            else:
+                self.usage.ended(self._attempt.usage, self._attempt.finished)
             if self.waiting_for_ack:
                 await self._delivery.discard()
 
@@ -149,6 +160,12 @@ class Session:
         """Restart the ack timer while the provider has not answered."""
         if self.waiting_for_ack:
             await self._delivery.in_progress()
+
+    def end(self, error: ErrorDetail) -> None:
+        """Say `error` as the stream's end; whoever owns the session cancels it."""
+        # First, as a provider that speaks after the end would be an error of ours.
+        self._abort_call()
+        self.stream.fail(error)
 
     def check_time(self, now: float) -> None:
         """End the stream when a limit has passed; `now` is event-loop time. Called by the worker's ticker."""
@@ -190,6 +207,7 @@ class Session:
         async with self._place(target):
             model = target.spec.model or self.request.model
             attempt = self._attempt = Attempt(self.stream, target, model)
+            self.usage.calling(target.spec)
             provider_name = target.provider.provider_name
             configured = target.spec.model or any(claim.name == model for claim in self._spec.models)
             label = model if configured else WILDCARD
@@ -198,6 +216,7 @@ class Session:
                     await self._first_event(target, model, attempt, observation)
                     self._health.succeeded(target.spec)
                     self.waiting_for_ack = False
+                    await self.usage.began()
                     await self._delivery.ack()
                     # Shielded: a cancelled `done` would look like an answer that is whole, and its call go on.
                     await asyncio.shield(attempt.done)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from penstock_contract.settings import LogLevel
+from penstock_contract.settings import InvalidSettings, LogLevel
+from penstock_worker.addresses import AddressRules
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
@@ -12,7 +13,14 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
 
     namespace: str
     route: str
+    # In a cluster the pod's name, so that the operator knows which pod a heartbeat is of; unset: one made up.
+    worker_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,63}$")] | None = None
+    # Where a kubelet asks for /livez and /readyz, and Prometheus for /metrics; unset: nowhere.
+    probe_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    probe_host: str = "0.0.0.0"  # noqa: S104 - a kubelet asks from outside the pod
     nats_url: str = "nats://127.0.0.1:4222"
+    # A file with the NATS credentials of our route's workers, read at every connect; unset: none.
+    nats_credentials: str | None = None
     log_level: LogLevel = "INFO"
     # Longer than the longest request: a worker that drains must not cut a stream.
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
@@ -20,3 +28,13 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     replay_kept_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
     # Text of one stream that is kept for replay; a stream beyond it cannot be healed any more.
     replay_bytes_max: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
+    # Networks, separated by commas, that providers may be in although they are this machine, its link or metadata.
+    allowed_addresses: str = ""
+
+    @property
+    def address_rules(self) -> AddressRules:
+        """Raises `InvalidSettings`."""
+        try:
+            return AddressRules.parse(self.allowed_addresses)
+        except ValueError as error:
+            raise InvalidSettings(f"PENSTOCK_ALLOWED_ADDRESSES: {error}") from error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import Operation
 from penstock_contract.route import ModelRouteSpec, ProviderSpec, secret_variable
+from penstock_worker.addresses import AddressRules
 from penstock_worker.calls import Call, Provider, Sink
 from penstock_worker.http_provider import HttpProvider
 from penstock_worker.providers.adapter import Adapter
@@ -39,19 +40,21 @@ class RefusingProvider:
         """There is nothing to close."""
 
 
-def build(spec: ModelRouteSpec, environ: Mapping[str, str]) -> list[Target]:
+def build(spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules) -> list[Target]:
     tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
     return [
         Target(
             provider,
-            _provider(provider, environ, tls),
+            _provider(provider, environ, tls, rules),
             asyncio.Semaphore(provider.max_in_flight) if provider.max_in_flight else None,
         )
         for provider in spec.providers
     ]
 
 
-def _provider(spec: ProviderSpec, environ: Mapping[str, str], tls: Callable[[], ssl.SSLContext]) -> Provider:
+def _provider(
+    spec: ProviderSpec, environ: Mapping[str, str], tls: Callable[[], ssl.SSLContext], rules: AddressRules
+) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None
         return SimulatedProvider(spec.simulated)
@@ -61,7 +64,7 @@ def _provider(spec: ProviderSpec, environ: Mapping[str, str], tls: Callable[[], 
         missing = PenstockError("provider_auth_failed", "the provider's key is not configured")
         return RefusingProvider(adapter.provider_name, missing)
     try:
-        return HttpProvider(spec, adapter, key, tls)
+        return HttpProvider(spec, adapter, key, tls, rules)
     except ValueError:
         # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
         bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")

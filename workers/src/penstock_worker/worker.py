@@ -1,6 +1,7 @@
 """One worker: slots, sessions, controls, heartbeats, and the way out.
 
-Shutdown, in order:
+Told to `Drain` it stops pulling, finishes its streams and stays, idle and not ready, until it is ended or told to
+`Resume`. Shutdown, on SIGTERM, in order:
     1. Stop pulling; say `draining` in the heartbeat. What still arrives is given back.
     2. Wait for the open streams, at most `shutdown_grace_s`.
     3. Publish the last frames, then close the connection.
@@ -8,7 +9,6 @@ Shutdown, in order:
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -19,30 +19,34 @@ from penstock_contract import codec, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.queue import Delivery, Puller
+from penstock_contract.broker.usage import UsageWriter
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.frames import Attach, Drain, Stop, WorkerHeartbeat
+from penstock_contract.frames import Attach, Drain, Resume, Stop, WorkerHeartbeat
 from penstock_contract.requests import InferenceRequest
+from penstock_contract.usage import GATEWAY_LOST, Checkpoint
 from penstock_worker import VERSION, targets
+from penstock_worker.gateways import Gateways
 from penstock_worker.observation import Observer
 from penstock_worker.outbox import Outbox
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.routing import Health
 from penstock_worker.session import Session, Target
 from penstock_worker.settings import WorkerSettings
+from penstock_worker.table import SessionTable
+from penstock_worker.usage import RequestUsage, between_checkpoints_s
 
 HEARTBEAT_S = 1.0
 TICK_S = 0.25
-GATEWAY_LOST_S = 3.5
-ENDED_STREAMS_MAX = 4096
-SAID_AGAIN_S = 10.0
-"""A gateway asks by itself about a stream that has been silent for this long."""
+USAGE_DRAIN_S = 5.0
 
 log = structlog.get_logger("penstock.worker")
 
 
 class Worker:
+    """`incarnation` is this process's own, whatever its name was before: see `WorkerHeartbeat`."""
+
     def __init__(
         self,
         settings: WorkerSettings,
@@ -50,6 +54,7 @@ class Worker:
         observer: Observer,
         *,
         name: str,
+        incarnation: int,
         environ: Mapping[str, str],
         clock: Clock,
         draw: Callable[[], float],
@@ -58,6 +63,7 @@ class Worker:
         self._connection = connection
         self._observer = observer
         self._name = name
+        self._incarnation = incarnation
         self._environ = environ
         self._clock = clock
         self._draw = draw
@@ -65,33 +71,37 @@ class Worker:
         self._entry: CatalogueEntry | None = None
         self._targets: list[Target] = []
         self._health = Health()
-        self._sessions: dict[int, tuple[Session, asyncio.Task[None]]] = {}
-        self._ended: OrderedDict[int, tuple[float, OutgoingStream]] = OrderedDict()
-        self._gateways: dict[str, float] = {}
+        self._sessions = SessionTable(replay_kept_s=settings.replay_kept_s)
+        self._gateways = Gateways(TICK_S)
         self._draining = False
-        self._drain_asked = asyncio.Event()
+        self._stop_asked = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
         self._outbox = Outbox(name, connection.publish)
+        self._usage = UsageWriter(connection)
         self._puller = Puller(connection, *self._route, free_slots=self._free_slots, deliver=self._on_delivery)
         self._watch = CatalogueWatch(connection, replace=self._on_catalogue, put=self._on_entry)
         connection.on_connected(self._on_connected)
 
     async def run(self) -> None:
-        """Serve until `drain` is asked for (by control message or caller), then drain."""
+        """Serve until `stop` is called, then finish what is open."""
         self._connection.listen(subjects.control_all(*self._route), self._on_control)
         self._connection.listen(subjects.control(*self._route, self._name), self._on_control)
         self._connection.listen(subjects.ALL_GATEWAY_HEARTBEATS, self._on_gateway_heartbeat)
-        await self._connection.start()
+        # Not waited for: a worker that finds no broker must still end on SIGTERM.
+        await self._connection.start(wait=False)
         background: list[Coroutine[Any, Any, None]] = [
             self._outbox.run(),
+            self._usage.run(),
             self._puller.run(),
             self._heartbeats(),
+            self._checkpoints(),
             self._ticks(),
         ]
         tasks = [asyncio.create_task(work) for work in background]
         log.info("worker.serving", worker=self._name, route=".".join(self._route))
-        await self._drain_asked.wait()
-        await self._drain()
+        await self._stop_asked.wait()
+        await self._shut_down()
+        await self._usage.drained(USAGE_DRAIN_S)
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -100,37 +110,39 @@ class Worker:
         await self._watch.close()
         await self._connection.close()
 
-    def drain(self) -> None:
-        self._drain_asked.set()
+    def stop(self) -> None:
+        """Begin the shutdown; cannot be undone."""
+        self._stop_asked.set()
 
-    async def _drain(self) -> None:
+    def why_not_ready(self) -> str | None:
+        """None while this worker may be given requests."""
+        if self._draining or self._stop_asked.is_set():
+            return "draining"
+        if not self._connection.connected:
+            return "the message broker is away"
+        if self._entry is None:
+            return "the route is not in the catalogue"
+        return None
+
+    async def _shut_down(self) -> None:
         self._draining = True
-        log.info("worker.draining", in_flight=len(self._sessions))
+        log.info("worker.draining", in_flight=len(self._sessions), stopping=True)
         await self._puller.stop()
         await self._heartbeat()
-        open_tasks = [task for _, task in self._sessions.values()]
-        if open_tasks:
-            await asyncio.wait(open_tasks, timeout=self._settings.shutdown_grace_s)
-        left = list(self._sessions.values())
-        for session, task in left:
-            session.stream.fail(ErrorDetail("worker_lost", "the worker had to stop before the answer was whole"))
-            _cancel(task)
-        if left:
-            await asyncio.wait([task for _, task in left])
+        if self._sessions:
+            await asyncio.wait(self._sessions.tasks, timeout=self._settings.shutdown_grace_s)
+        for session in self._sessions:
+            session.end(ErrorDetail("worker_lost", "the worker had to stop before the answer was whole"))
+            self._sessions.cancel(session)
+        if self._sessions:
+            await asyncio.wait(self._sessions.tasks)
 
     # What the broker says
 
     async def _on_connected(self) -> None:
         self._puller.reset()
-        # What was said while we were away is lost, and the gateways may have asked before we were back: the last word
-        # of each stream shows them what they miss.
-        for session, _ in self._sessions.values():
-            session.stream.repeat_last()
-        now = asyncio.get_running_loop().time()
-        for ended_at, stream in reversed(self._ended.values()):
-            if now - ended_at > SAID_AGAIN_S:
-                break
-            stream.repeat_last()
+        # What was said while we were away is lost, and the gateways may have asked before we were back.
+        self._sessions.repeat_last(asyncio.get_running_loop().time())
 
     def _on_catalogue(self, entries: dict[str, CatalogueEntry]) -> None:
         self._on_entry(key := subjects.catalogue_key(*self._route), entries.get(key))
@@ -138,13 +150,19 @@ class Worker:
     def _on_entry(self, key: str, entry: CatalogueEntry | None) -> None:
         if key != subjects.catalogue_key(*self._route) or (self._entry is not None and entry == self._entry):
             return
-        previous, self._entry = self._targets, entry
-        self._health = Health()
-        self._targets = targets.build(entry.spec, self._environ) if entry is not None else []
-        for target in previous:
-            target.provider.close()
+        previous, self._entry = self._entry, entry
+        if entry is None or previous is None or entry.spec.providers != previous.spec.providers:
+            # What is open goes on with the providers that it began with; only their idle connections are closed.
+            for target in self._targets:
+                target.provider.close()
+            self._targets = (
+                targets.build(entry.spec, self._environ, self._settings.address_rules) if entry is not None else []
+            )
+            self._health = Health()
         log.info("worker.route_changed", route=key, present=entry is not None)
         self._puller.slots_changed()
+        # At once: until a gateway has heard of slots, it asks for more workers.
+        self._spawn(self._heartbeat())
 
     def _on_delivery(self, delivery: Delivery) -> None:
         try:
@@ -155,10 +173,10 @@ class Worker:
             return
         if (known := self._sessions.get(request.stream)) is not None:
             # The same request again while we have it: our +WPI was late, or our ack was lost. Ours goes on.
-            if not known[0].waiting_for_ack:
+            if not known.waiting_for_ack:
                 self._spawn(delivery.ack())
             return
-        if request.stream in self._ended:
+        if self._sessions.served(request.stream):
             # Our ack was lost. Served again, it would be paid for again.
             self._spawn(delivery.ack())
             return
@@ -166,8 +184,7 @@ class Worker:
             self._spawn(delivery.release())
             return
         session = self._session(request, delivery, self._entry)
-        task = asyncio.create_task(self._serve(session))
-        self._sessions[request.stream] = (session, task)
+        self._sessions.add(session, asyncio.create_task(self._serve(session)))
 
     def _session(self, request: InferenceRequest, delivery: Delivery, entry: CatalogueEntry) -> Session:
         stream = OutgoingStream(
@@ -185,57 +202,70 @@ class Worker:
             entry.spec,
             self._targets,
             worker=self._name,
+            incarnation=self._incarnation,
             clock=self._clock,
             draw=self._draw,
             observer=self._observer,
             health=self._health,
+            usage=RequestUsage(request, ".".join(self._route), stream, self._usage, self._clock, worker=self._name),
         )
 
     async def _serve(self, session: Session) -> None:
-        self._gateways.setdefault(session.request.gateway, asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        self._gateways.serve(session.request.gateway, loop.time())
         try:
             await session.run()
         finally:
-            del self._sessions[session.request.stream]
-            self._ended[session.request.stream] = (asyncio.get_running_loop().time(), session.stream)
-            if len(self._ended) > ENDED_STREAMS_MAX:
-                self._ended.popitem(last=False)
+            self._sessions.ended(session, loop.time())
             self._puller.slots_changed()
 
     def _on_control(self, _subject: str, data: bytes) -> None:
         control = codec.decode_control(data)
-        if isinstance(control, Drain):
-            self.drain()
-        elif isinstance(control, Stop):
-            if (open_ := self._sessions.get(control.stream)) is not None:
-                _cancel(open_[1])
-        else:
-            self._attach(control)
+        match control:
+            case Stop():
+                if (session := self._sessions.get(control.stream)) is not None:
+                    self._sessions.stop(session, control.code)
+            case Attach():
+                self._sessions.attach(control)
+            case Drain():
+                self._drain(draining=True)
+            case Resume():
+                self._drain(draining=False)
 
-    def _attach(self, attach: Attach) -> None:
-        if (open_ := self._sessions.get(attach.stream)) is not None:
-            stream = open_[0].stream
-        elif attach.stream in self._ended:
-            stream = self._ended[attach.stream][1]
-        else:
+    def _drain(self, *, draining: bool) -> None:
+        if self._stop_asked.is_set():
             return
-        if attach.attempt in {0, stream.attempt}:
-            stream.attach(attach.gateway, attach.from_seq)
+        if self._draining != draining:
+            self._draining = draining
+            log.info("worker.draining" if draining else "worker.resumed", in_flight=len(self._sessions))
+            self._puller.slots_changed()
+        # Also if nothing changed: whoever says it again has not heard our answer.
+        self._spawn(self._heartbeat())
 
     def _on_gateway_heartbeat(self, _subject: str, data: bytes) -> None:
-        self._gateways[codec.decode_gateway_heartbeat(data).gateway] = asyncio.get_running_loop().time()
+        self._gateways.heard(codec.decode_gateway_heartbeat(data).gateway, asyncio.get_running_loop().time())
 
     # What time says
 
     async def _heartbeats(self) -> None:
         while True:
             await self._heartbeat()
-            for session, _ in list(self._sessions.values()):
+            for session in self._sessions:
                 await session.keep()
             await asyncio.sleep(HEARTBEAT_S)
 
+    async def _checkpoints(self) -> None:
+        """What is to be known of the open requests should this worker die, and their gateway with it."""
+        while True:
+            await asyncio.sleep(between_checkpoints_s(len(self._sessions)))
+            counted = [one for session in self._sessions if (one := session.usage.counted()) is not None]
+            if counted:
+                await self._usage.checkpoint(*self._route, Checkpoint(self._name, counted))
+
     async def _heartbeat(self) -> None:
-        beat = WorkerHeartbeat(self._name, self._slots(), len(self._sessions), self._draining, VERSION)
+        beat = WorkerHeartbeat(
+            self._name, self._slots(), len(self._sessions), self._draining, VERSION, self._incarnation
+        )
         await self._connection.publish(subjects.worker_heartbeat(*self._route, self._name), codec.encode(beat))
 
     async def _ticks(self) -> None:
@@ -243,33 +273,19 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             now = loop.time()
-            for session, _ in list(self._sessions.values()):
+            for session in self._sessions:
                 session.check_time(now)
-            self._forget(now)
-            if self._connection.connected:
-                self._stop_unread(now)
-            else:
-                # Nobody's heartbeat gets through: that says nothing about the gateways.
-                self._gateways = dict.fromkeys(self._gateways, now)
+            self._sessions.forget(now)
+            self._stop_unread(self._gateways.look(now, connected=self._connection.connected))
 
-    def _stop_unread(self, now: float) -> None:
+    def _stop_unread(self, lost: set[str]) -> None:
         """End the calls of gateways that are gone: nobody reads them, somebody pays for them."""
-        lost = {gateway for gateway, at in self._gateways.items() if now - at > GATEWAY_LOST_S}
-        if not lost:
-            return
-        for session, task in list(self._sessions.values()):
+        for session in self._sessions if lost else ():
             if session.stream.gateway in lost:
                 log.warning("worker.gateway_lost", request_id=session.request.id)
-                _cancel(task)
-        for gateway in lost:
-            del self._gateways[gateway]
-
-    def _forget(self, now: float) -> None:
-        while self._ended:
-            stream, (ended_at, _) = next(iter(self._ended.items()))
-            if now - ended_at < self._settings.replay_kept_s:
-                return
-            del self._ended[stream]
+                # It may only have stood still: then it finds this among what waits for it, and tells its client.
+                session.end(ErrorDetail("worker_lost", "the worker had heard nothing from the gateway for too long"))
+                self._sessions.stop(session, GATEWAY_LOST)
 
     def _slots(self) -> int:
         return self._entry.spec.scaling.concurrency_per_replica if self._entry is not None else 0
@@ -281,8 +297,3 @@ class Worker:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _cancel(task: asyncio.Task[None]) -> None:
-    """Not at once: a task that is cancelled before its first step never runs, not even its `finally`."""
-    asyncio.get_running_loop().call_soon(task.cancel)

@@ -1,6 +1,7 @@
 """What OpenAPI should say where Litestar cannot know it: streams are `text/event-stream`, errors have one shape."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
@@ -16,7 +17,7 @@ SSE_SEED = ResponseSpec(
     examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
 )
 CHAT_COMPLETION = ResponseSpec(
-    ChatCompletion | ChatCompletionChunk,
+    cast("type[Any]", ChatCompletion | ChatCompletionChunk),
     description="The completion; with `stream: true` server-sent events (`text/event-stream`) of "
     "`chat.completion.chunk` objects, ended by `data: [DONE]`",
     media_type="application/json",

@@ -3,7 +3,6 @@
 from litestar import Response, post
 from litestar.params import JSONBody
 
-from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import PenstockError
 from penstock_contract.messages import Message
 from penstock_contract.requests import (
@@ -14,10 +13,10 @@ from penstock_contract.requests import (
     GenerateRequest,
 )
 from penstock_contract.responses import EmbedResponse
+from penstock_gateway.authentication import caller_of
+from penstock_gateway.client import client_of
 from penstock_gateway.desk import Desk, HttpRequest
-from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors.documentation import ERRORS, SSE_SEED
-from penstock_gateway.envelope import request_id_of
 from penstock_gateway.event_stream import EventStream
 from penstock_gateway.renderers.openai import EmbeddingsCollector, float_vector
 from penstock_gateway.renderers.seed import SeedRenderer
@@ -27,24 +26,24 @@ from penstock_gateway.renderers.seed import SeedRenderer
 async def chat(data: JSONBody[ChatRequest], request: HttpRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a conversation."""
     messages = [Message(role=message.role, content=message.content) for message in data.messages]
-    return await _stream(messages, desk.catalogue.resolve(data.model, "Chat"), request, desk.dispatcher)
+    return await _stream(messages, data.model, request, desk)
 
 
 @post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS})
 async def generate(data: JSONBody[GenerateRequest], request: HttpRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a prompt."""
     messages = [Message(role="user", content=data.prompt)]
-    return await _stream(messages, desk.catalogue.resolve(data.model, "Chat"), request, desk.dispatcher)
+    return await _stream(messages, data.model, request, desk)
 
 
 @post("/api/embed", status_code=200, responses=ERRORS)
 async def embed(data: JSONBody[EmbedRequest], request: HttpRequest, desk: Desk) -> EmbedResponse:
     """The embedding vector of a text."""
-    resolution = desk.catalogue.resolve(data.model, "Embedding")
+    caller = caller_of(request.scope)
+    resolution = desk.catalogue.resolve(data.model, "Embedding", caller.may_use)
     collector = EmbeddingsCollector(resolution.model)
-    await desk.dispatcher.collect(
-        resolution, EmbeddingsOperation(input=[data.text]), collector, request_id_of(request.scope), request.receive
-    )
+    operation = EmbeddingsOperation(input=[data.text])
+    await desk.dispatcher.collect(resolution, operation, collector, client_of(request.scope, request.receive))
     vectors = collector.vectors()
     if not vectors:
         raise PenstockError("provider_stream_broken", "the provider answered without a vector")
@@ -52,9 +51,9 @@ async def embed(data: JSONBody[EmbedRequest], request: HttpRequest, desk: Desk) 
     return EmbedResponse(vector, len(vector))
 
 
-async def _stream(
-    messages: list[Message], resolution: Resolution, request: HttpRequest, dispatcher: Dispatcher
-) -> Response[None]:
-    operation = ChatOperation(messages=messages)
-    opened = await dispatcher.open(resolution, operation, SeedRenderer(), request_id_of(request.scope), request.receive)
+async def _stream(messages: list[Message], model: str | None, request: HttpRequest, desk: Desk) -> Response[None]:
+    caller = caller_of(request.scope)
+    resolution = desk.catalogue.resolve(model, "Chat", caller.may_use)
+    client = client_of(request.scope, request.receive)
+    opened = await desk.dispatcher.open(resolution, ChatOperation(messages=messages), SeedRenderer(), client)
     return EventStream(opened)

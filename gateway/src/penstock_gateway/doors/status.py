@@ -24,6 +24,8 @@ def ready(desk: Desk) -> Response[Readiness]:
         reason = "the message broker is away"
     elif not desk.catalogue.loaded:
         reason = "the catalogue of routes is not loaded"
+    elif desk.ring is not None and not desk.ring.loaded:
+        reason = "the API keys are not loaded"
     else:
         return Response(Readiness(True, "ok"))
     return Response(Readiness(False, reason), status_code=503)

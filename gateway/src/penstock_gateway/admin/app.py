@@ -1,0 +1,49 @@
+"""Composition root of the admin API's application."""
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, ControllerRouterHandler
+from opentelemetry.trace import Tracer
+
+from penstock_contract.errors import PenstockError
+from penstock_gateway.admin import keys, usage
+from penstock_gateway.admin.authentication import AdminAuthentication
+from penstock_gateway.admin.desk import AdminDesk
+from penstock_gateway.doors import status
+from penstock_gateway.envelope import Envelope
+from penstock_gateway.observation import Observer
+from penstock_gateway.problems import Problems
+from penstock_gateway.refusal import Refusal
+
+BODY_BYTES_MAX = 64 * 1024
+"""The largest key: 64 routes and 64 models of 256 characters, and its metadata."""
+
+HANDLERS: list[ControllerRouterHandler] = [
+    keys.create,
+    keys.list_keys,
+    keys.show,
+    keys.revoke,
+    keys.rotate,
+    usage.sums,
+    usage.rows,
+    status.health,
+    status.metrics,
+]
+
+
+def create_admin(desk: AdminDesk, token: str, observer: Observer, tracer: Tracer) -> ASGIApp:
+    problems = Problems(observer, body_bytes_max=BODY_BYTES_MAX)
+    app = Litestar(
+        HANDLERS,
+        dependencies={"admin": Provide(lambda: desk, sync_to_thread=False)},
+        exception_handlers={
+            PenstockError: problems.penstock,
+            HTTPException: problems.http,
+            Exception: problems.unexpected,
+        },
+        openapi_config=None,
+        request_max_body_size=BODY_BYTES_MAX,
+        logging_config=None,
+    )
+    return Envelope(AdminAuthentication(app, token, Refusal(observer)), tracer)

@@ -1,0 +1,51 @@
+"""A second uvicorn in the gateway's event loop, which lives as long as the gateway's own application."""
+
+import asyncio
+import contextlib
+from collections.abc import Generator
+
+import uvicorn
+from litestar.types import ASGIApp
+
+from penstock_contract.listening import bound
+from penstock_gateway.protocol import protocol
+from penstock_gateway.receive_bounds import ReceiveBounds
+
+STOP_S = 2
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """The gateway's server has them."""
+        yield
+
+
+class AdminListener:
+    """Whoever calls `start` calls `close`."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, bounds: ReceiveBounds) -> None:
+        self._socket = bound(host, port)
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http=protocol(bounds),
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=STOP_S,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._server.serve([self._socket]))
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._server.should_exit = True
+            await self._task

@@ -1,0 +1,41 @@
+"""Usage over HTTP: sums, and the rows themselves. No prompt was ever in them."""
+
+from collections import deque
+from typing import Annotated
+
+from litestar import get
+from litestar.params import Parameter
+
+from penstock_contract.broker.usage import read
+from penstock_contract.usage import UsageRow
+from penstock_contract.usage_report import Adding, Grouping, UsageRows, UsageSums
+from penstock_gateway.admin.desk import AdminDesk
+
+ROWS_MAX = 100_000
+
+Since = Annotated[int, Parameter(ge=0, le=253_402_300_799)]
+
+
+@get("/admin/usage")
+async def sums(admin: AdminDesk, by: Grouping = "key", since: Since = 0) -> UsageSums:
+    """What the requests that began at `since` (Unix seconds) or later used."""
+    adding = Adding(by)
+    async for row in read(admin.connection, since=since):
+        if row.started_at >= since:
+            adding.add(row)
+    return UsageSums(by, since, adding.sums())
+
+
+@get("/admin/usage/rows")
+async def rows(
+    admin: AdminDesk, since: Since = 0, limit: Annotated[int, Parameter(ge=1, le=ROWS_MAX)] = 1000
+) -> UsageRows:
+    """The newest `limit` requests of these."""
+    kept: deque[UsageRow] = deque(maxlen=limit)
+    seen = 0
+    async for row in read(admin.connection, since=since):
+        if row.started_at >= since:
+            kept.append(row)
+            seen += 1
+    ordered = sorted(kept, key=lambda row: (row.started_at, row.id))
+    return UsageRows(since, ordered, seen - len(ordered))

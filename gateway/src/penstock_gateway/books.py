@@ -1,0 +1,201 @@
+"""The usage rows of this gateway's requests: opened before the queue has them, closed by whoever knows best.
+
+    1. `open` writes the row in the same breath as the request is published: both reach the broker, or neither.
+    2. The worker replaces it, and closes it at the end with the provider's count. The gateway hears that.
+    3. What nobody has closed `SETTLE_S` after its stream ended here (no worker took it, its worker died) is closed
+       with what the gateway counted itself.
+
+A worker that was only away closes the row once more when it is back, and its word is the better one.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from penstock_contract import codec
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.usage import PresenceBook, UsageWriter, close_open
+from penstock_contract.catalogue import Resolution
+from penstock_contract.clock import Clock
+from penstock_contract.money import FREE
+from penstock_contract.requests import Operation
+from penstock_contract.usage import (
+    Presence,
+    Tokens,
+    UsageRow,
+    estimated_input,
+    estimated_output,
+    filled,
+    reported,
+)
+from penstock_gateway.live import LiveStream
+
+SETTLE_S = 3.0
+"""A worker's last word takes a few milliseconds; one whose broker connection broke needs longer."""
+TICK_S = 0.5
+PRESENCE_S = 10.0
+LEAVE_S = 2.0
+CLOSES_AT_ONCE = 64
+ENTRIES_MAX = 200_000
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Entry:
+    """A request whose row is not known to be closed. `on_closed` hears its last row, once."""
+
+    __slots__ = ("ended_at", "on_closed", "operation", "resolution", "row", "stream")
+
+    def __init__(
+        self,
+        row: UsageRow,
+        stream: LiveStream,
+        resolution: Resolution,
+        operation: Operation,
+        on_closed: Callable[[UsageRow], None],
+    ) -> None:
+        self.row = row
+        self.stream = stream
+        self.resolution = resolution
+        self.operation = operation
+        self.on_closed = on_closed
+        self.ended_at: float | None = None
+
+    def closed(self, found: UsageRow) -> UsageRow:
+        """The last row, from the newest one that is stored and what this gateway counted; it knows the later."""
+        stream = self.stream
+        ours, theirs = self._tokens(), found.tokens
+        provider = stream.provider or found.provider
+        first = stream.first_delta_at
+        return filled(
+            found,
+            ours if ours.input + ours.output >= theirs.input + theirs.output else theirs,
+            next((one.rates for one in self.resolution.entry.spec.providers if one.name == provider), FREE),
+            worker=stream.worker or found.worker,
+            provider=provider,
+            attempts=max(stream.attempt, found.attempts),
+            first_token_s=found.first_token_s if first is None else first - stream.opened_at,
+            duration_s=(self.ended_at or stream.active_at) - stream.opened_at,
+            ended=self._ended(),
+        )
+
+    def _tokens(self) -> Tokens:
+        stream = self.stream
+        if stream.usage is not None:
+            return reported(stream.usage)
+        if not stream.started:
+            return Tokens()
+        output = estimated_output(self.operation, stream.deltas, stream.text_length)
+        return Tokens(estimated_input(self.operation), 0, output, estimated=True)
+
+    def _ended(self) -> str:
+        if self.stream.error is not None:
+            return self.stream.error.code
+        return self.stream.finished.reason if self.stream.finished is not None else "cancelled"
+
+
+class Books:
+    """`run` must be running; whoever calls it calls `close` afterwards."""
+
+    def __init__(self, connection: Connection, clock: Clock, *, gateway: str) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._gateway = gateway
+        self._rows = UsageWriter(connection)
+        self._presence = PresenceBook(connection)
+        self._entries: dict[str, Entry] = {}
+        self._loop = asyncio.get_running_loop()
+        self._settled = asyncio.Event()
+        self._said_at: float | None = None
+
+    async def open(
+        self,
+        stream: LiveStream,
+        resolution: Resolution,
+        operation: Operation,
+        tenant: str,
+        on_closed: Callable[[UsageRow], None],
+    ) -> None:
+        """Call right before the request is published, with no wait between them."""
+        if not self._connection.connected:
+            return  # neither of them will be
+        row = UsageRow(
+            id=stream.request_id,
+            key=tenant,
+            route=resolution.entry.key,
+            model=resolution.model,
+            gateway=self._gateway,
+            started_at=self._clock.unix(),
+        )
+        self._entries[row.id] = Entry(row, stream, resolution, operation, on_closed)
+        if len(self._entries) > ENTRIES_MAX:
+            # Its worker closes it, as a rule; if not, it stays open.
+            log.error("usage.row_forgotten", request_id=self._entries.pop(next(iter(self._entries))).row.id)
+        await self._rows.open(row)
+
+    def ended(self, stream: LiveStream) -> None:
+        """The stream is over here."""
+        if (entry := self._entries.get(stream.request_id)) is not None:
+            entry.ended_at = self._loop.time()
+
+    def on_row(self, _subject: str, data: bytes) -> None:
+        """Somebody wrote a row of ours."""
+        row = codec.decode_usage_row(data)
+        if row.ended is not None and row.id in self._entries:
+            self._close(row)
+
+    async def on_connected(self) -> None:
+        """Before the first request: somebody has to know where to look if we die."""
+        await self._say_present()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._loop.time()
+            try:
+                due = self._said_at is None or now - self._said_at >= PRESENCE_S
+                if due and self._connection.connected:
+                    await self._say_present()
+                await self._settle(now - SETTLE_S)
+            except Exception:
+                # The task's root: whatever the broker said, there is a next time.
+                log.exception("usage.settling_failed")
+
+    async def close(self) -> None:
+        """Close what is open, as far as it goes in `LEAVE_S`; the rest is left to another gateway."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                # What has no worker waits for nobody.
+                while any(entry.stream.worker is not None for entry in self._entries.values()):
+                    await self._settled.wait()
+        await self._settle(self._loop.time())
+        if self._entries:
+            log.warning("usage.rows_left_open", rows=len(self._entries))
+        else:
+            await self._presence.remove(self._gateway)
+
+    async def _settle(self, ended_before: float) -> None:
+        late = [
+            entry for entry in self._entries.values() if entry.ended_at is not None and entry.ended_at <= ended_before
+        ]
+        for start in range(0, len(late), CLOSES_AT_ONCE):
+            await asyncio.gather(*(self._close_ourselves(entry) for entry in late[start : start + CLOSES_AT_ONCE]))
+
+    async def _close_ourselves(self, entry: Entry) -> None:
+        row = entry.closed(entry.row)
+        if await close_open(self._connection, row, entry.closed) and row.id in self._entries:
+            self._close(row)
+
+    def _close(self, row: UsageRow) -> None:
+        entry = self._entries.pop(row.id)
+        entry.on_closed(row)
+        self._settled.set()
+        self._settled.clear()
+
+    async def _say_present(self) -> None:
+        now = self._loop.time()
+        oldest_at = min((entry.row.started_at for entry in self._entries.values()), default=self._clock.unix())
+        if await self._presence.put(Presence(self._gateway, oldest_at)):
+            self._said_at = now

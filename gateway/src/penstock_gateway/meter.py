@@ -1,0 +1,297 @@
+"""Limits and budgets at the door and inside the stream: who may come in, and what each piece of an answer costs.
+
+A request is admitted while its key's and its route's windows have something left; what it uses is charged as it
+streams, by our own count until the provider's comes. Nothing is reserved, so nothing is refused that would have fitted.
+A stream that is running goes on when the minute's tokens are used up (the debt is the next minute's), and ends when
+the money is gone.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from penstock_contract import subjects
+from penstock_contract.account import Quota
+from penstock_contract.catalogue import CatalogueEntry, Resolution
+from penstock_contract.clock import Clock
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.events import UsageReported
+from penstock_contract.keys import KeyRecord
+from penstock_contract.money import FREE, picos
+from penstock_contract.requests import Operation
+from penstock_contract.usage import BYTES_PER_TOKEN_OUT, UsageRow, estimated_input
+from penstock_gateway.caller import Caller
+from penstock_gateway.envelope import Headers
+from penstock_gateway.exchange import Accounts
+from penstock_gateway.places import QUEUE
+from penstock_gateway.pool import Refused, Terms
+from penstock_gateway.rate_headers import rate_headers
+from penstock_gateway.till import Till
+
+TICK_S = 0.1
+KEPT_S = 300.0
+STREAMS = "streams"
+
+WORDS = {
+    "requests": "requests per minute",
+    "tokens": "tokens per minute",
+    STREAMS: "concurrent streams",
+}
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Admission:
+    """One admitted request, until `close` and `settle`. `said` is called per piece of an answer."""
+
+    __slots__ = (
+        "_collected",
+        "_money",
+        "_open",
+        "_operation",
+        "_places",
+        "_rates",
+        "_resolution",
+        "_slice",
+        "_tokens",
+        "fail",
+        "paid",
+        "tills",
+    )
+
+    def __init__(
+        self,
+        tills: Sequence[Till],
+        places: Sequence[Sequence[str]],
+        resolution: Resolution,
+        operation: Operation,
+        *,
+        paid: bool,
+    ) -> None:
+        self.tills = tuple(tills)
+        self.paid = paid
+        self.fail: Callable[[ErrorDetail], None] | None = None
+        self._places = [list(each) for each in places]
+        self._resolution = resolution
+        self._operation = operation
+        self._rates = FREE
+        self._collected = 0
+        self._slice = 1
+        self._tokens = 0
+        self._money = 0
+        self._open = True
+
+    def started(self, provider: str) -> None:
+        """A provider answers: its input is paid for, and the request has left the queue."""
+        specs = self._resolution.entry.spec.providers
+        self._rates = next((spec.rates for spec in specs if spec.name == provider), FREE)
+        tokens = estimated_input(self._operation)
+        self._charge(tokens, tokens * self._rates.input)
+        self._slice = min(till.slice for till in self.tills)
+        for till, places in zip(self.tills, self._places, strict=True):
+            queue = [place for place in places if place != STREAMS]
+            if queue:
+                till.vacate(queue)
+                places[:] = [place for place in places if place == STREAMS]
+
+    def said(self, length: int) -> None:
+        """A piece of the answer, `length` characters long. Per token: an addition and a comparison."""
+        self._collected += length // BYTES_PER_TOKEN_OUT or 1
+        if self._collected >= self._slice:
+            self._spend()
+
+    def recut(self) -> None:
+        self._slice = min(till.slice for till in self.tills)
+        self._spend()
+
+    def _spend(self) -> None:
+        tokens, self._collected = self._collected, 0
+        self._charge(tokens, tokens * self._rates.output)
+
+    def counted(self, usage: UsageReported) -> None:
+        """The provider's own count."""
+        cost = self._rates.cost(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+        self._correct(usage.input_tokens + usage.output_tokens, cost)
+
+    def settle(self, row: UsageRow) -> None:
+        """The request's last row, which may come after `close`."""
+        self._correct(row.tokens.input + row.tokens.output, picos(row.cost))
+
+    def close(self) -> None:
+        """The stream has ended: its places are free. A second call does nothing."""
+        if self._open:
+            self._open = False
+            self._spend()
+            self.fail = None
+            for till, places in zip(self.tills, self._places, strict=True):
+                till.leave(places)
+
+    def _charge(self, tokens: int, money: int) -> None:
+        self._tokens += tokens
+        self._money += money
+        for till in self.tills:
+            till.spend(tokens, money)
+
+    def _correct(self, tokens: int, money: int) -> None:
+        self._collected = 0
+        self._charge(tokens - self._tokens, money - self._money)
+
+
+class Meter:
+    """`run` must be running; whoever calls it calls `close` afterwards."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        clock: Clock,
+        *,
+        gateway: str,
+        draw: Callable[[], float],
+        admit_unknown: bool = False,
+    ) -> None:
+        self._accounts = accounts
+        self._clock = clock
+        self._gateway = gateway
+        self._admit_unknown = admit_unknown
+        self._draw = draw
+        self._tills: dict[str, Till] = {}
+        self._loop = asyncio.get_running_loop()
+
+    async def admit(
+        self, caller: Caller, resolution: Resolution, operation: Operation, headers: Headers
+    ) -> Admission | None:
+        """None where nothing is limited. `headers` get what is left, also if that is not enough.
+
+        Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. What is got is given to `leave`.
+        """
+        entry = resolution.entry
+        price = max(max(provider.rates.input, provider.rates.output) for provider in entry.spec.providers)
+        wanted = [
+            (name, terms, places)
+            for name, terms, places in (_of_key(caller.key, entry), _of_route(entry))
+            if terms.quotas or terms.places
+        ]
+        if not wanted:
+            return None
+        tills: list[Till] = []
+        try:
+            for name, terms, places in wanted:
+                till = self._till(name, terms)
+                try:
+                    await till.admit(places, price=price)
+                finally:
+                    _say_left(till, headers)
+                tills.append(till)
+        except BaseException as error:
+            for till, (_, _, places) in zip(tills, wanted, strict=False):
+                till.undo(places)
+            if isinstance(error, Refused):
+                raise _refusal(error, wanted[len(tills)][1]) from None
+            raise
+        admission = Admission(tills, [places for _, _, places in wanted], resolution, operation, paid=price > 0)
+        for till in tills:
+            till.spenders.add(admission)
+        return admission
+
+    def leave(self, admission: Admission) -> None:
+        """Its stream has ended; it may still be corrected by `settle`."""
+        admission.close()
+        for till in admission.tills:
+            till.spenders.discard(admission)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                self._tick(self._loop.time())
+            except Exception:
+                # The root of all accounts' clocks: one must not stop it.
+                log.exception("limits.tick_failed")
+
+    def _tick(self, now: float) -> None:
+        for name, till in list(self._tills.items()):
+            till.tick(now)
+            if till.at_rest and now - till.idle_since > KEPT_S:
+                del self._tills[name]
+
+    async def close(self) -> None:
+        await asyncio.gather(*(till.close() for till in self._tills.values()))
+
+    def _till(self, name: str, terms: Terms) -> Till:
+        till = self._tills.get(name)
+        if till is None:
+            till = self._tills[name] = Till(
+                name,
+                terms,
+                self._accounts,
+                self._clock,
+                gateway=self._gateway,
+                on_empty=_end_all,
+                draw=self._draw,
+                admit_unknown=self._admit_unknown,
+            )
+        elif till.terms != terms:  # a key that was edited, or that uses another route
+            till.change(terms)
+        return till
+
+
+def _end_all(till: Till, error: ErrorDetail) -> None:
+    for admission in list(till.spenders):
+        if isinstance(admission, Admission) and admission.fail is not None and admission.paid:
+            admission.fail(error)
+
+
+def _say_left(till: Till, headers: Headers) -> None:
+    """The key's limit, or the route's where the key has none of its own."""
+    for meter in ("requests", "tokens"):
+        left = till.left(meter)
+        said = any(name.endswith(meter.encode()) for name, _ in headers)
+        if left is not None and not said:
+            headers += rate_headers(meter, left)
+
+
+Wanted = tuple[str, Terms, list[str]]
+
+
+def _of_key(key: KeyRecord | None, entry: CatalogueEntry) -> Wanted:
+    if key is None:
+        return "", Terms("nobody", {}, {}), []
+    limits = key.limits
+    quotas, places = _limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_streams)
+    if key.budget is not None:
+        quotas["money"] = Quota(picos(key.budget.amount), key.budget.period)
+    if limits.queue_share_percent is not None:
+        depth = entry.spec.limits.queue_depth
+        places[f"{QUEUE}{entry.key}"] = max(1, depth * limits.queue_share_percent // 100)
+    return subjects.key_account(key.id), Terms("the API key", quotas, places), list(places)
+
+
+def _of_route(entry: CatalogueEntry) -> Wanted:
+    limits = entry.spec.limits
+    quotas, places = _limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_streams)
+    return subjects.route_account(entry.namespace, entry.name), Terms("the model's route", quotas, places), list(places)
+
+
+def _limits(requests: int | None, tokens: int | None, streams: int | None) -> tuple[dict[str, Quota], dict[str, int]]:
+    quotas = {"requests": requests, "tokens": tokens}
+    return (
+        {meter: Quota(limit) for meter, limit in quotas.items() if limit is not None},
+        {} if streams is None else {STREAMS: streams},
+    )
+
+
+def _refusal(refused: Refused, terms: Terms) -> PenstockError:
+    if refused.what == "money":
+        return PenstockError(
+            "budget_exhausted", f"the budget of {terms.owner} is used up", retry_after_s=refused.retry_after_s
+        )
+    if refused.what in WORDS:
+        quota = terms.quotas.get(refused.what)
+        limit = quota.limit if quota is not None else terms.places[refused.what]
+        message = f"the limit of {terms.owner} is reached: {limit} {WORDS[refused.what]}"
+    else:
+        message = (
+            f"{terms.places[refused.what]} requests of {terms.owner} are waiting for this model, which is its share"
+        )
+    return PenstockError("rate_limit_exceeded", message, retry_after_s=refused.retry_after_s)

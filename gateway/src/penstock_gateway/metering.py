@@ -1,0 +1,86 @@
+"""Everything that counts what requests use, as one part of the gateway: built, started and ended together."""
+
+import asyncio
+import contextlib
+import random
+
+from penstock_contract import subjects
+from penstock_contract.broker.accounts import AccountStore
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.usage_store import rows_stored
+from penstock_contract.catalogue import Resolution
+from penstock_contract.clock import Clock
+from penstock_contract.requests import Operation
+from penstock_contract.telemetry.setup import Telemetry
+from penstock_contract.usage import UsageRow
+from penstock_gateway.books import Books
+from penstock_gateway.client import Client
+from penstock_gateway.live import LiveStream
+from penstock_gateway.meter import Admission, Meter
+from penstock_gateway.observation import Observer
+from penstock_gateway.reaper import Reaper
+from penstock_gateway.settings import GatewaySettings
+from penstock_gateway.stock import Stock
+
+
+class Metering:
+    """Make it before the connection starts. Whoever calls `start` calls `close`, after the last stream has ended.
+
+    A request passes `admit`, `open` and `ended`, in this order; what `admit` gave belongs to its stream.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        observer: Observer,
+        telemetry: Telemetry,
+        clock: Clock,
+        settings: GatewaySettings,
+        *,
+        gateway: str,
+    ) -> None:
+        self._observer = observer
+        self._books = Books(connection, clock, gateway=gateway)
+        admit_unknown = settings.without_limits == "admit"
+        draw = random.SystemRandom().random
+        self._meter = Meter(AccountStore(connection), clock, gateway=gateway, draw=draw, admit_unknown=admit_unknown)
+        self._reaper = Reaper(connection, gateway=gateway)
+        self._stock = Stock(telemetry.meter, lambda: rows_stored(connection))
+        self._tasks: list[asyncio.Task[None]] = []
+        connection.listen(subjects.usage_filter(gateway), self._books.on_row)
+        connection.listen(subjects.ALL_GATEWAY_HEARTBEATS, self._reaper.on_heartbeat)
+        connection.on_connected(self._books.on_connected)
+        connection.on_connected(self._reaper.on_connected)
+
+    async def admit(self, client: Client, resolution: Resolution, operation: Operation) -> Admission | None:
+        """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`; says what is left in any case."""
+        return await self._meter.admit(client.caller, resolution, operation, client.headers)
+
+    async def open(self, stream: LiveStream, resolution: Resolution, operation: Operation, tenant: str) -> None:
+        """Call right before the request is published, with no wait between them."""
+        admission = stream.admission
+
+        def closed(row: UsageRow) -> None:
+            self._observer.request_closed(row, resolution)
+            if isinstance(admission, Admission):
+                admission.settle(row)
+
+        await self._books.open(stream, resolution, operation, tenant, closed)
+
+    def ended(self, stream: LiveStream) -> None:
+        """The stream is over, whether its request was published or not."""
+        self._books.ended(stream)
+        if isinstance(stream.admission, Admission):
+            self._meter.leave(stream.admission)
+
+    def start(self) -> None:
+        parts = (self._books.run(), self._meter.run(), self._reaper.run(), self._stock.run())
+        self._tasks = [asyncio.create_task(part) for part in parts]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._books.close()
+        await self._meter.close()

@@ -1,0 +1,99 @@
+"""Closes the rows that a dead gateway left open, by whichever gateway notices first.
+
+A gateway writes down that it is there; one that is in that list and has not been heard of for `GONE_S` is dead. By then
+its workers have ended its requests and written their last rows; what is still open has nobody left.
+"""
+
+import asyncio
+
+import structlog
+from msgspec.structs import replace
+
+from penstock_contract import codec, subjects
+from penstock_contract.attention import Attention
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.usage import PresenceBook, close_open, last_checkpoint, read
+from penstock_contract.money import decimal
+from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Presence, Tokens, UsageRow
+
+GONE_S = 10.0
+EVERY_S = 5.0
+REVISITED_S = 60.0
+"""A worker may begin what was still queued, as it never heard of the gateway, and open the row again: until then the
+dead are looked at again."""
+MARGIN_S = 60.0
+"""Clocks differ: rows are looked for from this long before the gateway's oldest open request."""
+
+log = structlog.get_logger("penstock.gateway")
+
+
+def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
+    """The last row of a request that nobody else can close, with what its worker had counted when it last said so."""
+    counted = next((one for one in checkpoint.open if one.id == row.id), None) if checkpoint is not None else None
+    if counted is None:
+        return replace(row, ended=GATEWAY_LOST)
+    tokens = Tokens(counted.input, 0, counted.output, estimated=True)
+    cost = decimal(counted.cost)
+    return replace(row, ended=GATEWAY_LOST, tokens=tokens, cost=cost, duration_s=counted.duration_s)
+
+
+class Reaper:
+    """`run` must be running."""
+
+    def __init__(self, connection: Connection, *, gateway: str) -> None:
+        self._connection = connection
+        self._gateway = gateway
+        self._presence = PresenceBook(connection)
+        self._loop = asyncio.get_running_loop()
+        self._connected_at = self._loop.time()
+        self._seen: dict[str, float] = {}
+        self._gone_at: dict[str, float] = {}
+        self._attention = Attention(EVERY_S)
+
+    def on_heartbeat(self, _subject: str, data: bytes) -> None:
+        self._seen[codec.decode_gateway_heartbeat(data).gateway] = self._loop.time()
+
+    async def on_connected(self) -> None:
+        """Nobody could be heard before."""
+        self._connected_at = self._loop.time()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            self._attention.look(self._loop.time())
+            if not self._connection.connected:
+                continue
+            try:
+                await self._look()
+            except Exception:
+                # The task's root: whatever the broker said, there is a next time.
+                log.exception("usage.reaping_failed")
+
+    async def _look(self) -> None:
+        now, passed_s = self._loop.time(), self._attention.passed_s
+        self._seen = {name: at for name, at in self._seen.items() if passed_s(at, now) < GONE_S}
+        if passed_s(self._connected_at, now) < GONE_S:
+            return
+        known = {presence.gateway: presence for presence in await self._presence.all()}
+        gone = known.keys() - self._seen.keys() - {self._gateway}
+        self._gone_at = {name: self._gone_at.get(name, now) for name in gone}
+        for name in gone:
+            await self._reap(known[name], final=now - self._gone_at[name] >= REVISITED_S)
+
+    async def _reap(self, dead: Presence, *, final: bool) -> None:
+        left: dict[str, UsageRow] = {}
+        since = max(0.0, dead.oldest_at - MARGIN_S)
+        async for row in read(self._connection, since=since, filter_=subjects.usage_filter(dead.gateway)):
+            if row.ended is None:
+                left[row.id] = row
+            else:
+                left.pop(row.id, None)
+        checkpoints = {row.worker: await last_checkpoint(self._connection, row) for row in left.values() if row.worker}
+        closed = [await self._close(row, checkpoints.get(row.worker)) for row in left.values()]
+        if left:
+            log.warning("usage.gateway_gone", gateway=dead.gateway, rows_closed=sum(closed), rows_left=len(left))
+        elif final:
+            await self._presence.remove(dead.gateway)
+
+    async def _close(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
+        return await close_open(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))

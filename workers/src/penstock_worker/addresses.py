@@ -1,0 +1,72 @@
+"""Which addresses a worker may connect to: any that is not this machine, its link or its cloud's metadata.
+
+A baseURL is whoever's who may write a ModelRoute, and a name answers whatever its DNS server likes. So every address is
+looked at when it is connected to, and exactly that address is connected to: a name that answers differently the second
+time (DNS rebinding) is not asked a second time. Private networks stay open, as providers live there.
+"""
+
+import ipaddress
+from typing import TypeAlias
+
+from msgspec import Struct
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+FORBIDDEN: tuple[Network, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this network; 0.0.0.0 connects to this machine
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # link-local, and the metadata of most clouds
+        "100.100.100.200/32",  # metadata: Alibaba
+        "168.63.129.16/32",  # platform: Azure
+        "192.0.0.0/24",  # protocol assignments, among them Oracle's metadata
+        "224.0.0.0/4",
+        "240.0.0.0/4",  # reserved, and broadcast
+        "::/128",
+        "::1/128",
+        "fe80::/10",
+        "fec0::/10",
+        "fd00:ec2::254/128",  # metadata: AWS
+        "fd20:ce::254/128",  # metadata: Google
+        "ff00::/8",
+    )
+)
+
+
+class AddressRules(Struct, frozen=True):
+    """`allowed` wins over what is forbidden."""
+
+    allowed: tuple[Network, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "AddressRules":
+        """Networks separated by commas (`127.0.0.0/8, ::1`). Raises `ValueError`, which names the one that is none."""
+        return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
+
+    def allow(self, text: str) -> bool:
+        """Whether `text`, an address as a resolver gives it, may be connected to."""
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        if any(address in network for network in self.allowed):
+            return True
+        return all(self._harmless(one) for one in (address, *_carried(address)))
+
+    def _harmless(self, address: Address) -> bool:
+        if any(address in network for network in self.allowed):
+            return True
+        return not any(address in network for network in FORBIDDEN)
+
+
+def _carried(address: Address) -> list[Address]:
+    """IPv4 addresses that an IPv6 address leads to: mapped and compatible ones, 6to4, Teredo, NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in NAT64 or int(address) >> 32 == 0:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return [one for one in found if one is not None]

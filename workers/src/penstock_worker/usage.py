@@ -1,0 +1,135 @@
+"""One request's usage as its worker knows it, and the rows that it writes: open at the first event, closed at the end.
+
+Nothing here is called per token: what was said is counted by the stream that says it.
+"""
+
+from typing import Protocol
+
+from penstock_contract.clock import Clock
+from penstock_contract.events import Finished, UsageReported
+from penstock_contract.money import FREE
+from penstock_contract.requests import InferenceRequest
+from penstock_contract.route import ProviderSpec
+from penstock_contract.usage import (
+    Counted,
+    Tokens,
+    UsageRow,
+    estimated_input,
+    estimated_output,
+    filled,
+    reported,
+)
+from penstock_worker.outgoing import OutgoingStream
+
+CHECKPOINT_S = 0.03
+"""A token or two of a fast model: what is lost of a request when its worker and its gateway die together."""
+CHECKPOINT_MANY_S = 0.1
+NOTED_PER_S, NOTED_PER_S_MAX = 1_000, 2_000
+"""Requests in checkpoints: 2 µs each, so at most 0.4 % of a core."""
+
+
+def between_checkpoints_s(open_: int) -> float:
+    """Rarer with more than 30 requests that are open, and again with more than 200: to note one costs the same."""
+    return max(CHECKPOINT_S, min(CHECKPOINT_MANY_S, open_ / NOTED_PER_S), open_ / NOTED_PER_S_MAX)
+
+
+class Rows(Protocol):
+    """Where rows go; a closed one is kept until it is stored."""
+
+    async def open(self, row: UsageRow) -> None: ...
+
+    def close(self, row: UsageRow) -> None: ...
+
+
+class RequestUsage:
+    """`stopped` is how the request ends if somebody else ends it: the code that the gateway gave, or its own death."""
+
+    def __init__(
+        self,
+        request: InferenceRequest,
+        route: str,
+        stream: OutgoingStream,
+        rows: Rows,
+        clock: Clock,
+        *,
+        worker: str,
+    ) -> None:
+        self.stopped: str | None = None
+        self._request = request
+        self._opened = UsageRow(
+            id=request.id,
+            key=request.tenant,
+            route=route,
+            model=request.model,
+            gateway=request.gateway,
+            started_at=request.published_at,
+        )
+        self._worker = worker
+        self._stream = stream
+        self._rows = rows
+        self._clock = clock
+        # Whoever had it before died with it: each of them may have called a provider.
+        self._attempts = stream.attempt - 1
+        self._provider = ""
+        self._rates = FREE
+        self._began_at: float | None = None
+        self._input = 0
+
+    def calling(self, provider: ProviderSpec) -> None:
+        """A provider is about to be asked."""
+        self._attempts += 1
+        self._provider = provider.name
+        self._rates = provider.rates
+
+    async def began(self) -> None:
+        """The provider's first event: from here on it costs money."""
+        self._began_at = self._clock.unix()
+        self._input = estimated_input(self._request.operation)
+        await self._rows.open(self._row(None, None))
+
+    def counted(self) -> Counted | None:
+        """So far; None before the provider began."""
+        if self._began_at is None:
+            return None
+        output = self._output()
+        cost = self._rates.cost(self._input, 0, output)
+        return Counted(self._request.id, self._input, output, cost, round(self._duration_s(), 4))
+
+    def ended(self, usage: UsageReported | None, finished: Finished | None) -> None:
+        """Close the row, with the provider's count if it came."""
+        if finished is not None:
+            how: str = finished.reason
+        elif self.stopped is not None:
+            how = self.stopped
+        elif self._stream.error is not None:
+            how = self._stream.error.code
+        else:
+            how = "cancelled"
+        self._rows.close(self._row(usage, how))
+
+    def _row(self, usage: UsageReported | None, ended: str | None) -> UsageRow:
+        published_at = self._request.published_at
+        return filled(
+            self._opened,
+            self._tokens(usage),
+            self._rates,
+            worker=self._worker,
+            provider=self._provider,
+            attempts=self._attempts,
+            first_token_s=None if self._began_at is None else max(0.0, self._began_at - published_at),
+            duration_s=self._duration_s(),
+            ended=ended,
+        )
+
+    def _tokens(self, usage: UsageReported | None) -> Tokens:
+        if usage is not None:
+            return reported(usage)
+        if self._began_at is None:
+            return Tokens()
+        return Tokens(self._input, 0, self._output(), estimated=True)
+
+    def _output(self) -> int:
+        return estimated_output(self._request.operation, self._stream.deltas, self._stream.text_bytes)
+
+    def _duration_s(self) -> float:
+        return max(0.0, self._clock.unix() - self._request.published_at)
