@@ -1,0 +1,39 @@
+"""Entry point of an operator process: `python -m penstock_operator`."""
+
+import os
+import sys
+
+import uvloop
+
+from penstock_contract import settings
+from penstock_contract.clock import SystemClock
+from penstock_contract.telemetry import logs
+from penstock_contract.telemetry.setup import configure
+from penstock_operator.cluster import NoCluster
+from penstock_operator.operator import Operator
+from penstock_operator.settings import OperatorSettings
+from penstock_operator.watching import quieten_kopf
+
+
+async def serve(config: OperatorSettings) -> None:
+    telemetry = configure("penstock-operator", os.environ, prometheus=True)
+    await Operator(config, os.environ, telemetry, SystemClock()).run()
+    telemetry.close()
+
+
+def main() -> None:
+    try:
+        config = settings.load(OperatorSettings, os.environ)
+        config.check()
+    except settings.InvalidSettings as error:
+        sys.exit(f"penstock operator: {error}")
+    logs.configure("penstock-operator", level=config.log_level)
+    quieten_kopf()
+    try:
+        uvloop.run(serve(config))
+    except NoCluster as error:
+        sys.exit(f"penstock operator: {error}")
+
+
+if __name__ == "__main__":
+    main()

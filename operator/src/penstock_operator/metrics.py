@@ -1,0 +1,94 @@
+"""What the operator tells about itself: counts and times, with labels whose number is bounded by the routes'."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from penstock_contract.telemetry import names
+
+
+class RouteWorkers(Struct, frozen=True):
+    """A route's workers, as its status says it."""
+
+    desired: int
+    ready: int
+    draining: int
+
+
+class Metrics:
+    """`queue_depth` and `leading` are asked when somebody reads; `api_call` may come from any thread."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._workers: dict[str, RouteWorkers] = {}
+        self.queue_depth: Callable[[], int] = lambda: 0
+        self.leading: Callable[[], bool] = lambda: False
+        self._calls = meter.create_counter(
+            names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by their answer"
+        )
+        self._reconcile = meter.create_histogram(
+            names.METRIC_OPERATOR_RECONCILE,
+            unit="s",
+            description="Time to bring one route in line",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
+        )
+        self._restarts = meter.create_counter(
+            names.METRIC_OPERATOR_WATCH_RESTARTS, unit="{restart}", description="Watches that had to be started again"
+        )
+        self._transitions = meter.create_counter(
+            names.METRIC_OPERATOR_LEASE_TRANSITIONS,
+            unit="{transition}",
+            description="Times this process began or ended to lead",
+        )
+        self._decisions = meter.create_counter(
+            names.METRIC_SCALING_DECISIONS, unit="{decision}", description="Changes of a route's number of workers"
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_QUEUE,
+            [lambda _: [Observation(self.queue_depth())]],
+            unit="{route}",
+            description="Routes that wait to be looked at",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_LEADING,
+            [lambda _: [Observation(int(self.leading()))]],
+            description="1 if this process leads",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_ROUTE_WORKERS,
+            [self._observe_workers],
+            unit="{worker}",
+            description="A route's workers by state",
+        )
+
+    def api_call(self, verb: str, resource: str, code: str, _duration_s: float) -> None:
+        self._calls.add(1, {names.API_VERB: verb, names.API_RESOURCE: resource, names.API_CODE: code})
+
+    def reconciled(self, result: str, duration_s: float) -> None:
+        self._reconcile.record(duration_s, {names.RESULT: result})
+
+    def watch_restarted(self) -> None:
+        self._restarts.add(1)
+
+    def lease_transitioned(self, leads: bool) -> None:
+        self._transitions.add(1, {names.RESULT: "won" if leads else "lost"})
+
+    def decided(self, route: str, reason: str) -> None:
+        self._decisions.add(1, {names.ROUTE: route, names.REASON: reason})
+
+    def route_workers(self, route: str, workers: RouteWorkers | None) -> None:
+        """None: the route is gone."""
+        if workers is None:
+            self._workers.pop(route, None)
+        else:
+            self._workers[route] = workers
+
+    def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
+        for route, workers in list(self._workers.items()):
+            states: Mapping[str, int] = {
+                "desired": workers.desired,
+                "ready": workers.ready,
+                "draining": workers.draining,
+            }
+            for state, count in states.items():
+                yield Observation(count, {names.ROUTE: route, names.WORKER_STATE: state})

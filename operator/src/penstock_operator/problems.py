@@ -1,0 +1,152 @@
+"""What is wrong with a route's pods, in the cluster's own words under one of our reasons; pure.
+
+Message forms are those of Kubernetes 1.36: pkg/kubelet (images, kuberuntime, kubelet_pods.go), the ReplicaSet
+controller and the quota's admission. What changes at every try (a back-off's time, a made-up pod's name) is left out:
+a message that changes is a write.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, get_args
+
+from msgspec import Struct
+
+ProblemReason = Literal[
+    "SecretNotFound",
+    "SecretKeyNotFound",
+    "ImagePullFailed",
+    "ContainerFailed",
+    "CrashLoop",
+    "QuotaExceeded",
+    "PodForbidden",
+    "Unschedulable",
+    "Evicted",
+    "NotReady",
+    "RolloutStalled",
+]
+"""The most telling first: what must be mended before the next one could show."""
+
+MESSAGE_MAX: Final = 500
+
+IMAGE_REASONS: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_HEALTHY_WAITS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+_RANK: Final = {reason: rank for rank, reason in enumerate(get_args(ProblemReason))}
+
+_BACK_OFF: Final = re.compile(r'Back-off pulling image "[^"]*"(?:: (?:[A-Za-z]+: )?(?P<cause>.+))?', re.DOTALL)
+_FORBIDDEN: Final = re.compile(r'^pods "[^"]*" is forbidden: ')
+_NO_SECRET: Final = re.compile(r'^secrets? "[^"]*" not found')
+_NO_KEY: Final = re.compile(r"^couldn't find key .* in Secret ")
+
+
+class Problem(Struct, frozen=True):
+    """`message` is in one line and bounded; of pods it begins with the name of the first that says so."""
+
+    reason: ProblemReason
+    message: str
+
+
+def telling(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """One of each reason, the first that was found; the most telling reason first."""
+    first: dict[str, Problem] = {}
+    for problem in problems:
+        first.setdefault(problem.reason, problem)
+    return tuple(sorted(first.values(), key=lambda problem: _RANK[problem.reason]))
+
+
+def of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    """At most one of each of these pods, which all should serve."""
+    for pod in pods:
+        if (found := _problem(pod)) is not None:
+            reason, message = found
+            yield Problem(reason, clean(f"pod {pod['metadata']['name']}: {message}"))
+
+
+def of_evictions(pods: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Of pods that have failed: their node threw them out, or did not take them in."""
+    for pod in pods:
+        status = pod["status"]
+        if status["phase"] == "Failed" and status.get("reason"):
+            words = f"pod {pod['metadata']['name']}: {status['reason']}: {status.get('message', '')}"
+            yield Problem("Evicted", clean(words))
+
+
+def of_deployment(status: Mapping[str, Any]) -> Iterator[Problem]:
+    """A Deployment's status has its ReplicaSets' failures too, the newest one's first."""
+    for condition in status.get("conditions", ()):
+        match condition:
+            case {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(message)}:
+                reason: ProblemReason = "QuotaExceeded" if "exceeded quota" in message else "PodForbidden"
+                yield Problem(reason, clean(_FORBIDDEN.sub("", message)))
+            case {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}:
+                yield Problem("RolloutStalled", clean(condition.get("message", "")))
+
+
+def clean(message: str) -> str:
+    """One line without control characters, bounded."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in message).split())
+    return line if len(line) <= MESSAGE_MAX else line[: MESSAGE_MAX - 1] + "…"
+
+
+def condition(pod: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
+    """A condition of a pod, empty if it has none of this type."""
+    found: Sequence[Mapping[str, Any]] = pod.get("status", {}).get("conditions", ())
+    return next((one for one in found if one.get("type") == type_), {})
+
+
+def _problem(pod: Mapping[str, Any]) -> tuple[ProblemReason, str] | None:
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return "Unschedulable", scheduled.get("message") or scheduled.get("reason", "")
+    status = pod.get("status", {})
+    containers = status.get("containerStatuses", ())
+    for container in (*status.get("initContainerStatuses", ()), *containers):
+        if (found := _container_problem(container)) is not None:
+            return found
+    ready = condition(pod, "Ready")
+    started = [container.get("state", {}).get("running", {}).get("startedAt", "") for container in containers]
+    if ready.get("status") != "False" or not started or not all(started):
+        return None
+    # Kubernetes' times are all in UTC with whole seconds: they compare as text. One that is not ready since before
+    # its containers ran is only starting.
+    if ready.get("lastTransitionTime", "") <= max(started):
+        return None
+    return "NotReady", ready.get("message") or "it was ready and is no longer"
+
+
+def _container_problem(container: Mapping[str, Any]) -> tuple[ProblemReason, str] | None:
+    if container.get("ready"):
+        return None
+    state = container.get("state", {})
+    reason, message = (state.get("waiting", {}).get(key, "") for key in ("reason", "message"))
+    if reason in IMAGE_REASONS:
+        back_off = _BACK_OFF.fullmatch(message)
+        return "ImagePullFailed", (back_off and back_off["cause"]) or message or reason
+    if reason == "CreateContainerConfigError" and _NO_SECRET.match(message):
+        return "SecretNotFound", message
+    if reason == "CreateContainerConfigError" and _NO_KEY.match(message):
+        return "SecretKeyNotFound", message
+    fell = container.get("lastState", {}).get("terminated", {})
+    # Between two falls a container runs for a moment: one that fell twice and was not ready since is in the loop still.
+    if reason == "CrashLoopBackOff" or (reason in _HEALTHY_WAITS and fell and container.get("restartCount", 0) > 1):
+        return "CrashLoop", _fall(fell or state.get("terminated", {})) or message
+    if reason not in _HEALTHY_WAITS:
+        return "ContainerFailed", f"{reason}: {message}"
+    return None
+
+
+def _fall(terminated: Mapping[str, Any]) -> str:
+    if not terminated:
+        return ""
+    reason = f" ({terminated['reason']})" if terminated.get("reason") else ""
+    message = f": {terminated['message']}" if terminated.get("message") else ""
+    return f"the container ended with code {terminated.get('exitCode', 0)}{reason}{message}"

@@ -1,0 +1,107 @@
+"""The routes as they were read, and who owns which model name. Pure: a change goes in, whom it concerns comes out.
+
+Reading a spec costs a millisecond and settling the names costs all routes: both only when a spec changed.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.route import ModelRouteSpec
+from penstock_operator import modelroute
+from penstock_operator.claims import Claimant, Claims, settle
+from penstock_operator.modelroute import Route
+from penstock_operator.plan import last_good
+from penstock_operator.world import Body, Key
+
+Published = Callable[[str], CatalogueEntry | None]
+"""The catalogue's entry by its key."""
+
+
+class Register:
+    def __init__(self, published: Published) -> None:
+        self._published = published
+        self._routes: dict[Key, Route] = {}
+        self._refused: dict[Key, Route] = {}
+        self._stale = False
+        self._claims = Claims()
+
+    def take_in(self, key: Key, body: Body | None) -> Route | None:
+        """The route in its whole JSON, as it is now; None if it is gone."""
+        known = self._routes.get(key)
+        if known is not None and (body is None or not _same(known, body["metadata"])):
+            self._refused.pop(key, None)
+        if body is None:
+            if known is not None:
+                del self._routes[key]
+                self._stale = True
+            return None
+        if known is not None and _same(known, body["metadata"]):
+            return known
+        route = self._routes[key] = modelroute.read(body)
+        self._stale = True
+        return route
+
+    def refuse(self, key: Key, message: str) -> None:
+        """The API server refuses what this version of the route needs: it cannot be served, until `reconsider`."""
+        route = self._refused.get(key) or self._routes.get(key)
+        if route is None or route.problem:
+            return
+        refused = modelroute.refuse(route, message)
+        if refused != self._routes[key]:
+            self._refused[key], self._routes[key] = route, refused
+            self._stale = True
+
+    def refused(self, key: Key) -> Route | None:
+        """The route as it was read, if the API server refuses what it needs."""
+        return self._refused.get(key)
+
+    def reconsider(self, key: Key) -> None:
+        """The API server would take it now: a policy of the cluster's was changed, say, and not the route."""
+        if (route := self._refused.pop(key, None)) is not None:
+            self._routes[key] = route
+            self._stale = True
+
+    def settle(self) -> set[Key]:
+        """Give the names out again if a route changed; gives the routes for which that changes anything."""
+        if not self._stale:
+            return set()
+        self._stale = False
+        before = self._claims
+        self._claims = settle(self._claimant(route) for route in self._routes.values() if not route.deleting)
+        changed = self._claims.changed_since(before)
+        return {key for key in self._routes if f"{key[0]}.{key[1]}" in changed}
+
+    def served(self, key: Key) -> ModelRouteSpec | None:
+        """The version of a route that is to be served, as of the last `settle`; None for none."""
+        if key not in self._routes or self._routes[key].deleting:
+            return None
+        standing = self._claims.standings.get(f"{key[0]}.{key[1]}")
+        return None if standing is None else standing.serves
+
+    @property
+    def claims(self) -> Claims:
+        """As of the last `settle`."""
+        return self._claims
+
+    @property
+    def routes(self) -> Mapping[Key, Route]:
+        return self._routes
+
+    def _claimant(self, route: Route) -> Claimant:
+        return Claimant(
+            namespace=route.namespace,
+            name=route.name,
+            created_at=route.created_at,
+            wanted=None if route.problem else route.spec,
+            last_good=last_good(route, self._published(route.key)),
+        )
+
+
+def _same(route: Route, metadata: Mapping[str, Any]) -> bool:
+    """Only these say that something else may be in the route: a status has no generation."""
+    return (route.uid, route.generation, route.deleting) == (
+        metadata["uid"],
+        metadata.get("generation", 0),
+        "deletionTimestamp" in metadata,
+    )

@@ -1,0 +1,186 @@
+"""How many workers a route should have now. `decide` is the whole of the autoscaler's judgement; others carry it out.
+
+Up at once, by what is waiting and running now. Down only after a whole window has agreed, by the most of that window.
+An unknown demand is never zero. `docs/scaling.md` has each rule and each reason in words.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from penstock_contract.route import ScalingSpec
+from penstock_operator.scaling.history import History
+from penstock_operator.scaling.observation import Observation, Unavailable
+
+SAMPLE_S = 1.0
+"""How often to look while the number may have to change without an event that says so."""
+HYSTERESIS = 8
+"""A scale-in leaves room for an eighth more than the window's peak: demand that swings by ±5 % spans 10.5 % of it."""
+
+Reason = Literal[
+    "Manual",
+    "FromZero",
+    "DemandRose",
+    "BelowMinimum",
+    "AboveMaximum",
+    "DemandFell",
+    "NoDemand",
+    "Panic",
+    "Fallback",
+    "Steady",
+    "AtMaximum",
+    "Learning",
+    "StableWindow",
+    "ZeroWindow",
+    "DemandUnknown",
+    "Paused",
+]
+"""Closed: a metric's label, `status.lastDecision.reason` and the reason of an Event."""
+
+
+class Decision(Struct, frozen=True):
+    """How many workers should serve, those that drain not counted; None holds what there is.
+
+    `again_in_s` is when to look again if nothing happens before. None: only an event can change the decision, that is
+    an activation, a worker's heartbeat with requests in flight, or a change of the route or its Deployment.
+    """
+
+    replicas: int | None
+    reason: Reason
+    message: str
+    again_in_s: float | None = None
+
+
+def decide(
+    spec: ScalingSpec, observation: Observation | Unavailable, history: History, now: float
+) -> tuple[Decision, History]:
+    """The decision for this moment, and the history to bring along to the next one. `now` is monotonic seconds."""
+    if spec.mode == "Manual":
+        # What happens meanwhile proves nothing for a later return to Auto.
+        return _manual(spec, observation.serving), History()
+    if isinstance(observation, Unavailable):
+        history = history.unknown(now)
+        serving = history.serving if observation.serving is None else observation.serving
+        return _paused(spec, serving, _blind(spec, observation.reason, serving, history, now)), history
+    stable_s = float(spec.stable_window_seconds)
+    history = history.observed(
+        observation.demand, observation.serving, now, stable_s=stable_s, panic_s=float(spec.panic_window_seconds)
+    )
+    history = history.panicking(
+        now, surge=_surge(spec, observation, history), demand=observation.demand, stable_s=stable_s
+    )
+    return _paused(spec, observation.serving, _seen(spec, observation, history, now)), history
+
+
+def replicas_for(spec: ScalingSpec, demand: float) -> int:
+    """Workers whose slots hold `demand` at the utilization aimed at; not bounded."""
+    return -int(-demand * 100 // (spec.concurrency_per_replica * spec.target_utilization_percent))
+
+
+def _bounded(spec: ScalingSpec, replicas: int) -> int:
+    return min(max(replicas, spec.min_replicas), spec.max_replicas)
+
+
+def _surge(spec: ScalingSpec, observation: Observation, history: History) -> bool:
+    """Whether the panic window's mean wants a multiple of the workers that are ready to serve it."""
+    wanted = replicas_for(spec, history.panic.mean)
+    return wanted * 100 >= spec.panic_threshold_percent * max(1, observation.ready)
+
+
+def _manual(spec: ScalingSpec, serving: int | None) -> Decision:
+    replicas = None if serving == spec.replicas else spec.replicas
+    return Decision(replicas, "Manual", f"spec.scaling.replicas asks for {spec.replicas}")
+
+
+def _blind(spec: ScalingSpec, reason: str, serving: int | None, history: History, now: float) -> Decision:
+    """Without knowing the demand: the bounds, then what the fallback says once it is due."""
+    if serving is not None and (beyond := _beyond_bounds(spec, serving)):
+        return beyond
+    unknown_s = now - (now if history.unknown_since is None else history.unknown_since)
+    after_s = float(spec.fallback.after_seconds)
+    behavior = spec.fallback.behavior
+    why = f"demand is unknown ({reason})"
+    if unknown_s < after_s or behavior == "Hold" or (behavior == "HoldIfHigher" and serving is None):
+        return Decision(None, "DemandUnknown", f"{why}; the number of workers is held", SAMPLE_S)
+    replicas = _bounded(spec, spec.fallback.replicas)
+    if serving is not None:
+        # Nothing that is not known ends the last worker.
+        replicas = max(replicas, serving if behavior == "HoldIfHigher" else min(serving, 1))
+    message = f"{why} for {unknown_s:.0f} s; the fallback {behavior} asks for {replicas}"
+    return Decision(None if replicas == serving else replicas, "Fallback", message, SAMPLE_S)
+
+
+def _seen(spec: ScalingSpec, observation: Observation, history: History, now: float) -> Decision:
+    serving, demand = observation.serving, observation.demand
+    needed = replicas_for(spec, demand)
+    wanted = _bounded(spec, needed)
+    # A panic remembers its highest: if somebody has taken workers away in it, they come back.
+    remembered = 0 if history.panic_at is None else _bounded(spec, replicas_for(spec, history.panic_peak))
+    load = f"{observation.pending} waiting and {observation.in_flight} in flight need {needed}"
+    if needed > spec.max_replicas:
+        load += f", maxReplicas is {spec.max_replicas}"
+    if wanted > serving and needed > serving:
+        return Decision(max(wanted, remembered), "FromZero" if serving == 0 else "DemandRose", load, SAMPLE_S)
+    if remembered > serving:
+        return Decision(remembered, "Panic", f"{load}; a burst that is not over has needed {remembered}", SAMPLE_S)
+    if beyond := _beyond_bounds(spec, serving):
+        return beyond
+    if wanted == serving:
+        at_rest = demand == 0 and serving == spec.min_replicas
+        reason: Reason = "AtMaximum" if needed > spec.max_replicas else "Steady"
+        return Decision(None, reason, load, None if at_rest else SAMPLE_S)
+    if history.panic_at is not None:
+        left_s = spec.stable_window_seconds - (now - history.panic_at)
+        return Decision(None, "Panic", f"{load}; a burst keeps the others for {left_s:.0f} s more", SAMPLE_S)
+    return _fewer(spec, serving, history, load, now)
+
+
+def _beyond_bounds(spec: ScalingSpec, serving: int) -> Decision | None:
+    if serving > spec.max_replicas:
+        return Decision(spec.max_replicas, "AboveMaximum", f"maxReplicas is {spec.max_replicas}", SAMPLE_S)
+    if serving < spec.min_replicas:
+        message = f"minReplicas is {spec.min_replicas}"
+        return Decision(_bounded(spec, serving), "BelowMinimum", message, SAMPLE_S)
+    return None
+
+
+def _fewer(spec: ScalingSpec, serving: int, history: History, load: str, now: float) -> Decision:
+    """Whether the past allows a scale-in, and how far."""
+    stable_s = spec.stable_window_seconds
+    covered_s = now - (now if history.covered_since is None else history.covered_since)
+    if covered_s < stable_s:
+        message = f"{load}; demand has been known for {covered_s:.0f} s of the {stable_s} s that a scale-in takes"
+        return Decision(None, "Learning", message, SAMPLE_S)
+    peak = history.stable.peak
+    agreed = _bounded(spec, replicas_for(spec, peak + peak // HYSTERESIS))
+    if agreed == 0 and not _idle_long_enough(spec, history, now):
+        agreed = 1
+        if serving == 1:
+            zero_s = max(stable_s, spec.scale_to_zero_after_seconds)
+            return Decision(None, "ZeroWindow", f"the last worker goes after {zero_s} s without demand", SAMPLE_S)
+    if agreed >= serving:
+        message = f"{load}; the last {stable_s} s have needed up to {peak} slots"
+        return Decision(None, "StableWindow", message, SAMPLE_S)
+    if agreed == 0:
+        idle_s = now - (now if history.idle_since is None else history.idle_since)
+        return Decision(0, "NoDemand", f"no demand for {idle_s:.0f} s", SAMPLE_S)
+    message = f"the last {stable_s} s have needed no more than {peak} slots"
+    return Decision(agreed, "DemandFell", message, SAMPLE_S)
+
+
+def _idle_long_enough(spec: ScalingSpec, history: History, now: float) -> bool:
+    """The stable window, which every scale-in takes, has agreed before this is asked."""
+    return history.idle_since is not None and now - history.idle_since >= spec.scale_to_zero_after_seconds
+
+
+def _paused(spec: ScalingSpec, serving: int | None, decision: Decision) -> Decision:
+    """The same decision, or a hold if it moves in a direction that is paused."""
+    if decision.replicas is None or spec.paused == "None":
+        return decision
+    # With the present number unknown the direction is too: a pause must not be broken by chance.
+    up = serving is None or decision.replicas > serving
+    down = serving is None or decision.replicas < serving
+    if spec.paused == "All" or (spec.paused == "ScaleOut" and up) or (spec.paused == "ScaleIn" and down):
+        message = f"{decision.reason} asks for {decision.replicas}, but paused is {spec.paused}"
+        return Decision(None, "Paused", message, decision.again_in_s)
+    return decision

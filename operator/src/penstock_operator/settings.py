@@ -1,0 +1,125 @@
+"""What the operator is told by its environment; everything about routes comes from the API server."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from penstock_contract.broker.usage_store import (
+    CHECKPOINTS_BYTES_MAX,
+    ROWS_BYTES_MAX,
+    ROWS_KEPT_DAYS,
+    UsageBounds,
+)
+from penstock_contract.route_worker import VariableName
+from penstock_contract.settings import InvalidSettings, LogLevel
+from penstock_operator.manifests import OWN_VARIABLES
+from penstock_operator.nats_keys import KeysUnreadable, SigningKey, read_signing_key
+
+Positive = Annotated[float, Meta(gt=0, le=86_400)]
+SecretName = Annotated[str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?\Z")]
+"""Or none."""
+Count = Annotated[int, Meta(ge=1, le=1_000)]
+
+
+class OperatorSettings(Struct, frozen=True, kw_only=True):
+    # The namespaces whose routes are served, with commas between; each needs the Role of the chart.
+    namespaces: str
+    # What a worker runs in unless its route says otherwise.
+    worker_image: str
+    # When to pull it, and with which Secrets of the route's namespace, by commas; a route's own win. Unset: Kubernetes
+    # decides by the tag.
+    worker_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    worker_image_pull_secrets: str = ""
+    # Variables of every worker, OTEL_* for one, as a JSON object: values have commas and equals signs of their own.
+    worker_env: str = "{}"
+    nats_url: str = "nats://127.0.0.1:4222"
+    # The broker as a worker's pod reaches it; unset: as the operator does.
+    worker_nats_url: str | None = None
+    # A file with our own NATS credentials, read at every connect; unset: none.
+    nats_credentials: str | None = None
+    # What signs the credentials of each route's workers, a file of `penstock nats-keys`; unset: they get those of a
+    # Secret of this name in their namespace, with `worker.creds`, or none.
+    nats_signing_key: str | None = None
+    worker_nats_secret: SecretName = ""
+    # Every worker's PENSTOCK_ALLOWED_ADDRESSES: loopback, where the definition was loosened to take it.
+    worker_allowed_addresses: str = ""
+    log_level: LogLevel = "INFO"
+    # Who holds the lease and speaks in events. In a cluster the pod's name; unset: the host's name and random letters.
+    identity: str | None = None
+    lease_namespace: str = "default"
+    lease_name: str = "penstock-operator"
+    # 15/10/2 as in client-go: a leader that died is followed within the first (and a poll), one that cannot renew
+    # stops before anybody else may begin.
+    lease_duration_s: Positive = 15.0
+    lease_renew_deadline_s: Positive = 10.0
+    lease_retry_s: Positive = 2.0
+    # /livez, /readyz and /metrics.
+    probe_host: str = "127.0.0.1"
+    probe_port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
+    # JetStream's: memory and 1 suit one server, file and 3 a cluster of three.
+    jetstream_storage: Literal["memory", "file"] = "memory"
+    jetstream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    # Of usage rows: JetStream sets the bytes aside on its disk, and the oldest rows go when they are used up.
+    usage_bytes_max: Annotated[int, Meta(ge=1_048_576)] = ROWS_BYTES_MAX
+    usage_kept_days: Annotated[int, Meta(ge=1, le=36_500)] = ROWS_KEPT_DAYS
+    # Of what workers note about open requests: JetStream's memory.
+    checkpoint_bytes_max: Annotated[int, Meta(ge=1_048_576)] = CHECKPOINTS_BYTES_MAX
+    # Routes that are worked on at the same time.
+    reconcile_concurrency: Count = 8
+    # A watch that is silent for this long is opened again. The server ends each after two seconds less, and says so
+    # with a bookmark before that: there is always something to hear.
+    watch_silence_s: Annotated[float, Meta(ge=6, le=300)] = 8.0
+    # Everything is listed again this often, whatever the watches said.
+    resync_s: Annotated[float, Meta(ge=10, le=86_400)] = 600.0
+
+    @property
+    def namespace_list(self) -> list[str]:
+        return _names(self.namespaces)
+
+    @property
+    def worker_image_pull_secret_list(self) -> list[str]:
+        return _names(self.worker_image_pull_secrets)
+
+    @property
+    def usage_bounds(self) -> UsageBounds:
+        return UsageBounds(
+            rows_bytes_max=self.usage_bytes_max,
+            rows_kept_days=self.usage_kept_days,
+            checkpoints_bytes_max=self.checkpoint_bytes_max,
+        )
+
+    @property
+    def worker_environment(self) -> Mapping[str, str]:
+        """Raises `InvalidSettings`."""
+        try:
+            environment = msgspec.json.decode(self.worker_env, type=dict[VariableName, str])
+        except msgspec.DecodeError as error:
+            raise InvalidSettings(f"PENSTOCK_WORKER_ENV is no JSON object of texts by variable: {error}") from error
+        if clashes := sorted(OWN_VARIABLES & environment.keys()):
+            raise InvalidSettings(f"PENSTOCK_WORKER_ENV must not set {', '.join(clashes)}, which the operator sets")
+        return environment
+
+    @property
+    def signing_key(self) -> SigningKey | None:
+        """Raises `InvalidSettings`."""
+        if self.nats_signing_key is None:
+            return None
+        try:
+            return read_signing_key(Path(self.nats_signing_key).read_bytes())
+        except (OSError, KeysUnreadable) as error:
+            raise InvalidSettings(f"PENSTOCK_NATS_SIGNING_KEY: {error}") from error
+
+    def check(self) -> None:
+        """What the fields cannot say by themselves. Raises `InvalidSettings`."""
+        if not self.namespace_list:
+            raise InvalidSettings("PENSTOCK_NAMESPACES names no namespace")
+        _ = self.worker_environment
+        if self.signing_key is not None and self.worker_nats_secret:
+            raise InvalidSettings("PENSTOCK_NATS_SIGNING_KEY and PENSTOCK_WORKER_NATS_SECRET are both set")
+
+
+def _names(listed: str) -> list[str]:
+    return [name for part in listed.split(",") if (name := part.strip())]
