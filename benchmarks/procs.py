@@ -86,6 +86,11 @@ def process_cpu_s(pid: int) -> float:
     return _cpu_s(fields) if fields else 0.0
 
 
+def process_memory_mib(pid: int) -> float:
+    """PSS of one process; 0 if it is gone."""
+    return _pss_mib(pid)
+
+
 @dataclass(frozen=True)
 class Box:
     """CPU seconds of the whole machine since boot."""

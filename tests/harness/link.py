@@ -1,9 +1,10 @@
-"""A TCP link that a test can cut and mend: between one process and the broker, say.
+"""A TCP link that a test can cut and mend: between one process and the broker, or the API server, say.
 
 link = await Link.start(stack.nats.port)
 ... PENSTOCK_NATS_URL=link.url ...
-link.cut()        # connections are reset, new ones are refused
-link.mend()       # new ones go through again
+link.cut()            # connections are reset, new ones are refused
+link.silence()        # connections stay and new ones are taken, but nothing comes through
+await link.mend()     # new ones go through again, and what was held back in a silence arrives
 """
 
 import asyncio
@@ -16,8 +17,10 @@ class Link:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._transports: set[asyncio.Transport] = set()
+        self._stranded: set[asyncio.Transport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._silent = False
         self.port = 0
 
     @classmethod
@@ -33,10 +36,29 @@ class Link:
     def cut(self) -> None:
         assert self._server is not None
         self._server.close()
+        self._silent = False
         for transport in list(self._transports):
             transport.abort()
 
+    def silence(self) -> None:
+        """As a network that drops packets: nobody is told anything, not even that the other side hung up."""
+        self._silent = True
+        for transport in self._transports:
+            transport.pause_reading()
+
+    def strand(self) -> None:
+        """The connections that there are go silent for good, as behind a balancer that forgot them; new ones work."""
+        for transport in self._transports - self._stranded:
+            transport.pause_reading()
+        self._stranded = set(self._transports)
+
     async def mend(self) -> None:
+        self._silent = False
+        self._stranded &= self._transports
+        for transport in self._transports - self._stranded:
+            transport.resume_reading()
+        if self._server is not None and self._server.is_serving():
+            return
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _End(self), "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -47,6 +69,8 @@ class Link:
 
     def opened(self, end: "_End", transport: asyncio.Transport) -> None:
         self._transports.add(transport)
+        if self._silent:
+            transport.pause_reading()
         if end.peer is None:
             task = asyncio.create_task(self._connect(end))
             self._tasks.add(task)

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from penstock_local.leash import leash
+
 POLL_S = 0.01
-START_S = 15.0
+START_S = 45.0
 
 
 def free_port() -> int:
@@ -40,21 +42,40 @@ async def until(
 
 
 class Process:
-    """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log."""
+    """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log.
 
-    def __init__(self, name: str, command: list[str], log_path: Path, env: dict[str, str] | None = None) -> None:
+    A `leashed` one is out of reach of the terminal's Ctrl-C, and dies with us however we die. Start it from the main
+    thread, see `penstock_local.leash`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        log_path: Path,
+        env: dict[str, str] | None = None,
+        *,
+        leashed: bool = False,
+    ) -> None:
         self.name = name
         self.log_path = log_path
         self._page = log_path.stat().st_size if log_path.exists() else 0
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**inherited, **(env or {})}
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**inherited, **(env or {})},
+                start_new_session=leashed,
+                preexec_fn=leash() if leashed else None,  # noqa: PLW1509 - one thread forks, the leash says why
             )
 
     @classmethod
     def python(cls, name: str, module: str, log_path: Path, env: dict[str, str]) -> "Process":
-        return cls(name, [sys.executable, "-m", module], log_path, env)
+        """`python -m module`, leashed."""
+        return cls(name, [sys.executable, "-m", module], log_path, env, leashed=True)
 
     @property
     def pid(self) -> int:

@@ -22,6 +22,7 @@ Times are `time.monotonic()`.
 import asyncio
 import contextlib
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -30,6 +31,8 @@ from harness.processes import until
 
 SECRET_BODY = "THE-PROVIDERS-OWN-WORDS at /srv/provider/main.py"
 """In every error body of this provider: no client may ever read it."""
+TCP_ESTABLISHED = 1
+"""The first byte of Linux's `TCP_INFO`; CLOSE_WAIT and CLOSE are others."""
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests", 500: "Server Error"}
 
 
@@ -54,6 +57,14 @@ class Call:
     @property
     def body(self) -> Any:
         return json.loads(self.raw_body)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client has left: asked of the kernel, as `gone` waits until our own loop gets there."""
+        if self.gone.is_set() or self._connection.transport.is_closing():
+            return True
+        connection = self._connection.transport.get_extra_info("socket")
+        return bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_ESTABLISHED)
 
     @property
     def connection_number(self) -> int:

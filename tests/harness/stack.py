@@ -9,6 +9,8 @@
         await stack.apply("other", spec([provider("p", stack.provider.upstream("p").base_url)], models=["gpt"]))
         worker = await stack.start_worker("other")
 
+    async with Stack(users=True) as stack:             # everybody with credentials of its own: `harness.nats_users`
+
 Parts: `stack.nats` (start, stop, restart), `stack.gateway`, `stack.workers` (each a `Process`: kill, terminate,
 signal, exited, log, said), `stack.provider` (a `ScriptedProvider`), `stack.main` (the upstream of route "main"),
 `stack.client` (an httpx.AsyncClient on the gateway), `stack.connection` and `stack.control_plane` (the broker as the
@@ -38,14 +40,15 @@ from typing import Any, ClassVar, Self
 
 import httpx
 import msgspec
+from harness.nats_users import NatsUsers
 from harness.processes import Process, free_port, until
 from harness.provider import ScriptedProvider, Upstream
-from nats.errors import Error
 
 from penstock_contract import codec, subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.control_plane import ControlPlane
 from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.errors import PenstockError
 from penstock_contract.frames import WorkerHeartbeat
 from penstock_contract.route import ModelRouteSpec
 
@@ -57,7 +60,7 @@ KEY_VARIABLE = "SCRIPTED_KEY"
 NATS_CONFIG = """
 listen: 127.0.0.1:{port}
 max_payload: 8MB
-jetstream {{ store_dir: "{directory}/jetstream" }}
+jetstream {{ {jetstream} store_dir: "{directory}/jetstream" }}
 feature_flags {{ js_ack_fc_v2: false }}
 """
 
@@ -107,17 +110,18 @@ def completion(text: str = "hi", **fields: Any) -> dict[str, Any]:
 class NatsServer:
     """A nats-server that keeps its port over a restart; its memory streams do not survive one."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, users: NatsUsers | None = None, *, jetstream: str = "") -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._log = directory / "nats.log"
         self._config = directory / "nats.conf"
-        self._config.write_text(NATS_CONFIG.format(port=self.port, directory=directory))
+        trusted = "" if users is None else users.config
+        self._config.write_text(NATS_CONFIG.format(port=self.port, directory=directory, jetstream=jetstream) + trusted)
         self.process = self.start()
 
     def start(self) -> Process:
         binary = Path(sys.executable).parent / "nats-server"
-        self.process = Process("nats", [str(binary), "-c", str(self._config)], self._log)
+        self.process = Process("nats", [str(binary), "-c", str(self._config)], self._log, leashed=True)
         return self.process
 
     async def listening(self) -> None:
@@ -153,12 +157,16 @@ class Stack:
         models: Sequence[str | Mapping[str, Any]] = ("main",),
         gateway_env: Mapping[str, str] | None = None,
         worker_env: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        users: bool = False,
     ) -> None:
         self._route = route
         self._worker_count = workers
         self._defaults: dict[str, Any] = {"slots": slots, "limits": limits, "routing": routing, "models": models}
         self._gateway_env = gateway_env or {}
         self._worker_env = worker_env or {}
+        self._headers = headers or {}
+        self._with_users = users
         self._cleanup = contextlib.AsyncExitStack()
         self._applied: dict[str, CatalogueEntry] = {}
         self._version = self._spawned = self._times_applied = 0
@@ -192,6 +200,11 @@ class Stack:
     def worker(self) -> Process:
         return self.workers[0]
 
+    @property
+    def gateway_user(self) -> Mapping[str, str]:
+        """Who a gateway is on the broker, for its environment."""
+        return {} if self.users is None else {"PENSTOCK_NATS_CREDENTIALS": self.users.gateway}
+
     async def post(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
         """The whole answer. `body` is sent as JSON."""
         return await self.client.post(path, json=body, **kwargs)
@@ -202,7 +215,9 @@ class Stack:
         async with self.client.stream("POST", path, json=body) as response:
             yield StreamReader(response)
 
-    async def apply(self, route: str, spec_: ModelRouteSpec, *, ready: bool = True, reason: str = "") -> None:
+    async def apply(
+        self, route: str, spec_: ModelRouteSpec, *, ready: bool = True, reason: str = "", cause: str = ""
+    ) -> None:
         """Play the operator: returns when gateways and the route's workers have the change."""
         self._version += 1
         # A name nobody else has shows which version of the route the gateway knows.
@@ -215,6 +230,7 @@ class Stack:
             spec=msgspec.structs.replace(spec_, models=models),
             ready=ready,
             reason=reason,
+            cause=cause,
         )
         self._applied[route] = entry
         workers = [worker for worker in self.workers if worker.alive and worker.name.startswith(f"worker-{route}-")]
@@ -318,7 +334,8 @@ class Stack:
         self._cleanup.callback(Stack.live.remove, self)
         Stack.live.append(self)
         self._cleanup.push_async_callback(self._end_processes)
-        self.nats = NatsServer(self.directory)
+        self.users = NatsUsers(self.directory) if self._with_users else None
+        self.nats = NatsServer(self.directory, self.users)
         self.processes.append(self.nats.process)
         # The processes import for longer than the broker needs to be ready: all start together.
         self.gateway_port = free_port()
@@ -329,7 +346,7 @@ class Stack:
                 self._spawn_worker(self._route, {})
         self.provider = await ScriptedProvider.start()
         self._cleanup.push_async_callback(self.provider.close)
-        self.client = httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False)
+        self.client = httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False, headers=self._headers)
         self._cleanup.push_async_callback(self.client.aclose)
         await self._start_control_plane()
         await self._gateway_ready()
@@ -337,7 +354,12 @@ class Stack:
             await worker.said("worker.route_changed", present=True)
 
     async def _start_control_plane(self) -> None:
-        self.connection = Connection(self.nats.url, "control-plane", inbox_prefix="_INBOX_control")
+        self.connection = Connection(
+            self.nats.url,
+            "control-plane",
+            inbox_prefix=subjects.OPERATOR_INBOX,
+            credentials=None if self.users is None else self.users.operator,
+        )
         self._cleanup.push_async_callback(self.connection.close)
         self.control_plane = ControlPlane(self.connection)
         self.connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_heartbeat)
@@ -355,7 +377,7 @@ class Stack:
                 await self.control_plane.prepare()
                 for entry in self._applied.values():
                     await self.control_plane.apply(entry)
-            except (Error, TimeoutError):
+            except PenstockError:
                 return False  # JetStream is not up yet
             return True
 
@@ -369,6 +391,7 @@ class Stack:
         merged = {
             "PENSTOCK_NATS_URL": self.nats.url,
             "PENSTOCK_PORT": str(self.gateway_port),
+            **self.gateway_user,
             **self._gateway_env,
             **env,
         }
@@ -387,6 +410,8 @@ class Stack:
                 "PENSTOCK_NAMESPACE": NAMESPACE,
                 "PENSTOCK_ROUTE": route,
                 KEY_VARIABLE: KEY,
+                **({} if self.users is None else {"PENSTOCK_NATS_CREDENTIALS": self.users.worker(NAMESPACE, route)}),
+                "PENSTOCK_ALLOWED_ADDRESSES": "127.0.0.0/8,::1/128",
                 **self._worker_env,
                 **env,
             },
@@ -414,7 +439,7 @@ class Stack:
             answer = await self.client.get("/v1/models")
         except httpx.TransportError:
             return False
-        return any(known["id"] == model for known in answer.json()["data"])
+        return any(known["id"] == model for known in answer.json().get("data", []))
 
     async def _end_processes(self) -> None:
         for process in reversed(self.processes):

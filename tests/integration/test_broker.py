@@ -5,10 +5,13 @@ from pathlib import Path
 
 from harness.link import Link
 from harness.processes import until
-from harness.stack import NatsServer
+from harness.stack import NatsServer, provider, spec
 
-from penstock_contract.broker.catalogue import RETRY_S, CatalogueWatch
+from penstock_contract import subjects
+from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.control_plane import ControlPlane
+from penstock_contract.broker.watch import RETRY_S, SAME_BUCKET_S
 from penstock_contract.catalogue import CatalogueEntry
 
 
@@ -41,4 +44,62 @@ async def test_every_hook_runs_after_a_reconnect_while_the_catalogue_is_missing(
         await watch.close()
         await connection.close()
         await link.close()
+        await nats.process.end()
+
+
+async def test_a_catalogue_that_was_deleted_and_made_again_is_watched_on(tmp_path: Path) -> None:
+    """The new one counts from one: a watch that waits for the old one's next number would miss what comes first."""
+    nats = NatsServer(tmp_path)
+    await nats.listening()
+    connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
+    control_plane = ControlPlane(connection)
+    served = spec([provider("p", "https://models.example/v1")])
+    heard: set[str] = set()
+
+    def replace(entries: dict[str, CatalogueEntry]) -> None:
+        heard.clear()
+        heard.update(entries)
+
+    def put(key: str, _entry: CatalogueEntry | None) -> None:
+        heard.add(key)
+
+    async def publish(*names: str) -> None:
+        for name in names:
+            await control_plane.apply(CatalogueEntry(namespace="ns", name=name, created_at=1, spec=served))
+
+    watch = CatalogueWatch(connection, replace=replace, put=put)
+    try:
+        await connection.start()
+        await control_plane.prepare()
+        await publish("one", "two", "three")
+        await until(lambda: heard == {"ns.one", "ns.two", "ns.three"}, "the entries are there")
+        await connection.client.jetstream().delete_key_value(subjects.CATALOGUE_BUCKET)
+        await control_plane.prepare()
+        await publish("four")
+        await until(lambda: heard == {"ns.four"}, "the new one is read")
+        await publish("five")
+        await until(lambda: heard == {"ns.four", "ns.five"}, "and watched")
+    finally:
+        await watch.close()
+        await connection.close()
+        await nats.process.end()
+
+
+async def test_a_catalogue_that_is_deleted_while_it_is_watched_is_said_to_be_gone(tmp_path: Path) -> None:
+    """Without JetStream's advisory, which can be lost: the watch asks for itself."""
+    nats = NatsServer(tmp_path)
+    await nats.listening()
+    connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
+    read, gone = asyncio.Event(), asyncio.Event()
+    watch = CatalogueWatch(connection, replace=lambda _: read.set(), put=lambda _key, _entry: None, deleted=gone.set)
+    try:
+        await connection.start()
+        await ControlPlane(connection).prepare()
+        await asyncio.wait_for(read.wait(), 5)
+        assert not gone.is_set()
+        await connection.client.jetstream().delete_key_value(subjects.CATALOGUE_BUCKET)
+        await asyncio.wait_for(gone.wait(), SAME_BUCKET_S + 3)
+    finally:
+        await watch.close()
+        await connection.close()
         await nats.process.end()

@@ -11,13 +11,14 @@ import pytest_asyncio
 from harness.expect import error_of, ids_of, stream_error_of
 from harness.link import Link
 from harness.processes import until
-from harness.provider import Call, chunk, finish, say, say_then_wait, silence, usage, when
+from harness.provider import Answer, Call, chunk, finish, say, say_then_wait, silence, usage, when
 from harness.stack import Stack, completion, texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STREAMS = ("/api/chat", "/v1/chat/completions")
 TOKENS = [f"token-{number} " for number in range(80)]
+AFTERWARDS = 20
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -29,19 +30,27 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
     assert not errors, errors
 
 
-async def flow(call: Call) -> None:
-    """All `TOKENS`, at the pace of a real model."""
-    await call.head()
-    for token in TOKENS:
-        await call.write(chunk(token))
-        await asyncio.sleep(0.02)
-    await call.write(finish() + usage())
-    await call.end()
+def flow(over: asyncio.Event) -> Answer:
+    """All `TOKENS`, at the pace of a real model; the last ones not before it is `over`, however long that takes."""
+
+    async def answer(call: Call) -> None:
+        await call.head()
+        for number, token in enumerate(TOKENS):
+            if number == len(TOKENS) - AFTERWARDS:
+                await over.wait()
+            await call.write(chunk(token))
+            await asyncio.sleep(0.02)
+        await call.write(finish() + usage())
+        await call.end()
+
+    return answer
 
 
 async def streams(stack: Stack, midway: Callable[[], object], after: int = 10) -> list[str]:
-    """Open a stream at each door, do `midway` after some tokens, and return the whole bodies."""
+    """Open a stream at each door, do `midway` after some tokens and while more come, and return the whole bodies."""
     reading = 0
+    over = asyncio.Event()
+    stack.main.answers(flow(over))
 
     async def read(path: str) -> str:
         nonlocal reading
@@ -58,6 +67,7 @@ async def streams(stack: Stack, midway: Callable[[], object], after: int = 10) -
     result = midway()
     if asyncio.iscoroutine(result):
         await result
+    over.set()
     return await asyncio.gather(*reads)
 
 
@@ -115,7 +125,6 @@ async def test_a_worker_killed_after_its_first_event_ends_the_streams_with_worke
 
 
 async def test_a_worker_told_to_stop_finishes_its_streams_and_exits_0(stack: Stack) -> None:
-    stack.main.answers(flow)
     leaving = stack.workers[0]
     await stack.start_worker()
     stack.workers[1].terminate()
@@ -164,7 +173,6 @@ async def test_requests_that_arrive_while_a_worker_stops_are_neither_lost_nor_la
 
 
 async def test_a_gateway_told_to_stop_finishes_its_streams_takes_no_more_and_exits_0(stack: Stack) -> None:
-    stack.main.answers(flow)
     gateway = stack.gateway
 
     async def stop() -> None:
@@ -225,8 +233,6 @@ async def test_while_the_broker_is_away_requests_are_503_and_service_returns_by_
 
 
 async def test_a_stream_goes_on_whole_when_the_broker_is_restarted_under_it(stack: Stack) -> None:
-    stack.main.answers(flow)
-
     async def restart() -> None:
         stack.nats.kill()
         await stack.restart_nats()
@@ -248,8 +254,6 @@ async def test_a_request_that_no_provider_has_answered_yet_survives_a_restart_of
 
 
 async def test_a_stream_goes_on_whole_when_the_broker_pauses(stack: Stack) -> None:
-    stack.main.answers(flow)
-
     async def pause() -> None:
         stack.nats.process.signal(signal.SIGSTOP)
         await asyncio.sleep(0.5)
@@ -283,7 +287,6 @@ async def test_a_stream_goes_on_whole_when_one_connection_to_the_broker_is_cut(e
                 process = stack.gateway
             else:
                 process = await stack.start_worker(PENSTOCK_NATS_URL=link.url)
-            stack.main.answers(flow)
 
             async def blip() -> None:
                 link.cut()
@@ -308,7 +311,7 @@ async def test_an_answer_whose_beginning_the_gateway_could_not_hear_is_whole() -
             assert (await stack.client.get("/health")).status_code == 200, "the gateway has heard so"
             link.cut()
             await stack.gateway.said("broker.disconnected")
-            worker = await stack.start_worker()
+            worker = await stack.start_worker(PENSTOCK_LOG_LEVEL="DEBUG")
             await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has said everything")
             await link.mend()
             assert [texts_of((await ask).text) for ask in asks] == ["Hello", "Hello"]
@@ -321,7 +324,7 @@ async def test_an_answer_that_a_worker_could_not_send_comes_when_it_is_back_and_
     async with Stack(workers=0) as stack:
         link = await Link.start(stack.nats.port)
         try:
-            worker = await stack.start_worker(PENSTOCK_NATS_URL=link.url)
+            worker = await stack.start_worker(PENSTOCK_NATS_URL=link.url, PENSTOCK_LOG_LEVEL="DEBUG")
             gate = asyncio.Event()
             stack.main.answers(when(gate, say("Hello")))
             asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]

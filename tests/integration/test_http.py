@@ -68,7 +68,7 @@ class RawClient:
 
     def send(self, path: str, body: object, *, version: str = "1.1", headers: str = "") -> None:
         content = json.dumps(body).encode()
-        head = f"POST {path} HTTP/{version}\r\nHost: x\r\nContent-Type: application/json\r\n{headers}"
+        head = f"POST {path} HTTP/{version}\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}"
         self.writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
 
     async def head(self) -> str:
@@ -186,7 +186,7 @@ async def test_a_client_that_expects_100_continue_gets_it(stack: Stack) -> None:
     body = json.dumps(completion()).encode()
     async with RawClient.connected(stack.gateway_port) as client:
         client.writer.write(
-            b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
             b"Content-Length: %d\r\n\r\n" % len(body)
         )
         assert (await client.head()).startswith("HTTP/1.1 100 ")
@@ -267,7 +267,7 @@ async def test_a_client_that_reads_a_little_late_loses_nothing(stack: Stack) -> 
 
 async def test_a_request_that_never_ends_does_not_hold_up_the_others(stack: Stack) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
-        client.writer.write(b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        client.writer.write(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
 
 
@@ -289,6 +289,7 @@ async def plain(request: pytest.FixtureRequest, module_stack: Stack) -> AsyncIte
             "PLAIN_HTTP": request.param,
             **STACK["gateway_env"],  # type: ignore[dict-item]
         },
+        leashed=True,
     )
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
 

@@ -22,32 +22,36 @@ async def ask(stack: Stack) -> str:
 
 
 @pytest.mark.parametrize(
-    ("headers", "at_least_s"),
+    ("headers", "asked_s"),
     [({"retry-after": "1"}, 1.0), ({"retry-after-ms": "300"}, 0.3), ({"retry-after-ms": "0"}, 0.0)],
     ids=["seconds", "milliseconds", "zero"],
 )
 async def test_a_retry_waits_as_long_as_the_provider_asks(
-    stack: Stack, headers: dict[str, str], at_least_s: float
+    stack: Stack, headers: dict[str, str], asked_s: float
 ) -> None:
     stack.main.answers(status(429, headers), say("Hello"))
     assert await ask(stack) == "Hello"
     first, second = stack.main.calls
-    assert at_least_s <= second.at - first.at < at_least_s + 0.5
+    assert second.at - first.at >= asked_s
+    # Not longer either, by the worker's own word: our watch would measure the machine (virtual time: test_session).
+    assert (await stack.worker.said("worker.call_ended"))["retry_after_s"] == asked_s
 
 
 async def test_a_retry_waits_until_the_date_the_provider_names(stack: Stack) -> None:
     date = int(time.time()) + 2
     stack.main.answers(status(503, {"retry-after": formatdate(date, usegmt=True)}), say("Hello"))
     assert await ask(stack) == "Hello"
-    assert date <= time.time() < date + 1
+    assert date <= time.time()
+    assert 0 < (await stack.worker.said("worker.call_ended"))["retry_after_s"] <= 2
 
 
 async def test_a_retry_without_a_wish_backs_off(stack: Stack) -> None:
     stack.main.answers(status(500), status(502), say("Hello"))
     assert await ask(stack) == "Hello"
     first, second, third = (call.at for call in stack.main.calls)
-    assert 0.12 < second - first < third - first
-    assert 0.24 < third - second < 1.5
+    assert second - first > 0.12
+    assert third - second > 0.24
+    assert [line["retry_after_s"] for line in stack.worker.events("worker.call_ended")] == [None, None]
 
 
 @pytest.mark.parametrize("trouble", [status(500), status(429, {"retry-after-ms": "1"}), refuse])

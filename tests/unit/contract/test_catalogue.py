@@ -1,10 +1,12 @@
 """Which route serves a model: names, aliases, the wildcard, conflicts, and what is not ready."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
 import pytest
 
+from penstock_contract import codec
 from penstock_contract.catalogue import Catalogue, CatalogueEntry
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.route import ModelRouteSpec
@@ -182,3 +184,63 @@ def test_a_catalogue_is_loaded_even_if_it_is_empty() -> None:
     made.replace({})
 
     assert made.loaded
+
+
+def may_use(*allowed: str) -> Callable[[str, Iterable[str]], bool]:
+    """For these models of any route, as `route/model`."""
+    return lambda key, models: any(f"{key}/{model}" in allowed for model in models)
+
+
+def test_what_one_may_not_use_does_not_exist_word_for_word() -> None:
+    allowed = may_use("default.exact/gpt")
+    assert [name for name, _ in BOTH.models(allowed)] == ["gpt"]
+    assert BOTH.resolve("gpt", "Chat", allowed).model == "gpt"
+    messages = set()
+    for name in ("claude", "opus", "minilm", "nobody"):
+        with pytest.raises(PenstockError) as error:
+            BOTH.resolve(name, "Chat", allowed)
+        messages.add((error.value.code, error.value.detail.message.replace(name, "…")))
+    assert len(messages) == 1
+
+
+def test_one_allowed_name_of_a_model_is_enough() -> None:
+    assert BOTH.resolve("opus", "Chat", may_use("default.exact/claude")).model == "claude"
+    assert BOTH.resolve("opus", "Chat", may_use("default.exact/opus")).model == "claude"
+
+
+def test_a_name_of_a_route_that_one_may_not_use_falls_to_the_wildcard_as_any_other() -> None:
+    allowed = may_use("default.rest/claude", "default.rest/nobody")
+    assert BOTH.resolve("claude", "Chat", allowed).entry.name == "rest"
+    assert BOTH.resolve("nobody", "Chat", allowed).entry.name == "rest"
+
+
+def test_a_default_that_one_may_not_use_is_the_next_that_one_may() -> None:
+    made = catalogue(route("first", "gpt"), route("second", "claude", created_at=1), Chat="gpt")
+    assert made.resolve(None, "Chat").model == "gpt"
+    assert made.resolve(None, "Chat", may_use("default.second/claude")).model == "claude"
+    with pytest.raises(PenstockError) as error:
+        made.resolve(None, "Chat", may_use())
+    assert "gpt" not in error.value.detail.message
+
+
+def test_a_route_that_is_not_ready_is_hidden_too() -> None:
+    made = catalogue(route("first", "gpt", ready=False, reason="secret"))
+    with pytest.raises(PenstockError) as error:
+        made.resolve("gpt", "Chat", may_use())
+    assert error.value.code == "model_not_found"
+
+
+def test_the_cause_of_a_route_is_told_by_its_key() -> None:
+    broken = msgspec.structs.replace(route("broken", "a"), cause="the worker's image cannot be pulled")
+    made = catalogue(route("well", "b"), broken)
+
+    assert made.cause("default.broken") == "the worker's image cannot be pulled"
+    assert made.cause("default.well") == ""
+    assert made.cause("default.unknown") == ""
+
+
+def test_an_entry_written_before_there_were_causes_has_none() -> None:
+    written = msgspec.json.decode(codec.encode_json(route("old", "a")))
+    del written["cause"]
+
+    assert codec.decode_catalogue_entry(msgspec.json.encode(written)).cause == ""

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from unit.support.structs import values
 
 from penstock_contract import codec
+from penstock_contract.account import Account
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.events import Embedded, Event, TextDelta
-from penstock_contract.frames import Batch, Control, Frame, GatewayHeartbeat, WorkerHeartbeat
+from penstock_contract.frames import Activation, Batch, Control, Frame, GatewayHeartbeat, WorkerHeartbeat
+from penstock_contract.keys import KeyRecord
 from penstock_contract.requests import InferenceRequest
+from penstock_contract.usage import Checkpoint, Presence, UsageRow
 
 Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes], Any]
@@ -24,8 +27,14 @@ WIRE: dict[str, tuple[Any, Encode]] = {
     "decode_control": (Control, codec.encode),
     "decode_request": (InferenceRequest, codec.encode),
     "decode_worker_heartbeat": (WorkerHeartbeat, codec.encode),
+    "decode_activation": (Activation, codec.encode),
     "decode_gateway_heartbeat": (GatewayHeartbeat, codec.encode),
     "decode_catalogue_entry": (CatalogueEntry, codec.encode_json),
+    "decode_key_record": (KeyRecord, codec.encode_json),
+    "decode_account": (Account, codec.encode_json),
+    "decode_checkpoint": (Checkpoint, codec.encode),
+    "decode_presence": (Presence, codec.encode_json),
+    "decode_usage_row": (UsageRow, codec.encode_json),
 }
 DECODERS = [getattr(codec, name) for name in WIRE]
 

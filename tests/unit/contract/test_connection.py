@@ -54,6 +54,19 @@ async def test_a_message_that_the_client_refuses_is_lost_like_any_other(
     assert "secret" not in said
 
 
+async def test_the_same_error_many_times_a_second_is_told_once_until_the_broker_is_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = connection(Client())
+    for _ in range(50):
+        await made._on_error(ConnectionRefusedError("nobody listens"))
+    await made._on_error(TimeoutError("slow"))
+    assert capsys.readouterr().out.count("broker.error") == 2
+    await made._on_reconnected()
+    await made._on_error(ConnectionRefusedError("nobody listens"))
+    assert capsys.readouterr().out.count("broker.error") == 1
+
+
 async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> None:
     with pytest.raises(PenstockError) as error:
         await connection(Client(is_connected=False)).request("a", b"x", timeout_s=1)

@@ -25,6 +25,14 @@ def limits(**fields: Any) -> dict[str, Any]:
     return {**SPEC, "limits": fields}
 
 
+def scaling(**fields: Any) -> dict[str, Any]:
+    return {**SPEC, "scaling": fields}
+
+
+def worker(**fields: Any) -> dict[str, Any]:
+    return {**SPEC, "worker": fields}
+
+
 def simulated(**fields: Any) -> dict[str, Any]:
     return provider(type="Simulated", simulated=fields)
 
@@ -36,7 +44,7 @@ ACCEPTED = {
     "the longest model name": model(name=NAME),
     "a wildcard": model(name="*"),
     "a name with slashes": model(name="meta/llama-3.1"),
-    "32 aliases": model(aliases=[f"a{n}" for n in range(32)]),
+    "8 aliases": model(aliases=[f"a{n}" for n in range(8)]),
     "an embedding model": model(type="Embedding"),
     "the shortest provider name": provider(name="a"),
     "the longest provider name": provider(name="a" * 40),
@@ -57,7 +65,28 @@ ACCEPTED = {
     "a day": limits(requestTimeoutSeconds=86_400),
     "a blink": limits(connectTimeoutSeconds=0.001),
     "a queue of one": limits(queueDepth=1),
-    "one slot": {**SPEC, "scaling": {"concurrencyPerReplica": 1}},
+    "one slot": scaling(concurrencyPerReplica=1),
+    "scaling by hand to nothing": scaling(mode="Manual", replicas=0),
+    "1000 workers": scaling(replicas=1000, minReplicas=1000, maxReplicas=1000),
+    "scaling at its most cautious": scaling(
+        targetUtilizationPercent=10, stableWindowSeconds=3600, panicWindowSeconds=600, panicThresholdPercent=1000
+    ),
+    "scaling at its most eager": scaling(
+        targetUtilizationPercent=100,
+        stableWindowSeconds=2,
+        panicWindowSeconds=1,
+        panicThresholdPercent=110,
+        scaleToZeroAfterSeconds=0,
+    ),
+    "nothing scaled": scaling(paused="All"),
+    "a fallback to nothing": scaling(fallback={"afterSeconds": 1, "behavior": "Static", "replicas": 0}),
+    "whole and written quantities": worker(resources={"requests": {"cpu": 1, "memory": "1.5Gi"}}),
+    "every suffix of a quantity": worker(
+        resources={"limits": {q: q for q in ("1", "+1.", ".5", "100m", "3n", "1k", "2Ki", "1e3", "12E", "1E-2")}}
+    ),
+    "a variable without a value": worker(env=[{"name": "_A1"}]),
+    "an affinity, whatever it says": worker(affinity={"nodeAffinity": {"x": [1, None]}}),
+    "the longest grace period": worker(terminationGracePeriodSeconds=90_000),
     "an error before the first token": simulated(errorAtToken=0),
     "a stall before the first token": simulated(stallAtToken=0),
 }
@@ -71,7 +100,7 @@ REJECTED = {
     "a misspelt field": (provider(baseUrl="http://llama"), "baseUrl"),
     "an empty model name": (model(name=""), "$.models[0].name"),
     "a model name too long": (model(name=NAME + "x"), "$.models[0].name"),
-    "too many aliases": (model(aliases=["a"] * 33), "$.models[0].aliases"),
+    "too many aliases": (model(aliases=["a"] * 9), "$.models[0].aliases"),
     "a model type nobody knows": (model(type="Image"), "$.models[0].type"),
     "a provider name in upper case": (provider(name="OpenAI"), "$.providers[0].name"),
     "a provider name too long": (provider(name="a" * 41), "$.providers[0].name"),
@@ -86,6 +115,7 @@ REJECTED = {
     "a port that is a word": (provider(baseURL="http://llama:http"), "$.providers[0].baseURL"),
     "a port too high": (provider(baseURL="http://llama:65536"), "$.providers[0].baseURL"),
     "an open bracket": (provider(baseURL="http://[llama"), "$.providers[0].baseURL"),
+    "brackets around an IPv4 address": (provider(baseURL="http://[127.0.0.1]/v1"), "$.providers[0].baseURL"),
     "brackets around a name": (provider(baseURL="http://[llama]/v1"), "$.providers[0].baseURL"),
     "an empty label": (provider(baseURL="http://a..b/v1"), "$.providers[0].baseURL"),
     "a label too long": (provider(baseURL=f"http://{'a' * 64}/v1"), "$.providers[0].baseURL"),
@@ -100,7 +130,26 @@ REJECTED = {
     "more than a day": (limits(idleTimeoutSeconds=86_401), "$.limits.idleTimeoutSeconds"),
     "not a number": (limits(idleTimeoutSeconds=float("nan")), "$.limits.idleTimeoutSeconds"),
     "a queue of none": (limits(queueDepth=0), "$.limits.queueDepth"),
-    "no slots": ({**SPEC, "scaling": {"concurrencyPerReplica": 0}}, "$.scaling.concurrencyPerReplica"),
+    "no slots": (scaling(concurrencyPerReplica=0), "$.scaling.concurrencyPerReplica"),
+    "fewer workers than none": (scaling(replicas=-1), "$.scaling.replicas"),
+    "1001 workers": (scaling(replicas=1001), "$.scaling.replicas"),
+    "at most no workers": (scaling(maxReplicas=0), "$.scaling.maxReplicas"),
+    "slots that are never used": (scaling(targetUtilizationPercent=9), "$.scaling.targetUtilizationPercent"),
+    "slots that are used twice": (scaling(targetUtilizationPercent=101), "$.scaling.targetUtilizationPercent"),
+    "half a second": (scaling(stableWindowSeconds=2.5), "$.scaling.stableWindowSeconds"),
+    "a panic at rest": (scaling(panicThresholdPercent=100), "$.scaling.panicThresholdPercent"),
+    "a pause that is a truth": (scaling(paused=True), "$.scaling.paused"),
+    "a fallback at once": (scaling(fallback={"afterSeconds": 0}), "$.scaling.fallback.afterSeconds"),
+    "a fallback nobody knows": (scaling(fallback={"behavior": "Zero"}), "$.scaling.fallback.behavior"),
+    "half a CPU as a number": (worker(resources={"requests": {"cpu": 0.5}}), "$.worker.resources.requests[...]"),
+    "a quantity in words": (worker(resources={"requests": {"cpu": "two"}}), "$.worker.resources.requests[...]"),
+    "a claim on resources": (worker(resources={"claims": []}), "claims"),
+    "a variable with a dash": (worker(env=[{"name": "A-B"}]), "$.worker.env[0].name"),
+    "a variable from elsewhere": (worker(env=[{"name": "A", "valueFrom": {}}]), "valueFrom"),
+    "an image of nothing": (worker(image=""), "$.worker.image"),
+    "a pull policy nobody knows": (worker(imagePullPolicy="Sometimes"), "$.worker.imagePullPolicy"),
+    "a label that is a number": (worker(podLabels={"a": 1}), "$.worker.podLabels[...]"),
+    "no time to finish": (worker(terminationGracePeriodSeconds=0), "$.worker.terminationGracePeriodSeconds"),
     "no tokens": (simulated(tokens=0), "$.providers[0].simulated.tokens"),
     "no pace": (simulated(tokensPerSecond=0), "$.providers[0].simulated.tokensPerSecond"),
 }

@@ -1,5 +1,6 @@
 """Nothing that a client typed becomes a subject token."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,15 +21,29 @@ BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
     "control": (subjects.control, 3, "penstock.control.a.a.a"),
     "control_all": (subjects.control_all, 2, "penstock.control.a.a"),
     "worker_heartbeat": (subjects.worker_heartbeat, 3, "penstock.workers.a.a.a"),
+    "activation": (subjects.activation, 2, "penstock.activations.a.a"),
     "gateway_heartbeat": (subjects.gateway_heartbeat, 1, "penstock.gateways.a"),
     "catalogue_key": (subjects.catalogue_key, 2, "a.a"),
+    "usage": (subjects.usage, 4, "penstock.usage.a.a.a.a"),
+    "usage_filter": (subjects.usage_filter, 1, "penstock.usage.*.*.a.*"),
+    "checkpoint": (subjects.checkpoint, 3, "penstock.checkpoints.a.a.a"),
+    "route_replies": (subjects.route_replies, 2, "penstock.replies.*.a.a"),
+    "route_controls": (subjects.route_controls, 2, "penstock.control.a.a.*"),
+    "route_heartbeats": (subjects.route_heartbeats, 2, "penstock.workers.a.a.*"),
+    "route_usage": (subjects.route_usage, 2, "penstock.usage.a.a.*.*"),
+    "route_checkpoints": (subjects.route_checkpoints, 2, "penstock.checkpoints.a.a.*"),
+    "worker_inbox": (subjects.worker_inbox, 2, "_INBOX_worker.a.a"),
+    "bucket_stream": (subjects.bucket_stream, 1, "KV_a"),
+    "bucket_entries": (subjects.bucket_entries, 1, "$KV.a.>"),
+    "key_account": (subjects.key_account, 1, "key.a"),
+    "route_account": (subjects.route_account, 2, "route.a.a"),
 }
 
 
 def test_every_builder_is_tested_here() -> None:
-    built = {name for name, value in vars(subjects).items() if callable(value) and not name.startswith("_")}
+    built = {name for name, value in vars(subjects).items() if inspect.isfunction(value) and not name.startswith("_")}
 
-    assert built - {"reply_route", "Final"} == set(BUILDERS)
+    assert built - {"reply_route", "route_key"} == set(BUILDERS)
 
 
 @pytest.mark.parametrize(("build", "arguments", "subject"), BUILDERS.values(), ids=BUILDERS)
@@ -77,3 +92,8 @@ def test_the_filter_of_a_route_matches_its_requests_and_no_other_routes() -> Non
 
     assert tokens_of(subjects.request("default", "main", "anonymous"))[:-1] == wanted
     assert tokens_of(subjects.request("default", "other", "anonymous"))[:-1] != wanted
+
+
+def test_the_route_is_read_back_from_a_heartbeats_and_an_activations_subject() -> None:
+    assert subjects.route_key(subjects.worker_heartbeat("ns", "route", "worker")) == "ns.route"
+    assert subjects.route_key(subjects.activation("ns", "route")) == "ns.route"

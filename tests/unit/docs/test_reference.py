@@ -11,11 +11,16 @@ import msgspec
 import pytest
 from msgspec import NODEFAULT, Struct
 from msgspec.inspect import (
+    AnyType,
+    BoolType,
+    DateTimeType,
+    DictType,
     Field,
     FloatType,
     IntType,
     ListType,
     LiteralType,
+    Metadata,
     NoneType,
     StrType,
     StructType,
@@ -27,14 +32,20 @@ from msgspec.inspect import (
 from penstock_client import AsyncClient, Client
 from penstock_client.exchange import DEFAULT_URL
 from penstock_contract import endpoints
+from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
+from penstock_contract.money import PerMillion
 from penstock_contract.route import DnsLabel, ModelRoute, SecretKeyRef, Url, secret_variable
-from penstock_contract.rules import RULES
+from penstock_contract.route_status import ModelRouteStatus, Reason
+from penstock_contract.route_worker import VariableName
+from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
 from penstock_contract.settings import variable
-from penstock_gateway.settings import GatewaySettings
+from penstock_contract.subjects import TOKEN
+from penstock_gateway.settings import AdminToken, FirstKeySecret, GatewaySettings, Origins
 from penstock_local import __main__ as dev
 from penstock_local.route_files import RouteFile, load, read
+from penstock_operator.settings import OperatorSettings, SecretName
 from penstock_worker import routing
 from penstock_worker.settings import WorkerSettings
 
@@ -47,20 +58,42 @@ Row = tuple[str, ...]
 
 PATTERNS = {
     info.pattern: name
-    for alias, name in ((DnsLabel, "DNS label"), (Url, "http(s) URL"))
+    for alias, name in (
+        (DnsLabel, "DNS label"),
+        (Url, "http(s) URL"),
+        (AdminToken, "32 to 512 visible characters"),
+        (FirstKeySecret, "API key"),
+        (Origins, "origins"),
+        (PerMillion, "decimal number"),
+        (VariableName, "name of a variable"),
+        (SecretName, "name of a Secret"),
+        (Reason, "one word"),
+    )
     if isinstance(info := type_info(alias), StrType)
-}
+} | {f"^{TOKEN.pattern}$": "1 to 63 letters, digits, `-` and `_`"}
 
 
-def test_every_field_of_a_model_route_is_in_its_page() -> None:
-    assert _rows(DOCS / "modelroute.md", columns=3) >= set(_fields(ModelRoute))
-    assert _named(DOCS / "modelroute.md", r"(apiVersion|kind|metadata|spec)\b") == {
-        row[0] for row in _fields(ModelRoute)
-    }
+def test_every_field_of_a_model_route_is_in_its_page_with_its_description() -> None:
+    fields = set(_fields(ModelRoute))
+    assert _rows(DOCS / "modelroute.md", columns=4) >= fields
+    assert _named(DOCS / "modelroute.md", r"(apiVersion|kind|metadata|spec)\b") == {row[0] for row in fields}
+
+
+def test_every_field_of_a_status_is_in_the_page_of_model_route() -> None:
+    fields = {(path, type_, told) for path, type_, _, told in _fields(ModelRouteStatus, "status.")}
+    told = {row for row in _rows(DOCS / "modelroute.md", columns=3) if row[0].startswith("`status.")}
+    assert told == fields
+
+
+def test_every_column_of_kubectl_get_is_in_the_page_of_model_route() -> None:
+    told = [f"| `{column['name'].upper()}` | {column['description']} |" for column in COLUMNS]
+    assert "\n".join(told) in _text(DOCS / "modelroute.md")
 
 
 @pytest.mark.parametrize(
-    ("heading", "kind"), [("Gateway", GatewaySettings), ("Worker", WorkerSettings)], ids=["gateway", "worker"]
+    ("heading", "kind"),
+    [("Gateway", GatewaySettings), ("Worker", WorkerSettings), ("Operator", OperatorSettings)],
+    ids=["gateway", "worker", "operator"],
 )
 def test_every_setting_is_in_its_page(heading: str, kind: type[Struct]) -> None:
     text = _text(DOCS / "settings.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
@@ -79,7 +112,7 @@ def test_the_variables_of_penstock_chat_are_in_the_page_of_settings() -> None:
     assert told >= {("`PENSTOCK_URL`", f"`{DEFAULT_URL}`"), ("`PENSTOCK_API_KEY`", "not set")}
 
 
-@pytest.mark.parametrize("message", [rule.message for rule in RULES])
+@pytest.mark.parametrize("message", [rule.message for rule in (*RULES, LOCAL_ADDRESS, NAME)])
 def test_every_rule_is_in_the_page_of_model_route(message: str) -> None:
     assert (message,) in _rows(DOCS / "modelroute.md", columns=1)
 
@@ -183,14 +216,14 @@ def test_a_link_into_the_repository_leads_somewhere(page: Path) -> None:
 
 
 def _fields(kind: type[Struct], prefix: str = "") -> Iterator[Row]:
-    """(`path`, type, default) of every field, as the page's tables write it."""
+    """(`path`, type, default, meaning) of every field, as the page's tables write it."""
     for field in _info(kind).fields:
         path = prefix + field.encode_name
         inner = _plain(field.type)
         nested = inner.item_type if isinstance(inner, ListType) else inner
         # `metadata` and `spec` themselves have no row: what is in them has.
         if not (isinstance(inner, StructType) and field.required):
-            yield f"`{path}`", _type(inner), _default(field)
+            yield f"`{path}`", _type(inner), _default(field), _description(field)
         if isinstance(nested, StructType):
             yield from _fields(nested.cls, f"{path}[]." if isinstance(inner, ListType) else f"{path}.")
 
@@ -201,20 +234,30 @@ def _info(kind: type[Struct]) -> StructType:
     return info
 
 
+def _description(field: Field) -> str:
+    return (field.type.extra_json_schema or {}).get("description", "") if isinstance(field.type, Metadata) else ""
+
+
 def _plain(type_: Type) -> Type:
-    """The type without its None."""
+    """The type without its None and its description."""
+    if isinstance(type_, Metadata):
+        return _plain(type_.type)
     if not isinstance(type_, UnionType):
         return type_
-    (inner,) = (member for member in type_.types if not isinstance(member, NoneType))
-    return inner
+    inner = [member for member in type_.types if not isinstance(member, NoneType)]
+    return _plain(inner[0]) if len(inner) == 1 else type_
 
 
-def _type(type_: Type) -> str:  # noqa: C901 - one line per kind of type
+def _type(type_: Type) -> str:  # noqa: C901, PLR0912 - one line per kind of type
     match _plain(type_):
+        case StrType(pattern=str(pattern), max_length=None):
+            return PATTERNS[pattern]
         case StrType(pattern=str(pattern), max_length=longest):
             return f"{PATTERNS[pattern]}, at most {longest} characters"
         case StrType(min_length=None, max_length=None):
             return "text"
+        case StrType(min_length=None, max_length=longest):
+            return f"text, at most {longest} characters"
         case StrType(min_length=shortest, max_length=longest):
             return f"{shortest} to {longest} characters"
         case IntType(ge=lowest, le=None):
@@ -225,11 +268,25 @@ def _type(type_: Type) -> str:  # noqa: C901 - one line per kind of type
             return f"number {lowest} to {highest}"
         case FloatType(gt=above, le=highest):
             return f"number > {above}, ≤ {highest}"
+        case BoolType():
+            return "true or false"
+        case DateTimeType():
+            return "time (RFC 3339)"
         case LiteralType(values=values):
             *others, last = (f"`{value}`" for value in values)
             return f"{', '.join(others)} or {last}" if others else last
+        case ListType(item_type=StructType(), min_length=None, max_length=most):
+            return f"at most {most} objects"
         case ListType(item_type=StructType(), min_length=least, max_length=most):
             return f"{least} to {most} objects"
+        case DictType(value_type=AnyType()):
+            return "object"
+        case DictType(value_type=UnionType(), max_length=most):
+            return f"at most {most} quantities by name"
+        case DictType(max_length=most):
+            return f"at most {most} texts by name"
+        case ListType(item_type=Metadata(), max_length=most):
+            return f"at most {most} objects"
         case ListType(item_type=item, max_length=most):
             return f"at most {most}, each {_type(item)}"
         case StructType():
@@ -240,12 +297,15 @@ def _type(type_: Type) -> str:  # noqa: C901 - one line per kind of type
 def _default(field: Field) -> str:
     if field.required:
         return "required"
-    value: Any = field.default_factory() if field.default is NODEFAULT else field.default
+    factory = None if field.default_factory is NODEFAULT else field.default_factory
+    value: Any = field.default if field.default is not NODEFAULT else factory and factory()
     match value:
         case None:
             return "not set"
+        case "":
+            return "none"
         case str():
-            return f"`{value}`"
+            return f"`{value}`" if value else "empty"
         case float():
             return f"`{value:g}`"
         case _:

@@ -1,15 +1,21 @@
 """What an open stream needs at a moment: one row per need, and the moment before it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, feed, live
+from unit.support.virtual_time import START, VirtualTimeLoop, virtual_time
 
+from penstock_contract import codec, subjects
+from penstock_contract.attention import Attention
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.events import TextDelta
+from penstock_contract.frames import WorkerHeartbeat
 from penstock_contract.route import LimitsSpec
+from penstock_gateway.activation import Activations
 from penstock_gateway.live import LiveStream
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.supervision import (
@@ -18,10 +24,13 @@ from penstock_gateway.supervision import (
     DEADLINE_GRACE_S,
     GAP_MAX_S,
     PROBE_S,
+    TICK_S,
     WORKER_LOST_S,
     Need,
+    Supervisor,
     judge,
 )
+from penstock_gateway.table import StreamTable
 
 SETTINGS = GatewaySettings(commit_after_s=45, ping_after_s=15, write_timeout_s=30)
 LIMITS = LimitsSpec(queue_timeout_seconds=30, request_timeout_seconds=600)
@@ -98,6 +107,17 @@ Row = tuple[Callable[[], LiveStream], float, dict[str, Any], Need | ErrorCode]
 SEEN: dict[str, Any] = {"worker_seen_at": NOW + 3600}
 AWAY: dict[str, Any] = {"broker_away_s": 1.0}
 
+
+def back_after(away_s: float) -> dict[str, Any]:
+    """We looked at `NOW`, and then for so long not."""
+    attention = Attention(TICK_S)
+    attention.look(NOW)
+    attention.look(NOW + TICK_S + away_s)
+    return {"attention": attention}
+
+
+NOBODY_SEEN: dict[str, Any] = {"broker_away_s": 0.0, "worker_seen_at": None, "attention": Attention(TICK_S)}
+
 NEEDS: dict[str, Row] = {
     "a stream that has just been queued needs nothing": (queued, 0, {}, Need.NOTHING),
     "it waits as long as its route lets it": (queued, 30, {}, Need.NOTHING),
@@ -110,6 +130,9 @@ NEEDS: dict[str, Row] = {
     "a worker that died before its first event is replaced": (accepted, WORKER_LOST_S + 0.1, {}, Need.FORGET_WORKER),
     "a worker that died after it ends the stream": (streaming, WORKER_LOST_S + 0.1, {}, "worker_lost"),
     "its last heartbeat counts": (streaming, 7, {"worker_seen_at": NOW + 3.6}, Need.NOTHING),
+    "who was not there has heard nobody": (streaming, 9.25, back_after(9.0), Need.NOTHING),
+    "nor what heals a gap": (with_gap, GAP_MAX_S + 4, {**SEEN, **back_after(5.0)}, Need.ATTACH),
+    "a worker that stays silent afterwards is dead": (streaming, 9.3 + WORKER_LOST_S, back_after(9.0), "worker_lost"),
     "nobody is heard while the broker is away": (streaming, 8, {"broker_away_s": 8.0}, Need.NOTHING),
     "a broker that is away for too long": (
         streaming,
@@ -144,9 +167,19 @@ NEEDS: dict[str, Row] = {
 async def test_a_stream_needs(row: Row) -> None:
     make, age_s, seen, expected = row
 
-    need = judge(make(), NOW + age_s, SETTINGS, **{"broker_away_s": 0.0, "worker_seen_at": None, **seen})
+    need = judge(make(), NOW + age_s, SETTINGS, **{**NOBODY_SEEN, **seen})
 
     assert (need.code if isinstance(need, ErrorDetail) else need) == expected
+
+
+async def test_a_request_that_no_worker_took_says_after_how_long_and_why() -> None:
+    unknown = judge(queued(), NOW + 30.1, SETTINGS, **NOBODY_SEEN)
+    known = judge(queued(), NOW + 30.1, SETTINGS, **NOBODY_SEEN, cause="the worker's image cannot be pulled")
+
+    assert isinstance(unknown, ErrorDetail)
+    assert unknown.message == "no worker took the request within 30 s"
+    assert isinstance(known, ErrorDetail)
+    assert known.message == "no worker took the request within 30 s: the worker's image cannot be pulled"
 
 
 async def test_every_need_has_a_row() -> None:
@@ -156,8 +189,95 @@ async def test_every_need_has_a_row() -> None:
 @pytest.mark.parametrize("row", [row for row in NEEDS.values() if isinstance(row[3], str)])
 async def test_an_error_that_may_be_retried_before_anything_was_said_tells_when(row: Row) -> None:
     make, age_s, seen, _ = row
-    need = judge(make(), NOW + age_s, SETTINGS, **{"broker_away_s": 0.0, "worker_seen_at": None, **seen})
+    need = judge(make(), NOW + age_s, SETTINGS, **{**NOBODY_SEEN, **seen})
 
     assert isinstance(need, ErrorDetail)
     if need.code in {"queue_timeout", "broker_unavailable"}:
         assert need.retry_after_s is not None
+
+
+class Broker:
+    """One that takes everything and says nothing."""
+
+    connected = True
+
+    async def publish(self, subject: str, data: bytes) -> None: ...
+
+
+class Watched:
+    """A stream that a supervisor looks after, and its worker's heartbeat each second, in virtual time."""
+
+    def __init__(self) -> None:
+        assert START == NOW
+        self.stream = streaming()
+        table = StreamTable(lambda *_: None)
+        table.add(self.stream)
+        self._supervisor = Supervisor(
+            SETTINGS, Broker(), table, Activations(lambda _: None), lambda _: "", gateway="gw"
+        )
+        self._tasks = [asyncio.create_task(self._supervisor.run()), asyncio.create_task(self._beat())]
+
+    async def _beat(self, incarnation: int = 0) -> None:
+        await self._supervisor.on_connected()
+        beat = codec.encode(WorkerHeartbeat("worker-1", 8, 1, draining=False, version="1", incarnation=incarnation))
+        while True:
+            self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
+            await asyncio.sleep(1.0)
+
+    def die(self) -> None:
+        """The worker does."""
+        self._tasks[1].cancel()
+
+    def come_again(self) -> None:
+        """Its container is started again, under its name."""
+        self._tasks[1] = asyncio.create_task(self._beat(incarnation=1))
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+
+def stand_still(seconds: float) -> None:
+    """The process gets no processor; its timers and what was sent to it meanwhile are due all at once."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop._advance(seconds)
+
+
+@pytest.mark.parametrize("away_s", [4.0, 60.0])
+@virtual_time
+async def test_a_gateway_that_got_no_processor_does_not_take_its_workers_for_dead(away_s: float) -> None:
+    watched = Watched()
+    await asyncio.sleep(2.1)  # the next tick comes before the next heartbeat
+    stand_still(away_s)
+    await asyncio.sleep(10)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_died_meanwhile_is_found_out_afterwards() -> None:
+    watched = Watched()
+    await asyncio.sleep(2.1)
+    watched.die()
+    stand_still(60.0)
+    await asyncio.sleep(WORKER_LOST_S - 1)
+    assert watched.stream.error is None
+    await asyncio.sleep(1 + 2 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_is_back_before_it_was_missed_does_not_serve_what_the_one_before_it_served() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    await asyncio.sleep(0.5)
+    watched.come_again()
+    await asyncio.sleep(2 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()

@@ -4,6 +4,7 @@ import msgspec
 
 from penstock_contract.route import ModelRoute
 from penstock_local import commands
+from penstock_local.access import Access, access
 from penstock_local.plan import PlannedRoute, plan
 from penstock_local.route_files import LoadedRoute
 
@@ -14,7 +15,11 @@ ENVIRON = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
     "PENSTOCK_LOG_LEVEL": "DEBUG",
     "PENSTOCK_KEY": "a key that a route refers to",
+    "PENSTOCK_ADMIN_TOKEN": "nobody's but the gateway's",
+    "PENSTOCK_FIRST_KEY": "the gateway's too",
+    "PENSTOCK_API_KEY": "a client's",
 }
+ACCESS = Access(admin_port=8081, admin_token="t" * 48, first_key=None)
 
 
 def _planned() -> PlannedRoute:
@@ -46,16 +51,40 @@ def test_a_worker_gets_its_route_and_its_key() -> None:
         "PENSTOCK_NAMESPACE": "ai",
         "PENSTOCK_ROUTE": "openai",
         "PENSTOCK_NATS_URL": "nats://t@127.0.0.1:1",
+        "PENSTOCK_ALLOWED_ADDRESSES": "127.0.0.0/8,::1/128",
         "OPENAI_API_KEY": "sk-1",
     }
 
 
 def test_the_gateway_gets_the_defaults_and_no_key() -> None:
-    command = commands.gateway("127.0.0.1", 8080, "nats://t@127.0.0.1:1", {"Chat": "m"}, _inherited())
+    command = commands.gateway("127.0.0.1", 8080, "nats://t@127.0.0.1:1", {"Chat": "m"}, ACCESS, _inherited())
     assert command.environ == _inherited() | {
         "PENSTOCK_HOST": "127.0.0.1",
         "PENSTOCK_PORT": "8080",
         "PENSTOCK_NATS_URL": "nats://t@127.0.0.1:1",
         "PENSTOCK_SHUTDOWN_GRACE_S": "5.0",
+        "PENSTOCK_ADMIN_HOST": "127.0.0.1",
+        "PENSTOCK_ADMIN_PORT": "8081",
+        "PENSTOCK_ADMIN_TOKEN": "t" * 48,
         "PENSTOCK_DEFAULT_CHAT_MODEL": "m",
     }
+
+
+def test_a_first_key_is_made_where_one_is_needed_or_taken_from_the_environment() -> None:
+    assert access("127.0.0.1", 1, {}).first_key is None
+    assert (access("0.0.0.0", 1, {}).first_key or "").startswith("sk-penstock-")
+    assert access("0.0.0.0", 1, {"PENSTOCK_FIRST_KEY": "mine"}).first_key == "mine"
+    assert access("0.0.0.0", 1, {"PENSTOCK_AUTHENTICATION": "off"}).first_key is None
+    assert access("127.0.0.1", 1, {"PENSTOCK_AUTHENTICATION": "required"}).first_key is not None
+
+
+def test_every_run_has_another_admin_token() -> None:
+    assert access("127.0.0.1", 1, {}).admin_token != access("127.0.0.1", 1, {}).admin_token
+
+
+def test_the_gateway_gets_its_first_key_and_the_worker_does_not() -> None:
+    keyed = msgspec.structs.replace(ACCESS, first_key="sk-penstock-1")
+    gateway = commands.gateway("0.0.0.0", 8080, "nats://t@127.0.0.1:1", {}, keyed, _inherited())
+    assert gateway.environ["PENSTOCK_FIRST_KEY"] == "sk-penstock-1"
+    worker = commands.worker(_planned(), "nats://t@127.0.0.1:1", ENVIRON, _inherited())
+    assert not {"PENSTOCK_FIRST_KEY", "PENSTOCK_ADMIN_TOKEN", "PENSTOCK_API_KEY"} & worker.environ.keys()

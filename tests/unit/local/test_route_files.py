@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock_contract.rules import NAME
 from penstock_local.route_files import InvalidRoutes, LoadedRoute, RouteFile, load, read
 
 USE_SECRET = "a key is not written here but referred to, as in secretKeyRef: {name: openai, key: api-key}"
@@ -70,7 +71,14 @@ def test_every_example_loads(path: Path) -> None:
             ("type: OpenAI", "type: OpenAI, baseURL: host:80"),
             "providers[0].baseURL: must be like http://host:port/v1 or",
         ),
-        (("{name: NAME}", "{name: Upper}"), "metadata.name: must be lower-case letters, digits and hyphens"),
+        (("{name: NAME}", "{name: Upper}"), NAME.message),
+        (("{name: NAME}", f"{{name: {'r' * 41}}}"), NAME.message),
+        (("{name: NAME}", "{name: a.b}"), NAME.message),
+        (("{name: NAME}", "{name: 7}"), NAME.message),
+        (
+            ("{name: NAME}", f"{{name: a, namespace: {'n' * 64}}}"),
+            "metadata.namespace: must be lower-case letters, digits and hyphens, at most 63",
+        ),
         (("{name: p,", "{name: P,"), "providers[0].name: must be lower-case letters, digits and hyphens"),
         (("kind: ModelRoute", "kind: ModelRout"), "expected kind ModelRoute, got 'ModelRout'"),
         (("v1alpha1", "v1"), "expected apiVersion penstock.dev/v1alpha1, got 'penstock.dev/v1'"),
@@ -78,6 +86,35 @@ def test_every_example_loads(path: Path) -> None:
         (("type: OpenAI", "weight: 2"), "providers[0]: the field type is missing"),
         (("type: OpenAI", "type: OpenAI, secretKeyRef: {name: a, kee: b}"), "providers[0].secretKeyRef: unknown field"),
         (("{name: m}", "{name: m}, {name: m}"), "models: a name or alias may occur only once"),
+        (("type: OpenAI", "type: OpenAI, baseURL: 'http://llama:80'"), "providers: baseURL must begin with https, or"),
+        (
+            ("spec:", "spec:\n  scaling: {mode: Automatic}"),
+            "scaling.mode: 'Automatic' is not one of Auto, Manual",
+        ),
+        (
+            ("spec:", "spec:\n  scaling: {fallback: {behavior: Zero}}"),
+            "scaling.fallback.behavior: 'Zero' is not one of Hold, Static, HoldIfHigher",
+        ),
+        (
+            ("spec:", "spec:\n  scaling: {maxReplica: 3}"),
+            "scaling: unknown field maxReplica, did you mean maxReplicas?",
+        ),
+        (
+            ("spec:", "spec:\n  worker: {imagePullPolicy: Sometimes}"),
+            "worker.imagePullPolicy: 'Sometimes' is not one of Always, IfNotPresent, Never",
+        ),
+        (
+            ("spec:", "spec:\n  worker: {resources: {requests: {cpu: 0.5}}}"),
+            "worker.resources.requests[...]: must be a quantity of Kubernetes, like 2, 500m or 1Gi",
+        ),
+        (
+            ("spec:", "spec:\n  worker: {env: [{name: A-B}]}"),
+            "worker.env[0].name: must be letters, digits and _, at most 253, as in HTTPS_PROXY",
+        ),
+        (
+            ("spec:", "spec:\n  worker: {tolerations: [7]}"),
+            "worker.tolerations[0]: Expected object, got int",
+        ),
         (("{name: m}", "{name: m, aliases: 7}"), "models[0].aliases: Expected array, got int"),
     ],
 )

@@ -15,11 +15,13 @@ from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, InferenceRequest
 from penstock_contract.route import ModelRouteSpec
 from penstock_contract.telemetry.setup import configure
+from penstock_contract.usage import UsageRow
 from penstock_worker.fake_provider import Act, FakeProvider
 from penstock_worker.observation import Observer
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.routing import Health
 from penstock_worker.session import Session, Target
+from penstock_worker.usage import RequestUsage
 
 PROMPT = "tell me"
 
@@ -36,6 +38,20 @@ class Outbox:
     @property
     def events(self) -> list[Event]:
         return [frame.event for _, frame, _ in self.frames]
+
+
+class Rows:
+    """Keeps usage rows instead of writing them."""
+
+    def __init__(self) -> None:
+        self.opened: list[UsageRow] = []
+        self.closed: list[UsageRow] = []
+
+    async def open(self, row: UsageRow) -> None:
+        self.opened.append(row)
+
+    def close(self, row: UsageRow) -> None:
+        self.closed.append(row)
 
 
 class Broker:
@@ -98,6 +114,7 @@ class Stage:
         )
         self.loop = asyncio.get_running_loop()
         self.broker = Broker()
+        self.rows = Rows()
         self.outbox = Outbox()
         self.providers = [FakeProvider(*one, clock=self.loop.time) for one in acts]
         telemetry = configure("test", {})
@@ -116,10 +133,14 @@ class Stage:
             spec,
             [Target(one, fake, slots) for one, fake in zip(spec.providers, self.providers, strict=True)],
             worker="worker-1",
+            incarnation=1,
             clock=LoopClock(),
             draw=lambda: draw,
             observer=Observer(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
             health=Health(),
+            usage=RequestUsage(
+                request(**request_fields), "default.main", stream, self.rows, LoopClock(), worker="worker-1"
+            ),
         )
         self.task = asyncio.create_task(self.session.run())
 

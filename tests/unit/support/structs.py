@@ -30,6 +30,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 
 def _values(kind: inspect.Type) -> st.SearchStrategy[Any]:
     match kind:
+        case inspect.Metadata():
+            return _values(kind.type)
         case inspect.ListType():
             return st.lists(_values(kind.item_type), min_size=kind.min_length or 0, max_size=(kind.min_length or 0) + 3)
         case inspect.DictType():

@@ -8,8 +8,11 @@ from typing import Self
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.events import Event, TextDelta
+from penstock_worker.addresses import AddressRules
 from penstock_worker.http import ConnectionPool, Exchange
 from penstock_worker.providers.adapter import HttpRequest
+
+LOOPBACK = AddressRules.parse("127.0.0.0/8")
 
 
 def no_tls() -> ssl.SSLContext:
@@ -79,7 +82,7 @@ async def upstream(*scripts: Script) -> AsyncIterator[Upstream]:
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    served = Upstream(ConnectionPool(f"http://127.0.0.1:{port}/v1", no_tls))
+    served = Upstream(ConnectionPool(f"http://127.0.0.1:{port}/v1", no_tls, LOOPBACK))
     try:
         yield served
         served.pool.close()

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from unit.support.loops import on_every_loop
-from unit.support.upstream import Connection, Ear, Script, Words, ask, no_tls, upstream
+from unit.support.upstream import LOOPBACK, Connection, Ear, Script, Words, ask, no_tls, upstream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorCode, PenstockError
@@ -466,7 +466,7 @@ async def test_a_call_may_be_aborted_twice() -> None:
 async def test_a_server_that_nobody_runs_is_unavailable() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        pool = ConnectionPool(f"http://127.0.0.1:{closed.getsockname()[1]}", no_tls)
+        pool = ConnectionPool(f"http://127.0.0.1:{closed.getsockname()[1]}", no_tls, LOOPBACK)
         with pytest.raises(PenstockError) as error:
             await pool.acquire(5)
 
@@ -478,7 +478,7 @@ async def test_a_server_that_does_not_take_the_connection_in_time_is_unavailable
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        pool = ConnectionPool(f"http://127.0.0.1:{listening.getsockname()[1]}", no_tls)
+        pool = ConnectionPool(f"http://127.0.0.1:{listening.getsockname()[1]}", no_tls, LOOPBACK)
         with pytest.raises(PenstockError) as error:
             await pool.acquire(0)
 
@@ -499,7 +499,7 @@ async def test_the_last_bytes_of_a_request_do_not_wait_for_others() -> None:
 
 
 def test_a_request_is_these_bytes() -> None:
-    pool = ConnectionPool("http://llama:8000/v1/", no_tls)
+    pool = ConnectionPool("http://llama:8000/v1/", no_tls, LOOPBACK)
     request = HttpRequest("/chat/completions", {"authorization": "Bearer k"}, b"{}")
 
     assert pool.raw(request, {"traceparent": "00-1"}) == (
@@ -527,14 +527,14 @@ def test_a_request_is_these_bytes() -> None:
     ],
 )
 def test_the_path_is_joined_to_the_base_url(base_url: str, line: bytes, host: bytes) -> None:
-    lines = ConnectionPool(base_url, no_tls).raw(HttpRequest("/embeddings", {}, b""), {}).split(b"\r\n")
+    lines = ConnectionPool(base_url, no_tls, LOOPBACK).raw(HttpRequest("/embeddings", {}, b""), {}).split(b"\r\n")
 
     assert lines[:2] == [line, host]
 
 
 @pytest.mark.parametrize("key", ["a\r\nx-evil: 1", "a\n", "a\r"])
 def test_a_key_with_a_line_end_is_refused_and_not_shown(key: str) -> None:
-    pool = ConnectionPool("http://llama", no_tls)
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
 
     with pytest.raises(PenstockError) as error:
         pool.raw(HttpRequest("/x", {"authorization": f"Bearer {key}"}, b""), {})
@@ -575,7 +575,7 @@ def connected(pool: ConnectionPool) -> tuple[Exchange, Wire]:
 
 @virtual_time
 async def test_a_server_that_does_not_end_a_complete_answer_loses_its_connection() -> None:
-    pool = ConnectionPool("http://llama", no_tls)
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
     exchange.data_received(CHUNKED + chunk(b"hello") + chunk(b"[DONE]"))
@@ -588,7 +588,7 @@ async def test_a_server_that_does_not_end_a_complete_answer_loses_its_connection
 
 @virtual_time
 async def test_a_server_that_ends_a_complete_answer_in_time_keeps_its_connection() -> None:
-    pool = ConnectionPool("http://llama", no_tls)
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
     exchange.data_received(CHUNKED + chunk(b"[DONE]"))
@@ -601,7 +601,7 @@ async def test_a_server_that_ends_a_complete_answer_in_time_keeps_its_connection
 
 @virtual_time
 async def test_the_clock_of_one_answer_does_not_close_the_next_on_the_same_connection() -> None:
-    pool = ConnectionPool("http://llama", no_tls)
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
     exchange.data_received(CHUNKED + chunk(b"[DONE]") + END)
@@ -617,7 +617,7 @@ async def test_the_clock_of_one_answer_does_not_close_the_next_on_the_same_conne
 
 @virtual_time
 async def test_every_byte_is_a_sign_of_life() -> None:
-    exchange, _ = connected(ConnectionPool("http://llama", no_tls))
+    exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
     exchange.start(b"", Words(), Ear(), reused=False)
     began = exchange.active_at
     await asyncio.sleep(3)
@@ -628,7 +628,7 @@ async def test_every_byte_is_a_sign_of_life() -> None:
 
 @virtual_time
 async def test_the_pool_keeps_only_so_many_idle_connections_and_the_newest() -> None:
-    pool = ConnectionPool("http://llama", no_tls)
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     wires = []
     for _ in range(IDLE_CONNECTIONS_MAX + 2):
         exchange, wire = connected(pool)
@@ -641,7 +641,7 @@ async def test_the_pool_keeps_only_so_many_idle_connections_and_the_newest() -> 
 
 @virtual_time
 async def test_a_closed_pool_has_closed_its_idle_connections_and_no_open_call() -> None:
-    pool = ConnectionPool("http://llama", no_tls)
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     idle, idle_wire = connected(pool)
     idle.start(b"", Words(), Ear(), reused=False)
     idle.data_received(sized(b"hello"))
@@ -655,7 +655,7 @@ async def test_a_closed_pool_has_closed_its_idle_connections_and_no_open_call() 
 
 @virtual_time
 async def test_bytes_after_the_answer_are_heard_by_nobody() -> None:
-    exchange, _ = connected(ConnectionPool("http://llama", no_tls))
+    exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
     ear = Ear()
     exchange.start(b"", Words(), ear, reused=False)
 

@@ -10,7 +10,7 @@ from unit.support.virtual_time import virtual_time
 from penstock_contract import codec
 from penstock_contract.events import TextDelta
 from penstock_contract.frames import Frame
-from penstock_worker.outbox import BATCH_BYTES_MAX, LINGER_S, Outbox
+from penstock_worker.outbox import BATCH_BYTES_MAX, BUSY_FRAMES_PER_S, LINGER_BUSY_S, LINGER_S, Outbox
 
 GATEWAY = "penstock.replies.gw-1.default.main"
 OTHER = "penstock.replies.gw-2.default.main"
@@ -90,6 +90,24 @@ async def test_a_frame_waits_no_longer_than_the_linger() -> None:
 
         times = [at for at, _, _ in wire.sent]
         assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= LINGER_S * 1.2
+
+
+@virtual_time
+async def test_frames_wait_longer_while_there_are_many_and_no_longer_than_that() -> None:
+    async with running() as wire:
+        for _ in range(BUSY_FRAMES_PER_S // 2):
+            for _ in range(2):
+                wire.add()
+            await asyncio.sleep(1 / BUSY_FRAMES_PER_S)
+        busy = [at for at, _, _ in wire.sent]
+        for _ in range(200):
+            wire.add()
+            await asyncio.sleep(LINGER_S / 4)
+        quiet = [at for at, _, _ in wire.sent]
+
+    longest = max(later - earlier for earlier, later in itertools.pairwise(busy))
+    assert LINGER_S * 1.5 < longest <= LINGER_BUSY_S + 2 / BUSY_FRAMES_PER_S
+    assert quiet[-1] - quiet[-2] <= LINGER_S * 1.3
 
 
 @virtual_time

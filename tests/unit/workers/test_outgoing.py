@@ -49,10 +49,10 @@ def test_events_are_numbered_from_zero_under_stream_and_attempt() -> None:
     assert {subject for subject, _, _ in outbox.frames} == {"penstock.replies.gw-1.default.main"}
 
 
-def test_the_first_events_and_the_last_are_urgent_and_the_others_are_not() -> None:
+def test_what_a_client_waits_for_is_urgent_and_the_rest_is_not() -> None:
     _, outbox = stream(*BEGIN, TextDelta("a"), TextDelta("b"), TextDelta("c"), STOP)
 
-    assert [now for _, _, now in outbox.frames] == [True, True, True, False, False, True]
+    assert [now for _, _, now in outbox.frames] == [False, True, True, False, False, True]
 
 
 def test_an_event_that_the_grammar_forbids_is_not_sent() -> None:

@@ -13,7 +13,7 @@ from penstock_worker.calls import ConnectionStale
 from penstock_worker.fake_provider import FakeCall, wait
 
 ACK, TERM, WPI = b"+ACK", b"+TERM", b"+WPI"
-ACCEPTED = Accepted("worker-1", 0.0)
+ACCEPTED = Accepted("worker-1", 0.0, 1)
 STARTED = Started("a", "asked-for")
 HI = TextDelta("Hi")
 USAGE = UsageReported(3, 1)
@@ -124,7 +124,7 @@ async def test_the_time_in_the_queue_is_told() -> None:
     stage = Stage((answer,), published_at=EPOCH - 2.5)
     await stage.task
 
-    assert stage.events[0] == Accepted("worker-1", 2.5)
+    assert stage.events[0] == Accepted("worker-1", 2.5, 1)
 
 
 @virtual_time

@@ -10,6 +10,7 @@ from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation
 from penstock_contract.route import ModelRouteSpec
 from penstock_worker import targets
+from penstock_worker.addresses import AddressRules
 from penstock_worker.calls import Provider
 from penstock_worker.http_provider import HttpProvider
 from penstock_worker.providers.simulated import SimulatedProvider
@@ -21,7 +22,7 @@ def build(environ: dict[str, str] | None = None, **fields: Any) -> targets.Targe
     spec = msgspec.convert(
         {"models": [{"name": "m"}], "providers": [{"name": "p", "type": "OpenAI", **fields}]}, ModelRouteSpec
     )
-    [target] = targets.build(spec, environ or {})
+    [target] = targets.build(spec, environ or {}, AddressRules())
     return target
 
 
@@ -68,7 +69,7 @@ def test_a_provider_whose_key_is_there_is_called() -> None:
 
 
 async def test_an_address_that_only_looks_like_one_spoils_its_provider_and_nothing_else() -> None:
-    target = build(baseURL="http://[1:2]/v1")
+    target = build(baseURL="http://[1:2:3]/v1")
 
     error = await refusal_of(target.provider)
 

@@ -1,0 +1,157 @@
+"""What keys, limits, a budget and prices cost: the same load with and without them, in turns, in one run.
+
+    .venv/bin/python benchmarks/meters.py [--rounds 9] [--quick]
+
+Two `penstock dev` stand side by side, one as it ships on a laptop and one that asks for a key which has every kind of
+limit, all too high to be reached. One is loaded at a time, and which goes first changes with each round. A bar is for
+the median of the rounds' own ratios: what a box takes away for a minute hits both of a pair, and not both medians. They
+are: time to first token p99 at 32 streams at most 1.1 times, CPU per token at most 1.03 times. A missed bar is printed,
+not punished.
+"""
+
+import argparse
+import io
+import secrets
+import signal
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import install
+import paced
+from peers import Ours, Place
+from procs import Box, Tree
+
+PRICES = "      prices: {{ inputPerMillion: '0.15', outputPerMillion: '0.6' }}\n"
+LIMITS = (
+    *("--requests-per-minute", "100000000", "--tokens-per-minute", "1000000000", "--concurrent-streams", "100000"),
+    *("--queue-share-percent", "100", "--budget", "100000"),
+)
+STREAMS, CPU_STREAMS = 32, 64
+
+
+@dataclass
+class Way:
+    """One of the two: a tree of processes, the key that opens it, and what was measured."""
+
+    name: str
+    tree: Tree
+    port: int
+    key: str
+    first_ms: list[float] = field(default_factory=list)
+    p99_ms: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+
+def start(name: str, work: Path, provider: int, *, metered: bool) -> Way:
+    work.mkdir()
+    port = paced.free_port()
+    ours = Ours()
+    if metered:
+        ours.route = ours.route.replace("/v1\n", "/v1\n" + PRICES)
+    first = "sk-penstock-" + secrets.token_hex(22)
+    command = ours.command(Place(work, port, provider, first))
+    env = {"TMPDIR": str(work), "PENSTOCK_FIRST_KEY": first}
+    env |= {"PENSTOCK_AUTHENTICATION": "required" if metered else "off"}
+    tree = Tree(command.argv, env=env, cwd=work, log=work / "log")
+    paced.await_first_token(port, first, tree)
+    return Way(name, tree, port, limited_key(work) if metered else first)
+
+
+def limited_key(work: Path) -> str:
+    """Made as a person makes it."""
+    from penstock_client import keys  # noqa: PLC0415 - its address is looked for in the run's own directory
+    from penstock_contract import laptop  # noqa: PLC0415
+
+    (admin,) = laptop.found(work)
+    told = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
+    out, err = io.StringIO(), io.StringIO()
+    if keys.run(["create", "bench", *LIMITS], told, out, err):
+        raise RuntimeError(err.getvalue())
+    return out.getvalue().strip()
+
+
+def first_tokens(binary: Path, way: Way, streams: int) -> None:
+    flags = {"slots": STREAMS, "streams": streams, "tokens": 16, "pace": "100ms", "ramp": "1600ms", "key": way.key}
+    result = paced.run_client(binary, way.port, **flags)
+    if result.incomplete:
+        raise RuntimeError(f"{way.name}: {result.errors}\n{way.tree.tail()}")
+    way.first_ms.append(result.first_ms.p50)
+    way.p99_ms.append(result.first_ms.p99)
+
+
+def cpu(binary: Path, way: Way, window: str, streams: int) -> None:
+    edges: list[tuple[int, float]] = []
+
+    def on_edge(tokens: int, _client: int) -> None:
+        edges.append((tokens, sum(way.tree.cpu_s().values())))
+
+    flags = {"slots": streams, "tokens": 250, "pace": "20ms", "ramp": "5s", "warm": "6s", "window": window}
+    result = paced.run_client(binary, way.port, on_edge, **flags, key=way.key)
+    if result.incomplete:
+        raise RuntimeError(f"{way.name}: {result.errors}\n{way.tree.tail()}")
+    (tokens, cpu_s), (tokens_later, cpu_s_later) = edges
+    way.cpu_us.append(1e6 * (cpu_s_later - cpu_s) / (tokens_later - tokens))
+
+
+def measure(rounds: int, streams: int, *, quick: bool) -> int:
+    with install.locked(), tempfile.TemporaryDirectory(prefix="penstock-meters-") as name:
+        work = Path(name)
+        binary = install.load_binary()
+        provider = paced.Provider(binary, work)
+        ways: list[Way] = []
+        try:
+            ways.append(start("without", work / "without", provider.port, metered=False))
+            ways.append(start("with", work / "with", provider.port, metered=True))
+            for way in ways:
+                paced.run_client(binary, way.port, slots=32, streams=256, tokens=20, pace="5ms", key=way.key)
+            before = Box.read()
+            for number in range(rounds):
+                for way in ways if number % 2 == 0 else ways[::-1]:
+                    first_tokens(binary, way, 64 if quick else 320)
+                    cpu(binary, way, "4s" if quick else "10s", streams)
+                    install.say(
+                        f"round {number + 1}, {way.name}: first token p50 {way.first_ms[-1]:.2f} ms,"
+                        f" p99 {way.p99_ms[-1]:.2f} ms, {way.cpu_us[-1]:.2f} CPU-µs per token"
+                    )
+            after = Box.read()
+        finally:
+            for way in ways:
+                way.tree.stop()
+            provider.tree.stop()
+    off, on = ways
+    print("| median of the rounds | without | with | ratio, by pairs | bar |\n|---|--:|--:|--:|--:|")
+    pairs: dict[str, str] = {}
+    for title, name_, bar in (
+        (f"first token p50, {STREAMS} streams, ms", "first_ms", None),
+        (f"first token p99, {STREAMS} streams, ms", "p99_ms", 1.1),
+        ("CPU per token, µs", "cpu_us", 1.03),
+    ):
+        without, with_ = getattr(off, name_), getattr(on, name_)
+        ratios = [b / a for a, b in zip(without, with_, strict=True)]
+        ratio = statistics.median(ratios)
+        verdict = "" if bar is None else f"≤ {bar} {'met' if ratio <= bar else 'MISSED'}"
+        print(
+            f"| {title} | {statistics.median(without):.2f} | {statistics.median(with_):.2f} | {ratio:.3f} | {verdict} |"
+        )
+        pairs[title] = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    print(f"\nstolen {after.stolen_s - before.stolen_s:.0f} s; the pairs:")
+    for title, told in pairs.items():
+        print(f"- {title}: {told}")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--streams", type=int, default=CPU_STREAMS, help="of the CPU load; fewer on a busy box")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: short loads, numbers not worth quoting")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever ends us, what we started ends, too
+    return measure(options.rounds, options.streams, quick=options.quick)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

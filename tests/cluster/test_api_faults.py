@@ -1,0 +1,92 @@
+"""An API server that is away or refuses: nothing is scaled meanwhile, the status says why, and it mends itself."""
+
+import copy
+import time
+from typing import Any
+
+from harness.kubernetes.api import DEPLOYMENTS, LEASES, ROLES, ROUTES, Api, Manifest
+from harness.kubernetes.cluster import Cluster
+from harness.kubernetes.model_routes import condition, model_route, served
+from harness.kubernetes.operator_process import ACCOUNT, Operators
+from harness.link import Link
+from harness.processes import until
+
+AWAY_S = 20.0
+
+
+def without(role: Manifest, resource: str, *verbs: str) -> dict[str, Any]:
+    """The role's rules without some verbs on a resource."""
+    rules = copy.deepcopy(role["rules"])
+    for rule in rules:
+        if resource in rule["resources"]:
+            rule["verbs"] = [verb for verb in rule["verbs"] if verb not in verbs]
+    return {"rules": rules}
+
+
+async def test_an_api_server_that_was_away_for_twenty_seconds_finds_everything_as_it_was_and_is_served_again(
+    api: Api, cluster: Cluster, namespace: str, operators: Operators
+) -> None:
+    # As the chart runs it: two replicas, each with a way to the API server that is cut.
+    link = await Link.start(cluster.plane.port)
+    try:
+        server = f"https://127.0.0.1:{link.port}"
+        first = await operators.start(server=server)
+        second = await operators.start(server=server)
+        await api.create(ROUTES.at(namespace), model_route(scaling={"mode": "Manual", "replicas": 2}))
+        await api.until(ROUTES.at(namespace, "main"), served, "it is served", timeout_s=30)
+        mark = cluster.plane.audit_log.mark()
+        link.cut()
+        away_until = time.monotonic() + AWAY_S
+        await until(lambda: time.monotonic() > away_until, "it was away", timeout_s=AWAY_S + 5)
+        assert (await second.get("/livez")).status_code == 200, "a restart would not help"
+        await link.mend()
+        back = time.monotonic()
+        await api.create(ROUTES.at(namespace), model_route("next", models=("next",)))
+        await api.until(ROUTES.at(namespace, "next"), served, "the next route is served", timeout_s=20)
+        print(f"served {time.monotonic() - back:.1f} s after the API server was back")  # noqa: T201
+        holder = (await api.get(LEASES.at(namespace, "penstock-operator")))["spec"]["holderIdentity"]
+        # The one that led could not know whether anybody led in its place, and has ended.
+        assert not first.process.alive
+        assert holder == "operator-2"
+        written = [w for w in operators.writes(mark) if w.name == "main-worker"]
+        assert written == []
+        assert (await api.get(DEPLOYMENTS.at(namespace, "main-worker")))["spec"]["replicas"] == 2
+    finally:
+        await link.close()
+
+
+async def test_a_right_that_is_missing_is_a_condition_within_ten_seconds_and_gone_within_ten_of_its_being_given(
+    api: Api, namespace: str, operators: Operators
+) -> None:
+    operator = await operators.start()
+    role = await api.get(ROLES.at(namespace, ACCOUNT))
+    await api.patch(ROLES.at(namespace, ACCOUNT), without(role, "deployments", "create", "patch"))
+    await api.create(ROUTES.at(namespace), model_route())
+    path = ROUTES.at(namespace, "main")
+    failed = await api.until(
+        path, lambda r: condition(r, "Degraded") == "True ApplyFailed", "the status says so", timeout_s=10
+    )
+    assert "deployments.apps" in str(failed["status"]["conditions"])
+    await api.patch(ROLES.at(namespace, ACCOUNT), {"rules": role["rules"]})
+    await api.until(path, lambda r: condition(r, "Degraded") == "False AsExpected", "it is cleared", timeout_s=10)
+    await api.until(DEPLOYMENTS.at(namespace, "main-worker"), lambda _: True, "the Deployment is there")
+    assert operator.process.alive
+
+
+async def test_a_right_to_watch_that_is_missing_at_the_start_is_waited_for(
+    api: Api, namespace: str, operators: Operators
+) -> None:
+    # The first start makes the account.
+    first = await operators.start()
+    first.process.terminate()
+    await until(lambda: not first.process.alive, "it has ended")
+    role = await api.get(ROLES.at(namespace, ACCOUNT))
+    await api.patch(ROLES.at(namespace, ACCOUNT), without(role, "pods", "list", "watch"))
+    operator = await operators.start(ready=False)
+    await operator.process.said("operator.leading")
+    answer = await operator.get("/readyz")
+    assert answer.status_code == 503
+    assert "pods" in answer.text
+    await api.patch(ROLES.at(namespace, ACCOUNT), {"rules": role["rules"]})
+    await operator.ready()
+    assert operator.process.alive

@@ -1,0 +1,294 @@
+"""The chart on a real API server: real Helm, real admission, its own pods as processes on the pocket node."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from harness.kubernetes.api import NAMESPACES, ROUTES, SECRETS, Api, Resource
+from harness.kubernetes.chart_release import Release
+from harness.kubernetes.cluster import Cluster
+from harness.kubernetes.kubectl import Kubectl, KubectlError
+from harness.kubernetes.kubelet import Kubelet
+from harness.kubernetes.model_routes import condition, model_route
+from harness.processes import until
+
+VOLUMES = Resource("v1", "persistentvolumes")
+CLAIMS = Resource("v1", "persistentvolumeclaims")
+CRDS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+CLUSTER_ROLES = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
+RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+PACED = {"name": "simulated", "type": "Simulated", "simulated": {"tokens": 60, "tokensPerSecond": 20}}
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def volume(api: Api) -> AsyncIterator[None]:
+    """Room for one broker: this cluster has no provisioner."""
+    name = f"test-{secrets.token_hex(4)}"
+    spec = {
+        "capacity": {"storage": "2Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "hostPath": {"path": "/nowhere"},
+        "persistentVolumeReclaimPolicy": "Retain",
+    }
+    await api.create(VOLUMES.at(), {"metadata": {"name": name}, "spec": spec})
+    yield
+    await api.delete(VOLUMES.at(name=name))
+
+
+@pytest_asyncio.fixture
+async def release(cluster: Cluster, kubelet: Kubelet, api: Api, namespace: str, tmp_path: Path) -> Release:
+    await api.patch(NAMESPACES.at(name=namespace), RESTRICTED)
+    return await Release.prepare(cluster, kubelet, api, namespace, tmp_path)
+
+
+def served(route: dict[str, Any]) -> bool:
+    return condition(route, "Ready").startswith("True")
+
+
+async def answer(release: Release, model: str = "simulated") -> list[str]:
+    """What a client reads, event by event."""
+    async with await release.client() as client:
+        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+        async with client.stream("POST", "/v1/chat/completions", json=body) as response:
+            assert response.status_code == 200, (await response.aread()).decode()
+            return [line.removeprefix("data: ") async for line in response.aiter_lines() if line]
+
+
+def tokens(events: list[str]) -> int:
+    """How many deltas of text a whole answer had."""
+    assert events[-1] == "[DONE]"
+    choices = [choice for event in events[:-1] for choice in json.loads(event)["choices"]]
+    return sum(bool(choice["delta"].get("content")) for choice in choices)
+
+
+async def test_a_restricted_namespace_takes_every_pod_and_a_route_streams_an_answer(
+    release: Release, api: Api, kubectl: Kubectl, namespace: str
+) -> None:
+    notes = await release.install()
+    assert "helm test penstock" in notes
+    assert f"svc/{release.name}-gateway 8080:80" in notes
+
+    await api.create(ROUTES.at(namespace), model_route())
+    await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
+    assert tokens(await answer(release)) == 4
+    # The notes' own command, with the real kubectl.
+    assert f"kubectl -n {namespace} get secret {release.name}-auth -o jsonpath='{{.data.first-key}}'" in notes
+    read = await kubectl("-n", namespace, "get", "secret", f"{release.name}-auth", "-o", "jsonpath={.data.first-key}")
+    assert base64.b64decode(read).decode() == await release.secret("first-key")
+
+    tested = await release.helm("test", release.name, namespace=namespace)
+    assert "Phase:          Succeeded" in tested
+    # The test's own route goes with it.
+    assert await api.find(ROUTES.at(namespace, f"{release.name}-test")) is None
+
+
+async def test_an_upgrade_rolls_the_gateways_and_not_the_broker_and_cuts_no_stream(
+    release: Release, api: Api, namespace: str
+) -> None:
+    await release.install()
+    await api.create(ROUTES.at(namespace), model_route(providers=[PACED]))
+    await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
+    before = {pod["metadata"]["uid"] for pod in await release.pods()}
+    streaming = asyncio.create_task(answer(release))
+
+    await release.upgrade("--set", "gateway.env[0].name=COLOUR", "--set", "gateway.env[0].value=green")
+
+    assert tokens(await streaming) == 60
+    kept = {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        for pod in await release.pods()
+        if pod["metadata"]["uid"] in before
+    }
+    assert kept == {"nats", "operator"}
+    assert tokens(await answer(release)) == 60
+
+    await release.helm("rollback", release.name, "1", "--wait", namespace=namespace)
+    (deployment,) = await api.list(
+        "/apis/apps/v1/namespaces/" + namespace + "/deployments", labelSelector="app.kubernetes.io/component=gateway"
+    )
+    assert "COLOUR" not in {
+        variable["name"] for variable in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+
+
+async def test_whoever_has_no_key_is_refused_and_probes_and_metrics_are_where_they_need_none(release: Release) -> None:
+    await release.install(gateway={"replicas": 1}, operator={"replicas": 1})
+    async with await release.client() as client, await release.admin() as admin:
+        del client.headers["authorization"]
+        refused = await client.post("/v1/chat/completions", json={"model": "simulated", "messages": []})
+        assert refused.status_code == 401
+        assert refused.json()["error"]["code"] == "invalid_api_key"
+        assert (await client.get("/metrics")).status_code == 401
+        assert [(await client.get(path)).status_code for path in ("/health", "/ready")] == [200, 200]
+        assert [key["name"] for key in (await admin.get("/admin/keys")).json()["keys"]] == ["first"]
+        del admin.headers["authorization"]
+        assert (await admin.get("/admin/keys")).status_code == 401
+        scraped = await admin.get("/metrics")
+        assert "penstock_errors_total" in scraped.text
+
+
+async def test_an_upgrade_a_rollback_and_a_new_installation_keep_the_first_key_and_the_token(
+    release: Release, api: Api, namespace: str
+) -> None:
+    small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}}
+
+    async def kept() -> tuple[str, str]:
+        return await release.secret("first-key"), await release.secret("admin-token")
+
+    await release.install(**small)
+    made = await kept()
+    await api.create(ROUTES.at(namespace), model_route())
+    await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
+    assert tokens(await answer(release)) == 4
+
+    await release.upgrade(**small, logLevel="DEBUG")
+    assert await kept() == made
+    assert tokens(await answer(release)) == 4
+    await release.helm("rollback", release.name, "1", "--wait", namespace=namespace)
+    assert await kept() == made
+    await release.helm("uninstall", release.name, "--wait", namespace=namespace)
+    await release.install(**small)
+    assert await kept() == made
+    assert tokens(await answer(release)) == 4
+
+
+async def test_a_key_or_token_that_was_replaced_stays_away_whatever_helm_does(
+    release: Release, api: Api, namespace: str
+) -> None:
+    small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}, "nats": {"persistence": {"enabled": False}}}
+    secret = SECRETS.at(namespace, f"{release.name}-auth")
+    await release.install(**small)
+    first_key, first_token = await release.secret("first-key"), await release.secret("admin-token")
+    manifest = await release.helm("get", "manifest", release.name, namespace=namespace)
+    assert base64.b64encode(first_token.encode()).decode() not in manifest
+
+    await api.patch(secret, {"stringData": {"admin-token": "t" * 48}})
+    await release.upgrade(**small, commonLabels={"team": "ai"})
+    assert await release.secret("admin-token") == "t" * 48
+    await release.helm("rollback", release.name, "1", "--wait", namespace=namespace)
+    assert await release.secret("admin-token") == "t" * 48
+
+    await api.patch(secret, {"data": {"admin-token": None}})
+    await release.upgrade(**small)
+    assert await release.secret("first-key") == first_key
+    made = await release.secret("admin-token")
+    assert len(made) == 48
+    assert made not in {first_token, "t" * 48}
+
+
+async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_the_next_adopts_them(
+    release: Release, api: Api, namespace: str
+) -> None:
+    definition = CRDS.at(name="modelroutes.penstock.dev")
+    crds = {"enabled": True}
+    # The cluster's definition is the harness's, as one that somebody applied by hand would be.
+    await release.install("--take-ownership", crds=crds)
+    await api.create(ROUTES.at(namespace), model_route())
+    await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
+    claim = (await api.list(CLAIMS.at(namespace)))[0]["metadata"]["uid"]
+    uid = (await api.get(definition))["metadata"]["uid"]
+
+    async def without_pods() -> bool:
+        return not await release.pods()
+
+    await release.helm("uninstall", release.name, "--wait", namespace=namespace)
+    # Helm waits for what it has made, and pods are the controllers'.
+    await until(without_pods, "its pods go, too")
+    assert (await api.get(definition))["metadata"]["uid"] == uid
+    assert await api.find(ROUTES.at(namespace, "main")) is not None
+
+    await release.install(crds=crds)
+    assert (await api.get(definition))["metadata"]["uid"] == uid
+    assert (await api.list(CLAIMS.at(namespace)))[0]["metadata"]["uid"] == claim
+    assert tokens(await answer(release)) == 4
+    await release.helm("uninstall", release.name, "--wait", namespace=namespace)
+
+
+async def test_two_releases_in_two_namespaces_serve_each_their_own(
+    cluster: Cluster, kubelet: Kubelet, api: Api, release: Release, namespace: str, tmp_path: Path
+) -> None:
+    second_namespace = f"{namespace}-b"
+    await api.create(NAMESPACES.at(), {"metadata": {"name": second_namespace, **RESTRICTED["metadata"]}})
+    try:
+        (tmp_path / "second").mkdir()
+        second = await Release.prepare(cluster, kubelet, api, second_namespace, tmp_path / "second")
+        small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}}
+        await release.install(**small)
+        await second.install(**small, nats={"persistence": {"enabled": False}})
+        for one in (release, second):
+            await api.create(ROUTES.at(one.namespace), model_route(models=(f"of-{one.namespace}",)))
+            await api.until(ROUTES.at(one.namespace, "main"), served, "the route is ready")
+        for one in (release, second):
+            async with await one.client() as client:
+                listed = (await client.get("/v1/models")).json()["data"]
+            assert [model["id"] for model in listed] == [f"of-{one.namespace}"]
+            assert tokens(await answer(one, f"of-{one.namespace}")) == 4
+    finally:
+        await api.delete(NAMESPACES.at(name=second_namespace))
+
+
+async def test_only_the_operator_may_ask_the_api_server_and_nothing_that_it_does_not_need(
+    release: Release, kubectl: Kubectl, namespace: str
+) -> None:
+    await release.install(gateway={"replicas": 1}, operator={"replicas": 1})
+
+    async def may(account: str, verb: str, resource: str, *where: str) -> bool:
+        user = f"--as=system:serviceaccount:{namespace}:{release.name}-{account}"
+        with contextlib.suppress(KubectlError):  # "no" is an exit code too
+            return "yes" in await kubectl("auth", "can-i", verb, resource, user, *where)
+        return False
+
+    here = ("-n", namespace)
+    assert await may("operator", "patch", "deployments.apps", "--subresource=scale", *here)
+    assert await may("operator", "watch", "modelroutes.penstock.dev", *here)
+    for verb, resource in (
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("patch", "secrets"),
+        ("create", "pods"),
+        ("update", "modelroutes.penstock.dev"),
+    ):
+        assert not await may("operator", verb, resource, *here), (verb, resource)
+    assert not await may("operator", "list", "modelroutes.penstock.dev", "-n", "default")
+    for account in ("gateway", "nats"):
+        assert not await may(account, "get", "pods", *here)
+    for pod in await release.pods():
+        mounts = [mount["mountPath"] for container in pod["spec"]["containers"] for mount in container["volumeMounts"]]
+        component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert ("/var/run/secrets/kubernetes.io/serviceaccount" in mounts) == (component == "operator")
+
+
+async def test_who_may_view_or_edit_a_namespace_may_view_or_edit_its_routes(
+    release: Release, api: Api, kubectl: Kubectl, namespace: str
+) -> None:
+    roles = [one for one in await release.helm.template() if one["kind"] == "ClusterRole"]
+    await kubectl.apply(*roles)
+    try:
+        for level in ("view", "edit"):
+            grant = (f"test-{level}", f"--clusterrole={level}", f"--user={level}er", "-n", namespace)
+            await kubectl("create", "rolebinding", *grant)
+
+        async def may(user: str, verb: str, subresource: str = "") -> bool:
+            what = ("modelroutes.penstock.dev", f"--subresource={subresource}", f"--as={user}", "-n", namespace)
+            with contextlib.suppress(KubectlError):  # "no" is an exit code too
+                return "yes" in await kubectl("auth", "can-i", verb, *what)
+            return False
+
+        # A controller puts the roles together.
+        await until(lambda: may("editer", "create"), "an editor may create a route")
+        assert await may("viewer", "list")
+        assert not await may("viewer", "create")
+        assert await may("editer", "patch", "scale")
+        assert not await may("editer", "patch", "status")
+    finally:
+        for role in roles:
+            await api.delete(CLUSTER_ROLES.at(name=role["metadata"]["name"]))

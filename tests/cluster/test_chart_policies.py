@@ -1,0 +1,63 @@
+"""checkov finds nothing in the chart's or a worker's objects, but for what .checkov.yaml excuses with its reason."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from unit.support.routes import UID, spec
+
+from penstock_operator import manifests
+from penstock_operator.manifests import Owner, WorkerDefaults
+
+ROOT = Path(__file__).parents[2]
+SCANNER = ROOT / ".cache" / "scanner" / "bin" / "checkov"
+"""An environment of its own, as its dependencies are pinned to other versions than ours."""
+RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def scan(directory: Path) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        str(SCANNER),
+        *("--config-file", str(ROOT / ".checkov.yaml"), "--skip-download", "-o", "json", "-d", str(directory)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complaint = await process.communicate()
+    assert said, complaint.decode()
+    return dict(json.loads(said))
+
+
+def failures(report: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    failed = report["results"]["failed_checks"]
+    return {(Path(one["file_path"]).stem, one["check_id"], one["resource"]) for one in failed}
+
+
+async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
+    rendered: Mapping[str, Any], tmp_path: Path
+) -> None:
+    for variant, objects in rendered.items():
+        (tmp_path / f"{variant}.yaml").write_text(yaml.safe_dump_all(objects), "utf-8")
+    owner, defaults = Owner("ai", "main", UID), WorkerDefaults(image="penstock:0.1.0", nats_url="nats://broker:4222")
+    worker = manifests.deployment(owner, spec(worker={"resources": RESOURCES}), defaults)
+    (tmp_path / "worker.yaml").write_text(yaml.safe_dump_all([worker, manifests.service_account(owner)]), "utf-8")
+
+    report = await scan(tmp_path)
+
+    assert report["summary"]["passed"] > 900
+    assert report["summary"]["parsing_errors"] == 0
+    assert failures(report) == set()
+
+
+async def test_the_scanner_would_see_a_container_that_may_be_root(rendered: Mapping[str, Any], tmp_path: Path) -> None:
+    (nats,) = [one for one in rendered["default"] if one["kind"] == "StatefulSet"]
+    (container,) = nats["spec"]["template"]["spec"]["containers"]
+    loose = [container | {"securityContext": {"privileged": True}}]
+    pod = nats["spec"]["template"] | {"spec": nats["spec"]["template"]["spec"] | {"containers": loose}}
+    (tmp_path / "loose.yaml").write_text(yaml.safe_dump(nats | {"spec": nats["spec"] | {"template": pod}}), "utf-8")
+    assert "CKV_K8S_16" in {check for _, check, _ in failures(await scan(tmp_path))}

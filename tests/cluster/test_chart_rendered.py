@@ -1,0 +1,373 @@
+"""What the real Helm makes of the chart, without a cluster. The snapshot is renewed by SNAPSHOT=renew."""
+
+import base64
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from harness.kubernetes.chart_objects import EVERYTHING, VARIANTS, named, of_kind, pods, secret_keys, selects, variables
+from harness.kubernetes.helm import CHART, Helm
+
+from penstock_contract.settings import load
+from penstock_gateway.settings import GatewaySettings
+from penstock_local import broker
+from penstock_operator.nats_keys import SERVER, NatsKeys
+from penstock_operator.settings import OperatorSettings
+from penstock_worker.addresses import AddressRules
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "chart.yaml"
+GIVEN = {"PENSTOCK_FIRST_KEY": f"sk-penstock-{'k' * 44}", "PENSTOCK_ADMIN_TOKEN": "t" * 32}
+"""What is in a Secret that the chart did not make."""
+
+
+@pytest.fixture(params=VARIANTS)
+def objects(request: pytest.FixtureRequest, rendered: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return rendered[request.param]
+
+
+def test_the_default_is_the_one_of_the_snapshot(rendered: Mapping[str, list[dict[str, Any]]]) -> None:
+    # The definition has a file and tests of its own.
+    objects = [_masked(one) for one in rendered["default"] if one["kind"] != "CustomResourceDefinition"]
+    text = yaml.safe_dump_all(objects, sort_keys=False, width=120)
+    if os.environ.get("SNAPSHOT") == "renew":
+        SNAPSHOT.parent.mkdir(exist_ok=True)
+        SNAPSHOT.write_text(text, "utf-8")
+    assert list(yaml.safe_load_all(SNAPSHOT.read_text("utf-8"))) == objects, "SNAPSHOT=renew, and look at the change"
+
+
+def _masked(one: dict[str, Any]) -> dict[str, Any]:
+    """Without what is random each time there is no cluster to ask."""
+    return one | {"data": dict.fromkeys(one["data"], "random")} if one["kind"] == "Secret" else one
+
+
+def test_the_definition_is_the_files_and_stays_when_the_release_goes(rendered: Mapping[str, Any]) -> None:
+    (definition,) = of_kind(rendered["default"], "CustomResourceDefinition")
+    assert definition["spec"] == yaml.safe_load((CHART / "files" / "crd.yaml").read_text("utf-8"))["spec"]
+    assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert of_kind(rendered["smallest"], "CustomResourceDefinition") == []
+
+
+async def test_local_addresses_are_allowed_by_leaving_out_one_rule_and_nothing_else(helm: Helm) -> None:
+    values = {"crds": {"allowLocalAddresses": True, "keep": False}}
+    (looser,) = of_kind(await helm.template(values), "CustomResourceDefinition")
+    assert "annotations" not in looser["metadata"]
+
+    def rules(schema: Any) -> list[str]:
+        if isinstance(schema, dict):
+            own = [rule["message"] for rule in schema.get("x-kubernetes-validations", [])]
+            return own + [message for inner in schema.values() for message in rules(inner)]
+        return [message for inner in schema for message in rules(inner)] if isinstance(schema, list) else []
+
+    strict = rules(yaml.safe_load((CHART / "files" / "crd.yaml").read_text("utf-8")))
+    (left_out,) = set(strict) - set(rules(looser))
+    assert "link-local" in left_out
+    assert len(strict) == len(rules(looser)) + 1
+
+
+def test_every_pod_is_one_that_a_restricted_namespace_takes(objects: list[dict[str, Any]]) -> None:
+    for component, pod in pods(objects):
+        context = pod["spec"]["securityContext"]
+        assert context["runAsNonRoot"], component
+        assert context["runAsUser"] > 0, component
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}, component
+        for container in pod["spec"]["containers"]:
+            own = container["securityContext"]
+            assert own == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+            assert "memory" in container["resources"]["limits"]
+        for volume in pod["spec"]["volumes"]:
+            assert {"emptyDir", "configMap", "secret", "projected"} & volume.keys(), component
+
+
+def test_only_the_operator_and_the_job_of_the_keys_have_a_token_and_rights(objects: list[dict[str, Any]]) -> None:
+    for component, pod in pods(objects):
+        assert pod["spec"]["automountServiceAccountToken"] is (component in {"operator", "nats-keys"})
+        assert pod["spec"]["enableServiceLinks"] is False
+    for account in of_kind(objects, "ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+    bindings = of_kind(objects, "RoleBinding") + of_kind(objects, "ClusterRoleBinding")
+    assert bindings
+    assert {subject["name"] for binding in bindings for subject in binding["subjects"]} == {
+        "penstock-operator",
+        *(job["metadata"]["name"] for job in of_kind(objects, "Job")),
+    }
+
+
+def test_every_server_has_three_probes_and_the_grace_that_it_needs(objects: list[dict[str, Any]]) -> None:
+    for component, pod in pods(objects):
+        if component in {"test", "nats-keys"}:
+            continue
+        (container,) = pod["spec"]["containers"]
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys(), component
+        if component == "gateway":
+            grace_s = pod["spec"]["terminationGracePeriodSeconds"]
+            pause_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+            assert int(variables(pod)["PENSTOCK_SHUTDOWN_GRACE_S"]) + pause_s < grace_s
+
+
+def test_selectors_and_budgets_and_services_find_their_pods_and_no_others(objects: list[dict[str, Any]]) -> None:
+    made = dict(pods(objects))
+    for one in (
+        of_kind(objects, "Deployment") + of_kind(objects, "StatefulSet") + of_kind(objects, "PodDisruptionBudget")
+    ):
+        found = {component for component, pod in made.items() if selects(one["spec"]["selector"], pod)}
+        assert found == {one["metadata"]["labels"]["app.kubernetes.io/component"]}
+    for service in of_kind(objects, "Service"):
+        found = {
+            component for component, pod in made.items() if selects({"matchLabels": service["spec"]["selector"]}, pod)
+        }
+        assert found == {service["metadata"]["labels"]["app.kubernetes.io/component"]}
+
+
+def test_the_operators_rules_are_the_files_in_every_namespace_and_the_lease_only_at_home(
+    rendered: Mapping[str, Any],
+) -> None:
+    shipped = yaml.safe_load((CHART / "files" / "operator-rules.yaml").read_text("utf-8"))
+    lease = [rule for rule in shipped if rule["apiGroups"] == ["coordination.k8s.io"]]
+    routes = [rule for rule in shipped if rule not in lease]
+    assert lease
+
+    def granted(variant: str) -> dict[tuple[str, str], Any]:
+        roles = of_kind(rendered[variant], "Role") + of_kind(rendered[variant], "ClusterRole")
+        own = [role for role in roles if role["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"]
+        return {(one["metadata"].get("namespace", "*"), one["metadata"]["name"]): one["rules"] for one in own}
+
+    assert granted("everything") == {
+        ("ai", "penstock-operator-leader"): lease,
+        ("ai", "penstock-operator"): routes,
+        ("team-a", "ai-penstock-operator"): routes,
+    }
+    assert granted("smallest") == {("ai", "penstock-operator-leader"): lease, ("*", "ai-penstock-operator"): routes}
+
+
+def test_the_job_of_the_keys_may_see_its_own_secret_and_is_there_only_where_it_makes_it(
+    rendered: Mapping[str, Any],
+) -> None:
+    assert named(rendered["default"], "Role", "penstock-nats-keys")["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["penstock-nats-keys"],
+            "verbs": ["get", "patch"],
+        },
+    ]
+    for variant in ("external-nats", "shared-nats-user"):
+        assert of_kind(rendered[variant], "Job") == []
+        rules = [rule for role in of_kind(rendered[variant], "Role") for rule in role["rules"]]
+        assert not any("secrets" in rule["resources"] for rule in rules), "nobody makes one"
+
+
+def test_each_component_sees_of_the_brokers_keys_what_it_needs(rendered: Mapping[str, Any]) -> None:
+    def mounted(variant: str) -> dict[str, tuple[str, set[str]]]:
+        found = {}
+        for component, pod in pods(rendered[variant]):
+            for volume in pod["spec"]["volumes"]:
+                for source in (volume, *volume.get("projected", {}).get("sources", [])):
+                    if (secret := source.get("secret")) is not None:
+                        name = secret.get("secretName", secret.get("name"))
+                        found[component] = name, {item["key"] for item in secret["items"]}
+        return found
+
+    assert mounted("default") == {
+        "nats": ("penstock-nats-keys", {"auth.conf"}),
+        "gateway": ("penstock-nats-keys", {"gateway.creds"}),
+        "operator": ("penstock-nats-keys", {"operator.creds", "signing.json"}),
+    }
+    assert mounted("external-nats") == {}
+    assert mounted("shared-nats-user") == {
+        "gateway": ("of-mine", {"gateway.creds"}),
+        "operator": ("of-mine", {"operator.creds"}),
+    }
+    operator = dict(pods(rendered["shared-nats-user"]))["operator"]
+    assert variables(operator)["PENSTOCK_WORKER_NATS_SECRET"] == "of-all-workers"
+    assert operator["metadata"]["annotations"]["penstock.dev/nats-keys"] == "2027"
+
+
+def test_nothing_of_a_second_release_belongs_to_the_cluster(rendered: Mapping[str, Any]) -> None:
+    second = [one for one in rendered["smallest"] if one["metadata"].get("namespace") is None]
+    assert {one["kind"] for one in second} == {"ClusterRole", "ClusterRoleBinding"}  # by rbac.scope: Cluster
+    everything = [one for one in rendered["external-nats"] if one["metadata"].get("namespace") is None]
+    assert {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in everything} == {"crd"}
+
+
+def test_the_gateways_own_settings_take_what_the_chart_tells_it(objects: list[dict[str, Any]]) -> None:
+    gateway = dict(pods(objects))["gateway"]
+    data = {
+        f"{one['metadata']['name']}/{key}": value
+        for one in of_kind(objects, "Secret")
+        for key, value in one["data"].items()
+    }
+    told = variables(gateway)
+    for name, source in secret_keys(gateway).items():
+        told[name] = base64.b64decode(data.get(source, "")).decode() or GIVEN[name]
+    settings = load(GatewaySettings, told)
+    settings.check()
+    assert settings.admin_host == settings.host
+    assert settings.first_key is not None
+    (container,) = gateway["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": settings.port, "admin": settings.admin_port}
+    assert "/metrics" not in str(container)
+
+
+def test_a_key_is_asked_for_unless_somebody_says_otherwise(rendered: Mapping[str, Any]) -> None:
+    told = {variant: variables(dict(pods(made))["gateway"]) for variant, made in rendered.items()}
+    assert {variant for variant, one in told.items() if one["PENSTOCK_AUTHENTICATION"] == "off"} == {"smallest"}
+
+
+async def test_the_keys_are_random_and_stay_when_the_release_goes_unless_they_are_somebodys(
+    helm: Helm, rendered: Mapping[str, Any]
+) -> None:
+    (made,) = of_kind(rendered["default"], "Secret")
+    assert made["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    (other,) = of_kind(await helm.template(), "Secret")
+    assert not set(made["data"].values()) & set(other["data"].values())
+
+    assert of_kind(rendered["everything"], "Secret") == []
+    read = {component: secret_keys(pod) for component, pod in pods(rendered["everything"])}
+    assert {component: keys for component, keys in read.items() if keys} == {
+        "gateway": {"PENSTOCK_FIRST_KEY": "access/first-key", "PENSTOCK_ADMIN_TOKEN": "access/admin-token"},
+        "test": {"PENSTOCK_API_KEY": "access/first-key"},
+    }
+
+
+def test_no_service_leads_to_the_admin_api(objects: list[dict[str, Any]]) -> None:
+    services = [one for one in of_kind(objects, "Service") if one["metadata"]["name"] == "penstock-gateway"]
+    assert [port["targetPort"] for service in services for port in service["spec"]["ports"]] == ["http"]
+
+
+def test_every_monitor_asks_a_port_that_its_pods_have(rendered: Mapping[str, Any]) -> None:
+    made = {component: pod["spec"]["containers"][0].get("ports", []) for component, pod in pods(rendered["everything"])}
+    made["workers"] = [{"name": "probes"}]
+    monitors = of_kind(rendered["everything"], "PodMonitor")
+    assert len(monitors) == 3
+    for monitor in monitors:
+        ports = {port["name"] for port in made[monitor["metadata"]["labels"]["app.kubernetes.io/component"]]}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports - {"http"}
+
+
+def test_workers_are_told_of_the_registry_and_of_the_collector(rendered: Mapping[str, Any]) -> None:
+    told = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
+    assert told.worker_image_pull_policy == "IfNotPresent"
+    assert told.worker_image_pull_secret_list == ["registry"]
+    assert told.worker_environment == {**EVERYTHING["workers"]["env"], "PENSTOCK_LOG_LEVEL": "INFO"}
+    alone = load(OperatorSettings, variables(dict(pods(rendered["default"]))["operator"]))
+    assert alone.worker_image_pull_secret_list == []
+
+
+def test_the_dashboard_is_the_file_where_grafana_looks_for_it(rendered: Mapping[str, Any]) -> None:
+    made = named(rendered["everything"], "ConfigMap", "penstock-dashboard")
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert made["metadata"]["annotations"] == {"grafana_folder": "AI"}
+    (text,) = made["data"].values()
+    assert text == (CHART / "files" / "dashboard.json").read_text("utf-8").rstrip("\n")
+    assert [one["metadata"]["name"] for one in of_kind(rendered["default"], "ConfigMap")] == ["penstock-nats"]
+
+
+async def test_workers_may_call_loopback_where_the_definition_takes_it(helm: Helm, rendered: Mapping[str, Any]) -> None:
+    looser = dict(pods(await helm.template({"crds": {"allowLocalAddresses": True}})))["operator"]
+    allowed = load(OperatorSettings, variables(looser)).worker_allowed_addresses
+    assert AddressRules.parse(allowed) == AddressRules.parse("127.0.0.0/8,::1/128")
+    assert "PENSTOCK_WORKER_ALLOWED_ADDRESSES" not in variables(dict(pods(rendered["default"]))["operator"])
+
+
+def test_everybody_goes_to_the_same_broker(rendered: Mapping[str, Any]) -> None:
+    for variant, url in {
+        "default": "nats://penstock-nats.ai.svc:4222",
+        "external-nats": "tls://nats.example:4443",
+    }.items():
+        urls = {
+            variables(pod)["PENSTOCK_NATS_URL"]
+            for component, pod in pods(rendered[variant])
+            if component in {"gateway", "operator"}
+        }
+        assert urls == {url}
+    (dns, broker) = named(rendered["external-nats"], "NetworkPolicy", "penstock-gateway")["spec"]["egress"]
+    assert broker == {"ports": [{"port": 4443, "protocol": "TCP"}]}
+    assert dns["ports"][0]["port"] == 53
+    assert of_kind(rendered["external-nats"], "StatefulSet") == []
+
+
+def test_three_brokers_know_each_other_and_keep_three_copies(rendered: Mapping[str, Any]) -> None:
+    objects = rendered["everything"]
+    config = named(objects, "ConfigMap", "penstock-nats")["data"]["nats.conf"]
+    for number in range(3):
+        assert f"nats://penstock-nats-{number}.penstock-nats-headless:6222" in config
+    operator = dict(pods(objects))["operator"]
+    assert variables(operator)["PENSTOCK_JETSTREAM_REPLICAS"] == "3"
+    assert variables(operator)["PENSTOCK_JETSTREAM_STORAGE"] == "file"
+    alone = dict(pods(rendered["default"]))["nats"]["spec"]["containers"][0]
+    assert "lifecycle" not in alone
+    assert (
+        "feature_flags { js_ack_fc_v2: false }"
+        in named(rendered["default"], "ConfigMap", "penstock-nats")["data"]["nats.conf"]
+    )
+
+
+@pytest.mark.parametrize("variant", ["default", "everything"])
+def test_the_real_server_takes_the_brokers_configuration(
+    rendered: Mapping[str, Any], tmp_path: Path, variant: str
+) -> None:
+    config = tmp_path / "nats.conf"
+    config.write_text(named(rendered[variant], "ConfigMap", "penstock-nats")["data"]["nats.conf"], "utf-8")
+    keys = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
+    (tmp_path / SERVER).write_text(keys.server_config(), "utf-8")
+    command = [str(broker.binary()), "-t", "--config", str(config)]
+    done = subprocess.run(command, env={"POD_NAME": "penstock-nats-0"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_autoscaled_gateway_has_no_number_of_its_own(rendered: Mapping[str, Any]) -> None:
+    assert "replicas" not in named(rendered["everything"], "Deployment", "penstock-gateway")["spec"]
+    assert named(rendered["default"], "Deployment", "penstock-gateway")["spec"]["replicas"] == 2
+
+
+def test_an_upgrade_of_the_chart_alone_restarts_no_pod(objects: list[dict[str, Any]]) -> None:
+    for component, pod in pods(objects):
+        changing = {"helm.sh/chart", "app.kubernetes.io/version"} & pod["metadata"]["labels"].keys()
+        assert component == "test" or not changing, component
+
+
+async def test_an_image_is_named_with_registry_and_digest(helm: Helm) -> None:
+    digest = f"sha256:{'0' * 64}"
+    objects = await helm.template(
+        {"image": {"registry": "registry.example/ai", "digest": digest}, "models": {"enabled": True}}
+    )
+    images = {component: pod["spec"]["containers"][0]["image"] for component, pod in pods(objects)}
+    assert images["gateway"] == images["operator"] == f"registry.example/ai/penstock@{digest}"
+    assert images["nats"].startswith("registry.example/ai/nats:")
+    assert images["chat-model"] == "registry.example/ai/penstock-models:0.1.0"
+    assert variables(dict(pods(objects))["operator"])["PENSTOCK_WORKER_IMAGE"] == images["operator"]
+
+
+async def test_the_notes_name_what_there_is(helm: Helm) -> None:
+    command = ("install", "penstock", str(CHART), "--dry-run=client")
+    notes = (await helm(*command, namespace="ai", values=EVERYTHING)).partition("NOTES:")[2]
+    assert "apply -f examples/routes/local.yaml" in notes
+    assert "get secret access -o jsonpath='{.data.first-key}'" in notes
+    assert '-H "authorization: Bearer $KEY"' in notes
+    assert "port-forward deployment/penstock-gateway 8081" in notes
+    assert "WARNING" not in notes
+    open_ = await helm(*command, namespace="ai", values={"gateway": {"auth": {"required": False}}})
+    assert "WARNING: gateway.auth.required is off" in open_
+    unguarded = await helm(*command, namespace="ai", values={"networkPolicy": {"enabled": False}})
+    assert "every pod of the cluster can read\nprompts" in unguarded.partition("NOTES:")[2]
+
+
+def test_the_test_route_is_one_that_the_definition_takes(rendered: Mapping[str, Any]) -> None:
+    (version,) = yaml.safe_load((CHART / "files" / "crd.yaml").read_text("utf-8"))["spec"]["versions"]
+    for variant in ("default", "everything"):
+        (route,) = of_kind(rendered[variant], "ModelRoute")
+        # OpenAPI 3.0 writes exclusive bounds as draft 4 does.
+        jsonschema.Draft4Validator(version["schema"]["openAPIV3Schema"]).validate(route)

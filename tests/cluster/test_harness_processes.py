@@ -1,0 +1,106 @@
+"""The harness leaves nothing behind, and builds nothing twice."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from harness.kubernetes import binaries
+from harness.link import Link
+from harness.processes import until
+
+TESTS = str(Path(__file__).parents[1])
+
+
+async def test_a_leashed_process_dies_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    starts = """
+        import sys, time
+        from pathlib import Path
+        from harness.processes import Process
+        child = Process("child", ["sleep", "600"], Path(sys.argv[1]) / "log", leashed=True)
+        (Path(sys.argv[1]) / "pid").write_text(f"{child.pid}\\n")
+        time.sleep(600)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(starts), str(tmp_path)]
+    run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": TESTS})  # noqa: ASYNC220 - does not wait
+    try:
+        said = await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
+        assert os.getsid(int(said)) == int(said)
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+
+    await until(lambda: not Path(f"/proc/{said.strip()}").exists(), "the child is gone")
+
+
+def test_what_is_built_needs_no_go() -> None:
+    assert _build(PATH="/nowhere").returncode == 0
+
+
+def test_without_go_the_first_run_says_what_to_install(tmp_path: Path) -> None:
+    done = _build(PATH="/nowhere", XDG_CACHE_HOME=str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "make test-cluster: the cluster tests build Kubernetes from source: install Go 1.26 or newer\n"
+    )
+
+
+def test_an_older_go_is_named(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho go1.21.5\n")
+    go.chmod(0o755)
+
+    done = _build(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+
+    assert done.stderr == "make test-cluster: the cluster tests need Go 1.26 or newer, here is: go1.21.5\n"
+
+
+def test_every_binary_is_a_tool_of_its_module_so_that_its_sums_are_pinned() -> None:
+    for tool in binaries.TOOLS.values():
+        tools = (binaries.GO / tool.module / "go.mod").read_text().partition("\ntool ")[2]
+
+        assert tool.package in tools.split()
+
+
+async def test_a_silent_link_holds_back_what_a_mended_one_delivers() -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            got.put_nowait(data)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        link = await Link.start(server.sockets[0].getsockname()[1])
+        _, before = await asyncio.open_connection("127.0.0.1", link.port)
+        before.write(b"heard")
+        assert await got.get() == b"heard"
+
+        link.silence()
+        _, during = await asyncio.open_connection("127.0.0.1", link.port)
+        before.write(b"held")
+        during.write(b"taken")
+        # What is written later and goes straight arrives first.
+        _, straight = await asyncio.open_connection(*server.sockets[0].getsockname())
+        straight.write(b"straight")
+        assert await got.get() == b"straight"
+        assert got.empty()
+        straight.close()
+
+        await link.mend()
+        assert {await got.get(), await got.get()} == {b"held", b"taken"}
+        before.close()
+        during.close()
+        await link.close()
+
+
+def _build(**env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness.kubernetes.binaries"]
+    inherited = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
+    return subprocess.run(
+        command, env={**inherited, "PYTHONPATH": TESTS, **env}, capture_output=True, text=True, check=False
+    )

@@ -1,0 +1,111 @@
+"""Two operators and one lease: whoever leads, the other takes over, and never do both write."""
+
+import time
+
+from harness.kubernetes.api import DEPLOYMENTS, LEASES, ROUTES, Api, Manifest
+from harness.kubernetes.cluster import Cluster
+from harness.kubernetes.model_routes import condition, model_route, served
+from harness.kubernetes.operator_process import Operators
+from harness.link import Link
+from harness.processes import until
+
+LEASE = "penstock-operator"
+
+
+async def held_by(api: Api, namespace: str, identity: str, *, within_s: float) -> Manifest:
+    return await api.until(
+        LEASES.at(namespace, LEASE),
+        lambda lease: lease["spec"].get("holderIdentity") == identity,
+        f"{identity} leads",
+        timeout_s=within_s,
+    )
+
+
+async def test_a_leader_that_is_killed_is_followed_within_twenty_seconds_and_nothing_is_scaled_meanwhile(
+    api: Api, cluster: Cluster, namespace: str, operators: Operators
+) -> None:
+    scaling = {"mode": "Manual", "replicas": 2}
+    first = await operators.start()
+    await api.create(ROUTES.at(namespace), model_route(scaling=scaling))
+    await api.until(ROUTES.at(namespace, "main"), served, "it is served", timeout_s=30)
+    second = await operators.start()
+    mark = cluster.plane.audit_log.mark()
+
+    first.process.kill()
+    began = time.monotonic()
+    await held_by(api, namespace, "operator-2", within_s=20)
+    took_s = time.monotonic() - began
+    assert took_s > 10, "it took over while the first could have been alive"
+    await api.create(ROUTES.at(namespace), model_route("next", models=("next",)))
+    await api.until(ROUTES.at(namespace, "next"), served, "the new leader serves")
+    assert second.process.alive
+    assert [w for w in operators.writes(mark) if w.resource == "deployments" and w.name == "main-worker"] == []
+    assert (await api.get(DEPLOYMENTS.at(namespace, "main-worker")))["spec"]["replicas"] == 2
+
+
+async def test_a_leader_that_is_told_to_go_ends_well_and_is_followed_within_three_seconds(
+    api: Api, namespace: str, operators: Operators
+) -> None:
+    first = await operators.start()
+    await held_by(api, namespace, "operator-1", within_s=5)
+    await operators.start()
+    began = time.monotonic()
+    first.process.terminate()
+    await held_by(api, namespace, "operator-2", within_s=5)
+    assert time.monotonic() - began <= 3
+    await until(lambda: not first.process.alive, "the first has ended")
+    assert time.monotonic() - began <= 3
+    assert first.process.exit_code == 0
+
+
+async def test_a_standby_that_is_told_to_go_leaves_the_lease_alone(
+    api: Api, namespace: str, operators: Operators
+) -> None:
+    first = await operators.start()
+    second = await operators.start()
+    second.process.terminate()
+    await until(lambda: not second.process.alive, "the standby has ended")
+    assert second.process.exit_code == 0
+    await held_by(api, namespace, "operator-1", within_s=1)
+    assert first.process.alive
+
+
+async def test_a_leader_that_loses_its_api_server_ends_and_the_standby_goes_on(
+    api: Api, cluster: Cluster, namespace: str, operators: Operators
+) -> None:
+    link = await Link.start(cluster.plane.port)
+    try:
+        first = await operators.start(server=f"https://127.0.0.1:{link.port}")
+        await operators.start()
+        link.silence()
+        await held_by(api, namespace, "operator-2", within_s=20)
+        await until(lambda: not first.process.alive, "the first has ended")
+        assert first.process.exit_code == 3
+        assert "operator.lease_lost" in first.process.log()
+    finally:
+        await link.close()
+
+
+async def test_a_new_leader_writes_nothing_about_routes_that_are_as_they_were(
+    api: Api, cluster: Cluster, namespace: str, operators: Operators
+) -> None:
+    first = await operators.start()
+    for number in range(5):
+        await api.create(ROUTES.at(namespace), model_route(f"r{number}", models=(f"m{number}",)))
+        await api.until(
+            ROUTES.at(namespace, f"r{number}"),
+            lambda route: served(route) and condition(route, "ScalingActive") == "True Active",
+            "it is served",
+        )
+    second = await operators.start()
+    mark = cluster.plane.audit_log.mark()
+    first.process.terminate()
+    await held_by(api, namespace, "operator-2", within_s=5)
+    await api.create(ROUTES.at(namespace), model_route("next", models=("next",)))
+    await api.until(
+        ROUTES.at(namespace, "next"),
+        lambda route: served(route) and condition(route, "ScalingActive") == "True Active",
+        "the new leader serves",
+    )
+    assert [write for write in operators.writes(mark) if write.name.startswith("r")] == []
+    assert second.process.alive

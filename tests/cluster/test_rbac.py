@@ -1,0 +1,87 @@
+"""What the operator may do: what it needs, and nothing that a reader of the rules would not expect."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from harness.kubernetes.api import ROUTES, Api
+from harness.kubernetes.cluster import OPERATOR_RULES
+from harness.kubernetes.kubectl import Kubectl, KubectlError
+from harness.kubernetes.model_routes import model_route, served
+from harness.kubernetes.operator_process import Operators
+
+RULES: list[dict[str, Any]] = yaml.safe_load(Path(OPERATOR_RULES).read_text("utf-8"))
+
+ALLOWED = [
+    ("get", "modelroutes.penstock.dev"),
+    ("watch", "pods"),
+    ("patch", "modelroutes.penstock.dev/status"),
+    ("create", "deployments.apps"),
+    ("patch", "deployments.apps/scale"),
+    ("create", "events.events.k8s.io"),
+    ("create", "secrets"),
+    ("update", "leases.coordination.k8s.io/penstock-operator"),
+]
+REFUSED = [
+    *((verb, "secrets") for verb in ("get", "list", "watch", "update", "patch", "delete", "deletecollection")),
+    ("get", "secrets/provider-key"),
+    ("patch", "modelroutes.penstock.dev"),
+    ("delete", "modelroutes.penstock.dev"),
+    ("create", "pods"),
+    ("delete", "pods"),
+    ("create", "pods/exec"),
+    ("get", "pods/log"),
+    ("create", "serviceaccounts/token"),
+    ("get", "configmaps"),
+    ("update", "leases.coordination.k8s.io/another"),
+    ("create", "roles.rbac.authorization.k8s.io"),
+    ("impersonate", "users"),
+]
+
+
+def test_the_rules_have_no_wildcard_and_show_no_secret() -> None:
+    """To patch a Secret is to be shown it: whoever may create one and no more has seen only its own."""
+    assert RULES
+    for rule in RULES:
+        assert set(rule) <= {"apiGroups", "resources", "resourceNames", "verbs"}
+        words = [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+        assert "*" not in "".join(words)
+        if any("secret" in word for word in words):
+            assert rule == {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+
+
+async def can_i(kubectl: Kubectl, namespace: str, verb: str, resource: str) -> bool:
+    account = f"system:serviceaccount:{namespace}:penstock-operator"
+    subresource = []
+    kind, _, tail = resource.partition("/")
+    if tail in {"status", "scale", "exec", "log", "token"}:
+        resource, subresource = kind, [f"--subresource={tail}"]
+    try:
+        answer = await kubectl("auth", "can-i", verb, resource, *subresource, "-n", namespace, f"--as={account}")
+    except KubectlError:
+        return False  # it says no with its exit code too
+    return answer.strip() == "yes"
+
+
+async def test_the_account_may_do_what_the_rules_say_and_nothing_near_it(
+    operators: Operators, kubectl: Kubectl, namespace: str
+) -> None:
+    await operators.start()
+    assert [pair for pair in ALLOWED if not await can_i(kubectl, namespace, *pair)] == []
+    assert [pair for pair in REFUSED if await can_i(kubectl, namespace, *pair)] == []
+    # Nor anything anywhere else.
+    assert [pair for pair in ALLOWED if await can_i(kubectl, "default", *pair)] == []
+
+
+@pytest.mark.parametrize("scaling", [{"mode": "Manual", "replicas": 1}], ids=["manual"])
+async def test_the_rules_are_enough_for_a_routes_whole_life(
+    api: Api, operators: Operators, namespace: str, scaling: dict[str, Any]
+) -> None:
+    await operators.start()
+    await api.create(ROUTES.at(namespace), model_route(scaling=scaling | {"replicas": 2}))
+    await api.until(ROUTES.at(namespace, "main"), served, "it is served", timeout_s=30)
+    await api.patch(ROUTES.at(namespace, "main"), {"spec": {"scaling": scaling}})
+    await api.until(ROUTES.at(namespace, "main"), served, "it is served", timeout_s=30)
+    refused = [write for write in operators.writes() if write.code in {401, 403}]
+    assert refused == []

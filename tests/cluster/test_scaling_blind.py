@@ -1,0 +1,46 @@
+"""Without the broker nobody knows the load: the number is held, the status says so, and then the fallback applies."""
+
+import pytest
+from harness.kubernetes.api import Api
+from harness.kubernetes.cluster import Cluster
+from harness.kubernetes.operator_process import Operators
+from harness.kubernetes.scaling import ScaledRoute, scale_writes
+from harness.stack import NatsServer
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_while_the_broker_is_away_the_number_is_held_and_the_condition_comes_and_goes(
+    api: Api, namespace: str, nats: NatsServer, operators: Operators, cluster: Cluster
+) -> None:
+    await operators.start()
+    route = ScaledRoute(api, namespace)
+    await route.create(minReplicas=1)
+    await route.has("ScalingActive", "True Active")
+    await route.says(lambda status: status.get("readyReplicas") == 1, "it runs", timeout_s=40)
+    mark = cluster.plane.audit_log.mark()
+    nats.kill()
+    away = await route.has("ScalingActive", "False BrokerUnavailable")
+    assert "held" in str(away["status"]["conditions"])
+    assert await route.replicas() == 1
+    nats.start()
+    await nats.listening()
+    await route.has("ScalingActive", "True Active")
+    assert scale_writes(operators, mark) == 0
+
+
+async def test_after_its_time_the_fallback_applies_and_the_load_decides_again_afterwards(
+    api: Api, namespace: str, nats: NatsServer, operators: Operators
+) -> None:
+    await operators.start()
+    route = ScaledRoute(api, namespace)
+    await route.create(fallback={"afterSeconds": 5, "behavior": "Static", "replicas": 2})
+    assert await route.replicas() == 0
+    nats.kill()
+    await route.has("ScalingActive", "False BrokerUnavailable")
+    await route.asks_for(2)
+    await route.has("ScalingActive", "False Fallback")
+    nats.start()
+    await nats.listening()
+    await route.has("ScalingActive", "True Active")
+    await route.asks_for(0, timeout_s=40)

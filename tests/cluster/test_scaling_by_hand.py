@@ -1,0 +1,65 @@
+"""`mode: Manual` leaves the number to `/scale`; `paused` holds it where it is."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from harness.gateway import Gateway
+from harness.kubernetes.api import PODS, Api
+from harness.kubernetes.cluster import Cluster
+from harness.kubernetes.kubectl import Kubectl
+from harness.kubernetes.kubelet import Kubelet
+from harness.kubernetes.operator_process import OperatorProcess, Operators
+from harness.kubernetes.pod_image import Image
+from harness.kubernetes.scaling import ScaledRoute, scale_writes
+from harness.processes import until
+from harness.stack import NatsServer
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_in_manual_mode_kubectl_scale_decides(
+    api: Api, namespace: str, kubectl: Kubectl, operator: OperatorProcess
+) -> None:
+    route = ScaledRoute(api, namespace)
+    await route.create(mode="Manual", replicas=1)
+    await route.asks_for(1)
+    await kubectl("scale", "mr/main", "--replicas=2", "-n", namespace)
+    await route.asks_for(2)
+    await route.says(lambda status: status.get("readyReplicas") == 2, "two are ready", timeout_s=40)
+    await kubectl("scale", "mr/main", "--replicas=0", "-n", namespace)
+    await route.asks_for(0)
+    await api.until_all(PODS.at(namespace), lambda pods: not pods, "no pod is left", timeout_s=20)
+    await route.has("ScalingActive", "False Manual")
+    assert operator.process.alive
+
+
+async def test_a_number_that_somebody_else_wrote_on_the_deployment_is_put_back(
+    api: Api, namespace: str, kubectl: Kubectl, kubelet: Kubelet, operators: Operators
+) -> None:
+    await kubelet.push("test/hollow", Image(hollow=True))
+    await operators.start(PENSTOCK_WORKER_IMAGE="test/hollow")
+    route = ScaledRoute(api, namespace)
+    await route.create(mode="Manual", replicas=2)
+    await route.asks_for(2)
+    await kubectl("scale", "deployment/main-worker", "--replicas=5", "-n", namespace)
+    await route.asks_for(2)
+
+
+async def test_a_paused_route_is_left_as_it_is_and_goes_on_when_it_no_longer_is(
+    api: Api, namespace: str, nats: NatsServer, operators: Operators, cluster: Cluster, tmp_path: Path
+) -> None:
+    await operators.start()
+    route = ScaledRoute(api, namespace)
+    await route.create(paused="All")
+    await route.has("ScalingActive", "False Paused")
+    mark = cluster.plane.audit_log.mark()
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+        asking = asyncio.create_task(gateway.ask("simulated"))
+        await until(lambda: operators.started[0].process.alive and not asking.done(), "it waits")
+        await route.has("Serving", "False NoWorkers")
+        assert await route.replicas() == 0
+        assert scale_writes(operators, mark) == 0
+        await route.rescale(paused="None")
+        assert (await asking).status_code == 200

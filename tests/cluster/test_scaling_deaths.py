@@ -1,0 +1,57 @@
+"""Workers and operators die: what waits is served all the same, and nobody scales twice."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from harness.gateway import Gateway
+from harness.kubernetes.api import Api
+from harness.kubernetes.cluster import Cluster
+from harness.kubernetes.kubelet import Kubelet
+from harness.kubernetes.operator_process import OperatorProcess, Operators
+from harness.kubernetes.scaling import ScaledRoute, scale_writes
+from harness.processes import until
+from harness.stack import NatsServer
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_workers_that_are_killed_are_replaced_and_the_number_stays(
+    api: Api,
+    namespace: str,
+    nats: NatsServer,
+    operators: Operators,
+    cluster: Cluster,
+    kubelet: Kubelet,
+    tmp_path: Path,
+) -> None:
+    await operators.start()
+    route = ScaledRoute(api, namespace)
+    await route.create(minReplicas=2)
+    await route.says(lambda status: status.get("readyReplicas") == 2, "both run", timeout_s=40)
+    mark = cluster.plane.audit_log.mark()
+    killed = [pod.pid for pod in await kubelet.pods(namespace)]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+        assert (await gateway.ask("simulated")).status_code == 200
+    await route.says(lambda status: status.get("readyReplicas") == 2, "both run again", timeout_s=40)
+    assert scale_writes(operators, mark) == 0
+
+
+async def test_a_request_that_waits_while_no_operator_runs_is_served_when_one_does(
+    api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, operators: Operators, tmp_path: Path
+) -> None:
+    route = ScaledRoute(api, namespace)
+    await route.create()
+    operator.process.terminate()
+    await operator.process.exited()
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+        asking = asyncio.create_task(gateway.ask("simulated"))
+        await until(lambda: "request" in gateway.process.log() or not asking.done(), "it waits")
+        await operators.start()
+        assert (await asking).status_code == 200

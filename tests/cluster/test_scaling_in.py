@@ -1,0 +1,107 @@
+"""Fewer workers without a stream cut: drained first, and the ReplicaSet takes the one that was drained."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+from harness.gateway import Gateway, question
+from harness.kubernetes.api import PODS, Api
+from harness.kubernetes.kubelet import Kubelet
+from harness.kubernetes.operator_process import OperatorProcess
+from harness.kubernetes.scaling import ScaledRoute
+from harness.stack import NatsServer
+
+pytestmark = pytest.mark.timeout(180)
+
+TOKENS = 500
+
+
+class Reader:
+    """One streamed answer, counted."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.begun = asyncio.Event()
+        self.body = ""
+
+    async def read(self) -> None:
+        async with self._gateway.client.stream(
+            "POST", "/v1/chat/completions", json=question("simulated", stream=True)
+        ) as response:
+            assert response.status_code == 200
+            async for text in response.aiter_text():
+                self.body += text
+                self.begun.set()
+
+    @property
+    def whole(self) -> bool:
+        return self.body.count('"content":"') >= TOKENS and self.body.endswith("data: [DONE]\n\n")
+
+
+async def test_a_busy_worker_is_drained_finishes_its_stream_and_only_then_goes(
+    api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    route = ScaledRoute(api, namespace)
+    await route.create(tokens=TOKENS, per_second=25, concurrencyPerReplica=1, minReplicas=1)
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+        readers = [Reader(gateway) for _ in range(2)]
+        reads = [asyncio.create_task(reader.read()) for reader in readers]
+        for reader in readers:
+            async with asyncio.timeout(40):
+                await reader.begun.wait()
+        assert await route.replicas() == 2
+        # Two slots each now: one worker would be enough for both, but each has a stream.
+        await route.rescale(concurrencyPerReplica=2)
+        await route.says(lambda status: status.get("drainingReplicas") == 1, "one drains", timeout_s=20)
+        assert await route.replicas() == 2, "it keeps its place while it has a stream"
+        assert not any(read.done() for read in reads)
+        pods = await api.list(PODS.at(namespace))
+        [marked] = [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("annotations")]
+        drained = await route.says(lambda status: status["desiredReplicas"] == 1, "it wants one")
+        assert drained["status"]["lastDecision"]["reason"] == "DemandFell"
+        await asyncio.gather(*reads)
+        assert all(reader.whole for reader in readers)
+        await route.asks_for(1)
+        left = await api.until_all(PODS.at(namespace), lambda pods: pods if len(pods) == 1 else None, "one pod is left")
+        assert left[0]["metadata"]["name"] != marked
+    assert operator.process.alive
+    assert "worker_lost" not in kubelet.logs(namespace)
+
+
+async def test_a_route_that_nobody_asks_goes_to_zero_and_wakes_again(
+    api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, tmp_path: Path
+) -> None:
+    route = ScaledRoute(api, namespace)
+    await route.create()
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+        for _ in range(2):
+            assert (await gateway.ask("simulated")).status_code == 200
+            await route.asks_for(0)
+            await api.until_all(PODS.at(namespace), lambda pods: not pods, "no pod is left", timeout_s=20)
+            await route.has("Serving", "True Idle")
+            await route.has("WorkersReady", "True ScaledToZero")
+    assert operator.process.alive
+
+
+async def test_requests_that_come_while_the_last_worker_goes_are_all_answered(
+    api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, tmp_path: Path
+) -> None:
+    route = ScaledRoute(api, namespace)
+    await route.create(scaleToZeroAfterSeconds=0, stableWindowSeconds=2)
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+
+        async def ask_now_and_then(pause_s: float) -> list[httpx.Response]:
+            answers = []
+            for _ in range(6):
+                answers.append(await gateway.ask("simulated"))
+                await asyncio.sleep(pause_s)
+            return answers
+
+        # About as far apart as the window is long: again and again one comes just as the worker is told to go.
+        rounds = await asyncio.gather(*(ask_now_and_then(pause_s) for pause_s in (2.6, 3.1)))
+    assert [answer.status_code for answers in rounds for answer in answers] == [200] * 12
+    assert operator.process.alive

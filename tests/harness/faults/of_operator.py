@@ -1,0 +1,61 @@
+"""What happens while nobody operates: the next operator makes it good, and nothing waits for it that need not."""
+
+from harness.faults.scene import Fault, Scene
+from harness.kubernetes.api import DEPLOYMENTS, NAMESPACES, ROUTES
+from harness.kubernetes.model_routes import catalogue_of
+from harness.processes import until
+
+SHORT = {"requestTimeoutSeconds": 4, "firstTokenTimeoutSeconds": 2}
+NOBODY = "nobody is there to tell"
+
+
+async def _stop(scene: Scene) -> None:
+    process = scene.site.operator.process
+    process.terminate()
+    await process.exited()
+
+
+async def route_deleted_meanwhile(scene: Scene) -> None:
+    await scene.serve()
+    await _stop(scene)
+    await scene.inject(scene.api.delete(ROUTES.at(scene.namespace, scene.name)))
+    scene.untold(NOBODY)
+    async with catalogue_of(scene.site.nats.url) as entries:
+        key = f"{scene.namespace}.{scene.name}"
+        assert key in entries
+        await scene.cure("an operator runs", scene.site.start_operator())
+        await scene.restored(until(lambda: key not in entries, "the catalogue has forgotten it"))
+
+
+async def deployment_edited_meanwhile(scene: Scene) -> None:
+    await scene.serve()
+    await _stop(scene)
+    path = DEPLOYMENTS.at(scene.namespace, scene.worker)
+    grace = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}
+    await scene.inject(scene.api.patch(path, grace))
+    scene.untold(NOBODY)
+    await scene.cure("an operator runs", scene.site.start_operator())
+    await scene.recovers()
+    await scene.restored(scene.api.until(path, _has_its_grace, "the grace period is ours again"))
+
+
+def _has_its_grace(deployment: dict[str, object]) -> bool:
+    return "'terminationGracePeriodSeconds': 660" in str(deployment["spec"])
+
+
+async def namespace_deleted_meanwhile(scene: Scene) -> None:
+    # The namespace's own controller looks again only after half of the longest grace period.
+    await scene.serve(worker={"terminationGracePeriodSeconds": 4}, limits=SHORT)
+    await _stop(scene)
+    path = NAMESPACES.at(name=scene.namespace)
+    await scene.inject(scene.api.delete(path))
+    scene.untold(NOBODY)
+    await scene.restored(scene.api.gone(path, timeout_s=30))
+
+
+FAULTS = (
+    Fault("the route is deleted while no operator runs", route_deleted_meanwhile, hollow=True),
+    Fault("the Deployment is edited while no operator runs", deployment_edited_meanwhile, hollow=True),
+    Fault("the namespace is deleted while no operator runs", namespace_deleted_meanwhile, extra="leaving", hollow=True),
+)
+"""The last one leaves nobody behind to operate."""

@@ -1,0 +1,57 @@
+"""What became of each fault, and the table of all of them at the end of the run."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+LIMIT_S = 10.0
+"""Within this long a fault is told after it is there, and no longer told after its cure."""
+WORDS_MAX = 90
+PROPERTY = "fault"
+"""Of a test's report: its `Outcome`."""
+
+
+class Outcome(Struct):
+    """Times in seconds: `told_s` after the fault, None if nobody could be told, `cleared_s` after its cure.
+
+    `told` is where the fault was told and in which words. `cure` is empty for a fault that the operator mends itself.
+    `error` says why the story did not come to its end.
+    """
+
+    fault: str
+    told: str = ""
+    told_s: float | None = None
+    cure: str = ""
+    cleared_s: float | None = None
+    error: str = ""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of all, wherever their tests ran."""
+    reports = [one for found in terminalreporter.stats.values() for one in found if isinstance(one, pytest.TestReport)]
+    properties = [value for one in reports if one.when == "call" for value in one.user_properties]
+    outcomes = [msgspec.convert(value, Outcome) for name, value in properties if name == PROPERTY]
+    if outcomes:
+        terminalreporter.section(f"injected faults ({len(outcomes)}), seconds until told and until cleared")
+        for line in table(outcomes):
+            terminalreporter.write_line(line)
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """In Markdown, so that it can be put into a document."""
+    lines = ["| fault | told | after | cure | clear after |", "|---|---|--:|---|--:|"]
+    for one in outcomes:
+        told = _short(one.told if not one.error else f"FAILED: {one.error}")
+        lines.append(f"| {one.fault} | {told} | {_time(one.told_s)} | {one.cure} | {_time(one.cleared_s)} |")
+    return lines
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{max(0.0, seconds):.1f}"
+
+
+def _short(words: str) -> str:
+    line = " ".join(words.replace("|", "/").split())
+    return line if len(line) <= WORDS_MAX else f"{line[: WORDS_MAX - 1]}…"

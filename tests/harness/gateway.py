@@ -1,0 +1,64 @@
+"""A real gateway alone, in front of whatever broker a test has.
+
+async with Gateway.running(nats.url, tmp_path) as gateway:
+    await gateway.knows("simulated")
+    response = await gateway.ask("simulated")
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from harness.processes import Process, free_port, until
+
+ASK_S = 60.0
+
+
+class Gateway:
+    def __init__(self, process: Process, client: httpx.AsyncClient) -> None:
+        self.process = process
+        self.client = client
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls, nats_url: str, directory: Path, **env: str) -> AsyncIterator["Gateway"]:
+        """Ends with the block; ready when it begins."""
+        port = free_port()
+        settings = {"PENSTOCK_NATS_URL": nats_url, "PENSTOCK_PORT": str(port), **env}
+        process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", settings)
+        limits = httpx.Limits(max_connections=None)
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url, timeout=ASK_S, trust_env=False, limits=limits) as client:
+            gateway = cls(process, client)
+            try:
+                await until(gateway._ready, "the gateway is ready")
+                yield gateway
+            finally:
+                await process.end()
+
+    async def knows(self, model: str) -> None:
+        """Wait until it would take a request for the model."""
+
+        async def listed() -> bool:
+            answer = await self.client.get("/v1/models")
+            return any(known["id"] == model for known in answer.json()["data"])
+
+        await until(listed, f"the gateway knows {model}")
+
+    async def ask(self, model: str, *, stream: bool = False) -> httpx.Response:
+        """One whole answer."""
+        return await self.client.post("/v1/chat/completions", json=question(model, stream=stream))
+
+    async def _ready(self) -> bool:
+        if not self.process.alive:
+            raise AssertionError(f"the gateway has exited with {self.process.exit_code}:\n{self.process.log()}")
+        try:
+            return (await self.client.get("/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def question(model: str, *, stream: bool) -> dict[str, Any]:
+    return {"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]}

@@ -1,0 +1,69 @@
+"""The real kubectl as one identity, for what a person would type.
+
+await kubectl("apply", "-f", "-", manifests=[route])
+found = await kubectl.json("get", "mr", "main", "-n", namespace)
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from penstock_local.leash import leash
+
+
+class KubectlError(RuntimeError):
+    """kubectl said no; the message is what it said."""
+
+
+class Kubectl:
+    def __init__(self, binary: Path, kubeconfig: Path) -> None:
+        self.binary = binary
+        self._command = [str(binary), f"--kubeconfig={kubeconfig}", f"--cache-dir={kubeconfig.parent / 'kubectl'}"]
+
+    def command(self, *arguments: str) -> list[str]:
+        """To start it as a process of its own, `kubectl proxy` for one."""
+        return [*self._command, *arguments]
+
+    async def __call__(
+        self, *arguments: str, manifests: Sequence[Mapping[str, Any]] | None = None, timeout_s: float = 60.0
+    ) -> str:
+        """Run it and return what it printed; `manifests` go to its standard input."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=leash(),
+            # Nothing of the person's own: neither KUBECONFIG nor a proxy.
+            env={key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
+        )
+        given = b"" if manifests is None else yaml.safe_dump_all(manifests).encode()
+        try:
+            async with asyncio.timeout(timeout_s):
+                said, complaint = await process.communicate(given)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode != 0:
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {complaint.decode().strip()}")
+        return said.decode()
+
+    async def json(self, *arguments: str, **options: Any) -> Any:
+        return msgspec.json.decode(await self(*arguments, "-o", "json", **options))
+
+    async def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """Server-side, as the person who typed it."""
+        await self("apply", "--server-side", "-f", "-", manifests=manifests)
+
+    async def install(self, *crds: Mapping[str, Any]) -> None:
+        """Returns when the API server serves them."""
+        await self.apply(*crds)
+        names = [f"crd/{crd['metadata']['name']}" for crd in crds]
+        await self("wait", "--for=condition=Established", *names, "--timeout=20s")

@@ -1,0 +1,72 @@
+"""Routes for tests, what their status says, and what the catalogue has of them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from harness.kubernetes.api import Manifest
+
+from penstock_contract.broker.catalogue import CatalogueWatch
+from penstock_contract.broker.connection import Connection
+from penstock_contract.catalogue import CatalogueEntry
+
+READ_S = 10.0
+
+
+def model_route(name: str = "main", *, models: tuple[str, ...] = ("simulated",), **spec: Any) -> Manifest:
+    """A route with a provider that needs nothing. `spec` are further fields, in camelCase."""
+    return {
+        "apiVersion": "penstock.dev/v1alpha1",
+        "kind": "ModelRoute",
+        "metadata": {"name": name},
+        "spec": {
+            "models": [{"name": model} for model in models],
+            "providers": [{"name": "simulated", "type": "Simulated", "simulated": {"tokens": 4}}],
+            **spec,
+        },
+    }
+
+
+def condition(route: Mapping[str, Any], type_: str) -> str:
+    """Status and reason, like `True Accepted`; empty if the operator has not spoken yet."""
+    for one in route.get("status", {}).get("conditions", []):
+        if one["type"] == type_:
+            return f"{one['status']} {one['reason']}"
+    return ""
+
+
+def settled(route: Mapping[str, Any]) -> bool:
+    """Whether the status is about the spec as it is now."""
+    return bool(route.get("status", {}).get("observedGeneration") == route["metadata"]["generation"])
+
+
+def served(route: Mapping[str, Any]) -> bool:
+    """Whether the spec as it is now is in force: the catalogue has it too."""
+    return settled(route) and condition(route, "Serving").startswith("True")
+
+
+@contextlib.asynccontextmanager
+async def catalogue_of(nats_url: str) -> AsyncIterator[dict[str, CatalogueEntry]]:
+    """The catalogue's entries by key, as a gateway hears of them."""
+    connection = Connection(nats_url, "test", inbox_prefix="_INBOX_test")
+    entries: dict[str, CatalogueEntry] = {}
+    read = asyncio.Event()
+
+    def replace(all_: dict[str, CatalogueEntry]) -> None:
+        entries.clear()
+        entries.update(all_)
+        read.set()
+
+    def put(key: str, entry: CatalogueEntry | None) -> None:
+        entries.pop(key, None)
+        if entry is not None:
+            entries[key] = entry
+
+    watch = CatalogueWatch(connection, replace=replace, put=put)
+    await connection.start()
+    async with asyncio.timeout(READ_S):
+        await read.wait()
+    yield entries
+    await watch.close()
+    await connection.close()

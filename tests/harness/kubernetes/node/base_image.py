@@ -1,0 +1,46 @@
+"""The image that the Dockerfile's stages begin with: a small Debian with its Python, as no registry is asked."""
+
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness.kubernetes import binaries
+from harness.kubernetes.node.stopwatch import step
+
+SUITE = "bookworm"
+PACKAGES = ("ca-certificates", "python3-minimal", "python3-venv")
+CLEANED = ("var/cache/apt", "var/lib/apt/lists", "var/log")
+
+
+def key() -> str:
+    return hashlib.sha256(" ".join([SUITE, *PACKAGES]).encode()).hexdigest()[:12]
+
+
+def archive() -> Path:
+    """Its root file system as a tar file, made once."""
+    target = binaries.cache() / "images" / f"base-{key()}.tar"
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with step(f"debootstrap {SUITE} into {target}"), tempfile.TemporaryDirectory(dir=target.parent) as directory:
+        root = Path(directory) / "root"
+        unfinished = Path(directory) / "base.tar"
+        # In mounts of its own, as it mounts /proc and may be interrupted.
+        bootstrap = ("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}")
+        log = Path(directory) / "log"
+        with log.open("wb") as said:
+            done = subprocess.run([*bootstrap, SUITE, root, *_mirror()], check=False, stdout=said, stderr=said)
+        if done.returncode != 0:
+            raise RuntimeError(f"debootstrap: {log.read_text()[-2000:]}")
+        excluded = (f"--exclude=./{path}/*" for path in CLEANED)
+        subprocess.run(["tar", "-C", root, *excluded, "--one-file-system", "-cf", unfinished, "."], check=True)
+        unfinished.replace(target)
+    return target
+
+
+def _mirror() -> list[str]:
+    """The one that this machine's apt uses for the suite, if it does; else debootstrap knows one."""
+    ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {SUITE}"]
+    said = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split()
+    return said[:1]

@@ -1,0 +1,80 @@
+"""What is still on the machine after a node has ended: nothing, or there are words for it.
+
+    leftovers = Leftovers(run, inside.pid)
+    ...
+    assert not list(leftovers.found())
+
+Namespaces are the kernel's business, and it is asked: as long as anything lives in one of them, or pins it, they are
+there, and with them mounts, interfaces, addresses and rules.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.kubernetes.node.network import BRIDGE
+from harness.kubernetes.node.run import Run, hierarchies
+
+KINDS = ("net", "mnt", "pid")
+PLACES = (
+    "/etc/cni/net.d",
+    "/run/containerd",
+    "/run/netns",
+    "/run/runc",
+    "/run/penstock-containerd",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/var/log/pods",
+)
+"""What containerd, CNI plugins and kubelet make where nobody tells them otherwise."""
+
+
+class Leftovers:
+    """Looked at while the node lives: `pid` is its namespaces' first process."""
+
+    def __init__(self, run: Run, pid: int) -> None:
+        self._run = run
+        self._namespaces = {(kind, _namespace(pid, kind)) for kind in KINDS}
+        # The machine may be a node of somebody's.
+        self._before = set(_of_the_machine())
+
+    def found(self) -> Iterator[str]:
+        yield from self._living()
+        yield from self._pinned()
+        yield from set(_of_the_machine()) - self._before
+        if self._run.path.exists():
+            yield f"directory {self._run.path}"
+        for path in (hierarchy / self._run.name for hierarchy in hierarchies()):
+            if path.exists():
+                yield f"cgroup {path}"
+
+    def _living(self) -> Iterator[str]:
+        for directory in Path("/proc").iterdir():
+            its_own = {(kind, _namespace(directory.name, kind)) for kind in KINDS}
+            if directory.name.isdigit() and self._namespaces & its_own:
+                yield f"process {directory.name}"
+
+    def _pinned(self) -> Iterator[str]:
+        signs = [self._run.name, *(f"{kind}:[{number}]" for kind, number in self._namespaces)]
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            if any(sign in line for sign in signs):
+                yield f"mount {line}"
+
+
+def _of_the_machine() -> Iterator[str]:
+    for place in PLACES:
+        if Path(place).exists():
+            yield f"directory {place}"
+    if Path("/sys/class/net", BRIDGE).exists():
+        yield f"interface {BRIDGE}"
+    if "kube-proxy" in subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout:
+        yield "rules of kube-proxy"
+
+
+def _namespace(pid: int | str, kind: str) -> str:
+    """Its number; empty for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/ns/{kind}").readlink().name.partition("[")[2].rstrip("]")
+    except OSError:
+        return ""

@@ -1,0 +1,24 @@
+"""What a machine must have to be a node: Linux, root, and the packages of packages.txt. It installs nothing."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PACKAGES = Path(__file__).with_name("packages.txt")
+
+
+def missing() -> str:
+    """Why this machine cannot be a node, in words for a person; empty if it can."""
+    if sys.platform != "linux":
+        return "they need Linux: a node is made of its namespaces"
+    if os.geteuid() != 0:
+        return "they need root: a node mounts, and has a network of its own"
+    if lacking := lacking_packages():
+        return f"this machine lacks packages: apt-get install {' '.join(lacking)}"
+    return ""
+
+
+def lacking_packages() -> Sequence[str]:
+    rows = (line.split() for line in PACKAGES.read_text().splitlines() if not line.startswith("#"))
+    return [package for package, file in rows if not Path(file).exists()]

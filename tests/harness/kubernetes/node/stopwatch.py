@@ -1,0 +1,18 @@
+"""What takes time says what it is and how long it took: nobody watches a silent machine for minutes."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    say(f"{what} …")
+    started = time.monotonic()
+    yield
+    say(f"  {time.monotonic() - started:6.1f} s  {what}")
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal

@@ -1,0 +1,78 @@
+"""A client that sends bytes as it likes, and reads what comes back, for what no HTTP library would send."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import httptools
+import httpx
+
+
+class RawConnection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
+
+    async def answer(self, timeout_s: float = 10) -> httpx.Response:
+        """The next whole response."""
+        heard = _Heard()
+        parser = httptools.HttpResponseParser(heard)
+        async with asyncio.timeout(timeout_s):
+            while not heard.whole:
+                data = await self._reader.read(1)
+                assert data, "the connection was closed without an answer"
+                parser.feed_data(data)
+        request = httpx.Request("POST", "http://raw/")
+        return httpx.Response(parser.get_status_code(), headers=heard.headers, content=heard.body, request=request)
+
+    async def rest(self, timeout_s: float = 10) -> bytes:
+        """What comes until the other side closes."""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(timeout_s):
+                return await self._reader.read()
+        return b""
+
+    async def closed(self, timeout_s: float = 10) -> bool:
+        """Wait until the other side has hung up without a further word."""
+        return await self.rest(timeout_s) == b""
+
+    def end(self) -> None:
+        """Say no more, but go on listening."""
+        with contextlib.suppress(OSError):
+            self._writer.write_eof()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Heard:
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = b""
+        self.whole = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.whole = True
+
+
+@contextlib.asynccontextmanager
+async def raw(port: int) -> AsyncIterator[RawConnection]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    connection = RawConnection(reader, writer)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()

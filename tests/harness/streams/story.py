@@ -1,0 +1,86 @@
+"""What was done to the servers while streams were open and what became of those, and the table of it after the run."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from harness.streams.reader import Ending
+from msgspec import Struct
+
+PROPERTY = "story"
+"""Of a test's report: its `Story`."""
+NOTE = "note"
+"""Of a test's report: a line to be printed as it is."""
+
+
+class Story(Struct, frozen=True, kw_only=True):
+    """`open`: streams that were open when it was done; `streams`: those and the ones that began meanwhile.
+
+    `ended` counts those that were not whole by what they ended with. `seconds` is how long the doing took,
+    `served_s` how long after a death a new request was answered, and `woken_s` then one of a route without workers.
+    """
+
+    name: str
+    open: int
+    streams: int
+    whole: int
+    ended: dict[str, int]
+    seconds: float
+    served_s: float | None = None
+    woken_s: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        endings: Sequence[Ending],
+        *,
+        open_: int,
+        seconds: float,
+        served_s: float | None = None,
+        woken_s: float | None = None,
+    ) -> "Story":
+        errors = Counter(ending.error for ending in endings)
+        whole = errors.pop("", 0)
+        return cls(
+            name=name,
+            open=open_,
+            streams=len(endings),
+            whole=whole,
+            ended=dict(errors),
+            seconds=seconds,
+            served_s=served_s,
+            woken_s=woken_s,
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of all."""
+    reports = [one for found in terminalreporter.stats.values() for one in found if isinstance(one, pytest.TestReport)]
+    properties = [value for one in reports if one.when == "call" for value in one.user_properties]
+    stories = [msgspec.convert(value, Story) for name, value in properties if name == PROPERTY]
+    for note in (str(value) for name, value in properties if name == NOTE):
+        terminalreporter.section("from zero")
+        terminalreporter.write_line(note)
+    if stories:
+        terminalreporter.section("streams while something was done to the servers")
+        for line in table(stories):
+            terminalreporter.write_line(line)
+
+
+def table(stories: Sequence[Story]) -> list[str]:
+    """In Markdown, so that it can be put into a document."""
+    lines = [
+        "| what was done | open | streams | whole | not whole | took | served again after | woken after |",
+        "|---|--:|--:|--:|---|--:|--:|--:|",
+    ]
+    for one in stories:
+        ended = ", ".join(f"{count} {error}" for error, count in sorted(one.ended.items())) or "0"
+        times = " | ".join(map(_time, (one.seconds, one.served_s, one.woken_s)))
+        lines.append(f"| {one.name} | {one.open} | {one.streams} | {one.whole} | {ended} | {times} |")
+    return lines
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f} s"

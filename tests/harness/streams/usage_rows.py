@@ -1,0 +1,19 @@
+"""What the books say of every request, as the admin API tells it: the witness of how often each was served."""
+
+from collections.abc import Sequence
+
+import msgspec
+from harness.kubernetes.node.installation import Installation
+
+from penstock_contract.usage import UsageRow
+from penstock_contract.usage_report import UsageRows
+
+ROWS_MAX = 10_000
+
+
+async def usage_rows(release: Installation) -> Sequence[UsageRow]:
+    """Of all requests so far, open ones too."""
+    async with await release.admin() as admin:
+        answer = await admin.get("/admin/usage/rows", params={"limit": ROWS_MAX})
+    assert answer.status_code == 200, answer.text
+    return msgspec.json.decode(answer.content, type=UsageRows).rows

@@ -1,0 +1,218 @@
+"""Who may do what on the broker, asked of a real one: the whole road under its users, and what each is refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+from harness.keyed import KeyedStack
+from harness.nats_access import (
+    User,
+    lets_in,
+    logged_in,
+    refusals_of_gateway,
+    refusals_of_operator,
+    refusals_of_worker,
+)
+from harness.nats_users import NatsUsers
+from harness.processes import until
+from harness.provider import say
+from harness.stack import NAMESPACE, NatsServer, chat, completion, texts_of
+from nats.js.errors import NotFoundError
+
+from penstock_contract import subjects
+from penstock_contract.broker.connection import Connection
+from penstock_contract.permissions import FIXED_STREAMS, Permissions
+
+ANYTHING = Permissions(publish=(">",), subscribe=(">",))
+ANSWER_S = 5.0
+OTHER = "other"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def keyed_stack() -> AsyncIterator[KeyedStack]:
+    async with KeyedStack(users=True) as stack:
+        yield stack
+
+
+def users(stack: KeyedStack) -> NatsUsers:
+    assert stack.users is not None
+    return stack.users
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def worker(keyed: KeyedStack) -> AsyncIterator[User]:
+    """With the credentials of route "other", as whoever has taken over one of its workers."""
+    inbox = subjects.worker_inbox(NAMESPACE, OTHER)
+    async with logged_in(keyed.nats.url, users(keyed).worker(NAMESPACE, OTHER), inbox) as user:
+        yield user
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def gateway(keyed: KeyedStack) -> AsyncIterator[User]:
+    async with logged_in(keyed.nats.url, users(keyed).gateway, subjects.GATEWAY_INBOX) as user:
+        yield user
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def operator(keyed: KeyedStack) -> AsyncIterator[User]:
+    async with logged_in(keyed.nats.url, users(keyed).operator, subjects.OPERATOR_INBOX) as user:
+        yield user
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def witness(keyed: KeyedStack) -> AsyncIterator[User]:
+    """Who may see everything."""
+    async with logged_in(keyed.nats.url, users(keyed).anybody("witness", ANYTHING), "_INBOX_witness") as user:
+        yield user
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_keys_limits_streams_and_usage_work_with_everybody_under_its_own_user(keyed: KeyedStack) -> None:
+    made = await keyed.create_key("limited", limits={"requests_per_minute": 2})
+    client = keyed.with_key(made["key"])
+    keyed.main.answers(say("Hel", "lo"), say("Hel", "lo"))
+    for _ in range(2):
+        answer = await client.post("/v1/chat/completions", json=completion(stream=True))
+        assert answer.status_code == 200
+        assert "[DONE]" in answer.text
+    assert (await client.post("/v1/chat/completions", json=completion())).status_code == 429
+
+    async def counted() -> bool:
+        rows = (await keyed.admin.get("/admin/usage/rows")).json()["rows"]
+        return sum(row["key"] == made["id"] and row["ended"] == "stop" for row in rows) == 2
+
+    await until(counted, "both requests are in the books")
+    assert (await keyed.admin.delete(f"/admin/keys/{made['id']}")).status_code == 200
+
+    async def refused() -> bool:
+        return (await client.get("/v1/models")).status_code == 401
+
+    await until(refused, "the key is revoked")
+    denied = [line for process in keyed.processes for line in process.events("broker.not_permitted")]
+    assert denied == []
+
+
+async def test_whoever_has_no_credentials_or_another_installations_is_let_nowhere(
+    keyed: KeyedStack, tmp_path: Path
+) -> None:
+    assert not await lets_in(keyed.nats.url, None)
+    assert not await lets_in(keyed.nats.url, NatsUsers(tmp_path).operator)
+    assert await lets_in(keyed.nats.url, users(keyed).operator)
+
+
+async def test_a_worker_is_refused_what_is_not_its_own_routes(worker: User) -> None:
+    assert await worker.granted(refusals_of_worker(NAMESPACE, OTHER, "main")) == []
+
+
+async def test_a_gateway_is_refused_streams_and_the_workers_part(gateway: User) -> None:
+    assert await gateway.granted(refusals_of_gateway(NAMESPACE, "main")) == []
+
+
+async def test_the_operator_is_refused_requests_answers_and_keys(operator: User) -> None:
+    assert await operator.granted(refusals_of_operator(NAMESPACE, "main")) == []
+
+
+async def test_what_was_refused_has_changed_nothing(keyed: KeyedStack, worker: User, witness: User) -> None:
+    jetstream = witness.client.jetstream()
+    for stream in FIXED_STREAMS:
+        await worker.publishes(f"$JS.API.STREAM.DELETE.{stream}")
+        await worker.publishes(f"$JS.API.STREAM.PURGE.{stream}")
+        assert (await jetstream.stream_info(stream)).config.name == stream
+    with pytest.raises(NotFoundError):
+        await jetstream.stream_info("NEW")
+    keyed.main.answers(say("still ", "here"))
+    assert texts_of((await keyed.post("/api/chat", chat())).text) == "still here"
+
+
+async def test_a_worker_takes_its_own_routes_requests_and_no_others(
+    keyed: KeyedStack, worker: User, witness: User
+) -> None:
+    """What a stolen token is good for."""
+    await keyed.apply(OTHER, keyed.spec(), ready=False)
+    secret = subjects.request(NAMESPACE, "main", "tenant")
+    await witness.client.jetstream().publish(subjects.request(NAMESPACE, OTHER, "tenant"), b"mine")
+    inbox = worker.client.new_inbox()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def hear(message: object) -> None:
+        heard.put_nowait(message.data)  # type: ignore[attr-defined]
+
+    await worker.client.subscribe(inbox, cb=hear)
+    pull = msgspec.json.encode({"batch": 1, "expires": 2_000_000_000})
+    for route, allowed in ((OTHER, True), ("main", False)):
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.queue(NAMESPACE, route)}.{subjects.CONSUMER}"
+        assert await worker.publishes(subject, pull, reply=inbox) is allowed
+    assert await asyncio.wait_for(heard.get(), ANSWER_S) == b"mine"
+    assert not await worker.publishes(secret, b"")
+    await keyed.remove(OTHER)
+
+
+async def test_expired_credentials_end_a_connection_and_renewed_ones_begin_it_again(keyed: KeyedStack) -> None:
+    """nats-py alone would be closed for good."""
+    path = users(keyed).anybody("brief", ANYTHING, expires_in_s=2)
+    connection = Connection(keyed.nats.url, "brief", inbox_prefix="_INBOX_brief", credentials=path)
+    heard: list[bytes] = []
+    connects = 0
+
+    async def connected() -> None:
+        nonlocal connects
+        connects += 1
+
+    connection.on_connected(connected)
+    connection.listen("penstock.test", lambda _subject, data: heard.append(data))
+    try:
+        await connection.start()
+        assert connects == 1
+        await until(lambda: not connection.connected, "it is thrown out")
+        users(keyed).anybody("brief", ANYTHING)
+
+        async def echoes() -> bool:
+            await connection.publish("penstock.test", b"again")
+            return bool(heard)
+
+        await until(echoes, "it is back, and hears what it listened to")
+        assert connects >= 2
+    finally:
+        await connection.close()
+
+
+async def test_a_worker_says_what_is_wrong_with_its_credentials_and_goes_on_when_they_are_right(
+    keyed: KeyedStack, tmp_path: Path
+) -> None:
+    path = tmp_path / "late.creds"
+    worker = keyed._spawn_worker("main", {"PENSTOCK_NATS_CREDENTIALS": str(path)})
+    try:
+        await worker.said("broker.credentials_unreadable", detail=f"{path}: No such file or directory")
+        path.write_bytes(b"not yet")
+        wrong = f"{path}: not a NATS credentials file, with a user's JWT and its seed"
+        await worker.said("broker.credentials_unreadable", detail=wrong)
+        path.write_text(NatsUsers(tmp_path).keys.signing_key.of_workers(NAMESPACE, "main", "uid"))
+        await worker.said("broker.credentials_refused", credentials=str(path))
+        path.write_text(users(keyed).keys.signing_key.of_workers(NAMESPACE, "main", "uid"))
+        await worker.said("worker.route_changed", present=True)
+    finally:
+        keyed.workers.remove(worker)
+        keyed.processes.remove(worker)
+        await worker.end()
+
+
+async def test_a_rotation_cuts_nobody_off_and_a_second_one_ends_the_first_keys(tmp_path: Path) -> None:
+    made = NatsUsers(tmp_path)
+    server = NatsServer(tmp_path, made)
+    try:
+        await server.listening()
+        old = made.worker("team", "chat")
+        for rotation, old_is_good in (("1", True), ("2", False)):
+            await server.process.end()
+            made.rotate(rotation)
+            server = NatsServer(tmp_path, made)
+            await server.listening()
+            assert await lets_in(server.url, old) is old_is_good
+            assert await lets_in(server.url, made.worker("team", "renewed"))
+    finally:
+        await server.process.end()

@@ -1,0 +1,246 @@
+"""What comes before a request: slow and endless headers and bodies, smuggling, nonsense; and the service goes on."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from harness.expect import error_of
+from harness.keyed import FIRST_KEY, KeyedStack
+from harness.provider import Call, chunk, finish, say
+from harness.raw import raw
+from harness.stack import completion
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STACK = {
+    "gateway_env": {
+        "PENSTOCK_HEADER_TIMEOUT_S": "1",
+        "PENSTOCK_BODY_TIMEOUT_S": "1.5",
+        "PENSTOCK_HEADER_BYTES_MAX": "16384",
+        "PENSTOCK_BODY_BYTES_MAX": "65536",
+        "PENSTOCK_CONNECTIONS_MAX": "40",
+    }
+}
+KEY = f"authorization: Bearer {FIRST_KEY}\r\n".encode()
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n" + KEY
+BODY = json.dumps(completion()).encode()
+WHOLE = HEAD + b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+async def test_a_connection_that_says_nothing_is_closed_in_silence(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        assert await client.closed()
+
+
+@pytest.mark.parametrize("start", [b"P", b"POST /v1/chat/comple", HEAD, HEAD + b"x-a: b"])
+async def test_headers_that_do_not_arrive_in_time_are_408(keyed: KeyedStack, start: bytes) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(start)
+        error_of(await client.answer(), 408, "receive_timeout")
+        assert await client.closed()
+
+
+async def test_a_trickle_of_headers_does_not_buy_more_time(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(HEAD)
+        trickling = asyncio.create_task(_trickle(client.send))
+        error_of(await client.answer(timeout_s=3), 408, "receive_timeout")
+        trickling.cancel()
+        await asyncio.wait([trickling])
+
+
+async def test_the_next_request_on_an_open_connection_has_its_own_time(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(WHOLE)
+        assert (await client.answer()).status_code == 200
+        await client.send(HEAD)
+        error_of(await client.answer(), 408, "receive_timeout")
+
+
+@pytest.mark.parametrize("part", [b"", BODY[:10]])
+async def test_a_body_that_does_not_arrive_in_time_is_408(keyed: KeyedStack, part: bytes) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(HEAD + b"content-length: 100\r\n\r\n" + part)
+        error_of(await client.answer(), 408, "receive_timeout")
+        assert await client.closed()
+    assert not keyed.main.calls
+
+
+async def test_a_stream_that_lasts_longer_than_a_body_may_take_goes_on(keyed: KeyedStack) -> None:
+    release = asyncio.Event()
+
+    async def slow(call: Call) -> None:
+        await call.head()
+        await call.write(chunk("a"))
+        await release.wait()
+        await call.write(chunk("b") + finish() + b"data: [DONE]\n\n")
+        await call.end()
+
+    keyed.main.answers(slow, say("next"))
+    async with raw(keyed.gateway_port) as streaming, raw(keyed.gateway_port) as late:
+        body = json.dumps(completion(stream=True)).encode()
+        # A second request waits behind the stream on the same connection: it is not its client who is slow.
+        await streaming.send(HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body) + WHOLE)
+        await late.send(HEAD + b"content-length: 5\r\n\r\n")
+        error_of(await late.answer(), 408, "receive_timeout")
+        release.set()
+        assert (await streaming.answer()).text.endswith("data: [DONE]\n\n")
+        assert "next" in (await streaming.answer()).text
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nhost: localhost\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx-long: " + b"x" * 20_000 + b"\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x-many: 1\r\n" * 2_000,
+        b"GET / HTTP/1.1\r\nhost: localhost\r\ncookie: " + b"x" * 300_000,
+    ],
+    ids=["path", "header", "many headers", "cookie"],
+)
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b""], ids=["whole", "open"])
+async def test_oversized_headers_are_431(keyed: KeyedStack, head: bytes, end: bytes) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(head + end)
+        error_of(await client.answer(), 431, "headers_too_large")
+
+
+async def test_a_header_whose_name_does_not_end_is_431(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x" * 20_000)
+        error_of(await client.answer(), 431, "headers_too_large")
+
+
+async def test_an_oversized_body_is_413_with_a_length_or_without(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(HEAD + b"content-length: 70000\r\n\r\n" + b"x" * 70_000)
+        error_of(await client.answer(), 413, "request_too_large")
+    async with raw(keyed.gateway_port) as client:
+        await client.send(HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"11170\r\n" + b"x" * 70_000)
+        error_of(await client.answer(), 413, "request_too_large")
+
+
+async def test_chunk_extensions_without_end_are_cut_off(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+        for _ in range(40):
+            await client.send(b"1;" + b"e" * 16_000 + b"\r\nx\r\n")
+        answer = await client.rest()
+        assert not answer or b"413" in answer.split(b"\r\n")[0] or b"400" in answer.split(b"\r\n")[0]
+
+
+async def test_a_refused_clients_endless_body_is_not_read_for_ever(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n")
+        error_of(await client.answer(), 401, "invalid_api_key")
+        pouring = asyncio.create_task(_trickle(client.send, b"4000\r\n" + b"x" * 0x4000 + b"\r\n", 0))
+        assert await client.closed()
+        pouring.cancel()
+        await asyncio.wait([pouring])
+
+
+async def test_trailers_are_no_headers(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as client:
+        head = HEAD.replace(KEY, b"") + b"transfer-encoding: chunked\r\n\r\n"
+        await client.send(head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(BODY), BODY, KEY))
+        error_of(await client.answer(), 401, "invalid_api_key")
+
+
+SMUGGLED = {
+    "two lengths": b"content-length: 5\r\ncontent-length: 6\r\n\r\n",
+    "length and chunks": b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+    "chunks twice": b"transfer-encoding: chunked, chunked\r\n\r\n",
+    "unknown coding": b"transfer-encoding: xchunked\r\n\r\n",
+    "length with sign": b"content-length: +5\r\n\r\n",
+    "length in hex": b"content-length: 0x5\r\n\r\n",
+    "length of many digits": b"content-length: 99999999999999999999\r\n\r\n",
+    "space before the colon": b"content-length : 5\r\n\r\n",
+    "folded header": b"x-a: b\r\n c\r\n\r\n",
+    "bare carriage return": b"x-a: b\rc\r\n\r\n",
+    "zero byte": b"x-a: b\x00c\r\n\r\n",
+    "no name": b": b\r\n\r\n",
+    "control in a name": b"x\x01a: b\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("headers", SMUGGLED.values(), ids=SMUGGLED)
+async def test_what_two_servers_could_read_differently_is_refused(keyed: KeyedStack, headers: bytes) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(HEAD + headers + b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        answer = await client.answer()
+        assert answer.status_code == 400
+        error_of(answer, 400, "invalid_request")
+        assert await client.closed()
+    assert not keyed.main.calls
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"CONNECT example.com:443 HTTP/1.1",
+        b"GET http://example.com/v1/models HTTP/1.1",
+        b"GET //example.com/v1/models HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET /%00 HTTP/1.1",
+        b"GET /%ff%fe HTTP/1.1",
+        b"GET /\xff HTTP/1.1",
+        b"GET /v1/models\x00 HTTP/1.1",
+        b"GET /../../etc/passwd HTTP/1.1",
+        b"GET /v1/models/%2e%2e%2f HTTP/1.1",
+        b"GET / HTTP/2.0",
+        b"GET / HTTP/9.9",
+        b"PRI * HTTP/2.0",
+        b"TRACE / HTTP/1.1",
+    ],
+)
+async def test_a_strange_request_line_is_an_error_of_the_clients(keyed: KeyedStack, line: bytes) -> None:
+    for key in (KEY, b""):
+        async with raw(keyed.gateway_port) as client:
+            await client.send(line + b"\r\nhost: localhost\r\nconnection: close\r\n" + key + b"\r\n")
+            answer = await client.answer()
+            assert 400 <= answer.status_code < 500 or (line.startswith(b"GET http:") and key)
+            if answer.status_code >= 400:
+                error_of(
+                    answer, answer.status_code, answer.json()["error"]["code"], param=answer.json()["error"]["param"]
+                )
+
+
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c", b"nonsense"])
+async def test_a_wish_for_another_protocol_is_not_granted(keyed: KeyedStack, protocol: bytes) -> None:
+    asked = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: " + protocol + b"\r\n"
+    async with raw(keyed.gateway_port) as client:
+        await client.send(asked + b"\r\n")
+        error_of(await client.answer(), 401, "invalid_api_key")
+    async with raw(keyed.gateway_port) as client:
+        await client.send(asked + KEY + b"\r\n")
+        assert (await client.answer()).status_code == 200
+
+
+async def test_no_answer_tells_what_serves_it(keyed: KeyedStack) -> None:
+    for answer in (
+        await keyed.client.get("/v1/models"),
+        await keyed.caller().get("/v1/models"),
+        await keyed.client.get("/nowhere"),
+    ):
+        assert "server" not in answer.headers
+        assert "x-powered-by" not in answer.headers
+        assert "uvicorn" not in str(answer.headers).lower()
+
+
+async def test_beyond_the_most_connections_a_client_is_told_and_the_others_stay(keyed: KeyedStack) -> None:
+    async with contextlib.AsyncExitStack() as many, raw(keyed.gateway_port) as streaming:
+        await streaming.send(WHOLE)
+        clients = [await many.enter_async_context(raw(keyed.gateway_port)) for _ in range(45)]
+        error_of(await clients[-1].answer(), 503, "overloaded", retry_after=1)
+        assert (await streaming.answer()).status_code == 200
+        await asyncio.gather(*(client.rest() for client in clients))
+    assert (await keyed.client.get("/v1/models")).status_code == 200
+
+
+async def _trickle(send: Callable[[bytes], Awaitable[None]], data: bytes = b"x-a: b\r\n", every_s: float = 0.1) -> None:
+    """The pace of the client is what is tested here."""
+    while True:
+        await send(data)
+        await asyncio.sleep(every_s)

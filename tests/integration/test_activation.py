@@ -1,0 +1,118 @@
+"""A request that no worker can take: the gateway says so to whoever scales, waits, and tells its client the cause."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from harness.expect import error_of, stream_error_of
+from harness.processes import until
+from harness.provider import say, when
+from harness.stack import NAMESPACE, Stack, completion, texts_of
+
+from penstock_contract import codec, subjects
+from penstock_contract.broker import queue_state
+from penstock_contract.broker.connection import Connection
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STACK = {"workers": 0, "gateway_env": {"PENSTOCK_COMMIT_AFTER_S": "1"}}
+CAUSE = "the worker's image cannot be pulled: manifest unknown"
+
+
+class Ear:
+    """Hears activations as an operator does."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.heard: list[tuple[float, str]] = []
+        self.connection = Connection(stack.nats.url, "ear", inbox_prefix="_INBOX_ear")
+        self.connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
+
+    def _on_activation(self, subject: str, data: bytes) -> None:
+        assert codec.decode_activation(data).gateway
+        self.heard.append((asyncio.get_running_loop().time(), subjects.route_key(subject)))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ear(stack: Stack) -> AsyncIterator[Ear]:
+    made = Ear(stack)
+    await made.connection.start()
+    await until(lambda: made.connection.connected, "it listens")
+    yield made
+    await made.connection.close()
+
+
+async def test_a_request_for_a_route_without_workers_wakes_it_and_is_served_when_a_worker_comes(
+    stack: Stack, ear: Ear
+) -> None:
+    asking = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: ear.heard, "the operator hears of it", timeout_s=1)
+    state = await queue_state.read(stack.connection, NAMESPACE, "main")
+    assert state.pending == 1, "what wakes the operator is already in the queue that it reads"
+    assert {route for _, route in ear.heard} == {"default.main"}
+    await stack.start_worker()
+    assert texts_of((await asking).text) == "Hello"
+
+
+async def test_a_burst_is_heard_once_in_100_ms(stack: Stack, ear: Ear) -> None:
+    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
+    await until(lambda: _pending(stack, 100), "all wait")
+    assert ear.heard
+    await stack.start_worker()
+    await asyncio.gather(*asks)
+    times = [at for at, _ in ear.heard]
+    # The gateway's clock, heard through a broker and a busy machine: one more may fit in.
+    assert len(times) <= 2 + (times[-1] - times[0]) / 0.1
+
+
+async def test_a_request_that_waits_is_said_again(stack: Stack, ear: Ear) -> None:
+    asking = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: len(ear.heard) >= 3, "an operator that came later hears of it", timeout_s=5)
+    await stack.start_worker()
+    assert texts_of((await asking).text) == "Hello"
+
+
+async def test_while_slots_are_free_nobody_is_woken(stack: Stack, ear: Ear) -> None:
+    await stack.start_worker(PENSTOCK_WORKER_NAME="heard")
+    await until(lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "it has said its slots")
+    assert (await stack.client.get("/health")).status_code == 200
+    ear.heard.clear()
+    for _ in range(20):
+        assert (await stack.post("/api/chat", completion())).status_code == 200
+    assert ear.heard == []
+
+
+async def test_when_the_slots_are_full_the_route_is_woken(stack: Stack, ear: Ear) -> None:
+    await stack.reconfigure(slots=2)
+    gate = asyncio.Event()
+    stack.main.answers(when(gate, say("Hello")))
+    await stack.start_worker()
+    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
+    await stack.main.called(2)
+    ear.heard.clear()
+    asks.append(asyncio.create_task(stack.post("/api/chat", completion())))
+    await until(lambda: ear.heard, "the third wakes", timeout_s=1)
+    gate.set()
+    assert {response.status_code for response in await asyncio.gather(*asks)} == {200}
+
+
+async def test_a_client_that_waited_in_vain_is_told_the_cause(stack: Stack) -> None:
+    await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5})
+    await stack.apply("main", stack.spec(), cause=CAUSE)
+    error = error_of(await stack.post("/api/chat", completion()), 503, "queue_timeout", retry_after=5)
+    assert error["message"] == f"no worker took the request within 0.5 s: {CAUSE}"
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_a_stream_that_was_promised_before_ends_with_the_cause(stack: Stack, path: str) -> None:
+    await stack.reconfigure(limits={"queueTimeoutSeconds": 2})
+    asking = asyncio.create_task(stack.post(path, completion(stream=True)))
+    await until(lambda: _pending(stack, 1), "it waits")
+    await stack.apply("main", stack.spec(), cause=CAUSE)
+    response = await asking
+    stream_error_of(response, response.text, "queue_timeout")
+    assert CAUSE in response.text
+
+
+async def _pending(stack: Stack, count: int) -> bool:
+    return (await queue_state.read(stack.connection, NAMESPACE, "main")).pending == count

@@ -1,0 +1,186 @@
+"""What the control plane sets up on a real nats-server, and reads there: nothing written twice, no false zero."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+from harness.processes import until
+from harness.stack import NatsServer, provider, spec
+
+from penstock_contract import subjects
+from penstock_contract.broker import queue_state
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.control_plane import ControlPlane
+from penstock_contract.broker.queue import Delivery, Puller, enqueue
+from penstock_contract.broker.queue_state import QueueState, QueueUnavailable
+from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.errors import PenstockError
+
+
+def entry(name: str = "main", *, depth: int = 10, cause: str = "") -> CatalogueEntry:
+    return CatalogueEntry(
+        namespace="default",
+        name=name,
+        created_at=1,
+        spec=spec([provider("p", "https://provider.example/v1")], limits={"queueDepth": depth}),
+        cause=cause,
+    )
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> NatsServer:
+    return NatsServer(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def connection(nats: NatsServer) -> AsyncIterator[Connection]:
+    await nats.listening()
+    made = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
+    await made.start()
+    yield made
+    await made.close()
+    await nats.process.end()
+
+
+@pytest_asyncio.fixture
+async def plane(connection: Connection) -> ControlPlane:
+    made = ControlPlane(connection)
+    await made.prepare()
+    return made
+
+
+async def revision(connection: Connection) -> int:
+    """How many writes the catalogue has seen."""
+    info = await connection.client.jetstream().stream_info(f"KV_{subjects.CATALOGUE_BUCKET}")
+    return int(info.state.last_seq)
+
+
+async def send(connection: Connection, number: int) -> None:
+    subject = subjects.request("default", "main", subjects.ANONYMOUS_TENANT)
+    await enqueue(connection, subject, b"x", message_id=str(number), headers={})
+
+
+async def test_what_is_there_already_is_not_written_again(connection: Connection, plane: ControlPlane) -> None:
+    assert await plane.apply(entry())
+    before = await revision(connection)
+    assert not await plane.apply(entry())
+    assert not await ControlPlane(connection).apply(entry()), "nor by another process"
+    assert await revision(connection) == before
+    assert await plane.apply(entry(cause="the image cannot be pulled"))
+    assert await revision(connection) == before + 1
+
+
+async def test_a_changed_limit_changes_the_queue_and_keeps_what_waits(
+    connection: Connection, plane: ControlPlane
+) -> None:
+    await plane.apply(entry(depth=10))
+    for number in range(3):
+        await send(connection, number)
+    assert await plane.apply(entry(depth=3))
+    assert (await queue_state.read(connection, "default", "main")).pending == 3
+    with pytest.raises(PenstockError) as full:
+        await send(connection, 4)
+    assert full.value.code == "queue_full"
+
+
+async def test_a_consumer_of_another_version_is_brought_in_line_and_keeps_what_waits(
+    connection: Connection, plane: ControlPlane
+) -> None:
+    await plane.apply(entry())
+    await send(connection, 1)
+    jetstream, queue = connection.client.jetstream(), subjects.queue("default", "main")
+    wanted = (await jetstream.consumer_info(queue, subjects.CONSUMER)).config
+    assert wanted is not None
+    # One field that may be changed in place, and one that may not.
+    for old in ({"ack_wait": 60.0}, {"max_waiting": 7}):
+        await jetstream.delete_consumer(queue, subjects.CONSUMER)
+        await jetstream.add_consumer(queue, wanted.evolve(**old))
+        assert await plane.apply(entry())
+        assert (await jetstream.consumer_info(queue, subjects.CONSUMER)).config == wanted
+        assert (await queue_state.read(connection, "default", "main")).pending == 1
+        assert not await plane.apply(entry())
+
+
+async def test_a_queue_of_another_storage_keeps_it(connection: Connection, plane: ControlPlane) -> None:
+    await plane.apply(entry())
+    await send(connection, 1)
+    onto_disk = ControlPlane(connection, storage="file")
+    await onto_disk.prepare()
+    assert not await onto_disk.apply(entry())
+    assert await onto_disk.apply(entry(depth=5))
+    assert (await queue_state.read(connection, "default", "main")).pending == 1
+
+
+async def test_the_keys_are_the_routes_that_are_in_the_catalogue_now(plane: ControlPlane) -> None:
+    assert await plane.keys() == set()
+    for name in ("a", "b", "c"):
+        await plane.apply(entry(name))
+    await plane.remove("default", "b")
+    assert await plane.keys() == {"default.a", "default.c"}
+
+
+async def test_a_route_can_be_removed_twice(plane: ControlPlane) -> None:
+    await plane.apply(entry())
+    await plane.remove("default", "main")
+    await plane.remove("default", "main")
+    assert await plane.keys() == set()
+
+
+async def test_a_queue_that_is_not_there_is_no_empty_one(connection: Connection, plane: ControlPlane) -> None:
+    with pytest.raises(QueueUnavailable) as stream:
+        await queue_state.read(connection, "default", "main")
+    assert stream.value.reason == "QueueMissing"
+    await plane.apply(entry())
+    assert await queue_state.read(connection, "default", "main") == QueueState(pending=0, ack_pending=0, waiting=0)
+    await connection.client.jetstream().delete_consumer(subjects.queue("default", "main"), subjects.CONSUMER)
+    with pytest.raises(QueueUnavailable) as consumer:
+        await queue_state.read(connection, "default", "main")
+    assert consumer.value.reason == "QueueMissing"
+
+
+async def test_a_broker_that_is_away_or_silent_is_no_empty_queue(
+    nats: NatsServer, connection: Connection, plane: ControlPlane
+) -> None:
+    await plane.apply(entry())
+    nats.kill()
+    with pytest.raises(QueueUnavailable) as error:
+        await queue_state.read(connection, "default", "main", timeout_s=0.2)
+    assert error.value.reason == "BrokerUnavailable"
+    await until(lambda: not connection.connected, "it is noticed")
+    with pytest.raises(QueueUnavailable):
+        await queue_state.read(connection, "default", "main", timeout_s=0.2)
+    with pytest.raises(PenstockError) as refused:
+        async with asyncio.timeout(20):
+            await plane.apply(entry())
+    assert refused.value.code == "broker_unavailable"
+
+
+async def test_a_request_that_a_worker_gave_back_when_nobody_else_was_there_still_counts(
+    connection: Connection, plane: ControlPlane
+) -> None:
+    await plane.apply(entry())
+    given: list[Delivery] = []
+    taken = asyncio.Event()
+
+    def take(delivery: Delivery) -> None:
+        given.append(delivery)
+        taken.set()
+
+    puller = Puller(connection, "default", "main", free_slots=lambda: 1 - len(given), deliver=take)
+    pulling = asyncio.create_task(puller.run())
+    await send(connection, 1)
+    async with asyncio.timeout(5):
+        await taken.wait()
+    await puller.stop()
+    await pulling
+    await given[0].release()
+
+    async def given_back() -> QueueState | None:
+        state = await queue_state.read(connection, "default", "main")
+        return state if state.waiting == 0 else None
+
+    state = await until(given_back, "nobody pulls")
+    assert msgspec.structs.asdict(state) == {"pending": 0, "ack_pending": 1, "waiting": 0}, "not pending, not gone"

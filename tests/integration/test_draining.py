@@ -1,0 +1,226 @@
+"""A worker that is told to drain, to resume, to stop, or whose route changes under it: no stream is cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+from harness.processes import Process, free_port, until
+from harness.provider import Call, chunk, finish, say, usage
+from harness.stack import NAMESPACE, Stack, completion, provider, spec, texts_of
+
+from penstock_contract import codec, subjects
+from penstock_contract.frames import Drain, Resume
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STACK = {"workers": 0}
+TOKENS = [f"token-{number} " for number in range(40)]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
+    await module_stack.reset()
+    yield module_stack
+    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
+    assert not errors, errors
+
+
+class Paced:
+    """A provider's answer that goes on, token by token, when the test says so."""
+
+    def __init__(self) -> None:
+        self._permits = asyncio.Semaphore(0)
+
+    def go_on(self, tokens: int = len(TOKENS)) -> None:
+        for _ in range(tokens):
+            self._permits.release()
+
+    async def __call__(self, call: Call) -> None:
+        await call.head()
+        for token in TOKENS:
+            await self._permits.acquire()
+            await call.write(chunk(token))
+        await call.write(finish() + usage())
+        await call.end()
+
+
+async def test_a_drained_worker_finishes_its_stream_takes_nothing_more_and_stays_until_it_is_told_to_resume(
+    stack: Stack,
+) -> None:
+    drained, other = await named(stack, "worker-a"), await named(stack, "worker-b")
+    await other.end()
+    answer = Paced()
+    stack.main.answers(answer)
+    answer.go_on(3)
+    async with stack.stream("/api/chat", completion()) as stream:
+        for _ in range(3):
+            await stream.event()
+        await tell(stack, "worker-a", Drain())
+        await drained.said("worker.draining", in_flight=1)
+        beat = await until(lambda: _beat(stack, "worker-a", draining=True), "it says so", timeout_s=1)
+        assert beat.in_flight == 1
+        stack.main.answers(say("from the other"))
+        asking = asyncio.create_task(stack.post("/api/chat", completion()))
+        await until(lambda: _queued(stack, 1), "a request waits")
+        await named(stack, "worker-b")
+        assert texts_of((await asking).text) == "from the other"
+        answer.go_on()
+        await stream.rest()
+        assert texts_of(stream.raw.decode()) == "".join(TOKENS)
+        assert stream.raw.endswith(b"data: [DONE]\n\n")
+    await until(lambda: _idle(stack, "worker-a"), "it has no streams")
+    assert drained.alive, "whoever told it to drain ends it"
+
+    await stack.workers[-1].end()
+    asking = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: _queued(stack, 1), "nobody takes the next request")
+    await tell(stack, "worker-a", Resume())
+    assert texts_of((await asking).text) == "from the other"
+    assert _beat(stack, "worker-a", draining=False)
+
+
+async def test_a_drained_worker_exits_0_when_it_is_stopped(stack: Stack) -> None:
+    worker = await named(stack, "worker-a")
+    await tell(stack, "worker-a", Drain())
+    await worker.said("worker.draining", in_flight=0)
+    worker.terminate()
+    assert await worker.exited() == 0
+
+
+async def test_a_worker_that_stops_is_not_called_back(stack: Stack) -> None:
+    worker = await named(stack, "worker-a")
+    answer = Paced()
+    stack.main.answers(answer)
+    answer.go_on(1)
+    async with stack.stream("/api/chat", completion()) as stream:
+        await stream.event()
+        worker.terminate()
+        await worker.said("worker.draining", stopping=True)
+        await tell(stack, "worker-a", Resume())
+        asking = asyncio.create_task(stack.post("/api/chat", completion()))
+        await until(lambda: _queued(stack, 1), "the next request waits")
+        answer.go_on()
+        await stream.rest()
+    assert await worker.exited() == 0
+    assert not worker.events("worker.resumed")
+    stack.main.answers(say("Hello"))
+    await named(stack, "worker-b")
+    assert texts_of((await asking).text) == "Hello"
+
+
+async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None:
+    async with Stack(route=None) as stack:
+        port = free_port()
+        worker = stack._spawn_worker("main", probed(port))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as kubelet:
+
+            async def readiness() -> tuple[int, str] | None:
+                try:
+                    answer = await kubelet.get("/readyz")
+                except httpx.TransportError:
+                    return None
+                return answer.status_code, answer.text.strip()
+
+            async def says(status: int, text: str) -> None:
+                async def holds() -> bool:
+                    return await readiness() == (status, text)
+
+                await until(holds, f"/readyz says {status} {text}")
+
+            await says(503, "the route is not in the catalogue")
+            await stack.apply("main", spec([provider("main", stack.main.base_url)]))
+            await says(200, "ok")
+            assert (await stack.post("/api/chat", completion())).status_code == 200
+            metrics = await kubelet.get("/metrics")
+            assert metrics.status_code == 200
+            assert "gen_ai_client_operation_duration_seconds_count" in metrics.text
+            await tell(stack, "worker-p", Drain())
+            await says(503, "draining")
+            await tell(stack, "worker-p", Resume())
+            await says(200, "ok")
+            stack.nats.kill()
+            await says(503, "the message broker is away")
+            assert (await kubelet.get("/livez")).status_code == 200, "a restart would not bring the broker back"
+            stack.nats.start()
+            stack.processes.append(stack.nats.process)
+            await says(200, "ok")
+            worker.terminate()
+            assert await worker.exited() == 0
+
+
+async def test_a_worker_that_finds_no_broker_can_be_stopped(stack: Stack) -> None:
+    port = free_port()
+    worker = stack._spawn_worker("main", {"PENSTOCK_NATS_URL": f"nats://127.0.0.1:{port}"})
+    await worker.said("worker.serving")
+    worker.terminate()
+    assert await worker.exited() == 0
+
+
+@pytest.mark.parametrize("change", ["providers", "limits", "deleted"])
+async def test_a_stream_goes_on_whole_when_its_route_changes_under_it(change: str) -> None:
+    async with Stack() as stack:
+        answer = Paced()
+        stack.main.answers(answer)
+        answer.go_on(3)
+        async with stack.stream("/api/chat", completion()) as stream:
+            for _ in range(3):
+                await stream.event()
+            if change == "providers":
+                other = stack.provider.upstream("other")
+                await stack.reconfigure(providers=[provider("other", other.base_url)])
+                other.answers(say("from the other"))
+                assert texts_of((await stack.post("/api/chat", completion())).text) == "from the other"
+            elif change == "limits":
+                await stack.reconfigure(limits={"queueDepth": 7})
+            else:
+                await stack.control_plane.remove(NAMESPACE, "main")
+                await stack.worker.said("worker.route_changed", present=False)
+            answer.go_on()
+            await stream.rest()
+            assert texts_of(stream.raw.decode()) == "".join(TOKENS)
+            assert stream.raw.endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_change_that_leaves_the_providers_alone_keeps_their_connections(stack: Stack) -> None:
+    worker = await named(stack, "worker-a")
+    assert (await stack.post("/api/chat", completion())).status_code == 200
+    changed = msgspec.structs.replace(
+        stack.spec(), scaling=msgspec.structs.replace(stack.spec().scaling, concurrency_per_replica=3)
+    )
+    worker.mark()
+    await stack.apply("main", changed)
+    assert (await stack.post("/api/chat", completion())).status_code == 200
+    first, second = stack.main.calls
+    assert first.connection_number == second.connection_number
+
+
+def probed(port: int, name: str = "worker-p") -> dict[str, str]:
+    return {
+        "PENSTOCK_PROBE_HOST": "127.0.0.1",
+        "PENSTOCK_PROBE_PORT": str(port),
+        "PENSTOCK_WORKER_NAME": name,
+    }
+
+
+async def named(stack: Stack, name: str) -> Process:
+    return await stack.start_worker(PENSTOCK_WORKER_NAME=name)
+
+
+async def tell(stack: Stack, worker: str, control: Drain | Resume) -> None:
+    await stack.connection.publish(subjects.control(NAMESPACE, "main", worker), codec.encode(control))
+
+
+def _beat(stack: Stack, worker: str, *, draining: bool) -> object:
+    beat = stack.heartbeats.get(worker)
+    return beat if beat is not None and beat.draining is draining else None
+
+
+def _idle(stack: Stack, worker: str) -> bool:
+    return stack.heartbeats[worker].in_flight == 0
+
+
+async def _queued(stack: Stack, count: int) -> bool:
+    return await stack.queued() == count

@@ -1,0 +1,205 @@
+"""Limits and budgets of keys over two real gateways: never more than allowed, nothing refused that would have fit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from harness.expect import ids_of
+from harness.keyed import KeyedStack
+from harness.processes import until
+from harness.provider import Call, chunk, finish, say, say_then_wait, usage
+from harness.stack import completion, provider
+
+from penstock_contract.broker.usage import read
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
+
+
+class Two(KeyedStack):
+    """Two gateways; `ask` goes to the one or the other."""
+
+    async def _start(self) -> None:
+        await super()._start()
+        self.urls = [self.url, await self.another_gateway()]
+
+    def clients(self, key: str) -> list[httpx.AsyncClient]:
+        return [self.with_key(key, url) for url in self.urls]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def module_stack() -> AsyncIterator[Two]:
+    async with Two(slots=256) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(module_stack: Two) -> AsyncIterator[Two]:
+    await module_stack.reset()
+    yield module_stack
+    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
+    assert not errors, errors
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    error: dict[str, Any] = response.json()["error"]
+    return error
+
+
+async def ask(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+    return await client.post("/v1/chat/completions", json=completion(**fields))
+
+
+async def test_twenty_clients_of_two_gateways_get_as_many_requests_as_the_limit_says(stack: Two) -> None:
+    limit = 150
+    made = await stack.create_key(limits={"requests_per_minute": limit})
+    clients = stack.clients(made["key"])
+    statuses: list[int] = []
+
+    async def client(number: int) -> None:
+        refused = 0
+        while refused < 3:
+            response = await ask(clients[number % 2])
+            statuses.append(response.status_code)
+            if response.status_code == 429:
+                refused += 1
+                assert statuses.count(200) >= 0.9 * limit
+
+    await asyncio.gather(*(client(number) for number in range(20)))
+    assert statuses.count(200) == limit
+    assert set(statuses) == {200, 429}
+
+
+async def test_a_refusal_is_what_openais_clients_understand(stack: Two) -> None:
+    made = await stack.create_key(limits={"requests_per_minute": 2, "tokens_per_minute": 1000})
+    one, two = stack.clients(made["key"])
+    first = await ask(one, stream=True)
+    assert first.headers["x-ratelimit-limit-requests"] == "2"
+    assert first.headers["x-ratelimit-remaining-requests"] == "1"
+    assert first.headers["x-ratelimit-limit-tokens"] == "1000"
+    assert 0 < int(first.headers["x-ratelimit-remaining-tokens"]) <= 1000
+    assert first.headers["x-ratelimit-reset-requests"] == "1m0s"
+    assert (await ask(two)).headers["x-ratelimit-remaining-requests"] == "0"
+    refused = await ask(one)
+    assert refused.status_code == 429
+    assert error_of(refused) == {
+        "message": "the limit of the API key is reached: 2 requests per minute",
+        "type": "rate_limit_error",
+        "param": None,
+        "code": "rate_limit_exceeded",
+    }
+    assert 50 <= int(refused.headers["retry-after"]) <= 60
+    assert refused.headers["x-should-retry"] == "true"
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+async def test_tokens_that_were_used_at_one_gateway_are_used_at_the_other(stack: Two) -> None:
+    made = await stack.create_key(limits={"tokens_per_minute": 100})
+    one, two = stack.clients(made["key"])
+    stack.main.answers(say(*["word "] * 120))
+    assert (await ask(one)).status_code == 200
+
+    async def refused() -> bool:
+        return (await ask(two)).status_code == 429
+
+    await until(refused, "the other gateway knows")
+    assert "tokens per minute" in error_of(await ask(two))["message"]
+
+
+async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateways_places_come_back(stack: Two) -> None:
+    limit = 6
+    made = await stack.create_key(limits={"concurrent_streams": limit})
+    clients = stack.clients(made["key"])
+    stack.main.answers(say_then_wait("one "))
+    responses: list[httpx.Response] = []
+
+    async def hold(client: httpx.AsyncClient) -> None:
+        try:
+            async with client.stream("POST", "/v1/chat/completions", json=completion(stream=True)) as response:
+                responses.append(response)
+                async for _ in response.aiter_raw():
+                    pass
+        except httpx.TransportError:
+            pass
+
+    holding = [asyncio.create_task(hold(clients[number % 2])) for number in range(20)]
+    await until(lambda: len(responses) == 20, "every client has its answer")
+    assert sorted(response.status_code for response in responses) == [200] * limit + [429] * (20 - limit)
+    assert stack.main.open_max == limit
+    other = next(process for process in stack.processes if process.name.startswith("gateway-"))
+    other.kill()
+    stack.processes.remove(other)
+    for task in holding:
+        task.cancel()
+    await asyncio.wait(holding)
+    stack.main.answers(say("Hi"))
+
+    async def all_free() -> bool:
+        """As many at the same time as the limit says, all at the gateway that is left."""
+        gate = asyncio.Event()
+
+        async def wait(call: Call) -> None:
+            await call.head()
+            await call.write(chunk("one "))
+            await gate.wait()
+            await call.write(finish() + usage())
+            await call.end()
+
+        stack.main.answers(wait)
+        asks = [asyncio.create_task(ask(clients[0])) for _ in range(limit)]
+        before = len(stack.main.calls)
+        await until(lambda: len(stack.main.calls) - before == limit or any(one.done() for one in asks), "asked")
+        gate.set()
+        return all(response.status_code == 200 for response in await asyncio.gather(*asks))
+
+    await until(all_free, "every place is free", timeout_s=20)
+    stack.urls[1] = await stack.another_gateway()
+
+
+async def test_fifty_streams_that_share_a_budget_use_it_up_and_end_with_the_reason(stack: Two) -> None:
+    await stack.reconfigure(providers=[provider("main", stack.main.base_url, prices=PRICES)], slots=256)
+
+    async def talk(call: Call) -> None:
+        await call.head()
+        for number in range(400):
+            if call.gone.is_set():
+                return
+            await call.write(chunk(f"w{number} "))
+            await asyncio.sleep(0.2)
+
+    stack.main.answers(talk)
+    made = await stack.create_key(budget={"amount": "0.02", "period": "Day"})
+    clients = stack.clients(made["key"])
+
+    async def read_all(number: int) -> tuple[str, str]:
+        async with clients[number % 2].stream(
+            "POST", "/v1/chat/completions", json=completion("0123456789", stream=True)
+        ) as response:
+            return ids_of(response), (await response.aread()).decode()
+
+    answers = await asyncio.gather(*(read_all(number) for number in range(50)))
+    assert all('"code":"budget_exhausted"' in body for _, body in answers)
+    ids = {request_id for request_id, _ in answers}
+
+    async def closed() -> list[Any]:
+        rows = [row async for row in read(stack.connection, since=0.0)]
+        return [row for row in rows if row.id in ids and row.ended is not None]
+
+    await until(lambda: _are(closed, 50), "every row is closed")
+    rows = await closed()
+    assert {row.ended for row in rows} == {"budget_exhausted"}
+    spent = sum(float(row.cost) for row in rows)
+    assert 0.95 * 0.02 <= spent <= 0.02 + 50 * 10e-6
+    heard = sum(body.count('"content":') for _, body in answers)
+    assert 0.95 * 0.02 <= heard * 10e-6 + 50 * 7e-6 <= 0.02 + 50 * 10e-6
+    refused = await ask(clients[0])
+    assert (refused.status_code, error_of(refused)["code"]) == (429, "budget_exhausted")
+    assert refused.headers["x-should-retry"] == "false"
+
+
+async def _are(rows: Any, count: int) -> bool:
+    return len(await rows()) == count

@@ -1,0 +1,199 @@
+"""One row per request: what it used, what it cost and how it ended, whoever dies."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from harness.expect import ids_of
+from harness.processes import until
+from harness.provider import chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
+from harness.stack import Stack, completion, provider
+from msgspec.structs import replace
+
+from penstock_contract.broker.usage import UsageWriter, last_checkpoint, read
+from penstock_contract.usage import GATEWAY_LOST, UsageRow
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PRICES = {"inputPerMillion": "2", "cachedInputPerMillion": "0.5", "outputPerMillion": "8"}
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
+    """Shared; what a test killed is started again before the next."""
+    await module_stack.reset()
+    await module_stack.reconfigure(providers=[provider("main", module_stack.main.base_url, prices=PRICES)])
+    yield module_stack
+    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
+    assert not errors, errors
+
+
+async def rows(stack: Stack) -> dict[str, UsageRow]:
+    """Every row by its request; a second one of the same request fails."""
+    found = [row async for row in read(stack.connection, since=0.0)]
+    assert len({row.id for row in found}) == len(found)
+    return {row.id: row for row in found}
+
+
+async def row(stack: Stack, request_id: str, timeout_s: float = 15.0) -> UsageRow:
+    """The request's last row."""
+
+    async def closed() -> UsageRow | None:
+        found = (await rows(stack)).get(request_id)
+        return found if found is not None and found.ended is not None else None
+
+    result: UsageRow = await until(closed, f"{request_id} has its last row", timeout_s=timeout_s)
+    return result
+
+
+async def test_a_whole_answer_has_one_row_with_the_providers_count_and_its_cost(stack: Stack) -> None:
+    counted = usage(1000, 50, prompt_tokens_details={"cached_tokens": 400})
+    stack.main.answers(stream(chunk("Hel"), chunk("lo"), finish(), counted))
+    response = await stack.post("/v1/chat/completions", completion())
+    found = await row(stack, ids_of(response))
+    assert (found.tokens.input, found.tokens.cached_input, found.tokens.output) == (1000, 400, 50)
+    assert not found.tokens.estimated
+    assert found.cost == "0.0018"
+    assert (found.route, found.model, found.provider, found.key) == ("default.main", "main", "main", "anonymous")
+    assert (found.attempts, found.ended) == (1, "stop")
+    assert found.first_token_s is not None
+    assert 0 < found.first_token_s <= found.duration_s < 10
+
+
+async def test_tries_that_failed_are_counted_in_the_row_of_the_one_that_served(stack: Stack) -> None:
+    stack.main.answers(status(500), status(500), say("Hi"))
+    response = await stack.post("/v1/chat/completions", completion())
+    assert (await row(stack, ids_of(response))).attempts == 3
+
+
+async def test_embeddings_have_a_row_without_output(stack: Stack) -> None:
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url, prices=PRICES)], models=[{"name": "main", "type": "Embedding"}]
+    )
+    stack.main.answers(embeddings([[1.0, 2.0]], tokens=7))
+    response = await stack.post("/v1/embeddings", {"model": "main", "input": "words"})
+    found = await row(stack, ids_of(response))
+    assert (found.tokens.input, found.tokens.output, found.cost) == (7, 0, "0.000014")
+
+
+async def test_a_client_that_leaves_leaves_a_row_with_our_own_count(stack: Stack) -> None:
+    stack.main.answers(say_then_wait("one ", "two ", "three "))
+    async with stack.stream("/v1/chat/completions", completion("0123456789", stream=True)) as reader:
+        for _ in range(3):
+            await reader.event()
+        request_id = ids_of(reader.response)
+    found = await row(stack, request_id)
+    assert found.ended == "cancelled"
+    assert found.tokens.estimated
+    assert (found.tokens.input, found.tokens.output) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(status(400), "provider_rejected"), (status(401), "provider_auth_failed")]
+)
+async def test_a_request_that_failed_has_a_row_that_says_how(stack: Stack, answer: Any, code: str) -> None:
+    stack.main.answers(answer)
+    response = await stack.post("/v1/chat/completions", completion())
+    found = await row(stack, ids_of(response))
+    assert (found.ended, found.tokens.output, found.cost, found.provider) == (code, 0, "0", "main")
+
+
+async def test_a_request_that_no_worker_took_has_a_row(stack: Stack) -> None:
+    await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5})
+    stack.workers[0].signal(signal.SIGSTOP)
+    response = await stack.post("/v1/chat/completions", completion())
+    assert response.status_code == 503
+    found = await row(stack, ids_of(response))
+    assert (found.ended, found.attempts, found.tokens.output) == ("queue_timeout", 0, 0)
+    stack.workers[0].signal(signal.SIGCONT)
+
+
+async def test_a_request_that_was_refused_has_no_row(stack: Stack) -> None:
+    before = len(await rows(stack))
+    assert (await stack.post("/v1/chat/completions", completion(temperature=9))).status_code == 400
+    assert (await stack.post("/v1/chat/completions", {**completion(), "model": "no"})).status_code == 404
+    answer = await stack.post("/v1/chat/completions", completion())
+    await row(stack, ids_of(answer))
+    assert len(await rows(stack)) == before + 1
+
+
+async def test_a_worker_killed_midway_leaves_a_row_with_what_the_gateway_counted(stack: Stack) -> None:
+    stack.main.answers(say_then_wait("one ", "two ", "three "))
+    async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
+        for _ in range(3):
+            await reader.event()
+        stack.workers[0].kill()
+        await reader.rest()
+        request_id = ids_of(reader.response)
+    found = await row(stack, request_id)
+    assert (found.ended, found.tokens.output, found.tokens.estimated) == ("worker_lost", 3, True)
+    assert found.cost == "0.000034"
+
+
+async def test_a_gateway_killed_midway_leaves_a_row_by_its_worker(stack: Stack) -> None:
+    stack.main.answers(say_then_wait("one ", "two "))
+    async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
+        for _ in range(2):
+            await reader.event()
+        request_id = ids_of(reader.response)
+        stack.gateway.kill()
+    found = await row(stack, request_id)
+    assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 2)
+    await stack.start_gateway()
+
+
+async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next_gateway(stack: Stack) -> None:
+    stack.main.answers(say_then_wait("one ", "two "))
+    async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
+        for _ in range(2):
+            await reader.event()
+        request_id = ids_of(reader.response)
+        opened = (await rows(stack))[request_id]
+        await until(lambda: _counted(stack, opened, 2), "the worker has said what it counted")
+        stack.gateway.kill()
+        stack.workers[0].kill()
+    await stack.start_gateway()
+    found = await row(stack, request_id, timeout_s=30)
+    assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 2)
+    # As a worker does that begins what was still queued, and dies before it hears that nobody wants it.
+    await UsageWriter(stack.connection).open(replace(found, ended=None))
+    await until(lambda: _open(stack), "the row is open again")
+    assert (await row(stack, request_id, timeout_s=30)).ended == GATEWAY_LOST
+
+
+async def test_a_request_that_died_in_the_queue_with_its_gateway_has_a_row(stack: Stack) -> None:
+    stack.workers[0].signal(signal.SIGSTOP)
+    ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    opened = await until(lambda: _open(stack), "the request is queued")
+    stack.gateway.kill()
+    with pytest.raises(httpx.TransportError):
+        await ask
+    stack.workers[0].kill()
+    await stack.start_gateway()
+    found = await row(stack, opened, timeout_s=30)
+    assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 0)
+
+
+async def test_a_gateway_told_to_stop_leaves_no_row_open(stack: Stack) -> None:
+    stack.main.answers(silence)
+    ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    await stack.main.called()
+    opened = await until(lambda: _open(stack), "the request has a row")
+    ask.cancel()
+    stack.gateway.terminate()
+    assert await stack.gateway.exited() == 0
+    assert (await rows(stack))[opened].ended == "cancelled"
+    await stack.start_gateway()
+
+
+async def _open(stack: Stack) -> str | None:
+    return next((found.id for found in (await rows(stack)).values() if found.ended is None), None)
+
+
+async def _counted(stack: Stack, row: UsageRow, output: int) -> bool:
+    checkpoint = await last_checkpoint(stack.connection, row)
+    return checkpoint is not None and any(one.id == row.id and one.output == output for one in checkpoint.open)

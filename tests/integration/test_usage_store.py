@@ -1,0 +1,160 @@
+"""The store of usage rows has a bound that the broker keeps, and nothing is lost by giving it one."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness.processes import until
+from harness.stack import NatsServer
+from nats.js.api import StorageType, StreamConfig
+from nats.js.client import JetStreamContext
+from nats.js.errors import APIError
+
+from penstock_contract import subjects
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.control_plane import ControlPlane
+from penstock_contract.broker.usage import UsageWriter, read
+from penstock_contract.broker.usage_store import UsageBounds, rows_stored
+from penstock_contract.errors import PenstockError
+from penstock_contract.usage import UsageRow
+
+MIB = 1024 * 1024
+SMALL = UsageBounds(rows_bytes_max=2 * MIB, rows_kept_days=30, checkpoints_bytes_max=MIB)
+
+
+@contextlib.asynccontextmanager
+async def broker(directory: Path, file_max: str = "10GB") -> AsyncIterator[Connection]:
+    """A nats-server whose disk is as large as that, and a connection to it."""
+    nats = NatsServer(directory, jetstream=f"max_file_store: {file_max},")
+    connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
+    try:
+        await nats.listening()
+        await connection.start()
+        yield connection
+    finally:
+        await connection.close()
+        await nats.process.end()
+
+
+def row(number: int, **fields: Any) -> UsageRow:
+    return UsageRow(id=f"req_{number}", key="k", route="ns.r", model="m", gateway="gw", started_at=1.0, **fields)
+
+
+async def write(connection: Connection, first: int, count: int) -> None:
+    """Rows of a kibibyte, each known to be stored."""
+    jetstream = connection.client.jetstream()
+    for number in range(first, first + count):
+        await jetstream.publish(f"penstock.usage.ns.r.gw.req_{number}", b'{"padding":"%b"}' % (b"x" * 1000))
+
+
+async def config(jetstream: JetStreamContext, stream: str) -> StreamConfig:
+    return (await jetstream.stream_info(stream)).config
+
+
+async def test_rows_checkpoints_presence_and_accounts_are_bounded_by_bytes_and_age(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        jetstream = connection.client.jetstream()
+        rows, checkpoints = await config(jetstream, subjects.USAGE), await config(jetstream, subjects.CHECKPOINTS)
+        assert (rows.max_bytes, rows.max_age) == (2 * MIB, 30 * 86_400)
+        assert checkpoints.max_bytes == MIB
+        for bucket in (subjects.GATEWAYS_BUCKET, subjects.LIMITS_BUCKET):
+            assert 0 < ((await config(jetstream, f"KV_{bucket}")).max_bytes or 0) <= 64 * MIB
+
+
+async def test_when_it_is_full_the_oldest_rows_go_and_the_newest_are_there(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        await write(connection, 0, 3000)
+        stored = await rows_stored(connection)
+        assert stored is not None
+        assert stored.bytes_max == 2 * MIB
+        assert 0.95 < stored.fill <= 1
+        jetstream = connection.client.jetstream()
+        assert await jetstream.get_last_msg(subjects.USAGE, "penstock.usage.ns.r.gw.req_2999")
+        with pytest.raises(APIError):
+            await jetstream.get_last_msg(subjects.USAGE, "penstock.usage.ns.r.gw.req_0")
+
+
+async def test_a_row_that_is_closed_takes_the_place_of_the_open_one(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        writer = UsageWriter(connection)
+        await writer.open(row(1))
+        await writer.open(row(1, ended="stop"))
+
+        async def stored() -> list[str | None]:
+            return [found.ended async for found in read(connection, since=0.0)]
+
+        async def closed() -> bool:
+            return await stored() == ["stop"]
+
+        await until(closed, "the row is closed", timeout_s=5)
+
+
+async def test_a_store_without_a_bound_gets_one_in_place_and_loses_nothing(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        jetstream = connection.client.jetstream()
+        await jetstream.add_stream(
+            name=subjects.USAGE,
+            subjects=[subjects.ALL_USAGE],
+            storage=StorageType.FILE,
+            max_msgs_per_subject=1,
+            description="somebody's own",
+        )
+        await write(connection, 0, 100)
+        await ControlPlane(connection, usage=SMALL).prepare()
+        info = await jetstream.stream_info(subjects.USAGE)
+        assert (info.config.max_bytes, info.state.messages) == (2 * MIB, 100)
+        assert info.config.description == "somebody's own"
+
+
+async def test_a_bound_is_not_lowered_below_what_is_stored(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        jetstream = connection.client.jetstream()
+        await ControlPlane(connection, usage=UsageBounds(rows_bytes_max=8 * MIB)).prepare()
+        await write(connection, 0, 3000)
+        held = (await jetstream.stream_info(subjects.USAGE)).state.bytes
+        assert held > 2 * MIB
+        for _ in range(2):
+            await ControlPlane(connection, usage=SMALL).prepare()
+            info = await jetstream.stream_info(subjects.USAGE)
+            assert (info.config.max_bytes, info.state.messages) == (held, 3000)
+
+
+async def test_a_bound_can_be_raised_and_lowered_above_what_is_stored(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        for megabytes in (2, 16, 4):
+            await ControlPlane(connection, usage=UsageBounds(rows_bytes_max=megabytes * MIB)).prepare()
+            assert (await config(connection.client.jetstream(), subjects.USAGE)).max_bytes == megabytes * MIB
+
+
+async def test_a_disk_with_less_room_than_wanted_gets_a_smaller_store_and_a_word_in_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with broker(tmp_path, "300MB") as connection:
+        await ControlPlane(connection, usage=UsageBounds(rows_bytes_max=1024 * MIB)).prepare()
+        assert (await config(connection.client.jetstream(), subjects.USAGE)).max_bytes == 128 * MIB
+        assert "broker.stream_smaller_than_wanted" in capsys.readouterr().out
+
+
+async def test_a_disk_without_room_is_an_error_that_says_for_what(tmp_path: Path) -> None:
+    async with broker(tmp_path, "128MB") as connection:
+        with pytest.raises(PenstockError, match="no room for the stream USAGE"):
+            await ControlPlane(connection).prepare()
+
+
+async def test_a_store_that_cannot_be_bounded_as_wanted_is_bounded_by_what_there_is(tmp_path: Path) -> None:
+    async with broker(tmp_path, "300MB") as connection:
+        jetstream = connection.client.jetstream()
+        await jetstream.add_stream(name=subjects.USAGE, subjects=[subjects.ALL_USAGE], storage=StorageType.FILE)
+        await write(connection, 0, 10)
+        await ControlPlane(connection, usage=UsageBounds(rows_bytes_max=1024 * MIB)).prepare()
+        info = await jetstream.stream_info(subjects.USAGE)
+        assert (info.config.max_bytes, info.state.messages) == (128 * MIB, 10)
+
+
+async def test_without_a_broker_nobody_knows_how_full_it_is() -> None:
+    assert await rows_stored(Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")) is None

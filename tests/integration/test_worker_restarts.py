@@ -1,0 +1,30 @@
+"""A worker's process dies and another one is back under its name, as in a pod whose container is restarted."""
+
+import asyncio
+
+from harness.expect import stream_error_of
+from harness.processes import until
+from harness.provider import say, say_then_wait
+from harness.stack import Stack, completion, texts_of
+
+NAME = {"PENSTOCK_WORKER_NAME": "worker-in-a-pod"}
+
+
+async def test_a_worker_that_is_back_before_it_was_missed_has_lost_its_streams_and_they_end() -> None:
+    async with Stack(workers=0) as stack:
+        worker = await stack.start_worker(**NAME)
+        stack.main.answers(say_then_wait("Hel"))
+        async with stack.stream("/v1/chat/completions", completion(stream=True)) as stream:
+            await stream.event()
+            await until(lambda: _acked(stack), "the request is not given to another worker any more")
+            worker.kill()
+            await stack.start_worker(**NAME)
+            async with asyncio.timeout(5):
+                body = await stream.rest()
+        stream_error_of(stream.response, body, "worker_lost")
+        stack.main.answers(say("Hello"))
+        assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
+
+
+async def _acked(stack: Stack) -> bool:
+    return await stack.queued() == 0

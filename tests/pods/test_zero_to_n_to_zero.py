@@ -1,0 +1,177 @@
+"""Nothing runs, a hundred ask at once, all are served exactly once by workers that one decision called; then nothing.
+
+Who waits hears a heartbeat, and is told why if no worker can come. The times from the first request to the first pod
+and to the first token are printed.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from harness.kubernetes.api import DEPLOYMENTS, EVENTS, PODS, ROUTES, Api, Manifest
+from harness.kubernetes.model_routes import condition
+from harness.kubernetes.node.cluster import RealCluster
+from harness.kubernetes.node.installation import Installation
+from harness.kubernetes.readiness import is_ready
+from harness.processes import until
+from harness.streams.simulated_route import simulated_route
+from harness.streams.story import NOTE
+from harness.streams.usage_rows import usage_rows
+from harness.streams.waiting import Heard, wait_for
+
+from penstock_contract.usage import UsageRow
+from penstock_worker.providers.simulated import token
+
+REQUESTS = 100
+SLOTS = 25
+TOKENS = 20
+HEARTBEATS = {"PENSTOCK_COMMIT_AFTER_S": "0.1", "PENSTOCK_PING_AFTER_S": "0.1"}
+"""By default both are so long that a worker is there before."""
+ZERO_S = 60.0
+UNBOUNDED = httpx.Limits(max_connections=None)
+
+Make = Callable[[Manifest], Awaitable[Manifest]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def impatient(cluster: RealCluster, installed: Installation) -> AsyncIterator[None]:
+    """Gateways that do not keep who waits waiting for a word."""
+    env = [{"name": name, "value": value} for name, value in HEARTBEATS.items()]
+    await installed.install("--reuse-values", gateway={"env": env})
+    async with cluster.api() as api:
+        # For a moment the Service's address may still lead to those that go, and they are patient.
+        await api.until_all(
+            PODS.at(installed.namespace),
+            lambda pods: all(map(is_ready, pods)),
+            "the old gateways are gone",
+            timeout_s=ZERO_S,
+            labelSelector="app.kubernetes.io/component=gateway",
+        )
+    yield
+    await installed.helm("rollback", installed.name, "--wait", namespace=installed.namespace)
+
+
+def from_zero(name: str, **spec: Any) -> Manifest:
+    windows = {"stableWindowSeconds": 5, "panicWindowSeconds": 1, "scaleToZeroAfterSeconds": 5}
+    scaling = {"minReplicas": 0, "maxReplicas": 10, "concurrencyPerReplica": SLOTS, **windows}
+    return simulated_route(name, per_second=20, tokens=TOKENS, scaling=scaling, **spec)
+
+
+class Observer:
+    """Of a route's Deployment and pods, as they change; `first_pod_at` and `first_ready_at` by the monotonic clock."""
+
+    def __init__(self, api: Api, namespace: str, name: str) -> None:
+        self._api = api
+        self._namespace, self._name = namespace, name
+        self.first_pod_at = self.first_ready_at = 0.0
+        self.numbers: list[int] = []
+        self._watching = [asyncio.create_task(self._watch_pods()), asyncio.create_task(self._watch_number())]
+
+    async def close(self) -> None:
+        for task in self._watching:
+            task.cancel()
+        await asyncio.wait(self._watching)
+
+    async def _watch_pods(self) -> None:
+        selector = f"penstock.dev/route={self._name}"
+        async for pods in self._api.follow(PODS.at(self._namespace), labelSelector=selector):
+            if pods and not self.first_pod_at:
+                self.first_pod_at = time.monotonic()
+            if not self.first_ready_at and any(map(is_ready, pods)):
+                self.first_ready_at = time.monotonic()
+
+    async def _watch_number(self) -> None:
+        selector = f"metadata.name={self._name}-worker"
+        async for deployments in self._api.follow(DEPLOYMENTS.at(self._namespace), fieldSelector=selector):
+            for deployment in deployments:
+                if self.numbers[-1:] != [replicas := deployment["spec"]["replicas"]]:
+                    self.numbers.append(replicas)
+
+
+def assert_served(heard: list[Heard]) -> None:
+    assert not [one.error for one in heard if one.error]
+    assert all(one.whole for one in heard)
+    assert {one.text for one in heard} == {"".join(map(token, range(TOKENS)))}
+    assert min(one.pings for one in heard) > 0, "who waits hears a heartbeat"
+
+
+async def served_once(release: Installation, name: str) -> None:
+    """By the books: a row for each request, and no work was done twice."""
+    rows: list[UsageRow] = []
+
+    async def closed() -> bool:
+        rows[:] = [row for row in await usage_rows(release) if row.model == name]
+        return len(rows) >= REQUESTS and all(row.ended for row in rows)
+
+    await until(closed, "the books are closed")
+    assert len({row.id for row in rows}) == len(rows) == REQUESTS
+    assert {(row.ended, row.attempts, row.tokens.output) for row in rows} == {("stop", 1, TOKENS)}
+
+
+async def test_a_hundred_requests_wake_a_route_are_each_served_once_and_it_sleeps_again(
+    release: Installation, api: Api, route: Make, record_property: Callable[[str, object], None]
+) -> None:
+    name, namespace = "hundred", release.namespace
+    await route(from_zero(name))
+    observer = Observer(api, namespace, name)
+    try:
+        await until(lambda: observer.numbers, "the Deployment is there")
+        assert observer.numbers == [0]
+        assert not await release.workers(api, name)
+
+        began = time.monotonic()
+        async with await release.client(limits=UNBOUNDED) as client:
+            heard = await asyncio.gather(*(wait_for(client, name) for _ in range(REQUESTS)))
+        assert_served(heard)
+        await served_once(release, name)
+
+        await api.until_all(
+            PODS.at(namespace),
+            lambda pods: not pods,
+            "no pod is left",
+            timeout_s=ZERO_S,
+            labelSelector=f"penstock.dev/route={name}",
+        )
+    finally:
+        await observer.close()
+    asleep, up, *down = observer.numbers
+    assert (asleep, up) == (0, REQUESTS // SLOTS), "one decision, of what the backlog needs"
+    # Those that are drained first go first.
+    assert down == sorted(down, reverse=True), observer.numbers
+    assert down[0] < up
+    assert down[-1] == 0
+    told = [event for event in await api.list(EVENTS.at(namespace)) if event["involvedObject"].get("name") == name]
+    assert [event["reason"] for event in told if event["reason"] in {"FromZero", "DemandRose", "Panic"}] == ["FromZero"]
+
+    tokens_at = [one.first_token_at for one in heard if one.first_token_at is not None]
+    moments = {
+        "first pod": observer.first_pod_at,
+        "it is ready": observer.first_ready_at,
+        "first token": min(tokens_at),
+        f"first token of the last of {REQUESTS}": max(tokens_at),
+    }
+    record_property(NOTE, " → ".join(["publish", *(f"{what} {at - began:.2f} s" for what, at in moments.items())]))
+
+
+async def test_who_waits_for_workers_whose_image_cannot_be_pulled_hears_heartbeats_and_is_told_so(
+    release: Installation, api: Api
+) -> None:
+    name = "unpullable"
+    manifest = from_zero(name, worker={"image": "localhost/nobody-made-this:1"}, limits={"queueTimeoutSeconds": 8})
+    path = ROUTES.at(release.namespace, name)
+    await api.create(ROUTES.at(release.namespace), manifest)
+    try:
+        await api.until(path, lambda one: condition(one, "Serving").startswith("True"), "it is served", timeout_s=30)
+        async with await release.client() as client:
+            heard = await wait_for(client, name)
+    finally:
+        await api.delete(path)
+        await api.gone(path)
+    assert heard.pings > 0
+    assert heard.error is not None
+    assert heard.error["code"] == "queue_timeout"
+    assert heard.error["message"].startswith("no worker took the request within 8 s: "), heard.error
+    assert "image of its workers cannot be pulled" in heard.error["message"]

@@ -1,0 +1,70 @@
+"""Where a command finds the admin API: what it is told, else the one `penstock dev` of this user."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock_client.admin import NoAdmin, address
+from penstock_client.keys import duration, parser
+from penstock_contract.laptop import LOCK_FILE, RUN_PREFIX, AdminAddress, leave
+
+
+@contextlib.contextmanager
+def run(parent: Path, name: str) -> Iterator[AdminAddress]:
+    """A `penstock dev` that is alive."""
+    directory = parent / f"{RUN_PREFIX}{name}"
+    directory.mkdir()
+    made = AdminAddress(f"http://127.0.0.1:{name}", f"token-{name}")
+    leave(directory, made)
+    with (directory / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield made
+
+
+def test_a_token_wins_over_what_runs_here(tmp_path: Path) -> None:
+    with run(tmp_path, "1"):
+        told = {"PENSTOCK_ADMIN_TOKEN": "t", "PENSTOCK_ADMIN_URL": "http://gateway:8081/"}
+        assert address(told, parent=tmp_path) == AdminAddress("http://gateway:8081", "t")
+        assert address(told, "http://other", tmp_path) == AdminAddress("http://other", "t")
+        assert address({"PENSTOCK_ADMIN_TOKEN": "t"}, parent=tmp_path).url == "http://127.0.0.1:8081"
+
+
+def test_the_one_that_runs_here_needs_no_word(tmp_path: Path) -> None:
+    with run(tmp_path, "1") as made:
+        assert address({}, parent=tmp_path) == made
+
+
+def test_of_several_one_must_be_named(tmp_path: Path) -> None:
+    with run(tmp_path, "1"), run(tmp_path, "2") as second:
+        with pytest.raises(NoAdmin, match="--url"):
+            address({}, parent=tmp_path)
+        assert address({}, second.url, tmp_path) == second
+
+
+def test_a_token_of_a_laptop_is_not_sent_elsewhere(tmp_path: Path) -> None:
+    with run(tmp_path, "1"), pytest.raises(NoAdmin):
+        address({}, "http://elsewhere:8081", tmp_path)
+
+
+def test_nobody_to_ask_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NoAdmin, match="PENSTOCK_ADMIN_TOKEN"):
+        address({}, parent=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("2m", 120), ("12h", 43_200), ("30d", 2_592_000), ("1w", 604_800)]
+)
+def test_durations_are_written_short(text: str, seconds: int) -> None:
+    assert duration(text) == seconds
+
+
+def test_every_command_is_there() -> None:
+    for arguments in (
+        ["create", "x"],
+        ["list"],
+        *([name, "key_0123456789abcdef"] for name in ("show", "revoke", "rotate")),
+    ):
+        assert callable(parser().parse_args(arguments).run)

@@ -1,0 +1,49 @@
+"""Whose queue JetStream says was deleted."""
+
+from collections.abc import Callable
+
+import pytest
+
+from penstock_contract.broker import advisories
+
+STREAM = "$JS.EVENT.ADVISORY.STREAM.DELETED"
+CONSUMER = "$JS.EVENT.ADVISORY.CONSUMER.DELETED"
+
+
+class FakeConnection:
+    def __init__(self) -> None:
+        self.listeners: dict[str, Callable[[str, bytes], None]] = {}
+
+    def listen(self, subject: str, callback: Callable[[str, bytes], None]) -> None:
+        self.listeners[subject] = callback
+
+
+def heard(subject: str) -> list[tuple[str, str] | str]:
+    """What one advisory calls, of the listeners whose filter fits."""
+    found: list[tuple[str, str] | str] = []
+    connection = FakeConnection()
+    advisories.listen(connection, queue_deleted=found.append, catalogue_deleted=lambda: found.append("catalogue"))
+    for filter_, callback in connection.listeners.items():
+        tokens, wanted = subject.split("."), filter_.split(".")
+        if len(tokens) == len(wanted) and all(want in {"*", token} for want, token in zip(wanted, tokens, strict=True)):
+            callback(subject, b"{}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (f"{STREAM}.REQUESTS_team-a_main", [("team-a", "main")]),
+        (f"{CONSUMER}.REQUESTS_team-a_main.workers", [("team-a", "main")]),
+        (f"{STREAM}.KV_routes", ["catalogue"]),
+        # Every watch of the catalogue is a consumer too, and goes when whoever watched does.
+        (f"{CONSUMER}.KV_routes.abc", []),
+        (f"{CONSUMER}.REQUESTS_team-a_main.somebody-elses", []),
+        (f"{STREAM}.KV_keys", []),
+        (f"{STREAM}.REQUESTS_of_somebody_else", []),
+    ],
+)
+def test_a_queue_a_consumer_and_the_catalogue_are_told_apart_from_what_is_not_ours(
+    subject: str, expected: list[tuple[str, str] | str]
+) -> None:
+    assert heard(subject) == expected

@@ -1,0 +1,28 @@
+"""The command `penstock` where no process is started."""
+
+import sys
+
+import pytest
+
+from penstock_contract import command
+
+
+@pytest.mark.parametrize("name", ["gateway", "operator", "worker"])
+def test_a_command_without_arguments_helps_instead_of_starting(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["penstock", name, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 0
+    assert f"usage: penstock {name}" in capsys.readouterr().out
+
+
+def test_an_argument_that_would_be_ignored_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["penstock", "worker", "--port", "9000"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert "takes no arguments" in capsys.readouterr().err

@@ -1,0 +1,131 @@
+"""The CustomResourceDefinition is what the Structs and the rules give, in the dialect that Kubernetes takes."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import yaml
+from msgspec import Meta, Struct, json
+
+from penstock_contract.crd.__main__ import CUT, END, text
+from penstock_contract.crd.resource import definition
+from penstock_contract.crd.schema import structural
+from penstock_contract.route import LimitsSpec, ModelRouteSpec, RoutingSpec, ScalingSpec
+from penstock_contract.route_worker import WorkerSpec
+from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES, _with_defaults
+
+FILE = Path(__file__).parents[3] / "charts" / "penstock" / "files" / "crd.yaml"
+# What a chart's template does with crds.allowLocalAddresses, in Go's regular expressions as in Python's.
+CUT_OUT = rf"(?s) *{re.escape(CUT)}.*?{re.escape(END)}\n"
+
+Node = dict[str, Any]
+
+
+def schema() -> Node:
+    (version,) = definition()["spec"]["versions"]
+    whole: Node = version["schema"]["openAPIV3Schema"]
+    return whole
+
+
+def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    """Every place of the schema, with its path."""
+    yield path, node
+    for name, inner in node.get("properties", {}).items():
+        yield from nodes(inner, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if key in node:
+            yield from nodes(node[key], f"{path}[]")
+
+
+PLACES = dict(nodes(schema()))
+FIELDS = {path: node for path, node in PLACES.items() if path and path != ".metadata" and not path.endswith("]")}
+
+
+def test_the_file_of_the_chart_is_what_the_structs_give() -> None:
+    assert FILE.read_text("utf-8") == text(), "make crd writes it anew"
+
+
+def test_the_file_holds_the_definition() -> None:
+    assert yaml.safe_load(text()) == definition()
+
+
+def test_without_local_addresses_rule_nothing_else_is_missing() -> None:
+    cut = yaml.safe_load(re.sub(CUT_OUT, "", text()))
+
+    rules = cut["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["providers"][
+        "items"
+    ]["x-kubernetes-validations"]
+    assert LOCAL_ADDRESS.message not in {rule["message"] for rule in rules}
+    rules.append({"rule": LOCAL_ADDRESS.cel, "message": LOCAL_ADDRESS.message})
+    assert cut == definition()
+
+
+def test_every_rule_is_carried_once_where_its_self_is() -> None:
+    carried = {
+        path: [(rule["rule"], rule["message"]) for rule in node["x-kubernetes-validations"]]
+        for path, node in PLACES.items()
+        if "x-kubernetes-validations" in node
+    }
+    assert carried == {
+        "": [(NAME.cel, NAME.message)],
+        ".spec": [(rule.cel, rule.message) for rule in RULES if rule.scope == "spec"],
+        ".spec.providers[]": [(rule.cel, rule.message) for rule in (*RULES, LOCAL_ADDRESS) if rule.scope == "provider"],
+    }
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_is_described_in_a_sentence(path: str) -> None:
+    assert re.search(r"^(?!\s)[^\n]*[^\s.]\.?$", FIELDS[path]["description"])
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_every_place_has_one_type(path: str) -> None:
+    node = PLACES[path]
+    assert ("type" in node) != ("x-kubernetes-int-or-string" in node)
+    assert not node.keys() & {"$ref", "anyOf", "oneOf", "title"}
+
+
+@pytest.mark.parametrize("path", [path for path, node in PLACES.items() if node.get("type") == "array"])
+def test_a_list_is_bounded_and_merges_by_what_tells_its_entries_apart(path: str) -> None:
+    node = PLACES[path]
+    assert node["maxItems"] >= 1
+    properties = node["items"].get("properties", {})
+    keys = [key for key in ("name", "type") if key in properties][:1]
+    assert node.get("x-kubernetes-list-map-keys", []) == keys
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [("routing", RoutingSpec), ("limits", LimitsSpec), ("scaling", ScalingSpec), ("worker", WorkerSpec)],
+)
+def test_the_default_of_an_object_is_written_out_in_full(part: str, kind: type[Struct]) -> None:
+    assert PLACES[f".spec.{part}"]["default"] == _with_defaults(kind())
+
+
+def test_what_is_required_of_a_route_is_required_of_its_struct() -> None:
+    (_, components) = json.schema_components([ModelRouteSpec])
+    assert PLACES[".spec"]["required"] == components["ModelRouteSpec"]["required"]
+    assert "required" not in PLACES[".spec.scaling"]
+
+
+def test_a_bound_that_is_itself_outside_is_told_in_the_dialect_of_kubernetes() -> None:
+    class Above(Struct):
+        pace: Annotated[float, Meta(gt=0, le=9)] = 1.0
+
+    assert structural(Above)["properties"]["pace"] == {
+        "type": "number",
+        "minimum": 0,
+        "exclusiveMinimum": True,
+        "maximum": 9,
+        "default": 1,
+    }
+
+
+def test_a_choice_that_no_structural_schema_can_express_is_refused() -> None:
+    class Choice(Struct):
+        value: int | list[str]
+
+    with pytest.raises(NotImplementedError, match="a choice of types"):
+        structural(Choice)

@@ -1,0 +1,132 @@
+"""What a key is: its secret, its hash, how long it holds and what it may use."""
+
+import hashlib
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from penstock_contract import subjects
+from penstock_contract.exposure import keys_required, loopback
+from penstock_contract.keys import (
+    KEY_LENGTH,
+    KeyRecord,
+    KeySpec,
+    KeyView,
+    hash_of,
+    hint_of,
+    id_for,
+    is_id,
+    new_id,
+    new_secret,
+)
+
+RECORD = KeyRecord(
+    id="key_0123456789abcdef", hash="0" * 64, hint="abcd", spec=KeySpec(name="Ada"), created_at=100, expires_at=200
+)
+
+
+def test_a_secret_has_more_than_256_random_bits_and_one_length() -> None:
+    made = {new_secret() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch(r"sk-penstock-[A-Za-z0-9]{44}", secret) for secret in made)
+    assert all(len(secret) == KEY_LENGTH for secret in made)
+    assert 62**44 > 2**256
+
+
+def test_a_hash_is_the_sha256_of_the_whole_key_in_hexadecimal() -> None:
+    assert hash_of("sk-penstock-x") == hashlib.sha256(b"sk-penstock-x").hexdigest()
+
+
+@given(st.text())
+def test_whatever_is_typed_its_hash_can_be_a_key_of_the_store(typed: str) -> None:
+    try:
+        typed.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return  # no header and no variable can hold it
+    assert re.fullmatch(r"[0-9a-f]{64}", hash_of(typed))
+
+
+def test_a_hint_is_the_last_four_characters() -> None:
+    assert hint_of("sk-penstock-abcdefgh") == "efgh"
+
+
+def test_an_id_made_for_a_secret_is_always_the_same() -> None:
+    assert is_id(id_for("sk-penstock-x"))
+    assert id_for("sk-penstock-x") == id_for("sk-penstock-x") != id_for("sk-penstock-y")
+
+
+def test_an_id_can_be_a_subjects_token() -> None:
+    made = new_id()
+    assert is_id(made)
+    assert subjects.request("ns", "route", made).endswith(made)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "key_", "key_0123456789abcde", "key_0123456789abcdef\n", "key_0123456789abcde.", "*"]
+)
+def test_what_is_no_id(text: str) -> None:
+    assert not is_id(text)
+
+
+def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
+    assert RECORD.valid(199.9)
+    assert not RECORD.valid(200)
+    assert replace(RECORD, expires_at=None).valid(1e12)
+    assert not replace(RECORD, revoked_at=150).valid(150)
+    assert [KeyView.of(record, 150).state for record in (RECORD, replace(RECORD, revoked_at=1))] == [
+        "active",
+        "revoked",
+    ]
+    assert KeyView.of(RECORD, 201).state == "expired"
+
+
+def test_a_view_tells_neither_the_hash_nor_the_secret() -> None:
+    shown = msgspec.json.encode(KeyView.of(RECORD, 150))
+    assert b"0" * 64 not in shown
+    assert b'"key"' not in shown
+    assert b'"key":"sk"' in msgspec.json.encode(KeyView.of(RECORD, 150, secret="sk"))
+
+
+@pytest.mark.parametrize(
+    ("routes", "models", "allowed"),
+    [
+        ([], [], True),
+        (["ns.main"], [], True),
+        (["ns.*"], [], True),
+        (["*"], ["*"], True),
+        (["ns.mai"], [], False),
+        (["ns.main2"], [], False),
+        (["other.*"], [], False),
+        ([], ["gpt"], True),
+        ([], ["fast"], True),
+        ([], ["gp*"], True),
+        ([], ["gp"], False),
+        ([], ["GPT"], False),
+        (["other.main", "ns.main"], ["nothing", "fast"], True),
+        (["ns.main"], ["nothing"], False),
+        (["nothing"], ["gpt"], False),
+    ],
+)
+def test_what_a_key_may_use(routes: list[str], models: list[str], allowed: bool) -> None:
+    record = replace(RECORD, spec=KeySpec(name="x", routes=routes, models=models))
+    assert record.may_use("ns.main", ("fast", "gpt")) is allowed
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_on_this_machine_only_no_key_is_needed_unless_it_is_wanted(host: str) -> None:
+    assert loopback(host)
+    assert not keys_required(host, None)
+    assert keys_required(host, "required")
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.168.1.2", "", "example.com", "localhost.example.com", "127.0.0.1 "]
+)
+def test_where_others_reach_it_keys_are_required_unless_they_are_switched_off(host: str) -> None:
+    assert not loopback(host)
+    assert keys_required(host, None)
+    assert not keys_required(host, "off")

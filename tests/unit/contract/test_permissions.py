@@ -1,0 +1,134 @@
+"""What each role may do on the broker, as the broker would decide it."""
+
+import pytest
+
+from penstock_contract import permissions, subjects
+from penstock_contract.permissions import FIXED_STREAMS, Permissions
+
+WORKER = permissions.worker("team", "chat")
+ROLES = {"gateway": permissions.gateway(), "operator": permissions.operator(), "worker": WORKER}
+KEYS = subjects.bucket_stream(subjects.KEYS_BUCKET)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """NATS' rule: `*` is one token, `>` is one or more at the end."""
+    wanted, given = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted.pop()
+        return len(given) > len(wanted) and all(a in {"*", b} for a, b in zip(wanted, given, strict=False))
+    return len(wanted) == len(given) and all(a in {"*", b} for a, b in zip(wanted, given, strict=True))
+
+
+def may_publish(role: Permissions, subject: str) -> bool:
+    denied = any(matches(pattern, subject) for pattern in role.never_publish)
+    return not denied and any(matches(pattern, subject) for pattern in role.publish)
+
+
+def may_hear(role: Permissions, subject: str) -> bool:
+    return any(matches(pattern, subject) for pattern in role.subscribe)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_may_do_everything(role: str) -> None:
+    allowed = ROLES[role]
+    for pattern in (*allowed.publish, *allowed.subscribe):
+        assert not pattern.startswith((">", "*")), pattern
+        assert pattern not in {"$JS.API.>", "$JS.>", "$KV.>", "_INBOX.>", "penstock.>"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "allowed"),
+    [
+        (subjects.reply("gw-1", "team", "chat"), True),
+        (subjects.reply("gw-1", "team", "other"), False),
+        (subjects.reply("gw-1", "other", "chat"), False),
+        (subjects.worker_heartbeat("team", "chat", "w"), True),
+        (subjects.worker_heartbeat("team", "other", "w"), False),
+        (subjects.usage("team", "chat", "gw-1", "req"), True),
+        (subjects.usage("team", "other", "gw-1", "req"), False),
+        (subjects.checkpoint("team", "chat", "w"), True),
+        (subjects.checkpoint("team", "other", "w"), False),
+        (subjects.request("team", "chat", "tenant"), False),
+        (subjects.control("team", "chat", "w"), False),
+        (subjects.activation("team", "chat"), False),
+        (subjects.gateway_heartbeat("gw-1"), False),
+        ("$JS.API.CONSUMER.MSG.NEXT.REQUESTS_team_chat.workers", True),
+        ("$JS.API.CONSUMER.MSG.NEXT.REQUESTS_team_other.workers", False),
+        ("$JS.ACK.REQUESTS_team_chat.workers.1.2.3.4.5", True),
+        ("$JS.ACK.REQUESTS_team_other.workers.1.2.3.4.5", False),
+        ("$JS.API.CONSUMER.CREATE.REQUESTS_team_chat", False),
+        ("$JS.API.STREAM.MSG.GET.REQUESTS_team_chat", False),
+        ("$JS.API.CONSUMER.CREATE.KV_routes", True),
+        ("$KV.routes.team.chat", False),
+        (f"$JS.API.CONSUMER.CREATE.{KEYS}", False),
+        (f"$JS.API.STREAM.MSG.GET.{KEYS}", False),
+        (f"$JS.API.DIRECT.GET.{KEYS}.$KV.keys.a.b", False),
+        (f"$JS.API.STREAM.INFO.{KEYS}", False),
+        ("$KV.keys.a.b", False),
+        ("$KV.limits.key.a", False),
+    ],
+)
+def test_a_worker_speaks_for_its_own_route_and_reads_its_own_queue(subject: str, allowed: bool) -> None:
+    assert may_publish(WORKER, subject) is allowed
+
+
+@pytest.mark.parametrize(
+    ("subject", "allowed"),
+    [
+        (subjects.control_all("team", "chat"), True),
+        (subjects.control("team", "chat", "w"), True),
+        (subjects.control("team", "other", "w"), False),
+        (subjects.gateway_heartbeat("gw-1"), True),
+        (subjects.reply("gw-1", "team", "chat"), False),
+        (subjects.request("team", "chat", "tenant"), False),
+        (subjects.usage("team", "chat", "gw-1", "req"), False),
+        (f"{subjects.worker_inbox('team', 'chat')}.x", True),
+        (f"{subjects.worker_inbox('team', 'other')}.x", False),
+        (f"{subjects.GATEWAY_INBOX}.x", False),
+        (f"{subjects.OPERATOR_INBOX}.x", False),
+        ("_INBOX.x", False),
+        ("$KV.keys.a.b", False),
+    ],
+)
+def test_a_worker_hears_what_is_said_to_its_route(subject: str, allowed: bool) -> None:
+    assert may_hear(WORKER, subject) is allowed
+
+
+def test_routes_whose_names_begin_alike_are_strangers() -> None:
+    first, second = permissions.worker("a", "b-c"), permissions.worker("a-b", "c")
+    for pattern in set(first.publish) & set(second.publish):
+        assert subjects.CATALOGUE_BUCKET in pattern
+    assert set(first.subscribe) & set(second.subscribe) == {subjects.ALL_GATEWAY_HEARTBEATS}
+
+
+@pytest.mark.parametrize("role", ["gateway", "worker"])
+@pytest.mark.parametrize("stream", [*FIXED_STREAMS, "REQUESTS_team_chat"])
+@pytest.mark.parametrize("verb", ["CREATE", "UPDATE", "DELETE", "PURGE"])
+def test_only_the_operator_makes_or_deletes_a_stream(role: str, stream: str, verb: str) -> None:
+    assert not may_publish(ROLES[role], f"$JS.API.STREAM.{verb}.{stream}")
+
+
+@pytest.mark.parametrize("stream", FIXED_STREAMS)
+def test_the_operator_deletes_queues_and_nothing_that_must_last(stream: str) -> None:
+    operator = ROLES["operator"]
+    assert may_publish(operator, f"$JS.API.STREAM.CREATE.{stream}")
+    assert may_publish(operator, "$JS.API.STREAM.DELETE.REQUESTS_team_chat")
+    assert not may_publish(operator, f"$JS.API.STREAM.DELETE.{stream}")
+    assert not may_publish(operator, f"$JS.API.STREAM.PURGE.{stream}")
+    assert not may_publish(operator, f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.workers")
+
+
+@pytest.mark.parametrize("stream", FIXED_STREAMS)
+def test_a_gateway_takes_requests_back_and_no_row(stream: str) -> None:
+    gateway = ROLES["gateway"]
+    assert may_publish(gateway, "$JS.API.STREAM.MSG.DELETE.REQUESTS_team_chat")
+    assert not may_publish(gateway, f"$JS.API.STREAM.MSG.DELETE.{stream}")
+
+
+def test_a_gateway_does_not_pull_requests_nor_speak_as_a_worker() -> None:
+    gateway = ROLES["gateway"]
+    assert may_publish(gateway, subjects.request("team", "chat", "tenant"))
+    assert not may_publish(gateway, "$JS.API.CONSUMER.MSG.NEXT.REQUESTS_team_chat.workers")
+    assert not may_publish(gateway, subjects.reply("gw-1", "team", "chat"))
+    assert not may_publish(gateway, "$KV.routes.team.chat")
+    assert not may_hear(gateway, subjects.request("team", "chat", "tenant"))

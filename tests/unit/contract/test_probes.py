@@ -1,0 +1,89 @@
+"""A kubelet's questions, over real HTTP on loopback."""
+
+import asyncio
+import signal
+import socket
+
+import httpx
+import pytest
+
+from penstock_contract.probes import Probes
+
+
+class Subject:
+    """A process that is being asked."""
+
+    def __init__(self) -> None:
+        self.dead: str | None = None
+        self.not_ready: str | None = None
+
+    def probes(self, port: int = 0) -> Probes:
+        return Probes(
+            "127.0.0.1",
+            port,
+            live=lambda: self.dead,
+            ready=lambda: self.not_ready,
+            metrics=lambda: (b"up 1\n", "text/plain; version=0.0.4"),
+        )
+
+
+async def test_a_process_that_is_well_is_alive_and_ready_and_shows_its_metrics() -> None:
+    probes = Subject().probes()
+    await probes.start()
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{probes.port}", trust_env=False) as client:
+            for path in ("/livez", "/readyz"):
+                answer = await client.get(path)
+                assert (answer.status_code, answer.text) == (200, "ok\n")
+            metrics = await client.get("/metrics")
+            assert (metrics.status_code, metrics.text) == (200, "up 1\n")
+            assert metrics.headers["content-type"] == "text/plain; version=0.0.4"
+            head = await client.head("/readyz")
+            assert (head.status_code, head.content) == (200, b"")
+            assert (await client.get("/")).status_code == 404
+            assert (await client.post("/readyz")).status_code == 405
+    finally:
+        await probes.close()
+
+
+async def test_each_check_answers_for_itself_with_its_reason() -> None:
+    subject = Subject()
+    probes = subject.probes()
+    subject.not_ready = "draining"
+    assert probes.answer("/readyz") == (503, b"draining\n", "text/plain; charset=utf-8")
+    assert probes.answer("/livez")[0] == 200
+    subject.not_ready, subject.dead = None, "the watch is silent"
+    assert probes.answer("/readyz")[0] == 200
+    assert probes.answer("/livez") == (503, b"the watch is silent\n", "text/plain; charset=utf-8")
+
+
+def test_a_process_that_counts_nothing_has_no_metrics_page() -> None:
+    probes = Probes("127.0.0.1", 0, live=lambda: None, ready=lambda: None)
+    assert probes.answer("/metrics")[0] == 404
+
+
+async def test_the_processes_signals_stay_its_own() -> None:
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    probes = Subject().probes()
+    await probes.start()
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{probes.port}", trust_env=False) as client:
+            await client.get("/livez")
+            signal.raise_signal(signal.SIGTERM)
+            async with asyncio.timeout(5):
+                await asked.wait()
+            assert (await client.get("/livez")).status_code == 200
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        await probes.close()
+
+
+async def test_a_port_that_is_taken_is_an_error_of_ours_and_not_the_processes_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        await Subject().probes(taken.getsockname()[1]).start()
+
+
+async def test_probes_that_were_never_started_can_be_closed() -> None:
+    await Subject().probes().close()

@@ -1,0 +1,68 @@
+"""A bucket is read to its end, whatever nats-py says of the end."""
+
+import pytest
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.api import StreamInfo
+from nats.js.kv import KeyValue
+
+from penstock_contract.broker import snapshot
+
+
+def entry(key: str, left: int, operation: str | None = None) -> KeyValue.Entry:
+    return KeyValue.Entry("b", key, b"v", revision=1, delta=left, created=None, operation=operation)
+
+
+class FakeBucket:
+    """As nats-py's; says how much is stored."""
+
+    def __init__(self, stored: int) -> None:
+        self._stored = stored
+
+    async def status(self) -> KeyValue.BucketStatus:
+        info = StreamInfo.from_response(
+            {
+                "config": {"name": "KV_b"},
+                "state": {
+                    "messages": self._stored,
+                    "bytes": 0,
+                    "first_seq": 0,
+                    "last_seq": 0,
+                    "consumer_count": 0,
+                    "deleted": [],
+                },
+                "created": "2026-11-22T00:00:00Z",
+            }
+        )
+        return KeyValue.BucketStatus(stream_info=info, bucket="b")
+
+
+class FakeWatcher:
+    """As nats-py's; None is its mark of the end."""
+
+    def __init__(self, *updates: KeyValue.Entry | None) -> None:
+        self._updates = list(updates)
+
+    async def updates(self, timeout: float) -> KeyValue.Entry | None:  # noqa: ASYNC109 - nats-py's
+        del timeout
+        if not self._updates:
+            raise NatsTimeoutError
+        return self._updates.pop(0)
+
+
+async def test_an_empty_bucket_ends_with_the_mark() -> None:
+    assert await snapshot.read_to_end(FakeBucket(0), FakeWatcher(None), 1) == []
+
+
+async def test_a_mark_ahead_of_what_was_delivered_and_not_yet_read_is_not_believed() -> None:
+    first, last = entry("a", 1), entry("b", 0)
+    assert await snapshot.read_to_end(FakeBucket(2), FakeWatcher(None, first, last, None), 1) == [first, last]
+
+
+async def test_what_comes_after_the_end_is_left_to_the_watch() -> None:
+    watcher = FakeWatcher(entry("a", 0), None, entry("b", 0))
+    assert [one.key for one in await snapshot.read_to_end(FakeBucket(1), watcher, 1)] == ["a"]
+
+
+async def test_a_bucket_whose_entries_do_not_come_is_no_empty_one() -> None:
+    with pytest.raises(TimeoutError):
+        await snapshot.read_to_end(FakeBucket(2), FakeWatcher(None), 1)

@@ -1,0 +1,93 @@
+"""Our own count of tokens, where the provider's does not come, and sums of rows."""
+
+import pytest
+
+from penstock_contract.messages import FunctionCall, ImagePart, ImageUrl, Message, TextPart, ToolCall
+from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
+from penstock_contract.usage import TOKENS_PER_IMAGE, Tokens, UsageRow, estimated_input, estimated_output
+from penstock_contract.usage_report import Adding, Grouping
+
+CHAT = ChatOperation(messages=[Message(role="user", content="hi")])
+DATA_URL = "data:image/png;base64," + "A" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("operation", "tokens"),
+    [
+        (ChatOperation(messages=[Message(role="user", content="12345678")]), 4 + 2),
+        (ChatOperation(messages=[Message(role="user", content="123456789")]), 4 + 3),
+        (ChatOperation(messages=[Message(role="user", content="漢字")]), 4 + 2),
+        (ChatOperation(messages=[Message(role="system"), Message(role="user", content="")]), 8),
+        (ChatOperation(messages=[Message(role="user", content=[TextPart("1234"), TextPart("5678")])]), 4 + 2),
+        (ChatOperation(messages=[Message(role="user", content=[ImagePart(ImageUrl(DATA_URL))])]), 4 + TOKENS_PER_IMAGE),
+        (
+            ChatOperation(
+                messages=[Message(role="assistant", tool_calls=[ToolCall("1", FunctionCall("f", '{"a": 1}'))])]
+            ),
+            4 + 2,
+        ),
+        (EmbeddingsOperation(input=["1234", "12345"]), 1 + 2),
+        (EmbeddingsOperation(input=[[1, 2, 3], [4]]), 4),
+    ],
+)
+def test_input_is_estimated_by_its_text_and_not_by_its_bytes_on_the_wire(operation: Operation, tokens: int) -> None:
+    assert estimated_input(operation) == tokens
+
+
+def test_a_piece_is_a_token_unless_the_pieces_are_long() -> None:
+    assert estimated_output(CHAT, 10, 43) == 10
+    assert estimated_output(CHAT, 10, 500) == 100
+
+
+def test_embeddings_have_no_output() -> None:
+    assert estimated_output(EmbeddingsOperation(input=["1234"]), 1, 500) == 0
+
+
+def row(key: str, model: str, at: float, ended: str | None, cost: str, tokens: Tokens) -> UsageRow:
+    return UsageRow(
+        id=f"{key}{at}",
+        key=key,
+        route="default.main",
+        model=model,
+        gateway="gw",
+        started_at=at,
+        provider="p",
+        tokens=tokens,
+        cost=cost,
+        ended=ended,
+    )
+
+
+ROWS = [
+    row("a", "x", 86_399.0, "stop", "0.1", Tokens(10, 5, 3)),
+    row("a", "y", 86_400.0, "worker_lost", "0.000000000001", Tokens(1, 0, 1, estimated=True)),
+    row("b", "x", 86_401.0, None, "0", Tokens()),
+]
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("key", ["a", "b"]),
+        ("model", ["x", "y"]),
+        ("day", ["1970-01-01", "1970-01-02"]),
+        ("route", ["default.main"]),
+        ("provider", ["p"]),
+    ],
+)
+def test_rows_are_added_up_by_what_one_asks_for(by: Grouping, names: list[str]) -> None:
+    adding = Adding(by)
+    for one in ROWS:
+        adding.add(one)
+    assert [one.of for one in adding.sums()] == names
+    assert sum(one.requests for one in adding.sums()) == 3
+
+
+def test_sums_are_exact_and_say_what_failed_and_what_is_open() -> None:
+    adding = Adding("route")
+    for one in ROWS:
+        adding.add(one)
+    (total,) = adding.sums()
+    assert (total.requests, total.failed, total.open, total.estimated) == (3, 1, 1, 1)
+    assert (total.input_tokens, total.cached_input_tokens, total.output_tokens) == (11, 5, 4)
+    assert total.cost == "0.100000000001"

@@ -1,0 +1,91 @@
+"""What a gateway writes when nobody else closes a row, and how limits are shown."""
+
+import pytest
+from unit.support.meters import resolution
+from unit.support.streams import feed, live
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatOperation
+from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow
+from penstock_gateway.books import Entry
+from penstock_gateway.rate_headers import duration, rate_headers
+from penstock_gateway.reaper import orphan
+
+PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
+OPEN = UsageRow(id="req_1", key="k", route="default.main", model="main", gateway="gw", started_at=1.0)
+OPERATION = ChatOperation(messages=[Message(role="user", content="12345678")])
+
+
+def entry(*events: object, error: ErrorDetail | None = None) -> Entry:
+    stream = live()
+    feed(stream, *events)  # type: ignore[arg-type]
+    stream.error = error
+    made = Entry(OPEN, stream, resolution(PRICES), OPERATION, lambda _: None)
+    made.ended_at = stream.opened_at + 2.5
+    return made
+
+
+BEGUN = (Accepted("w", 0.1), Started("main", "m"), TextDelta("one"), TextDelta("two"))
+
+
+@virtual_time
+async def test_a_stream_whose_worker_died_is_closed_with_what_the_gateway_heard() -> None:
+    closed = entry(*BEGUN, error=ErrorDetail("worker_lost", "died")).closed(OPEN)
+    assert (closed.ended, closed.tokens) == ("worker_lost", Tokens(6, 0, 2, estimated=True))
+    assert (closed.cost, closed.worker, closed.provider, closed.attempts) == ("0.000026", "w", "main", 1)
+    assert closed.duration_s == 2.5
+
+
+@virtual_time
+async def test_the_providers_count_is_taken_from_the_stream_if_it_came() -> None:
+    closed = entry(*BEGUN, UsageReported(50, 7, 10), Finished("length")).closed(OPEN)
+    assert (closed.ended, closed.tokens) == ("length", Tokens(50, 10, 7))
+
+
+@virtual_time
+async def test_what_a_worker_counted_more_is_not_forgotten() -> None:
+    theirs = UsageRow(
+        id="req_1", key="k", route="default.main", model="main", gateway="gw", started_at=1.0, provider="main",
+        worker="w2", attempts=3, tokens=Tokens(6, 0, 9, estimated=True),
+    )  # fmt: skip
+    closed = entry(*BEGUN, error=ErrorDetail("stream_lost", "lost")).closed(theirs)
+    assert (closed.tokens.output, closed.attempts, closed.cost) == (9, 3, "0.000096")
+
+
+@virtual_time
+async def test_a_request_that_no_worker_took_used_nothing() -> None:
+    closed = entry(error=ErrorDetail("queue_timeout", "late")).closed(OPEN)
+    assert (closed.ended, closed.tokens, closed.cost, closed.attempts) == ("queue_timeout", Tokens(), "0", 0)
+    assert entry().closed(OPEN).ended == "cancelled"
+
+
+def test_an_orphan_has_what_its_worker_had_counted_last() -> None:
+    checkpoint = Checkpoint("w", [Counted("req_0", 1, 1, 1, 1.0), Counted("req_1", 6, 40, 406 * 10**6, 3.5)])
+    closed = orphan(OPEN, checkpoint)
+    assert (closed.ended, closed.tokens, closed.cost) == (GATEWAY_LOST, Tokens(6, 0, 40, estimated=True), "0.000406")
+    assert closed.duration_s == 3.5
+
+
+@pytest.mark.parametrize("checkpoint", [None, Checkpoint("w", [])])
+def test_an_orphan_that_had_not_begun_used_nothing(checkpoint: Checkpoint | None) -> None:
+    closed = orphan(OPEN, checkpoint)
+    assert (closed.ended, closed.tokens, closed.id) == (GATEWAY_LOST, Tokens(), "req_1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0ms"), (0.0121, "13ms"), (1, "1s"), (59.2, "1m0s"), (60, "1m0s"), (360, "6m0s"), (61.5, "1m2s")],
+)
+def test_a_duration_is_written_as_openai_writes_it(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_what_is_left_is_three_headers() -> None:
+    assert rate_headers("requests", (60, 59, 1.0)) == [
+        (b"x-ratelimit-limit-requests", b"60"),
+        (b"x-ratelimit-remaining-requests", b"59"),
+        (b"x-ratelimit-reset-requests", b"1s"),
+    ]

@@ -1,0 +1,139 @@
+"""Who drains, who comes back, who may go."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock_operator.scaling.victims import Steps, WorkerLoad, steps, to_drain, to_resume
+
+
+def worker(name: str, in_flight: int = 0, **fields: Any) -> WorkerLoad:
+    given_fields = {"slots": 8, "draining": False, "started_at": 0.0, "ready": True} | fields
+    return WorkerLoad(name=name, in_flight=in_flight, **given_fields)
+
+
+def draining(name: str, in_flight: int = 0, **fields: Any) -> WorkerLoad:
+    return worker(name, in_flight, draining=True, **fields)
+
+
+def starting(name: str, **fields: Any) -> WorkerLoad:
+    return worker(name, ready=False, **fields)
+
+
+def names(workers: list[WorkerLoad]) -> list[str]:
+    return [one.name for one in workers]
+
+
+def test_the_least_busy_drain_first_and_of_these_the_youngest() -> None:
+    workers = [worker("busy", 5), worker("old", 1, started_at=10.0), worker("young", 1, started_at=20.0)]
+    assert names(to_drain(workers, 3)) == ["young", "old", "busy"]
+
+
+def test_nobody_is_told_to_drain_who_drains_or_has_not_started() -> None:
+    assert to_drain([draining("a"), starting("b")], 2) == []
+
+
+def test_the_busiest_come_back_first_and_of_these_the_oldest() -> None:
+    workers = [
+        draining("idle"),
+        draining("young", 3, started_at=20.0),
+        draining("old", 3, started_at=10.0),
+        worker("w", 8),
+    ]
+    assert names(to_resume(workers, 9)) == ["old", "young", "idle"]
+
+
+def test_a_scale_in_drains_and_keeps_the_number_until_the_streams_are_over() -> None:
+    workers = [worker("a", 4), worker("b", 1), worker("c", 2)]
+    assert steps(1, 3, workers) == Steps(3, drain=("b", "c"))
+
+
+def test_a_worker_that_is_idle_drains_too_as_it_may_have_pulled_since_its_heartbeat() -> None:
+    assert steps(1, 2, [worker("a"), worker("b")]) == Steps(2, drain=("a",))
+
+
+def test_a_drained_worker_leaves_the_number_and_the_others_stay() -> None:
+    assert steps(1, 3, [worker("a", 4), draining("b"), draining("c", 2)]) == Steps(2, gone=("b",))
+
+
+def test_a_worker_that_has_not_confirmed_its_drain_does_not_go() -> None:
+    assert steps(1, 2, [worker("a", 4), draining("b", confirmed=False)]) == Steps(2)
+
+
+def test_a_worker_that_starts_goes_before_one_that_serves_and_without_a_drain() -> None:
+    workers = [worker("a"), starting("old", started_at=10.0), starting("young", started_at=20.0)]
+    assert steps(2, 3, workers) == Steps(2, gone=("young",))
+
+
+def test_a_pod_that_is_not_even_there_goes_first_of_all() -> None:
+    assert steps(2, 3, [worker("a"), starting("b")]) == Steps(2)
+
+
+def test_those_that_serve_drain_only_for_what_the_starting_ones_do_not_make_up() -> None:
+    workers = [worker("a", 2), worker("b", 1), starting("c")]
+    assert steps(1, 3, workers) == Steps(2, drain=("b",), gone=("c",))
+
+
+def test_demand_that_comes_back_resumes_before_it_starts_anything() -> None:
+    workers = [worker("a", 8), draining("b", 3), draining("c", 1)]
+    assert steps(2, 3, workers) == Steps(3, resume=("b",))
+    assert steps(5, 3, workers) == Steps(5, resume=("b", "c"))
+
+
+def test_a_drained_worker_comes_back_rather_than_a_new_one_is_started() -> None:
+    assert steps(2, 2, [worker("a", 8), draining("b")]) == Steps(2, resume=("b",))
+
+
+def test_a_worker_that_drains_and_is_not_needed_makes_room_for_nobody() -> None:
+    """Its slots are no capacity: the number counts it on top of those that serve."""
+    assert steps(1, 2, [worker("a", 8), draining("b", 3)]) == Steps(2)
+
+
+def test_to_zero_every_worker_drains_and_then_the_number_is_zero() -> None:
+    assert steps(0, 2, [worker("a"), worker("b", 1)]) == Steps(2, drain=("a", "b"))
+    assert steps(0, 2, [draining("a"), draining("b")]) == Steps(0, gone=("a", "b"))
+
+
+def test_from_zero_the_number_is_the_target() -> None:
+    assert steps(13, 0, []) == Steps(13)
+
+
+Fields = tuple[int, bool, bool, bool, int]
+
+
+def named(fields: list[Fields]) -> list[WorkerLoad]:
+    return [
+        worker(f"worker-{number}", in_flight, draining=drains, ready=ready, confirmed=confirmed, started_at=started_at)
+        for number, (in_flight, drains, ready, confirmed, started_at) in enumerate(fields)
+    ]
+
+
+fleets = st.lists(
+    st.tuples(st.integers(0, 8), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 9)), max_size=20
+).map(named)
+
+
+@given(st.integers(0, 20), fleets, st.integers(0, 5))
+def test_the_number_never_leaves_out_a_worker_that_may_have_a_stream(
+    target: int, workers: list[WorkerLoad], absent: int
+) -> None:
+    found = steps(target, len(workers) + absent, workers)
+    expendable = [one for one in workers if one.drained or (not one.ready and not one.draining)]
+    assert set(found.gone) <= {one.name for one in expendable}
+    assert found.replicas >= len(workers) - len(found.gone)
+
+
+@given(st.integers(0, 20), fleets, st.integers(0, 5))
+def test_afterwards_as_many_serve_as_were_asked_for(target: int, workers: list[WorkerLoad], absent: int) -> None:
+    found = steps(target, len(workers) + absent, workers)
+    still_draining = {one.name for one in workers if one.draining} - set(found.resume) - set(found.gone)
+    assert found.replicas - len(still_draining) - len(found.drain) == target
+
+
+@given(st.integers(0, 20), fleets)
+def test_nobody_is_told_two_things(target: int, workers: list[WorkerLoad]) -> None:
+    found = steps(target, len(workers), workers)
+    told = [*found.drain, *found.resume, *found.gone]
+    assert len(told) == len(set(told))
+    assert not (found.drain and found.resume)

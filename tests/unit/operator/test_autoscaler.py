@@ -1,0 +1,454 @@
+"""From the look at a route's load to its Deployment's number, in virtual time with everybody else played by `Site`."""
+
+import pytest
+from unit.support.site import KEY, Site, scaled
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.broker.queue_state import QueueUnavailable
+from penstock_operator.api_error import ApiError
+from penstock_operator.autoscaler import SETTLE_MAX_S
+from penstock_operator.workforce import CHEAP
+
+QUICK = {"stableWindowSeconds": 10, "panicWindowSeconds": 2, "scaleToZeroAfterSeconds": 10, "maxReplicas": 20}
+
+
+def away() -> QueueUnavailable:
+    return QueueUnavailable("BrokerUnavailable", "the message broker is away")
+
+
+# Out
+
+
+@virtual_time
+async def test_one_request_wakes_a_route_within_20_ms_and_with_one_write() -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.queue(1)
+        await site.passes(5)
+    [(at, replicas)] = site.scales
+    assert replicas == 1
+    assert at - 1 < 0.02
+    assert site.loads == {"main-worker-1": 1}
+    [decision] = site.decisions
+    assert (decision.from_, decision.to, decision.reason) == (0, 1, "FromZero")
+
+
+@virtual_time
+async def test_a_burst_that_takes_a_while_to_come_in_is_one_write_of_what_it_needs() -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(1)
+        for _ in range(25):
+            site.queue(4)
+            await site.passes(0.004)
+        await site.passes(5)
+    assert list(scaled(site)) == [13], "100 requests, 8 slots each"
+
+
+@virtual_time
+async def test_a_backlog_that_never_stops_growing_is_not_waited_for() -> None:
+    site = Site(**{**QUICK, "maxReplicas": 1000})
+    async with site.running():
+        await site.passes(1)
+        for _ in range(60):
+            site.queue(4)
+            await site.passes(0.005)
+    first, _ = site.scales[0]
+    assert first - 1 < SETTLE_MAX_S + 0.02
+
+
+@virtual_time
+async def test_a_backlog_that_needs_the_maximum_anyway_is_not_waited_for() -> None:
+    site = Site(**{**QUICK, "maxReplicas": 2})
+    async with site.running():
+        await site.passes(1)
+        site.queue(100)
+        await site.passes(1)
+    assert [(round(at - 1, 3), replicas) for at, replicas in site.scales] == [(0.004, 2)]
+
+
+@virtual_time
+async def test_a_route_at_rest_is_not_looked_at() -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(5)
+        reads = site.reads
+        await site.passes(600)
+        assert site.reads == reads
+    assert site.scales == []
+    assert site.changes == 1, "the first look has told that it can see"
+
+
+@virtual_time
+async def test_more_load_than_slots_adds_workers_and_the_own_write_is_remembered_before_it_is_seen() -> None:
+    site = Site(deployed=1, **QUICK)
+    async with site.running():
+        site.queue(8)
+        await site.passes(1.5)
+        site.queue(12)
+        await site.passes(0.015)
+        site.autoscaler.activated(KEY)
+        await site.passes(10)
+    assert list(scaled(site)) == [3]
+    assert sum(site.loads.values()) == 20
+
+
+@virtual_time
+async def test_what_a_dead_worker_took_along_wakes_a_route_too() -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.orphaned = 1
+        site.autoscaler.activated(KEY)
+        await site.passes(5)
+    assert list(scaled(site)) == [1]
+
+
+# In
+
+
+@virtual_time
+async def test_scale_in_marks_and_drains_the_least_busy_waits_for_its_streams_and_shrinks_in_one_write() -> None:
+    site = Site(deployed=3, **QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.queue(20)
+        for name, count in (("main-worker-1", 5), ("main-worker-2", 6), ("main-worker-3", 3)):
+            site.finish(name, count)
+        await site.passes(30)
+        assert site.loads == {"main-worker-1": 3, "main-worker-2": 2, "main-worker-3": 1}
+        assert site.annotated == [("main-worker-3", CHEAP), ("main-worker-2", CHEAP)]
+        assert sorted(set(site.told)) == [("drain", "main-worker-2"), ("drain", "main-worker-3")]
+        assert site.scales == [], "they finish their streams first"
+        assert site.autoscaler.view(KEY).desired == 1
+        assert site.autoscaler.view(KEY).draining == {"main-worker-2", "main-worker-3"}
+        site.finish("main-worker-2", 2)
+        site.finish("main-worker-3", 1)
+        await site.passes(3)
+        assert site.loads == {"main-worker-1": 3}
+    assert list(scaled(site)) == [1]
+    assert site.cut == 0
+    assert site.autoscaler.view(KEY).draining == frozenset()
+
+
+@virtual_time
+async def test_one_that_is_done_goes_while_another_still_drains() -> None:
+    site = Site(deployed=3, **QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.queue(20)
+        for name, count in (("main-worker-1", 5), ("main-worker-2", 6), ("main-worker-3", 3)):
+            site.finish(name, count)
+        await site.passes(30)
+        site.finish("main-worker-3", 1)
+        await site.passes(30)
+        assert site.loads == {"main-worker-1": 3, "main-worker-2": 2}
+        site.finish("main-worker-2", 2)
+        await site.passes(30)
+        assert site.loads == {"main-worker-1": 3}
+    assert list(scaled(site)) == [2, 1]
+    assert site.cut == 0
+
+
+@virtual_time
+async def test_without_demand_the_last_worker_goes_after_its_time() -> None:
+    site = Site(deployed=1, **QUICK)
+    async with site.running():
+        await site.passes(60)
+        assert site.loads == {}
+        reads = site.reads
+        await site.passes(60)
+        assert site.reads == reads, "at rest again"
+    [(at, replicas)] = site.scales
+    assert replicas == 0
+    assert 10 <= at < 13
+    assert [decision.reason for decision in site.decisions] == ["NoDemand"]
+
+
+@virtual_time
+async def test_demand_that_returns_calls_the_draining_back_before_anybody_new_is_made() -> None:
+    site = Site(deployed=2, **QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.queue(2)
+        site.workers_by_name["main-worker-1"].in_flight = 1
+        site.workers_by_name["main-worker-2"].in_flight = 1
+        await site.passes(30)
+        assert site.autoscaler.view(KEY).draining
+        [(_, drained)] = set(site.told)
+        site.queue(12)
+        await site.passes(5)
+        assert site.autoscaler.view(KEY).draining == frozenset()
+        assert site.told[-1] == ("resume", drained)
+        assert site.annotated == [(drained, CHEAP), (drained, None)]
+        assert sum(site.loads.values()) == 14
+    assert site.scales == []
+
+
+@virtual_time
+async def test_a_pod_that_never_started_goes_without_a_drain() -> None:
+    site = Site(**QUICK)
+    site.start_s = 10_000
+    async with site.running():
+        await site.passes(1)
+        site.queue(20)
+        await site.passes(1)
+        assert len(site.loads) == 3
+        site.pending = 0
+        await site.passes(60)
+        assert site.loads == {}
+    assert list(scaled(site)) == [3, 0]
+    assert site.told == []
+
+
+@virtual_time
+async def test_a_lost_drain_is_said_again_about_once_a_second() -> None:
+    site = Site(deployed=1, **QUICK)
+    site.deaf = True
+    async with site.running():
+        await site.passes(21)
+        said = len(site.told)
+        assert 6 <= said <= 12
+        assert site.scales == [], "it has not said that it drains"
+        site.deaf = False
+        await site.passes(5)
+    assert list(scaled(site)) == [0]
+    assert len(site.annotated) == 1
+
+
+@virtual_time
+async def test_after_a_restart_of_the_operator_the_drain_goes_on() -> None:
+    site = Site(deployed=2, **QUICK)
+    async with site.running():
+        site.workers_by_name["main-worker-1"].in_flight = 6
+        site.workers_by_name["main-worker-2"].in_flight = 1
+        await site.passes(30)
+        assert site.autoscaler.view(KEY).draining == {"main-worker-2"}
+    site.another()
+    async with site.running():
+        await site.passes(3)
+        assert site.autoscaler.view(KEY).draining == {"main-worker-2"}
+        assert site.autoscaler.view(KEY).desired == 1
+        site.finish("main-worker-2", 1)
+        await site.passes(3)
+        assert site.loads == {"main-worker-1": 6}
+    assert list(scaled(site)) == [1]
+    assert len(site.annotated) == 1
+
+
+@virtual_time
+async def test_a_worker_that_drains_and_nobody_wants_it_is_called_back() -> None:
+    site = Site(deployed=1, minReplicas=1, **QUICK)
+    async with site.running():
+        site.workers_by_name["main-worker-1"].draining = True
+        await site.passes(5)
+        assert site.told == [("resume", "main-worker-1")]
+        assert not site.workers_by_name["main-worker-1"].draining
+    assert site.scales == []
+
+
+@virtual_time
+async def test_when_the_replica_set_takes_another_pod_the_drained_one_is_called_back() -> None:
+    site = Site(deployed=2, minReplicas=1, **QUICK)
+    async with site.running():
+        site.workers_by_name["main-worker-1"].in_flight = 3
+        # Not ready goes before cheap: a probe that fails at the wrong moment, on the worker that should stay.
+        site.workers_by_name["main-worker-1"].ready = False
+        await site.passes(40)
+        assert list(scaled(site)) == [1]
+        assert site.workers_by_name["main-worker-1"].stopping
+        assert site.told[-1] == ("resume", "main-worker-2")
+        assert not site.workers_by_name["main-worker-2"].draining
+
+
+# Manual, paused
+
+
+@virtual_time
+async def test_in_manual_mode_the_number_is_the_specs_and_fewer_is_drained_first() -> None:
+    site = Site(mode="Manual", replicas=3, **QUICK)
+    async with site.running():
+        await site.passes(5)
+        assert list(scaled(site)) == [3]
+        reads = site.reads
+        site.workers_by_name["main-worker-1"].in_flight = 1
+        site.workers_by_name["main-worker-2"].in_flight = 2
+        await site.passes(5)
+        site.rescale(replicas=1)
+        await site.passes(5)
+        assert list(scaled(site)) == [3, 2], "the idle one has gone"
+        assert site.loads == {"main-worker-1": 1, "main-worker-2": 2}
+        site.finish("main-worker-1")
+        await site.passes(3)
+        assert site.loads == {"main-worker-2": 2}
+        assert site.reads == reads == 0, "nobody asks for the load"
+    assert site.cut == 0
+    assert [decision.reason for decision in site.decisions] == ["Manual", "Manual"]
+
+
+@virtual_time
+async def test_a_paused_scale_in_also_calls_back_who_has_not_gone_yet() -> None:
+    site = Site(deployed=2, **QUICK)
+    async with site.running():
+        site.workers_by_name["main-worker-1"].in_flight = 1
+        site.workers_by_name["main-worker-2"].in_flight = 1
+        await site.passes(30)
+        assert site.autoscaler.view(KEY).draining
+        site.rescale(paused="ScaleIn")
+        await site.passes(30)
+        assert site.autoscaler.view(KEY).draining == frozenset()
+        assert len(site.loads) == 2
+    assert site.scales == []
+
+
+@virtual_time
+async def test_a_paused_scale_out_lets_a_request_wait_and_a_later_one_wakes() -> None:
+    site = Site(paused="ScaleOut", **QUICK)
+    async with site.running():
+        site.queue(1)
+        await site.passes(5)
+        assert site.scales == []
+        site.rescale(paused="None")
+        await site.passes(5)
+    assert list(scaled(site)) == [1]
+
+
+# What goes wrong
+
+
+@virtual_time
+async def test_while_the_queue_cannot_be_read_nothing_moves_and_the_view_says_so_after_two_seconds() -> None:
+    site = Site(deployed=2, **QUICK)
+    async with site.running():
+        await site.passes(5)
+        site.queue_error = away()
+        await site.passes(1.5)
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert seen.trouble is None
+        await site.passes(50)
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert (seen.trouble, seen.fallback) == ("BrokerUnavailable", False)
+        assert seen.message == "the message broker is away; the number of workers is held"
+        changes = site.changes
+        await site.passes(50)
+        assert site.changes == changes, "it is said once"
+        assert site.scales == []
+        site.queue_error = None
+        await site.passes(2)
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert seen.trouble is None
+
+
+@virtual_time
+async def test_a_route_at_rest_hears_of_the_brokers_absence_too() -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(60)
+        site.connected, site.queue_error = False, away()
+        await site.passes(5)
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert seen.trouble == "BrokerUnavailable"
+        site.connected, site.queue_error = True, None
+        await site.passes(3)
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert seen.trouble is None
+
+
+@virtual_time
+async def test_after_the_threshold_the_fallback_applies() -> None:
+    site = Site(fallback={"afterSeconds": 20, "behavior": "Static", "replicas": 4}, **QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.queue_error = away()
+        site.autoscaler.activated(KEY)
+        await site.passes(15)
+        assert site.scales == []
+        await site.passes(10)
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert (seen.trouble, seen.fallback) == ("BrokerUnavailable", True)
+    assert list(scaled(site)) == [4]
+    assert [decision.reason for decision in site.decisions] == ["Fallback"]
+
+
+@virtual_time
+async def test_a_queue_that_is_not_there_is_reported_for_being_made_again() -> None:
+    site = Site(deployed=1, **QUICK)
+    async with site.running():
+        site.queue_error = QueueUnavailable("QueueMissing", "the route's queue is not there")
+        await site.passes(5)
+        assert site.missing >= 3
+        seen = site.autoscaler.view(KEY).autoscaling
+        assert seen is not None
+        assert seen.trouble == "QueueMissing"
+    assert site.scales == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("Unavailable", "nobody answers"),
+        ApiError("Conflict", "somebody was faster"),
+        ApiError("TooManyRequests", "wait", retry_after_s=2),
+        ApiError("Forbidden", "quota"),
+    ],
+    ids=lambda error: error.kind,
+)
+@virtual_time
+async def test_what_the_api_server_did_not_take_is_done_when_it_can_be_and_not_told_before(error: ApiError) -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.api_error = error
+        site.queue(20)
+        await site.passes(30)
+        assert site.scales == []
+        assert site.decisions == []
+        site.api_error = None
+        await site.passes(8)
+    assert list(scaled(site)) == [3]
+    assert len(site.decisions) == 1
+
+
+@virtual_time
+async def test_nobody_is_told_to_drain_before_that_is_written_down() -> None:
+    site = Site(deployed=1, **QUICK)
+    site.api_error = ApiError("Unavailable", "nobody answers")
+    async with site.running():
+        await site.passes(60)
+        assert site.told == []
+        site.api_error = None
+        await site.passes(10)
+    assert list(scaled(site)) == [0]
+
+
+@virtual_time
+async def test_without_the_right_to_mark_pods_readiness_alone_has_to_do() -> None:
+    site = Site(deployed=2, minReplicas=1, **QUICK)
+
+    async def refuse(*_: object) -> None:
+        raise ApiError("Forbidden", "pods is forbidden")
+
+    site.annotate_pod = refuse  # type: ignore[method-assign]
+    async with site.running():
+        site.workers_by_name["main-worker-2"].in_flight = 1
+        await site.passes(40)
+        assert site.loads == {"main-worker-2": 1}
+    assert list(scaled(site)) == [1]
+    assert site.cut == 0
+
+
+@virtual_time
+async def test_a_route_that_is_not_served_or_has_no_deployment_is_left_alone() -> None:
+    site = Site(deployed=None, **QUICK)
+    async with site.running():
+        site.queue(3)
+        site.autoscaler.activated(("team", "unknown"))
+        await site.passes(5)
+    assert site.scales == []

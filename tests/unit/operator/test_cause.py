@@ -1,0 +1,73 @@
+"""What a waiting client is told, and what it is not."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from unit.support.routes import spec
+
+from penstock_operator.cause import ASLEEP, REFUSALS, STARTING, WORDS, cause
+from penstock_operator.conditions import AcceptedReason
+from penstock_operator.pods import Survey
+from penstock_operator.problems import Problem, ProblemReason
+
+PULL = Problem("ImagePullFailed", 'pod main-worker-a: failed to pull "registry.internal/penstock:9": 401')
+
+
+def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) -> Survey:
+    return Survey(wanted=wanted, ready=ready, starting=starting, replicas=ready + starting, problems=problems)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "survey", "told"),
+    [
+        ({}, workers(2, 2), ""),
+        ({}, workers(2, 1, 1, PULL), ""),
+        ({}, workers(1, 0, 1, PULL), "the image of its workers cannot be pulled (ImagePullFailed)"),
+        ({}, workers(1, 0, 1), STARTING),
+        ({}, workers(0), ""),
+        ({}, Survey(), ""),
+        ({"mode": "Manual", "replicas": 0}, workers(0), ASLEEP),
+        ({"paused": "ScaleOut"}, workers(0), ASLEEP),
+        ({"paused": "ScaleIn"}, workers(0), ""),
+        ({"mode": "Manual", "replicas": 1}, workers(1, 0, 1), STARTING),
+    ],
+    ids=[
+        "all serve",
+        "one serves",
+        "none can start",
+        "one is starting",
+        "the next request wakes one",
+        "nothing is known",
+        "none by hand",
+        "none may be added",
+        "none may be taken",
+        "the first by hand",
+    ],
+)
+def test_a_client_is_told_why_nobody_takes_its_request(scaling: dict[str, Any], survey: Survey, told: str) -> None:
+    assert cause(spec(scaling=scaling), survey) == told
+
+
+@pytest.mark.parametrize("reason", get_args(ProblemReason))
+def test_a_client_hears_the_kind_of_problem_and_none_of_its_names(reason: ProblemReason) -> None:
+    problem = Problem(reason, 'pod main-worker-a: secret "openai" of registry.internal/penstock on node-7')
+
+    told = cause(spec(), workers(1, 0, 1, problem))
+
+    assert told == f"{WORDS[reason]} ({reason})"
+    assert not any(name in told for name in ("main-worker", "openai", "registry", "node-7"))
+
+
+def test_every_refusal_has_words_for_a_client() -> None:
+    assert set(REFUSALS) == set(get_args(AcceptedReason)) - {"Accepted"}
+
+
+def test_what_a_client_is_told_is_in_the_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "conditions.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", page.split("## Problems of pods")[1], re.MULTILINE))
+
+    assert told == WORDS
+    assert f"`{STARTING}`" in page
+    assert f"`{ASLEEP}`" in page

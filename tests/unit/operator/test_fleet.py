@@ -1,0 +1,88 @@
+"""Who works, by what is heard on the broker."""
+
+from penstock_contract import codec, subjects
+from penstock_contract.broker.connection import Connection
+from penstock_contract.clock import ManualClock
+from penstock_contract.frames import Activation, WorkerHeartbeat
+from penstock_operator.fleet import KEPT_S, LOST_S, Fleet, Roster
+
+KEY = ("team", "main")
+
+
+def beat(worker: str = "w", *, slots: int = 8, in_flight: int = 0, draining: bool = False) -> WorkerHeartbeat:
+    return WorkerHeartbeat(worker, slots, in_flight, draining, "1")
+
+
+def test_a_worker_is_known_from_its_first_heartbeat_and_lost_after_three_and_a_half_seconds() -> None:
+    roster = Roster()
+    assert roster.hear(KEY, beat(), 10.0)
+    assert set(roster.workers(KEY, 10.0 + LOST_S)) == {"w"}
+    assert roster.workers(KEY, 10.1 + LOST_S) == {}
+    assert roster.workers(("team", "other"), 10.0) == {}
+
+
+def test_only_news_are_news() -> None:
+    roster = Roster()
+    assert roster.hear(KEY, beat(), 1.0)
+    assert not roster.hear(KEY, beat(), 2.0)
+    assert roster.hear(KEY, beat(in_flight=1), 3.0)
+    assert roster.hear(KEY, beat(in_flight=1, draining=True), 4.0)
+    assert roster.hear(KEY, beat(in_flight=1, draining=True, slots=9), 5.0)
+    assert not roster.hear(KEY, beat(in_flight=1, draining=True, slots=9), 6.0)
+
+
+def test_one_that_was_lost_and_comes_back_is_new() -> None:
+    roster = Roster()
+    roster.hear(KEY, beat(), 1.0)
+    roster.hear(KEY, beat(), 2.0)
+    assert roster.workers(KEY, 2.0)["w"].since == 1.0
+    assert roster.hear(KEY, beat(), 3.0 + LOST_S)
+    assert roster.workers(KEY, 3.0 + LOST_S)["w"].since == 3.0 + LOST_S
+
+
+def test_after_the_brokers_absence_who_was_there_before_has_time_and_who_was_lost_before_is_lost() -> None:
+    roster = Roster()
+    roster.hear(KEY, beat("lost"), 1.0)
+    roster.hear(KEY, beat("there"), 9.0)
+    roster.reconnected(10.0, 100.0)
+    assert set(roster.workers(KEY, 100.0 + LOST_S)) == {"there"}
+    assert roster.workers(KEY, 100.1 + LOST_S) == {}
+
+
+def test_the_table_forgets_who_is_long_gone() -> None:
+    roster = Roster()
+    for number in range(100):
+        roster.hear(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
+    roster.hear(KEY, beat(), 101.0 + KEPT_S)
+    assert set(roster._routes) == {KEY}
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.connection = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
+        self.clock = ManualClock()
+        self.activated: list[tuple[str, str]] = []
+        self.changed: list[tuple[str, str]] = []
+        self.fleet = Fleet(self.connection, self.clock, activated=self.activated.append, changed=self.changed.append)
+
+    def say(self, subject: str, data: bytes) -> None:
+        for pattern, callback in self.connection._listeners:
+            if subject.startswith(pattern.removesuffix(">")):
+                callback(subject, data)
+
+
+def test_heartbeats_and_activations_come_with_their_route() -> None:
+    heard = Heard()
+    heard.say(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat(in_flight=2)))
+    heard.say(subjects.activation("team", "main"), codec.encode(Activation("gw")))
+    assert heard.changed == [KEY]
+    assert heard.activated == [KEY]
+    assert heard.fleet.workers(KEY)["w"].in_flight == 2
+
+
+def test_while_the_broker_is_away_nobody_is_lost() -> None:
+    heard = Heard()
+    heard.say(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat()))
+    heard.clock.advance(600)
+    assert not heard.fleet.connected
+    assert set(heard.fleet.workers(KEY)) == {"w"}

@@ -1,0 +1,372 @@
+"""A route's objects: what is in them, what restarts workers and what does not."""
+
+import re
+import secrets
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from unit.support.routes import UID, provider, secret, spec, spec_document
+
+from penstock_contract.route import ModelRouteSpec
+from penstock_contract.settings import load
+from penstock_operator import manifests
+from penstock_operator.manifests import Manifest, Owner, WorkerDefaults
+from penstock_operator.nats_keys import WORKER, NatsKeys
+from penstock_worker.settings import WorkerSettings
+
+OWNER = Owner("team", "main", UID)
+DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker:4222")
+
+
+def deployment(route: ModelRouteSpec | None = None, defaults: WorkerDefaults = DEFAULTS) -> Manifest:
+    return manifests.deployment(OWNER, route or spec(), defaults)
+
+
+def pod_spec(**worker: Any) -> Manifest:
+    made: Manifest = deployment(spec(worker=worker))["spec"]["template"]["spec"]
+    return made
+
+
+def container(**worker: Any) -> Manifest:
+    (made,) = pod_spec(**worker)["containers"]
+    return dict(made)
+
+
+def env(route: ModelRouteSpec, defaults: WorkerDefaults = DEFAULTS) -> dict[str, Any]:
+    (made,) = deployment(route, defaults)["spec"]["template"]["spec"]["containers"]
+    names = [one["name"] for one in made["env"]]
+    assert len(names) == len(set(names))
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in made["env"]}
+
+
+EVERYTHING = [deployment(), manifests.service_account(OWNER), manifests.disruption_budget(OWNER)]
+
+
+@pytest.mark.parametrize("manifest", EVERYTHING, ids=lambda manifest: manifest["kind"])
+def test_every_object_goes_away_with_its_route(manifest: Manifest) -> None:
+    assert manifest["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "penstock.dev/v1alpha1",
+            "kind": "ModelRoute",
+            "name": "main",
+            "uid": UID,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+
+
+@pytest.mark.parametrize("manifest", EVERYTHING, ids=lambda manifest: manifest["kind"])
+def test_every_object_is_found_by_the_operator_and_by_its_route(manifest: Manifest) -> None:
+    metadata = manifest["metadata"]
+    assert (metadata["namespace"], metadata["name"]) == ("team", "main-worker")
+    assert metadata["labels"] == {
+        "app.kubernetes.io/name": "penstock-worker",
+        "app.kubernetes.io/instance": "main",
+        "app.kubernetes.io/managed-by": "penstock-operator",
+        "penstock.dev/route": "main",
+    }
+
+
+def test_the_deployment_leaves_the_number_of_workers_to_whoever_scales() -> None:
+    assert "replicas" not in deployment()["spec"]
+
+
+def test_a_number_of_workers_changes_nothing_else() -> None:
+    made = manifests.with_replicas(deployment(), 3, resource_version="7")
+
+    assert made["spec"].pop("replicas") == 3
+    assert made["metadata"].pop("resourceVersion") == "7"
+    assert made == deployment()
+
+
+def test_the_selector_never_changes_and_matches_the_pods() -> None:
+    made = deployment(spec(worker={"podLabels": {"penstock.dev/route": "other", "team": "a"}}))["spec"]
+
+    assert made["selector"] == {"matchLabels": {"penstock.dev/route": "main"}}
+    assert made["template"]["metadata"]["labels"]["penstock.dev/route"] == "main"
+    assert made["template"]["metadata"]["labels"]["team"] == "a"
+
+
+def test_new_workers_are_ready_before_old_ones_go() -> None:
+    strategy = deployment()["spec"]["strategy"]
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
+
+
+def test_pods_keep_to_the_restricted_standard() -> None:
+    pod, made = pod_spec(), container()
+
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert made["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
+def test_pods_get_no_token_and_no_variables_of_services() -> None:
+    assert pod_spec()["automountServiceAccountToken"] is False
+    assert pod_spec()["enableServiceLinks"] is False
+    assert pod_spec()["serviceAccountName"] == "main-worker"
+    assert manifests.service_account(OWNER)["automountServiceAccountToken"] is False
+
+
+def test_only_tmp_can_be_written_to_and_is_bounded() -> None:
+    assert container()["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert pod_spec()["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+
+
+def test_a_worker_that_drains_is_seen_not_to_be_ready_within_seconds() -> None:
+    made = container()
+    assert made["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8081}
+    assert made["readinessProbe"]["periodSeconds"] * made["readinessProbe"]["failureThreshold"] <= 3
+    assert made["livenessProbe"]["httpGet"]["path"] == made["startupProbe"]["httpGet"]["path"] == "/livez"
+
+
+def test_a_worker_can_read_what_it_is_told() -> None:
+    told = env(spec(worker={"env": [{"name": "PENSTOCK_LOG_LEVEL", "value": "DEBUG"}]}))
+    told["PENSTOCK_WORKER_NAME"] = "main-worker-6d4cf56db6-4q2xk"
+
+    settings = load(WorkerSettings, told)
+
+    assert (settings.namespace, settings.route) == ("team", "main")
+    assert settings.nats_url == "nats://broker:4222"
+    assert settings.probe_port == 8081
+    assert settings.log_level == "DEBUG"
+
+
+def test_a_worker_is_called_like_its_pod() -> None:
+    assert env(spec())["PENSTOCK_WORKER_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+@pytest.mark.parametrize(
+    ("grace", "told"),
+    [(660, "655"), (10, "5"), (4, "2"), (1, "0.5"), (90_000, "86400")],
+)
+def test_a_worker_gives_up_on_streams_shortly_before_it_is_killed(grace: int, told: str) -> None:
+    route = spec(worker={"terminationGracePeriodSeconds": grace}, limits={"requestTimeoutSeconds": 1.0})
+
+    assert deployment(route)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace
+    assert env(route)["PENSTOCK_SHUTDOWN_GRACE_S"] == told
+    assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": told, "PENSTOCK_WORKER_NAME": "a"})
+
+
+def test_each_secret_comes_in_as_one_variable() -> None:
+    shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
+
+    told = env(spec(providers=shared))
+
+    assert told["OPENAI_KEY"] == {"secretKeyRef": {"name": "openai", "key": "key"}}
+    assert told["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
+
+
+def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
+    defaults = WorkerDefaults(image="i", nats_url="n", environment={"OTEL_A": "all", "OTEL_B": "all"})
+
+    told = env(spec(worker={"env": [{"name": "OTEL_A", "value": "mine"}]}), defaults)
+
+    assert (told["OTEL_A"], told["OTEL_B"]) == ("mine", "all")
+
+
+def test_the_operators_image_has_its_policy_and_its_secrets() -> None:
+    defaults = WorkerDefaults(
+        image="i", nats_url="n", image_pull_policy="Never", image_pull_secrets=("registry", "mirror")
+    )
+
+    def made(**worker: Any) -> tuple[Any, Any]:
+        pod = deployment(spec(worker=worker), defaults)["spec"]["template"]["spec"]
+        return pod["containers"][0].get("imagePullPolicy"), pod.get("imagePullSecrets")
+
+    both = [{"name": "registry"}, {"name": "mirror"}]
+    assert made() == ("Never", both)
+    assert made(imagePullPolicy="Always", imagePullSecrets=[{"name": "own"}]) == ("Always", [{"name": "own"}])
+    # By `Never` an image of the route's own would not come at all.
+    assert made(image="mine:2") == (None, both)
+
+
+def test_where_workers_may_go_beside_is_the_operators_word_and_no_routes() -> None:
+    assert "PENSTOCK_ALLOWED_ADDRESSES" not in env(spec())
+    defaults = WorkerDefaults(image="i", nats_url="n", allowed_addresses="127.0.0.0/8")
+    assert env(spec(), defaults)["PENSTOCK_ALLOWED_ADDRESSES"] == "127.0.0.0/8"
+
+
+POD_FIELDS: dict[str, Any] = {
+    "imagePullSecrets": [{"name": "registry"}],
+    "nodeSelector": {"gpu": "no"},
+    "tolerations": [{"key": "spot", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "topologySpreadConstraints": [{"maxSkew": 1}],
+    "priorityClassName": "high",
+}
+
+
+@pytest.mark.parametrize("field", POD_FIELDS)
+def test_what_a_route_says_about_its_pods_is_in_them(field: str) -> None:
+    assert pod_spec(**{field: POD_FIELDS[field]})[field] == POD_FIELDS[field]
+    assert field not in pod_spec()
+
+
+def test_what_a_route_says_about_its_container_is_in_it() -> None:
+    resources = {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
+
+    made = container(image="mine:2", imagePullPolicy="Always", resources=resources)
+
+    assert (made["image"], made["imagePullPolicy"], made["resources"]) == ("mine:2", "Always", resources)
+
+
+def test_what_a_route_does_not_say_is_left_to_the_operator_and_to_kubernetes() -> None:
+    made = container()
+    assert made["image"] == "penstock:1"
+    assert made["command"] == ["penstock", "worker"]
+    assert "imagePullPolicy" not in made
+    assert "resources" not in made
+
+
+KEEPS: dict[str, dict[str, Any]] = {
+    "models": {"models": [{"name": "gpt", "aliases": ["other"]}, {"name": "more"}]},
+    "a provider's address": {"providers": [provider(baseURL="https://example.com/v1", **secret("openai"))]},
+    "weights": {"providers": [provider(weight=5, **secret("openai")), provider("b", weight=3)]},
+    "a provider without a key of its own": {"providers": [provider(**secret("openai")), provider("b")]},
+    "a provider with a key that is there": {
+        "providers": [provider("b", **secret("openai")), provider(**secret("openai"))]
+    },
+    "routing": {"routing": {"retries": 7}},
+    "limits": {"limits": {"queueDepth": 3, "requestTimeoutSeconds": 100.0}},
+    "scaling": {"scaling": {"minReplicas": 3, "concurrencyPerReplica": 1, "mode": "Manual", "replicas": 9}},
+}
+ROLLS: dict[str, dict[str, Any]] = {
+    "the image": {"worker": {"image": "penstock:2"}},
+    "resources": {"worker": {"resources": {"requests": {"cpu": "1"}}}},
+    "a variable": {"worker": {"env": [{"name": "A", "value": "b"}]}},
+    "a new secret": {"providers": [provider(**secret("openai")), provider("b", **secret("other"))]},
+    "another key": {"providers": [provider(**secret("openai", "other"))]},
+    "a secret that is no longer used": {"providers": [provider()]},
+    "the grace period": {"worker": {"terminationGracePeriodSeconds": 700}},
+    "where pods may be": {"worker": {"nodeSelector": {"a": "b"}}},
+    "labels of pods": {"worker": {"podLabels": {"a": "b"}}},
+    "annotations of pods": {"worker": {"podAnnotations": {"a": "b"}}},
+}
+BASE = {"providers": [provider(**secret("openai"))]}
+
+
+@pytest.mark.parametrize("change", KEEPS.values(), ids=KEEPS)
+def test_what_the_catalogue_carries_restarts_nothing(change: dict[str, Any]) -> None:
+    assert deployment(spec(**(BASE | change))) == deployment(spec(**BASE))
+
+
+@pytest.mark.parametrize("change", ROLLS.values(), ids=ROLLS)
+def test_what_a_running_pod_cannot_be_told_makes_new_ones(change: dict[str, Any]) -> None:
+    before, after = deployment(spec(**BASE)), deployment(spec(**(BASE | change)))
+
+    assert after["spec"]["template"] != before["spec"]["template"]
+    assert after["metadata"]["annotations"] != before["metadata"]["annotations"]
+
+
+def test_the_order_of_what_has_no_order_restarts_nothing() -> None:
+    two = [provider("a", **secret("x")), provider("b", **secret("y"))]
+    labels = {"podLabels": {"a": "1", "b": "2"}}, {"podLabels": {"b": "2", "a": "1"}}
+
+    assert deployment(spec(providers=two)) == deployment(spec(providers=two[::-1]))
+    assert deployment(spec(worker=labels[0]))["metadata"] == deployment(spec(worker=labels[1]))["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("scaling", "wanted"),
+    [
+        ({}, True),
+        ({"maxReplicas": 2}, True),
+        ({"maxReplicas": 1}, False),
+        ({"mode": "Manual", "replicas": 2, "maxReplicas": 1}, True),
+        ({"mode": "Manual", "replicas": 1}, False),
+        ({"mode": "Manual", "replicas": 0}, False),
+    ],
+)
+def test_a_disruption_budget_is_for_more_than_one_worker(scaling: dict[str, Any], wanted: bool) -> None:
+    assert manifests.wants_disruption_budget(spec(scaling=scaling)) is wanted
+
+
+def test_a_disruption_budget_lets_one_worker_leave_at_a_time_and_never_holds_one_that_is_not_ready() -> None:
+    assert manifests.disruption_budget(OWNER)["spec"] == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": {"penstock.dev/route": "main"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "clash"),
+    [
+        (
+            spec_document(providers=[provider("a", **secret("a-b", "c")), provider("b", **secret("a", "b-c"))]),
+            "providers: a-b/c and a/b-c would both be the variable A_B_C",
+        ),
+        (
+            spec_document(providers=[provider(**secret("penstock", "route"))]),
+            "providers: penstock/route would be the variable PENSTOCK_ROUTE, which the operator sets",
+        ),
+        (
+            spec_document(worker={"env": [{"name": "PENSTOCK_NAMESPACE"}]}),
+            "worker: env must not set PENSTOCK_NAMESPACE, which the operator sets",
+        ),
+        (
+            spec_document(worker={"env": [{"name": "PENSTOCK_ALLOWED_ADDRESSES", "value": "0.0.0.0/0"}]}),
+            "worker: env must not set PENSTOCK_ALLOWED_ADDRESSES, which the operator sets",
+        ),
+        (
+            spec_document(providers=[provider(**secret("openai"))], worker={"env": [{"name": "OPENAI_KEY"}]}),
+            "worker: env must not set OPENAI_KEY, which the operator sets",
+        ),
+    ],
+)
+def test_a_variable_that_two_things_would_set_is_told(document: dict[str, Any], clash: str) -> None:
+    assert manifests.clashes(spec(**document)) == [clash]
+
+
+def test_one_secret_of_two_providers_is_no_clash() -> None:
+    two = [provider("a", **secret("openai")), provider("b", **secret("openai"))]
+    assert manifests.clashes(spec(providers=two)) == []
+
+
+KEYS = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
+MINTING = replace(DEFAULTS, signing_key=KEYS.signing_key)
+
+
+def test_with_a_signing_key_each_route_has_a_secret_of_its_own_that_never_changes() -> None:
+    made = manifests.credentials(OWNER, MINTING)
+    assert made is not None
+    assert made == manifests.credentials(OWNER, MINTING)
+    assert made["immutable"] is True
+    assert made["stringData"] == {WORKER: KEYS.signing_key.of_workers("team", "main", UID)}
+    assert made["metadata"]["ownerReferences"] == deployment()["metadata"]["ownerReferences"]
+    rotated = replace(DEFAULTS, signing_key=KEYS.rotated("2", secrets.token_bytes).signing_key)
+    names = {
+        made["metadata"]["name"],
+        (manifests.credentials(Owner("team", "other", UID), MINTING) or {})["metadata"]["name"],
+        (manifests.credentials(Owner("team", "main", "uid-2"), MINTING) or {})["metadata"]["name"],
+        (manifests.credentials(OWNER, rotated) or {})["metadata"]["name"],
+    }
+    assert len(names) == 4
+    assert all(re.fullmatch(r"(main|other)-worker-nats-[0-9a-f]{10}", name) for name in names)
+
+
+def test_without_a_signing_key_no_secret_is_made() -> None:
+    assert manifests.credentials(OWNER, DEFAULTS) is None
+    assert manifests.credentials(OWNER, replace(DEFAULTS, nats_secret="shared")) is None
+
+
+def test_a_worker_finds_its_credentials_in_a_file_and_not_in_a_variable() -> None:
+    made = deployment(defaults=replace(DEFAULTS, nats_secret="of-mine"))["spec"]["template"]["spec"]
+    (worker,) = made["containers"]
+    assert {"name": "nats", "secret": {"secretName": "of-mine"}} in made["volumes"]
+    assert {"name": "nats", "mountPath": manifests.CREDENTIALS, "readOnly": True} in worker["volumeMounts"]
+    variables = {one["name"]: one.get("value") for one in worker["env"]}
+    assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{manifests.CREDENTIALS}/{WORKER}"
+
+
+def test_without_credentials_nothing_is_mounted() -> None:
+    made = deployment()["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in made["volumes"]] == ["tmp"]
+    assert "PENSTOCK_NATS_CREDENTIALS" not in env(spec())

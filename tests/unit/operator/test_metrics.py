@@ -1,0 +1,78 @@
+"""The operator's metrics, as a reader gets them."""
+
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from penstock_contract.telemetry import names
+from penstock_operator.metrics import Metrics, RouteWorkers
+
+
+def told(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
+    """Labels and value of every point, by metric; of a histogram how often something was recorded."""
+    data = reader.get_metrics_data()
+    if data is None:
+        return {}
+    return {
+        metric.name: [
+            (dict(point.attributes or {}), point.count if hasattr(point, "count") else point.value)
+            for point in metric.data.data_points
+        ]
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+
+
+def made() -> tuple[Metrics, InMemoryMetricReader]:
+    reader = InMemoryMetricReader()
+    return Metrics(MeterProvider([reader]).get_meter("test")), reader
+
+
+def test_calls_are_counted_by_verb_resource_and_code() -> None:
+    metrics, reader = made()
+    for code in ("200", "200", "409"):
+        metrics.api_call("apply", "deployments", code, 0.01)
+    labels = {names.API_VERB: "apply", names.API_RESOURCE: "deployments"}
+    assert told(reader)[names.METRIC_OPERATOR_API_CALLS] == [
+        (labels | {names.API_CODE: "200"}, 2),
+        (labels | {names.API_CODE: "409"}, 1),
+    ]
+
+
+def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
+    metrics, reader = made()
+    metrics.route_workers("ns.main", RouteWorkers(desired=3, ready=2, draining=1))
+    points = told(reader)[names.METRIC_ROUTE_WORKERS]
+    assert {(labels[names.WORKER_STATE], value) for labels, value in points} == {
+        ("desired", 3),
+        ("ready", 2),
+        ("draining", 1),
+    }
+    assert {labels[names.ROUTE] for labels, _ in points} == {"ns.main"}
+    metrics.route_workers("ns.main", None)
+    metrics.route_workers("ns.never", None)
+    assert told(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
+
+
+def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
+    metrics, reader = made()
+    metrics.queue_depth = lambda: 7
+    metrics.leading = lambda: True
+    points = told(reader)
+    assert points[names.METRIC_OPERATOR_QUEUE] == [({}, 7)]
+    assert points[names.METRIC_OPERATOR_LEADING] == [({}, 1)]
+
+
+def test_passes_decisions_restarts_and_the_lease_are_counted() -> None:
+    metrics, reader = made()
+    metrics.reconciled("ok", 0.1)
+    metrics.decided("ns.main", "FromZero")
+    metrics.watch_restarted()
+    metrics.lease_transitioned(True)
+    points = told(reader)
+    assert points[names.METRIC_OPERATOR_RECONCILE] == [({names.RESULT: "ok"}, 1)]
+    assert points[names.METRIC_SCALING_DECISIONS] == [({names.ROUTE: "ns.main", names.REASON: "FromZero"}, 1)]
+    assert points[names.METRIC_OPERATOR_WATCH_RESTARTS] == [({}, 1)]
+    assert points[names.METRIC_OPERATOR_LEASE_TRANSITIONS] == [({names.RESULT: "won"}, 1)]

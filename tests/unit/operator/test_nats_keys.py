@@ -1,0 +1,168 @@
+"""The keys of an installation's broker: what follows from them, and what a rotation keeps."""
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+from typing import Any
+
+import msgspec
+import nkeys
+import pytest
+
+from penstock_contract import permissions
+from penstock_operator import nats_keys
+from penstock_operator.nats_keys import KeysUnreadable, NatsKeys, SigningKey, read_root, read_signing_key
+
+CONTROL_LINE_MAX = 4096
+"""What nats-server takes by default for CONNECT, with a token in it."""
+CONNECT_REST = 400
+"""The other fields: name, version, signature."""
+
+
+def drawn() -> nats_keys.Draw:
+    count = itertools.count()
+    return lambda size: hashlib.sha256(str(next(count)).encode()).digest()[:size]
+
+
+def made(rotation: str = "") -> NatsKeys:
+    return NatsKeys.new(drawn(), 1_790_000_000, rotation)
+
+
+def token_of(credentials: str) -> str:
+    match = re.search(r"JWT-----\n(\S+)\n", credentials)
+    assert match is not None
+    return match[1]
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Raises if the signature is not the issuer's."""
+    head, body, signature = token.split(".")
+
+    def decoded(part: str) -> bytes:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+    assert json.loads(decoded(head)) == {"typ": "JWT", "alg": "ed25519-nkey"}
+    claims: dict[str, Any] = json.loads(decoded(body))
+    raw = base64.b32decode(claims["iss"])[1:-2]
+    import nacl.signing
+
+    nacl.signing.VerifyKey(raw).verify(f"{head}.{body}".encode(), decoded(signature))
+    return claims
+
+
+def public(seed: str) -> str:
+    return str(nkeys.from_seed(bytearray(seed.encode())).public_key.decode())
+
+
+def test_a_routes_workers_get_a_user_of_the_account_with_that_routes_permissions() -> None:
+    keys = made()
+    claims = claims_of(token_of(keys.signing_key.of_workers("team", "chat", "uid")))
+
+    assert claims["iss"] == public(keys.signing_seeds[0])
+    assert claims["nats"]["issuer_account"] == keys.account
+    assert claims["nats"]["pub"]["allow"] == list(permissions.worker("team", "chat").publish)
+    assert claims["nats"]["sub"]["allow"] == list(permissions.worker("team", "chat").subscribe)
+    assert "exp" not in claims
+    assert claims["nats"]["type"] == "user"
+
+
+def test_the_same_route_gets_the_same_credentials_from_whoever_leads() -> None:
+    key = made().signing_key
+    again = read_signing_key(msgspec.json.encode(key))
+
+    assert key.of_workers("team", "chat", "uid") == again.of_workers("team", "chat", "uid")
+
+
+def test_another_route_another_namespace_and_the_route_made_anew_are_other_users() -> None:
+    key = made().signing_key
+    named = [("team", "chat", "1"), ("team", "other", "1"), ("teams", "chat", "1"), ("team", "chat", "2")]
+
+    assert len({claims_of(token_of(key.of_workers(*name)))["sub"] for name in named}) == 4
+
+
+@pytest.mark.parametrize("role", ["gateway", "operator", "worker"])
+def test_a_token_fits_into_the_line_that_a_server_reads(role: str) -> None:
+    keys = made()
+    longest = "x" * 63
+    credentials = {
+        "gateway": keys.files()[nats_keys.GATEWAY],
+        "operator": keys.files()[nats_keys.OPERATOR],
+        "worker": keys.signing_key.of_workers(longest, longest, "0" * 36),
+    }[role]
+
+    assert len(token_of(credentials)) + CONNECT_REST < CONTROL_LINE_MAX
+
+
+def test_the_servers_part_has_no_secret_and_trusts_the_signing_keys() -> None:
+    keys = made().rotated("2027", drawn())
+    config = keys.server_config()
+
+    assert not re.search(r"\bS[OAU][A-Z2-7]{54}", config)
+    account = claims_of(re.findall(rf"{keys.account}: (\S+)", config)[0])
+    assert account["nats"]["signing_keys"] == [public(seed) for seed in keys.signing_seeds]
+    assert account["iss"] == public(keys.operator_seed)
+    operator = claims_of(re.findall(r"operator: (\S+)", config)[0])
+    assert operator["nats"]["system_account"] == keys.system_account
+    assert operator["iss"] == operator["sub"] == public(keys.operator_seed)
+
+
+def test_who_mounts_one_file_sees_nothing_of_what_signs_accounts() -> None:
+    keys = made()
+    for name, text in keys.files().items():
+        assert (keys.operator_seed in text) == (name == nats_keys.ROOT)
+        assert (keys.signing_seeds[0] in text) == (name in {nats_keys.ROOT, nats_keys.SIGNING})
+
+
+def test_keys_that_were_kept_are_the_same_keys() -> None:
+    keys = made("first")
+    assert read_root(keys.files()[nats_keys.ROOT].encode()).files() == keys.files()
+    assert keys.rotated("first", drawn()) is keys
+
+
+def test_a_rotation_signs_anew_and_the_account_stays() -> None:
+    keys = made()
+    once = keys.rotated("1", lambda size: b"1" * size)
+    twice = once.rotated("2", lambda size: b"2" * size)
+
+    assert (
+        (once.account, once.operator_seed) == (twice.account, twice.operator_seed) == (keys.account, keys.operator_seed)
+    )
+    assert once.signing_seeds[1:] == keys.signing_seeds
+    assert twice.signing_seeds[1:] == once.signing_seeds[:1], "the one before the last counts no longer"
+    assert once.signing_key.of_workers("a", "b", "c") != keys.signing_key.of_workers("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"\xff",
+        b"[]",
+        b'{"account":"A","seed":"SASECRET","created_at":1}',
+        b'{"account":"A","seed":"","created_at":1}',
+    ],
+)
+def test_what_is_no_signing_key_is_refused_without_being_quoted(text: bytes) -> None:
+    with pytest.raises(KeysUnreadable) as error:
+        read_signing_key(text)
+    assert "SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"operator_seed": "SOSECRET"}, {"signing_seeds": ["SASECRET"]}, {"signing_seeds": []}]
+)
+def test_what_is_no_root_is_refused_without_being_quoted(change: dict[str, Any]) -> None:
+    kept = json.loads(made().files()[nats_keys.ROOT]) | change
+    with pytest.raises(KeysUnreadable) as error:
+        read_root(json.dumps(kept).encode())
+    assert "SECRET" not in str(error.value)
+
+
+def test_a_signing_key_is_all_that_the_operator_needs() -> None:
+    keys = made()
+    assert read_signing_key(keys.files()[nats_keys.SIGNING].encode()) == SigningKey(
+        account=keys.account, seed=keys.signing_seeds[0], created_at=keys.created_at
+    )

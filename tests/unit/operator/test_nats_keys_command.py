@@ -1,0 +1,90 @@
+"""`penstock nats-keys`: makes an installation's keys once, and keeps them."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from penstock_operator import nats_keys
+from penstock_operator.nats_keys import KeysUnreadable, read_root
+from penstock_operator.nats_keys_command import main, provide
+
+
+class Store:
+    """The API server, as far as one Secret goes."""
+
+    def __init__(self) -> None:
+        self.secret: dict[str, Any] | None = None
+        self.writes = 0
+
+    async def read_secret(self, namespace: str, name: str) -> dict[str, Any] | None:
+        assert (namespace, name) == ("ai", "keys")
+        return self.secret
+
+    async def apply(self, body: dict[str, Any]) -> dict[str, Any]:
+        assert (body["metadata"]["namespace"], body["metadata"]["name"]) == ("ai", "keys")
+        self.secret = body
+        self.writes += 1
+        return body
+
+    def file(self, name: str) -> str:
+        assert self.secret is not None
+        return base64.b64decode(self.secret["data"][name]).decode()
+
+
+async def test_keys_are_made_once_and_found_ever_after() -> None:
+    store = Store()
+    assert await provide(store, "ai", "keys", "") == "was made"
+    before = store.secret
+    assert await provide(store, "ai", "keys", "") == "is as it should be"
+    assert (store.secret, store.writes) == (before, 1)
+
+
+async def test_what_follows_from_the_keys_is_brought_up_to_date() -> None:
+    store = Store()
+    await provide(store, "ai", "keys", "")
+    assert store.secret is not None
+    root, right = store.file(nats_keys.ROOT), store.file(nats_keys.GATEWAY)
+    store.secret["data"][nats_keys.GATEWAY] = base64.b64encode(b"of an older version").decode()
+
+    assert await provide(store, "ai", "keys", "") == "was brought up to date"
+    assert (store.file(nats_keys.ROOT), store.file(nats_keys.GATEWAY)) == (root, right)
+
+
+async def test_a_rotation_is_done_once() -> None:
+    store = Store()
+    await provide(store, "ai", "keys", "")
+    old = read_root(store.file(nats_keys.ROOT).encode())
+    for _ in range(2):
+        await provide(store, "ai", "keys", "2027")
+    new = read_root(store.file(nats_keys.ROOT).encode())
+
+    assert store.writes == 2
+    assert new.account == old.account
+    assert new.signing_seeds[1:] == old.signing_seeds
+
+
+async def test_somebody_elses_secret_is_left_alone() -> None:
+    store = Store()
+    store.secret = {"data": {"password": "c2VjcmV0"}}
+    with pytest.raises(KeysUnreadable, match=r"has no root\.json"):
+        await provide(store, "ai", "keys", "")
+    assert store.writes == 0
+
+
+def test_without_a_cluster_a_whole_secret_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["penstock nats-keys", "--secret", "mine"])
+    main()
+    printed = json.loads(capsys.readouterr().out)
+
+    assert (printed["kind"], printed["metadata"]["name"]) == ("Secret", "mine")
+    assert set(printed["data"]) == {
+        nats_keys.ROOT,
+        nats_keys.SIGNING,
+        nats_keys.SERVER,
+        nats_keys.OPERATOR,
+        nats_keys.GATEWAY,
+    }

@@ -1,0 +1,124 @@
+"""How many workers serve, start and drain."""
+
+from typing import Any
+
+import pytest
+from unit.support.routes import deployment, pod, ready_pod, waiting
+
+from penstock_operator.pods import Survey, survey
+from penstock_operator.problems import Problem
+
+Body = dict[str, Any]
+ENDING = {"deletionTimestamp": "2026-01-01T01:00:00Z"}
+BROKEN = waiting("ErrImagePull", "denied")
+
+
+def ending(made: Body) -> Body:
+    return made | {"metadata": made["metadata"] | ENDING}
+
+
+def failed(name: str) -> Body:
+    status = {"phase": "Failed", "reason": "Evicted", "message": "memory"}
+    return {"metadata": {"name": name}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("pods", "told_to_drain", "counted"),
+    [
+        ([], set(), (0, 0, 0, 0)),
+        ([ready_pod("a"), ready_pod("b"), pod("c")], set(), (3, 2, 1, 0)),
+        ([ready_pod("a"), ending(ready_pod("b"))], set(), (1, 1, 0, 1)),
+        ([ready_pod("a"), ready_pod("b")], {"b"}, (2, 1, 0, 1)),
+        ([ready_pod("a"), ending(ready_pod("b"))], {"b"}, (1, 1, 0, 1)),
+        ([ready_pod("a")], {"gone"}, (1, 1, 0, 0)),
+        ([ready_pod("a"), failed("b")], set(), (1, 1, 0, 0)),
+    ],
+    ids=["none", "some ready", "one ending", "one told to drain", "told and ending", "told and gone", "one thrown out"],
+)
+def test_pods_are_counted_by_what_they_do(
+    pods: list[Body], told_to_drain: set[str], counted: tuple[int, int, int, int]
+) -> None:
+    found = survey(pods, deployment(3), told_to_drain)
+    assert (found.replicas, found.ready, found.starting, found.draining) == counted
+
+
+@pytest.mark.parametrize(
+    ("pods", "told_to_drain", "due"),
+    [
+        ([ready_pod("a"), ready_pod("b")], set(), 2),
+        ([ready_pod("a"), ready_pod("b")], {"b"}, 1),
+        ([ready_pod("a"), ending(ready_pod("b"))], set(), 2),
+        ([ready_pod("a")], set(), 2),
+        ([], set(), 2),
+    ],
+    ids=["all there", "one drains", "one is ending and replaced", "one is missing", "none is there"],
+)
+def test_workers_that_drain_are_not_due(pods: list[Body], told_to_drain: set[str], due: int) -> None:
+    assert survey(pods, deployment(2), told_to_drain).due == due
+
+
+def test_without_a_deployment_nothing_is_wanted() -> None:
+    assert survey([], None) == Survey(wanted=None)
+    assert survey([], None).due == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "rolling", "unobserved"),
+    [
+        ({}, False, False),
+        ({"updatedReplicas": 1}, True, False),
+        ({"observedGeneration": 0}, False, True),
+    ],
+)
+def test_a_rollout_is_seen_in_the_deployments_status(status: Body, rolling: bool, unobserved: bool) -> None:
+    found = survey([], deployment(2, **status))
+    assert (found.rolling, found.unobserved) == (rolling, unobserved)
+
+
+def test_a_deployment_that_nobody_has_looked_at_is_unobserved() -> None:
+    made = deployment()
+    del made["status"]
+    assert survey([], made).unobserved
+
+
+def test_the_oldest_pod_speaks_for_those_with_the_same_problem() -> None:
+    young, old = pod("a", state=BROKEN), pod("b", state=BROKEN)
+    young["metadata"]["creationTimestamp"] = "2026-06-01T00:00:00Z"
+
+    assert survey([young, old], deployment(2)).problems == (Problem("ImagePullFailed", "pod b: denied"),)
+    assert survey([old, young], deployment(2)) == survey([young, old], deployment(2))
+
+
+@pytest.mark.parametrize("told_to_drain", [set(), {"main-worker-a"}])
+def test_a_pod_on_its_way_out_has_no_problem(told_to_drain: set[str]) -> None:
+    made = pod(state=BROKEN)
+    assert survey([made if told_to_drain else ending(made)], deployment(1), told_to_drain).problems == ()
+
+
+def test_a_pod_that_was_thrown_out_matters_until_its_place_is_taken() -> None:
+    evicted = Problem("Evicted", "pod b: Evicted: memory")
+
+    assert survey([ready_pod("a"), failed("b")], deployment(2)).problems == (evicted,)
+    assert survey([ready_pod("a"), failed("b")], deployment(1)).problems == ()
+
+
+def env(name: str, key: str) -> Body:
+    return {"name": "X", "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+
+
+@pytest.mark.parametrize(
+    ("made", "proven"),
+    [
+        (ready_pod(env=[env("openai", "key"), {"name": "A", "value": "b"}]), {("openai", "key")}),
+        (pod(state={"terminated": {"exitCode": 1}}, env=[env("openai", "key")]), {("openai", "key")}),
+        (
+            pod(state=waiting("CrashLoopBackOff"), lastState={"terminated": {}}, env=[env("openai", "key")]),
+            {("openai", "key")},
+        ),
+        (pod(state=waiting("CreateContainerConfigError", "x"), env=[env("openai", "key")]), set()),
+        (pod(state=waiting("ContainerCreating"), env=[env("openai", "key")]), set()),
+    ],
+    ids=["runs", "ended", "fell", "could not be made", "is being made"],
+)
+def test_a_container_that_was_made_proves_its_secrets(made: Body, proven: set[tuple[str, str]]) -> None:
+    assert survey([made], deployment(1)).proven_secrets == proven

@@ -1,0 +1,50 @@
+"""Events: whole, bounded, and not repeated."""
+
+from typing import Any
+
+from unit.support.routes import route_body
+
+from penstock_contract.clock import ManualClock
+from penstock_operator.recorder import NOTE_MAX, QUIET_S, Recorder
+
+
+class FakeEvents:
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    async def create_event(self, event: dict[str, Any]) -> None:
+        self.told.append(event)
+
+
+async def test_an_event_names_its_route_and_who_says_it() -> None:
+    events = FakeEvents()
+    await Recorder(events, ManualClock(), me="op-1").tell(route_body(), "Repaired", "put back", action="Repair")
+    (event,) = events.told
+    regarding = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRoute", "namespace": "team", "name": "main"}
+    assert event["regarding"].items() >= regarding.items()
+    assert event["metadata"]["namespace"] == "team"
+    assert event["metadata"]["name"].startswith("main.")
+    assert (event["reason"], event["note"], event["action"]) == ("Repaired", "put back", "Repair")
+    assert (event["type"], event["reportingInstance"]) == ("Normal", "op-1")
+    assert event["eventTime"] == "2023-11-14T22:13:20.000000Z"
+
+
+async def test_the_same_words_are_said_again_only_after_a_while_and_others_at_once() -> None:
+    events, clock = FakeEvents(), ManualClock()
+    recorder = Recorder(events, clock, me="op-1")
+    for _ in range(3):
+        await recorder.tell(route_body(), "Repaired", "put back", action="Repair")
+    await recorder.tell(route_body(), "Repaired", "something else", action="Repair")
+    await recorder.tell(route_body(uid="another"), "Repaired", "put back", action="Repair")
+    assert len(events.told) == 3
+    clock.advance(QUIET_S)
+    await recorder.tell(route_body(), "Repaired", "put back", action="Repair")
+    assert len(events.told) == 4
+
+
+async def test_a_long_note_is_cut_to_what_the_api_server_takes() -> None:
+    events = FakeEvents()
+    await Recorder(events, ManualClock(), me="m" * 500).tell(route_body(), "R", "n" * 5000, action="A")
+    (event,) = events.told
+    assert len(event["note"]) == NOTE_MAX
+    assert len(event["reportingInstance"]) == 128

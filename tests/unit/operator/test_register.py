@@ -1,0 +1,101 @@
+"""The register: what is read again, and whom a change concerns."""
+
+from typing import Any
+
+from unit.support.routes import route_body, spec_document
+
+from penstock_operator.register import Register
+
+MAIN, OTHER = ("team", "main"), ("team", "other")
+
+
+def register(*bodies: dict[str, Any]) -> Register:
+    made = Register(lambda _: None)
+    for body in bodies:
+        made.take_in((body["metadata"]["namespace"], body["metadata"]["name"]), body)
+    return made
+
+
+def other(*names: str, **metadata: Any) -> dict[str, Any]:
+    made = {"uid": "u2", "creationTimestamp": "2026-01-02T00:00:00Z", **metadata}
+    return route_body(spec_document(*names), name="other", **made)
+
+
+def test_a_first_reading_concerns_every_route_and_a_second_settling_nobody() -> None:
+    made = register(route_body(), other("else"))
+    assert made.settle() == {MAIN, OTHER}
+    assert made.settle() == set()
+
+
+def test_a_status_that_was_written_is_no_change() -> None:
+    made = register(route_body())
+    made.settle()
+    read = made.routes[MAIN]
+    assert made.take_in(MAIN, route_body() | {"status": {"replicas": 1}}) is read
+    assert made.settle() == set()
+
+
+def test_a_new_generation_is_read_again() -> None:
+    made = register(route_body())
+    made.settle()
+    route = made.take_in(MAIN, route_body(spec_document("new"), generation=2))
+    assert route is not None
+    assert route.spec is not None
+    assert [model.name for model in route.spec.models] == ["new"]
+    assert made.settle() == {MAIN}
+
+
+def test_a_route_that_was_made_anew_under_its_name_is_read_again() -> None:
+    made = register(route_body())
+    made.settle()
+    route = made.take_in(MAIN, route_body(uid="another"))
+    assert route is not None
+    assert route.uid == "another"
+
+
+def test_a_name_that_is_freed_concerns_the_route_that_waits_for_it() -> None:
+    made = register(route_body(), other("gpt"))
+    made.settle()
+    assert made.served(OTHER) is None
+    assert made.take_in(MAIN, None) is None
+    assert made.settle() == {OTHER}
+    assert made.served(OTHER) is not None
+    assert made.served(MAIN) is None
+
+
+def test_a_route_that_is_being_deleted_serves_nothing_and_holds_no_name() -> None:
+    made = register(route_body(deletionTimestamp="2026-01-01T00:01:00Z"), other("gpt"))
+    made.settle()
+    assert made.served(MAIN) is None
+    assert made.served(OTHER) is not None
+
+
+def test_a_version_that_was_refused_is_not_served_until_it_changes() -> None:
+    made = register(route_body())
+    made.settle()
+    made.refuse(MAIN, "no")
+    assert made.settle() == {MAIN}
+    assert made.served(MAIN) is None
+    assert "no" in made.routes[MAIN].problem
+    made.take_in(MAIN, route_body(generation=2))
+    made.settle()
+    assert made.served(MAIN) is not None
+
+
+def test_a_refused_version_counts_again_once_it_is_reconsidered_and_not_after_a_change() -> None:
+    made = register(route_body())
+    made.settle()
+    read = made.routes[MAIN]
+    made.refuse(MAIN, "not on Sundays")
+    assert made.settle() == {MAIN}
+    assert made.refused(MAIN) is read
+    made.refuse(MAIN, "not on Mondays")
+    assert "not on Mondays" in made.routes[MAIN].problem
+    made.reconsider(MAIN)
+    assert made.routes[MAIN] is read
+    assert made.refused(MAIN) is None
+    made.refuse(MAIN, "not on Sundays")
+    made.take_in(MAIN, route_body(generation=2))
+    assert made.refused(MAIN) is None
+    made.reconsider(MAIN)
+    assert made.routes[MAIN].generation == 2

@@ -1,0 +1,39 @@
+"""Where objects are kept, and what a path is called in a metric: never by an object's name."""
+
+import pytest
+
+from penstock_operator import resources
+from penstock_operator.resources import DEPLOYMENTS, PODS
+
+
+def test_a_path_leads_to_the_collection_the_object_or_its_subresource() -> None:
+    assert PODS.path("ns") == "/api/v1/namespaces/ns/pods"
+    assert DEPLOYMENTS.path("ns", "d") == "/apis/apps/v1/namespaces/ns/deployments/d"
+    assert DEPLOYMENTS.path("ns", "d", "scale") == "/apis/apps/v1/namespaces/ns/deployments/d/scale"
+
+
+@pytest.mark.parametrize("resource", resources.ALL, ids=lambda resource: resource.plural)
+def test_a_resource_is_found_by_its_object_and_by_its_collections_path(resource: resources.Resource) -> None:
+    assert resources.of_object({"apiVersion": resource.api_version, "kind": resource.kind}) == resource
+    assert resources.of_path(resource.path("ns")) == ("ns", resource.plural)
+    assert resources.of_path(resource.path("ns", "name")) is None
+
+
+def test_an_object_that_is_none_of_ours_is_refused() -> None:
+    with pytest.raises(LookupError):
+        resources.of_object({"apiVersion": "v1", "kind": "ConfigMap"})
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        (PODS.path("ns"), "pods"),
+        (PODS.path("ns", "some-name"), "pods"),
+        (DEPLOYMENTS.path("ns", "some-name", "scale"), "deployments/scale"),
+        ("/api/v1", "discovery"),
+        ("/apis/apps/v1", "discovery"),
+        ("/api/v1/namespaces/ns/configmaps/some-name", "discovery"),
+    ],
+)
+def test_a_label_is_the_kind_and_never_a_name(path: str, label: str) -> None:
+    assert resources.label(path) == label

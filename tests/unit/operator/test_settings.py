@@ -1,0 +1,68 @@
+"""What the operator is told about workers is read, or refused by its name."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from penstock_contract.settings import InvalidSettings, load
+from penstock_operator.nats_keys import SIGNING, NatsKeys
+from penstock_operator.settings import OperatorSettings
+
+NEEDED = {"PENSTOCK_NAMESPACES": "team-a, team-b,", "PENSTOCK_WORKER_IMAGE": "penstock:1"}
+
+
+def loaded(**given: str) -> OperatorSettings:
+    settings = load(OperatorSettings, NEEDED | {f"PENSTOCK_{name}": value for name, value in given.items()})
+    settings.check()
+    return settings
+
+
+def test_lists_have_commas_and_variables_may_have_them_in_their_values() -> None:
+    settings = loaded(
+        WORKER_IMAGE_PULL_SECRETS="registry,mirror",
+        WORKER_ENV='{"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=prod,team=ai"}',
+    )
+    assert settings.namespace_list == ["team-a", "team-b"]
+    assert settings.worker_image_pull_secret_list == ["registry", "mirror"]
+    assert settings.worker_environment == {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=prod,team=ai"}
+
+
+def test_what_nobody_says_about_workers_is_left_out() -> None:
+    settings = loaded()
+    assert settings.worker_image_pull_policy is None
+    assert settings.worker_image_pull_secret_list == []
+    assert settings.worker_environment == {}
+
+
+def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> None:
+    keys = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
+    path = tmp_path / SIGNING
+    path.write_text(keys.files()[SIGNING])
+
+    assert loaded(NATS_SIGNING_KEY=str(path)).signing_key == keys.signing_key
+    assert loaded().signing_key is None
+    with pytest.raises(InvalidSettings, match="are both set"):
+        loaded(NATS_SIGNING_KEY=str(path), WORKER_NATS_SECRET="shared")
+    path.write_text("{}")
+    with pytest.raises(InvalidSettings, match=r"PENSTOCK_NATS_SIGNING_KEY: signing\.json is not what"):
+        loaded(NATS_SIGNING_KEY=str(path))
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"NAMESPACES": " , "}, "PENSTOCK_NAMESPACES names no namespace"),
+        ({"WORKER_ENV": "OTEL_A=1"}, "PENSTOCK_WORKER_ENV is no JSON object"),
+        ({"WORKER_ENV": '{"A": 1}'}, "PENSTOCK_WORKER_ENV is no JSON object"),
+        ({"WORKER_ENV": '{"not a name": "1"}'}, "PENSTOCK_WORKER_ENV is no JSON object"),
+        ({"WORKER_ENV": '{"PENSTOCK_ROUTE": "a"}'}, "must not set PENSTOCK_ROUTE, which the operator sets"),
+        ({"NATS_SIGNING_KEY": "/missing"}, "PENSTOCK_NATS_SIGNING_KEY: .*No such file"),
+        ({"WORKER_NATS_SECRET": "Not a name"}, "PENSTOCK_WORKER_NATS_SECRET"),
+        ({"WORKER_IMAGE_PULL_POLICY": "Sometimes"}, "PENSTOCK_WORKER_IMAGE_PULL_POLICY"),
+    ],
+    ids=["no namespace", "no JSON", "a number", "no variable", "the operator's own", "no key", "no name", "no policy"],
+)
+def test_what_is_wrong_is_named(given: dict[str, str], complaint: str) -> None:
+    with pytest.raises(InvalidSettings, match=complaint):
+        loaded(**given)

@@ -1,0 +1,103 @@
+"""Whole lists: when they are asked for, and when the world counts as whole."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+from unit.support.virtual_time import virtual_time
+
+from penstock_operator import resources
+from penstock_operator.api_error import ApiError
+from penstock_operator.resources import MODEL_ROUTES, WATCHED, Resource
+from penstock_operator.syncing import FORBIDDEN_AGAIN_S, Sync
+from penstock_operator.world import Key, World
+
+RESYNC_S = 600.0
+
+
+class FakeLister:
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.errors: list[ApiError] = []
+        self.asked: list[tuple[str, float]] = []
+
+    async def list(self, resource: Resource, namespace: str) -> list[dict[str, Any]]:
+        self.asked.append((f"{namespace}/{resource.plural}", asyncio.get_running_loop().time()))
+        await asyncio.sleep(0.01)
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.bodies if resource == MODEL_ROUTES else []
+
+
+def route(name: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": "ns", "name": name, "uid": name, "resourceVersion": "1"}}
+
+
+@contextlib.asynccontextmanager
+async def syncing(lister: FakeLister, touched: list[Key]) -> AsyncIterator[tuple[Sync, World]]:
+    world = World()
+    sync = Sync(lister, world, ["ns"], touched=touched.append, resync_s=RESYNC_S, draw=lambda: 0.5)
+    task = asyncio.create_task(sync.run())
+    yield sync, world
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@virtual_time
+async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
+    lister, touched = FakeLister(), list[Key]()
+    lister.bodies = [route("a")]
+    async with syncing(lister, touched) as (sync, world):
+        for resource in WATCHED[1:]:
+            sync.listed(resource, "ns")
+        await asyncio.sleep(1)
+        assert not sync.done.is_set()
+        assert sync.missing == "modelroutes of ns"
+        sync.listed(MODEL_ROUTES, "ns")
+        await sync.done.wait()
+        assert set(world.routes()) == {("ns", "a")}
+        assert touched == [("ns", "a")]
+
+
+@virtual_time
+async def test_a_kind_is_listed_again_once_in_a_while_and_tells_only_what_is_new() -> None:
+    lister, touched = FakeLister(), list[Key]()
+    lister.bodies = [route("a")]
+    async with syncing(lister, touched) as (sync, world):
+        sync.listed(MODEL_ROUTES, "ns")
+        await asyncio.sleep(RESYNC_S - 1)
+        assert len(lister.asked) == 1
+        lister.bodies = [route("b")]
+        await asyncio.sleep(2)
+        assert len(lister.asked) == 2
+        assert set(world.routes()) == {("ns", "b")}
+        assert sorted(touched) == [("ns", "a"), ("ns", "a"), ("ns", "b")]
+
+
+@virtual_time
+async def test_a_list_that_fails_is_asked_for_again_and_changes_nothing() -> None:
+    lister, touched = FakeLister(), list[Key]()
+    lister.bodies = [route("a")]
+    async with syncing(lister, touched) as (sync, world):
+        sync.listed(MODEL_ROUTES, "ns")
+        await asyncio.sleep(1)
+        lister.errors = [ApiError("Unavailable", "away")] * 3
+        sync.listed(MODEL_ROUTES, "ns")
+        await asyncio.sleep(30)
+        assert len(lister.asked) == 5
+        assert set(world.routes()) == {("ns", "a")}
+
+
+@virtual_time
+async def test_a_right_that_is_missing_is_asked_for_at_a_steady_pace() -> None:
+    lister, touched = FakeLister(), list[Key]()
+    lister.errors = [ApiError("Forbidden", "no")] * 3
+    async with syncing(lister, touched) as (sync, _):
+        sync.listed(resources.PODS, "ns")
+        await asyncio.sleep(60)
+    times = [at for _, at in lister.asked]
+    waits = [round(after - before, 1) for before, after in itertools.pairwise(times)]
+    assert waits == [FORBIDDEN_AGAIN_S] * 3

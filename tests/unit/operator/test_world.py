@@ -1,0 +1,148 @@
+"""The world: what is older never wins, and what went unheard is found by the next list."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock_operator import resources
+from penstock_operator.resources import DEPLOYMENTS, MODEL_ROUTES, PODS, Resource
+from penstock_operator.world import World
+
+NAMESPACE = "models"
+ROUTE = (NAMESPACE, "main")
+
+
+def route(version: int, *, uid: str = "r1", name: str = "main", namespace: str = NAMESPACE) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": str(version)},
+        "spec": {"version": version},
+    }
+
+
+def owned(name: str, version: int, *, uid: str = "o1", label: str | None = "main", owner: str | None = None) -> Any:
+    metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name, "uid": uid, "resourceVersion": str(version)}
+    if label is not None:
+        metadata["labels"] = {"penstock.dev/route": label}
+    if owner is not None:
+        metadata["ownerReferences"] = [{"kind": "ModelRoute", "name": owner}, {"kind": "Other", "name": "x"}]
+    return {"metadata": metadata}
+
+
+def test_an_event_is_about_the_route_itself_or_the_one_that_the_object_belongs_to() -> None:
+    world = World()
+    assert world.observe(MODEL_ROUTES, route(1), deleted=False) == {ROUTE}
+    assert world.observe(DEPLOYMENTS, owned("main-worker", 2), deleted=False) == {ROUTE}
+    assert world.observe(PODS, owned("p", 3, label=None, owner="main"), deleted=False) == {ROUTE}
+    assert world.observe(PODS, owned("stray", 4, label=None), deleted=False) == set()
+
+
+def test_an_object_that_changes_hands_is_news_for_both_routes() -> None:
+    world = World()
+    world.observe(DEPLOYMENTS, owned("main-worker", 1), deleted=False)
+    changed = owned("main-worker", 2, label="other")
+    assert world.observe(DEPLOYMENTS, changed, deleted=False) == {ROUTE, (NAMESPACE, "other")}
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_what_is_not_newer_is_no_news(version: int) -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(5), deleted=False)
+    assert world.observe(MODEL_ROUTES, route(version) | {"spec": "old"}, deleted=False) == set()
+    assert world.snapshot(ROUTE).route == route(5)
+
+
+def test_versions_are_numbers_and_not_text() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(9), deleted=False)
+    assert world.observe(MODEL_ROUTES, route(10), deleted=False) == {ROUTE}
+
+
+def test_the_end_of_an_earlier_object_does_not_touch_a_new_one_of_its_name() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(5, uid="new"), deleted=False)
+    assert world.observe(MODEL_ROUTES, route(4, uid="old"), deleted=True) == set()
+    assert world.snapshot(ROUTE).route is not None
+
+
+def test_a_deleted_object_is_gone_and_its_route_hears_of_it() -> None:
+    world = World()
+    world.observe(PODS, owned("p", 1), deleted=False)
+    assert [pod["metadata"]["name"] for pod in world.snapshot(ROUTE).pods] == ["p"]
+    assert world.observe(PODS, owned("p", 2), deleted=True) == {ROUTE}
+    assert world.snapshot(ROUTE).pods == []
+
+
+def test_a_list_brings_what_no_watch_told() -> None:
+    world = World()
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    assert world.end_listing(listing, [route(1), route(2, name="two", uid="r2")]) == {ROUTE, (NAMESPACE, "two")}
+    assert set(world.routes()) == {ROUTE, (NAMESPACE, "two")}
+
+
+def test_a_list_takes_away_what_went_unheard_but_not_in_other_namespaces() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(1), deleted=False)
+    world.observe(MODEL_ROUTES, route(2, namespace="elsewhere", uid="r2"), deleted=False)
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    assert world.end_listing(listing, []) == {ROUTE}
+    assert set(world.routes()) == {("elsewhere", "main")}
+
+
+def test_a_list_that_failed_changes_nothing() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(1), deleted=False)
+    assert world.end_listing(world.begin_listing(MODEL_ROUTES, NAMESPACE), None) == set()
+    assert set(world.routes()) == {ROUTE}
+
+
+def test_an_object_that_was_made_while_the_list_was_on_its_way_stays() -> None:
+    world = World()
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    world.observe(MODEL_ROUTES, route(7), deleted=False)
+    assert world.end_listing(listing, []) == set()
+    assert set(world.routes()) == {ROUTE}
+
+
+def test_an_object_that_was_deleted_while_the_list_was_on_its_way_does_not_come_back() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(1), deleted=False)
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    world.observe(MODEL_ROUTES, route(3), deleted=True)
+    assert world.end_listing(listing, [route(1)]) == set()
+    assert not world.routes()
+
+
+def test_an_object_that_was_made_anew_while_the_list_was_on_its_way_stays() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(1, uid="old"), deleted=False)
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    world.observe(MODEL_ROUTES, route(3, uid="new"), deleted=False)
+    assert world.end_listing(listing, []) == set()
+    assert set(world.routes()) == {ROUTE}
+
+
+@given(
+    st.permutations([(1, False), (2, False), (3, False), (4, True)]),
+    st.sampled_from([MODEL_ROUTES, DEPLOYMENTS]),
+)
+def test_in_whatever_order_lists_and_events_come_the_next_list_is_right(
+    events: list[tuple[int, bool]], resource: Resource
+) -> None:
+    world = World()
+    for version, deleted in events:
+        world.observe(resource, owned("main-worker", version), deleted=deleted)
+    world.end_listing(world.begin_listing(resource, NAMESPACE), [owned("main-worker", 9, uid="o2")])
+    assert world._objects[resource] == {(NAMESPACE, "main-worker"): owned("main-worker", 9, uid="o2")}
+
+
+def test_a_snapshot_has_everything_about_one_route_and_nothing_about_others() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(1), deleted=False)
+    for number, resource in enumerate(resources.WATCHED[1:], start=2):
+        world.observe(resource, owned("main-worker", number, uid=f"u{number}"), deleted=False)
+        world.observe(resource, owned("other-worker", number, uid=f"v{number}", label="other"), deleted=False)
+    found = world.snapshot(ROUTE)
+    objects = [found.route, found.deployment, found.disruption_budget, found.service_account, *found.pods]
+    assert [body["metadata"]["name"] for body in objects if body] == ["main", *["main-worker"] * 4]

@@ -1,0 +1,98 @@
+"""Gateways that share accounts in virtual time, and clients that hammer them."""
+
+import asyncio
+import random
+from typing import Any
+
+import msgspec
+from unit.support.virtual_time import LoopClock
+
+from penstock_contract.catalogue import CatalogueEntry, Resolution
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.keys import Budget, KeyLimits, KeyRecord, KeySpec
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatOperation
+from penstock_contract.route import ModelRouteSpec
+from penstock_gateway.caller import Caller
+from penstock_gateway.fake_accounts import FakeAccounts
+from penstock_gateway.meter import Admission, Meter
+
+KEY = "key.key_0123456789abcdef"
+LATENCY_S = 0.002
+OPERATION = ChatOperation(messages=[Message(role="user", content="")])
+"""Four tokens, by our count."""
+
+
+def key(budget: Budget | None = None, **limits: Any) -> KeyRecord:
+    spec = KeySpec(name="test", limits=KeyLimits(**limits), budget=budget)
+    return KeyRecord(id="key_0123456789abcdef", hash="0" * 64, hint="abcd", spec=spec, created_at=0)
+
+
+def resolution(prices: dict[str, str] | None = None, **limits: Any) -> Resolution:
+    spec = msgspec.convert(
+        {
+            "models": [{"name": "main"}],
+            "providers": [{"name": "main", "type": "OpenAI", **({"prices": prices} if prices else {})}],
+            "limits": limits,
+        },
+        ModelRouteSpec,
+    )
+    return Resolution(CatalogueEntry(namespace="default", name="main", created_at=0, spec=spec), "main", "main")
+
+
+class Fleet:
+    """Some gateways; `kill` lets one vanish without a word."""
+
+    def __init__(self, record: KeyRecord | None, route: Resolution, *, gateways: int = 2, **options: Any) -> None:
+        self.accounts = FakeAccounts(LATENCY_S)
+        self.caller = Caller(record)
+        self.route = route
+        self.meters = [
+            Meter(self.accounts, LoopClock(), gateway=f"gw-{number}", draw=random.Random(number).random, **options)
+            for number in range(gateways)
+        ]
+        self.tasks = [asyncio.create_task(meter.run()) for meter in self.meters]
+        self.headers: dict[str, str] = {}
+
+    async def admit(self, gateway: int = 0) -> Admission:
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            admission = await self.meters[gateway].admit(self.caller, self.route, OPERATION, headers)
+        finally:
+            self.headers = {name.decode(): value.decode() for name, value in headers}
+        assert admission is not None
+        return admission
+
+    async def refused(self, gateway: int = 0) -> ErrorDetail:
+        try:
+            await self.admit(gateway)
+        except PenstockError as error:
+            return error.detail
+        raise AssertionError("it was admitted")
+
+    async def pass_through(self, gateway: int = 0) -> bool:
+        """A request that ends at once; whether it was admitted."""
+        try:
+            self.leave(await self.admit(gateway), gateway)
+        except PenstockError as error:
+            if error.code != "rate_limit_exceeded":
+                raise
+            return False
+        return True
+
+    def leave(self, admission: Admission, gateway: int = 0) -> None:
+        self.meters[gateway].leave(admission)
+
+    async def kill(self, gateway: int) -> None:
+        """Its unsaid words die with it."""
+        self.tasks[gateway].cancel()
+        await asyncio.wait([self.tasks[gateway]])
+
+    async def end(self) -> None:
+        for task in self.tasks:
+            assert task.cancelled() or not task.done()
+            task.cancel()
+        await asyncio.wait(self.tasks)
+
+    def window(self, meter: str) -> Any:
+        return self.accounts.records[KEY][0].windows[meter]

@@ -1,0 +1,327 @@
+"""One route's surroundings in virtual time, for the autoscaler: Deployment, ReplicaSet, kubelet, workers and queue.
+
+Everything that another process would do takes a little while, and the world hears of it through a watch. The
+ReplicaSet chooses as the real one: pods that are not ready first, then the cheapest, then the youngest.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import msgspec
+from unit.support import routes
+from unit.support.virtual_time import LoopClock
+
+from penstock_contract.broker.queue_state import QueueState, QueueUnavailable
+from penstock_contract.route_status import LastDecision
+from penstock_operator import resources
+from penstock_operator.api_error import ApiError
+from penstock_operator.autoscaler import Autoscaler, Outlets
+from penstock_operator.fleet import Heard
+from penstock_operator.workforce import DELETION_COST
+from penstock_operator.world import Key, World
+
+KEY = ("team", "main")
+WATCH_S = 0.02
+START_S = 2.0
+HEARTBEAT_S = 1.0
+PROBE_S = 0.5
+
+
+class Worker:
+    """A pod and its process."""
+
+    def __init__(self, name: str, slots: int) -> None:
+        self.name = name
+        self.slots = slots
+        self.in_flight = 0
+        self.started = False
+        self.draining = False
+        self.stopping = False
+        self.ready = False
+        """As the kubelet's probe last said it."""
+        self.annotations: dict[str, str] = {}
+        self.heard: Heard | None = None
+
+
+class Site:
+    def __init__(self, *, slots: int = 8, deployed: int | None = 0, **scaling: Any) -> None:
+        self.spec = routes.spec(scaling={"concurrencyPerReplica": slots, **scaling})
+        self.slots = slots
+        self.clock = LoopClock()
+        self.world = World()
+        self.workers_by_name: dict[str, Worker] = {}
+        self.pending = 0
+        self.orphaned = 0
+        """Delivered to a worker that is no more, and not acked."""
+        self.queue_error: QueueUnavailable | None = None
+        self.api_error: ApiError | None = None
+        self.deaf = False
+        """Whether controls get lost."""
+        self.start_s = START_S
+        self.connected = True
+        self.reads = 0
+        self.scales: list[tuple[float, int]] = []
+        self.annotated: list[tuple[str, str | None]] = []
+        self.told: list[tuple[str, str]] = []
+        self.changes = 0
+        self.decisions: list[LastDecision] = []
+        self.missing = 0
+        self.cut = 0
+        """Streams on workers that were made to stop without having been drained."""
+        self._versions = itertools.count(1)
+        self._names = itertools.count(1)
+        self._generation = 1
+        self.replicas = deployed
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._began = asyncio.get_running_loop().time()
+        self.world.observe(resources.MODEL_ROUTES, self._route(), deleted=False)
+        self.autoscaler = self.another()
+        if deployed is not None:
+            self._publish_deployment()
+            for _ in range(deployed):
+                self._make_pod(started=True)
+
+    def another(self) -> Autoscaler:
+        """A new autoscaler, as after a restart of the operator."""
+
+        async def decided(_key: Key, decision: LastDecision) -> None:
+            self.decisions.append(decision)
+
+        def changed(_key: Key) -> None:
+            self.changes += 1
+
+        def missing(_key: Key) -> None:
+            self.missing += 1
+
+        self.autoscaler = Autoscaler(
+            self,
+            self,
+            self.read,
+            self.world,
+            lambda key: self.spec if key == KEY else None,
+            Outlets(changed, decided, missing),
+            self.clock,
+            draw=lambda: 0.5,
+        )
+        return self.autoscaler
+
+    # What the test does
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        run = asyncio.create_task(self.autoscaler.run())
+        beat = asyncio.create_task(self._beat())
+        self.autoscaler.touched(KEY)
+        try:
+            yield
+        finally:
+            for task in (run, beat, *self._tasks):
+                task.cancel()
+            await asyncio.wait({run, beat, *self._tasks})
+
+    async def passes(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def queue(self, count: int) -> None:
+        """Requests come in, and the gateway calls for workers if it knows of no slot."""
+        self.pending += count
+        self._pull()
+        if self.pending:
+            self.autoscaler.activated(KEY)
+
+    def finish(self, worker: str, count: int = 1) -> None:
+        self.workers_by_name[worker].in_flight -= count
+        self._pull()
+        self._say(self.workers_by_name[worker])
+
+    def rescale(self, **scaling: Any) -> None:
+        """The route's spec changes."""
+        changed = msgspec.convert({**msgspec.to_builtins(self.spec.scaling), **scaling}, type(self.spec.scaling))
+        self.spec = msgspec.structs.replace(self.spec, scaling=changed)
+        self.autoscaler.touched(KEY)
+
+    @property
+    def now(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+    @property
+    def loads(self) -> dict[str, int]:
+        """Streams by worker, those on their way out too."""
+        return {worker.name: worker.in_flight for worker in self.workers_by_name.values()}
+
+    # What the autoscaler sees and does
+
+    def workers(self, key: Key) -> Mapping[str, Heard]:
+        assert key == KEY
+        now = self.clock.monotonic()
+        return {
+            worker.name: worker.heard
+            for worker in self.workers_by_name.values()
+            if worker.heard is not None and now - worker.heard.at < 3.5
+        }
+
+    async def read(self, key: Key) -> QueueState:
+        assert key == KEY
+        self.reads += 1
+        await asyncio.sleep(0.001)
+        if self.queue_error is not None:
+            raise self.queue_error
+        return QueueState(pending=self.pending, ack_pending=self.orphaned, waiting=0)
+
+    async def drain(self, _key: Key, worker: str) -> None:
+        self._tell(worker, draining=True)
+
+    async def resume(self, _key: Key, worker: str) -> None:
+        self._tell(worker, draining=False)
+
+    async def scale(self, namespace: str, name: str, replicas: int) -> None:
+        assert (namespace, name) == ("team", "main-worker")
+        await asyncio.sleep(0.003)
+        self._check_api()
+        self.scales.append((round(self.now, 3), replicas))
+        self.replicas = replicas
+        self._generation += 1
+        self._later(WATCH_S, self._publish_deployment)
+        self._later(2 * WATCH_S, self._replicate)
+
+    async def annotate_pod(self, _namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        await asyncio.sleep(0.003)
+        self._check_api()
+        worker = self.workers_by_name.get(name)
+        if worker is None:
+            raise ApiError("NotFound", "no such pod")
+        for key, value in annotations.items():
+            self.annotated.append((name, value))
+            if value is None:
+                worker.annotations.pop(key, None)
+            else:
+                worker.annotations[key] = value
+        self._later(WATCH_S, lambda: self._publish_pod(worker))
+
+    # How it works
+
+    def _check_api(self) -> None:
+        if self.api_error is not None:
+            raise self.api_error
+
+    def _tell(self, name: str, *, draining: bool) -> None:
+        self.told.append(("drain" if draining else "resume", name))
+        worker = self.workers_by_name.get(name)
+        if self.deaf or worker is None or worker.stopping or not worker.started:
+            return
+        worker.draining = draining
+        self._pull()
+        self._later(0.002, lambda: self._say(worker))
+        self._later(PROBE_S, lambda: self._probe(worker))
+
+    def _replicate(self) -> None:
+        assert self.replicas is not None
+        active = [worker for worker in self.workers_by_name.values() if not worker.stopping]
+        for _ in range(self.replicas - len(active)):
+            self._make_pod()
+        ranked = sorted(
+            active, key=lambda one: (one.ready, int(one.annotations.get(DELETION_COST, "0")), -_number(one))
+        )
+        for worker in ranked[: max(0, len(active) - self.replicas)]:
+            if worker.ready and not worker.draining:
+                self.cut += worker.in_flight
+            worker.stopping = worker.draining = True
+            self._publish_pod(worker)
+            self._end_if_idle(worker)
+
+    def _make_pod(self, *, started: bool = False) -> None:
+        worker = Worker(f"main-worker-{next(self._names)}", self.slots)
+        self.workers_by_name[worker.name] = worker
+        self._publish_pod(worker)
+        if started:
+            self._start(worker)
+        else:
+            self._later(self.start_s, lambda: self._start(worker))
+
+    def _start(self, worker: Worker) -> None:
+        if worker.stopping:
+            return
+        worker.started = True
+        self._probe(worker)
+        self._pull()
+        self._say(worker)
+
+    def _probe(self, worker: Worker) -> None:
+        ready = worker.started and not worker.draining
+        if worker.name in self.workers_by_name and ready is not worker.ready:
+            worker.ready = ready
+            self._publish_pod(worker)
+
+    def _pull(self) -> None:
+        for worker in self.workers_by_name.values():
+            if worker.started and not worker.draining:
+                waiting = self.orphaned + self.pending
+                taken = min(worker.slots - worker.in_flight, waiting)
+                self.orphaned -= (again := min(taken, self.orphaned))
+                self.pending -= taken - again
+                worker.in_flight += taken
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            for worker in list(self.workers_by_name.values()):
+                self._say(worker)
+
+    def _say(self, worker: Worker) -> None:
+        if not worker.started or worker.name not in self.workers_by_name:
+            return
+        if self.connected:
+            now = self.clock.monotonic()
+            since = now if worker.heard is None else worker.heard.since
+            before, worker.heard = worker.heard, Heard(worker.slots, worker.in_flight, worker.draining, since, now)
+            if not worker.heard.says_the_same(before):
+                self.autoscaler.touched(KEY)
+        self._end_if_idle(worker)
+
+    def _end_if_idle(self, worker: Worker) -> None:
+        if worker.stopping and worker.in_flight == 0 and self.workers_by_name.pop(worker.name, None) is not None:
+            self._later(WATCH_S, lambda: self._publish_pod(worker, deleted=True))
+
+    def _publish_deployment(self) -> None:
+        body = routes.route_body({"replicas": self.replicas}, name="main-worker", generation=self._generation)
+        body["metadata"] |= {"labels": {"penstock.dev/route": "main"}, "resourceVersion": str(next(self._versions))}
+        self.world.observe(resources.DEPLOYMENTS, body, deleted=False)
+        self.autoscaler.touched(KEY)
+
+    def _publish_pod(self, worker: Worker, *, deleted: bool = False) -> None:
+        body = routes.pod(worker.name, ready=worker.ready, phase="Running" if worker.started else "Pending")
+        body["metadata"] |= {
+            "uid": worker.name,
+            "labels": {"penstock.dev/route": "main"},
+            "annotations": dict(worker.annotations),
+            "resourceVersion": str(next(self._versions)),
+        }
+        if worker.stopping:
+            body["metadata"]["deletionTimestamp"] = routes.CREATED
+        self.world.observe(resources.PODS, body, deleted=deleted)
+        self.autoscaler.touched(KEY)
+
+    def _route(self) -> dict[str, Any]:
+        return routes.route_body(resourceVersion=str(next(self._versions)))
+
+    def _later(self, delay_s: float, act: Any) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(delay_s)
+            act()
+
+        task = asyncio.create_task(wait())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _number(worker: Worker) -> int:
+    """The highest is the youngest."""
+    return int(worker.name.rsplit("-", 1)[1])
+
+
+def scaled(site: Site) -> Iterator[int]:
+    """The numbers that were written, in order."""
+    return (replicas for _, replicas in site.scales)

@@ -1,0 +1,176 @@
+"""Which addresses a worker connects to, and that it connects to the very address that it looked at."""
+
+import asyncio
+import socket
+import ssl
+from typing import Self
+
+import pytest
+from unit.support.upstream import no_tls
+
+from penstock_contract.errors import PenstockError
+from penstock_worker.addresses import AddressRules
+from penstock_worker.connecting import Connector, resolve
+
+LOOPBACK = AddressRules.parse("127.0.0.0/8, ::1")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+        "127.255.255.254",
+        "169.254.169.254",
+        "169.254.0.1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "224.0.0.1",
+        "255.255.255.255",
+        "240.0.0.1",
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "ff02::1",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "::ffff:127.0.0.1",
+        "::ffff:a9fe:a9fe",
+        "::127.0.0.1",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::169.254.169.254",
+        "2001:0:7f00:1::1",
+        "not an address",
+        "",
+    ],
+)
+def test_what_is_this_machine_its_link_or_metadata_is_not_called(address: str) -> None:
+    assert not AddressRules().allow(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.7",
+        "172.16.3.4",
+        "192.168.1.20",
+        "100.64.0.1",
+        "8.8.8.8",
+        "2606:4700::1111",
+        "fd12:3456::1",
+        "::ffff:8.8.8.8",
+    ],
+)
+def test_the_internet_and_private_networks_are_called(address: str) -> None:
+    assert AddressRules().allow(address)
+
+
+def test_what_is_allowed_is_called_in_every_form_and_nothing_beside_it() -> None:
+    for address in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
+        assert LOOPBACK.allow(address)
+    for address in ("0.0.0.0", "169.254.169.254", "::", "fe80::1"):
+        assert not LOOPBACK.allow(address)
+
+
+def test_a_setting_that_is_no_network_is_named() -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
+        AddressRules.parse("127.0.0.0/8,10.0.0.1/8")
+    assert AddressRules.parse("") == AddressRules()
+
+
+class Listening:
+    """A loopback server that counts who connects."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._address = (host, port)
+        self.connections = 0
+
+    async def __aenter__(self) -> Self:
+        def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections += 1
+            writer.close()
+
+        self._server = await asyncio.start_server(connected, *self._address)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+
+async def _connect(connector: Connector) -> str:
+    made = await connector.connect(asyncio.Protocol)
+    assert isinstance(made, asyncio.Protocol)
+    return "connected"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "127.0.0.1"])
+async def test_every_way_to_write_loopback_is_refused_by_the_real_resolver(host: str) -> None:
+    async with Listening() as server:
+        with pytest.raises(PenstockError) as refused:
+            await _connect(Connector(host, server.port, None, AddressRules()))
+        assert refused.value.code == "provider_unavailable"
+        assert "127" not in refused.value.detail.message
+        assert server.connections == 0
+
+
+async def test_a_name_that_answers_differently_each_time_is_asked_once_for_each_connection() -> None:
+    answers = [["127.0.0.2"], ["127.0.0.1"], ["127.0.0.1"]]
+    asked: list[str] = []
+
+    async def rebinding(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        return answers.pop(0)
+
+    async with Listening("127.0.0.2") as theirs, Listening("127.0.0.1", theirs.port) as ours:
+        connector = Connector("evil.test", theirs.port, None, AddressRules.parse("127.0.0.2"), rebinding)
+        assert await _connect(connector) == "connected"
+        assert asked == ["evil.test"], "asked again between the look and the connection"
+        with pytest.raises(PenstockError):
+            await _connect(connector)
+        assert ours.connections == 0
+
+
+async def test_of_several_addresses_only_those_that_are_allowed_are_tried_in_order() -> None:
+    async def several(_host: str, _port: int) -> list[str]:
+        return ["169.254.169.254", "127.0.0.2", "127.0.0.1"]
+
+    async with Listening() as server:
+        assert await _connect(Connector("many.test", server.port, None, LOOPBACK, several)) == "connected"
+
+
+async def test_a_name_without_an_address_is_an_os_error_which_the_pool_knows() -> None:
+    async def nobody(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    with pytest.raises(OSError, match="unknown"):
+        await _connect(Connector("nobody.test", 1, None, AddressRules(), nobody))
+
+
+async def test_a_certificate_is_asked_of_the_name_and_not_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+
+    async def create_connection(factory: object, host: str, _port: int, **options: object) -> tuple[None, object]:
+        seen.update(options, host=host, factory=factory)
+        return None, asyncio.Protocol()
+
+    async def public(_host: str, _port: int) -> list[str]:
+        return ["93.184.216.34"]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
+    tls: ssl.SSLContext = no_tls()
+    await _connect(Connector("api.example.com", 443, tls, AddressRules(), public))
+    assert seen["host"] == "93.184.216.34"
+    assert seen["server_hostname"] == "api.example.com"
+    assert seen["ssl"] is tls
+
+
+async def test_the_systems_resolver_gives_every_address_once() -> None:
+    found = await resolve("127.0.0.1", 80)
+    assert found == ["127.0.0.1"]
