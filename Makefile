@@ -1,30 +1,64 @@
 # The commands of the house. Each sets up what it needs first; nothing is needed beforehand but Python 3.11 and make.
 
 PYTHON ?= python3
-MEMBERS := contract client gateway workers local
+MEMBERS := contract client gateway workers operator local
 PACKAGES := $(patsubst %,penstock-%,$(patsubst workers,worker,$(MEMBERS)))
 LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
+# Side by side in two or three processes: most of a test with real processes is waiting. A file of tests shares a stack;
+# what shares more than the cluster is a group. PYTEST_ADDOPTS="-n 0" has them one after the other, in one process.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+BY_GROUP := -n 3 --dist loadgroup
+
 .DEFAULT_GOAL := help
-.PHONY: help dev test check format bench setup lock clean
+.PHONY: help dev test test-cluster test-pods test-skaffold cluster cluster-down check check-types check-units crd chart format bench simulate setup lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: setup ## Run the whole road on this machine; ARGS="-f routes.yaml --port 9000"
 	@exec .venv/bin/penstock dev $(ARGS)
 
 test: setup ## Run every test that needs neither root nor a cluster; ARGS="-k name"
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest $(BY_FILE) $(ARGS)
+
+test-cluster: setup .cache/scanner/.ready ## Run the tests on a real API server, and test-pods; the first time builds Kubernetes with go, once
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
+	@.venv/bin/pytest $(BY_GROUP) tests/cluster $(ARGS)
+	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-pods)
+
+test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; afterwards nothing is left
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest tests/pods $(ARGS)
+
+test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold
+	@.venv/bin/pytest tests/skaffold $(ARGS)
+
+cluster: setup ## Run a cluster for trying things by hand, with real pods as root on Linux; Ctrl-C ends it
+	@PYTHONPATH=tests exec .venv/bin/python -m harness.kubernetes up
+
+cluster-down: ## End a `make cluster` from elsewhere
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes down
 
 check: setup ## Format check, lint, types, imports, unit tests: under a minute
 	@.venv/bin/ruff format --check
 	@.venv/bin/ruff check
-	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
-	@.venv/bin/pytest tests/unit tests/typing
+	@$(MAKE) --no-print-directory -j 2 check-types check-units
+
+check-types:
+	@.venv/bin/mypy
+
+check-units:
+	@.venv/bin/pytest -n 2 --dist worksteal tests/unit tests/typing
+
+crd: setup ## Write charts/penstock/files/crd.yaml from the contract's Structs and rules
+	@.venv/bin/python -m penstock_contract.crd > charts/penstock/files/crd.yaml
+
+chart: setup ## Write the chart's values.schema.json and table of values from the commented values.yaml
+	@.venv/bin/python charts/reference.py
 
 format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff format
@@ -33,10 +67,19 @@ format: setup ## Format the code and apply the linter's safe fixes
 bench: setup ## Measure ours beside the peers, see benchmarks/README.md
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
+simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/scaling.md
+	@PYTHONPATH=benchmarks .venv/bin/python -m scaling
+
 setup: .venv/.ready ## Install the locked environment into .venv (the others do it for you)
 
 .venv/.ready: $(LOCKS) $(MEMBERS:%=%/pyproject.toml) requirements/install
 	@PYTHON="$(PYTHON)" requirements/install $(MEMBERS)
+	@touch $@
+
+# The scanner of policies, whose dependencies are pinned to other versions than ours.
+.cache/scanner/.ready: requirements/scanner.txt .venv/.ready
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/scanner
+	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/scanner/bin/python -r requirements/scanner.txt
 	@touch $@
 
 lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade for newer versions
@@ -45,6 +88,7 @@ lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade f
 	@$(COMPILE) $(ARGS) --all-extras $(PACKAGES:%=--no-emit-package %) \
 		$(MEMBERS:%=%/pyproject.toml) -o requirements/runtime.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt >/dev/null
+	@$(COMPILE) $(ARGS) requirements/scanner.in -o requirements/scanner.txt >/dev/null
 	@$(COMPILE) $(ARGS) --no-deps requirements/models.in -o requirements/models.txt >/dev/null
 
 clean: ## Remove the environment and every cache
