@@ -361,8 +361,10 @@ async def test_the_notes_name_what_there_is(helm: Helm) -> None:
     assert "WARNING" not in notes
     open_ = await helm(*command, namespace="ai", values={"gateway": {"auth": {"required": False}}})
     assert "WARNING: gateway.auth.required is off" in open_
-    unguarded = await helm(*command, namespace="ai", values={"networkPolicy": {"enabled": False}})
-    assert "every pod of the cluster can read\nprompts" in unguarded.partition("NOTES:")[2]
+    unguarded: dict[str, Any] = {"networkPolicy": {"enabled": False}}
+    assert "WARNING" not in (await helm(*command, namespace="ai", values=unguarded)).partition("NOTES:")[2]
+    anybodys = await helm(*command, namespace="ai", values={**unguarded, "nats": {"auth": {"enabled": False}}})
+    assert "every pod of the cluster can read\nprompts" in anybodys.partition("NOTES:")[2]
 
 
 def test_the_test_route_is_one_that_the_definition_takes(rendered: Mapping[str, Any]) -> None:

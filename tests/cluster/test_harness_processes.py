@@ -59,11 +59,15 @@ def test_an_older_go_is_named(tmp_path: Path) -> None:
     assert done.stderr == "make test-cluster: the cluster tests need Go 1.26 or newer, here is: go1.21.5\n"
 
 
-def test_every_binary_is_a_tool_of_its_module_so_that_its_sums_are_pinned() -> None:
+def test_every_binary_is_a_program_of_its_module_so_that_its_sums_are_pinned() -> None:
     for tool in binaries.TOOLS.values():
-        tools = (binaries.GO / tool.module / "go.mod").read_text().partition("\ntool ")[2]
+        module = binaries.GO / tool.module
+        tools = (module / "go.mod").read_text().partition("\ntool ")[2]
 
-        assert tool.package in tools.split()
+        if tool.package == ".":
+            assert "package main" in (module / "main.go").read_text().splitlines()
+        else:
+            assert tool.package in tools.split()
 
 
 async def test_a_silent_link_holds_back_what_a_mended_one_delivers() -> None:
