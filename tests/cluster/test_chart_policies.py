@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from unit.support.routes import UID, spec
 
+from penstock_contract.route_worker import ResourcesSpec
 from penstock_operator import manifests
 from penstock_operator.manifests import Owner, WorkerDefaults
 
 ROOT = Path(__file__).parents[2]
 SCANNER = ROOT / ".cache" / "scanner" / "bin" / "checkov"
 """An environment of its own, as its dependencies are pinned to other versions than ours."""
-RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -43,8 +44,14 @@ async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
 ) -> None:
     for variant, objects in rendered.items():
         (tmp_path / f"{variant}.yaml").write_text(yaml.safe_dump_all(objects), "utf-8")
-    owner, defaults = Owner("ai", "main", UID), WorkerDefaults(image="penstock:0.1.0", nats_url="nats://broker:4222")
-    worker = manifests.deployment(owner, spec(worker={"resources": RESOURCES}), defaults)
+    (operator,) = [
+        one for one in rendered["default"] if one["metadata"]["name"] == "penstock-operator" and "spec" in one
+    ]
+    told = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
+    resources = msgspec.json.decode(told["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)
+    defaults = WorkerDefaults(image="penstock:0.1.0", nats_url="nats://broker:4222", resources=resources)
+    owner = Owner("ai", "main", UID)
+    worker = manifests.deployment(owner, spec(), defaults)
     (tmp_path / "worker.yaml").write_text(yaml.safe_dump_all([worker, manifests.service_account(owner)]), "utf-8")
 
     report = await scan(tmp_path)

@@ -100,6 +100,6 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
             ge=1,
             le=90_000,
             description="How long a worker may finish its streams when its pod has to go; at least"
-            " `limits.requestTimeoutSeconds`, so that none is cut.",
+            " `limits.requestTimeoutSeconds`, so that none is cut. The pod itself has 5 s more.",
         ),
     ] = 660

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from penstock_contract.route import ModelRouteSpec, SecretKeyRef, secret_variable
+from penstock_contract.route_worker import ResourcesSpec
 from penstock_operator.nats_keys import WORKER, SigningKey
 
 Manifest = dict[str, Any]
@@ -26,9 +27,9 @@ CREDENTIALS: Final = "/etc/penstock/nats"
 PROBE_PORT: Final = 8081
 USER: Final = 65532
 GRACE_MARGIN_S: Final = 5
-"""Left of the grace period when the worker gives up on a stream: to say so, and to end."""
+"""What a pod has beyond its route's grace period: to be told to end, to say what it gave up on, and to end."""
 DAY_S: Final = 86_400
-"""The most that a worker takes for its own grace."""
+"""The most that a worker takes for its own grace, and that a request may take."""
 
 OWN_VARIABLES: Final = frozenset(
     f"PENSTOCK_{name}"
@@ -57,6 +58,7 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
     """What the operator's own settings say about every route's workers.
 
     `environment` is for all of them (OTEL_*); a route's own `worker.env` wins, as its pull policy and secrets do.
+    `resources` are those of a route that names none at all: half of somebody else's would not fit the other half.
     `nats_url` is as a pod reaches it. `allowed_addresses` are a worker's, and no route's to widen; empty: none.
     `nats_secret` is the Secret with their credentials for the broker, empty for none; with `signing_key` each route's
     workers have one of their own, see `credentials`.
@@ -71,6 +73,7 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
     nats_secret: str = ""
     command: tuple[str, ...] = ("penstock", "worker")
     environment: Mapping[str, str] = {}
+    resources: ResourcesSpec = ResourcesSpec()
 
 
 class Owner(Struct, frozen=True):
@@ -185,7 +188,7 @@ def _template(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> M
             "serviceAccountName": owner.object_name,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": spec.worker.termination_grace_period_seconds,
+            "terminationGracePeriodSeconds": spec.worker.termination_grace_period_seconds + GRACE_MARGIN_S,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER,
@@ -206,7 +209,7 @@ def _template(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> M
 
 
 def _container(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> Manifest:
-    resources = msgspec.to_builtins(spec.worker.resources)
+    resources = msgspec.to_builtins(spec.worker.resources) or msgspec.to_builtins(defaults.resources)
     container: Manifest = {
         "name": CONTAINER,
         "image": spec.worker.image or defaults.image,
@@ -241,13 +244,12 @@ def _environment(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -
     entries: dict[str, Manifest] = {name: {"value": value} for name, value in plain.items()}
     for variable, ref in secret_refs(spec).items():
         entries[variable] = {"valueFrom": {"secretKeyRef": {"name": ref.name, "key": ref.key}}}
-    grace_s = spec.worker.termination_grace_period_seconds
     own = {
         "PENSTOCK_NAMESPACE": owner.namespace,
         "PENSTOCK_ROUTE": owner.name,
         "PENSTOCK_NATS_URL": defaults.nats_url,
         "PENSTOCK_PROBE_PORT": str(PROBE_PORT),
-        "PENSTOCK_SHUTDOWN_GRACE_S": f"{min(max(grace_s - GRACE_MARGIN_S, grace_s / 2), DAY_S):g}",
+        "PENSTOCK_SHUTDOWN_GRACE_S": str(min(spec.worker.termination_grace_period_seconds, DAY_S)),
     }
     if defaults.nats_secret:
         own["PENSTOCK_NATS_CREDENTIALS"] = f"{CREDENTIALS}/{WORKER}"

@@ -142,6 +142,7 @@ class Operator:
                 image_pull_policy=settings.worker_image_pull_policy,
                 image_pull_secrets=tuple(settings.worker_image_pull_secret_list),
                 environment=settings.worker_environment,
+                resources=settings.worker_resources_spec,
                 signing_key=settings.signing_key,
                 nats_secret=settings.worker_nats_secret,
             ),

@@ -13,7 +13,7 @@ from penstock_contract.broker.usage_store import (
     ROWS_KEPT_DAYS,
     UsageBounds,
 )
-from penstock_contract.route_worker import VariableName
+from penstock_contract.route_worker import ResourcesSpec, VariableName
 from penstock_contract.settings import InvalidSettings, LogLevel
 from penstock_operator.manifests import OWN_VARIABLES
 from penstock_operator.nats_keys import KeysUnreadable, SigningKey, read_signing_key
@@ -35,6 +35,8 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     worker_image_pull_secrets: str = ""
     # Variables of every worker, OTEL_* for one, as a JSON object: values have commas and equals signs of their own.
     worker_env: str = "{}"
+    # What a worker is given and may take unless its route says it, as a JSON object like a container's in a Pod.
+    worker_resources: str = "{}"
     nats_url: str = "nats://127.0.0.1:4222"
     # The broker as a worker's pod reaches it; unset: as the operator does.
     worker_nats_url: str | None = None
@@ -103,6 +105,14 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         return environment
 
     @property
+    def worker_resources_spec(self) -> ResourcesSpec:
+        """Raises `InvalidSettings`."""
+        try:
+            return msgspec.json.decode(self.worker_resources, type=ResourcesSpec)
+        except msgspec.DecodeError as error:
+            raise InvalidSettings(f"PENSTOCK_WORKER_RESOURCES is no object of requests and limits: {error}") from error
+
+    @property
     def signing_key(self) -> SigningKey | None:
         """Raises `InvalidSettings`."""
         if self.nats_signing_key is None:
@@ -116,7 +126,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         """What the fields cannot say by themselves. Raises `InvalidSettings`."""
         if not self.namespace_list:
             raise InvalidSettings("PENSTOCK_NAMESPACES names no namespace")
-        _ = self.worker_environment
+        _ = self.worker_environment, self.worker_resources_spec
         if self.signing_key is not None and self.worker_nats_secret:
             raise InvalidSettings("PENSTOCK_NATS_SIGNING_KEY and PENSTOCK_WORKER_NATS_SECRET are both set")
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from unit.support.routes import UID, provider, secret, spec, spec_document
 
 from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route_worker import ResourcesSpec
 from penstock_contract.settings import load
 from penstock_operator import manifests
 from penstock_operator.manifests import Manifest, Owner, WorkerDefaults
@@ -144,12 +145,13 @@ def test_a_worker_is_called_like_its_pod() -> None:
 
 @pytest.mark.parametrize(
     ("grace", "told"),
-    [(660, "655"), (10, "5"), (4, "2"), (1, "0.5"), (90_000, "86400")],
+    [(660, "660"), (1, "1"), (90_000, "86400")],
 )
-def test_a_worker_gives_up_on_streams_shortly_before_it_is_killed(grace: int, told: str) -> None:
+def test_a_worker_has_the_whole_grace_for_its_streams_and_is_killed_after_it(grace: int, told: str) -> None:
+    """The rule is that a request takes no longer than the grace period: then none is given up on."""
     route = spec(worker={"terminationGracePeriodSeconds": grace}, limits={"requestTimeoutSeconds": 1.0})
 
-    assert deployment(route)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace
+    assert deployment(route)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace + 5
     assert env(route)["PENSTOCK_SHUTDOWN_GRACE_S"] == told
     assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": told, "PENSTOCK_WORKER_NAME": "a"})
 
@@ -185,6 +187,19 @@ def test_the_operators_image_has_its_policy_and_its_secrets() -> None:
     assert made(imagePullPolicy="Always", imagePullSecrets=[{"name": "own"}]) == ("Always", [{"name": "own"}])
     # By `Never` an image of the route's own would not come at all.
     assert made(image="mine:2") == (None, both)
+
+
+def test_a_route_that_names_no_resources_gets_the_operators() -> None:
+    ours = ResourcesSpec(requests={"cpu": "50m"}, limits={"memory": "1Gi"})
+    defaults = WorkerDefaults(image="i", nats_url="n", resources=ours)
+
+    def made(**worker: Any) -> Any:
+        pod = deployment(spec(worker=worker), defaults)["spec"]["template"]["spec"]
+        return pod["containers"][0]["resources"]
+
+    assert made() == {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
+    # Whole: our limit could be less than it asks for.
+    assert made(resources={"requests": {"memory": "2Gi"}}) == {"requests": {"memory": "2Gi"}}
 
 
 def test_where_workers_may_go_beside_is_the_operators_word_and_no_routes() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock_contract.route_worker import ResourcesSpec
 from penstock_contract.settings import InvalidSettings, load
 from penstock_operator.nats_keys import SIGNING, NatsKeys
 from penstock_operator.settings import OperatorSettings
@@ -22,10 +23,14 @@ def test_lists_have_commas_and_variables_may_have_them_in_their_values() -> None
     settings = loaded(
         WORKER_IMAGE_PULL_SECRETS="registry,mirror",
         WORKER_ENV='{"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=prod,team=ai"}',
+        WORKER_RESOURCES='{"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "1Gi"}}',
     )
     assert settings.namespace_list == ["team-a", "team-b"]
     assert settings.worker_image_pull_secret_list == ["registry", "mirror"]
     assert settings.worker_environment == {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=prod,team=ai"}
+    assert settings.worker_resources_spec == ResourcesSpec(
+        requests={"cpu": "50m", "memory": "96Mi"}, limits={"memory": "1Gi"}
+    )
 
 
 def test_what_nobody_says_about_workers_is_left_out() -> None:
@@ -33,6 +38,7 @@ def test_what_nobody_says_about_workers_is_left_out() -> None:
     assert settings.worker_image_pull_policy is None
     assert settings.worker_image_pull_secret_list == []
     assert settings.worker_environment == {}
+    assert settings.worker_resources_spec == ResourcesSpec()
 
 
 def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> None:
@@ -57,11 +63,24 @@ def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> Non
         ({"WORKER_ENV": '{"A": 1}'}, "PENSTOCK_WORKER_ENV is no JSON object"),
         ({"WORKER_ENV": '{"not a name": "1"}'}, "PENSTOCK_WORKER_ENV is no JSON object"),
         ({"WORKER_ENV": '{"PENSTOCK_ROUTE": "a"}'}, "must not set PENSTOCK_ROUTE, which the operator sets"),
+        ({"WORKER_RESOURCES": '{"cpu": "1"}'}, "PENSTOCK_WORKER_RESOURCES is no object of requests and limits"),
+        ({"WORKER_RESOURCES": '{"limits": {"memory": "much"}}'}, "PENSTOCK_WORKER_RESOURCES is no object"),
         ({"NATS_SIGNING_KEY": "/missing"}, "PENSTOCK_NATS_SIGNING_KEY: .*No such file"),
         ({"WORKER_NATS_SECRET": "Not a name"}, "PENSTOCK_WORKER_NATS_SECRET"),
         ({"WORKER_IMAGE_PULL_POLICY": "Sometimes"}, "PENSTOCK_WORKER_IMAGE_PULL_POLICY"),
     ],
-    ids=["no namespace", "no JSON", "a number", "no variable", "the operator's own", "no key", "no name", "no policy"],
+    ids=[
+        "no namespace",
+        "no JSON",
+        "a number",
+        "no variable",
+        "the operator's own",
+        "no resources",
+        "no quantity",
+        "no key",
+        "no name",
+        "no policy",
+    ],
 )
 def test_what_is_wrong_is_named(given: dict[str, str], complaint: str) -> None:
     with pytest.raises(InvalidSettings, match=complaint):
