@@ -359,6 +359,11 @@ async def test_the_notes_name_what_there_is(helm: Helm) -> None:
     assert '-H "authorization: Bearer $KEY"' in notes
     assert "port-forward deployment/penstock-gateway 8081" in notes
     assert "WARNING" not in notes
+    elsewhere = {"models": {"enabled": True}, "operator": {"namespaces": ["team"]}}
+    assert (
+        r"sed -E 's/(penstock-(chat|embedding)-model):/\1.ai:/' examples/routes/local.yaml | kubectl -n team apply"
+        in (await helm(*command, namespace="ai", values=elsewhere))
+    )
     open_ = await helm(*command, namespace="ai", values={"gateway": {"auth": {"required": False}}})
     assert "WARNING: gateway.auth.required is off" in open_
     unguarded: dict[str, Any] = {"networkPolicy": {"enabled": False}}
