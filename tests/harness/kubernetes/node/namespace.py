@@ -99,7 +99,8 @@ def _prepare_mounts(run: Run) -> None:
     _mount("-t", "tmpfs", "tmpfs", "/run")
     for name in ("var", "work"):
         (run.path / name).mkdir()
-    layers = f"lowerdir=/var,upperdir={run.path / 'var'},workdir={run.path / 'work'}"
+    # Volatile: else its end waits until the whole disk is in step, whoever else has written to it.
+    layers = f"lowerdir=/var,upperdir={run.path / 'var'},workdir={run.path / 'work'},volatile"
     _mount("-t", "overlay", "overlay", "-o", layers, "/var")
     # Where it is a link into /run, that is empty now.
     resolv_conf = Path("/etc/resolv.conf").resolve()
