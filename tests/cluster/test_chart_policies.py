@@ -45,7 +45,9 @@ async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
     for variant, objects in rendered.items():
         (tmp_path / f"{variant}.yaml").write_text(yaml.safe_dump_all(objects), "utf-8")
     (operator,) = [
-        one for one in rendered["default"] if one["metadata"]["name"] == "penstock-operator" and "spec" in one
+        one
+        for one in rendered["default"]
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", "penstock-operator")
     ]
     told = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
     resources = msgspec.json.decode(told["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)

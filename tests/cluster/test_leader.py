@@ -1,15 +1,23 @@
 """Two operators and one lease: whoever leads, the other takes over, and never do both write."""
 
+import asyncio
 import time
+from pathlib import Path
 
+import pytest
+from harness.gateway import Gateway, Reader
 from harness.kubernetes.api import DEPLOYMENTS, LEASES, ROUTES, Api, Manifest
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import condition, model_route, served
 from harness.kubernetes.operator_process import Operators
+from harness.kubernetes.scaling import ScaledRoute, scale_writes
 from harness.link import Link
 from harness.processes import until
+from harness.stack import NatsServer
 
 LEASE = "penstock-operator"
+TOKENS = 480
+"""Half a minute of them, twice what a takeover takes."""
 
 
 async def held_by(api: Api, namespace: str, identity: str, *, within_s: float) -> Manifest:
@@ -41,6 +49,34 @@ async def test_a_leader_that_is_killed_is_followed_within_twenty_seconds_and_not
     assert second.process.alive
     assert [w for w in operators.writes(mark) if w.resource == "deployments" and w.name == "main-worker"] == []
     assert (await api.get(DEPLOYMENTS.at(namespace, "main-worker")))["spec"]["replicas"] == 2
+
+
+@pytest.mark.timeout(120)
+async def test_streams_go_on_and_nothing_is_scaled_while_a_killed_leader_is_followed(
+    api: Api, cluster: Cluster, namespace: str, nats: NatsServer, operators: Operators, tmp_path: Path
+) -> None:
+    """`mode: Auto`, with streams that last beyond the takeover and then nothing to do."""
+    first = await operators.start()
+    route = ScaledRoute(api, namespace)
+    await route.create(tokens=TOKENS, per_second=16, concurrencyPerReplica=1)
+    async with Gateway.running(nats.url, tmp_path) as gateway:
+        await gateway.knows("simulated")
+        readers = [Reader(gateway, TOKENS) for _ in range(2)]
+        reads = [asyncio.create_task(reader.read()) for reader in readers]
+        for reader in readers:
+            async with asyncio.timeout(40):
+                await reader.begun.wait()
+        second = await operators.start()
+        mark = cluster.plane.audit_log.mark()
+        first.process.kill()
+        await held_by(api, namespace, "operator-2", within_s=20)
+        await second.ready()
+        assert not any(read.done() for read in reads), "they were to last longer"
+        await asyncio.gather(*reads)
+        assert all(reader.whole for reader in readers)
+        assert scale_writes(operators, mark) == 0
+        await route.asks_for(0)
+        assert second.process.alive
 
 
 async def test_a_leader_that_is_told_to_go_ends_well_and_is_followed_within_three_seconds(

@@ -5,17 +5,26 @@ from pathlib import Path
 
 import pytest
 from harness.gateway import Gateway
-from harness.kubernetes.api import PODS, Api
+from harness.kubernetes.api import PODS, Api, Resource
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubectl import Kubectl
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import OperatorProcess, Operators
 from harness.kubernetes.pod_image import Image
-from harness.kubernetes.scaling import ScaledRoute, scale_writes
+from harness.kubernetes.scaling import ScaledRoute, requests_of, scale_writes
 from harness.processes import until
 from harness.stack import NatsServer
 
 pytestmark = pytest.mark.timeout(180)
+
+
+HPAS = Resource("autoscaling/v2", "horizontalpodautoscalers")
+
+
+async def seen(operator: OperatorProcess, state: str, count: int) -> bool:
+    """Whether at its last look the operator saw so many requests of the route."""
+    told = [line for line in (await operator.metrics()).splitlines() if line.startswith("penstock_route_demand")]
+    return any(f'state="{state}"' in line and float(line.split()[-1]) == count for line in told)
 
 
 async def test_in_manual_mode_kubectl_scale_decides(
@@ -32,6 +41,30 @@ async def test_in_manual_mode_kubectl_scale_decides(
     await api.until_all(PODS.at(namespace), lambda pods: not pods, "no pod is left", timeout_s=20)
     await route.has("ScalingActive", "False Manual")
     assert operator.process.alive
+
+
+async def test_an_autoscaler_of_kubernetes_decides_through_scale(
+    api: Api, namespace: str, kubelet: Kubelet, operators: Operators
+) -> None:
+    """Its bounds count even where no metric is served, so what is tried is the way and not the number."""
+    await kubelet.push("test/hollow", Image(hollow=True))
+    await operators.start(PENSTOCK_WORKER_IMAGE="test/hollow")
+    route = ScaledRoute(api, namespace)
+    await route.create(mode="Manual", replicas=1)
+    await route.asks_for(1)
+    target = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRoute", "name": "main"}
+    spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 5}
+    await api.create(HPAS.at(namespace), {"metadata": {"name": "main"}, "spec": spec})
+
+    await route.asks_for(3, timeout_s=40)
+    await route.says(lambda status: status.get("replicas") == 3, "the status counts them")
+    hpa = await api.until(
+        HPAS.at(namespace, "main"),
+        lambda one: one.get("status", {}).get("currentReplicas") == 3,
+        "the autoscaler reads its number back",
+        timeout_s=40,
+    )
+    assert {one["type"]: one["status"] for one in hpa["status"]["conditions"]}["AbleToScale"] == "True"
 
 
 async def test_a_number_that_somebody_else_wrote_on_the_deployment_is_put_back(
@@ -54,11 +87,12 @@ async def test_a_paused_route_is_left_as_it_is_and_goes_on_when_it_no_longer_is(
     await route.create(paused="All")
     await route.has("ScalingActive", "False Paused")
     mark = cluster.plane.audit_log.mark()
-    async with Gateway.running(nats.url, tmp_path) as gateway:
+    async with Gateway.running(nats.url, tmp_path) as gateway, requests_of(nats.url, namespace) as request:
         await gateway.knows("simulated")
         asking = asyncio.create_task(gateway.ask("simulated"))
-        await until(lambda: operators.started[0].process.alive and not asking.done(), "it waits")
-        await route.has("Serving", "False NoWorkers")
+        await request.waiting(1)
+        # In the same look that would have scaled.
+        await until(lambda: seen(operators.started[0], "waiting", 1), "the operator has seen it")
         assert await route.replicas() == 0
         assert scale_writes(operators, mark) == 0
         await route.rescale(paused="None")

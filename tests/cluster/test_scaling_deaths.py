@@ -11,8 +11,7 @@ from harness.kubernetes.api import Api
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import OperatorProcess, Operators
-from harness.kubernetes.scaling import ScaledRoute, scale_writes
-from harness.processes import until
+from harness.kubernetes.scaling import ScaledRoute, requests_of, scale_writes
 from harness.stack import NatsServer
 
 pytestmark = pytest.mark.timeout(180)
@@ -49,9 +48,9 @@ async def test_a_request_that_waits_while_no_operator_runs_is_served_when_one_do
     await route.create()
     operator.process.terminate()
     await operator.process.exited()
-    async with Gateway.running(nats.url, tmp_path) as gateway:
+    async with Gateway.running(nats.url, tmp_path) as gateway, requests_of(nats.url, namespace) as request:
         await gateway.knows("simulated")
         asking = asyncio.create_task(gateway.ask("simulated"))
-        await until(lambda: "request" in gateway.process.log() or not asking.done(), "it waits")
+        await request.waiting(1)
         await operators.start()
         assert (await asking).status_code == 200

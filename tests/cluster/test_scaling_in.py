@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.gateway import Gateway, question
+from harness.gateway import Gateway, Reader
 from harness.kubernetes.api import PODS, Api
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import OperatorProcess
@@ -17,28 +17,6 @@ pytestmark = pytest.mark.timeout(180)
 TOKENS = 500
 
 
-class Reader:
-    """One streamed answer, counted."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self.begun = asyncio.Event()
-        self.body = ""
-
-    async def read(self) -> None:
-        async with self._gateway.client.stream(
-            "POST", "/v1/chat/completions", json=question("simulated", stream=True)
-        ) as response:
-            assert response.status_code == 200
-            async for text in response.aiter_text():
-                self.body += text
-                self.begun.set()
-
-    @property
-    def whole(self) -> bool:
-        return self.body.count('"content":"') >= TOKENS and self.body.endswith("data: [DONE]\n\n")
-
-
 async def test_a_busy_worker_is_drained_finishes_its_stream_and_only_then_goes(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, kubelet: Kubelet, tmp_path: Path
 ) -> None:
@@ -46,7 +24,7 @@ async def test_a_busy_worker_is_drained_finishes_its_stream_and_only_then_goes(
     await route.create(tokens=TOKENS, per_second=25, concurrencyPerReplica=1, minReplicas=1)
     async with Gateway.running(nats.url, tmp_path) as gateway:
         await gateway.knows("simulated")
-        readers = [Reader(gateway) for _ in range(2)]
+        readers = [Reader(gateway, TOKENS) for _ in range(2)]
         reads = [asyncio.create_task(reader.read()) for reader in readers]
         for reader in readers:
             async with asyncio.timeout(40):

@@ -5,6 +5,7 @@ async with Gateway.running(nats.url, tmp_path) as gateway:
     response = await gateway.ask("simulated")
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -62,3 +63,26 @@ class Gateway:
 
 def question(model: str, *, stream: bool) -> dict[str, Any]:
     return {"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+
+
+class Reader:
+    """One streamed answer of the model "simulated", counted."""
+
+    def __init__(self, gateway: Gateway, tokens: int) -> None:
+        self._gateway = gateway
+        self._tokens = tokens
+        self.begun = asyncio.Event()
+        self.body = ""
+
+    async def read(self) -> None:
+        async with self._gateway.client.stream(
+            "POST", "/v1/chat/completions", json=question("simulated", stream=True)
+        ) as response:
+            assert response.status_code == 200
+            async for text in response.aiter_text():
+                self.body += text
+                self.begun.set()
+
+    @property
+    def whole(self) -> bool:
+        return self.body.count('"content":"') >= self._tokens and self.body.endswith("data: [DONE]\n\n")

@@ -25,9 +25,9 @@ from penstock_operator.api_error import ApiError
 from penstock_operator.conditions import Autoscaling
 from penstock_operator.scaling.decide import SAMPLE_S, Decision, decide, replicas_for
 from penstock_operator.scaling.history import History
-from penstock_operator.scaling.observation import Unavailable
+from penstock_operator.scaling.observation import Observation, Unavailable
 from penstock_operator.scaling.victims import Steps, steps
-from penstock_operator.scaling_view import ScalingView
+from penstock_operator.scaling_view import RouteDemand, ScalingView
 from penstock_operator.steering import Cluster, Steering, Workers
 from penstock_operator.work_queue import Later, WorkQueue
 from penstock_operator.workforce import Workforce
@@ -67,6 +67,7 @@ class _Route:
         self.steering = steering
         self.history = History()
         self.view = ScalingView()
+        self.demand: RouteDemand | None = None
         self.looked_at = float("-inf")
 
 
@@ -104,6 +105,11 @@ class Autoscaler:
     def view(self, key: Key) -> ScalingView:
         route = self._routes.get(key)
         return ScalingView() if route is None else route.view
+
+    def demand(self) -> dict[str, RouteDemand]:
+        """What was seen last, of the routes whose demand is known: not in `mode: Manual`, not without the broker."""
+        known = ((key, route.demand) for key, route in self._routes.items())
+        return {f"{namespace}.{name}": demand for (namespace, name), demand in known if demand is not None}
 
     def activated(self, key: Key) -> None:
         """A gateway calls for workers: look at once."""
@@ -147,6 +153,7 @@ class Autoscaler:
             if isinstance(queue, QueueUnavailable)
             else workforce.observed(pending=queue.pending, ack_pending=queue.ack_pending)
         )
+        route.demand = _demand(spec.scaling, observation)
         decision, route.history = decide(spec.scaling, observation, route.history, now)
         target = _target(spec.scaling, decision, workforce)
         held = Steps(workforce.replicas)
@@ -242,6 +249,12 @@ class Autoscaler:
         # Without the seconds that it has lasted: a message that changes with them would be written each time.
         then = "the fallback's number of workers applies" if fallback else "the number of workers is held"
         return Autoscaling(queue.reason, fallback, f"{queue}; {then}")
+
+
+def _demand(scaling: ScalingSpec, observation: Observation | Unavailable) -> RouteDemand | None:
+    if isinstance(observation, Unavailable) or scaling.mode == "Manual":
+        return None
+    return RouteDemand(observation.pending, observation.in_flight)
 
 
 def _target(scaling: ScalingSpec, decision: Decision, workforce: Workforce) -> int:

@@ -6,6 +6,7 @@ from msgspec import Struct
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from penstock_contract.telemetry import names
+from penstock_operator.scaling_view import RouteDemand
 
 
 class RouteWorkers(Struct, frozen=True):
@@ -17,12 +18,13 @@ class RouteWorkers(Struct, frozen=True):
 
 
 class Metrics:
-    """`queue_depth` and `leading` are asked when somebody reads; `api_call` may come from any thread."""
+    """`queue_depth`, `leading` and `demand` are asked when somebody reads; `api_call` may come from any thread."""
 
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
         self.queue_depth: Callable[[], int] = lambda: 0
         self.leading: Callable[[], bool] = lambda: False
+        self.demand: Callable[[], Mapping[str, RouteDemand]] = dict
         self._calls = meter.create_counter(
             names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by their answer"
         )
@@ -60,6 +62,12 @@ class Metrics:
             unit="{worker}",
             description="A route's workers by state",
         )
+        meter.create_observable_gauge(
+            names.METRIC_ROUTE_DEMAND,
+            [self._observe_demand],
+            unit="{request}",
+            description="A route's requests, as its number of workers is decided by them",
+        )
 
     def api_call(self, verb: str, resource: str, code: str, _duration_s: float) -> None:
         self._calls.add(1, {names.API_VERB: verb, names.API_RESOURCE: resource, names.API_CODE: code})
@@ -82,6 +90,11 @@ class Metrics:
             self._workers.pop(route, None)
         else:
             self._workers[route] = workers
+
+    def _observe_demand(self, _: CallbackOptions) -> Iterable[Observation]:
+        for route, demand in self.demand().items():
+            yield Observation(demand.waiting, {names.ROUTE: route, names.REQUEST_STATE: "waiting"})
+            yield Observation(demand.in_flight, {names.ROUTE: route, names.REQUEST_STATE: "in_flight"})
 
     def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, workers in list(self._workers.items()):

@@ -176,6 +176,7 @@ class Operator:
         )
         self._metrics.queue_depth = lambda: self._queue.depth
         self._metrics.leading = self._election.leading
+        self._metrics.demand = self._autoscaler.demand
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. Raises what ended it otherwise; a lost lease ends the process right here."""

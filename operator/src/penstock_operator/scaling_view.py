@@ -1,4 +1,4 @@
-"""What the reconciler is told about a route's scaling, for its plan and its status."""
+"""What others are told about a route's scaling: the reconciler for its plan and its status, a reader of metrics."""
 
 from msgspec import Struct
 
@@ -16,3 +16,10 @@ class ScalingView(Struct, frozen=True, kw_only=True):
     draining: frozenset[str] = frozenset()
     autoscaling: Autoscaling | None = None
     decision: LastDecision | None = None
+
+
+class RouteDemand(Struct, frozen=True):
+    """A route's requests at the last look: nobody has those that wait; those in flight do not end with their worker."""
+
+    waiting: int
+    in_flight: int

@@ -8,8 +8,10 @@ from typing import Any
 from harness.kubernetes.api import DEPLOYMENTS, ROUTES, Api, Manifest
 from harness.kubernetes.model_routes import condition, model_route, settled
 from harness.kubernetes.operator_process import Operators
+from harness.processes import until
 
 from penstock_contract import codec, subjects
+from penstock_contract.broker import queue_state
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.queue import enqueue
 from penstock_contract.frames import Activation
@@ -78,6 +80,14 @@ class Requests:
         """Returns when the broker has it."""
         subject = subjects.request(self._namespace, route, subjects.ANONYMOUS_TENANT)
         await enqueue(self._connection, subject, b"", message_id=secrets.token_hex(8), headers={})
+
+    async def waiting(self, count: int, route: str = "main") -> None:
+        """Wait until so many are in the queue that no worker has."""
+
+        async def so_many() -> bool:
+            return (await queue_state.read(self._connection, self._namespace, route)).pending == count
+
+        await until(so_many, f"{count} wait")
 
     async def wake(self, route: str = "main") -> None:
         """Call for workers, as a gateway."""

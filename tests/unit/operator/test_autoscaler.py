@@ -7,6 +7,7 @@ from unit.support.virtual_time import virtual_time
 from penstock_contract.broker.queue_state import QueueUnavailable
 from penstock_operator.api_error import ApiError
 from penstock_operator.autoscaler import SETTLE_MAX_S
+from penstock_operator.scaling_view import RouteDemand
 from penstock_operator.workforce import CHEAP
 
 QUICK = {"stableWindowSeconds": 10, "panicWindowSeconds": 2, "scaleToZeroAfterSeconds": 10, "maxReplicas": 20}
@@ -92,6 +93,19 @@ async def test_more_load_than_slots_adds_workers_and_the_own_write_is_remembered
         await site.passes(10)
     assert list(scaled(site)) == [3]
     assert sum(site.loads.values()) == 20
+
+
+@virtual_time
+async def test_the_demand_that_was_seen_is_told_and_not_while_it_is_unknown() -> None:
+    site = Site(deployed=1, paused="All", **QUICK)
+    async with site.running():
+        site.queue(12)
+        await site.passes(1.5)
+        assert site.autoscaler.demand() == {".".join(KEY): RouteDemand(waiting=4, in_flight=8)}
+        site.queue_error = away()
+        site.autoscaler.activated(KEY)
+        await site.passes(1)
+        assert site.autoscaler.demand() == {}
 
 
 @virtual_time

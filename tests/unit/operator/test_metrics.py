@@ -7,6 +7,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from penstock_contract.telemetry import names
 from penstock_operator.metrics import Metrics, RouteWorkers
+from penstock_operator.scaling_view import RouteDemand
 
 
 def told(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
@@ -54,6 +55,17 @@ def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
     metrics.route_workers("ns.main", None)
     metrics.route_workers("ns.never", None)
     assert told(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
+
+
+def test_a_routes_demand_is_told_in_its_two_parts() -> None:
+    metrics, reader = made()
+    metrics.demand = lambda: {"ns.main": RouteDemand(waiting=5, in_flight=3)}
+    assert told(reader)[names.METRIC_ROUTE_DEMAND] == [
+        ({names.ROUTE: "ns.main", names.REQUEST_STATE: "waiting"}, 5),
+        ({names.ROUTE: "ns.main", names.REQUEST_STATE: "in_flight"}, 3),
+    ]
+    metrics.demand = dict
+    assert told(reader).get(names.METRIC_ROUTE_DEMAND, []) == []
 
 
 def test_what_is_now_is_asked_for_when_somebody_reads() -> None:

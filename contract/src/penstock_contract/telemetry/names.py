@@ -53,6 +53,7 @@ API_CODE: Final = "penstock.api.code"
 RESULT: Final = "penstock.result"
 REASON: Final = "penstock.reason"
 WORKER_STATE: Final = "penstock.worker.state"
+REQUEST_STATE: Final = "penstock.request.state"
 
 METRIC_OPERATOR_QUEUE: Final = "penstock.operator.queue.depth"
 METRIC_OPERATOR_RECONCILE: Final = "penstock.operator.reconcile.duration"
@@ -61,6 +62,7 @@ METRIC_OPERATOR_WATCH_RESTARTS: Final = "penstock.operator.watch.restarts"
 METRIC_OPERATOR_LEADING: Final = "penstock.operator.leading"
 METRIC_OPERATOR_LEASE_TRANSITIONS: Final = "penstock.operator.lease.transitions"
 METRIC_ROUTE_WORKERS: Final = "penstock.route.workers"
+METRIC_ROUTE_DEMAND: Final = "penstock.route.demand"
 METRIC_SCALING_DECISIONS: Final = "penstock.scaling.decisions"
 
 BUCKETS_DURATION: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
