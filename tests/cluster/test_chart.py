@@ -136,9 +136,11 @@ async def test_whoever_has_no_key_is_refused_and_probes_and_metrics_are_where_th
         assert "penstock_errors_total" in scraped.text
 
 
+@pytest.mark.parametrize("program", ["helm", "helm3"])
 async def test_an_upgrade_a_rollback_and_a_new_installation_keep_the_first_key_and_the_token(
-    release: Release, api: Api, namespace: str
+    release: Release, api: Api, namespace: str, program: str
 ) -> None:
+    release.helm = release.helm.by(program)
     small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}}
 
     async def kept() -> tuple[str, str]:
@@ -194,6 +196,8 @@ async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_th
     await release.install("--take-ownership", crds=crds)
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
+    async with await release.admin() as admin:
+        adas = (await admin.post("/admin/keys", json={"name": "Ada"})).json()["key"]
     claim = (await api.list(CLAIMS.at(namespace)))[0]["metadata"]["uid"]
     uid = (await api.get(definition))["metadata"]["uid"]
 
@@ -210,6 +214,10 @@ async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_th
     assert (await api.get(definition))["metadata"]["uid"] == uid
     assert (await api.list(CLAIMS.at(namespace)))[0]["metadata"]["uid"] == claim
     assert tokens(await answer(release)) == 4
+    # What only the volume has: not even we know it again.
+    async with await release.client() as client:
+        client.headers["authorization"] = f"Bearer {adas}"
+        assert (await client.get("/v1/models")).json()["data"][0]["id"] == "simulated"
     await release.helm("uninstall", release.name, "--wait", namespace=namespace)
 
 

@@ -29,7 +29,12 @@ class Helm:
     def __init__(self, directory: Path, kubeconfig: Path | None = None, *, program: str = "helm") -> None:
         self._directory = directory
         self._program = program
+        self._kubeconfig = kubeconfig
         self._identity = [] if kubeconfig is None else [f"--kubeconfig={kubeconfig}"]
+
+    def by(self, program: str) -> "Helm":
+        """The same by another version of Helm."""
+        return Helm(self._directory, self._kubeconfig, program=program)
 
     async def __call__(
         self,
