@@ -36,9 +36,10 @@ from penstock_operator.world import Key, World
 LOOKS_AT_ONCE: Final = 16
 SOON_S: Final = 0.1
 """Between two looks, unless a gateway calls: pods and heartbeats change many at a time."""
-SETTLE_S: Final = 0.01
-SETTLE_MAX_S: Final = 0.15
-"""A burst may grow for so long while nobody could serve it yet, so that it is one write."""
+SETTLE_S: Final = 0.02
+SETTLE_MAX_S: Final = 0.5
+"""A burst may grow for so long while nobody could serve it yet, so that it is one write: workers take seconds to start,
+and two gateways that share two busy cores a third of one to take 100 requests."""
 SETTLED_LOOKS: Final = 3
 """A backlog that has not grown for so many looks is whole."""
 ALONE_S: Final = 0.005

@@ -19,16 +19,21 @@ BEGIN_S = 60.0
 
 
 class Audience:
-    """One client for each of `lengths`, which are in tokens. Those who ask `again` do so until the block is left."""
+    """One client for each of `lengths`, which are in tokens. Those who ask `again` do so until the block is left.
 
-    def __init__(self, url: str, key: str, model: str, lengths: Sequence[int], *, again: bool = True) -> None:
+    `retries`: how often a refused request is sent again, the SDK's own way. None unless a test is about that.
+    """
+
+    def __init__(
+        self, url: str, key: str, model: str, lengths: Sequence[int], *, again: bool = True, retries: int = 0
+    ) -> None:
         # A connection for each stream: else one of a gateway that goes could be reused in the moment that it is closed.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         timeout = httpx2.Timeout(SILENCE_MAX_S)
         self._client = AsyncOpenAI(
             base_url=f"{url}/v1",
             api_key=key,
-            max_retries=0,
+            max_retries=retries,
             http_client=httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False),
         )
         self._model = model

@@ -52,7 +52,7 @@ async def test_a_backlog_that_never_stops_growing_is_not_waited_for() -> None:
     site = Site(**{**QUICK, "maxReplicas": 1000})
     async with site.running():
         await site.passes(1)
-        for _ in range(60):
+        for _ in range(150):
             site.queue(4)
             await site.passes(0.005)
     first, _ = site.scales[0]

@@ -1,0 +1,75 @@
+"""The README's way to the first token in a cluster, typed as it stands there."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest_asyncio
+from harness.kubernetes import binaries
+from harness.kubernetes.api import NAMESPACES, ROUTES, Api
+from harness.kubernetes.node.cluster import RealCluster
+from harness.kubernetes.node.installation import Installation
+from harness.processes import free_port
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "ai"
+TYPED_S = 240
+
+
+@pytest_asyncio.fixture
+async def release(cluster: RealCluster, installed: Installation) -> AsyncIterator[Installation]:
+    """Of the README's names; the definition is another release's. It goes whatever the test has made of it."""
+    del installed
+    release = Installation(cluster, NAMESPACE)
+    yield release
+    async with cluster.api() as api:
+        for route in await api.list(ROUTES.at(NAMESPACE)):
+            await api.delete(ROUTES.at(NAMESPACE, route["metadata"]["name"]))
+        await release.uninstall()
+        await api.gone(NAMESPACES.at(name=NAMESPACE), timeout_s=60)
+
+
+async def test_the_commands_of_the_readme_lead_to_an_answer(release: Installation, api: Api, tmp_path: Path) -> None:
+    (typed,) = re.findall(r"```sh\n(helm install .*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    # What differs here is the machine's: images of another name, another port, and a definition that is there.
+    values = tmp_path / "values.yaml"
+    values.write_bytes(msgspec.json.encode(release.values({"crds": {"enabled": False}})))
+    port = free_port()
+    typed = typed.replace("charts/penstock ", f"charts/penstock --values {values} ", 1)
+    typed = typed.replace("8080", str(port))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("helm", "kubectl"):
+        (programs / name).symlink_to(binaries.binary(name))
+
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p)' EXIT\n{typed}"),
+        cwd=ROOT,
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "KUBECONFIG": str(release.cluster.kubeconfig),
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(TYPED_S):
+            said = (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert process.returncode == 0, said
+    events = [line for line in said.splitlines() if line.startswith("data: ")]
+    assert len(events) > 5, said
+    assert events[-1] == "data: [DONE]"
+    listed = await release.kubectl("get", "mr")
+    assert re.search(r"smollm2 +smollm2 +True +Serving +1 +1 +10 ", listed), listed
+    assert "minilm" in listed
+    assert (await api.get(ROUTES.at(NAMESPACE, "smollm2")))["status"]["readyReplicas"] == 1
