@@ -1,5 +1,9 @@
 """Composition root of a gateway process: `python -m penstock_gateway`."""
 
+import penstock_contract.lean_start  # noqa: F401
+
+# isort: split
+
 import os
 import sys
 

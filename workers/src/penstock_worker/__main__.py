@@ -1,5 +1,9 @@
 """Composition root of a worker process: `python -m penstock_worker`."""
 
+import penstock_contract.lean_start  # noqa: F401
+
+# isort: split
+
 import asyncio
 import gc
 import os
