@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest_asyncio
 from harness.kubernetes import binaries
-from harness.kubernetes.api import NAMESPACES, ROUTES, Api
+from harness.kubernetes.api import ROUTES, Api
 from harness.kubernetes.node.cluster import RealCluster
 from harness.kubernetes.node.installation import Installation
 from harness.processes import free_port
@@ -29,7 +29,6 @@ async def release(cluster: RealCluster, installed: Installation) -> AsyncIterato
         for route in await api.list(ROUTES.at(NAMESPACE)):
             await api.delete(ROUTES.at(NAMESPACE, route["metadata"]["name"]))
         await release.uninstall()
-        await api.gone(NAMESPACES.at(name=NAMESPACE), timeout_s=60)
 
 
 async def test_the_commands_of_the_readme_lead_to_an_answer(release: Installation, api: Api, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The cluster's binaries: built once with the machine's own `go` from the pinned modules of `tests/cluster/go`.
 
 Nothing fetched is in git, and nothing is fetched but Go modules. A build lands in a folder named by what it was made
-from, so that another version never meets an old binary. `python -m harness.kubernetes.binaries [NAME…]` builds what is
-missing; a test never does, as it would be stopped long before the compiler is done.
+from, so that another version never meets an old binary. `python -m harness.kubernetes.binaries [all|NAME…]` builds what
+is missing; a test never does, as it would be stopped long before the compiler is done.
 """
 
 import fcntl
@@ -182,7 +182,8 @@ def _say(line: str) -> None:
 
 if __name__ == "__main__":
     try:
+        asked = list(TOOLS) if sys.argv[1:] == ["all"] else sys.argv[1:]
         everywhere = [name for name in TOOLS if name not in {*OF_A_NODE, *BY_NAME}]
-        build(*(sys.argv[1:] or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
+        build(*(asked or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
     except (MissingToolchainError, subprocess.CalledProcessError) as error:
         sys.exit(f"make test-cluster: {error}")
