@@ -45,6 +45,7 @@ FIRST_LOOK_S: Final = 10.0
 """A new leader says nothing about a route that was spoken of before until its autoscaler has looked, or for so long."""
 BUSY_AGAIN_S: Final = 1.0
 FAILED_AGAIN_S: Final = 2.0
+NOT_READ: Final = PenstockError("broker_unavailable", "the catalogue of routes was not read yet")
 MENDED_BROKER: Final = "on the broker: put back the route's queue or its entry in the catalogue"
 
 log = structlog.get_logger("penstock.operator")
@@ -124,6 +125,8 @@ class Reconciler:
     async def _pass(self, key: Key) -> None:
         if (refused := self._register.refused(key)) is not None and await self._would_be_taken(key, refused):
             self._register.reconsider(key)
+        # Asked before anything is decided: it may be read while the objects are applied.
+        catalogue_read = self._publications.loaded.is_set()
         exists = self._world.snapshot(key)
         route = self._register.take_in(key, exists.route)
         for other in self._register.settle() - {key}:
@@ -139,7 +142,7 @@ class Reconciler:
             for other in self._register.settle():
                 self._again(other, 0.0)
             raise Later(0.0, "planned again, without what the API server refuses")
-        unpublished = await self._publish(route, exists.route, wanted, failure)
+        unpublished = await self._publish(route, exists.route, wanted, failure) if catalogue_read else NOT_READ
         if not route.deleting:
             await self._say(key, exists.route, route, wanted, view, failure)
         self._scaler.touched(key)

@@ -2,12 +2,12 @@
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from opentelemetry.metrics import NoOpMeterProvider
-from unit.support.routes import pod, route_body, spec_document, waiting
+from unit.support.routes import CREATED_AT, pod, route_body, spec, spec_document, waiting
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import ManualClock
@@ -69,19 +69,22 @@ class FakePlane:
 class Stage:
     """A reconciler among fakes: the API server, the broker and the autoscaler in one, with a journal of every write."""
 
-    def __init__(self, defaults: WorkerDefaults = DEFAULTS) -> None:
+    def __init__(self, defaults: WorkerDefaults = DEFAULTS, *, catalogue_read: bool = True) -> None:
         self.clock = ManualClock()
         self.world = World()
         self.journal: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.errors: dict[str, ApiError] = {}
+        self.meanwhile: dict[str, Callable[[], object]] = {}
+        """What happens while the API server works on a write, by its words in the journal."""
         self.scaling = ScalingView(autoscaling=Autoscaling())
         self.again: list[tuple[Key, float]] = []
         self.broker = FakePlane(self.journal)
         self.statuses: list[Body] = []
         self._versions = itertools.count(100)
         self.publications = Publications(self.broker)
-        self.publications.replace({})
+        if catalogue_read:
+            self.publications.replace({})
         self.register = Register(self.publications.entry)
         self.reconciler = Reconciler(
             self,
@@ -160,6 +163,7 @@ class Stage:
         pass
 
     def _do(self, what: str) -> None:
+        self.meanwhile.pop(what, lambda: None)()
         if (error := self.errors.get(what.split(" ", maxsplit=1)[0] if what not in self.errors else what)) is not None:
             raise error
         self.journal.append(what)
@@ -355,6 +359,37 @@ async def test_without_a_broker_the_objects_are_made_and_the_status_says_what_is
     made.broker.away = False
     assert await made.run() == ["publish", "status"]
     assert made.conditions()["Serving"] == "True Idle"
+
+
+V1 = CatalogueEntry(namespace="team", name="main", created_at=CREATED_AT, spec=spec())
+UNREADABLE = {"models": [{"name": "gpt"}], "providers": []}
+
+
+async def test_a_last_good_version_outlives_a_leader_that_began_without_the_broker() -> None:
+    made = Stage(catalogue_read=False)
+    made.broker.entries["team.main"] = V1
+    made.broker.away = True
+    made.put(UNREADABLE, generation=2)
+    with pytest.raises(Later):
+        await made.run()
+    made.broker.away = False
+    made.publications.replace(dict(made.broker.entries))
+    await made.run()
+    await made.run()
+    assert made.broker.entries["team.main"].ready
+    assert made.broker.entries["team.main"].spec == V1.spec
+    assert made.conditions()["Accepted"] == "False InvalidSpec"
+    assert made.conditions()["Serving"] == "True Idle"
+
+
+async def test_a_pass_that_began_before_the_catalogue_was_read_publishes_nothing() -> None:
+    made = Stage(catalogue_read=False)
+    made.put()
+    made.meanwhile["apply Deployment"] = lambda: made.publications.replace({})
+    with pytest.raises(Later):
+        await made.run()
+    assert "publish" not in made.journal
+    assert "publish" in await made.run()
 
 
 async def test_a_route_that_is_gone_is_taken_out_of_the_catalogue_and_nothing_else_is_touched() -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from unit.support.routes import route_body, spec_document
+from unit.support.routes import CREATED_AT, route_body, spec, spec_document
 
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.register import Register
 
 MAIN, OTHER = ("team", "main"), ("team", "other")
@@ -99,3 +100,36 @@ def test_a_refused_version_counts_again_once_it_is_reconsidered_and_not_after_a_
     assert made.refused(MAIN) is None
     made.reconsider(MAIN)
     assert made.routes[MAIN].generation == 2
+
+
+UNREADABLE = {"models": "no list"}
+
+
+def entry(*names: str) -> CatalogueEntry:
+    return CatalogueEntry(namespace="team", name="main", created_at=CREATED_AT, spec=spec(*names))
+
+
+def test_a_catalogue_that_is_read_late_brings_back_the_last_good_version_and_its_names() -> None:
+    catalogue: dict[str, CatalogueEntry] = {}
+    made = Register(catalogue.get)
+    made.take_in(MAIN, route_body(UNREADABLE, generation=2))
+    made.take_in(OTHER, other("gpt"))
+    made.settle()
+    assert made.served(MAIN) is None
+    assert made.served(OTHER) is not None
+    catalogue["team.main"] = entry("gpt")
+    assert made.settle() == {MAIN, OTHER}
+    assert made.served(MAIN) == spec("gpt")
+    assert made.served(OTHER) is None
+    assert made.settle() == set()
+
+
+def test_what_the_catalogue_says_of_a_route_that_is_served_as_it_is_changes_nothing() -> None:
+    catalogue: dict[str, CatalogueEntry] = {}
+    made = Register(catalogue.get)
+    made.take_in(MAIN, route_body())
+    made.settle()
+    claims = made.claims
+    catalogue["team.main"] = entry("gpt", "older")
+    assert made.settle() == set()
+    assert made.claims is claims
