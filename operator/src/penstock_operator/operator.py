@@ -40,6 +40,7 @@ from penstock_operator.autoscaler import Autoscaler, Outlets
 from penstock_operator.cluster import Cluster, ClusterCredentials
 from penstock_operator.election import Election, LeaseLost
 from penstock_operator.fleet import Fleet
+from penstock_operator.health import Leader
 from penstock_operator.manifests import WorkerDefaults
 from penstock_operator.metrics import Metrics
 from penstock_operator.publications import Publications
@@ -61,10 +62,6 @@ PROVIDE_S: Final = 1.0
 """Between two looks whether the broker has a catalogue, by what is known of it."""
 CATALOGUE_S: Final = 1.0
 """What the broker is given to tell what is published, before a leader begins."""
-WATCH_DEAD_S: Final = 60.0
-"""kopf itself is started again long before a watch is silent for this long."""
-ANSWERED_S: Final = 10.0
-"""An API server that answered within this is there; a leader asks it every two seconds."""
 
 log = structlog.get_logger("penstock.operator")
 
@@ -308,19 +305,17 @@ class Operator:
     # What the probes say
 
     def _live(self) -> str | None:
-        now = asyncio.get_running_loop().time()
-        answered_at = self._cluster.answered_at
-        api_is_there = answered_at is not None and now - answered_at < ANSWERED_S
-        if self._election.won.is_set() and api_is_there and self._watching.silent_s > WATCH_DEAD_S:
-            return f"a watch has been silent for {self._watching.silent_s:.0f} s, and the API server is there"
-        return None
+        return self._leader().dead(asyncio.get_running_loop().time()) if self._election.won.is_set() else None
 
     def _ready(self) -> str | None:
         if not self._election.won.is_set():
             # A standby that knows who leads is as ready as it gets: a rollout has to be able to finish.
             return None if self._election.standing_by else "nobody is known to lead yet"
-        if not self._sync.done.is_set():
-            return f"not listed yet: {self._sync.missing}"
-        if self._watching.silent_s > 2 * self._settings.watch_silence_s:
-            return f"a watch has been silent for {self._watching.silent_s:.0f} s"
-        return None
+        return self._leader().unready(asyncio.get_running_loop().time())
+
+    def _leader(self) -> Leader:
+        return Leader(
+            self._watching.hearing,
+            self._cluster.answered_at,
+            unlisted="" if self._sync.done.is_set() else self._sync.missing,
+        )
