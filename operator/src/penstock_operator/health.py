@@ -13,12 +13,13 @@ ANSWERED_S: Final = 10.0
 class Leader(Struct, frozen=True):
     """`answered_at`: when the API server last answered a call that is no watch, None for never.
 
-    `unlisted` is what a beginning waits for, empty for nothing.
+    `unlisted` is what a beginning waits for, `unserved` why no namespace at all is served; both empty if all is well.
     """
 
     hearing: Hearing
     answered_at: float | None
     unlisted: str
+    unserved: str
 
     def dead(self, now: float) -> str | None:
         """A watch is not heard, and neither the API server nor kopf is the reason: a new process may do better."""
@@ -30,6 +31,8 @@ class Leader(Struct, frozen=True):
     def unready(self, now: float) -> str | None:
         if self.unlisted:
             return f"not listed yet: {self.unlisted}"
+        if self.unserved:
+            return f"no namespace is served: {self.unserved}"
         if self.hearing.is_late(now):
             return f"a watch has been silent for {self.hearing.silent_s(now):.0f} s"
         return None

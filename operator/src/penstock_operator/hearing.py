@@ -1,6 +1,7 @@
 """When each watch was heard last, and what follows from that. Pure: the time is handed in, in seconds.
 
-A healthy watch is heard within `silence_s`, always: the API server ends it before that, and it is opened again.
+A healthy watch is heard within `silence_s`, always: the API server ends it before that, and it is opened again. One
+that is refused is heard too: the way to the API server is not what is broken.
 """
 
 from collections.abc import Iterable

@@ -17,12 +17,16 @@ class RouteWorkers(Struct, frozen=True):
 
 
 class Metrics:
-    """`queue_depth` and `leading` are asked when somebody reads; `api_call` may come from any thread."""
+    """`queue_depth`, `leading` and `namespaces` are asked when somebody reads; `api_call` may come from any thread.
+
+    `namespaces`: whether it is served, of each that should be.
+    """
 
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
         self.queue_depth: Callable[[], int] = lambda: 0
         self.leading: Callable[[], bool] = lambda: False
+        self.namespaces: Callable[[], Mapping[str, bool]] = dict
         self._calls = meter.create_counter(
             names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by their answer"
         )
@@ -55,6 +59,11 @@ class Metrics:
             description="1 if this process leads",
         )
         meter.create_observable_gauge(
+            names.METRIC_OPERATOR_NAMESPACE_SERVED,
+            [self._observe_namespaces],
+            description="1 if a namespace is served, 0 if its lists or watches are refused; of a leader",
+        )
+        meter.create_observable_gauge(
             names.METRIC_ROUTE_WORKERS,
             [self._observe_workers],
             unit="{worker}",
@@ -82,6 +91,11 @@ class Metrics:
             self._workers.pop(route, None)
         else:
             self._workers[route] = workers
+
+    def _observe_namespaces(self, _: CallbackOptions) -> Iterable[Observation]:
+        if self.leading():
+            for namespace, served in self.namespaces().items():
+                yield Observation(int(served), {names.SERVED_NAMESPACE: namespace})
 
     def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, workers in list(self._workers.items()):

@@ -6,6 +6,9 @@ it ends, and ends at an error in a watch that is not 410. So it can end, and be 
 Low-level event handlers only: no annotations, no finalizers, no patches. What kopf 1.45 does not tell is that objects
 went while a watch was broken for too long: it lists again and reports what is there. `listed` says when, so that
 somebody can compare.
+
+A collection that is refused (403: a right is missing, or the whole namespace; 404: the kind is not there) is asked for
+until it is not, and costs the others nothing. `refused` says so.
 """
 
 import asyncio
@@ -15,11 +18,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import aiohttp
 import kopf
 import structlog
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from penstock_operator import resources
+from penstock_operator.api_error import error_of
 from penstock_operator.api_session import CONNECT_TIMEOUT_S, CallEnded, Credentials, is_watch, open_session
 from penstock_operator.hearing import Collection, Hearing
 from penstock_operator.resources import Resource
@@ -28,7 +33,9 @@ Body = dict[str, Any]
 Observe = Callable[[Resource, Body, bool], None]
 """A kind, an object of it, and whether it was deleted."""
 Listed = Callable[[Resource, str], None]
-"""A kind and a namespace that kopf has listed, for the first time or again."""
+"""A kind and a namespace that kopf has listed, for the first time or again, or may watch again."""
+Refused = Callable[[Resource, str, str], None]
+"""A kind and a namespace that kopf may not list or watch now, and why, in the API server's words."""
 
 CHUNK: Final = 500
 LIST_TIMEOUT_S: Final = 30.0
@@ -41,6 +48,10 @@ RESTART_MAX_S: Final = 10.0
 log = structlog.get_logger("penstock.operator")
 
 
+class _NotThere(aiohttp.ClientConnectionError):
+    """A 404, as an error after which kopf tries again: its own would end kopf, and all other watches with it."""
+
+
 class _Backoffs:
     """Endless, unlike kopf's own: at the end of those an API server that is away (or says 403) would end kopf."""
 
@@ -51,7 +62,7 @@ class _Backoffs:
 
 
 class Watching:
-    """`observe` and `listed` are called in the event loop that runs `run`, `ended` in kopf's thread."""
+    """`observe`, `listed` and `refused` are called in the event loop that runs `run`, `ended` in kopf's thread."""
 
     def __init__(
         self,
@@ -61,6 +72,7 @@ class Watching:
         silence_s: float,
         observe: Observe,
         listed: Listed,
+        refused: Refused,
         ended: CallEnded,
         restarted: Callable[[], None],
     ) -> None:
@@ -69,6 +81,7 @@ class Watching:
         self._silence_s = silence_s
         self._observe = observe
         self._listed = listed
+        self._refused = refused
         self._ended = ended
         self._restarted = restarted
         self.hearing = Hearing(
@@ -116,8 +129,15 @@ class Watching:
 
         async def follow(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
             response = await handler(request)
-            if response.status == 200 and (collection := resources.of_path(request.url.path)) is not None:
+            if (collection := resources.of_path(request.url.path)) is None:
+                return response
+            if response.status == 200:
                 thread.tell(self._on_opened, collection, is_watch(request))
+            elif response.status in {403, 404}:
+                why = str(error_of(response.status, await response.read(), None))
+                thread.tell(self._on_refused, collection, why)
+                if response.status == 404:
+                    raise _NotThere(why)
             return response
 
         @kopf.on.login(registry=registry)
@@ -168,6 +188,11 @@ class Watching:
         if collection in self._unlisted:
             self._unlisted.discard(collection)
             self._listed(*_named(collection))
+
+    def _on_refused(self, collection: Collection, why: str) -> None:
+        self.hearing.heard(collection, asyncio.get_running_loop().time())
+        self._unlisted.add(collection)
+        self._refused(*_named(collection), why)
 
 
 class _KopfThread(threading.Thread):

@@ -14,7 +14,7 @@ def leader(**fields: Any) -> Leader:
     """One whose watches were heard at 0."""
     hearing = Hearing([WATCH], SILENCE_S)
     hearing.begin(0.0)
-    return Leader(hearing, **{"answered_at": 0.0, "unlisted": "", **fields})
+    return Leader(hearing, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})
 
 
 def asked(path: str, of: Leader, now: float) -> tuple[int, bytes]:
@@ -47,3 +47,4 @@ def test_a_watch_that_is_late_is_not_ready_and_live() -> None:
 
 def test_what_is_not_listed_is_not_ready() -> None:
     assert asked("/readyz", leader(unlisted="pods of a"), 1) == (503, b"not listed yet: pods of a\n")
+    assert asked("/readyz", leader(unserved="pods of a"), 1) == (503, b"no namespace is served: pods of a\n")
