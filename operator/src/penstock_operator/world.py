@@ -103,6 +103,9 @@ class World:
         return self._objects[resources.MODEL_ROUTES]
 
     def _remember(self, resource: Resource, key: Key, body: Body) -> None:
+        if key in self._objects[resource]:
+            # It may have been another route's.
+            self._forget(resource, key)
         self._objects[resource][key] = body
         if resource == resources.PODS:
             for route in routes_of(resource, body):

@@ -74,6 +74,17 @@ def test_a_deleted_object_is_gone_and_its_route_hears_of_it() -> None:
     assert world.snapshot(ROUTE).pods == []
 
 
+def test_a_pod_whose_label_changes_is_no_longer_its_old_routes() -> None:
+    world = World()
+    world.observe(PODS, owned("p", 1), deleted=False)
+    assert world.observe(PODS, owned("p", 2, label=None), deleted=False) == {ROUTE}
+    assert world.snapshot(ROUTE).pods == []
+    world.observe(PODS, owned("p", 3, label="other"), deleted=False)
+    assert len(world.snapshot((NAMESPACE, "other")).pods) == 1
+    world.observe(PODS, owned("p", 4, label=None), deleted=True)
+    assert not world._pods
+
+
 def test_a_list_brings_what_no_watch_told() -> None:
     world = World()
     listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
