@@ -137,8 +137,8 @@ class Reconciler:
         view = self._scaler.view(key)
         wanted = self._plan(route, exists, view)
         failure = await self._apply(key, wanted, exists)
-        if failure is not None and failure.kind == "Invalid" and not route.problem:
-            self._register.refuse(key, str(failure))
+        if failure is not None and failure.kind == "Invalid" and wanted.acceptance.accepted:
+            self._register.refuse(route, str(failure))
             for other in self._register.settle():
                 self._again(other, 0.0)
             raise Later(0.0, "planned again, without what the API server refuses")
@@ -160,7 +160,7 @@ class Reconciler:
                 await self._cluster.apply(manifest, dry_run=True)
         except ApiError as error:
             if error.kind == "Invalid":
-                self._register.refuse(key, str(error))
+                self._register.refuse(refused, str(error))
             elif error.kind not in {"Forbidden", "Failed"}:
                 raise
             return False

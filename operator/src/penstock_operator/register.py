@@ -45,10 +45,13 @@ class Register:
         self._stale = True
         return route
 
-    def refuse(self, key: Key, message: str) -> None:
-        """The API server refuses what this version of the route needs: it cannot be served, until `reconsider`."""
-        route = self._refused.get(key) or self._routes.get(key)
-        if route is None or route.problem:
+    def refuse(self, route: Route, message: str) -> None:
+        """The API server refuses what this version of a route needs: it cannot be served, until `reconsider`.
+
+        `route` is as `take_in` or `refused` gave it. Nothing happens if it is another one by now.
+        """
+        key = (route.namespace, route.name)
+        if route.problem or route is not (self._refused.get(key) or self._routes.get(key)):
             return
         refused = modelroute.refuse(route, message)
         if refused != self._routes[key]:

@@ -255,6 +255,39 @@ async def test_a_version_that_is_no_longer_refused_is_served_though_the_route_di
     assert made.conditions()["Accepted"] == "True Accepted"
 
 
+async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_came_meanwhile() -> None:
+    made = await stage()
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+
+    def mended_too_late() -> None:
+        made.put(spec_document(limits={"queueDepth": 9}), generation=3)
+        made.register.take_in(KEY, made.world.routes()[KEY])
+        raise ApiError("Invalid", "no")
+
+    made.meanwhile["apply Deployment"] = mended_too_late
+    with pytest.raises(Later):
+        await made.run()
+    assert not made.register.routes[KEY].problem
+    await made.run()
+    assert made.conditions()["Accepted"] == "True Accepted"
+    assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
+
+
+async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_one_whose_name_is_taken() -> None:
+    made = await stage()
+    older = route_body(spec_document("taken"), name="older", uid="u0", creationTimestamp="2025-01-01T00:00:00Z")
+    made.register.take_in(("team", "older"), older)
+    made.put(**changed(models=[{"name": "taken"}]))
+    made.world.observe(
+        resources.DEPLOYMENTS, made.world._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
+    )
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    with pytest.raises(Later, match="no"):
+        await made.run()
+    assert made.conditions()["Accepted"] == "False ModelNameConflict"
+    assert made.conditions()["Degraded"] == "True ApplyFailed"
+
+
 async def test_an_admission_webhook_that_is_away_is_said_and_tried_again_soon() -> None:
     made = Stage()
     made.put()
