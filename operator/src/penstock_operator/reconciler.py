@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import PenstockError
 from penstock_contract.route_status import LastDecision, ModelRouteStatus
@@ -27,7 +28,7 @@ from penstock_operator.conditions import Situation
 from penstock_operator.manifests import Manifest, WorkerDefaults
 from penstock_operator.metrics import Metrics, RouteWorkers
 from penstock_operator.modelroute import Route
-from penstock_operator.plan import Plan, needed, plan
+from penstock_operator.plan import Plan, last_good, needed, plan
 from penstock_operator.publications import Publications
 from penstock_operator.recorder import Recorder
 from penstock_operator.register import Register
@@ -210,8 +211,8 @@ class Reconciler:
 
     async def _publish(self, route: Route, body: Body, wanted: Plan, failure: ApiError | None) -> PenstockError | None:
         """Bring the catalogue in line; gives the reason why that was not possible."""
-        entry, known = wanted.entry, self._publications.entry(route.key)
-        if failure is not None and entry is not None and entry.ready and (known is None or known.spec != entry.spec):
+        entry = wanted.entry
+        if failure is not None and entry is not None and entry.ready and not self._is_published(entry):
             # Objects first: what they cannot serve is not promised.
             return None
         try:
@@ -223,16 +224,22 @@ class Reconciler:
             return error
         return None
 
+    def _is_published(self, entry: CatalogueEntry) -> bool:
+        """Whether the catalogue has this version as one that is served."""
+        known = self._publications.entry(entry.key)
+        return known is not None and known.ready and known.spec == entry.spec
+
     async def _say(
         self, key: Key, body: Body, route: Route, wanted: Plan, view: ScalingView, failure: ApiError | None
     ) -> None:
-        known = self._publications.entry(route.key)
+        published = wanted.entry is not None and self._is_published(wanted.entry)
         situation = Situation(
             generation=route.generation,
             acceptance=wanted.acceptance,
             serves=wanted.serves,
             survey=wanted.survey,
-            published=known is not None and known.ready and known.spec == wanted.serves,
+            published=published,
+            older=not published and last_good(route, self._publications.entry(route.key)) is not None,
             applying=wanted.applying,
             apply_error=wanted.blocked if failure is None else str(failure),
             autoscaling=view.autoscaling,

@@ -339,6 +339,45 @@ async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() 
     assert made.conditions()["Degraded"] == "False AsExpected"
 
 
+@pytest.mark.parametrize("kind", ["Forbidden", "Failed"])
+async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and_blames_nobody_else(kind: Any) -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError(kind, "may not patch")
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+    with pytest.raises(Later):
+        await made.run()
+    assert made.journal == ["status"]
+    assert made.conditions() | {"Serving": "True Idle", "Ready": "False ApplyFailed"} == made.conditions()
+    accepted = next(one for one in made.statuses[-1]["conditions"] if one["type"] == "Accepted")
+    assert (accepted["status"], accepted["observedGeneration"]) == ("True", 2)
+    assert accepted["message"] == "this version can be served, and is not yet: may not patch"
+
+
+async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_broker_is_not_why() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply PodDisruptionBudget"] = ApiError("Forbidden", "may not create")
+    with pytest.raises(Later):
+        await made.run()
+    assert made.conditions()["Serving"] == "False ApplyFailed"
+
+
+async def test_a_version_that_was_refused_and_cannot_be_applied_now_is_not_promised() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    for _ in range(2):
+        with pytest.raises(Later):
+            await made.run()
+    assert not made.broker.entries["team.main"].ready
+    made.errors["apply Deployment"] = ApiError("Forbidden", "may not create")
+    made.put(generation=2)
+    with pytest.raises(Later):
+        await made.run()
+    assert not made.broker.entries["team.main"].ready
+    assert made.conditions()["Serving"] == "False ApplyFailed"
+
+
 async def test_a_server_that_is_busy_is_asked_again_when_it_said() -> None:
     made = Stage()
     made.put()
