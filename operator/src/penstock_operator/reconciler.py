@@ -144,7 +144,9 @@ class Reconciler:
                 self._again(other, 0.0)
             raise Later(0.0, "planned again, without what the API server refuses")
         unpublished = await self._publish(route, exists.route, wanted, failure) if catalogue_read else NOT_READ
-        if not route.deleting:
+        said = status.previous(exists.route).observed_generation == route.generation
+        # Without the catalogue nobody knows whether a last good version is served: what was said of this spec stays.
+        if not route.deleting and (wanted.serves is not None or catalogue_read or not said):
             await self._say(key, exists.route, route, wanted, view, failure)
         self._scaler.touched(key)
         if failure is not None:

@@ -454,6 +454,24 @@ async def test_a_last_good_version_outlives_a_leader_that_began_without_the_brok
     assert made.conditions()["Serving"] == "True Idle"
 
 
+async def test_a_leader_that_cannot_know_what_is_served_does_not_say_that_nothing_is() -> None:
+    before = await stage()
+    before.put(UNREADABLE, generation=2)
+    await before.run()
+    assert before.conditions()["Serving"] == "True Idle"
+    made = Stage(catalogue_read=False)
+    body = before.world.routes()[KEY]
+    body["metadata"]["resourceVersion"] = "1"
+    made.world.observe(resources.MODEL_ROUTES, body, deleted=False)
+    with pytest.raises(Later):
+        await made.run()
+    assert made.journal == []
+    made.put(UNREADABLE, generation=3)
+    with pytest.raises(Later):
+        await made.run()
+    assert made.conditions()["Accepted"] == "False InvalidSpec"
+
+
 async def test_a_pass_that_began_before_the_catalogue_was_read_publishes_nothing() -> None:
     made = Stage(catalogue_read=False)
     made.put()
