@@ -4,7 +4,7 @@ import copy
 import time
 from typing import Any
 
-from harness.kubernetes.api import DEPLOYMENTS, LEASES, ROLES, ROUTES, Api, Manifest
+from harness.kubernetes.api import DEPLOYMENTS, LEASES, NAMESPACES, ROLE_BINDINGS, ROLES, ROUTES, Api, Manifest
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import condition, model_route, served
 from harness.kubernetes.operator_process import ACCOUNT, Operators
@@ -90,3 +90,35 @@ async def test_a_right_to_watch_that_is_missing_at_the_start_is_waited_for(
     await api.patch(ROLES.at(namespace, ACCOUNT), {"rules": role["rules"]})
     await operator.ready()
     assert operator.process.alive
+
+
+async def test_a_namespace_without_rights_costs_the_others_nothing_and_is_served_within_ten_seconds_of_them(
+    api: Api, namespace: str, operators: Operators
+) -> None:
+    other = f"{namespace}-other"
+    told = f'penstock_namespace="{other}"}}'
+    await api.create(NAMESPACES.at(), {"metadata": {"name": other}})
+    operator = await operators.start(PENSTOCK_NAMESPACES=f"{namespace},{other}")
+    await operator.process.said("operator.namespace_refused")
+    assert f"{told} 0.0" in await operator.metrics()
+    await api.create(ROUTES.at(namespace), model_route())
+    await api.until(ROUTES.at(namespace, "main"), served, "the one is served")
+    await api.create(ROUTES.at(other), model_route("next", models=("next",)))
+
+    role = await api.get(ROLES.at(namespace, ACCOUNT))
+    binding = await api.get(ROLE_BINDINGS.at(namespace, ACCOUNT))
+    given = {"metadata": {"name": ACCOUNT, "namespace": other}}
+    await api.create(ROLES.at(other), {"rules": role["rules"], **given})
+    await api.create(ROLE_BINDINGS.at(other), {"roleRef": binding["roleRef"], "subjects": binding["subjects"], **given})
+    await api.until(ROUTES.at(other, "next"), served, "the other is served too", timeout_s=10)
+    assert f"{told} 1.0" in await operator.metrics()
+
+    async def is_refused() -> bool:
+        return f"{told} 0.0" in await operator.metrics()
+
+    await api.delete(NAMESPACES.at(name=other))
+    await until(is_refused, "the other is refused", timeout_s=15)
+    await api.create(ROUTES.at(namespace), model_route("new", models=("new",)))
+    await api.until(ROUTES.at(namespace, "new"), served, "the one goes on")
+    assert (await operator.get("/readyz")).status_code == 200
+    assert operator.process.events("operator.watch_restarted") == []

@@ -1,6 +1,7 @@
 """A route from its creation to its end, with the operator as its own ServiceAccount under the shipped rules."""
 
-from harness.kubernetes.api import BUDGETS, DEPLOYMENTS, NAMESPACES, ROUTES, SERVICE_ACCOUNTS, Api
+import pytest
+from harness.kubernetes.api import BUDGETS, DEPLOYMENTS, NAMESPACES, ROUTES, SERVICE_ACCOUNTS, Api, Manifest
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import catalogue_of, condition, model_route, served, settled
 from harness.kubernetes.operator_process import OperatorProcess, Operators
@@ -118,22 +119,44 @@ async def test_of_two_routes_that_want_one_name_the_older_keeps_it_until_it_goes
     assert operator.process.alive
 
 
+# More asked for than allowed: the rules of a route do not compare quantities, those of a pod do. And a field that is
+# none: an apply is told so with a 500.
+CPU = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
+CPU_MENDED = {"resources": {"requests": {"cpu": "1"}}}
+
+
+@pytest.mark.parametrize(
+    ("refused", "words", "mended"),
+    [
+        pytest.param(CPU, "must be less than or equal to cpu limit", CPU_MENDED, id="a value that is none"),
+        pytest.param(
+            {"tolerations": [{"tolerationSecond": 5}]},
+            "tolerationSecond: field not declared in schema",
+            {"tolerations": []},
+            id="a field that is none",
+        ),
+    ],
+)
 async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_serving(
-    api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess
+    refused: Manifest,
+    words: str,
+    mended: Manifest,
+    api: Api,
+    namespace: str,
+    nats: NatsServer,
+    operator: OperatorProcess,
 ) -> None:
     path = ROUTES.at(namespace, "main")
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(path, served, "it is served")
-    # More asked for than allowed: the rules of a route do not compare quantities, those of a pod do.
-    resources = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
-    await api.patch(path, {"spec": {"worker": {"resources": resources}, "limits": {"queueDepth": 7}}})
-    refused = await api.until(path, settled, "a status about the change")
-    assert condition(refused, "Accepted") == "False InvalidSpec"
-    assert "must be less than or equal to cpu limit" in str(refused["status"]["conditions"])
+    await api.patch(path, {"spec": {"worker": refused, "limits": {"queueDepth": 7}}})
+    told = await api.until(path, settled, "a status about the change")
+    assert condition(told, "Accepted") == "False InvalidSpec"
+    assert words in str(told["status"]["conditions"])
     async with catalogue_of(nats.url) as catalogue:
         assert catalogue[f"{namespace}.main"].spec.limits.queue_depth != 7
         assert catalogue[f"{namespace}.main"].ready
-        await api.patch(path, {"spec": {"worker": {"resources": {"requests": {"cpu": "1"}}}}})
+        await api.patch(path, {"spec": {"worker": mended}})
         await until(lambda: catalogue[f"{namespace}.main"].spec.limits.queue_depth == 7, "the entry has changed")
     await api.until(path, lambda r: condition(r, "Accepted") == "True Accepted", "it is accepted")
     assert operator.process.alive

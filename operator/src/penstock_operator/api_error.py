@@ -1,7 +1,7 @@
 """What can go wrong between the operator and the API server: a closed set, each with its own answer."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -37,6 +37,10 @@ class _Status(msgspec.Struct):
     details: _Details | None = None
 
 
+_UNTYPED: Final = "failed to create typed patch object"
+"""How a server says in a 500 that the object of an apply does not fit its schema: a field that is none, a text for a
+number, an entry twice (apimachinery 0.36, `structuredmerge.go`). Nothing else in the answer tells it from others."""
+
 _KINDS: Mapping[int, ErrorKind] = {
     400: "Invalid",
     401: "Forbidden",
@@ -57,6 +61,8 @@ def error_of(status: int, body: bytes, retry_after: str | None) -> ApiError:
     except (msgspec.DecodeError, UnicodeDecodeError):
         told = _Status()
     kind: ErrorKind = _KINDS.get(status, "Unavailable" if status >= 500 else "Invalid")
+    if kind == "Failed" and told.message.startswith(_UNTYPED):
+        kind = "Invalid"
     retry_after_s = told.details.retry_after_seconds if told.details is not None else None
     if retry_after is not None and retry_after.isdigit():
         retry_after_s = float(retry_after)

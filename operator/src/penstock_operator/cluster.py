@@ -130,7 +130,10 @@ class Cluster:
             await self._session.close()
 
     async def list(self, resource: Resource, namespace: str) -> list[Body]:
-        """All objects that are ours. With their kind, which a list of Kubernetes' own objects leaves out."""
+        """All objects that are ours. With their kind, which a list of Kubernetes' own objects leaves out.
+
+        Without a `resourceVersion`, so that it is no older than the question.
+        """
         query = {"limit": str(LIST_CHUNK)}
         if selector := resources.selector(resource):
             query["labelSelector"] = selector

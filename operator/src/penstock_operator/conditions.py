@@ -1,6 +1,6 @@
 """What is so about a route and why, as the conditions of its status; pure.
 
-    Accepted       this generation of the spec is the one that is served
+    Accepted       this generation of the spec can be served; the message says whether it is
     ResolvedRefs   the secrets that it names are there, as far as a worker has shown it
     WorkersReady   there are as many ready workers as there should be
     Serving        a request is answered now, or wakes a worker
@@ -31,7 +31,7 @@ Trouble = Literal["BrokerUnavailable", "QueueMissing"]
 _REFUSALS: Final = ("InvalidSpec", "ModelNameConflict")
 _PROBLEMS: Final[tuple[str, ...]] = get_args(ProblemReason)
 _TROUBLES: Final[tuple[str, ...]] = get_args(Trouble)
-_NOT_SERVING: Final = ("NoWorkers", "NotAccepted", *_TROUBLES)
+_NOT_SERVING: Final = ("NoWorkers", "NotAccepted", "ApplyFailed", *_TROUBLES)
 
 REASONS: Final[Mapping[Type, tuple[str, ...]]] = {
     "Ready": ("Serving", "Idle", "RollingOut", *_REFUSALS, *_PROBLEMS, "ApplyFailed", "NoWorkers", *_TROUBLES),
@@ -48,7 +48,7 @@ UNPUBLISHED: Final = "the catalogue of routes does not have this version yet"
 
 
 class Acceptance(Struct, frozen=True):
-    """Whether the spec as it is now is the one that is served, and if not, why."""
+    """Whether the spec as it is now is the one to serve, and if not, why."""
 
     reason: AcceptedReason
     message: str
@@ -69,9 +69,9 @@ class Autoscaling(Struct, frozen=True):
 class Situation(Struct, frozen=True, kw_only=True):
     """Everything that the conditions are made of. `serves` is the version that is served, None if none is.
 
-    `published`: the catalogue holds that very version. `applying`: the Deployment was not as wanted when the pods were
-    looked at. `apply_error`: why the objects cannot be brought to what is wanted. `autoscaling` is None before the
-    first look.
+    `published`: the catalogue holds that very version; `older`: it holds an older one of this route. `applying`: the
+    Deployment was not as wanted when the pods were looked at. `apply_error`: why the objects cannot be brought to what
+    is wanted. `autoscaling` is None before the first look.
     """
 
     generation: int
@@ -79,9 +79,15 @@ class Situation(Struct, frozen=True, kw_only=True):
     serves: ModelRouteSpec | None
     survey: Survey
     published: bool
+    older: bool = False
     applying: bool = False
     apply_error: str = ""
     autoscaling: Autoscaling | None = None
+
+    @property
+    def unpublished_because(self) -> str:
+        """Objects come first: what cannot be applied is not published, whatever the broker does."""
+        return self.apply_error or UNPUBLISHED
 
 
 class Finding(NamedTuple):
@@ -112,7 +118,10 @@ def judge(situation: Situation, previous: Mapping[str, Condition]) -> list[Findi
 def _accepted(situation: Situation) -> Finding:
     acceptance = situation.acceptance
     if acceptance.accepted:
-        return Finding("Accepted", "True", "Accepted", acceptance.message)
+        if situation.published:
+            return Finding("Accepted", "True", "Accepted", acceptance.message)
+        later = f"this version can be served, and is not yet: {situation.unpublished_because}"
+        return Finding("Accepted", "True", "Accepted", later)
     outcome = "the last good version keeps serving" if situation.serves is not None else "nothing is served"
     return Finding("Accepted", "False", acceptance.reason, f"{acceptance.message}; {outcome}")
 
@@ -161,8 +170,10 @@ def _serving(situation: Situation) -> Finding:
     if survey.ready > 0:
         # Also if the operator has no broker: a worker is ready only if it has one, and a version in the catalogue.
         return Finding("Serving", "True", "Serving", "ready workers take requests")
-    if not situation.published:
+    if not situation.published and not situation.apply_error:
         return Finding("Serving", "False", "BrokerUnavailable", UNPUBLISHED)
+    if situation.apply_error and (survey.wanted is None or not (situation.published or situation.older)):
+        return Finding("Serving", "False", "ApplyFailed", situation.apply_error)
     if situation.survey.due > 0 or survey.wanted is None:
         why = survey.problems[0].message if survey.problems else "the first worker is starting"
         return Finding("Serving", "False", "NoWorkers", why)

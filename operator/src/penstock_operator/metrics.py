@@ -18,13 +18,17 @@ class RouteWorkers(Struct, frozen=True):
 
 
 class Metrics:
-    """`queue_depth`, `leading` and `demand` are asked when somebody reads; `api_call` may come from any thread."""
+    """`queue_depth`, `leading`, `demand` and `namespaces` are asked when somebody reads.
+
+    `api_call` may come from any thread. `namespaces`: whether it is served, of each that should be.
+    """
 
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
         self.queue_depth: Callable[[], int] = lambda: 0
         self.leading: Callable[[], bool] = lambda: False
         self.demand: Callable[[], Mapping[str, RouteDemand]] = dict
+        self.namespaces: Callable[[], Mapping[str, bool]] = dict
         self._calls = meter.create_counter(
             names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by their answer"
         )
@@ -55,6 +59,11 @@ class Metrics:
             names.METRIC_OPERATOR_LEADING,
             [lambda _: [Observation(int(self.leading()))]],
             description="1 if this process leads",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_NAMESPACE_SERVED,
+            [self._observe_namespaces],
+            description="1 if a namespace is served, 0 if its lists or watches are refused; of a leader",
         )
         meter.create_observable_gauge(
             names.METRIC_ROUTE_WORKERS,
@@ -95,6 +104,11 @@ class Metrics:
         for route, demand in self.demand().items():
             yield Observation(demand.waiting, {names.ROUTE: route, names.REQUEST_STATE: "waiting"})
             yield Observation(demand.in_flight, {names.ROUTE: route, names.REQUEST_STATE: "in_flight"})
+
+    def _observe_namespaces(self, _: CallbackOptions) -> Iterable[Observation]:
+        if self.leading():
+            for namespace, served in self.namespaces().items():
+                yield Observation(int(served), {names.SERVED_NAMESPACE: namespace})
 
     def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, workers in list(self._workers.items()):

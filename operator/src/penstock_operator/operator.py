@@ -3,7 +3,8 @@
 Start
     1. Probes answer, the broker is being connected to, the catalogue is followed. A standby stays here, warm.
     2. The lease is won. From here on it is renewed, or the process ends at once with `LEASE_LOST`.
-    3. kopf watches; every kind is listed. Nothing is decided before all lists are in.
+    3. kopf watches; every kind is listed. Nothing is decided before all lists are in, but for namespaces that refuse
+       theirs: those are left alone until they can be listed.
     4. Every route, and every entry of the catalogue without one, is looked at; the autoscaler begins.
 
 Shutdown, on SIGTERM or SIGINT, within three seconds
@@ -34,12 +35,14 @@ from penstock_contract.broker.control_plane import ControlPlane
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import PenstockError
+from penstock_contract.route import ModelRouteSpec
 from penstock_contract.route_status import LastDecision
 from penstock_contract.telemetry.setup import Telemetry
 from penstock_operator.autoscaler import Autoscaler, Outlets
 from penstock_operator.cluster import Cluster, ClusterCredentials
 from penstock_operator.election import Election, LeaseLost
 from penstock_operator.fleet import Fleet
+from penstock_operator.health import Leader
 from penstock_operator.manifests import WorkerDefaults
 from penstock_operator.metrics import Metrics
 from penstock_operator.publications import Publications
@@ -61,10 +64,6 @@ PROVIDE_S: Final = 1.0
 """Between two looks whether the broker has a catalogue, by what is known of it."""
 CATALOGUE_S: Final = 1.0
 """What the broker is given to tell what is published, before a leader begins."""
-WATCH_DEAD_S: Final = 60.0
-"""kopf itself is started again long before a watch is silent for this long."""
-ANSWERED_S: Final = 10.0
-"""An API server that answered within this is there; a leader asks it every two seconds."""
 
 log = structlog.get_logger("penstock.operator")
 
@@ -118,7 +117,7 @@ class Operator:
             self._fleet,
             lambda key: queue_state.read(self._connection, *key),
             self._world,
-            self._register.served,
+            self._served,
             Outlets(
                 changed=self._queue.add,
                 decided=self._on_decided,
@@ -155,6 +154,7 @@ class Operator:
             self._world,
             namespaces,
             touched=self._on_touched,
+            whole=self._queue_namespace,
             resync_s=settings.resync_s,
             draw=draw,
         )
@@ -164,6 +164,7 @@ class Operator:
             silence_s=settings.watch_silence_s,
             observe=self._on_event,
             listed=self._sync.listed,
+            refused=self._sync.refused,
             ended=self._metrics.api_call,
             restarted=self._metrics.watch_restarted,
         )
@@ -177,6 +178,7 @@ class Operator:
         self._metrics.queue_depth = lambda: self._queue.depth
         self._metrics.leading = self._election.leading
         self._metrics.demand = self._autoscaler.demand
+        self._metrics.namespaces = self._sync.served
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. Raises what ended it otherwise; a lost lease ends the process right here."""
@@ -249,8 +251,13 @@ class Operator:
     def _may_write(self) -> bool:
         return self._election.leading()
 
+    def _served(self, key: Key) -> ModelRouteSpec | None:
+        return self._register.served(key) if self._sync.serves(key[0]) else None
+
     async def _reconcile(self, key: Key) -> None:
-        await self._reconciler.reconcile(key)
+        # Dropped otherwise: all keys of a namespace are added when it is served.
+        if self._sync.serves(key[0]):
+            await self._reconciler.reconcile(key)
 
     async def _on_decided(self, key: Key, decision: LastDecision) -> None:
         await self._reconciler.decided(key, decision)
@@ -300,29 +307,34 @@ class Operator:
 
     def _queue_all(self) -> None:
         """Every route, and what the catalogue still has of routes that went while nobody looked."""
+        for namespace in self._namespaces:
+            self._queue_namespace(namespace)
+
+    def _queue_namespace(self, namespace: str) -> None:
         for key in self._world.routes():
-            self._queue.add(key)
+            if key[0] == namespace:
+                self._queue.add(key)
         for name in self._publications.names():
-            namespace, _, route = name.partition(".")
-            if namespace in self._namespaces:
+            its_namespace, _, route = name.partition(".")
+            if its_namespace == namespace:
                 self._queue.add((namespace, route))
 
     # What the probes say
 
     def _live(self) -> str | None:
-        now = asyncio.get_running_loop().time()
-        answered_at = self._cluster.answered_at
-        api_is_there = answered_at is not None and now - answered_at < ANSWERED_S
-        if self._election.won.is_set() and api_is_there and self._watching.silent_s > WATCH_DEAD_S:
-            return f"a watch has been silent for {self._watching.silent_s:.0f} s, and the API server is there"
-        return None
+        return self._leader().dead(asyncio.get_running_loop().time()) if self._election.won.is_set() else None
 
     def _ready(self) -> str | None:
         if not self._election.won.is_set():
             # A standby that knows who leads is as ready as it gets: a rollout has to be able to finish.
             return None if self._election.standing_by else "nobody is known to lead yet"
-        if not self._sync.done.is_set():
-            return f"not listed yet: {self._sync.missing}"
-        if self._watching.silent_s > 2 * self._settings.watch_silence_s:
-            return f"a watch has been silent for {self._watching.silent_s:.0f} s"
-        return None
+        return self._leader().unready(asyncio.get_running_loop().time())
+
+    def _leader(self) -> Leader:
+        served = any(self._sync.served().values())
+        return Leader(
+            self._watching.hearing,
+            self._cluster.answered_at,
+            unlisted="" if self._sync.done.is_set() else self._sync.missing,
+            unserved="" if served else self._sync.missing,
+        )

@@ -128,6 +128,8 @@ class Publications:
         self._half_mended.discard(key)
 
     async def _prepare(self) -> None:
+        # Before it is made, which takes a while: who has decided without having read it must not write it then.
+        read = self.loaded.is_set()
         await self.provide()
-        if not self.loaded.is_set():
+        if not read:
             raise PenstockError("broker_unavailable", "the catalogue of routes was not read yet")

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import PenstockError
 from penstock_contract.route_status import LastDecision, ModelRouteStatus
@@ -27,7 +28,7 @@ from penstock_operator.conditions import Situation
 from penstock_operator.manifests import Manifest, WorkerDefaults
 from penstock_operator.metrics import Metrics, RouteWorkers
 from penstock_operator.modelroute import Route
-from penstock_operator.plan import Plan, needed, plan
+from penstock_operator.plan import Plan, last_good, needed, plan
 from penstock_operator.publications import Publications
 from penstock_operator.recorder import Recorder
 from penstock_operator.register import Register
@@ -45,6 +46,7 @@ FIRST_LOOK_S: Final = 10.0
 """A new leader says nothing about a route that was spoken of before until its autoscaler has looked, or for so long."""
 BUSY_AGAIN_S: Final = 1.0
 FAILED_AGAIN_S: Final = 2.0
+NOT_READ: Final = PenstockError("broker_unavailable", "the catalogue of routes was not read yet")
 MENDED_BROKER: Final = "on the broker: put back the route's queue or its entry in the catalogue"
 
 log = structlog.get_logger("penstock.operator")
@@ -124,6 +126,8 @@ class Reconciler:
     async def _pass(self, key: Key) -> None:
         if (refused := self._register.refused(key)) is not None and await self._would_be_taken(key, refused):
             self._register.reconsider(key)
+        # Asked before anything is decided: it may be read while the objects are applied.
+        catalogue_read = self._publications.loaded.is_set()
         exists = self._world.snapshot(key)
         route = self._register.take_in(key, exists.route)
         for other in self._register.settle() - {key}:
@@ -134,13 +138,15 @@ class Reconciler:
         view = self._scaler.view(key)
         wanted = self._plan(route, exists, view)
         failure = await self._apply(key, wanted, exists)
-        if failure is not None and failure.kind == "Invalid" and not route.problem:
-            self._register.refuse(key, str(failure))
+        if failure is not None and failure.kind == "Invalid" and wanted.acceptance.accepted:
+            self._register.refuse(route, str(failure))
             for other in self._register.settle():
                 self._again(other, 0.0)
             raise Later(0.0, "planned again, without what the API server refuses")
-        unpublished = await self._publish(route, exists.route, wanted, failure)
-        if not route.deleting:
+        unpublished = await self._publish(route, exists.route, wanted, failure) if catalogue_read else NOT_READ
+        said = status.previous(exists.route).observed_generation == route.generation
+        # Without the catalogue nobody knows whether a last good version is served: what was said of this spec stays.
+        if not route.deleting and (wanted.serves is not None or catalogue_read or not said):
             await self._say(key, exists.route, route, wanted, view, failure)
         self._scaler.touched(key)
         if failure is not None:
@@ -157,7 +163,7 @@ class Reconciler:
                 await self._cluster.apply(manifest, dry_run=True)
         except ApiError as error:
             if error.kind == "Invalid":
-                self._register.refuse(key, str(error))
+                self._register.refuse(refused, str(error))
             elif error.kind not in {"Forbidden", "Failed"}:
                 raise
             return False
@@ -207,8 +213,8 @@ class Reconciler:
 
     async def _publish(self, route: Route, body: Body, wanted: Plan, failure: ApiError | None) -> PenstockError | None:
         """Bring the catalogue in line; gives the reason why that was not possible."""
-        entry, known = wanted.entry, self._publications.entry(route.key)
-        if failure is not None and entry is not None and entry.ready and (known is None or known.spec != entry.spec):
+        entry = wanted.entry
+        if failure is not None and entry is not None and entry.ready and not self._is_published(entry):
             # Objects first: what they cannot serve is not promised.
             return None
         try:
@@ -220,16 +226,22 @@ class Reconciler:
             return error
         return None
 
+    def _is_published(self, entry: CatalogueEntry) -> bool:
+        """Whether the catalogue has this version as one that is served."""
+        known = self._publications.entry(entry.key)
+        return known is not None and known.ready and known.spec == entry.spec
+
     async def _say(
         self, key: Key, body: Body, route: Route, wanted: Plan, view: ScalingView, failure: ApiError | None
     ) -> None:
-        known = self._publications.entry(route.key)
+        published = wanted.entry is not None and self._is_published(wanted.entry)
         situation = Situation(
             generation=route.generation,
             acceptance=wanted.acceptance,
             serves=wanted.serves,
             survey=wanted.survey,
-            published=known is not None and known.ready and known.spec == wanted.serves,
+            published=published,
+            older=not published and last_good(route, self._publications.entry(route.key)) is not None,
             applying=wanted.applying,
             apply_error=wanted.blocked if failure is None else str(failure),
             autoscaling=view.autoscaling,

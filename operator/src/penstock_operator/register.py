@@ -1,6 +1,7 @@
 """The routes as they were read, and who owns which model name. Pure: a change goes in, whom it concerns comes out.
 
-Reading a spec costs a millisecond and settling the names costs all routes: both only when a spec changed.
+Reading a spec costs a millisecond and settling the names costs all routes: the first only when a spec changed, the
+second also when the catalogue has another last good version of a route that is not served as it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +26,8 @@ class Register:
         self._refused: dict[Key, Route] = {}
         self._stale = False
         self._claims = Claims()
+        self._fallen_back: dict[Key, ModelRouteSpec | None] = {}
+        """The last good version, as it was then, of each route that is not served as it is."""
 
     def take_in(self, key: Key, body: Body | None) -> Route | None:
         """The route in its whole JSON, as it is now; None if it is gone."""
@@ -42,10 +45,13 @@ class Register:
         self._stale = True
         return route
 
-    def refuse(self, key: Key, message: str) -> None:
-        """The API server refuses what this version of the route needs: it cannot be served, until `reconsider`."""
-        route = self._refused.get(key) or self._routes.get(key)
-        if route is None or route.problem:
+    def refuse(self, route: Route, message: str) -> None:
+        """The API server refuses what this version of a route needs: it cannot be served, until `reconsider`.
+
+        `route` is as `take_in` or `refused` gave it. Nothing happens if it is another one by now.
+        """
+        key = (route.namespace, route.name)
+        if route.problem or route is not (self._refused.get(key) or self._routes.get(key)):
             return
         refused = modelroute.refuse(route, message)
         if refused != self._routes[key]:
@@ -63,12 +69,18 @@ class Register:
             self._stale = True
 
     def settle(self) -> set[Key]:
-        """Give the names out again if a route changed; gives the routes for which that changes anything."""
-        if not self._stale:
+        """Give the names out again if that could change anything; gives the routes for which it does."""
+        if not self._stale and not self._has_other_last_good():
             return set()
         self._stale = False
         before = self._claims
-        self._claims = settle(self._claimant(route) for route in self._routes.values() if not route.deleting)
+        claimants = {key: self._claimant(route) for key, route in self._routes.items() if not route.deleting}
+        self._claims = settle(claimants.values())
+        self._fallen_back = {
+            key: claimant.last_good
+            for key, claimant in claimants.items()
+            if claimant.wanted is None or self._claims.standings[claimant.key].serves is not claimant.wanted
+        }
         changed = self._claims.changed_since(before)
         return {key for key in self._routes if f"{key[0]}.{key[1]}" in changed}
 
@@ -88,13 +100,20 @@ class Register:
     def routes(self) -> Mapping[Key, Route]:
         return self._routes
 
+    def _has_other_last_good(self) -> bool:
+        """Whether the catalogue says something else now: it was read, say, after the names were given out."""
+        return any(self._last_good(self._routes[key]) != before for key, before in self._fallen_back.items())
+
+    def _last_good(self, route: Route) -> ModelRouteSpec | None:
+        return last_good(route, self._published(route.key))
+
     def _claimant(self, route: Route) -> Claimant:
         return Claimant(
             namespace=route.namespace,
             name=route.name,
             created_at=route.created_at,
             wanted=None if route.problem else route.spec,
-            last_good=last_good(route, self._published(route.key)),
+            last_good=self._last_good(route),
         )
 
 

@@ -6,6 +6,9 @@ it ends, and ends at an error in a watch that is not 410. So it can end, and be 
 Low-level event handlers only: no annotations, no finalizers, no patches. What kopf 1.45 does not tell is that objects
 went while a watch was broken for too long: it lists again and reports what is there. `listed` says when, so that
 somebody can compare.
+
+A collection that is refused (403: a right is missing, or the whole namespace; 404: the kind is not there) is asked for
+until it is not, and costs the others nothing. `refused` says so.
 """
 
 import asyncio
@@ -15,21 +18,24 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import aiohttp
 import kopf
 import structlog
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from penstock_operator import resources
+from penstock_operator.api_error import error_of
 from penstock_operator.api_session import CONNECT_TIMEOUT_S, CallEnded, Credentials, is_watch, open_session
+from penstock_operator.hearing import Collection, Hearing
 from penstock_operator.resources import Resource
 
 Body = dict[str, Any]
 Observe = Callable[[Resource, Body, bool], None]
 """A kind, an object of it, and whether it was deleted."""
 Listed = Callable[[Resource, str], None]
-"""A kind and a namespace that kopf has listed, for the first time or again."""
-Collection = tuple[str, str]
-"""Namespace and plural."""
+"""A kind and a namespace that kopf has listed, for the first time or again, or may watch again."""
+Refused = Callable[[Resource, str, str], None]
+"""A kind and a namespace that kopf may not list or watch now, and why, in the API server's words."""
 
 CHUNK: Final = 500
 LIST_TIMEOUT_S: Final = 30.0
@@ -38,10 +44,12 @@ BOOKMARK_BEFORE_END_S: Final = 2.0
 CHECK_S: Final = 0.5
 RESTART_FIRST_S: Final = 1.0
 RESTART_MAX_S: Final = 10.0
-SILENT_WATCHES_MAX: Final = 3
-"""Watches that kopf should have opened again, one after the other, before kopf itself is started again."""
 
 log = structlog.get_logger("penstock.operator")
+
+
+class _NotThere(aiohttp.ClientConnectionError):
+    """A 404, as an error after which kopf tries again: its own would end kopf, and all other watches with it."""
 
 
 class _Backoffs:
@@ -54,7 +62,7 @@ class _Backoffs:
 
 
 class Watching:
-    """`observe` and `listed` are called in the event loop that runs `run`, `ended` in kopf's thread."""
+    """`observe`, `listed` and `refused` are called in the event loop that runs `run`, `ended` in kopf's thread."""
 
     def __init__(
         self,
@@ -64,6 +72,7 @@ class Watching:
         silence_s: float,
         observe: Observe,
         listed: Listed,
+        refused: Refused,
         ended: CallEnded,
         restarted: Callable[[], None],
     ) -> None:
@@ -72,18 +81,15 @@ class Watching:
         self._silence_s = silence_s
         self._observe = observe
         self._listed = listed
+        self._refused = refused
         self._ended = ended
         self._restarted = restarted
-        self._wanted = [(namespace, resource.plural) for namespace in namespaces for resource in resources.WATCHED]
-        self._opened_at: dict[Collection, float] = {}
-        self._listing: set[Collection] = set()
+        self.hearing = Hearing(
+            ((namespace, resource.plural) for namespace in namespaces for resource in resources.WATCHED), silence_s
+        )
+        self._unlisted: set[Collection] = set()
+        """Told as `listed` when their watch is open (again)."""
         self._thread: _KopfThread | None = None
-
-    @property
-    def silent_s(self) -> float:
-        """For how long the quietest watch has not been opened again; it should be less than `silence_s`, always."""
-        now = asyncio.get_running_loop().time()
-        return max(now - self._opened_at.get(collection, 0.0) for collection in self._wanted)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -92,12 +98,13 @@ class Watching:
         try:
             while True:
                 began = loop.time()
-                self._opened_at = dict.fromkeys(self._wanted, began)
-                self._listing.clear()
+                self.hearing.begin(began)
+                self._unlisted.clear()
                 thread = self._thread = _KopfThread(self, loop)
                 thread.start()
                 await self._until_dead(thread)
-                log.warning("operator.watch_restarted", silent_s=round(self.silent_s, 1), ended=not thread.is_alive())
+                silent_s = round(self.hearing.silent_s(loop.time()), 1)
+                log.warning("operator.watch_restarted", silent_s=silent_s, ended=not thread.is_alive())
                 thread.stop()
                 self._restarted()
                 # One that ran for long starts again at once, the next that ends soon waits longer.
@@ -110,9 +117,10 @@ class Watching:
                 self._thread.stop()
 
     async def _until_dead(self, thread: "_KopfThread") -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(CHECK_S)
-            if not thread.is_alive() or self.silent_s > SILENT_WATCHES_MAX * self._silence_s:
+            if not thread.is_alive() or self.hearing.is_stuck(loop.time()):
                 return
 
     async def serve_kopf(self, thread: "_KopfThread") -> None:
@@ -121,8 +129,15 @@ class Watching:
 
         async def follow(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
             response = await handler(request)
-            if response.status == 200 and (collection := resources.of_path(request.url.path)) is not None:
+            if (collection := resources.of_path(request.url.path)) is None:
+                return response
+            if response.status == 200:
                 thread.tell(self._on_opened, collection, is_watch(request))
+            elif response.status in {403, 404}:
+                why = str(error_of(response.status, await response.read(), None))
+                thread.tell(self._on_refused, collection, why)
+                if response.status == 404:
+                    raise _NotThere(why)
             return response
 
         @kopf.on.login(registry=registry)
@@ -167,15 +182,17 @@ class Watching:
 
     def _on_opened(self, collection: Collection, watch: bool) -> None:
         if not watch:
-            self._listing.add(collection)
+            self._unlisted.add(collection)
             return
-        self._opened_at[collection] = asyncio.get_running_loop().time()
-        if collection in self._listing:
-            self._listing.discard(collection)
-            namespace, plural = collection
-            for resource in resources.WATCHED:
-                if resource.plural == plural:
-                    self._listed(resource, namespace)
+        self.hearing.heard(collection, asyncio.get_running_loop().time())
+        if collection in self._unlisted:
+            self._unlisted.discard(collection)
+            self._listed(*_named(collection))
+
+    def _on_refused(self, collection: Collection, why: str) -> None:
+        self.hearing.heard(collection, asyncio.get_running_loop().time())
+        self._unlisted.add(collection)
+        self._refused(*_named(collection), why)
 
 
 class _KopfThread(threading.Thread):
@@ -207,6 +224,11 @@ class _KopfThread(threading.Thread):
         if not self._stopping:
             with contextlib.suppress(RuntimeError):  # the other loop is closed: the process is about to end
                 self._home.call_soon_threadsafe(call, *arguments)
+
+
+def _named(collection: Collection) -> tuple[Resource, str]:
+    namespace, plural = collection
+    return next(resource for resource in resources.WATCHED if resource.plural == plural), namespace
 
 
 def _handler(resource: Resource, thread: _KopfThread, observe: Observe) -> Callable[..., Any]:

@@ -1,7 +1,8 @@
 """What exists in the cluster, as last heard: plain dicts by kind, namespace and name.
 
-Fed by watches and by whole lists, in any order: what is older than what is known is ignored, and an object that was
-deleted while nobody listened goes with the next list. It knows neither kopf nor the API server.
+Fed by watches and by whole lists, in any order. An event that is older than what is known is ignored. A list is newer
+than all that was known when it was asked for, whatever versions it says: an object that was deleted while nobody
+listened goes, and a store that was put back from a backup is believed. It knows neither kopf nor the API server.
 """
 
 from collections import defaultdict
@@ -31,13 +32,14 @@ class Snapshot(Struct, frozen=True):
 
 
 class Listing:
-    """A list that has been asked for and is not there yet: what was known then, and what was deleted since."""
+    """A list that has been asked for and is not there yet: what was known then, and what was heard since."""
 
     def __init__(self, resource: Resource, namespace: str, known: dict[Key, str]) -> None:
         self.resource = resource
         self.namespace = namespace
         self.known = known
         self.deleted: set[str] = set()
+        self.heard: set[Key] = set()
 
 
 class World:
@@ -59,8 +61,10 @@ class World:
             return routes_of(resource, known)
         if known is not None and _version(body) <= _version(known):
             return set()
-        self._remember(resource, key, body)
-        return routes_of(resource, body) | (routes_of(resource, known) if known is not None else set())
+        for listing in self._listings:
+            if listing.resource == resource:
+                listing.heard.add(key)
+        return self._take_in(resource, key, body)
 
     def begin_listing(self, resource: Resource, namespace: str) -> Listing:
         """Call before the list is asked for, and `end_listing` with what came."""
@@ -79,7 +83,7 @@ class World:
         for body in bodies:
             present.add(_uid(body))
             if _uid(body) not in listing.deleted:
-                touched |= self.observe(listing.resource, body, deleted=False)
+                touched |= self._take_in_listed(listing, body)
         for key, uid in listing.known.items():
             known = self._objects[listing.resource].get(key)
             if uid not in present and known is not None and _uid(known) == uid:
@@ -102,7 +106,25 @@ class World:
         """Every route, not to be changed."""
         return self._objects[resources.MODEL_ROUTES]
 
+    def _take_in_listed(self, listing: Listing, body: Body) -> set[Key]:
+        key = _key(body)
+        known = self._objects[listing.resource].get(key)
+        if known is not None:
+            if _version(body) == _version(known):
+                return set()
+            if key in listing.heard and _version(body) < _version(known):
+                return set()
+        return self._take_in(listing.resource, key, body)
+
+    def _take_in(self, resource: Resource, key: Key, body: Body) -> set[Key]:
+        known = self._objects[resource].get(key)
+        self._remember(resource, key, body)
+        return routes_of(resource, body) | (routes_of(resource, known) if known is not None else set())
+
     def _remember(self, resource: Resource, key: Key, body: Body) -> None:
+        if key in self._objects[resource]:
+            # It may have been another route's.
+            self._forget(resource, key)
         self._objects[resource][key] = body
         if resource == resources.PODS:
             for route in routes_of(resource, body):

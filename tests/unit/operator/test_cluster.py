@@ -186,6 +186,19 @@ async def test_every_refusal_is_one_of_a_few_kinds_and_keeps_the_servers_words(
         assert server.calls == [("apply", "serviceaccounts", str(status))]
 
 
+async def test_a_field_that_the_servers_schema_does_not_have_is_the_objects_fault_though_the_server_says_500(
+    tmp_path: Path,
+) -> None:
+    message = (
+        "failed to create typed patch object (team/main-worker; apps/v1, Kind=Deployment): "
+        ".spec.template.spec.tolerations[0].tolerationSecond: field not declared in schema"
+    )
+    async with connected(tmp_path) as (server, cluster):
+        server.handle = refuses(500, message)
+        error = await error_from(cluster.apply(OBJECT))
+        assert (error.kind, str(error)) == ("Invalid", message)
+
+
 async def test_an_answer_that_is_no_status_is_told_by_its_number(tmp_path: Path) -> None:
     async def page(_: web.Request) -> web.StreamResponse:
         return web.Response(status=502, text="<html>\x00 bad gateway")

@@ -13,7 +13,7 @@ from unit.support.routes import provider, secret, spec
 
 from penstock_contract.route import ModelRouteSpec
 from penstock_contract.route_status import Condition
-from penstock_operator.conditions import REASONS, Acceptance, Autoscaling, Finding, Situation, Type, judge
+from penstock_operator.conditions import REASONS, UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, Type, judge
 from penstock_operator.pods import Survey
 from penstock_operator.problems import Problem, ProblemReason
 
@@ -75,6 +75,7 @@ STOPPED = spec(scaling={"paused": "All"})
 HELD_UP = spec(scaling={"paused": "ScaleIn"})
 BROKEN = workers(1, 0, 1, problems=(PULL,))
 ASLEEP = workers(0)
+WITHHELD: dict[str, Any] = {"published": False, "apply_error": "deployments is forbidden"}
 
 CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     "a spec that is served is accepted": ("Accepted", situation(), ("True", "Accepted")),
@@ -83,6 +84,11 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         "Accepted",
         situation(acceptance=CONFLICT, serves=None),
         ("False", "ModelNameConflict"),
+    ),
+    "a spec that could not be applied yet can be served all the same": (
+        "Accepted",
+        situation(**WITHHELD),
+        ("True", "Accepted"),
     ),
     # ResolvedRefs
     "a route without secrets has them all": ("ResolvedRefs", situation(), ("True", "Resolved")),
@@ -182,6 +188,31 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         "Serving",
         situation(published=False),
         ("True", "Serving"),
+    ),
+    "an older version wakes while the objects of this one cannot be applied": (
+        "Serving",
+        situation(ASLEEP, older=True, **WITHHELD),
+        ("True", "Idle"),
+    ),
+    "an older version has workers while the objects of this one cannot be applied": (
+        "Serving",
+        situation(older=True, **WITHHELD),
+        ("True", "Serving"),
+    ),
+    "an older version needs the broker too": (
+        "Serving",
+        situation(ASLEEP, older=True, autoscaling=NO_BROKER, **WITHHELD),
+        ("False", "BrokerUnavailable"),
+    ),
+    "a first version whose objects cannot be applied does not serve, and the broker is not why": (
+        "Serving",
+        situation(ASLEEP, **WITHHELD),
+        ("False", "ApplyFailed"),
+    ),
+    "a Deployment that cannot be made again starts no worker": (
+        "Serving",
+        situation(workers(None), apply_error="deployments is forbidden"),
+        ("False", "ApplyFailed"),
     ),
     "a route that is not accepted does not serve": (
         "Serving",
@@ -286,6 +317,19 @@ def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None
     assert message(None) == "limits: too long; nothing is served"
 
 
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [
+        (situation(), "this version is served"),
+        (situation(**WITHHELD), "this version can be served, and is not yet: deployments is forbidden"),
+        (situation(published=False), f"this version can be served, and is not yet: {UNPUBLISHED}"),
+    ],
+    ids=["served", "not applied", "not published"],
+)
+def test_a_version_that_is_accepted_says_whether_it_is_served(of: Situation, message: str) -> None:
+    assert next(one.message for one in judge(of, {}) if one.type == "Accepted") == message
+
+
 @pytest.mark.parametrize("type_", ["WorkersReady", "Serving", "Ready", "Degraded"])
 def test_the_pods_own_message_is_wherever_it_matters(type_: Type) -> None:
     assert {one.message for one in judge(situation(BROKEN), {}) if one.type == type_} == {"pod a: denied"}
@@ -340,6 +384,7 @@ SITUATIONS = st.builds(
     survey=SURVEYS,
     published=st.booleans(),
     applying=st.booleans(),
+    older=st.booleans(),
     apply_error=st.sampled_from(["", "forbidden"]),
     autoscaling=st.sampled_from([None, AUTO, NO_BROKER, NO_QUEUE, FELL_BACK]),
 ) | st.builds(

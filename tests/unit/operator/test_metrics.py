@@ -77,6 +77,17 @@ def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
     assert points[names.METRIC_OPERATOR_LEADING] == [({}, 1)]
 
 
+def test_only_a_leader_tells_which_namespaces_are_served() -> None:
+    metrics, reader = made()
+    metrics.namespaces = lambda: {"a": True, "b": False}
+    assert told(reader).get(names.METRIC_OPERATOR_NAMESPACE_SERVED, []) == []
+    metrics.leading = lambda: True
+    assert told(reader)[names.METRIC_OPERATOR_NAMESPACE_SERVED] == [
+        ({names.SERVED_NAMESPACE: "a"}, 1),
+        ({names.SERVED_NAMESPACE: "b"}, 0),
+    ]
+
+
 def test_passes_decisions_restarts_and_the_lease_are_counted() -> None:
     metrics, reader = made()
     metrics.reconciled("ok", 0.1)

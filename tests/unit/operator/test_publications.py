@@ -1,5 +1,7 @@
 """What the catalogue holds: written when it has to be, and remembered though the broker forgot."""
 
+from collections.abc import Callable
+
 import pytest
 
 from penstock_contract.catalogue import CatalogueEntry
@@ -21,9 +23,11 @@ class FakePlane:
     def __init__(self) -> None:
         self.away = False
         self.did: list[str] = []
+        self.preparing: Callable[[], None] = lambda: None
 
     async def prepare(self) -> None:
         self._do("prepare")
+        self.preparing()
 
     async def apply(self, entry: CatalogueEntry) -> bool:
         self._do(f"apply {entry.key} {entry.cause}".strip())
@@ -53,6 +57,16 @@ async def test_nothing_is_published_before_the_catalogue_was_read_but_it_is_made
     publications.replace({})
     await publications.apply(entry())
     assert plane.did == ["prepare", "apply ns.main"]
+
+
+async def test_a_catalogue_that_is_read_while_it_is_made_sure_of_is_not_written_by_who_decided_before() -> None:
+    plane = FakePlane()
+    publications = Publications(plane)
+    plane.preparing = lambda: publications.replace({"ns.main": entry()})
+    with pytest.raises(PenstockError):
+        await publications.apply(entry(cause="not the last good one"))
+    assert publications.entry("ns.main") == entry()
+    assert plane.did == ["prepare"]
 
 
 async def test_there_is_a_catalogue_before_there_is_a_route_and_again_when_the_broker_forgot() -> None:

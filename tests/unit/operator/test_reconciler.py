@@ -2,12 +2,12 @@
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from opentelemetry.metrics import NoOpMeterProvider
-from unit.support.routes import pod, route_body, spec_document, waiting
+from unit.support.routes import CREATED_AT, pod, route_body, spec, spec_document, waiting
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import ManualClock
@@ -69,19 +69,22 @@ class FakePlane:
 class Stage:
     """A reconciler among fakes: the API server, the broker and the autoscaler in one, with a journal of every write."""
 
-    def __init__(self, defaults: WorkerDefaults = DEFAULTS) -> None:
+    def __init__(self, defaults: WorkerDefaults = DEFAULTS, *, catalogue_read: bool = True) -> None:
         self.clock = ManualClock()
         self.world = World()
         self.journal: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.errors: dict[str, ApiError] = {}
+        self.meanwhile: dict[str, Callable[[], object]] = {}
+        """What happens while the API server works on a write, by its words in the journal."""
         self.scaling = ScalingView(autoscaling=Autoscaling())
         self.again: list[tuple[Key, float]] = []
         self.broker = FakePlane(self.journal)
         self.statuses: list[Body] = []
         self._versions = itertools.count(100)
         self.publications = Publications(self.broker)
-        self.publications.replace({})
+        if catalogue_read:
+            self.publications.replace({})
         self.register = Register(self.publications.entry)
         self.reconciler = Reconciler(
             self,
@@ -160,6 +163,7 @@ class Stage:
         pass
 
     def _do(self, what: str) -> None:
+        self.meanwhile.pop(what, lambda: None)()
         if (error := self.errors.get(what.split(" ", maxsplit=1)[0] if what not in self.errors else what)) is not None:
             raise error
         self.journal.append(what)
@@ -251,6 +255,39 @@ async def test_a_version_that_is_no_longer_refused_is_served_though_the_route_di
     assert made.conditions()["Accepted"] == "True Accepted"
 
 
+async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_came_meanwhile() -> None:
+    made = await stage()
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+
+    def mended_too_late() -> None:
+        made.put(spec_document(limits={"queueDepth": 9}), generation=3)
+        made.register.take_in(KEY, made.world.routes()[KEY])
+        raise ApiError("Invalid", "no")
+
+    made.meanwhile["apply Deployment"] = mended_too_late
+    with pytest.raises(Later):
+        await made.run()
+    assert not made.register.routes[KEY].problem
+    await made.run()
+    assert made.conditions()["Accepted"] == "True Accepted"
+    assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
+
+
+async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_one_whose_name_is_taken() -> None:
+    made = await stage()
+    older = route_body(spec_document("taken"), name="older", uid="u0", creationTimestamp="2025-01-01T00:00:00Z")
+    made.register.take_in(("team", "older"), older)
+    made.put(**changed(models=[{"name": "taken"}]))
+    made.world.observe(
+        resources.DEPLOYMENTS, made.world._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
+    )
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    with pytest.raises(Later, match="no"):
+        await made.run()
+    assert made.conditions()["Accepted"] == "False ModelNameConflict"
+    assert made.conditions()["Degraded"] == "True ApplyFailed"
+
+
 async def test_an_admission_webhook_that_is_away_is_said_and_tried_again_soon() -> None:
     made = Stage()
     made.put()
@@ -300,6 +337,45 @@ async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() 
     made.errors.clear()
     assert "publish" in await made.run()
     assert made.conditions()["Degraded"] == "False AsExpected"
+
+
+@pytest.mark.parametrize("kind", ["Forbidden", "Failed"])
+async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and_blames_nobody_else(kind: Any) -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError(kind, "may not patch")
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+    with pytest.raises(Later):
+        await made.run()
+    assert made.journal == ["status"]
+    assert made.conditions() | {"Serving": "True Idle", "Ready": "False ApplyFailed"} == made.conditions()
+    accepted = next(one for one in made.statuses[-1]["conditions"] if one["type"] == "Accepted")
+    assert (accepted["status"], accepted["observedGeneration"]) == ("True", 2)
+    assert accepted["message"] == "this version can be served, and is not yet: may not patch"
+
+
+async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_broker_is_not_why() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply PodDisruptionBudget"] = ApiError("Forbidden", "may not create")
+    with pytest.raises(Later):
+        await made.run()
+    assert made.conditions()["Serving"] == "False ApplyFailed"
+
+
+async def test_a_version_that_was_refused_and_cannot_be_applied_now_is_not_promised() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    for _ in range(2):
+        with pytest.raises(Later):
+            await made.run()
+    assert not made.broker.entries["team.main"].ready
+    made.errors["apply Deployment"] = ApiError("Forbidden", "may not create")
+    made.put(generation=2)
+    with pytest.raises(Later):
+        await made.run()
+    assert not made.broker.entries["team.main"].ready
+    assert made.conditions()["Serving"] == "False ApplyFailed"
 
 
 async def test_a_server_that_is_busy_is_asked_again_when_it_said() -> None:
@@ -355,6 +431,55 @@ async def test_without_a_broker_the_objects_are_made_and_the_status_says_what_is
     made.broker.away = False
     assert await made.run() == ["publish", "status"]
     assert made.conditions()["Serving"] == "True Idle"
+
+
+V1 = CatalogueEntry(namespace="team", name="main", created_at=CREATED_AT, spec=spec())
+UNREADABLE = {"models": [{"name": "gpt"}], "providers": []}
+
+
+async def test_a_last_good_version_outlives_a_leader_that_began_without_the_broker() -> None:
+    made = Stage(catalogue_read=False)
+    made.broker.entries["team.main"] = V1
+    made.broker.away = True
+    made.put(UNREADABLE, generation=2)
+    with pytest.raises(Later):
+        await made.run()
+    made.broker.away = False
+    made.publications.replace(dict(made.broker.entries))
+    await made.run()
+    await made.run()
+    assert made.broker.entries["team.main"].ready
+    assert made.broker.entries["team.main"].spec == V1.spec
+    assert made.conditions()["Accepted"] == "False InvalidSpec"
+    assert made.conditions()["Serving"] == "True Idle"
+
+
+async def test_a_leader_that_cannot_know_what_is_served_does_not_say_that_nothing_is() -> None:
+    before = await stage()
+    before.put(UNREADABLE, generation=2)
+    await before.run()
+    assert before.conditions()["Serving"] == "True Idle"
+    made = Stage(catalogue_read=False)
+    body = before.world.routes()[KEY]
+    body["metadata"]["resourceVersion"] = "1"
+    made.world.observe(resources.MODEL_ROUTES, body, deleted=False)
+    with pytest.raises(Later):
+        await made.run()
+    assert made.journal == []
+    made.put(UNREADABLE, generation=3)
+    with pytest.raises(Later):
+        await made.run()
+    assert made.conditions()["Accepted"] == "False InvalidSpec"
+
+
+async def test_a_pass_that_began_before_the_catalogue_was_read_publishes_nothing() -> None:
+    made = Stage(catalogue_read=False)
+    made.put()
+    made.meanwhile["apply Deployment"] = lambda: made.publications.replace({})
+    with pytest.raises(Later):
+        await made.run()
+    assert "publish" not in made.journal
+    assert "publish" in await made.run()
 
 
 async def test_a_route_that_is_gone_is_taken_out_of_the_catalogue_and_nothing_else_is_touched() -> None:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from unit.support.routes import route_body, spec_document
+from unit.support.routes import CREATED_AT, route_body, spec, spec_document
 
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.register import Register
 
 MAIN, OTHER = ("team", "main"), ("team", "other")
@@ -73,7 +74,7 @@ def test_a_route_that_is_being_deleted_serves_nothing_and_holds_no_name() -> Non
 def test_a_version_that_was_refused_is_not_served_until_it_changes() -> None:
     made = register(route_body())
     made.settle()
-    made.refuse(MAIN, "no")
+    made.refuse(made.routes[MAIN], "no")
     assert made.settle() == {MAIN}
     assert made.served(MAIN) is None
     assert "no" in made.routes[MAIN].problem
@@ -86,16 +87,59 @@ def test_a_refused_version_counts_again_once_it_is_reconsidered_and_not_after_a_
     made = register(route_body())
     made.settle()
     read = made.routes[MAIN]
-    made.refuse(MAIN, "not on Sundays")
+    made.refuse(read, "not on Sundays")
     assert made.settle() == {MAIN}
     assert made.refused(MAIN) is read
-    made.refuse(MAIN, "not on Mondays")
+    made.refuse(read, "not on Mondays")
     assert "not on Mondays" in made.routes[MAIN].problem
     made.reconsider(MAIN)
     assert made.routes[MAIN] is read
     assert made.refused(MAIN) is None
-    made.refuse(MAIN, "not on Sundays")
+    made.refuse(read, "not on Sundays")
     made.take_in(MAIN, route_body(generation=2))
     assert made.refused(MAIN) is None
     made.reconsider(MAIN)
     assert made.routes[MAIN].generation == 2
+
+
+def test_a_refusal_of_an_earlier_version_does_not_touch_the_one_that_is_there_now() -> None:
+    made = register(route_body())
+    made.settle()
+    earlier = made.routes[MAIN]
+    made.take_in(MAIN, route_body(generation=2))
+    made.refuse(earlier, "no")
+    assert made.routes[MAIN].generation == 2
+    assert not made.routes[MAIN].problem
+
+
+UNREADABLE = {"models": "no list"}
+
+
+def entry(*names: str) -> CatalogueEntry:
+    return CatalogueEntry(namespace="team", name="main", created_at=CREATED_AT, spec=spec(*names))
+
+
+def test_a_catalogue_that_is_read_late_brings_back_the_last_good_version_and_its_names() -> None:
+    catalogue: dict[str, CatalogueEntry] = {}
+    made = Register(catalogue.get)
+    made.take_in(MAIN, route_body(UNREADABLE, generation=2))
+    made.take_in(OTHER, other("gpt"))
+    made.settle()
+    assert made.served(MAIN) is None
+    assert made.served(OTHER) is not None
+    catalogue["team.main"] = entry("gpt")
+    assert made.settle() == {MAIN, OTHER}
+    assert made.served(MAIN) == spec("gpt")
+    assert made.served(OTHER) is None
+    assert made.settle() == set()
+
+
+def test_what_the_catalogue_says_of_a_route_that_is_served_as_it_is_changes_nothing() -> None:
+    catalogue: dict[str, CatalogueEntry] = {}
+    made = Register(catalogue.get)
+    made.take_in(MAIN, route_body())
+    made.settle()
+    claims = made.claims
+    catalogue["team.main"] = entry("gpt", "older")
+    assert made.settle() == set()
+    assert made.claims is claims

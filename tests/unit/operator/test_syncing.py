@@ -19,6 +19,8 @@ RESYNC_S = 600.0
 
 class FakeLister:
     def __init__(self) -> None:
+        self.refused: set[str] = set()
+        """Namespaces."""
         self.bodies: list[dict[str, Any]] = []
         self.errors: list[ApiError] = []
         self.asked: list[tuple[str, float]] = []
@@ -26,6 +28,8 @@ class FakeLister:
     async def list(self, resource: Resource, namespace: str) -> list[dict[str, Any]]:
         self.asked.append((f"{namespace}/{resource.plural}", asyncio.get_running_loop().time()))
         await asyncio.sleep(0.01)
+        if namespace in self.refused:
+            raise ApiError("Forbidden", f"cannot list {resource.plural} in {namespace}")
         if self.errors:
             raise self.errors.pop(0)
         return self.bodies if resource == MODEL_ROUTES else []
@@ -36,9 +40,19 @@ def route(name: str) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def syncing(lister: FakeLister, touched: list[Key]) -> AsyncIterator[tuple[Sync, World]]:
+async def syncing(
+    lister: FakeLister, touched: list[Key], *namespaces: str, whole: list[str] | None = None
+) -> AsyncIterator[tuple[Sync, World]]:
     world = World()
-    sync = Sync(lister, world, ["ns"], touched=touched.append, resync_s=RESYNC_S, draw=lambda: 0.5)
+    sync = Sync(
+        lister,
+        world,
+        list(namespaces or ("ns",)),
+        touched=touched.append,
+        whole=([] if whole is None else whole).append,
+        resync_s=RESYNC_S,
+        draw=lambda: 0.5,
+    )
     task = asyncio.create_task(sync.run())
     yield sync, world
     task.cancel()
@@ -101,3 +115,63 @@ async def test_a_right_that_is_missing_is_asked_for_at_a_steady_pace() -> None:
     times = [at for _, at in lister.asked]
     waits = [round(after - before, 1) for before, after in itertools.pairwise(times)]
     assert waits == [FORBIDDEN_AGAIN_S] * 3
+
+
+def all_listed(sync: Sync, *namespaces: str) -> None:
+    for namespace in namespaces:
+        for resource in WATCHED:
+            sync.listed(resource, namespace)
+
+
+@virtual_time
+async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() -> None:
+    lister, whole = FakeLister(), list[str]()
+    async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
+        all_listed(sync, "a")
+        await asyncio.sleep(1)
+        assert not sync.done.is_set(), "nobody knows yet what b says"
+        for resource in WATCHED:
+            sync.refused(resource, "b", "no")
+        await sync.done.wait()
+        assert sync.served() == {"a": True, "b": False}
+        assert whole == ["a"]
+
+
+@virtual_time
+async def test_where_every_namespace_is_refused_nothing_is_decided() -> None:
+    async with syncing(FakeLister(), [], "a", "b") as (sync, _):
+        for resource in WATCHED:
+            sync.refused(resource, "a", "no")
+            sync.refused(resource, "b", "no")
+        await asyncio.sleep(60)
+        assert not sync.done.is_set()
+
+
+@virtual_time
+async def test_one_kind_that_is_refused_is_enough_for_its_namespace_not_to_be_served() -> None:
+    whole = list[str]()
+    async with syncing(FakeLister(), [], "a", "b", whole=whole) as (sync, _):
+        all_listed(sync, "a", "b")
+        await asyncio.sleep(1)
+        sync.refused(resources.PODS, "b", "no")
+        assert sync.served() == {"a": True, "b": False}
+        assert sync.missing == "pods of b"
+        await asyncio.sleep(2 * RESYNC_S)
+        assert not sync.serves("b"), "what may be listed and not watched gets old"
+        sync.listed(resources.PODS, "b")
+        await asyncio.sleep(1)
+        assert sync.serves("b")
+        assert whole == ["a", "b", "b"]
+
+
+@virtual_time
+async def test_a_namespace_whose_lists_are_refused_is_served_within_seconds_of_the_right() -> None:
+    lister, whole = FakeLister(), list[str]()
+    async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
+        lister.refused = {"b"}
+        all_listed(sync, "a", "b")
+        await sync.done.wait()
+        assert not sync.serves("b")
+        lister.refused = set()
+        await asyncio.sleep(FORBIDDEN_AGAIN_S + 1)
+        assert whole == ["a", "b"]

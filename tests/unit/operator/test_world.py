@@ -74,6 +74,17 @@ def test_a_deleted_object_is_gone_and_its_route_hears_of_it() -> None:
     assert world.snapshot(ROUTE).pods == []
 
 
+def test_a_pod_whose_label_changes_is_no_longer_its_old_routes() -> None:
+    world = World()
+    world.observe(PODS, owned("p", 1), deleted=False)
+    assert world.observe(PODS, owned("p", 2, label=None), deleted=False) == {ROUTE}
+    assert world.snapshot(ROUTE).pods == []
+    world.observe(PODS, owned("p", 3, label="other"), deleted=False)
+    assert len(world.snapshot((NAMESPACE, "other")).pods) == 1
+    world.observe(PODS, owned("p", 4, label=None), deleted=True)
+    assert not world._pods
+
+
 def test_a_list_brings_what_no_watch_told() -> None:
     world = World()
     listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
@@ -88,6 +99,53 @@ def test_a_list_takes_away_what_went_unheard_but_not_in_other_namespaces() -> No
     listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
     assert world.end_listing(listing, []) == {ROUTE}
     assert set(world.routes()) == {("elsewhere", "main")}
+
+
+def test_a_list_is_believed_also_where_it_is_older_than_what_is_known() -> None:
+    """The API server's store was put back from a backup: its versions are counted from there."""
+    world = World()
+    world.observe(MODEL_ROUTES, route(50), deleted=False)
+    world.observe(PODS, owned("p", 60), deleted=False)
+    assert world.end_listing(world.begin_listing(MODEL_ROUTES, NAMESPACE), [route(20)]) == {ROUTE}
+    assert world.end_listing(world.begin_listing(PODS, NAMESPACE), [owned("p", 21, label="other")]) == {
+        ROUTE,
+        (NAMESPACE, "other"),
+    }
+    assert world.snapshot(ROUTE).route == route(20)
+    assert world.snapshot(ROUTE).pods == []
+    assert world.observe(MODEL_ROUTES, route(22), deleted=False) == {ROUTE}, "events count from there too"
+
+
+def test_a_list_with_nothing_new_is_no_news() -> None:
+    world = World()
+    world.observe(MODEL_ROUTES, route(5), deleted=False)
+    assert world.end_listing(world.begin_listing(MODEL_ROUTES, NAMESPACE), [route(5)]) == set()
+
+
+@pytest.mark.parametrize("known", [1, None])
+def test_what_was_heard_while_the_list_was_on_its_way_is_newer_than_the_list(known: int | None) -> None:
+    world = World()
+    if known is not None:
+        world.observe(MODEL_ROUTES, route(known), deleted=False)
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    world.observe(MODEL_ROUTES, route(7), deleted=False)
+    assert world.end_listing(listing, [route(5)]) == set()
+    assert world.snapshot(ROUTE).route == route(7)
+
+
+def test_a_list_is_newer_than_what_was_heard_before_it_was_made() -> None:
+    world = World()
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    world.observe(MODEL_ROUTES, route(5), deleted=False)
+    assert world.end_listing(listing, [route(7)]) == {ROUTE}
+
+
+def test_an_earlier_object_of_its_name_in_a_list_does_not_replace_one_that_was_heard_of_meanwhile() -> None:
+    world = World()
+    listing = world.begin_listing(MODEL_ROUTES, NAMESPACE)
+    world.observe(MODEL_ROUTES, route(7, uid="new"), deleted=False)
+    assert world.end_listing(listing, [route(5, uid="old")]) == set()
+    assert world.snapshot(ROUTE).route == route(7, uid="new")
 
 
 def test_a_list_that_failed_changes_nothing() -> None:

@@ -1,0 +1,50 @@
+"""What the probes say of a leader."""
+
+from typing import Any
+
+from penstock_contract.probes import Probes
+from penstock_operator.health import ANSWERED_S, Leader
+from penstock_operator.hearing import DEAD, LATE, Hearing
+
+WATCH = ("team", "pods")
+SILENCE_S = 8.0
+
+
+def leader(**fields: Any) -> Leader:
+    """One whose watches were heard at 0."""
+    hearing = Hearing([WATCH], SILENCE_S)
+    hearing.begin(0.0)
+    return Leader(hearing, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})
+
+
+def asked(path: str, of: Leader, now: float) -> tuple[int, bytes]:
+    probes = Probes("127.0.0.1", 0, live=lambda: of.dead(now), ready=lambda: of.unready(now))
+    return probes.answer(path)[:2]
+
+
+def test_a_leader_that_hears_is_live_and_ready() -> None:
+    assert asked("/livez", leader(), SILENCE_S) == (200, b"ok\n")
+    assert asked("/readyz", leader(), SILENCE_S) == (200, b"ok\n")
+
+
+def test_a_watch_that_stays_silent_though_the_api_server_answers_fails_liveness() -> None:
+    now = DEAD * SILENCE_S + 1
+    told = (503, b"a watch has been silent for 65 s, and the API server is there\n")
+    assert asked("/livez", leader(answered_at=now - 2), now) == told
+
+
+def test_an_api_server_that_is_away_is_no_reason_to_start_again() -> None:
+    now = DEAD * SILENCE_S + 1
+    assert asked("/livez", leader(answered_at=now - ANSWERED_S), now) == (200, b"ok\n")
+    assert asked("/livez", leader(answered_at=None), now) == (200, b"ok\n")
+
+
+def test_a_watch_that_is_late_is_not_ready_and_live() -> None:
+    now = LATE * SILENCE_S + 1
+    assert asked("/readyz", leader(answered_at=now), now) == (503, b"a watch has been silent for 17 s\n")
+    assert asked("/livez", leader(answered_at=now), now)[0] == 200
+
+
+def test_what_is_not_listed_is_not_ready() -> None:
+    assert asked("/readyz", leader(unlisted="pods of a"), 1) == (503, b"not listed yet: pods of a\n")
+    assert asked("/readyz", leader(unserved="pods of a"), 1) == (503, b"no namespace is served: pods of a\n")

@@ -1,0 +1,58 @@
+"""What is heard of watches: a healthy one is never suspected, and a silent one is found out whatever was tried."""
+
+import pytest
+
+from penstock_operator.hearing import DEAD, STUCK, Hearing
+from penstock_operator.watching import RESTART_MAX_S
+
+WATCH, OTHER = ("team", "pods"), ("team", "modelroutes")
+ALLOWED = pytest.mark.parametrize("silence_s", [6.0, 8.0, 62.0, 300.0])
+"""The bounds of PENSTOCK_WATCH_SILENCE_S, its default, and one above a minute."""
+
+
+def hearing(silence_s: float = 8.0) -> Hearing:
+    made = Hearing([WATCH, OTHER], silence_s)
+    made.begin(1_000.0)
+    return made
+
+
+def test_nothing_is_silent_before_anybody_listens() -> None:
+    made = Hearing([WATCH], 8.0)
+    assert made.silent_s(1_000_000.0) == 0.0
+    assert not made.is_dead(1_000_000.0)
+
+
+@ALLOWED
+def test_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(silence_s: float) -> None:
+    made, now = hearing(silence_s), 1_000.0
+    for _ in range(100):
+        now += silence_s
+        assert [made.is_late(now), made.is_stuck(now), made.is_dead(now)] == [False] * 3
+        made.heard(WATCH, now)
+        made.heard(OTHER, now)
+
+
+@ALLOWED
+def test_a_watch_that_stays_silent_is_dead_however_often_kopf_is_started_again(silence_s: float) -> None:
+    made, now, starts = hearing(silence_s), 1_000.0, 0
+    while not made.is_dead(now):
+        now += 0.5
+        made.heard(OTHER, now)
+        if made.is_stuck(now):
+            starts += 1
+            made.begin(now)
+    assert starts == 2
+    assert now - 1_000.0 == DEAD * silence_s + 0.5
+
+
+@ALLOWED
+def test_starting_kopf_again_is_given_its_time(silence_s: float) -> None:
+    made = hearing(silence_s)
+    now = 1_000.0 + STUCK * silence_s + 0.5
+    assert made.is_stuck(now)
+    made.begin(now + RESTART_MAX_S)
+    assert not made.is_stuck(now + RESTART_MAX_S + silence_s)
+    assert made.is_late(now + RESTART_MAX_S), "it is as silent as it was"
+    for watch in (WATCH, OTHER):
+        made.heard(watch, now + RESTART_MAX_S + 1)
+    assert made.silent_s(now + RESTART_MAX_S + 1) == 0

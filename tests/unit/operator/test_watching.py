@@ -1,0 +1,160 @@
+"""kopf against an API server of the test's own: who is refused costs nobody else anything."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from penstock_operator import resources
+from penstock_operator.resources import WATCHED, Resource
+from penstock_operator.watching import Watching, quieten_kopf
+
+NAMESPACES = ["a", "b"]
+KNOWN = (
+    *WATCHED,
+    # kopf waits for these to exist, and never asks for one of them.
+    Resource("", "v1", "namespaces", "Namespace"),
+    Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
+)
+
+
+class FakeApiServer:
+    """Empty lists and watches that say nothing, and a status for those who are refused."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, int] = {}
+        """HTTP status by namespace."""
+        self._closing = asyncio.Event()
+        self._runner = web.AppRunner(self._app())
+        self.server = ""
+
+    @property
+    def proxy(self) -> str | None:
+        return None
+
+    def ssl_context(self) -> ssl.SSLContext | bool:
+        return True
+
+    async def authorization(self) -> str | None:
+        return None
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.server = "http://{}:{}".format(*self._runner.addresses[0])
+
+    async def close(self) -> None:
+        self._closing.set()
+        await self._runner.cleanup()
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._answer)
+        return app
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        collection = resources.of_path(request.path)
+        if collection is None:
+            return web.json_response(discovered(request.path))
+        if (status := self.refused.get(collection[0])) is not None:
+            return web.json_response({"kind": "Status", "message": f"{collection[1]} is refused"}, status=status)
+        if request.query.get("watch") != "true":
+            return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await self._closing.wait()
+        return response
+
+
+def discovered(path: str) -> dict[str, Any]:
+    """What kopf wants to know before it watches."""
+    if path == "/api":
+        return {"versions": ["v1"]}
+    if path == "/apis":
+        groups = {one.group: {"version": one.version} for one in KNOWN if one.group}
+        return {"groups": [{"name": n, "versions": [v], "preferredVersion": v} for n, v in groups.items()]}
+    found = [one for one in KNOWN if path in {f"/api/{one.api_version}", f"/apis/{one.api_version}"}]
+    verbs = ["list", "watch", "patch"]
+    return {
+        "resources": [
+            {"name": one.plural, "kind": one.kind, "singularName": "", "namespaced": one in WATCHED, "verbs": verbs}
+            for one in found
+        ]
+    }
+
+
+class Told:
+    """What a `Watching` says, and an event that is set whenever it does."""
+
+    def __init__(self) -> None:
+        self.listed: set[tuple[str, str]] = set()
+        self.refused: dict[tuple[str, str], str] = {}
+        self.restarts = 0
+        self._changed = asyncio.Event()
+
+    def on_listed(self, resource: Resource, namespace: str) -> None:
+        self.listed.add((namespace, resource.plural))
+        self._changed.set()
+
+    def on_refused(self, resource: Resource, namespace: str, why: str) -> None:
+        self.refused[namespace, resource.plural] = why
+        self._changed.set()
+
+    def on_restarted(self) -> None:
+        self.restarts += 1
+
+    async def until(self, listed: set[str], refused: set[str]) -> None:
+        """Until all kinds of these namespaces are listed, and refused."""
+        async with asyncio.timeout(20):
+            while not (every(listed) <= self.listed and every(refused) <= self.refused.keys()):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+def every(namespaces: set[str]) -> set[tuple[str, str]]:
+    return {(namespace, resource.plural) for namespace in namespaces for resource in WATCHED}
+
+
+@contextlib.asynccontextmanager
+async def watching(server: FakeApiServer, told: Told) -> AsyncIterator[Watching]:
+    quieten_kopf()
+    await server.start()
+    made = Watching(
+        server,
+        NAMESPACES,
+        silence_s=6.0,
+        observe=lambda *_: None,
+        listed=told.on_listed,
+        refused=told.on_refused,
+        ended=lambda *_: None,
+        restarted=told.on_restarted,
+    )
+    task = asyncio.create_task(made.run())
+    try:
+        yield made
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await server.close()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_namespace_that_is_refused_is_told_and_heard_once_it_is_not_and_the_others_go_on(status: int) -> None:
+    server, told = FakeApiServer(), Told()
+    server.refused = {"b": status}
+    async with watching(server, told) as made:
+        await told.until(listed={"a"}, refused={"b"})
+        assert told.listed == every({"a"})
+        assert "pods is refused" in told.refused["b", "pods"]
+        told.refused.clear()
+        await told.until(listed={"a"}, refused={"b"})
+        assert made.hearing.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
+        server.refused = {}
+        await told.until(listed={"a", "b"}, refused=set())
+    assert told.restarts == 0
