@@ -8,7 +8,7 @@ from penstock_contract.account import Claim, Granted, Quota
 
 NEVER: Final = 2**62
 RECHECK_S: Final = 0.1
-"""For how long a refusal is repeated without asking again: others may give back what they did not use."""
+"""For how long one refuses without asking again: others may give back what they did not use."""
 
 
 class Terms(Struct, frozen=True):
@@ -17,6 +17,21 @@ class Terms(Struct, frozen=True):
     owner: str
     quotas: dict[str, Quota]
     places: dict[str, int]
+
+
+class Upfront(Struct, frozen=True):
+    """What a request is going to use for certain when it comes in: its input, by our own count and the lowest price.
+
+    `unit` is the price of a token of its answer, 0 if it needs no money.
+    """
+
+    tokens: int
+    money: int
+    unit: int
+
+    def of(self, meter: str) -> int:
+        """How much of a meter there has to be for it; of tokens one is enough, as the next minute pays a debt."""
+        return self.money if meter == "money" else 0
 
 
 class Pool:
@@ -28,12 +43,12 @@ class Pool:
     __slots__ = (
         "began_at",
         "ends_at",
+        "known_until",
         "last",
         "lease",
         "mark",
         "pace",
         "reckoned",
-        "refused_until",
         "remaining",
         "said",
         "unit",
@@ -50,7 +65,20 @@ class Pool:
         self.mark = NEVER
         self.last = False
         """Whether nothing is left beyond the lease, so that the end of it is the end."""
-        self.refused_until = 0.0
+        self.known_until = 0.0
+        """Until then nobody asks again what is left for everybody."""
+
+    @property
+    def left(self) -> int:
+        """Of the window, as far as this gateway knows, beyond what others have leased."""
+        return self.remaining - self.used
+
+    def holds(self, need: int) -> bool:
+        """Whether the lease has more than `need`: of what is there to the last unit, nothing could be answered.
+
+        A correction downwards is the account's, not the lease's.
+        """
+        return self.lease - max(0, self.used) > need
 
     def claim(self, want: int, least: int) -> Claim:
         """What is said now. Until the answer no more is spent than what that leaves us for sure."""
@@ -63,7 +91,7 @@ class Pool:
         self.said += claimed.used
         self.lease, self.remaining = granted.amount, granted.remaining
         self.began_at, self.ends_at = granted.began_at, granted.ends_at
-        self.refused_until = 0.0 if granted.remaining else now + RECHECK_S
+        self.known_until = now + RECHECK_S
 
     def reckon(self, elapsed_s: float) -> None:
         """Renew the pace, in units per second."""
@@ -73,7 +101,10 @@ class Pool:
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
-    def __init__(self, what: str, retry_after_s: float) -> None:
+    """`some` of it is left, but not enough for this request."""
+
+    def __init__(self, what: str, retry_after_s: float, *, some: bool = False) -> None:
         super().__init__(what)
         self.what = what
         self.retry_after_s = retry_after_s
+        self.some = some
