@@ -109,7 +109,8 @@ class Admission:
         self._charge(tokens, tokens * self._rates.output)
 
     def counted(self, usage: UsageReported) -> None:
-        """The provider's own count."""
+        """The provider's own count, its last word before the end: what it empties does not end this stream any more."""
+        self.fail = None
         cost = self._rates.cost(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
         self._correct(usage.input_tokens + usage.output_tokens, cost)
 

@@ -7,10 +7,11 @@ import random
 import pytest
 from msgspec.structs import replace
 from unit.support.meters import KEY, Fleet, key, resolution
+from unit.support.streams import feed, live
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import UsageReported
+from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
 from penstock_contract.keys import Budget
 from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
@@ -457,6 +458,23 @@ async def test_the_first_stream_of_a_key_ends_with_the_budget_however_fast_it_is
         got += 1
     assert ended[0].code == "budget_exhausted"
     assert got <= 101, "0.000004 of input and 0.00001 for each piece"
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_answer_whose_provider_has_finished_is_whole_though_its_count_empties_the_budget() -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
+    answers = [live(), live()]
+    for answer in answers:
+        answer.admission = admission = await fleet.admit()
+        admission.fail = answer.fail
+        feed(answer, Accepted("w", 0.1), Started("main", "m"), TextDelta("one"))
+    feed(answers[0], UsageReported(4, 200), from_seq=3)
+    await asyncio.sleep(1.5)
+    assert answers[1].error is not None
+    assert answers[1].error.code == "budget_exhausted"
+    feed(answers[0], Finished("stop"), from_seq=4)
+    assert (answers[0].error, answers[0].finished) == (None, Finished("stop"))
     await fleet.end()
 
 
