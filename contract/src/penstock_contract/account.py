@@ -5,7 +5,8 @@ asking anybody, and says with its next claim what it used. Pure: what a claim ma
 
 - A window has a limit. Of it, something is used, something is leased to gateways, and the rest is available.
 - A lease shrinks with what is available, so that near the end nobody sits on what another could use.
-- A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been.
+- A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been. If it was
+  only slow, it says what it used of that, and the rest is available again.
 - Places (open streams, places in a queue) are held in a gateway's name, and come back with its death.
 """
 
@@ -62,11 +63,13 @@ class Quota(Struct, frozen=True):
 class Claim(Struct, frozen=True):
     """What a gateway says about one meter: used since it last said so, in the window that began then, and wanted.
 
-    `least` is what it can do something with, when there is little left.
+    `leased` is what it was given when it last said so. `least` is what it can do something with, when there is little
+    left.
     """
 
     used: int = 0
     window: float = 0.0
+    leased: int = 0
     want: int = 0
     least: int = 1
 
@@ -115,7 +118,8 @@ def settle(
 def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now: float) -> tuple[Window, Granted]:
     used = window.used
     if claim.window == window.began_at:
-        used += claim.used
+        # A lease that is not there any more has been counted as used, all of it.
+        used += claim.used if gateway in window.leases else claim.used - claim.leased
     leases: dict[str, Lease] = {}
     kept = 0
     for name, lease in window.leases.items():

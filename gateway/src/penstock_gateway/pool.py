@@ -37,7 +37,8 @@ class Upfront(Struct, frozen=True):
 class Pool:
     """One meter: of `lease`, `used` is spent; `remaining` was left for everybody when the lease was made.
 
-    At `mark` something is to be done.
+    The account has `leased` in our name; `lease` is less while an exchange is under way. At `mark` something is to be
+    done.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Pool:
         "known_until",
         "last",
         "lease",
+        "leased",
         "mark",
         "pace",
         "reckoned",
@@ -57,7 +59,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.began_at = self.ends_at = 0.0
-        self.lease = self.used = self.remaining = 0
+        self.lease = self.leased = self.used = self.remaining = 0
         self.said = self.reckoned = 0
         self.pace = 0.0
         self.unit = 1
@@ -83,13 +85,14 @@ class Pool:
     def claim(self, want: int, least: int) -> Claim:
         """What is said now. Until the answer no more is spent than what that leaves us for sure."""
         self.lease = min(self.lease, self.used + want)
-        return Claim(self.used, self.began_at, want, least)
+        return Claim(used=self.used, window=self.began_at, leased=self.leased, want=want, least=least)
 
     def apply(self, claimed: Claim, granted: Granted, now: float) -> None:
         """What came of it, at event-loop time `now`."""
         self.used -= claimed.used
         self.said += claimed.used
-        self.lease, self.remaining = granted.amount, granted.remaining
+        self.lease = self.leased = granted.amount
+        self.remaining = granted.remaining
         self.began_at, self.ends_at = granted.began_at, granted.ends_at
         self.known_until = now + RECHECK_S
 

@@ -445,6 +445,22 @@ async def test_without_the_broker_a_stream_spends_its_gateways_lease_and_ends() 
 
 
 @virtual_time
+async def test_a_gateway_that_stood_still_pays_once_for_what_it_used() -> None:
+    fleet = Fleet(key(Budget(amount="0.1", period="Total")), resolution(PRICES))
+    admission = await fleet.admit(0)
+    admission.started("main")
+    admission.said(4)
+    await fleet.kill(0)
+    await asyncio.sleep(7)
+    fleet.leave(await fleet.admit(1), 1)
+    await asyncio.sleep(2)
+    fleet.leave(admission, 0)
+    await fleet.meters[0].close()
+    assert fleet.window("money").used == (4 * 1 + 1 * 10) * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
 async def test_the_first_stream_of_a_key_ends_with_the_budget_however_fast_it_is() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
     admission = await fleet.admit()
