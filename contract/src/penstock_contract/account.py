@@ -31,7 +31,7 @@ class Lease(Struct, frozen=True, array_like=True):
 
 
 class Window(Struct, frozen=True, omit_defaults=True):
-    """`used` since `began_at`; a debt, what was used beyond the limit of the minute before, is in it from the start."""
+    """`used` since `began_at`; a debt, what was used beyond the limits of minutes before, is in it from the start."""
 
     began_at: float = 0.0
     ends_at: float = 0.0
@@ -75,12 +75,16 @@ class Claim(Struct, frozen=True):
 
 
 class Granted(Struct, frozen=True):
-    """A gateway's lease, and what is left of the window for it and everybody who has not leased."""
+    """A gateway's lease, and what is left of the window for it and everybody who has not leased.
+
+    `debt` is what the minutes after this one have to pay.
+    """
 
     amount: int
     remaining: int
     began_at: float
     ends_at: float
+    debt: int = 0
 
 
 class Claims(Struct, frozen=True):
@@ -133,16 +137,28 @@ def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now
     began_at, ends_at = window.began_at, window.ends_at
     fresh = _fresh(window, quota, now)
     if fresh is not None:
-        # Of the minute before, only a debt is left; a period of the calendar forgives it.
-        used = max(0, used - quota.limit) if quota.period is None and window.ends_at else 0
         (began_at, ends_at), leases, kept = fresh, {}, 0
+        used = _debt(window, used, quota, now)
+        if used and now >= window.ends_at:
+            # Minutes that pay a debt follow each other, or whoever asks late would put off its end.
+            began_at = now - (now - window.ends_at) % MINUTE_S
+            ends_at = began_at + MINUTE_S
     available = max(0, quota.limit - used - sum(lease.amount for lease in leases.values()))
     share = min(quota.limit // (SHARES * max(2, len(leases) + 1)), available // 4)
     amount = min(claim.want, available, max(claim.least, share, kept))
     if amount:
         leases[gateway] = Lease(amount, now + LEASE_S)
     settled = Window(began_at, ends_at, used, leases)
-    return settled, Granted(amount, available, began_at, ends_at)
+    debt = max(0, used - quota.limit) if quota.period is None else 0
+    return settled, Granted(amount, available, began_at, ends_at, debt)
+
+
+def _debt(window: Window, used: int, quota: Quota, now: float) -> int:
+    """Of a window that is over: each minute that has passed since it began pays one limit; a period forgives it all."""
+    if quota.period is not None or not window.ends_at:
+        return 0
+    minutes = 1 + int(max(0.0, now - window.ends_at) // MINUTE_S)
+    return max(0, used - minutes * quota.limit)
 
 
 def _fresh(window: Window, quota: Quota, now: float) -> tuple[float, float] | None:

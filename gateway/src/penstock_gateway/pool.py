@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from penstock_contract.account import Claim, Granted, Quota
+from penstock_contract.account import MINUTE_S, Claim, Granted, Quota
 
 NEVER: Final = 2**62
 RECHECK_S: Final = 0.1
@@ -43,6 +43,7 @@ class Pool:
 
     __slots__ = (
         "began_at",
+        "debt",
         "ends_at",
         "known_until",
         "last",
@@ -59,7 +60,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.began_at = self.ends_at = 0.0
-        self.lease = self.leased = self.used = self.remaining = 0
+        self.lease = self.leased = self.used = self.remaining = self.debt = 0
         self.said = self.reckoned = 0
         self.pace = 0.0
         self.unit = 1
@@ -82,6 +83,18 @@ class Pool:
         """
         return self.lease - max(0, self.used) > need
 
+    def free_at(self, quota: Quota) -> float:
+        """Unix time at which there is something again."""
+        return self.ends_at + (MINUTE_S * (self._owed // quota.limit) if quota.period is None else 0.0)
+
+    def whole_at(self, quota: Quota) -> float:
+        """Unix time at which all of it is there again."""
+        return self.ends_at + (MINUTE_S * -(-self._owed // quota.limit) if quota.period is None else 0.0)
+
+    @property
+    def _owed(self) -> int:
+        return self.debt + max(0, self.used - self.remaining)
+
     def claim(self, want: int, least: int) -> Claim:
         """What is said now. Until the answer no more is spent than what that leaves us for sure."""
         self.lease = min(self.lease, self.used + want)
@@ -92,7 +105,7 @@ class Pool:
         self.used -= claimed.used
         self.said += claimed.used
         self.lease = self.leased = granted.amount
-        self.remaining = granted.remaining
+        self.remaining, self.debt = granted.remaining, granted.debt
         self.began_at, self.ends_at = granted.began_at, granted.ends_at
         self.known_until = now + RECHECK_S
 

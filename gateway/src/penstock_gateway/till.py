@@ -185,12 +185,12 @@ class Till:
     # What is left, in words for a client
 
     def left(self, meter: str) -> tuple[int, int, float] | None:
-        """Limit, what remains of it, and seconds until the window ends; None without a limit."""
+        """Limit, what remains of it, and seconds until it is whole again; None without a limit."""
         quota, pool = self.terms.quotas.get(meter), self._pools[meter]
         if quota is None:
             return None
         remaining = min(quota.limit, max(0, pool.remaining - pool.used))
-        return quota.limit, remaining, max(0.0, pool.ends_at - self._clock.unix())
+        return quota.limit, remaining, max(0.0, pool.whole_at(quota) - self._clock.unix())
 
     # Inside
 
@@ -222,7 +222,8 @@ class Till:
     def _refusal(self, lacking: str) -> Refused:
         if lacking in self._pools:
             pool = self._pools[lacking]
-            return Refused(lacking, max(0.0, pool.ends_at - self._clock.unix()), some=pool.left > 0)
+            free_at = pool.free_at(self.terms.quotas[lacking])
+            return Refused(lacking, max(0.0, free_at - self._clock.unix()), some=pool.left > 0)
         return Refused(lacking, 1.0)
 
     def _runs_low(self, pool: Pool) -> bool:

@@ -109,6 +109,27 @@ def test_a_debt_is_the_next_minutes() -> None:
     assert granted.remaining == LIMIT - 300
 
 
+@pytest.mark.parametrize(
+    ("after_s", "remaining"), [(1, 0), (60, 0), (119, 0), (120, 500), (179, 500), (180, LIMIT), (86_400, LIMIT)]
+)
+def test_every_minute_that_passes_pays_a_debt_whether_somebody_asks_or_not(after_s: float, remaining: int) -> None:
+    account, _ = claim(Account(), "a", want=1)
+    account, _ = claim(account, "a", used=2 * LIMIT + 500, want=0)
+    _, granted = claim(account, "a", NOW + after_s, want=1)
+    assert granted.remaining == remaining
+
+
+def test_asking_again_and_again_does_not_put_off_the_end_of_a_debt() -> None:
+    account, _ = claim(Account(), "a", want=1)
+    account, granted = claim(account, "a", used=60 * LIMIT, want=0)
+    assert granted.debt == 59 * LIMIT
+    for second in range(0, 60 * 60 + 1, 7):
+        account, granted = claim(account, "b", NOW + second, want=1)
+        assert granted.ends_at + MINUTE_S * (granted.debt // LIMIT) == NOW + 60 * 60 or second >= 60 * 60 - 7
+        assert (granted.amount > 0) == (second >= 60 * 60), second
+        account, _ = claim(account, "b", NOW + second, want=0)
+
+
 def test_use_of_a_minute_that_is_over_is_not_the_next_ones() -> None:
     account, granted = claim(Account(), "a", want=5)
     account, _ = claim(account, "b", NOW + MINUTE_S, want=1)

@@ -176,6 +176,38 @@ async def test_a_stream_that_runs_goes_on_when_the_tokens_are_used_up_and_the_ne
 
 
 @virtual_time
+async def test_a_debt_of_tokens_is_over_when_the_refusal_says() -> None:
+    fleet = Fleet(key(tokens_per_minute=1_000), resolution())
+    start = asyncio.get_running_loop().time()
+    admission = await fleet.admit()
+    admission.started("main")
+    admission.counted(UsageReported(60_500, 0))
+    fleet.leave(admission)
+    await asyncio.sleep(30)
+    error = await fleet.refused(1)
+    assert error.retry_after_s == pytest.approx(60 * 60 - 30, abs=0.1), "59 minutes are paid with, and half of another"
+    assert fleet.headers["x-ratelimit-reset-tokens"] == "60m30s"
+    await asyncio.sleep(error.retry_after_s - 60)
+    assert not await fleet.pass_through(1)
+    await asyncio.sleep(60)
+    assert await fleet.pass_through(1)
+    assert asyncio.get_running_loop().time() - start == pytest.approx(60 * 60, abs=0.1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_debt_of_tokens_ends_while_nobody_asks() -> None:
+    fleet = Fleet(key(tokens_per_minute=1_000), resolution())
+    admission = await fleet.admit()
+    admission.started("main")
+    admission.counted(UsageReported(60_000, 0))
+    fleet.leave(admission)
+    await asyncio.sleep(2 * 60 * 60)
+    assert await fleet.pass_through(1)
+    await fleet.end()
+
+
+@virtual_time
 async def test_an_estimate_that_was_too_high_lets_nobody_in_when_the_tokens_are_used_up() -> None:
     fleet = Fleet(key(tokens_per_minute=100), resolution())
     first, second = await fleet.admit(), await fleet.admit()
