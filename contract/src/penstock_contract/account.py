@@ -7,7 +7,8 @@ asking anybody, and says with its next claim what it used. Pure: what a claim ma
 - A lease shrinks with what is available, so that near the end nobody sits on what another could use.
 - A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been. If it was
   only slow, it says what it used of that, and the rest is available again.
-- Places (open streams, places in a queue) are held in a gateway's name, and come back with its death.
+- Places (open streams, places in a queue) are held in a gateway's name. If it does not come back in `PLACES_S` its
+  streams have ended, and they are free.
 """
 
 import datetime as dt
@@ -17,7 +18,10 @@ from msgspec import Struct
 
 MINUTE_S: Final = 60.0
 LEASE_S: Final = 5.0
-"""Longer than it takes a worker to notice that its gateway is dead and to end its streams."""
+"""A few of a gateway's words missed."""
+PLACES_S: Final = 30.0
+"""Longer than a stream can live while its gateway cannot reach the broker: that is noticed within 15 s, and 10 s later
+it ends. With less, a gateway that is back first would take the places of streams that the others still have."""
 SHARES: Final = 20
 FOREVER: Final = 253_402_300_800.0
 """The year 10000."""
@@ -115,7 +119,7 @@ def settle(
         taken = sum(held.held.get(resource, 0) for held in others.values())
         got[resource] = max(0, min(asked, places.get(resource, asked) - taken))
     mine = {resource: count for resource, count in got.items() if count}
-    held = {**others, gateway: Places(now + LEASE_S, mine)} if mine else others
+    held = {**others, gateway: Places(now + PLACES_S, mine)} if mine else others
     return Account(windows, held), Grants(granted, got)
 
 

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from penstock_contract.account import (
     LEASE_S,
     MINUTE_S,
+    PLACES_S,
     Account,
     Claim,
     Claims,
@@ -258,8 +259,8 @@ def test_places_are_never_more_than_the_limit(asks: list[tuple[str, int]], limit
         assert sum(held.values()) <= limit
 
 
-def test_the_places_of_a_dead_gateway_are_free_after_its_lease() -> None:
+def test_the_places_of_a_dead_gateway_are_free_when_none_of_its_streams_can_be_open() -> None:
     account, _ = settle(Account(), "a", Claims({}, {"streams": 3}), {}, {"streams": 3}, NOW)
-    for after_s, free in ((LEASE_S - 0.1, 0), (LEASE_S + 0.1, 3)):
+    for after_s, free in ((PLACES_S - 0.1, 0), (PLACES_S + 0.1, 3)):
         _, grants = settle(account, "b", Claims({}, {"streams": 3}), {}, {"streams": 3}, NOW + after_s)
         assert grants.places["streams"] == free

@@ -10,6 +10,9 @@ from unit.support.meters import KEY, Fleet, key, resolution
 from unit.support.streams import feed, live
 from unit.support.virtual_time import virtual_time
 
+from penstock_contract.account import PLACES_S
+from penstock_contract.broker.accounts import TIMEOUT_S
+from penstock_contract.broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
 from penstock_contract.keys import Budget
@@ -17,6 +20,8 @@ from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
 from penstock_contract.usage import Tokens, UsageRow
 from penstock_gateway.meter import Admission
+from penstock_gateway.supervision import BROKER_AWAY_MAX_S
+from penstock_gateway.till import EXCHANGE_S
 
 MINUTES_S = 180.0
 PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
@@ -261,14 +266,14 @@ async def test_streams_at_the_same_time_are_never_more_than_allowed_and_every_pl
 
 
 @virtual_time
-async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_streams_have_ended() -> None:
+async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_streams_must_have_ended() -> None:
     fleet = Fleet(key(concurrent_streams=4), resolution())
     for _ in range(4):
         await fleet.admit(0)
     await asyncio.sleep(10)
     assert (await fleet.refused(1)).code == "rate_limit_exceeded"
     await fleet.kill(0)
-    await asyncio.sleep(3.5)
+    await asyncio.sleep(PLACES_S - 1.5)
     assert (await fleet.refused(1)).code == "rate_limit_exceeded"
     await asyncio.sleep(1.6)
     for _ in range(4):
@@ -290,6 +295,29 @@ async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> N
     await asyncio.sleep(0.2)
     assert not fleet.accounts.records[KEY][0].places
     await fleet.end()
+
+
+@pytest.mark.parametrize("away_s", [6.0, BROKER_AWAY_MAX_S])
+@virtual_time
+async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_out_again(away_s: float) -> None:
+    fleet = Fleet(key(concurrent_streams=8), resolution())
+    for number in range(8):
+        await fleet.admit(number % 2)
+    await asyncio.sleep(2)
+    await fleet.kill(0)  # its streams go on: only it does not get to its account
+    fleet.accounts.away = True
+    await asyncio.sleep(away_s)
+    fleet.accounts.away = False
+    # The other one is back a moment later.
+    await asyncio.sleep(1)
+    for _ in range(4):
+        assert (await fleet.refused(1)).code == "rate_limit_exceeded"
+    await fleet.end()
+
+
+def test_a_place_is_held_for_longer_than_a_stream_can_live_without_the_broker() -> None:
+    unnoticed_s = PING_INTERVAL_S * (PING_OUTSTANDING_MAX + 1)
+    assert unnoticed_s + BROKER_AWAY_MAX_S + EXCHANGE_S + TIMEOUT_S < PLACES_S
 
 
 # The broker is away
