@@ -111,6 +111,7 @@ async def test_tokens_that_were_used_at_one_gateway_are_used_at_the_other(stack:
     assert "tokens per minute" in error_of(await ask(two))["message"]
 
 
+@pytest.mark.timeout(120)
 async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateways_places_come_back(stack: Two) -> None:
     limit = 6
     made = await stack.create_key(limits={"concurrent_streams": limit})

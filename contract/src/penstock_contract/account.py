@@ -99,8 +99,11 @@ class Claims(Struct, frozen=True):
 
 
 class Grants(Struct, frozen=True):
+    """`free` is how many places nobody holds now."""
+
     meters: dict[str, Granted]
     places: dict[str, int]
+    free: dict[str, int]
 
 
 def settle(
@@ -115,12 +118,14 @@ def settle(
         windows[meter], granted[meter] = _settle_window(window, quota, claim, gateway, now)
     others = {name: held for name, held in account.places.items() if name != gateway and held.until > now}
     got: dict[str, int] = {}
+    free: dict[str, int] = {}
     for resource, asked in claims.places.items():
-        taken = sum(held.held.get(resource, 0) for held in others.values())
-        got[resource] = max(0, min(asked, places.get(resource, asked) - taken))
+        there = places.get(resource, asked) - sum(held.held.get(resource, 0) for held in others.values())
+        got[resource] = max(0, min(asked, there))
+        free[resource] = max(0, there - got[resource])
     mine = {resource: count for resource, count in got.items() if count}
     held = {**others, gateway: Places(now + PLACES_S, mine)} if mine else others
-    return Account(windows, held), Grants(granted, got)
+    return Account(windows, held), Grants(granted, got, free)
 
 
 def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now: float) -> tuple[Window, Granted]:

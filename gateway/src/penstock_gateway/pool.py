@@ -83,8 +83,10 @@ class Pool:
         """
         return self.lease - max(0, self.used) > need
 
-    def free_at(self, quota: Quota) -> float:
-        """Unix time at which there is something again."""
+    def free_at(self, quota: Quota) -> float | None:
+        """Unix time at which there is something again; None for never."""
+        if quota.period == "Total":
+            return None
         return self.ends_at + (MINUTE_S * (self._owed // quota.limit) if quota.period is None else 0.0)
 
     def whole_at(self, quota: Quota) -> float:
@@ -117,9 +119,9 @@ class Pool:
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
-    """`some` of it is left, but not enough for this request."""
+    """`some` of it is left, but not enough for this request. `retry_after_s` is None where time does not help."""
 
-    def __init__(self, what: str, retry_after_s: float, *, some: bool = False) -> None:
+    def __init__(self, what: str, retry_after_s: float | None, *, some: bool = False) -> None:
         super().__init__(what)
         self.what = what
         self.retry_after_s = retry_after_s

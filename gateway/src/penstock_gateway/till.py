@@ -20,7 +20,8 @@ from penstock_gateway.pool import NEVER, Pool, Refused, Terms, Upfront
 EXCHANGE_S = 1.0
 """How often a gateway says what it used, while something is."""
 RELEASE_S = 0.02
-"""A place that came free is given back after this long, unless somebody here takes it."""
+"""A place that came free is given back after this long, unless somebody here takes it; where many are left for others,
+after `EXCHANGE_S`, so that a busy key does not ask for each request."""
 RECKON_S = 0.1
 LEAD_S = 0.05
 LEAD_EXCHANGES = 3
@@ -110,7 +111,7 @@ class Till:
             asked = False
             while (lacking := self._lacking(places, upfront)) is not None:
                 if self._refuses(lacking, upfront) if asked else self._refused_before(lacking, upfront):
-                    raise self._refusal(lacking)
+                    raise self._refusal(lacking, upfront)
                 try:
                     await self._exchange.made()
                 except PenstockError:
@@ -141,7 +142,7 @@ class Till:
     def vacate(self, places: Sequence[str]) -> None:
         """Give places back before the rest."""
         self._places.vacate(places)
-        if places and self._release is None:
+        if places and self._release is None and self._places.scarce(places, self.terms.places):
             self._release = self._loop.call_later(RELEASE_S, self._on_release)
 
     # Spending
@@ -219,12 +220,13 @@ class Till:
             return known and pool.left <= upfront.of(lacking)
         return self._places.refused(lacking, now)
 
-    def _refusal(self, lacking: str) -> Refused:
-        if lacking in self._pools:
-            pool = self._pools[lacking]
-            free_at = pool.free_at(self.terms.quotas[lacking])
-            return Refused(lacking, max(0.0, free_at - self._clock.unix()), some=pool.left > 0)
-        return Refused(lacking, 1.0)
+    def _refusal(self, lacking: str, upfront: Upfront) -> Refused:
+        if lacking not in self._pools:
+            return Refused(lacking, 1.0)
+        pool, quota = self._pools[lacking], self.terms.quotas[lacking]
+        free_at = pool.free_at(quota) if upfront.of(lacking) < quota.limit else None
+        retry_after_s = None if free_at is None else max(0.0, free_at - self._clock.unix())
+        return Refused(lacking, retry_after_s, some=pool.left > 0)
 
     def _runs_low(self, pool: Pool) -> bool:
         """Whether the next request would have to wait for the broker, or others should know of a debt."""
@@ -262,7 +264,7 @@ class Till:
         now = self._loop.time()
         for meter, granted in grants.meters.items():
             self._pools[meter].apply(claims.meters[meter], granted, now)
-        self._places.apply(grants.places, now)
+        self._places.apply(grants.places, grants.free, now)
         if "money" in self.terms.quotas and (self.open or self._waiting):
             self._look_at_money()
 

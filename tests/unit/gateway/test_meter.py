@@ -10,7 +10,7 @@ from unit.support.meters import KEY, Fleet, key, resolution
 from unit.support.streams import feed, live
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.account import PLACES_S
+from penstock_contract.account import PLACES_S, Period
 from penstock_contract.broker.accounts import TIMEOUT_S
 from penstock_contract.broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
 from penstock_contract.errors import ErrorDetail, PenstockError
@@ -297,6 +297,34 @@ async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> N
     await fleet.end()
 
 
+@virtual_time
+async def test_a_key_that_is_busy_keeps_its_place_and_does_not_ask_the_broker_for_each_request() -> None:
+    fleet = Fleet(key(concurrent_streams=5), resolution(), gateways=1)
+    loop = asyncio.get_running_loop()
+    start, served = loop.time(), 0
+    while loop.time() < start + 10:
+        admission = await fleet.admit()
+        await asyncio.sleep(0.05)
+        fleet.leave(admission)
+        served += 1
+        await asyncio.sleep(0.03)
+    assert served > 100
+    assert fleet.accounts.calls < 30, "one a second, and one when a place was given back too early"
+    await fleet.end()
+
+
+@pytest.mark.parametrize(("limit", "after_s"), [(1, 0.05), (2, 0.05), (5, 1.2)])
+@virtual_time
+async def test_a_place_that_another_gateway_may_need_is_given_back(limit: int, after_s: float) -> None:
+    fleet = Fleet(key(concurrent_streams=limit), resolution())
+    for number, admission in enumerate([await fleet.admit(number % 2) for number in range(limit)]):
+        fleet.leave(admission, number % 2)
+    await asyncio.sleep(after_s)
+    for _ in range(limit):
+        await fleet.admit(1)
+    await fleet.end()
+
+
 @pytest.mark.parametrize("away_s", [6.0, BROKER_AWAY_MAX_S])
 @virtual_time
 async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_out_again(away_s: float) -> None:
@@ -465,6 +493,15 @@ async def test_a_budget_begins_anew_with_its_period() -> None:
     assert error.retry_after_s is not None
     await asyncio.sleep(error.retry_after_s)
     assert await stream(fleet, 1, 5, told) == 5
+    await fleet.end()
+
+
+@pytest.mark.parametrize(("period", "tokens"), [("Total", 4), ("Day", 2_000)], ids=["for good", "too long a prompt"])
+@virtual_time
+async def test_a_budget_that_time_does_not_bring_back_says_no_time(period: Period, tokens: int) -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period=period)), resolution(PRICES))
+    await stream(fleet, 0, 1000, [])
+    assert (await fleet.refused(0, prompt(tokens))).retry_after_s is None
     await fleet.end()
 
 
