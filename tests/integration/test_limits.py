@@ -13,6 +13,7 @@ from harness.processes import until
 from harness.provider import Call, chunk, finish, say, say_then_wait, usage
 from harness.stack import completion, provider
 
+from penstock_contract.account import PLACES_S
 from penstock_contract.broker.usage import read
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,6 +111,7 @@ async def test_tokens_that_were_used_at_one_gateway_are_used_at_the_other(stack:
     assert "tokens per minute" in error_of(await ask(two))["message"]
 
 
+@pytest.mark.timeout(120)
 async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateways_places_come_back(stack: Two) -> None:
     limit = 6
     made = await stack.create_key(limits={"concurrent_streams": limit})
@@ -156,7 +158,7 @@ async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateway
         gate.set()
         return all(response.status_code == 200 for response in await asyncio.gather(*asks))
 
-    await until(all_free, "every place is free", timeout_s=20)
+    await until(all_free, "every place is free", timeout_s=PLACES_S + 15)
     stack.urls[1] = await stack.another_gateway()
 
 

@@ -160,7 +160,7 @@ async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next
     found = await row(stack, request_id, timeout_s=30)
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 2)
     # As a worker does that begins what was still queued, and dies before it hears that nobody wants it.
-    await UsageWriter(stack.connection).open(replace(found, ended=None))
+    await UsageWriter(stack.connection).claim(replace(found, ended=None))
     await until(lambda: _open(stack), "the row is open again")
     assert (await row(stack, request_id, timeout_s=30)).ended == GATEWAY_LOST
 

@@ -1,12 +1,12 @@
 """The store of usage rows has a bound that the broker keeps, and nothing is lost by giving it one."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.processes import until
 from harness.stack import NatsServer
 from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
@@ -15,7 +15,7 @@ from nats.js.errors import APIError
 from penstock_contract import subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.control_plane import ControlPlane
-from penstock_contract.broker.usage import UsageWriter, read
+from penstock_contract.broker.usage import UsageWriter, close_open, open_row, read
 from penstock_contract.broker.usage_store import UsageBounds, rows_stored
 from penstock_contract.errors import PenstockError
 from penstock_contract.usage import UsageRow
@@ -40,6 +40,20 @@ async def broker(directory: Path, file_max: str = "10GB") -> AsyncIterator[Conne
 
 def row(number: int, **fields: Any) -> UsageRow:
     return UsageRow(id=f"req_{number}", key="k", route="ns.r", model="m", gateway="gw", started_at=1.0, **fields)
+
+
+@contextlib.asynccontextmanager
+async def writing(connection: Connection) -> AsyncIterator[UsageWriter]:
+    writer = UsageWriter(connection)
+    running = asyncio.create_task(writer.run())
+    try:
+        yield writer
+    finally:
+        running.cancel()
+
+
+async def stored(connection: Connection) -> list[UsageRow]:
+    return [found async for found in read(connection, since=0.0)]
 
 
 async def write(connection: Connection, first: int, count: int) -> None:
@@ -81,17 +95,43 @@ async def test_when_it_is_full_the_oldest_rows_go_and_the_newest_are_there(tmp_p
 async def test_a_row_that_is_closed_takes_the_place_of_the_open_one(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
-        writer = UsageWriter(connection)
-        await writer.open(row(1))
-        await writer.open(row(1, ended="stop"))
+        async with writing(connection) as writer:
+            await open_row(connection, row(1))
+            claimed = await writer.claim(row(1, delivery=1))
+            assert claimed.number > 0
+            writer.close(row(1, delivery=1, ended="stop"), claimed.number)
+            await writer.drained(5)
+        assert await stored(connection) == [row(1, delivery=1, ended="stop")]
 
-        async def stored() -> list[str | None]:
-            return [found.ended async for found in read(connection, since=0.0)]
 
-        async def closed() -> bool:
-            return await stored() == ["stop"]
+async def test_a_worker_that_comes_late_leaves_the_row_to_the_one_after_it(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        async with writing(connection) as early, writing(connection) as late:
+            await open_row(connection, row(1))
+            before = await early.claim(row(1, delivery=1))
+            now = await late.claim(row(1, delivery=2))
+            assert (await early.claim(row(1, delivery=1))).stays == row(1, delivery=2)
+            early.close(row(1, delivery=1, ended="cancelled"), before.number)
+            await early.drained(5)
+            late.close(row(1, delivery=2, ended="stop"), now.number)
+            await late.drained(5)
+            early.close(row(1, delivery=1, ended="cancelled"))
+            await early.drained(5)
+        assert await stored(connection) == [row(1, delivery=2, ended="stop")]
 
-        await until(closed, "the row is closed", timeout_s=5)
+
+async def test_a_row_that_a_gateway_closed_for_a_worker_that_was_away_is_that_workers(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        async with writing(connection) as writer:
+            claimed = await writer.claim(row(1, delivery=1))
+            lost = row(1, delivery=1, ended="worker_lost")
+            assert await close_open(connection, lost, lambda _: lost)
+            assert await close_open(connection, lost, lambda _: row(1, ended="never")), "it is closed"
+            writer.close(row(1, delivery=1, ended="stop"), claimed.number)
+            await writer.drained(5)
+        assert await stored(connection) == [row(1, delivery=1, ended="stop")]
 
 
 async def test_a_store_without_a_bound_gets_one_in_place_and_loses_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Gateways and workers die at random, and every request still has its one row. A thousand: `benchmarks/kills.py`."""
 
 import pytest
-from harness.kills import Plan, run
+from harness.kills import Plan, Stall, run, stall
 
 
 @pytest.mark.timeout(240)
@@ -13,3 +13,16 @@ async def test_every_request_has_one_closed_row_under_random_kills_of_gateways_a
     assert set(report.ids.values()) == {1}, report.table()
     assert all(row.ended is not None for row in report.rows), report.table()
     assert report.difference <= 0.01, report.table()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("wakes", ["while it is served", "afterwards"])
+async def test_the_rows_of_requests_whose_worker_stood_still_are_of_the_worker_that_served_them(wakes: str) -> None:
+    seen = await stall(Stall(requests=8, tokens=50, afterwards=wakes == "afterwards"))
+    assert seen.answers == [200] * 8
+    assert len(seen.rows) == 8
+    for row in seen.rows:
+        assert (row.ended, row.tokens.output, row.worker) == ("stop", 50, seen.serving), row
+        assert not row.tokens.estimated
+    assert seen.calls == 16, "each was begun twice, and not a third time"
+    assert seen.queued == 0

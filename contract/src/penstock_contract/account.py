@@ -5,8 +5,10 @@ asking anybody, and says with its next claim what it used. Pure: what a claim ma
 
 - A window has a limit. Of it, something is used, something is leased to gateways, and the rest is available.
 - A lease shrinks with what is available, so that near the end nobody sits on what another could use.
-- A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been.
-- Places (open streams, places in a queue) are held in a gateway's name, and come back with its death.
+- A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been. If it was
+  only slow, it says what it used of that, and the rest is available again.
+- Places (open streams, places in a queue) are held in a gateway's name. If it does not come back in `PLACES_S` its
+  streams have ended, and they are free.
 """
 
 import datetime as dt
@@ -16,7 +18,10 @@ from msgspec import Struct
 
 MINUTE_S: Final = 60.0
 LEASE_S: Final = 5.0
-"""Longer than it takes a worker to notice that its gateway is dead and to end its streams."""
+"""A few of a gateway's words missed."""
+PLACES_S: Final = 30.0
+"""Longer than a stream can live while its gateway cannot reach the broker: that is noticed within 15 s, and 10 s later
+it ends. With less, a gateway that is back first would take the places of streams that the others still have."""
 SHARES: Final = 20
 FOREVER: Final = 253_402_300_800.0
 """The year 10000."""
@@ -30,7 +35,7 @@ class Lease(Struct, frozen=True, array_like=True):
 
 
 class Window(Struct, frozen=True, omit_defaults=True):
-    """`used` since `began_at`; a debt, what was used beyond the limit of the minute before, is in it from the start."""
+    """`used` since `began_at`; a debt, what was used beyond the limits of minutes before, is in it from the start."""
 
     began_at: float = 0.0
     ends_at: float = 0.0
@@ -62,22 +67,28 @@ class Quota(Struct, frozen=True):
 class Claim(Struct, frozen=True):
     """What a gateway says about one meter: used since it last said so, in the window that began then, and wanted.
 
-    `least` is what it can do something with, when there is little left.
+    `leased` is what it was given when it last said so. `least` is what it can do something with, when there is little
+    left.
     """
 
     used: int = 0
     window: float = 0.0
+    leased: int = 0
     want: int = 0
     least: int = 1
 
 
 class Granted(Struct, frozen=True):
-    """A gateway's lease, and what is left of the window for it and everybody who has not leased."""
+    """A gateway's lease, and what is left of the window for it and everybody who has not leased.
+
+    `debt` is what the minutes after this one have to pay.
+    """
 
     amount: int
     remaining: int
     began_at: float
     ends_at: float
+    debt: int = 0
 
 
 class Claims(Struct, frozen=True):
@@ -88,8 +99,11 @@ class Claims(Struct, frozen=True):
 
 
 class Grants(Struct, frozen=True):
+    """`free` is how many places nobody holds now."""
+
     meters: dict[str, Granted]
     places: dict[str, int]
+    free: dict[str, int]
 
 
 def settle(
@@ -104,18 +118,21 @@ def settle(
         windows[meter], granted[meter] = _settle_window(window, quota, claim, gateway, now)
     others = {name: held for name, held in account.places.items() if name != gateway and held.until > now}
     got: dict[str, int] = {}
+    free: dict[str, int] = {}
     for resource, asked in claims.places.items():
-        taken = sum(held.held.get(resource, 0) for held in others.values())
-        got[resource] = max(0, min(asked, places.get(resource, asked) - taken))
+        there = places.get(resource, asked) - sum(held.held.get(resource, 0) for held in others.values())
+        got[resource] = max(0, min(asked, there))
+        free[resource] = max(0, there - got[resource])
     mine = {resource: count for resource, count in got.items() if count}
-    held = {**others, gateway: Places(now + LEASE_S, mine)} if mine else others
-    return Account(windows, held), Grants(granted, got)
+    held = {**others, gateway: Places(now + PLACES_S, mine)} if mine else others
+    return Account(windows, held), Grants(granted, got, free)
 
 
 def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now: float) -> tuple[Window, Granted]:
     used = window.used
     if claim.window == window.began_at:
-        used += claim.used
+        # A lease that is not there any more has been counted as used, all of it.
+        used += claim.used if gateway in window.leases else claim.used - claim.leased
     leases: dict[str, Lease] = {}
     kept = 0
     for name, lease in window.leases.items():
@@ -129,16 +146,28 @@ def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now
     began_at, ends_at = window.began_at, window.ends_at
     fresh = _fresh(window, quota, now)
     if fresh is not None:
-        # Of the minute before, only a debt is left; a period of the calendar forgives it.
-        used = max(0, used - quota.limit) if quota.period is None and window.ends_at else 0
         (began_at, ends_at), leases, kept = fresh, {}, 0
+        used = _debt(window, used, quota, now)
+        if used and now >= window.ends_at:
+            # Minutes that pay a debt follow each other, or whoever asks late would put off its end.
+            began_at = now - (now - window.ends_at) % MINUTE_S
+            ends_at = began_at + MINUTE_S
     available = max(0, quota.limit - used - sum(lease.amount for lease in leases.values()))
     share = min(quota.limit // (SHARES * max(2, len(leases) + 1)), available // 4)
     amount = min(claim.want, available, max(claim.least, share, kept))
     if amount:
         leases[gateway] = Lease(amount, now + LEASE_S)
     settled = Window(began_at, ends_at, used, leases)
-    return settled, Granted(amount, available, began_at, ends_at)
+    debt = max(0, used - quota.limit) if quota.period is None else 0
+    return settled, Granted(amount, available, began_at, ends_at, debt)
+
+
+def _debt(window: Window, used: int, quota: Quota, now: float) -> int:
+    """Of a window that is over: each minute that has passed since it began pays one limit; a period forgives it all."""
+    if quota.period is not None or not window.ends_at:
+        return 0
+    minutes = 1 + int(max(0.0, now - window.ends_at) // MINUTE_S)
+    return max(0, used - minutes * quota.limit)
 
 
 def _fresh(window: Window, quota: Quota, now: float) -> tuple[float, float] | None:

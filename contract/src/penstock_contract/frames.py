@@ -33,11 +33,13 @@ class Batch(Struct, frozen=True, array_like=True, gc=False):
 class Stop(Struct, frozen=True, array_like=True, tag="stop"):
     """Nobody wants this stream any more: end the provider call and free the slot. No answer.
 
-    `code` is why, for the usage row.
+    `code` is why, for the usage row. With `serves` only other attempts than that are meant: it is the one whose answer
+    the client gets, and whose row is the request's.
     """
 
     stream: int
     code: ErrorCode = "cancelled"
+    serves: int = 0
 
 
 class Attach(Struct, frozen=True, array_like=True, tag="attach"):

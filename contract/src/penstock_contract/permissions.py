@@ -79,6 +79,8 @@ def worker(namespace: str, route: str) -> Permissions:
             subjects.route_replies(namespace, route),
             subjects.route_heartbeats(namespace, route),
             subjects.route_usage(namespace, route),
+            # What stands in a row of its own route before it is replaced.
+            f"{API}.DIRECT.GET.{subjects.USAGE}.{subjects.route_usage(namespace, route)}",
             subjects.route_checkpoints(namespace, route),
             *_watch(subjects.CATALOGUE_BUCKET),
         ),

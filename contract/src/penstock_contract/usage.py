@@ -37,7 +37,8 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`cost` is decimal text in the currency of the route's prices; times are Unix seconds and seconds.
 
     `ended` is a finish reason or an error's code, None while the request is open. `attempts` counts calls to providers
-    and workers that died with the request in their hands.
+    and workers that died with the request in their hands. `delivery` is the worker's whose word it is, by the queue's
+    count, and 0 as long as it is nobody's.
     """
 
     id: str
@@ -54,6 +55,25 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_token_s: float | None = None
     duration_s: float = 0.0
     ended: str | None = None
+    delivery: int = 0
+
+
+def gives_way(stored: UsageRow, delivery: int) -> bool:
+    """Whether a stored row may be replaced by the worker of that delivery.
+
+    An open row gives way to a later delivery's. The last word on a request stays, unless a gateway said it in place of
+    this very worker, or of a worker that it knew nothing of.
+    """
+    if stored.ended is None:
+        return stored.delivery <= delivery
+    return stored.delivery in {0, delivery}
+
+
+class Claimed(Struct, frozen=True):
+    """What came of a worker's row: its `number` in the store, or another row that `stays`."""
+
+    number: int = 0
+    stays: UsageRow | None = None
 
 
 class Counted(Struct, frozen=True, array_like=True, gc=False):
@@ -91,6 +111,7 @@ def filled(
     first_token_s: float | None,
     duration_s: float,
     ended: str | None,
+    delivery: int,
 ) -> UsageRow:
     """The request's row with what is known now, in a row's own precision."""
     return replace(
@@ -103,6 +124,7 @@ def filled(
         first_token_s=None if first_token_s is None else round(first_token_s, 4),
         duration_s=round(duration_s, 4),
         ended=ended,
+        delivery=delivery,
     )
 
 

@@ -73,10 +73,10 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        def stop(route: str, worker: str, stream: int) -> None:
+        def stop(route: str, worker: str, stream: int, serves: int) -> None:
             namespace, _, name = route.partition(".")
             subject = subjects.control(namespace, name, worker)
-            dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream))))
+            dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream, serves=serves))))
 
         table = StreamTable(stop)
         metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)

@@ -5,7 +5,9 @@
     3. What nobody has closed `SETTLE_S` after its stream ended here (no worker took it, its worker died) is closed
        with what the gateway counted itself.
 
-A worker that was only away closes the row once more when it is back, and its word is the better one.
+A worker that was only away closes the row once more when it is back, and its word is the better one. Where more than
+one worker had the request, only the word of the one that its stream was served by counts, and only the gateway knows
+which that is. If it heard others it looks once more, also at a row that was closed.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ import structlog
 
 from penstock_contract import codec
 from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.usage import PresenceBook, UsageWriter, close_open
+from penstock_contract.broker.usage import PresenceBook, close_open, open_row
 from penstock_contract.catalogue import Resolution
 from penstock_contract.clock import Clock
 from penstock_contract.money import FREE
@@ -44,9 +46,12 @@ log = structlog.get_logger("penstock.gateway")
 
 
 class Entry:
-    """A request whose row is not known to be closed. `on_closed` hears its last row, once."""
+    """A request whose row is not known to be closed. `on_closed` hears its last row, once.
 
-    __slots__ = ("ended_at", "on_closed", "operation", "resolution", "row", "stream")
+    `contested` once another worker than that of its stream wrote a row; `heard` is then the right one's last.
+    """
+
+    __slots__ = ("contested", "ended_at", "heard", "on_closed", "operation", "resolution", "row", "stream")
 
     def __init__(
         self,
@@ -62,9 +67,23 @@ class Entry:
         self.operation = operation
         self.on_closed = on_closed
         self.ended_at: float | None = None
+        self.contested = False
+        self.heard: UsageRow | None = None
+
+    def is_ours(self, row: UsageRow) -> bool:
+        """Whether a row is of the worker that serves the stream, or of nobody; a later one may serve it unheard."""
+        attempt = self.stream.attempt
+        return row.delivery in {0, attempt} or (row.delivery > attempt and not self.stream.started)
+
+    def stands(self, found: UsageRow) -> bool:
+        return found.ended is not None and self.is_ours(found)
 
     def closed(self, found: UsageRow) -> UsageRow:
         """The last row, from the newest one that is stored and what this gateway counted; it knows the later."""
+        if self.heard is not None:
+            return self.heard
+        if not self.is_ours(found):
+            found = self.row
         stream = self.stream
         ours, theirs = self._tokens(), found.tokens
         provider = stream.provider or found.provider
@@ -79,6 +98,7 @@ class Entry:
             first_token_s=found.first_token_s if first is None else first - stream.opened_at,
             duration_s=(self.ended_at or stream.active_at) - stream.opened_at,
             ended=self._ended(),
+            delivery=found.delivery or stream.attempt,
         )
 
     def _tokens(self) -> Tokens:
@@ -103,7 +123,6 @@ class Books:
         self._connection = connection
         self._clock = clock
         self._gateway = gateway
-        self._rows = UsageWriter(connection)
         self._presence = PresenceBook(connection)
         self._entries: dict[str, Entry] = {}
         self._loop = asyncio.get_running_loop()
@@ -133,7 +152,7 @@ class Books:
         if len(self._entries) > ENTRIES_MAX:
             # Its worker closes it, as a rule; if not, it stays open.
             log.error("usage.row_forgotten", request_id=self._entries.pop(next(iter(self._entries))).row.id)
-        await self._rows.open(row)
+        await open_row(self._connection, row)
 
     def ended(self, stream: LiveStream) -> None:
         """The stream is over here."""
@@ -143,8 +162,16 @@ class Books:
     def on_row(self, _subject: str, data: bytes) -> None:
         """Somebody wrote a row of ours."""
         row = codec.decode_usage_row(data)
-        if row.ended is not None and row.id in self._entries:
-            self._close(row)
+        entry = self._entries.get(row.id)
+        if entry is None:
+            return
+        if not entry.is_ours(row):
+            entry.contested = True
+        elif row.ended is not None:
+            if entry.contested:
+                entry.heard = row
+            else:
+                self._close(row)
 
     async def on_connected(self) -> None:
         """Before the first request: somebody has to know where to look if we die."""
@@ -185,7 +212,7 @@ class Books:
 
     async def _close_ourselves(self, entry: Entry) -> None:
         row = entry.closed(entry.row)
-        if await close_open(self._connection, row, entry.closed) and row.id in self._entries:
+        if await close_open(self._connection, row, entry.closed, entry.stands) and row.id in self._entries:
             self._close(row)
 
     def _close(self, row: UsageRow) -> None:

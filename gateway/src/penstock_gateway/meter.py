@@ -1,7 +1,8 @@
 """Limits and budgets at the door and inside the stream: who may come in, and what each piece of an answer costs.
 
-A request is admitted while its key's and its route's windows have something left; what it uses is charged as it
-streams, by our own count until the provider's comes. Nothing is reserved, so nothing is refused that would have fitted.
+A request is admitted while its key's and its route's windows have something left, and its key the money for its input.
+The input is charged then, by our own count and the price of the cheapest provider, and the answer as it streams; the
+provider's count corrects both. Nothing is reserved that may not be used, so nothing is refused that would have fitted.
 A stream that is running goes on when the minute's tokens are used up (the debt is the next minute's), and ends when
 the money is gone.
 """
@@ -25,7 +26,7 @@ from penstock_gateway.caller import Caller
 from penstock_gateway.envelope import Headers
 from penstock_gateway.exchange import Accounts
 from penstock_gateway.places import QUEUE
-from penstock_gateway.pool import Refused, Terms
+from penstock_gateway.pool import Refused, Terms, Upfront
 from penstock_gateway.rate_headers import rate_headers
 from penstock_gateway.till import Till
 
@@ -49,11 +50,11 @@ class Admission:
         "_collected",
         "_money",
         "_open",
-        "_operation",
         "_places",
         "_rates",
         "_resolution",
         "_slice",
+        "_started",
         "_tokens",
         "fail",
         "paid",
@@ -65,29 +66,27 @@ class Admission:
         tills: Sequence[Till],
         places: Sequence[Sequence[str]],
         resolution: Resolution,
-        operation: Operation,
-        *,
-        paid: bool,
+        upfront: Upfront,
     ) -> None:
         self.tills = tuple(tills)
-        self.paid = paid
+        self.paid = upfront.unit > 0
         self.fail: Callable[[ErrorDetail], None] | None = None
         self._places = [list(each) for each in places]
         self._resolution = resolution
-        self._operation = operation
         self._rates = FREE
         self._collected = 0
         self._slice = 1
-        self._tokens = 0
-        self._money = 0
+        self._tokens = upfront.tokens
+        self._money = upfront.money
+        self._started = False
         self._open = True
 
     def started(self, provider: str) -> None:
-        """A provider answers: its input is paid for, and the request has left the queue."""
+        """A provider answers: its input is paid for at its price, and the request has left the queue."""
+        self._started = True
         specs = self._resolution.entry.spec.providers
         self._rates = next((spec.rates for spec in specs if spec.name == provider), FREE)
-        tokens = estimated_input(self._operation)
-        self._charge(tokens, tokens * self._rates.input)
+        self._correct(self._tokens, self._tokens * self._rates.input)
         self._slice = min(till.slice for till in self.tills)
         for till, places in zip(self.tills, self._places, strict=True):
             queue = [place for place in places if place != STREAMS]
@@ -110,7 +109,8 @@ class Admission:
         self._charge(tokens, tokens * self._rates.output)
 
     def counted(self, usage: UsageReported) -> None:
-        """The provider's own count."""
+        """The provider's own count, its last word before the end: what it empties does not end this stream any more."""
+        self.fail = None
         cost = self._rates.cost(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
         self._correct(usage.input_tokens + usage.output_tokens, cost)
 
@@ -122,7 +122,11 @@ class Admission:
         """The stream has ended: its places are free. A second call does nothing."""
         if self._open:
             self._open = False
-            self._spend()
+            if self._started:
+                self._spend()
+            else:
+                # As far as anybody knows, no provider has read it.
+                self._correct(0, 0)
             self.fail = None
             for till, places in zip(self.tills, self._places, strict=True):
                 till.leave(places)
@@ -166,7 +170,6 @@ class Meter:
         Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. What is got is given to `leave`.
         """
         entry = resolution.entry
-        price = max(max(provider.rates.input, provider.rates.output) for provider in entry.spec.providers)
         wanted = [
             (name, terms, places)
             for name, terms, places in (_of_key(caller.key, entry), _of_route(entry))
@@ -174,22 +177,23 @@ class Meter:
         ]
         if not wanted:
             return None
+        upfront = _upfront(entry, operation)
         tills: list[Till] = []
         try:
             for name, terms, places in wanted:
                 till = self._till(name, terms)
                 try:
-                    await till.admit(places, price=price)
+                    await till.admit(places, upfront)
                 finally:
                     _say_left(till, headers)
                 tills.append(till)
         except BaseException as error:
             for till, (_, _, places) in zip(tills, wanted, strict=False):
-                till.undo(places)
+                till.undo(places, upfront)
             if isinstance(error, Refused):
                 raise _refusal(error, wanted[len(tills)][1]) from None
             raise
-        admission = Admission(tills, [places for _, _, places in wanted], resolution, operation, paid=price > 0)
+        admission = Admission(tills, [places for _, _, places in wanted], resolution, upfront)
         for till in tills:
             till.spenders.add(admission)
         return admission
@@ -251,6 +255,13 @@ def _say_left(till: Till, headers: Headers) -> None:
             headers += rate_headers(meter, left)
 
 
+def _upfront(entry: CatalogueEntry, operation: Operation) -> Upfront:
+    """At the price of the cheapest provider: who answers is not known, and the dearest might refuse what fits."""
+    rates = [provider.rates for provider in entry.spec.providers]
+    tokens = estimated_input(operation)
+    return Upfront(tokens, tokens * min(one.input for one in rates), max(max(one.input, one.output) for one in rates))
+
+
 Wanted = tuple[str, Terms, list[str]]
 
 
@@ -283,9 +294,10 @@ def _limits(requests: int | None, tokens: int | None, streams: int | None) -> tu
 
 def _refusal(refused: Refused, terms: Terms) -> PenstockError:
     if refused.what == "money":
-        return PenstockError(
-            "budget_exhausted", f"the budget of {terms.owner} is used up", retry_after_s=refused.retry_after_s
-        )
+        message = f"the budget of {terms.owner} is used up"
+        if refused.some:
+            message = f"what is left of the budget of {terms.owner} does not pay for the input of this request"
+        return PenstockError("budget_exhausted", message, retry_after_s=refused.retry_after_s)
     if refused.what in WORDS:
         quota = terms.quotas.get(refused.what)
         limit = quota.limit if quota is not None else terms.places[refused.what]

@@ -18,6 +18,7 @@ class Places:
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
         self._granted: Counter[str] = Counter()
+        self._free: dict[str, int] = {}
         self._wanted: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self._refused_until: dict[str, float] = {}
@@ -58,6 +59,10 @@ class Places:
             for place, granted in self._granted.items()
         )
 
+    def scarce(self, places: Iterable[str], limits: Mapping[str, int]) -> bool:
+        """Whether somebody else may soon need one of these: half of them were not free when we last heard."""
+        return any(2 * self._free.get(place, 0) <= limits.get(place, 0) for place in places)
+
     def claim(self, limits: Mapping[str, int]) -> dict[str, int]:
         """What is asked for now. Until the answer no more is taken than what that leaves us for sure."""
         self._wanted = self._taken + self._waiting
@@ -65,8 +70,8 @@ class Places:
         self._granted &= asked
         return dict(asked)
 
-    def apply(self, granted: Mapping[str, int], now: float) -> None:
-        self._granted = Counter(granted)
+    def apply(self, granted: Mapping[str, int], free: Mapping[str, int], now: float) -> None:
+        self._granted, self._free = Counter(granted), dict(free)
         for place, count in granted.items():
             if count < self._wanted[place]:
                 self._refused_until[place] = now + RECHECK_S

@@ -20,12 +20,13 @@ log = structlog.get_logger("penstock.gateway")
 
 
 class StreamTable:
-    """`stop(route, worker, stream)` is called for a stream that a worker still serves and nobody reads.
+    """`stop(route, worker, stream, serves)` is called for a stream that a worker still serves and nobody reads.
 
-    Again after `STOP_AGAIN_S`, as long as its frames come: core NATS may have lost it.
+    `serves` is the attempt that is read instead, 0 for none. Again after `STOP_AGAIN_S`, as long as its frames come:
+    core NATS may have lost it.
     """
 
-    def __init__(self, stop: Callable[[str, str, int], None]) -> None:
+    def __init__(self, stop: Callable[[str, str, int, int], None]) -> None:
         self._live: dict[int, LiveStream] = {}
         self._stop = stop
         self._stopped: OrderedDict[tuple[str, int], float] = OrderedDict()
@@ -57,13 +58,13 @@ class StreamTable:
         for frame in batch.frames:
             stream = live.get(frame.stream)
             if stream is None:
-                self._unwanted(route, batch.worker, frame.stream, now)
+                self._unwanted(route, batch.worker, frame.stream, 0, now)
             elif stream.route != route:
                 log.warning("gateway.frame_of_foreign_route", route=route, worker=batch.worker)
             elif not stream.feed(frame.attempt, frame.seq, frame.event, now):
-                self._unwanted(route, batch.worker, frame.stream, now)
+                self._unwanted(route, batch.worker, frame.stream, stream.attempt, now)
 
-    def _unwanted(self, route: str, worker: str, stream: int, now: float) -> None:
+    def _unwanted(self, route: str, worker: str, stream: int, serves: int, now: float) -> None:
         if not subjects.TOKEN.fullmatch(worker):
             return  # nobody who could be told; not a bound of `Batch`, which is decoded for every few tokens
         if now - self._stopped.get((worker, stream), -STOP_AGAIN_S) < STOP_AGAIN_S:
@@ -71,4 +72,4 @@ class StreamTable:
         self._stopped[worker, stream] = now
         if len(self._stopped) > STOPPED_MAX:
             self._stopped.popitem(last=False)
-        self._stop(route, worker, stream)
+        self._stop(route, worker, stream, serves)

@@ -1,6 +1,7 @@
 """This gateway's part of one account: spends what it has leased without asking anybody, and asks for more in time.
 
-admit → is there enough here? If not, one exchange with the broker, with whoever else waits; then yes or no.
+admit → is there enough here, for money: more than the input costs? If not, one exchange with the broker, with whoever
+else waits; then yes or no. The input is spent at once, as the next one asks before a provider has counted it.
 spend → integers, per slice of tokens, and per token near the end of a budget. When half of the money is gone more
 is asked for; when all is gone the streams end.
 """
@@ -14,12 +15,13 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_gateway.exchange import Accounts, Exchange
 from penstock_gateway.places import QUEUE, Places
-from penstock_gateway.pool import NEVER, Pool, Refused, Terms
+from penstock_gateway.pool import NEVER, Pool, Refused, Terms, Upfront
 
 EXCHANGE_S = 1.0
 """How often a gateway says what it used, while something is."""
 RELEASE_S = 0.02
-"""A place that came free is given back after this long, unless somebody here takes it."""
+"""A place that came free is given back after this long, unless somebody here takes it; where many are left for others,
+after `EXCHANGE_S`, so that a busy key does not ask for each request."""
 RECKON_S = 0.1
 LEAD_S = 0.05
 LEAD_EXCHANGES = 3
@@ -69,6 +71,7 @@ class Till:
         self._pools = {"requests": self.requests, "tokens": self.tokens, "money": self.money}
         self._places = Places()
         self._waiting = 0
+        self._waiting_money = 0
         self._clock = clock
         self._on_empty = on_empty
         self._admit_unknown = admit_unknown
@@ -85,7 +88,7 @@ class Till:
             return
         if changed.quotas != self.terms.quotas:
             for pool in self._pools.values():
-                pool.lease, pool.refused_until = min(pool.lease, pool.used), 0.0
+                pool.lease, pool.known_until = min(pool.lease, pool.used), 0.0
         self.terms = changed
         self.slice = 1 if "money" in changed.quotas else SLICE
         for spender in list(self.spenders):
@@ -94,23 +97,21 @@ class Till:
 
     # Admission
 
-    async def admit(self, places: Sequence[str], *, price: int) -> None:
-        """Take one request and the places; `price` is of a token, 0 if it needs no money.
+    async def admit(self, places: Sequence[str], upfront: Upfront) -> None:
+        """Take one request, the places, and what it uses for certain.
 
-        Raises `Refused`, or `broker_unavailable`. What was taken is given back by `leave`, or by `undo` if the request
-        never came to be.
+        Raises `Refused`, or `broker_unavailable`. Places are given back by `leave`, and everything by `undo` if the
+        request never came to be. What was spent upfront is corrected like all that is spent.
         """
-        paid = price > 0
-        self.money.unit = max(self.money.unit, price)
+        self.money.unit = max(self.money.unit, upfront.unit)
         self._waiting += 1
+        self._waiting_money += upfront.money
         self._places.wait(places)
         try:
             asked = False
-            while (lacking := self._lacking(places, paid=paid)) is not None:
-                if asked and self._refuses(lacking):
-                    raise self._refusal(lacking)
-                if not asked and self._refused_before(lacking):
-                    raise self._refusal(lacking)
+            while (lacking := self._lacking(places, upfront)) is not None:
+                if self._refuses(lacking, upfront) if asked else self._refused_before(lacking, upfront):
+                    raise self._refusal(lacking, upfront)
                 try:
                     await self._exchange.made()
                 except PenstockError:
@@ -121,13 +122,16 @@ class Till:
             self.requests.used += 1
             self._places.take(places)
             self.open += 1
+            self.spend(upfront.tokens, upfront.money)
         finally:
             self._waiting -= 1
+            self._waiting_money -= upfront.money
             self._places.wait_no_more(places)
             self.idle_since = self._loop.time()
 
-    def undo(self, places: Sequence[str]) -> None:
+    def undo(self, places: Sequence[str], upfront: Upfront) -> None:
         self.requests.used -= 1
+        self.spend(-upfront.tokens, -upfront.money)
         self.leave(places)
 
     def leave(self, places: Sequence[str]) -> None:
@@ -138,7 +142,7 @@ class Till:
     def vacate(self, places: Sequence[str]) -> None:
         """Give places back before the rest."""
         self._places.vacate(places)
-        if places and self._release is None:
+        if places and self._release is None and self._places.scarce(places, self.terms.places):
             self._release = self._loop.call_later(RELEASE_S, self._on_release)
 
     # Spending
@@ -182,44 +186,47 @@ class Till:
     # What is left, in words for a client
 
     def left(self, meter: str) -> tuple[int, int, float] | None:
-        """Limit, what remains of it, and seconds until the window ends; None without a limit."""
+        """Limit, what remains of it, and seconds until it is whole again; None without a limit."""
         quota, pool = self.terms.quotas.get(meter), self._pools[meter]
         if quota is None:
             return None
         remaining = min(quota.limit, max(0, pool.remaining - pool.used))
-        return quota.limit, remaining, max(0.0, pool.ends_at - self._clock.unix())
+        return quota.limit, remaining, max(0.0, pool.whole_at(quota) - self._clock.unix())
 
     # Inside
 
-    def _lacking(self, places: Sequence[str], *, paid: bool) -> str | None:
+    def _lacking(self, places: Sequence[str], upfront: Upfront) -> str | None:
         now = self._clock.unix()
         for meter in self.terms.quotas:
-            if meter == "money" and not paid:
+            if meter == "money" and not upfront.unit:
                 continue
             pool = self._pools[meter]
-            # A correction downwards is the account's, not a lease.
-            if now >= pool.ends_at or pool.lease <= max(0, pool.used):
+            if now >= pool.ends_at or not pool.holds(upfront.of(meter)):
                 return meter
         return self._places.lacking(places)
 
-    def _refuses(self, lacking: str) -> bool:
-        """Whether the exchange just made left nothing of it."""
+    def _refuses(self, lacking: str, upfront: Upfront) -> bool:
+        """Whether the exchange just made left too little of it."""
         if lacking in self._pools:
             pool = self._pools[lacking]
-            return pool.lease == 0 or pool.remaining - pool.used <= 0
+            return pool.lease == 0 or pool.left <= upfront.of(lacking)
         return self._places.refused(lacking)
 
-    def _refused_before(self, lacking: str) -> bool:
+    def _refused_before(self, lacking: str, upfront: Upfront) -> bool:
         now = self._loop.time()
         if lacking in self._pools:
             pool = self._pools[lacking]
-            return now < pool.refused_until and self._clock.unix() < pool.ends_at
+            known = now < pool.known_until and self._clock.unix() < pool.ends_at
+            return known and pool.left <= upfront.of(lacking)
         return self._places.refused(lacking, now)
 
-    def _refusal(self, lacking: str) -> Refused:
-        if lacking in self._pools:
-            return Refused(lacking, max(0.0, self._pools[lacking].ends_at - self._clock.unix()))
-        return Refused(lacking, 1.0)
+    def _refusal(self, lacking: str, upfront: Upfront) -> Refused:
+        if lacking not in self._pools:
+            return Refused(lacking, 1.0)
+        pool, quota = self._pools[lacking], self.terms.quotas[lacking]
+        free_at = pool.free_at(quota) if upfront.of(lacking) < quota.limit else None
+        retry_after_s = None if free_at is None else max(0.0, free_at - self._clock.unix())
+        return Refused(lacking, retry_after_s, some=pool.left > 0)
 
     def _runs_low(self, pool: Pool) -> bool:
         """Whether the next request would have to wait for the broker, or others should know of a debt."""
@@ -247,6 +254,8 @@ class Till:
                 least, want = max(1, self._waiting), self._waiting
             else:
                 least = max(1, busy * pool.unit * PIECES, int(pool.pace * LEAST_S))
+                if meter == "money":
+                    least += self._waiting_money
                 want = least
             meters[meter] = pool.claim(want + int(pool.pace * AHEAD_S) if busy else 0, least)
         return Claims(meters, self._places.claim(self.terms.places))
@@ -255,8 +264,8 @@ class Till:
         now = self._loop.time()
         for meter, granted in grants.meters.items():
             self._pools[meter].apply(claims.meters[meter], granted, now)
-        self._places.apply(grants.places, now)
-        if "money" in self.terms.quotas and self.open:
+        self._places.apply(grants.places, grants.free, now)
+        if "money" in self.terms.quotas and (self.open or self._waiting):
             self._look_at_money()
 
     def _look_at_money(self) -> None:

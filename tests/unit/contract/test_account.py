@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from penstock_contract.account import (
     LEASE_S,
     MINUTE_S,
+    PLACES_S,
     Account,
     Claim,
     Claims,
@@ -84,6 +85,24 @@ def test_the_lease_of_a_dead_gateway_counts_as_used() -> None:
     assert not account.windows["tokens"].leases
 
 
+@pytest.mark.parametrize("quota", [QUOTA, TOTAL], ids=["minute", "total"])
+def test_what_a_slow_gateway_used_is_counted_once(quota: Quota) -> None:
+    account, granted = claim(Account(), "a", quota=quota, want=25)
+    account, _ = claim(account, "b", NOW + LEASE_S + 1, quota=quota, want=1)
+    account, again = claim(account, "a", NOW + LEASE_S + 2, quota=quota, used=10, leased=granted.amount, want=25)
+    assert account.windows["tokens"].used == 10
+    assert again.remaining == LIMIT - 10 - 1
+    account, _ = claim(account, "a", NOW + LEASE_S + 2, quota=quota, used=3, leased=again.amount, want=0)
+    assert account.windows["tokens"].used == 13
+
+
+def test_what_a_slow_gateway_used_beyond_its_lease_is_counted() -> None:
+    account, granted = claim(Account(), "a", want=25)
+    account, _ = claim(account, "b", NOW + LEASE_S + 1, want=0)
+    account, _ = claim(account, "a", NOW + LEASE_S + 2, used=40, leased=granted.amount, want=0)
+    assert account.windows["tokens"].used == 40
+
+
 def test_a_debt_is_the_next_minutes() -> None:
     account, _ = claim(Account(), "a", want=1)
     account, _ = claim(account, "a", used=LIMIT + 300, want=0)
@@ -91,10 +110,31 @@ def test_a_debt_is_the_next_minutes() -> None:
     assert granted.remaining == LIMIT - 300
 
 
+@pytest.mark.parametrize(
+    ("after_s", "remaining"), [(1, 0), (60, 0), (119, 0), (120, 500), (179, 500), (180, LIMIT), (86_400, LIMIT)]
+)
+def test_every_minute_that_passes_pays_a_debt_whether_somebody_asks_or_not(after_s: float, remaining: int) -> None:
+    account, _ = claim(Account(), "a", want=1)
+    account, _ = claim(account, "a", used=2 * LIMIT + 500, want=0)
+    _, granted = claim(account, "a", NOW + after_s, want=1)
+    assert granted.remaining == remaining
+
+
+def test_asking_again_and_again_does_not_put_off_the_end_of_a_debt() -> None:
+    account, _ = claim(Account(), "a", want=1)
+    account, granted = claim(account, "a", used=60 * LIMIT, want=0)
+    assert granted.debt == 59 * LIMIT
+    for second in range(0, 60 * 60 + 1, 7):
+        account, granted = claim(account, "b", NOW + second, want=1)
+        assert granted.ends_at + MINUTE_S * (granted.debt // LIMIT) == NOW + 60 * 60 or second >= 60 * 60 - 7
+        assert (granted.amount > 0) == (second >= 60 * 60), second
+        account, _ = claim(account, "b", NOW + second, want=0)
+
+
 def test_use_of_a_minute_that_is_over_is_not_the_next_ones() -> None:
     account, granted = claim(Account(), "a", want=5)
     account, _ = claim(account, "b", NOW + MINUTE_S, want=1)
-    claims = Claims({"tokens": Claim(5, granted.began_at, 1)}, {})
+    claims = Claims({"tokens": Claim(used=5, window=granted.began_at, want=1)}, {})
     settled, _ = settle(account, "a", claims, {"tokens": Quota(LIMIT)}, {}, NOW + MINUTE_S)
     assert settled.windows["tokens"].used == 0
 
@@ -145,6 +185,8 @@ class Gateways(RuleBasedStateMachine):
         self.account = Account()
         self.now = NOW
         self.left = dict.fromkeys("abc", 0)
+        self.leased = dict.fromkeys("abc", 0)
+        self.died = False
         self.unsaid = dict.fromkeys("abc", 0)
         self.until = dict.fromkeys("abc", 0.0)
         self.spent = 0
@@ -159,11 +201,12 @@ class Gateways(RuleBasedStateMachine):
             self.now,
             quota=Quota(LIMIT, "Total"),
             used=self.unsaid[gateway],
+            leased=self.leased[gateway],
             want=want,
             least=least,
         )
         self.unsaid[gateway] = 0
-        self.left[gateway] = granted.amount
+        self.left[gateway] = self.leased[gateway] = granted.amount
         self.until[gateway] = self.now + LEASE_S
 
     @rule(gateway=st.sampled_from("abc"), amount=st.integers(0, 200))
@@ -176,7 +219,8 @@ class Gateways(RuleBasedStateMachine):
 
     @rule(gateway=st.sampled_from("abc"))
     def dies(self, gateway: str) -> None:
-        self.left[gateway] = self.unsaid[gateway] = 0
+        self.left[gateway] = self.leased[gateway] = self.unsaid[gateway] = 0
+        self.died = True
 
     @rule(seconds=st.floats(0, 7))
     def time_passes(self, seconds: float) -> None:
@@ -189,6 +233,16 @@ class Gateways(RuleBasedStateMachine):
     @invariant()
     def never_more_than_the_limit(self) -> None:
         assert self.spent <= LIMIT
+
+    @invariant()
+    def nothing_is_lost_by_being_slow(self) -> None:
+        """Whoever is alive says what it used, and then that is what is used."""
+        account = self.account
+        for gateway in "abc":
+            said = {"used": self.unsaid[gateway], "leased": self.leased[gateway], "want": 0}
+            account, _ = claim(account, gateway, self.now, quota=TOTAL, **said)
+        if not self.died:
+            assert account.windows["tokens"].used == self.spent
 
 
 TestGateways = Gateways.TestCase
@@ -205,8 +259,8 @@ def test_places_are_never_more_than_the_limit(asks: list[tuple[str, int]], limit
         assert sum(held.values()) <= limit
 
 
-def test_the_places_of_a_dead_gateway_are_free_after_its_lease() -> None:
+def test_the_places_of_a_dead_gateway_are_free_when_none_of_its_streams_can_be_open() -> None:
     account, _ = settle(Account(), "a", Claims({}, {"streams": 3}), {}, {"streams": 3}, NOW)
-    for after_s, free in ((LEASE_S - 0.1, 0), (LEASE_S + 0.1, 3)):
+    for after_s, free in ((PLACES_S - 0.1, 0), (PLACES_S + 0.1, 3)):
         _, grants = settle(account, "b", Claims({}, {"streams": 3}), {}, {"streams": 3}, NOW + after_s)
         assert grants.places["streams"] == free

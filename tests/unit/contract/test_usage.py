@@ -1,10 +1,11 @@
 """Our own count of tokens, where the provider's does not come, and sums of rows."""
 
 import pytest
+from msgspec.structs import replace
 
 from penstock_contract.messages import FunctionCall, ImagePart, ImageUrl, Message, TextPart, ToolCall
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
-from penstock_contract.usage import TOKENS_PER_IMAGE, Tokens, UsageRow, estimated_input, estimated_output
+from penstock_contract.usage import TOKENS_PER_IMAGE, Tokens, UsageRow, estimated_input, estimated_output, gives_way
 from penstock_contract.usage_report import Adding, Grouping
 
 CHAT = ChatOperation(messages=[Message(role="user", content="hi")])
@@ -32,6 +33,25 @@ DATA_URL = "data:image/png;base64," + "A" * 100_000
 )
 def test_input_is_estimated_by_its_text_and_not_by_its_bytes_on_the_wire(operation: Operation, tokens: int) -> None:
     assert estimated_input(operation) == tokens
+
+
+@pytest.mark.parametrize(
+    ("stored", "ended", "writer", "gives"),
+    [
+        (0, None, 1, True),
+        (1, None, 1, True),
+        (1, None, 2, True),
+        (2, None, 1, False),
+        (2, "stop", 1, False),
+        (1, "stop", 2, False),
+        (1, "worker_lost", 1, True),
+        (0, "gateway_lost", 1, True),
+    ],
+)
+def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_its_own(
+    stored: int, ended: str | None, writer: int, gives: bool
+) -> None:
+    assert gives_way(replace(row("k", "m", 1.0, ended, "0", Tokens()), delivery=stored), writer) is gives
 
 
 def test_a_piece_is_a_token_unless_the_pieces_are_long() -> None:

@@ -5,12 +5,23 @@ import bisect
 import random
 
 import pytest
+from msgspec.structs import replace
 from unit.support.meters import KEY, Fleet, key, resolution
+from unit.support.streams import feed, live
 from unit.support.virtual_time import virtual_time
 
+from penstock_contract.account import PLACES_S, Period
+from penstock_contract.broker.accounts import TIMEOUT_S
+from penstock_contract.broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import UsageReported
+from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
 from penstock_contract.keys import Budget
+from penstock_contract.messages import Message
+from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
+from penstock_contract.usage import Tokens, UsageRow
+from penstock_gateway.meter import Admission
+from penstock_gateway.supervision import BROKER_AWAY_MAX_S
+from penstock_gateway.till import EXCHANGE_S
 
 MINUTES_S = 180.0
 PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
@@ -79,7 +90,7 @@ async def test_what_is_left_is_said_as_openai_says_it() -> None:
         "x-ratelimit-remaining-requests": "9",
         "x-ratelimit-reset-requests": "1m0s",
         "x-ratelimit-limit-tokens": "1000",
-        "x-ratelimit-remaining-tokens": "1000",
+        "x-ratelimit-remaining-tokens": "996",
         "x-ratelimit-reset-tokens": "1m0s",
     }
     admission.started("main")
@@ -170,6 +181,38 @@ async def test_a_stream_that_runs_goes_on_when_the_tokens_are_used_up_and_the_ne
 
 
 @virtual_time
+async def test_a_debt_of_tokens_is_over_when_the_refusal_says() -> None:
+    fleet = Fleet(key(tokens_per_minute=1_000), resolution())
+    start = asyncio.get_running_loop().time()
+    admission = await fleet.admit()
+    admission.started("main")
+    admission.counted(UsageReported(60_500, 0))
+    fleet.leave(admission)
+    await asyncio.sleep(30)
+    error = await fleet.refused(1)
+    assert error.retry_after_s == pytest.approx(60 * 60 - 30, abs=0.1), "59 minutes are paid with, and half of another"
+    assert fleet.headers["x-ratelimit-reset-tokens"] == "60m30s"
+    await asyncio.sleep(error.retry_after_s - 60)
+    assert not await fleet.pass_through(1)
+    await asyncio.sleep(60)
+    assert await fleet.pass_through(1)
+    assert asyncio.get_running_loop().time() - start == pytest.approx(60 * 60, abs=0.1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_debt_of_tokens_ends_while_nobody_asks() -> None:
+    fleet = Fleet(key(tokens_per_minute=1_000), resolution())
+    admission = await fleet.admit()
+    admission.started("main")
+    admission.counted(UsageReported(60_000, 0))
+    fleet.leave(admission)
+    await asyncio.sleep(2 * 60 * 60)
+    assert await fleet.pass_through(1)
+    await fleet.end()
+
+
+@virtual_time
 async def test_an_estimate_that_was_too_high_lets_nobody_in_when_the_tokens_are_used_up() -> None:
     fleet = Fleet(key(tokens_per_minute=100), resolution())
     first, second = await fleet.admit(), await fleet.admit()
@@ -223,14 +266,14 @@ async def test_streams_at_the_same_time_are_never_more_than_allowed_and_every_pl
 
 
 @virtual_time
-async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_streams_have_ended() -> None:
+async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_streams_must_have_ended() -> None:
     fleet = Fleet(key(concurrent_streams=4), resolution())
     for _ in range(4):
         await fleet.admit(0)
     await asyncio.sleep(10)
     assert (await fleet.refused(1)).code == "rate_limit_exceeded"
     await fleet.kill(0)
-    await asyncio.sleep(3.5)
+    await asyncio.sleep(PLACES_S - 1.5)
     assert (await fleet.refused(1)).code == "rate_limit_exceeded"
     await asyncio.sleep(1.6)
     for _ in range(4):
@@ -252,6 +295,57 @@ async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> N
     await asyncio.sleep(0.2)
     assert not fleet.accounts.records[KEY][0].places
     await fleet.end()
+
+
+@virtual_time
+async def test_a_key_that_is_busy_keeps_its_place_and_does_not_ask_the_broker_for_each_request() -> None:
+    fleet = Fleet(key(concurrent_streams=5), resolution(), gateways=1)
+    loop = asyncio.get_running_loop()
+    start, served = loop.time(), 0
+    while loop.time() < start + 10:
+        admission = await fleet.admit()
+        await asyncio.sleep(0.05)
+        fleet.leave(admission)
+        served += 1
+        await asyncio.sleep(0.03)
+    assert served > 100
+    assert fleet.accounts.calls < 30, "one a second, and one when a place was given back too early"
+    await fleet.end()
+
+
+@pytest.mark.parametrize(("limit", "after_s"), [(1, 0.05), (2, 0.05), (5, 1.2)])
+@virtual_time
+async def test_a_place_that_another_gateway_may_need_is_given_back(limit: int, after_s: float) -> None:
+    fleet = Fleet(key(concurrent_streams=limit), resolution())
+    for number, admission in enumerate([await fleet.admit(number % 2) for number in range(limit)]):
+        fleet.leave(admission, number % 2)
+    await asyncio.sleep(after_s)
+    for _ in range(limit):
+        await fleet.admit(1)
+    await fleet.end()
+
+
+@pytest.mark.parametrize("away_s", [6.0, BROKER_AWAY_MAX_S])
+@virtual_time
+async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_out_again(away_s: float) -> None:
+    fleet = Fleet(key(concurrent_streams=8), resolution())
+    for number in range(8):
+        await fleet.admit(number % 2)
+    await asyncio.sleep(2)
+    await fleet.kill(0)  # its streams go on: only it does not get to its account
+    fleet.accounts.away = True
+    await asyncio.sleep(away_s)
+    fleet.accounts.away = False
+    # The other one is back a moment later.
+    await asyncio.sleep(1)
+    for _ in range(4):
+        assert (await fleet.refused(1)).code == "rate_limit_exceeded"
+    await fleet.end()
+
+
+def test_a_place_is_held_for_longer_than_a_stream_can_live_without_the_broker() -> None:
+    unnoticed_s = PING_INTERVAL_S * (PING_OUTSTANDING_MAX + 1)
+    assert unnoticed_s + BROKER_AWAY_MAX_S + EXCHANGE_S + TIMEOUT_S < PLACES_S
 
 
 # The broker is away
@@ -384,8 +478,8 @@ async def test_a_budget_is_usable_from_one_gateway_though_another_was_busy_befor
 async def test_nothing_is_reserved_for_a_request_that_may_become_long() -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Day")), resolution(PRICES))
     told: list[ErrorDetail] = []
-    got = await asyncio.gather(*(stream(fleet, number % 2, 15, told) for number in range(60)))
-    assert got == [15] * 60, "0.00924 of 0.01"
+    got = await asyncio.gather(*(stream(fleet, number % 2, 14, told) for number in range(60)))
+    assert got == [14] * 60, "0.00864 of 0.01"
     assert not told
     await fleet.end()
 
@@ -399,6 +493,15 @@ async def test_a_budget_begins_anew_with_its_period() -> None:
     assert error.retry_after_s is not None
     await asyncio.sleep(error.retry_after_s)
     assert await stream(fleet, 1, 5, told) == 5
+    await fleet.end()
+
+
+@pytest.mark.parametrize(("period", "tokens"), [("Total", 4), ("Day", 2_000)], ids=["for good", "too long a prompt"])
+@virtual_time
+async def test_a_budget_that_time_does_not_bring_back_says_no_time(period: Period, tokens: int) -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period=period)), resolution(PRICES))
+    await stream(fleet, 0, 1000, [])
+    assert (await fleet.refused(0, prompt(tokens))).retry_after_s is None
     await fleet.end()
 
 
@@ -435,4 +538,153 @@ async def test_without_the_broker_a_stream_spends_its_gateways_lease_and_ends() 
     got = await streaming
     assert [error.code for error in told] == ["broker_unavailable"]
     assert 150 < got < 300
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_gateway_that_stood_still_pays_once_for_what_it_used() -> None:
+    fleet = Fleet(key(Budget(amount="0.1", period="Total")), resolution(PRICES))
+    admission = await fleet.admit(0)
+    admission.started("main")
+    admission.said(4)
+    await fleet.kill(0)
+    await asyncio.sleep(7)
+    fleet.leave(await fleet.admit(1), 1)
+    await asyncio.sleep(2)
+    fleet.leave(admission, 0)
+    await fleet.meters[0].close()
+    assert fleet.window("money").used == (4 * 1 + 1 * 10) * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_the_first_stream_of_a_key_ends_with_the_budget_however_fast_it_is() -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit()
+    ended: list[ErrorDetail] = []
+    admission.fail = ended.append
+    admission.started("main")
+    got = 0
+    while not ended and got < 1_000:
+        await asyncio.sleep(0.002)
+        admission.said(4)
+        got += 1
+    assert ended[0].code == "budget_exhausted"
+    assert got <= 101, "0.000004 of input and 0.00001 for each piece"
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_answer_whose_provider_has_finished_is_whole_though_its_count_empties_the_budget() -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
+    answers = [live(), live()]
+    for answer in answers:
+        answer.admission = admission = await fleet.admit()
+        admission.fail = answer.fail
+        feed(answer, Accepted("w", 0.1), Started("main", "m"), TextDelta("one"))
+    feed(answers[0], UsageReported(4, 200), from_seq=3)
+    await asyncio.sleep(1.5)
+    assert answers[1].error is not None
+    assert answers[1].error.code == "budget_exhausted"
+    feed(answers[0], Finished("stop"), from_seq=4)
+    assert (answers[0].error, answers[0].finished) == (None, Finished("stop"))
+    await fleet.end()
+
+
+# Budgets: the input
+
+
+def prompt(tokens: int) -> ChatOperation:
+    return ChatOperation(messages=[Message(role="user", content="four" * (tokens - 4))])
+
+
+async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[Admission]:
+    """How many of `count` requests come in before any provider has answered."""
+    asks = (fleet.admit(number % len(fleet.meters), operation) for number in range(count))
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+    for answer in answers:
+        assert isinstance(answer, Admission) or (
+            isinstance(answer, PenstockError) and answer.detail.code == "budget_exhausted"
+        )
+    return [answer for answer in answers if isinstance(answer, Admission)]
+
+
+@virtual_time
+async def test_a_prompt_that_costs_more_than_is_left_is_refused_and_a_smaller_one_is_not() -> None:
+    fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution({"inputPerMillion": "3"}))
+    assert not await admitted_at_once(fleet, 50, prompt(100_000))
+    error = await fleet.refused(0, prompt(100_000))
+    assert error.message == "what is left of the budget of the API key does not pay for the input of this request"
+    fleet.leave(await fleet.admit(0, prompt(6_000)))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 0, "no provider was reached"
+    await fleet.end()
+
+
+@pytest.mark.parametrize(
+    "operation", [prompt(1_000), EmbeddingsOperation(input=["four" * 1_000])], ids=["chat", "embeddings"]
+)
+@virtual_time
+async def test_prompts_that_come_at_the_same_time_cost_together_no_more_than_the_budget(operation: Operation) -> None:
+    fleet = Fleet(key(Budget(amount="0.0105", period="Day")), resolution(PRICES))
+    came_in = await admitted_at_once(fleet, 50, operation)
+    assert len(came_in) == 10, "a thousandth each"
+    for number, admission in enumerate(came_in):
+        admission.started("main")
+        admission.counted(UsageReported(1_000, 0, 0))
+        fleet.leave(admission, number % 2)
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 10 * 1_000 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_what_was_set_aside_for_an_input_comes_back_when_no_provider_was_reached() -> None:
+    fleet = Fleet(key(Budget(amount="0.0105", period="Day"), tokens_per_minute=100_000), resolution(PRICES), gateways=1)
+    for _ in range(3):
+        came_in = await admitted_at_once(fleet, 50, prompt(1_000))
+        assert len(came_in) == 10
+        for admission in came_in:
+            fleet.leave(admission)
+    await asyncio.sleep(2)
+    assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_input_that_was_given_back_is_paid_for_after_all_if_the_row_says_so() -> None:
+    fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES))
+    admission = await fleet.admit(0, prompt(1_000))
+    fleet.leave(admission)
+    row = UsageRow(id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0)
+    admission.settle(replace(row, tokens=Tokens(1_000, 0, 3), cost="0.00103", ended="cancelled"))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 1_030 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_input_is_set_aside_at_the_cheapest_providers_price_and_paid_at_the_price_of_who_answers() -> None:
+    fleet = Fleet(
+        key(Budget(amount="0.006", period="Day")), resolution({"inputPerMillion": "5"}, {"inputPerMillion": "1"})
+    )
+    came_in = await admitted_at_once(fleet, 2, prompt(1_000))
+    assert len(came_in) == 2, "both fit if the second provider answers"
+    came_in[0].started("other-1")
+    came_in[1].started("main")
+    for number, admission in enumerate(came_in):
+        fleet.leave(admission, number)
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 6_000 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_prompts_that_do_not_fit_do_not_ask_the_broker_one_by_one() -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
+    await fleet.refused(0, prompt(2_000))
+    calls = fleet.accounts.calls
+    for _ in range(50):
+        await fleet.refused(0, prompt(2_000))
+    assert fleet.accounts.calls - calls <= 2
     await fleet.end()

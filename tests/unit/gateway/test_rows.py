@@ -1,16 +1,19 @@
 """What a gateway writes when nobody else closes a row, and how limits are shown."""
 
 import pytest
+from msgspec.structs import replace
 from unit.support.meters import resolution
-from unit.support.streams import feed, live
-from unit.support.virtual_time import virtual_time
+from unit.support.streams import feed, live, started
+from unit.support.virtual_time import LoopClock, virtual_time
 
+from penstock_contract import codec
+from penstock_contract.broker.connection import Connection
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
 from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation
 from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow
-from penstock_gateway.books import Entry
+from penstock_gateway.books import Books, Entry
 from penstock_gateway.rate_headers import duration, rate_headers
 from penstock_gateway.reaper import orphan
 
@@ -60,6 +63,49 @@ async def test_a_request_that_no_worker_took_used_nothing() -> None:
     closed = entry(error=ErrorDetail("queue_timeout", "late")).closed(OPEN)
     assert (closed.ended, closed.tokens, closed.cost, closed.attempts) == ("queue_timeout", Tokens(), "0", 0)
     assert entry().closed(OPEN).ended == "cancelled"
+
+
+@virtual_time
+async def test_what_a_worker_wrote_that_did_not_serve_the_stream_is_not_its_row() -> None:
+    made = entry(*BEGUN, UsageReported(50, 7, 10), Finished("length"))
+    theirs = replace(OPEN, delivery=2, worker="w2", attempts=2, tokens=Tokens(6, 0, 900), ended="cancelled")
+    assert not made.stands(theirs)
+    closed = made.closed(theirs)
+    assert (closed.ended, closed.tokens, closed.worker, closed.delivery) == ("length", Tokens(50, 10, 7), "w", 1)
+    assert made.stands(closed)
+
+
+@virtual_time
+async def test_before_the_first_event_a_later_worker_may_serve_a_stream_unheard() -> None:
+    made = entry(Accepted("w", 0.1))
+    assert made.stands(replace(OPEN, delivery=2, ended="stop"))
+    assert not made.stands(replace(OPEN, delivery=2))
+
+
+@virtual_time
+async def test_a_gateway_takes_the_last_row_of_the_worker_that_serves_its_stream() -> None:
+    books = Books(Connection("nats://127.0.0.1:1", "test", inbox_prefix="_INBOX_test"), LoopClock(), gateway="gw")
+    closed: list[UsageRow] = []
+    made = books._entries["req_1"] = Entry(OPEN, started()[0], resolution(PRICES), OPERATION, closed.append)
+    right = replace(OPEN, delivery=1, ended="stop")
+
+    books.on_row("", codec.encode_json(replace(OPEN, delivery=1)))
+    books.on_row("", codec.encode_json(replace(OPEN, delivery=2, ended="cancelled")))
+    assert closed == []
+    books.on_row("", codec.encode_json(right))
+    assert closed == [], "two wrote: what is stored is looked at when the stream has ended"
+    assert made.closed(replace(OPEN, delivery=2)) == right
+
+
+@virtual_time
+async def test_a_row_that_nobody_contests_is_taken_at_once() -> None:
+    books = Books(Connection("nats://127.0.0.1:1", "test", inbox_prefix="_INBOX_test"), LoopClock(), gateway="gw")
+    closed: list[UsageRow] = []
+    books._entries["req_1"] = Entry(OPEN, started()[0], resolution(PRICES), OPERATION, closed.append)
+    books.on_row("", codec.encode_json(replace(OPEN, delivery=1)))
+    books.on_row("", codec.encode_json(right := replace(OPEN, delivery=1, ended="stop")))
+    books.on_row("", codec.encode_json(right))
+    assert closed == [right]
 
 
 def test_an_orphan_has_what_its_worker_had_counted_last() -> None:

@@ -20,10 +20,10 @@ ANSWER: list[Event] = [ACCEPTED, STARTED, TextDelta("a"), Finished("stop")]
 
 class Stops:
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, int]] = []
+        self.asked: list[tuple[str, str, int, int]] = []
 
-    def __call__(self, route: str, worker: str, stream: int) -> None:
-        self.asked.append((route, worker, stream))
+    def __call__(self, route: str, worker: str, stream: int, serves: int) -> None:
+        self.asked.append((route, worker, stream, serves))
 
 
 def batch(events: Sequence[Event], *, stream: int = 7, attempt: int = 1, worker: str = "worker-1") -> bytes:
@@ -72,7 +72,7 @@ async def test_a_worker_that_serves_a_stream_that_nobody_reads_is_told_to_stop_o
     made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
     made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
 
-    assert stops.asked == [("default.main", "worker-1", 99)]
+    assert stops.asked == [("default.main", "worker-1", 99, 0)]
 
 
 @virtual_time
@@ -94,7 +94,7 @@ async def test_a_worker_whose_attempt_was_replaced_is_told_to_stop() -> None:
     made.on_batch(SUBJECT, batch([Accepted("worker-2", 4.0)], attempt=2, worker="worker-2"))
     made.on_batch(SUBJECT, batch([ACCEPTED, STARTED, TextDelta("zombie")], worker="worker-1"))
 
-    assert stops.asked == [("default.main", "worker-1", 7)]
+    assert stops.asked == [("default.main", "worker-1", 7, 2)], "the second attempt is served"
 
 
 async def test_frames_after_a_streams_own_end_stop_nobody() -> None:
@@ -114,7 +114,7 @@ async def test_a_removed_stream_is_read_by_nobody() -> None:
 
     assert len(made) == 0
     assert client.heard == b""
-    assert stops.asked == [("default.main", "worker-1", 7)]
+    assert stops.asked == [("default.main", "worker-1", 7, 0)]
 
 
 async def test_only_so_many_stops_are_remembered() -> None:

@@ -11,7 +11,7 @@ from penstock_contract.catalogue import CatalogueEntry, Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.keys import Budget, KeyLimits, KeyRecord, KeySpec
 from penstock_contract.messages import Message
-from penstock_contract.requests import ChatOperation
+from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import ModelRouteSpec
 from penstock_gateway.caller import Caller
 from penstock_gateway.fake_accounts import FakeAccounts
@@ -28,11 +28,16 @@ def key(budget: Budget | None = None, **limits: Any) -> KeyRecord:
     return KeyRecord(id="key_0123456789abcdef", hash="0" * 64, hint="abcd", spec=spec, created_at=0)
 
 
-def resolution(prices: dict[str, str] | None = None, **limits: Any) -> Resolution:
+def resolution(*prices: dict[str, str], **limits: Any) -> Resolution:
+    """A route with a provider for each of `prices`, the first of them called `main`; without prices, a free one."""
+    names = ["main", *(f"other-{number}" for number in range(1, len(prices)))]
     spec = msgspec.convert(
         {
             "models": [{"name": "main"}],
-            "providers": [{"name": "main", "type": "OpenAI", **({"prices": prices} if prices else {})}],
+            "providers": [
+                {"name": name, "type": "OpenAI", **({"prices": price} if price else {})}
+                for name, price in zip(names, prices or ({},), strict=True)
+            ],
             "limits": limits,
         },
         ModelRouteSpec,
@@ -54,18 +59,18 @@ class Fleet:
         self.tasks = [asyncio.create_task(meter.run()) for meter in self.meters]
         self.headers: dict[str, str] = {}
 
-    async def admit(self, gateway: int = 0) -> Admission:
+    async def admit(self, gateway: int = 0, operation: Operation = OPERATION) -> Admission:
         headers: list[tuple[bytes, bytes]] = []
         try:
-            admission = await self.meters[gateway].admit(self.caller, self.route, OPERATION, headers)
+            admission = await self.meters[gateway].admit(self.caller, self.route, operation, headers)
         finally:
             self.headers = {name.decode(): value.decode() for name, value in headers}
         assert admission is not None
         return admission
 
-    async def refused(self, gateway: int = 0) -> ErrorDetail:
+    async def refused(self, gateway: int = 0, operation: Operation = OPERATION) -> ErrorDetail:
         try:
-            await self.admit(gateway)
+            await self.admit(gateway, operation)
         except PenstockError as error:
             return error.detail
         raise AssertionError("it was admitted")

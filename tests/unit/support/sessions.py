@@ -9,18 +9,20 @@ from nats.aio.msg import Msg
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_contract.broker.queue import Delivery
+from penstock_contract.errors import PenstockError
 from penstock_contract.events import Event
 from penstock_contract.frames import Frame
 from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, InferenceRequest
 from penstock_contract.route import ModelRouteSpec
 from penstock_contract.telemetry.setup import configure
-from penstock_contract.usage import UsageRow
+from penstock_contract.usage import Claimed, UsageRow, gives_way
+from penstock_worker.attempt import Target
 from penstock_worker.fake_provider import Act, FakeProvider
 from penstock_worker.observation import Observer
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.routing import Health
-from penstock_worker.session import Session, Target
+from penstock_worker.session import Session
 from penstock_worker.usage import RequestUsage
 
 PROMPT = "tell me"
@@ -41,28 +43,51 @@ class Outbox:
 
 
 class Rows:
-    """Keeps usage rows instead of writing them."""
+    """Keeps usage rows instead of writing them; `stored` is the newest, also of another worker."""
 
     def __init__(self) -> None:
         self.opened: list[UsageRow] = []
         self.closed: list[UsageRow] = []
+        self.stored: UsageRow | None = None
+        self.away = False
 
-    async def open(self, row: UsageRow) -> None:
+    async def look(self, row: UsageRow) -> UsageRow | None:
+        del row
+        if self.away:
+            raise PenstockError("broker_unavailable", "away")
+        return self.stored
+
+    async def claim(self, row: UsageRow) -> Claimed:
+        stored = await self.look(row)
+        if stored is not None and not gives_way(stored, row.delivery):
+            return Claimed(stays=stored)
+        self.stored = row
         self.opened.append(row)
+        return Claimed(number=len(self.opened))
 
-    def close(self, row: UsageRow) -> None:
+    def close(self, row: UsageRow, after: int = 0) -> None:
+        del after
         self.closed.append(row)
 
 
 class Broker:
-    """Takes the answers to a delivery."""
+    """Takes the answers to a delivery; while it is `away`, they are lost."""
 
     def __init__(self) -> None:
         self.settled: list[bytes] = []
+        self.away = False
 
     async def publish(self, subject: str, data: bytes) -> None:
         assert subject.startswith("$JS.ACK.")
-        self.settled.append(data)
+        if not self.away:
+            self.settled.append(data)
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        if self.away:
+            await asyncio.sleep(timeout_s)
+            raise PenstockError("broker_unavailable", "away")
+        await self.publish(subject, data)
+        return b""
 
 
 def delivery(broker: Broker, delivered: int = 1) -> Delivery:

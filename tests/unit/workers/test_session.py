@@ -9,8 +9,10 @@ from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.errors import ErrorCode, ErrorDetail, PenstockError
 from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
+from penstock_contract.usage import UsageRow
 from penstock_worker.calls import ConnectionStale
 from penstock_worker.fake_provider import FakeCall, wait
+from penstock_worker.session import CONFIRM_LATE_S
 
 ACK, TERM, WPI = b"+ACK", b"+TERM", b"+WPI"
 ACCEPTED = Accepted("worker-1", 0.0, 1)
@@ -536,3 +538,90 @@ async def test_a_place_is_not_waited_for_beyond_the_deadline() -> None:
     assert stage.elapsed_s == pytest.approx(7)
     assert failed_of(stage.events).code == "request_timeout"
     assert stage.settled == [TERM]
+
+
+# Another worker has it
+
+
+def row_of(delivery: int, ended: str | None = None) -> UsageRow:
+    """As another worker stored it."""
+    return UsageRow(
+        id="req_1", key="anonymous", route="default.main", model="m", gateway="gw-1", started_at=EPOCH,
+        worker="worker-0", delivery=delivery, ended=ended,
+    )  # fmt: skip
+
+
+@virtual_time
+async def test_an_ack_that_was_lost_is_said_again_and_the_answer_does_not_wait_for_it() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.broker.away = True
+    call = stage.providers[0].calls[0]
+    call.say(HI)
+    await asyncio.sleep(5)
+    call.say(HI)
+    assert stage.events == [ACCEPTED, STARTED, HI, HI]
+    await stage.session.keep()
+    stage.broker.away = False
+    await stage.session.keep()
+    await asyncio.sleep(5)
+    await stage.session.keep()
+    assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has said that it has the ack"
+    answer(call)
+    await stage.task
+
+
+@virtual_time
+async def test_an_answer_that_is_whole_does_not_wait_long_for_the_broker() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.broker.away = True
+    answer(stage.providers[0].calls[0])
+    await stage.task
+    assert stage.elapsed_s == pytest.approx(CONFIRM_LATE_S)
+    assert stage.rows.closed[0].ended == "stop"
+
+
+@pytest.mark.parametrize("ended", [None, "stop"], ids=["serves", "has served"])
+@virtual_time
+async def test_a_worker_that_stood_still_leaves_the_row_and_the_message_to_whoever_serves_the_request(
+    ended: str | None,
+) -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.rows.stored = row_of(2, ended)
+    call = stage.providers[0].calls[0]
+    call.say(HI)
+    await stage.task
+    assert call.aborted
+    assert (stage.rows.opened, stage.rows.closed, stage.settled) == ([], [], [])
+
+
+@virtual_time
+async def test_a_request_that_another_worker_began_is_not_begun_again() -> None:
+    stage = Stage((answer,), delivered=2)
+    stage.rows.stored = row_of(1)
+    await stage.task
+    assert stage.providers[0].opened_at == []
+    assert failed_of(stage.events).code == "worker_lost"
+    assert (stage.rows.closed, stage.settled) == ([], [TERM])
+
+
+@virtual_time
+async def test_a_request_whose_worker_died_before_it_began_is_served() -> None:
+    stage = Stage((answer,), delivered=2)
+    stage.rows.stored = row_of(0)
+    await stage.task
+    assert (stage.rows.closed[0].ended, stage.rows.closed[0].delivery) == ("stop", 2)
+    assert stage.settled == [ACK]
+
+
+@virtual_time
+async def test_while_nobody_can_say_who_began_a_request_is_served() -> None:
+    stage = Stage((wait,), delivered=2)
+    stage.rows.away = True
+    await stage.settle()
+    stage.rows.away = False
+    answer(stage.providers[0].calls[0])
+    await stage.task
+    assert stage.rows.closed[0].ended == "stop"

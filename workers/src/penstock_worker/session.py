@@ -1,11 +1,12 @@
 """One request in a worker's hands, from the delivery to the last event.
 
-1. Is it still wanted? (deadline, too many deliveries)
+1. Is it still wanted? (deadline, too many deliveries, begun by a worker that had it before)
 2. Say `Accepted`: a slot is held.
 3. Call providers in the order that `routing` gives, until one says its first event. Only here anything is retried.
-4. Open its usage row and ack: from now on a death of this worker is reported, never silently run again - a second
-   generation costs money.
-5. Events go out in callbacks until the end.
+4. Open its usage row and ack, until the broker has confirmed both: from now on a death of this worker is reported,
+   never silently run again - a second generation costs money. If the row is a later delivery's by now, this worker
+   stood still for too long: its call is ended, and the request is the other's.
+5. Events go out in callbacks until the end, and do not wait for the broker's word.
 """
 
 import asyncio
@@ -13,17 +14,17 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
-from msgspec import Struct
 
 from penstock_contract.broker.queue import Delivery
 from penstock_contract.catalogue import WILDCARD
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Accepted, Event, Finished, Started, UsageReported
+from penstock_contract.events import Accepted
 from penstock_contract.requests import InferenceRequest
-from penstock_contract.route import LimitsSpec, ModelRouteSpec, ProviderSpec
+from penstock_contract.route import LimitsSpec, ModelRouteSpec
 from penstock_worker import routing
-from penstock_worker.calls import Call, ConnectionStale, Provider
+from penstock_worker.attempt import Attempt, Target
+from penstock_worker.calls import Call, ConnectionStale
 from penstock_worker.observation import CallObservation, Observer
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.usage import RequestUsage
@@ -31,72 +32,18 @@ from penstock_worker.usage import RequestUsage
 DELIVERIES_MAX = 3
 """A request that was in the hands of this many workers that died is not given to another."""
 
+CONFIRM_AGAIN_S = 0.5
+CONFIRM_LATE_S = 2.0
+"""How long a session whose answer is whole waits for the broker's word."""
+
 log = structlog.get_logger("penstock.worker")
 
 
-class Target(Struct, frozen=True):
-    """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound."""
-
-    spec: ProviderSpec
-    provider: Provider
-    slots: asyncio.Semaphore | None
-
-
-class Attempt:
-    """One call to one provider; the sink of what it says."""
-
-    def __init__(self, stream: OutgoingStream, target: Target, model: str) -> None:
-        self._stream = stream
-        self._started = Started(target.spec.name, model)
-        loop = asyncio.get_running_loop()
-        self.first: asyncio.Future[None] = loop.create_future()
-        self.done: asyncio.Future[None] = loop.create_future()
-        self.error: ErrorDetail | None = None
-        self.usage: UsageReported | None = None
-        self.finished: Finished | None = None
-        self.over = False
-        """Whether the provider's connection may serve another call by now: to abort it would end that one."""
-
-    @property
-    def began(self) -> bool:
-        """Whether the first event was said."""
-        return self.first.done() and not self.first.cancelled() and self.first.exception() is None
-
-    def events(self, events: Sequence[Event]) -> None:
-        emit = self._stream.emit
-        if not self.first.done():
-            emit(self._started)
-            self.first.set_result(None)
-        elif self.first.cancelled():
-            # Given up in this very moment (timeout, stop): `abort` follows.
-            return
-        for event in events:
-            emit(event)
-        # The end comes in a last batch of at most two: usage, finished.
-        if type(events[-1]) is Finished:
-            self.finished = events[-1]
-            if len(events) > 1 and type(events[-2]) is UsageReported:
-                self.usage = events[-2]
-            self.done.set_result(None)
-
-    def ended(self) -> None:
-        # A whole answer has said `Finished` before.
-        self.failed(PenstockError("provider_stream_broken", "the provider's answer was empty"))
-
-    def failed(self, error: PenstockError) -> None:
-        self.over = True
-        if self.done.done() or self.first.cancelled():
-            return
-        self.error = error.detail
-        if not self.first.done():
-            self.first.set_exception(error)
-            return
-        self._stream.fail(error.detail)
-        self.done.set_result(None)
-
-
 class Session:
-    """Owned by the worker, which starts `run` as a task and cancels it to stop the stream."""
+    """Owned by the worker, which starts `run` as a task and cancels it to stop the stream.
+
+    `served_by` is another delivery whose worker serves the request; then it is not ours to close or to take back.
+    """
 
     def __init__(
         self,
@@ -118,6 +65,7 @@ class Session:
         self.usage = usage
         self.stream = stream
         self.waiting_for_ack = True
+        self.served_by = 0
         self._delivery = delivery
         self._spec = spec
         self._targets = {target.spec.name: target for target in targets}
@@ -129,6 +77,7 @@ class Session:
         self._health = health
         self._attempt: Attempt | None = None
         self._call: Call | None = None
+        self._confirming: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         queued_s = max(0.0, self._clock.unix() - self.request.published_at)
@@ -136,11 +85,15 @@ class Session:
             if self._clock.unix() >= self.request.deadline_at:
                 self.usage.stopped = "request_timeout"
                 return
+            if await self._begun_elsewhere():
+                # A gateway that hears that worker does not hear this; if none does, it has died.
+                raise PenstockError("worker_lost", "the worker that served this request died")  # noqa: TRY301
             self.stream.emit(Accepted(self._worker, queued_s, self._incarnation))
             if self._delivery.delivered > DELIVERIES_MAX:
                 raise PenstockError("worker_lost", "the workers that took this request died")  # noqa: TRY301
             with self._observer.request(self.request, self._delivery, queued_s):
                 await self._serve()
+            await self._confirmed()
         except PenstockError as error:
             self.stream.fail(error.detail)
         except Exception:
@@ -149,15 +102,19 @@ class Session:
             self.stream.fail(ErrorDetail("internal_error", "internal error"))
         finally:
             self._abort_call()
-            if self._attempt is None:
-                self.usage.ended(None, None)
-            else:
-                self.usage.ended(self._attempt.usage, self._attempt.finished)
-            if self.waiting_for_ack:
+            if self._confirming is not None:
+                self._confirming.cancel()
+            if not self.served_by:
+                if self._attempt is None:
+                    self.usage.ended(None, None)
+                else:
+                    self.usage.ended(self._attempt.usage, self._attempt.finished)
+            # A later delivery is another worker's: it may need it again if that one dies.
+            if self.waiting_for_ack and self.served_by <= self._delivery.delivered:
                 await self._delivery.discard()
 
     async def keep(self) -> None:
-        """Restart the ack timer while the provider has not answered."""
+        """Restart the ack timer while the provider has not answered, or the broker not confirmed the ack."""
         if self.waiting_for_ack:
             await self._delivery.in_progress()
 
@@ -177,6 +134,38 @@ class Session:
             self._end(attempt, PenstockError("idle_timeout", "the provider stopped in the middle of its answer"))
         elif self._clock.unix() >= self.request.deadline_at:
             self._end(attempt, PenstockError("request_timeout", "the request took longer than it may"))
+
+    async def _begun_elsewhere(self) -> bool:
+        """Whether a worker that had the request before got as far as its provider's first event."""
+        if self._delivery.delivered > 1:
+            # While the broker does not say it is served: only where an ack was lost would that be a second time.
+            with contextlib.suppress(PenstockError):
+                self.served_by = await self.usage.begun_elsewhere()
+        return self.served_by != 0
+
+    async def _confirm(self, attempt: Attempt) -> None:
+        """Open the row, then ack, again until the broker has confirmed it."""
+        while True:
+            try:
+                self.served_by = await self.usage.claim()
+                if self.served_by:
+                    log.warning("worker.request_served_elsewhere", request_id=self.request.id)
+                    self._abort_call()
+                    if not attempt.done.done():
+                        attempt.done.set_result(None)
+                    return
+                await self._delivery.ack()
+            except PenstockError:
+                await asyncio.sleep(CONFIRM_AGAIN_S)
+            else:
+                self.waiting_for_ack = False
+                return
+
+    async def _confirmed(self) -> None:
+        if self._confirming is not None:
+            await asyncio.wait([self._confirming], timeout=CONFIRM_LATE_S)
+            if self._confirming.done():
+                self._confirming.result()
 
     def _end(self, attempt: Attempt, error: PenstockError) -> None:
         self._abort_call()
@@ -215,9 +204,8 @@ class Session:
                 try:
                     await self._first_event(target, model, attempt, observation)
                     self._health.succeeded(target.spec)
-                    self.waiting_for_ack = False
-                    await self.usage.began()
-                    await self._delivery.ack()
+                    self.usage.began()
+                    self._confirming = asyncio.create_task(self._confirm(attempt))
                     # Shielded: a cancelled `done` would look like an answer that is whole, and its call go on.
                     await asyncio.shield(attempt.done)
                 finally:

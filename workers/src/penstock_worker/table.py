@@ -50,8 +50,14 @@ class SessionTable:
         """Whether it has ended here lately."""
         return stream in self._ended
 
-    def stop(self, session: Session, code: str) -> None:
-        """End it; its row says `code`."""
+    def stop(self, session: Session, code: str, serves: int = 0) -> None:
+        """End it; its row says `code`, unless another attempt `serves` the request: then the row is that one's.
+
+        If that is ours, a worker of our name before us was meant.
+        """
+        if serves == session.stream.attempt:
+            return
+        session.served_by = serves or session.served_by
         session.usage.stopped = code
         self.cancel(session)
 

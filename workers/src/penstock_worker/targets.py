@@ -12,13 +12,13 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.requests import Operation
 from penstock_contract.route import ModelRouteSpec, ProviderSpec, secret_variable
 from penstock_worker.addresses import AddressRules
+from penstock_worker.attempt import Target
 from penstock_worker.calls import Call, Provider, Sink
 from penstock_worker.http_provider import HttpProvider
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.anthropic import AnthropicAdapter
 from penstock_worker.providers.openai import OpenAIAdapter
 from penstock_worker.providers.simulated import SimulatedProvider
-from penstock_worker.session import Target
 
 ADAPTERS: dict[str, type[Adapter]] = {"OpenAI": OpenAIAdapter, "Anthropic": AnthropicAdapter}
 

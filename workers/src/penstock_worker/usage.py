@@ -11,6 +11,7 @@ from penstock_contract.money import FREE
 from penstock_contract.requests import InferenceRequest
 from penstock_contract.route import ProviderSpec
 from penstock_contract.usage import (
+    Claimed,
     Counted,
     Tokens,
     UsageRow,
@@ -34,11 +35,13 @@ def between_checkpoints_s(open_: int) -> float:
 
 
 class Rows(Protocol):
-    """Where rows go; a closed one is kept until it is stored."""
+    """Where rows go, see `broker.usage.UsageWriter`; a closed one is kept until it is stored."""
 
-    async def open(self, row: UsageRow) -> None: ...
+    async def look(self, row: UsageRow) -> UsageRow | None: ...
 
-    def close(self, row: UsageRow) -> None: ...
+    async def claim(self, row: UsageRow) -> Claimed: ...
+
+    def close(self, row: UsageRow, after: int = 0) -> None: ...
 
 
 class RequestUsage:
@@ -74,6 +77,12 @@ class RequestUsage:
         self._rates = FREE
         self._began_at: float | None = None
         self._input = 0
+        self._number = 0
+
+    async def begun_elsewhere(self) -> int:
+        """The delivery whose worker began to serve this request; 0 if none did. Raises `broker_unavailable`."""
+        stored = await self._rows.look(self._opened)
+        return stored.delivery if stored is not None and stored.delivery != self._stream.attempt else 0
 
     def calling(self, provider: ProviderSpec) -> None:
         """A provider is about to be asked."""
@@ -81,11 +90,17 @@ class RequestUsage:
         self._provider = provider.name
         self._rates = provider.rates
 
-    async def began(self) -> None:
+    def began(self) -> None:
         """The provider's first event: from here on it costs money."""
         self._began_at = self._clock.unix()
         self._input = estimated_input(self._request.operation)
-        await self._rows.open(self._row(None, None))
+
+    async def claim(self) -> int:
+        """Open the row. Returns the later delivery that has it, 0 if none does. Raises `broker_unavailable`."""
+        claimed = await self._rows.claim(self._row(None, None))
+        self._number = claimed.number
+        stays = claimed.stays
+        return stays.delivery if stays is not None and stays.delivery > self._stream.attempt else 0
 
     def counted(self) -> Counted | None:
         """So far; None before the provider began."""
@@ -105,7 +120,7 @@ class RequestUsage:
             how = self._stream.error.code
         else:
             how = "cancelled"
-        self._rows.close(self._row(usage, how))
+        self._rows.close(self._row(usage, how), self._number)
 
     def _row(self, usage: UsageReported | None, ended: str | None) -> UsageRow:
         published_at = self._request.published_at
@@ -119,6 +134,7 @@ class RequestUsage:
             first_token_s=None if self._began_at is None else max(0.0, self._began_at - published_at),
             duration_s=self._duration_s(),
             ended=ended,
+            delivery=self._stream.attempt,
         )
 
     def _tokens(self, usage: UsageReported | None) -> Tokens:

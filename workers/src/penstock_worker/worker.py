@@ -22,17 +22,18 @@ from penstock_contract.broker.queue import Delivery, Puller
 from penstock_contract.broker.usage import UsageWriter
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
-from penstock_contract.errors import ErrorDetail
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.frames import Attach, Drain, Resume, Stop, WorkerHeartbeat
 from penstock_contract.requests import InferenceRequest
 from penstock_contract.usage import GATEWAY_LOST, Checkpoint
 from penstock_worker import VERSION, targets
+from penstock_worker.attempt import Target
 from penstock_worker.gateways import Gateways
 from penstock_worker.observation import Observer
 from penstock_worker.outbox import Outbox
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.routing import Health
-from penstock_worker.session import Session, Target
+from penstock_worker.session import Session
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.table import SessionTable
 from penstock_worker.usage import RequestUsage, between_checkpoints_s
@@ -174,11 +175,11 @@ class Worker:
         if (known := self._sessions.get(request.stream)) is not None:
             # The same request again while we have it: our +WPI was late, or our ack was lost. Ours goes on.
             if not known.waiting_for_ack:
-                self._spawn(delivery.ack())
+                self._spawn(_ack_again(delivery))
             return
         if self._sessions.served(request.stream):
             # Our ack was lost. Served again, it would be paid for again.
-            self._spawn(delivery.ack())
+            self._spawn(_ack_again(delivery))
             return
         if self._entry is None or self._draining or self._free_slots() <= 0:
             self._spawn(delivery.release())
@@ -224,7 +225,7 @@ class Worker:
         match control:
             case Stop():
                 if (session := self._sessions.get(control.stream)) is not None:
-                    self._sessions.stop(session, control.code)
+                    self._sessions.stop(session, control.code, control.serves)
             case Attach():
                 self._sessions.attach(control)
             case Drain():
@@ -297,3 +298,9 @@ class Worker:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _ack_again(delivery: Delivery) -> None:
+    """If that is lost, too, the message comes once more."""
+    with contextlib.suppress(PenstockError):
+        await delivery.ack()

@@ -25,6 +25,7 @@ PULL_EXPIRES_S = 30.0
 PULL_HEARTBEAT_S = 5.0
 PULL_RETRY_S = 0.25
 DRAIN_TIMEOUT_S = 1.0
+ACK_TIMEOUT_S = 2.0
 ERR_STORE_FAILED = 10077
 """JetStream's `err_code` when `discard: new` refuses a message over the bound."""
 
@@ -91,8 +92,8 @@ class Delivery:
         self.delivered = _times_delivered(message.reply)
 
     async def ack(self) -> None:
-        """Done with: never delivered again."""
-        await self._connection.publish(self._reply, b"+ACK")
+        """Done with: never delivered again, and the broker has said so. Raises `broker_unavailable`: perhaps not."""
+        await self._connection.request(self._reply, b"+ACK", timeout_s=ACK_TIMEOUT_S)
 
     async def in_progress(self) -> None:
         """Restart the ack timer."""

@@ -1,7 +1,8 @@
 """Usage rows in JetStream: one message per request, the newest kept. Where that is, is in `usage_store`.
 
-A row that ends a request and comes from its worker is the best there is and replaces whatever was there. Everybody
-else who closes a row does it by `close_open`, which never touches one that is closed.
+A worker's rows replace what is there if `gives_way` says so, by compare-and-set: one that stood still for a while may
+find that another has served the request. Everybody else who closes a row does it by `close_open`, which leaves the last
+word of a worker as it is.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from penstock_contract import codec, subjects
 from penstock_contract.broker import snapshot
 from penstock_contract.broker.connection import Connection
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage import Checkpoint, Presence, UsageRow
+from penstock_contract.usage import Checkpoint, Claimed, Presence, UsageRow, gives_way
 
 RETRY_S = 1.0
 CONFIRM_S = 2.0
@@ -31,6 +32,8 @@ UNCONFIRMED_MAX = 65_536
 SEND_MAX = 256
 READ_BATCH = 512
 READ_S = 5.0
+CONFLICTS_MAX = 10
+CONFLICT_S = 0.01
 
 log = structlog.get_logger("penstock.broker")
 
@@ -40,22 +43,41 @@ def _subject(row: UsageRow) -> str:
     return subjects.usage(namespace, route, row.gateway, row.id)
 
 
+async def open_row(connection: Connection, row: UsageRow) -> None:
+    """A request's first row. Fire and forget: lost with the broker's connection, it is written when it is closed."""
+    await connection.publish(_subject(row), codec.encode_json(row))
+
+
 class UsageWriter:
-    """Writes rows. What `close` was given is kept and sent again until the broker has it; `run` must be running."""
+    """A worker's rows; `run` must be running.
+
+    What `close` was given is kept and sent again until the broker has it, or has a row that stays.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._unconfirmed: OrderedDict[str, UsageRow] = OrderedDict()
+        self._unconfirmed: OrderedDict[str, tuple[UsageRow, int]] = OrderedDict()
         self._closed = asyncio.Event()
         self._confirmed = asyncio.Event()
 
-    async def open(self, row: UsageRow) -> None:
-        """Fire and forget: a row that is lost with the broker's connection is written again when it is closed."""
-        await self._connection.publish(_subject(row), codec.encode_json(row))
+    async def look(self, row: UsageRow) -> UsageRow | None:
+        """What is stored of the request. Raises `broker_unavailable`."""
+        return (await _newest(self._connection, row))[0]
 
-    def close(self, row: UsageRow) -> None:
-        """The last word on a request."""
-        self._unconfirmed[row.id] = row
+    async def claim(self, row: UsageRow) -> Claimed:
+        """Write the row if what is stored gives way. Raises `broker_unavailable`: nobody knows whether it is there."""
+        for conflicts in range(CONFLICTS_MAX):
+            stored, number = await _newest(self._connection, row)
+            if stored is not None and not gives_way(stored, row.delivery):
+                return Claimed(stays=stored)
+            if (written := await _put(self._connection, row, number)) is not None:
+                return Claimed(written)
+            await asyncio.sleep(CONFLICT_S * conflicts)
+        raise _away()
+
+    def close(self, row: UsageRow, after: int = 0) -> None:
+        """The last word on a request, whose row was claimed with the number `after`; 0 if it was not."""
+        self._unconfirmed[row.id] = row, after
         if len(self._unconfirmed) > UNCONFIRMED_MAX:
             lost, _ = self._unconfirmed.popitem(last=False)
             log.error("usage.row_lost", request_id=lost)
@@ -70,12 +92,12 @@ class UsageWriter:
             await self._closed.wait()
             self._closed.clear()
             rows = list(itertools.islice(self._unconfirmed.values(), SEND_MAX))
-            await asyncio.gather(*(self._send(row) for row in rows))
+            await asyncio.gather(*(self._send(*one) for one in rows))
             if not self._unconfirmed:
                 self._confirmed.set()
                 self._confirmed.clear()
                 continue
-            if any(self._unconfirmed.get(row.id) is row for row in rows):
+            if any(self._unconfirmed.get(one[0].id) is one for one in rows):
                 await asyncio.sleep(RETRY_S)
             self._closed.set()
 
@@ -88,9 +110,15 @@ class UsageWriter:
         if self._unconfirmed:
             log.error("usage.rows_lost", rows=len(self._unconfirmed))
 
-    async def _send(self, row: UsageRow) -> None:
-        if await _put(self._connection, row, None) and self._unconfirmed.get(row.id) is row:
-            del self._unconfirmed[row.id]
+    async def _send(self, row: UsageRow, after: int) -> None:
+        if not after or await _put(self._connection, row, after) is None:
+            try:
+                claimed = await self.claim(row)
+            except PenstockError:
+                return
+            if claimed.stays is not None:
+                log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.stays.delivery)
+        del self._unconfirmed[row.id]
 
 
 class _Answer(msgspec.Struct):
@@ -101,40 +129,59 @@ class _Answer(msgspec.Struct):
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
-async def _put(connection: Connection, row: UsageRow, expected: int | None) -> bool:
-    """Whether the broker has it. With `expected`, only if the newest row of the request has this number."""
-    headers = None if expected is None else {"Nats-Expected-Last-Subject-Sequence": str(expected)}
-    if not connection.connected:
-        return False
+def _away() -> PenstockError:
+    return PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
+
+
+async def _put(connection: Connection, row: UsageRow, expected: int) -> int | None:
+    """The row's number, if the newest one of its request had the number `expected`; None if it may not be there."""
+    headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
     try:
-        answer = await connection.client.request(
-            _subject(row), codec.encode_json(row), timeout=CONFIRM_S, headers=headers
+        answer = _decode_answer(
+            await connection.request(_subject(row), codec.encode_json(row), timeout_s=CONFIRM_S, headers=headers)
         )
-    except (Error, OSError):
-        return False
-    return _decode_answer(answer.data).error is None
+    except PenstockError:
+        return None
+    return answer.seq if answer.error is None else None
 
 
-async def close_open(connection: Connection, row: UsageRow, merge: Callable[[UsageRow], UsageRow]) -> bool:
-    """Close the request of `row` unless it is closed: with `merge(the newest row)`, or `row` if there is none.
+async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | None, int]:
+    """What is stored of the request and its number, 0 if there is nothing; None also if nobody can read it.
+
+    Raises `broker_unavailable`.
+    """
+    if not connection.connected:
+        raise _away()
+    try:
+        message = await connection.client.jetstream().get_last_msg(subjects.USAGE, _subject(row), direct=True)
+    except NotFoundError:
+        return None, 0
+    except (Error, OSError) as error:
+        raise _away() from error
+    return _decoded(message.data or b""), message.seq or 0
+
+
+def _is_closed(row: UsageRow) -> bool:
+    return row.ended is not None
+
+
+async def close_open(
+    connection: Connection,
+    row: UsageRow,
+    merge: Callable[[UsageRow], UsageRow],
+    stands: Callable[[UsageRow], bool] = _is_closed,
+) -> bool:
+    """Close the request of `row` unless the newest row `stands`: with `merge` of that one, or `row` if there is none.
 
     False when that is not known to be done, because the broker is away or somebody else wrote meanwhile: again later.
     """
-    if not connection.connected:
-        return False
-    jetstream = connection.client.jetstream()
     try:
-        message = await jetstream.get_last_msg(subjects.USAGE, _subject(row), direct=True)
-    except NotFoundError:
-        return await _put(connection, row, 0)
-    except (Error, OSError):
+        found, number = await _newest(connection, row)
+    except PenstockError:
         return False
-    found = _decoded(message.data or b"")
-    if found is None or message.seq is None:
+    if number and (found is None or stands(found)):
         return True
-    if found.ended is not None:
-        return True
-    return await _put(connection, merge(found), message.seq)
+    return await _put(connection, row if found is None else merge(found), number) is not None
 
 
 async def last_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:

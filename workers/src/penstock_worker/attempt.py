@@ -1,0 +1,73 @@
+"""One call of a session to one provider: what the provider says goes to the stream, and how it ended is kept here."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.events import Event, Finished, Started, UsageReported
+from penstock_contract.route import ProviderSpec
+from penstock_worker.calls import Provider
+from penstock_worker.outgoing import OutgoingStream
+
+
+class Target(Struct, frozen=True):
+    """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound."""
+
+    spec: ProviderSpec
+    provider: Provider
+    slots: asyncio.Semaphore | None
+
+
+class Attempt:
+    """One call to one provider; the sink of what it says."""
+
+    def __init__(self, stream: OutgoingStream, target: Target, model: str) -> None:
+        self._stream = stream
+        self._started = Started(target.spec.name, model)
+        loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[None] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.error: ErrorDetail | None = None
+        self.usage: UsageReported | None = None
+        self.finished: Finished | None = None
+        self.over = False
+        """Whether the provider's connection may serve another call by now: to abort it would end that one."""
+
+    @property
+    def began(self) -> bool:
+        """Whether the first event was said."""
+        return self.first.done() and not self.first.cancelled() and self.first.exception() is None
+
+    def events(self, events: Sequence[Event]) -> None:
+        emit = self._stream.emit
+        if not self.first.done():
+            emit(self._started)
+            self.first.set_result(None)
+        elif self.first.cancelled():
+            # Given up in this very moment (timeout, stop): `abort` follows.
+            return
+        for event in events:
+            emit(event)
+        # The end comes in a last batch of at most two: usage, finished.
+        if type(events[-1]) is Finished:
+            self.finished = events[-1]
+            if len(events) > 1 and type(events[-2]) is UsageReported:
+                self.usage = events[-2]
+            self.done.set_result(None)
+
+    def ended(self) -> None:
+        # A whole answer has said `Finished` before.
+        self.failed(PenstockError("provider_stream_broken", "the provider's answer was empty"))
+
+    def failed(self, error: PenstockError) -> None:
+        self.over = True
+        if self.done.done() or self.first.cancelled():
+            return
+        self.error = error.detail
+        if not self.first.done():
+            self.first.set_exception(error)
+            return
+        self._stream.fail(error.detail)
+        self.done.set_result(None)
