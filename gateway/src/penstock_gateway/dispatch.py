@@ -50,16 +50,18 @@ class OpenStream:
         self.collected = False
         """Whether the client gets one whole answer instead of a stream."""
         self.client_gone: asyncio.Task[None] | None = None
-        self.connection: ClientConnection | None = None
         self._dispatcher = dispatcher
 
     @property
     def client_buffer_bytes_max(self) -> int:
         return self._dispatcher.settings.client_buffer_bytes_max
 
+    @property
+    def write_timeout_s(self) -> float:
+        return self._dispatcher.settings.write_timeout_s
+
     def write_to(self, connection: ClientConnection) -> None:
         connection.bound(self.client_buffer_bytes_max)
-        self.connection = connection
         self.stream.attach(connection)
 
     @property
@@ -70,8 +72,6 @@ class OpenStream:
     async def finished(self) -> None:
         """Wait for the stream's end, or for its client to leave."""
         await self.stream.done
-        if self.cut_off and self.connection is not None:
-            self.connection.abort()
 
     async def close(self) -> None:
         await self._dispatcher.close(self)
@@ -132,7 +132,7 @@ class Dispatcher:
             self._observer.stream_ended(stream, resolution, loop.time(), answered_as_stream=False)
             raise
         opened = OpenStream(self, stream, resolution, message)
-        opened.client_gone = asyncio.create_task(_until_client_gone(client.receive))
+        opened.client_gone = asyncio.create_task(until_client_gone(client.receive))
         opened.client_gone.add_done_callback(lambda _: stream.leave())
         try:
             await stream.first
@@ -251,7 +251,7 @@ class Dispatcher:
             )
 
 
-async def _until_client_gone(receive: Receive) -> None:
+async def until_client_gone(receive: Receive) -> None:
     with contextlib.suppress(OSError):
         while (await receive())["type"] != "http.disconnect":
             pass

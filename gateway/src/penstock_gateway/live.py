@@ -49,8 +49,8 @@ class Writer(Protocol):
         ...
 
     @property
-    def stalled(self) -> bool:
-        """Whether the client has stopped reading."""
+    def taken(self) -> int | None:
+        """Bytes that the client has taken, so far as that can be seen; None when none wait for it."""
         ...
 
 
@@ -73,6 +73,7 @@ class LiveStream:
         "_pending",
         "_renderer",
         "_state",
+        "_taken",
         "_writer",
         "accepted_at",
         "active_at",
@@ -148,6 +149,7 @@ class LiveStream:
         self._renderer = renderer
         self._pending: list[bytes] = []
         self._writer: Writer | None = None
+        self._taken: int | None = None
 
     @property
     def started(self) -> bool:
@@ -210,10 +212,14 @@ class LiveStream:
         if not self.first.done():
             self.first.set_result(None)
 
-    @property
-    def stalled(self) -> bool:
-        """Whether the client has stopped reading."""
-        return self._writer is not None and self._writer.stalled
+    def look_at_client(self, now: float) -> None:
+        """Note whether the client reads: any byte counts, as a slow one may have much waiting for long."""
+        taken = self._writer.taken if self._writer is not None else None
+        if taken is None:
+            self.stalled_since = None
+        elif self.stalled_since is None or taken != self._taken:
+            self.stalled_since = now
+        self._taken = taken
 
     def attach(self, writer: Writer) -> None:
         """Write what waits, and from now on everything, to `writer`."""

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from penstock_contract.exposure import Authentication, keys_required, loopback
 from penstock_contract.keys import KEY_LENGTH, PREFIX
 from penstock_contract.settings import InvalidSettings, LogLevel
-from penstock_gateway.receive_bounds import ReceiveBounds
+from penstock_gateway.connection_bounds import ConnectionBounds
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 ADMIN_TOKEN_LENGTH_MIN = 32
@@ -70,12 +70,13 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         return self.authentication is None and loopback(self.host)
 
     @property
-    def bounds(self) -> ReceiveBounds:
-        return ReceiveBounds(
+    def bounds(self) -> ConnectionBounds:
+        return ConnectionBounds(
             header_bytes_max=self.header_bytes_max,
             body_bytes_max=self.body_bytes_max,
             header_timeout_s=self.header_timeout_s,
             body_timeout_s=self.body_timeout_s,
+            write_timeout_s=self.write_timeout_s,
             connections_max=self.connections_max,
         )
 

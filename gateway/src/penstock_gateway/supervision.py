@@ -191,10 +191,7 @@ class Supervisor:
     async def _look_after(self, stream: LiveStream, now: float) -> None:
         if stream.done.done():
             return
-        if not stream.stalled:
-            stream.stalled_since = None
-        elif stream.stalled_since is None:
-            stream.stalled_since = now
+        stream.look_at_client(now)
         if stream.worker is None and not stream.started:
             self._activations.waits(stream.route, stream.published_at, now)
         need = judge(

@@ -1,6 +1,5 @@
 """An open stream in the gateway: attempts, gaps, one end, and a client that may come late, read slowly or be gone."""
 
-import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, Client, feed, live, started
 
 from penstock_contract.errors import ErrorDetail, PenstockError
@@ -302,13 +301,42 @@ async def test_a_keep_alive_without_a_client_is_not_kept_for_it() -> None:
     assert client.writes == []
 
 
-@pytest.mark.parametrize("stalled", [False, True])
-async def test_a_stream_is_stalled_when_its_client_is(stalled: bool) -> None:
+async def test_a_client_with_nothing_to_read_is_not_waited_for() -> None:
+    stream, _ = started(A)
+    stream.look_at_client(NOW)
+
+    assert stream.stalled_since is None
+
+
+async def test_a_client_that_takes_nothing_of_what_waits_is_stalled_since_it_was_first_seen() -> None:
     stream, client = started(A)
-    client.stalled = stalled
+    client.taken = 100
+    for later in (0, 5, 10):
+        stream.look_at_client(NOW + later)
 
-    assert stream.stalled is stalled
+    assert stream.stalled_since == NOW
 
 
-async def test_a_stream_without_a_client_is_not_stalled() -> None:
-    assert not live().stalled
+async def test_a_client_that_takes_a_little_now_and_then_reads_though_it_always_has_much_waiting() -> None:
+    stream, client = started(A)
+    for later in range(60):
+        client.taken = later // 10
+        stream.look_at_client(NOW + later)
+
+    assert stream.stalled_since == NOW + 50
+
+
+async def test_a_client_that_has_read_all_begins_anew() -> None:
+    stream, client = started(A)
+    for later, taken in ((0, 100), (1, None), (2, 100)):
+        client.taken = taken
+        stream.look_at_client(NOW + later)
+
+    assert stream.stalled_since == NOW + 2
+
+
+async def test_a_stream_without_a_client_waits_for_nobody_to_read() -> None:
+    stream = live()
+    stream.look_at_client(NOW)
+
+    assert stream.stalled_since is None

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from penstock_gateway.protocol import EXTENSION, ClientConnection, GatewayProtocol, connection_of
+from penstock_gateway.unread import Unread
 
 
 class Wire(asyncio.Transport):
@@ -46,7 +47,7 @@ class Wire(asyncio.Transport):
 def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowControl]:
     wire = Wire()
     flow = FlowControl(wire)
-    made = ClientConnection(wire, flow)
+    made = ClientConnection(wire, flow, Unread(wire, asyncio.get_running_loop(), 30), chunked=True)
     made.bound(bytes_max)
     return made, wire, flow
 
@@ -82,10 +83,8 @@ async def test_a_client_that_reads_again_is_written_to_again() -> None:
     made, wire, flow = connection(bytes_max=100)
     flow.pause_writing()
     wire.waiting = 101
-    assert made.stalled
     flow.resume_writing()
 
-    assert not made.stalled
     assert made.write(b"a")
 
 
@@ -104,17 +103,25 @@ async def test_an_abort_cuts_the_connection() -> None:
     assert wire.aborted
 
 
-async def test_only_a_chunked_body_can_be_written_to() -> None:
+async def test_what_a_client_has_taken_is_what_was_written_and_does_not_wait() -> None:
+    made, wire, _ = connection()
+    assert made.taken is None
+
+    made.write(b"x" * 40)
+    wire.waiting = 30
+    assert made.taken == len(b"28\r\n") + 40 + len(b"\r\n") - 30
+
+
+async def test_a_connection_is_found_where_its_server_hands_it_over() -> None:
     made, _, _ = connection()
 
-    def found(version: str, extensions: dict[str, Any] | None) -> ClientConnection | None:
-        return connection_of({"http_version": version, "extensions": extensions})  # type: ignore[arg-type]
+    def found(extensions: dict[str, Any] | None) -> ClientConnection | None:
+        return connection_of({"extensions": extensions})  # type: ignore[arg-type]
 
-    assert found("1.1", {EXTENSION: made}) is made
-    assert found("1.0", {EXTENSION: made}) is None
-    assert found("1.1", {}) is None
-    assert found("1.1", None) is None
-    assert found("1.1", {EXTENSION: object()}) is None
+    assert found({EXTENSION: made}) is made
+    assert found({}) is None
+    assert found(None) is None
+    assert found({EXTENSION: object()}) is None
 
 
 async def stream_app(scope: Any, receive: Any, send: Any) -> None:
@@ -122,7 +129,8 @@ async def stream_app(scope: Any, receive: Any, send: Any) -> None:
     del receive
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     writer = connection_of(scope)
-    if writer is None:
+    assert writer is not None
+    if not writer.chunked:
         await send({"type": "http.response.body", "body": b"plain"})
         return
     writer.bound(65_536)
