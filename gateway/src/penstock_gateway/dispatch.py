@@ -42,12 +42,18 @@ class OpenStream:
     """A stream whose answer has begun (or whose commit deadline has passed), and its client."""
 
     def __init__(
-        self, dispatcher: "Dispatcher", stream: LiveStream, resolution: Resolution, message: QueuedMessage
+        self,
+        dispatcher: "Dispatcher",
+        stream: LiveStream,
+        resolution: Resolution,
+        message: QueuedMessage,
+        *,
+        collected: bool,
     ) -> None:
         self.stream = stream
         self.resolution = resolution
         self.message = message
-        self.collected = False
+        self.collected = collected
         """Whether the client gets one whole answer instead of a stream."""
         self.client_gone: asyncio.Task[None] | None = None
         self._dispatcher = dispatcher
@@ -108,14 +114,26 @@ class Dispatcher:
         operation: Operation,
         renderer: Renderer,
         client: Client,
+        *,
+        collected: bool = False,
     ) -> OpenStream:
-        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        """Queue the request and wait for its first event. Raises `PenstockError`.
+
+        `collected`: the renderer keeps the answer, which therefore has a bound.
+        """
         entry = resolution.entry
         loop = asyncio.get_running_loop()
         opened_at = loop.time()
         admission = await self._metering.admit(client, resolution, operation)
         stream = LiveStream(
-            secrets.randbits(63), client.request_id, entry.key, entry.spec.limits, renderer, opened_at, admission
+            secrets.randbits(63),
+            client.request_id,
+            entry.key,
+            entry.spec.limits,
+            renderer,
+            opened_at,
+            admission,
+            answer_bytes_max=self.settings.answer_bytes_max if collected else None,
         )
         stream.tenant = client.caller.tenant
         self._table.add(stream)
@@ -131,7 +149,7 @@ class Dispatcher:
             self._metering.ended(stream)
             self._observer.stream_ended(stream, resolution, loop.time(), answered_as_stream=False)
             raise
-        opened = OpenStream(self, stream, resolution, message)
+        opened = OpenStream(self, stream, resolution, message, collected=collected)
         opened.client_gone = asyncio.create_task(until_client_gone(client.receive))
         opened.client_gone.add_done_callback(lambda _: stream.leave())
         try:
@@ -151,9 +169,8 @@ class Dispatcher:
         client: Client,
     ) -> None:
         """Feed a whole answer to `collector`. Raises `PenstockError`, also for a failure midway."""
-        opened = await self.open(resolution, operation, collector, client)
+        opened = await self.open(resolution, operation, collector, client, collected=True)
         try:
-            opened.collected = True
             opened.stream.commit()
             await opened.finished()
         finally:

@@ -53,6 +53,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     # `write_timeout_s` without reading anything, its connection is cut.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024
     write_timeout_s: Positive = 30.0
+    # What is kept of an answer that is not streamed; 2048 vectors of 3072 numbers are 25 MB.
+    answer_bytes_max: Annotated[int, Meta(ge=65_536)] = 32 * 1024 * 1024
     # Proxies cut connections that are silent for 60 s (ALB, nginx): say something before.
     ping_after_s: Positive = 15.0
     # Until then an error is still a real HTTP status; after it the 200 is sent and errors become events.

@@ -1,10 +1,23 @@
 """An open stream in the gateway: attempts, gaps, one end, and a client that may come late, read slowly or be gone."""
 
+import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, Client, feed, live, started
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Accepted, Failed, Finished, ReasoningDelta, TextDelta, UsageReported
+from penstock_contract.events import (
+    Accepted,
+    Embedded,
+    Event,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_contract.route import LimitsSpec
 from penstock_gateway.live import LiveStream
+from penstock_gateway.renderers.openai import ChatCollector
 
 A, B, C = TextDelta("a"), TextDelta("b"), TextDelta("c")
 STOP = Finished("stop")
@@ -230,6 +243,60 @@ async def test_a_gap_is_healed_by_the_frames_that_were_missing() -> None:
 
     assert stream.gap_since is None
     assert client.heard == said("a", "b", "c") + DONE
+
+
+# Whole answers
+
+
+def kept(bytes_max: int | None) -> LiveStream:
+    """A stream whose renderer keeps its answer."""
+    collector = ChatCollector("id", 0, "m")
+    stream = LiveStream(7, "req_1", "default.main", LimitsSpec(), collector, NOW, answer_bytes_max=bytes_max)
+    feed(stream, ACCEPTED, STARTED)
+    return stream
+
+
+ENDLESS: dict[str, Event] = {
+    "text": TextDelta("x" * 936),
+    "reasoning": ReasoningDelta("x" * 936),
+    "tool calls": ToolCallDelta(0, None, None, "x" * 936),
+    "vectors": Embedded(0, b"x" * 936),
+}
+
+
+@pytest.mark.parametrize("piece", ENDLESS.values(), ids=ENDLESS)
+async def test_an_answer_that_is_kept_as_a_whole_has_a_bound(piece: Event) -> None:
+    stream = kept(10_000)
+    feed(stream, *[piece] * 10, from_seq=2)
+    assert stream.error is None
+
+    feed(stream, piece, from_seq=12)
+    assert stream.error is not None
+    assert stream.error.code == "answer_too_large"
+    assert stream.done.done()
+    assert not stream.ended_by_worker, "its worker is told to stop"
+
+
+async def test_also_one_of_empty_pieces() -> None:
+    stream = kept(10_000)
+    feed(stream, *[ToolCallDelta(0, None, None, "")] * 200, from_seq=2)
+
+    assert stream.error is not None
+
+
+async def test_an_answer_within_its_bound_is_whole() -> None:
+    stream = kept(10_000)
+    feed(stream, *[TextDelta("x" * 936)] * 10, STOP, from_seq=2)
+
+    assert stream.error is None
+    assert stream.finished == STOP
+
+
+async def test_an_answer_that_is_written_as_it_comes_has_no_such_bound() -> None:
+    stream, client = started(*[A] * 10_000, STOP)
+
+    assert stream.error is None
+    assert len(client.writes) == 10_001
 
 
 # Clients
