@@ -144,21 +144,22 @@ class Supervisor:
         self._cause = cause
         self._gateway = gateway
         self._loop = asyncio.get_running_loop()
-        self._workers: dict[str, Presence] = {}
+        # By route and name: a worker may say what it likes of itself, but only under its own route.
+        self._workers: dict[tuple[str, str], Presence] = {}
         self._attention = Attention(TICK_S)
         self._away_since: float | None = self._loop.time()
 
     def on_heartbeat(self, subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
-        now = self._loop.time()
-        self._workers[beat.worker] = Presence(now, beat.incarnation)
-        self._activations.heard(subjects.route_key(subject), beat, now)
+        route, now = subjects.route_key(subject), self._loop.time()
+        self._workers[route, beat.worker] = Presence(now, beat.incarnation)
+        self._activations.heard(route, beat, now)
 
     async def on_connected(self) -> None:
         """After a reconnect every stream may have lost frames, and nobody's heartbeat could be heard."""
         now = self._loop.time()
         self._away_since = None
-        self._workers = {name: seen._replace(at=now) for name, seen in self._workers.items()}
+        self._workers = {worker: seen._replace(at=now) for worker, seen in self._workers.items()}
         self._activations.reconnected(now)
         for stream in self._table:
             await self._attach(stream, now)
@@ -175,7 +176,7 @@ class Supervisor:
                 )
                 passed_s = self._attention.passed_s
                 self._workers = {
-                    name: seen for name, seen in self._workers.items() if passed_s(seen.at, now) < PRESENCE_KEPT_S
+                    worker: seen for worker, seen in self._workers.items() if passed_s(seen.at, now) < PRESENCE_KEPT_S
                 }
                 self._activations.forget(now)
             if not self._connection.connected:
@@ -217,7 +218,7 @@ class Supervisor:
 
     def _seen_at(self, stream: LiveStream) -> float | None:
         """When the very process that serves this stream was last heard."""
-        seen = self._workers.get(stream.worker) if stream.worker is not None else None
+        seen = self._workers.get((stream.route, stream.worker)) if stream.worker is not None else None
         return seen.at if seen is not None and seen.incarnation == stream.incarnation else None
 
     async def _attach(self, stream: LiveStream, now: float) -> None:

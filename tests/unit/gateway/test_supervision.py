@@ -224,6 +224,11 @@ class Watched:
             self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
             await asyncio.sleep(1.0)
 
+    def hear(self, route: str, worker: str, incarnation: int) -> None:
+        """A heartbeat that came in under `route`, whatever it says of itself."""
+        beat = codec.encode(WorkerHeartbeat(worker, 8, 1, draining=False, version="1", incarnation=incarnation))
+        self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
+
     def die(self) -> None:
         """The worker does."""
         self._tasks[1].cancel()
@@ -278,6 +283,30 @@ async def test_a_worker_that_is_back_before_it_was_missed_does_not_serve_what_th
     await asyncio.sleep(0.5)
     watched.come_again()
     await asyncio.sleep(2 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_of_another_route_cannot_end_a_stream_by_naming_its_worker() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    for _ in range(40):
+        watched.hear("other", "worker-1", incarnation=99)
+        await asyncio.sleep(TICK_S)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_nor_keep_one_whose_worker_is_dead() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    for _ in range(40):
+        watched.hear("other", "worker-1", incarnation=0)
+        await asyncio.sleep(TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"
     await watched.end()
