@@ -79,9 +79,11 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream))))
 
         table = StreamTable(stop)
-        metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)
-
         activations = Activations(lambda route: dispatcher.call_for_workers(route))  # noqa: PLW0108 - made below
+        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, gateway=gateway)
+        # First: open streams wait for it, and what the others say after a reconnect waits for answers.
+        connection.on_connected(supervisor.on_connected)
+        metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)
         dispatcher = Dispatcher(
             settings,
             connection,
@@ -94,9 +96,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             queued=activations.queued,
         )
         desks.append(Desk(catalogue, connection, dispatcher, ring))
-        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, gateway=gateway)
         watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put)
-        connection.on_connected(supervisor.on_connected)
         key_watch = KeyWatch(connection, replace=ring.replace, put=ring.put) if ring is not None else None
         first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
 

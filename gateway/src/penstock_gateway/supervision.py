@@ -156,13 +156,17 @@ class Supervisor:
         self._activations.heard(route, beat, now)
 
     async def on_connected(self) -> None:
-        """After a reconnect every stream may have lost frames, and nobody's heartbeat could be heard."""
+        """After a reconnect every stream may have lost frames."""
         now = self._loop.time()
+        self._back(now)
+        for stream in self._table:
+            await self._attach(stream, now)
+
+    def _back(self, now: float) -> None:
+        """The broker is; nobody's heartbeat could be heard until now."""
         self._away_since = None
         self._workers = {worker: seen._replace(at=now) for worker, seen in self._workers.items()}
         self._activations.reconnected(now)
-        for stream in self._table:
-            await self._attach(stream, now)
 
     async def run(self) -> None:
         beat_at = 0.0
@@ -181,6 +185,9 @@ class Supervisor:
                 self._activations.forget(now)
             if not self._connection.connected:
                 self._away_since = self._away_since or now
+            elif self._away_since is not None:
+                # Not left to `on_connected`: before it others may wait for answers of a JetStream without a leader.
+                self._back(now)
             for stream in self._table:
                 try:
                     await self._look_after(stream, now)
