@@ -11,4 +11,5 @@ class ConnectionBounds(Struct, frozen=True):
     header_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
     write_timeout_s: float = 30.0
+    keep_alive_s: float = 75.0
     connections_max: int = 10_000

@@ -98,6 +98,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, bounds: ConnectionBounds | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bounds = bounds or ConnectionBounds()
+        self.timeout_keep_alive = self._bounds.keep_alive_s  # type: ignore[assignment] # an int of uvicorn's settings
         self._phase = _Phase.IDLE
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = self._body_bytes = self._read_bytes = 0

@@ -47,6 +47,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     # A client that takes longer to send its headers, or then its body, keeps a connection from others.
     header_timeout_s: Positive = 10.0
     body_timeout_s: Positive = 60.0
+    # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx), else it sends a request into our close.
+    keep_alive_s: Positive = 75.0
     # Open at the same time; each costs memory and a file descriptor.
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     # What a client that reads slowly may have waiting; an answer is rarely larger. Beyond it, or after
@@ -79,6 +81,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
             header_timeout_s=self.header_timeout_s,
             body_timeout_s=self.body_timeout_s,
             write_timeout_s=self.write_timeout_s,
+            keep_alive_s=self.keep_alive_s,
             connections_max=self.connections_max,
         )
 

@@ -9,11 +9,14 @@ import httptools
 import msgspec
 import pytest
 from unit.support.loops import on_every_loop
+from unit.support.virtual_time import virtual_time
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
+from penstock_gateway.connection_bounds import ConnectionBounds
 from penstock_gateway.protocol import EXTENSION, ClientConnection, GatewayProtocol, connection_of
+from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.unread import Unread
 
 
@@ -35,6 +38,9 @@ class Wire(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closing
+
+    def close(self) -> None:
+        self.closing = True
 
     def abort(self) -> None:
         self.aborted = True
@@ -215,3 +221,55 @@ async def test_what_is_not_http_is_answered_in_the_one_error_shape_with_its_ids(
     assert msgspec.json.decode(body)["error"]["code"] == "invalid_request"
     assert headers[b"x-request-id"] == headers[b"request-id"]
     assert int(headers[b"content-length"]) == len(body)
+
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def idle(wire: Wire, bounds: ConnectionBounds | None = None) -> GatewayProtocol:
+    """A connection that has had its first answer."""
+    config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
+    config.load()
+    made = GatewayProtocol(config, ServerState(), {}, bounds=bounds)
+    made.connection_made(wire)
+    made.data_received(REQUEST)
+    while not made.cycle.response_complete:  # noqa: ASYNC110 - uvicorn tells nobody
+        await asyncio.sleep(0)
+    return made
+
+
+@virtual_time
+async def test_an_idle_connection_is_open_for_longer_than_load_balancers_keep_theirs() -> None:
+    """They would send the next request into our close, and answer it with a 502."""
+    wire = Wire()
+    await idle(wire)
+    await asyncio.sleep(60)
+    assert not wire.closing
+
+    await asyncio.sleep(GatewaySettings().keep_alive_s - 60 + 0.1)
+    assert wire.closing
+
+
+@virtual_time
+async def test_it_is_closed_when_it_is_told_to() -> None:
+    wire = Wire()
+    await idle(wire, ConnectionBounds(keep_alive_s=3))
+    await asyncio.sleep(2.9)
+    assert not wire.closing
+
+    await asyncio.sleep(0.2)
+    assert wire.closing
+
+
+@virtual_time
+async def test_a_request_that_begins_on_an_idle_connection_has_its_own_time() -> None:
+    wire = Wire()
+    made = await idle(wire, ConnectionBounds(keep_alive_s=60, header_timeout_s=10))
+    await asyncio.sleep(59)
+    made.data_received(REQUEST[:7])
+    await asyncio.sleep(9)
+    assert not wire.closing
+
+    await asyncio.sleep(2)
+    assert wire.closing
+    assert b"HTTP/1.1 408 " in wire.sent
