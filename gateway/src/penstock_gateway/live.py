@@ -19,6 +19,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -36,7 +37,7 @@ PIECE_BYTES = 64
 
 def _text_length(event: Event) -> int:
     match event:
-        case ReasoningDelta():
+        case ReasoningDelta() | RefusalDelta():
             return len(event.text)
         case ToolCallDelta():
             return len(event.arguments)

@@ -11,6 +11,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -127,6 +128,7 @@ def test_a_replayed_stream_goes_on_with_the_same_numbers() -> None:
 LARGE: dict[str, Event] = {
     "text": TextDelta("x" * 1000),
     "reasoning": ReasoningDelta("x" * 1000),
+    "a refusal": RefusalDelta("x" * 1000),
     "arguments": ToolCallDelta(0, None, None, "x" * 1000),
     "vectors": Embedded(0, b"x" * 1000),
     "text outside ASCII": TextDelta("🌍" * 250),

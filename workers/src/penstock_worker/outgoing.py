@@ -9,7 +9,7 @@ from itertools import islice
 
 from penstock_contract import subjects
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Embedded, Event, Failed, ReasoningDelta, TextDelta, ToolCallDelta
+from penstock_contract.events import Embedded, Event, Failed, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 from penstock_contract.frames import Frame
 from penstock_contract.stream import StreamState
 from penstock_worker.outbox import Outbox
@@ -20,7 +20,7 @@ EVENT_BYTES = 64
 
 def _content_bytes(event: Event) -> int:
     match event:
-        case TextDelta() | ReasoningDelta():
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
             text = event.text
         case ToolCallDelta():
             text = event.arguments
