@@ -96,7 +96,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             queued=activations.queued,
         )
         desks.append(Desk(catalogue, connection, dispatcher, ring))
-        watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put)
+        watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put, deleted=catalogue.lost)
         key_watch = KeyWatch(connection, replace=ring.replace, put=ring.put) if ring is not None else None
         first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
 
