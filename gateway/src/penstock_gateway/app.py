@@ -28,6 +28,7 @@ from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.desk import AdminDesk
 from penstock_gateway.admin.listener import AdminListener
 from penstock_gateway.authentication import Authentication
+from penstock_gateway.body import ClientRequest
 from penstock_gateway.cors import Cors, CorsRules
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
@@ -147,6 +148,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             title="Penstock", version="0.1.0", path="/schema", render_plugins=[JsonRenderPlugin()]
         ),
         request_max_body_size=settings.body_bytes_max,
+        request_class=ClientRequest,
         logging_config=None,
     )
 
