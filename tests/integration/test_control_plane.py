@@ -20,12 +20,12 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 
 
-def entry(name: str = "main", *, depth: int = 10, cause: str = "") -> CatalogueEntry:
+def entry(name: str = "main", *, depth: int = 10, cause: str = "", **limits: float) -> CatalogueEntry:
     return CatalogueEntry(
         namespace="default",
         name=name,
         created_at=1,
-        spec=spec([provider("p", "https://provider.example/v1")], limits={"queueDepth": depth}),
+        spec=spec([provider("p", "https://provider.example/v1")], limits={"queueDepth": depth, **limits}),
         cause=cause,
     )
 
@@ -61,6 +61,27 @@ async def revision(connection: Connection) -> int:
 async def send(connection: Connection, number: int) -> None:
     subject = subjects.request("default", "main", subjects.ANONYMOUS_TENANT)
     await enqueue(connection, subject, b"x", message_id=str(number), headers={})
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"requestTimeoutSeconds": 3600},
+        {"queueTimeoutSeconds": 3600, "requestTimeoutSeconds": 60},
+        {"queueTimeoutSeconds": 600, "requestTimeoutSeconds": 1},
+    ],
+)
+async def test_a_request_stays_in_the_queue_for_as_long_as_a_worker_may_hold_it_before_its_first_event(
+    connection: Connection, plane: ControlPlane, limits: dict[str, float]
+) -> None:
+    """It waits for `maxInFlight` and between retries until its deadline: else nobody would replace that worker."""
+    applied = entry(**limits)
+    await plane.apply(applied)
+    info = await connection.client.jetstream().stream_info(subjects.queue("default", "main"))
+    may_wait_s = max(applied.spec.limits.queue_timeout_seconds, applied.spec.limits.request_timeout_seconds)
+    assert info.config.max_age is not None
+    assert info.config.max_age > may_wait_s
 
 
 async def test_what_is_there_already_is_not_written_again(connection: Connection, plane: ControlPlane) -> None:

@@ -41,6 +41,7 @@ STACK = {
         "PENSTOCK_PING_AFTER_S": "0.3",
         "PENSTOCK_WRITE_TIMEOUT_S": "1",
         "PENSTOCK_CLIENT_BUFFER_BYTES_MAX": "65536",
+        "PENSTOCK_ANSWER_BYTES_MAX": "1048576",
     },
     "routing": {"retries": 0},
     "limits": {"firstTokenTimeoutSeconds": 1.2},
@@ -253,6 +254,12 @@ async def test_a_client_that_does_not_read_is_cut_and_its_call_ended(stack: Stac
         await stack.main.calls[0].left(2)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await client.chunks()
+
+
+async def test_an_endless_answer_to_who_wants_it_whole_is_ended_and_its_call_too(stack: Stack) -> None:
+    stack.main.answers(flood)
+    error_of(await stack.post("/v1/chat/completions", completion()), 502, "answer_too_large")
+    await stack.main.calls[0].left(2)
 
 
 async def test_a_client_that_reads_a_little_late_loses_nothing(stack: Stack) -> None:

@@ -216,6 +216,38 @@ async def test_reasoning(stack: Stack, sdk: AsyncOpenAI, field: str) -> None:
     assert answer.choices[0].message.content == "Yes"
 
 
+class Place(BaseModel):
+    name: str
+
+
+async def test_a_refusal_is_what_parse_gives_instead_of_the_parsed_answer(stack: Stack, sdk: AsyncOpenAI) -> None:
+    refusal = stream(
+        delta(role="assistant", content=None, refusal="I "), delta(refusal="won't."), finish(), usage(), DONE
+    )
+    stack.main.answers(refusal, refusal)
+    answer = await sdk.chat.completions.parse(model="main", messages=HI, response_format=Place)
+    assert (answer.choices[0].message.parsed, answer.choices[0].message.refusal) == (None, "I won't.")
+    async with sdk.chat.completions.stream(model="main", messages=HI, response_format=Place) as streaming:
+        final = await streaming.get_final_completion()
+    assert (final.choices[0].message.parsed, final.choices[0].message.refusal) == (None, "I won't.")
+
+
+async def test_what_the_assistant_thought_and_refused_before_reaches_the_provider(
+    stack: Stack, sdk: AsyncOpenAI
+) -> None:
+    messages: list[Any] = [
+        *HI,
+        {"role": "assistant", "content": None, "refusal": "no", "reasoning_content": "hm"},
+        {"role": "user", "content": "And now?"},
+    ]
+    await sdk.chat.completions.create(model="main", messages=messages)
+    assert stack.main.calls[0].body["messages"][1] == {
+        "role": "assistant",
+        "refusal": "no",
+        "reasoning_content": "hm",
+    }
+
+
 async def test_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [
         {

@@ -78,7 +78,7 @@ class AsyncClient:
         async def once(attempt: int) -> Response:
             response = await self._send(endpoint, request, attempt)
             try:
-                with before_the_answer():
+                with before_the_answer(response):
                     body = await response.aread()
             finally:
                 await response.aclose()
@@ -168,7 +168,7 @@ class AsyncClient:
             self._on_response(Exchange.of(endpoint, response, attempt))
             if is_answer(endpoint, response.status_code):
                 return response
-            with before_the_answer():
+            with before_the_answer(response):
                 body = await response.aread()
         except BaseException:
             await response.aclose()

@@ -36,7 +36,7 @@ class Chunks(Iterator[Chunk], Generic[Chunk]):
         self.wait()
         chunk = self._decoder.pop()
         if chunk is None:
-            with suppress(httpx.TransportError, httpx.StreamError):  # the body's end, which frees the connection
+            with suppress(httpx.RequestError, httpx.StreamError):  # the body's end, which frees the connection
                 next(self._body, b"")
             raise StopIteration
         return chunk
@@ -66,7 +66,7 @@ class AsyncChunks(AsyncIterator[Chunk], Generic[Chunk]):
         await self.wait()
         chunk = self._decoder.pop()
         if chunk is None:
-            with suppress(httpx.TransportError, httpx.StreamError):  # the body's end, which frees the connection
+            with suppress(httpx.RequestError, httpx.StreamError):  # the body's end, which frees the connection
                 await anext(self._body, b"")
             raise StopAsyncIteration
         return chunk

@@ -76,7 +76,7 @@ class Client:
 
         def once(attempt: int) -> Response:
             response = self._send(endpoint, request, attempt)
-            with closing(response), before_the_answer():
+            with closing(response), before_the_answer(response):
                 body = response.read()
             return answer(endpoint, response.headers, body)
 
@@ -162,7 +162,7 @@ class Client:
             self._on_response(Exchange.of(endpoint, response, attempt))
             if is_answer(endpoint, response.status_code):
                 return response
-            with before_the_answer():
+            with before_the_answer(response):
                 body = response.read()
         except BaseException:
             response.close()

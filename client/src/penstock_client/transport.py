@@ -9,14 +9,16 @@ from contextlib import contextmanager
 
 import httpx
 
-from penstock_client.errors import GatewayError, GatewayUnreachable, truncated
+from penstock_client.errors import GatewayError, GatewayUnreachable, invalid, truncated
 
 
 @contextmanager
-def before_the_answer() -> Iterator[None]:
-    """Raise `GatewayError` for what httpx raises until the response is there."""
+def before_the_answer(response: httpx.Response | None = None) -> Iterator[None]:
+    """Raise `GatewayError` for what httpx raises until the response is there, its body too if it has begun."""
     try:
         yield
+    except httpx.DecodingError as error:
+        raise _garbled(error, response.headers.get("x-request-id") if response is not None else None) from error
     except httpx.TransportError as error:
         raise _unanswered(error) from error
 
@@ -26,6 +28,8 @@ def inside_the_answer(request_id: str | None) -> Iterator[None]:
     """Raise `StreamTruncated` or `GatewayError` for what httpx raises while a body is read."""
     try:
         yield
+    except httpx.DecodingError as error:
+        raise _garbled(error, request_id) from error
     except httpx.TimeoutException as error:
         raise _timeout("no more of the stream", error, 200, request_id) from error
     except httpx.TransportError as error:
@@ -44,9 +48,13 @@ def _unanswered(error: httpx.TransportError) -> GatewayError:
     )
 
 
+def _garbled(error: httpx.DecodingError, request_id: str | None) -> GatewayError:
+    return invalid(f"the answer's content-encoding cannot be decoded: {_reason(error)}", request_id)
+
+
 def _timeout(what: str, error: httpx.TimeoutException, status: int | None, request_id: str | None) -> GatewayError:
     return GatewayError(f"{what} in time: {_reason(error)}", code="timeout", status=status, request_id=request_id)
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__

@@ -52,7 +52,7 @@ class Resolution(Struct, frozen=True):
 
 
 class Catalogue:
-    """The routes as last heard; lookups are dictionary reads."""
+    """The routes as last heard; lookups are dictionary reads. `loaded`: they are those of the store that is there."""
 
     def __init__(self, default_models: dict[str, str] | None = None) -> None:
         self._entries: dict[str, CatalogueEntry] = {}
@@ -73,6 +73,10 @@ class Catalogue:
             for model in entry.spec.models:
                 for name in (model.name, *model.aliases):
                     self._claims.setdefault(name, (entry, model))
+
+    def lost(self) -> None:
+        """Their store is gone: what was heard is served on, but nobody new should come to us."""
+        self.loaded = False
 
     def put(self, key: str, entry: CatalogueEntry | None) -> None:
         """Add or change one route; None takes it away."""

@@ -73,5 +73,22 @@ class Embedded(Struct, frozen=True, array_like=True, tag=8, gc=False):
     vector: bytes
 
 
-Event = Accepted | Started | TextDelta | ReasoningDelta | ToolCallDelta | UsageReported | Finished | Failed | Embedded
+class RefusalDelta(Struct, frozen=True, array_like=True, tag=9, gc=False):
+    """The model's words instead of an answer in the form that was asked for."""
+
+    text: str
+
+
+Event = (
+    Accepted
+    | Started
+    | TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | UsageReported
+    | Finished
+    | Failed
+    | Embedded
+    | RefusalDelta
+)
 """Keep-alives (`ping`) are the gateway's own words to a client, not events of a stream."""

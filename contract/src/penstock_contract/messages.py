@@ -43,11 +43,15 @@ class ToolCall(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
+    """`refusal` and `reasoning_content` are an assistant's earlier ones: some models want to hear them again."""
+
     role: Role
     content: str | list[Part] | None = None
     name: str | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
 
 
 class FunctionDefinition(Struct, frozen=True, omit_defaults=True):

@@ -13,6 +13,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -34,6 +35,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     Phase.STREAMING: {
         TextDelta: Phase.STREAMING,
         ReasoningDelta: Phase.STREAMING,
+        RefusalDelta: Phase.STREAMING,
         ToolCallDelta: Phase.STREAMING,
         Embedded: Phase.STREAMING,
         UsageReported: Phase.COUNTED,

@@ -28,6 +28,7 @@ from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.desk import AdminDesk
 from penstock_gateway.admin.listener import AdminListener
 from penstock_gateway.authentication import Authentication
+from penstock_gateway.body import ClientRequest
 from penstock_gateway.cors import Cors, CorsRules
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
@@ -79,9 +80,11 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream, serves=serves))))
 
         table = StreamTable(stop)
-        metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)
-
         activations = Activations(lambda route: dispatcher.call_for_workers(route))  # noqa: PLW0108 - made below
+        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, gateway=gateway)
+        # First: open streams wait for it, and what the others say after a reconnect waits for answers.
+        connection.on_connected(supervisor.on_connected)
+        metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)
         dispatcher = Dispatcher(
             settings,
             connection,
@@ -94,9 +97,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             queued=activations.queued,
         )
         desks.append(Desk(catalogue, connection, dispatcher, ring))
-        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, gateway=gateway)
-        watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put)
-        connection.on_connected(supervisor.on_connected)
+        watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put, deleted=catalogue.lost)
         key_watch = KeyWatch(connection, replace=ring.replace, put=ring.put) if ring is not None else None
         first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
 
@@ -147,6 +148,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             title="Penstock", version="0.1.0", path="/schema", render_plugins=[JsonRenderPlugin()]
         ),
         request_max_body_size=settings.body_bytes_max,
+        request_class=ClientRequest,
         logging_config=None,
     )
 

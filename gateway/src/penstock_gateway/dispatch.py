@@ -42,24 +42,32 @@ class OpenStream:
     """A stream whose answer has begun (or whose commit deadline has passed), and its client."""
 
     def __init__(
-        self, dispatcher: "Dispatcher", stream: LiveStream, resolution: Resolution, message: QueuedMessage
+        self,
+        dispatcher: "Dispatcher",
+        stream: LiveStream,
+        resolution: Resolution,
+        message: QueuedMessage,
+        *,
+        collected: bool,
     ) -> None:
         self.stream = stream
         self.resolution = resolution
         self.message = message
-        self.collected = False
+        self.collected = collected
         """Whether the client gets one whole answer instead of a stream."""
         self.client_gone: asyncio.Task[None] | None = None
-        self.connection: ClientConnection | None = None
         self._dispatcher = dispatcher
 
     @property
     def client_buffer_bytes_max(self) -> int:
         return self._dispatcher.settings.client_buffer_bytes_max
 
+    @property
+    def write_timeout_s(self) -> float:
+        return self._dispatcher.settings.write_timeout_s
+
     def write_to(self, connection: ClientConnection) -> None:
         connection.bound(self.client_buffer_bytes_max)
-        self.connection = connection
         self.stream.attach(connection)
 
     @property
@@ -70,8 +78,6 @@ class OpenStream:
     async def finished(self) -> None:
         """Wait for the stream's end, or for its client to leave."""
         await self.stream.done
-        if self.cut_off and self.connection is not None:
-            self.connection.abort()
 
     async def close(self) -> None:
         await self._dispatcher.close(self)
@@ -108,14 +114,26 @@ class Dispatcher:
         operation: Operation,
         renderer: Renderer,
         client: Client,
+        *,
+        collected: bool = False,
     ) -> OpenStream:
-        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        """Queue the request and wait for its first event. Raises `PenstockError`.
+
+        `collected`: the renderer keeps the answer, which therefore has a bound.
+        """
         entry = resolution.entry
         loop = asyncio.get_running_loop()
         opened_at = loop.time()
         admission = await self._metering.admit(client, resolution, operation)
         stream = LiveStream(
-            secrets.randbits(63), client.request_id, entry.key, entry.spec.limits, renderer, opened_at, admission
+            secrets.randbits(63),
+            client.request_id,
+            entry.key,
+            entry.spec.limits,
+            renderer,
+            opened_at,
+            admission,
+            answer_bytes_max=self.settings.answer_bytes_max if collected else None,
         )
         stream.tenant = client.caller.tenant
         self._table.add(stream)
@@ -131,8 +149,8 @@ class Dispatcher:
             self._metering.ended(stream)
             self._observer.stream_ended(stream, resolution, loop.time(), answered_as_stream=False)
             raise
-        opened = OpenStream(self, stream, resolution, message)
-        opened.client_gone = asyncio.create_task(_until_client_gone(client.receive))
+        opened = OpenStream(self, stream, resolution, message, collected=collected)
+        opened.client_gone = asyncio.create_task(until_client_gone(client.receive))
         opened.client_gone.add_done_callback(lambda _: stream.leave())
         try:
             await stream.first
@@ -151,9 +169,8 @@ class Dispatcher:
         client: Client,
     ) -> None:
         """Feed a whole answer to `collector`. Raises `PenstockError`, also for a failure midway."""
-        opened = await self.open(resolution, operation, collector, client)
+        opened = await self.open(resolution, operation, collector, client, collected=True)
         try:
-            opened.collected = True
             opened.stream.commit()
             await opened.finished()
         finally:
@@ -251,7 +268,7 @@ class Dispatcher:
             )
 
 
-async def _until_client_gone(receive: Receive) -> None:
+async def until_client_gone(receive: Receive) -> None:
     with contextlib.suppress(OSError):
         while (await receive())["type"] != "http.disconnect":
             pass

@@ -1,7 +1,10 @@
 """An answer as server-sent events: Litestar sends the start, then the stream writes to the connection itself.
 
-Where the server does not hand over its connection (another ASGI server, HTTP/1.0, tests in process) the same bytes
-go through ASGI sends.
+Where the server does not hand over its connection (another ASGI server, tests in process) or HTTP/1.0 knows no chunks,
+the same bytes go through ASGI sends.
+
+A stream is closed at its answer's end, and not when its client has read that: a client that reads late or never holds
+its connection, for as long as the write timeout lets it, but no place, no usage row and no shutdown.
 """
 
 import asyncio
@@ -12,8 +15,8 @@ from litestar.response import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
 
-from penstock_gateway.dispatch import OpenStream
-from penstock_gateway.protocol import connection_of
+from penstock_gateway.dispatch import OpenStream, until_client_gone
+from penstock_gateway.protocol import ClientConnection, connection_of
 
 HEADERS = {
     # no-transform and x-accel-buffering: proxies must neither compress nor collect a stream (wire.md §1.5).
@@ -21,6 +24,9 @@ HEADERS = {
     "x-accel-buffering": "no",
 }
 MEDIA_TYPE = "text/event-stream"
+END: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
+SEND_BYTES = 64 * 1024
+"""Of one ASGI send: a slow client is seen to read when a send returns."""
 
 
 class AsgiWriter:
@@ -30,28 +36,41 @@ class AsgiWriter:
         self._bytes_max = bytes_max
         self._waiting = bytearray()
         self._changed = asyncio.Event()
+        self._written = self._sent = 0
 
     def write(self, data: bytes) -> bool:
         if len(self._waiting) + len(data) > self._bytes_max:
             return False
         self._waiting += data
+        self._written += len(data)
         self._changed.set()
         return True
 
     @property
-    def stalled(self) -> bool:
-        return bool(self._waiting)
+    def taken(self) -> int | None:
+        return self._sent if self._sent < self._written else None
 
     async def run(self, send: Send, done: asyncio.Future[None]) -> None:
-        """Send until `done` and everything before it is sent."""
+        """Send until `done` and everything before it is sent, then the end; or until the client has gone."""
         done.add_done_callback(lambda _: self._changed.set())
-        while self._waiting or not done.done():
-            self._changed.clear()
-            if self._waiting:
-                data, self._waiting = bytes(self._waiting), bytearray()
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-            else:
-                await self._changed.wait()
+        with contextlib.suppress(OSError):
+            while self._waiting or not done.done():
+                self._changed.clear()
+                if self._waiting:
+                    data = bytes(self._waiting[:SEND_BYTES])
+                    del self._waiting[:SEND_BYTES]
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                    self._sent += len(data)
+                else:
+                    await self._changed.wait()
+            await send(END)
+
+    async def finish(self, running: asyncio.Task[None], timeout_s: float) -> None:
+        """Wait for `run`, as long as its client takes something every `timeout_s`."""
+        sent = -1
+        while not running.done() and self._sent > sent:
+            sent = self._sent
+            await asyncio.wait([running], timeout=timeout_s)
 
 
 class EventStreamResponse(ASGIResponse):
@@ -62,36 +81,54 @@ class EventStreamResponse(ASGIResponse):
     _should_set_content_length = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del receive
+        connection = connection_of(scope)
+        if connection is None or not connection.chunked:
+            await self._send_plainly(connection, receive, send)
+            return
         opened = self._opened
         try:
             await self.start_response(send)
-            connection = connection_of(scope)
-            if connection is not None:
-                opened.write_to(connection)
-                await opened.finished()
-            else:
-                await self._send_plainly(send)
-                if opened.cut_off:
-                    # All that ASGI lets us do: a server closes the connection of an answer that is not complete.
-                    return
-            end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
-            with contextlib.suppress(OSError):
-                await send(end)
+            opened.write_to(connection)
+            await opened.finished()
         finally:
             await opened.close()
+        if opened.cut_off:
+            await _cut(connection, receive)
+        else:
+            connection.finish()
+            with contextlib.suppress(OSError):
+                await send(END)
 
-    async def _send_plainly(self, send: Send) -> None:
-        stream = self._opened.stream
-        writer = AsgiWriter(self._opened.client_buffer_bytes_max)
-        stream.attach(writer)
-        sending = asyncio.create_task(writer.run(send, stream.done))
+    async def _send_plainly(self, connection: ClientConnection | None, receive: Receive, send: Send) -> None:
+        opened = self._opened
+        writer = AsgiWriter(opened.client_buffer_bytes_max)
+        sending: asyncio.Task[None] | None = None
         try:
-            await self._opened.finished()
-            if not self._opened.cut_off:
-                await sending
+            try:
+                await self.start_response(send)
+                opened.stream.attach(writer)
+                sending = asyncio.create_task(writer.run(send, opened.stream.done))
+                await opened.finished()
+            finally:
+                await opened.close()
+            if connection is None:
+                # To return before the end is all that ASGI lets us do: the server closes what is not complete.
+                if not opened.cut_off:
+                    await writer.finish(sending, opened.write_timeout_s)
+            elif opened.cut_off:
+                await _cut(connection, receive)
+            else:
+                connection.finish()
+                await asyncio.wait([sending])
         finally:
-            sending.cancel()
+            if sending is not None:
+                sending.cancel()
+
+
+async def _cut(connection: ClientConnection, receive: Receive) -> None:
+    connection.abort()
+    # The server has heard of it then, and does not take an answer without an end for our error.
+    await until_client_gone(receive)
 
 
 class EventStream(Response[None]):

@@ -10,16 +10,16 @@ Its invariants:
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import (
     Accepted,
+    Embedded,
     Event,
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -28,42 +28,21 @@ from penstock_contract.events import (
 from penstock_contract.route import LimitsSpec
 from penstock_contract.stream import IllegalEvent, Phase, SequenceGap, StreamState
 from penstock_contract.subjects import ANONYMOUS_TENANT
+from penstock_gateway.parties import Charges, Writer
 from penstock_gateway.renderers.renderer import Renderer
+
+PIECE_BYTES = 64
+"""What a piece of a whole answer costs to keep, besides its text; an estimate."""
 
 
 def _text_length(event: Event) -> int:
     match event:
-        case ReasoningDelta():
+        case ReasoningDelta() | RefusalDelta():
             return len(event.text)
         case ToolCallDelta():
             return len(event.arguments)
         case _:
             return 0
-
-
-class Writer(Protocol):
-    """Where a stream's bytes go."""
-
-    def write(self, data: bytes) -> bool:
-        """False when the client has too much unread: nothing was written."""
-        ...
-
-    @property
-    def stalled(self) -> bool:
-        """Whether the client has stopped reading."""
-        ...
-
-
-class Charges(Protocol):
-    """Hears what a stream uses, per piece; must not block. It may end the stream by `fail`, in that very call."""
-
-    fail: Callable[[ErrorDetail], None] | None
-
-    def started(self, provider: str) -> None: ...
-
-    def said(self, length: int) -> None: ...
-
-    def counted(self, usage: UsageReported) -> None: ...
 
 
 class LiveStream:
@@ -73,10 +52,12 @@ class LiveStream:
         "_pending",
         "_renderer",
         "_state",
+        "_taken",
         "_writer",
         "accepted_at",
         "active_at",
         "admission",
+        "answer_bytes_max",
         "attach_asked_at",
         "attempt",
         "committed",
@@ -101,6 +82,7 @@ class LiveStream:
         "tenant",
         "text_length",
         "usage",
+        "vector_bytes",
         "worker",
         "written_at",
     )
@@ -114,6 +96,8 @@ class LiveStream:
         renderer: Renderer,
         now: float,
         admission: Charges | None = None,
+        *,
+        answer_bytes_max: int | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.admission = admission
@@ -137,6 +121,9 @@ class LiveStream:
         self.finished: Finished | None = None
         self.deltas = 0
         self.text_length = 0
+        self.vector_bytes = 0
+        self.answer_bytes_max = answer_bytes_max
+        """Of an answer that is kept until it is whole; None for one that is written as it comes."""
         self.opened_at = self.published_at = self.active_at = self.written_at = now
         self.ended_by_worker = False
         self.stalled_since: float | None = None
@@ -148,6 +135,7 @@ class LiveStream:
         self._renderer = renderer
         self._pending: list[bytes] = []
         self._writer: Writer | None = None
+        self._taken: int | None = None
 
     @property
     def started(self) -> bool:
@@ -210,10 +198,14 @@ class LiveStream:
         if not self.first.done():
             self.first.set_result(None)
 
-    @property
-    def stalled(self) -> bool:
-        """Whether the client has stopped reading."""
-        return self._writer is not None and self._writer.stalled
+    def look_at_client(self, now: float) -> None:
+        """Note whether the client reads: any byte counts, as a slow one may have much waiting for long."""
+        taken = self._writer.taken if self._writer is not None else None
+        if taken is None:
+            self.stalled_since = None
+        elif self.stalled_since is None or taken != self._taken:
+            self.stalled_since = now
+        self._taken = taken
 
     def attach(self, writer: Writer) -> None:
         """Write what waits, and from now on everything, to `writer`."""
@@ -267,22 +259,36 @@ class LiveStream:
                     self.admission.counted(event)
                 self._write(self._renderer.render(event))
             case _:
-                self.deltas += 1
-                length = _text_length(event)
-                self.text_length += length
-                if self.first_delta_at is None:
-                    self.first_delta_at = now
-                self._write(self._renderer.render(event))
-                if length and self.admission is not None:
-                    self.admission.said(length)
+                self._feed_piece(event, now)
+
+    def _feed_piece(self, event: Event, now: float) -> None:
+        """A piece of the answer that is not text."""
+        self.deltas += 1
+        length = _text_length(event)
+        self.text_length += length
+        if isinstance(event, Embedded):
+            self.vector_bytes += len(event.vector)
+        if self.first_delta_at is None:
+            self.first_delta_at = now
+        self._write(self._renderer.render(event))
+        if length and self.admission is not None:
+            self.admission.said(length)
 
     def _write(self, data: bytes) -> None:
         if not data:
-            return
-        if self._writer is None:
+            self._keep()
+        elif self._writer is None:
             self._pending.append(data)
         else:
             self._deliver(data)
+
+    def _keep(self) -> None:
+        """Nothing to write: the renderer may be one that keeps the answer until it is whole."""
+        if self.answer_bytes_max is None or self.error is not None:
+            return
+        if self.text_length + self.vector_bytes + PIECE_BYTES * self.deltas > self.answer_bytes_max:
+            message = f"the answer is larger than the {self.answer_bytes_max} bytes that are kept of one as a whole"
+            self.fail(ErrorDetail("answer_too_large", message))
 
     def _deliver(self, data: bytes) -> None:
         assert self._writer is not None

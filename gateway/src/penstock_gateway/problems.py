@@ -18,7 +18,6 @@ from litestar.exceptions import (
 )
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
-from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, PenstockError
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.observation import Observer
@@ -50,10 +49,6 @@ class Problems:
         return respond(detail, headers)
 
     def unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-        if isinstance(error, UNREADABLE):
-            # Litestar lets two of these through: text that is not UTF-8, and nesting without end.
-            self._observer.request_refused("invalid_request")
-            return respond(ErrorDetail("invalid_request", "the request's body is not valid JSON"))
         log.error("gateway.unexpected_error", request_id=request_id_of(request.scope), exc_info=error)
         self._observer.request_refused("internal_error")
         return respond(ErrorDetail("internal_error", "internal error"))

@@ -16,10 +16,11 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from penstock_contract.errors import ERRORS, ErrorDetail
+from penstock_gateway.connection_bounds import ConnectionBounds
 from penstock_gateway.problems import headers_of
-from penstock_gateway.receive_bounds import ReceiveBounds
 from penstock_gateway.renderers.renderer import error_json
 from penstock_gateway.request_id import new_request_id
+from penstock_gateway.unread import Unread
 
 EXTENSION = "penstock.connection"
 HEADER_OVERHEAD = 4
@@ -31,12 +32,15 @@ CHUNKS_OVERHEAD = 4
 class ClientConnection:
     """The connection under a request: raw writes for whoever has sent the response's start through ASGI."""
 
-    __slots__ = ("_bytes_max", "_flow", "_transport")
+    __slots__ = ("_bytes_max", "_flow", "_transport", "_unread", "chunked")
 
-    def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl, unread: Unread, *, chunked: bool) -> None:
         self._transport = transport
         self._flow = flow
+        self._unread = unread
         self._bytes_max = 0
+        self.chunked = chunked
+        """Whether the response's body is, so that `write` can be used."""
 
     def bound(self, bytes_max: int) -> None:
         """Let at most `bytes_max` wait for the client to read."""
@@ -49,13 +53,19 @@ class ClientConnection:
             return True
         if self._flow.write_paused and self._transport.get_write_buffer_size() > self._bytes_max:
             return False
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        chunk = b"%x\r\n%b\r\n" % (len(data), data)
+        self._unread.written += len(chunk)
+        self._transport.write(chunk)
         return True
 
     @property
-    def stalled(self) -> bool:
-        """Whether the client has stopped reading."""
-        return self._flow.write_paused
+    def taken(self) -> int | None:
+        """Bytes that have left for the client, None when none wait for it."""
+        return self._unread.taken if self._unread.waiting else None
+
+    def finish(self) -> None:
+        """Nothing comes but the end: a client that reads nothing of what is left for the write timeout is cut off."""
+        self._unread.limit()
 
     def abort(self) -> None:
         """Cut the connection, so that no client takes what it has for the whole."""
@@ -63,9 +73,9 @@ class ClientConnection:
 
 
 def connection_of(scope: Scope) -> ClientConnection | None:
-    """The connection under `scope`, if its server hands it over and its body is chunked."""
+    """The connection under `scope`, if its server hands it over."""
     connection: object = (scope.get("extensions") or {}).get(EXTENSION)
-    return connection if isinstance(connection, ClientConnection) and scope["http_version"] == "1.1" else None
+    return connection if isinstance(connection, ClientConnection) else None
 
 
 class UnframedCycle(RequestResponseCycle):
@@ -85,9 +95,10 @@ class _Phase(Enum):
 
 
 class GatewayProtocol(HttpToolsProtocol):
-    def __init__(self, *args: Any, bounds: ReceiveBounds | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, bounds: ConnectionBounds | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._bounds = bounds or ReceiveBounds()
+        self._bounds = bounds or ConnectionBounds()
+        self.timeout_keep_alive = self._bounds.keep_alive_s  # type: ignore[assignment] # an int of uvicorn's settings
         self._phase = _Phase.IDLE
         self._timer: asyncio.TimerHandle | None = None
         self._head_bytes = self._body_bytes = self._read_bytes = 0
@@ -95,6 +106,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unread = Unread(transport, self.loop, self._bounds.write_timeout_s)
         if len(self.connections) > self._bounds.connections_max:
             self._refuse(ErrorDetail("overloaded", "too many connections are open", retry_after_s=1))
             return
@@ -102,6 +114,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        self._unread.forget()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -141,16 +154,22 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._expect(_Phase.BODY, self._bounds.body_timeout_s)
-        extensions: dict[str, Any] = {EXTENSION: ClientConnection(self.transport, self.flow)}
+        version = self.parser.get_http_version()
+        connection = ClientConnection(self.transport, self.flow, self._unread, chunked=version == "1.1")
+        extensions: dict[str, Any] = {EXTENSION: connection}
         self.scope["extensions"] = extensions
         super().on_headers_complete()
-        if self.scope["http_version"] == "1.0":
+        if version == "1.0":
             self.cycle.__class__ = UnframedCycle
             self.cycle.chunked_encoding = False
 
     def on_message_complete(self) -> None:
         self._expect_nothing()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._unread.limit()
 
     def send_400_response(self, msg: str) -> None:
         del msg
@@ -203,6 +222,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._expect_nothing()
         if answerable:
             self.transport.write(raw_answer(detail))
+            self._unread.limit()
             self.transport.close()
         else:
             self.transport.abort()
@@ -228,6 +248,6 @@ def raw_answer(detail: ErrorDetail) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def protocol(bounds: ReceiveBounds) -> type[asyncio.Protocol]:
+def protocol(bounds: ConnectionBounds) -> type[asyncio.Protocol]:
     """What uvicorn calls for each connection."""
     return cast("type[asyncio.Protocol]", functools.partial(GatewayProtocol, bounds=bounds))

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from penstock_contract.exposure import Authentication, keys_required, loopback
 from penstock_contract.keys import KEY_LENGTH, PREFIX
 from penstock_contract.settings import InvalidSettings, LogLevel
-from penstock_gateway.receive_bounds import ReceiveBounds
+from penstock_gateway.connection_bounds import ConnectionBounds
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 ADMIN_TOKEN_LENGTH_MIN = 32
@@ -47,12 +47,16 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     # A client that takes longer to send its headers, or then its body, keeps a connection from others.
     header_timeout_s: Positive = 10.0
     body_timeout_s: Positive = 60.0
+    # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx), else it sends a request into our close.
+    keep_alive_s: Positive = 75.0
     # Open at the same time; each costs memory and a file descriptor.
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     # What a client that reads slowly may have waiting; an answer is rarely larger. Beyond it, or after
     # `write_timeout_s` without reading anything, its connection is cut.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024
     write_timeout_s: Positive = 30.0
+    # What is kept of an answer that is not streamed; 2048 vectors of 3072 numbers are 25 MB.
+    answer_bytes_max: Annotated[int, Meta(ge=65_536)] = 32 * 1024 * 1024
     # Proxies cut connections that are silent for 60 s (ALB, nginx): say something before.
     ping_after_s: Positive = 15.0
     # Until then an error is still a real HTTP status; after it the 200 is sent and errors become events.
@@ -70,12 +74,14 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         return self.authentication is None and loopback(self.host)
 
     @property
-    def bounds(self) -> ReceiveBounds:
-        return ReceiveBounds(
+    def bounds(self) -> ConnectionBounds:
+        return ConnectionBounds(
             header_bytes_max=self.header_bytes_max,
             body_bytes_max=self.body_bytes_max,
             header_timeout_s=self.header_timeout_s,
             body_timeout_s=self.body_timeout_s,
+            write_timeout_s=self.write_timeout_s,
+            keep_alive_s=self.keep_alive_s,
             connections_max=self.connections_max,
         )
 

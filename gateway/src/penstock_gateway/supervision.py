@@ -144,24 +144,29 @@ class Supervisor:
         self._cause = cause
         self._gateway = gateway
         self._loop = asyncio.get_running_loop()
-        self._workers: dict[str, Presence] = {}
+        # By route and name: a worker may say what it likes of itself, but only under its own route.
+        self._workers: dict[tuple[str, str], Presence] = {}
         self._attention = Attention(TICK_S)
         self._away_since: float | None = self._loop.time()
 
     def on_heartbeat(self, subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
-        now = self._loop.time()
-        self._workers[beat.worker] = Presence(now, beat.incarnation)
-        self._activations.heard(subjects.route_key(subject), beat, now)
+        route, now = subjects.route_key(subject), self._loop.time()
+        self._workers[route, beat.worker] = Presence(now, beat.incarnation)
+        self._activations.heard(route, beat, now)
 
     async def on_connected(self) -> None:
-        """After a reconnect every stream may have lost frames, and nobody's heartbeat could be heard."""
+        """After a reconnect every stream may have lost frames."""
         now = self._loop.time()
-        self._away_since = None
-        self._workers = {name: seen._replace(at=now) for name, seen in self._workers.items()}
-        self._activations.reconnected(now)
+        self._back(now)
         for stream in self._table:
             await self._attach(stream, now)
+
+    def _back(self, now: float) -> None:
+        """The broker is; nobody's heartbeat could be heard until now."""
+        self._away_since = None
+        self._workers = {worker: seen._replace(at=now) for worker, seen in self._workers.items()}
+        self._activations.reconnected(now)
 
     async def run(self) -> None:
         beat_at = 0.0
@@ -175,11 +180,14 @@ class Supervisor:
                 )
                 passed_s = self._attention.passed_s
                 self._workers = {
-                    name: seen for name, seen in self._workers.items() if passed_s(seen.at, now) < PRESENCE_KEPT_S
+                    worker: seen for worker, seen in self._workers.items() if passed_s(seen.at, now) < PRESENCE_KEPT_S
                 }
                 self._activations.forget(now)
             if not self._connection.connected:
                 self._away_since = self._away_since or now
+            elif self._away_since is not None:
+                # Not left to `on_connected`: before it others may wait for answers of a JetStream without a leader.
+                self._back(now)
             for stream in self._table:
                 try:
                     await self._look_after(stream, now)
@@ -191,10 +199,7 @@ class Supervisor:
     async def _look_after(self, stream: LiveStream, now: float) -> None:
         if stream.done.done():
             return
-        if not stream.stalled:
-            stream.stalled_since = None
-        elif stream.stalled_since is None:
-            stream.stalled_since = now
+        stream.look_at_client(now)
         if stream.worker is None and not stream.started:
             self._activations.waits(stream.route, stream.published_at, now)
         need = judge(
@@ -220,7 +225,7 @@ class Supervisor:
 
     def _seen_at(self, stream: LiveStream) -> float | None:
         """When the very process that serves this stream was last heard."""
-        seen = self._workers.get(stream.worker) if stream.worker is not None else None
+        seen = self._workers.get((stream.route, stream.worker)) if stream.worker is not None else None
         return seen.at if seen is not None and seen.incarnation == stream.incarnation else None
 
     async def _attach(self, stream: LiveStream, now: float) -> None:

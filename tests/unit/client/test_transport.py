@@ -101,3 +101,38 @@ def test_a_stream_that_breaks_is_truncated() -> None:
         generate(transport, waited)
 
     assert (transport.requests, waited) == (1, [])
+
+
+class Garbled(httpx.BaseTransport):
+    """Says that its body is compressed, and it is not."""
+
+    def __init__(self, kind: str) -> None:
+        self.requests = 0
+        self._headers = {"content-type": kind, "content-encoding": "gzip", "x-request-id": "req_1"}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        body = iter([b'data: {"text":"a"}\n\n'])
+        return httpx.Response(200, headers=self._headers, stream=Pieces(body), request=request)
+
+
+class Pieces(httpx.SyncByteStream):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+
+@pytest.mark.parametrize(
+    ("ask", "kind"), [(embed, "application/json"), (generate, "text/event-stream")], ids=["whole", "stream"]
+)
+def test_a_body_that_cannot_be_decompressed_is_an_invalid_response(ask: object, kind: str) -> None:
+    """A proxy's doing, as the gateway compresses nothing; it would do it again."""
+    waited: list[float] = []
+    transport = Garbled(kind)
+    with pytest.raises(GatewayError, match="cannot be decoded") as caught:
+        ask(transport, waited)  # type: ignore[operator]
+
+    assert (caught.value.code, caught.value.request_id, caught.value.retryable) == ("invalid_response", "req_1", False)
+    assert (transport.requests, waited) == (1, [])

@@ -123,6 +123,7 @@ def test_tags_are_wire_format_and_never_change() -> None:
         "Finished": 6,
         "Failed": 7,
         "Embedded": 8,
+        "RefusalDelta": 9,
     }
 
 

@@ -14,6 +14,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -26,13 +27,14 @@ EVENTS: dict[str, Event] = {
     "S": Started("main", "model"),
     "T": TextDelta("text"),
     "R": ReasoningDelta("hm"),
+    "N": RefusalDelta("no"),
     "C": ToolCallDelta(0, "call", "name", "{}"),
     "V": Embedded(0, b"0000"),
     "U": UsageReported(1, 1),
     "D": Finished("stop"),
     "F": Failed(ErrorDetail("internal_error", "no")),
 }
-STREAM = re.compile("F|A(F|S[TRCV]*U?[DF])")
+STREAM = re.compile("F|A(F|S[TRNCV]*U?[DF])")
 WORDS = st.text(st.sampled_from("".join(EVENTS)), max_size=8)
 STREAMS = st.from_regex(STREAM, fullmatch=True)
 

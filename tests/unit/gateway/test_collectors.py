@@ -14,6 +14,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -93,6 +94,12 @@ def test_an_id_and_a_name_that_come_apart_belong_together() -> None:
     assert found["message"]["tool_calls"] == [  # type: ignore[index]
         {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     ]
+
+
+def test_a_refusal_stands_where_the_sdks_look_for_it_and_not_in_the_text() -> None:
+    found = choice(RefusalDelta("I "), RefusalDelta("won't"), STOP)
+
+    assert found["message"] == {"role": "assistant", "content": None, "refusal": "I won't"}  # type: ignore[index]
 
 
 def test_reasoning_is_beside_the_content() -> None:

@@ -4,8 +4,20 @@ import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, Client, feed, live, started
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Accepted, Failed, Finished, ReasoningDelta, TextDelta, UsageReported
+from penstock_contract.events import (
+    Accepted,
+    Embedded,
+    Event,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_contract.route import LimitsSpec
 from penstock_gateway.live import LiveStream
+from penstock_gateway.renderers.openai import ChatCollector
 
 A, B, C = TextDelta("a"), TextDelta("b"), TextDelta("c")
 STOP = Finished("stop")
@@ -233,6 +245,60 @@ async def test_a_gap_is_healed_by_the_frames_that_were_missing() -> None:
     assert client.heard == said("a", "b", "c") + DONE
 
 
+# Whole answers
+
+
+def kept(bytes_max: int | None) -> LiveStream:
+    """A stream whose renderer keeps its answer."""
+    collector = ChatCollector("id", 0, "m")
+    stream = LiveStream(7, "req_1", "default.main", LimitsSpec(), collector, NOW, answer_bytes_max=bytes_max)
+    feed(stream, ACCEPTED, STARTED)
+    return stream
+
+
+ENDLESS: dict[str, Event] = {
+    "text": TextDelta("x" * 936),
+    "reasoning": ReasoningDelta("x" * 936),
+    "tool calls": ToolCallDelta(0, None, None, "x" * 936),
+    "vectors": Embedded(0, b"x" * 936),
+}
+
+
+@pytest.mark.parametrize("piece", ENDLESS.values(), ids=ENDLESS)
+async def test_an_answer_that_is_kept_as_a_whole_has_a_bound(piece: Event) -> None:
+    stream = kept(10_000)
+    feed(stream, *[piece] * 10, from_seq=2)
+    assert stream.error is None
+
+    feed(stream, piece, from_seq=12)
+    assert stream.error is not None
+    assert stream.error.code == "answer_too_large"
+    assert stream.done.done()
+    assert not stream.ended_by_worker, "its worker is told to stop"
+
+
+async def test_also_one_of_empty_pieces() -> None:
+    stream = kept(10_000)
+    feed(stream, *[ToolCallDelta(0, None, None, "")] * 200, from_seq=2)
+
+    assert stream.error is not None
+
+
+async def test_an_answer_within_its_bound_is_whole() -> None:
+    stream = kept(10_000)
+    feed(stream, *[TextDelta("x" * 936)] * 10, STOP, from_seq=2)
+
+    assert stream.error is None
+    assert stream.finished == STOP
+
+
+async def test_an_answer_that_is_written_as_it_comes_has_no_such_bound() -> None:
+    stream, client = started(*[A] * 10_000, STOP)
+
+    assert stream.error is None
+    assert len(client.writes) == 10_001
+
+
 # Clients
 
 
@@ -302,13 +368,42 @@ async def test_a_keep_alive_without_a_client_is_not_kept_for_it() -> None:
     assert client.writes == []
 
 
-@pytest.mark.parametrize("stalled", [False, True])
-async def test_a_stream_is_stalled_when_its_client_is(stalled: bool) -> None:
+async def test_a_client_with_nothing_to_read_is_not_waited_for() -> None:
+    stream, _ = started(A)
+    stream.look_at_client(NOW)
+
+    assert stream.stalled_since is None
+
+
+async def test_a_client_that_takes_nothing_of_what_waits_is_stalled_since_it_was_first_seen() -> None:
     stream, client = started(A)
-    client.stalled = stalled
+    client.taken = 100
+    for later in (0, 5, 10):
+        stream.look_at_client(NOW + later)
 
-    assert stream.stalled is stalled
+    assert stream.stalled_since == NOW
 
 
-async def test_a_stream_without_a_client_is_not_stalled() -> None:
-    assert not live().stalled
+async def test_a_client_that_takes_a_little_now_and_then_reads_though_it_always_has_much_waiting() -> None:
+    stream, client = started(A)
+    for later in range(60):
+        client.taken = later // 10
+        stream.look_at_client(NOW + later)
+
+    assert stream.stalled_since == NOW + 50
+
+
+async def test_a_client_that_has_read_all_begins_anew() -> None:
+    stream, client = started(A)
+    for later, taken in ((0, 100), (1, None), (2, 100)):
+        client.taken = taken
+        stream.look_at_client(NOW + later)
+
+    assert stream.stalled_since == NOW + 2
+
+
+async def test_a_stream_without_a_client_waits_for_nobody_to_read() -> None:
+    stream = live()
+    stream.look_at_client(NOW)
+
+    assert stream.stalled_since is None

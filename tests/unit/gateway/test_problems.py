@@ -22,6 +22,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
 from penstock_contract.requests import ChatCompletionRequest
+from penstock_gateway.body import ClientRequest
 from penstock_gateway.observation import Observer
 from penstock_gateway.problems import Problems, respond, translate
 
@@ -78,6 +79,12 @@ def client() -> Iterator[TestClient[Any]]:
     async def handler(data: JSONBody[ChatCompletionRequest]) -> dict[str, str]:
         if data.model == "explode":
             raise KeyError("a secret of ours")
+        if data.model == "nonsense":
+            msgspec.json.decode(b"{")
+        if data.model == "not UTF-8":
+            msgspec.json.decode(b'"\xff"')
+        if data.model == "deep":
+            msgspec.json.decode(b"[" * 100_000)
         if data.model == "full":
             raise PenstockError("queue_full", "words", retry_after_s=2)
         return {}
@@ -85,6 +92,7 @@ def client() -> Iterator[TestClient[Any]]:
     problems = Problems(Observer(NoOpMeterProvider().get_meter("test")), body_bytes_max=1000)
     with create_test_client(
         [handler],
+        request_class=ClientRequest,
         exception_handlers={
             PenstockError: problems.penstock,
             HTTPException: problems.http,
@@ -162,6 +170,13 @@ def test_our_own_error_is_answered_as_it_is(client: TestClient[Any]) -> None:
         429,
         {"message": "words", "type": "rate_limit_error", "param": None, "code": "queue_full"},
     )
+
+
+@pytest.mark.parametrize("model", ["nonsense", "not UTF-8", "deep"])
+def test_what_we_cannot_read_of_our_own_is_no_fault_of_the_client(client: TestClient[Any], model: str) -> None:
+    status, error = answer(client, body(model=model))
+
+    assert (status, error["code"]) == (500, "internal_error")
 
 
 def test_an_error_that_nobody_expected_keeps_its_words(client: TestClient[Any]) -> None:

@@ -9,11 +9,15 @@ import httptools
 import msgspec
 import pytest
 from unit.support.loops import on_every_loop
+from unit.support.virtual_time import virtual_time
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
+from penstock_gateway.connection_bounds import ConnectionBounds
 from penstock_gateway.protocol import EXTENSION, ClientConnection, GatewayProtocol, connection_of
+from penstock_gateway.settings import GatewaySettings
+from penstock_gateway.unread import Unread
 
 
 class Wire(asyncio.Transport):
@@ -35,6 +39,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def close(self) -> None:
+        self.closing = True
+
     def abort(self) -> None:
         self.aborted = True
 
@@ -46,7 +53,7 @@ class Wire(asyncio.Transport):
 def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowControl]:
     wire = Wire()
     flow = FlowControl(wire)
-    made = ClientConnection(wire, flow)
+    made = ClientConnection(wire, flow, Unread(wire, asyncio.get_running_loop(), 30), chunked=True)
     made.bound(bytes_max)
     return made, wire, flow
 
@@ -82,10 +89,8 @@ async def test_a_client_that_reads_again_is_written_to_again() -> None:
     made, wire, flow = connection(bytes_max=100)
     flow.pause_writing()
     wire.waiting = 101
-    assert made.stalled
     flow.resume_writing()
 
-    assert not made.stalled
     assert made.write(b"a")
 
 
@@ -104,17 +109,25 @@ async def test_an_abort_cuts_the_connection() -> None:
     assert wire.aborted
 
 
-async def test_only_a_chunked_body_can_be_written_to() -> None:
+async def test_what_a_client_has_taken_is_what_was_written_and_does_not_wait() -> None:
+    made, wire, _ = connection()
+    assert made.taken is None
+
+    made.write(b"x" * 40)
+    wire.waiting = 30
+    assert made.taken == len(b"28\r\n") + 40 + len(b"\r\n") - 30
+
+
+async def test_a_connection_is_found_where_its_server_hands_it_over() -> None:
     made, _, _ = connection()
 
-    def found(version: str, extensions: dict[str, Any] | None) -> ClientConnection | None:
-        return connection_of({"http_version": version, "extensions": extensions})  # type: ignore[arg-type]
+    def found(extensions: dict[str, Any] | None) -> ClientConnection | None:
+        return connection_of({"extensions": extensions})  # type: ignore[arg-type]
 
-    assert found("1.1", {EXTENSION: made}) is made
-    assert found("1.0", {EXTENSION: made}) is None
-    assert found("1.1", {}) is None
-    assert found("1.1", None) is None
-    assert found("1.1", {EXTENSION: object()}) is None
+    assert found({EXTENSION: made}) is made
+    assert found({}) is None
+    assert found(None) is None
+    assert found({EXTENSION: object()}) is None
 
 
 async def stream_app(scope: Any, receive: Any, send: Any) -> None:
@@ -122,7 +135,8 @@ async def stream_app(scope: Any, receive: Any, send: Any) -> None:
     del receive
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     writer = connection_of(scope)
-    if writer is None:
+    assert writer is not None
+    if not writer.chunked:
         await send({"type": "http.response.body", "body": b"plain"})
         return
     writer.bound(65_536)
@@ -207,3 +221,55 @@ async def test_what_is_not_http_is_answered_in_the_one_error_shape_with_its_ids(
     assert msgspec.json.decode(body)["error"]["code"] == "invalid_request"
     assert headers[b"x-request-id"] == headers[b"request-id"]
     assert int(headers[b"content-length"]) == len(body)
+
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def idle(wire: Wire, bounds: ConnectionBounds | None = None) -> GatewayProtocol:
+    """A connection that has had its first answer."""
+    config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
+    config.load()
+    made = GatewayProtocol(config, ServerState(), {}, bounds=bounds)
+    made.connection_made(wire)
+    made.data_received(REQUEST)
+    while not made.cycle.response_complete:  # noqa: ASYNC110 - uvicorn tells nobody
+        await asyncio.sleep(0)
+    return made
+
+
+@virtual_time
+async def test_an_idle_connection_is_open_for_longer_than_load_balancers_keep_theirs() -> None:
+    """They would send the next request into our close, and answer it with a 502."""
+    wire = Wire()
+    await idle(wire)
+    await asyncio.sleep(60)
+    assert not wire.closing
+
+    await asyncio.sleep(GatewaySettings().keep_alive_s - 60 + 0.1)
+    assert wire.closing
+
+
+@virtual_time
+async def test_it_is_closed_when_it_is_told_to() -> None:
+    wire = Wire()
+    await idle(wire, ConnectionBounds(keep_alive_s=3))
+    await asyncio.sleep(2.9)
+    assert not wire.closing
+
+    await asyncio.sleep(0.2)
+    assert wire.closing
+
+
+@virtual_time
+async def test_a_request_that_begins_on_an_idle_connection_has_its_own_time() -> None:
+    wire = Wire()
+    made = await idle(wire, ConnectionBounds(keep_alive_s=60, header_timeout_s=10))
+    await asyncio.sleep(59)
+    made.data_received(REQUEST[:7])
+    await asyncio.sleep(9)
+    assert not wire.closing
+
+    await asyncio.sleep(2)
+    assert wire.closing
+    assert b"HTTP/1.1 408 " in wire.sent

@@ -16,6 +16,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -57,6 +58,10 @@ SEED: dict[str, tuple[list[Event], bytes]] = {
     "an error midway": (
         [TextDelta("Hel"), LOST],
         b'data: {"text":"Hel"}\n\nevent: error\ndata: ' + ERROR + b"\n\n",
+    ),
+    "a refusal, which is text for the reader here": (
+        [RefusalDelta("I "), RefusalDelta("won't"), STOP],
+        b'data: {"text":"I "}\n\ndata: {"text":"won\'t"}\n\ndata: [DONE]\n\n',
     ),
     "what this wire has no words for": (
         [ReasoningDelta("hm"), ToolCallDelta(0, "a", "f", "{}"), TextDelta("Hi"), USAGE, Finished("tool_calls")],
@@ -147,6 +152,20 @@ OPENAI: dict[str, tuple[bool, list[Event], bytes]] = {
         + b"\n\n",
     ),
     "an error before anything": (False, [LOST], b"data: " + ERROR + b"\n\n"),
+    "a refusal": (
+        False,
+        [RefusalDelta("I "), RefusalDelta("won't"), STOP],
+        HEAD
+        + b',"choices":[{"delta":{"role":"assistant","refusal":"I "},"finish_reason":null,"index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{"refusal":"won\'t"},"finish_reason":null,"index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        + HEAD
+        + b',"choices":[{"delta":{},"finish_reason":"stop","index":0,"logprobs":null}],'
+        b'"object":"chat.completion.chunk"}\n\n'
+        b"data: [DONE]\n\n",
+    ),
     "an answer without a word": (
         False,
         [STOP],

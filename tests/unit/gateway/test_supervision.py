@@ -199,7 +199,8 @@ async def test_an_error_that_may_be_retried_before_anything_was_said_tells_when(
 class Broker:
     """One that takes everything and says nothing."""
 
-    connected = True
+    def __init__(self) -> None:
+        self.connected = True
 
     async def publish(self, subject: str, data: bytes) -> None: ...
 
@@ -212,8 +213,9 @@ class Watched:
         self.stream = streaming()
         table = StreamTable(lambda *_: None)
         table.add(self.stream)
+        self.broker = Broker()
         self._supervisor = Supervisor(
-            SETTINGS, Broker(), table, Activations(lambda _: None), lambda _: "", gateway="gw"
+            SETTINGS, self.broker, table, Activations(lambda _: None), lambda _: "", gateway="gw"
         )
         self._tasks = [asyncio.create_task(self._supervisor.run()), asyncio.create_task(self._beat())]
 
@@ -221,8 +223,14 @@ class Watched:
         await self._supervisor.on_connected()
         beat = codec.encode(WorkerHeartbeat("worker-1", 8, 1, draining=False, version="1", incarnation=incarnation))
         while True:
-            self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
+            if self.broker.connected:
+                self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
             await asyncio.sleep(1.0)
+
+    def hear(self, route: str, worker: str, incarnation: int) -> None:
+        """A heartbeat that came in under `route`, whatever it says of itself."""
+        beat = codec.encode(WorkerHeartbeat(worker, 8, 1, draining=False, version="1", incarnation=incarnation))
+        self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
 
     def die(self) -> None:
         """The worker does."""
@@ -278,6 +286,59 @@ async def test_a_worker_that_is_back_before_it_was_missed_does_not_serve_what_th
     await asyncio.sleep(0.5)
     watched.come_again()
     await asyncio.sleep(2 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_of_another_route_cannot_end_a_stream_by_naming_its_worker() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    for _ in range(40):
+        watched.hear("other", "worker-1", incarnation=99)
+        await asyncio.sleep(TICK_S)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_nor_keep_one_whose_worker_is_dead() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    for _ in range(40):
+        watched.hear("other", "worker-1", incarnation=0)
+        await asyncio.sleep(TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_broker_is_back_when_it_is_and_not_when_everybody_else_has_been_told() -> None:
+    """Hooks run one after the other after a reconnect, and one may wait for an answer of JetStream's for seconds."""
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.broker.connected = False
+    await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
+    watched.broker.connected = True
+    await asyncio.sleep(BROKER_AWAY_MAX_S)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_died_while_the_broker_was_away_is_found_out_afterwards() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.broker.connected = False
+    watched.die()
+    await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
+    watched.broker.connected = True
+    await asyncio.sleep(WORKER_LOST_S - TICK_S)
+    assert watched.stream.error is None
+    await asyncio.sleep(3 * TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"
     await watched.end()

@@ -16,7 +16,7 @@ class Client:
 
     def __init__(self, takes: int | None = None) -> None:
         self.writes: list[bytes] = []
-        self.stalled = False
+        self.taken: int | None = None
         self._takes = takes
 
     def write(self, data: bytes) -> bool:

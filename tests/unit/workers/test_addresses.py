@@ -6,11 +6,12 @@ import ssl
 from typing import Self
 
 import pytest
+from unit.support.loops import on_every_loop
 from unit.support.upstream import no_tls
 
 from penstock_contract.errors import PenstockError
 from penstock_worker.addresses import AddressRules
-from penstock_worker.connecting import Connector, resolve
+from penstock_worker.connecting import NEXT_AFTER_S, Connector, resolve
 
 LOOPBACK = AddressRules.parse("127.0.0.0/8, ::1")
 
@@ -156,19 +157,81 @@ async def test_a_name_without_an_address_is_an_os_error_which_the_pool_knows() -
 async def test_a_certificate_is_asked_of_the_name_and_not_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
 
-    async def create_connection(factory: object, host: str, _port: int, **options: object) -> tuple[None, object]:
-        seen.update(options, host=host, factory=factory)
+    async def create_connection(factory: object, **options: object) -> tuple[None, object]:
+        sock = options.pop("sock")
+        assert isinstance(sock, socket.socket)
+        seen.update(options, address=sock.getpeername(), factory=factory)
+        sock.close()
         return None, asyncio.Protocol()
 
-    async def public(_host: str, _port: int) -> list[str]:
-        return ["93.184.216.34"]
+    async def local(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
     tls: ssl.SSLContext = no_tls()
-    await _connect(Connector("api.example.com", 443, tls, AddressRules(), public))
-    assert seen["host"] == "93.184.216.34"
+    async with Listening() as server:
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
+        await _connect(Connector("api.example.com", server.port, tls, LOOPBACK, local))
+    assert seen["address"] == ("127.0.0.1", server.port)
     assert seen["server_hostname"] == "api.example.com"
     assert seen["ssl"] is tls
+
+
+class Silent:
+    """An address that answers nobody: a server whose queue of connections is full drops every further one."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = socket.socket()
+        self._server.bind((host, port))
+        self._server.listen(0)
+        self.port = self._server.getsockname()[1]
+        self._waiting = [socket.socket() for _ in range(4)]
+        for sock in self._waiting:
+            sock.setblocking(False)
+            sock.connect_ex((host, self.port))
+
+    def close(self) -> None:
+        for sock in (self._server, *self._waiting):
+            sock.close()
+
+
+@on_every_loop
+async def test_an_address_that_says_nothing_does_not_keep_the_next_from_being_tried() -> None:
+    async def several(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
+
+    async with Listening() as server:
+        silent = [Silent(host, server.port) for host in ("127.0.0.2", "127.0.0.3")]
+        connector = Connector("two.test", server.port, None, LOOPBACK, several)
+        async with asyncio.timeout(4 * NEXT_AFTER_S):
+            assert await _connect(connector) == "connected"
+        for one in silent:
+            one.close()
+
+
+@on_every_loop
+async def test_an_address_that_is_not_allowed_is_not_tried_however_silent_the_others_are() -> None:
+    async def several(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    async with Listening() as forbidden:
+        silent = Silent("127.0.0.2", forbidden.port)
+        connector = Connector("two.test", forbidden.port, None, AddressRules.parse("127.0.0.2"), several)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2 * NEXT_AFTER_S):
+                await _connect(connector)
+        silent.close()
+        assert forbidden.connections == 0
+
+
+@on_every_loop
+async def test_an_address_that_cannot_speak_tls_is_left_for_the_next() -> None:
+    async def several(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    async with Listening("127.0.0.2") as first, Listening("127.0.0.1", first.port) as second:
+        with pytest.raises(OSError):  # noqa: PT011 - each loop has its own
+            await _connect(Connector("two.test", first.port, no_tls(), LOOPBACK, several))
+        assert (first.connections, second.connections) == (1, 1)
 
 
 async def test_the_systems_resolver_gives_every_address_once() -> None:

@@ -152,6 +152,20 @@ def test_an_image_that_is_neither_is_an_invalid_request() -> None:
     assert (error.code, error.detail.param) == ("invalid_request", "messages")
 
 
+def test_a_refusal_beside_the_content_is_text_too() -> None:
+    assert turns(HELLO, {"role": "assistant", "content": None, "refusal": "no"})[1] == {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "no"}],
+    }
+
+
+def test_what_an_assistant_thought_elsewhere_is_not_said() -> None:
+    assert turns(HELLO, {"role": "assistant", "content": "Hi", "reasoning_content": "hm"})[1] == {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "Hi"}],
+    }
+
+
 def test_a_refusal_is_text() -> None:
     assert turns(HELLO, {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]})[1] == {
         "role": "assistant",

@@ -654,6 +654,20 @@ async def test_a_closed_pool_has_closed_its_idle_connections_and_no_open_call() 
 
 
 @virtual_time
+async def test_a_closed_pool_keeps_no_connection_of_the_calls_that_were_open() -> None:
+    """A route's providers change while it serves: nobody would ever ask the old pool for one."""
+    pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
+    exchange, wire = connected(pool)
+    ear = Ear()
+    exchange.start(b"", Words(), ear, reused=False)
+    pool.close()
+    exchange.data_received(sized(b"hello"))
+
+    assert ear.words == ["hello"]
+    assert wire.closed
+
+
+@virtual_time
 async def test_bytes_after_the_answer_are_heard_by_nobody() -> None:
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
     ear = Ear()

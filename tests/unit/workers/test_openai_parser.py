@@ -14,6 +14,7 @@ from penstock_contract.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -94,6 +95,14 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         + STOP
         + DONE,
         [TextDelta("Hi"), *END],
+    ),
+    "a refusal": (
+        choice(role="assistant", content=None, refusal="")
+        + choice(content=None, refusal="I ")
+        + choice(refusal="won't")
+        + STOP
+        + DONE,
+        [RefusalDelta("I "), RefusalDelta("won't"), *END],
     ),
     "reasoning_content, as DeepSeek names it": (
         choice(role="assistant", content=None, reasoning_content="hm") + choice(content="Hi") + STOP + DONE,

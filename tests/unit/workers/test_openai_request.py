@@ -188,3 +188,23 @@ def test_an_answer_is_parsed_by_what_was_asked() -> None:
 
     assert isinstance(adapter.parser(chat()), ChatParser)
     assert isinstance(adapter.parser(EmbeddingsOperation(input=["a"])), EmbeddingsParser)
+
+
+SAID_BEFORE = Message(role="assistant", content="Hi", refusal="no", reasoning_content="hm")
+
+
+def test_what_an_assistant_thought_and_refused_before_is_passed_on() -> None:
+    assert body(chat(HELLO, SAID_BEFORE))["messages"][1] == {
+        "role": "assistant",
+        "content": "Hi",
+        "refusal": "no",
+        "reasoning_content": "hm",
+    }
+
+
+def test_openai_which_never_says_what_it_thinks_is_not_told_what_others_thought() -> None:
+    assert body(chat(HELLO, SAID_BEFORE), OPENAI)["messages"][1] == {
+        "role": "assistant",
+        "content": "Hi",
+        "refusal": "no",
+    }

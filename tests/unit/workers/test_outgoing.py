@@ -11,6 +11,7 @@ from penstock_contract.events import (
     Failed,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
@@ -127,6 +128,7 @@ def test_a_replayed_stream_goes_on_with_the_same_numbers() -> None:
 LARGE: dict[str, Event] = {
     "text": TextDelta("x" * 1000),
     "reasoning": ReasoningDelta("x" * 1000),
+    "a refusal": RefusalDelta("x" * 1000),
     "arguments": ToolCallDelta(0, None, None, "x" * 1000),
     "vectors": Embedded(0, b"x" * 1000),
     "text outside ASCII": TextDelta("🌍" * 250),
@@ -134,16 +136,50 @@ LARGE: dict[str, Event] = {
 
 
 @pytest.mark.parametrize("event", LARGE.values(), ids=LARGE.keys())
-def test_a_stream_beyond_its_bound_goes_on_but_cannot_be_replayed(event: Event) -> None:
+def test_of_a_stream_beyond_its_bound_the_last_events_are_kept(event: Event) -> None:
     made, outbox = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
     assert len(outbox.frames) == 22
     outbox.frames.clear()
-    made.attach("gw-1", 5)
+    made.attach("gw-1", 13)
+
+    assert sent(outbox) == [(seq, event) for seq in range(13, 22)]
+
+
+@pytest.mark.parametrize("event", LARGE.values(), ids=LARGE.keys())
+def test_what_is_older_than_what_is_kept_is_lost(event: Event) -> None:
+    made, outbox = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
+    outbox.frames.clear()
+    made.attach("gw-1", 12)
 
     [(seq, lost)] = sent(outbox)
-    assert seq == 5
+    assert seq == 12
     assert isinstance(lost, Failed)
     assert lost.error.code == "stream_lost"
+
+
+@pytest.mark.parametrize("bytes_max", [0, 10_000])
+def test_a_gateway_that_misses_nothing_of_a_stream_beyond_its_bound_loses_nothing(bytes_max: int) -> None:
+    """It asks after ten quiet seconds, and after every reconnect to the broker."""
+    made, outbox = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=bytes_max)
+    outbox.frames.clear()
+    made.attach("gw-1", 22)
+    made.emit(STOP)
+
+    assert sent(outbox) == [(22, STOP)]
+
+
+def test_the_last_event_of_a_stream_beyond_its_bound_is_repeated() -> None:
+    made, outbox = stream(*BEGIN, *[LARGE["text"]] * 20, STOP, bytes_max=10_000)
+    outbox.frames.clear()
+    made.repeat_last()
+
+    assert sent(outbox) == [(22, STOP)]
+
+
+def test_what_was_said_is_counted_also_beyond_the_bound() -> None:
+    made, _ = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=10_000)
+
+    assert (made.deltas, made.text_bytes) == (20, 20_000)
 
 
 def test_a_stream_within_its_bound_can_be_replayed() -> None:

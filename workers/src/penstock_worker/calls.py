@@ -48,4 +48,4 @@ class Provider(Protocol):
         ...
 
     def close(self) -> None:
-        """Close idle connections; open calls go on."""
+        """Nobody new will call: close idle connections, and each other one when its call is over."""

@@ -117,7 +117,7 @@ class Exchange(asyncio.Protocol):
             self._fail(failure("provider_stream_broken"))
         elif self._reused:
             # The others in the pool are as old: the next try gets a fresh one.
-            self._pool.close()
+            self._pool.close_idle()
             self._fail(ConnectionStale())
         else:
             self._fail(failure("provider_unavailable"))
@@ -220,6 +220,7 @@ class ConnectionPool:
         self._path = parts.path.rstrip("/")
         self._authority = parts.netloc
         self._idle: deque[Exchange] = deque()
+        self._closed = False
 
     async def acquire(self, timeout_s: float) -> tuple[Exchange, bool]:
         """A connection, and whether it was used before. Raises `provider_unavailable`."""
@@ -254,6 +255,9 @@ class ConnectionPool:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
 
     def give_back(self, exchange: Exchange) -> None:
+        if self._closed:
+            exchange.close()
+            return
         self._idle.append(exchange)
         if len(self._idle) > IDLE_CONNECTIONS_MAX:
             self._idle.popleft().close()
@@ -262,6 +266,11 @@ class ConnectionPool:
         if exchange in self._idle:
             self._idle.remove(exchange)
 
-    def close(self) -> None:
+    def close_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    def close(self) -> None:
+        """Keep no connection any more. Calls that are open go on, and their requests may make others."""
+        self._closed = True
+        self.close_idle()

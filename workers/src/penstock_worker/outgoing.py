@@ -1,12 +1,15 @@
 """One stream on its way to its gateway: numbers the events, checks the grammar, keeps them for replay.
 
 Replay is the one mechanism that heals a NATS blip, a gap and a gateway that comes back: core NATS drops silently
-around a reconnect. What is kept is bounded; beyond the bound the stream goes on but cannot be healed.
+around a reconnect. What is kept is bounded: of a longer stream the last events, as a gap is seldom old.
 """
+
+from collections import deque
+from itertools import islice
 
 from penstock_contract import subjects
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Embedded, Event, Failed, ReasoningDelta, TextDelta, ToolCallDelta
+from penstock_contract.events import Embedded, Event, Failed, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
 from penstock_contract.frames import Frame
 from penstock_contract.stream import StreamState
 from penstock_worker.outbox import Outbox
@@ -17,7 +20,7 @@ EVENT_BYTES = 64
 
 def _content_bytes(event: Event) -> int:
     match event:
-        case TextDelta() | ReasoningDelta():
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
             text = event.text
         case ToolCallDelta():
             text = event.arguments
@@ -35,6 +38,7 @@ class OutgoingStream:
         "_bytes",
         "_bytes_max",
         "_kept",
+        "_kept_bytes",
         "_outbox",
         "_route",
         "_state",
@@ -51,8 +55,8 @@ class OutgoingStream:
         self._outbox = outbox
         self._route = route
         self._state = StreamState()
-        self._kept: list[Event] | None = []
-        self._bytes = 0
+        self._kept: deque[Event] = deque()
+        self._kept_bytes = self._bytes = 0
         self._bytes_max = replay_bytes_max
         self.id = stream
         self.attempt = attempt
@@ -80,11 +84,12 @@ class OutgoingStream:
         state = self._state
         seq = state.next_seq
         state.accept(seq, event)
-        self._bytes += EVENT_BYTES + _content_bytes(event)
-        if self._kept is not None:
-            self._kept.append(event)
-            if self._bytes > self._bytes_max:
-                self._kept = None
+        bytes_ = EVENT_BYTES + _content_bytes(event)
+        self._bytes += bytes_
+        self._kept.append(event)
+        self._kept_bytes += bytes_
+        while self._kept_bytes > self._bytes_max:
+            self._kept_bytes -= EVENT_BYTES + _content_bytes(self._kept.popleft())
         # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request.
         self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=0 < seq <= 2 or state.ended)
 
@@ -97,17 +102,18 @@ class OutgoingStream:
     def repeat_last(self) -> None:
         """Send the last event once more: a gateway that has it ignores it, one that has not sees what it misses."""
         if self._kept:
-            last = len(self._kept) - 1
-            self._outbox.add(self._subject, Frame(self.id, self.attempt, last, self._kept[last]), now=True)
+            last = self._state.next_seq - 1
+            self._outbox.add(self._subject, Frame(self.id, self.attempt, last, self._kept[-1]), now=True)
 
     def attach(self, gateway: str, from_seq: int) -> None:
         """Send everything from `from_seq` again, to `gateway`, and go on there."""
         if gateway != self.gateway:
             self.gateway = gateway
             self._subject = subjects.reply(gateway, *self._route)
-        if self._kept is None:
+        oldest = self._state.next_seq - len(self._kept)
+        if from_seq < oldest:
             lost = Failed(ErrorDetail("stream_lost", "part of the answer was lost on its way and is no longer kept"))
             self._outbox.add(self._subject, Frame(self.id, self.attempt, from_seq, lost), now=True)
             return
-        for seq in range(from_seq, len(self._kept)):
-            self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, self._kept[seq]), now=True)
+        for seq, event in enumerate(islice(self._kept, from_seq - oldest, None), from_seq):
+            self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=True)

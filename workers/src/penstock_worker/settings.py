@@ -26,7 +26,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
     # How long the frames of an ended stream stay for a gateway that missed its last ones.
     replay_kept_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
-    # Text of one stream that is kept for replay; a stream beyond it cannot be healed any more.
+    # Of one stream that is kept for replay; of a longer one the end is.
     replay_bytes_max: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
     # Networks, separated by commas, that providers may be in although they are this machine, its link or metadata.
     allowed_addresses: str = ""

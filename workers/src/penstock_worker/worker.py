@@ -153,7 +153,7 @@ class Worker:
             return
         previous, self._entry = self._entry, entry
         if entry is None or previous is None or entry.spec.providers != previous.spec.providers:
-            # What is open goes on with the providers that it began with; only their idle connections are closed.
+            # What is open goes on with the providers that it began with, whose connections are closed after that.
             for target in self._targets:
                 target.provider.close()
             self._targets = (

@@ -34,6 +34,7 @@ ACK_WAIT_S = 4.0
 """A worker that dies before its first event is replaced after this long; it says +WPI four times as often."""
 DUPLICATE_WINDOW_S = 120.0
 QUEUE_GRACE_S = 60.0
+"""A request leaves the queue by itself this long after nobody could want it any more: its gateway died."""
 PULLS_WAITING_MAX = 4096
 ERR_CONSUMER_REFUSED = 10012
 """JetStream's `err_code` for a change of a consumer that it does not allow."""
@@ -109,7 +110,8 @@ class ControlPlane:
             retention=RetentionPolicy.WORK_QUEUE,
             discard=DiscardPolicy.NEW,
             max_msgs=limits.queue_depth,
-            max_age=limits.queue_timeout_seconds + limits.first_token_timeout_seconds + QUEUE_GRACE_S,
+            # A worker may hold a request without a first event until its deadline: `maxInFlight`, retries.
+            max_age=max(limits.queue_timeout_seconds, limits.request_timeout_seconds) + QUEUE_GRACE_S,
             duplicate_window=min(DUPLICATE_WINDOW_S, limits.queue_timeout_seconds),
             storage=self._storage,
             num_replicas=self._replicas,

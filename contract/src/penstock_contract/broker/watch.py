@@ -30,7 +30,7 @@ class BucketWatch(Generic[Value]):
     """Feeds `replace` with all of `bucket` after every (re)connect and `put` with each change after that.
 
     `decode` gets key and value, and returns None for what cannot be read: then it is as if it were not there. `deleted`
-    is called when a bucket that was watched is gone, within `SAME_BUCKET_S`.
+    is called when a bucket that was watched is gone, within `SAME_BUCKET_S`; also one that went while we were away.
     A new watch after every reconnect, as nats-py's own does not come back when the server lost its consumer.
     """
 
@@ -51,6 +51,7 @@ class BucketWatch(Generic[Value]):
         self._put = put
         self._deleted = deleted
         self._troubles = Troubles()
+        self._watched = False
         self._task: asyncio.Task[None] | None = None
         connection.on_connected(self._restart)
 
@@ -70,6 +71,9 @@ class BucketWatch(Generic[Value]):
             try:
                 await self._watch()
             except (Error, OSError, BucketNotFoundError, NotFoundError, TimeoutError) as error:
+                if self._watched and isinstance(error, NotFoundError):
+                    self._watched = False
+                    self._deleted()
                 kind = type(error).__name__
                 if (times := self._troubles.met(kind, asyncio.get_running_loop().time())) is not None:
                     log.info("broker.bucket_not_available", bucket=self._bucket, error=kind, times=times)
@@ -85,6 +89,7 @@ class BucketWatch(Generic[Value]):
             there = await snapshot.read_to_end(bucket, watcher, SAME_BUCKET_S)
             values = {entry.key: self._value(entry) for entry in there}
             self._troubles.over()
+            self._watched = True
             self._replace({key: value for key, value in values.items() if value is not None})
             same_until = loop.time() + SAME_BUCKET_S
             # nats-py's iterator ends for good after a quiet while; `updates` with a timeout says which it was.
@@ -107,13 +112,8 @@ class BucketWatch(Generic[Value]):
         return self._decode(entry.key, entry.value or b"") if entry.operation is None else None
 
     async def _is_another(self, bucket: KeyValue, created: dt.datetime | None) -> bool:
-        """Whether the bucket that was watched is no more, though there may be one of its name."""
-        try:
-            if await _created(bucket) == created:
-                return False
-        except NotFoundError:
-            self._deleted()
-        return True
+        """Whether one of its name was made after the one that is watched. Raises `NotFoundError` if there is none."""
+        return await _created(bucket) != created
 
 
 async def _created(bucket: KeyValue) -> dt.datetime | None:

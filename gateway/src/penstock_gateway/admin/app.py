@@ -10,6 +10,7 @@ from penstock_contract.errors import PenstockError
 from penstock_gateway.admin import keys, usage
 from penstock_gateway.admin.authentication import AdminAuthentication
 from penstock_gateway.admin.desk import AdminDesk
+from penstock_gateway.body import ClientRequest
 from penstock_gateway.doors import status
 from penstock_gateway.envelope import Envelope
 from penstock_gateway.observation import Observer
@@ -44,6 +45,7 @@ def create_admin(desk: AdminDesk, token: str, observer: Observer, tracer: Tracer
         },
         openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
+        request_class=ClientRequest,
         logging_config=None,
     )
     return Envelope(AdminAuthentication(app, token, Refusal(observer)), tracer)

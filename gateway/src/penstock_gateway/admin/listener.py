@@ -8,8 +8,8 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from penstock_contract.listening import bound
+from penstock_gateway.connection_bounds import ConnectionBounds
 from penstock_gateway.protocol import protocol
-from penstock_gateway.receive_bounds import ReceiveBounds
 
 STOP_S = 2
 
@@ -24,7 +24,7 @@ class _Server(uvicorn.Server):
 class AdminListener:
     """Whoever calls `start` calls `close`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, bounds: ReceiveBounds) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, bounds: ConnectionBounds) -> None:
         self._socket = bound(host, port)
         self._server = _Server(
             uvicorn.Config(

@@ -14,8 +14,9 @@ from penstock_contract.requests import (
 )
 from penstock_contract.responses import EmbedResponse
 from penstock_gateway.authentication import caller_of
+from penstock_gateway.body import ClientRequest
 from penstock_gateway.client import client_of
-from penstock_gateway.desk import Desk, HttpRequest
+from penstock_gateway.desk import Desk
 from penstock_gateway.doors.documentation import ERRORS, SSE_SEED
 from penstock_gateway.event_stream import EventStream
 from penstock_gateway.renderers.openai import EmbeddingsCollector, float_vector
@@ -23,21 +24,21 @@ from penstock_gateway.renderers.seed import SeedRenderer
 
 
 @post("/api/chat", status_code=200, responses={200: SSE_SEED, **ERRORS})
-async def chat(data: JSONBody[ChatRequest], request: HttpRequest, desk: Desk) -> Response[None]:
+async def chat(data: JSONBody[ChatRequest], request: ClientRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a conversation."""
     messages = [Message(role=message.role, content=message.content) for message in data.messages]
     return await _stream(messages, data.model, request, desk)
 
 
 @post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS})
-async def generate(data: JSONBody[GenerateRequest], request: HttpRequest, desk: Desk) -> Response[None]:
+async def generate(data: JSONBody[GenerateRequest], request: ClientRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a prompt."""
     messages = [Message(role="user", content=data.prompt)]
     return await _stream(messages, data.model, request, desk)
 
 
 @post("/api/embed", status_code=200, responses=ERRORS)
-async def embed(data: JSONBody[EmbedRequest], request: HttpRequest, desk: Desk) -> EmbedResponse:
+async def embed(data: JSONBody[EmbedRequest], request: ClientRequest, desk: Desk) -> EmbedResponse:
     """The embedding vector of a text."""
     caller = caller_of(request.scope)
     resolution = desk.catalogue.resolve(data.model, "Embedding", caller.may_use)
@@ -51,7 +52,7 @@ async def embed(data: JSONBody[EmbedRequest], request: HttpRequest, desk: Desk) 
     return EmbedResponse(vector, len(vector))
 
 
-async def _stream(messages: list[Message], model: str | None, request: HttpRequest, desk: Desk) -> Response[None]:
+async def _stream(messages: list[Message], model: str | None, request: ClientRequest, desk: Desk) -> Response[None]:
     caller = caller_of(request.scope)
     resolution = desk.catalogue.resolve(model, "Chat", caller.may_use)
     client = client_of(request.scope, request.receive)

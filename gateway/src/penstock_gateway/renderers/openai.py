@@ -18,6 +18,7 @@ from penstock_contract.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -74,6 +75,8 @@ class ChatStreamRenderer:
         match event:
             case ReasoningDelta():
                 return self._chunk(Delta(self._role(), reasoning_content=event.text))
+            case RefusalDelta():
+                return self._chunk(Delta(self._role(), refusal=event.text))
             case ToolCallDelta():
                 return self._chunk(Delta(self._role(), tool_calls=[_tool_call_chunk(event)]))
             case UsageReported():
@@ -120,6 +123,7 @@ class ChatCollector:
         self._model = model
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._refusal: list[str] = []
         self._calls: dict[int, tuple[str, str, list[str]]] = {}
         self._usage: UsageReported | None = None
         self._reason: FinishReason = "stop"
@@ -131,6 +135,8 @@ class ChatCollector:
                 self._text.append(event.text)
             case ReasoningDelta():
                 self._reasoning.append(event.text)
+            case RefusalDelta():
+                self._refusal.append(event.text)
             case ToolCallDelta():
                 id_, name, arguments = self._calls.get(event.index, ("", "", []))
                 arguments.append(event.arguments)
@@ -151,9 +157,10 @@ class ChatCollector:
             ToolCall(id_, FunctionCall(name, "".join(arguments)))
             for _, (id_, name, arguments) in sorted(self._calls.items())
         ]
-        text = "".join(self._text)
+        text, refusal = "".join(self._text), "".join(self._refusal)
         message = AssistantMessage(
-            text if text or not calls else None,
+            text if text or not (calls or refusal) else None,
+            refusal or None,
             tool_calls=calls or UNSET,
             reasoning_content="".join(self._reasoning) or UNSET,
         )

@@ -238,6 +238,8 @@ def _content(message: Message) -> list[dict[str, Any]]:
                 blocks.append({"type": "image", "source": _image_source(part.image_url.url)})
             else:
                 blocks.append({"type": "text", "text": part.text if isinstance(part, TextPart) else part.refusal})
+    if message.refusal:
+        blocks.append({"type": "text", "text": message.refusal})
     calls = message.tool_calls or []
     return blocks + [
         {"type": "tool_use", "id": call.id, "name": call.function.name, "input": _arguments(call.function.arguments)}

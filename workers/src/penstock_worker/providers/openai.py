@@ -21,6 +21,7 @@ from penstock_contract.events import (
     Finished,
     FinishReason,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolCallDelta,
     UsageReported,
@@ -32,7 +33,8 @@ from penstock_worker.sse import EventTooLarge, SseDecoder
 
 EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
 OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
-"""Their reasoning models refuse `max_tokens`; many compatible servers know nothing else."""
+"""Their reasoning models refuse `max_tokens`; many compatible servers know nothing else. And they never say
+`reasoning_content`: what a client has of it is another provider's."""
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -58,6 +60,7 @@ class _ToolCall(Struct, gc=False):
 
 class _Delta(Struct, gc=False):
     content: str | list[dict[str, Any]] | None = None
+    refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_ToolCall] | None = None
@@ -117,8 +120,11 @@ class OpenAIAdapter:
         if isinstance(operation, EmbeddingsOperation):
             return HttpRequest("/embeddings", headers, msgspec.json.encode(body))
         host = urlsplit(spec.base_url or self.default_base_url).hostname or ""
-        if operation.max_tokens is not None and host.endswith(OPENAI_HOSTS):
-            body["max_completion_tokens"] = body.pop("max_tokens")
+        if host.endswith(OPENAI_HOSTS):
+            if operation.max_tokens is not None:
+                body["max_completion_tokens"] = body.pop("max_tokens")
+            for message in body["messages"]:
+                message.pop("reasoning_content", None)
         body["stream"] = True
         # Forced: without it nobody can say what the answer cost. Withheld from clients that did not ask.
         body["stream_options"] = {"include_usage": True}
@@ -178,6 +184,8 @@ class ChatParser:
                     events.append(TextDelta(text))
             if reasoning := delta.reasoning_content or delta.reasoning:
                 events.append(ReasoningDelta(reasoning))
+            if delta.refusal:
+                events.append(RefusalDelta(delta.refusal))
             if delta.tool_calls:
                 events += [self._tool_call(call) for call in delta.tool_calls]
         if choice.finish_reason:

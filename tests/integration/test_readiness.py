@@ -1,0 +1,74 @@
+"""When a gateway says that it can serve, and why not if it cannot."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from harness.expect import ids_of
+from harness.processes import Process, free_port, until
+from harness.stack import NatsServer
+
+from penstock_contract import subjects
+from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.control_plane import ControlPlane
+from penstock_contract.broker.watch import SAME_BUCKET_S
+
+READY: dict[str, Any] = {"ready": True, "reason": "ok"}
+NO_BROKER = {"ready": False, "reason": "the message broker is away"}
+NO_CATALOGUE = {"ready": False, "reason": "the catalogue of routes is not loaded"}
+
+
+@contextlib.asynccontextmanager
+async def gateway(nats: NatsServer, directory: Path) -> AsyncIterator[httpx.AsyncClient]:
+    port = free_port()
+    env = {"PENSTOCK_NATS_URL": nats.url, "PENSTOCK_PORT": str(port)}
+    process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", env)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        try:
+            yield client
+        finally:
+            await process.end()
+
+
+async def says(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: float = 10) -> None:
+    """Wait until `/ready` does, with the status that belongs to it."""
+
+    async def said() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            response = await client.get("/ready")
+            ids_of(response)
+            assert response.status_code == (200 if response.json()["ready"] else 503)
+            return bool(response.json() == answer)
+        return False
+
+    await until(said, f"/ready says {answer}", timeout_s=timeout_s)
+    assert (await client.get("/health")).status_code == 200, "alive is not ready"
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["while it is watched", "while the broker is away"])
+async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it(tmp_path: Path, away: bool) -> None:
+    nats = NatsServer(tmp_path)
+    await nats.listening()
+    connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
+    await connection.start()
+    try:
+        async with gateway(nats, tmp_path) as client:
+            await says(client, NO_CATALOGUE)
+            await ControlPlane(connection).prepare()
+            await says(client, READY)
+            if away:
+                nats.kill()
+                await says(client, NO_BROKER)
+                nats.start()
+                await until(lambda: connection.connected, "we are back")
+            else:
+                await connection.client.jetstream().delete_key_value(subjects.CATALOGUE_BUCKET)
+            await says(client, NO_CATALOGUE, SAME_BUCKET_S + 5)
+            await ControlPlane(connection).prepare()
+            await says(client, READY)
+    finally:
+        await connection.close()
+        await nats.process.end()

@@ -1,0 +1,118 @@
+"""Clients that read slowly, or not at all: what they hold while they do, and for how long."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from harness.provider import DONE, Call, chunk, finish, say
+from harness.stack import Stack, completion, texts_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TIMEOUT_S = 1.0
+CUT_WITHIN_S = 2 * TIMEOUT_S + 1
+STACK = {
+    # Room for a whole answer: nothing here is cut for what waits, only for not being read.
+    "gateway_env": {"PENSTOCK_WRITE_TIMEOUT_S": str(TIMEOUT_S), "PENSTOCK_CLIENT_BUFFER_BYTES_MAX": "67108864"},
+    "limits": {"concurrentStreams": 1},
+}
+PIECE = "x" * 65_536
+MANY = 256
+"""16 MiB: far more than two kernels' buffers take."""
+
+ASKED = {
+    "stream": ("/api/chat", {"stream": True}, "1.1"),
+    "stream over HTTP/1.0": ("/api/chat", {"stream": True}, "1.0"),
+    "whole answer": ("/v1/chat/completions", {}, "1.1"),
+}
+
+
+@contextlib.asynccontextmanager
+async def asked(stack: Stack, kind: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A client with little room that has asked; nothing is read of its answer unless the test does."""
+    path, fields, version = ASKED[kind]
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", stack.gateway_port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+    body = json.dumps(completion(**fields)).encode()
+    writer.write(
+        f"POST {path} HTTP/{version}\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    try:
+        yield reader
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize("kind", ASKED)
+async def test_an_answer_that_is_not_read_is_accounted_at_its_end_and_its_connection_is_cut(
+    stack: Stack, kind: str
+) -> None:
+    stack.main.answers(say(*[PIECE] * MANY), say("next"))
+    async with asked(stack, kind) as reader:
+        ended = await stack.gateway.said("gateway.request_ended")
+        assert ended["code"] is None
+        at = time.monotonic()
+        next_ = await stack.post("/api/chat", completion())
+        assert texts_of(next_.text) == "next", "the only place is free again"
+        await asyncio.sleep(CUT_WITHIN_S - (time.monotonic() - at))
+        read = 0
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 20):
+                read += len(data)
+        assert read < MANY * len(PIECE)
+
+
+@pytest.mark.parametrize("kind", ["stream", "stream over HTTP/1.0"])
+async def test_a_client_that_reads_slowly_all_the_time_is_not_cut_off(stack: Stack, kind: str) -> None:
+    """It has far more waiting than the kernels take, for several write timeouts, before and after the answer's end."""
+    gate = asyncio.Event()
+    first, last = MANY, 32
+
+    async def answer(call: Call) -> None:
+        await call.head()
+        for _ in range(first):
+            await call.write(chunk(PIECE))
+        await gate.wait()
+        for _ in range(last):
+            await call.write(chunk(PIECE))
+        await call.write(finish() + DONE)
+        await call.end()
+
+    stack.main.answers(answer)
+    async with asked(stack, kind) as reader:
+        read = 0
+        began = time.monotonic()
+        tail = b""
+        while b"[DONE]" not in tail:
+            data = await reader.readexactly(1) + await reader.read(200_000)
+            read += data.count(b"x")
+            tail = (tail + data)[-100:]
+            if time.monotonic() - began > 2 * TIMEOUT_S:
+                gate.set()
+            # A few MB a second: the kernel asks for more when a third of its buffer, of up to 4 MB, is free.
+            await asyncio.sleep(0.015)
+        assert read >= (first + last) * len(PIECE)
+    assert (await stack.gateway.said("gateway.request_ended"))["code"] is None
+
+
+@pytest.mark.parametrize("kind", ASKED)
+async def test_a_gateway_that_stops_does_not_wait_for_who_never_reads(kind: str) -> None:
+    async with Stack(**STACK) as stack:  # type: ignore[arg-type]
+        stack.main.answers(say(*[PIECE] * MANY))
+        async with asked(stack, kind):
+            await stack.gateway.said("gateway.request_ended")
+            began = time.monotonic()
+            stack.gateway.terminate()
+            assert await stack.gateway.exited(CUT_WITHIN_S + 5) == 0
+            assert time.monotonic() - began < CUT_WITHIN_S + 2
