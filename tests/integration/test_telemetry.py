@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from harness.keyed import ADMIN_TOKEN, FIRST_KEY, KeyedStack
 from harness.processes import free_port, until
 from harness.provider import (
     DONE,
@@ -577,6 +578,35 @@ async def test_no_prompt_no_answer_and_no_key_is_in_any_log_span_or_metric(recei
         for secret in (PROMPT, ANSWER, ARGUMENT, KEY):
             assert secret not in text, f"{secret} is in {place}: {around(text, secret)}"
         assert "Traceback" not in text, f"a traceback is in {place}: {around(text, 'Traceback')}"
+
+
+async def test_no_key_of_a_caller_and_no_admin_token_is_in_any_log_span_or_metric(receiver: Receiver) -> None:
+    environ = {**receiver.environ, "PENSTOCK_LOG_LEVEL": "DEBUG"}
+    unknown, not_the_token = f"sk-penstock-{'9' * 44}", "not-the-token-of-the-admin-but-as-long"
+    async with KeyedStack(gateway_env=environ, worker_env=environ) as stack:
+        made = (await stack.create_key())["key"]
+        limited = (await stack.create_key(limits={"requests_per_minute": 1}))["key"]
+        for key in (FIRST_KEY, made, limited, limited, unknown):
+            client = stack.with_key(key)
+            for path in ("/v1/chat/completions", "/api/chat"):
+                await client.post(path, json=completion())
+            await client.get("/v1/models", headers={"x-api-key": key})
+        for token in (ADMIN_TOKEN, not_the_token):
+            admin = stack.caller(f"http://127.0.0.1:{stack.admin_port}", {"authorization": f"Bearer {token}"})
+            for path in ("/admin/keys", "/admin/usage", "/admin/nothing"):
+                await admin.get(path)
+        metrics = await scrape(stack)
+        for process in (stack.gateway, stack.worker):
+            process.terminate()
+            await process.exited()
+        logs = {process.name: process.log() for process in stack.processes}
+
+    assert logs["gateway"].count("gateway.request_ended") >= 5
+    assert len(receiver.spans) > 4 * 5
+    told = {**logs, "metrics": metrics, "OTLP": b"\n".join(receiver.bodies).decode("latin-1")}
+    for place, text in told.items():
+        for secret in (FIRST_KEY, made, limited, unknown, ADMIN_TOKEN, not_the_token):
+            assert secret not in text, f"{secret} is in {place}: {around(text, secret)}"
 
 
 def around(text: str, word: str) -> str:

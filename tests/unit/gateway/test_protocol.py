@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -147,11 +148,11 @@ async def stream_app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def served() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def served(state: ServerState | None = None) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection to a uvicorn with our protocol."""
     config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
     config.load()
-    state = ServerState()
+    state = state or ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: GatewayProtocol(config, state, {}), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
@@ -190,6 +191,18 @@ async def test_what_is_written_to_the_connection_is_the_body_of_the_response() -
     async with served() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         assert b"".join((await Answer().read(reader)).body) == b"data: a\n\ndata: [DONE]\n\n"
+
+
+@on_every_loop
+async def test_a_token_does_not_wait_for_the_acknowledgement_of_the_one_before_it() -> None:
+    state = ServerState()
+    async with served(state):
+        while not state.connections:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0)
+        [protocol] = state.connections
+        assert isinstance(protocol, GatewayProtocol)
+        sock = protocol.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @on_every_loop

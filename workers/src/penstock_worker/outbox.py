@@ -40,7 +40,7 @@ class Outbox:
         self._linger_s = LINGER_S
 
     def add(self, subject: str, frame: Frame, *, now: bool = False) -> None:
-        """Queue `frame`; with `now`, do not linger (a stream's first and last frames)."""
+        """Queue `frame`; with `now`, do not linger (what a client waits for)."""
         frames = self._waiting.get(subject)
         if frames is None:
             self._waiting[subject] = [frame]
