@@ -145,12 +145,13 @@ def estimated_input(operation: Operation) -> int:
 
 
 def _tokens(message: Message) -> int:
-    calls = sum(_bytes(call.function.arguments) for call in message.tool_calls or ())
+    told = sum(_bytes(call.function.arguments) for call in message.tool_calls or ())
+    told += _bytes(message.refusal or "") + _bytes(message.reasoning_content or "")
     if message.content is None or isinstance(message.content, str):
-        return _of_bytes(calls + _bytes(message.content or ""))
+        return _of_bytes(told + _bytes(message.content or ""))
     texts = sum(_bytes(part.text) for part in message.content if isinstance(part, TextPart))
     images = sum(isinstance(part, ImagePart) for part in message.content)
-    return _of_bytes(calls + texts) + images * TOKENS_PER_IMAGE
+    return _of_bytes(told + texts) + images * TOKENS_PER_IMAGE
 
 
 def _bytes(text: str) -> int:

@@ -13,7 +13,7 @@ import structlog
 from penstock_contract.account import Account, Claims, Grants, settle
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_gateway.pool import Terms
+from penstock_gateway.terms import Terms
 
 CONFLICTS_MAX = 50
 CONFLICT_S = 0.002

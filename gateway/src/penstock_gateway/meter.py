@@ -12,27 +12,23 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from penstock_contract import subjects
-from penstock_contract.account import Quota
-from penstock_contract.catalogue import CatalogueEntry, Resolution
+from penstock_contract.catalogue import Resolution
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import UsageReported
-from penstock_contract.keys import KeyRecord
 from penstock_contract.money import FREE, picos
 from penstock_contract.requests import Operation
-from penstock_contract.usage import BYTES_PER_TOKEN_OUT, UsageRow, estimated_input
+from penstock_contract.usage import BYTES_PER_TOKEN_OUT, UsageRow
 from penstock_gateway.caller import Caller
 from penstock_gateway.envelope import Headers
 from penstock_gateway.exchange import Accounts
-from penstock_gateway.places import QUEUE
-from penstock_gateway.pool import Refused, Terms, Upfront
+from penstock_gateway.pool import Refused
 from penstock_gateway.rate_headers import rate_headers
+from penstock_gateway.terms import STREAMS, Terms, Upfront, of_key, of_route, upfront_of
 from penstock_gateway.till import Till
 
 TICK_S = 0.1
 KEPT_S = 300.0
-STREAMS = "streams"
 
 WORDS = {
     "requests": "requests per minute",
@@ -172,12 +168,12 @@ class Meter:
         entry = resolution.entry
         wanted = [
             (name, terms, places)
-            for name, terms, places in (_of_key(caller.key, entry), _of_route(entry))
+            for name, terms, places in (of_key(caller.key, entry), of_route(entry))
             if terms.quotas or terms.places
         ]
         if not wanted:
             return None
-        upfront = _upfront(entry, operation)
+        upfront = upfront_of(entry, operation)
         tills: list[Till] = []
         try:
             for name, terms, places in wanted:
@@ -253,43 +249,6 @@ def _say_left(till: Till, headers: Headers) -> None:
         said = any(name.endswith(meter.encode()) for name, _ in headers)
         if left is not None and not said:
             headers += rate_headers(meter, left)
-
-
-def _upfront(entry: CatalogueEntry, operation: Operation) -> Upfront:
-    """At the price of the cheapest provider: who answers is not known, and the dearest might refuse what fits."""
-    rates = [provider.rates for provider in entry.spec.providers]
-    tokens = estimated_input(operation)
-    return Upfront(tokens, tokens * min(one.input for one in rates), max(max(one.input, one.output) for one in rates))
-
-
-Wanted = tuple[str, Terms, list[str]]
-
-
-def _of_key(key: KeyRecord | None, entry: CatalogueEntry) -> Wanted:
-    if key is None:
-        return "", Terms("nobody", {}, {}), []
-    limits = key.limits
-    quotas, places = _limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_streams)
-    if key.budget is not None:
-        quotas["money"] = Quota(picos(key.budget.amount), key.budget.period)
-    if limits.queue_share_percent is not None:
-        depth = entry.spec.limits.queue_depth
-        places[f"{QUEUE}{entry.key}"] = max(1, depth * limits.queue_share_percent // 100)
-    return subjects.key_account(key.id), Terms("the API key", quotas, places), list(places)
-
-
-def _of_route(entry: CatalogueEntry) -> Wanted:
-    limits = entry.spec.limits
-    quotas, places = _limits(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrent_streams)
-    return subjects.route_account(entry.namespace, entry.name), Terms("the model's route", quotas, places), list(places)
-
-
-def _limits(requests: int | None, tokens: int | None, streams: int | None) -> tuple[dict[str, Quota], dict[str, int]]:
-    quotas = {"requests": requests, "tokens": tokens}
-    return (
-        {meter: Quota(limit) for meter, limit in quotas.items() if limit is not None},
-        {} if streams is None else {STREAMS: streams},
-    )
 
 
 def _refusal(refused: Refused, terms: Terms) -> PenstockError:

@@ -1,37 +1,12 @@
-"""What a gateway has of one meter of an account, and on which terms. Numbers only: no clock, no broker."""
+"""What a gateway has of one meter of an account. Numbers only: no clock, no broker."""
 
 from typing import Final
-
-from msgspec import Struct
 
 from penstock_contract.account import MINUTE_S, Claim, Granted, Quota
 
 NEVER: Final = 2**62
 RECHECK_S: Final = 0.1
 """For how long one refuses without asking again: others may give back what they did not use."""
-
-
-class Terms(Struct, frozen=True):
-    """Whose account it is, in words for a client, and its limits: `quotas` by meter, `places` by resource."""
-
-    owner: str
-    quotas: dict[str, Quota]
-    places: dict[str, int]
-
-
-class Upfront(Struct, frozen=True):
-    """What a request is going to use for certain when it comes in: its input, by our own count and the lowest price.
-
-    `unit` is the price of a token of its answer, 0 if it needs no money.
-    """
-
-    tokens: int
-    money: int
-    unit: int
-
-    def of(self, meter: str) -> int:
-        """How much of a meter there has to be for it; of tokens one is enough, as the next minute pays a debt."""
-        return self.money if meter == "money" else 0
 
 
 class Pool:

@@ -15,7 +15,8 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_gateway.exchange import Accounts, Exchange
 from penstock_gateway.places import QUEUE, Places
-from penstock_gateway.pool import NEVER, Pool, Refused, Terms, Upfront
+from penstock_gateway.pool import NEVER, Pool, Refused
+from penstock_gateway.terms import Terms, Upfront
 
 EXCHANGE_S = 1.0
 """How often a gateway says what it used, while something is."""

@@ -13,6 +13,7 @@ from penstock_contract.usage import UsageRow
 from penstock_worker.calls import ConnectionStale
 from penstock_worker.fake_provider import FakeCall, wait
 from penstock_worker.session import CONFIRM_LATE_S
+from penstock_worker.table import SessionTable
 
 ACK, TERM, WPI = b"+ACK", b"+TERM", b"+WPI"
 ACCEPTED = Accepted("worker-1", 0.0, 1)
@@ -622,6 +623,35 @@ async def test_while_nobody_can_say_who_began_a_request_is_served() -> None:
     stage.rows.away = True
     await stage.settle()
     stage.rows.away = False
+    answer(stage.providers[0].calls[0])
+    await stage.task
+    assert stage.rows.closed[0].ended == "stop"
+
+
+@pytest.mark.parametrize(
+    ("delivered", "serves", "settled", "closed"), [(1, 2, [], 0), (2, 1, [TERM], 0), (1, 0, [TERM], 1)]
+)
+@virtual_time
+async def test_a_stop_because_another_attempt_is_served_leaves_the_row_and_a_later_ones_message(
+    delivered: int, serves: int, settled: list[bytes], closed: int
+) -> None:
+    stage = Stage((wait,), delivered=delivered)
+    table = SessionTable(replay_kept_s=30)
+    table.add(stage.session, stage.task)
+    await stage.settle()
+    table.stop(stage.session, "cancelled", serves)
+    await asyncio.wait([stage.task])
+    assert (stage.settled, len(stage.rows.closed)) == (settled, closed)
+
+
+@virtual_time
+async def test_a_stop_of_a_worker_of_the_same_name_before_this_one_stops_nothing() -> None:
+    stage = Stage((wait,), delivered=2)
+    table = SessionTable(replay_kept_s=30)
+    table.add(stage.session, stage.task)
+    await stage.settle()
+    table.stop(stage.session, "cancelled", 2)
+    await stage.settle()
     answer(stage.providers[0].calls[0])
     await stage.task
     assert stage.rows.closed[0].ended == "stop"

@@ -121,9 +121,13 @@ class UsageWriter:
         del self._unconfirmed[row.id]
 
 
+class _ApiError(msgspec.Struct):
+    err_code: int = 0
+
+
 class _Answer(msgspec.Struct):
     seq: int = 0
-    error: msgspec.Raw | None = None
+    error: _ApiError | None = None
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
