@@ -27,6 +27,7 @@ DATA_URL = "data:image/png;base64," + "A" * 100_000
             ),
             4 + 2,
         ),
+        (ChatOperation(messages=[Message(role="assistant", refusal="1234", reasoning_content="5678")]), 4 + 2),
         (EmbeddingsOperation(input=["1234", "12345"]), 1 + 2),
         (EmbeddingsOperation(input=[[1, 2, 3], [4]]), 4),
     ],
