@@ -205,3 +205,18 @@ async def test_fifty_streams_that_share_a_budget_use_it_up_and_end_with_the_reas
 
 async def _are(rows: Any, count: int) -> bool:
     return len(await rows()) == count
+
+
+async def test_an_input_that_the_budget_does_not_pay_for_is_refused_and_no_provider_is_asked(stack: Two) -> None:
+    await stack.reconfigure(providers=[provider("main", stack.main.base_url, prices=PRICES)], slots=256)
+    made = await stack.create_key(budget={"amount": "0.02", "period": "Total"})
+    clients = stack.clients(made["key"])
+    long = completion("four" * 30_000, stream=True)
+    refused = await asyncio.gather(
+        *(clients[number % 2].post("/v1/chat/completions", json=long) for number in range(20))
+    )
+    assert {(response.status_code, error_of(response)["code"]) for response in refused} == {(429, "budget_exhausted")}
+    assert "does not pay for the input" in error_of(refused[0])["message"]
+    assert all("retry-after" not in response.headers for response in refused)
+    assert stack.main.calls == []
+    assert (await ask(clients[0])).status_code == 200

@@ -12,6 +12,7 @@ asking anybody, and says with its next claim what it used. Pure: what a claim ma
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -68,7 +69,7 @@ class Claim(Struct, frozen=True):
     """What a gateway says about one meter: used since it last said so, in the window that began then, and wanted.
 
     `leased` is what it was given when it last said so. `least` is what it can do something with, when there is little
-    left.
+    left; `inputs` is what each request that waits needs beyond that, all of it or nothing.
     """
 
     used: int = 0
@@ -76,6 +77,7 @@ class Claim(Struct, frozen=True):
     leased: int = 0
     want: int = 0
     least: int = 1
+    inputs: tuple[int, ...] = ()
 
 
 class Granted(Struct, frozen=True):
@@ -154,12 +156,22 @@ def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now
             ends_at = began_at + MINUTE_S
     available = max(0, quota.limit - used - sum(lease.amount for lease in leases.values()))
     share = min(quota.limit // (SHARES * max(2, len(leases) + 1)), available // 4)
-    amount = min(claim.want, available, max(claim.least, share, kept))
+    amount = min(claim.want, available, max(claim.least + _fitting(claim.inputs, available), share, kept))
     if amount:
         leases[gateway] = Lease(amount, now + LEASE_S)
     settled = Window(began_at, ends_at, used, leases)
     debt = max(0, used - quota.limit) if quota.period is None else 0
     return settled, Granted(amount, available, began_at, ends_at, debt)
+
+
+def _fitting(inputs: Iterable[int], available: int) -> int:
+    """Of those that are not more than there is: what is leased for another is of use to nobody."""
+    total = 0
+    for one in sorted(inputs):
+        if total + one >= available:
+            break
+        total += one
+    return total
 
 
 def _debt(window: Window, used: int, quota: Quota, now: float) -> int:

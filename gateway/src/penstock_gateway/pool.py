@@ -72,10 +72,10 @@ class Pool:
     def _owed(self) -> int:
         return self.debt + max(0, self.used - self.remaining)
 
-    def claim(self, want: int, least: int) -> Claim:
+    def claim(self, want: int, least: int, inputs: tuple[int, ...] = ()) -> Claim:
         """What is said now. Until the answer no more is spent than what that leaves us for sure."""
         self.lease = min(self.lease, self.used + want)
-        return Claim(used=self.used, window=self.began_at, leased=self.leased, want=want, least=least)
+        return Claim(used=self.used, window=self.began_at, leased=self.leased, want=want, least=least, inputs=inputs)
 
     def apply(self, claimed: Claim, granted: Granted, now: float) -> None:
         """What came of it, at event-loop time `now`."""

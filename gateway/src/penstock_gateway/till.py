@@ -72,7 +72,8 @@ class Till:
         self._pools = {"requests": self.requests, "tokens": self.tokens, "money": self.money}
         self._places = Places()
         self._waiting = 0
-        self._waiting_money = 0
+        self._inputs: list[int] = []
+        """Money that those who wait need for their input."""
         self._clock = clock
         self._on_empty = on_empty
         self._admit_unknown = admit_unknown
@@ -106,7 +107,7 @@ class Till:
         """
         self.money.unit = max(self.money.unit, upfront.unit)
         self._waiting += 1
-        self._waiting_money += upfront.money
+        self._inputs.append(upfront.money)
         self._places.wait(places)
         try:
             asked = False
@@ -126,7 +127,7 @@ class Till:
             self.spend(upfront.tokens, upfront.money)
         finally:
             self._waiting -= 1
-            self._waiting_money -= upfront.money
+            self._inputs.remove(upfront.money)
             self._places.wait_no_more(places)
             self.idle_since = self._loop.time()
 
@@ -254,11 +255,10 @@ class Till:
                 # Spent by who comes in; the others by whatever is open.
                 least, want = max(1, self._waiting), self._waiting
             else:
-                least = max(1, busy * pool.unit * PIECES, int(pool.pace * LEAST_S))
-                if meter == "money":
-                    least += self._waiting_money
-                want = least
-            meters[meter] = pool.claim(want + int(pool.pace * AHEAD_S) if busy else 0, least)
+                least = want = max(1, busy * pool.unit * PIECES, int(pool.pace * LEAST_S))
+            inputs = tuple(self._inputs) if meter == "money" else ()
+            want += sum(inputs) + int(pool.pace * AHEAD_S)
+            meters[meter] = pool.claim(want if busy else 0, least, inputs)
         return Claims(meters, self._places.claim(self.terms.places))
 
     def apply(self, claims: Claims, grants: Grants) -> None:

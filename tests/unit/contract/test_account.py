@@ -71,6 +71,16 @@ def test_what_a_gateway_may_be_spending_while_it_asks_is_not_given_to_others() -
     assert again.amount == 20, "a quarter of what is available would be 16"
 
 
+@pytest.mark.parametrize(
+    ("inputs", "amount"),
+    [((), 25), ((300,), 301), ((300, 300), 601), ((1000,), 25), ((300, 999, 300), 601), ((999,), 1000)],
+)
+def test_what_waits_with_an_input_gets_what_it_needs_if_that_is_there(inputs: tuple[int, ...], amount: int) -> None:
+    claims = Claims({"tokens": Claim(want=5 * LIMIT, least=1, inputs=inputs)}, {})
+    _, grants = settle(Account(), "a", claims, {"tokens": QUOTA}, {}, NOW)
+    assert grants.meters["tokens"].amount == amount
+
+
 def test_what_is_not_wanted_any_more_goes_back() -> None:
     account, _ = claim(Account(), "a", want=25)
     account, granted = claim(account, "a", used=3, want=0)

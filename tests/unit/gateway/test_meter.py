@@ -621,6 +621,16 @@ async def test_a_prompt_that_costs_more_than_is_left_is_refused_and_a_smaller_on
     await fleet.end()
 
 
+@virtual_time
+async def test_prompts_that_do_not_fit_keep_no_money_from_another_gateway() -> None:
+    fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution(PRICES))
+    asks = [asyncio.create_task(fleet.refused(0, prompt(30_000))) for _ in range(10)]
+    await asyncio.wait(asks)
+    fleet.leave(await fleet.admit(1, prompt(15_000)), 1)
+    assert {ask.result().code for ask in asks} == {"budget_exhausted"}
+    await fleet.end()
+
+
 @pytest.mark.parametrize(
     "operation", [prompt(1_000), EmbeddingsOperation(input=["four" * 1_000])], ids=["chat", "embeddings"]
 )
