@@ -1,6 +1,5 @@
 """penstock chat: in a pipe, in a terminal, and when something is wrong."""
 
-import asyncio
 import contextlib
 import io
 import os
@@ -10,10 +9,8 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from harness.processes import until
 from harness.scripted_gateway import (
     DONE,
     ERROR,
@@ -150,8 +147,12 @@ class TerminalWindow:
 
     def __init__(self, gateway: Gateway) -> None:
         self._screen, side = pty.openpty()
-        # The child makes the terminal its own before it starts: that is where Ctrl-C comes from.
-        code = "import os; os.login_tty(0); from penstock_client.chat import main; main()"
+        # The child makes the terminal its own before it starts: that is where Ctrl-C comes from. A run in the background
+        # of a shell ignores it, and so would its children.
+        code = (
+            "import os, signal; os.login_tty(0); signal.signal(signal.SIGINT, signal.default_int_handler);"
+            "from penstock_client.chat import main; main()"
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--url", gateway.url],
             stdin=side,
@@ -173,19 +174,6 @@ class TerminalWindow:
             self.shown += os.read(self._screen, 4096).decode().replace("\r\n", "\n")
         self.shown = self.shown.partition(expected)[2]
 
-    def interrupt(self) -> None:
-        """Ctrl-C while it waits, as a person's always is.
-
-        Python acts on a signal between two instructions or when it ends a wait; one that comes on the very way into a
-        wait is seen at the next byte only, here never.
-        """
-        stat = Path(f"/proc/{self.process.pid}/stat")
-        waits = until(
-            lambda: stat.read_text().rpartition(") ")[2].startswith("S"), "it waits for the rest of an answer"
-        )
-        asyncio.run(waits)
-        self.type("\x03")
-
     def close(self) -> int:
         try:
             return self.process.wait(PATIENCE_S)
@@ -203,7 +191,7 @@ def test_chat_holds_a_conversation() -> None:
             window.wait_for("> ")
             window.type("a story\n")
             window.wait_for("Once upon")
-            window.interrupt()
+            window.type("\x03")
             window.wait_for("> ")
             assert gateway.calls[0].left.wait(PATIENCE_S)
 

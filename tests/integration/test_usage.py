@@ -152,7 +152,8 @@ async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next
         for _ in range(2):
             await reader.event()
         request_id = ids_of(reader.response)
-        opened = (await rows(stack))[request_id]
+        # By then the row is the worker's, which goes its way beside the stream.
+        opened = await until(lambda: _of_worker(stack, request_id), "the worker has the row")
         await until(lambda: _counted(stack, opened, 2), "the worker has said what it counted")
         stack.gateway.kill()
         stack.workers[0].kill()
@@ -192,6 +193,11 @@ async def test_a_gateway_told_to_stop_leaves_no_row_open(stack: Stack) -> None:
 
 async def _open(stack: Stack) -> str | None:
     return next((found.id for found in (await rows(stack)).values() if found.ended is None), None)
+
+
+async def _of_worker(stack: Stack, request_id: str) -> UsageRow | None:
+    row = (await rows(stack))[request_id]
+    return row if row.worker else None
 
 
 async def _counted(stack: Stack, row: UsageRow, output: int) -> bool:
