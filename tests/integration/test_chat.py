@@ -147,8 +147,8 @@ class TerminalWindow:
 
     def __init__(self, gateway: Gateway) -> None:
         self._screen, side = pty.openpty()
-        # The child makes the terminal its own before it starts: that is where Ctrl-C comes from. A run in the background
-        # of a shell ignores it, and so would its children.
+        # The child makes the terminal its own before it starts: that is where Ctrl-C comes from. Who runs in the
+        # background of a shell ignores it, and so would all children.
         code = (
             "import os, signal; os.login_tty(0); signal.signal(signal.SIGINT, signal.default_int_handler);"
             "from penstock_client.chat import main; main()"
