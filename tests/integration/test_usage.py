@@ -196,8 +196,8 @@ async def _open(stack: Stack) -> str | None:
 
 
 async def _of_worker(stack: Stack, request_id: str) -> UsageRow | None:
-    row = (await rows(stack))[request_id]
-    return row if row.worker else None
+    row = (await rows(stack)).get(request_id)
+    return row if row is not None and row.worker else None
 
 
 async def _counted(stack: Stack, row: UsageRow, output: int) -> bool:

@@ -50,11 +50,15 @@ class AsgiWriter:
     def taken(self) -> int | None:
         return self._sent if self._sent < self._written else None
 
-    async def run(self, send: Send, done: asyncio.Future[None]) -> None:
-        """Send until `done` and everything before it is sent, then the end; or until the client has gone."""
+    async def run(self, send: Send, opened: OpenStream) -> None:
+        """Send until the answer's end and everything before it is sent, then the end; or until the client has gone.
+
+        An answer that is cut off gets no end: its client would take it for the whole.
+        """
+        done = opened.stream.done
         done.add_done_callback(lambda _: self._changed.set())
         with contextlib.suppress(OSError):
-            while self._waiting or not done.done():
+            while (self._waiting or not done.done()) and not opened.cut_off:
                 self._changed.clear()
                 if self._waiting:
                     data = bytes(self._waiting[:SEND_BYTES])
@@ -63,7 +67,8 @@ class AsgiWriter:
                     self._sent += len(data)
                 else:
                     await self._changed.wait()
-            await send(END)
+            if not opened.cut_off:
+                await send(END)
 
     async def finish(self, running: asyncio.Task[None], timeout_s: float) -> None:
         """Wait for `run`, as long as its client takes something every `timeout_s`."""
@@ -107,7 +112,7 @@ class EventStreamResponse(ASGIResponse):
             try:
                 await self.start_response(send)
                 opened.stream.attach(writer)
-                sending = asyncio.create_task(writer.run(send, opened.stream.done))
+                sending = asyncio.create_task(writer.run(send, opened))
                 await opened.finished()
             finally:
                 await opened.close()
