@@ -11,6 +11,8 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet
 # what shares more than the cluster is a group. PYTEST_ADDOPTS="-n 0" has them one after the other, in one process.
 BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 BY_GROUP := -n 3 --dist loadgroup
+# Faults that have to be told within ten seconds, and nothing else on the machine to be late for.
+ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test test-cluster test-pods test-skaffold binaries cluster cluster-down check check-types check-units crd chart format bench simulate setup lock clean
@@ -26,7 +28,8 @@ test: setup ## Run every test that needs neither root nor a cluster; ARGS="-k na
 
 test-cluster: setup .cache/scanner/.ready ## Run the tests on a real API server, and test-pods; the first time builds Kubernetes with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
-	@.venv/bin/pytest $(BY_GROUP) tests/cluster $(ARGS)
+	@.venv/bin/pytest $(BY_GROUP) tests/cluster $(if $(ARGS),$(ARGS),--ignore=$(ALONE))
+	@$(if $(ARGS),:,.venv/bin/pytest $(ALONE))
 	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-pods)
 
 test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; afterwards nothing is left

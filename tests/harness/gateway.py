@@ -41,12 +41,19 @@ class Gateway:
 
     async def knows(self, model: str) -> None:
         """Wait until it would take a request for the model."""
+        await until(lambda: self._lists(model), f"the gateway knows {model}")
 
-        async def listed() -> bool:
-            answer = await self.client.get("/v1/models")
-            return any(known["id"] == model for known in answer.json()["data"])
+    async def forgets(self, model: str) -> None:
+        """Wait until it would not."""
 
-        await until(listed, f"the gateway knows {model}")
+        async def gone() -> bool:
+            return not await self._lists(model)
+
+        await until(gone, f"the gateway has forgotten {model}")
+
+    async def _lists(self, model: str) -> bool:
+        answer = await self.client.get("/v1/models")
+        return any(known["id"] == model for known in answer.json()["data"])
 
     async def ask(self, model: str, *, stream: bool = False) -> httpx.Response:
         """One whole answer."""

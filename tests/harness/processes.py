@@ -1,8 +1,10 @@
 """Real processes for tests: started with a log file, watched by their own words, ended by pid."""
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,14 +17,21 @@ from typing import Any
 from penstock_local.leash import leash
 
 POLL_S = 0.01
+PORTS = (12_000, 30_000)
 START_S = 45.0
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that was free a moment ago, and that nobody gets by chance.
+
+    Below those that the kernel gives to whoever connects, and above those of a node: one of the kernel's own choice can
+    be the end of somebody's connection by the time that it is listened on.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def until(

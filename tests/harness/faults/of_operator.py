@@ -5,7 +5,8 @@ from harness.kubernetes.api import DEPLOYMENTS, NAMESPACES, ROUTES
 from harness.kubernetes.model_routes import catalogue_of
 from harness.processes import until
 
-SHORT = {"requestTimeoutSeconds": 4, "firstTokenTimeoutSeconds": 2}
+from penstock_operator.manifests import GRACE_MARGIN_S
+
 NOBODY = "nobody is there to tell"
 
 
@@ -40,12 +41,12 @@ async def deployment_edited_meanwhile(scene: Scene) -> None:
 
 
 def _has_its_grace(deployment: dict[str, object]) -> bool:
-    return "'terminationGracePeriodSeconds': 660" in str(deployment["spec"])
+    return f"'terminationGracePeriodSeconds': {660 + GRACE_MARGIN_S}" in str(deployment["spec"])
 
 
 async def namespace_deleted_meanwhile(scene: Scene) -> None:
-    # The namespace's own controller looks again only after half of the longest grace period.
-    await scene.serve(worker={"terminationGracePeriodSeconds": 4}, limits=SHORT)
+    # Without a pod, whose grace period the namespace's own controller would wait for, in steps of half of it.
+    await scene.serve(scaling={"minReplicas": 0})
     await _stop(scene)
     path = NAMESPACES.at(name=scene.namespace)
     await scene.inject(scene.api.delete(path))
