@@ -1,7 +1,7 @@
 """The project's own images by the Dockerfile as it is, with buildah: no daemon, and no registry of images is asked.
 
     builder = Builder(scratch)
-    name = builder.build("models")          # localhost/penstock-models:<its id>
+    name = builder.build("models")          # localhost/penstock-models:id-<its id>
     archive = builder.save(name)
 
 Built outside of a node's namespaces, as in there is no way to the packages. Layers are kept in a store of our own.
@@ -43,7 +43,8 @@ class Builder:
             machine = ("--volume=/etc/ssl/certs:/etc/ssl/certs:ro", "--network=host")
             _buildah("build", "--layers", *options, *machine, ROOT)
             id_ = id_file.read_text().strip().removeprefix("sha256:")
-            name = f"{repository}:{id_[:12]}"
+            # Never of digits alone: by `--set` that would be a number, and Helm refuses it.
+            name = f"{repository}:id-{id_[:12]}"
             _buildah("tag", id_, name)
         return name
 
