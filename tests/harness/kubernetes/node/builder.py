@@ -75,8 +75,9 @@ class Builder:
 
 
 def key() -> str:
-    """Of everything that the images are made of."""
+    """Of everything that the images are made of, and of how: names are given here."""
     digest = hashlib.sha256(base_image.key().encode())
+    digest.update(Path(__file__).read_bytes())
     for name in sorted(["Dockerfile", *_sources()]):
         digest.update(f"{name}\0".encode())
         digest.update((ROOT / name).read_bytes())
