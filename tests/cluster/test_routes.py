@@ -1,7 +1,7 @@
 """A route from its creation to its end, with the operator as its own ServiceAccount under the shipped rules."""
 
 import pytest
-from harness.kubernetes.api import BUDGETS, DEPLOYMENTS, NAMESPACES, ROUTES, SERVICE_ACCOUNTS, Api, Manifest
+from harness.kubernetes.api import BUDGETS, DEPLOYMENTS, NAMESPACES, PODS, ROUTES, SERVICE_ACCOUNTS, Api, Manifest
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import catalogue_of, condition, model_route, served, settled
 from harness.kubernetes.operator_process import OperatorProcess, Operators
@@ -162,13 +162,19 @@ async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_se
     assert operator.process.alive
 
 
+@pytest.mark.timeout(120)
 async def test_a_namespace_goes_away_although_the_operator_is_down(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     del cluster
     operator = await operators.start()
-    await api.create(ROUTES.at(namespace), model_route())
-    await api.until(ROUTES.at(namespace, "main"), served, "it is served")
+    # With a pod; its grace is short, as the namespace's own controller looks again only after half of the longest.
+    limits = {"requestTimeoutSeconds": 1, "firstTokenTimeoutSeconds": 0.5}
+    worker = {"terminationGracePeriodSeconds": 1}
+    manifest = model_route(scaling={"minReplicas": 1}, limits=limits, worker=worker)
+    await api.create(ROUTES.at(namespace), manifest)
+    await api.until(ROUTES.at(namespace, "main"), served, "it is served", timeout_s=30)
+    assert await api.list(PODS.at(namespace))
     operator.process.kill()
     route = await api.get(ROUTES.at(namespace, "main"))
     assert "finalizers" not in route["metadata"]
