@@ -43,6 +43,7 @@ import msgspec
 from harness.nats_users import NatsUsers
 from harness.processes import Process, free_port, until
 from harness.provider import ScriptedProvider, Upstream
+from nats.js.api import StreamState
 
 from penstock_contract import codec, subjects
 from penstock_contract.broker.connection import Connection
@@ -317,8 +318,14 @@ class Stack:
 
     async def queued(self, route: str = "main") -> int:
         """Requests in the route's queue, those in workers' hands (not acked) too."""
-        info = await self.connection.client.jetstream().stream_info(subjects.queue(NAMESPACE, route))
-        return int(info.state.messages)
+        return int((await self._queue(route)).messages)
+
+    async def taken(self, route: str = "main") -> int:
+        """Requests that the route's queue has ever taken."""
+        return int((await self._queue(route)).last_seq)
+
+    async def _queue(self, route: str) -> StreamState:
+        return (await self.connection.client.jetstream().stream_info(subjects.queue(NAMESPACE, route))).state
 
     def logs(self) -> str:
         """What the processes said since the last reset."""

@@ -264,15 +264,18 @@ async def test_a_stream_goes_on_whole_when_the_broker_pauses(stack: Stack) -> No
 
 async def test_a_request_that_a_paused_broker_takes_late_is_not_served_for_nobody(stack: Stack) -> None:
     stack.main.answers(silence)
+    taken = await stack.taken()
     stack.nats.process.signal(signal.SIGSTOP)
     try:
         response = await stack.post("/api/chat", completion())
     finally:
         stack.nats.process.signal(signal.SIGCONT)
     error_of(response, 503, "broker_unavailable", retry_after=1)
-    # The broker has had it in its socket all the time: a worker gets it now, and is told to stop.
-    call = await stack.main.called()
-    await call.left(2)
+    # The broker has had it in its socket all the time: a worker gets it now, and is told to stop, perhaps before it
+    # has called anybody.
+    await until(lambda: _taken(stack, taken + 1), "the broker takes it")
+    await until(lambda: _queued(stack, 0), "the worker has thrown it away", timeout_s=2)
+    await stack.main.idle(timeout_s=2)
 
 
 @pytest.mark.parametrize("end", ["gateway", "worker"])
@@ -345,6 +348,10 @@ async def test_an_answer_that_a_worker_could_not_send_comes_when_it_is_back_and_
 
 async def _queued(stack: Stack, count: int) -> bool:
     return await stack.queued() == count
+
+
+async def _taken(stack: Stack, count: int) -> bool:
+    return await stack.taken() == count
 
 
 async def _status(stack: Stack, path: str, status: int) -> bool:
