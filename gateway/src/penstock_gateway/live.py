@@ -154,12 +154,8 @@ class LiveStream:
         try:
             if not self._state.accept(seq, event):
                 return True
-        except SequenceGap:
-            if self.gap_since is None:
-                self.gap_since = now
-            return True
-        except IllegalEvent:
-            self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
+        except (SequenceGap, IllegalEvent) as error:
+            self._disordered(error, now)
             return True
         self.active_at = now
         self.gap_since = None
@@ -168,7 +164,14 @@ class LiveStream:
             self.text_length += len(event.text)
             if self.first_delta_at is None:
                 self.first_delta_at = now
-            self._write(self._renderer.render(event))
+            data, writer = self._renderer.render(event), self._writer
+            if not data or writer is None:
+                self._write(data)
+            else:
+                # What `_deliver` does, without the way there: this runs for every token.
+                self.written_at = now
+                if not writer.write(data):
+                    self._unread()
             if self.admission is not None:
                 # After it was written: what the client has is what is paid for.
                 self.admission.said(len(event.text))
@@ -225,6 +228,12 @@ class LiveStream:
         self.worker = None
         self.accepted_at = None
         self.published_at = now
+
+    def _disordered(self, error: SequenceGap | IllegalEvent, now: float) -> None:
+        if isinstance(error, IllegalEvent):
+            self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
+        elif self.gap_since is None:
+            self.gap_since = now
 
     def _new_attempt(self, attempt: int) -> bool:
         if attempt < self.attempt or self.started:
@@ -293,7 +302,11 @@ class LiveStream:
     def _deliver(self, data: bytes) -> None:
         assert self._writer is not None
         self.written_at = self.active_at
-        if not self._writer.write(data) and not self.done.done():
+        if not self._writer.write(data):
+            self._unread()
+
+    def _unread(self) -> None:
+        if not self.done.done():
             self.error = ErrorDetail("slow_client", "the client did not read its answer")
             self._end()
 

@@ -24,7 +24,8 @@ class Wire:
         self.sent: list[tuple[float, str, list[int]]] = []
         self.sizes: list[int] = []
         self.blocked: asyncio.Event | None = None
-        self.outbox = Outbox("worker-1", self._publish)
+        self.stood_still: list[tuple[int, float]] = []  # messages sent by then, seconds
+        self.outbox = Outbox("worker-1", self._publish, lambda s: self.stood_still.append((len(self.sent), s)))
         self._seq = 0
         self._began = self.loop.time()
 
@@ -108,6 +109,23 @@ async def test_frames_wait_longer_while_there_are_many_and_no_longer_than_that()
     longest = max(later - earlier for earlier, later in itertools.pairwise(busy))
     assert LINGER_S * 1.5 < longest <= LINGER_BUSY_S + 2 / BUSY_FRAMES_PER_S
     assert quiet[-1] - quiet[-2] <= LINGER_S * 1.3
+
+
+@virtual_time
+async def test_the_loop_stands_still_only_while_there_are_many_and_after_they_have_left() -> None:
+    async with running() as wire:
+        for _ in range(200):
+            wire.add()
+            await asyncio.sleep(LINGER_S / 4)
+        assert wire.stood_still == []
+        for _ in range(BUSY_FRAMES_PER_S // 4):
+            for _ in range(2):
+                wire.add()
+            await asyncio.sleep(1 / BUSY_FRAMES_PER_S)
+
+    sent, seconds = zip(*wire.stood_still, strict=True)
+    assert list(sent) == sorted(set(sent)), "once after each message"
+    assert max(seconds) <= LINGER_BUSY_S
 
 
 @virtual_time

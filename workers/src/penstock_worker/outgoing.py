@@ -84,14 +84,19 @@ class OutgoingStream:
         state = self._state
         seq = state.next_seq
         state.accept(seq, event)
-        bytes_ = EVENT_BYTES + _content_bytes(event)
+        if type(event) is TextDelta:
+            # Nearly all there is; without the way round, as this runs for every token.
+            text, ended = event.text, False
+            bytes_ = EVENT_BYTES + (len(text) if text.isascii() else len(text.encode()))
+        else:
+            bytes_, ended = EVENT_BYTES + _content_bytes(event), state.ended
         self._bytes += bytes_
         self._kept.append(event)
         self._kept_bytes += bytes_
         while self._kept_bytes > self._bytes_max:
             self._kept_bytes -= EVENT_BYTES + _content_bytes(self._kept.popleft())
         # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request.
-        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=0 < seq <= 2 or state.ended)
+        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=ended or 0 < seq <= 2)
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`, unless it has ended."""

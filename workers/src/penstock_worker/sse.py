@@ -25,6 +25,10 @@ class SseDecoder:
             data = self._rest + data
         if b"\r" in data:
             return self._feed_crlf(data)
+        if data[:6] == b"data: " and data[-1:] == b"\n" and data.find(b"\n") == len(data) - 2:
+            # One whole event of one line: nearly all that providers send.
+            self._rest = b""
+            return [data[6:-2]]
         *events, self._rest = data.split(b"\n\n")
         if len(self._rest) > EVENT_BYTES_MAX:
             raise EventTooLarge
