@@ -11,6 +11,9 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet
 # what shares more than the cluster is a group. PYTEST_ADDOPTS="-n 0" has them one after the other, in one process.
 BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 BY_GROUP := -n 3 --dist loadgroup
+# Who fails among real processes is tried once more, and both tries are shown: two cores are late now and then, and a
+# test that needed a second try is still one to look at. Units have no such excuse.
+AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 # Faults that have to be told within ten seconds, and nothing else on the machine to be late for.
 ALONE := tests/cluster/test_faults.py
 
@@ -24,16 +27,16 @@ dev: setup ## Run the whole road on this machine; ARGS="-f routes.yaml --port 90
 	@exec .venv/bin/penstock dev $(ARGS)
 
 test: setup ## Run every test that needs neither root nor a cluster; ARGS="-k name"
-	@.venv/bin/pytest $(BY_FILE) $(ARGS)
+	@.venv/bin/pytest $(BY_FILE) $(AGAIN) $(ARGS)
 
 test-cluster: setup .cache/scanner/.ready ## Run the tests on a real API server, and test-pods; the first time builds Kubernetes with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
-	@.venv/bin/pytest $(BY_GROUP) tests/cluster $(if $(ARGS),$(ARGS),--ignore=$(ALONE))
-	@$(if $(ARGS),:,.venv/bin/pytest $(ALONE))
+	@.venv/bin/pytest $(BY_GROUP) $(AGAIN) tests/cluster $(if $(ARGS),$(ARGS),--ignore=$(ALONE))
+	@$(if $(ARGS),:,.venv/bin/pytest $(AGAIN) $(ALONE))
 	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-pods)
 
 test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; afterwards nothing is left
-	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest tests/pods $(ARGS)
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest $(AGAIN) tests/pods $(ARGS)
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold
