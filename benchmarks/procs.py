@@ -33,11 +33,14 @@ class Tree:
 
     def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> None:
         self.log = log
+        # The uncounted first start leaves the bytecode that the counted ones find, as with anybody who starts it twice:
+        # pip compiles what it installs, uv does not, and a sandbox may forbid to write it.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self.spawned_at = time.perf_counter()
         with log.open("wb") as output:
             self.root = subprocess.Popen(  # its end is stop(), not a with block
                 argv,
-                env={**os.environ, **env},
+                env={**inherited, **env},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
