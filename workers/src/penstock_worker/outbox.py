@@ -19,7 +19,7 @@ from penstock_contract import codec
 from penstock_contract.frames import Batch, Frame
 
 LINGER_S = 0.003
-LINGER_BUSY_S = 0.006
+LINGER_BUSY_S = 0.008
 BUSY_FRAMES_PER_S = 6_000
 RATE_WINDOW_S = 0.1
 TURNS_TO_LEAVE = 4
