@@ -125,7 +125,7 @@ async def test_the_loop_stands_still_only_while_there_are_many_and_after_they_ha
 
     sent, seconds = zip(*wire.stood_still, strict=True)
     assert list(sent) == sorted(set(sent)), "once after each message"
-    assert max(seconds) <= LINGER_BUSY_S
+    assert max(seconds) <= LINGER_BUSY_S + 1e-6
 
 
 @virtual_time
