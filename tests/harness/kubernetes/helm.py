@@ -45,6 +45,9 @@ class Helm:
     ) -> str:
         """Run it and return what it printed; `values` go to its standard input."""
         given = [] if values is None else ["--values", "-"]
+        if "--wait" in arguments:
+            # Helm's own time ends before ours, as it then says what it waited for.
+            given.append(f"--timeout={timeout_s * 0.9:.0f}s")
         process = await asyncio.create_subprocess_exec(
             str(binaries.binary(self._program)),
             *arguments,
