@@ -34,7 +34,8 @@ class Outbox:
     def __init__(self) -> None:
         self.frames: list[tuple[str, Frame, bool]] = []
 
-    def add(self, subject: str, frame: Frame, *, now: bool = False) -> None:
+    def add(self, subject: str, frame: Frame, *, now: bool = False, patient: bool = False) -> None:
+        assert not (now and patient)
         self.frames.append((subject, frame, now))
 
     @property

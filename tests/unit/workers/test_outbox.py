@@ -29,8 +29,8 @@ class Wire:
         self._seq = 0
         self._began = self.loop.time()
 
-    def add(self, subject: str = GATEWAY, *, now: bool = False, text: str = "x") -> None:
-        self.outbox.add(subject, Frame(1, 1, self._seq, TextDelta(text)), now=now)
+    def add(self, subject: str = GATEWAY, *, now: bool = False, patient: bool = False, text: str = "x") -> None:
+        self.outbox.add(subject, Frame(1, 1, self._seq, TextDelta(text)), now=now, patient=patient)
         self._seq += 1
 
     @property
@@ -66,6 +66,20 @@ async def test_the_first_frame_after_a_quiet_while_leaves_at_once() -> None:
         await wire.settle()
 
         assert wire.sent == [(0.0, GATEWAY, [0])]
+
+
+@virtual_time
+async def test_a_patient_frame_waits_for_company_also_after_a_quiet_while() -> None:
+    async with running() as wire:
+        wire.add(patient=True)
+        await asyncio.sleep(LINGER_S / 2)
+        assert wire.sent == []
+        wire.add(now=True)
+        await wire.settle()
+        wire.add(patient=True)
+        await asyncio.sleep(LINGER_S * 1.5)
+
+        assert wire.sent == [(0.0015, GATEWAY, [0, 1]), (0.0045, GATEWAY, [2])]
 
 
 @virtual_time

@@ -47,8 +47,11 @@ class Outbox:
         self._rate = 0.0
         self._linger_s = LINGER_S
 
-    def add(self, subject: str, frame: Frame, *, now: bool = False) -> None:
-        """Queue `frame`; with `now`, do not linger (what a client waits for)."""
+    def add(self, subject: str, frame: Frame, *, now: bool = False, patient: bool = False) -> None:
+        """Queue `frame`; with `now`, do not linger (what a client waits for).
+
+        `patient`: linger also after a quiet while.
+        """
         frames = self._waiting.get(subject)
         if frames is None:
             self._waiting[subject] = [frame]
@@ -56,7 +59,7 @@ class Outbox:
             frames.append(frame)
         self._added += 1
         if self._timer is None and not self._due.is_set():
-            wait = self._flushed_at + self._linger_s - self._loop.time()
+            wait = self._linger_s if patient else self._flushed_at + self._linger_s - self._loop.time()
             if now or wait <= 0:
                 self._due.set()
             else:

@@ -95,8 +95,10 @@ class OutgoingStream:
         self._kept_bytes += bytes_
         while self._kept_bytes > self._bytes_max:
             self._kept_bytes -= EVENT_BYTES + _content_bytes(self._kept.popleft())
-        # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request.
-        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=ended or 0 < seq <= 2)
+        # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request: a
+        # message of its own would keep broker and gateway busy just when the provider begins to answer.
+        frame = Frame(self.id, self.attempt, seq, event)
+        self._outbox.add(self._subject, frame, now=ended or 0 < seq <= 2, patient=seq == 0 and not ended)
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`, unless it has ended."""
