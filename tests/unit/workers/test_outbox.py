@@ -83,6 +83,17 @@ async def test_a_patient_frame_waits_for_company_also_after_a_quiet_while() -> N
 
 
 @virtual_time
+async def test_a_patient_frame_holds_up_nobody_who_comes_later() -> None:
+    async with running() as wire:
+        wire.add(patient=True)
+        await asyncio.sleep(LINGER_S / 2)
+        wire.add()
+        await wire.settle()
+
+        assert wire.sent == [(0.0015, GATEWAY, [0, 1])]
+
+
+@virtual_time
 async def test_frames_that_follow_leave_together_a_moment_later() -> None:
     async with running() as wire:
         wire.add()

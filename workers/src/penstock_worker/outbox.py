@@ -19,7 +19,7 @@ from penstock_contract import codec
 from penstock_contract.frames import Batch, Frame
 
 LINGER_S = 0.003
-LINGER_BUSY_S = 0.008
+LINGER_BUSY_S = 0.012
 BUSY_FRAMES_PER_S = 6_000
 RATE_WINDOW_S = 0.1
 TURNS_TO_LEAVE = 4
@@ -42,6 +42,7 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._added = 0
         self._rate = 0.0
@@ -50,7 +51,7 @@ class Outbox:
     def add(self, subject: str, frame: Frame, *, now: bool = False, patient: bool = False) -> None:
         """Queue `frame`; with `now`, do not linger (what a client waits for).
 
-        `patient`: linger also after a quiet while.
+        `patient`: linger also after a quiet while, and hold up nobody who comes later.
         """
         frames = self._waiting.get(subject)
         if frames is None:
@@ -58,14 +59,17 @@ class Outbox:
         else:
             frames.append(frame)
         self._added += 1
-        if self._timer is None and not self._due.is_set():
-            wait = self._linger_s if patient else self._flushed_at + self._linger_s - self._loop.time()
-            if now or wait <= 0:
+        if now:
+            self._due.set()
+        elif patient:
+            if self._patience is None:
+                self._patience = self._loop.call_later(self._linger_s, self._due.set)
+        elif self._timer is None and not self._due.is_set():
+            wait = self._flushed_at + self._linger_s - self._loop.time()
+            if wait <= 0:
                 self._due.set()
             else:
-                self._timer = self._loop.call_later(wait, self._on_timer)
-        elif now:
-            self._due.set()
+                self._timer = self._loop.call_later(wait, self._due.set)
 
     async def run(self) -> None:
         while True:
@@ -77,9 +81,10 @@ class Outbox:
     async def flush(self) -> None:
         """Publish everything that waits."""
         self._due.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._patience):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._patience = None
         self._measure(self._loop.time())
         waiting, self._waiting = self._waiting, {}
         for subject, frames in waiting.items():
@@ -113,7 +118,3 @@ class Outbox:
         self._linger_s = LINGER_BUSY_S if self._rate >= BUSY_FRAMES_PER_S else LINGER_S
         self._flushed_at = now
         self._added = 0
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._due.set()
