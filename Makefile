@@ -12,7 +12,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet
 BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 BY_GROUP := -n 3 --dist loadgroup
 # Who fails among real processes is tried once more, and both tries are shown: two cores are late now and then, and a
-# test that needed a second try is still one to look at. Units have no such excuse.
+# test that needed a second try is still one to look at. `make check` has no such excuse.
 AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 # Faults that have to be told within ten seconds, and nothing else on the machine to be late for.
 ALONE := tests/cluster/test_faults.py
