@@ -6,7 +6,7 @@ of gateway and broker. One pump task publishes for all streams, so frames keep t
 
 While there are many, the whole process waits, its loop too, and finds all that came meanwhile at once: a network card
 moderates its interrupts for the same reason. It costs two or three waits until a new stream's first token (7 ms became
-32 ms at 12 800 tokens/s) and saves up to a fifth of all processes' CPU; who has no time to spare never waits (ADR 0011).
+32 ms at 12 800 tokens/s) and saves up to a fifth of all CPU; who has no time to spare never waits (ADR 0011).
 """
 
 import asyncio
