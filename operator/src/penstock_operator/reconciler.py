@@ -205,8 +205,7 @@ class Reconciler:
 
     async def _apply_one(self, manifest: Manifest) -> None:
         live = await self._cluster.apply(manifest)
-        # At once, not when the watch tells: the next pass must not make again what was just made.
-        self._world.observe(resources.of_object(manifest), live, deleted=False)
+        self._take_in(resources.of_object(manifest), live)
         if (replicas := manifest["spec"].get("replicas") if "spec" in manifest else None) is not None:
             # The number goes to the scaler before it is left out of the next apply, which would reset it to 1.
             await self._cluster.scale(manifest["metadata"]["namespace"], manifest["metadata"]["name"], replicas)
@@ -276,7 +275,16 @@ class Reconciler:
                 raise Later(FORBIDDEN_AGAIN_S, str(error)) from error
             raise
         self._status_at[key] = self._clock.monotonic()
-        self._world.observe(resources.MODEL_ROUTES, written, deleted=False)
+        self._take_in(resources.MODEL_ROUTES, written)
+
+    def _take_in(self, resource: Resource, answer: Body) -> None:
+        """At once, not when the watch tells: the next pass must not make again what was just made.
+
+        But there is a next pass: the answer has also what others wrote meanwhile, and when the watch tells of that it
+        is old already.
+        """
+        for key in self._world.observe(resource, answer, deleted=False):
+            self._again(key, 0.0)
 
     async def _forget(self, key: Key) -> None:
         """The route is gone. Its objects go by their owner references, its pods with the time that they need."""

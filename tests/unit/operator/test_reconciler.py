@@ -175,6 +175,7 @@ async def stage(document: Any = None, **metadata: Any) -> Stage:
     made.put(document, **metadata)
     await made.run()
     await made.run()
+    made.again.clear()
     made.clock.advance(60)
     return made
 
@@ -201,6 +202,17 @@ async def test_a_new_route_gets_its_objects_then_its_entry_then_its_status() -> 
 async def test_a_pass_over_what_is_right_writes_nothing() -> None:
     made = await stage()
     assert await made.run() == []
+
+
+async def test_a_spec_that_only_the_answer_to_a_status_has_is_planned_in_another_pass() -> None:
+    made = await stage()
+    made.put(**changed(limits={"queueDepth": 7}))
+    # The watch will tell of it when it is known, and so nobody.
+    made.meanwhile["status"] = lambda: made.put(spec_document(limits={"queueDepth": 8}), generation=3)
+    assert await made.run() == ["publish", "status"]
+    assert made.again == [(KEY, 0.0)]
+    assert await made.run() == ["publish", "status"]
+    assert made.broker.entries["team.main"].spec.limits.queue_depth == 8
 
 
 async def test_a_change_that_no_pod_must_be_told_is_only_published() -> None:
@@ -402,6 +414,7 @@ async def test_a_status_that_changes_often_is_written_every_few_seconds() -> Non
     made = await stage()
     made.scaling = ScalingView(desired=3, autoscaling=Autoscaling())
     assert await made.run() == ["status"]
+    made.again.clear()
     made.scaling = ScalingView(desired=4, autoscaling=Autoscaling())
     assert await made.run() == []
     assert made.again == [(KEY, STATUS_EVERY_S)]
