@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import secrets
 from collections.abc import AsyncIterator, Callable
 
@@ -14,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 from msgspec import Struct
 
-from penstock_contract import codec, subjects
+from penstock_contract import codec, collector, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.keys import KeyStore, KeyWatch
@@ -109,9 +108,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         metering.start()
         if admin is not None:
             admin.start()
-        # What lives now lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        collector.settle()
         yield
         # The server has stopped listening and every response is complete: say the last words, then go.
         await dispatcher.drain()

@@ -10,12 +10,12 @@ import structlog
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
-from penstock_contract.telemetry import names
-from penstock_contract.telemetry.propagation import context_of
+from penstock_contract.telemetry import names, propagation
 from penstock_gateway.request_id import new_request_id
 
 SCOPE_KEY = "penstock.request_id"
 HEADERS_KEY = "penstock.headers"
+TRACE_HEADERS = frozenset(field.encode() for field in propagation.FIELDS)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -50,10 +50,10 @@ class Envelope:
         scope[SCOPE_KEY] = request_id  # type: ignore[literal-required]
         ours: Headers = [(b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
         scope[HEADERS_KEY] = ours  # type: ignore[literal-required]
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in TRACE_HEADERS}
         with self._tracer.start_as_current_span(
             scope["method"],
-            context=context_of(headers),
+            context=propagation.context_of(headers),
             kind=SpanKind.SERVER,
             attributes={names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id},
             record_exception=False,

@@ -11,6 +11,7 @@ from penstock_contract.errors import ERRORS
 from penstock_contract.telemetry import names
 from penstock_contract.usage import UsageRow
 from penstock_gateway.live import LiveStream
+from penstock_gateway.tally import Tally
 
 log = structlog.get_logger("penstock.gateway")
 
@@ -44,9 +45,9 @@ class Observer:
             description="Time from publication to pick-up by a worker",
             explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
         )
-        self._tokens = meter.create_counter(names.METRIC_TOKENS, unit="{token}", description="Tokens in and out")
-        self._cost = meter.create_counter(names.METRIC_COST, description="What requests cost, by the routes' prices")
-        self._errors = meter.create_counter(names.METRIC_ERRORS, unit="{error}", description="Failed requests by code")
+        self._tokens = Tally(meter, names.METRIC_TOKENS, unit="{token}", description="Tokens in and out")
+        self._cost = Tally(meter, names.METRIC_COST, description="What requests cost, by the routes' prices")
+        self._errors = Tally(meter, names.METRIC_ERRORS, unit="{error}", description="Failed requests by code")
         meter.create_observable_gauge(
             names.METRIC_IN_FLIGHT, [self._observe_in_flight], unit="{stream}", description="Open streams"
         )

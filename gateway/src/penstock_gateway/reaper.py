@@ -34,7 +34,7 @@ def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
         return replace(row, ended=GATEWAY_LOST)
     tokens = Tokens(counted.input, 0, counted.output, estimated=True)
     cost = decimal(counted.cost)
-    return replace(row, ended=GATEWAY_LOST, tokens=tokens, cost=cost, duration_s=counted.duration_s)
+    return replace(row, ended=GATEWAY_LOST, tokens=tokens, cost=cost, duration_s=round(counted.duration_s, 4))
 
 
 class Reaper:

@@ -5,7 +5,6 @@ import penstock_contract.lean_start  # noqa: F401
 # isort: split
 
 import asyncio
-import gc
 import os
 import random
 import secrets
@@ -14,7 +13,7 @@ import sys
 
 import uvloop
 
-from penstock_contract import settings, subjects
+from penstock_contract import collector, settings, subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.clock import SystemClock
 from penstock_contract.probes import Probes, prometheus
@@ -55,9 +54,7 @@ async def serve(config: WorkerSettings) -> None:
         ready = worker.why_not_ready
         probes = Probes(config.probe_host, config.probe_port, live=lambda: None, ready=ready, metrics=prometheus)
         await probes.start()
-    # What lives now lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    collector.settle()
     await worker.run()
     if probes is not None:
         await probes.close()

@@ -6,7 +6,7 @@ of gateway and broker. One pump task publishes for all streams, so frames keep t
 
 While there are many, the whole process waits, its loop too, and finds all that came meanwhile at once: a network card
 moderates its interrupts for the same reason. It costs two or three waits until a new stream's first token (7 ms became
-32 ms at 12 800 tokens/s) and saves up to a fifth of all CPU; who has no time to spare never waits (ADR 0011).
+46 ms at 12 800 tokens/s) and saves up to a fifth of all CPU; who has no time to spare never waits (ADR 0011).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from penstock_contract import codec
 from penstock_contract.frames import Batch, Frame
 
 LINGER_S = 0.003
-LINGER_BUSY_S = 0.012
+LINGER_BUSY_S = 0.016
 BUSY_FRAMES_PER_S = 6_000
 RATE_WINDOW_S = 0.1
 TURNS_TO_LEAVE = 4

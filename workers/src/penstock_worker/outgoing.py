@@ -16,6 +16,8 @@ from penstock_worker.outbox import Outbox
 
 EVENT_BYTES = 64
 """What an event costs to keep, besides its text; an estimate."""
+FIRST_WORDS = 2
+"""The number of an answer's first piece, after `Accepted` and `Started`."""
 
 
 def _content_bytes(event: Event) -> int:
@@ -84,21 +86,22 @@ class OutgoingStream:
         state = self._state
         seq = state.next_seq
         state.accept(seq, event)
+        # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request: a
+        # message of its own would keep broker and gateway busy just when the provider begins to answer.
         if type(event) is TextDelta:
             # Nearly all there is; without the way round, as this runs for every token.
-            text, ended = event.text, False
+            text = event.text
             bytes_ = EVENT_BYTES + (len(text) if text.isascii() else len(text.encode()))
+            now, patient = seq == FIRST_WORDS, False
         else:
             bytes_, ended = EVENT_BYTES + _content_bytes(event), state.ended
+            now, patient = ended or 0 < seq <= FIRST_WORDS, seq == 0 and not ended
         self._bytes += bytes_
         self._kept.append(event)
         self._kept_bytes += bytes_
         while self._kept_bytes > self._bytes_max:
             self._kept_bytes -= EVENT_BYTES + _content_bytes(self._kept.popleft())
-        # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request: a
-        # message of its own would keep broker and gateway busy just when the provider begins to answer.
-        frame = Frame(self.id, self.attempt, seq, event)
-        self._outbox.add(self._subject, frame, now=ended or 0 < seq <= 2, patient=seq == 0 and not ended)
+        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=now, patient=patient)
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`, unless it has ended."""

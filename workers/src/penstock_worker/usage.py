@@ -24,14 +24,13 @@ from penstock_worker.outgoing import OutgoingStream
 
 CHECKPOINT_S = 0.03
 """A token or two of a fast model: what is lost of a request when its worker and its gateway die together."""
-CHECKPOINT_MANY_S = 0.1
-NOTED_PER_S, NOTED_PER_S_MAX = 1_000, 2_000
-"""Requests in checkpoints: 2 µs each, so at most 0.4 % of a core."""
+NOTED_PER_S = 1_000
+"""Requests in checkpoints: to note one costs 5 µs and more, and whoever has many open has no time to spare."""
 
 
 def between_checkpoints_s(open_: int) -> float:
-    """Rarer with more than 30 requests that are open, and again with more than 200: to note one costs the same."""
-    return max(CHECKPOINT_S, min(CHECKPOINT_MANY_S, open_ / NOTED_PER_S), open_ / NOTED_PER_S_MAX)
+    """Rarer with more than 30 requests that are open: to note one costs the same."""
+    return max(CHECKPOINT_S, open_ / NOTED_PER_S)
 
 
 class Rows(Protocol):
@@ -102,13 +101,13 @@ class RequestUsage:
         stays = claimed.stays
         return stays.delivery if stays is not None and stays.delivery > self._stream.attempt else 0
 
-    def counted(self) -> Counted | None:
-        """So far; None before the provider began."""
+    def counted(self, now: float) -> Counted | None:
+        """So far, at `now` in Unix seconds; None before the provider began."""
         if self._began_at is None:
             return None
         output = self._output()
         cost = self._rates.cost(self._input, 0, output)
-        return Counted(self._request.id, self._input, output, cost, round(self._duration_s(), 4))
+        return Counted(self._opened.id, self._input, output, cost, max(0.0, now - self._opened.started_at))
 
     def ended(self, usage: UsageReported | None, finished: Finished | None) -> None:
         """Close the row, with the provider's count if it came."""

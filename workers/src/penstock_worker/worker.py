@@ -259,7 +259,8 @@ class Worker:
         """What is to be known of the open requests should this worker die, and their gateway with it."""
         while True:
             await asyncio.sleep(between_checkpoints_s(len(self._sessions)))
-            counted = [one for session in self._sessions if (one := session.usage.counted()) is not None]
+            now = self._clock.unix()
+            counted = [one for session in self._sessions if (one := session.usage.counted(now)) is not None]
             if counted:
                 await self._usage.checkpoint(*self._route, Checkpoint(self._name, counted))
 

@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError
 
 from penstock_contract import codec, subjects
 from penstock_contract.broker import snapshot
@@ -154,15 +154,8 @@ async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | Non
 
     Raises `broker_unavailable`.
     """
-    if not connection.connected:
-        raise _away()
-    try:
-        message = await connection.client.jetstream().get_last_msg(subjects.USAGE, _subject(row), direct=True)
-    except NotFoundError:
-        return None, 0
-    except (Error, OSError) as error:
-        raise _away() from error
-    return _decoded(message.data or b""), message.seq or 0
+    stored = await connection.newest(subjects.USAGE, _subject(row), timeout_s=READ_S)
+    return (None, 0) if stored is None else (_decoded(stored.data), stored.number)
 
 
 def _is_closed(row: UsageRow) -> bool:
@@ -195,9 +188,9 @@ async def last_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint |
     namespace, _, route = row.route.partition(".")
     subject = subjects.checkpoint(namespace, route, row.worker)
     try:
-        message = await connection.client.jetstream().get_last_msg(subjects.CHECKPOINTS, subject, direct=True)
-        return codec.decode_checkpoint(message.data or b"")
-    except (Error, OSError, msgspec.DecodeError):
+        stored = await connection.newest(subjects.CHECKPOINTS, subject, timeout_s=READ_S)
+        return None if stored is None else codec.decode_checkpoint(stored.data)
+    except (PenstockError, msgspec.DecodeError):
         return None
 
 

@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+FIELDS = frozenset(_PROPAGATOR.fields)
+"""The headers that carry it, in lower case."""
 
 
 def headers_of(span: Span) -> dict[str, str]:
     """`traceparent` and `tracestate` of `span`; empty when tracing is off."""
     carrier: dict[str, str] = {}
+    if span is INVALID_SPAN:
+        return carrier
     _PROPAGATOR.inject(carrier, set_span_in_context(span))
     return carrier
 

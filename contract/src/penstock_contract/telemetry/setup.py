@@ -4,12 +4,14 @@ Traces and metrics go out over OTLP/HTTP when an endpoint (or `OTEL_*_EXPORTER=o
 Prometheus reader. The exporters read endpoint, headers, sampling and resource variables themselves.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
+from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, NoOpMeterProvider
-from opentelemetry.trace import NoOpTracerProvider, Tracer
+from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Tracer, get_current_span
 
 SCOPE = "penstock"
 Signal = Literal["traces", "metrics"]
@@ -21,6 +23,22 @@ class Telemetry(Struct, frozen=True):
     tracer: Tracer
     meter: Meter
     close: Callable[[], None]
+
+
+class Untraced(NoOpTracer):
+    """Makes no spans, and passes on those of a client that traces.
+
+    OpenTelemetry's own would enter and leave a context four times for each request: 0.2 ms where nobody traces.
+    """
+
+    _NOTHING = contextlib.nullcontext(INVALID_SPAN)
+
+    def start_as_current_span(  # type: ignore[override]  # a context manager too
+        self, name: str, context: Context | None = None, **options: Any
+    ) -> contextlib.AbstractContextManager[Any]:
+        if get_current_span(context) is INVALID_SPAN:
+            return self._NOTHING
+        return super().start_as_current_span(name, context, **options)
 
 
 def enabled(signal: Signal, environ: Mapping[str, str]) -> bool:
@@ -37,7 +55,7 @@ def configure(service: str, environ: Mapping[str, str], *, prometheus: bool = Fa
     """Build the process's telemetry; call once, from a composition root."""
     closers: list[Callable[[], object]] = []
     service = environ.get("OTEL_SERVICE_NAME") or service
-    tracer = NoOpTracerProvider().get_tracer(SCOPE)
+    tracer: Tracer = Untraced()
     meter = NoOpMeterProvider().get_meter(SCOPE)
     if enabled("traces", environ):
         tracer, close = _tracer(service)

@@ -103,6 +103,8 @@ class _Embeddings(Struct):
     usage: _Usage = msgspec.field(default_factory=_Usage)
 
 
+_BRACKET = ord("[")
+"""Of `[DONE]`."""
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_embeddings = msgspec.json.Decoder(_Embeddings).decode
 
@@ -148,20 +150,19 @@ class ChatParser:
 
     def feed(self, data: bytes) -> Sequence[Event]:
         try:
-            payloads = self._decoder.feed(data)
             events: list[Event] = []
-            for payload in payloads:
-                if payload[:1] != b"{":
-                    if payload[:1] == b"[":
-                        events += self.end()
-                        continue
-                    if not payload:
-                        continue
+            for payload in self._decoder.feed(data):
+                if not payload:
+                    continue
+                if payload[0] == _BRACKET:
+                    events += self.end()
+                    continue
                 chunk = _decode_chunk(payload)
-                if not chunk.choices or chunk.usage is not None or chunk.error is not None:
+                choices = chunk.choices
+                if not choices or chunk.usage is not None or chunk.error is not None:
                     self._aside(chunk)
-                if chunk.choices and not self.complete:
-                    self._choice(chunk.choices[0], events)
+                if choices and not self.complete:
+                    self._choice(choices[0], events)
         except (*UNREADABLE, EventTooLarge) as error:
             raise failure("provider_stream_broken") from error
         return events
@@ -178,8 +179,8 @@ class ChatParser:
     def _choice(self, choice: _Choice, events: list[Event]) -> None:
         delta = choice.delta
         if delta is not None:
-            if delta.content:
-                text = delta.content if isinstance(delta.content, str) else _text_of_parts(delta.content)
+            if content := delta.content:
+                text = content if isinstance(content, str) else _text_of_parts(content)
                 if text:
                     events.append(TextDelta(text))
             if reasoning := delta.reasoning_content or delta.reasoning:

@@ -1,0 +1,21 @@
+"""Counters that are read by who exports them, and not told at each step: an `add` of OpenTelemetry's takes 10 µs."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+
+class Tally:
+    """One counter. The values of its labels must be few: each set of them is kept."""
+
+    def __init__(self, meter: Meter, name: str, *, unit: str = "", description: str) -> None:
+        self._sums: defaultdict[tuple[tuple[str, str], ...], float] = defaultdict(float)
+        meter.create_observable_counter(name, [self._observe], unit=unit, description=description)
+
+    def add(self, amount: float, labels: Mapping[str, str]) -> None:
+        self._sums[tuple(labels.items())] += amount
+
+    def _observe(self, _options: CallbackOptions) -> list[Observation]:
+        """In the exporter's thread."""
+        return [Observation(amount, dict(labels)) for labels, amount in list(self._sums.items())]
