@@ -45,6 +45,16 @@ def test_what_is_off_does_nothing_and_costs_no_import() -> None:
     assert not {name for name in set(sys.modules) - before if name.startswith("opentelemetry.sdk")}
 
 
+def test_where_nobody_traces_a_clients_trace_is_passed_on_and_no_other_is_made() -> None:
+    tracer = configure("test", {}).tracer
+    with tracer.start_as_current_span("a") as span:
+        assert headers_of(span) == {}
+    theirs = {"traceparent": f"00-{7:032x}-{7:016x}-01"}
+    with tracer.start_as_current_span("a", context=context_of(theirs)), tracer.start_as_current_span("b") as span:
+        assert headers_of(span) == theirs
+    assert not get_current_span().get_span_context().is_valid
+
+
 def test_a_trace_goes_into_headers_and_comes_out_again() -> None:
     context = SpanContext(2**100 + 7, 2**60 + 7, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     headers = headers_of(NonRecordingSpan(context))
