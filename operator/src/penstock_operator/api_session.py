@@ -19,6 +19,8 @@ CallEnded = Callable[[str, str, str, float], None]
 """Verb, resource, HTTP status or the error's name, seconds."""
 
 CONNECT_TIMEOUT_S: Final = 3.0
+READY_TIMEOUT_S: Final = 5.0
+"""For a connection with its TLS: one that goes silent in between would cost the whole request's time."""
 REQUEST_TIMEOUT_S: Final = 10.0
 USER_AGENT: Final = "penstock-operator"
 
@@ -75,10 +77,15 @@ def open_session(
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=credentials.ssl_context(), limit=0, socket_factory=_socket),
         middlewares=(*middlewares, call),
-        timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S),
+        timeout=timeout(REQUEST_TIMEOUT_S),
         headers={"User-Agent": USER_AGENT},
         proxy=credentials.proxy,
     )
+
+
+def timeout(total_s: float) -> aiohttp.ClientTimeout:
+    """Of one request, from its begin to the end of its answer."""
+    return aiohttp.ClientTimeout(total=total_s, connect=READY_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
 
 
 def is_watch(request: ClientRequest) -> bool:

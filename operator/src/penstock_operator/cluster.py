@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from penstock_operator import resources
 from penstock_operator.api_error import ApiError, error_of
-from penstock_operator.api_session import CallEnded, open_session
+from penstock_operator.api_session import REQUEST_TIMEOUT_S, CallEnded, open_session, timeout
 from penstock_operator.resources import Resource
 
 MANAGER: Final = "penstock"
@@ -268,7 +268,7 @@ class Cluster:
                 params=query,
                 data=None if body is None else msgspec.json.encode(body),
                 headers=None if body is None else {"Content-Type": content_type},
-                timeout=aiohttp.ClientTimeout(total=timeout_s) if timeout_s else aiohttp.helpers.sentinel,
+                timeout=timeout(timeout_s or REQUEST_TIMEOUT_S),
             ) as response:
                 data = await response.read()
         except TimeoutError:
