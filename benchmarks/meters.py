@@ -15,14 +15,12 @@ import secrets
 import signal
 import statistics
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import install
 import paced
+from abreast import Way, abreast, at_once, cpu
 from peers import Ours, Place
 from procs import Box, Tree
 
@@ -32,19 +30,6 @@ LIMITS = (
     *("--queue-share-percent", "100", "--budget", "100000"),
 )
 STREAMS, CPU_STREAMS = 32, 64
-
-
-@dataclass
-class Way:
-    """One of the two: a tree of processes, the key that opens it, and what was measured."""
-
-    name: str
-    tree: Tree
-    port: int
-    key: str
-    first_ms: list[float] = field(default_factory=list)
-    p99_ms: list[float] = field(default_factory=list)
-    cpu_us: list[float] = field(default_factory=list)
 
 
 def start(name: str, work: Path, provider: int, *, metered: bool) -> Way:
@@ -84,52 +69,19 @@ def first_tokens(binary: Path, way: Way, streams: int) -> None:
     way.p99_ms.append(result.first_ms.p99)
 
 
-def at_once(load: Callable[[Way], None], ways: Sequence[Way]) -> None:
-    with ThreadPoolExecutor(len(ways)) as clients:
-        # Read to the end, so that what one raises is raised here.
-        list(clients.map(load, ways))
-
-
-def cpu(binary: Path, way: Way, window: str, streams: int) -> None:
-    edges: list[tuple[int, float]] = []
-
-    def on_edge(tokens: int, _client: int) -> None:
-        edges.append((tokens, sum(way.tree.cpu_s().values())))
-
-    flags = {"slots": streams, "tokens": 250, "pace": "20ms", "ramp": "5s", "warm": "6s", "window": window}
-    result = paced.run_client(binary, way.port, on_edge, **flags, key=way.key)
-    if result.incomplete:
-        raise RuntimeError(f"{way.name}: {result.errors}\n{way.tree.tail()}")
-    (tokens, cpu_s), (tokens_later, cpu_s_later) = edges
-    way.cpu_us.append(1e6 * (cpu_s_later - cpu_s) / (tokens_later - tokens))
-
-
 def measure(rounds: int, streams: int, *, quick: bool) -> int:
-    with install.locked(), tempfile.TemporaryDirectory(prefix="penstock-meters-") as name:
-        work = Path(name)
-        binary = install.load_binary()
-        provider = paced.Provider(binary, work)
-        ways: list[Way] = []
-        try:
-            ways.append(start("without", work / "without", provider.port, metered=False))
-            ways.append(start("with", work / "with", provider.port, metered=True))
+    with abreast(partial(start, "without", metered=False), partial(start, "with", metered=True)) as (binary, ways):
+        before = Box.read()
+        for number in range(rounds):
+            turns = ways if number % 2 == 0 else ways[::-1]
+            at_once(lambda way: first_tokens(binary, way, 64 if quick else 480), turns)
+            at_once(lambda way: cpu(binary, way, "4s" if quick else "10s", streams), turns)
             for way in ways:
-                paced.run_client(binary, way.port, slots=32, streams=256, tokens=20, pace="5ms", key=way.key)
-            before = Box.read()
-            for number in range(rounds):
-                turns = ways if number % 2 == 0 else ways[::-1]
-                at_once(lambda way: first_tokens(binary, way, 64 if quick else 480), turns)
-                at_once(lambda way: cpu(binary, way, "4s" if quick else "10s", streams), turns)
-                for way in ways:
-                    install.say(
-                        f"round {number + 1}, {way.name}: first token p50 {way.first_ms[-1]:.2f} ms,"
-                        f" p99 {way.p99_ms[-1]:.2f} ms, {way.cpu_us[-1]:.2f} CPU-µs per token"
-                    )
-            after = Box.read()
-        finally:
-            for way in ways:
-                way.tree.stop()
-            provider.tree.stop()
+                install.say(
+                    f"round {number + 1}, {way.name}: first token p50 {way.first_ms[-1]:.2f} ms,"
+                    f" p99 {way.p99_ms[-1]:.2f} ms, {way.cpu_us[-1]:.2f} CPU-µs per token"
+                )
+        after = Box.read()
     off, on = ways
     print("| median of the rounds | without | with | ratio, by pairs | bar |\n|---|--:|--:|--:|--:|")
     pairs: dict[str, str] = {}

@@ -10,12 +10,11 @@ import argparse
 import signal
 import statistics
 import sys
-import tempfile
+from functools import partial
 from pathlib import Path
 
-import install
 import paced
-from meters import Way, at_once, cpu
+from abreast import Way, abreast, at_once, cpu
 from peers import REPOSITORY, Ours, Place
 from procs import Tree
 
@@ -35,25 +34,12 @@ def start(repository: Path, work: Path, provider: int) -> Way:
 
 
 def measure(other: Path, rounds: int, streams: int) -> None:
-    with install.locked(), tempfile.TemporaryDirectory(prefix="penstock-versions-") as name:
-        work = Path(name)
-        binary = install.load_binary()
-        provider = paced.Provider(binary, work)
-        ways: list[Way] = []
-        try:
-            for number, repository in enumerate((other, REPOSITORY)):
-                ways.append(start(repository, work / str(number), provider.port))
-            for way in ways:
-                paced.run_client(binary, way.port, slots=32, streams=256, tokens=20, pace="5ms", key=way.key)
-            print("| CPU per token, µs | before | now | now ÷ before |\n|---|--:|--:|--:|")
-            for number in range(rounds):
-                at_once(lambda way: cpu(binary, way, "15s", streams), ways if number % 2 == 0 else ways[::-1])
-                before, now = (way.cpu_us[-1] for way in ways)
-                print(f"| round {number + 1} | {before:.1f} | {now:.1f} | {now / before:.3f} |", flush=True)
-        finally:
-            for way in ways:
-                way.tree.stop()
-            provider.tree.stop()
+    with abreast(partial(start, other), partial(start, REPOSITORY)) as (binary, ways):
+        print("| CPU per token, µs | before | now | now ÷ before |\n|---|--:|--:|--:|")
+        for number in range(rounds):
+            at_once(lambda way: cpu(binary, way, "15s", streams), ways if number % 2 == 0 else ways[::-1])
+            before, now = (way.cpu_us[-1] for way in ways)
+            print(f"| round {number + 1} | {before:.1f} | {now:.1f} | {now / before:.3f} |", flush=True)
     ratios = [now / before for before, now in zip(*(way.cpu_us for way in ways), strict=True)]
     print(f"| median of the ratios | | | {statistics.median(ratios):.3f} |")
 
