@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from harness.kubernetes import promql
@@ -16,6 +15,7 @@ from harness.kubernetes.chart_release import Release
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.model_routes import model_route, served
+from harness.plain_client import plain_client
 from harness.processes import until
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -104,7 +104,7 @@ async def _said(release: Release, api: Api, namespace: str) -> Series:
     """What a gateway, the operator and a worker say, on the ports that the PodMonitors name."""
     workers = await api.list(PODS.at(namespace), labelSelector="app.kubernetes.io/name=penstock-worker")
     series: Series = {}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with plain_client() as client:
         for pod in [*await release.pods("gateway"), *await release.pods("operator"), *workers]:
             answer = await client.get(f"http://{pod['status']['podIP']}:8081/metrics")
             for family in text_string_to_metric_families(answer.raise_for_status().text):

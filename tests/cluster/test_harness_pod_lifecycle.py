@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from harness.kubernetes.api import DEPLOYMENTS, PODS, SECRETS, Api, Manifest
@@ -15,6 +14,7 @@ from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubectl import Kubectl
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.pod_image import Image
+from harness.plain_client import plain_client
 from harness.processes import until
 
 pytestmark = pytest.mark.xdist_group("api-server")
@@ -123,7 +123,7 @@ async def test_a_deployment_gets_ready_scales_and_is_drained_by_sigterm(server: 
     await server.apply(deployment(1))
     [pod] = await server.has_ready(1)
     address = f"http://{pod['status']['podIP']}:8081/"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with plain_client() as http:
         assert (await http.get(address)).text == pod["metadata"]["name"]
 
     await kubectl("scale", "deployment/server", "--replicas=3", "-n", server.namespace)
@@ -184,7 +184,7 @@ async def test_a_missing_secret_and_then_a_missing_key_keep_the_container_from_b
 
     await server.api.patch(SECRETS.at(server.namespace, "keys"), {"stringData": {"main": "opens"}})
     [pod] = await server.has_ready(1)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with plain_client() as http:
         assert (await http.get(f"http://{pod['status']['podIP']}:8081/")).text == "opens"
 
 

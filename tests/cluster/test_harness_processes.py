@@ -8,32 +8,65 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+from harness.fork_server import PENSTOCK, forks
 from harness.kubernetes import binaries
 from harness.link import Link
-from harness.processes import until
+from harness.processes import Process, until
 
 TESTS = str(Path(__file__).parents[1])
 
 
-async def test_a_leashed_process_dies_with_a_run_that_is_killed(tmp_path: Path) -> None:
-    starts = """
-        import sys, time
+FOR_EVER = {"PENSTOCK_NATS_URL": "nats://127.0.0.1:1", "PENSTOCK_NAMESPACE": "default", "PENSTOCK_ROUTE": "main"}
+"""A worker whose broker nobody starts."""
+
+
+@pytest.mark.parametrize("child", [["sleep", "600"], [str(PENSTOCK), "worker"]], ids=["executed", "forked"])
+async def test_a_leashed_process_dies_with_a_run_that_is_killed(child: list[str], tmp_path: Path) -> None:
+    starts = f"""
+        import time
         from pathlib import Path
         from harness.processes import Process
-        child = Process("child", ["sleep", "600"], Path(sys.argv[1]) / "log", leashed=True)
-        (Path(sys.argv[1]) / "pid").write_text(f"{child.pid}\\n")
+        directory = Path({str(tmp_path)!r})
+        child = Process("child", {child}, directory / "log", {FOR_EVER}, leashed=True)
+        (directory / "pid").write_text(str(child.pid) + ".")
         time.sleep(600)
     """
-    command = [sys.executable, "-c", textwrap.dedent(starts), str(tmp_path)]
+    command = [sys.executable, "-c", textwrap.dedent(starts)]
     run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": TESTS})  # noqa: ASYNC220 - does not wait
     try:
         said = await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
-        assert os.getsid(int(said)) == int(said)
+        pid = int(said.rstrip("."))
+        await until(lambda: os.getsid(pid) == pid, "it has a session of its own")
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
 
-    await until(lambda: not Path(f"/proc/{said.strip()}").exists(), "the child is gone")
+    await until(lambda: not Path(f"/proc/{pid}").exists(), "the child is gone")
+
+
+@pytest.mark.parametrize("argument", ["--version", "nonsense"])
+async def test_what_is_forked_says_and_ends_as_what_is_executed(argument: str, tmp_path: Path) -> None:
+    command = [str(PENSTOCK), argument]
+    executed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: ASYNC221 - at once
+
+    process = Process("penstock", command, tmp_path / "log", leashed=True)
+
+    assert forks(command)
+    assert await process.exited() == executed.returncode
+    assert process.log() == executed.stdout + executed.stderr
+
+
+async def test_what_is_forked_has_an_environment_and_a_log_of_its_own(tmp_path: Path) -> None:
+    endless = Process("endless", [str(PENSTOCK), "worker"], tmp_path / "endless", FOR_EVER, leashed=True)
+    without_settings = Process("without", [str(PENSTOCK), "worker"], tmp_path / "without", leashed=True)
+
+    assert await without_settings.exited() != 0
+    assert without_settings.log() == "penstock worker: PENSTOCK_NAMESPACE is not set\n"
+    assert endless.alive
+    assert "is not set" not in endless.log()
+    endless.kill()
+    assert endless.exit_code == -signal.SIGKILL
 
 
 def test_what_is_built_needs_no_go() -> None:

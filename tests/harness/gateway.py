@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
 ASK_S = 60.0
@@ -31,7 +32,7 @@ class Gateway:
         process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", settings)
         limits = httpx.Limits(max_connections=None)
         url = f"http://127.0.0.1:{port}"
-        async with httpx.AsyncClient(base_url=url, timeout=ASK_S, trust_env=False, limits=limits) as client:
+        async with plain_client(url, timeout=ASK_S, limits=limits) as client:
             gateway = cls(process, client)
             try:
                 await until(gateway._ready, "the gateway is ready")

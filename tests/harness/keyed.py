@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.stack import Stack
 
@@ -36,7 +37,7 @@ class KeyedStack(Stack):
 
     def caller(self, url: str | None = None, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
         """A client that is closed with the stack; by default of the gateway, and of nobody."""
-        client = httpx.AsyncClient(base_url=url or self.url, timeout=30, trust_env=False, headers=headers or {})
+        client = plain_client(url or self.url, timeout=30, headers=headers or {})
         self._cleanup.push_async_callback(client.aclose)
         return client
 

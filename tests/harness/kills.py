@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import DONE, Call, chunk, finish, usage
 from harness.stack import Stack, completion
@@ -210,7 +211,7 @@ class _Run:
         self.stack.main.answers(self.answer)
         await self.stack.connection.client.subscribe("penstock.requests.>", cb=self.published)
         started = time.monotonic()
-        async with httpx.AsyncClient(timeout=120, trust_env=False, limits=httpx.Limits(max_connections=None)) as http:
+        async with plain_client(timeout=120, limits=httpx.Limits(max_connections=None)) as http:
             self.http = http
             for index in range(1, self.plan.gateways):
                 self.urls.append(f"http://127.0.0.1:{free_port()}")

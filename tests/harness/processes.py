@@ -14,9 +14,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from harness.fork_server import Forked, fork_server, forks
+
 from penstock_local.leash import leash
 
 POLL_S = 0.01
+POLL_MAX_S = 0.05
+"""What takes long is asked less often, as it has something to do itself."""
 PORTS = (12_000, 30_000)
 START_S = 45.0
 
@@ -39,6 +43,7 @@ async def until(
 ) -> Any:
     """Poll until `holds()` (sync or async) is truthy and return it; `what` names it when it never is."""
     end = time.monotonic() + timeout_s
+    pause_s = POLL_S
     while True:
         result = holds()
         if asyncio.iscoroutine(result):
@@ -47,14 +52,15 @@ async def until(
             return result
         if time.monotonic() > end:
             raise TimeoutError(f"not within {timeout_s} s: {what}")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, POLL_MAX_S)
 
 
 class Process:
     """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log.
 
     A `leashed` one is out of reach of the terminal's Ctrl-C, and dies with us however we die. Start it from the main
-    thread, see `penstock_local.leash`.
+    thread, see `penstock_local.leash`. One of our own programs is then forked, see `harness.fork_server`.
     """
 
     def __init__(
@@ -70,13 +76,18 @@ class Process:
         self.log_path = log_path
         self._page = log_path.stat().st_size if log_path.exists() else 0
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+        whole_env = {**inherited, **(env or {})}
+        self._process: Forked | subprocess.Popen[bytes]
         with log_path.open("ab") as log:
+            if leashed and forks(command):
+                self._process = fork_server().start(command, whole_env, log)
+                return
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**inherited, **(env or {})},
+                env=whole_env,
                 start_new_session=leashed,
                 preexec_fn=leash() if leashed else None,  # noqa: PLW1509 - one thread forks, the leash says why
             )

@@ -41,6 +41,7 @@ from typing import Any, ClassVar, Self
 import httpx
 import msgspec
 from harness.nats_users import NatsUsers
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import ScriptedProvider, Upstream
 from nats.js.api import StreamState
@@ -353,7 +354,7 @@ class Stack:
                 self._spawn_worker(self._route, {})
         self.provider = await ScriptedProvider.start()
         self._cleanup.push_async_callback(self.provider.close)
-        self.client = httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False, headers=self._headers)
+        self.client = plain_client(self.url, timeout=30, headers=self._headers)
         self._cleanup.push_async_callback(self.client.aclose)
         await self._start_control_plane()
         await self._gateway_ready()

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from harness.plain_client import plain_client
 from harness.processes import Process, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "routes"
@@ -111,7 +112,7 @@ def _environment(pid: int) -> str:
 
 
 async def _post(dev: Dev, path: str, **body: Any) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=dev.url, timeout=60) as client:
+    async with plain_client(dev.url, timeout=60) as client:
         return await client.post(path, json=body)
 
 
@@ -143,7 +144,7 @@ async def test_ctrl_c_lets_streams_finish_and_leaves_nothing(running: Dev) -> No
     assert len(pids) == 3
     with _all_end(*pids):
         async with (
-            httpx.AsyncClient(base_url=running.url) as client,
+            plain_client(running.url) as client,
             client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
         ):
             received = response.aiter_text()
@@ -160,7 +161,7 @@ async def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     route.write_text(SLOW)
     async with (
         _dev(tmp_path, "-f", str(route)) as dev,
-        httpx.AsyncClient(base_url=dev.url) as client,
+        plain_client(dev.url) as client,
         client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
     ):
         received = response.aiter_text()
@@ -205,7 +206,7 @@ async def test_a_killed_nats_server_comes_back_with_every_route(running: Dev) ->
     await running.says("nats-server is back, every route is set up again")
 
     async def ready() -> bool:
-        async with httpx.AsyncClient(base_url=running.url) as client:
+        async with plain_client(running.url) as client:
             return (await client.get("/ready")).status_code == 200
 
     await until(ready, "the gateway is connected again")
@@ -306,7 +307,7 @@ async def test_keys_are_managed_without_a_word_of_where_and_none_is_asked_for_on
     assert "It asks for no API key: only this machine can reach it" in running.output
     key = (await _penstock_keys(running, "create", "Ada")).strip()
     assert "Ada" in await _penstock_keys(running, "list")
-    async with httpx.AsyncClient(base_url=running.url, trust_env=False) as client:
+    async with plain_client(running.url) as client:
         assert (await client.get("/v1/models")).status_code == 200
         assert (await client.get("/v1/models", headers={"authorization": f"Bearer {key}"})).status_code == 200
 
@@ -317,7 +318,7 @@ async def test_where_others_can_reach_it_a_key_is_asked_for_and_shown(tmp_path: 
         assert shown, dev.output
         assert "whoever reaches this machine needs the key" in dev.output
         made = (await _penstock_keys(dev, "create", "Ada")).strip()
-        async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as client:
+        async with plain_client(dev.url) as client:
             assert (await client.get("/v1/models")).status_code == 401
             for key in (shown[1], made):
                 headers = {"authorization": f"Bearer {key}"}

@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import pytest
 import pytest_asyncio
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import Call, chunk, finish, say, usage
 from harness.stack import NAMESPACE, Stack, completion, provider, spec, texts_of
@@ -115,7 +116,7 @@ async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None
     async with Stack(route=None) as stack:
         port = free_port()
         worker = stack._spawn_worker("main", probed(port))
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as kubelet:
+        async with plain_client(f"http://127.0.0.1:{port}") as kubelet:
 
             async def readiness() -> tuple[int, str] | None:
                 try:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from harness.expect import error_of, stream_error_of
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import (
     DONE,
@@ -298,7 +299,7 @@ async def plain(request: pytest.FixtureRequest, module_stack: Stack) -> AsyncIte
         },
         leashed=True,
     )
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+    async with plain_client(f"http://127.0.0.1:{port}", timeout=30) as client:
 
         async def ready() -> bool:
             assert process.alive, process.log()

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.expect import ids_of
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.stack import NatsServer
 
@@ -26,7 +27,7 @@ async def gateway(nats: NatsServer, directory: Path) -> AsyncIterator[httpx.Asyn
     port = free_port()
     env = {"PENSTOCK_NATS_URL": nats.url, "PENSTOCK_PORT": str(port)}
     process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", env)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    async with plain_client(f"http://127.0.0.1:{port}") as client:
         try:
             yield client
         finally:

@@ -11,6 +11,7 @@ from harness.faults.scene import Fault, Scene
 from harness.kubernetes.api import NODES, QUOTAS, SECRETS, Resource
 from harness.kubernetes.operator_process import WORKER
 from harness.kubernetes.pod_image import Image
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
 LIMIT_RANGES = Resource("v1", "limitranges")
@@ -151,7 +152,7 @@ async def worker_evicted(scene: Scene) -> None:
 async def client_waits(scene: Scene) -> None:
     image = f"test/none:{scene.name}"
     url = await _gateway(scene)
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+    async with plain_client(url, timeout=30) as client:
 
         async def listens() -> bool:
             try:

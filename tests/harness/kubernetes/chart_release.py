@@ -21,6 +21,7 @@ from harness.kubernetes.helm import CHART, Helm
 from harness.kubernetes.in_pod import Surroundings
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.pod_image import Image
+from harness.plain_client import plain_client
 
 from penstock_local import broker
 
@@ -96,12 +97,7 @@ class Release:
 
     async def _client(self, port: int, bearer: str) -> httpx.AsyncClient:
         gateway = (await self.pods("gateway"))[0]["status"]["podIP"]
-        return httpx.AsyncClient(
-            base_url=f"http://{gateway}:{port}",
-            headers={"authorization": f"Bearer {bearer}"},
-            trust_env=False,
-            timeout=60,
-        )
+        return plain_client(f"http://{gateway}:{port}", headers={"authorization": f"Bearer {bearer}"}, timeout=60)
 
     @property
     def broker(self) -> str:

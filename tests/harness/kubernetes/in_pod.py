@@ -9,6 +9,7 @@ pod's spec is used as it is.
 """
 
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -32,23 +33,26 @@ def main() -> None:
     env = dict(os.environ)
     pod_ip, root = env.pop("POD_IP"), Path(env.pop("POD_ROOT"))
     if Path(program).name == "nats-server":
-        arguments = ["--config", _nats_config(around, pod_ip, env["POD_NAME"], root / "etc/nats")]
-    else:
-        if (root / ACCOUNT).exists():
-            env["KUBECONFIG"] = _kubeconfig(around, root / ACCOUNT)
-        for name in ("PENSTOCK_NATS_CREDENTIALS", "PENSTOCK_NATS_SIGNING_KEY"):
-            if name in env:
-                env[name] = str(root / env[name].lstrip("/"))
-        if arguments[:1] == ["operator"]:
-            # A worker's own process looks the name up for itself.
-            env.setdefault("PENSTOCK_WORKER_NATS_URL", env["PENSTOCK_NATS_URL"])
-        # All pods share one network here: what listens everywhere would meet.
-        for name in ("PENSTOCK_HOST", "PENSTOCK_ADMIN_HOST", "PENSTOCK_PROBE_HOST"):
-            if env.get(name, "0.0.0.0") == "0.0.0.0":
-                env[name] = pod_ip
-        env["PENSTOCK_NATS_URL"] = _resolved(env.get("PENSTOCK_NATS_URL", ""), around.services)
-        arguments = [_resolved(argument, around.services) for argument in arguments]
-    os.execve(program, [program, *arguments], env)
+        config = _nats_config(around, pod_ip, env["POD_NAME"], root / "etc/nats")
+        os.execve(program, [program, "--config", config], env)
+    if (root / ACCOUNT).exists():
+        env["KUBECONFIG"] = _kubeconfig(around, root / ACCOUNT)
+    for name in ("PENSTOCK_NATS_CREDENTIALS", "PENSTOCK_NATS_SIGNING_KEY"):
+        if name in env:
+            env[name] = str(root / env[name].lstrip("/"))
+    if arguments[:1] == ["operator"]:
+        # A worker's own process looks the name up for itself.
+        env.setdefault("PENSTOCK_WORKER_NATS_URL", env["PENSTOCK_NATS_URL"])
+    # All pods share one network here: what listens everywhere would meet.
+    for name in ("PENSTOCK_HOST", "PENSTOCK_ADMIN_HOST", "PENSTOCK_PROBE_HOST"):
+        if env.get(name, "0.0.0.0") == "0.0.0.0":
+            env[name] = pod_ip
+    env["PENSTOCK_NATS_URL"] = _resolved(env.get("PENSTOCK_NATS_URL", ""), around.services)
+    # No exec: what was forked has all its imports, see `harness.fork_server`.
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = [program, *(_resolved(argument, around.services) for argument in arguments)]
+    runpy.run_path(program, run_name="__main__")
 
 
 def _kubeconfig(around: Surroundings, mounted: Path) -> str:

@@ -13,6 +13,7 @@ from harness.kubernetes.api import Api
 from harness.kubernetes.audit import Write
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.pod_image import Image
+from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
 ACCOUNT = "penstock-operator"
@@ -86,6 +87,8 @@ class Operators:
             self._directory / f"{name}.log",
             {
                 "KUBECONFIG": str(config),
+                # Of a kubeconfig the library makes files, which one that is killed leaves behind.
+                "TMPDIR": str(self._directory),
                 "PENSTOCK_NAMESPACES": self._namespace,
                 "PENSTOCK_LEASE_NAMESPACE": self._namespace,
                 "PENSTOCK_IDENTITY": name,
@@ -96,7 +99,7 @@ class Operators:
             },
             leashed=True,
         )
-        probes = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+        probes = plain_client(f"http://127.0.0.1:{port}")
         operator = OperatorProcess(process, probes)
         self.started.append(operator)
         if ready:

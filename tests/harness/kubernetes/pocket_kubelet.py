@@ -20,10 +20,12 @@ from typing import Any
 
 import httpx
 import msgspec
+from harness.fork_server import fork_server
 from harness.kubernetes.api import LEASES, NODES, PODS, Api, ApiError, Manifest, persist
 from harness.kubernetes.pocket_pod import PocketPod
 from harness.kubernetes.pod_image import Image
 from harness.kubernetes.pod_status import Verdict
+from harness.plain_client import plain_client
 from msgspec import Struct
 
 HEARTBEAT_S = 5.0
@@ -178,7 +180,7 @@ async def _serve(config: NodeConfig) -> None:
     trusted = ssl.create_default_context(cafile=config.certificate)
     async with (
         Api(config.url, token=config.token, trusted=trusted) as api,
-        httpx.AsyncClient(trust_env=False) as http,
+        plain_client() as http,
     ):
         await PocketKubelet(config, api, http).run()
 
@@ -187,6 +189,7 @@ def main() -> None:
     config = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=NodeConfig)
     # At once, and every process on its leash with us: what would be left is the harness's to remove.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    fork_server()  # it imports while the node comes up
     asyncio.run(_serve(config))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from harness.fork_server import Forked, fork_server, forks
 from harness.kubernetes import pod_environment, pod_image, pod_status, pod_volumes
 from harness.kubernetes.api import PODS, SECRETS, Api, ApiError, Manifest, persist
 from harness.kubernetes.pod_image import Image
@@ -57,7 +58,7 @@ class PocketPod:
         self._path = PODS.at(self.namespace, self.name)
         self._api, self._http, self._images = api, http, images
         self._began = time.time()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._hollow = False
         self._doomed = asyncio.Event()
         self._gone = asyncio.Event()
@@ -163,6 +164,9 @@ class PocketPod:
 
     async def _spawn(self, command: list[str], env: dict[str, str]) -> None:
         with self.log_path.open("ab") as log:
+            if forks(command):
+                self._process = fork_server().start(command, env, log)
+                return
             self._process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=subprocess.DEVNULL,
@@ -182,7 +186,7 @@ class PocketPod:
             if self._process is None:
                 await self._doomed.wait()
             else:
-                await self._process.wait()
+                await (self._process.ended() if isinstance(self._process, Forked) else self._process.wait())
             for watcher in watchers:
                 watcher.cancel()
         began = self.container.state.since if isinstance(self.container.state, Running) else self._began

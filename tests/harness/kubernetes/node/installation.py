@@ -16,6 +16,7 @@ import httpx
 from harness.kubernetes.api import NAMESPACES, PODS, SECRETS, Api, ApiError, Manifest
 from harness.kubernetes.helm import CHART, Helm
 from harness.kubernetes.node.cluster import RealCluster
+from harness.plain_client import plain_client
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 INSTALL_S = 180.0
@@ -120,4 +121,4 @@ def _are_mappings(under: Mapping[str, Any], over: Mapping[str, Any], key: str) -
 
 def _client(url: str, bearer: str, **options: Any) -> httpx.AsyncClient:
     headers = {"authorization": f"Bearer {bearer}"}
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, **{"timeout": 60, **options})
+    return plain_client(url, headers=headers, **{"timeout": 60, **options})
