@@ -7,9 +7,9 @@ LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
-# Side by side in two or three processes: most of a test with real processes is waiting. A file of tests shares a stack;
+# Side by side in three processes: most of a test with real processes is waiting. A file of tests shares a stack;
 # what shares more than the cluster is a group. PYTEST_ADDOPTS="-n 0" has them one after the other, in one process.
-BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder
 BY_GROUP := -n 3 --dist loadgroup
 # Who fails among real processes is tried once more, and both tries are shown: two cores are late now and then, and a
 # test that needed a second try is still one to look at. `make check` has no such excuse.
@@ -18,10 +18,10 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-pods test-skaffold binaries cluster cluster-down check check-types check-units crd chart format bench simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold binaries cluster cluster-down check check-types check-units crd chart format bench simulate setup lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: setup ## Run the whole road on this machine; ARGS="-f routes.yaml --port 9000"
 	@exec .venv/bin/penstock dev $(ARGS)
@@ -29,11 +29,14 @@ dev: setup ## Run the whole road on this machine; ARGS="-f routes.yaml --port 90
 test: setup ## Run every test that needs neither root nor a cluster; ARGS="-k name"
 	@.venv/bin/pytest $(BY_FILE) $(AGAIN) $(ARGS)
 
-test-cluster: setup .cache/scanner/.ready ## Run the tests on a real API server, and test-pods; the first time builds Kubernetes with go, once
+test-cluster: ## Run test-api-server, and test-pods; the first time builds Kubernetes with go, once
+	@$(MAKE) --no-print-directory test-api-server
+	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-pods)
+
+test-api-server: setup .cache/scanner/.ready ## Run the tests on a real API server, whose pods are processes; needs no root
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
 	@.venv/bin/pytest $(BY_GROUP) $(AGAIN) tests/cluster $(if $(ARGS),$(ARGS),--ignore=$(ALONE))
 	@$(if $(ARGS),:,.venv/bin/pytest $(AGAIN) $(ALONE))
-	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-pods)
 
 test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; afterwards nothing is left
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest $(AGAIN) tests/pods $(ARGS)
