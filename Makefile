@@ -7,10 +7,10 @@ LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
-# Side by side in three processes: most of a test with real processes is waiting. A file of tests shares a stack;
+# Side by side in three or four processes: most of a test with real processes is waiting. A file of tests shares a stack;
 # what shares more than the cluster is a group. PYTEST_ADDOPTS="-n 0" has them one after the other, in one process.
 BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder
-BY_GROUP := -n 3 --dist loadgroup
+BY_GROUP := -n 4 --dist loadgroup
 # Who fails among real processes is tried once more, and both tries are shown: two cores are late now and then, and a
 # test that needed a second try is still one to look at. `make check` has no such excuse.
 AGAIN := --reruns 1 --rerun-show-tracebacks -rR

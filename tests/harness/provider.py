@@ -130,13 +130,24 @@ class Upstream:
     def reset(self) -> None:
         """Forget every call and answer "Hello" again."""
         self.calls: list[Call] = []
-        self.open = 0
+        self._unanswered: list[Call] = []
         self.open_max = 0
         self._answers: list[Answer] = [say("Hel", "lo")]
 
     def answers(self, *answers: Answer) -> None:
         """Script the next calls in order; the last answer is given to all after it."""
         self._answers = list(answers)
+
+    def take(self, call: Call) -> None:
+        self.calls.append(call)
+        self._unanswered.append(call)
+        self.open_max = max(self.open, self.open_max)
+
+    @property
+    def open(self) -> int:
+        """By what is on the wire: who has read a whole answer may call again before its task here has ended."""
+        self._unanswered = [call for call in self._unanswered if not (call.finished or call.gone.is_set())]
+        return len(self._unanswered)
 
     def take_answer(self) -> Answer:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
@@ -237,15 +248,12 @@ class ScriptedProvider:
 
     def serve(self, call: Call, served: Callable[[], None]) -> None:
         upstream = self.upstream(call.path.split("/")[1])
-        upstream.calls.append(call)
-        upstream.open += 1
-        upstream.open_max = max(upstream.open, upstream.open_max)
+        upstream.take(call)
         task = asyncio.create_task(self._answer(upstream, call, served))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, upstream: Upstream, call: Call, served: Callable[[], None]) -> None:
-        calls = upstream.calls
         answer = asyncio.ensure_future(upstream.take_answer()(call))
         gone = asyncio.create_task(call.gone.wait())
         try:
@@ -260,8 +268,6 @@ class ScriptedProvider:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-            if calls is upstream.calls:
-                upstream.open -= 1
         served()
 
 

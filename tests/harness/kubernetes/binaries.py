@@ -53,6 +53,9 @@ ON_A_GIVEN_CLUSTER = ("kubectl", "helm", "helm3", "kubeconform")
 """What the tests need beside somebody's cluster."""
 
 
+ENVIRONMENT: Mapping[str, str] = {"GOGC": "400"}
+"""For whoever starts one: by default Go looks for garbage so often that it takes a fifth of an API server's CPU."""
+
 GIVEN = "PENSTOCK_TEST_KUBECONFIG"
 """Set, the tests use the cluster of that kubeconfig."""
 

@@ -204,7 +204,9 @@ class ControlPlane:
 
     def _spawn(self, name: str, *flags: str) -> None:
         command = [str(binaries.binary(name)), *flags]
-        self.processes[name] = Process(name, command, self.directory / f"{name}.log", leashed=True)
+        self.processes[name] = Process(
+            name, command, self.directory / f"{name}.log", binaries.ENVIRONMENT, leashed=True
+        )
 
     def _check(self, name: str) -> None:
         process = self.processes[name]

@@ -62,6 +62,7 @@ class Helm:
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self._directory),
+                **binaries.ENVIRONMENT,
                 **{f"HELM_{kind}_HOME": str(self._directory / kind) for kind in ("CACHE", "CONFIG", "DATA")},
             },
         )

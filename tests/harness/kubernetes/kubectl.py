@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import yaml
+from harness.kubernetes import binaries
 
 from penstock_local.leash import leash
 
@@ -41,7 +42,7 @@ class Kubectl:
             stderr=asyncio.subprocess.PIPE,
             preexec_fn=leash(),
             # Nothing of the person's own: neither KUBECONFIG nor a proxy.
-            env={key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
+            env={**binaries.ENVIRONMENT, **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}},
         )
         given = b"" if manifests is None else yaml.safe_dump_all(manifests).encode()
         try:
