@@ -28,6 +28,9 @@ PACED = {"name": "simulated", "type": "Simulated", "simulated": {"tokens": 60, "
 
 pytestmark = pytest.mark.timeout(180)
 
+OF_THE_CLUSTER = pytest.mark.xdist_group("what a chart has once in a cluster")
+"""Definition and ClusterRoles: who makes them in one test would find them gone by the other's end."""
+
 
 @pytest_asyncio.fixture(autouse=True)
 async def volume(api: Api) -> AsyncIterator[None]:
@@ -187,6 +190,7 @@ async def test_a_key_or_token_that_was_replaced_stays_away_whatever_helm_does(
     assert made not in {first_token, "t" * 48}
 
 
+@OF_THE_CLUSTER
 async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_the_next_adopts_them(
     release: Release, api: Api, namespace: str
 ) -> None:
@@ -275,6 +279,7 @@ async def test_only_the_operator_may_ask_the_api_server_and_nothing_that_it_does
         assert ("/var/run/secrets/kubernetes.io/serviceaccount" in mounts) == (component == "operator")
 
 
+@OF_THE_CLUSTER
 async def test_who_may_view_or_edit_a_namespace_may_view_or_edit_its_routes(
     release: Release, api: Api, kubectl: Kubectl, namespace: str
 ) -> None:
