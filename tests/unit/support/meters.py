@@ -21,6 +21,11 @@ KEY = "key.key_0123456789abcdef"
 LATENCY_S = 0.002
 OPERATION = ChatOperation(messages=[Message(role="user", content="")])
 """Four tokens, by our count."""
+MINUTES_S = 180.0
+"""Three windows."""
+OFFSET = 1_700_000_000.0 - 1000.0
+"""From the loop's time to Unix time."""
+PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
 
 
 def key(budget: Budget | None = None, **limits: Any) -> KeyRecord:
@@ -101,3 +106,31 @@ class Fleet:
 
     def window(self, meter: str) -> Any:
         return self.accounts.records[KEY][0].windows[meter]
+
+
+async def stream(fleet: Fleet, gateway: int, tokens: int, told: list[ErrorDetail]) -> int:
+    """A stream of `tokens` tokens at 50 a second, ended by the meter or by itself; how many it got."""
+    ended: asyncio.Future[ErrorDetail] = asyncio.get_running_loop().create_future()
+
+    def fail(error: ErrorDetail) -> None:
+        if not ended.done():
+            ended.set_result(error)
+
+    admission = await fleet.admit(gateway)
+    admission.fail = fail
+    admission.started("main")
+    got = 0
+    while got < tokens and not ended.done():
+        await asyncio.wait([ended], timeout=0.02)
+        if not ended.done():
+            got += 1
+            admission.said(4)
+    if ended.done():
+        told.append(ended.result())
+    fleet.leave(admission, gateway)
+    return got
+
+
+def prompt(tokens: int) -> ChatOperation:
+    """One of so many tokens, by our count."""
+    return ChatOperation(messages=[Message(role="user", content="four" * (tokens - 4))])

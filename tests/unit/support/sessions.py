@@ -1,7 +1,7 @@
 """A session with everything around it faked: what it said, and how it settled its delivery."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +9,8 @@ from nats.aio.msg import Msg
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_contract.broker.queue import Delivery
-from penstock_contract.errors import PenstockError
-from penstock_contract.events import Event
+from penstock_contract.errors import ErrorCode, ErrorDetail, PenstockError
+from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
 from penstock_contract.frames import Frame
 from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, InferenceRequest
@@ -18,7 +18,7 @@ from penstock_contract.route import ModelRouteSpec
 from penstock_contract.telemetry.setup import configure
 from penstock_contract.usage import Claimed, UsageRow, gives_way
 from penstock_worker.attempt import Target
-from penstock_worker.fake_provider import Act, FakeProvider
+from penstock_worker.fake_provider import Act, FakeCall, FakeProvider, wait
 from penstock_worker.observation import Observer
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.routing import Health
@@ -26,6 +26,12 @@ from penstock_worker.session import Session
 from penstock_worker.usage import RequestUsage
 
 PROMPT = "tell me"
+ACK, TERM, WPI = b"+ACK", b"+TERM", b"+WPI"
+ACCEPTED = Accepted("worker-1", 0.0, 1)
+STARTED = Started("a", "asked-for")
+HI = TextDelta("Hi")
+USAGE = UsageReported(3, 1)
+STOP = Finished("stop")
 
 
 class Outbox:
@@ -186,3 +192,31 @@ class Stage:
         """Let everything run that can run without time passing."""
         for _ in range(20):
             await asyncio.sleep(0)
+
+
+def answer(call: FakeCall) -> None:
+    """A provider that says hi."""
+    call.say(HI)
+    call.say(USAGE, STOP)
+    call.end()
+
+
+def error(code: ErrorCode, retry_after_s: float | None = None) -> PenstockError:
+    return PenstockError(code, "words", retry_after_s=retry_after_s)
+
+
+def failed_of(events: Sequence[Event]) -> ErrorDetail:
+    """The error with which they end."""
+    last = events[-1]
+    assert isinstance(last, Failed)
+    return last.error
+
+
+async def streaming(**limits: float) -> tuple[Stage, FakeCall]:
+    """In the middle of an answer."""
+    stage = Stage((wait,), limits=limits)
+    await stage.settle()
+    [call] = stage.providers[0].calls
+    call.say(HI)
+    await stage.settle()
+    return stage, call

@@ -1,0 +1,200 @@
+"""A provider that fails: before the first event another is tried, after it the stream ends."""
+
+import asyncio
+
+import pytest
+from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, error, failed_of
+from unit.support.virtual_time import EPOCH, virtual_time
+
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.events import Failed, Started
+from penstock_worker.calls import ConnectionStale
+from penstock_worker.fake_provider import FakeCall, wait
+
+
+@virtual_time
+async def test_a_failure_before_the_first_event_is_told_and_the_request_discarded() -> None:
+    stage = Stage((error("provider_rejected"),))
+    await stage.task
+
+    assert stage.events == [ACCEPTED, Failed(error("provider_rejected").detail)]
+    assert stage.settled == [TERM]
+
+
+@virtual_time
+async def test_a_failure_that_would_be_the_same_everywhere_is_final() -> None:
+    stage = Stage((error("provider_rejected"),), (answer,))
+    await stage.task
+
+    assert stage.providers[1].opened_at == []
+
+
+@virtual_time
+async def test_the_next_provider_is_tried_when_one_cannot_serve() -> None:
+    stage = Stage((error("provider_auth_failed"),), (answer,))
+    await stage.task
+
+    assert stage.events == [ACCEPTED, Started("b", "asked-for"), HI, USAGE, STOP]
+    assert len(stage.providers[0].opened_at) == 1
+
+
+@virtual_time
+async def test_the_next_provider_is_tried_at_once() -> None:
+    stage = Stage((error("provider_unavailable"),), (answer,), draw=0.0)
+    await stage.task
+
+    assert stage.providers[0].opened_at == stage.providers[1].opened_at
+    assert stage.events[1] == Started("b", "asked-for")
+
+
+@virtual_time
+async def test_the_only_provider_is_tried_again_after_growing_pauses() -> None:
+    stage = Stage((error("provider_unavailable"),), retries=2, draw=0.0)
+    await stage.task
+
+    first, second, third = stage.providers[0].opened_at
+    assert (second - first, third - second) == (pytest.approx(0.125), pytest.approx(0.25))
+
+
+@virtual_time
+async def test_a_call_that_fails_after_it_was_opened_is_tried_again_too() -> None:
+    stage = Stage((lambda call: call.fail(error("provider_unavailable")), answer))
+    await stage.task
+
+    assert stage.events == [ACCEPTED, STARTED, HI, USAGE, STOP]
+    assert len(stage.providers[0].calls) == 2
+
+
+@virtual_time
+async def test_a_retry_after_is_waited_for() -> None:
+    stage = Stage((error("provider_rate_limited", 3), answer))
+    await stage.task
+
+    first, second = stage.providers[0].opened_at
+    assert second - first == pytest.approx(3)
+    assert stage.events[-1] == STOP
+
+
+@virtual_time
+async def test_a_retry_after_that_is_too_long_is_handed_to_the_client_at_once() -> None:
+    stage = Stage((error("provider_rate_limited", 60),))
+    await stage.task
+
+    assert failed_of(stage.events) == error("provider_rate_limited", 60).detail
+    assert stage.elapsed_s == 0
+
+
+@virtual_time
+async def test_the_last_error_is_told_when_every_provider_failed() -> None:
+    stage = Stage((error("provider_unavailable"),), (error("provider_rate_limited", 60),), retries=0)
+    await stage.task
+
+    assert failed_of(stage.events).code == "provider_rate_limited"
+
+
+@virtual_time
+async def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
+    stage = Stage((error("provider_rate_limited", 7),), deadline_at=EPOCH + 5)
+    await stage.task
+
+    assert stage.elapsed_s == 0
+    assert failed_of(stage.events).code == "provider_rate_limited"
+
+
+@virtual_time
+async def test_a_stale_connection_costs_neither_a_try_nor_a_pause() -> None:
+    stage = Stage((ConnectionStale(), ConnectionStale(), answer), retries=0)
+    await stage.task
+
+    assert stage.events[-1] == STOP
+    assert stage.elapsed_s == 0
+
+
+@virtual_time
+async def test_an_empty_answer_is_a_broken_stream() -> None:
+    stage = Stage((lambda call: call.end(),), retries=0)
+    await stage.task
+
+    assert failed_of(stage.events).code == "provider_stream_broken"
+    assert stage.settled == [TERM]
+
+
+@virtual_time
+async def test_an_error_that_nobody_expected_is_told_without_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    def explode(call: FakeCall) -> None:
+        del call
+        raise KeyError("a secret of ours")
+
+    stage = Stage((explode,))
+    await stage.task
+
+    assert failed_of(stage.events) == ErrorDetail("internal_error", "internal error")
+    assert stage.settled == [TERM]
+    assert "worker.request_failed" in capsys.readouterr().out
+
+
+@virtual_time
+async def test_a_failure_after_the_first_event_ends_the_stream_and_nothing_is_tried_again() -> None:
+    stage = Stage((wait,), (answer,))
+    await stage.settle()
+    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].fail(error("provider_stream_broken"))
+    await stage.task
+
+    assert stage.events == [ACCEPTED, STARTED, HI, Failed(error("provider_stream_broken").detail)]
+    assert stage.settled == [ACK]
+    assert stage.providers[1].opened_at == []
+
+
+@virtual_time
+async def test_an_answer_that_stops_without_its_finish_is_broken() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].end()
+    await stage.task
+
+    assert failed_of(stage.events).code == "provider_stream_broken"
+
+
+@virtual_time
+async def test_words_after_the_finish_change_nothing() -> None:
+    stage = Stage((answer,))
+    await stage.task
+    stage.providers[0].calls[0].fail(error("provider_unavailable"))
+
+    assert stage.events[-1] == STOP
+    assert not stage.providers[0].calls[0].aborted
+
+
+@virtual_time
+async def test_a_call_beyond_the_providers_bound_waits_for_a_place() -> None:
+    slots = asyncio.Semaphore(1)
+    first, second = Stage((wait,), slots=slots), Stage((answer,), slots=slots)
+    await first.settle()
+    assert second.providers[0].opened_at == []
+
+    answer(first.providers[0].calls[0])
+    await second.task
+    assert second.events[-1] == STOP
+
+
+@virtual_time
+async def test_a_place_is_free_again_after_a_failure() -> None:
+    slots = asyncio.Semaphore(1)
+    await Stage((error("provider_rejected"),), slots=slots).task
+    second = Stage((answer,), slots=slots)
+    await second.task
+
+    assert second.events[-1] == STOP
+
+
+@virtual_time
+async def test_a_place_is_not_waited_for_beyond_the_deadline() -> None:
+    slots = asyncio.Semaphore(0)
+    stage = Stage((answer,), slots=slots, deadline_at=EPOCH + 7)
+    await stage.task
+
+    assert stage.elapsed_s == pytest.approx(7)
+    assert failed_of(stage.events).code == "request_timeout"
+    assert stage.settled == [TERM]

@@ -1,0 +1,50 @@
+"""A stop from outside, in every moment of a request."""
+
+from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, Stage, error, streaming
+from unit.support.virtual_time import virtual_time
+
+from penstock_worker.fake_provider import wait
+
+
+@virtual_time
+async def test_a_stop_before_the_first_event_aborts_the_call_and_discards_the_request() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.task.cancel()
+    await stage.settle()
+
+    assert stage.task.cancelled()
+    assert stage.providers[0].calls[0].aborted
+    assert (stage.events, stage.settled) == ([ACCEPTED], [TERM])
+
+
+@virtual_time
+async def test_a_stop_in_the_middle_of_the_answer_aborts_the_call() -> None:
+    stage, call = await streaming()
+    stage.task.cancel()
+    await stage.settle()
+
+    assert stage.task.cancelled()
+    assert call.aborted
+    assert (stage.events, stage.settled) == ([ACCEPTED, STARTED, HI], [ACK])
+
+
+@virtual_time
+async def test_words_in_the_same_moment_as_a_stop_are_not_said_out_of_order() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.task.cancel()
+    stage.providers[0].calls[0].say(HI)
+    await stage.settle()
+
+    assert stage.events == [ACCEPTED]
+
+
+@virtual_time
+async def test_a_stop_while_waiting_for_a_retry_discards_the_request() -> None:
+    stage = Stage((error("provider_rate_limited", 5),))
+    await stage.settle()
+    stage.task.cancel()
+    await stage.settle()
+
+    assert stage.settled == [TERM]
