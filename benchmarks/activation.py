@@ -28,8 +28,8 @@ from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import model_route
 from harness.kubernetes.operator_process import Operators
 from harness.kubernetes.scaling import requests_of
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer
 
 BAR = 5.0
 WARM_UP = 10

@@ -25,7 +25,7 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from harness.keyed import KeyedStack
 from harness.provider import DONE, Call, chunk, finish, usage
-from harness.stack import completion
+from harness.route_spec import completion
 
 CLIENTS = 20
 REQUESTS, TOKENS, STREAMS = 600, 15_000, 8

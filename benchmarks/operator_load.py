@@ -36,8 +36,8 @@ from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import condition, model_route, settled
 from harness.kubernetes.operator_process import OperatorProcess, Operators
 from harness.kubernetes.pod_image import Image
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer
 
 IMAGE = "bench/hollow:1"
 READY_S = 1800.0

@@ -22,7 +22,7 @@ from harness.kubernetes.helm import Helm
 from harness.kubernetes.kubectl import Kubectl
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import WORKER, OperatorProcess, Operators
-from harness.stack import NatsServer
+from harness.nats_server import NatsServer
 
 running: list[Cluster] = []
 """For the report of a failed test."""

@@ -3,8 +3,8 @@
 from harness.kubernetes.api import ROUTES, Api
 from harness.kubernetes.model_routes import catalogue_of, condition, model_route, served, settled
 from harness.kubernetes.operator_process import OperatorProcess
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer
 
 from penstock_contract.broker import queue_state
 from penstock_contract.broker.connection import Connection

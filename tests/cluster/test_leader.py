@@ -12,8 +12,8 @@ from harness.kubernetes.model_routes import condition, model_route, served
 from harness.kubernetes.operator_process import Operators
 from harness.kubernetes.scaling import ScaledRoute, scale_writes
 from harness.link import Link
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer
 
 LEASE = "penstock-operator"
 TOKENS = 480

@@ -9,7 +9,7 @@ from harness.kubernetes.api import PODS, Api
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import OperatorProcess
 from harness.kubernetes.scaling import ScaledRoute
-from harness.stack import NatsServer
+from harness.nats_server import NatsServer
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -5,8 +5,8 @@ from harness.kubernetes.api import BUDGETS, DEPLOYMENTS, NAMESPACES, PODS, ROUTE
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import catalogue_of, condition, model_route, served, settled
 from harness.kubernetes.operator_process import OperatorProcess, Operators
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer
 
 OBJECTS = (DEPLOYMENTS, SERVICE_ACCOUNTS, BUDGETS)
 

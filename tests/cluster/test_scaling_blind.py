@@ -5,7 +5,7 @@ from harness.kubernetes.api import Api
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.operator_process import Operators
 from harness.kubernetes.scaling import ScaledRoute, scale_writes
-from harness.stack import NatsServer
+from harness.nats_server import NatsServer
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,7 +12,7 @@ from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import OperatorProcess, Operators
 from harness.kubernetes.scaling import ScaledRoute, requests_of, scale_writes
-from harness.stack import NatsServer
+from harness.nats_server import NatsServer
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -11,7 +11,7 @@ from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import OperatorProcess, Operators
 from harness.kubernetes.pod_image import Image
 from harness.kubernetes.scaling import ScaledRoute, requests_of, scale_writes
-from harness.stack import NatsServer
+from harness.nats_server import NatsServer
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -8,8 +8,8 @@ from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.model_routes import catalogue_of, model_route, served
 from harness.kubernetes.operator_process import Operators
 from harness.link import Link
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer
 
 pytestmark = pytest.mark.xdist_group("api-server")
 

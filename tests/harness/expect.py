@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 from harness.provider import SECRET_BODY
-from harness.stack import KEY
+from harness.route_spec import KEY
 
 HERE = str(Path(__file__).parents[2])
 LEAKS = ("Traceback", HERE, "/srv/", ".py", "site-packages", "penstock_", "127.0.0.1", SECRET_BODY, KEY)

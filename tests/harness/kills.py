@@ -21,7 +21,8 @@ import httpx
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import DONE, Call, chunk, finish, usage
-from harness.stack import Stack, completion
+from harness.route_spec import completion
+from harness.stack import Stack
 
 from penstock_contract import codec
 from penstock_contract.broker.usage import read

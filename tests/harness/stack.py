@@ -26,11 +26,8 @@ operator sees it).
   that kills things starts its own.
 """
 
-import asyncio
 import contextlib
-import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -40,10 +37,13 @@ from typing import Any, ClassVar, Self
 
 import httpx
 import msgspec
+from harness.nats_server import NatsServer
 from harness.nats_users import NatsUsers
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import ScriptedProvider, Upstream
+from harness.route_spec import KEY, KEY_VARIABLE, provider, spec
+from harness.stream_reader import StreamReader
 from nats.js.api import StreamState
 
 from penstock_contract import codec, subjects
@@ -55,93 +55,6 @@ from penstock_contract.frames import WorkerHeartbeat
 from penstock_contract.route import ModelRouteSpec
 
 NAMESPACE = "default"
-KEY = "sk-scripted-key-that-nobody-may-see"
-"""What the workers send to the scripted provider."""
-KEY_VARIABLE = "SCRIPTED_KEY"
-
-NATS_CONFIG = """
-listen: 127.0.0.1:{port}
-max_payload: 8MB
-jetstream {{ {jetstream} store_dir: "{directory}/jetstream" }}
-feature_flags {{ js_ack_fc_v2: false }}
-"""
-
-
-def provider(name: str, base_url: str, **fields: Any) -> dict[str, Any]:
-    """A provider of a route, by default OpenAI's dialect with a key; fields are the resource's camelCase."""
-    return {
-        "name": name,
-        "type": "OpenAI",
-        "baseURL": base_url,
-        "secretKeyRef": {"name": "scripted", "key": "key"},
-        **fields,
-    }
-
-
-def spec(
-    providers: Sequence[Mapping[str, Any]],
-    *,
-    models: Sequence[str | Mapping[str, Any]] = ("main",),
-    limits: Mapping[str, Any] | None = None,
-    routing: Mapping[str, Any] | None = None,
-    slots: int = 64,
-) -> ModelRouteSpec:
-    """A route's spec; a model is a name or a mapping with `type` and `aliases`."""
-    return msgspec.convert(
-        {
-            "models": [{"name": model} if isinstance(model, str) else model for model in models],
-            "providers": providers,
-            "limits": limits or {},
-            "routing": routing or {},
-            "scaling": {"concurrencyPerReplica": slots},
-        },
-        ModelRouteSpec,
-    )
-
-
-def chat(text: str = "hi", **fields: Any) -> dict[str, Any]:
-    """Body for `/api/chat` and, with `model`, for `/v1/chat/completions`."""
-    return {"messages": [{"role": "user", "content": text}], **fields}
-
-
-def completion(text: str = "hi", **fields: Any) -> dict[str, Any]:
-    """Body for `/v1/chat/completions` of model "main"."""
-    return chat(text, model="main", **fields)
-
-
-class NatsServer:
-    """A nats-server that keeps its port over a restart; its memory streams do not survive one."""
-
-    def __init__(self, directory: Path, users: NatsUsers | None = None, *, jetstream: str = "") -> None:
-        self.port = free_port()
-        self.url = f"nats://127.0.0.1:{self.port}"
-        self._log = directory / "nats.log"
-        self._config = directory / "nats.conf"
-        trusted = "" if users is None else users.config
-        self._config.write_text(NATS_CONFIG.format(port=self.port, directory=directory, jetstream=jetstream) + trusted)
-        self.process = self.start()
-
-    def start(self) -> Process:
-        binary = Path(sys.executable).parent / "nats-server"
-        self.process = Process("nats", [str(binary), "-c", str(self._config)], self._log, leashed=True)
-        return self.process
-
-    async def listening(self) -> None:
-        """Wait until it takes connections."""
-
-        async def connects() -> bool:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except OSError:
-                return False
-            writer.close()
-            await writer.wait_closed()
-            return True
-
-        await until(connects, "nats-server listens")
-
-    def kill(self) -> None:
-        self.process.kill()
 
 
 class Stack:
@@ -456,45 +369,3 @@ class Stack:
     def _on_heartbeat(self, _subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
         self.heartbeats[beat.worker] = beat
-
-
-class StreamReader:
-    """Server-sent events of an open response, one at a time."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self.raw = b""
-        self._chunks = response.aiter_raw()
-
-    async def event(self) -> str:
-        """The next event's text, without its blank line. Raises `StopAsyncIteration` at the end."""
-        while b"\n\n" not in self.raw[self._at :]:
-            self.raw += await anext(self._chunks)
-        end = self.raw.index(b"\n\n", self._at)
-        text = self.raw[self._at : end].decode()
-        self._at = end + 2
-        return text
-
-    async def rest(self) -> str:
-        """Everything from here to the end."""
-        async for data in self._chunks:
-            self.raw += data
-        text = self.raw[self._at :].decode()
-        self._at = len(self.raw)
-        return text
-
-    _at = 0
-
-
-def texts_of(body: str) -> str:
-    """The text of an answer of either dialect, put together."""
-    found: list[str] = []
-    for event in body.split("\n\n"):
-        match = re.fullmatch(r"data: (\{.*\})", event)
-        if match is None:
-            continue
-        value = msgspec.json.decode(match[1])
-        if "text" in value:
-            found.append(value["text"])
-        found += [choice["delta"].get("content") or "" for choice in value.get("choices", [])]
-    return "".join(found)

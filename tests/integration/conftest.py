@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from openai import AsyncOpenAI
 
 pytest.register_assert_rewrite("harness.expect")
 from harness.stack import Stack  # noqa: E402 - after its assertions were registered
@@ -25,6 +26,13 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
     assert all(process.alive for process in module_stack.processes), "a process died"
     errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sdk(stack: Stack) -> AsyncIterator[AsyncOpenAI]:
+    """The official client, which asks once."""
+    async with AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
+        yield client
 
 
 @pytest.hookimpl(wrapper=True)

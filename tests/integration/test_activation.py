@@ -8,7 +8,9 @@ import pytest_asyncio
 from harness.expect import error_of, stream_error_of
 from harness.processes import until
 from harness.provider import say, when
-from harness.stack import NAMESPACE, Stack, completion, texts_of
+from harness.route_spec import completion
+from harness.stack import NAMESPACE, Stack
+from harness.stream_reader import texts_of
 
 from penstock_contract import codec, subjects
 from penstock_contract.broker import queue_state

@@ -7,7 +7,9 @@ import pytest
 from harness.expect import error_of
 from harness.processes import until
 from harness.provider import Call, chunk, finish, say, when
-from harness.stack import Stack, completion, texts_of
+from harness.route_spec import completion
+from harness.stack import Stack
+from harness.stream_reader import texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,8 +4,9 @@ import asyncio
 from pathlib import Path
 
 from harness.link import Link
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer, provider, spec
+from harness.route_spec import provider, spec
 
 from penstock_contract import subjects
 from penstock_contract.broker.catalogue import CatalogueWatch

@@ -6,7 +6,8 @@ import time
 import pytest
 from harness.processes import until
 from harness.provider import Call, chunk, say_then_wait, silence
-from harness.stack import Stack, completion
+from harness.route_spec import completion
+from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
+from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.stack import NatsServer, provider, spec
+from harness.route_spec import provider, spec
 
 from penstock_contract import subjects
 from penstock_contract.broker import queue_state

@@ -12,7 +12,9 @@ from harness.expect import error_of, ids_of, stream_error_of
 from harness.link import Link
 from harness.processes import until
 from harness.provider import Answer, Call, chunk, finish, say, say_then_wait, silence, usage, when
-from harness.stack import Stack, completion, texts_of
+from harness.route_spec import completion
+from harness.stack import Stack
+from harness.stream_reader import texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,9 @@ import pytest_asyncio
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.provider import Call, chunk, finish, say, usage
-from harness.stack import NAMESPACE, Stack, completion, provider, spec, texts_of
+from harness.route_spec import completion, provider, spec
+from harness.stack import NAMESPACE, Stack
+from harness.stream_reader import texts_of
 
 from penstock_contract import codec, subjects
 from penstock_contract.frames import Drain, Resume

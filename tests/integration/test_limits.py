@@ -11,7 +11,7 @@ from harness.expect import ids_of
 from harness.keyed import KeyedStack
 from harness.processes import until
 from harness.provider import Call, chunk, finish, say, say_then_wait, usage
-from harness.stack import completion, provider
+from harness.route_spec import completion, provider
 
 from penstock_contract.account import PLACES_S
 from penstock_contract.broker.usage import read

@@ -23,7 +23,9 @@ from harness.provider import (
     stream,
     stream_then_cut,
 )
-from harness.stack import Stack, completion, provider, texts_of
+from harness.route_spec import completion, provider
+from harness.stack import Stack
+from harness.stream_reader import texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 from harness.expect import ids_of
+from harness.nats_server import NatsServer
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
-from harness.stack import NatsServer
 
 from penstock_contract import subjects
 from penstock_contract.broker.connection import Connection

@@ -8,7 +8,8 @@ import pytest
 from harness.expect import error_of, ids_of
 from harness.processes import until
 from harness.provider import silence
-from harness.stack import Stack, chat, completion
+from harness.route_spec import chat, completion
+from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,7 +8,9 @@ import pytest
 from harness.expect import error_of
 from harness.processes import until
 from harness.provider import Answer, Call, chunk, finish, refuse, say, say_then_cut, silence, status, when
-from harness.stack import KEY, Stack, completion, provider, spec, texts_of
+from harness.route_spec import KEY, completion, provider, spec
+from harness.stack import Stack
+from harness.stream_reader import texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

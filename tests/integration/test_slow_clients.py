@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from harness.provider import DONE, Call, chunk, finish, say
-from harness.stack import Stack, completion, texts_of
+from harness.route_spec import completion
+from harness.stack import Stack
+from harness.stream_reader import texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,7 +11,8 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.processes import until
 from harness.provider import chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
-from harness.stack import Stack, completion, provider
+from harness.route_spec import completion, provider
+from harness.stack import Stack
 from msgspec.structs import replace
 
 from penstock_contract.broker.usage import UsageWriter, last_checkpoint, read

@@ -13,7 +13,7 @@ from harness.expect import ids_of
 from harness.keyed import ADMIN_TOKEN, KeyedStack
 from harness.processes import until
 from harness.provider import chunk, finish, say, status, stream, usage
-from harness.stack import completion, provider
+from harness.route_spec import completion, provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

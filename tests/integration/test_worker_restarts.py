@@ -5,7 +5,9 @@ import asyncio
 from harness.expect import stream_error_of
 from harness.processes import until
 from harness.provider import say, say_then_wait
-from harness.stack import Stack, completion, texts_of
+from harness.route_spec import completion
+from harness.stack import Stack
+from harness.stream_reader import texts_of
 
 NAME = {"PENSTOCK_WORKER_NAME": "worker-in-a-pod"}
 

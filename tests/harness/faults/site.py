@@ -13,8 +13,8 @@ from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import ACCOUNT, WORKER, OperatorProcess, Operators
 from harness.kubernetes.pod_image import Image
 from harness.link import Link
+from harness.nats_server import NatsServer
 from harness.processes import Process
-from harness.stack import NatsServer
 
 RULES: Sequence[Mapping[str, Any]] = yaml.safe_load(OPERATOR_RULES.read_text())
 RIGHTS = "penstock-operator-elsewhere"

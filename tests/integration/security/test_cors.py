@@ -3,7 +3,7 @@
 import pytest
 from harness.expect import error_of, ids_of
 from harness.keyed import KeyedStack
-from harness.stack import chat, completion
+from harness.route_spec import chat, completion
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -15,7 +15,7 @@ from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import until
 from harness.raw import raw
-from harness.stack import chat, completion
+from harness.route_spec import chat, completion
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,7 +14,7 @@ from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import until
 from harness.raw import raw
-from harness.stack import completion
+from harness.route_spec import completion
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.support.structs import ANYTHING, values

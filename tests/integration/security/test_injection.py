@@ -10,7 +10,7 @@ from harness.expect import error_of, ids_of
 from harness.keyed import KeyedStack
 from harness.provider import say
 from harness.raw import raw
-from harness.stack import completion
+from harness.route_spec import completion
 from nats.aio.msg import Msg
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

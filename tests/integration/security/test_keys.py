@@ -13,7 +13,7 @@ from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import until
 from harness.provider import say
-from harness.stack import chat, completion
+from harness.route_spec import chat, completion
 from nats.aio.msg import Msg
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

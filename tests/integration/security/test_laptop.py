@@ -2,7 +2,8 @@
 
 import pytest
 from harness.expect import error_of
-from harness.stack import Stack, chat
+from harness.route_spec import chat
+from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,18 +8,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 from harness.keyed import KeyedStack
-from harness.nats_access import (
-    User,
-    lets_in,
-    logged_in,
-    refusals_of_gateway,
-    refusals_of_operator,
-    refusals_of_worker,
-)
+from harness.nats_access import User, lets_in, logged_in, refusals_of_gateway, refusals_of_operator, refusals_of_worker
+from harness.nats_server import NatsServer
 from harness.nats_users import NatsUsers
 from harness.processes import until
 from harness.provider import say
-from harness.stack import NAMESPACE, NatsServer, chat, completion, texts_of
+from harness.route_spec import chat, completion
+from harness.stack import NAMESPACE
+from harness.stream_reader import texts_of
 from nats.js.errors import NotFoundError
 
 from penstock_contract import subjects

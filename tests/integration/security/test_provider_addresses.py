@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 from harness.expect import error_of
 from harness.provider import Call, say
-from harness.stack import Stack, completion, provider
+from harness.route_spec import completion, provider
+from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.provider import Call, chunk, finish, say
 from harness.raw import raw
-from harness.stack import completion
+from harness.route_spec import completion
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

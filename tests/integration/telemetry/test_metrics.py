@@ -4,13 +4,9 @@ from typing import Any
 
 import pytest
 from harness.processes import until
-from harness.provider import (
-    Call,
-    say_then_cut,
-    say_then_wait,
-    status,
-)
-from harness.stack import Stack, completion
+from harness.provider import Call, say_then_cut, say_then_wait, status
+from harness.route_spec import completion
+from harness.stack import Stack
 from harness.telemetry import Receiver, scrape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,7 +17,8 @@ from harness.provider import (
     status,
     stream,
 )
-from harness.stack import KEY, Stack, completion
+from harness.route_spec import KEY, completion
+from harness.stack import Stack
 from harness.telemetry import MODELS, Receiver, scrape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

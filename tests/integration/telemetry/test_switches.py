@@ -2,7 +2,8 @@
 
 import pytest
 from harness.processes import free_port
-from harness.stack import Stack, completion
+from harness.route_spec import completion
+from harness.stack import Stack
 from harness.telemetry import Receiver, scrape
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -3,13 +3,9 @@
 import re
 
 import pytest
-from harness.provider import (
-    embeddings,
-    say_then_cut,
-    say_then_wait,
-    status,
-)
-from harness.stack import Stack, completion, provider
+from harness.provider import embeddings, say_then_cut, say_then_wait, status
+from harness.route_spec import completion, provider
+from harness.stack import Stack
 from harness.telemetry import Receiver, Span
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
