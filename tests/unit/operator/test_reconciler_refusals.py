@@ -1,0 +1,177 @@
+"""A version that cannot be applied: the last good one serves, and the status blames who is to blame."""
+
+from typing import Any
+
+import pytest
+from unit.support.reconcilers import KEY, Stage, changed, stage
+from unit.support.routes import route_body, spec_document
+
+from penstock_operator import resources
+from penstock_operator.api_error import ApiError
+from penstock_operator.reconciler import FAILED_AGAIN_S, FORBIDDEN_AGAIN_S, STATUS_EVERY_S
+from penstock_operator.work_queue import Later
+
+
+async def test_a_version_that_the_api_server_refuses_is_not_published_and_the_last_good_one_stays() -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError("Invalid", "cpu request above limit")
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}, limits={"queueDepth": 7}))
+    with pytest.raises(Later):
+        await made.run()
+    assert "publish" not in made.journal
+    with pytest.raises(Later) as later:
+        await made.run()
+    assert later.value.delay_s == FORBIDDEN_AGAIN_S
+    assert made.journal == ["status"]
+    assert made.conditions()["Accepted"] == "False InvalidSpec"
+    assert made.conditions()["Serving"] == "True Idle"
+    assert made.broker.entries["team.main"].spec.limits.queue_depth != 7
+
+
+async def test_a_version_that_is_no_longer_refused_is_served_though_the_route_did_not_change() -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError("Invalid", "not on Sundays")
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+    for _ in range(2):
+        with pytest.raises(Later):
+            await made.run()
+    made.errors["apply Deployment"] = ApiError("Invalid", "not on Mondays")
+    made.clock.advance(STATUS_EVERY_S)
+    with pytest.raises(Later):
+        await made.run()
+    assert "not on Mondays" in str(made.statuses[-1]["conditions"])
+    made.errors.clear()
+    assert "apply Deployment" in await made.run()
+    assert made.conditions()["Accepted"] == "True Accepted"
+
+
+async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_came_meanwhile() -> None:
+    made = await stage()
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+
+    def mended_too_late() -> None:
+        made.put(spec_document(limits={"queueDepth": 9}), generation=3)
+        made.register.take_in(KEY, made.world.routes()[KEY])
+        raise ApiError("Invalid", "no")
+
+    made.meanwhile["apply Deployment"] = mended_too_late
+    with pytest.raises(Later):
+        await made.run()
+    assert not made.register.routes[KEY].problem
+    await made.run()
+    assert made.conditions()["Accepted"] == "True Accepted"
+    assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
+
+
+async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_one_whose_name_is_taken() -> None:
+    made = await stage()
+    older = route_body(spec_document("taken"), name="older", uid="u0", creationTimestamp="2025-01-01T00:00:00Z")
+    made.register.take_in(("team", "older"), older)
+    made.put(**changed(models=[{"name": "taken"}]))
+    made.world.observe(
+        resources.DEPLOYMENTS, made.world._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
+    )
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    with pytest.raises(Later, match="no"):
+        await made.run()
+    assert made.conditions()["Accepted"] == "False ModelNameConflict"
+    assert made.conditions()["Degraded"] == "True ApplyFailed"
+
+
+async def test_an_admission_webhook_that_is_away_is_said_and_tried_again_soon() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply Deployment"] = ApiError("Failed", "failed calling webhook")
+    with pytest.raises(Later) as later:
+        await made.run()
+    assert later.value.delay_s == FAILED_AGAIN_S
+    assert made.conditions()["Ready"] == "False ApplyFailed"
+    made.errors.clear()
+    await made.run()
+    assert made.conditions()["Degraded"] == "False AsExpected"
+
+
+async def test_a_refused_version_is_forgotten_with_the_next_change() -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+    with pytest.raises(Later):
+        await made.run()
+    made.errors.clear()
+    made.put(spec_document(limits={"queueDepth": 9}), generation=3)
+    await made.run()
+    assert made.conditions()["Accepted"] == "True Accepted"
+    assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
+
+
+async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply Deployment"] = ApiError("Forbidden", "may not create")
+    with pytest.raises(Later) as later:
+        await made.run()
+    assert later.value.delay_s == FORBIDDEN_AGAIN_S
+    assert made.journal == ["apply ServiceAccount", "status"]
+    assert made.conditions()["Degraded"] == "True ApplyFailed"
+    made.errors.clear()
+    assert "publish" in await made.run()
+    assert made.conditions()["Degraded"] == "False AsExpected"
+
+
+@pytest.mark.parametrize("kind", ["Forbidden", "Failed"])
+async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and_blames_nobody_else(kind: Any) -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError(kind, "may not patch")
+    made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
+    with pytest.raises(Later):
+        await made.run()
+    assert made.journal == ["status"]
+    assert made.conditions() | {"Serving": "True Idle", "Ready": "False ApplyFailed"} == made.conditions()
+    accepted = next(one for one in made.statuses[-1]["conditions"] if one["type"] == "Accepted")
+    assert (accepted["status"], accepted["observedGeneration"]) == ("True", 2)
+    assert accepted["message"] == "this version can be served, and is not yet: may not patch"
+
+
+async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_broker_is_not_why() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply PodDisruptionBudget"] = ApiError("Forbidden", "may not create")
+    with pytest.raises(Later):
+        await made.run()
+    assert made.conditions()["Serving"] == "False ApplyFailed"
+
+
+async def test_a_version_that_was_refused_and_cannot_be_applied_now_is_not_promised() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply Deployment"] = ApiError("Invalid", "no")
+    for _ in range(2):
+        with pytest.raises(Later):
+            await made.run()
+    assert not made.broker.entries["team.main"].ready
+    made.errors["apply Deployment"] = ApiError("Forbidden", "may not create")
+    made.put(generation=2)
+    with pytest.raises(Later):
+        await made.run()
+    assert not made.broker.entries["team.main"].ready
+    assert made.conditions()["Serving"] == "False ApplyFailed"
+
+
+async def test_a_server_that_is_busy_is_asked_again_when_it_said() -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply"] = ApiError("TooManyRequests", "busy", retry_after_s=17)
+    with pytest.raises(Later) as later:
+        await made.run()
+    assert later.value.delay_s == 17
+    assert made.journal == []
+
+
+@pytest.mark.parametrize("kind", ["Conflict", "Unavailable", "NotFound", "Gone"])
+async def test_any_other_error_ends_the_pass_and_leaves_the_retry_to_the_queue(kind: Any) -> None:
+    made = Stage()
+    made.put()
+    made.errors["apply"] = ApiError(kind, "no")
+    with pytest.raises(ApiError):
+        await made.run()
+    assert made.journal == []

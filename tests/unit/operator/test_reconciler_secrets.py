@@ -1,0 +1,52 @@
+"""The workers' credentials for the broker: there before the pods that mount them."""
+
+import secrets
+
+import pytest
+from unit.support.reconcilers import KEY, Stage
+from unit.support.routes import pod, waiting
+
+from penstock_operator import resources
+from penstock_operator.api_error import ApiError
+from penstock_operator.manifests import WorkerDefaults
+from penstock_operator.nats_keys import NatsKeys
+from penstock_operator.work_queue import Later
+from penstock_operator.worker_secrets import AGAIN_S
+
+MINTING = WorkerDefaults(
+    image="penstock:1",
+    nats_url="nats://broker",
+    signing_key=NatsKeys.new(secrets.token_bytes, 1_790_000_000).signing_key,
+)
+
+
+async def test_the_workers_credentials_are_there_before_the_pods_that_mount_them_and_are_made_once() -> None:
+    made = Stage(MINTING)
+    made.put()
+    first = await made.run()
+    assert first[:3] == ["create Secret main-worker-nats", "apply ServiceAccount", "apply Deployment"]
+    await made.run()
+    assert await made.run() == []
+
+
+async def test_a_pod_that_waits_for_its_volume_makes_the_secret_be_made_again() -> None:
+    made = Stage(MINTING)
+    made.put()
+    await made.run()
+    await made.run()
+    waiting_pod = pod(state=waiting("ContainerCreating"))
+    waiting_pod["metadata"] |= {"uid": "p", "resourceVersion": "1000", "labels": {"penstock.dev/route": "main"}}
+    made.world.observe(resources.PODS, waiting_pod, deleted=False)
+    made.clock.advance(AGAIN_S)
+
+    assert "create Secret main-worker-nats" in await made.run()
+    assert (KEY, AGAIN_S) in made.again
+
+
+async def test_without_the_right_to_create_secrets_no_pod_is_started_that_could_not_mount_one() -> None:
+    made = Stage(MINTING)
+    made.errors["create Secret main-worker-nats"] = ApiError("Forbidden", "cannot create secrets")
+    made.put()
+    with pytest.raises(Later, match="cannot create secrets"):
+        await made.run()
+    assert not any(what.startswith("apply") for what in made.journal)
