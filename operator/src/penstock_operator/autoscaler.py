@@ -40,8 +40,9 @@ SETTLE_S: Final = 0.02
 SETTLE_MAX_S: Final = 0.5
 """A burst may grow for so long while nobody could serve it yet, so that it is one write: workers take seconds to start,
 and two gateways that share two busy cores a third of one to take 100 requests."""
-SETTLED_LOOKS: Final = 3
-"""A backlog that has not grown for so many looks is whole."""
+SETTLED_LOOKS: Final = 5
+"""A backlog that has not grown for so many looks is whole. Three were too few: whoever sends it stands still for longer
+than 60 ms now and then, on cores that others want."""
 ALONE_S: Final = 0.005
 """A single request that wakes a route waits this long for company."""
 TROUBLE_AFTER_S: Final = 2.0

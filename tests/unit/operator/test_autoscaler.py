@@ -48,6 +48,18 @@ async def test_a_burst_that_takes_a_while_to_come_in_is_one_write_of_what_it_nee
 
 
 @virtual_time
+async def test_a_burst_whose_sender_stands_still_for_a_moment_is_one_write_too() -> None:
+    site = Site(**QUICK)
+    async with site.running():
+        await site.passes(1)
+        site.queue(20)
+        await site.passes(0.08)
+        site.queue(80)
+        await site.passes(5)
+    assert list(scaled(site)) == [13]
+
+
+@virtual_time
 async def test_a_backlog_that_never_stops_growing_is_not_waited_for() -> None:
     site = Site(**{**QUICK, "maxReplicas": 1000})
     async with site.running():
