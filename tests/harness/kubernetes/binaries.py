@@ -41,11 +41,12 @@ TOOLS: Mapping[str, Tool] = {
     "skaffold": Tool("github.com/GoogleContainerTools/skaffold/v2/cmd/skaffold", "skaffold"),
     "kubelet": Tool("k8s.io/kubernetes/cmd/kubelet"),
     "kube-proxy": Tool("k8s.io/kubernetes/cmd/kube-proxy"),
+    "kube-router": Tool("github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "kube-router"),
     # Ours: the main package lies beside its go.mod.
     "coredns": Tool(".", "coredns"),
     "pause": Tool(".", "pause"),
 }
-OF_A_NODE = ("kubelet", "kube-proxy", "coredns", "pause")
+OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
 """What only the tests on real pods need."""
 BY_NAME = ("skaffold",)
 """As long a build as all the others together: only who asks for it gets it, `make test-skaffold` does."""

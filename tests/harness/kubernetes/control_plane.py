@@ -49,7 +49,8 @@ class PlaneFacts(Struct, frozen=True, kw_only=True):
 class ControlPlane:
     """Ours from `start` to `end`; with `joined` it is another process's, to use and not to stop.
 
-    A real node reaches it at an `address` that is not loopback, and has `identities` and `api_server_flags` of its own.
+    A real node reaches it at an `address` that is not loopback, on the `port` that everybody expects, and has
+    `identities` and `api_server_flags` of its own.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class ControlPlane:
         joined: "PlaneFacts | None" = None,
         *,
         address: str = LOOPBACK,
+        port: int | None = None,
         identities: Mapping[str, tuple[str, str]] = IDENTITIES,
         api_server_flags: Sequence[str] = (),
     ) -> None:
         self.directory = directory
-        self.port = free_port() if joined is None else joined.port
+        self.port = port or (free_port() if joined is None else joined.port)
         self.url = f"https://{address}:{self.port}"
         self._address = address
         self._identities = identities

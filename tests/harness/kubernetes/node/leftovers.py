@@ -8,11 +8,10 @@ Namespaces are the kernel's business, and it is asked: as long as anything lives
 there, and with them mounts, interfaces, addresses and rules.
 """
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.kubernetes.node.network import BRIDGE
+from harness.kubernetes.node.network import BRIDGE, has_rules_of
 from harness.kubernetes.node.run import Run, hierarchies
 
 KINDS = ("net", "mnt", "pid")
@@ -68,8 +67,7 @@ def _of_the_machine() -> Iterator[str]:
             yield f"directory {place}"
     if Path("/sys/class/net", BRIDGE).exists():
         yield f"interface {BRIDGE}"
-    if "kube-proxy" in subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout:
-        yield "rules of kube-proxy"
+    yield from (f"rules of {whose}" for whose in ("kube-proxy", "KUBE-ROUTER") if has_rules_of(whose))
 
 
 def _namespace(pid: int | str, kind: str) -> str:

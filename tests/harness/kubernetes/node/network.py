@@ -4,6 +4,8 @@ import subprocess
 from pathlib import Path
 
 ADDRESS = "10.250.0.1"
+API_SERVER_PORT = 6443
+"""The one that the chart's NetworkPolicies know."""
 HOST_ADDRESS = "10.250.0.2"
 """The machine's end of the cable, while `make cluster` has one."""
 PODS = "10.244.0.0/24"
@@ -36,6 +38,11 @@ def lay_cable(pid: int) -> None:
     _ip("address", "add", f"{HOST_ADDRESS}/24", "dev", CABLE)
     _ip("link", "set", CABLE, "up")
     subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "link", "set", "host0", "master", BRIDGE, "up"], check=True)
+
+
+def has_rules_of(whose: str) -> bool:
+    """Whether a firewall's rules name them, in the network of this process."""
+    return whose in subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
 
 
 def _ip(*arguments: str) -> None:

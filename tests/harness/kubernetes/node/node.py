@@ -1,4 +1,4 @@
-"""A cluster of one real node: control plane, containerd, kubelet, kube-proxy and DNS as processes of the run.
+"""A cluster of one real node: control plane, containerd, kubelet, kube-proxy, DNS and firewall as processes of the run.
 
     node = Node(run, images.store)
     await node.start()
@@ -21,14 +21,14 @@ from harness.kubernetes.node.images import Store
 from harness.kubernetes.node.kubelet import NAME, Kubelet
 from harness.kubernetes.node.run import Run
 from harness.kubernetes.node.services import Services
-from harness.kubernetes.node.stopwatch import step
+from harness.kubernetes.node.stopwatch import say, step
 from harness.processes import Process
 
 OWN_IDENTITIES = {
     **{name: IDENTITIES[name] for name in ("admin", "controller-manager", "scheduler")},
     "kubelet": (f"system:node:{NAME}", "system:nodes"),
     "kube-proxy": ("system:kube-proxy", ""),
-    "coredns": ("coredns", "system:masters"),
+    **{name: (name, "system:masters") for name in ("coredns", "kube-router")},
 }
 
 
@@ -43,6 +43,7 @@ class Node:
         self.plane = ControlPlane(
             directory,
             address=network.ADDRESS,
+            port=network.API_SERVER_PORT,
             identities=OWN_IDENTITIES,
             api_server_flags=(
                 f"--kubelet-client-certificate={self.kubelet.certificate}",
@@ -51,6 +52,7 @@ class Node:
             ),
         )
         self.services = Services(run.path)
+        self.enforces_policies = False
 
     async def start(self) -> None:
         """Returns when pods run, and names and addresses lead to them."""
@@ -63,6 +65,10 @@ class Node:
             await self.plane.kubectl().apply(*volumes.make(self._directory / "volumes"))
             async with self.api() as api:
                 await self.kubelet.ready(api)
+            failure = await self.services.enforce_policies(identity("kube-router"))
+        self.enforces_policies = not failure
+        if failure:
+            say(f"NetworkPolicies are not enforced: {failure}")
 
     def end(self) -> None:
         """Its processes; pods go with the namespaces."""
