@@ -45,7 +45,7 @@ test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time b
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold
 	@.venv/bin/pytest tests/skaffold $(ARGS)
 
-binaries: setup ## Build with go what the three above need, once: a quarter of an hour on two cores
+binaries: setup ## Build with go what the four above need, once: a quarter of an hour on two cores
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries all
 
 cluster: setup ## Run a cluster for trying things by hand, with real pods as root on Linux; Ctrl-C ends it

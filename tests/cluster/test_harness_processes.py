@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -67,6 +68,22 @@ async def test_what_is_forked_has_an_environment_and_a_log_of_its_own(tmp_path: 
     assert "is not set" not in endless.log()
     endless.kill()
     assert endless.exit_code == -signal.SIGKILL
+
+
+async def test_a_fork_server_ends_with_its_owner_and_without_a_word(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, (tmp_path / "said").open("wb") as said:
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "harness.fork_server", str(theirs.fileno())),
+            env={**os.environ, "PYTHONPATH": TESTS},
+            pass_fds=[theirs.fileno()],
+            stdout=said,
+            stderr=said,
+        )
+    ours.close()
+
+    assert await server.wait() == 0
+    assert (tmp_path / "said").read_bytes() == b""
 
 
 def test_what_is_built_needs_no_go() -> None:

@@ -163,9 +163,10 @@ class _Serving:
                     return start
 
     def _fork(self) -> Start | None:
-        asked, (log, status), _, _ = socket.recv_fds(self._control, REQUEST_MAX, 2)
+        asked, descriptors, _, _ = socket.recv_fds(self._control, REQUEST_MAX, 2)
         if not asked:
             os._exit(0)  # whoever we are the server of has ended; the others are on our leash
+        log, status = descriptors
         pid = os.fork()
         if pid == 0:
             self._leave(log, status)

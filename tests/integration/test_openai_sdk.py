@@ -13,11 +13,7 @@ from pydantic import BaseModel
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-STACK = {
-    "routing": {"retries": 0},
-    "limits": {"firstTokenTimeoutSeconds": 0.5, "idleTimeoutSeconds": 0.5},
-    "models": ["main", {"name": "vectors", "type": "Embedding"}],
-}
+STACK = {"models": ["main", {"name": "vectors", "type": "Embedding"}]}
 HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 WEATHER: ChatCompletionToolParam = {
     "type": "function",

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STACK = {
     "routing": {"retries": 0},
     "limits": {"firstTokenTimeoutSeconds": 0.5, "idleTimeoutSeconds": 0.5},
-    "models": ["main", {"name": "vectors", "type": "Embedding"}],
 }
 HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 

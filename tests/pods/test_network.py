@@ -49,9 +49,11 @@ async def stranger(release: Installation, api: Api) -> AsyncIterator[str]:
     spec = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 0}
     path = PODS.at(release.namespace, name)
     await api.create(PODS.at(release.namespace), {"metadata": {"name": name}, "spec": spec})
-    await api.until(path, is_ready, f"{name} runs", timeout_s=60)
-    yield name
-    await api.delete(path)
+    try:
+        await api.until(path, is_ready, f"{name} runs", timeout_s=60)
+        yield name
+    finally:
+        await api.delete(path)
 
 
 @pytest.fixture
