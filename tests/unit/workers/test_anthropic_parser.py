@@ -16,7 +16,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.anthropic import MessageParser
+from penstock_worker.providers.anthropic_parser import MessageParser
 
 
 def event(type_: str, **fields: Any) -> bytes:

@@ -19,7 +19,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.openai import ChatParser, EmbeddingsParser
+from penstock_worker.providers.openai_parser import ChatParser, EmbeddingsParser
 
 DONE = b"data: [DONE]\n\n"
 

@@ -25,7 +25,8 @@ from penstock_contract.errors import PenstockError
 from penstock_worker.addresses import AddressRules
 from penstock_worker.calls import ConnectionStale, Sink
 from penstock_worker.connecting import Connector
-from penstock_worker.providers.adapter import HttpRequest, ResponseParser, failure, failure_of_status
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser
+from penstock_worker.providers.failures import failure, failure_of_status
 
 HEADER_BYTES_MAX = 64 * 1024
 ERROR_BODY_BYTES_MAX = 64 * 1024

@@ -11,7 +11,7 @@ from penstock_contract.messages import TextPart
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import SimulatedSpec
 from penstock_worker.calls import Sink
-from penstock_worker.providers.adapter import failure
+from penstock_worker.providers.failures import failure
 
 WORDS = ("water", "runs", "down", "the", "penstock", "and", "turns", "a", "wheel", "below")
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from penstock_contract.errors import ErrorCode
-from penstock_worker.providers.adapter import MESSAGES, failure, failure_of_status, retry_after_s
+from penstock_worker.providers.failures import MESSAGES, failure, failure_of_status, retry_after_s
 
 STATUSES: dict[int, ErrorCode] = {
     200: "provider_unavailable",
