@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold binaries cluster cluster-down check check-types check-units crd chart format bench simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold binaries cluster cluster-down check check-types check-units crd chart format bench chaos simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ format: setup ## Format the code and apply the linter's safe fixes
 
 bench: setup ## Measure ours beside the peers, see benchmarks/README.md
 	@.venv/bin/python benchmarks/run.py $(ARGS)
+
+chaos: setup ## Five minutes of random kills, pauses and hang-ups on real processes; ARGS="--seconds 60 --seed 7"
+	@.venv/bin/python benchmarks/chaos.py $(ARGS)
 
 simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/scaling.md
 	@PYTHONPATH=benchmarks .venv/bin/python -m scaling

@@ -1,0 +1,30 @@
+"""Requests under a random mix of kills, pauses, restarts, hang-ups and provider cuts, on real processes.
+
+    make chaos                                   # five minutes
+    make chaos ARGS="--seconds 60 --seed 7"
+
+Prints the table; exit status 1 if one of the numbers that must be 0 is not.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from harness.chaos.plan import Plan
+from harness.chaos.run import run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    report = asyncio.run(run(Plan(seed=options.seed, seconds=options.seconds)))
+    print(report.table())
+    return 0 if report.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

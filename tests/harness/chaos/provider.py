@@ -1,0 +1,67 @@
+"""The provider of a chaos run: every token names its request, its call and its place, and the provider keeps a log.
+
+The prompt is `request <number>: <tokens> tokens`; token i of call c of request n is `n.c.i`.
+"""
+
+import asyncio
+import random
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+from harness.chaos.plan import Plan
+from harness.provider import DONE, Call, chunk, finish, usage
+
+PROMPT_TOKENS = 5
+
+
+def prompt(number: int, tokens: int) -> str:
+    return f"request {number}: {tokens} tokens"
+
+
+def token(number: int, call: int, index: int) -> str:
+    return f"{number}.{call}.{index} "
+
+
+@dataclass
+class Answered:
+    """One call as the provider remembers it."""
+
+    written: int = 0
+    whole: bool = False
+
+
+class ChaosProvider:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._random = random.Random(f"{plan.seed} provider")
+        self.calls: dict[int, list[Answered]] = defaultdict(list)
+        """By the request's number."""
+
+    async def answer(self, call: Call) -> None:
+        """Streams the tokens that the prompt asks for at the plan's pace, and cuts some answers on purpose."""
+        number, tokens = map(int, re.findall(r"\d+", call.body["messages"][0]["content"]))
+        calls = self.calls[number]
+        index_of_call = len(calls)
+        answered = Answered()
+        calls.append(answered)
+        cut_at = self._random.randrange(tokens) if self._random.random() < self._plan.cut else None
+        await asyncio.sleep(self._random.uniform(0, 10 * self._plan.pace_s))
+        await call.head()
+        for index in range(tokens):
+            if call.hung_up:
+                return
+            if index == cut_at:
+                call.cut()
+                return
+            await call.write(chunk(token(number, index_of_call, index)))
+            answered.written += 1
+            await asyncio.sleep(self._plan.pace_s)
+        await call.write(finish() + usage(PROMPT_TOKENS, tokens) + DONE)
+        await call.end()
+        answered.whole = True
+
+    @property
+    def again_after_first_byte(self) -> int:
+        """Requests that were called again although an earlier call had written a token."""
+        return sum(any(call.written for call in calls[:-1]) for calls in self.calls.values())

@@ -1,0 +1,115 @@
+"""What a chaos run found, as numbers that must be 0 and numbers to read, and as a table."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from harness.chaos.client import Outcome
+from harness.chaos.plan import Plan
+
+from penstock_contract.usage import UsageRow
+
+BROKEN_PROMISES = ("silent truncation", "hang", "double end", "wrong token")
+
+
+@dataclass
+class Report:
+    plan: Plan
+    seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    outcomes: list[Outcome] = field(default_factory=list)
+    rows: list[UsageRow] = field(default_factory=list)
+    published: set[str] = field(default_factory=set)
+    """Ids of requests that were seen on the broker."""
+    called_again: int = 0
+    left_behind: list[str] = field(default_factory=list)
+    """What was not idle afterwards, in words."""
+    afterwards: Counter[str] = field(default_factory=Counter)
+    error_lines: int = 0
+    tracebacks: int = 0
+
+    @property
+    def ends(self) -> Counter[str]:
+        return Counter(outcome.end for outcome in self.outcomes)
+
+    @property
+    def not_found(self) -> list[Outcome]:
+        """404 answers: the model existed all the time."""
+        return [outcome for outcome in self.outcomes if outcome.status == 404]
+
+    @property
+    def _row_of(self) -> dict[str, UsageRow]:
+        return {row.id: row for row in self.rows}
+
+    @property
+    def missing(self) -> set[str]:
+        """Requests without a row: all that were published, and all that were answered with a 200."""
+        answered = {outcome.request_id for outcome in self.outcomes if outcome.status == 200 and outcome.request_id}
+        return (self.published | answered) - self._row_of.keys()
+
+    @property
+    def double(self) -> list[str]:
+        return [id_ for id_, count in Counter(row.id for row in self.rows).items() if count > 1]
+
+    @property
+    def open(self) -> list[str]:
+        return [row.id for row in self.rows if row.ended is None]
+
+    @property
+    def miscounted(self) -> list[str]:
+        """Whole answers whose row has other tokens than the provider counted."""
+        rows = self._row_of
+        return [
+            f"{row.id}: {row.tokens} instead of {outcome.tokens}, {row.ended}"
+            for outcome in self.outcomes
+            if outcome.end == "complete"
+            and (row := rows.get(outcome.request_id)) is not None
+            and (row.tokens.output != outcome.tokens or row.tokens.estimated)
+        ]
+
+    @property
+    def violations(self) -> dict[str, int]:
+        """Everything that must be 0."""
+        ends = self.ends
+        return {
+            **{end: ends[end] for end in BROKEN_PROMISES},
+            "404 for a model that exists": len(self.not_found),
+            "rows missing": len(self.missing),
+            "rows double": len(self.double),
+            "rows left open": len(self.open),
+            "whole answers with wrong tokens in their row": len(self.miscounted),
+            "streams, slots, queue, provider calls left": len(self.left_behind),
+            "requests afterwards that are not complete": sum(self.afterwards.values()) - self.afterwards["complete"],
+            "tracebacks in logs": self.tracebacks,
+        }
+
+    @property
+    def good(self) -> bool:
+        return not any(self.violations.values())
+
+    def table(self) -> str:
+        codes = Counter(outcome.code for outcome in self.outcomes if outcome.code)
+        facts: list[tuple[str, object]] = [
+            ("seed", self.plan.seed),
+            ("seconds", f"{self.seconds:.0f}"),
+            ("faults injected", sum(self.faults.values())),
+            *((f"  {fault}", count) for fault, count in sorted(self.faults.items())),
+            ("requests", len(self.outcomes)),
+            *((f"  {end}", count) for end, count in self.ends.most_common() if end not in BROKEN_PROMISES),
+            ("error codes", ", ".join(f"{code} {count}" for code, count in codes.most_common())),
+            ("provider called again after its first byte", self.called_again),
+            ("usage rows", len(self.rows)),
+            ("requests afterwards", ", ".join(f"{count} {end}" for end, count in self.afterwards.items())),
+            ("error lines in logs", self.error_lines),
+            ("", ""),
+            ("must be 0", ""),
+            *((f"  {name}", count) for name, count in self.violations.items()),
+        ]
+        width = max(len(name) for name, _ in facts)
+        lines = [f"{name:{width}}  {value}".rstrip() for name, value in facts]
+        return "\n".join([*lines, *self.details()])
+
+    def details(self, most: int = 5) -> list[str]:
+        """Examples of what must not be."""
+        bad = [outcome for outcome in self.outcomes if outcome.end in BROKEN_PROMISES or outcome.status == 404]
+        lists = (bad, sorted(self.missing), self.double, self.open, self.miscounted, self.left_behind)
+        return [f"! {item}" for each in lists for item in each[:most]]
