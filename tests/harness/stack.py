@@ -298,6 +298,7 @@ class Stack:
                 await self.control_plane.prepare()
                 for entry in self._applied.values():
                     await self.control_plane.apply(entry)
+                await self.control_plane.complete()
             except PenstockError:
                 return False  # JetStream is not up yet
             return True

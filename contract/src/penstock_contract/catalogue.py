@@ -52,13 +52,19 @@ class Resolution(Struct, frozen=True):
 
 
 class Catalogue:
-    """The routes as last heard; lookups are dictionary reads. `loaded`: they are those of the store that is there."""
+    """The routes as last received; lookups are dictionary reads.
+
+    `loaded`: they are those of the store that is there. `known`: a complete catalogue has been received once. Until
+    then a model that is not found may exist, so its absence is no answer.
+    """
 
     def __init__(self, default_models: dict[str, str] | None = None) -> None:
         self._entries: dict[str, CatalogueEntry] = {}
+        self._stored: dict[str, CatalogueEntry] = {}
         self._claims: dict[str, tuple[CatalogueEntry, ModelSpec]] = {}
         self._default_models = default_models or {}
         self.loaded = False
+        self.known = False
 
     @property
     def entries(self) -> list[CatalogueEntry]:
@@ -66,8 +72,18 @@ class Catalogue:
         return sorted(self._entries.values(), key=lambda entry: (entry.created_at, entry.key))
 
     def replace(self, entries: dict[str, CatalogueEntry]) -> None:
-        self._entries = dict(entries)
+        """All that the store has now. What it lacks is served on until `completed`: it may be filled again."""
         self.loaded = True
+        self._stored = dict(entries)
+        self._serve({**self._entries, **entries})
+
+    def completed(self) -> None:
+        """The store has every route: what it lacks does not exist."""
+        self.known = True
+        self._serve(self._stored)
+
+    def _serve(self, entries: dict[str, CatalogueEntry]) -> None:
+        self._entries = dict(entries)
         self._claims = {}
         for entry in self.entries:
             for model in entry.spec.models:
@@ -81,11 +97,12 @@ class Catalogue:
     def put(self, key: str, entry: CatalogueEntry | None) -> None:
         """Add or change one route; None takes it away."""
         entries = dict(self._entries)
-        if entry is None:
-            entries.pop(key, None)
-        else:
-            entries[key] = entry
-        self.replace(entries)
+        for changed in (self._stored, entries):
+            if entry is None:
+                changed.pop(key, None)
+            else:
+                changed[key] = entry
+        self._serve(entries)
 
     def cause(self, key: str) -> str:
         """Why nobody serves the route `namespace.name` right now; empty if nothing is known to be wrong."""
@@ -93,7 +110,8 @@ class Catalogue:
         return entry.cause if entry is not None else ""
 
     def models(self, may_use: MayUse = _everything) -> list[tuple[str, CatalogueEntry]]:
-        """Every name of every ready route, aliases too; `*` is not a name."""
+        """Every name of every ready route, aliases too; `*` is not a name. Raises `model_not_ready` if not `known`."""
+        self.require_known()
         return [
             (name, entry)
             for name, (entry, spec) in self._claims.items()
@@ -108,11 +126,13 @@ class Catalogue:
         What one may not use is not there, neither to be named nor to keep a name from the wildcard's route: no answer
         tells that it exists.
 
-        Raises `PenstockError`: `model_not_found`, `model_not_ready`, `invalid_request` for a model of the other type.
+        Raises `PenstockError`: `model_not_found`, `model_not_ready` (also for a model that is not found while the
+        catalogue is not `known`), `invalid_request` for a model of the other type.
         """
         name = model or self._default(type_, may_use)
         claim = self._claimed(name, may_use)
         if claim is None:
+            self.require_known()
             raise no_model(name)
         entry, spec = claim
         if spec.type != type_:
@@ -144,7 +164,14 @@ class Catalogue:
                     and may_use(entry.key, [model.name])
                 ):
                     return model.name
+        self.require_known()
         raise PenstockError("model_not_found", f"no ready route has a model of type {type_}", param="model")
+
+    def require_known(self) -> None:
+        """Raises `model_not_ready` until the first complete catalogue."""
+        if not self.known:
+            message = "the gateway has not received the list of models yet; try again"
+            raise PenstockError("model_not_ready", message, retry_after_s=1)
 
 
 def no_model(name: str) -> PenstockError:

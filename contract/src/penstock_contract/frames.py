@@ -62,7 +62,14 @@ class Resume(Struct, frozen=True, array_like=True, tag="resume"):
     """Take requests again after a `Drain`: demand came back before the pod was gone. Nothing undoes a SIGTERM."""
 
 
-Control = Stop | Attach | Drain | Resume
+class Probe(Struct, frozen=True, array_like=True, tag="probe"):
+    """Sent as a request to a worker that has been silent: the worker answers with a heartbeat.
+
+    If the worker's connection is gone, the broker answers in its place that there are no responders.
+    """
+
+
+Control = Stop | Attach | Drain | Resume | Probe
 
 
 class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):

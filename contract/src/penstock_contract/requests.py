@@ -123,7 +123,12 @@ Operation = ChatOperation | EmbeddingsOperation
 
 
 class InferenceRequest(Struct, frozen=True, kw_only=True):
-    """A request on the route's queue. Times are Unix seconds: they are compared across machines."""
+    """A request on the route's queue.
+
+    `timeout_s` is what the request may take from the moment a worker has it. The gateway, which knows how long the
+    request waited, ends it by its own clock. `published_at` is in Unix seconds, for the usage row and for display:
+    clocks of machines differ and step, so nothing is ended or discarded by it.
+    """
 
     id: Token
     stream: StreamId
@@ -131,8 +136,16 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     tenant: Token
     model: str
     published_at: float
-    deadline_at: float
+    timeout_s: float
     operation: Operation
+
+    def queued_s(self, now: float) -> float:
+        """How long the request waited, by the clocks of two machines; `now` in Unix seconds.
+
+        0 if that cannot be: the gateway would have ended the request.
+        """
+        waited_s = now - self.published_at
+        return waited_s if 0 < waited_s <= self.timeout_s else 0.0
 
 
 UNSUPPORTED: dict[str, str] = {

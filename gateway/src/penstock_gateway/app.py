@@ -16,6 +16,7 @@ from msgspec import Struct
 from penstock_contract import codec, collector, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.keepalive import Keepalive
 from penstock_contract.broker.keys import KeyStore, KeyWatch
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.clock import Clock
@@ -79,11 +80,14 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             dispatcher.spawn(connection.publish(subject, codec.encode(Stop(stream, serves=serves))))
 
         table = StreamTable(stop)
-        activations = Activations(lambda route: dispatcher.call_for_workers(route))  # noqa: PLW0108 - made below
-        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, gateway=gateway)
+        keepalive = Keepalive(connection)
+        attention = keepalive.attention
+        # The dispatcher is made below.
+        activations = Activations(lambda route: dispatcher.call_for_workers(route), attention)  # noqa: PLW0108
+        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, attention, gateway=gateway)
         # First: open streams wait for it, and what the others say after a reconnect waits for answers.
         connection.on_connected(supervisor.on_connected)
-        metering = Metering(connection, observer, telemetry, clock, settings, gateway=gateway)
+        metering = Metering(connection, observer, telemetry, clock, settings, attention, gateway=gateway)
         dispatcher = Dispatcher(
             settings,
             connection,
@@ -96,7 +100,13 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             queued=activations.queued,
         )
         desks.append(Desk(catalogue, connection, dispatcher, ring))
-        watch = CatalogueWatch(connection, replace=catalogue.replace, put=catalogue.put, deleted=catalogue.lost)
+        watch = CatalogueWatch(
+            connection,
+            replace=catalogue.replace,
+            put=catalogue.put,
+            deleted=catalogue.lost,
+            completed=catalogue.completed,
+        )
         key_watch = KeyWatch(connection, replace=ring.replace, put=ring.put) if ring is not None else None
         first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
 
@@ -104,7 +114,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         connection.listen(subjects.ALL_WORKER_HEARTBEATS, supervisor.on_heartbeat)
         # Not waited for: /health and /ready answer while the broker is still away.
         await connection.start(wait=False)
-        supervising = asyncio.create_task(supervisor.run())
+        supervising = [asyncio.create_task(keepalive.run()), asyncio.create_task(supervisor.run())]
         metering.start()
         if admin is not None:
             admin.start()
@@ -113,9 +123,10 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         # The server has stopped listening and every response is complete: say the last words, then go.
         await dispatcher.drain()
         await metering.close()
-        supervising.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await supervising
+        for task in supervising:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         for ending in (admin, first_key, key_watch, watch):
             if ending is not None:
                 await ending.close()

@@ -234,15 +234,14 @@ class Dispatcher:
         self, resolution: Resolution, operation: Operation, stream: LiveStream, caller: Caller
     ) -> QueuedMessage:
         entry, limits = resolution.entry, resolution.entry.spec.limits
-        now = self._clock.unix()
         request = InferenceRequest(
             id=stream.request_id,
             stream=stream.id,
             gateway=self._gateway,
             tenant=caller.tenant,
             model=resolution.model,
-            published_at=now,
-            deadline_at=now + limits.request_timeout_seconds,
+            published_at=self._clock.unix(),
+            timeout_s=limits.request_timeout_seconds,
             operation=operation,
         )
         subject = subjects.request(entry.namespace, entry.name, caller.tenant)

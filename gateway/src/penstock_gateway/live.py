@@ -247,7 +247,8 @@ class LiveStream:
             case Accepted():
                 self.worker = event.worker
                 self.incarnation = event.incarnation
-                self.queued_s = event.queued_s
+                # The worker compares the clocks of two machines; it cannot have been longer than this.
+                self.queued_s = min(event.queued_s, now - self.opened_at)
                 self.accepted_at = now
             case Started():
                 self.provider = event.provider

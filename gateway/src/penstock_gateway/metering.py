@@ -5,6 +5,7 @@ import contextlib
 import random
 
 from penstock_contract import subjects
+from penstock_contract.attention import Attention
 from penstock_contract.broker.accounts import AccountStore
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.usage_store import rows_stored
@@ -36,6 +37,7 @@ class Metering:
         telemetry: Telemetry,
         clock: Clock,
         settings: GatewaySettings,
+        attention: Attention,
         *,
         gateway: str,
     ) -> None:
@@ -44,7 +46,7 @@ class Metering:
         admit_unknown = settings.without_limits == "admit"
         draw = random.SystemRandom().random
         self._meter = Meter(AccountStore(connection), clock, gateway=gateway, draw=draw, admit_unknown=admit_unknown)
-        self._reaper = Reaper(connection, gateway=gateway)
+        self._reaper = Reaper(connection, attention, gateway=gateway)
         self._stock = Stock(telemetry.meter, lambda: rows_stored(connection))
         self._tasks: list[asyncio.Task[None]] = []
         connection.listen(subjects.usage_filter(gateway), self._books.on_row)

@@ -1,7 +1,7 @@
 """Closes the rows that a dead gateway left open, by whichever gateway notices first.
 
-A gateway writes down that it is there; one that is in that list and has not been heard of for `GONE_S` is dead. By then
-its workers have ended its requests and written their last rows; what is still open has nobody left.
+A gateway writes down that it is there; one that is in that list and was silent for `SILENCE_MAX_S` (see `peers`) is
+dead. By then its workers have ended its requests and written their last rows; no other process closes what is open.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from penstock_contract.attention import Attention
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.usage import PresenceBook, close_open, last_checkpoint, read
 from penstock_contract.money import decimal
+from penstock_contract.peers import GIVEN_UP_S, PeerTable
 from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Presence, Tokens, UsageRow
 
-GONE_S = 10.0
 EVERY_S = 5.0
 REVISITED_S = 60.0
 """A worker may begin what was still queued, as it never heard of the gateway, and open the row again: until then the
@@ -40,27 +40,27 @@ def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
 class Reaper:
     """`run` must be running."""
 
-    def __init__(self, connection: Connection, *, gateway: str) -> None:
+    def __init__(self, connection: Connection, attention: Attention, *, gateway: str) -> None:
         self._connection = connection
         self._gateway = gateway
         self._presence = PresenceBook(connection)
         self._loop = asyncio.get_running_loop()
         self._connected_at = self._loop.time()
-        self._seen: dict[str, float] = {}
+        self._attention = attention
+        self._gateways: PeerTable[str, None] = PeerTable(attention)
         self._gone_at: dict[str, float] = {}
-        self._attention = Attention(EVERY_S)
 
     def on_heartbeat(self, _subject: str, data: bytes) -> None:
-        self._seen[codec.decode_gateway_heartbeat(data).gateway] = self._loop.time()
+        self._gateways.heard(codec.decode_gateway_heartbeat(data).gateway, None, self._loop.time())
 
     async def on_connected(self) -> None:
-        """Nobody could be heard before."""
+        """No heartbeat arrived before."""
         self._connected_at = self._loop.time()
+        self._gateways.rebase(self._connected_at)
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
-            self._attention.look(self._loop.time())
             if not self._connection.connected:
                 continue
             try:
@@ -70,12 +70,12 @@ class Reaper:
                 log.exception("usage.reaping_failed")
 
     async def _look(self) -> None:
-        now, passed_s = self._loop.time(), self._attention.passed_s
-        self._seen = {name: at for name, at in self._seen.items() if passed_s(at, now) < GONE_S}
-        if passed_s(self._connected_at, now) < GONE_S:
+        now = self._loop.time()
+        self._gateways.take_lost(now)
+        if self._attention.passed_s(self._connected_at, now) < GIVEN_UP_S:
             return
         known = {presence.gateway: presence for presence in await self._presence.all()}
-        gone = known.keys() - self._seen.keys() - {self._gateway}
+        gone = {name for name in known if self._gateways.get(name) is None} - {self._gateway}
         self._gone_at = {name: self._gone_at.get(name, now) for name in gone}
         for name in gone:
             await self._reap(known[name], final=now - self._gone_at[name] >= REVISITED_S)

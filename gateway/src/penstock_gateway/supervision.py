@@ -13,7 +13,8 @@ import structlog
 from penstock_contract import codec, subjects
 from penstock_contract.attention import Attention
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.frames import Attach, GatewayHeartbeat
+from penstock_contract.frames import Attach, GatewayHeartbeat, Probe
+from penstock_contract.peers import HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerTable, Presence
 from penstock_gateway.activation import Activations
 from penstock_gateway.live import LiveStream
 from penstock_gateway.renderers.renderer import PING
@@ -21,24 +22,25 @@ from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.table import StreamTable
 
 TICK_S = 0.25
-HEARTBEAT_S = 1.0
-WORKER_LOST_S = 3.5
-"""Three heartbeats and a half."""
-BROKER_AWAY_MAX_S = 10.0
+BROKER_AWAY_MAX_S = SILENCE_MAX_S
 GAP_MAX_S = 5.0
 ATTACH_AGAIN_S = 0.5
 PROBE_S = 10.0
 """A stream that is silent for this long is asked for what it may have lost: core NATS drops without a word."""
 DEADLINE_GRACE_S = 2.0
 """The worker ends a request at its deadline; the gateway only if it does not."""
-PRESENCE_KEPT_S = 60.0
+PROBE_TIMEOUT_S = 1.0
+"""A silent worker is probed again after this long."""
 
 
-class Presence(NamedTuple):
-    """Of a worker's last heartbeat."""
+class ServingWorker(NamedTuple):
+    """`presence` is that of the process that serves the stream, heard without a silence since `since`."""
 
-    at: float
-    incarnation: int
+    presence: Presence
+    since: float
+
+
+UNKNOWN_WORKER = ServingWorker(Presence.HEARD, float("-inf"))
 
 
 log = structlog.get_logger("penstock.gateway")
@@ -58,22 +60,22 @@ def judge(
     settings: GatewaySettings,
     *,
     broker_away_s: float,
-    worker_seen_at: float | None,
+    worker: ServingWorker,
     attention: Attention,
     cause: str = "",
 ) -> Need | ErrorDetail:
-    """The most urgent need of `stream`, or the error that ends it. `worker_seen_at` is its worker's last heartbeat.
+    """The most urgent need of `stream`, or the error that ends it.
 
-    What workers say is waited for only while we listened, see `attention`. `cause` is what is known to keep the route's
-    workers from taking requests.
+    A silence of up to `SILENCE_MAX_S`, be it the broker's, this process's or the worker's, ends no stream; see `peers`.
+    `cause` is what is known to keep the route's workers from taking requests.
     """
-    failed = _overdue(stream, now, settings, broker_away_s, attention, cause)
+    failed = _overdue(stream, now, settings, broker_away_s, worker, attention, cause)
     if failed is not None:
         return failed
     if broker_away_s == 0:
         attach_age = now - stream.attach_asked_at
         if stream.worker is not None and stream.accepted_at is not None:
-            if attention.passed_s(max(stream.accepted_at, worker_seen_at or 0), now) > WORKER_LOST_S:
+            if worker.presence is Presence.LOST:
                 if not stream.started:
                     return Need.FORGET_WORKER
                 return ErrorDetail("worker_lost", "the worker that served this request died")
@@ -94,6 +96,7 @@ def _overdue(
     now: float,
     settings: GatewaySettings,
     broker_away_s: float,
+    worker: ServingWorker,
     attention: Attention,
     cause: str,
 ) -> ErrorDetail | None:
@@ -105,7 +108,13 @@ def _overdue(
         return ErrorDetail("request_timeout", "the request took longer than it may")
     if broker_away_s > BROKER_AWAY_MAX_S:
         return ErrorDetail("broker_unavailable", "the message broker is away", retry_after_s=1)
-    if stream.gap_since is not None and attention.passed_s(stream.gap_since, now) > GAP_MAX_S and broker_away_s == 0:
+    if (
+        stream.gap_since is not None
+        and broker_away_s == 0
+        # The frames that a silent worker sends again cannot arrive.
+        and worker.presence is Presence.HEARD
+        and attention.passed_s(max(stream.gap_since, worker.since), now) > GAP_MAX_S
+    ):
         return ErrorDetail("stream_lost", "part of the answer was lost on its way")
     if stream.stalled_since is not None and now - stream.stalled_since > settings.write_timeout_s:
         return ErrorDetail("slow_client", "the client did not read its answer")
@@ -120,11 +129,13 @@ class Broker(Protocol):
 
     async def publish(self, subject: str, data: bytes) -> None: ...
 
+    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool: ...
+
 
 class Supervisor:
-    """Runs until cancelled; hears the workers' heartbeats and sends the gateway's own.
+    """Runs until cancelled; receives the workers' heartbeats and publishes the gateway's own.
 
-    `cause` says of a route's key why nobody serves it, if that is known.
+    `cause` gives for a route's key why no worker serves it, if that is known.
     """
 
     def __init__(
@@ -134,6 +145,7 @@ class Supervisor:
         table: StreamTable,
         activations: Activations,
         cause: Callable[[str], str],
+        attention: Attention,
         *,
         gateway: str,
     ) -> None:
@@ -144,50 +156,61 @@ class Supervisor:
         self._cause = cause
         self._gateway = gateway
         self._loop = asyncio.get_running_loop()
-        # By route and name: a worker may say what it likes of itself, but only under its own route.
-        self._workers: dict[tuple[str, str], Presence] = {}
-        self._attention = Attention(TICK_S)
+        self._attention = attention
+        # By route and name: a worker may say what it likes of itself, but only under its own route. The value is the
+        # incarnation.
+        self._workers: PeerTable[tuple[str, str], int] = PeerTable(attention)
+        self._probes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._connected = False
         self._away_since: float | None = self._loop.time()
 
     def on_heartbeat(self, subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
         route, now = subjects.route_key(subject), self._loop.time()
-        self._workers[route, beat.worker] = Presence(now, beat.incarnation)
+        self._workers.heard((route, beat.worker), beat.incarnation, now)
         self._activations.heard(route, beat, now)
 
     async def on_connected(self) -> None:
         """After a reconnect every stream may have lost frames."""
         now = self._loop.time()
-        self._back(now)
+        self._reconnected(now)
         for stream in self._table:
             await self._attach(stream, now)
 
-    def _back(self, now: float) -> None:
-        """The broker is; nobody's heartbeat could be heard until now."""
+    def _reconnected(self, now: float) -> None:
+        self._connected = True
         self._away_since = None
-        self._workers = {worker: seen._replace(at=now) for worker, seen in self._workers.items()}
+        self._workers.rebase(now)
         self._activations.reconnected(now)
+
+    def _look_at_broker(self, now: float) -> None:
+        """Note since when the broker has been away, or silent."""
+        if not self._connection.connected:
+            self._connected = False
+            absent_since: float | None = now
+        else:
+            if not self._connected:
+                # Not left to `on_connected`: hooks before it may wait for answers of a JetStream without a leader.
+                self._reconnected(now)
+            absent_since = self._attention.absent_since(now)
+        if absent_since is None:
+            self._away_since = None
+        elif self._away_since is None:
+            self._away_since = absent_since
 
     async def run(self) -> None:
         beat_at = 0.0
         while True:
             now = self._loop.time()
-            self._attention.look(now)
             if now - beat_at >= HEARTBEAT_S:
                 beat_at = now
                 await self._connection.publish(
                     subjects.gateway_heartbeat(self._gateway), codec.encode(GatewayHeartbeat(self._gateway))
                 )
-                passed_s = self._attention.passed_s
-                self._workers = {
-                    worker: seen for worker, seen in self._workers.items() if passed_s(seen.at, now) < PRESENCE_KEPT_S
-                }
+                self._workers.forget(now)
                 self._activations.forget(now)
-            if not self._connection.connected:
-                self._away_since = self._away_since or now
-            elif self._away_since is not None:
-                # Not left to `on_connected`: before it others may wait for answers of a JetStream without a leader.
-                self._back(now)
+            self._look_at_broker(now)
+            self._probe_silent(now)
             for stream in self._table:
                 try:
                     await self._look_after(stream, now)
@@ -207,7 +230,7 @@ class Supervisor:
             now,
             self._settings,
             broker_away_s=0.0 if self._away_since is None else now - self._away_since,
-            worker_seen_at=self._seen_at(stream),
+            worker=self._serving(stream, now),
             attention=self._attention,
             cause=self._cause(stream.route),
         )
@@ -223,10 +246,35 @@ class Supervisor:
             case Need.FORGET_WORKER:
                 stream.forget_worker(now)
 
-    def _seen_at(self, stream: LiveStream) -> float | None:
-        """When the very process that serves this stream was last heard."""
-        seen = self._workers.get((stream.route, stream.worker)) if stream.worker is not None else None
-        return seen.at if seen is not None and seen.incarnation == stream.incarnation else None
+    def _serving(self, stream: LiveStream, now: float) -> ServingWorker:
+        if stream.worker is None or stream.accepted_at is None:
+            return UNKNOWN_WORKER
+        key = stream.route, stream.worker
+        self._workers.expect(key, stream.incarnation, stream.accepted_at)
+        peer, presence = self._workers.get(key), self._workers.presence(key, now)
+        assert peer is not None
+        if self._attention.passed_s(stream.accepted_at, now) <= LOST_S:
+            # Its `Accepted` is as good as a heartbeat.
+            presence = Presence.HEARD
+        elif peer.value != stream.incarnation and presence is Presence.HEARD:
+            # Another process has the name of the one that serves this stream.
+            presence = Presence.LOST
+        return ServingWorker(presence, peer.since)
+
+    def _probe_silent(self, now: float) -> None:
+        if self._away_since is not None:
+            return
+        for key, _ in self._workers.having(Presence.SILENT, now):
+            if key not in self._probes:
+                task = self._probes[key] = asyncio.create_task(self._probe(key))
+                task.add_done_callback(lambda _, key=key: self._probes.pop(key))  # type: ignore[misc]
+
+    async def _probe(self, key: tuple[str, str]) -> None:
+        route, worker = key
+        namespace, _, name = route.partition(".")
+        subject = subjects.control(namespace, name, worker)
+        if await self._connection.disconnected(subject, codec.encode(Probe()), timeout_s=PROBE_TIMEOUT_S):
+            self._workers.disconnected(key, self._loop.time())
 
     async def _attach(self, stream: LiveStream, now: float) -> None:
         stream.attach_asked_at = now

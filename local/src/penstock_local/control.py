@@ -100,6 +100,7 @@ class Control:
             if self._applied.get(key) != entry:
                 await self._plane.apply(entry)
                 self._applied[key] = entry
+        await self._plane.complete()
         self._on_applied(from_nothing and self._was_set_up)
         self._was_set_up = True
 

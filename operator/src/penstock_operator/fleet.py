@@ -1,6 +1,6 @@
-"""Who works, as the workers say it: the last heartbeat of each by route, and the gateways' calls for more of them.
+"""The last heartbeat of each worker by route, and the gateways' calls for more workers.
 
-`Roster` is the table, `Fleet` its ears. A worker in the cluster is named like its pod.
+`Roster` stores heartbeats, `Fleet` subscribes to them. A worker in the cluster is named like its pod.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,72 +9,64 @@ from typing import Final
 from msgspec import Struct
 
 from penstock_contract import codec, subjects
+from penstock_contract.attention import Attention
 from penstock_contract.broker.connection import Connection
 from penstock_contract.clock import Clock
 from penstock_contract.frames import Drain, Resume, WorkerHeartbeat
+from penstock_contract.peers import FORGET_S, PeerTable, Presence
 from penstock_operator.world import Key
 
-LOST_S: Final = 3.5
-"""Three heartbeats and a half, as for a gateway."""
-KEPT_S: Final = 60.0
+SWEEP_S: Final = FORGET_S
 
 
 class Heard(Struct, frozen=True):
-    """A worker's last word, and since when it has been heard without a gap; monotonic seconds."""
+    """What a worker's last heartbeat says."""
 
     slots: int
     in_flight: int
     draining: bool
-    since: float
-    at: float
-
-    def says_the_same(self, other: "Heard | None") -> bool:
-        return other is not None and (self.slots, self.in_flight, self.draining) == (
-            other.slots,
-            other.in_flight,
-            other.draining,
-        )
 
 
 class Roster:
-    """Bounded by the workers of the last minute."""
+    """Bounded by the workers of the last minute.
 
-    def __init__(self) -> None:
-        self._routes: dict[Key, dict[str, Heard]] = {}
+    A worker counts while it is heard, in the time in which this process could receive (`attention`): a stopped operator
+    or a silent broker makes no worker disappear.
+    """
+
+    def __init__(self, attention: Attention) -> None:
+        self._attention = attention
+        self._routes: dict[Key, PeerTable[str, Heard]] = {}
         self._swept_at = 0.0
 
     def hear(self, key: Key, beat: WorkerHeartbeat, now: float) -> bool:
-        """Take in a heartbeat; whether it says something new."""
+        """Take in a heartbeat; whether it differs from the one before it."""
         self._sweep(now)
-        workers = self._routes.setdefault(key, {})
+        workers = self._routes.get(key)
+        if workers is None:
+            workers = self._routes[key] = PeerTable(self._attention)
         known = workers.get(beat.worker)
-        if known is not None and now - known.at > LOST_S:
-            known = None
-        since = now if known is None else known.since
-        heard = workers[beat.worker] = Heard(beat.slots, beat.in_flight, beat.draining, since, now)
-        return not heard.says_the_same(known)
+        heard = Heard(beat.slots, beat.in_flight, beat.draining)
+        new = workers.heard(beat.worker, heard, now)
+        return new or known is None or known.value != heard
 
     def workers(self, key: Key, now: float) -> Mapping[str, Heard]:
-        """Those that are not lost, by name."""
-        workers = self._routes.get(key, {})
-        return {name: heard for name, heard in workers.items() if now - heard.at <= LOST_S}
+        """The workers that are heard, by name."""
+        workers = self._routes.get(key)
+        return {} if workers is None else {name: peer.value for name, peer in workers.having(Presence.HEARD, now)}
 
-    def reconnected(self, away_since: float, now: float) -> None:
-        """Nobody could be heard for a while: who was there before has its time from now on."""
+    def reconnected(self, now: float) -> None:
+        """The broker is back: the workers have to connect again, too."""
         for workers in self._routes.values():
-            for name, heard in workers.items():
-                if away_since - heard.at <= LOST_S:
-                    workers[name] = Heard(heard.slots, heard.in_flight, heard.draining, heard.since, now)
+            workers.rebase(now)
 
     def _sweep(self, now: float) -> None:
-        if now - self._swept_at < KEPT_S:
+        if now - self._swept_at < SWEEP_S:
             return
         self._swept_at = now
         for key, workers in list(self._routes.items()):
-            kept = {name: heard for name, heard in workers.items() if now - heard.at < KEPT_S}
-            if kept:
-                self._routes[key] = kept
-            else:
+            workers.forget(now)
+            if not workers:
                 del self._routes[key]
 
 
@@ -88,6 +80,7 @@ class Fleet:
         self,
         connection: Connection,
         clock: Clock,
+        attention: Attention,
         *,
         activated: Callable[[Key], None],
         changed: Callable[[Key], None],
@@ -96,8 +89,7 @@ class Fleet:
         self._clock = clock
         self._activated = activated
         self._changed = changed
-        self._roster = Roster()
-        self._heard_at = clock.monotonic()
+        self._roster = Roster(attention)
         connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_heartbeat)
         connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
         connection.on_connected(self._on_connected)
@@ -107,8 +99,8 @@ class Fleet:
         return self._connection.connected
 
     def workers(self, key: Key) -> Mapping[str, Heard]:
-        """The route's workers that are not lost. While the broker is away nobody can be lost."""
-        return self._roster.workers(key, self._clock.monotonic() if self.connected else self._heard_at)
+        """The route's workers that are heard. While the broker is away or silent the same as before."""
+        return self._roster.workers(key, self._clock.monotonic())
 
     async def drain(self, key: Key, worker: str) -> None:
         """Tell a worker to take nothing more; it answers with a heartbeat. Lost while the broker is away."""
@@ -119,9 +111,8 @@ class Fleet:
         await self._connection.publish(subjects.control(*key, worker), codec.encode(Resume()))
 
     def _on_heartbeat(self, subject: str, data: bytes) -> None:
-        now = self._heard_at = self._clock.monotonic()
         key = _key(subject)
-        if self._roster.hear(key, codec.decode_worker_heartbeat(data), now):
+        if self._roster.hear(key, codec.decode_worker_heartbeat(data), self._clock.monotonic()):
             self._changed(key)
 
     def _on_activation(self, subject: str, data: bytes) -> None:
@@ -129,7 +120,7 @@ class Fleet:
         self._activated(_key(subject))
 
     async def _on_connected(self) -> None:
-        self._roster.reconnected(self._heard_at, self._clock.monotonic())
+        self._roster.reconnected(self._clock.monotonic())
 
 
 def _key(subject: str) -> Key:

@@ -32,6 +32,7 @@ from penstock_contract.broker import advisories, queue_state
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.control_plane import ControlPlane
+from penstock_contract.broker.keepalive import Keepalive
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import PenstockError
@@ -62,6 +63,8 @@ LEASE_LOST: Final = 3
 CLOSE_S: Final = 1.0
 PROVIDE_S: Final = 1.0
 """Between two looks whether the broker has a catalogue, by what is known of it."""
+INCOMPLETE_S: Final = 10.0
+"""How long a route whose reconciliation fails keeps the catalogue from being marked as complete."""
 CATALOGUE_S: Final = 1.0
 """What the broker is given to tell what is published, before a leader begins."""
 
@@ -106,9 +109,11 @@ class Operator:
         )
         self._register = Register(self._publications.entry)
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile, concurrency=settings.reconcile_concurrency, draw=draw)
+        self._keepalive = Keepalive(self._connection)
         self._fleet = Fleet(
             self._connection,
             clock,
+            self._keepalive.attention,
             activated=self._on_activated,
             changed=self._on_workers,
         )
@@ -191,6 +196,7 @@ class Operator:
         await self._cluster.open()
         # Not waited for: without the broker routes still become Deployments, and their status says what is missing.
         await self._connection.start(wait=False)
+        keepalive = asyncio.create_task(self._keepalive.run())
         # What lives now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -202,9 +208,9 @@ class Operator:
         finally:
             log.info("operator.stopping")
             failed = [task for task in (leading, campaigning) if task.done()]
-            for task in (leading, campaigning, stopping):
+            for task in (leading, campaigning, stopping, keepalive):
                 task.cancel()
-            await asyncio.wait({leading, campaigning, stopping}, timeout=CLOSE_S)
+            await asyncio.wait({leading, campaigning, stopping, keepalive}, timeout=CLOSE_S)
             await self._election.release()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_S):
@@ -236,6 +242,7 @@ class Operator:
                     await self._publications.loaded.wait()
             log.info("operator.synced", routes=len(self._world.routes()))
             self._queue_all()
+            group.create_task(self._complete_catalogue())
             group.create_task(self._queue.run())
             group.create_task(self._autoscaler.run())
 
@@ -245,6 +252,22 @@ class Operator:
             with contextlib.suppress(PenstockError):
                 await self._publications.provide()
             await asyncio.sleep(PROVIDE_S)
+
+    async def _complete_catalogue(self) -> None:
+        """Mark the catalogue as complete when each route was reconciled since the (re)connect.
+
+        A route whose reconciliation fails again and again does not keep the gateways from knowing what does not exist.
+        """
+        waited_s = 0.0
+        while True:
+            await asyncio.sleep(PROVIDE_S)
+            settled = self._publications.loaded.is_set() and self._queue.idle
+            if settled and (self._queue.failing == 0 or waited_s >= INCOMPLETE_S):
+                waited_s = 0.0
+                with contextlib.suppress(PenstockError):
+                    await self._publications.complete()
+            else:
+                waited_s += PROVIDE_S
 
     # What was made before the part that it speaks to
 

@@ -18,6 +18,8 @@ class Plane(Protocol):
 
     async def apply(self, entry: CatalogueEntry) -> bool: ...
 
+    async def complete(self) -> None: ...
+
     async def remove(self, namespace: str, route: str) -> None: ...
 
 
@@ -31,6 +33,7 @@ class Publications:
         self._half_mended: set[str] = set()
         self._applying: dict[str, CatalogueEntry] = {}
         self._prepared = False
+        self._completed = False
         self.loaded = asyncio.Event()
         """The catalogue has been read once: only now it is known what may be missing or superfluous in it."""
 
@@ -58,6 +61,7 @@ class Publications:
         """Nothing that was set up on the broker can be relied on."""
         self._applied.clear()
         self._prepared = False
+        self._completed = False
 
     def doubt(self, key: str) -> None:
         """Its queue or its entry is said to be missing: set both up again at the next `apply`."""
@@ -77,6 +81,17 @@ class Publications:
         if not self._prepared:
             await self._plane.prepare()
             self._prepared = True
+
+    async def complete(self) -> None:
+        """Mark the catalogue as complete, once: each route was reconciled. Raises `PenstockError`."""
+        if not self._completed:
+            # Before it is done: a reconnect meanwhile takes it back.
+            self._completed = True
+            try:
+                await self._plane.complete()
+            except PenstockError:
+                self._completed = False
+                raise
 
     async def apply(self, entry: CatalogueEntry) -> bool:
         """Set up the route's queue and publish the entry, unless that is done; whether that mended what others did.

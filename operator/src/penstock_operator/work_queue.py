@@ -53,6 +53,11 @@ class WorkQueue(Generic[Key]):
         return len(self._ready)
 
     @property
+    def idle(self) -> bool:
+        """No key could be worked on now, and none is."""
+        return not self._ready and not self._working
+
+    @property
     def failing(self) -> int:
         """Keys whose last try failed."""
         return len(self._failures)

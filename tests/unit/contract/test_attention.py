@@ -25,13 +25,27 @@ def test_jitter_of_a_busy_loop_is_no_absence() -> None:
 def test_an_absence_does_not_count() -> None:
     attention = looking(0, 0.25, 5.0)
     assert attention.passed_s(0, 5.0) == pytest.approx(0.5)
-    assert attention.passed_s(0, 6.0) == pytest.approx(1.5)
+    assert attention.passed_s(0, 5.5) == pytest.approx(1.0)
+
+
+def test_an_absence_that_has_not_ended_does_not_count() -> None:
+    attention = looking(0, 0.25)
+    assert attention.absent_since(0.25 + EVERY_S + LATE_S) is None
+    assert attention.absent_since(9.0) == 0.25 + EVERY_S + LATE_S
+    assert attention.passed_s(0, 9.0) == pytest.approx(0.25 + EVERY_S + LATE_S)
+    assert attention.passed_s(8.0, 9.0) == 0
+
+
+def test_no_time_has_passed_before_the_first_answer() -> None:
+    attention = Attention(EVERY_S)
+    assert attention.passed_s(0, 60) == 0
+    assert attention.absent_since(60) is None
 
 
 def test_nor_does_that_part_of_it_which_came_after() -> None:
     attention = looking(0, 5.0)
     assert attention.passed_s(4.0, 5.0) == 0
-    assert attention.passed_s(5.5, 6.0) == 0.5
+    assert attention.passed_s(5.25, 5.75) == 0.5
 
 
 def test_absences_add_up_so_that_what_is_dead_is_found_out_by_who_is_never_quite_there() -> None:

@@ -26,6 +26,7 @@ def route(name: str, *models: Any, created_at: int = 0, ready: bool = True, reas
 def catalogue(*entries: CatalogueEntry, **default_models: str) -> Catalogue:
     made = Catalogue(default_models)
     made.replace({entry.key: entry for entry in entries})
+    made.completed()
     return made
 
 
@@ -244,3 +245,29 @@ def test_an_entry_written_before_there_were_causes_has_none() -> None:
     del written["cause"]
 
     assert codec.decode_catalogue_entry(msgspec.json.encode(written)).cause == ""
+
+
+def test_a_model_that_is_not_found_before_the_catalogue_is_complete_may_exist() -> None:
+    made = Catalogue()
+    assert code_of(made, "gpt") == code_of(made, None) == "model_not_ready"
+    made.replace({})
+    assert code_of(made, "gpt") == "model_not_ready", "the store is there, and is still being filled"
+    with pytest.raises(PenstockError, match="try again"):
+        made.models()
+    made.put("default.main", route("main", "claude"))
+    assert made.resolve("claude", "Chat").model == "claude"
+    assert code_of(made, "gpt") == "model_not_ready"
+    made.completed()
+    assert code_of(made, "gpt") == "model_not_found"
+    assert [name for name, _ in made.models()] == ["claude"]
+
+
+def test_a_store_that_is_filled_again_takes_nothing_away_before_it_is_complete() -> None:
+    made = catalogue(route("main", "gpt"), route("old", "claude"))
+    made.lost()
+    made.replace({})
+    made.put("default.main", route("main", "gpt", "o3"))
+    assert {name for name, _ in made.models()} == {"gpt", "o3", "claude"}
+    made.completed()
+    assert {name for name, _ in made.models()} == {"gpt", "o3"}
+    assert code_of(made, "claude") == "model_not_found"

@@ -1,7 +1,9 @@
 """A gateway asks for workers when it knows of no free slot, at once, again while a request waits, and not too often."""
 
+from penstock_contract.attention import Attention
 from penstock_contract.frames import WorkerHeartbeat
-from penstock_gateway.activation import KEPT_S, SAY_AGAIN_S, WAITS_LONG_S, WORKER_LOST_S, Activations
+from penstock_contract.peers import FORGET_S, HEARTBEAT_S, LOST_S
+from penstock_gateway.activation import SAY_AGAIN_S, WAITS_LONG_S, Activations
 
 ROUTE = "default.main"
 NOW = 0.0
@@ -13,7 +15,10 @@ def beat(*, worker: str = "w", slots: int = 8, in_flight: int = 0, draining: boo
 
 class Said(list[str]):
     def __init__(self) -> None:
-        self.activations = Activations(self.append)
+        attention = Attention(HEARTBEAT_S)
+        for second in range(-5, 100):
+            attention.look(NOW + second)
+        self.activations = Activations(self.append, attention)
 
 
 def test_the_first_request_of_a_route_without_workers_is_said_at_once() -> None:
@@ -75,7 +80,7 @@ def test_slots_of_workers_that_drain_are_full_or_are_lost_do_not_count() -> None
     said.activations.heard(ROUTE, beat(worker="a", draining=True), NOW)
     said.activations.heard(ROUTE, beat(worker="b", slots=8, in_flight=8), NOW)
     said.activations.heard(ROUTE, beat(worker="c", slots=2, in_flight=5), NOW)
-    said.activations.heard(ROUTE, beat(worker="d"), NOW - WORKER_LOST_S)
+    said.activations.heard(ROUTE, beat(worker="d"), NOW - LOST_S - 0.1)
     said.activations.queued(ROUTE, NOW)
     assert said == [ROUTE]
 
@@ -83,8 +88,8 @@ def test_slots_of_workers_that_drain_are_full_or_are_lost_do_not_count() -> None
 def test_after_the_brokers_absence_the_workers_are_not_held_lost() -> None:
     said = Said()
     said.activations.heard(ROUTE, beat(), NOW)
-    said.activations.reconnected(NOW + 60)
-    said.activations.queued(ROUTE, NOW + 60)
+    said.activations.reconnected(NOW + 3)
+    said.activations.queued(ROUTE, NOW + 6)
     assert said == []
 
 
@@ -103,7 +108,7 @@ def test_what_is_long_gone_is_forgotten() -> None:
     said = Said()
     said.activations.heard(ROUTE, beat(), NOW)
     said.activations.queued("default.other", NOW)
-    said.activations.forget(NOW + KEPT_S / 2)
+    said.activations.forget(NOW + FORGET_S / 2)
     assert set(said.activations._routes) == {ROUTE, "default.other"}
-    said.activations.forget(NOW + KEPT_S + 1)
+    said.activations.forget(NOW + FORGET_S + 1)
     assert said.activations._routes == {}

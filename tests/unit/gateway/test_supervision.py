@@ -13,7 +13,8 @@ from penstock_contract import codec, subjects
 from penstock_contract.attention import Attention
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.events import TextDelta
-from penstock_contract.frames import WorkerHeartbeat
+from penstock_contract.frames import Probe, WorkerHeartbeat
+from penstock_contract.peers import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, Presence
 from penstock_contract.route import LimitsSpec
 from penstock_gateway.activation import Activations
 from penstock_gateway.live import LiveStream
@@ -25,8 +26,8 @@ from penstock_gateway.supervision import (
     GAP_MAX_S,
     PROBE_S,
     TICK_S,
-    WORKER_LOST_S,
     Need,
+    ServingWorker,
     Supervisor,
     judge,
 )
@@ -104,19 +105,31 @@ def probed_lately() -> LiveStream:
 
 
 Row = tuple[Callable[[], LiveStream], float, dict[str, Any], Need | ErrorCode]
-SEEN: dict[str, Any] = {"worker_seen_at": NOW + 3600}
+SEEN: dict[str, Any] = {"worker": ServingWorker(Presence.HEARD, NOW)}
+SILENT: dict[str, Any] = {"worker": ServingWorker(Presence.SILENT, NOW)}
+LOST: dict[str, Any] = {"worker": ServingWorker(Presence.LOST, NOW)}
 AWAY: dict[str, Any] = {"broker_away_s": 1.0}
 
 
-def back_after(away_s: float) -> dict[str, Any]:
-    """We looked at `NOW`, and then for so long not."""
-    attention = Attention(TICK_S)
+def attentive(*, away_s: float = 0.0) -> Attention:
+    """The broker has answered each PING since `NOW`, but for the first `away_s` after it."""
+    attention = Attention(HEARTBEAT_S)
     attention.look(NOW)
-    attention.look(NOW + TICK_S + away_s)
-    return {"attention": attention}
+    for second in range(1, 700):
+        if second >= away_s:
+            attention.look(NOW + second)
+    return attention
 
 
-NOBODY_SEEN: dict[str, Any] = {"broker_away_s": 0.0, "worker_seen_at": None, "attention": Attention(TICK_S)}
+def back_after(away_s: float) -> dict[str, Any]:
+    return {"attention": attentive(away_s=away_s)}
+
+
+def heard_again_at(since: float) -> dict[str, Any]:
+    return {"worker": ServingWorker(Presence.HEARD, since)}
+
+
+DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "attention": attentive()}
 
 NEEDS: dict[str, Row] = {
     "a stream that has just been queued needs nothing": (queued, 0, {}, Need.NOTHING),
@@ -126,13 +139,19 @@ NEEDS: dict[str, Row] = {
     "and not for ever": (forgotten, 50.1, {}, "queue_timeout"),
     "an accepted request does not wait in the queue": (accepted, 31, SEEN, Need.ATTACH),
     "a worker that is heard serves": (accepted, 3.6, SEEN, Need.NOTHING),
-    "a worker may be silent for three heartbeats": (accepted, WORKER_LOST_S, {}, Need.NOTHING),
-    "a worker that died before its first event is replaced": (accepted, WORKER_LOST_S + 0.1, {}, Need.FORGET_WORKER),
-    "a worker that died after it ends the stream": (streaming, WORKER_LOST_S + 0.1, {}, "worker_lost"),
-    "its last heartbeat counts": (streaming, 7, {"worker_seen_at": NOW + 3.6}, Need.NOTHING),
-    "who was not there has heard nobody": (streaming, 9.25, back_after(9.0), Need.NOTHING),
-    "nor what heals a gap": (with_gap, GAP_MAX_S + 4, {**SEEN, **back_after(5.0)}, Need.ATTACH),
-    "a worker that stays silent afterwards is dead": (streaming, 9.3 + WORKER_LOST_S, back_after(9.0), "worker_lost"),
+    "a worker that is silent may be back": (streaming, 9, SILENT, Need.NOTHING),
+    "also before its first event": (accepted, 9, SILENT, Need.NOTHING),
+    "a worker that died before its first event is replaced": (accepted, 3.6, LOST, Need.FORGET_WORKER),
+    "a worker that died after it ends the stream": (streaming, 3.6, LOST, "worker_lost"),
+    "not while the broker is away": (streaming, 3.6, {**LOST, **AWAY}, Need.NOTHING),
+    "what heals a gap cannot arrive in an absence": (with_gap, GAP_MAX_S + 4, back_after(6.0), Need.ATTACH),
+    "nor from a silent worker": (with_gap, GAP_MAX_S + 4, SILENT, Need.ATTACH),
+    "nor had it time to when the worker is just back": (
+        with_gap,
+        GAP_MAX_S + 4,
+        heard_again_at(NOW + GAP_MAX_S + 3),
+        Need.ATTACH,
+    ),
     "nobody is heard while the broker is away": (streaming, 8, {"broker_away_s": 8.0}, Need.NOTHING),
     "a broker that is away for too long": (
         streaming,
@@ -167,14 +186,14 @@ NEEDS: dict[str, Row] = {
 async def test_a_stream_needs(row: Row) -> None:
     make, age_s, seen, expected = row
 
-    need = judge(make(), NOW + age_s, SETTINGS, **{**NOBODY_SEEN, **seen})
+    need = judge(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
 
     assert (need.code if isinstance(need, ErrorDetail) else need) == expected
 
 
 async def test_a_request_that_no_worker_took_says_after_how_long_and_why() -> None:
-    unknown = judge(queued(), NOW + 30.1, SETTINGS, **NOBODY_SEEN)
-    known = judge(queued(), NOW + 30.1, SETTINGS, **NOBODY_SEEN, cause="the worker's image cannot be pulled")
+    unknown = judge(queued(), NOW + 30.1, SETTINGS, **DEFAULTS)
+    known = judge(queued(), NOW + 30.1, SETTINGS, **DEFAULTS, cause="the worker's image cannot be pulled")
 
     assert isinstance(unknown, ErrorDetail)
     assert unknown.message == "no worker took the request within 30 s"
@@ -189,7 +208,7 @@ async def test_every_need_has_a_row() -> None:
 @pytest.mark.parametrize("row", [row for row in NEEDS.values() if isinstance(row[3], str)])
 async def test_an_error_that_may_be_retried_before_anything_was_said_tells_when(row: Row) -> None:
     make, age_s, seen, _ = row
-    need = judge(make(), NOW + age_s, SETTINGS, **{**NOBODY_SEEN, **seen})
+    need = judge(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
 
     assert isinstance(need, ErrorDetail)
     if need.code in {"queue_timeout", "broker_unavailable"}:
@@ -202,7 +221,17 @@ class Broker:
     def __init__(self) -> None:
         self.connected = True
 
+        self.silent = False
+        self.worker_is_connected = True
+
     async def publish(self, subject: str, data: bytes) -> None: ...
+
+    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
+        assert subject == subjects.control("default", "main", "worker-1")
+        assert codec.decode_control(data) == Probe()
+        if self.worker_is_connected:
+            await asyncio.sleep(timeout_s)
+        return not self.worker_is_connected
 
 
 class Watched:
@@ -214,16 +243,29 @@ class Watched:
         table = StreamTable(lambda *_: None)
         table.add(self.stream)
         self.broker = Broker()
+        self._attention = Attention(HEARTBEAT_S)
+        activations = Activations(lambda _: None, self._attention)
         self._supervisor = Supervisor(
-            SETTINGS, self.broker, table, Activations(lambda _: None), lambda _: "", gateway="gw"
+            SETTINGS, self.broker, table, activations, lambda _: "", self._attention, gateway="gw"
         )
-        self._tasks = [asyncio.create_task(self._supervisor.run()), asyncio.create_task(self._beat())]
+        self._tasks = [
+            asyncio.create_task(self._supervisor.run()),
+            asyncio.create_task(self._beat()),
+            asyncio.create_task(self._answer()),
+        ]
+
+    async def _answer(self) -> None:
+        """The broker does, to a PING each second."""
+        while True:
+            if self.broker.connected and not self.broker.silent:
+                self._attention.look(asyncio.get_running_loop().time())
+            await asyncio.sleep(HEARTBEAT_S)
 
     async def _beat(self, incarnation: int = 0) -> None:
         await self._supervisor.on_connected()
         beat = codec.encode(WorkerHeartbeat("worker-1", 8, 1, draining=False, version="1", incarnation=incarnation))
         while True:
-            if self.broker.connected:
+            if self.broker.connected and not self.broker.silent:
                 self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
             await asyncio.sleep(1.0)
 
@@ -233,12 +275,18 @@ class Watched:
         self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
 
     def die(self) -> None:
-        """The worker does."""
+        """The worker does, and its connection is closed."""
+        self._tasks[1].cancel()
+        self.broker.worker_is_connected = False
+
+    def fall_silent(self) -> None:
+        """The worker's link does."""
         self._tasks[1].cancel()
 
-    def come_again(self) -> None:
+    def come_again(self, incarnation: int = 1) -> None:
         """Its container is started again, under its name."""
-        self._tasks[1] = asyncio.create_task(self._beat(incarnation=1))
+        self.broker.worker_is_connected = True
+        self._tasks[1] = asyncio.create_task(self._beat(incarnation=incarnation))
 
     async def end(self) -> None:
         for task in self._tasks:
@@ -270,9 +318,9 @@ async def test_a_worker_that_died_meanwhile_is_found_out_afterwards() -> None:
     await asyncio.sleep(2.1)
     watched.die()
     stand_still(60.0)
-    await asyncio.sleep(WORKER_LOST_S - 1)
+    await asyncio.sleep(TICK_S)
     assert watched.stream.error is None
-    await asyncio.sleep(1 + 2 * TICK_S)
+    await asyncio.sleep(LOST_S + 3 * TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"
     await watched.end()
@@ -336,9 +384,70 @@ async def test_a_worker_that_died_while_the_broker_was_away_is_found_out_afterwa
     watched.die()
     await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
     watched.broker.connected = True
-    await asyncio.sleep(WORKER_LOST_S - TICK_S)
+    await asyncio.sleep(LOST_S - TICK_S)
     assert watched.stream.error is None
-    await asyncio.sleep(3 * TICK_S)
+    await asyncio.sleep(4 * TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_killed_worker_is_found_out_within_5_s() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    await asyncio.sleep(LOST_S + 3 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 6.0, SILENCE_MAX_S])
+@virtual_time
+async def test_a_worker_with_a_silent_link_keeps_its_stream(seconds: float) -> None:
+    watched = Watched()
+    await asyncio.sleep(5.9)
+    watched.fall_silent()
+    await asyncio.sleep(seconds)
+    watched.come_again(incarnation=0)
+    await asyncio.sleep(20)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_vanished_without_closing_its_connection_is_found_out_after_the_longest_silence() -> None:
+    watched = Watched()
+    await asyncio.sleep(5.1)
+    watched.fall_silent()
+    await asyncio.sleep(GIVEN_UP_S - 2 * TICK_S)
+    assert watched.stream.error is None
+    await asyncio.sleep(4 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 6.0, SILENCE_MAX_S])
+@virtual_time
+async def test_a_silent_broker_or_link_of_the_gateway_ends_no_stream(seconds: float) -> None:
+    watched = Watched()
+    await asyncio.sleep(5.9)
+    watched.broker.silent = True
+    await asyncio.sleep(seconds)
+    watched.broker.silent = False
+    await asyncio.sleep(20)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_broker_that_stays_silent_ends_streams_as_one_that_is_away() -> None:
+    watched = Watched()
+    await asyncio.sleep(5.1)
+    watched.broker.silent = True
+    await asyncio.sleep(BROKER_AWAY_MAX_S + 2.5)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "broker_unavailable"
     await watched.end()

@@ -33,6 +33,9 @@ class FakePlane:
         self._do(f"apply {entry.key} {entry.cause}".strip())
         return True
 
+    async def complete(self) -> None:
+        self._do("complete")
+
     async def remove(self, namespace: str, route: str) -> None:
         self._do(f"remove {namespace}.{route}")
 
@@ -196,6 +199,21 @@ async def test_what_is_said_to_be_missing_while_it_is_applied_is_applied_again()
     assert await publications.apply(entry()), "mended once more"
     assert not await publications.apply(entry())
     assert plane.did.count("apply ns.main") == 3
+
+
+async def test_the_catalogue_is_marked_as_complete_once_and_again_after_a_reconnect() -> None:
+    plane = FakePlane()
+    publications = loaded(plane)
+    await publications.complete()
+    await publications.complete()
+    assert plane.did == ["complete"]
+    publications.reconnected()
+    plane.away = True
+    with pytest.raises(PenstockError):
+        await publications.complete()
+    plane.away = False
+    await publications.complete()
+    assert plane.did == ["complete", "complete"]
 
 
 async def test_what_a_pass_wrote_that_had_begun_before_the_word_of_the_loss_is_told_as_mended() -> None:

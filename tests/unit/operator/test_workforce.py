@@ -18,7 +18,7 @@ def pod(name: str, *, marked: bool = False, leaving: bool = False, phase: str = 
 
 
 def heard(in_flight: int = 0, *, draining: bool = False) -> Heard:
-    return Heard(8, in_flight, draining, 1.0, 2.0)
+    return Heard(8, in_flight, draining)
 
 
 def test_pods_on_their_way_out_are_nobody() -> None:

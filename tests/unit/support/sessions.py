@@ -110,7 +110,7 @@ def request(**fields: Any) -> InferenceRequest:
         tenant="anonymous",
         model="asked-for",
         published_at=EPOCH,
-        deadline_at=EPOCH + 600,
+        timeout_s=600,
         operation=ChatOperation(messages=[Message(role="user", content=PROMPT)]),
     )
     return msgspec.structs.replace(made, **fields)

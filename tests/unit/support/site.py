@@ -15,6 +15,7 @@ from unit.support import routes
 from unit.support.virtual_time import LoopClock
 
 from penstock_contract.broker.queue_state import QueueState, QueueUnavailable
+from penstock_contract.peers import LOST_S
 from penstock_contract.route_status import LastDecision
 from penstock_operator import resources
 from penstock_operator.api_error import ApiError
@@ -44,6 +45,7 @@ class Worker:
         """As the kubelet's probe last said it."""
         self.annotations: dict[str, str] = {}
         self.heard: Heard | None = None
+        self.heard_at = 0.0
 
 
 class Site:
@@ -160,7 +162,7 @@ class Site:
         return {
             worker.name: worker.heard
             for worker in self.workers_by_name.values()
-            if worker.heard is not None and now - worker.heard.at < 3.5
+            if worker.heard is not None and now - worker.heard_at < LOST_S
         }
 
     async def read(self, key: Key) -> QueueState:
@@ -274,10 +276,9 @@ class Site:
         if not worker.started or worker.name not in self.workers_by_name:
             return
         if self.connected:
-            now = self.clock.monotonic()
-            since = now if worker.heard is None else worker.heard.since
-            before, worker.heard = worker.heard, Heard(worker.slots, worker.in_flight, worker.draining, since, now)
-            if not worker.heard.says_the_same(before):
+            worker.heard_at = self.clock.monotonic()
+            before, worker.heard = worker.heard, Heard(worker.slots, worker.in_flight, worker.draining)
+            if worker.heard != before:
                 self.autoscaler.touched(KEY)
         self._end_if_idle(worker)
 

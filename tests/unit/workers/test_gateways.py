@@ -1,53 +1,51 @@
-"""A worker finds out that a gateway is gone, and does not take its own absence for that."""
+"""A worker finds out that a gateway is lost: `tests/unit/contract/test_peers.py` has the rules of time."""
 
-from penstock_worker.gateways import LOST_S, Gateways
-
-TICK_S = 0.25
-
-
-def look(gateways: Gateways, since: float, until: float, *, connected: bool = True) -> set[str]:
-    """Look at every tick; whoever was lost."""
-    ticks = int((until - since) / TICK_S)
-    return {name for tick in range(1, ticks + 1) for name in gateways.look(since + tick * TICK_S, connected=connected)}
+from penstock_contract.attention import Attention
+from penstock_contract.peers import GIVEN_UP_S, HEARTBEAT_S, LOST_S
+from penstock_worker.gateways import Gateways
 
 
-def serving(now: float = 0.0) -> Gateways:
-    gateways = Gateways(TICK_S)
-    gateways.look(now, connected=True)
-    gateways.serve("gw", now)
+def serving(until: int = 60) -> Gateways:
+    attention = Attention(HEARTBEAT_S)
+    for second in range(until + 1):
+        attention.look(float(second))
+    gateways = Gateways(attention)
+    gateways.serve("gw", 0.0)
     return gateways
 
 
-def test_a_gateway_that_falls_silent_is_lost_once() -> None:
+def test_a_gateway_that_falls_silent_is_probed_and_lost_once_when_the_broker_has_no_connection_of_it() -> None:
     gateways = serving()
-    assert look(gateways, 0, LOST_S) == set()
-    assert look(gateways, LOST_S, LOST_S + 0.5) == {"gw"}
-    assert look(gateways, LOST_S + 0.5, 20) == set()
+    assert gateways.silent(LOST_S) == []
+    assert gateways.silent(LOST_S + 0.1) == ["gw"]
+    assert gateways.take_lost(LOST_S + 0.1) == []
+    gateways.disconnected("gw", LOST_S + 0.2)
+    assert gateways.take_lost(LOST_S + 0.2) == ["gw"]
+    assert gateways.take_lost(60) == []
 
 
-def test_a_gateway_that_is_heard_is_not() -> None:
+def test_a_gateway_whose_connection_stays_is_lost_after_the_longest_silence() -> None:
     gateways = serving()
-    for second in range(10):
+    assert gateways.take_lost(GIVEN_UP_S) == []
+    assert gateways.take_lost(GIVEN_UP_S + 0.1) == ["gw"]
+
+
+def test_a_gateway_that_is_heard_is_neither() -> None:
+    gateways = serving()
+    for second in range(60):
         gateways.heard("gw", second)
-        assert look(gateways, second, second + 1) == set()
+        assert gateways.silent(second + 1) == []
+        assert gateways.take_lost(second + 1) == []
 
 
 def test_another_request_of_a_gateway_that_is_silent_gives_it_no_more_time() -> None:
     gateways = serving()
-    assert look(gateways, 0, 3) == set()
     gateways.serve("gw", 3)
-    assert look(gateways, 3, LOST_S + 0.5) == {"gw"}
+    assert gateways.silent(LOST_S + 0.1) == ["gw"]
 
 
-def test_without_a_broker_nobody_is_lost() -> None:
+def test_after_a_reconnect_a_gateway_has_its_time_anew() -> None:
     gateways = serving()
-    assert look(gateways, 0, 60, connected=False) == set()
-    assert look(gateways, 60, 60 + LOST_S) == set()
-    assert look(gateways, 60 + LOST_S, 61 + LOST_S) == {"gw"}
-
-
-def test_a_worker_that_got_no_processor_waits_for_what_was_said_meanwhile() -> None:
-    gateways = serving()
-    assert gateways.look(60, connected=True) == set()
-    gateways.heard("gw", 60)
-    assert look(gateways, 60, 60 + LOST_S) == set()
+    gateways.reconnected(3)
+    assert gateways.silent(3 + LOST_S) == []
+    assert gateways.silent(3.1 + LOST_S) == ["gw"]

@@ -1,5 +1,6 @@
 """One request in a worker's hands: what is said, and when the queue hears that it is done."""
 
+import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, PROMPT, STARTED, STOP, TERM, USAGE, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
@@ -103,13 +104,15 @@ async def test_a_gateway_whose_clock_is_ahead_makes_no_negative_wait() -> None:
     assert stage.events[0] == ACCEPTED
 
 
+@pytest.mark.parametrize("ahead_s", [3600, -3600])
 @virtual_time
-async def test_a_request_whose_deadline_has_passed_is_discarded_unheard() -> None:
-    stage = Stage((answer,), deadline_at=EPOCH)
+async def test_a_request_is_served_however_the_clocks_of_gateway_and_worker_differ(ahead_s: int) -> None:
+    stage = Stage((answer,), published_at=EPOCH - ahead_s)
     await stage.task
 
-    assert (stage.events, stage.settled) == ([], [TERM])
-    assert stage.providers[0].opened_at == []
+    assert (stage.events[0], stage.events[-1]) == (ACCEPTED, STOP)
+    [row] = stage.rows.closed
+    assert row.duration_s == 0
 
 
 @virtual_time

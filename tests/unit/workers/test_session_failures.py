@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, error, failed_of
-from unit.support.virtual_time import EPOCH, virtual_time
+from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import Failed, Started
@@ -94,7 +94,7 @@ async def test_the_last_error_is_told_when_every_provider_failed() -> None:
 
 @virtual_time
 async def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
-    stage = Stage((error("provider_rate_limited", 7),), deadline_at=EPOCH + 5)
+    stage = Stage((error("provider_rate_limited", 7),), timeout_s=5)
     await stage.task
 
     assert stage.elapsed_s == 0
@@ -192,7 +192,7 @@ async def test_a_place_is_free_again_after_a_failure() -> None:
 @virtual_time
 async def test_a_place_is_not_waited_for_beyond_the_deadline() -> None:
     slots = asyncio.Semaphore(0)
-    stage = Stage((answer,), slots=slots, deadline_at=EPOCH + 7)
+    stage = Stage((answer,), slots=slots, timeout_s=7)
     await stage.task
 
     assert stage.elapsed_s == pytest.approx(7)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
-from unit.support.virtual_time import EPOCH, virtual_time
+from unit.support.virtual_time import virtual_time
 
 from penstock_contract.events import Started
 from penstock_worker.fake_provider import FakeCall, wait
@@ -31,7 +31,7 @@ async def test_a_first_token_that_is_too_late_everywhere_is_told() -> None:
 
 @virtual_time
 async def test_the_deadline_bounds_the_wait_for_the_first_token() -> None:
-    stage = Stage((wait,), deadline_at=EPOCH + 4)
+    stage = Stage((wait,), timeout_s=4)
     await stage.task
 
     assert stage.elapsed_s == pytest.approx(4)

@@ -1,33 +1,34 @@
-"""Which gateways are alive, as far as this worker serves them: nobody reads what it sends to one that is gone."""
+"""Which gateways are lost, as far as this worker serves them: no process reads what it sends to one of those."""
 
 from penstock_contract.attention import Attention
-
-LOST_S = 3.5
-"""Three heartbeats and a half, as the gateways have it with workers."""
+from penstock_contract.peers import PeerTable, Presence
 
 
 class Gateways:
-    """Call `look` every `every_s`; times are event-loop times."""
+    """Times are event-loop times."""
 
-    def __init__(self, every_s: float) -> None:
-        self._attention = Attention(every_s)
-        self._heard_at: dict[str, float] = {}
+    def __init__(self, attention: Attention) -> None:
+        self._peers: PeerTable[str, None] = PeerTable(attention)
 
     def heard(self, gateway: str, now: float) -> None:
-        self._heard_at[gateway] = now
+        self._peers.heard(gateway, None, now)
 
     def serve(self, gateway: str, now: float) -> None:
-        """A request came from it: it is waited for from now on, if it was not heard before."""
-        self._heard_at.setdefault(gateway, now)
+        """A request came from this gateway: its heartbeats are expected from now on."""
+        self._peers.expect(gateway, None, now)
 
-    def look(self, now: float, *, connected: bool) -> set[str]:
-        """Those that are gone, once."""
-        self._attention.look(now)
-        if not connected:
-            # Nobody's heartbeat gets through: that says nothing about the gateways.
-            self._heard_at = dict.fromkeys(self._heard_at, now)
-            return set()
-        lost = {name for name, at in self._heard_at.items() if self._attention.passed_s(at, now) > LOST_S}
-        for gateway in lost:
-            del self._heard_at[gateway]
-        return lost
+    def reconnected(self, now: float) -> None:
+        """The broker is back, and the gateways have to connect again, too."""
+        self._peers.rebase(now)
+
+    def silent(self, now: float) -> list[str]:
+        """The gateways to probe."""
+        return [name for name, _ in self._peers.having(Presence.SILENT, now)]
+
+    def disconnected(self, gateway: str, now: float) -> None:
+        """The broker has no connection of this gateway."""
+        self._peers.disconnected(gateway, now)
+
+    def take_lost(self, now: float) -> list[str]:
+        """The gateways that are lost, each once."""
+        return self._peers.take_lost(now)

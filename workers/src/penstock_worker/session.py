@@ -1,6 +1,6 @@
 """One request in a worker's hands, from the delivery to the last event.
 
-1. Is it still wanted? (deadline, too many deliveries, begun by a worker that had it before)
+1. Is it still wanted? (too many deliveries, begun by a worker that had it before)
 2. Say `Accepted`: a slot is held.
 3. Call providers in the order that `routing` gives, until one says its first event. Only here anything is retried.
 4. Open its usage row and ack, until the broker has confirmed both: from now on a death of this worker is reported,
@@ -72,6 +72,7 @@ class Session:
         self._worker = worker
         self._incarnation = incarnation
         self._clock = clock
+        self._deadline = clock.monotonic() + request.timeout_s
         self._draw = draw
         self._observer = observer
         self._health = health
@@ -80,11 +81,8 @@ class Session:
         self._confirming: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        queued_s = max(0.0, self._clock.unix() - self.request.published_at)
+        queued_s = self.request.queued_s(self._clock.unix())
         try:
-            if self._clock.unix() >= self.request.deadline_at:
-                self.usage.stopped = "request_timeout"
-                return
             if await self._begun_elsewhere():
                 # A gateway that hears that worker does not hear this; if none does, it has died.
                 raise PenstockError("worker_lost", "the worker that served this request died")  # noqa: TRY301
@@ -132,7 +130,7 @@ class Session:
         limits = self._spec.limits
         if now - call.active_at > limits.idle_timeout_seconds:
             self._end(attempt, PenstockError("idle_timeout", "the provider stopped in the middle of its answer"))
-        elif self._clock.unix() >= self.request.deadline_at:
+        elif self._clock.monotonic() >= self._deadline:
             self._end(attempt, PenstockError("request_timeout", "the request took longer than it may"))
 
     async def _begun_elsewhere(self) -> bool:
@@ -261,4 +259,4 @@ class Session:
             call.abort()
 
     def _left_s(self) -> float:
-        return max(0.0, self.request.deadline_at - self._clock.unix())
+        return max(0.0, self._deadline - self._clock.monotonic())

@@ -70,6 +70,8 @@ class RequestUsage:
         self._stream = stream
         self._rows = rows
         self._clock = clock
+        # Durations are the queue wait, as far as it is known, and this worker's monotonic time.
+        self._opened_at = clock.monotonic() - request.queued_s(clock.unix())
         # Whoever had it before died with it: each of them may have called a provider.
         self._attempts = stream.attempt - 1
         self._provider = ""
@@ -91,7 +93,7 @@ class RequestUsage:
 
     def began(self) -> None:
         """The provider's first event: from here on it costs money."""
-        self._began_at = self._clock.unix()
+        self._began_at = self._clock.monotonic()
         self._input = estimated_input(self._request.operation)
 
     async def claim(self) -> int:
@@ -101,13 +103,13 @@ class RequestUsage:
         stays = claimed.stays
         return stays.delivery if stays is not None and stays.delivery > self._stream.attempt else 0
 
-    def counted(self, now: float) -> Counted | None:
-        """So far, at `now` in Unix seconds; None before the provider began."""
+    def counted(self) -> Counted | None:
+        """So far; None before the provider began."""
         if self._began_at is None:
             return None
         output = self._output()
         cost = self._rates.cost(self._input, 0, output)
-        return Counted(self._opened.id, self._input, output, cost, max(0.0, now - self._opened.started_at))
+        return Counted(self._opened.id, self._input, output, cost, self._duration_s())
 
     def ended(self, usage: UsageReported | None, finished: Finished | None) -> None:
         """Close the row, with the provider's count if it came."""
@@ -122,7 +124,6 @@ class RequestUsage:
         self._rows.close(self._row(usage, how), self._number)
 
     def _row(self, usage: UsageReported | None, ended: str | None) -> UsageRow:
-        published_at = self._request.published_at
         return filled(
             self._opened,
             self._tokens(usage),
@@ -130,7 +131,7 @@ class RequestUsage:
             worker=self._worker,
             provider=self._provider,
             attempts=self._attempts,
-            first_token_s=None if self._began_at is None else max(0.0, self._began_at - published_at),
+            first_token_s=None if self._began_at is None else self._began_at - self._opened_at,
             duration_s=self._duration_s(),
             ended=ended,
             delivery=self._stream.attempt,
@@ -147,4 +148,4 @@ class RequestUsage:
         return estimated_output(self._request.operation, self._stream.deltas, self._stream.text_bytes)
 
     def _duration_s(self) -> float:
-        return max(0.0, self._clock.unix() - self._request.published_at)
+        return self._clock.monotonic() - self._opened_at

@@ -18,12 +18,14 @@ import structlog
 from penstock_contract import codec, subjects
 from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
+from penstock_contract.broker.keepalive import Keepalive
 from penstock_contract.broker.queue import Delivery, Puller
 from penstock_contract.broker.usage import UsageWriter
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.frames import Attach, Drain, Resume, Stop, WorkerHeartbeat
+from penstock_contract.frames import Attach, Batch, Drain, Probe, Resume, Stop, WorkerHeartbeat
+from penstock_contract.peers import HEARTBEAT_S
 from penstock_contract.requests import InferenceRequest
 from penstock_contract.usage import GATEWAY_LOST, Checkpoint
 from penstock_worker import VERSION, targets
@@ -38,8 +40,9 @@ from penstock_worker.settings import WorkerSettings
 from penstock_worker.table import SessionTable
 from penstock_worker.usage import RequestUsage, between_checkpoints_s
 
-HEARTBEAT_S = 1.0
 TICK_S = 0.25
+PROBE_TIMEOUT_S = 1.0
+"""A silent gateway is probed again after this long."""
 USAGE_DRAIN_S = 5.0
 
 log = structlog.get_logger("penstock.worker")
@@ -73,7 +76,9 @@ class Worker:
         self._targets: list[Target] = []
         self._health = Health()
         self._sessions = SessionTable(replay_kept_s=settings.replay_kept_s)
-        self._gateways = Gateways(TICK_S)
+        self._keepalive = Keepalive(connection)
+        self._gateways = Gateways(self._keepalive.attention)
+        self._probed: set[str] = set()
         self._draining = False
         self._stop_asked = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -94,6 +99,7 @@ class Worker:
             self._outbox.run(),
             self._usage.run(),
             self._puller.run(),
+            self._keepalive.run(),
             self._heartbeats(),
             self._checkpoints(),
             self._ticks(),
@@ -141,9 +147,11 @@ class Worker:
     # What the broker says
 
     async def _on_connected(self) -> None:
+        now = asyncio.get_running_loop().time()
         self._puller.reset()
+        self._gateways.reconnected(now)
         # What was said while we were away is lost, and the gateways may have asked before we were back.
-        self._sessions.repeat_last(asyncio.get_running_loop().time())
+        self._sessions.repeat_last(now)
 
     def _on_catalogue(self, entries: dict[str, CatalogueEntry]) -> None:
         self._on_entry(key := subjects.catalogue_key(*self._route), entries.get(key))
@@ -232,6 +240,8 @@ class Worker:
                 self._drain(draining=True)
             case Resume():
                 self._drain(draining=False)
+            case Probe():
+                self._spawn(self._heartbeat())
 
     def _drain(self, *, draining: bool) -> None:
         if self._stop_asked.is_set():
@@ -259,8 +269,7 @@ class Worker:
         """What is to be known of the open requests should this worker die, and their gateway with it."""
         while True:
             await asyncio.sleep(between_checkpoints_s(len(self._sessions)))
-            now = self._clock.unix()
-            counted = [one for session in self._sessions if (one := session.usage.counted(now)) is not None]
+            counted = [one for session in self._sessions if (one := session.usage.counted()) is not None]
             if counted:
                 await self._usage.checkpoint(*self._route, Checkpoint(self._name, counted))
 
@@ -278,10 +287,23 @@ class Worker:
             for session in self._sessions:
                 session.check_time(now)
             self._sessions.forget(now)
-            self._stop_unread(self._gateways.look(now, connected=self._connection.connected))
+            for gateway in self._gateways.silent(now):
+                if gateway not in self._probed:
+                    self._probed.add(gateway)
+                    self._spawn(self._probe(gateway))
+            self._stop_unread(self._gateways.take_lost(now))
 
-    def _stop_unread(self, lost: set[str]) -> None:
-        """End the calls of gateways that are gone: nobody reads them, somebody pays for them."""
+    async def _probe(self, gateway: str) -> None:
+        """Ask the broker whether the gateway is connected: it alone subscribes to its reply subjects."""
+        subject, nothing = subjects.reply(gateway, *self._route), codec.encode(Batch(self._name, []))
+        try:
+            if await self._connection.disconnected(subject, nothing, timeout_s=PROBE_TIMEOUT_S):
+                self._gateways.disconnected(gateway, asyncio.get_running_loop().time())
+        finally:
+            self._probed.discard(gateway)
+
+    def _stop_unread(self, lost: list[str]) -> None:
+        """End the calls of gateways that are lost: no client gets their answers, and they are paid for."""
         for session in self._sessions if lost else ():
             if session.stream.gateway in lost:
                 log.warning("worker.gateway_lost", request_id=session.request.id)

@@ -114,6 +114,33 @@ class Connection:
                 # Too large for the broker, too much waiting, closed in this moment: as good as lost on the way.
                 log.warning("broker.publish_dropped", error=type(error).__name__, bytes=len(data))
 
+    async def ping(self, answered: Callable[[], None]) -> None:
+        """Send the broker a PING; `answered` is called when its PONG arrives, never if the connection is lost before.
+
+        Not nats-py's `flush`: it cancels its future when it is late, and a PONG that arrives then raises in the read
+        loop (2.16).
+        """
+        client = self._client
+        if client.is_connected:
+            pong = asyncio.get_running_loop().create_future()
+            pong.add_done_callback(lambda _: answered())
+            await client._send_ping(pong)  # noqa: SLF001 - public is only `flush`
+
+    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
+        """Publish to a subject that one process subscribes to; whether the broker says that it has no such subscriber.
+
+        False also if nothing is answered: the process is connected, or the broker is away.
+        """
+        if not self._client.is_connected:
+            return False
+        try:
+            await self._client.request(subject, data, timeout=timeout_s)
+        except NoRespondersError:
+            return True
+        except (NatsTimeoutError, OSError, Error):
+            return False
+        return False
+
     async def request(
         self, subject: str, data: bytes, *, timeout_s: float, headers: dict[str, str] | None = None
     ) -> bytes:

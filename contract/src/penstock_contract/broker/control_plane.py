@@ -87,6 +87,15 @@ class ControlPlane:
             consumer_changed = await self._apply_consumer(subjects.queue(entry.namespace, entry.name))
             return await self._publish(entry) or queue_changed or consumer_changed
 
+    async def complete(self) -> None:
+        """Mark the catalogue as complete: every route that is to be served is in it. Call it after the last `apply`."""
+        with _translated():
+            bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
+            try:
+                await bucket.get(subjects.CATALOGUE_COMPLETE)
+            except KeyNotFoundError:
+                await bucket.put(subjects.CATALOGUE_COMPLETE, b"")
+
     async def remove(self, namespace: str, route: str) -> None:
         """Take the route out of the catalogue, then its queue with whatever still waits in it."""
         with _translated():
@@ -100,7 +109,7 @@ class ControlPlane:
         """The routes that the catalogue has, as `namespace.name`: what a control plane that was away may remove."""
         with _translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
-            return {entry.key for entry in await snapshot.read(bucket, ANSWER_S)}
+            return {entry.key for entry in await snapshot.read(bucket, ANSWER_S)} - {subjects.CATALOGUE_COMPLETE}
 
     async def _apply_queue(self, entry: CatalogueEntry) -> bool:
         limits = entry.spec.limits

@@ -22,7 +22,7 @@ def ready(desk: Desk) -> Response[Readiness]:
     """Ready: requests can be served; 503 with the reason if not."""
     if not desk.connection.connected:
         reason = "the message broker is away"
-    elif not desk.catalogue.loaded:
+    elif not desk.catalogue.loaded or not (desk.catalogue.known or desk.catalogue.entries):
         reason = "the catalogue of routes is not loaded"
     elif desk.ring is not None and not desk.ring.loaded:
         reason = "the API keys are not loaded"
