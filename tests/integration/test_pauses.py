@@ -112,7 +112,8 @@ async def test_streams_survive_pauses_of_up_to_9_s_of_each_link_the_broker_and_e
 
 
 async def test_a_killed_worker_ends_its_streams_and_a_killed_gateway_its_calls_within_5_s() -> None:
-    async with Stack() as stack:
+    # With users of the broker: each probe is within its role's permissions.
+    async with Stack(users=True) as stack:
         stack.main.answers(say_then_wait("Hel"), say_then_wait("Hel"))
         async with stack.stream(STREAMS[0], completion(stream=True)) as stream:
             await stream.event()

@@ -7,10 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from harness.expect import ids_of
+from harness.expect import error_of, ids_of
 from harness.nats_server import NatsServer
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
+from harness.route_spec import completion
 
 from penstock_contract import subjects
 from penstock_contract.broker.connection import Connection
@@ -59,7 +60,17 @@ async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it
         async with gateway(nats, tmp_path) as client:
             await says(client, NO_CATALOGUE)
             await ControlPlane(connection).prepare()
+            for path, body in (
+                ("/v1/models", None),
+                ("/v1/chat/completions", completion()),
+                ("/api/chat", completion()),
+            ):
+                response = await (client.get(path) if body is None else client.post(path, json=body))
+                error_of(response, 503, "model_not_ready", retry_after=1)
+            await says(client, NO_CATALOGUE)
+            await ControlPlane(connection).complete()
             await says(client, READY)
+            error_of(await client.post("/api/chat", json=completion()), 404, "model_not_found")
             if away:
                 nats.kill()
                 await says(client, NO_BROKER)

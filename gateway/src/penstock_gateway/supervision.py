@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from penstock_contract import codec, subjects
-from penstock_contract.attention import Attention
+from penstock_contract.attention import LATE_S, Attention
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.frames import Attach, GatewayHeartbeat, Probe
 from penstock_contract.peers import HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerTable, Presence
@@ -162,7 +162,8 @@ class Supervisor:
         self._workers: PeerTable[tuple[str, str], int] = PeerTable(attention)
         self._probes: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._connected = False
-        self._away_since: float | None = self._loop.time()
+        self._looked_at = self._loop.time()
+        self._away_since: float | None = self._looked_at
 
     def on_heartbeat(self, subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
@@ -193,8 +194,13 @@ class Supervisor:
                 # Not left to `on_connected`: hooks before it may wait for answers of a JetStream without a leader.
                 self._reconnected(now)
             absent_since = self._attention.absent_since(now)
+        stopped = now - self._looked_at > TICK_S + LATE_S
+        self._looked_at = now
         if absent_since is None:
             self._away_since = None
+        elif stopped:
+            # This process was: the broker's answers may wait to be read.
+            self._away_since = now
         elif self._away_since is None:
             self._away_since = absent_since
 

@@ -59,9 +59,17 @@ async def test_the_answer_has_begun_with_started_and_not_before() -> None:
 
 
 async def test_who_serves_it_and_how_long_it_waited_is_known() -> None:
-    stream, _ = started(UsageReported(3, 1), STOP)
+    stream = live()
+    feed(stream, ACCEPTED, STARTED, now=NOW + 1)
 
     assert (stream.worker, stream.provider, stream.queued_s) == ("worker-1", "main", 0.25)
+
+
+async def test_a_stream_waited_in_the_queue_no_longer_than_it_is_open_whatever_its_workers_clock_is() -> None:
+    stream = live()
+    feed(stream, Accepted("worker-1", 300.0), now=NOW + 1)
+
+    assert stream.queued_s == 1
     assert (stream.usage, stream.finished) == (UsageReported(3, 1), STOP)
     assert stream.ended_by_worker
 
@@ -177,7 +185,7 @@ async def test_a_stream_may_be_committed_twice() -> None:
 async def test_a_later_attempt_replaces_one_that_has_not_begun() -> None:
     stream, client = live(), Client()
     feed(stream, ACCEPTED, attempt=1)
-    feed(stream, Accepted("worker-2", 4.0), STARTED, A, STOP, attempt=2)
+    feed(stream, Accepted("worker-2", 4.0), STARTED, A, STOP, attempt=2, now=NOW + 5)
     stream.attach(client)
 
     assert (stream.attempt, stream.worker, stream.queued_s) == (2, "worker-2", 4.0)

@@ -166,6 +166,7 @@ def test_every_name_has_one_owner_whatever_the_order_and_the_gateway_agrees(
     }
     catalogue = Catalogue()
     catalogue.replace(entries)
+    catalogue.completed()
     found = {name: f"{entry.namespace}/{entry.name}" for name, entry in catalogue.models()}
     assert found == {name: owner for name, owner in claims.owners.items() if name != "*"}
     assert sum(len(names(entry.spec)) for entry in entries.values()) == len(claims.owners)
