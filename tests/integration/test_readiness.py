@@ -70,7 +70,7 @@ async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it
             await says(client, NO_CATALOGUE)
             await ControlPlane(connection).complete()
             await says(client, READY)
-            error_of(await client.post("/api/chat", json=completion()), 404, "model_not_found")
+            error_of(await client.post("/api/chat", json=completion()), 404, "model_not_found", param="model")
             if away:
                 nats.kill()
                 await says(client, NO_BROKER)
