@@ -259,10 +259,12 @@ class Supervisor:
         self._workers.expect(key, stream.incarnation, stream.accepted_at)
         peer, presence = self._workers.get(key), self._workers.presence(key, now)
         assert peer is not None
-        if self._attention.passed_s(stream.accepted_at, now) <= LOST_S:
+        if presence is Presence.HEARD and peer.value == stream.incarnation:
+            pass
+        elif self._attention.passed_s(stream.accepted_at, now) <= LOST_S:
             # Its `Accepted` is as good as a heartbeat.
             presence = Presence.HEARD
-        elif peer.value != stream.incarnation and presence is Presence.HEARD:
+        elif presence is Presence.HEARD:
             # Another process has the name of the one that serves this stream.
             presence = Presence.LOST
         return ServingWorker(presence, peer.since)

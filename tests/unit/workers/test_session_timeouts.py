@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
-from unit.support.virtual_time import virtual_time
+from unit.support.virtual_time import LoopClock, virtual_time
 
 from penstock_contract.events import Started
 from penstock_worker.fake_provider import FakeCall, wait
@@ -122,3 +122,28 @@ async def test_time_says_nothing_after_the_end() -> None:
     stage.session.check_time(1e9)
 
     assert stage.events[-1] == STOP
+
+
+class SteppingClock(LoopClock):
+    """The time of day is set by hand; the monotonic clock goes on."""
+
+    step_s = 0.0
+
+    def unix(self) -> float:
+        return super().unix() + self.step_s
+
+
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
+@virtual_time
+async def test_a_step_of_the_machines_clock_ends_no_stream(step_s: float) -> None:
+    stage, call = await streaming()
+    stage.session._clock = clock = SteppingClock()
+    clock.step_s = step_s
+    stage.session.check_time(asyncio.get_running_loop().time())
+    call.say(USAGE, STOP)
+    call.end()
+    await stage.task
+
+    assert stage.events[-1] == STOP
+    [row] = stage.rows.closed
+    assert row.duration_s == 0

@@ -123,8 +123,10 @@ class Connection:
         client = self._client
         if client.is_connected:
             pong = asyncio.get_running_loop().create_future()
-            pong.add_done_callback(lambda _: answered())
-            await client._send_ping(pong)  # noqa: SLF001 - public is only `flush`
+            pong.add_done_callback(lambda done: None if done.cancelled() else answered())
+            # What nats-py meets when the connection is lost in this moment; then there is no PONG.
+            with contextlib.suppress(Error, OSError, AssertionError, AttributeError, RuntimeError):
+                await client._send_ping(pong)  # noqa: SLF001 - public is only `flush`
 
     async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
         """Publish to a subject that one process subscribes to; whether the broker says that it has no such subscriber.
