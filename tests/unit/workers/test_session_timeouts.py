@@ -137,7 +137,7 @@ class SteppingClock(LoopClock):
 @virtual_time
 async def test_a_step_of_the_machines_clock_ends_no_stream(step_s: float) -> None:
     stage, call = await streaming()
-    stage.session._clock = clock = SteppingClock()
+    stage.session._clock = stage.session.usage._clock = clock = SteppingClock()
     clock.step_s = step_s
     stage.session.check_time(asyncio.get_running_loop().time())
     call.say(USAGE, STOP)
