@@ -26,7 +26,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Presence(Enum):
+class PeerState(Enum):
     HEARD = "heard"
     SILENT = "silent"
     LOST = "lost"
@@ -54,7 +54,7 @@ class PeerTable(Generic[Key, Value]):
     def heard(self, key: Key, value: Value, now: float) -> bool:
         """Take in a heartbeat; whether the peer was not there before it."""
         known = self._peers.get(key)
-        new = known is None or self._presence(known, now) is not Presence.HEARD
+        new = known is None or self._presence(known, now) is not PeerState.HEARD
         self._peers[key] = Peer(value, now if known is None or new else known.since, now)
         return new
 
@@ -66,12 +66,12 @@ class PeerTable(Generic[Key, Value]):
     def get(self, key: Key) -> Peer[Value] | None:
         return self._peers.get(key)
 
-    def presence(self, key: Key, now: float) -> Presence:
+    def presence(self, key: Key, now: float) -> PeerState:
         """A peer that is not in the table is lost."""
         peer = self._peers.get(key)
-        return Presence.LOST if peer is None else self._presence(peer, now)
+        return PeerState.LOST if peer is None else self._presence(peer, now)
 
-    def having(self, presence: Presence, now: float) -> Iterator[tuple[Key, Peer[Value]]]:
+    def having(self, presence: PeerState, now: float) -> Iterator[tuple[Key, Peer[Value]]]:
         """The peers of that presence."""
         for key, peer in self._peers.items():
             if self._presence(peer, now) is presence:
@@ -80,18 +80,18 @@ class PeerTable(Generic[Key, Value]):
     def disconnected(self, key: Key, now: float) -> None:
         """The broker has no connection of this peer. Ignored if the peer was heard meanwhile."""
         peer = self._peers.get(key)
-        if peer is not None and self._presence(peer, now) is Presence.SILENT:
+        if peer is not None and self._presence(peer, now) is PeerState.SILENT:
             peer.gone = True
 
     def rebase(self, now: float) -> None:
         """The broker is back: the peers have to connect again, too, and get their time anew. The lost stay lost."""
         for peer in self._peers.values():
-            if self._presence(peer, now) is not Presence.LOST:
+            if self._presence(peer, now) is not PeerState.LOST:
                 peer.at = max(peer.at, now)
 
     def take_lost(self, now: float) -> list[Key]:
         """Remove and return the lost peers."""
-        lost = [key for key, _ in self.having(Presence.LOST, now)]
+        lost = [key for key, _ in self.having(PeerState.LOST, now)]
         for key in lost:
             del self._peers[key]
         return lost
@@ -104,13 +104,13 @@ class PeerTable(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._peers)
 
-    def _presence(self, peer: Peer[Value], now: float) -> Presence:
+    def _presence(self, peer: Peer[Value], now: float) -> PeerState:
         if peer.gone:
-            return Presence.LOST
+            return PeerState.LOST
         # Nearly always: nothing is summed up for a peer that was heard just now.
         if now - peer.at <= LOST_S:
-            return Presence.HEARD
+            return PeerState.HEARD
         silent_s = self._attention.passed_s(peer.at, now)
         if silent_s <= LOST_S:
-            return Presence.HEARD
-        return Presence.SILENT if silent_s <= GIVEN_UP_S else Presence.LOST
+            return PeerState.HEARD
+        return PeerState.SILENT if silent_s <= GIVEN_UP_S else PeerState.LOST

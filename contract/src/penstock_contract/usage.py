@@ -94,10 +94,13 @@ class Checkpoint(Struct, frozen=True, array_like=True):
 
 
 class Presence(Struct, frozen=True):
-    """A gateway that may have open rows; the oldest of them began at `oldest_at`, in Unix seconds."""
+    """A gateway that may have open rows; the oldest of them had been open for `open_s` when this was written.
+
+    A duration, as the gateway's time of day may differ from the broker's, which the rows are looked for by.
+    """
 
     gateway: str
-    oldest_at: float
+    open_s: float
 
 
 def filled(

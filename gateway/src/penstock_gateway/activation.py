@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from penstock_contract.attention import Attention
 from penstock_contract.frames import WorkerHeartbeat
-from penstock_contract.peers import FORGET_S, PeerTable, Presence
+from penstock_contract.peers import FORGET_S, PeerState, PeerTable
 
 SAY_AGAIN_S = 0.1
 """At most once in this time and route, the first at once."""
@@ -39,7 +39,7 @@ class Activations:
     def queued(self, key: str, now: float) -> None:
         """A request of the route went into its queue. Called once per request; no task, no allocation but the first."""
         route = self._route(key)
-        for _, worker in route.workers.having(Presence.HEARD, now):
+        for _, worker in route.workers.having(PeerState.HEARD, now):
             if worker.value > 0:
                 worker.value -= 1
                 return

@@ -223,6 +223,6 @@ class Books:
 
     async def _say_present(self) -> None:
         now = self._loop.time()
-        oldest_at = min((entry.row.started_at for entry in self._entries.values()), default=self._clock.unix())
-        if await self._presence.put(Presence(self._gateway, oldest_at)):
+        opened_at = min((entry.stream.opened_at for entry in self._entries.values()), default=now)
+        if await self._presence.put(Presence(self._gateway, now - opened_at)):
             self._said_at = now

@@ -15,14 +15,14 @@ from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.usage import PresenceBook, close_open, last_checkpoint, read
 from penstock_contract.money import decimal
 from penstock_contract.peers import GIVEN_UP_S, PeerTable
-from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Presence, Tokens, UsageRow
+from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Tokens, UsageRow
 
 EVERY_S = 5.0
 REVISITED_S = 60.0
 """A worker may begin what was still queued, as it never heard of the gateway, and open the row again: until then the
 dead are looked at again."""
 MARGIN_S = 60.0
-"""Clocks differ: rows are looked for from this long before the gateway's oldest open request."""
+"""Rows are looked for from this long before the gateway's oldest open request."""
 
 log = structlog.get_logger("penstock.gateway")
 
@@ -74,16 +74,16 @@ class Reaper:
         self._gateways.take_lost(now)
         if self._attention.passed_s(self._connected_at, now) < GIVEN_UP_S:
             return
-        known = {presence.gateway: presence for presence in await self._presence.all()}
+        known = await self._presence.all()
         gone = {name for name in known if self._gateways.get(name) is None} - {self._gateway}
         self._gone_at = {name: self._gone_at.get(name, now) for name in gone}
         for name in gone:
-            await self._reap(known[name], final=now - self._gone_at[name] >= REVISITED_S)
+            await self._reap(name, known[name], final=now - self._gone_at[name] >= REVISITED_S)
 
-    async def _reap(self, dead: Presence, *, final: bool) -> None:
+    async def _reap(self, dead: str, oldest_at: float, *, final: bool) -> None:
         left: dict[str, UsageRow] = {}
-        since = max(0.0, dead.oldest_at - MARGIN_S)
-        async for row in read(self._connection, since=since, filter_=subjects.usage_filter(dead.gateway)):
+        since = max(0.0, oldest_at - MARGIN_S)
+        async for row in read(self._connection, since=since, filter_=subjects.usage_filter(dead)):
             if row.ended is None:
                 left[row.id] = row
             else:
@@ -91,9 +91,9 @@ class Reaper:
         checkpoints = {row.worker: await last_checkpoint(self._connection, row) for row in left.values() if row.worker}
         closed = [await self._close(row, checkpoints.get(row.worker)) for row in left.values()]
         if left:
-            log.warning("usage.gateway_gone", gateway=dead.gateway, rows_closed=sum(closed), rows_left=len(left))
+            log.warning("usage.gateway_gone", gateway=dead, rows_closed=sum(closed), rows_left=len(left))
         elif final:
-            await self._presence.remove(dead.gateway)
+            await self._presence.remove(dead)
 
     async def _close(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
         return await close_open(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))

@@ -14,7 +14,7 @@ from penstock_contract import codec, subjects
 from penstock_contract.attention import LATE_S, Attention
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.frames import Attach, GatewayHeartbeat, Probe
-from penstock_contract.peers import HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerTable, Presence
+from penstock_contract.peers import HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState, PeerTable
 from penstock_gateway.activation import Activations
 from penstock_gateway.live import LiveStream
 from penstock_gateway.renderers.renderer import PING
@@ -36,11 +36,11 @@ PROBE_TIMEOUT_S = 1.0
 class ServingWorker(NamedTuple):
     """`presence` is that of the process that serves the stream, heard without a silence since `since`."""
 
-    presence: Presence
+    presence: PeerState
     since: float
 
 
-UNKNOWN_WORKER = ServingWorker(Presence.HEARD, float("-inf"))
+UNKNOWN_WORKER = ServingWorker(PeerState.HEARD, float("-inf"))
 
 
 log = structlog.get_logger("penstock.gateway")
@@ -75,7 +75,7 @@ def judge(
     if broker_away_s == 0:
         attach_age = now - stream.attach_asked_at
         if stream.worker is not None and stream.accepted_at is not None:
-            if worker.presence is Presence.LOST:
+            if worker.presence is PeerState.LOST:
                 if not stream.started:
                     return Need.FORGET_WORKER
                 return ErrorDetail("worker_lost", "the worker that served this request died")
@@ -112,7 +112,7 @@ def _overdue(
         stream.gap_since is not None
         and broker_away_s == 0
         # The frames that a silent worker sends again cannot arrive.
-        and worker.presence is Presence.HEARD
+        and worker.presence is PeerState.HEARD
         and attention.passed_s(max(stream.gap_since, worker.since), now) > GAP_MAX_S
     ):
         return ErrorDetail("stream_lost", "part of the answer was lost on its way")
@@ -259,20 +259,20 @@ class Supervisor:
         self._workers.expect(key, stream.incarnation, stream.accepted_at)
         peer, presence = self._workers.get(key), self._workers.presence(key, now)
         assert peer is not None
-        if presence is Presence.HEARD and peer.value == stream.incarnation:
+        if presence is PeerState.HEARD and peer.value == stream.incarnation:
             pass
         elif self._attention.passed_s(stream.accepted_at, now) <= LOST_S:
             # Its `Accepted` is as good as a heartbeat.
-            presence = Presence.HEARD
-        elif presence is Presence.HEARD:
+            presence = PeerState.HEARD
+        elif presence is PeerState.HEARD:
             # Another process has the name of the one that serves this stream.
-            presence = Presence.LOST
+            presence = PeerState.LOST
         return ServingWorker(presence, peer.since)
 
     def _probe_silent(self, now: float) -> None:
         if self._away_since is not None:
             return
-        for key, _ in self._workers.having(Presence.SILENT, now):
+        for key, _ in self._workers.having(PeerState.SILENT, now):
             if key not in self._probes:
                 task = self._probes[key] = asyncio.create_task(self._probe(key))
                 task.add_done_callback(lambda _, key=key: self._probes.pop(key))  # type: ignore[misc]

@@ -13,7 +13,7 @@ from penstock_contract.attention import Attention
 from penstock_contract.broker.connection import Connection
 from penstock_contract.clock import Clock
 from penstock_contract.frames import Drain, Resume, WorkerHeartbeat
-from penstock_contract.peers import FORGET_S, PeerTable, Presence
+from penstock_contract.peers import FORGET_S, PeerState, PeerTable
 from penstock_operator.world import Key
 
 SWEEP_S: Final = FORGET_S
@@ -53,7 +53,7 @@ class Roster:
     def workers(self, key: Key, now: float) -> Mapping[str, Heard]:
         """The workers that are heard, by name."""
         workers = self._routes.get(key)
-        return {} if workers is None else {name: peer.value for name, peer in workers.having(Presence.HEARD, now)}
+        return {} if workers is None else {name: peer.value for name, peer in workers.having(PeerState.HEARD, now)}
 
     def reconnected(self, now: float) -> None:
         """The broker is back: the workers have to connect again, too."""

@@ -9,8 +9,8 @@ from penstock_contract.peers import (
     HEARTBEAT_S,
     LOST_S,
     SILENCE_MAX_S,
+    PeerState,
     PeerTable,
-    Presence,
 )
 
 
@@ -25,42 +25,42 @@ class Table:
         self.peers: PeerTable[str, int] = PeerTable(self.attention)
         self.peers.heard("p", 7, 0.0)
 
-    def at(self, now: float) -> Presence:
+    def at(self, now: float) -> PeerState:
         return self.peers.presence("p", now)
 
 
 @pytest.mark.parametrize(
     ("silent_s", "expected"),
     [
-        (0, Presence.HEARD),
-        (LOST_S, Presence.HEARD),
-        (LOST_S + 0.1, Presence.SILENT),
-        (GIVEN_UP_S, Presence.SILENT),
-        (GIVEN_UP_S + 0.1, Presence.LOST),
+        (0, PeerState.HEARD),
+        (LOST_S, PeerState.HEARD),
+        (LOST_S + 0.1, PeerState.SILENT),
+        (GIVEN_UP_S, PeerState.SILENT),
+        (GIVEN_UP_S + 0.1, PeerState.LOST),
     ],
 )
 def test_a_peer_is_silent_after_three_and_a_half_heartbeats_and_lost_after_the_longest_silence(
-    silent_s: float, expected: Presence
+    silent_s: float, expected: PeerState
 ) -> None:
     assert Table().at(silent_s) is expected
 
 
 def test_the_longest_silence_begins_when_the_next_heartbeat_is_late() -> None:
     last_heartbeat_before_it_s = HEARTBEAT_S
-    assert Table().at(last_heartbeat_before_it_s + SILENCE_MAX_S) is Presence.SILENT
+    assert Table().at(last_heartbeat_before_it_s + SILENCE_MAX_S) is PeerState.SILENT
 
 
 def test_a_silent_peer_without_a_connection_is_lost() -> None:
     table = Table()
     table.peers.disconnected("p", LOST_S + 0.1)
-    assert table.at(LOST_S + 0.1) is Presence.LOST
+    assert table.at(LOST_S + 0.1) is PeerState.LOST
 
 
 def test_a_peer_that_was_heard_while_it_was_probed_is_not() -> None:
     table = Table()
     table.peers.heard("p", 7, LOST_S + 0.1)
     table.peers.disconnected("p", LOST_S + 0.2)
-    assert table.at(LOST_S + 0.2) is Presence.HEARD
+    assert table.at(LOST_S + 0.2) is PeerState.HEARD
 
 
 def test_a_lost_peer_that_is_heard_again_is_new() -> None:
@@ -70,19 +70,19 @@ def test_a_lost_peer_that_is_heard_again_is_new() -> None:
     assert table.peers.heard("p", 8, 2.0 + LOST_S)
     peer = table.peers.get("p")
     assert peer is not None
-    assert (peer.value, peer.since, table.at(2.0 + LOST_S)) == (8, 2.0 + LOST_S, Presence.HEARD)
+    assert (peer.value, peer.since, table.at(2.0 + LOST_S)) == (8, 2.0 + LOST_S, PeerState.HEARD)
 
 
 def test_the_time_in_which_the_broker_did_not_answer_does_not_count() -> None:
     table = Table(without=range(1, 9))
-    assert table.at(8.0) is Presence.HEARD
-    assert table.at(9.0) is Presence.HEARD
-    assert table.at(8.0 + LOST_S) is Presence.HEARD
-    assert table.at(8.2 + LOST_S) is Presence.SILENT
+    assert table.at(8.0) is PeerState.HEARD
+    assert table.at(9.0) is PeerState.HEARD
+    assert table.at(8.0 + LOST_S) is PeerState.HEARD
+    assert table.at(8.2 + LOST_S) is PeerState.SILENT
 
 
 def test_nor_while_it_still_does_not_answer() -> None:
-    assert Table(until=0).at(3600) is Presence.HEARD
+    assert Table(until=0).at(3600) is PeerState.HEARD
 
 
 def test_after_a_reconnect_the_peers_have_their_time_anew_but_for_the_lost() -> None:
@@ -90,16 +90,16 @@ def test_after_a_reconnect_the_peers_have_their_time_anew_but_for_the_lost() -> 
     table.peers.heard("q", 1, 2.0)
     table.peers.disconnected("p", LOST_S + 0.1)
     table.peers.rebase(4.0)
-    assert table.at(4.0) is Presence.LOST
-    assert table.peers.presence("q", 4.0 + LOST_S) is Presence.HEARD
+    assert table.at(4.0) is PeerState.LOST
+    assert table.peers.presence("q", 4.0 + LOST_S) is PeerState.HEARD
 
 
 def test_an_expected_peer_that_is_never_heard_is_lost_like_another() -> None:
     table = Table()
     table.peers.expect("q", 1, 10.0)
     table.peers.expect("q", 1, 12.0)
-    assert table.peers.presence("q", 10.0 + LOST_S) is Presence.HEARD
-    assert [key for key, _ in table.peers.having(Presence.SILENT, 10.1 + LOST_S)] == ["p", "q"][1:]
+    assert table.peers.presence("q", 10.0 + LOST_S) is PeerState.HEARD
+    assert [key for key, _ in table.peers.having(PeerState.SILENT, 10.1 + LOST_S)] == ["p", "q"][1:]
     assert table.peers.take_lost(10.1 + GIVEN_UP_S) == ["p", "q"]
     assert len(table.peers) == 0
 

@@ -14,7 +14,7 @@ from penstock_contract.attention import Attention
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.events import TextDelta
 from penstock_contract.frames import Probe, WorkerHeartbeat
-from penstock_contract.peers import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, Presence
+from penstock_contract.peers import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
 from penstock_contract.route import LimitsSpec
 from penstock_gateway.activation import Activations
 from penstock_gateway.live import LiveStream
@@ -105,9 +105,9 @@ def probed_lately() -> LiveStream:
 
 
 Row = tuple[Callable[[], LiveStream], float, dict[str, Any], Need | ErrorCode]
-SEEN: dict[str, Any] = {"worker": ServingWorker(Presence.HEARD, NOW)}
-SILENT: dict[str, Any] = {"worker": ServingWorker(Presence.SILENT, NOW)}
-LOST: dict[str, Any] = {"worker": ServingWorker(Presence.LOST, NOW)}
+SEEN: dict[str, Any] = {"worker": ServingWorker(PeerState.HEARD, NOW)}
+SILENT: dict[str, Any] = {"worker": ServingWorker(PeerState.SILENT, NOW)}
+LOST: dict[str, Any] = {"worker": ServingWorker(PeerState.LOST, NOW)}
 AWAY: dict[str, Any] = {"broker_away_s": 1.0}
 
 
@@ -126,7 +126,7 @@ def back_after(away_s: float) -> dict[str, Any]:
 
 
 def heard_again_at(since: float) -> dict[str, Any]:
-    return {"worker": ServingWorker(Presence.HEARD, since)}
+    return {"worker": ServingWorker(PeerState.HEARD, since)}
 
 
 DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "attention": attentive()}

@@ -1,7 +1,7 @@
 """Which gateways are lost, as far as this worker serves them: no process reads what it sends to one of those."""
 
 from penstock_contract.attention import Attention
-from penstock_contract.peers import PeerTable, Presence
+from penstock_contract.peers import PeerState, PeerTable
 
 
 class Gateways:
@@ -23,7 +23,7 @@ class Gateways:
 
     def silent(self, now: float) -> list[str]:
         """The gateways to probe."""
-        return [name for name, _ in self._peers.having(Presence.SILENT, now)]
+        return [name for name, _ in self._peers.having(PeerState.SILENT, now)]
 
     def disconnected(self, gateway: str, now: float) -> None:
         """The broker has no connection of this gateway."""

@@ -11,6 +11,7 @@ import datetime as dt
 import itertools
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import msgspec
 import structlog
@@ -266,15 +267,18 @@ class PresenceBook:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
             await bucket.purge(gateway)
 
-    async def all(self) -> list[Presence]:
-        """Empty while the broker is away."""
+    async def all(self) -> dict[str, float]:
+        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty while it is away."""
         try:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
             entries = await snapshot.read(bucket, READ_S)
         except (Error, APIError, OSError, TimeoutError):
-            return []
-        found = []
+            return {}
+        found: dict[str, float] = {}
         for entry in entries:
             with contextlib.suppress(msgspec.DecodeError):
-                found.append(codec.decode_presence(entry.value or b""))
+                presence = codec.decode_presence(entry.value or b"")
+                # nats-py types it as a number; in what a watch gives it is a datetime (js/kv.py 2.16).
+                written_at = cast("dt.datetime", entry.created)
+                found[presence.gateway] = written_at.timestamp() - presence.open_s
         return found
