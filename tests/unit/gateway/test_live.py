@@ -60,9 +60,11 @@ async def test_the_answer_has_begun_with_started_and_not_before() -> None:
 
 async def test_who_serves_it_and_how_long_it_waited_is_known() -> None:
     stream = live()
-    feed(stream, ACCEPTED, STARTED, now=NOW + 1)
+    feed(stream, ACCEPTED, STARTED, UsageReported(3, 1), STOP, now=NOW + 1)
 
     assert (stream.worker, stream.provider, stream.queued_s) == ("worker-1", "main", 0.25)
+    assert (stream.usage, stream.finished) == (UsageReported(3, 1), STOP)
+    assert stream.ended_by_worker
 
 
 async def test_a_stream_waited_in_the_queue_no_longer_than_it_is_open_whatever_its_workers_clock_is() -> None:
@@ -70,8 +72,6 @@ async def test_a_stream_waited_in_the_queue_no_longer_than_it_is_open_whatever_i
     feed(stream, Accepted("worker-1", 300.0), now=NOW + 1)
 
     assert stream.queued_s == 1
-    assert (stream.usage, stream.finished) == (UsageReported(3, 1), STOP)
-    assert stream.ended_by_worker
 
 
 async def test_every_piece_of_an_answer_is_counted_and_the_first_is_timed() -> None:
