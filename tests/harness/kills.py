@@ -9,6 +9,7 @@ comes back to what it holds to be its own.
 
 import asyncio
 import contextlib
+import json
 import random
 import re
 import signal
@@ -144,8 +145,7 @@ class _Run:
     async def published(self, message: Any) -> None:
         request = codec.decode_request(message.data)
         assert isinstance(request.operation, ChatOperation)
-        text = request.operation.messages[0].content
-        assert isinstance(text, str)
+        text = json.loads(request.operation.body)["messages"][0]["content"]
         number = int(re.findall(r"\d+", text)[0])
         self.report.requests[request.id] = number
         self.published_numbers.add(number)

@@ -54,10 +54,13 @@ class Message(Struct, frozen=True, omit_defaults=True):
     reasoning_content: str | None = None
 
 
+FunctionName = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
 class FunctionDefinition(Struct, frozen=True, omit_defaults=True):
     """`parameters` is a JSON Schema."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None

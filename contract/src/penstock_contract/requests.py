@@ -1,15 +1,13 @@
-"""What a client asks for, per door, and what a worker gets, whatever the door.
+"""What a client asks for, per endpoint, and what a worker gets, whatever the endpoint.
 
-The door's Structs are the public API: server and client share them (no code generation). Bounds are in the types.
-Fields that we do not know are accepted and dropped, as OpenAI's SDKs and the AI SDK send more than is documented.
+An endpoint's Structs are the public API: server and client share them (no code generation). Bounds are in the types.
+A body is checked by `chat_body` and `embeddings_body`, and goes to the worker as the bytes that the client sent.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from penstock_contract.errors import PenstockError
 from penstock_contract.frames import StreamId
 from penstock_contract.messages import Message, ResponseFormat, Tool, ToolChoice
 from penstock_contract.subjects import Token
@@ -18,13 +16,18 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 NonEmpty = Annotated[str, Meta(min_length=1)]
 Tokens = Annotated[list[int], Meta(min_length=1)]
 INPUTS_MAX = 2048
-Messages = Annotated[list[Message], Meta(min_length=1, max_length=4096)]
-Tools = Annotated[list[Tool], Meta(max_length=512)]
+MESSAGES_MAX = 4096
+TOOLS_MAX = 512
+Messages = Annotated[list[Message], Meta(min_length=1, max_length=MESSAGES_MAX)]
+Tools = Annotated[list[Tool], Meta(max_length=TOOLS_MAX)]
 Stop = str | Annotated[list[str], Meta(max_length=16)]
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-TokenCount = Annotated[int, Meta(ge=1, le=10_000_000)]
+TokenCount = Annotated[int, Meta(ge=-1, le=10_000_000)]
+"""-1 is no limit, as llama.cpp and LM Studio have it; 0 is refused."""
+TokenLimit = TokenCount | Annotated[float, Meta(ge=-1, le=10_000_000)]
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[float, Meta(ge=-(2**63), lt=2**63)]
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -51,7 +54,7 @@ class Sampling(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class StreamOptions(Struct, frozen=True):
-    include_usage: bool = False
+    include_usage: bool | None = False
 
 
 class ChatCompletionRequest(Sampling, frozen=True, omit_defaults=True, kw_only=True):
@@ -101,21 +104,22 @@ class EmbedRequest(Struct, frozen=True, omit_defaults=True):
     model: ModelName | None = None
 
 
-class ChatOperation(Sampling, frozen=True, omit_defaults=True, kw_only=True, tag="chat"):
-    """A chat completion in neutral words; what every provider adapter starts from.
+class ChatOperation(Struct, frozen=True, kw_only=True, tag="chat"):
+    """A chat completion: `body` is JSON in OpenAI's form, as the client sent it.
 
-    `extra` holds fields that we do not know, for providers of the same dialect as the door.
+    `input_tokens` is our own count of all that is sent, see `input_size`.
     """
 
-    messages: list[Message]
-    extra: dict[str, Any] | None = None
+    body: bytes
+    input_tokens: int
 
 
-class EmbeddingsOperation(Struct, frozen=True, omit_defaults=True, kw_only=True, tag="embeddings"):
-    """`input` is texts, or texts as token numbers; not both."""
+class EmbeddingsOperation(Struct, frozen=True, kw_only=True, tag="embeddings"):
+    """Embeddings: `body` is JSON in OpenAI's form, as the client sent it; `count` is how many vectors it asks for."""
 
-    input: list[str | Tokens]
-    dimensions: int | None = None
+    body: bytes
+    input_tokens: int
+    count: int
 
 
 Operation = ChatOperation | EmbeddingsOperation
@@ -156,33 +160,3 @@ UNSUPPORTED: dict[str, str] = {
     "audio": "only text is answered",
 }
 """Fields that would change the answer into one that we cannot give: refused, as to drop them would deceive."""
-
-
-def chat_operation(request: ChatCompletionRequest, fields: Mapping[str, Any]) -> ChatOperation:
-    """Neutral form of an OpenAI request; `fields` is its whole body, for those that the Struct does not know.
-
-    `max_completion_tokens` is the newer name of `max_tokens` and wins. Raises `invalid_request`.
-    """
-    unknown = {name: value for name, value in fields.items() if name not in KNOWN_FIELDS and value is not None}
-    for name, reason in UNSUPPORTED.items():
-        if unknown.pop(name, None):
-            raise PenstockError("invalid_request", f"{name} is not supported: {reason}", param=name)
-    sampling: dict[str, Any] = {name: getattr(request, name) for name in Sampling.__struct_fields__}
-    if request.max_completion_tokens is not None:
-        sampling["max_tokens"] = request.max_completion_tokens
-    return ChatOperation(messages=request.messages, extra=unknown or None, **sampling)
-
-
-KNOWN_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__)
-
-
-def embeddings_operation(request: EmbeddingsRequest) -> EmbeddingsOperation:
-    """Neutral form of an OpenAI request: one text, several, or either as tokens. Raises `invalid_request`."""
-    given = request.input
-    inputs: list[Any] = [given] if isinstance(given, str) or isinstance(given[0], int) else given
-    kinds = {type(part) for part in (inputs[0] if isinstance(inputs[0], list) else inputs)}
-    if len(kinds) > 1 or len({type(part) for part in inputs}) > 1:
-        raise PenstockError("invalid_request", "input: texts and tokens cannot be mixed", param="input")
-    if len(inputs) > INPUTS_MAX:
-        raise PenstockError("invalid_request", f"input: at most {INPUTS_MAX} texts at once", param="input")
-    return EmbeddingsOperation(input=inputs, dimensions=request.dimensions)

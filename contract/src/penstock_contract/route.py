@@ -89,6 +89,30 @@ class PricesSpec(_Camel, frozen=True, kw_only=True):
         return Rates(input_, input_ if cached is None else per_million(cached), per_million(self.output_per_million))
 
 
+FieldName = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ExtraFieldsSpec(_Camel, frozen=True, kw_only=True):
+    """What becomes of fields of a client's request that are not known."""
+
+    mode: Annotated[
+        Literal["Pass", "Drop", "Refuse"],
+        Meta(
+            description="`Pass` sends them on as they came (an Anthropic provider refuses them), `Drop` leaves them"
+            " out and names them in `x-penstock-ignored`, `Refuse` answers with a 400. Fields that choose another"
+            " model, address or account are refused in each mode."
+        ),
+    ] = "Pass"
+    allow: Annotated[
+        list[FieldName],
+        Meta(
+            max_length=64,
+            extra_json_schema={"x-kubernetes-list-type": "set"},
+            description="Fields that are sent on as they came whatever `mode` says, also those that choose a model.",
+        ),
+    ] = []
+
+
 class ProviderSpec(_Camel, frozen=True, kw_only=True):
     """Where a route's requests go. A lower `priority` number is tried first; `weight` shares within a priority.
 
@@ -127,6 +151,46 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
     secret_key_ref: Annotated[
         SecretKeyRef | None, Meta(description="The key to call it with. Not set: none is sent.")
     ] = None
+    key_header: Annotated[
+        Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)] | None,
+        Meta(
+            description="The header that carries the key; in `authorization` it is a Bearer token. Not set:"
+            " `authorization`, with `type: Anthropic` `x-api-key`. Azure's is `api-key`."
+        ),
+    ] = None
+    anthropic_version: Annotated[
+        Literal["2023-06-01", "2026-10-21"],
+        Meta(
+            description="For `type: Anthropic`: the API's version. From `2026-10-21` on it has no `temperature`,"
+            " `top_p` and `top_k`; a request with another value than the default is refused then."
+        ),
+    ] = "2023-06-01"
+    default_max_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="For `type: Anthropic`, which requires a bound: the bound of a request that has none.",
+        ),
+    ] = 4096
+    max_tokens_field: Annotated[
+        Literal["max_tokens", "max_completion_tokens"] | None,
+        Meta(
+            description="For `type: OpenAI`: the only name of the bound that the provider takes. Not set: the name"
+            " that the client used."
+        ),
+    ] = None
+    extra_fields: Annotated[ExtraFieldsSpec, Meta(description="Fields of a request that are not known.")] = (
+        ExtraFieldsSpec()
+    )
+    drop: Annotated[
+        list[FieldName],
+        Meta(
+            max_length=64,
+            extra_json_schema={"x-kubernetes-list-type": "set"},
+            description="Fields of a request that are left out for this provider; `x-penstock-ignored` names them.",
+        ),
+    ] = []
     weight: Annotated[
         int,
         Meta(ge=0, le=1000, description="The share of the load within a priority; with 0 it is never asked."),

@@ -10,18 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock_contract.events import UsageReported
-from penstock_contract.messages import ImagePart, Message, TextPart
 from penstock_contract.money import Rates, decimal
 from penstock_contract.requests import ChatOperation, Operation
 
 GATEWAY_LOST: Final = "gateway_lost"
 """How a request ended whose gateway died; no client could be told, so it is not in the table of errors."""
 
-BYTES_PER_TOKEN_IN: Final = 4
 BYTES_PER_TOKEN_OUT: Final = 5
-TOKENS_PER_MESSAGE: Final = 4
-TOKENS_PER_IMAGE: Final = 765
-"""OpenAI's price of a picture of 1024 by 1024 in full detail."""
 
 
 class Tokens(Struct, frozen=True, array_like=True):
@@ -142,24 +137,5 @@ def estimated_output(operation: Operation, deltas: int, text_bytes: int) -> int:
 
 
 def estimated_input(operation: Operation) -> int:
-    if isinstance(operation, ChatOperation):
-        return sum(TOKENS_PER_MESSAGE + _tokens(message) for message in operation.messages)
-    return sum(_of_bytes(_bytes(text)) if isinstance(text, str) else len(text) for text in operation.input)
-
-
-def _tokens(message: Message) -> int:
-    told = sum(_bytes(call.function.arguments) for call in message.tool_calls or ())
-    told += _bytes(message.refusal or "") + _bytes(message.reasoning_content or "")
-    if message.content is None or isinstance(message.content, str):
-        return _of_bytes(told + _bytes(message.content or ""))
-    texts = sum(_bytes(part.text) for part in message.content if isinstance(part, TextPart))
-    images = sum(isinstance(part, ImagePart) for part in message.content)
-    return _of_bytes(told + texts) + images * TOKENS_PER_IMAGE
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
-
-
-def _of_bytes(count: int) -> int:
-    return -(-count // BYTES_PER_TOKEN_IN)
+    """Our own count of all that goes to a provider, made where the request's body was read."""
+    return operation.input_tokens

@@ -33,6 +33,7 @@ from penstock_gateway.cors import Cors, CorsRules
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors import openai, seed, status
+from penstock_gateway.doors.documentation import RequestSchemas
 from penstock_gateway.envelope import Envelope
 from penstock_gateway.first_key import FirstKey
 from penstock_gateway.keyring import KeyRing
@@ -157,6 +158,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         ),
         request_max_body_size=settings.body_bytes_max,
         request_class=ClientRequest,
+        plugins=[RequestSchemas()],
         logging_config=None,
     )
 

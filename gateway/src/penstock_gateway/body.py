@@ -1,20 +1,52 @@
-"""The client's own body: where it is decoded, and where alone that it cannot be is the client's fault."""
+"""The client's own body: read once, by the endpoint that it is for.
 
+An endpoint's handler takes what its reader returns as `data`: Litestar passes a Struct on as it is. OpenAPI documents
+the public request type instead, see `documentation`.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from litestar import Request
 
+from penstock_contract.chat_fields import shown
 from penstock_contract.codec import UNREADABLE
-from penstock_contract.errors import PenstockError
+from penstock_contract.json_body import decoded, fields_of, invalid, without_mark
+
+READER = "body"
+"""The handler's option that holds its reader."""
+
+Reader = Callable[[bytes], msgspec.Struct]
 
 
 class ClientRequest(Request[Any, Any, Any]):
     """Nothing of a request's user, auth or state is ours to type."""
 
     async def json(self) -> Any:
-        """Once per request. Raises Litestar's error, or `invalid_request` for what Litestar lets through."""
+        """What the endpoint's reader makes of the body. Raises `invalid_request`."""
+        body = await self.body()
+        reader: Reader | None = self.route_handler.opt.get(READER)
+        if reader is not None:
+            return reader(body)
         try:
             return await super().json()
         except UNREADABLE:
             # Text that is not UTF-8, and nesting without end. Without its cause, which would carry the bytes.
-            raise PenstockError("invalid_request", "the request's body is not valid JSON") from None
+            raise invalid("the request's body is not valid JSON") from None
+
+
+def strict(kind: type[msgspec.Struct]) -> Reader:
+    """A reader that refuses fields that `kind` does not have: our own endpoints have no others."""
+    decoder = msgspec.json.Decoder(kind)
+    known = {field.encode_name for field in msgspec.structs.fields(kind)}
+
+    def read(body: bytes) -> msgspec.Struct:
+        body = without_mark(body)
+        for name in fields_of(body):
+            if name not in known:
+                raise invalid(f"this field is not known here; there are {', '.join(sorted(known))}", shown(name))
+        found: msgspec.Struct = decoded(decoder, body, "")
+        return found
+
+    return read

@@ -167,8 +167,11 @@ class Dispatcher:
         operation: Operation,
         collector: Renderer,
         client: Client,
-    ) -> None:
-        """Feed a whole answer to `collector`. Raises `PenstockError`, also for a failure midway."""
+    ) -> str | None:
+        """Feed a whole answer to `collector`; returns the provider's name in the route.
+
+        Raises `PenstockError`, also for a failure midway.
+        """
         opened = await self.open(resolution, operation, collector, client, collected=True)
         try:
             opened.stream.commit()
@@ -177,6 +180,7 @@ class Dispatcher:
             await self.close(opened)
         if opened.stream.error is not None:
             raise PenstockError.of(opened.stream.error)
+        return opened.stream.provider
 
     async def close(self, opened: OpenStream) -> None:
         """End the stream's work everywhere, unless it has ended by itself."""

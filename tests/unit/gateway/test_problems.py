@@ -20,9 +20,9 @@ from litestar.params import JSONBody
 from litestar.testing import TestClient, create_test_client
 from opentelemetry.metrics import NoOpMeterProvider
 
+from penstock_contract.chat_body import ChatBody, read_chat
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
-from penstock_contract.requests import ChatCompletionRequest
-from penstock_gateway.body import ClientRequest
+from penstock_gateway.body import READER, ClientRequest
 from penstock_gateway.observation import Observer
 from penstock_gateway.problems import Problems, respond, translate
 
@@ -75,8 +75,8 @@ def test_a_pause_is_told_in_whole_seconds_and_in_milliseconds(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient[Any]]:
-    @post("/v1/chat/completions", status_code=200)
-    async def handler(data: JSONBody[ChatCompletionRequest]) -> dict[str, str]:
+    @post("/v1/chat/completions", status_code=200, opt={READER: read_chat})
+    async def handler(data: JSONBody[ChatBody]) -> dict[str, str]:
         if data.model == "explode":
             raise KeyError("a secret of ours")
         if data.model == "nonsense":

@@ -10,7 +10,6 @@ from penstock_contract import codec
 from penstock_contract.broker.connection import Connection
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
-from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation
 from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow
 from penstock_gateway.books import Books, Entry
@@ -19,7 +18,7 @@ from penstock_gateway.reaper import orphan
 
 PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
 OPEN = UsageRow(id="req_1", key="k", route="default.main", model="main", gateway="gw", started_at=1.0)
-OPERATION = ChatOperation(messages=[Message(role="user", content="12345678")])
+OPERATION = ChatOperation(body=b"{}", input_tokens=6)
 
 
 def entry(*events: object, error: ErrorDetail | None = None) -> Entry:

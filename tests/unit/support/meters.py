@@ -10,7 +10,6 @@ from unit.support.virtual_time import LoopClock
 from penstock_contract.catalogue import CatalogueEntry, Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.keys import Budget, KeyLimits, KeyRecord, KeySpec
-from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import ModelRouteSpec
 from penstock_gateway.caller import Caller
@@ -19,7 +18,7 @@ from penstock_gateway.meter import Admission, Meter
 
 KEY = "key.key_0123456789abcdef"
 LATENCY_S = 0.002
-OPERATION = ChatOperation(messages=[Message(role="user", content="")])
+OPERATION = ChatOperation(body=b"{}", input_tokens=4)
 """Four tokens, by our count."""
 MINUTES_S = 180.0
 """Three windows."""
@@ -133,4 +132,4 @@ async def stream(fleet: Fleet, gateway: int, tokens: int, told: list[ErrorDetail
 
 def prompt(tokens: int) -> ChatOperation:
     """One of so many tokens, by our count."""
-    return ChatOperation(messages=[Message(role="user", content="four" * (tokens - 4))])
+    return ChatOperation(body=b"{}", input_tokens=tokens)

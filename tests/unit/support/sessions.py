@@ -12,7 +12,6 @@ from penstock_contract.broker.queue import Delivery
 from penstock_contract.errors import ErrorCode, ErrorDetail, PenstockError
 from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
 from penstock_contract.frames import Frame
-from penstock_contract.messages import Message
 from penstock_contract.requests import ChatOperation, InferenceRequest
 from penstock_contract.route import ModelRouteSpec
 from penstock_contract.telemetry.setup import configure
@@ -26,6 +25,7 @@ from penstock_worker.session import Session
 from penstock_worker.usage import RequestUsage
 
 PROMPT = "tell me"
+BODY = msgspec.json.encode({"model": "asked-for", "messages": [{"role": "user", "content": PROMPT}]})
 ACK, TERM, WPI = b"+ACK", b"+TERM", b"+WPI"
 ACCEPTED = Accepted("worker-1", 0.0, 1)
 STARTED = Started("a", "asked-for")
@@ -111,7 +111,7 @@ def request(**fields: Any) -> InferenceRequest:
         model="asked-for",
         published_at=EPOCH,
         timeout_s=600,
-        operation=ChatOperation(messages=[Message(role="user", content=PROMPT)]),
+        operation=ChatOperation(body=BODY, input_tokens=6),
     )
     return msgspec.structs.replace(made, **fields)
 

@@ -9,11 +9,22 @@ from msgspec import inspect
 
 INT64 = (-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-ANYTHING = st.recursive(
+ANYTHING = st.recursive(  # what crosses the broker as a value; a body is `JSON`
     st.none() | st.booleans() | st.integers(*INT64) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**80), 10**80)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12),  # lone surrogates among them
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+"""Any JSON that a client may write, also what msgpack and UTF-8 have no form for."""
 SIMPLE: dict[type[inspect.Type], st.SearchStrategy[Any]] = {
     inspect.AnyType: ANYTHING,
     inspect.NoneType: st.none(),

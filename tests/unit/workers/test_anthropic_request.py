@@ -1,50 +1,52 @@
 """What we send to Anthropic: the same conversation in its words."""
 
+import json
+import re
 from typing import Any
 
 import msgspec
 import pytest
+from unit.support.operations import HELLO, chat, embeddings
 
+from penstock_contract.chat_fields import ANTHROPIC, KNOWN, ignored
 from penstock_contract.errors import PenstockError
-from penstock_contract.messages import (
-    FunctionDefinition,
-    Message,
-    NamedFunction,
-    NamedToolChoice,
-    ResponseFormat,
-    Tool,
-    ToolChoice,
-)
-from penstock_contract.requests import ChatOperation, EmbeddingsOperation
 from penstock_contract.route import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.anthropic import AnthropicAdapter
+from penstock_worker.providers.anthropic import JSON_ONLY, AnthropicAdapter
 
 SPEC = ProviderSpec(name="anthropic", type="Anthropic")
-HELLO: dict[str, Any] = {"role": "user", "content": "hello"}
-WEATHER = Tool(FunctionDefinition("weather", "tells it", {"type": "object", "properties": {}}))
+NEWER = ProviderSpec(name="anthropic", type="Anthropic", anthropic_version="2026-10-21")
+WEATHER = {
+    "type": "function",
+    "function": {"name": "weather", "description": "tells it", "parameters": {"type": "object", "properties": {}}},
+}
+NOW = {"type": "function", "function": {"name": "now"}}
+EPHEMERAL = {"type": "ephemeral"}
 
 
 def text(words: str) -> dict[str, Any]:
     return {"type": "text", "text": words}
 
 
-def request(*messages: dict[str, Any], key: str | None = None, **fields: Any) -> HttpRequest:
-    operation = ChatOperation(messages=msgspec.convert(list(messages) or [HELLO], list[Message]), **fields)
-    return AnthropicAdapter().request(operation, "claude", SPEC, key)
+def provider(**fields: Any) -> ProviderSpec:
+    return msgspec.convert({"name": "p", "type": "Anthropic", **fields}, ProviderSpec)
 
 
-def body(*messages: dict[str, Any], **fields: Any) -> Any:
-    return msgspec.json.decode(request(*messages, **fields).body)
+def request(*messages: Any, key: str | None = None, spec: ProviderSpec = SPEC, **fields: Any) -> HttpRequest:
+    return AnthropicAdapter().request(chat(*messages, **fields), "claude", spec, key)
+
+
+def body(*messages: Any, spec: ProviderSpec = SPEC, **fields: Any) -> Any:
+    return json.loads(request(*messages, spec=spec, **fields).body)
 
 
 def turns(*messages: dict[str, Any]) -> Any:
     return body(*messages)["messages"]
 
 
-def refused(*messages: dict[str, Any], **fields: Any) -> PenstockError:
+def refused(*messages: dict[str, Any], spec: ProviderSpec = SPEC, **fields: Any) -> PenstockError:
     with pytest.raises(PenstockError) as error:
-        request(*messages, **fields)
+        request(*messages, spec=spec, **fields)
     return error.value
 
 
@@ -74,12 +76,31 @@ def test_without_a_key_none_is_sent() -> None:
     [
         ({"max_tokens": 9}, {"max_tokens": 9}),
         ({"temperature": 0.0}, {"temperature": 0.0}),
-        ({"temperature": 1.7}, {"temperature": 1.0}),
+        ({"max_completion_tokens": 9}, {"max_tokens": 9}),
+        ({"max_tokens": 7, "max_completion_tokens": 9}, {"max_tokens": 9}),
+        ({"max_tokens": -1}, {"max_tokens": 4096}),
+        ({"top_k": 5}, {"top_k": 5}),
+        ({"temperature": 1, "top_p": 1}, {"temperature": 1}),
+        ({"stop": ["", "\n", "END"]}, {"stop_sequences": ["END"]}),
+        ({"stop": ["\n"]}, {}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, {"thinking": {"type": "enabled", "budget_tokens": 9}}),
+        ({"cache_control": EPHEMERAL}, {"cache_control": EPHEMERAL}),
+        ({"reasoning_effort": "low"}, {"output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}}),
+        ({"reasoning_effort": "minimal"}, {"output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}}),
+        ({"reasoning_effort": "xhigh"}, {"output_config": {"effort": "max"}, "thinking": {"type": "adaptive"}}),
+        ({"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}),
+        (
+            {"reasoning_effort": "high", "temperature": 0.5},
+            {"output_config": {"effort": "high"}, "temperature": 0.5},
+        ),
+        ({"modalities": ["text"]}, {}),
+        ({"logprobs": False}, {}),
+        ({"n": 1}, {}),
         ({"top_p": 0.5}, {"top_p": 0.5}),
         ({"stop": "a"}, {"stop_sequences": ["a"]}),
         ({"stop": ["a", "b"]}, {"stop_sequences": ["a", "b"]}),
         ({"user": "u"}, {"metadata": {"user_id": "u"}}),
-        ({"response_format": ResponseFormat("text")}, {}),
+        ({"response_format": {"type": "text"}}, {}),
     ],
     ids=lambda value: next(iter(value), "nothing"),
 )
@@ -87,22 +108,71 @@ def test_a_parameter_is_translated(ours: dict[str, Any], theirs: dict[str, Any])
     assert body(**ours) == {**body(), **theirs}
 
 
+VALUES: dict[str, Any] = {"seed": 7, "metadata": {"a": "b"}, "logit_bias": {"1": 1.0}, "store": True}
+
+
+@pytest.mark.parametrize("name", [name for name, what in ANTHROPIC.items() if what == "ignored"])
+def test_a_field_that_the_table_ignores_is_left_out_and_listed(name: str) -> None:
+    fields = {name: VALUES.get(name, 1.0 if name.endswith("penalty") else "x")}
+
+    assert body(**fields) == body()
+    assert ignored(fields, SPEC) == [name]
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_a_field_is_ignored_only_if_the_table_says_so(name: str) -> None:
+    assert (ignored([name], SPEC) == [name]) is (ANTHROPIC[name] == "ignored")
+
+
 @pytest.mark.parametrize(
-    "field",
+    ("fields", "param"),
     [
-        {"seed": 7},
-        {"logit_bias": {"1": 1.0}},
-        {"frequency_penalty": 1.0},
-        {"presence_penalty": 1.0},
-        {"verbosity": "low"},
-        {"metadata": {"a": "b"}},
-        {"prompt_cache_key": "k"},
-        {"reasoning_effort": "low"},
+        ({"temperature": 1.7}, "temperature"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"chat_template_kwargs": {"a": 1}}, "chat_template_kwargs"),
+        ({"tools": [WEATHER, {"type": "custom", "custom": {"name": "c"}}]}, "tools[1]"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
+        ({"response_format": {"type": "grammar"}}, "response_format"),
+        ({"reasoning_effort": "a lot"}, "reasoning_effort"),
     ],
-    ids=lambda field: next(iter(field)),
+    ids=lambda value: str(value)[:40],
 )
-def test_a_parameter_that_anthropic_does_not_have_is_dropped(field: dict[str, Any]) -> None:
-    assert body(**field) == body()
+def test_what_anthropic_does_not_have_is_refused_so_that_the_next_provider_is_tried(
+    fields: dict[str, Any], param: str
+) -> None:
+    error = refused(**fields)
+
+    assert (error.code, error.detail.param) == ("unsupported_by_provider", param)
+
+
+def test_a_route_drops_or_allows_fields_that_anthropic_does_not_have() -> None:
+    dropping = provider(extraFields={"mode": "Drop"}, drop=["temperature"])
+    assert body(spec=dropping, chat_template_kwargs={}, temperature=2) == body()
+    assert ignored(["chat_template_kwargs", "temperature", "messages"], dropping) == [
+        "chat_template_kwargs",
+        "temperature",
+    ]
+    assert body(spec=provider(extraFields={"allow": ["inference_geo"]}), inference_geo="eu")["inference_geo"] == "eu"
+
+
+@pytest.mark.parametrize("fields", [{"temperature": 1}, {"top_p": 1}, {"temperature": 1, "top_p": 1.0}])
+def test_the_newer_version_is_not_sent_a_sampling_that_is_the_default(fields: dict[str, Any]) -> None:
+    assert body(spec=NEWER, **fields) == body()
+
+
+@pytest.mark.parametrize("fields", [{"temperature": 0}, {"top_p": 0.5}, {"top_k": 5}])
+def test_the_newer_version_has_no_sampling(fields: dict[str, Any]) -> None:
+    error = refused(spec=NEWER, **fields)
+
+    assert (error.code, error.detail.param) == ("unsupported_by_provider", next(iter(fields)))
+
+
+def test_the_version_the_keys_header_and_the_bound_are_the_routes() -> None:
+    spec = provider(anthropicVersion="2026-10-21", keyHeader="authorization", defaultMaxTokens=64_000)
+
+    assert request(key="sk", spec=spec).headers == {"anthropic-version": "2026-10-21", "authorization": "Bearer sk"}
+    assert body(spec=spec)["max_tokens"] == 64_000
 
 
 def test_system_text_is_top_level_wherever_it_stood() -> None:
@@ -149,7 +219,7 @@ def test_an_image_elsewhere_is_its_address() -> None:
 def test_an_image_that_is_neither_is_an_invalid_request() -> None:
     error = refused({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,AA"}}]})
 
-    assert (error.code, error.detail.param) == ("invalid_request", "messages")
+    assert (error.code, error.detail.param) == ("invalid_request", "messages[0].content[0].image_url.url")
 
 
 def test_a_refusal_beside_the_content_is_text_too() -> None:
@@ -215,12 +285,13 @@ def test_arguments_that_are_no_json_object_are_an_invalid_request(arguments: str
 
     error = refused(HELLO, {"role": "assistant", "tool_calls": [call]})
 
-    assert (error.code, error.detail.param) == ("invalid_request", "messages")
+    param = "messages[1].tool_calls[0].function.arguments"
+    assert (error.code, error.detail.param) == ("invalid_request", param)
     assert "Oslo" not in error.detail.message
 
 
 def test_tools_have_an_input_schema() -> None:
-    assert body(tools=[WEATHER, Tool(FunctionDefinition("now"))])["tools"] == [
+    assert body(tools=[WEATHER, NOW])["tools"] == [
         {"name": "weather", "description": "tells it", "input_schema": {"type": "object", "properties": {}}},
         {"name": "now", "input_schema": {"type": "object"}},
     ]
@@ -233,7 +304,7 @@ def test_tools_have_an_input_schema() -> None:
         ("auto", None, {"type": "auto"}),
         ("none", None, {"type": "none"}),
         ("required", None, {"type": "any"}),
-        (NamedToolChoice(NamedFunction("weather")), None, {"type": "tool", "name": "weather"}),
+        ({"type": "function", "function": {"name": "weather"}}, None, {"type": "tool", "name": "weather"}),
         (None, True, {"type": "auto"}),
         (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
         ("required", False, {"type": "any", "disable_parallel_tool_use": True}),
@@ -241,7 +312,7 @@ def test_tools_have_an_input_schema() -> None:
     ],
 )
 def test_a_tool_choice_is_in_anthropics_words(
-    choice: ToolChoice | None, parallel: bool | None, theirs: dict[str, Any] | None
+    choice: Any, parallel: bool | None, theirs: dict[str, Any] | None
 ) -> None:
     sent = body(tools=[WEATHER], tool_choice=choice, parallel_tool_calls=parallel)
 
@@ -252,15 +323,215 @@ def test_without_tools_there_is_nothing_to_choose() -> None:
     assert body(tool_choice="auto", parallel_tool_calls=False) == body()
 
 
-@pytest.mark.parametrize("format_", ["json_object", "json_schema"])
-def test_a_response_format_is_unsupported(format_: Any) -> None:
-    error = refused(response_format=ResponseFormat(format_))
-
-    assert (error.code, error.detail.param) == ("unsupported_by_provider", "response_format")
-
-
 def test_embeddings_are_unsupported() -> None:
     with pytest.raises(PenstockError) as error:
-        AnthropicAdapter().request(EmbeddingsOperation(input=["a"]), "claude", SPEC, None)
+        AnthropicAdapter().request(embeddings("a"), "claude", SPEC, None)
 
     assert error.value.code == "unsupported_by_provider"
+
+
+# Structured output
+
+
+def test_a_json_schema_is_anthropics_output_format_with_closed_objects() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "minLength": 1, "description": "a place"},
+            "wei": {"type": "integer", "maximum": 2**256 - 1},
+            "many": {"type": "array", "items": {"type": "object", "properties": {}}},
+            "one": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/o"}]},
+        },
+        "$defs": {"o": {"type": "object", "properties": {"minimum": {"type": "number"}}}},
+        "required": ["city"],
+    }
+    sent = body(response_format={"type": "json_schema", "json_schema": {"name": "a", "schema": schema, "strict": True}})
+
+    assert sent["output_config"] == {
+        "format": {
+            "type": "json_schema",
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "city": {"type": "string", "description": "a place\n\nminLength: 1"},
+                    "wei": {"type": "integer", "description": f"maximum: {2**256 - 1}"},
+                    "many": {
+                        "type": "array",
+                        "items": {"type": "object", "properties": {}, "additionalProperties": False},
+                    },
+                    "one": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/o"}]},
+                },
+                "$defs": {
+                    "o": {
+                        "type": "object",
+                        "properties": {"minimum": {"type": "number"}},
+                        "additionalProperties": False,
+                    }
+                },
+                "required": ["city"],
+                "additionalProperties": False,
+            },
+        }
+    }
+
+
+def test_a_json_object_is_asked_for_in_words_or_by_its_schema() -> None:
+    assert body(response_format={"type": "json_object"})["system"] == JSON_ONLY
+    with_schema = body(response_format={"type": "json_object", "schema": {"type": "object"}})
+    assert with_schema["output_config"]["format"]["schema"] == {"type": "object", "additionalProperties": False}
+    assert "system" not in with_schema
+
+
+def test_a_json_schema_without_its_schema_is_invalid() -> None:
+    error = refused(response_format={"type": "json_schema", "json_schema": {"name": "a"}})
+
+    assert (error.code, error.detail.param) == ("invalid_request", "response_format.json_schema.schema")
+
+
+# What Anthropic refuses, and what goes back to it
+
+
+def test_blank_texts_are_left_out() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    assert [
+        block["type"] for block in turns({"role": "user", "content": [text(""), text(" \n"), picture]})[0]["content"]
+    ] == ["image"]
+    call = {"role": "assistant", "content": [text("")], "tool_calls": [CALL]}
+    result = {"role": "tool", "tool_call_id": "call_a", "content": ""}
+    sent = turns(HELLO, call, result)
+    assert [block["type"] for block in sent[1]["content"]] == ["tool_use"]
+    assert sent[2]["content"] == [{"type": "tool_result", "tool_use_id": "call_a"}]
+
+
+def test_a_lone_system_message_is_the_users_turn() -> None:
+    sent = body({"role": "system", "content": "Say hi."})
+
+    assert sent["messages"] == [{"role": "user", "content": [text("Say hi.")]}]
+    assert "system" not in sent
+
+
+def test_a_conversation_without_any_text_is_invalid() -> None:
+    error = refused({"role": "user", "content": ""})
+
+    assert (error.code, error.detail.param) == ("invalid_request", "messages")
+
+
+def test_a_conversation_that_an_assistant_begins_has_a_users_turn_before_it() -> None:
+    assert [turn["role"] for turn in turns({"role": "assistant", "content": "Hi"}, HELLO)] == [
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+def test_a_last_turn_of_the_assistant_does_not_end_in_white_space() -> None:
+    assert turns(HELLO, {"role": "assistant", "content": "The answer is \n"})[1]["content"] == [text("The answer is")]
+
+
+@pytest.mark.parametrize("good", ["toolu_01A", "call-1", "a" * 64])
+def test_a_good_tool_id_stays(good: str) -> None:
+    assert ids_of(good)[0] == good
+
+
+def ids_of(*ids: str) -> list[str]:
+    calls = [{**CALL, "id": id_} for id_ in ids]
+    results = [{"role": "tool", "tool_call_id": id_, "content": "r"} for id_ in ids]
+    sent = turns(HELLO, {"role": "assistant", "tool_calls": calls}, *results)
+    asked = [block["id"] for block in sent[1]["content"]]
+    assert [block["tool_use_id"] for block in sent[2]["content"]] == asked
+    return asked
+
+
+@pytest.mark.parametrize("ids", [("functions.clock:0",), ("a.b", "a:b"), ("", ""), ("é" * 100,), ("a" * 65, "a" * 66)])
+def test_other_tool_ids_are_made_over_the_same_way_for_call_and_result(ids: tuple[str, ...]) -> None:
+    made = ids_of(*ids)
+
+    assert len(set(made)) == len(ids)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", one) for one in made)
+    assert ids_of(*ids) == made
+
+
+def test_marks_for_the_cache_are_passed_on() -> None:
+    sent = body(
+        {"role": "system", "content": [{**text("long"), "cache_control": EPHEMERAL}, text("short")]},
+        {"role": "user", "content": [{**text("hi"), "cache_control": EPHEMERAL}]},
+        tools=[{**WEATHER, "cache_control": EPHEMERAL}],
+    )
+
+    assert sent["system"] == [{**text("long"), "cache_control": EPHEMERAL}, text("short")]
+    assert sent["messages"][0]["content"] == [{**text("hi"), "cache_control": EPHEMERAL}]
+    assert sent["tools"][0]["cache_control"] == EPHEMERAL
+
+
+def test_thinking_goes_back_with_its_signature() -> None:
+    details = [
+        {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0},
+        {"type": "reasoning.encrypted", "data": "b3BhcXVl"},
+        {"type": "reasoning.text", "text": "without"},
+        {"type": "reasoning.encrypted", "data": "x", "format": "google-gemini-v1"},
+    ]
+
+    assert turns(HELLO, {"role": "assistant", "content": "Hi", "reasoning_details": details})[1]["content"] == [
+        {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "b3BhcXVl"},
+        text("Hi"),
+    ]
+
+
+def test_a_picture_in_a_tools_result_stays_a_picture() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    sent = turns(
+        HELLO,
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_a", "content": [text("see"), picture]},
+    )
+
+    assert sent[2]["content"][0]["content"] == [
+        text("see"),
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+    ]
+
+
+@pytest.mark.parametrize("data", ["JVBERi0=", "data:application/pdf;base64,JVBERi0="])
+def test_a_pdf_is_a_document(data: str) -> None:
+    part = {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}
+
+    assert turns({"role": "user", "content": [part]})[0]["content"] == [
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+            "title": "a.pdf",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},
+        {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
+        {"type": "file", "file": {"file_id": "f"}},
+        {"type": "file", "file": {"file_data": "data:application/zip;base64,AA=="}},
+        {"type": "a-type-of-tomorrow"},
+    ],
+)
+def test_parts_that_anthropic_does_not_have_are_refused_by_their_path(part: dict[str, Any]) -> None:
+    error = refused({"role": "user", "content": [text("hi"), part]})
+
+    assert error.code == "unsupported_by_provider"
+    assert (error.detail.param or "").startswith("messages[0].content[1]")
+
+
+@pytest.mark.parametrize("arguments", [None, {"city": "Oslo"}])
+def test_arguments_may_be_nothing_or_an_object(arguments: Any) -> None:
+    call = {**CALL, "function": {"name": "weather", "arguments": arguments}}
+
+    assert turns(HELLO, {"role": "assistant", "tool_calls": [call]})[1]["content"][0]["input"] == (arguments or {})
+
+
+def test_a_tools_schema_has_a_type_and_integers_of_any_size() -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"maximum": 2**256 - 1}}}
+
+    assert body(tools=[tool])["tools"] == [
+        {"name": "f", "strict": True, "input_schema": {"type": "object", "maximum": 2**256 - 1}}
+    ]

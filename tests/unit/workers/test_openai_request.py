@@ -1,56 +1,49 @@
-"""What we send to OpenAI and everybody compatible."""
+"""What we send to OpenAI and all compatible servers: the client's own bytes, but for what is ours to say."""
 
+import json
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import assume, given
+from unit.support.operations import HELLO, chat, embeddings
+from unit.support.structs import JSON
 
-from penstock_contract.messages import (
-    FunctionCall,
-    FunctionDefinition,
-    ImagePart,
-    ImageUrl,
-    JsonSchema,
-    Message,
-    NamedFunction,
-    NamedToolChoice,
-    ResponseFormat,
-    TextPart,
-    Tool,
-    ToolCall,
-)
-from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
-from penstock_contract.route import ProviderSpec
+from penstock_contract.chat_body import read_chat
+from penstock_contract.chat_fields import check_names
+from penstock_contract.errors import PenstockError
+from penstock_contract.json_body import HALF
+from penstock_contract.requests import Operation
+from penstock_contract.route import ExtraFieldsSpec, ProviderSpec
 from penstock_worker.providers.openai import OpenAIAdapter
 from penstock_worker.providers.openai_parser import ChatParser, EmbeddingsParser
 
-HELLO = Message(role="user", content="hello")
 COMPATIBLE = ProviderSpec(name="vllm", type="OpenAI", base_url="http://vllm:8000/v1")
 OPENAI = ProviderSpec(name="openai", type="OpenAI")
+OURS = {"model": "model", "stream": True, "stream_options": {"include_usage": True}}
+
+
+def raw(operation: Operation, spec: ProviderSpec = COMPATIBLE) -> bytes:
+    return OpenAIAdapter().request(operation, "model", spec, None).body
 
 
 def body(operation: Operation, spec: ProviderSpec = COMPATIBLE) -> Any:
-    return msgspec.json.decode(OpenAIAdapter().request(operation, "model", spec, None).body)
+    return json.loads(raw(operation, spec))
 
 
-def chat(*messages: Message, **fields: Any) -> ChatOperation:
-    return ChatOperation(messages=list(messages) or [HELLO], **fields)
+def provider(**fields: Any) -> ProviderSpec:
+    return msgspec.convert({"name": "p", "type": "OpenAI", **fields}, ProviderSpec)
 
 
 def test_a_plain_request_says_nothing_more_than_it_must() -> None:
-    assert body(chat()) == {
-        "model": "model",
-        "messages": [{"role": "user", "content": "hello"}],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
+    assert body(chat()) == {**OURS, "messages": [HELLO]}
 
 
 def test_a_chat_goes_to_chat_completions_and_texts_to_embeddings() -> None:
     adapter = OpenAIAdapter()
 
     assert adapter.request(chat(), "m", COMPATIBLE, None).path == "/chat/completions"
-    assert adapter.request(EmbeddingsOperation(input=["a"]), "m", COMPATIBLE, None).path == "/embeddings"
+    assert adapter.request(embeddings("a"), "m", COMPATIBLE, None).path == "/embeddings"
 
 
 def test_the_key_is_a_bearer_token() -> None:
@@ -60,152 +53,227 @@ def test_the_key_is_a_bearer_token() -> None:
     assert b"sk-1" not in request.body
 
 
+def test_a_route_names_the_header_of_the_key() -> None:
+    request = OpenAIAdapter().request(chat(), "m", provider(keyHeader="api-key"), "sk-1")
+
+    assert request.headers == {"api-key": "sk-1"}
+
+
 def test_without_a_key_there_is_no_authorization() -> None:
     assert OpenAIAdapter().request(chat(), "m", COMPATIBLE, None).headers == {}
 
 
-def test_every_parameter_is_passed_on_as_it_came() -> None:
-    parameters: dict[str, Any] = {
-        "temperature": 0.0,
-        "top_p": 0.5,
-        "stop": ["a", "b"],
-        "seed": 7,
-        "frequency_penalty": -1.0,
-        "presence_penalty": 1.0,
-        "logit_bias": {"50256": -100.0},
-        "parallel_tool_calls": False,
-        "reasoning_effort": "low",
-        "verbosity": "low",
-        "service_tier": "flex",
-        "metadata": {"a": "b"},
-        "prompt_cache_key": "k",
-        "user": "u",
-    }
-
-    assert body(chat(**parameters)).items() >= parameters.items()
-
-
-def test_tools_and_a_forced_choice_are_in_openais_words() -> None:
-    sent = body(
-        chat(
-            tools=[Tool(FunctionDefinition("weather", "tells it", {"type": "object"}, strict=True))],
-            tool_choice=NamedToolChoice(NamedFunction("weather")),
-        )
-    )
-
-    assert sent["tools"] == [
+FIELDS: dict[str, Any] = {
+    "temperature": 0.0,
+    "top_p": 0.5,
+    "stop": ["a", "b"],
+    "seed": 7,
+    "frequency_penalty": -1.0,
+    "presence_penalty": 1.0,
+    "logit_bias": {"50256": -100.0},
+    "parallel_tool_calls": False,
+    "reasoning_effort": {"effort": "low"},
+    "verbosity": "low",
+    "service_tier": "flex",
+    "metadata": {"a": "b"},
+    "prompt_cache_key": "k",
+    "user": "u",
+    "top_k": 10**30,
+    "thinking": {"type": "enabled"},
+    "chat_template_kwargs": {"enable_thinking": False},
+    "response_format": {"type": "json_object", "schema": {"enum": ["Paris"]}},
+    "tools": [
         {
             "type": "function",
-            "function": {
-                "name": "weather",
-                "description": "tells it",
-                "parameters": {"type": "object"},
-                "strict": True,
-            },
-        }
-    ]
-    assert sent["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
-
-
-@pytest.mark.parametrize("choice", ["none", "auto", "required"])
-def test_a_tool_choice_by_word_stays_a_word(choice: str) -> None:
-    assert body(chat(tool_choice=choice))["tool_choice"] == choice
-
-
-def test_a_conversation_with_images_and_tool_calls_is_sent_as_it_came() -> None:
-    messages: list[dict[str, Any]] = [
-        {"role": "developer", "content": "be brief"},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "what is it?"},
-                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low"}},
-            ],
+            "function": {"name": "f", "parameters": {"maximum": 2**256 - 1}},
+            "cache_control": {"a": 1},
         },
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
-        },
-        {"role": "tool", "content": "42", "tool_call_id": "a"},
-    ]
-
-    assert body(chat(*msgspec.convert(messages, list[Message])))["messages"] == messages
-
-
-def test_messages_made_here_are_written_with_their_types() -> None:
-    sent = body(
-        chat(
-            Message(role="user", content=[TextPart("a"), ImagePart(ImageUrl("https://example.com/a.png"))]),
-            Message(role="assistant", tool_calls=[ToolCall("a", FunctionCall("f", "{}"))]),
-        )
-    )["messages"]
-
-    assert [part["type"] for part in sent[0]["content"]] == ["text", "image_url"]
-    assert sent[1]["tool_calls"][0]["type"] == "function"
+        {"type": "custom", "custom": {"name": "c"}},
+        {"type": "web_search"},
+    ],
+    "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+    "modalities": ["image", "text"],
+    "web_search_options": {},
+    "seed_of_tomorrow": [None, 1.50, {"a": "\u6f22"}],
+    "nothing": None,
+}
 
 
-def test_a_response_format_keeps_its_schema() -> None:
-    schema = JsonSchema("answer", {"type": "object"}, strict=True)
-
-    assert body(chat(response_format=ResponseFormat("json_schema", schema)))["response_format"] == {
-        "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
-    }
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_is_passed_on_as_it_came(name: str) -> None:
+    assert body(chat(**{name: FIELDS[name]})) == {**OURS, "messages": [HELLO], name: FIELDS[name]}
 
 
-def test_a_response_format_without_a_schema_has_none() -> None:
-    assert body(chat(response_format=ResponseFormat("json_object")))["response_format"] == {"type": "json_object"}
+@given(value=JSON, nested=JSON)
+def test_what_is_nested_or_unknown_reaches_the_provider_as_it_came(value: Any, nested: Any) -> None:
+    message = {"role": "user", "content": [{"type": "text", "text": "hi", "x": nested}], "y": value}
+    client = {"model": "m", "messages": [message], "unknown": value}
+    text = json.dumps(client).encode()
+    assume(HALF.search(text) is None)
+    operation = read_chat(text).operation
+    assert body(operation) == {**client, **OURS}
 
 
-def test_compatible_servers_get_the_bound_under_its_old_name() -> None:
-    sent = body(chat(max_tokens=9))
+MESSAGES: list[dict[str, Any]] = [
+    {"role": "developer", "content": "be brief"},
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "what is it?", "cache_control": {"type": "ephemeral"}},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "low", "format": "png"}},
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="}},
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},
+        ],
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "reasoning_details": [{"type": "reasoning.encrypted", "data": "b3BhcXVl", "id": "r1"}],
+        "tool_calls": [
+            {
+                "id": "a",
+                "type": "function",
+                "function": {"name": "f", "arguments": None},
+                "extra_content": {"google": {"thought_signature": "c2lnLTE="}},
+            }
+        ],
+    },
+    {"role": "tool", "content": "42", "tool_call_id": "a"},
+    {"role": "assistant", "content": "Hi", "refusal": "no", "reasoning_content": "hm", "prefix": True},
+]
 
-    assert sent["max_tokens"] == 9
-    assert "max_completion_tokens" not in sent
+
+def test_a_conversation_is_sent_as_it_came() -> None:
+    assert body(chat(*MESSAGES))["messages"] == MESSAGES
 
 
-@pytest.mark.parametrize("base_url", [None, "https://api.openai.com/v1"])
-def test_openai_gets_the_bound_under_the_only_name_that_its_reasoning_models_take(base_url: str | None) -> None:
-    sent = body(chat(max_tokens=9), ProviderSpec(name="openai", type="OpenAI", base_url=base_url))
+def test_openais_own_hosts_are_not_sent_what_other_providers_put_into_messages() -> None:
+    sent = body(chat(*MESSAGES), OPENAI)["messages"]
 
-    assert sent["max_completion_tokens"] == 9
-    assert "max_tokens" not in sent
-
-
-def test_a_request_without_a_bound_has_none_under_either_name() -> None:
-    assert not {"max_tokens", "max_completion_tokens"} & set(body(chat(), OPENAI))
+    assert "cache_control" not in sent[1]["content"][0]
+    assert sent[1]["content"][1:] == MESSAGES[1]["content"][1:]
+    assert "reasoning_details" not in sent[2]
+    assert sent[2]["tool_calls"] == [{"id": "a", "type": "function", "function": {"name": "f", "arguments": None}}]
+    assert "reasoning_content" not in sent[4]
 
 
-def test_an_embeddings_request_is_input_model_and_dimensions() -> None:
-    assert body(EmbeddingsOperation(input=["a", "b"], dimensions=3)) == {
-        "model": "model",
-        "input": ["a", "b"],
-        "dimensions": 3,
-    }
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("spec", [COMPATIBLE, OPENAI], ids=["compatible", "openai"])
+def test_the_bound_keeps_the_name_that_the_client_used(name: str, spec: ProviderSpec) -> None:
+    sent = body(chat(**{name: 9}), spec)
+
+    assert sent[name] == 9
+    assert len({"max_tokens", "max_completion_tokens"} & set(sent)) == 1
+
+
+@pytest.mark.parametrize("theirs", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_route_knows_the_only_name_that_its_provider_takes(name: str, theirs: str) -> None:
+    sent = body(chat(**{name: 9}), provider(maxTokensField=theirs))
+
+    assert sent[theirs] == 9
+    assert len({"max_tokens", "max_completion_tokens"} & set(sent)) == 1
+
+
+def test_no_bound_is_no_field() -> None:
+    for fields in ({}, {"max_tokens": -1}, {"max_completion_tokens": -1}):
+        for spec in (OPENAI, provider(maxTokensField="max_tokens")):
+            assert not {"max_tokens", "max_completion_tokens"} & set(body(chat(**fields), spec))
+
+
+def test_an_integer_that_is_written_as_a_float_is_sent_as_an_integer() -> None:
+    sent = raw(
+        read_chat(b'{"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":64.0,"n":1.0}').operation
+    )
+
+    assert b'"max_tokens":64,' in sent
+    assert b'"n":1,' in sent
+
+
+def test_the_clients_stream_options_stay_and_the_usage_is_asked_for() -> None:
+    sent = body(chat(stream_options={"include_usage": False, "include_obfuscation": False}))
+
+    assert sent["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+    assert body(chat(stream_options=None))["stream_options"] == {"include_usage": True}
+
+
+def test_what_is_ours_comes_last_and_once() -> None:
+    sent = raw(
+        read_chat(b'{"model":"a","messages":[{"role":"user","content":"a"}],"stream":false,"model":"b"}').operation
+    )
+
+    assert sent.endswith(b'"model":"model","stream":true,"stream_options":{"include_usage":true}}')
+    assert sent.count(b'"model":') == 1
+
+
+def test_an_embeddings_request_keeps_what_the_client_asked() -> None:
+    for given_ in ("a", ["a", "b"], [1, 2], [[1], [2]]):
+        fields = {"dimensions": 3, "input_type": "query", "truncate": "END", "user": "u"}
+        sent = body(embeddings(given_, encoding_format="base64", **fields))
+        assert sent == {"model": "model", "input": given_, **fields}
 
 
 def test_an_answer_is_parsed_by_what_was_asked() -> None:
     adapter = OpenAIAdapter()
 
     assert isinstance(adapter.parser(chat()), ChatParser)
-    assert isinstance(adapter.parser(EmbeddingsOperation(input=["a"])), EmbeddingsParser)
+    assert isinstance(adapter.parser(embeddings("a")), EmbeddingsParser)
 
 
-SAID_BEFORE = Message(role="assistant", content="Hi", refusal="no", reasoning_content="hm")
+# Fields that are not known
+
+STEERING = [
+    "models",
+    "route",
+    "fallbacks",
+    "provider",
+    "api_base",
+    "base_url",
+    "api_key",
+    "user_config",
+    "extra_headers",
+    "extra_body",
+    "API_BASE",
+    "Models",
+    "litellm_anything",
+    "timeout",
+    "plugins",
+    "best_of",
+]
 
 
-def test_what_an_assistant_thought_and_refused_before_is_passed_on() -> None:
-    assert body(chat(HELLO, SAID_BEFORE))["messages"][1] == {
-        "role": "assistant",
-        "content": "Hi",
-        "refusal": "no",
-        "reasoning_content": "hm",
-    }
+@pytest.mark.parametrize("name", STEERING)
+def test_a_field_that_steers_the_provider_is_refused_unless_the_route_allows_it(name: str) -> None:
+    with pytest.raises(PenstockError) as refused:
+        body(chat(**{name: ["x"]}))
+    assert (refused.value.code, refused.value.detail.param) == ("invalid_request", name)
+    with pytest.raises(PenstockError):
+        check_names([name], [COMPATIBLE])
+
+    allowing = provider(extraFields={"allow": [name]})
+    assert body(chat(**{name: ["x"]}), allowing)[name] == ["x"]
+    check_names([name], [COMPATIBLE, allowing])
 
 
-def test_openai_which_never_says_what_it_thinks_is_not_told_what_others_thought() -> None:
-    assert body(chat(HELLO, SAID_BEFORE), OPENAI)["messages"][1] == {
-        "role": "assistant",
-        "content": "Hi",
-        "refusal": "no",
-    }
+def test_modes_pass_drop_and_refuse_unknown_fields() -> None:
+    assert body(chat(x=1), provider(extraFields={"mode": "Pass"}))["x"] == 1
+    assert "x" not in body(chat(x=1), provider(extraFields={"mode": "Drop"}))
+    assert body(chat(x=1), provider(extraFields={"mode": "Drop", "allow": ["x"]}))["x"] == 1
+    with pytest.raises(PenstockError) as refused:
+        body(chat(x=1), provider(extraFields={"mode": "Refuse"}))
+    assert refused.value.detail.param == "x"
+
+
+def test_a_field_that_the_route_drops_is_left_out() -> None:
+    assert "seed" not in body(chat(seed=7), provider(drop=["seed"]))
+
+
+@pytest.mark.parametrize("name", ["Model", "MODEL", "Messages", "N", "tool\u017f", "Stream"])
+def test_a_name_that_differs_by_case_only_is_refused(name: str) -> None:
+    with pytest.raises(PenstockError) as refused:
+        check_names([name], [provider(extraFields={"mode": "Pass"})])
+    assert refused.value.code == "invalid_request"
+
+
+def test_extra_fields_have_a_safe_default() -> None:
+    assert ExtraFieldsSpec() == ExtraFieldsSpec(mode="Pass", allow=[])

@@ -1,7 +1,7 @@
 """One request in a worker's hands: what is said, and when the queue hears that it is done."""
 
 import pytest
-from unit.support.sessions import ACCEPTED, ACK, HI, PROMPT, STARTED, STOP, TERM, USAGE, WPI, Stage, answer, failed_of
+from unit.support.sessions import ACCEPTED, ACK, BODY, HI, STARTED, STOP, TERM, USAGE, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.events import Accepted, Started
@@ -85,7 +85,7 @@ async def test_the_provider_gets_the_operation_and_the_routes_connect_timeout() 
 
     [call] = stage.providers[0].calls
     assert call.connect_timeout_s == 1.5
-    assert call.operation.messages[0].content == PROMPT  # type: ignore[union-attr]
+    assert call.operation.body == BODY
 
 
 @virtual_time

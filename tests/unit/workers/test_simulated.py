@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from unit.support.operations import chat, embeddings
 from unit.support.virtual_time import START, virtual_time
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.events import Event, Finished, TextDelta, UsageReported
-from penstock_contract.messages import Message
-from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
+from penstock_contract.requests import Operation
 from penstock_contract.route import SimulatedSpec
 from penstock_worker.calls import Call
 from penstock_worker.providers.simulated import SimulatedProvider, token
 
-HELLO = ChatOperation(messages=[Message(role="user", content="tell me more")])
+MORE = {"role": "user", "content": "tell me more"}
+HELLO = chat(MORE)
 
 
 class Ear:
@@ -68,7 +69,7 @@ async def test_a_late_token_does_not_delay_the_rest() -> None:
 
 @virtual_time
 async def test_a_bound_on_tokens_ends_with_length() -> None:
-    ear, _ = await call(ChatOperation(messages=HELLO.messages, max_tokens=2), tokens=5)
+    ear, _ = await call(chat(MORE, max_tokens=2), tokens=5)
     await ear.over.wait()
 
     assert [event for _, event in ear.heard] == [
@@ -114,7 +115,7 @@ async def test_an_aborted_call_says_nothing_more() -> None:
 @virtual_time
 async def test_embeddings_are_unsupported() -> None:
     with pytest.raises(PenstockError) as error:
-        await call(EmbeddingsOperation(input=["a"]))
+        await call(embeddings("a"))
 
     assert error.value.code == "unsupported_by_provider"
 

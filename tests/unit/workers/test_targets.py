@@ -4,10 +4,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from unit.support.operations import chat
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.messages import Message
-from penstock_contract.requests import ChatOperation
 from penstock_contract.route import ModelRouteSpec
 from penstock_worker import targets
 from penstock_worker.addresses import AddressRules
@@ -15,7 +14,7 @@ from penstock_worker.calls import Provider
 from penstock_worker.http_provider import HttpProvider
 from penstock_worker.providers.simulated import SimulatedProvider
 
-OPERATION = ChatOperation(messages=[Message(role="user", content="hi")])
+OPERATION = chat()
 
 
 def build(environ: dict[str, str] | None = None, **fields: Any) -> targets.Target:

@@ -7,16 +7,19 @@ from litestar import Response, get, post
 from litestar.params import JSONBody
 
 from penstock_contract.catalogue import CatalogueEntry, no_model
+from penstock_contract.chat_body import ChatBody, read_chat
+from penstock_contract.chat_fields import EMBEDDINGS_KNOWN, check_names
+from penstock_contract.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.errors import PenstockError
-from penstock_contract.requests import ChatCompletionRequest, EmbeddingsRequest, chat_operation, embeddings_operation
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 from penstock_gateway.authentication import caller_of
-from penstock_gateway.body import ClientRequest
+from penstock_gateway.body import READER, ClientRequest
 from penstock_gateway.client import client_of
 from penstock_gateway.desk import Desk
 from penstock_gateway.doors.documentation import CHAT_COMPLETION, ERRORS, ChatCompletionOperation
 from penstock_gateway.envelope import request_id_of
 from penstock_gateway.event_stream import EventStream
+from penstock_gateway.ignored_fields import name_ignored
 from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer, EmbeddingsCollector
 
 
@@ -25,35 +28,40 @@ from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer,
     status_code=200,
     responses={200: CHAT_COMPLETION, **ERRORS},
     operation_class=ChatCompletionOperation,
+    opt={READER: read_chat},
 )
-async def chat_completions(data: JSONBody[ChatCompletionRequest], request: ClientRequest, desk: Desk) -> Response[Any]:
+async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, desk: Desk) -> Response[Any]:
     """A chat completion, whole or as a stream."""
     caller = caller_of(request.scope)
     resolution = desk.catalogue.resolve(data.model, "Chat", caller.may_use)
+    check_names(data.fields, resolution.entry.spec.providers)
+    client = client_of(request.scope, request.receive)
     request_id = request_id_of(request.scope)
     completion_id = f"chatcmpl-{request_id.removeprefix('req_')}"
     created = int(time.time())
-    operation = chat_operation(data, await request.json())
     if data.stream:
-        include_usage = data.stream_options is not None and data.stream_options.include_usage
-        renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=include_usage)
-        opened = await desk.dispatcher.open(resolution, operation, renderer, client_of(request.scope, request.receive))
+        renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
+        opened = await desk.dispatcher.open(resolution, data.operation, renderer, client)
+        name_ignored(request.scope, data.fields, resolution, opened.stream.provider)
         return EventStream(opened)
     collector = ChatCollector(completion_id, created, data.model)
-    await desk.dispatcher.collect(resolution, operation, collector, client_of(request.scope, request.receive))
+    provider = await desk.dispatcher.collect(resolution, data.operation, collector, client)
+    name_ignored(request.scope, data.fields, resolution, provider)
     return Response(collector.completion(), media_type="application/json")
 
 
-@post("/v1/embeddings", status_code=200, responses=ERRORS)
-async def embeddings(data: JSONBody[EmbeddingsRequest], request: ClientRequest, desk: Desk) -> EmbeddingsResponse:
+@post("/v1/embeddings", status_code=200, responses=ERRORS, opt={READER: read_embeddings})
+async def embeddings(data: JSONBody[EmbeddingsBody], request: ClientRequest, desk: Desk) -> EmbeddingsResponse:
     """Embedding vectors of one text or several."""
     caller = caller_of(request.scope)
     resolution = desk.catalogue.resolve(data.model, "Embedding", caller.may_use)
-    operation = embeddings_operation(data)
+    check_names(data.fields, resolution.entry.spec.providers, known=EMBEDDINGS_KNOWN)
     collector = EmbeddingsCollector(data.model)
-    await desk.dispatcher.collect(resolution, operation, collector, client_of(request.scope, request.receive))
+    client = client_of(request.scope, request.receive)
+    provider = await desk.dispatcher.collect(resolution, data.operation, collector, client)
+    name_ignored(request.scope, data.fields, resolution, provider, known=EMBEDDINGS_KNOWN)
     response = collector.response(data.encoding_format)
-    if len(response.data) != len(operation.input):
+    if len(response.data) != data.operation.count:
         raise PenstockError("provider_stream_broken", "the provider answered with too few vectors")
     return response
 

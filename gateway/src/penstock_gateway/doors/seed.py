@@ -3,18 +3,14 @@
 from litestar import Response, post
 from litestar.params import JSONBody
 
+from penstock_contract.chat_body import plain_chat
+from penstock_contract.embeddings_body import plain_embeddings
 from penstock_contract.errors import PenstockError
 from penstock_contract.messages import Message
-from penstock_contract.requests import (
-    ChatOperation,
-    ChatRequest,
-    EmbeddingsOperation,
-    EmbedRequest,
-    GenerateRequest,
-)
+from penstock_contract.requests import ChatRequest, EmbedRequest, GenerateRequest
 from penstock_contract.responses import EmbedResponse
 from penstock_gateway.authentication import caller_of
-from penstock_gateway.body import ClientRequest
+from penstock_gateway.body import READER, ClientRequest, strict
 from penstock_gateway.client import client_of
 from penstock_gateway.desk import Desk
 from penstock_gateway.doors.documentation import ERRORS, SSE_SEED
@@ -23,27 +19,27 @@ from penstock_gateway.renderers.openai import EmbeddingsCollector, float_vector
 from penstock_gateway.renderers.seed import SeedRenderer
 
 
-@post("/api/chat", status_code=200, responses={200: SSE_SEED, **ERRORS})
+@post("/api/chat", status_code=200, responses={200: SSE_SEED, **ERRORS}, opt={READER: strict(ChatRequest)})
 async def chat(data: JSONBody[ChatRequest], request: ClientRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a conversation."""
     messages = [Message(role=message.role, content=message.content) for message in data.messages]
     return await _stream(messages, data.model, request, desk)
 
 
-@post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS})
+@post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS}, opt={READER: strict(GenerateRequest)})
 async def generate(data: JSONBody[GenerateRequest], request: ClientRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a prompt."""
     messages = [Message(role="user", content=data.prompt)]
     return await _stream(messages, data.model, request, desk)
 
 
-@post("/api/embed", status_code=200, responses=ERRORS)
+@post("/api/embed", status_code=200, responses=ERRORS, opt={READER: strict(EmbedRequest)})
 async def embed(data: JSONBody[EmbedRequest], request: ClientRequest, desk: Desk) -> EmbedResponse:
     """The embedding vector of a text."""
     caller = caller_of(request.scope)
     resolution = desk.catalogue.resolve(data.model, "Embedding", caller.may_use)
     collector = EmbeddingsCollector(resolution.model)
-    operation = EmbeddingsOperation(input=[data.text])
+    operation = plain_embeddings(data.text)
     await desk.dispatcher.collect(resolution, operation, collector, client_of(request.scope, request.receive))
     vectors = collector.vectors()
     if not vectors:
@@ -56,5 +52,5 @@ async def _stream(messages: list[Message], model: str | None, request: ClientReq
     caller = caller_of(request.scope)
     resolution = desk.catalogue.resolve(model, "Chat", caller.may_use)
     client = client_of(request.scope, request.receive)
-    opened = await desk.dispatcher.open(resolution, ChatOperation(messages=messages), SeedRenderer(), client)
+    opened = await desk.dispatcher.open(resolution, plain_chat(messages), SeedRenderer(), client)
     return EventStream(opened)

@@ -42,7 +42,7 @@ class Adapter(Protocol):
     default_base_url: str
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
-        """Raises `PenstockError` `unsupported_by_provider` for what this dialect cannot say."""
+        """Raises `unsupported_by_provider` for what this dialect does not have."""
         ...
 
     def parser(self, operation: Operation) -> ResponseParser: ...

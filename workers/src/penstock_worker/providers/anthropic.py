@@ -1,23 +1,34 @@
-"""The Anthropic Messages dialect's requests, version 2023-06-01.
+"""The Anthropic Messages dialect's requests, versions 2023-06-01 and 2026-10-21.
 
-System text is top level, `max_tokens` is required, tool results are user content.
+System text is top level, `max_tokens` is required, tool results are user content. What a field becomes is the table in
+`penstock_contract.chat_fields`.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
+from penstock_contract.chat_fields import refusal, treatment
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
-from penstock_contract.messages import ImagePart, Message, NamedToolChoice, RefusalPart, TextPart
+from penstock_contract.json_body import Fields, decoded
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.anthropic_parser import MessageParser
+from penstock_worker.providers.anthropic_request import ChatRequest, Format, Json, ToolChoice
+from penstock_worker.providers.anthropic_turns import system_of, turns_of, unsupported
+from penstock_worker.providers.strict_schema import strict_schema
 
-API_VERSION = "2023-06-01"
-DEFAULT_MAX_TOKENS = 4096
+WITHOUT_SAMPLING: Final = "2026-10-21"
+"""The version from which on `temperature`, `top_p` and `top_k` are refused, at their defaults too."""
+EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
+JSON_ONLY: Final = "Answer with one JSON object and nothing else."
+"""What `response_format: json_object` becomes: Anthropic has a format for schemas only."""
+
+_fields = msgspec.json.Decoder(Fields).decode
+_request = msgspec.json.Decoder(ChatRequest)
 
 
 class AnthropicAdapter:
@@ -25,130 +36,184 @@ class AnthropicAdapter:
     default_base_url = "https://api.anthropic.com/v1"
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
-        del spec
         if not isinstance(operation, ChatOperation):
             raise PenstockError("unsupported_by_provider", "this provider has no embeddings")
-        if operation.response_format is not None and operation.response_format.type != "text":
-            raise PenstockError(
-                "unsupported_by_provider", "this provider has no response_format", param="response_format"
-            )
-        headers = {"anthropic-version": API_VERSION}
+        headers: dict[str, str] = {"anthropic-version": spec.anthropic_version}
         if key:
-            headers["x-api-key"] = key
-        return HttpRequest("/messages", headers, msgspec.json.encode(_body(operation, model)))
+            name = spec.key_header or "x-api-key"
+            headers[name] = f"Bearer {key}" if name == "authorization" else key
+        passed = _passed(operation.body, spec)
+        request: ChatRequest = decoded(_request, operation.body, "")
+        for name in spec.drop:
+            if name in ChatRequest.__struct_fields__ and name != "messages":
+                setattr(request, name, None)
+        body = {**passed, **_body(request, spec), "model": model, "stream": True}
+        return HttpRequest("/messages", headers, msgspec.json.encode(body))
 
     def parser(self, operation: Operation) -> ResponseParser:
         del operation
         return MessageParser()
 
 
-def _body(operation: ChatOperation, model: str) -> dict[str, Any]:
-    system = [
-        text for message in operation.messages if message.role in {"system", "developer"} for text in _texts(message)
-    ]
-    stop = operation.stop
+def _passed(body: bytes, spec: ProviderSpec) -> dict[str, Raw]:
+    """Fields that the route allows by name. Raises for what this provider does not have."""
+    try:
+        fields = _fields(body)
+    except UNREADABLE:
+        raise PenstockError("invalid_request", "the request's body could not be read") from None
+    passed: dict[str, Raw] = {}
+    for name, raw in fields.items():
+        if bytes(memoryview(raw)[:4]) in {b"null", b"[]"}:
+            continue
+        if name in spec.extra_fields.allow:
+            passed[name] = raw
+        elif treatment(name, spec) == "refused" and not _asks_for_nothing(name, raw):
+            raise refusal(name, spec) or unsupported("such field", name)
+    return passed
+
+
+def _asks_for_nothing(name: str, raw: Raw) -> bool:
+    """`modalities: ["text"]` is what every model gives, and `logprobs: false` too."""
+    text = bytes(raw)
+    return text in {b"false", b"0"} or (name == "modalities" and text.translate(None, b" \n\r\t") == b'["text"]')
+
+
+def _body(request: ChatRequest, spec: ProviderSpec) -> dict[str, Any]:
+    turns, system = turns_of(request.messages), system_of(request.messages)
+    if request.response_format is not None and request.response_format.type == "json_object":
+        system = _json_only(request.response_format, system)
+    if not turns and system is not None:
+        # Anthropic requires a user's turn, and some clients put all into the system message.
+        turns = [{"role": "user", "content": [{"type": "text", "text": system}] if isinstance(system, str) else system}]
+        system = None
+    if not turns:
+        raise PenstockError("invalid_request", "messages: there is no text in them", param="messages")
+    limit = request.max_completion_tokens or request.max_tokens or -1
     optional = {
-        "system": "\n\n".join(system) or None,
-        "temperature": min(operation.temperature, 1.0) if operation.temperature is not None else None,
-        "top_p": operation.top_p,
-        "stop_sequences": [stop] if isinstance(stop, str) else stop,
-        "tools": _tools(operation),
-        "tool_choice": _tool_choice(operation),
-        "metadata": {"user_id": operation.user} if operation.user else None,
+        "system": system,
+        **_sampling(request, spec),
+        "stop_sequences": _stops(request.stop),
+        "tools": _tools(request),
+        "tool_choice": _tool_choice(request),
+        "metadata": {"user_id": request.user} if request.user else None,
+        "thinking": _thinking(request),
+        "output_config": _output_config(request),
+        "cache_control": request.cache_control,
+        "context_management": request.context_management,
     }
     return {
-        "model": model,
-        "max_tokens": operation.max_tokens or DEFAULT_MAX_TOKENS,
-        "messages": _messages(operation.messages),
-        "stream": True,
+        "max_tokens": int(limit) if limit > 0 else spec.default_max_tokens,
+        "messages": turns,
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Neighbours of the same role are joined: Anthropic wants the turns to alternate."""
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        if message.role in {"system", "developer"}:
-            continue
-        role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
-        content = _content(message)
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += content
-        elif content:
-            turns.append({"role": role, "content": content})
-    return turns
+def _json_only(form: Format, system: str | list[Json] | None) -> str | list[Json] | None:
+    if form.schema is not None:
+        return system
+    if isinstance(system, list):
+        return [*system, {"type": "text", "text": JSON_ONLY}]
+    return f"{system}\n\n{JSON_ONLY}" if system else JSON_ONLY
 
 
-def _content(message: Message) -> list[dict[str, Any]]:
-    if message.role == "tool":
-        result = {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": "".join(_texts(message))}
-        return [result]
-    blocks: list[dict[str, Any]] = []
-    if isinstance(message.content, str):
-        if message.content:
-            blocks.append({"type": "text", "text": message.content})
-    else:
-        for part in message.content or []:
-            if isinstance(part, ImagePart):
-                blocks.append({"type": "image", "source": _image_source(part.image_url.url)})
-            else:
-                blocks.append({"type": "text", "text": part.text if isinstance(part, TextPart) else part.refusal})
-    if message.refusal:
-        blocks.append({"type": "text", "text": message.refusal})
-    calls = message.tool_calls or []
-    return blocks + [
-        {"type": "tool_use", "id": call.id, "name": call.function.name, "input": _arguments(call.function.arguments)}
-        for call in calls
-    ]
-
-
-def _texts(message: Message) -> list[str]:
-    if isinstance(message.content, str):
-        return [message.content]
-    texts = [part for part in message.content or [] if not isinstance(part, ImagePart)]
-    return [part.refusal if isinstance(part, RefusalPart) else part.text for part in texts]
-
-
-def _image_source(url: str) -> dict[str, str]:
-    if not url.startswith("data:"):
-        return {"type": "url", "url": url}
-    media_type, mark, data = url[5:].partition(";base64,")
-    if not mark:
-        raise PenstockError("invalid_request", "an image's data: URL is not base64", param="messages")
-    return {"type": "base64", "media_type": media_type, "data": data}
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text or "{}", type=dict[str, Any])
-    except UNREADABLE as error:
+def _sampling(request: ChatRequest, spec: ProviderSpec) -> dict[str, float | None]:
+    """Anthropic's scale of `temperature` ends at 1. Its newer models refuse both beside each other: a 1 is no wish."""
+    temperature, top_p = request.temperature, request.top_p
+    if temperature is not None and temperature > 1:
         raise PenstockError(
-            "invalid_request", "the arguments of a tool call are not a JSON object", param="messages"
-        ) from error
+            "unsupported_by_provider", "temperature: this provider takes at most 1", param="temperature"
+        )
+    if top_p == 1:
+        top_p = None
+    if spec.anthropic_version == WITHOUT_SAMPLING:
+        if temperature == 1:
+            temperature = None
+        for name, value in (("temperature", temperature), ("top_p", top_p), ("top_k", request.top_k)):
+            if value is not None:
+                raise unsupported(f"{name} from version {WITHOUT_SAMPLING} on", name)
+    top_k = None if request.top_k is None else int(request.top_k)
+    return {"temperature": temperature, "top_p": top_p, "top_k": top_k}
 
 
-def _tools(operation: ChatOperation) -> list[dict[str, Any]] | None:
-    if not operation.tools:
-        return None
-    return [
-        {
-            "name": tool.function.name,
-            "input_schema": tool.function.parameters or {"type": "object"},
-            **({"description": tool.function.description} if tool.function.description else {}),
+def _stops(stop: str | list[str] | None) -> list[str] | None:
+    """Blank ones are refused by Anthropic."""
+    stops = [stop] if isinstance(stop, str) else stop or []
+    return [one for one in stops if one.strip()] or None
+
+
+def _thinking(request: ChatRequest) -> Json | None:
+    if request.thinking is not None or request.reasoning_effort is None:
+        return request.thinking
+    if request.reasoning_effort == "none":
+        return {"type": "disabled"}
+    # Thinking goes with neither a sampling of the client's own nor a tool that must be called.
+    chosen = any(value is not None for value in (request.temperature, request.top_p, request.top_k))
+    forced = isinstance(request.tool_choice, ToolChoice) or request.tool_choice in {"required", "any"}
+    return None if chosen or forced else {"type": "adaptive"}
+
+
+def _output_config(request: ChatRequest) -> Json | None:
+    config: Json = {}
+    effort = request.reasoning_effort
+    if effort is not None and effort != "none":
+        if effort not in EFFORTS:
+            raise unsupported(f"reasoning_effort {effort[:32]!r}", "reasoning_effort")
+        config["effort"] = EFFORTS[effort]
+    if (form := request.response_format) is not None and (schema := _schema(form)) is not None:
+        config["format"] = {"type": "json_schema", "schema": strict_schema(schema)}
+    return {**config, **(request.output_config or {})} or None
+
+
+def _schema(form: Format) -> Json | None:
+    match form.type:
+        case "text":
+            return None
+        case "json_object":
+            return form.schema
+        case "json_schema" if form.json_schema is not None and form.json_schema.schema is not None:
+            return form.json_schema.schema
+        case "json_schema":
+            raise PenstockError(
+                "invalid_request",
+                "response_format.json_schema.schema: this field is required",
+                param="response_format.json_schema.schema",
+            )
+        case _:
+            raise unsupported(f"response_format of type {form.type[:64]}", "response_format")
+
+
+def _tools(request: ChatRequest) -> list[Json] | None:
+    tools: list[Json] = []
+    for index, tool in enumerate(request.tools or ()):
+        if tool.type != "function" or tool.function is None:
+            raise unsupported(f"tools of type {tool.type[:64]}", f"tools[{index}]")
+        definition = tool.function
+        optional = {
+            "description": definition.description or None,
+            "strict": definition.strict or None,
+            "cache_control": tool.cache_control or definition.cache_control,
         }
-        for tool in operation.tools
-    ]
+        tools.append(
+            {
+                "name": definition.name,
+                "input_schema": {"type": "object", **(definition.parameters or {})},
+                **{name: value for name, value in optional.items() if value is not None},
+            }
+        )
+    return tools or None
 
 
-def _tool_choice(operation: ChatOperation) -> dict[str, Any] | None:
-    choice = operation.tool_choice
-    if not operation.tools or (choice is None and operation.parallel_tool_calls is None):
+def _tool_choice(request: ChatRequest) -> Json | None:
+    choice = request.tool_choice
+    if isinstance(choice, ToolChoice) and (choice.type != "function" or choice.function is None):
+        raise unsupported(f"tool_choice of type {choice.type[:64]}", "tool_choice")
+    if not request.tools or (choice is None and request.parallel_tool_calls is None):
         return None
-    if isinstance(choice, NamedToolChoice):
-        form: dict[str, Any] = {"type": "tool", "name": choice.function.name}
+    if isinstance(choice, ToolChoice):
+        assert choice.function is not None
+        form: Json = {"type": "tool", "name": choice.function.name}
     else:
-        form = {"type": {"required": "any", "none": "none"}.get(choice or "auto", "auto")}
-    if operation.parallel_tool_calls is False and form["type"] != "none":
+        form = {"type": {"required": "any", "any": "any", "none": "none"}.get(choice or "auto", "auto")}
+    if request.parallel_tool_calls is False and form["type"] != "none":
         form["disable_parallel_tool_use"] = True
     return form

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_contract.requests import ChatOperation
+from penstock_contract.requests import ChatCompletionRequest
 
-REQUEST_FIELDS = frozenset(ChatOperation.__struct_fields__) | {"model", "max_completion_tokens", "input", "dimensions"}
+REQUEST_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__) | {"input", "dimensions"}
 FIELD_PATH = re.compile(r"[a-z_]{1,32}(\[[0-9]{1,5}\]|\.[a-z_]{1,32}){0,8}")
 
 STATUS_CODES: dict[int, ErrorCode] = {

@@ -5,9 +5,13 @@ Everything else about it is real: it is called, times out, fails and is aborted 
 
 import asyncio
 
+import msgspec
+from msgspec import Struct
+
+from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.events import Finished, TextDelta, UsageReported
-from penstock_contract.messages import TextPart
+from penstock_contract.messages import Role
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import SimulatedSpec
 from penstock_worker.calls import Sink
@@ -33,8 +37,11 @@ class SimulatedProvider:
         del model, connect_timeout_s, headers
         if not isinstance(operation, ChatOperation):
             raise PenstockError("unsupported_by_provider", "the simulated provider has no embeddings")
-        limit = operation.max_tokens or self._spec.tokens
-        return SimulatedCall(self._spec, sink, words=_words(operation), limit=min(limit, self._spec.tokens))
+        request = _read(operation)
+        limit = int(request.max_completion_tokens or request.max_tokens or self._spec.tokens)
+        if limit < 0:
+            limit = self._spec.tokens
+        return SimulatedCall(self._spec, sink, words=_words(request), limit=min(limit, self._spec.tokens))
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -77,11 +84,36 @@ class SimulatedCall:
         self._timer = self._loop.call_at(self._start + self._sent / self._spec.tokens_per_second, self._tick)
 
 
-def _words(operation: ChatOperation) -> int:
+class _Part(Struct):
+    text: str | None = None
+
+
+class _Message(Struct):
+    role: Role
+    content: str | list[_Part] | None = None
+
+
+class _Request(Struct):
+    messages: list[_Message]
+    max_tokens: float | None = None
+    max_completion_tokens: float | None = None
+
+
+_decode = msgspec.json.Decoder(_Request).decode
+
+
+def _read(operation: ChatOperation) -> _Request:
+    try:
+        return _decode(operation.body)
+    except UNREADABLE:
+        raise PenstockError("invalid_request", "the request's body could not be read") from None
+
+
+def _words(request: _Request) -> int:
     texts: list[str] = []
-    for message in operation.messages:
+    for message in request.messages:
         if isinstance(message.content, str):
             texts.append(message.content)
         else:
-            texts += [part.text for part in message.content or [] if isinstance(part, TextPart)]
+            texts += [part.text for part in message.content or [] if part.text is not None]
     return sum(len(text.split()) for text in texts)

@@ -1,0 +1,24 @@
+"""`x-penstock-ignored`: which of a request's fields the answering provider was not sent.
+
+A stream that had no first event before its 200 was due has no such header: the provider is not known then.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from litestar.types import Scope
+
+from penstock_contract.catalogue import Resolution
+from penstock_contract.chat_fields import KNOWN, ignored
+from penstock_gateway.envelope import headers_of
+
+HEADER: Final = b"x-penstock-ignored"
+
+
+def name_ignored(
+    scope: Scope, fields: Sequence[str], resolution: Resolution, provider: str | None, *, known: frozenset[str] = KNOWN
+) -> None:
+    """Add the header to the response that is about to start, if there is anything to name."""
+    for spec in resolution.entry.spec.providers:
+        if spec.name == provider and spec.type != "Simulated" and (names := ignored(fields, spec, known=known)):
+            headers_of(scope).append((HEADER, ", ".join(names).encode()))

@@ -1,0 +1,20 @@
+"""Operations as the gateway makes them of a client's body."""
+
+from typing import Any
+
+import msgspec
+
+from penstock_contract.chat_body import read_chat
+from penstock_contract.embeddings_body import read_embeddings
+from penstock_contract.requests import ChatOperation, EmbeddingsOperation
+
+HELLO: dict[str, Any] = {"role": "user", "content": "hello"}
+
+
+def chat(*messages: Any, **fields: Any) -> ChatOperation:
+    """A chat completion of these messages, `hello` without any."""
+    return read_chat(msgspec.json.encode({"model": "m", "messages": list(messages) or [HELLO], **fields})).operation
+
+
+def embeddings(given: Any, **fields: Any) -> EmbeddingsOperation:
+    return read_embeddings(msgspec.json.encode({"model": "m", "input": given, **fields})).operation

@@ -1,0 +1,113 @@
+"""A chat request as the Anthropic adapter reads it: what it translates. All else was refused or left out before."""
+
+from typing import Any
+
+from msgspec import Struct
+
+Json = dict[str, Any]
+
+
+class Url(Struct):
+    url: str
+
+
+class File(Struct):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
+class Part(Struct):
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: Url | str | None = None
+    file: File | None = None
+    cache_control: Json | None = None
+
+
+class Function(Struct):
+    """`arguments` is JSON text, as OpenAI has it; some clients send the object itself, or nothing."""
+
+    name: str
+    arguments: str | Json | None = None
+
+
+class ToolCall(Struct):
+    id: str | None = None
+    type: str | None = None
+    function: Function | None = None
+
+
+class ReasoningDetail(Struct):
+    """OpenRouter's form of a block of thinking."""
+
+    type: str
+    text: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    format: str | None = None
+
+
+class Message(Struct):
+    role: str
+    content: str | list[Part] | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    cache_control: Json | None = None
+
+
+class Definition(Struct):
+    name: str
+    description: str | None = None
+    parameters: Json | None = None
+    strict: bool | None = None
+    cache_control: Json | None = None
+
+
+class Tool(Struct):
+    type: str = "function"
+    function: Definition | None = None
+    cache_control: Json | None = None
+
+
+class Named(Struct):
+    name: str
+
+
+class ToolChoice(Struct):
+    type: str = "function"
+    function: Named | None = None
+
+
+class JsonSchema(Struct):
+    schema: Json | None = None
+
+
+class Format(Struct):
+    type: str
+    json_schema: JsonSchema | None = None
+    schema: Json | None = None
+
+
+class ChatRequest(Struct):
+    messages: list[Message]
+    max_tokens: float | None = None
+    max_completion_tokens: float | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: float | None = None
+    stop: str | list[str] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Format | None = None
+    reasoning_effort: str | None = None
+    thinking: Json | None = None
+    output_config: Json | None = None
+    cache_control: Json | None = None
+    context_management: Json | None = None
+    modalities: list[str] | None = None
+    user: str | None = None
