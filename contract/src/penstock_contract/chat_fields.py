@@ -98,6 +98,8 @@ def treatment(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOW
         return "translated" if name in SIMULATED else _extra(name, extra) if name not in known else "ignored"
     anthropic = provider.type == "Anthropic"
     if name in known and not (name in ANTHROPICS_OWN and not anthropic):
+        if known is EMBEDDINGS_KNOWN:
+            return "translated" if name in {"model", "encoding_format"} else "passed"
         if anthropic:
             return ANTHROPIC.get(name, "refused")
         return "refused" if name in REFUSED_BY_ALL else "translated" if name in OURS else "passed"

@@ -89,6 +89,7 @@ class PricesSpec(_Camel, frozen=True, kw_only=True):
         return Rates(input_, input_ if cached is None else per_million(cached), per_million(self.output_per_million))
 
 
+HeaderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 FieldName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -116,15 +117,15 @@ class ExtraFieldsSpec(_Camel, frozen=True, kw_only=True):
 class ProviderSpec(_Camel, frozen=True, kw_only=True):
     """Where a route's requests go. A lower `priority` number is tried first; `weight` shares within a priority.
 
-    `model` is the provider's own name of the model and defaults to the one that the client asked for.
+    `models`, then `model`, is the provider's own name of a model; without either it is the one that was asked for.
     """
 
     name: Annotated[DnsLabel, Meta(description="Unique in the route; errors, metrics and traces name it.")]
     type: Annotated[
         Literal["OpenAI", "Anthropic", "Simulated"],
         Meta(
-            description="The API it speaks. `OpenAI` fits every compatible server; `Anthropic` has no embeddings and"
-            " no `response_format`; `Simulated` makes up text, for tests."
+            description="The API it has. `OpenAI` fits every compatible server; `Anthropic` has no embeddings;"
+            " `Simulated` makes up text, for tests. docs/providers.md has what each takes."
         ),
     ]
     base_url: Annotated[
@@ -148,11 +149,26 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
             " `spec.models`; with `*` the one that the client asked for."
         ),
     ] = None
+    models: Annotated[
+        dict[ModelName, ModelName],
+        Meta(
+            max_length=64,
+            description="The provider's own names by the names in `spec.models` (or, with `*`, those that clients ask"
+            " for); goes before `model`.",
+        ),
+    ] = {}
+    first_token_timeout_seconds: Annotated[
+        Seconds | None,
+        Meta(
+            description="In place of `spec.limits.firstTokenTimeoutSeconds` for this provider; a reasoning model may"
+            " be silent for minutes before its first token."
+        ),
+    ] = None
     secret_key_ref: Annotated[
         SecretKeyRef | None, Meta(description="The key to call it with. Not set: none is sent.")
     ] = None
     key_header: Annotated[
-        Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)] | None,
+        HeaderName | None,
         Meta(
             description="The header that carries the key; in `authorization` it is a Bearer token. Not set:"
             " `authorization`, with `type: Anthropic` `x-api-key`. Azure's is `api-key`."
@@ -209,6 +225,10 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
     @property
     def rates(self) -> Rates:
         return FREE if self.prices is None else self.prices.rates
+
+    def own_name(self, model: str) -> str:
+        """What the provider calls a model."""
+        return self.models.get(model) or self.model or model
 
 
 class RoutingSpec(_Camel, frozen=True, kw_only=True):

@@ -31,12 +31,12 @@ from msgspec.inspect import (
 
 from penstock_client import AsyncClient, Client
 from penstock_client.exchange import DEFAULT_URL
-from penstock_contract import endpoints
+from penstock_contract import endpoints, provider_matrix
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
 from penstock_contract.money import PerMillion
-from penstock_contract.route import DnsLabel, ModelRoute, SecretKeyRef, Url, secret_variable
+from penstock_contract.route import DnsLabel, HeaderName, ModelRoute, SecretKeyRef, Url, secret_variable
 from penstock_contract.route_status import ModelRouteStatus, Reason
 from penstock_contract.route_worker import VariableName
 from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
@@ -60,6 +60,7 @@ PATTERNS = {
     info.pattern: name
     for alias, name in (
         (DnsLabel, "DNS label"),
+        (HeaderName, "lower-case header name"),
         (Url, "http(s) URL"),
         (AdminToken, "32 to 512 visible characters"),
         (FirstKeySecret, "API key"),
@@ -110,6 +111,12 @@ def test_every_option_of_penstock_dev_is_in_its_page() -> None:
 def test_the_variables_of_penstock_chat_are_in_the_page_of_settings() -> None:
     told = _rows(DOCS / "settings.md", columns=2)
     assert told >= {("`PENSTOCK_URL`", f"`{DEFAULT_URL}`"), ("`PENSTOCK_API_KEY`", "not set")}
+
+
+def test_the_page_of_providers_has_the_tables_that_the_code_makes() -> None:
+    text = _text(DOCS / "providers.md")
+    for made in (provider_matrix.matrix(), provider_matrix.embeddings_matrix(), provider_matrix.steering()):
+        assert made in text
 
 
 @pytest.mark.parametrize("message", [rule.message for rule in (*RULES, LOCAL_ADDRESS, NAME)])

@@ -192,11 +192,12 @@ class Session:
 
     async def _try(self, target: Target) -> None:
         async with self._place(target):
-            model = target.spec.model or self.request.model
+            model = target.spec.own_name(self.request.model)
             attempt = self._attempt = Attempt(self.stream, target, model)
             self.usage.calling(target.spec)
             provider_name = target.provider.provider_name
-            configured = target.spec.model or any(claim.name == model for claim in self._spec.models)
+            named = target.spec.model or target.spec.models.get(self.request.model)
+            configured = named or any(claim.name == model for claim in self._spec.models)
             label = model if configured else WILDCARD
             with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
                 try:
@@ -228,7 +229,8 @@ class Session:
 
     async def _first_event(self, target: Target, model: str, attempt: Attempt, observation: CallObservation) -> None:
         limits: LimitsSpec = self._spec.limits
-        timeout_s = min(limits.first_token_timeout_seconds, self._left_s())
+        first_s = target.spec.first_token_timeout_seconds or limits.first_token_timeout_seconds
+        timeout_s = min(first_s, self._left_s())
         try:
             async with asyncio.timeout(timeout_s):
                 self._call = await target.provider.open(
