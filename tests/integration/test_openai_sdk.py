@@ -209,6 +209,7 @@ async def test_what_the_assistant_thought_and_refused_before_reaches_the_provide
     await sdk.chat.completions.create(model="main", messages=messages)
     assert stack.main.calls[0].body["messages"][1] == {
         "role": "assistant",
+        "content": None,
         "refusal": "no",
         "reasoning_content": "hm",
     }
@@ -248,7 +249,7 @@ async def test_every_sampling_parameter_reaches_the_provider(stack: Stack, sdk: 
     await sdk.chat.completions.create(model="main", messages=HI, **sampling, max_completion_tokens=7)
     sent = stack.main.calls[0].body
     assert {name: sent[name] for name in sampling} == sampling
-    assert sent["max_tokens"] == 7
+    assert sent["max_completion_tokens"] == 7
 
 
 async def test_parameters_that_we_do_not_know_are_no_error(stack: Stack, sdk: AsyncOpenAI) -> None:

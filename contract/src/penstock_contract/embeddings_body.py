@@ -83,7 +83,7 @@ def _numbers(raw: Raw) -> tuple[int, int]:
     """One list of numbers, or several. The JSON is valid already: its brackets and commas say the rest."""
     data = bytes(raw).translate(None, _SPACE)
     brackets = data.translate(None, _DIGITS + b",")
-    lists = data.count(b"[") - 1
+    lists = brackets.count(b"[") - 1
     if brackets.translate(None, b"[]") or not data.startswith(b"["):
         raise invalid("must be texts, or non-negative integers as tokens; not both", "input")
     nested = brackets == b"[" + b"[]" * lists + b"]"

@@ -20,8 +20,10 @@ UNKNOWN = "any-other-field"
 def matrix() -> str:
     """One row per field of a chat request."""
     rows = ["| field | `OpenAI` | `Anthropic` |", "|---|---|---|"]
-    for name in sorted(ANTHROPIC, key=lambda name: (name in ANTHROPICS_OWN, name)):
-        rows.append(f"| `{name}` | {treatment(name, OPENAI_TYPE)} | {treatment(name, ANTHROPIC_TYPE)} |")
+    rows += [
+        f"| `{name}` | {treatment(name, OPENAI_TYPE)} | {treatment(name, ANTHROPIC_TYPE)} |"
+        for name in sorted(ANTHROPIC, key=lambda name: (name in ANTHROPICS_OWN, name))
+    ]
     rows.append(f"| any other | {treatment(UNKNOWN, OPENAI_TYPE)} | {treatment(UNKNOWN, ANTHROPIC_TYPE)} |")
     return "\n".join(rows)
 
@@ -29,8 +31,9 @@ def matrix() -> str:
 def embeddings_matrix() -> str:
     """One row per field of an embeddings request."""
     rows = ["| field | `OpenAI` |", "|---|---|"]
-    for name in sorted(EMBEDDINGS_KNOWN):
-        rows.append(f"| `{name}` | {treatment(name, OPENAI_TYPE, known=EMBEDDINGS_KNOWN)} |")
+    rows += [
+        f"| `{name}` | {treatment(name, OPENAI_TYPE, known=EMBEDDINGS_KNOWN)} |" for name in sorted(EMBEDDINGS_KNOWN)
+    ]
     rows.append(f"| any other | {treatment(UNKNOWN, OPENAI_TYPE, known=EMBEDDINGS_KNOWN)} |")
     return "\n".join(rows)
 

@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_gateway.doors import openai, seed, status
+from penstock_gateway.doors.documentation import REQUESTS
 
 DECLARED = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint | StreamEndpoint)}
 HANDLERS = {
@@ -27,4 +28,5 @@ def test_is_a_door_of_the_gateway(name: str) -> None:
 
     handler = HANDLERS[endpoint.method, endpoint.path]
 
-    assert endpoint.request is get_type_hints(handler.fn).get("data", type(None))
+    taken = get_type_hints(handler.fn).get("data", type(None))
+    assert endpoint.request is REQUESTS.get(taken, taken)
