@@ -61,7 +61,6 @@ class Envelope:
             attributes={names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id},
             record_exception=False,
         ) as span:
-
             started = False
 
             async def send_with_ids(message: Message) -> None:
@@ -77,10 +76,10 @@ class Envelope:
 
             try:
                 await self._app(scope, receive, send_with_ids)
-            except Exception as error:
+            except Exception:
                 if started:
                     raise
-                log.error("gateway.unexpected_error", request_id=request_id, exc_info=error)
+                log.exception("gateway.unexpected_error", request_id=request_id)
                 await _internal_error(send_with_ids)
             template = scope.get("path_template") or "unmatched"
             span.update_name(f"{scope['method']} {template}")

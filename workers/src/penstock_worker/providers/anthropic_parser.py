@@ -31,6 +31,7 @@ STOP_REASONS: dict[str, FinishReason] = {
 }
 """Anything else (`end_turn`, `stop_sequence`, `pause_turn`) is `stop`."""
 
+
 class _Usage(Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -22,7 +22,9 @@ MESSAGES = ("message", "Message", "msg", "error_message", "errorMessage", "statu
 INNER = ("metadata", "error", "errors", "detail", "details", "innererror", "inner_error", "violations", "base_resp")
 PARAMS = ("param", "parameter", "field", "loc")
 NOT_NAMES = frozenset({"error", "string", "object"})
-GENERIC = re.compile(r"(provider returned error|error|bad request|internal server error|unknown error)\.?", re.IGNORECASE)
+GENERIC = re.compile(
+    r"(provider returned error|error|bad request|internal server error|unknown error)\.?", re.IGNORECASE
+)
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(\[[0-9]{1,5}\]|\.[A-Za-z0-9_-]{1,64}){0,12}")
 _EVENT = re.compile(r"^data:(.*)$", re.MULTILINE)
 _CUT = re.compile(r'"message"\s*:\s*"((?:[^"\\]|\\.)*)"')
@@ -123,34 +125,37 @@ def _value(value: object, found: ErrorBody, depth: int) -> None:
 def _object(value: dict[str, object], found: ErrorBody, depth: int) -> None:
     for key in NAMES:
         _name(value.get(key), found)
+    if isinstance(error := value.get("error"), str):
+        _name(error, found)
     for key in PARAMS:
         if found.param is None:
             found.param = _field(value.get(key))
-    if isinstance(raw := value.get("raw"), (str, dict)):
-        # OpenRouter's `metadata.raw`: the body of the provider behind it.
-        _value(raw, found, depth + 1)
-    if isinstance(delay := value.get("retryDelay"), str) and (seconds := _WAIT.fullmatch(delay)):
-        found.wait_s = float(seconds[1])
-    if isinstance(quota := value.get("quotaId"), str) and "PerDay" in quota:
-        found.names.append("quota per day")
-    if isinstance(error := value.get("error"), str):
-        _name(error, found)
-    for key in MESSAGES:
+    _gemini(value, found)
+    # First, as it says more: OpenRouter's `metadata.raw` is the body of the provider behind it.
+    for key in ("raw", *MESSAGES):
         _value(value.get(key), found, depth + 1)
     for key in INNER:
         inner = value.get(key)
         if key == "errors" and "success" in value and isinstance(inner, list):
-            # Cloudflare's codes are numbers of its own, without a meaning elsewhere.
-            for item in inner[:ITEMS_MAX]:
-                if isinstance(item, dict) and isinstance(code := item.get("code"), int):
-                    found.names.append(f"cloudflare {code}")
-                _value(_without_code(item), found, depth + 1)
-        else:
-            _value(inner, found, depth + 1)
+            inner = [_cloudflare(item, found) for item in inner[:ITEMS_MAX]]
+        _value(inner, found, depth + 1)
 
 
-def _without_code(item: object) -> object:
-    return {key: value for key, value in item.items() if key != "code"} if isinstance(item, dict) else item
+def _gemini(value: dict[str, object], found: ErrorBody) -> None:
+    """The parts of `details`: how long to wait, and whether a quota is a day's."""
+    if isinstance(delay := value.get("retryDelay"), str) and (seconds := _WAIT.fullmatch(delay)):
+        found.wait_s = float(seconds[1])
+    if isinstance(quota := value.get("quotaId"), str) and "PerDay" in quota:
+        found.names.append("quota per day")
+
+
+def _cloudflare(item: object, found: ErrorBody) -> object:
+    """An entry of `errors` without its code, which is a number of Cloudflare's own, without a meaning elsewhere."""
+    if not isinstance(item, dict):
+        return item
+    if isinstance(code := item.get("code"), int):
+        found.names.append(f"cloudflare {code}")
+    return {key: value for key, value in item.items() if key != "code"}
 
 
 def _name(value: object, found: ErrorBody) -> None:
@@ -164,7 +169,7 @@ def _name(value: object, found: ErrorBody) -> None:
         return
     text = str(value).strip()[:256]
     number = text.removesuffix(".0")
-    if number.isascii() and number.isdigit() and len(number) == 3:  # noqa: PLR2004 - an HTTP status
+    if number.isascii() and number.isdigit() and len(number) == 3:
         found.statuses.append(int(number))
     elif text and text.lower() not in NOT_NAMES:
         found.names.append(text)
@@ -175,7 +180,7 @@ def _field(value: object) -> str | None:
     if isinstance(value, list):
         path = ""
         for index, part in enumerate(value[:ITEMS_MAX]):
-            if index == 0 and part in {"body", "query"}:
+            if index == 0 and part in ("body", "query"):
                 continue
             if isinstance(part, int) and not isinstance(part, bool):
                 path += f"[{part}]"

@@ -44,7 +44,7 @@ WAITS: frozenset[ErrorCode] = frozenset({"provider_rate_limited", "provider_unav
 ANSWERS = frozenset({"choices", "content", "data", "response", "candidates", "embedding", "embeddings"})
 """Fields of a good answer, beside which an error's field is an empty one."""
 ERRORS = ("error", "errors", "detail", "message")
-_QUOTATION = re.compile(r"[\"`“‘{]|(?<![a-z])'|'(?![a-z])")
+_QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
 class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with what the provider said
@@ -131,15 +131,15 @@ def _failure(found: ErrorBody, status: int | None, wait_s: float | None) -> Prov
 
 
 def _of_status(found: ErrorBody, status: int | None) -> ErrorCode:
-    if status is None or status < 300:  # noqa: PLR2004 - an error inside a successful answer
-        status = next((one for one in found.statuses if one >= 400), 503)  # noqa: PLR2004 - the body's own
+    if status is None or status < 300:
+        status = next((one for one in found.statuses if one >= 400), 503)
     return STATUSES.get(status, "provider_unavailable")
 
 
 def _meaning(found: ErrorBody, status: int | None) -> Meaning | None:
     """The most exact row that fits; None when the status alone says what is known."""
-    inside_200 = status is None or status < 300  # noqa: PLR2004
-    if status == 413:  # noqa: PLR2004 - Groq has a rate limit's name in it: no later try fits better
+    inside_200 = status is None or status < 300
+    if status == 413:
         return None
     names = {_normal(name) for name in found.names}
     texts = [_plain(message) for message in found.messages]
@@ -154,12 +154,12 @@ def _meaning(found: ErrorBody, status: int | None) -> Meaning | None:
 
 def _normal(name: str) -> str:
     # Bedrock appends a URL or prepends a namespace: `ThrottlingException:http://…`, `com.amazon#Throttling…`.
-    name = name.split("#")[-1].split(":")[0]
+    name = name.rsplit("#", maxsplit=1)[-1].split(":", maxsplit=1)[0]
     return re.sub(r"(exception|error)$", "", re.sub(r"[\W_]", "", name.lower()))
 
 
 def _plain(message: str) -> str:
-    return " ".join(message[:4096].lower().replace("’", "'").split())
+    return " ".join(message[:4096].lower().replace("\u2019", "'").split())
 
 
 def _worded(meaning: Meaning, text: str) -> bool:

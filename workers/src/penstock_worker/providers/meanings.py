@@ -32,7 +32,9 @@ MEANINGS: tuple[Meaning, ...] = (
     # The account is empty: no later try helps until it is paid for.
     Meaning(QUOTA, "OpenAI", ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")),
     Meaning(QUOTA, "OpenAI", (), ("billing hard limit has been reached", "your account is not active")),
-    Meaning(QUOTA, "Anthropic", ("billing_error",), ("credit balance is too low", "reached your specified … usage limit")),
+    Meaning(
+        QUOTA, "Anthropic", ("billing_error",), ("credit balance is too low", "reached your specified … usage limit")
+    ),
     Meaning(QUOTA, "Bedrock", ("ServiceQuotaExceededException",)),
     Meaning(QUOTA, "OpenRouter", (), ("insufficient credits", "requires more credits", "key limit exceeded")),
     Meaning(QUOTA, "DeepSeek", ("insufficient_balance",), ("insufficient balance", "insufficient account balance")),
@@ -49,10 +51,14 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(CONTEXT, "OpenAI", (), ("maximum context length", "context window", "request too large for")),
     Meaning(CONTEXT, "Anthropic", ("request_too_large",), ("prompt is too long", "exceed context limit")),
     Meaning(CONTEXT, "Gemini", (), ("input token count … exceeds the maximum", "exceeds the maximum number of tokens")),
-    Meaning(CONTEXT, "Bedrock", (), ("input is too long", "too many input tokens", "maximum tokens you requested exceeds")),
+    Meaning(
+        CONTEXT, "Bedrock", (), ("input is too long", "too many input tokens", "maximum tokens you requested exceeds")
+    ),
     Meaning(CONTEXT, "Mistral", ("context_length",), ("too large for model with … maximum context",)),
     Meaning(CONTEXT, "Groq", (), ("reduce the length of the messages",)),
-    Meaning(CONTEXT, "vLLM", (), ("longer than the maximum model length", "is too long to fit", "reduce the length of the")),
+    Meaning(
+        CONTEXT, "vLLM", (), ("longer than the maximum model length", "is too long to fit", "reduce the length of the")
+    ),
     Meaning(CONTEXT, "SGLang", (), ("longer than the model's context length", "exceeds the model's maximum context")),
     Meaning(
         CONTEXT,
@@ -83,7 +89,9 @@ MEANINGS: tuple[Meaning, ...] = (
         ("content management policy", "content filtering policies"),
     ),
     Meaning(POLICY, "Anthropic", (), ("blocked by content filtering policy", "violates our usage policy")),
-    Meaning(POLICY, "Gemini", ("PROHIBITED_CONTENT", "BLOCKLIST", "SAFETY"), ("blocked due to safety", "prohibited content")),
+    Meaning(
+        POLICY, "Gemini", ("PROHIBITED_CONTENT", "BLOCKLIST", "SAFETY"), ("blocked due to safety", "prohibited content")
+    ),
     Meaning(POLICY, "Bedrock", ("guardrail_intervened",), ("blocked by guardrail", "blocked by our content filters")),
     Meaning(POLICY, "OpenRouter", (), ("requires moderation … flagged", "your input was flagged")),
     Meaning(POLICY, "DeepSeek", (), ("content exists risk",)),
@@ -96,10 +104,17 @@ MEANINGS: tuple[Meaning, ...] = (
         UNSUPPORTED,
         "OpenAI",
         (),
-        ("must be verified to stream", "does not support stream", "streaming is not supported", "stream is not supported"),
+        (
+            "must be verified to stream",
+            "does not support stream",
+            "streaming is not supported",
+            "stream is not supported",
+        ),
         param="stream",
     ),
-    Meaning(UNSUPPORTED, "Ollama, Mistral and others", (), ("doesn't support stream", "streaming not supported"), "stream"),
+    Meaning(
+        UNSUPPORTED, "Ollama, Mistral and others", (), ("doesn't support stream", "streaming not supported"), "stream"
+    ),
     Meaning(UNSUPPORTED, "OpenAI", ("unsupported_parameter", "unsupported_value", "unknown_parameter")),
     Meaning(
         UNSUPPORTED,
@@ -118,14 +133,24 @@ MEANINGS: tuple[Meaning, ...] = (
     ),
     Meaning(UNSUPPORTED, "Bedrock", (), ("this model doesn't support", "model does not support")),
     Meaning(UNSUPPORTED, "Mistral", ("extra_forbidden",), ("does not support image", "image input is not supported")),
-    Meaning(UNSUPPORTED, "Groq", (), ("` is not supported with this model", "' is unsupported", "content' : value must be a string")),
+    Meaning(
+        UNSUPPORTED,
+        "Groq",
+        (),
+        ("` is not supported with this model", "' is unsupported", "content' : value must be a string"),
+    ),
     Meaning(UNSUPPORTED, "OpenRouter", (), ("no endpoints found that support", "no endpoints found that can handle")),
     Meaning(UNSUPPORTED, "DeepSeek", (), ("unknown variant `image_url`", "does not support this response_format")),
     Meaning(
         UNSUPPORTED,
         "vLLM",
         (),
-        ("is not a multimodal model", "at most 0 image", "requires --enable-auto-tool-choice", "not support multimodal"),
+        (
+            "is not a multimodal model",
+            "at most 0 image",
+            "requires --enable-auto-tool-choice",
+            "not support multimodal",
+        ),
     ),
     Meaning(UNSUPPORTED, "SGLang", (), ("not support image", "not a vision")),
     Meaning(UNSUPPORTED, "TGI", (), ("template does not support", "grammar is not supported", "tool … not supported")),
@@ -195,7 +220,9 @@ MEANINGS: tuple[Meaning, ...] = (
         ("security token included in the request is",),
     ),
     Meaning(AUTH, "Groq", ("organization_restricted", "blocked_api_access")),
-    Meaning(AUTH, "DeepSeek, Moonshot", ("invalid_authentication_error", "authentication_failed"), ("authentication fails",)),
+    Meaning(
+        AUTH, "DeepSeek, Moonshot", ("invalid_authentication_error", "authentication_failed"), ("authentication fails",)
+    ),
     Meaning(AUTH, "Cloudflare", ("cloudflare 10000", "cloudflare 5016", "cloudflare 5018", "cloudflare 3023")),
     # Too many requests or tokens for now.
     Meaning(RATE, "OpenAI", ("rate_limit_exceeded", "rate_limit", "rate_limited"), ("rate limit reached",)),

@@ -1,4 +1,4 @@
-"""Takes out of a provider's message what its reader must not see: credentials, hosts, addresses, URLs. Pure.
+"""Takes out of a provider's message what its reader must not see: credentials, hosts, addresses, paths. Pure.
 
 A message may quote the key whole, in part (`sk-…abcd`), encoded in a URL or broken by invisible characters. The
 removal errs on the side of removing: a word too many is a worse sentence, a key too many is a leak.
@@ -17,9 +17,10 @@ PIECE = 8
 """A piece of a secret of so many characters is as good as the secret."""
 PIECE_AT_END = 4
 """Providers show the first or last characters of a key, from this length on."""
-KEY, ADDRESS = "[key]", "[address]"
+KEY, ADDRESS, PATH = "[key]", "[address]", "[path]"
 
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?//[^\s\"'<>`]+|\bwww\.[^\s\"'<>`]+|\bdata:[^\s\"'<>`]{16,}")
+_PATH = re.compile(r"(?<![\w.])/(?:srv|usr|home|opt|var|root|app|etc|tmp|workspace|mnt|data|proc|Users)/[^\s\"'<>`]+")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 _BEARER = re.compile(
     r"\b(?:bearer\s+[A-Za-z0-9._~+/=*…-]{6,}|basic\s+(?=\S*[0-9*…=])[A-Za-z0-9._~+/=*…-]{6,}"
@@ -49,7 +50,7 @@ _HOST = re.compile(
     re.IGNORECASE,
 )
 _LOCALHOST = re.compile(r"\blocalhost(?::[0-9]{1,5})?\b", re.IGNORECASE)
-_KEYS = re.compile(r"(?:\[key\][-.…_*]*)+")
+_KEYS = re.compile(rf"(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{{0,32}}{_MASK})?\[key\](?:[-.…_*]*\[key\])*")
 _WORD = re.compile(r"[A-Za-z0-9_\-+/=.~]+")
 _PART = re.compile(r"[A-Za-z0-9]+")
 
@@ -66,12 +67,14 @@ class Redaction(Struct, frozen=True):
         text = _URL.sub(ADDRESS, text)
         for secret in self.secrets:
             text = _without(secret, text)
-        text = _EMAIL.sub(ADDRESS, text)
+        text = _PATH.sub(PATH, _EMAIL.sub(ADDRESS, text))
         for pattern in (_BEARER, _PREFIXED, _TOKEN, _MASKED, _RANDOM):
             text = pattern.sub(KEY, text)
         text = _KEYS.sub(KEY, text)
         for host in self.hosts:
-            text = re.sub(rf"(?<![\w-]){re.escape(host)}(?::[0-9]{{1,5}})?(?![\w-])", ADDRESS, text, flags=re.IGNORECASE)
+            text = re.sub(
+                rf"(?<![\w-]){re.escape(host)}(?::[0-9]{{1,5}})?(?![\w-])", ADDRESS, text, flags=re.IGNORECASE
+            )
         text = _HOST.sub(ADDRESS, text)
         text = _LOCALHOST.sub(ADDRESS, text)
         text = _IPV4.sub(ADDRESS, text)
@@ -85,7 +88,9 @@ class Redaction(Struct, frozen=True):
 
 def _one_line(text: str) -> str:
     """White space as single blanks; control, invisible and unassigned characters and surrogates removed."""
-    kept = "".join(" " if one.isspace() else one for one in text if one.isspace() or unicodedata.category(one)[0] != "C")
+    kept = "".join(
+        " " if one.isspace() else one for one in text if one.isspace() or unicodedata.category(one)[0] != "C"
+    )
     return " ".join(kept.split())
 
 
@@ -114,7 +119,7 @@ def _without(secret: str, text: str) -> str:
 
 def _is_address(text: str) -> bool:
     bare = text.removeprefix("[").split("]")[0].rstrip(".")
-    if bare.count(":") < 2:  # noqa: PLR2004 - the fewest of an IPv6 address
+    if bare.count(":") < 2:
         return False
     try:
         ipaddress.IPv6Address(bare)
