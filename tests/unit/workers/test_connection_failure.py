@@ -2,12 +2,20 @@
 
 import asyncio
 import errno
+import shutil
 import socket
 import ssl
+import subprocess
+from pathlib import Path
 
 import pytest
+from unit.support.loops import on_every_loop
+from unit.support.upstream import LOOPBACK
 
+from penstock_contract.errors import PenstockError
 from penstock_worker.connection_failure import REASONS, connection_failure
+from penstock_worker.http import ConnectionPool
+from penstock_worker.providers.failures import ProviderFailure
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:
@@ -64,3 +72,83 @@ async def test_a_timeout_of_asyncio_is_a_timeout() -> None:
             await asyncio.Event().wait()
 
     assert connection_failure(caught.value).reason == "timeout"
+
+
+@pytest.fixture(scope="module")
+def certificate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate of another name than the one that is connected to, and its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = [shutil.which("openssl") or "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=other.example", "-addext", "subjectAltName=DNS:other.example"]
+    key = path.with_suffix(".key")
+    subprocess.run([*command, *names, "-keyout", key, "-out", path], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + key.read_bytes())
+    return path
+
+
+async def failure_at(port: int, tls: ssl.SSLContext | None) -> ProviderFailure:
+    scheme = "https" if tls else "http"
+    pool = ConnectionPool(f"{scheme}://localhost:{port}/v1", lambda: tls or ssl.create_default_context(), LOOPBACK)
+    with pytest.raises(PenstockError) as caught:
+        await pool.acquire(5)
+    assert isinstance(caught.value, ProviderFailure)
+    assert str(port) not in caught.value.detail.message
+    return caught.value
+
+
+async def a_server(tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+
+
+def server_context(file: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@on_every_loop
+async def test_a_certificate_of_an_unknown_authority_is_named_as_the_cause(certificate_file: Path) -> None:
+    server = await a_server(server_context(certificate_file))
+    try:
+        failed = await failure_at(server.sockets[0].getsockname()[1], ssl.create_default_context())
+    finally:
+        server.close()
+
+    assert failed.reason == "tls_authority"
+    assert failed.detail.message.endswith("its TLS certificate is not from a known authority")
+
+
+@on_every_loop
+async def test_a_certificate_of_another_name_is_named_as_the_cause(certificate_file: Path) -> None:
+    server = await a_server(server_context(certificate_file))
+    try:
+        trusting = ssl.create_default_context(cafile=str(certificate_file))
+        failed = await failure_at(server.sockets[0].getsockname()[1], trusting)
+    finally:
+        server.close()
+
+    assert failed.reason == "tls_name"
+
+
+@on_every_loop
+async def test_a_server_without_tls_is_named_as_the_cause() -> None:
+    server = await a_server(None)
+    try:
+        failed = await failure_at(server.sockets[0].getsockname()[1], ssl.create_default_context())
+    finally:
+        server.close()
+
+    assert (failed.reason or "").split()[0] in {"tls_handshake", "reset"}
+
+
+@on_every_loop
+async def test_a_refused_connection_is_named_as_the_cause() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        failed = await failure_at(bound.getsockname()[1], None)
+
+    assert failed.reason == "refused ECONNREFUSED"
