@@ -6,6 +6,8 @@ The rows are ordered: where several fit, the first one counts, because it is the
 Sources: the vendors' error references, SDKs and bug reports that docs/errors.md lists.
 """
 
+from typing import Final
+
 from msgspec import Struct
 
 from penstock_contract.errors import ErrorCode
@@ -24,9 +26,15 @@ class Meaning(Struct, frozen=True):
     param: str | None = None
 
 
-QUOTA, CONTEXT, POLICY = "provider_quota_exhausted", "context_length_exceeded", "content_policy_violation"
-UNSUPPORTED, MODEL, AUTH = "unsupported_by_provider", "provider_model_not_found", "provider_auth_failed"
-RATE, UNAVAILABLE, REJECTED = "provider_rate_limited", "provider_unavailable", "provider_rejected"
+QUOTA: Final = "provider_quota_exhausted"
+CONTEXT: Final = "context_length_exceeded"
+POLICY: Final = "content_policy_violation"
+UNSUPPORTED: Final = "unsupported_by_provider"
+MODEL: Final = "provider_model_not_found"
+AUTH: Final = "provider_auth_failed"
+RATE: Final = "provider_rate_limited"
+UNAVAILABLE: Final = "provider_unavailable"
+REJECTED: Final = "provider_rejected"
 
 MEANINGS: tuple[Meaning, ...] = (
     # The account is empty: no later try helps until it is paid for.
