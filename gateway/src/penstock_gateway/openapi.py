@@ -1,7 +1,7 @@
 """The OpenAPI document: Litestar's paths, with the schemas, errors, keys, streams and examples that it cannot know.
 
-Schemas are msgspec's own, because Litestar's leave out bounds of 0 and bounds inside unions. Version 3.1, as the
-generators in use read no newer one; what 3.2 calls `itemSchema` is `x-itemSchema` here. `complete` is pure.
+Schemas are msgspec's own, because Litestar's leave out bounds of 0 and bounds inside unions. Version 3.2, because only
+its `itemSchema` gives the events of a stream a type. `complete` is pure.
 """
 
 import copy
@@ -35,18 +35,17 @@ from penstock_gateway.openapi_examples import EXAMPLES, STREAMS
 
 Json = dict[str, Any]
 
-TYPES = (
+VERSION = "3.2.0"
+
+REFERENCE = "#/components/schemas/{name}"
+REQUESTS = (ChatCompletionRequest, ChatRequest, EmbedRequest, EmbeddingsRequest, GenerateRequest)
+ANSWERS = (
     ChatChunk,
     ChatCompletion,
     ChatCompletionChunk,
-    ChatCompletionRequest,
-    ChatRequest,
-    EmbedRequest,
     EmbedResponse,
-    EmbeddingsRequest,
     EmbeddingsResponse,
     ErrorBody,
-    GenerateRequest,
     Model,
     ModelList,
 )
@@ -88,7 +87,7 @@ def configuration(version: str, *, keys_required: bool) -> OpenAPIConfig:
 
 def complete(document: Json, *, keys_required: bool) -> Json:
     """A new document; `document` is left as it is."""
-    made = copy.deepcopy(document)
+    made = {**copy.deepcopy(document), "openapi": VERSION}
     components = made.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **_schemas()}
     components["securitySchemes"] = SECURITY_SCHEMES
@@ -104,10 +103,15 @@ def complete(document: Json, *, keys_required: bool) -> Json:
 
 
 def _schemas() -> Json:
-    _, schemas = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(ANSWERS, ref_template=REFERENCE)
+    _, asked = msgspec.json.schema_components(REQUESTS, ref_template=REFERENCE)
+    for schema in asked.values():
+        for field in schema.get("properties", {}).values():
+            # Generators take a field with a default for one that is always there, and ask a client to send it.
+            field.pop("default", None)
     for name in OPEN_OBJECTS:
-        schemas[name].setdefault("additionalProperties", True)
-    return schemas
+        asked[name].setdefault("additionalProperties", True)
+    return {**schemas, **asked}
 
 
 def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
@@ -144,9 +148,28 @@ def _content(content: Json) -> None:
         media.pop("example", None)
         name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
         if media_type == "text/event-stream":
-            # The body is text. A schema of one event would be read as the whole body's.
-            media["schema"] = {"type": "string", "contentMediaType": "text/event-stream"}
-            media["x-itemSchema"] = {"$ref": f"#/components/schemas/{name}"}
+            # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
+            del media["schema"]
+            media["itemSchema"] = _event(name)
             media["example"] = STREAMS[name]
         elif name in EXAMPLES:
             media["example"] = EXAMPLES[name]
+
+
+def _event(name: str) -> Json:
+    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of the schema `name`, or the last one's `[DONE]`."""
+    content = {"type": "string", "contentMediaType": "application/json"}
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "event": {"type": "string"},
+            "data": {
+                "anyOf": [
+                    {**content, "contentSchema": {"$ref": f"#/components/schemas/{name}"}},
+                    {**content, "contentSchema": {"$ref": "#/components/schemas/ErrorBody"}},
+                    {"const": "[DONE]"},
+                ]
+            },
+        },
+    }

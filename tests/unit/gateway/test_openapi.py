@@ -154,13 +154,20 @@ def test_openapi_requests_that_forward_unknown_fields_allow_them(document: dict[
     assert document["components"]["schemas"][name]["additionalProperties"] is True
 
 
-def test_openapi_streams_are_text_with_the_schema_of_their_events_beside_it(document: dict[str, Any]) -> None:
+def test_openapi_requests_have_no_defaults_that_make_generators_demand_a_field(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("ChatCompletionRequest", "ChatRequest", "EmbeddingsRequest", "Message", "StreamOptions"):
+        assert not [field for field, one in schemas[name]["properties"].items() if "default" in one], name
+
+
+def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any]) -> None:
     found = {}
     for path, _, operation in operations(document):
         media = operation["responses"]["200"]["content"].get("text/event-stream")
         if media is not None:
-            assert media["schema"] == {"type": "string", "contentMediaType": "text/event-stream"}
-            found[path] = media["x-itemSchema"]["$ref"].rpartition("/")[2]
+            assert "schema" not in media
+            first = media["itemSchema"]["properties"]["data"]["anyOf"][0]
+            found[path] = first["contentSchema"]["$ref"].rpartition("/")[2]
 
     assert found == {
         "/api/chat": "ChatChunk",
