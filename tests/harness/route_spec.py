@@ -30,8 +30,9 @@ def spec(
     limits: Mapping[str, Any] | None = None,
     routing: Mapping[str, Any] | None = None,
     slots: int = 64,
+    **fields: Any,
 ) -> ModelRouteSpec:
-    """A route's spec; a model is a name or a mapping with `type` and `aliases`."""
+    """A route's spec; a model is a name or a mapping with `type` and `aliases`. `fields` are further ones of it."""
     return msgspec.convert(
         {
             "models": [{"name": model} if isinstance(model, str) else model for model in models],
@@ -39,6 +40,7 @@ def spec(
             "limits": limits or {},
             "routing": routing or {},
             "scaling": {"concurrencyPerReplica": slots},
+            **fields,
         },
         ModelRouteSpec,
     )

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from penstock_worker.providers.failures import failure_of_status
+
 _COMMAND = (sys.executable, "-m", "penstock_local.models")
 
 
@@ -100,6 +102,16 @@ def test_a_prompt_too_long_is_refused_before_the_stream(chat: httpx.Client) -> N
     answer = chat.post("/v1/chat/completions", json=_ask("word " * 2500, stream=True))
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "exceed_context_size_error"
+
+
+def test_an_image_for_a_model_that_cannot_see_is_known_as_the_requests_own_fault(chat: httpx.Client) -> None:
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{pixel}"}}
+    body = _ask("", stream=True)
+    body["messages"][0]["content"] = [{"type": "text", "text": "What is it?"}, image]
+    answer = chat.post("/v1/chat/completions", json=body)
+
+    assert failure_of_status(answer.status_code, {}, answer.content).code == "unsupported_by_provider"
 
 
 def test_a_client_that_goes_away_frees_its_slot(chat: httpx.Client) -> None:

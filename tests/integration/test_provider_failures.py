@@ -23,7 +23,7 @@ from harness.provider import (
     stream,
     stream_then_cut,
 )
-from harness.route_spec import completion, provider
+from harness.route_spec import KEY, completion, provider
 from harness.stack import Stack
 from harness.stream_reader import texts_of
 
@@ -55,7 +55,7 @@ def cut_inside_chunk(at: int) -> Answer:
 
 
 @DOORS
-@pytest.mark.parametrize("code", [401, 402, 403])
+@pytest.mark.parametrize("code", [401, 403])
 async def test_a_refused_key_is_502_without_the_providers_words(
     stack: Stack, path: str, streaming: bool, code: int
 ) -> None:
@@ -125,7 +125,11 @@ async def test_a_provider_that_nobody_listens_for_is_502(stack: Stack, path: str
 
 async def test_a_provider_whose_name_does_not_resolve_is_502(stack: Stack) -> None:
     await stack.reconfigure(providers=[provider("main", "http://nobody.invalid/v1")])
-    error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
+    response = await stack.post("/api/chat", completion())
+    error = error_of(response, 502, "provider_unavailable")
+    assert error["message"] == "the provider cannot be reached: its host name does not resolve"
+    line = await stack.worker.said("worker.call_ended", request_id=response.headers["x-request-id"])
+    assert line["reason"].startswith("dns_")
 
 
 @DOORS
@@ -145,6 +149,52 @@ async def test_a_request_the_provider_calls_invalid_is_400_and_not_retried(stack
     stack.main.answers(status(400))
     error_of(await stack.post("/api/chat", completion()), 400, "provider_rejected")
     assert len(stack.main.calls) == 1
+
+
+async def test_an_empty_account_is_402_or_anthropics_400_and_the_next_provider_is_asked(stack: Stack) -> None:
+    second = stack.provider.upstream("second")
+    await stack.reconfigure(
+        providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
+    )
+    second.answers(say("second"))
+    poor = {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}
+    for answer in (status(402), status(400, body=poor)):
+        stack.main.answers(answer)
+        assert texts_of((await stack.post("/api/chat", completion())).text) == "second"
+    await stack.reconfigure(providers=[provider("main", stack.main.base_url)])
+    error_of(await stack.post("/api/chat", completion()), 502, "provider_quota_exhausted")
+
+
+@DOORS
+async def test_the_providers_message_and_field_reach_the_caller_without_key_and_address(
+    stack: Stack, path: str, streaming: bool
+) -> None:
+    said = f"foo is odd ({KEY} at {stack.main.base_url}/x and 10.0.0.7)"
+    stack.main.answers(status(400, body={"error": {"message": said, "param": "foo", "code": 400}}))
+    error = error_of(await stack.post(path, completion(stream=streaming)), 400, "provider_rejected", param="foo")
+    assert error["message"] == "foo is odd ([key] at [address] and [address])"
+    assert "foo is odd" not in stack.logs()
+
+
+async def test_a_route_that_hides_messages_gives_its_own(stack: Stack) -> None:
+    await stack.reconfigure(errorMessages="Hide")
+    stack.main.answers(status(400, body={"error": {"message": "foo is odd", "param": "foo"}}))
+    error = error_of(await stack.post("/api/chat", completion()), 400, "provider_rejected", param="foo")
+    assert error["message"] == "the provider rejected the request as invalid (HTTP 400, foo)"
+
+
+async def test_an_image_for_a_model_that_cannot_see_is_400_after_one_call(stack: Stack) -> None:
+    await stack.reconfigure(routing={"retries": 2})
+    blind = {"code": 500, "message": "image input is not supported - hint: mmproj", "type": "server_error"}
+    stack.main.answers(status(500, body={"error": blind}))
+    error_of(await stack.post("/v1/chat/completions", completion()), 400, "unsupported_by_provider")
+    assert len(stack.main.calls) == 1
+
+
+@pytest.mark.parametrize("wait", ["1e308", "inf", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_a_retry_after_of_centuries_is_an_hour(stack: Stack, wait: str) -> None:
+    stack.main.answers(status(429, {"retry-after": wait}))
+    error_of(await stack.post("/api/chat", completion()), 429, "provider_rate_limited", retry_after=3600)
 
 
 async def test_a_context_that_is_too_long_is_told_by_its_code(stack: Stack) -> None:

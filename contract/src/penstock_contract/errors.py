@@ -1,7 +1,8 @@
 """One table of everything that can go wrong: code, HTTP status, OpenAI error type, retryable.
 
 Raised where it is known as `PenstockError`, carried between processes as `ErrorDetail`, translated once at the edge.
-A message never holds a provider's body, a key, a prompt or a path of this machine.
+A message never holds a key, an address or a path of this machine. A provider's own message is in it only for a request
+that the provider refused, cleaned by the worker (`penstock_worker.providers.redaction`).
 """
 
 from typing import Literal, NamedTuple

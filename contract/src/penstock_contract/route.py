@@ -383,6 +383,21 @@ class ModelRouteSpec(_Camel, frozen=True, kw_only=True):
     worker: Annotated[
         WorkerSpec, Meta(description="The settings of the worker's pods; a laptop has none and ignores them.")
     ] = WorkerSpec()
+    error_messages: Annotated[
+        Literal["Show", "Hide"],
+        Meta(
+            description="Whether a caller gets the provider's own message when the provider refuses the request:"
+            " without credentials, hosts and addresses, at most 1000 characters. `Hide` gives the code and a constant"
+            " message."
+        ),
+    ] = "Show"
+    error_messages_in_log: Annotated[
+        bool,
+        Meta(
+            description="Whether the worker's log has the provider's message, as a caller would get it. It may quote"
+            " the prompt."
+        ),
+    ] = False
 
 
 class ObjectMeta(Struct, frozen=True):

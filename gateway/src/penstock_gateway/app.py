@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 from msgspec import Struct
 
@@ -23,6 +21,7 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.frames import Stop
 from penstock_contract.telemetry.setup import Telemetry
+from penstock_gateway import openapi
 from penstock_gateway.activation import Activations
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.desk import AdminDesk
@@ -153,9 +152,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             HTTPException: problems.http,
             Exception: problems.unexpected,
         },
-        openapi_config=OpenAPIConfig(
-            title="Penstock", version="0.1.0", path="/schema", render_plugins=[JsonRenderPlugin()]
-        ),
+        openapi_config=openapi.configuration("0.1.0", keys_required=settings.keys_required),
         request_max_body_size=settings.body_bytes_max,
         request_class=ClientRequest,
         plugins=[RequestSchemas()],

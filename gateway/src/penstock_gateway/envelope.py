@@ -1,6 +1,7 @@
 """Around every request, before Litestar sees it: a request id, a server span, and what Litestar cannot wrap itself.
 
-Outermost, because Litestar answers unknown paths outside its own middleware, and those need ids too.
+Outermost, because Litestar answers unknown paths outside its own middleware, and those need ids too; and because an
+exception handler, or the encoding of its response, may itself raise: that is answered here.
 """
 
 import http
@@ -10,7 +11,9 @@ import structlog
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.telemetry import names, propagation
+from penstock_gateway.renderers.renderer import error_json
 from penstock_gateway.request_id import new_request_id
 
 SCOPE_KEY = "penstock.request_id"
@@ -58,9 +61,12 @@ class Envelope:
             attributes={names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id},
             record_exception=False,
         ) as span:
+            started = False
 
             async def send_with_ids(message: Message) -> None:
+                nonlocal started
                 if message["type"] == "http.response.start":
+                    started = True
                     message["headers"] = [*message["headers"], *ours]
                     status = message["status"]
                     span.set_attribute(names.HTTP_STATUS, status)
@@ -68,7 +74,25 @@ class Envelope:
                         span.set_status(StatusCode.ERROR)
                 await send(message)
 
-            await self._app(scope, receive, send_with_ids)
+            try:
+                await self._app(scope, receive, send_with_ids)
+            except Exception:
+                if started:
+                    raise
+                log.exception("gateway.unexpected_error", request_id=request_id)
+                await _internal_error(send_with_ids)
             template = scope.get("path_template") or "unmatched"
             span.update_name(f"{scope['method']} {template}")
             span.set_attribute(names.HTTP_ROUTE, str(template))
+
+
+async def _internal_error(send: Send) -> None:
+    """The one error shape, made of constants: nothing in it can fail."""
+    body = error_json(ErrorDetail("internal_error", "internal error"))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-should-retry", b"false"),
+    ]
+    await send({"type": "http.response.start", "status": http.HTTPStatus.INTERNAL_SERVER_ERROR, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -27,6 +27,9 @@ BODY = "data"
 MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
 """msgspec names the object that lacks the field, clients want the field."""
 
+RETRY_AFTER_MAX_S = 31 * 86_400.0
+"""The longest wait that a client is sent: a month's budget that begins again."""
+
 log = structlog.get_logger("penstock.gateway")
 
 
@@ -61,11 +64,16 @@ def respond(detail: ErrorDetail, headers: dict[str, str] | None = None) -> Respo
 
 
 def headers_of(detail: ErrorDetail) -> dict[str, str]:
-    """`retry-after` in whole seconds (RFC 9110 §10.2.3), `-ms` beside it for the SDKs that read it."""
+    """`retry-after` in whole seconds (RFC 9110 §10.2.3), `-ms` beside it for the SDKs that read it. Never raises.
+
+    A wait that is no number is left out, and none is longer than `RETRY_AFTER_MAX_S`, whatever a worker sent.
+    """
     headers = {"x-should-retry": "true" if ERRORS[detail.code].retryable else "false"}
-    if detail.retry_after_s is not None:
-        headers["retry-after"] = str(math.ceil(detail.retry_after_s))
-        headers["retry-after-ms"] = str(math.ceil(detail.retry_after_s * 1000))
+    wait_s = detail.retry_after_s
+    if wait_s is not None and not math.isnan(wait_s):
+        wait_s = min(max(0.0, wait_s), RETRY_AFTER_MAX_S)
+        headers["retry-after"] = str(math.ceil(wait_s))
+        headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
     return headers
 
 

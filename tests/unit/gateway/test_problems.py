@@ -63,7 +63,16 @@ def test_an_error_is_answered_with_its_status_and_whether_to_retry(code: ErrorCo
 
 @pytest.mark.parametrize(
     ("retry_after_s", "seconds", "milliseconds"),
-    [(2, "2", "2000"), (0.2501, "1", "251"), (0, "0", "0"), (1.5, "2", "1500")],
+    [
+        (2, "2", "2000"),
+        (0.2501, "1", "251"),
+        (0, "0", "0"),
+        (1.5, "2", "1500"),
+        (-3, "0", "0"),
+        (float("-inf"), "0", "0"),
+        (1e308, "2678400", "2678400000"),
+        (float("inf"), "2678400", "2678400000"),
+    ],
 )
 def test_a_pause_is_told_in_whole_seconds_and_in_milliseconds(
     retry_after_s: float, seconds: str, milliseconds: str
@@ -71,6 +80,13 @@ def test_a_pause_is_told_in_whole_seconds_and_in_milliseconds(
     headers = respond(ErrorDetail("queue_full", "words", None, retry_after_s)).headers
 
     assert (headers["retry-after"], headers["retry-after-ms"]) == (seconds, milliseconds)
+
+
+def test_a_pause_that_is_no_number_is_left_out() -> None:
+    headers = respond(ErrorDetail("queue_full", "words", None, float("nan"))).headers
+
+    assert "retry-after" not in headers
+    assert "retry-after-ms" not in headers
 
 
 @pytest.fixture(scope="module")

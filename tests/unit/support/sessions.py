@@ -128,11 +128,12 @@ class Stage:
         delivered: int = 1,
         slots: asyncio.Semaphore | None = None,
         draw: float = 0.0,
+        spec: Mapping[str, Any] | None = None,
         **request_fields: Any,
     ) -> None:
         names = "abcdef"[: len(acts)]
         fields = providers or [{} for _ in acts]
-        spec = msgspec.convert(
+        route = msgspec.convert(
             {
                 "models": [{"name": "asked-for"}],
                 "providers": [
@@ -141,12 +142,15 @@ class Stage:
                 ],
                 "limits": limits or {},
                 "routing": {"retries": retries},
+                **(spec or {}),
             },
             ModelRouteSpec,
         )
         self.loop = asyncio.get_running_loop()
         self.broker = Broker()
         self.rows = Rows()
+        self.health = Health()
+        self.specs = route.providers
         self.outbox = Outbox()
         self.providers = [FakeProvider(*one, clock=self.loop.time) for one in acts]
         telemetry = configure("test", {})
@@ -162,14 +166,14 @@ class Stage:
             request(**request_fields),
             delivery(self.broker, delivered),
             stream,
-            spec,
-            [Target(one, fake, slots) for one, fake in zip(spec.providers, self.providers, strict=True)],
+            route,
+            [Target(one, fake, slots) for one, fake in zip(route.providers, self.providers, strict=True)],
             worker="worker-1",
             incarnation=1,
             clock=LoopClock(),
             draw=lambda: draw,
             observer=Observer(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
-            health=Health(),
+            health=self.health,
             usage=RequestUsage(
                 request(**request_fields), "default.main", stream, self.rows, LoopClock(), worker="worker-1"
             ),

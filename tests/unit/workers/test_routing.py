@@ -7,7 +7,7 @@ import pytest
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.route import ProviderSpec
-from penstock_worker.routing import AFTER, RETRY_AFTER_MAX_S, Candidates, Health, Verdict, order, pause_s
+from penstock_worker.routing import AFTER, COOLING, RETRY_AFTER_MAX_S, Candidates, Health, Verdict, order, pause_s
 
 
 def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:
@@ -181,9 +181,49 @@ def test_a_request_that_a_provider_cannot_serve_says_nothing_about_its_health() 
     assert health.order(both, 0.0) == both
 
 
-@pytest.mark.parametrize("retry_after_s", [0.0, 0.3, 8.0])
+@pytest.mark.parametrize("retry_after_s", [0.01, 0.3, 8.0])
 def test_the_pause_is_the_one_that_the_provider_asked_for(retry_after_s: float) -> None:
     assert pause_s(ErrorDetail("provider_rate_limited", "w", None, retry_after_s), 3, draws()) == retry_after_s
+
+
+@pytest.mark.parametrize("retry_after_s", [0.0, -5.0])
+def test_a_provider_that_asks_for_no_pause_gets_the_ordinary_one(retry_after_s: float) -> None:
+    error = ErrorDetail("provider_rate_limited", "w", None, retry_after_s)
+
+    assert pause_s(error, 1, draws(0.0)) == 0.125
+
+
+@pytest.mark.parametrize("code", sorted(set(get_args(ErrorCode)) - COOLING), ids=str)
+def test_a_fault_of_the_request_neither_cools_a_provider_down_nor_fails_its_probe(code: ErrorCode) -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    health.failed(both[0], failed(), 0.0)
+    health.trying(both[0], 5.0)
+    assert health.order(both, 5.0) == [both[1], both[0]], "the probe has it alone"
+
+    health.failed(both[0], failed(code), 5.1)
+
+    assert health.order(both, 5.1) == both, "the next request may probe it"
+    health.failed(both[0], failed(), 5.2)
+    assert health.order(both, 15.1) == [both[1], both[0]], "its first failure still counts: 10 s, not 5"
+
+
+def test_a_fault_of_a_request_does_not_end_the_cooling_before_its_time() -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    health.failed(both[0], failed(), 0.0)
+    health.trying(both[0], 1.0)
+    health.failed(both[0], failed("provider_rejected"), 1.1)
+
+    assert health.order(both, 4.9) == [both[1], both[0]]
+    assert health.order(both, 5.0) == both
+
+
+def test_a_probe_that_was_stopped_leaves_the_next_request_to_probe() -> None:
+    health, both = Health(), [provider("a"), provider("b")]
+    health.failed(both[0], failed(), 0.0)
+    health.trying(both[0], 6.0)
+    health.released(both[0])
+
+    assert health.order(both, 6.0) == both
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, error, failed_of
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.errors import ErrorDetail
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Failed, Started
 from penstock_worker.calls import ConnectionStale
 from penstock_worker.fake_provider import FakeCall, wait
+from penstock_worker.providers.failures import failure_of_error
 
 
 @virtual_time
@@ -198,3 +200,47 @@ async def test_a_place_is_not_waited_for_beyond_the_deadline() -> None:
     assert stage.elapsed_s == pytest.approx(7)
     assert failed_of(stage.events).code == "request_timeout"
     assert stage.settled == [TERM]
+
+
+def refused(message: str) -> PenstockError:
+    return failure_of_error({"code": 400, "message": message, "param": "foo"})
+
+
+@virtual_time
+async def test_the_providers_message_about_the_request_reaches_the_client() -> None:
+    stage = Stage((lambda call: call.fail(refused("foo must be a number")),), (answer,))
+    await stage.task
+
+    assert failed_of(stage.events) == ErrorDetail("provider_rejected", "foo must be a number", "foo")
+    assert stage.providers[1].opened_at == []
+
+
+@virtual_time
+async def test_a_route_that_hides_messages_gives_its_own() -> None:
+    stage = Stage((lambda call: call.fail(refused("foo must be a number")),), spec={"errorMessages": "Hide"})
+    await stage.task
+
+    assert failed_of(stage.events) == ErrorDetail(
+        "provider_rejected", "the provider rejected the request as invalid", "foo"
+    )
+
+
+@virtual_time
+@pytest.mark.parametrize(("in_log", "logged"), [(False, 0), (True, 1)])
+async def test_the_providers_message_is_in_the_log_only_if_the_route_says_so(in_log: bool, logged: int) -> None:
+    stage = Stage((lambda call: call.fail(refused("the prompt")),), spec={"errorMessagesInLog": in_log})
+    with capture_logs() as lines:
+        await stage.task
+
+    [line] = [one for one in lines if one["event"] == "worker.call_ended"]
+    assert line["code"] == "provider_rejected"
+    assert str(line).count("the prompt") == logged
+
+
+@virtual_time
+async def test_a_model_that_only_the_client_named_and_that_is_missing_cools_no_provider_down() -> None:
+    stage = Stage((error("provider_model_not_found"),), (answer,), spec={"models": [{"name": "*"}]}, model="made-up")
+    await stage.task
+
+    first, second = stage.specs
+    assert stage.health.order([first, second], 0.0) == [first, second]

@@ -10,26 +10,41 @@ from penstock_contract.events import Event, Finished, Started, UsageReported
 from penstock_contract.route import ProviderSpec
 from penstock_worker.calls import Provider
 from penstock_worker.outgoing import OutgoingStream
+from penstock_worker.providers.failures import ProviderFailure, presented
+from penstock_worker.providers.redaction import Redaction
 
 
 class Target(Struct, frozen=True):
-    """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound."""
+    """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound.
+
+    `redaction` knows what its messages must not show.
+    """
 
     spec: ProviderSpec
     provider: Provider
     slots: asyncio.Semaphore | None
+    redaction: Redaction = Redaction()
 
 
 class Attempt:
-    """One call to one provider; the sink of what it says."""
+    """One call to one provider; the sink of what it says.
 
-    def __init__(self, stream: OutgoingStream, target: Target, model: str) -> None:
+    `show` is whether the route lets a client read the provider's own messages.
+    """
+
+    def __init__(self, stream: OutgoingStream, target: Target, model: str, *, show: bool = True) -> None:
         self._stream = stream
+        self._redaction = target.redaction
+        self._show = show
         self._started = Started(target.spec.name, model)
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
         self.error: ErrorDetail | None = None
+        self.reason: str | None = None
+        """One of a few constant words about the failure, for the log."""
+        self.said: str | None = None
+        """The provider's own message, cleaned, for a log that may have it."""
         self.usage: UsageReported | None = None
         self.finished: Finished | None = None
         self.over = False
@@ -65,9 +80,18 @@ class Attempt:
         self.over = True
         if self.done.done() or self.first.cancelled():
             return
-        self.error = error.detail
+        shown = self.refused(error)
         if not self.first.done():
-            self.first.set_exception(error)
+            self.first.set_exception(shown)
             return
-        self._stream.fail(error.detail)
+        self._stream.fail(shown.detail)
         self.done.set_result(None)
+
+    def refused(self, error: PenstockError) -> PenstockError:
+        """Keep a failure, and return it as the client may see it."""
+        if isinstance(error, ProviderFailure):
+            self.reason = error.reason
+            self.said = self._redaction.clean(error.said) if error.said else None
+        shown = presented(error, self._redaction, show=self._show)
+        self.error = shown.detail
+        return shown

@@ -25,6 +25,7 @@ from penstock_contract.errors import PenstockError
 from penstock_worker.addresses import AddressRules
 from penstock_worker.calls import ConnectionStale, Sink
 from penstock_worker.connecting import Connector
+from penstock_worker.connection_failure import connection_failure
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.failures import failure, failure_of_status
 
@@ -97,11 +98,11 @@ class Exchange(asyncio.Protocol):
         try:
             self._http.feed_data(data)
         except httptools.HttpParserError:
-            self._fail(failure("provider_stream_broken"))
+            self._fail(failure("provider_stream_broken", reason="http_malformed"))
         except httptools.HttpParserUpgrade:
-            self._fail(failure("provider_unavailable"))
+            self._fail(failure("provider_unavailable", reason="http_upgrade"))
         if not self._head_read and self._head_bytes > HEADER_BYTES_MAX:
-            self._fail(failure("provider_stream_broken"))
+            self._fail(failure("provider_stream_broken", reason="headers_too_large"))
 
     def eof_received(self) -> None:
         # A body without a length or chunks ends with the connection (RFC 9112 §6.3): `connection_lost` looks at it.
@@ -115,20 +116,20 @@ class Exchange(asyncio.Protocol):
         if exc is None and not delimited and self._http.get_status_code() >= 200:
             self.on_message_complete()
         elif self._heard:
-            self._fail(failure("provider_stream_broken"))
+            self._fail(failure("provider_stream_broken", reason="closed_early"))
         elif self._reused:
             # The others in the pool are as old: the next try gets a fresh one.
             self._pool.close_idle()
             self._fail(ConnectionStale())
         else:
-            self._fail(failure("provider_unavailable"))
+            self._fail(failure("provider_unavailable", reason="closed_unanswered"))
 
     # httptools
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES_MAX:
-            self._fail(failure("provider_stream_broken"))
+            self._fail(failure("provider_stream_broken", reason="headers_too_large"))
             return
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
@@ -235,7 +236,7 @@ class ConnectionPool:
             async with asyncio.timeout(timeout_s):
                 exchange = await self._connector.connect(lambda: Exchange(self))
         except (OSError, TimeoutError) as error:
-            raise PenstockError("provider_unavailable", "the provider cannot be reached") from error
+            raise connection_failure(error) from error
         return exchange, False
 
     def raw(self, request: HttpRequest, extra: dict[str, str]) -> bytes:

@@ -42,8 +42,20 @@ class CallObservation:
         self._first_s = self._observer.clock.monotonic() - self._began
         self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, self._first_s)
 
-    def end(self, error: ErrorDetail | None, usage: UsageReported | None, finished: Finished | None) -> None:
-        """Record the call; without error and finish it was stopped by its client."""
+    def end(
+        self,
+        error: ErrorDetail | None,
+        usage: UsageReported | None,
+        finished: Finished | None,
+        *,
+        reason: str | None = None,
+        said: str | None = None,
+    ) -> None:
+        """Record the call; without error and finish it was stopped by its client.
+
+        `reason` is a constant word about the failure. `said` is the provider's own message, cleaned, where the route
+        allows it in the log; it goes into no span and no metric.
+        """
         code = error.code if error is not None else ("cancelled" if finished is None else None)
         labels = self._labels if code is None else {**self._labels, names.ERROR_TYPE: code}
         duration_s = self._observer.clock.monotonic() - self._began
@@ -67,6 +79,8 @@ class CallObservation:
             type=self._labels[names.PROVIDER],
             model=self._labels[names.REQUEST_MODEL],
             code=code,
+            reason=reason,
+            **({} if said is None else {"provider_message": said}),
             retry_after_s=None if error is None else error.retry_after_s,
             first_event_s=None if self._first_s is None else round(self._first_s, 4),
             duration_s=round(duration_s, 4),

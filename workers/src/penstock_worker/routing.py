@@ -43,7 +43,8 @@ AFTER: dict[ErrorCode, Verdict] = {
 """What a failure before the first event means for its provider. What is not listed would fail the same everywhere."""
 
 COOLING: frozenset[ErrorCode] = frozenset(AFTER) - {"unsupported_by_provider", "context_length_exceeded"}
-"""Failures that the next request would see too: they are the provider's state, not this request's."""
+"""Failures that the next request would see too: they are the provider's state, not this request's. Any other failure
+is the request's own fault: it neither cools a provider down nor counts as a failed probe."""
 
 
 def order(providers: Sequence[ProviderSpec], draw: Callable[[], float]) -> list[ProviderSpec]:
@@ -63,8 +64,11 @@ def order(providers: Sequence[ProviderSpec], draw: Callable[[], float]) -> list[
 
 
 def pause_s(error: ErrorDetail, tries: int, draw: Callable[[], float]) -> float:
-    """How long to wait before the same provider is tried again: what it asked for, else exponential with jitter."""
-    if error.retry_after_s is not None:
+    """How long to wait before the same provider is tried again: what it asked for, else exponential with jitter.
+
+    A provider that asks for no pause at all (`Retry-After: 0`) gets the ordinary one.
+    """
+    if error.retry_after_s is not None and error.retry_after_s > 0:
         return error.retry_after_s
     ceiling = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** (tries - 1))
     return float(ceiling * (0.5 + draw() / 2))
@@ -117,6 +121,7 @@ class Health:
     def __init__(self) -> None:
         self._failures: dict[str, int] = {}
         self._cool_until: dict[str, float] = {}
+        self._before_probe: dict[str, float] = {}
 
     def order(self, ordered: Sequence[ProviderSpec], now: float) -> list[ProviderSpec]:
         """The same order, with those that are cooling down last."""
@@ -125,15 +130,26 @@ class Health:
     def trying(self, provider: ProviderSpec, now: float) -> None:
         """A provider that has cooled down is probed by this request alone."""
         if provider.name in self._failures:
-            self._cool_until[provider.name] = max(self._cool_until[provider.name], now + PROBE_S)
+            until = self._cool_until[provider.name]
+            self._before_probe.setdefault(provider.name, until)
+            self._cool_until[provider.name] = max(until, now + PROBE_S)
 
     def failed(self, provider: ProviderSpec, error: ErrorDetail, now: float) -> None:
         if error.code not in COOLING:
+            self.released(provider)
             return
+        self._before_probe.pop(provider.name, None)
         failures = self._failures[provider.name] = self._failures.get(provider.name, 0) + 1
         cooling = error.retry_after_s or COOLING_FIRST_S * 2.0 ** (failures - 1)
         self._cool_until[provider.name] = now + min(COOLING_MAX_S, cooling)
 
+    def released(self, provider: ProviderSpec) -> None:
+        """End a probe that showed nothing, bad or good, of the provider: the next request may make another."""
+        before = self._before_probe.pop(provider.name, None)
+        if before is not None:
+            self._cool_until[provider.name] = before
+
     def succeeded(self, provider: ProviderSpec) -> None:
+        self._before_probe.pop(provider.name, None)
         self._failures.pop(provider.name, None)
         self._cool_until.pop(provider.name, None)

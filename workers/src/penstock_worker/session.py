@@ -21,7 +21,7 @@ from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Accepted
 from penstock_contract.requests import InferenceRequest
-from penstock_contract.route import LimitsSpec, ModelRouteSpec
+from penstock_contract.route import LimitsSpec, ModelRouteSpec, ProviderSpec
 from penstock_worker import routing
 from penstock_worker.attempt import Attempt, Target
 from penstock_worker.calls import Call, ConnectionStale
@@ -181,9 +181,17 @@ class Session:
                 await self._try(self._targets[choice.provider.name])
             except ConnectionStale:
                 continue
+            except asyncio.CancelledError:
+                # Stopped before it found out anything: the next request may.
+                self._health.released(choice.provider)
+                raise
             except PenstockError as failed:
                 error = failed
-                self._health.failed(choice.provider, error.detail, self._clock.monotonic())
+                if error.code == "provider_model_not_found" and not self._configured(choice.provider):
+                    # The client's own name: it says nothing about the provider's state.
+                    self._health.released(choice.provider)
+                else:
+                    self._health.failed(choice.provider, error.detail, self._clock.monotonic())
                 if candidates.failed(choice.provider, error.detail, self._clock.monotonic()) is routing.Verdict.GIVE_UP:
                     break
             else:
@@ -193,12 +201,11 @@ class Session:
     async def _try(self, target: Target) -> None:
         async with self._place(target):
             model = target.spec.own_name(self.request.model)
-            attempt = self._attempt = Attempt(self.stream, target, model)
+            show = self._spec.error_messages == "Show"
+            attempt = self._attempt = Attempt(self.stream, target, model, show=show)
             self.usage.calling(target.spec)
             provider_name = target.provider.provider_name
-            named = target.spec.model or target.spec.models.get(self.request.model)
-            configured = named or any(claim.name == model for claim in self._spec.models)
-            label = model if configured else WILDCARD
+            label = model if self._configured(target.spec) else WILDCARD
             with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
                 try:
                     await self._first_event(target, model, attempt, observation)
@@ -209,7 +216,14 @@ class Session:
                     await asyncio.shield(attempt.done)
                 finally:
                     self._abort_call()
-                    observation.end(attempt.error, attempt.usage, attempt.finished)
+                    said = attempt.said if self._spec.error_messages_in_log else None
+                    observation.end(attempt.error, attempt.usage, attempt.finished, reason=attempt.reason, said=said)
+
+    def _configured(self, provider: ProviderSpec) -> bool:
+        """Whether the route names the model that the provider is asked for, and not the client alone."""
+        asked = self.request.model
+        named = provider.model is not None or asked in provider.models
+        return named or any(claim.name == asked for claim in self._spec.models)
 
     @contextlib.asynccontextmanager
     async def _place(self, target: Target) -> AsyncIterator[None]:
@@ -250,7 +264,9 @@ class Session:
             attempt.error = late.detail
             raise late from error
         except PenstockError as error:
-            attempt.error = error.detail
+            # One of the attempt's own has been kept; one of `open` has not.
+            if attempt.error is None:
+                attempt.refused(error)
             raise
         observation.first_event()
 

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import Operation
@@ -18,6 +19,7 @@ from penstock_worker.http_provider import HttpProvider
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.anthropic import AnthropicAdapter
 from penstock_worker.providers.openai import OpenAIAdapter
+from penstock_worker.providers.redaction import Redaction
 from penstock_worker.providers.simulated import SimulatedProvider
 
 ADAPTERS: dict[str, type[Adapter]] = {"OpenAI": OpenAIAdapter, "Anthropic": AnthropicAdapter}
@@ -47,9 +49,20 @@ def build(spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules)
             provider,
             _provider(provider, environ, tls, rules),
             asyncio.Semaphore(provider.max_in_flight) if provider.max_in_flight else None,
+            _redaction(provider, environ),
         )
         for provider in spec.providers
     ]
+
+
+def _redaction(spec: ProviderSpec, environ: Mapping[str, str]) -> Redaction:
+    """What the provider's messages must not show: the key it is called with, and where it is."""
+    key = environ.get(secret_variable(spec.secret_key_ref)) if spec.secret_key_ref else None
+    try:
+        host = urlsplit(spec.base_url or "").hostname
+    except ValueError:
+        host = None
+    return Redaction((key,) if key else (), (host,) if host else ())
 
 
 def _provider(

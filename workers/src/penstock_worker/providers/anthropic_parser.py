@@ -5,12 +5,12 @@ is whole.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from penstock_contract.codec import UNREADABLE
-from penstock_contract.errors import ErrorCode
 from penstock_contract.events import (
     Event,
     Finished,
@@ -20,7 +20,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.failures import failure
+from penstock_worker.providers.failures import failure, failure_of_error
 from penstock_worker.sse import EventTooLarge, SseDecoder
 
 STOP_REASONS: dict[str, FinishReason] = {
@@ -30,16 +30,6 @@ STOP_REASONS: dict[str, FinishReason] = {
     "refusal": "content_filter",
 }
 """Anything else (`end_turn`, `stop_sequence`, `pause_turn`) is `stop`."""
-
-ERROR_TYPES: dict[str, ErrorCode] = {
-    "invalid_request_error": "provider_rejected",
-    "authentication_error": "provider_auth_failed",
-    "billing_error": "provider_auth_failed",
-    "permission_error": "provider_auth_failed",
-    "not_found_error": "provider_model_not_found",
-    "request_too_large": "context_length_exceeded",
-    "rate_limit_error": "provider_rate_limited",
-}
 
 
 class _Usage(Struct, gc=False):
@@ -67,10 +57,6 @@ class _Block(Struct, gc=False):
     name: str | None = None
 
 
-class _Error(Struct, gc=False):
-    type: str = ""
-
-
 class _StreamEvent(Struct, gc=False):
     type: str
     index: int = 0
@@ -78,7 +64,7 @@ class _StreamEvent(Struct, gc=False):
     delta: _Delta | None = None
     content_block: _Block | None = None
     usage: _Usage | None = None
-    error: _Error | None = None
+    error: Any = None
 
 
 _decode_event = msgspec.json.Decoder(_StreamEvent).decode
@@ -107,7 +93,7 @@ class MessageParser:
                 elif event.type == "content_block_start":
                     self._block(event.index, event.content_block, events)
                 elif event.type == "error":
-                    raise failure(ERROR_TYPES.get(event.error.type if event.error else "", "provider_unavailable"))
+                    raise failure_of_error(event.error)
                 else:
                     self._frame(event, events)
         except (*UNREADABLE, EventTooLarge) as error:

@@ -1,31 +1,23 @@
-"""The meaning of a provider's failure: of an HTTP status, and of an error object inside a 200."""
+"""The meaning of a provider's failure: of an HTTP status and its body, and of an error object inside a 200.
 
+`meanings` is the table, `error_body` reads the shapes. The message of a failure is ours; the provider's own is kept
+beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
+"""
+
+import json
 import math
 import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-import msgspec
-from msgspec import Struct
-
-from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_contract.requests import ChatCompletionRequest
+from penstock_worker.providers.error_body import ErrorBody, read, read_object
+from penstock_worker.providers.meanings import MEANINGS, STATUSES, Meaning
+from penstock_worker.providers.redaction import Redaction
 
-REQUEST_FIELDS = frozenset(ChatCompletionRequest.__struct_fields__) | {"input", "dimensions"}
-FIELD_PATH = re.compile(r"[a-z_]{1,32}(\[[0-9]{1,5}\]|\.[a-z_]{1,32}){0,8}")
-
-STATUS_CODES: dict[int, ErrorCode] = {
-    400: "provider_rejected",
-    401: "provider_auth_failed",
-    402: "provider_auth_failed",
-    403: "provider_auth_failed",
-    404: "provider_model_not_found",
-    413: "context_length_exceeded",
-    422: "provider_rejected",
-    429: "provider_rate_limited",
-}
+RETRY_AFTER_MAX_S = 3600.0
+"""No provider's `Retry-After` is taken for longer: an SDK would sleep for it."""
 
 MESSAGES: dict[ErrorCode, str] = {
     "provider_rejected": "the provider rejected the request as invalid",
@@ -36,92 +28,190 @@ MESSAGES: dict[ErrorCode, str] = {
     "provider_unavailable": "the provider is not available",
     "context_length_exceeded": "the request is longer than the model's context",
     "content_policy_violation": "the provider's content policy refused the request",
+    "unsupported_by_provider": "the provider does not support what was asked for",
     "provider_stream_broken": "the provider's answer broke off or could not be read",
 }
-"""Our words, not the provider's: its bodies may quote the prompt or the key."""
 
-KNOWN_CODES: dict[str, ErrorCode] = {
-    "context_length_exceeded": "context_length_exceeded",
-    "content_filter": "content_policy_violation",
-    "content_policy_violation": "content_policy_violation",
-    "insufficient_quota": "provider_quota_exhausted",
-}
-"""The provider error codes that say more than the status does."""
+SHOWN: frozenset[ErrorCode] = frozenset(
+    {"provider_rejected", "context_length_exceeded", "unsupported_by_provider", "content_policy_violation"}
+)
+"""Failures of the caller's own request: the provider's message is what the caller needs to repair it. The others are
+about our account with the provider, or its state."""
+
+WAITS: frozenset[ErrorCode] = frozenset({"provider_rate_limited", "provider_unavailable"})
+"""A `Retry-After` is for a caller that should come back; an empty account is not filled by waiting."""
+
+ANSWERS = frozenset({"choices", "content", "data", "response", "candidates", "embedding", "embeddings"})
+"""Fields of a good answer, beside which an error's field is an empty one."""
+ERRORS = ("error", "errors", "detail", "message")
+_QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
-def failure(code: ErrorCode, *, retry_after_s: float | None = None, status: int | None = None) -> PenstockError:
+class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with what the provider said
+    """`said` is the provider's own message, not cleaned yet; `reason` is one of a few constant words for the log."""
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        said: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(code, message, param=param, retry_after_s=retry_after_s)
+        self.said = said
+        self.reason = reason
+
+
+def failure(
+    code: ErrorCode, *, retry_after_s: float | None = None, status: int | None = None, reason: str | None = None
+) -> ProviderFailure:
     suffix = f" (HTTP {status})" if status is not None else ""
-    return PenstockError(code, MESSAGES[code] + suffix, retry_after_s=retry_after_s)
+    return ProviderFailure(code, MESSAGES[code] + suffix, retry_after_s=retry_after_s, reason=reason)
 
 
-def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> PenstockError:
-    """What a provider's unsuccessful response means; `headers` have lower-case names."""
-    code = STATUS_CODES.get(status, "provider_unavailable")
-    if code not in {"provider_rejected", "provider_rate_limited"}:
-        return failure(code, retry_after_s=retry_after_s(headers), status=status)
-    said = _said(body)
-    code = KNOWN_CODES.get(said.code or "", KNOWN_CODES.get(said.type or "", code))
-    if code == "provider_rejected" and (param := _own_field(said.param)) is not None:
-        return PenstockError(code, f"{MESSAGES[code]} (HTTP {status}, {param})", param=param)
-    # A Retry-After is for who should come back; an empty account is not filled by waiting.
-    wait_s = retry_after_s(headers) if code == "provider_rate_limited" else None
-    return failure(code, retry_after_s=wait_s, status=status)
+def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+    """What a provider's unsuccessful response means; `headers` have lower-case names. Never raises."""
+    found = read(body, headers)
+    wait_s = retry_after_s(headers)
+    return _failure(found, status, found.wait_s if wait_s is None else wait_s)
 
 
-class _Said(Struct):
-    code: str | None = None
-    type: str | None = None
-    param: str | None = None
+def failure_of_error(error: object) -> ProviderFailure:
+    """What an error inside a 200 means: decoded JSON of any type. Never raises."""
+    found = read_object(error)
+    return _failure(found, None, found.wait_s)
 
 
-class _ErrorAnswer(Struct):
-    error: _Said
-
-
-def _said(body: bytes) -> _Said:
+def failure_of_body(body: bytes) -> ProviderFailure | None:
+    """What a whole body of a 200 means when it is an error as JSON; None when it is none. Never raises."""
     try:
-        return msgspec.json.decode(body, type=_ErrorAnswer).error
-    except UNREADABLE:
-        return _Said()
-
-
-def _own_field(param: str | None) -> str | None:
-    """The field that the provider found wrong, if it is one of the request's own: nothing else it says is repeated."""
-    if param is None or not FIELD_PATH.fullmatch(param):
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
         return None
-    return param if re.split(r"[.\[]", param, maxsplit=1)[0] in REQUEST_FIELDS else None
+    one = value[0] if isinstance(value, list) and value else value
+    if not isinstance(one, dict) or not ANSWERS.isdisjoint(one):
+        return None
+    is_error = any(one.get(key) for key in ERRORS) or "error" in (one.get("object"), one.get("type"))
+    return failure_of_error(value) if is_error else None
+
+
+def stream_refused(error: PenstockError) -> bool:
+    """Whether the provider refused only that the answer is streamed."""
+    return error.code in {"unsupported_by_provider", "provider_rejected"} and error.detail.param == "stream"
+
+
+def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> PenstockError:
+    """The error as its client gets it: with the provider's own message where that is the client's business."""
+    if not isinstance(error, ProviderFailure) or error.code not in SHOWN:
+        return error
+    detail = error.detail
+    param = detail.param if detail.param is not None and redaction.allows(detail.param) else None
+    said = redaction.clean(error.said) if show and error.said else ""
+    message = said or (f"{detail.message[:-1]}, {param})" if param and detail.message.endswith(")") else detail.message)
+    return PenstockError(detail.code, message, param=param, retry_after_s=detail.retry_after_s)
+
+
+def _failure(found: ErrorBody, status: int | None, wait_s: float | None) -> ProviderFailure:
+    meaning = _meaning(found, status)
+    code = meaning.code if meaning is not None else _of_status(found, status)
+    suffix = f" (HTTP {status})" if status is not None else ""
+    param = None
+    if code in SHOWN:
+        param = (meaning.param if meaning is not None else None) or found.param
+    return ProviderFailure(
+        code,
+        MESSAGES[code] + suffix,
+        param=param,
+        retry_after_s=clamped(wait_s) if code in WAITS else None,
+        said=found.message,
+    )
+
+
+def _of_status(found: ErrorBody, status: int | None) -> ErrorCode:
+    if status is None or status < 300:
+        status = next((one for one in found.statuses if one >= 400), 503)
+    return STATUSES.get(status, "provider_unavailable")
+
+
+def _meaning(found: ErrorBody, status: int | None) -> Meaning | None:
+    """The most exact row that fits; None when the status alone says what is known."""
+    inside_200 = status is None or status < 300
+    if status == 413:
+        return None
+    names = {_normal(name) for name in found.names}
+    texts = [_plain(message) for message in found.messages]
+    for meaning in MEANINGS:
+        general = meaning.code in {"provider_rejected", "provider_unavailable"}
+        if general and not inside_200:
+            continue
+        if not names.isdisjoint(_NAMES[meaning]) or any(_worded(meaning, text) for text in texts):
+            return meaning
+    return None
+
+
+def _normal(name: str) -> str:
+    # Bedrock appends a URL or prepends a namespace: `ThrottlingException:http://…`, `com.amazon#Throttling…`.
+    name = name.rsplit("#", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+    return re.sub(r"(exception|error)$", "", re.sub(r"[\W_]", "", name.lower()))
+
+
+def _plain(message: str) -> str:
+    return " ".join(message[:4096].lower().replace("\u2019", "'").split())
+
+
+def _worded(meaning: Meaning, text: str) -> bool:
+    if not meaning.wordings:
+        return False
+    if meaning.code not in SHOWN:
+        # A message may quote the prompt, and no prompt may cool a provider down: what follows a quotation mark is not
+        # looked at.
+        text = _QUOTATION.split(text, maxsplit=1)[0]
+    return any(_contains(text, wording) for wording in meaning.wordings)
+
+
+def _contains(text: str, wording: str) -> bool:
+    at = 0
+    for part in wording.split(" … "):
+        at = text.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """`retry-after-ms`, or `retry-after` as seconds or an HTTP date (RFC 9110 §10.2.3); None if absent or nonsense."""
-    milliseconds = _finite(headers.get("retry-after-ms", ""))
+    milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
-        return max(0.0, milliseconds / 1000)
+        return clamped(milliseconds / 1000)
     value = headers.get("retry-after", "")
-    seconds = _finite(value)
+    seconds = _number(value)
     if seconds is not None:
-        return max(0.0, seconds)
+        return clamped(seconds)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        return clamped(parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-def _finite(text: str) -> float | None:
+def clamped(seconds: float | None) -> float | None:
+    """Within what any client may be made to wait."""
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
+
+
+def _number(text: str) -> float | None:
     try:
-        number = float(text)
+        number = float(text[:400])
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return None if math.isnan(number) else number
 
 
-def failure_of_error(error: object) -> PenstockError:
-    """The meaning of an error inside a 200, by its `code` or `type` and never by its message."""
-    if isinstance(error, dict):
-        names = [str(error.get("code")), str(error.get("type"))]
-        for name in names:
-            if name in KNOWN_CODES:
-                return failure(KNOWN_CODES[name])
-        if any("rate_limit" in name or name == "429" for name in names):
-            return failure("provider_rate_limited")
-    return failure("provider_unavailable")
+_NAMES: dict[Meaning, frozenset[str]] = {
+    meaning: frozenset(_normal(name) for name in meaning.names) for meaning in MEANINGS
+}

@@ -1,0 +1,70 @@
+"""The examples of the OpenAPI document: requests that are valid, and answers as they are."""
+
+from typing import Any
+
+_USAGE = {
+    "prompt_tokens": 12,
+    "completion_tokens": 3,
+    "total_tokens": 15,
+    "prompt_tokens_details": {"cached_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0},
+}
+_CHUNK = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"smollm2"'
+
+EXAMPLES: dict[str, Any] = {
+    "ChatRequest": {"messages": [{"role": "user", "content": "Where is the Louvre?"}]},
+    "GenerateRequest": {"prompt": "Write one line about rivers."},
+    "EmbedRequest": {"text": "A penstock leads water to a turbine."},
+    "EmbedResponse": {"embedding": [0.25, -0.5, 0.125], "dimensions": 3},
+    "ChatCompletionRequest": {
+        "model": "smollm2",
+        "messages": [
+            {"role": "system", "content": "Answer in one sentence."},
+            {"role": "user", "content": "Where is the Louvre?"},
+        ],
+        "max_tokens": 64,
+        "stream": True,
+    },
+    "ChatCompletion": {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1767225600,
+        "model": "smollm2",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "In Paris."}, "finish_reason": "stop"},
+        ],
+        "usage": _USAGE,
+    },
+    "EmbeddingsRequest": {"model": "minilm", "input": ["a kitten", "a cat"], "encoding_format": "float"},
+    "EmbeddingsResponse": {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5, 0.125]}],
+        "model": "minilm",
+        "usage": {"prompt_tokens": 4, "total_tokens": 4},
+    },
+    "Model": {"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2"},
+    "ModelList": {
+        "object": "list",
+        "data": [{"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2"}],
+    },
+    "ErrorBody": {
+        "error": {
+            "message": "messages: this field is required",
+            "type": "invalid_request_error",
+            "param": "messages",
+            "code": "invalid_request",
+        }
+    },
+}
+"""By the name of the schema."""
+
+STREAMS: dict[str, str] = {
+    "ChatChunk": 'data: {"text":"In "}\n\ndata: {"text":"Paris."}\n\ndata: [DONE]\n\n',
+    "ChatCompletionChunk": (
+        f'data: {{{_CHUNK},"choices":[{{"index":0,"delta":{{"role":"assistant","content":"In Paris."}},'
+        '"finish_reason":null}]}\n\n'
+        f'data: {{{_CHUNK},"choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}]}}\n\n'
+        "data: [DONE]\n\n"
+    ),
+}
+"""Whole streams, by the name of their events' schema."""

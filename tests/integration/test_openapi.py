@@ -1,0 +1,53 @@
+"""The OpenAPI document against the running gateway: schemathesis makes requests of it, and judges the answers by it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from harness.provider import Call, embeddings, say
+from harness.stack import Stack
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STACK = {"models": ["smollm2", {"name": "minilm", "type": "Embedding"}]}
+SEED = "20261128"
+# Not `negative_data_rejection`: requests are read leniently, so that `include_usage: 0` is no error. Not
+# `positive_data_acceptance`: no schema can say which models are chat models.
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+)
+
+
+async def answer(call: Call) -> None:
+    """What an OpenAI-compatible provider answers to a good request."""
+    if call.path.endswith("/embeddings"):
+        await embeddings([0.5, -0.5] for _ in call.body["input"])(call)
+    else:
+        await say("Hel", "lo")(call)
+
+
+@pytest.mark.timeout(120)
+async def test_gateway_answers_as_its_openapi_document_says(stack: Stack, tmp_path: Path) -> None:
+    stack.main.answers(answer)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        f"{stack.url}/schema/openapi.json",
+        *("--url", stack.url, "--seed", SEED, "--max-examples", "12", "--phases", "examples,coverage,fuzzing"),
+        *("--checks", ",".join(CHECKS), "--generation-database", "none", "--no-color", "--request-timeout", "20"),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+
+    assert process.returncode == 0, output.decode(errors="replace")[-8000:]
+    assert len(stack.main.calls) > 20, "hardly any request was good"

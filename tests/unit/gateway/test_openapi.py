@@ -1,0 +1,198 @@
+"""The OpenAPI document: what a generator or a validator reads of it is what the gateway does."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import LitestarDeprecationWarning
+from litestar.testing import TestClient
+
+from penstock_contract.errors import ErrorBody
+from penstock_contract.requests import (
+    ChatCompletionRequest,
+    ChatRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+)
+from penstock_contract.responses import (
+    ChatChunk,
+    ChatCompletion,
+    ChatCompletionChunk,
+    EmbeddingsResponse,
+    EmbedResponse,
+    Model,
+    ModelList,
+)
+from penstock_gateway.authentication import OPEN_PATHS
+from penstock_gateway.doors import openai, seed, status
+from penstock_gateway.openapi import configuration
+from penstock_gateway.openapi_examples import EXAMPLES, STREAMS
+
+STRUCTS: dict[str, type] = {
+    one.__name__: one
+    for one in (
+        ChatCompletion,
+        ChatCompletionRequest,
+        ChatRequest,
+        EmbedRequest,
+        EmbedResponse,
+        EmbeddingsRequest,
+        EmbeddingsResponse,
+        ErrorBody,
+        GenerateRequest,
+        Model,
+        ModelList,
+    )
+}
+
+
+DOORS = [
+    seed.chat,
+    seed.generate,
+    seed.embed,
+    openai.chat_completions,
+    openai.embeddings,
+    openai.models,
+    openai.model,
+    status.health,
+    status.ready,
+]
+
+
+def served(*, keys_required: bool = True) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        # Litestar 3's way to name a dependency is not asked for here.
+        warnings.simplefilter("ignore", LitestarDeprecationWarning)
+        app = Litestar(
+            DOORS,
+            dependencies={"desk": Provide(lambda: None, sync_to_thread=False)},
+            openapi_config=configuration("1.2.3", keys_required=keys_required),
+        )
+    with TestClient(app) as client:
+        found: dict[str, Any] = msgspec.json.decode(client.get("/schema/openapi.json").content)
+    return found
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return served()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def test_openapi_document_has_every_schema_that_it_refers_to(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert {name.rpartition("/")[2] for name in references(document)} <= set(schemas)
+    assert "Desk" not in schemas
+
+
+def test_openapi_document_says_how_a_key_is_sent_and_where_none_is_needed(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+
+    assert (schemes["bearer"]["scheme"], schemes["apiKey"]["name"]) == ("bearer", "x-api-key")
+    assert document["security"] == [{name: []} for name in schemes]
+    for path, _, operation in operations(document):
+        assert operation.get("security") == ([] if path in OPEN_PATHS else None)
+
+
+def test_openapi_document_of_a_gateway_without_keys_lets_them_be_left_out() -> None:
+    assert {} in served(keys_required=False)["security"]
+
+
+def test_openapi_operations_have_the_errors_of_every_request_in_the_one_shape(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        if path in OPEN_PATHS:
+            continue
+        expected = {"400", "401", "403", "default"} | ({"408"} if method == "post" else set())
+        assert expected <= set(operation["responses"])
+        for number, response in operation["responses"].items():
+            if number == "200":
+                continue
+            schema = response["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, number)
+
+
+def part(document: dict[str, Any], struct: str, field: str, type_: str) -> dict[str, Any]:
+    """The alternative of a field's union that has this type."""
+    field_schema = document["components"]["schemas"][struct]["properties"][field]
+    [found] = [one for one in field_schema.get("anyOf", [field_schema]) if one.get("type") == type_]
+    return dict(found)
+
+
+def test_openapi_bounds_of_0_and_bounds_inside_unions_are_kept(document: dict[str, Any]) -> None:
+    assert part(document, "ChatCompletionRequest", "temperature", "number")["minimum"] == 0
+    assert part(document, "ChatCompletionRequest", "top_p", "number")["minimum"] == 0
+    assert part(document, "EmbeddingsRequest", "input", "string")["minLength"] == 1
+    texts = part(document, "EmbeddingsRequest", "input", "array")
+    assert texts["minItems"] == 1
+    assert {"type": "string", "minLength": 1} in texts["items"]["anyOf"]
+
+
+@pytest.mark.parametrize("name", ["ChatCompletionRequest", "EmbeddingsRequest"])
+def test_openapi_requests_that_forward_unknown_fields_allow_them(document: dict[str, Any], name: str) -> None:
+    assert document["components"]["schemas"][name]["additionalProperties"] is True
+
+
+def test_openapi_requests_have_no_defaults_that_make_generators_demand_a_field(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("ChatCompletionRequest", "ChatRequest", "EmbeddingsRequest", "Message", "StreamOptions"):
+        assert not [field for field, one in schemas[name]["properties"].items() if "default" in one], name
+
+
+def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any]) -> None:
+    found = {}
+    for path, _, operation in operations(document):
+        media = operation["responses"]["200"]["content"].get("text/event-stream")
+        if media is not None:
+            assert "schema" not in media
+            first = media["itemSchema"]["properties"]["data"]["anyOf"][0]
+            found[path] = first["contentSchema"]["$ref"].rpartition("/")[2]
+
+    assert found == {
+        "/api/chat": "ChatChunk",
+        "/api/generate": "ChatChunk",
+        "/v1/chat/completions": "ChatCompletionChunk",
+    }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_openapi_example_is_valid(name: str) -> None:
+    msgspec.convert(EXAMPLES[name], STRUCTS[name])
+
+
+@pytest.mark.parametrize(("name", "struct"), [("ChatChunk", ChatChunk), ("ChatCompletionChunk", ChatCompletionChunk)])
+def test_openapi_stream_example_is_one_that_the_gateway_could_send(name: str, struct: type) -> None:
+    *events, last, rest = STREAMS[name].split("\n\n")
+
+    assert (last, rest) == ("data: [DONE]", "")
+    for event in events:
+        msgspec.json.decode(event.removeprefix("data: ").encode(), type=struct)
+
+
+def test_openapi_document_has_an_example_for_every_body_and_no_random_one(document: dict[str, Any]) -> None:
+    for path, _, operation in operations(document):
+        for holder in (operation.get("requestBody"), operation["responses"]["200"]):
+            for media in (holder or {}).get("content", {}).values():
+                assert "examples" not in media
+                assert path in OPEN_PATHS or "example" in media, path
