@@ -19,7 +19,8 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.openai_parser import ChatParser, EmbeddingsParser
+from penstock_worker.providers.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai_parser import ChatParser
 
 DONE = b"data: [DONE]\n\n"
 
@@ -35,8 +36,6 @@ def choice(finish_reason: str | None = None, **delta: Any) -> bytes:
             "object": "chat.completion.chunk",
             "created": 1700000000,
             "model": "gpt-4o-2024-08-06",
-            "system_fingerprint": "fp_1",
-            "service_tier": "default",
             "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
             "usage": None,
             "obfuscation": "x7",

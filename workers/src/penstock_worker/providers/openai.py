@@ -8,7 +8,8 @@ import msgspec
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
 from penstock_contract.route import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
-from penstock_worker.providers.openai_parser import ChatParser, EmbeddingsParser
+from penstock_worker.providers.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai_parser import ChatParser
 
 OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 """Their reasoning models refuse `max_tokens`; many compatible servers know nothing else. And they never say
