@@ -103,7 +103,9 @@ class ChatStreamRenderer:
             case AnswerFields():
                 return self._fields(event)
             case Finished():
-                end = self._chunk(Delta(self._role()), event.reason, choice=self._choice_fields, answer=self._at_the_end)
+                end = self._chunk(
+                    Delta(self._role()), event.reason, choice=self._choice_fields, answer=self._at_the_end
+                )
                 return end + self._usage_chunk() + DONE
             case Failed():
                 return b"data: " + error_json(event.error) + b"\n\n"

@@ -51,6 +51,8 @@ class EmbeddingsParser:
     def end(self) -> Sequence[Event]:
         try:
             answer = _decode(self._body)
+            if len({item.index for item in answer.data}) < len(answer.data):
+                raise msgspec.ValidationError("an index came twice")  # noqa: TRY301 - as any shape that is not ours
             events: list[Event] = [Embedded(item.index, _floats(item.embedding)) for item in answer.data]
             usage: object = answer.usage
         except UNREADABLE:
@@ -79,7 +81,8 @@ class EmbeddingsParser:
             # Without numbers the order is what is left.
             places = list(range(len(items)))
         vectors: list[Event] = [
-            Embedded(place, _vector(item.get("embedding"))) for place, item in zip(places, items, strict=True)
+            Embedded(place, _vector(item.get("embedding")))
+            for place, item in zip(places, items, strict=True)
             if place is not None
         ]
         return vectors, fields.get("usage")

@@ -206,9 +206,7 @@ class ChatParser:
             self._source = choice.source
         return self._source is None or choice.source == self._source
 
-    def _say(
-        self, kind: type[TextDelta | ReasoningDelta | RefusalDelta], piece: str, events: list[Event]
-    ) -> None:
+    def _say(self, kind: type[TextDelta | ReasoningDelta | RefusalDelta], piece: str, events: list[Event]) -> None:
         if self._halves or not piece.isascii():
             piece = self._halves.join(kind, piece)
         if piece:
@@ -242,6 +240,7 @@ class ChatParser:
         if self._reason is None:
             raise failure("provider_stream_broken")
         self.complete = True
+        self._template = None
         events += [kind("\ufffd") for kind in self._halves.left()]  # type: ignore[operator]
         events += self._calls.ends()
         events += self._fields.waiting

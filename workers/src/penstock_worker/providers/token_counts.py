@@ -83,7 +83,9 @@ class TokenCounts:
                 continue
             if name in (*INPUT_DETAILS, *OUTPUT_DETAILS):
                 place = "prompt_tokens_details" if name in INPUT_DETAILS else "completion_tokens_details"
-                rest = {key: item for key, item in lenient.mapping(value).items() if key not in KNOWN and item is not None}
+                rest = {
+                    key: item for key, item in lenient.mapping(value).items() if key not in KNOWN and item is not None
+                }
                 if rest:
                     self._details[place] = {**self._details.get(place, {}), **rest}
             elif value is not None:
