@@ -238,7 +238,7 @@ class ChatCollector:
         details = fields_of(self._usage.details) if self._usage is not None else {}
         if not (details or self._call_fields or any(self._fields.values())):
             return answer
-        whole = beside(msgspec.to_builtins(answer), {**self._fields["answer"], "usage": details})
+        whole = beside(msgspec.to_builtins(answer), self._fields["answer"] | ({"usage": details} if details else {}))
         [choice] = whole["choices"]
         message = choice["message"] = beside(choice["message"], self._fields["delta"])
         for place, index in enumerate(sorted(self._calls)):

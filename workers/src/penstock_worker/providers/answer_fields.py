@@ -14,6 +14,17 @@ FIELDS_BYTES_MAX = 4 * 1024 * 1024
 OMITTED = "penstock_omitted"
 """Names the fields that were too large, so that nothing is dropped silently."""
 
+TYPES: dict[str, type] = {
+    "service_tier": str,
+    "system_fingerprint": str,
+    "logprobs": dict,
+    "annotations": list,
+    "audio": dict,
+    "images": list,
+    "reasoning_details": list,
+}
+"""Fields that clients' SDKs have types for: a value of another type would break them, and says nothing."""
+
 
 class FieldsSeen:
     __slots__ = ("_said", "waiting")
@@ -28,24 +39,31 @@ class FieldsSeen:
             self.waiting.append(AnswerFields("answer", encoded(news)))
 
     def choice(self, fields: dict[str, Any]) -> Event | None:
-        pieces = {name: value for name, value in fields.items() if name == "logprobs" or isinstance(value, list)}
-        pieces = {name: value for name, value in pieces.items() if value}
+        pieces = {
+            name: value
+            for name, value in fields.items()
+            if (name == "logprobs" or isinstance(value, list)) and _says_something(name, value)
+        }
         states = self._news("choice", {name: value for name, value in fields.items() if name not in pieces})
         found = {**states, **pieces}
         return AnswerFields("choice", encoded(found)) if found else None
 
     def delta(self, fields: dict[str, Any]) -> Event | None:
-        found = {name: value for name, value in fields.items() if value is not None and value not in ([], {}, "")}
+        found = {name: value for name, value in fields.items() if _says_something(name, value)}
         return AnswerFields("delta", encoded(found)) if found else None
 
     def _news(self, place: str, fields: dict[str, Any]) -> dict[str, Any]:
         news = {
             name: value
             for name, value in fields.items()
-            if value is not None and value not in ([], {}, "") and self._said.get((place, name)) != value
+            if _says_something(name, value) and self._said.get((place, name)) != value
         }
         self._said |= {(place, name): value for name, value in news.items()}
         return news
+
+
+def _says_something(name: str, value: object) -> bool:
+    return value is not None and value not in ([], {}, "") and isinstance(value, TYPES.get(name, object))
 
 
 def encoded(fields: dict[str, Any]) -> bytes:

@@ -215,6 +215,8 @@ class MessageParser:
             self._finish(events)
 
     def _finish(self, events: list[Event]) -> None:
+        if self._calls.nameless:
+            raise failure("provider_stream_broken")
         self.complete = True
         for kind in self._halves.left():
             events.append(kind("\ufffd"))  # type: ignore[operator]

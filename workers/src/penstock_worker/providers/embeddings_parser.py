@@ -2,13 +2,14 @@
 
 import base64
 import binascii
+import math
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.events import Embedded, Event, Finished
@@ -21,7 +22,7 @@ EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024
 
 
 class _Embedding(Struct, gc=False):
-    index: int
+    index: Annotated[int, Meta(ge=0, le=lenient.COUNT_MAX)]
     embedding: list[float]
 
 
@@ -97,15 +98,17 @@ def _vector(embedding: object) -> bytes:
             raise failure("provider_stream_broken") from error
         if not vector or len(vector) % 4:
             raise failure("provider_stream_broken")
-        return vector
+        numbers = array("f", vector)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return _finite(numbers).tobytes()
     if isinstance(embedding, dict):
         embedding = embedding.get("float", embedding.get("values"))
     if not isinstance(embedding, list) or not embedding:
         raise failure("provider_stream_broken")
     if isinstance(embedding[0], list) and len(embedding) == 1:
         embedding = embedding[0]
-    numbers = [_coordinate(number) for number in embedding]
-    return _floats(numbers)
+    return _floats([_coordinate(number) for number in embedding])
 
 
 def _coordinate(number: object) -> float:
@@ -121,6 +124,13 @@ def _floats(numbers: list[float]) -> bytes:
         vector = array("f", numbers)
     except OverflowError as error:
         raise failure("provider_stream_broken") from error
+    return _finite(vector).tobytes()
+
+
+def _finite(vector: "array[float]") -> "array[float]":
+    """A number beyond float32 would reach the client as null."""
+    if not all(map(math.isfinite, vector)):
+        raise failure("provider_stream_broken")
     if sys.byteorder == "big":
         vector.byteswap()
-    return vector.tobytes()
+    return vector

@@ -123,8 +123,8 @@ def _delta(delta: dict[str, Any]) -> Delta:
         if isinstance(value, dict | list):
             said, inner = _content(value, {})
             value = inner or said
-            if not value:
-                extra[name] = delta[name]
+            if not value and lenient.meant(delta[name]):
+                extra["reasoning_parts"] = delta[name]
         thoughts = thoughts or lenient.text(value)
     calls = [_call(call) for call in lenient.objects(delta.get("tool_calls"))]
     legacy = lenient.mapping(delta.get("function_call"))

@@ -237,7 +237,7 @@ class ChatParser:
         self._reason = stronger(self._reason, read_reason(said))
 
     def _finish(self, events: list[Event]) -> None:
-        if self._reason is None:
+        if self._reason is None or self._calls.nameless:
             raise failure("provider_stream_broken")
         self.complete = True
         self._template = None

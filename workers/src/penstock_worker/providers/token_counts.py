@@ -88,8 +88,8 @@ class TokenCounts:
                 }
                 if rest:
                     self._details[place] = {**self._details.get(place, {}), **rest}
-            elif value is not None:
-                self._details[name] = value
+            elif (number := _detail(name, value)) is not None:
+                self._details[name] = number
 
     def _encoded_details(self) -> bytes:
         if not self._details:
@@ -104,6 +104,11 @@ def _first(names: tuple[str, ...], *places: dict[str, Any]) -> int | None:
             if name in place and (number := lenient.count(place[name])):
                 return number
     return None
+
+
+def _detail(name: str, value: object) -> object:
+    """SDKs have integers for whatever counts tokens."""
+    return lenient.count(value) if name.endswith("_tokens") else value
 
 
 def _ephemeral(found: dict[str, Any]) -> int | None:

@@ -33,6 +33,11 @@ class ToolCalls:
     def __bool__(self) -> bool:
         return bool(self._calls)
 
+    @property
+    def nameless(self) -> bool:
+        """Whether there is a call that nobody can make."""
+        return not all(call.name for call in self._calls)
+
     def piece(
         self,
         index: int | None,
