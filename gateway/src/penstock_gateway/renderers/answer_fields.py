@@ -7,9 +7,15 @@ rules of OpenAI's own stream helpers: texts are appended, objects joined, list i
 import json
 from typing import Any
 
+from penstock_contract.events import AnswerFields
+
 STICKY_LENGTH_MAX = 128
 """OpenAI repeats `system_fingerprint` and `service_tier` in each chunk, and its helpers keep the last one's. What is longer,
 or is no plain value, is sent once and again at the end."""
+OWN = frozenset(
+    ("id", "object", "created", "model", "choices", "usage", "error", "index", "delta", "message", "finish_reason")
+    + ("role", "content", "refusal", "reasoning_content", "tool_calls")
+)
 KEPT = frozenset({"type", "id", "index", "format", "role", "signature", "url", "title"})
 """Texts that name something: a second piece repeats them."""
 
@@ -18,6 +24,11 @@ def fields_of(data: bytes) -> dict[str, Any]:
     """Integers beyond 64 bits become floats, as the encoder of answers has no others."""
     found = json.loads(data, parse_int=_integer) if data else {}
     return found if isinstance(found, dict) else {}
+
+
+def fields_of_event(event: AnswerFields) -> dict[str, Any]:
+    """Without what this dialect's renderer writes itself."""
+    return {name: value for name, value in fields_of(event.fields).items() if name not in OWN}
 
 
 def sticky(fields: dict[str, Any]) -> dict[str, Any]:

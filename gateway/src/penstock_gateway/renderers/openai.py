@@ -42,7 +42,7 @@ from penstock_contract.responses import (
     PromptTokensDetails,
     ToolCallChunk,
 )
-from penstock_gateway.renderers.answer_fields import beside, fields_of, join, sticky
+from penstock_gateway.renderers.answer_fields import beside, fields_of, fields_of_event, join, sticky
 from penstock_gateway.renderers.renderer import DONE, data_event, encode_json, error_json
 
 
@@ -119,7 +119,9 @@ class ChatStreamRenderer:
         return "assistant"
 
     def _fields(self, event: AnswerFields) -> bytes:
-        fields = fields_of(event.fields)
+        fields = fields_of_event(event)
+        if not fields:
+            return b""
         if event.place == "delta":
             return self._chunk(Delta(self._role()), delta_fields=fields)
         if event.place == "choice":
@@ -219,7 +221,7 @@ class ChatCollector:
         return b""
 
     def _keep(self, event: AnswerFields) -> None:
-        fields, kept = fields_of(event.fields), self._fields[event.place]
+        fields, kept = fields_of_event(event), self._fields[event.place]
         if event.place == "delta":
             join(kept, fields)
             return

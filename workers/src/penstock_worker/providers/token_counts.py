@@ -79,17 +79,13 @@ class TokenCounts:
     def _keep_details(self, found: dict[str, Any]) -> None:
         """What has no number of its own: audio and prediction tokens, cost, server tools."""
         for name, value in found.items():
-            if name in KNOWN or name.endswith("TokenCount"):
-                continue
             if name in (*INPUT_DETAILS, *OUTPUT_DETAILS):
                 place = "prompt_tokens_details" if name in INPUT_DETAILS else "completion_tokens_details"
-                rest = {
-                    key: item for key, item in lenient.mapping(value).items() if key not in KNOWN and item is not None
-                }
+                rest = _details(lenient.mapping(value))
                 if rest:
                     self._details[place] = {**self._details.get(place, {}), **rest}
-            elif (number := _detail(name, value)) is not None:
-                self._details[name] = number
+            else:
+                self._details |= _details({name: value})
 
     def _encoded_details(self) -> bytes:
         if not self._details:
@@ -106,9 +102,15 @@ def _first(names: tuple[str, ...], *places: dict[str, Any]) -> int | None:
     return None
 
 
-def _detail(name: str, value: object) -> object:
+def _details(found: dict[str, Any]) -> dict[str, Any]:
     """SDKs have integers for whatever counts tokens."""
-    return lenient.count(value) if name.endswith("_tokens") else value
+    rest: dict[str, Any] = {}
+    for name, value in found.items():
+        if name not in KNOWN and not name.endswith("TokenCount"):
+            said = lenient.count(value) if name.endswith("_tokens") else value
+            if said is not None:
+                rest[name] = said
+    return rest
 
 
 def _ephemeral(found: dict[str, Any]) -> int | None:
