@@ -43,7 +43,8 @@ class ReasoningDelta(Struct, frozen=True, array_like=True, tag=3, gc=False):
 class ToolCallDelta(Struct, frozen=True, array_like=True, tag=4, gc=False):
     """`id` and `name` come with the first delta of an `index`; `arguments` is a piece of JSON text.
 
-    `index` is dense from 0. `fields` is a JSON object of what else the provider sent with it, for clients of its dialect.
+    `index` is dense from 0. `fields` is a JSON object of what else the provider sent with it, for clients of its
+    dialect.
     """
 
     index: int
@@ -56,9 +57,9 @@ class ToolCallDelta(Struct, frozen=True, array_like=True, tag=4, gc=False):
 class UsageReported(Struct, frozen=True, array_like=True, tag=5, gc=False):
     """The provider's own count, in tokens: 0 to 2^53, and plausible.
 
-    Input that the provider had in its cache and input that it wrote to its cache are parts of the input, reasoning is part
-    of the output. `details` is a JSON object of what else the provider counted. `estimated`: the provider did not count the
-    output, and the number is the worker's estimate.
+    Input that the provider had in its cache and input that it wrote to its cache are parts of the input, reasoning is
+    part of the output. `details` is a JSON object of what else the provider counted. `estimated`: the provider did not
+    count the output, and the number is the worker's estimate.
     """
 
     input_tokens: int
@@ -94,8 +95,8 @@ class RefusalDelta(Struct, frozen=True, array_like=True, tag=9, gc=False):
 class AnswerFields(Struct, frozen=True, array_like=True, tag=10, gc=False):
     """Fields that have no event of their own, as a JSON object, for clients of the provider's dialect.
 
-    `answer` is beside OpenAI's `choices`, `choice` beside `delta` or `message`, `delta` inside it. Fields of a delta are
-    pieces like a text delta; the others replace what was sent under their name before.
+    `answer` is beside OpenAI's `choices`, `choice` beside `delta` or `message`, `delta` inside it. Fields of a delta
+    are pieces like a text delta; the others replace what was sent under their name before.
     """
 
     place: Literal["answer", "choice", "delta"]

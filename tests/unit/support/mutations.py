@@ -15,13 +15,13 @@ JUNK: list[Any] = [None, True, False, 0, -1, 1.5, 1e300, 2**70, "", "x", "\ud83d
 
 class Mutation:
     def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)  # noqa: S311 - to be repeated
+        self._rng = random.Random(seed)
 
     def respelled(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The same answer: other types where nothing is needed, further fields, other spellings, cut characters."""
         found: list[dict[str, Any]] = []
-        for event in events:
-            event = self._node(event)
+        for recorded in events:
+            event = self._node(recorded)
             found += self._cut(event) if self._rng.random() < 0.2 else [event]
             if event.get("usage") and self._rng.random() < 0.2:
                 found.append(event if not event.get("choices") else {"choices": [], "usage": event["usage"]})

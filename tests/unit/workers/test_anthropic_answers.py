@@ -19,8 +19,8 @@ from penstock_contract.events import (
 from penstock_worker.providers.anthropic_parser import MessageParser
 
 HI = TextDelta("Hi")
-COUNTED = [UsageReported(10, 7), Finished("stop")]
-CALLED = [UsageReported(10, 7), Finished("tool_calls")]
+COUNTED: list[Event] = [UsageReported(10, 7), Finished("stop")]
+CALLED: list[Event] = [UsageReported(10, 7), Finished("tool_calls")]
 
 
 def event(type_: str, **fields: Any) -> bytes:

@@ -18,8 +18,8 @@ from penstock_worker.http import (
     ConnectionPool,
     Exchange,
 )
-from penstock_worker.providers.openai_parser import ChatParser
 from penstock_worker.providers.adapter import HttpRequest
+from penstock_worker.providers.openai_parser import ChatParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

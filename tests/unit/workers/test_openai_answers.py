@@ -63,7 +63,7 @@ def usage(**fields: Any) -> bytes:
     return data({"choices": [], "usage": fields})
 
 
-def lookup(index: int | None, id_: str | None, query: str) -> dict[str, Any]:
+def lookup(index: int | None, id_: Any, query: str) -> dict[str, Any]:
     found = call(id=id_, function={"name": "lookup", "arguments": json.dumps({"q": query})})
     return found if index is None else {"index": index, **found}
 
@@ -125,7 +125,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     "an id that is a number": (
         calls(lookup(0, 7, "a")) + TOOL_END,
         [ToolCallDelta(0, "7", "lookup", '{"q": "a"}'), CALLED],
-    ),  # type: ignore[arg-type]
+    ),
     # pipecat-ai/pipecat #409: JSON.parse("") throws; OpenAI writes {}.
     "a call without arguments": (
         calls({"index": 0, **call(id="p1", function={"name": "now"})}) + TOOL_END,

@@ -21,8 +21,8 @@ from penstock_contract.messages import (
 )
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation, Operation
 from penstock_contract.route import ProviderSpec
-from penstock_worker.providers.openai import OpenAIAdapter
 from penstock_worker.providers.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai import OpenAIAdapter
 from penstock_worker.providers.openai_parser import ChatParser
 
 HELLO = Message(role="user", content="hello")

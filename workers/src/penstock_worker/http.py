@@ -156,7 +156,7 @@ class Exchange(asyncio.Protocol):
         except PenstockError as error:
             self._fail(error)
             return
-        # Comments, pings, empty deltas and parts of an event are no progress: a provider that sends nothing else is idle.
+        # Comments, pings, empty deltas and parts of an event are no progress: a provider that sends only these is idle.
         if events or parser.progress != self._progress:
             self.active_at, self._progress = self._loop.time(), parser.progress
         if events:

@@ -1,8 +1,8 @@
 """Server-sent events, as providers send them: bytes in, `data` payloads out (WHATWG HTML §9.2).
 
 Knows nothing of what the payloads mean. Event names, ids and comments are skipped: every provider repeats the
-event's type in its data. JSON that stands without `data:` is a payload, too: a whole answer where a stream was asked for,
-or an error that a proxy wrote between the events.
+event's type in its data. JSON that stands without `data:` is a payload, too: a whole answer where a stream was asked
+for, or an error that a proxy wrote between the events.
 """
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024

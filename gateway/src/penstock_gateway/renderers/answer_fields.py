@@ -1,7 +1,7 @@
 """Fields of a provider's answer that have no event, put where they came from: JSON objects into JSON objects.
 
-A streaming client gets each piece as it came. For a client that gets the answer as a whole the pieces are joined, by the
-rules of OpenAI's own stream helpers: texts are appended, objects joined, list items with an `index` joined with theirs.
+A streaming client gets each piece as it came. For a client that gets the answer as a whole the pieces are joined, by
+the rules of OpenAI's own stream helpers: texts are appended, objects joined, list items with an `index` joined with theirs.
 """
 
 import json
@@ -10,11 +10,27 @@ from typing import Any
 from penstock_contract.events import AnswerFields
 
 STICKY_LENGTH_MAX = 128
-"""OpenAI repeats `system_fingerprint` and `service_tier` in each chunk, and its helpers keep the last one's. What is longer,
-or is no plain value, is sent once and again at the end."""
+"""OpenAI repeats `system_fingerprint` and `service_tier` in each chunk, and its helpers keep the last one's. What is
+longer, or is no plain value, is sent once and again at the end."""
 OWN = frozenset(
-    ("id", "object", "created", "model", "choices", "usage", "error", "index", "delta", "message", "finish_reason")
-    + ("role", "content", "refusal", "reasoning_content", "tool_calls")
+    {
+        "id",
+        "object",
+        "created",
+        "model",
+        "choices",
+        "usage",
+        "error",
+        "index",
+        "delta",
+        "message",
+        "finish_reason",
+        "role",
+        "content",
+        "refusal",
+        "reasoning_content",
+        "tool_calls",
+    }
 )
 KEPT = frozenset({"type", "id", "index", "format", "role", "signature", "url", "title"})
 """Texts that name something: a second piece repeats them."""

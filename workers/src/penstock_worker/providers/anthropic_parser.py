@@ -19,9 +19,9 @@ from penstock_contract.events import (
     UsageReported,
 )
 from penstock_worker.providers import lenient
+from penstock_worker.providers.answer_fields import encoded
 from penstock_worker.providers.anthropic_blocks import Block
 from penstock_worker.providers.anthropic_event import Delta, StreamEvent, decode_strictly, parts, read
-from penstock_worker.providers.answer_fields import encoded
 from penstock_worker.providers.failures import failure, failure_of_error
 from penstock_worker.providers.finish import FAILED_REASONS, agreed, read_reason, stronger
 from penstock_worker.providers.token_counts import TokenCounts
@@ -218,8 +218,7 @@ class MessageParser:
         if self._calls.nameless:
             raise failure("provider_stream_broken")
         self.complete = True
-        for kind in self._halves.left():
-            events.append(kind("\ufffd"))  # type: ignore[operator]
+        events += [kind("\ufffd") for kind in self._halves.left()]  # type: ignore[operator]
         for _, block in sorted(self._blocks.items()):
             self._stop(block, events)
         self._blocks.clear()

@@ -53,7 +53,7 @@ class EmbeddingsParser:
         try:
             answer = _decode(self._body)
             if len({item.index for item in answer.data}) < len(answer.data):
-                raise msgspec.ValidationError("an index came twice")  # noqa: TRY301 - as any shape that is not ours
+                raise msgspec.ValidationError("an index came twice")
             events: list[Event] = [Embedded(item.index, _floats(item.embedding)) for item in answer.data]
             usage: object = answer.usage
         except UNREADABLE:
@@ -72,8 +72,8 @@ class EmbeddingsParser:
         except (ValueError, RecursionError) as error:
             raise failure("provider_stream_broken") from error
         fields = lenient.mapping(answer)
-        if "data" not in fields and (error := error_of(fields)) is not None:
-            raise failure_of_error(error)
+        if "data" not in fields and (said := error_of(fields)) is not None:
+            raise failure_of_error(said)
         if lenient.meant(fields.get("error")):
             raise failure_of_error(fields["error"])
         items = lenient.objects(fields.get("data") if "data" in fields else answer)

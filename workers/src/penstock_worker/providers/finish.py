@@ -70,8 +70,9 @@ def stronger(before: FinishReason | None, now: FinishReason) -> FinishReason:
 def agreed(reason: FinishReason, *, called: bool) -> FinishReason:
     """The reason that fits what was sent.
 
-    `tool_calls` where calls were sent, also for a named `tool_choice`, where OpenAI itself says `stop`: agents run calls by
-    this word, and one that reads the calls does not mind. Never `tool_calls` without a call: agents would loop.
+    `tool_calls` where calls were sent, also for a named `tool_choice`, where OpenAI itself sends `stop`: agents run
+    calls by this word, and a client that looks at the calls is not affected. Never `tool_calls` without a call: agents
+    would loop.
     """
     if called and reason == "stop":
         return "tool_calls"

@@ -1,7 +1,8 @@
 """The OpenAI dialect's chunk as a Struct, read strictly and fast, or leniently from whatever JSON it is.
 
 The strict decoder refuses unknown fields and odd types, so that a chunk which it takes has nothing that could get lost;
-nearly all chunks are such. The lenient reader takes what carries meaning in every spelling, and keeps the rest in `extra`.
+nearly all chunks are such. The lenient reader takes what carries meaning in every spelling, and keeps the rest in
+`extra`.
 """
 
 from typing import Any
@@ -38,7 +39,7 @@ class Delta(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Choice(Struct, gc=False, forbid_unknown_fields=True):
-    """`whole` is where the delta came from: a `message` or `text` that may repeat what deltas said before."""
+    """`source` is where the delta came from: a `message` or `text` may repeat the deltas that came before."""
 
     delta: Delta | None = None
     index: int = 0

@@ -178,27 +178,30 @@ class ChatParser:
     def _choice(self, chunk: Chunk, choice: Choice, events: list[Event]) -> None:
         delta = choice.delta
         if delta is not None and self._is_news(choice, delta):
-            if content := delta.content:
-                if chunk.lenient or self._halves:
-                    self._say(TextDelta, content, events)
-                else:
-                    events.append(TextDelta(content))
-                    self._characters += len(content)
-            if reasoning := delta.reasoning_content or delta.reasoning:
-                self._say(ReasoningDelta, reasoning, events)
-            if delta.refusal:
-                self._say(RefusalDelta, delta.refusal, events)
-            if delta.tool_calls:
-                beside: set[int] = set()
-                events += [self._tool_call(call, beside) for call in delta.tool_calls]
-            if delta.extra and (fields := self._fields.delta(delta.extra)) is not None:
-                events.append(fields)
+            self._delta(chunk, delta, events)
         if choice.extra and (fields := self._fields.choice(choice.extra)) is not None:
             self._fields.waiting.append(fields)
         if choice.finish_reason:
             self._finished(choice.finish_reason)
         elif choice.source == "message" and self._whole:
             self._reason = self._reason or "stop"
+
+    def _delta(self, chunk: Chunk, delta: Delta, events: list[Event]) -> None:
+        if content := delta.content:
+            if chunk.lenient or self._halves:
+                self._say(TextDelta, content, events)
+            else:
+                events.append(TextDelta(content))
+                self._characters += len(content)
+        if reasoning := delta.reasoning_content or delta.reasoning:
+            self._say(ReasoningDelta, reasoning, events)
+        if delta.refusal:
+            self._say(RefusalDelta, delta.refusal, events)
+        if delta.tool_calls:
+            beside: set[int] = set()
+            events += [self._tool_call(call, beside) for call in delta.tool_calls]
+        if delta.extra and (fields := self._fields.delta(delta.extra)) is not None:
+            events.append(fields)
 
     def _is_news(self, choice: Choice, delta: Delta) -> bool:
         """Some servers repeat the whole answer as a `message` after its deltas: the first place that spoke is read."""

@@ -72,7 +72,7 @@ class TextTemplate:
 
 
 def _unpadded(payload: bytes) -> bytes | None:
-    # A mark with its quotation marks bare cannot be inside a text, and no mark after it means that it is the last member.
+    # A mark with bare quotation marks cannot be inside a text; no quotation mark after its value: the last member.
     place = payload.rfind(_PADDING)
     if place < 0 or payload.find(b'"', place + len(_PADDING)) != len(payload) - 2 or payload[-1:] != b"}":
         return None

@@ -49,10 +49,10 @@ class ToolCalls:
         beside: set[int] | None = None,
     ) -> ToolCallDelta:
         """`beside` are the calls that had a piece in the same delta; this one is added."""
-        place = self._place_of(index, id_, name, beside if beside is not None else set())
-        new = place is None
-        if place is None:
-            place = len(self._calls)
+        known = self._place_of(index, id_, name, beside if beside is not None else set())
+        new = known is None
+        place = len(self._calls) if known is None else known
+        if new:
             self._calls.append(_Call(id_ or self._made_id(place), name, id_))
         if index is not None:
             self._by_index[index] = place
@@ -76,9 +76,9 @@ class ToolCalls:
     def _place_of(self, index: int | None, id_: str, name: str, beside: set[int]) -> int | None:
         """The call that a piece goes on with; None for a new one."""
         if id_:
-            for place, call in enumerate(self._calls):
+            for known, call in enumerate(self._calls):
                 if call.given_id == id_:
-                    return place
+                    return known
         place = len(self._calls) - 1 if index is None else self._by_index.get(index)
         if place is None or place < 0:
             nameless = not (id_ or name) and self._calls and not _is_json("".join(self._calls[-1].arguments))
