@@ -41,21 +41,34 @@ class ReasoningDelta(Struct, frozen=True, array_like=True, tag=3, gc=False):
 
 
 class ToolCallDelta(Struct, frozen=True, array_like=True, tag=4, gc=False):
-    """`id` and `name` come with the first delta of an `index`; `arguments` is a piece of JSON text."""
+    """`id` and `name` come with the first delta of an `index`; `arguments` is a piece of JSON text.
+
+    `index` is dense from 0. `fields` is a JSON object of what else the provider sent with it, for clients of its
+    dialect.
+    """
 
     index: int
     id: str | None
     name: str | None
     arguments: str
+    fields: bytes = b""
 
 
 class UsageReported(Struct, frozen=True, array_like=True, tag=5, gc=False):
-    """The provider's own count, in tokens; cached input is part of input, reasoning part of output."""
+    """The provider's own count, in tokens: 0 to 2^53, and plausible.
+
+    Input that the provider had in its cache and input that it wrote to its cache are parts of the input, reasoning is
+    part of the output. `details` is a JSON object of what else the provider counted. `estimated`: the provider did not
+    count the output, and the number is the worker's estimate.
+    """
 
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    details: bytes = b""
+    estimated: bool = False
 
 
 class Finished(Struct, frozen=True, array_like=True, tag=6, gc=False):
@@ -79,6 +92,17 @@ class RefusalDelta(Struct, frozen=True, array_like=True, tag=9, gc=False):
     text: str
 
 
+class AnswerFields(Struct, frozen=True, array_like=True, tag=10, gc=False):
+    """Fields that have no event of their own, as a JSON object, for clients of the provider's dialect.
+
+    `answer` is beside OpenAI's `choices`, `choice` beside `delta` or `message`, `delta` inside it. Fields of a delta
+    are pieces like a text delta; the others replace what was sent under their name before.
+    """
+
+    place: Literal["answer", "choice", "delta"]
+    fields: bytes
+
+
 Event = (
     Accepted
     | Started
@@ -90,5 +114,6 @@ Event = (
     | Failed
     | Embedded
     | RefusalDelta
+    | AnswerFields
 )
 """Keep-alives (`ping`) are the gateway's own words to a client, not events of a stream."""

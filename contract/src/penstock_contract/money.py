@@ -19,11 +19,16 @@ class Rates(Struct, frozen=True):
     input: int = 0
     cached_input: int = 0
     output: int = 0
+    cache_write_input: int = 0
 
-    def cost(self, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
-        """In picos; cached input is part of input."""
-        fresh = max(0, input_tokens - cached_input_tokens)
-        return fresh * self.input + cached_input_tokens * self.cached_input + output_tokens * self.output
+    def cost(
+        self, input_tokens: int, cached_input_tokens: int, output_tokens: int, cache_write_input_tokens: int = 0
+    ) -> int:
+        """In picos; cached input, and input that the provider wrote to its cache, are parts of input."""
+        fresh = max(0, input_tokens - cached_input_tokens - cache_write_input_tokens)
+        read = cached_input_tokens * self.cached_input
+        written = cache_write_input_tokens * self.cache_write_input
+        return fresh * self.input + read + written + output_tokens * self.output
 
 
 FREE: Final = Rates()

@@ -1,9 +1,10 @@
 """What a client gets back, per door.
 
-Streams of the seed's wire are `ChatChunk`s, OpenAI's `ChatCompletionChunk`s.
+Streams of the seed's wire are `ChatChunk`s, OpenAI's `ChatCompletionChunk`s. Answers of OpenAI's wire also carry what
+else the provider sent (docs/answers.md); the Structs name the fields that several providers have.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -33,7 +34,10 @@ class Readiness(Struct, frozen=True):
 
 
 class PromptTokensDetails(Struct, frozen=True):
+    """`cache_write_tokens`, OpenRouter's word, are there when a provider wrote input to its cache."""
+
     cached_tokens: int = 0
+    cache_write_tokens: int | UnsetType = UNSET
 
 
 class CompletionTokensDetails(Struct, frozen=True):
@@ -56,6 +60,9 @@ class AssistantMessage(Struct, frozen=True):
     role: Literal["assistant"] = "assistant"
     tool_calls: list[ToolCall] | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
+    reasoning_details: list[dict[str, Any]] | UnsetType = UNSET
+    annotations: list[dict[str, Any]] | UnsetType = UNSET
+    images: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class Choice(Struct, frozen=True):
@@ -72,6 +79,8 @@ class ChatCompletion(Struct, frozen=True):
     choices: list[Choice]
     usage: CompletionUsage | UnsetType = UNSET
     object: Literal["chat.completion"] = "chat.completion"
+    system_fingerprint: str | UnsetType = UNSET
+    service_tier: str | UnsetType = UNSET
 
 
 class FunctionCallDelta(Struct, frozen=True):
@@ -92,6 +101,9 @@ class Delta(Struct, frozen=True):
     refusal: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallChunk] | UnsetType = UNSET
+    reasoning_details: list[dict[str, Any]] | UnsetType = UNSET
+    annotations: list[dict[str, Any]] | UnsetType = UNSET
+    images: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True):
@@ -108,6 +120,8 @@ class ChatCompletionChunk(Struct, frozen=True):
     choices: list[ChunkChoice]
     usage: CompletionUsage | UnsetType | None = UNSET
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    system_fingerprint: str | UnsetType = UNSET
+    service_tier: str | UnsetType = UNSET
 
 
 class EmbeddingObject(Struct, frozen=True):

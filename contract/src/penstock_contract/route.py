@@ -72,7 +72,7 @@ class SimulatedSpec(_Camel, frozen=True, kw_only=True):
 class PricesSpec(_Camel, frozen=True, kw_only=True):
     """What the provider takes for a million tokens, as decimal text; what is not set costs nothing.
 
-    `cachedInputPerMillion` defaults to the price of input.
+    `cachedInputPerMillion` and `cacheWriteInputPerMillion` default to the price of input.
     """
 
     input_per_million: Annotated[PerMillion, Meta(description="For a million input tokens.")] = "0"
@@ -80,13 +80,22 @@ class PricesSpec(_Camel, frozen=True, kw_only=True):
         PerMillion | None,
         Meta(description="For a million input tokens that the provider had in its cache; not set: as input."),
     ] = None
+    cache_write_input_per_million: Annotated[
+        PerMillion | None,
+        Meta(description="For a million input tokens that the provider wrote to its cache; not set: as input."),
+    ] = None
     output_per_million: Annotated[PerMillion, Meta(description="For a million output tokens.")] = "0"
 
     @property
     def rates(self) -> Rates:
         input_ = per_million(self.input_per_million)
-        cached = self.cached_input_per_million
-        return Rates(input_, input_ if cached is None else per_million(cached), per_million(self.output_per_million))
+        cached, written = self.cached_input_per_million, self.cache_write_input_per_million
+        return Rates(
+            input_,
+            input_ if cached is None else per_million(cached),
+            per_million(self.output_per_million),
+            input_ if written is None else per_million(written),
+        )
 
 
 HeaderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]

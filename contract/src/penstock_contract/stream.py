@@ -8,6 +8,7 @@ from enum import Enum
 
 from penstock_contract.events import (
     Accepted,
+    AnswerFields,
     Embedded,
     Event,
     Failed,
@@ -38,6 +39,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         RefusalDelta: Phase.STREAMING,
         ToolCallDelta: Phase.STREAMING,
         Embedded: Phase.STREAMING,
+        AnswerFields: Phase.STREAMING,
         UsageReported: Phase.COUNTED,
         Finished: Phase.ENDED,
         Failed: Phase.ENDED,

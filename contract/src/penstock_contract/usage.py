@@ -20,12 +20,16 @@ BYTES_PER_TOKEN_OUT: Final = 5
 
 
 class Tokens(Struct, frozen=True, array_like=True):
-    """Cached input is part of input. `estimated`: our own count, as the provider's did not come."""
+    """Cached input, and input that was written to the provider's cache, are parts of input.
+
+    `estimated`: our own count, or our own count of the output, as the provider's did not come.
+    """
 
     input: int = 0
     cached_input: int = 0
     output: int = 0
     estimated: bool = False
+    cache_write_input: int = 0
 
 
 class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,7 +122,7 @@ def filled(
         provider=provider,
         attempts=attempts,
         tokens=tokens,
-        cost=decimal(rates.cost(tokens.input, tokens.cached_input, tokens.output)),
+        cost=decimal(rates.cost(tokens.input, tokens.cached_input, tokens.output, tokens.cache_write_input)),
         first_token_s=None if first_token_s is None else round(first_token_s, 4),
         duration_s=round(duration_s, 4),
         ended=ended,
@@ -128,7 +132,13 @@ def filled(
 
 def reported(usage: UsageReported) -> Tokens:
     """The provider's own count."""
-    return Tokens(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+    return Tokens(
+        usage.input_tokens,
+        usage.cached_input_tokens,
+        usage.output_tokens,
+        usage.estimated,
+        usage.cache_write_input_tokens,
+    )
 
 
 def estimated_output(operation: Operation, deltas: int, text_bytes: int) -> int:

@@ -14,6 +14,7 @@ import asyncio
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import (
     Accepted,
+    AnswerFields,
     Embedded,
     Event,
     Failed,
@@ -268,6 +269,10 @@ class LiveStream:
                 if self.admission is not None:
                     self.admission.counted(event)
                 self._write(self._renderer.render(event))
+            case AnswerFields():
+                # No part of what is counted, but kept as long as the answer is.
+                self.vector_bytes += len(event.fields)
+                self._write(self._renderer.render(event))
             case _:
                 self._feed_piece(event, now)
 
@@ -278,6 +283,8 @@ class LiveStream:
         self.text_length += length
         if isinstance(event, Embedded):
             self.vector_bytes += len(event.vector)
+        elif isinstance(event, ToolCallDelta):
+            self.vector_bytes += len(event.fields)
         if self.first_delta_at is None:
             self.first_delta_at = now
         self._write(self._renderer.render(event))

@@ -107,7 +107,9 @@ class Admission:
     def counted(self, usage: UsageReported) -> None:
         """The provider's own count, its last word before the end: what it empties does not end this stream any more."""
         self.fail = None
-        cost = self._rates.cost(usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+        cost = self._rates.cost(
+            usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.cache_write_input_tokens
+        )
         self._correct(usage.input_tokens + usage.output_tokens, cost)
 
     def settle(self, row: UsageRow) -> None:

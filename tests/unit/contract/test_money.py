@@ -40,5 +40,19 @@ def test_cached_input_is_part_of_input_and_has_its_own_price() -> None:
 
 
 def test_cached_input_costs_what_input_costs_where_it_has_no_price() -> None:
-    assert PricesSpec(input_per_million="2", output_per_million="8").rates == Rates(2_000_000, 2_000_000, 8_000_000)
-    assert PricesSpec(input_per_million="2", cached_input_per_million="0").rates == Rates(2_000_000, 0, 0)
+    assert PricesSpec(input_per_million="2", output_per_million="8").rates == Rates(
+        2_000_000, 2_000_000, 8_000_000, 2_000_000
+    )
+    assert PricesSpec(input_per_million="2", cached_input_per_million="0").rates == Rates(2_000_000, 0, 0, 2_000_000)
+
+
+def test_rates_price_input_that_is_written_to_the_cache_apart() -> None:
+    prices = PricesSpec(
+        input_per_million="2",
+        cached_input_per_million="0.2",
+        cache_write_input_per_million="2.5",
+        output_per_million="8",
+    )
+
+    assert prices.rates.cost(1000, 400, 7, 100) == 500 * 2_000_000 + 400 * 200_000 + 100 * 2_500_000 + 7 * 8_000_000
+    assert PricesSpec(input_per_million="2").rates.cost(10, 0, 0, 10) == 10 * 2_000_000

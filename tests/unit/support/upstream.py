@@ -98,6 +98,7 @@ class Words:
         self._last = last
         self._bad = bad
         self.complete = False
+        self.progress = 0
 
     def feed(self, data: bytes) -> Sequence[Event]:
         if data == self._bad:

@@ -8,6 +8,7 @@ from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
 from penstock_contract.errors import ErrorCode
 from penstock_contract.events import (
+    AnswerFields,
     Event,
     Finished,
     FinishReason,
@@ -61,6 +62,11 @@ def end(reason: str = "end_turn", output_tokens: int = 7, **usage: Any) -> bytes
     ) + event("message_stop")
 
 
+def details(detail: dict[str, Any]) -> AnswerFields:
+    detail = {**detail, "format": "anthropic-claude-v1", "index": 0}
+    return AnswerFields("delta", json.dumps({"reasoning_details": [detail]}, separators=(",", ":")).encode())
+
+
 PING = event("ping")
 TEXT = block(0, type="text", text="") + text(0, "Hi") + stop_block(0)
 COUNTED = [UsageReported(10, 7), Finished("stop")]
@@ -80,11 +86,16 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         + text(1, "Hi")
         + stop_block(1)
         + end(),
-        [ReasoningDelta("hm"), TextDelta("Hi"), *COUNTED],
+        [
+            ReasoningDelta("hm"),
+            details({"type": "reasoning.text", "text": "hm", "signature": "EqQB"}),
+            TextDelta("Hi"),
+            *COUNTED,
+        ],
     ),
     "thinking that was redacted": (
         start() + block(0, type="redacted_thinking", data="AAAA") + stop_block(0) + TEXT + end(),
-        [TextDelta("Hi"), *COUNTED],
+        [details({"type": "reasoning.encrypted", "data": "AAAA"}), TextDelta("Hi"), *COUNTED],
     ),
     "two tool calls after text, counted among themselves": (
         start()
@@ -125,7 +136,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     ),
     "cached input is part of the input": (
         start(input_tokens=10, cache_read_input_tokens=100, cache_creation_input_tokens=1000) + TEXT + end(),
-        [TextDelta("Hi"), UsageReported(1110, 7, 100), Finished("stop")],
+        [TextDelta("Hi"), UsageReported(1110, 7, 100, 0, 1000), Finished("stop")],
     ),
     "input that is told again at the end": (
         start(cache_read_input_tokens=100)
@@ -135,7 +146,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     ),
     "input that is told again without the cache": (
         start(cache_read_input_tokens=100, cache_creation_input_tokens=5) + TEXT + end(input_tokens=10),
-        [TextDelta("Hi"), UsageReported(115, 7, 100), Finished("stop")],
+        [TextDelta("Hi"), UsageReported(115, 7, 100, 0, 5), Finished("stop")],
     ),
     "nulls where numbers could be": (
         start(cache_read_input_tokens=None, cache_creation_input_tokens=None) + TEXT + end(input_tokens=None),
@@ -145,10 +156,6 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         start() + event("content_block_glow", index=0, glow=True) + TEXT + end(),
         [TextDelta("Hi"), *COUNTED],
     ),
-    "citations beside the text": (
-        start() + TEXT + delta(0, type="citations_delta", citation={"type": "char_location"}) + end(),
-        [TextDelta("Hi"), *COUNTED],
-    ),
     "CRLF": ((start() + TEXT + end()).replace(b"\n", b"\r\n"), [TextDelta("Hi"), *COUNTED]),
     "an empty answer that is whole": (start() + end(), COUNTED),
     "chatter after the end": (start() + TEXT + end() + text(0, "more") + end(), [TextDelta("Hi"), *COUNTED]),
@@ -156,7 +163,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
 
 FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
     "cut before message_stop": (start() + TEXT + end().partition(b"event: message_stop")[0], "provider_stream_broken"),
-    "cut inside message_stop": (start() + TEXT + end()[:-1], "provider_stream_broken"),
+    "cut inside message_stop": (start() + TEXT + end()[:-3], "provider_stream_broken"),
     "cut in the middle of the text": (start() + text(0, "Hi"), "provider_stream_broken"),
     "an empty body": (b"", "provider_stream_broken"),
     "not JSON": (start() + TEXT + b"data: {nonsense\n\n", "provider_stream_broken"),
@@ -218,7 +225,9 @@ def test_a_broken_stream_is_the_same_error_wherever_it_is_cut(stream: bytes, cod
     ],
 )
 def test_a_stop_reason_is_one_of_four(said: str, reason: FinishReason) -> None:
-    assert hear(MessageParser(), start() + end(said))[0][-1] == Finished(reason)
+    call = block(0, type="tool_use", id="toolu_a", name="time", input={}) if reason == "tool_calls" else b""
+
+    assert hear(MessageParser(), start() + call + end(said))[0][-1] == Finished(reason)
 
 
 def test_only_message_stop_completes_an_answer() -> None:

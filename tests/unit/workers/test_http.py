@@ -19,6 +19,7 @@ from penstock_worker.http import (
     Exchange,
 )
 from penstock_worker.providers.adapter import HttpRequest
+from penstock_worker.providers.openai_parser import ChatParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -616,14 +617,22 @@ async def test_the_clock_of_one_answer_does_not_close_the_next_on_the_same_conne
 
 
 @virtual_time
-async def test_every_byte_is_a_sign_of_life() -> None:
+async def test_an_exchange_is_active_when_a_part_of_the_answer_comes() -> None:
+    # Chaos fault 8: comments and single bytes kept a provider from being idle.
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
-    exchange.start(b"", Words(), Ear(), reused=False)
+    exchange.start(b"", ChatParser(), Ear(), reused=False)
     began = exchange.active_at
-    await asyncio.sleep(3)
-    exchange.data_received(CHUNKED)
+    exchange.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    text = b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
+    finish = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+    role = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
+    active: list[float] = []
+    for data in (b": ping\n\n", role, text, b": ping\n\n", b"data: {", b'"a":1}\n\n', finish):
+        await asyncio.sleep(3)
+        exchange.data_received(b"%x\r\n%b\r\n" % (len(data), data))
+        active.append(exchange.active_at - began)
 
-    assert exchange.active_at - began == pytest.approx(3)
+    assert active == pytest.approx([0, 0, 9, 9, 9, 9, 21])
 
 
 @virtual_time

@@ -15,8 +15,9 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.json_body import HALF
 from penstock_contract.requests import Operation
 from penstock_contract.route import ExtraFieldsSpec, ProviderSpec
+from penstock_worker.providers.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai import OpenAIAdapter
-from penstock_worker.providers.openai_parser import ChatParser, EmbeddingsParser
+from penstock_worker.providers.openai_parser import ChatParser
 
 COMPATIBLE = ProviderSpec(name="vllm", type="OpenAI", base_url="http://vllm:8000/v1")
 OPENAI = ProviderSpec(name="openai", type="OpenAI")

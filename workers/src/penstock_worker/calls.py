@@ -32,7 +32,7 @@ class Call(Protocol):
     """A call under way."""
 
     active_at: float
-    """Event-loop time of the last sign of life."""
+    """Event-loop time of the last part of the answer; comments and pings are none."""
 
     def abort(self) -> None:
         """End the call now; the sink hears nothing more. Does nothing after the end."""

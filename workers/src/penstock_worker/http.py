@@ -51,6 +51,7 @@ class Exchange(asyncio.Protocol):
         self._head_read = False
         self._error_body: bytearray | None = None
         self._heard = self._reused = False
+        self._progress = 0
         self.active_at = self.idle_since = 0.0
 
     @property
@@ -67,6 +68,7 @@ class Exchange(asyncio.Protocol):
         self._head_read = False
         self._error_body = None
         self._heard = False
+        self._progress = 0
         self.active_at = self._loop.time()
         self._transport.write(raw)
 
@@ -90,7 +92,6 @@ class Exchange(asyncio.Protocol):
             # Nobody asked: a server that speaks now is about to close, or is confused.
             self.abort()
             return
-        self.active_at = self._loop.time()
         self._heard = True
         if not self._head_read:
             # Counted here too, as the parser hands over a header only when it has ended.
@@ -156,6 +157,9 @@ class Exchange(asyncio.Protocol):
         except PenstockError as error:
             self._fail(error)
             return
+        # Comments, pings, empty deltas and parts of an event are no progress: a provider that sends only these is idle.
+        if events or parser.progress != self._progress:
+            self.active_at, self._progress = self._loop.time(), parser.progress
         if events:
             sink.events(events)
             if parser.complete:

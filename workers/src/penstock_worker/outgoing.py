@@ -9,7 +9,16 @@ from itertools import islice
 
 from penstock_contract import subjects
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Embedded, Event, Failed, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta
+from penstock_contract.events import (
+    AnswerFields,
+    Embedded,
+    Event,
+    Failed,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+)
 from penstock_contract.frames import Frame
 from penstock_contract.stream import StreamState
 from penstock_worker.outbox import Outbox
@@ -28,6 +37,8 @@ def _content_bytes(event: Event) -> int:
             text = event.arguments
         case Embedded():
             return len(event.vector)
+        case AnswerFields():
+            return len(event.fields)
         case _:
             return 0
     return len(text) if text.isascii() else len(text.encode())

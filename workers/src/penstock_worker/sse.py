@@ -1,12 +1,17 @@
 """Server-sent events, as providers send them: bytes in, `data` payloads out (WHATWG HTML §9.2).
 
 Knows nothing of what the payloads mean. Event names, ids and comments are skipped: every provider repeats the
-event's type in its data.
+event's type in its data. JSON that stands without `data:` is a payload, too: a whole answer where a stream was asked
+for, or an error that a proxy wrote between the events.
 """
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 _LF, _CR = b"\n\r"
 """Numbers: to look for one takes a tenth of the time of `bytes in bytes`."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""In front of the stream, or of a part of it that came from elsewhere."""
+_AROUND = _BYTE_ORDER_MARK + b" \t\n"
+_JSON = frozenset((b"{", b"["))
 
 
 class EventTooLarge(Exception):  # noqa: N818
@@ -44,6 +49,11 @@ class SseDecoder:
                 payloads.append(payload)
         return payloads
 
+    def end(self) -> list[bytes]:
+        """The payload of an event whose blank line is missing at the end of the body; it may be cut."""
+        rest, self._rest = self._rest.rstrip(b"\r\n"), b""
+        return [] if not rest or (payload := _payload(rest)) is None else [payload]
+
     def _feed_crlf(self, data: bytes) -> list[bytes]:
         # A CR at the very end may be the first half of a CRLF, which must not become two line ends.
         held = b"\r" if data.endswith(b"\r") else b""
@@ -55,5 +65,9 @@ class SseDecoder:
 
 
 def _payload(event: bytes) -> bytes | None:
+    json = event.lstrip(_AROUND)
+    if json[:1] in _JSON:
+        return json
+    event = event.removeprefix(_BYTE_ORDER_MARK)
     lines = [line[6:] if line[5:6] == b" " else line[5:] for line in event.split(b"\n") if line[:5] == b"data:"]
     return b"\n".join(lines) if lines else None

@@ -30,6 +30,11 @@ class ResponseParser(Protocol):
         ...
 
     @property
+    def progress(self) -> int:
+        """Grows with what carried a part of the answer and made no event yet: a finish, a count, a block's start."""
+        ...
+
+    @property
     def complete(self) -> bool:
         """Whether `Finished` was returned: what follows does not matter."""
         ...

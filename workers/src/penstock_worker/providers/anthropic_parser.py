@@ -1,143 +1,224 @@
 """Parses an answer of the Anthropic Messages dialect, version 2023-06-01, into events.
 
 Usage is split between `message_start` and `message_delta` (cumulative), and only `message_stop` proves that the answer
-is whole.
+is whole. A whole message where a stream was asked for is read like its events. docs/answers.md lists what is read.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.events import (
+    AnswerFields,
     Event,
     Finished,
     FinishReason,
     ReasoningDelta,
     TextDelta,
-    ToolCallDelta,
     UsageReported,
 )
+from penstock_worker.providers import lenient
+from penstock_worker.providers.answer_fields import encoded
+from penstock_worker.providers.anthropic_blocks import Block
+from penstock_worker.providers.anthropic_event import Delta, StreamEvent, decode_strictly, parts, read
 from penstock_worker.providers.failures import failure, failure_of_error
+from penstock_worker.providers.finish import FAILED_REASONS, agreed, read_reason, stronger
+from penstock_worker.providers.token_counts import TokenCounts
+from penstock_worker.providers.tool_calls import ToolCalls
 from penstock_worker.sse import EventTooLarge, SseDecoder
 
-STOP_REASONS: dict[str, FinishReason] = {
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
-"""Anything else (`end_turn`, `stop_sequence`, `pause_turn`) is `stop`."""
-
-
-class _Usage(Struct, gc=False):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-
-class _Message(Struct, gc=False):
-    usage: _Usage | None = None
-
-
-class _Delta(Struct, gc=False):
-    type: str | None = None
-    text: str | None = None
-    partial_json: str | None = None
-    thinking: str | None = None
-    stop_reason: str | None = None
-
-
-class _Block(Struct, gc=False):
-    type: str
-    id: str | None = None
-    name: str | None = None
-
-
-class _StreamEvent(Struct, gc=False):
-    type: str
-    index: int = 0
-    message: _Message | None = None
-    delta: _Delta | None = None
-    content_block: _Block | None = None
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_decode_event = msgspec.json.Decoder(_StreamEvent).decode
+UNREADABLE_ANYHOW = (*UNREADABLE, ValueError, EventTooLarge)
 
 
 class MessageParser:
-    __slots__ = ("_cached", "_created", "_decoder", "_output", "_reason", "_tools", "_uncached", "complete")
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_calls",
+        "_characters",
+        "_counts",
+        "_decoder",
+        "_halves",
+        "_pieces",
+        "_reason",
+        "_seen",
+        "_starts",
+        "complete",
+        "progress",
+    )
 
     def __init__(self) -> None:
         self._decoder = SseDecoder()
-        self._reason: FinishReason = "stop"
-        self._uncached = self._cached = self._created = self._output = 0
-        self._tools: dict[int, int] = {}
+        self._reason: FinishReason | None = None
+        self._counts = TokenCounts()
+        self._calls = ToolCalls()
+        self._halves = lenient.Halves()
+        self._blocks: dict[int, Block] = {}
+        self._seen: dict[int, str] = {}
+        self._pieces = self._characters = self._starts = 0
         self.complete = False
+        self.progress = 0
 
     def feed(self, data: bytes) -> Sequence[Event]:
         events: list[Event] = []
         try:
             for payload in self._decoder.feed(data):
-                if self.complete:
-                    break
-                event = _decode_event(payload)
-                if event.type == "content_block_delta":
-                    if event.delta is not None:
-                        self._delta(event.index, event.delta, events)
-                elif event.type == "content_block_start":
-                    self._block(event.index, event.content_block, events)
-                elif event.type == "error":
-                    raise failure_of_error(event.error)
-                else:
-                    self._frame(event, events)
-        except (*UNREADABLE, EventTooLarge) as error:
+                self._payload(payload, events)
+        except UNREADABLE_ANYHOW as error:
             raise failure("provider_stream_broken") from error
         return events
 
     def end(self) -> Sequence[Event]:
+        events: list[Event] = []
+        try:
+            for payload in self._decoder.end():
+                self._payload(payload, events)
+        except UNREADABLE_ANYHOW as error:
+            raise failure("provider_stream_broken") from error
         if not self.complete:
             raise failure("provider_stream_broken")
-        return ()
+        return events
 
-    def _delta(self, index: int, delta: _Delta, events: list[Event]) -> None:
-        if delta.text:
-            events.append(TextDelta(delta.text))
-        elif delta.thinking:
-            events.append(ReasoningDelta(delta.thinking))
-        elif delta.partial_json and index in self._tools:
-            events.append(ToolCallDelta(self._tools[index], None, None, delta.partial_json))
+    def _payload(self, payload: bytes, events: list[Event]) -> None:
+        if self.complete or not payload:
+            return
+        if payload.startswith(b"[DONE]"):
+            # OpenAI's word, which some compatible servers add; it proves nothing without Anthropic's reason.
+            if self._reason is None:
+                raise failure("provider_stream_broken")
+            self._finish(events)
+            return
+        try:
+            event = decode_strictly(payload)
+        except UNREADABLE:
+            for value in lenient.values(payload):
+                for answer in lenient.objects(value):
+                    self._answer(answer, payload, events)
+            return
+        if event.type == "message":
+            self._answer(next(lenient.values(payload)), payload, events)
+        elif event.type == "content_block_delta" and event.delta is not None and not self._halves:
+            self._delta(event.index, event.delta, events)
+        else:
+            self._event(event, payload, events)
 
-    def _block(self, index: int, block: _Block | None, events: list[Event]) -> None:
-        if block is not None and block.type == "tool_use":
+    def _answer(self, answer: dict[str, Any], payload: bytes, events: list[Event]) -> None:
+        whole = answer.get("type") == "message" or ("content" in answer and "role" in answer)
+        for event in parts(answer) if whole else [read(answer)]:
+            self._event(event, payload, events)
+
+    def _event(self, event: StreamEvent, payload: bytes, events: list[Event]) -> None:
+        if event.type == "error" or lenient.meant(event.error):
+            raise failure_of_error(event.error)
+        if event.type == "content_block_delta":
+            if event.delta is not None:
+                delta = event.delta
+                delta.text = self._halves.join(TextDelta, delta.text or "")
+                delta.thinking = self._halves.join(ReasoningDelta, delta.thinking or "")
+                delta.partial_json = lenient.mended(delta.partial_json or "")
+                self._delta(event.index, delta, events)
+        elif event.type == "content_block_start":
+            self._start(event.index, event.content_block or {}, payload, events)
+        elif event.type == "content_block_stop":
+            self.progress += 1
+            if (block := self._blocks.pop(event.index, None)) is not None:
+                self._stop(block, events)
+        elif event.type != "ping":
+            self._frame(event, events)
+
+    def _delta(self, index: int, delta: Delta, events: list[Event]) -> None:
+        self.progress += 1
+        if text := delta.text:
+            self._pieces += 1
+            self._characters += len(text)
+            events.append(TextDelta(text))
+        if thinking := delta.thinking:
+            self._pieces += 1
+            self._characters += len(thinking)
+            events.append(ReasoningDelta(thinking))
+        if text:
+            return
+        block = self._blocks.get(index)
+        if block is None:
+            if delta.partial_json and index not in self._seen:
+                # Arguments of a call that nobody can name.
+                raise failure("provider_stream_broken")
+            return
+        if thinking:
+            block.thoughts.append(thinking)
+        if delta.signature:
+            block.signature += delta.signature
+        if delta.citation is not None:
+            block.citations.append(delta.citation)
+        if delta.partial_json and block.call is not None:
+            block.said = True
+            self._pieces += 1
+            self._characters += len(delta.partial_json)
+            events.append(self._calls.piece(block.call, "", "", delta.partial_json))
+
+    def _start(self, index: int, fields: dict[str, Any], payload: bytes, events: list[Event]) -> None:
+        self.progress += 1
+        id_ = lenient.mended(lenient.text(fields.get("id")))
+        if (open_ := self._blocks.get(index)) is not None:
+            if open_.call is not None and self._seen.get(index) == id_:
+                return
+            self._stop(open_, events)
+        block = self._blocks[index] = Block(index, fields, self._characters)
+        self._seen[index] = id_
+        if block.type == "tool_use":
             # Anthropic counts all blocks, OpenAI's clients only the tool calls.
-            self._tools[index] = len(self._tools)
-            events.append(ToolCallDelta(self._tools[index], block.id, block.name, ""))
+            self._calls.seed = self._calls.seed or payload
+            name = lenient.mended(lenient.text(fields.get("name")))
+            self._starts += 1
+            block.call = self._starts
+            events.append(self._calls.piece(block.call, id_, name, ""))
+        elif block.type in {"text", "thinking", ""}:
+            thoughts = fields.get("thinking")
+            said = Delta(text=lenient.text(fields.get("text")), thinking=lenient.text(thoughts))
+            said.text = self._halves.join(TextDelta, said.text or "")
+            said.thinking = self._halves.join(ReasoningDelta, said.thinking or "")
+            self._delta(index, said, events)
 
-    def _frame(self, event: _StreamEvent, events: list[Event]) -> None:
-        usage = event.message.usage if event.message is not None else event.usage
+    def _stop(self, block: Block, events: list[Event]) -> None:
+        if block.call is not None and not block.said:
+            events.append(self._calls.piece(block.call, "", "", lenient.mended(block.input_text())))
+        fields: dict[str, Any] = {
+            "reasoning_details": block.reasoning_details(),
+            "annotations": block.annotations(self._characters),
+            "citations": block.opaque_citations(),
+        }
+        if found := {name: value for name, value in fields.items() if value}:
+            events.append(AnswerFields("delta", encoded(found)))
+
+    def _frame(self, event: StreamEvent, events: list[Event]) -> None:
+        usage = event.message.get("usage") if event.message is not None else event.usage
         if usage is not None:
-            self._count(usage)
-        if event.type == "message_delta" and event.delta is not None and event.delta.stop_reason:
-            self._reason = STOP_REASONS.get(event.delta.stop_reason, "stop")
-        elif event.type == "message_stop":
-            self.complete = True
-            # Anthropic counts cached input beside the input, everybody else within it.
-            input_tokens = self._uncached + self._cached + self._created
-            events += [UsageReported(input_tokens, self._output, self._cached), Finished(self._reason)]
+            self.progress += 1
+            self._counts.read(usage)
+        said = event.delta.stop_reason if event.type == "message_delta" and event.delta is not None else None
+        if said:
+            self.progress += 1
+            if said in FAILED_REASONS:
+                raise failure("provider_unavailable")
+            self._reason = stronger(self._reason, read_reason(said))
+        if event.type == "message_stop":
+            self._finish(events)
 
-    def _count(self, usage: _Usage) -> None:
-        """Each number is cumulative; one that is left out stays as it was."""
-        if usage.input_tokens is not None:
-            self._uncached = usage.input_tokens
-        if usage.cache_read_input_tokens is not None:
-            self._cached = usage.cache_read_input_tokens
-        if usage.cache_creation_input_tokens is not None:
-            self._created = usage.cache_creation_input_tokens
-        if usage.output_tokens is not None:
-            self._output = usage.output_tokens
+    def _finish(self, events: list[Event]) -> None:
+        if self._calls.nameless:
+            raise failure("provider_stream_broken")
+        self.complete = True
+        events += [kind("\ufffd") for kind in self._halves.left()]  # type: ignore[operator]
+        for _, block in sorted(self._blocks.items()):
+            self._stop(block, events)
+        self._blocks.clear()
+        events += self._calls.ends()
+        if (usage := self._reported()) is not None:
+            events.append(usage)
+        events.append(Finished(agreed(self._reason or "stop", called=bool(self._calls))))
+
+    def _reported(self) -> UsageReported | None:
+        """Anthropic counts cached input beside the input, everybody else within it."""
+        counts = self._counts
+        counts.input += counts.cached + counts.written
+        return counts.reported(self._pieces if self._characters or self._calls else 0, self._characters)

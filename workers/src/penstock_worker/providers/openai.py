@@ -16,7 +16,8 @@ from penstock_contract.json_body import Fields
 from penstock_contract.requests import ChatOperation, Operation
 from penstock_contract.route import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
-from penstock_worker.providers.openai_parser import ChatParser, EmbeddingsParser
+from penstock_worker.providers.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai_parser import ChatParser
 
 OPENAI_HOSTS: Final = ("api.openai.com", ".openai.azure.com")
 """They refuse what other providers put into an assistant's message."""

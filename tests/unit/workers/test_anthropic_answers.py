@@ -1,0 +1,245 @@
+"""Answers of the Anthropic dialect as Anthropic and compatible servers write them, and what they mean."""
+
+import json
+from typing import Any
+
+import pytest
+from unit.support.parsing import assert_heard_however_it_is_cut, hear
+
+from penstock_contract.errors import ErrorCode
+from penstock_contract.events import (
+    AnswerFields,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from penstock_worker.providers.anthropic_parser import MessageParser
+
+HI = TextDelta("Hi")
+COUNTED: list[Event] = [UsageReported(10, 7), Finished("stop")]
+CALLED: list[Event] = [UsageReported(10, 7), Finished("tool_calls")]
+
+
+def event(type_: str, **fields: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (type_.encode(), json.dumps({"type": type_, **fields}).encode())
+
+
+def start(**usage: Any) -> bytes:
+    return event(
+        "message_start", message={"role": "assistant", "usage": {"input_tokens": 10, "output_tokens": 1, **usage}}
+    )
+
+
+def block(index: Any, *deltas: dict[str, Any], **fields: Any) -> bytes:
+    pieces = b"".join(event("content_block_delta", index=index, delta=delta) for delta in deltas)
+    begin = event("content_block_start", index=index, content_block=fields)
+    return begin + pieces + event("content_block_stop", index=index)
+
+
+def end(reason: str = "end_turn", **usage: Any) -> bytes:
+    counted = {"output_tokens": 7, **usage}
+    return event("message_delta", delta={"stop_reason": reason}, usage=counted) + event("message_stop")
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text_delta", "text": words}
+
+
+def piece(json_text: Any) -> dict[str, Any]:
+    return {"type": "input_json_delta", "partial_json": json_text}
+
+
+def fields(**found: Any) -> AnswerFields:
+    return AnswerFields("delta", json.dumps(found, separators=(",", ":")).encode())
+
+
+SAYS = block(0, text("Hi"), type="text", text="")
+NOW = {"type": "tool_use", "id": "toolu_1", "name": "now"}
+WEB = {"type": "web_search_result_location", "url": "https://example.org/a", "title": "A", "cited_text": "so"}
+PAGE = {"type": "page_location", "document_index": 0, "start_page_number": 1, "end_page_number": 2}
+WHOLE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "content": [
+        {"type": "thinking", "thinking": "hm", "signature": "EqQB"},
+        {"type": "text", "text": "Hi"},
+        {"type": "tool_use", "id": "toolu_1", "name": "now", "input": {"tz": "CET"}},
+    ],
+    "stop_reason": "tool_use",
+    "usage": {"input_tokens": 10, "output_tokens": 7},
+}
+SIGNED = fields(
+    reasoning_details=[
+        {"type": "reasoning.text", "text": "hm", "signature": "EqQB", "format": "anthropic-claude-v1", "index": 0}
+    ]
+)
+
+ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
+    # pipecat-ai/pipecat #409: JSON.parse("") throws in the client; the SDK's accumulator begins with the block's input.
+    "a tool without arguments": (
+        start() + block(0, piece(""), **NOW, input={}) + end("tool_use"),
+        [ToolCallDelta(0, "toolu_1", "now", ""), ToolCallDelta(0, None, None, "{}"), *CALLED],
+    ),
+    "a tool whose input is at its start": (
+        start() + block(0, **NOW, input={"tz": "CET"}) + end("tool_use"),
+        [ToolCallDelta(0, "toolu_1", "now", ""), ToolCallDelta(0, None, None, '{"tz":"CET"}'), *CALLED],
+    ),
+    "a tool whose piece is an object": (
+        start() + block(0, piece({"tz": "CET"}), **NOW, input={}) + end("tool_use"),
+        [ToolCallDelta(0, "toolu_1", "now", ""), ToolCallDelta(0, None, None, '{"tz":"CET"}'), *CALLED],
+    ),
+    "a tool call that ends with end_turn": (
+        start() + block(0, piece("{}"), **NOW, input={}) + end(),
+        [ToolCallDelta(0, "toolu_1", "now", ""), ToolCallDelta(0, None, None, "{}"), *CALLED],
+    ),
+    "tool_use without a call": (start() + SAYS + end("tool_use"), [HI, *COUNTED]),
+    "text at the block's start": (start() + block(0, type="text", text="Hi") + end(), [HI, *COUNTED]),
+    "a citation with an address": (
+        start()
+        + block(0, text("It is so"), {"type": "citations_delta", "citation": WEB}, type="text", text="")
+        + end(),
+        [
+            TextDelta("It is so"),
+            fields(
+                annotations=[
+                    {
+                        "type": "url_citation",
+                        "url_citation": {
+                            "url": "https://example.org/a",
+                            "title": "A",
+                            "start_index": 0,
+                            "end_index": 8,
+                        },
+                    }
+                ]
+            ),
+            *COUNTED,
+        ],
+    ),
+    "a citation of a document": (
+        start() + block(0, text("so"), {"type": "citations_delta", "citation": PAGE}, type="text", text="") + end(),
+        [TextDelta("so"), fields(citations=[PAGE]), *COUNTED],
+    ),
+    "a signature without shown thoughts": (
+        start()
+        + block(0, {"type": "signature_delta", "signature": "EqQB"}, type="thinking", thinking="")
+        + SAYS
+        + end(),
+        [
+            fields(
+                reasoning_details=[
+                    {
+                        "type": "reasoning.text",
+                        "text": "",
+                        "signature": "EqQB",
+                        "format": "anthropic-claude-v1",
+                        "index": 0,
+                    }
+                ]
+            ),
+            HI,
+            *COUNTED,
+        ],
+    ),
+    "cache writes by their lifetime": (
+        start(cache_creation={"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 70}) + SAYS + end(),
+        [HI, UsageReported(110, 7, 0, 0, 100), Finished("stop")],
+    ),
+    "cache reads and writes": (
+        start(cache_creation_input_tokens=100, cache_read_input_tokens=50) + SAYS + end(),
+        [HI, UsageReported(160, 7, 50, 0, 100), Finished("stop")],
+    ),
+    "counts as floats and text": (
+        start(input_tokens=10.0) + SAYS + end(output_tokens="7"),
+        [HI, *COUNTED],
+    ),
+    "a negative count": (start(input_tokens=-5) + SAYS + end(), [HI, Finished("stop")]),
+    "no count at all": (
+        event("message_start", message={})
+        + SAYS
+        + event("message_delta", delta={"stop_reason": "end_turn"})
+        + event("message_stop"),
+        [HI, Finished("stop")],
+    ),
+    "an index as text": (start() + block("0", text("Hi"), type="text", text="") + end(), [HI, *COUNTED]),
+    "null where objects could be": (
+        start()
+        + event("content_block_delta", index=0, delta=None)
+        + SAYS
+        + event("message_delta", delta=None, usage=None)
+        + end(),
+        [HI, *COUNTED],
+    ),
+    "an emoji cut in two": (
+        start()
+        + b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\\ud83d"}}\n\n'
+        + b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\\ude00b"}}\n\n'
+        + end(),
+        [TextDelta("a"), TextDelta("😀b"), *COUNTED],
+    ),
+    "half an emoji at the end": (
+        start()
+        + b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\\ud83d"}}\n\n'
+        + end(),
+        [TextDelta("a"), TextDelta("\ufffd"), *COUNTED],
+    ),
+    "[DONE] in place of message_stop": (
+        start()
+        + SAYS
+        + event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 7})
+        + b"data: [DONE]\n\n",
+        [HI, *COUNTED],
+    ),
+    "a byte-order mark": (b"\xef\xbb\xbf" + start() + SAYS + end(), [HI, *COUNTED]),
+    "the last event without its blank line": ((start() + SAYS + end()).rstrip(b"\n"), [HI, *COUNTED]),
+    "a whole message where a stream was asked for": (
+        json.dumps(WHOLE, indent=1).encode(),
+        [
+            ReasoningDelta("hm"),
+            SIGNED,
+            HI,
+            ToolCallDelta(0, "toolu_1", "now", ""),
+            ToolCallDelta(0, None, None, '{"tz":"CET"}'),
+            *CALLED,
+        ],
+    ),
+}
+
+FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
+    "an error as plain JSON": (
+        b'{"type":"error","error":{"type":"rate_limit_error","message":"x"}}',
+        "provider_rate_limited",
+    ),
+    "arguments of a call that never began": (
+        start() + event("content_block_delta", index=3, delta=piece('{"a":1}')) + end("tool_use"),
+        "provider_stream_broken",
+    ),
+    "a call without a name": (
+        start() + block(0, type="tool_use", id="a", input={}) + end("tool_use"),
+        "provider_stream_broken",
+    ),
+    "a whole message that is cut": (json.dumps(WHOLE).encode()[:-9], "provider_stream_broken"),
+}
+
+
+@pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
+def test_message_parser_reads_what_carries_meaning(stream: bytes, events: list[Event]) -> None:
+    assert hear(MessageParser(), stream) == (events, None)
+    assert_heard_however_it_is_cut(MessageParser, stream, (events, None))
+
+
+@pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
+def test_message_parser_says_an_error_for_what_is_no_answer(stream: bytes, code: ErrorCode) -> None:
+    assert hear(MessageParser(), stream)[1] == code
+
+
+def test_message_parser_takes_no_ping_for_progress() -> None:
+    parser = MessageParser()
+
+    parser.feed(event("ping") + b": ping\n\n")
+
+    assert parser.progress == 0
