@@ -117,6 +117,7 @@ class Health:
     def __init__(self) -> None:
         self._failures: dict[str, int] = {}
         self._cool_until: dict[str, float] = {}
+        self._refusing: set[str] = set()
 
     def order(self, ordered: Sequence[ProviderSpec], now: float) -> list[ProviderSpec]:
         """The same order, with those that are cooling down last."""
@@ -128,6 +129,8 @@ class Health:
             self._cool_until[provider.name] = max(self._cool_until[provider.name], now + PROBE_S)
 
     def failed(self, provider: ProviderSpec, error: ErrorDetail, now: float) -> None:
+        if error.code == "provider_auth_failed":
+            self._refusing.add(provider.name)
         if error.code not in COOLING:
             return
         failures = self._failures[provider.name] = self._failures.get(provider.name, 0) + 1
@@ -137,3 +140,12 @@ class Health:
     def succeeded(self, provider: ProviderSpec) -> None:
         self._failures.pop(provider.name, None)
         self._cool_until.pop(provider.name, None)
+        self._refusing.discard(provider.name)
+
+    def refusing_keys(self) -> list[str]:
+        """Names of the providers that refused the worker's key and have accepted no call since."""
+        return sorted(self._refusing)
+
+    def key_changed(self, provider: ProviderSpec) -> None:
+        """Forget what was known of the provider with its former key."""
+        self.succeeded(provider)
