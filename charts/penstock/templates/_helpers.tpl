@@ -22,17 +22,17 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* Of every object. Takes (list $ "component"). */}}
+{{/* Of every object. Takes (list $ "component"), and the object's further labels as a third. Each key once: what selects
+an object or says that it is Helm's keeps the chart's value, of the others the user's wins. */}}
 {{- define "penstock.labels" -}}
 {{- $root := index . 0 -}}
-{{ include "penstock.selectorLabels" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: penstock
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "penstock.selectorLabels" . | fromYaml -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $others := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "penstock" -}}
+{{- $_ := set $others "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- $further := dict -}}
+{{- if gt (len .) 2 }}{{ $further = index . 2 }}{{ end -}}
+{{- merge (dict) $own $further $root.Values.commonLabels $others | toYaml -}}
 {{- end }}
 
 {{/* Takes (list $ .image): registry, repository, and digest or tag. */}}
@@ -44,11 +44,20 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
 {{- end }}
 
-{{/* What the `restricted` Pod Security level asks for, and a file system that nobody can write to. */}}
+{{/* What the `restricted` Pod Security level asks for, and a read-only file system. Takes (list $ "component"). */}}
 {{- define "penstock.podSecurityContext" -}}
+{{- $root := index . 0 -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
+{{- with $root.Values.podSecurityContext.runAsUser }}
+runAsUser: {{ int64 . }}
+{{- end }}
+{{- if not (kindIs "invalid" $root.Values.podSecurityContext.runAsGroup) }}
+runAsGroup: {{ int64 $root.Values.podSecurityContext.runAsGroup }}
+{{- end }}
+{{- if and (eq (index . 1) "nats") (not (kindIs "invalid" $root.Values.podSecurityContext.fsGroup)) }}
+fsGroup: {{ int64 $root.Values.podSecurityContext.fsGroup }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
@@ -64,7 +73,7 @@ capabilities: { drop: [ALL] }
 {{- $values := index . 2 -}}
 enableServiceLinks: false
 securityContext:
-  {{- include "penstock.podSecurityContext" $root | nindent 2 }}
+  {{- include "penstock.podSecurityContext" . | nindent 2 }}
 {{- with $root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -104,11 +113,9 @@ topologySpreadConstraints:
 Takes (list $ "component" .Values.<component>). */}}
 {{- define "penstock.podLabels" -}}
 {{- $root := index . 0 -}}
-{{- include "penstock.selectorLabels" . }}
-app.kubernetes.io/part-of: penstock
-{{- with merge (dict) (dig "podLabels" dict (index . 2)) $root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "penstock.selectorLabels" . | fromYaml -}}
+{{- $part := dict "app.kubernetes.io/part-of" "penstock" -}}
+{{- merge (dict) $own (dig "podLabels" dict (index . 2)) $root.Values.commonLabels $part | toYaml -}}
 {{- end }}
 
 {{/* Labels and annotations of a pod. Takes (list $ "component" .Values.<component>). */}}

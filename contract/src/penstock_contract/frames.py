@@ -77,6 +77,7 @@ class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
 
     `incarnation` tells a worker's process from the next of its name: a container that is started again in its pod may
     be back before it was missed, and knows nothing of the streams before it. 0: the worker does not say.
+    `refusing_keys` are names of the route's providers that refuse the worker's key; for the operator alone.
     """
 
     worker: Token
@@ -85,6 +86,7 @@ class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
     draining: bool
     version: str
     incarnation: int = 0
+    refusing_keys: Annotated[list[str], Meta(max_length=64)] = []
 
 
 class Activation(Struct, frozen=True, array_like=True, gc=False):

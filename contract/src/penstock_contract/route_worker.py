@@ -1,17 +1,19 @@
 """The settings of a route's worker pods, as `spec.worker` of a ModelRoute has them.
 
-What only a Pod's own schema knows is passed on as it is: the API server judges it when the Deployment is applied.
+Placement is in `route_placement`. What the bounds here let through and a Pod refuses, the API server refuses when the
+Deployment is applied.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+
+from penstock_contract.route_placement import Affinity, Toleration, TopologySpreadConstraint
 
 BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 """Of a list whose entries have a name: Kubernetes merges two of them by it."""
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
-FreeForm = Annotated[dict[str, Any], Meta(extra_json_schema={"x-kubernetes-preserve-unknown-fields": True})]
-Strings = Annotated[dict[str, str], Meta(max_length=64)]
+Strings = Annotated[dict[str, Annotated[str, Meta(max_length=65_536)]], Meta(max_length=64)]
 # A whole number may be written without quotes, as everywhere in Kubernetes; the rest is Kubernetes' own syntax.
 Quantity = (
     Annotated[int, Meta(ge=0)]
@@ -47,6 +49,14 @@ class EnvVar(_Camel, frozen=True, kw_only=True):
     value: Annotated[str, Meta(max_length=32_768, description="Its value, as it is.")] = ""
 
 
+class ServiceAccountSpec(_Camel, frozen=True, kw_only=True):
+    """The ServiceAccount that the operator makes for the route's workers. It has no token for the API server."""
+
+    annotations: Annotated[
+        Strings, Meta(description="Annotations by which a cloud gives the workers an identity of its own.")
+    ] = {}
+
+
 class WorkerSpec(_Camel, frozen=True, kw_only=True):
     """The settings of the worker's pods. A laptop has no pods and ignores them."""
 
@@ -80,12 +90,12 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
     ] = []
     node_selector: Annotated[Strings, Meta(description="Labels that a worker's node must have.")] = {}
     tolerations: Annotated[
-        list[FreeForm],
+        list[Toleration],
         Meta(max_length=64, description="Taints that a worker's node may have, as in a Pod."),
     ] = []
-    affinity: Annotated[FreeForm | None, Meta(description="Where workers should be placed, as in a Pod.")] = None
+    affinity: Annotated[Affinity | None, Meta(description="Where workers should be placed, as in a Pod.")] = None
     topology_spread_constraints: Annotated[
-        list[FreeForm],
+        list[TopologySpreadConstraint],
         Meta(max_length=16, description="How workers are spread over nodes and zones, as in a Pod."),
     ] = []
     priority_class_name: Annotated[
@@ -94,6 +104,9 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
     ] = None
     pod_labels: Annotated[Strings, Meta(description="Further labels of the pods; the operator's own win.")] = {}
     pod_annotations: Annotated[Strings, Meta(description="Further annotations of the pods.")] = {}
+    service_account: Annotated[ServiceAccountSpec, Meta(description="The workers' ServiceAccount.")] = (
+        ServiceAccountSpec()
+    )
     termination_grace_period_seconds: Annotated[
         int,
         Meta(

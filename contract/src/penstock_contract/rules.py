@@ -5,7 +5,9 @@ laptop's library both have are used (`tests/cluster/test_crd_rules.py` asks both
 each rule within the API server's cost budget.
 """
 
+import re
 import sys
+from collections.abc import Container
 from functools import cache
 from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple
@@ -115,9 +117,14 @@ NAME: Final = Rule(
 """Of the whole resource. On a laptop the type of `metadata.name` says so, in the same words."""
 
 
+_READ: Final = frozenset(re.findall(r"\w+", " ".join(rule.cel for rule in RULES)))
+"""Names of all fields that a rule reads, and some words more. Each rule converts its whole document, so a field that no
+rule reads is left out: placement, environment and the like can be as large as a request to the API server."""
+
+
 def broken_rules(spec: ModelRouteSpec) -> list[str]:
     """Messages of the rules that `spec` breaks, in the table's order."""
-    document = _with_defaults(spec)
+    document = _with_defaults(spec, _READ)
     scopes: dict[str, list[Any]] = {"spec": [document], "provider": document["providers"]}
     return [
         rule.message
@@ -138,14 +145,17 @@ def check(spec: ModelRouteSpec) -> None:
         raise PenstockError("invalid_request", "; ".join(broken))
 
 
-def _with_defaults(value: Any) -> Any:
-    """The JSON form with every default present and what is unset absent: what CEL on the API server sees."""
+def _with_defaults(value: Any, only: Container[str] | None = None) -> Any:
+    """The JSON form with every default present and what is unset absent: what CEL on the API server sees.
+
+    With `only` the fields of other names are left out.
+    """
     if isinstance(value, msgspec.Struct):
         return {
-            encoded: _with_defaults(getattr(value, name))
+            encoded: _with_defaults(getattr(value, name), only)
             for name, encoded in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
-            if getattr(value, name) is not None
+            if getattr(value, name) is not None and (only is None or encoded in only)
         }
     if isinstance(value, list):
-        return [_with_defaults(item) for item in value]
+        return [_with_defaults(item, only) for item in value]
     return value

@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from penstock_operator import resources
+from penstock_operator.api_response import BoundedResponse
 
 CallEnded = Callable[[str, str, str, float], None]
 """Verb, resource, HTTP status or the error's name, seconds."""
@@ -77,6 +78,7 @@ def open_session(
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=credentials.ssl_context(), limit=0, socket_factory=_socket),
         middlewares=(*middlewares, call),
+        response_class=BoundedResponse,
         timeout=timeout(REQUEST_TIMEOUT_S),
         headers={"User-Agent": USER_AGENT},
         proxy=credentials.proxy,

@@ -232,6 +232,9 @@ class Autoscaler:
             draining=draining,
             autoscaling=self._autoscaling(route, decision, queue),
             decision=last or route.view.decision,
+            refusing_keys=tuple(
+                sorted({name for worker in self._fleet.workers(key).values() for name in worker.refusing_keys})
+            ),
         )
         if view != route.view:
             route.view = view

@@ -21,6 +21,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from penstock_operator import resources
 from penstock_operator.api_error import ApiError, error_of
 from penstock_operator.api_session import REQUEST_TIMEOUT_S, CallEnded, open_session, timeout
+from penstock_operator.nesting import bounded
 from penstock_operator.resources import Resource
 
 MANAGER: Final = "penstock"
@@ -32,6 +33,8 @@ MERGE: Final = "application/merge-patch+json"
 LIST_CHUNK: Final = 500
 LIST_TIMEOUT_S: Final = 30.0
 RELOAD_S: Final = 60.0
+LARGE_BYTES: Final = 256 * 1024
+"""An answer that is larger is decoded in a thread: the lease has to be renewed meanwhile."""
 RETRY_AFTER_S: Final = 1.0
 """For a server that is too busy to say how busy."""
 
@@ -282,5 +285,11 @@ class Cluster:
             if refused.kind == "TooManyRequests":
                 self._quiet_until = loop.time() + (refused.retry_after_s or RETRY_AFTER_S)
             raise refused
-        answer: Body = msgspec.json.decode(data)
-        return answer
+        if len(data) > LARGE_BYTES:
+            return await asyncio.to_thread(_decode, data)
+        return _decode(data)
+
+
+def _decode(data: bytes) -> Body:
+    answer: Body = msgspec.json.decode(bounded(data))
+    return answer

@@ -26,21 +26,33 @@ Type = Literal["Ready", "Accepted", "ResolvedRefs", "WorkersReady", "Serving", "
 Status = Literal["True", "False", "Unknown"]
 
 AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
+ProviderProblem = Literal["ProviderAuthFailed"]
 Trouble = Literal["BrokerUnavailable", "QueueMissing"]
 
 _REFUSALS: Final = ("InvalidSpec", "ModelNameConflict")
 _PROBLEMS: Final[tuple[str, ...]] = get_args(ProblemReason)
 _TROUBLES: Final[tuple[str, ...]] = get_args(Trouble)
+_OF_PROVIDERS: Final[tuple[str, ...]] = get_args(ProviderProblem)
 _NOT_SERVING: Final = ("NoWorkers", "NotAccepted", "ApplyFailed", *_TROUBLES)
 
 REASONS: Final[Mapping[Type, tuple[str, ...]]] = {
-    "Ready": ("Serving", "Idle", "RollingOut", *_REFUSALS, *_PROBLEMS, "ApplyFailed", "NoWorkers", *_TROUBLES),
+    "Ready": (
+        "Serving",
+        "Idle",
+        "RollingOut",
+        *_REFUSALS,
+        *_PROBLEMS,
+        "ApplyFailed",
+        "NoWorkers",
+        *_TROUBLES,
+        *_OF_PROVIDERS,
+    ),
     "Accepted": get_args(AcceptedReason),
     "ResolvedRefs": ("Resolved", "NotChecked", "SecretNotFound", "SecretKeyNotFound"),
     "WorkersReady": ("WorkersReady", "ScaledToZero", "Starting", "NotAccepted", "ApplyFailed", *_PROBLEMS),
     "Serving": ("Serving", "Idle", *_NOT_SERVING),
     "ScalingActive": ("Active", "NotChecked", "Manual", "Paused", "NotAccepted", "Fallback", *_TROUBLES),
-    "Degraded": ("AsExpected", *_PROBLEMS, "ApplyFailed", *_TROUBLES, *_REFUSALS),
+    "Degraded": ("AsExpected", *_PROBLEMS, "ApplyFailed", *_TROUBLES, *_OF_PROVIDERS, *_REFUSALS),
 }
 """Closed: docs, alerts and scripts may count on it."""
 
@@ -71,7 +83,8 @@ class Situation(Struct, frozen=True, kw_only=True):
 
     `published`: the catalogue holds that very version; `older`: it holds an older one of this route. `applying`: the
     Deployment was not as wanted when the pods were looked at. `apply_error`: why the objects cannot be brought to what
-    is wanted. `autoscaling` is None before the first look.
+    is wanted. `autoscaling` is None before the first look. `refusing_keys` are names of the providers
+    that refuse a worker's key.
     """
 
     generation: int
@@ -83,6 +96,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     applying: bool = False
     apply_error: str = ""
     autoscaling: Autoscaling | None = None
+    refusing_keys: tuple[str, ...] = ()
 
     @property
     def unpublished_because(self) -> str:
@@ -220,9 +234,30 @@ def _degraded(situation: Situation) -> Finding:
         return Finding("Degraded", "True", situation.autoscaling.trouble, situation.autoscaling.message)
     if situation.serves is not None and not situation.published:
         return Finding("Degraded", "True", "BrokerUnavailable", UNPUBLISHED)
+    if refused := refused_keys(situation):
+        return Finding("Degraded", "True", "ProviderAuthFailed", refused)
     if not situation.acceptance.accepted:
         return Finding("Degraded", "True", situation.acceptance.reason, _accepted(situation).message)
     return Finding("Degraded", "False", "AsExpected", "nothing is known to be wrong")
+
+
+def refused_keys(situation: Situation) -> str:
+    """Which providers refuse a worker's key, and where each key is; empty if none does."""
+    if situation.serves is None:
+        return ""
+    told = []
+    for provider in situation.serves.providers:
+        if provider.name in situation.refusing_keys:
+            ref = provider.secret_key_ref
+            key = "a call without a key" if ref is None else f"the key {ref.key} of the Secret {ref.name}"
+            told.append(f"the provider {provider.name} refuses {key}")
+    return "; ".join(told)
+
+
+def _every_key_is_refused(situation: Situation) -> bool:
+    providers = situation.serves.providers if situation.serves is not None else []
+    asked = {provider.name for provider in providers if provider.weight > 0}
+    return bool(asked) and asked <= set(situation.refusing_keys)
 
 
 def _ready(situation: Situation, refs: Finding, serving: Finding, previous: Condition | None) -> Finding:
@@ -238,6 +273,8 @@ def _ready(situation: Situation, refs: Finding, serving: Finding, previous: Cond
         return Finding("Ready", "False", reason, serving.message)
     if not situation.published:
         return Finding("Ready", "False", "BrokerUnavailable", UNPUBLISHED)
+    if _every_key_is_refused(situation):
+        return Finding("Ready", "False", "ProviderAuthFailed", refused_keys(situation))
     if _rolling(situation, previous):
         if problems:
             return Finding("Ready", "False", problems[0].reason, problems[0].message)

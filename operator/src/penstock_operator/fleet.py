@@ -25,6 +25,7 @@ class Heard(Struct, frozen=True):
     slots: int
     in_flight: int
     draining: bool
+    refusing_keys: tuple[str, ...] = ()
 
 
 class Roster:
@@ -46,7 +47,7 @@ class Roster:
         if workers is None:
             workers = self._routes[key] = PeerTable(self._attention)
         known = workers.get(beat.worker)
-        heard = Heard(beat.slots, beat.in_flight, beat.draining)
+        heard = Heard(beat.slots, beat.in_flight, beat.draining, tuple(beat.refusing_keys))
         new = workers.heard(beat.worker, heard, now)
         return new or known is None or known.value != heard
 

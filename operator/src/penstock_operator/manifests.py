@@ -24,8 +24,9 @@ APPLIED: Final = "penstock.dev/applied"
 CONTAINER: Final = "worker"
 CREDENTIALS: Final = "/etc/penstock/nats"
 """Where a worker finds its credentials for the broker. A file: a variable is seen by whoever sees the process."""
+KEYS: Final = "/etc/penstock/keys"
+"""Where a worker finds the providers' keys. In variables, too, but only files change in a running container."""
 PROBE_PORT: Final = 8081
-USER: Final = 65532
 GRACE_MARGIN_S: Final = 5
 """What a pod has beyond its route's grace period: to be told to end, to say what it gave up on, and to end."""
 DAY_S: Final = 86_400
@@ -42,6 +43,7 @@ OWN_VARIABLES: Final = frozenset(
         "PROBE_PORT",
         "SHUTDOWN_GRACE_S",
         "ALLOWED_ADDRESSES",
+        "KEYS_DIR",
     )
 )
 _AS_IN_A_POD: Final = (
@@ -61,7 +63,8 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
     `resources` are those of a route that names none at all: half of somebody else's would not fit the other half.
     `nats_url` is as a pod reaches it. `allowed_addresses` are a worker's, and no route's to widen; empty: none.
     `nats_secret` is the Secret with their credentials for the broker, empty for none; with `signing_key` each route's
-    workers have one of their own, see `credentials`.
+    workers have one of their own, see `credentials`. `run_as_user` and `run_as_group` are those of every worker; None:
+    as the cluster or the image has it.
     """
 
     image: str
@@ -71,6 +74,8 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
     image_pull_secrets: tuple[str, ...] = ()
     signing_key: SigningKey | None = None
     nats_secret: str = ""
+    run_as_user: int | None = None
+    run_as_group: int | None = None
     command: tuple[str, ...] = ("penstock", "worker")
     environment: Mapping[str, str] = {}
     resources: ResourcesSpec = ResourcesSpec()
@@ -89,9 +94,12 @@ class Owner(Struct, frozen=True):
         return f"{self.name}-worker"
 
 
-def service_account(owner: Owner) -> Manifest:
-    """Without a token: a worker never speaks to the API server."""
-    return _stamped(_object(owner, "v1", "ServiceAccount", {"automountServiceAccountToken": False}))
+def service_account(owner: Owner, spec: ModelRouteSpec) -> Manifest:
+    """Without a token: a worker never calls the API server. The annotations are a cloud's, for an identity there."""
+    manifest = _object(owner, "v1", "ServiceAccount", {"automountServiceAccountToken": False})
+    if annotations := spec.worker.service_account.annotations:
+        manifest["metadata"]["annotations"] = annotations
+    return _stamped(manifest)
 
 
 def disruption_budget(owner: Owner) -> Manifest:
@@ -191,14 +199,14 @@ def _template(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> M
             "terminationGracePeriodSeconds": spec.worker.termination_grace_period_seconds + GRACE_MARGIN_S,
             "securityContext": {
                 "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
+                **_user(defaults),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_container(owner, spec, defaults)],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
                 *([{"name": "nats", "secret": {"secretName": secret}}] if secret else []),
+                *([{"name": "keys", "projected": keys}] if (keys := _keys(spec)) else []),
             ],
             **{name: worker[name] for name in _AS_IN_A_POD if name in worker},
         },
@@ -228,6 +236,7 @@ def _container(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> 
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
             *([{"name": "nats", "mountPath": CREDENTIALS, "readOnly": True}] if defaults.nats_secret else []),
+            *([{"name": "keys", "mountPath": KEYS, "readOnly": True}] if secret_refs(spec) else []),
         ],
     }
     # The operator's policy is about the operator's image: a route's own may be a tag that moves.
@@ -253,11 +262,38 @@ def _environment(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -
     }
     if defaults.nats_secret:
         own["PENSTOCK_NATS_CREDENTIALS"] = f"{CREDENTIALS}/{WORKER}"
+    if secret_refs(spec):
+        own["PENSTOCK_KEYS_DIR"] = KEYS
     if defaults.allowed_addresses:
         own["PENSTOCK_ALLOWED_ADDRESSES"] = defaults.allowed_addresses
     entries |= {name: {"value": value} for name, value in own.items()}
     entries["PENSTOCK_WORKER_NAME"] = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     return [{"name": name, **entry} for name, entry in entries.items()]
+
+
+def _keys(spec: ModelRouteSpec) -> Manifest | None:
+    """The volume with every key as `<secret>/<key>`.
+
+    Optional: a variable from the same Secret already keeps a worker from starting without it, and says so in the pod's
+    status, where a volume would only leave the pod waiting. Readable by any user, as the pod's may be the cluster's.
+    """
+    refs = sorted(secret_refs(spec).values(), key=lambda ref: (ref.name, ref.key))
+    sources = [
+        {
+            "secret": {
+                "name": ref.name,
+                "optional": True,
+                "items": [{"key": ref.key, "path": f"{ref.name}/{ref.key}"}],
+            }
+        }
+        for ref in refs
+    ]
+    return {"defaultMode": 0o444, "sources": sources} if sources else None
+
+
+def _user(defaults: WorkerDefaults) -> dict[str, int]:
+    ids = {"runAsUser": defaults.run_as_user, "runAsGroup": defaults.run_as_group}
+    return {name: number for name, number in ids.items() if number is not None}
 
 
 def _probe(path: str, **times: int) -> Manifest:
@@ -293,4 +329,5 @@ def _object(owner: Owner, api_version: str, kind: str, body: Manifest) -> Manife
 
 def _stamped(manifest: Manifest) -> Manifest:
     digest = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()[:16]
-    return manifest | {"metadata": manifest["metadata"] | {"annotations": {APPLIED: digest}}}
+    annotations = manifest["metadata"].get("annotations", {}) | {APPLIED: digest}
+    return manifest | {"metadata": manifest["metadata"] | {"annotations": annotations}}

@@ -70,4 +70,6 @@ def _spec(body: Mapping[str, Any]) -> tuple[ModelRouteSpec | None, str]:
         spec = msgspec.convert(body.get("spec", {}), ModelRouteSpec)
     except msgspec.ValidationError as error:
         return None, f"this operator cannot read it: {error}".replace("`$", "`spec")
+    except RecursionError:
+        return None, "this operator cannot read it: it is nested too deeply"
     return spec, "; ".join([*rules.broken_rules(spec), *manifests.clashes(spec)])

@@ -149,6 +149,8 @@ class Operator:
                 resources=settings.worker_resources_spec,
                 signing_key=settings.signing_key,
                 nats_secret=settings.worker_nats_secret,
+                run_as_user=settings.worker_run_as_user,
+                run_as_group=settings.worker_run_as_group,
             ),
             WorkerSecrets(self._cluster, clock),
             clock,

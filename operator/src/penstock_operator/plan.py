@@ -154,7 +154,7 @@ def _wanted(
     owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults, exists: Snapshot, first_replicas: int
 ) -> Iterator[tuple[Manifest, Manifest | None]]:
     """Each object that should be, with the live one."""
-    yield manifests.service_account(owner), exists.service_account
+    yield manifests.service_account(owner, spec), exists.service_account
     deployment, live = manifests.deployment(owner, spec, defaults), exists.deployment
     if live is None:
         deployment = manifests.with_replicas(deployment, first_replicas)

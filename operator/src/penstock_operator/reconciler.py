@@ -24,7 +24,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route_status import LastDecision, ModelRouteStatus
 from penstock_operator import resources, status, worker_secrets
 from penstock_operator.api_error import ApiError
-from penstock_operator.conditions import Situation
+from penstock_operator.conditions import Situation, refused_keys
 from penstock_operator.manifests import Manifest, WorkerDefaults
 from penstock_operator.metrics import Metrics, RouteWorkers
 from penstock_operator.modelroute import Route
@@ -244,6 +244,7 @@ class Reconciler:
             applying=wanted.applying,
             apply_error=wanted.blocked if failure is None else str(failure),
             autoscaling=view.autoscaling,
+            refusing_keys=view.refusing_keys,
         )
         before = status.previous(body)
         if wanted.survey.wanted is not None and before.conditions and view.autoscaling is None:
@@ -259,6 +260,8 @@ class Reconciler:
         )
         if not status.needs_write(body, after):
             return
+        if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
+            await self._recorder.tell(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
         since_s = self._clock.monotonic() - self._status_at.get(key, -STATUS_EVERY_S)
         if since_s < STATUS_EVERY_S and not _urgent(before, after):
             self._again(key, STATUS_EVERY_S - since_s)
@@ -305,6 +308,10 @@ class Reconciler:
         if (body := self._world.routes().get(key)) is not None:
             note = f"from {decision.from_} to {decision.to} workers: {decision.message}"
             await self._recorder.tell(body, decision.reason, note, action="Scale")
+
+
+def _reason(of: ModelRouteStatus, type_: str) -> str:
+    return next((condition.reason for condition in of.conditions if condition.type == type_), "")
 
 
 def _urgent(before: ModelRouteStatus, after: ModelRouteStatus) -> bool:

@@ -10,12 +10,14 @@ class ScalingView(Struct, frozen=True, kw_only=True):
     """`desired` is the autoscaler's last word and `decision` its last change; None before the first of each.
 
     `draining` are names of the pods that were told to drain. `autoscaling` is None before the first look.
+    `refusing_keys` are names of the providers that refuse a worker's key.
     """
 
     desired: int | None = None
     draining: frozenset[str] = frozenset()
     autoscaling: Autoscaling | None = None
     decision: LastDecision | None = None
+    refusing_keys: tuple[str, ...] = ()
 
 
 class RouteDemand(Struct, frozen=True):

@@ -37,6 +37,9 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     worker_env: str = "{}"
     # What a worker is given and may take unless its route says it, as a JSON object like a container's in a Pod.
     worker_resources: str = "{}"
+    # The user and group of every worker's pod; unset: as the cluster gives (OpenShift), else as the image has it.
+    worker_run_as_user: Annotated[int, Meta(ge=1)] | None = None
+    worker_run_as_group: Annotated[int, Meta(ge=0)] | None = None
     nats_url: str = "nats://127.0.0.1:4222"
     # The broker as a worker's pod reaches it; unset: as the operator does.
     worker_nats_url: str | None = None

@@ -63,7 +63,11 @@ def needs_write(body: Mapping[str, Any], status: ModelRouteStatus) -> bool:
     live = body.get("status", {})
     wanted = document(status)
     ours = {condition["type"] for condition in wanted["conditions"]}
-    return _comparable(wanted, ours) != {key: value for key, value in _comparable(live, ours).items() if key in wanted}
+    try:
+        compared = _comparable(live, ours)
+    except (TypeError, KeyError, AttributeError):
+        return True  # an earlier definition let something else than a status through
+    return _comparable(wanted, ours) != {key: value for key, value in compared.items() if key in wanted}
 
 
 def _comparable(status: Mapping[str, Any], types: set[str]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def main() -> None:
         os.execve(program, [program, "--config", config], env)
     if (root / ACCOUNT).exists():
         env["KUBECONFIG"] = _kubeconfig(around, root / ACCOUNT)
-    for name in ("PENSTOCK_NATS_CREDENTIALS", "PENSTOCK_NATS_SIGNING_KEY"):
+    for name in ("PENSTOCK_NATS_CREDENTIALS", "PENSTOCK_NATS_SIGNING_KEY", "PENSTOCK_KEYS_DIR"):
         if name in env:
             env[name] = str(root / env[name].lstrip("/"))
     if arguments[:1] == ["operator"]:

@@ -42,6 +42,8 @@ async def _files(pod: Manifest, volume: Mapping[str, Any], api: Api) -> dict[str
             return found
         case {"secret": secret}:
             name = secret.get("secretName") or secret["name"]
+            if secret.get("optional") and await api.find(SECRETS.at(namespace, name)) is None:
+                return {}
             data = await _data(api, SECRETS.at(namespace, name), "secret", name)
             return _chosen({key: base64.b64decode(value) for key, value in data.items()}, secret)
         case {"configMap": config_map}:
@@ -68,6 +70,6 @@ def _chosen(data: Mapping[str, bytes], source: Mapping[str, Any]) -> dict[str, b
     if "items" not in source:
         return dict(data)
     for item in source["items"]:
-        if item["key"] not in data:
+        if item["key"] not in data and not source.get("optional"):
             raise MountError(f"references non-existent {source.get('secretName', '')} key: {item['key']}")
-    return {item["path"]: data[item["key"]] for item in source["items"]}
+    return {item["path"]: data[item["key"]] for item in source["items"] if item["key"] in data}

@@ -85,7 +85,7 @@ ACCEPTED = {
         resources={"limits": {q: q for q in ("1", "+1.", ".5", "100m", "3n", "1k", "2Ki", "1e3", "12E", "1E-2")}}
     ),
     "a variable without a value": worker(env=[{"name": "_A1"}]),
-    "an affinity, whatever it says": worker(affinity={"nodeAffinity": {"x": [1, None]}}),
+    "an affinity": worker(affinity={"nodeAffinity": {}, "podAffinity": {}}),
     "the longest grace period": worker(terminationGracePeriodSeconds=90_000),
     "an error before the first token": simulated(errorAtToken=0),
     "a stall before the first token": simulated(stallAtToken=0),

@@ -31,7 +31,7 @@ from msgspec.inspect import (
 
 from penstock_client import AsyncClient, Client
 from penstock_client.exchange import DEFAULT_URL
-from penstock_contract import endpoints, provider_matrix
+from penstock_contract import endpoints, provider_matrix, route_placement
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
@@ -231,7 +231,8 @@ def _fields(kind: type[Struct], prefix: str = "") -> Iterator[Row]:
         # `metadata` and `spec` themselves have no row: what is in them has.
         if not (isinstance(inner, StructType) and field.required):
             yield f"`{path}`", _type(inner), _default(field), _description(field)
-        if isinstance(nested, StructType):
+        # Kubernetes' own types have Kubernetes' own pages.
+        if isinstance(nested, StructType) and nested.cls.__module__ != route_placement.__name__:
             yield from _fields(nested.cls, f"{path}[]." if isinstance(inner, ListType) else f"{path}.")
 
 

@@ -478,3 +478,20 @@ async def test_a_route_that_is_not_served_or_has_no_deployment_is_left_alone() -
         site.autoscaler.activated(("team", "unknown"))
         await site.passes(5)
     assert site.scales == []
+
+
+@virtual_time
+async def test_a_key_that_a_worker_reports_as_refused_is_in_the_view_until_no_worker_reports_it() -> None:
+    site = Site(**QUICK, deployed=2, minReplicas=2)
+    async with site.running():
+        await site.passes(3)
+        assert site.autoscaler.view(KEY).refusing_keys == ()
+        before = site.changes
+        worker, other = site.workers_by_name.values()
+        worker.refusing_keys, other.refusing_keys = ("b",), ("a", "b")
+        await site.passes(3)
+        assert site.autoscaler.view(KEY).refusing_keys == ("a", "b")
+        assert site.changes > before
+        worker.refusing_keys = other.refusing_keys = ()
+        await site.passes(3)
+        assert site.autoscaler.view(KEY).refusing_keys == ()

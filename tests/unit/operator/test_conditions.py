@@ -447,3 +447,22 @@ def test_the_page_has_each_reason_with_its_status(type_: Type, of: Situation, ex
         assert told[reason] == status
     else:
         assert of.survey.problems[0].reason == reason
+
+
+TWO = spec(providers=[provider("a", **secret("openai")), provider("b", **secret("azure"), priority=1)])
+
+
+def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
+    (degraded,) = [one for one in judge(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+
+    assert (degraded.status, degraded.reason) == ("True", "ProviderAuthFailed")
+    assert degraded.message == "the provider a refuses the key key of the Secret openai"
+
+
+def test_a_route_is_ready_while_one_provider_takes_its_key() -> None:
+    assert found("Ready", situation(serves=TWO, refusing_keys=("a",))) == ("True", "Serving")
+    assert found("Ready", situation(serves=TWO, refusing_keys=("a", "b"))) == ("False", "ProviderAuthFailed")
+
+
+def test_a_refused_key_of_a_provider_that_is_no_longer_in_the_spec_says_nothing() -> None:
+    assert found("Degraded", situation(serves=TWO, refusing_keys=("former",))) == ("False", "AsExpected")

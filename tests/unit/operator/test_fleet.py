@@ -1,5 +1,7 @@
 """Who works, by what is heard on the broker."""
 
+import msgspec
+
 from penstock_contract import codec, subjects
 from penstock_contract.attention import LATE_S, Attention
 from penstock_contract.broker.connection import Connection
@@ -39,6 +41,16 @@ def test_only_news_are_news() -> None:
     assert roster.hear(KEY, beat(in_flight=1, draining=True), 4.0)
     assert roster.hear(KEY, beat(in_flight=1, draining=True, slots=9), 5.0)
     assert not roster.hear(KEY, beat(in_flight=1, draining=True, slots=9), 6.0)
+
+
+def test_a_refused_key_is_news_once() -> None:
+    roster = Roster(attentive(300))
+    roster.hear(KEY, beat(), 1.0)
+    refusing = msgspec.structs.replace(beat(), refusing_keys=["openai"])
+    assert roster.hear(KEY, refusing, 2.0)
+    assert not roster.hear(KEY, refusing, 3.0)
+    assert roster.workers(KEY, 3.0)["w"].refusing_keys == ("openai",)
+    assert roster.hear(KEY, beat(), 4.0)
 
 
 def test_one_that_was_lost_and_comes_back_is_new() -> None:

@@ -41,7 +41,7 @@ def env(route: ModelRouteSpec, defaults: WorkerDefaults = DEFAULTS) -> dict[str,
     return {one["name"]: one.get("value", one.get("valueFrom")) for one in made["env"]}
 
 
-EVERYTHING = [deployment(), manifests.service_account(OWNER), manifests.disruption_budget(OWNER)]
+EVERYTHING = [deployment(), manifests.service_account(OWNER, spec()), manifests.disruption_budget(OWNER)]
 
 
 @pytest.mark.parametrize("manifest", EVERYTHING, ids=lambda manifest: manifest["kind"])
@@ -99,7 +99,7 @@ def test_pods_keep_to_the_restricted_standard() -> None:
     pod, made = pod_spec(), container()
 
     assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert made["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -112,7 +112,7 @@ def test_pods_get_no_token_and_no_variables_of_services() -> None:
     assert pod_spec()["automountServiceAccountToken"] is False
     assert pod_spec()["enableServiceLinks"] is False
     assert pod_spec()["serviceAccountName"] == "main-worker"
-    assert manifests.service_account(OWNER)["automountServiceAccountToken"] is False
+    assert manifests.service_account(OWNER, spec())["automountServiceAccountToken"] is False
 
 
 def test_only_tmp_can_be_written_to_and_is_bounded() -> None:
@@ -165,6 +165,45 @@ def test_each_secret_comes_in_as_one_variable() -> None:
     assert told["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
 
 
+def test_each_key_is_mounted_as_a_file_that_keeps_no_pod_waiting() -> None:
+    shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
+
+    pod = deployment(spec(providers=shared))["spec"]["template"]["spec"]
+
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "keys"]
+    assert volume["projected"] == {
+        "defaultMode": 0o444,
+        "sources": [
+            {"secret": {"name": name, "optional": True, "items": [{"key": "key", "path": f"{name}/key"}]}}
+            for name in ("azure", "openai")
+        ],
+    }
+    (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "keys"]
+    assert mount["readOnly"]
+    assert env(spec(providers=shared))["PENSTOCK_KEYS_DIR"] == mount["mountPath"]
+    assert "PENSTOCK_KEYS_DIR" not in env(spec())
+
+
+def test_a_user_that_is_not_given_is_left_to_the_cluster() -> None:
+    def context(**ids: int) -> Any:
+        pod = deployment(spec(), WorkerDefaults(image="i", nats_url="n", **ids))["spec"]["template"]["spec"]
+        return pod["securityContext"]
+
+    restricted = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert context() == restricted
+    assert context(run_as_user=7, run_as_group=0) == restricted | {"runAsUser": 7, "runAsGroup": 0}
+
+
+def test_a_service_account_has_the_routes_annotations_and_ours() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", manifests.APPLIED: "forged"}
+
+    made = manifests.service_account(OWNER, spec(worker={"serviceAccount": {"annotations": annotations}}))
+
+    assert made["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
+    assert made["metadata"]["annotations"][manifests.APPLIED] != "forged"
+    assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {manifests.APPLIED}
+
+
 def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
     defaults = WorkerDefaults(image="i", nats_url="n", environment={"OTEL_A": "all", "OTEL_B": "all"})
 
@@ -213,7 +252,7 @@ POD_FIELDS: dict[str, Any] = {
     "nodeSelector": {"gpu": "no"},
     "tolerations": [{"key": "spot", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
-    "topologySpreadConstraints": [{"maxSkew": 1}],
+    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
     "priorityClassName": "high",
 }
 

@@ -1,7 +1,8 @@
 """One pass over a route: the order of its steps, and that what is right is left alone."""
 
+import msgspec
 from unit.support.reconcilers import KEY, Stage, changed, stage
-from unit.support.routes import spec_document
+from unit.support.routes import provider, secret, spec_document
 
 from penstock_operator import resources
 from penstock_operator.api_error import ApiError
@@ -125,3 +126,16 @@ async def test_an_autoscaler_that_never_looks_is_said() -> None:
     made.clock.advance(FIRST_LOOK_S)
     assert await made.run() == ["status"]
     assert made.conditions()["ScalingActive"] == "Unknown NotChecked"
+
+
+async def test_a_refused_key_is_a_condition_and_one_warning_and_ends_by_itself() -> None:
+    made = await stage({**spec_document(), "providers": [provider("p", **secret("openai"))]})
+    for _ in range(2):
+        made.scaling = msgspec.structs.replace(made.scaling, refusing_keys=("p",))
+        await made.run()
+    assert made.conditions()["Degraded"] == "True ProviderAuthFailed"
+    assert [(event["type"], event["reason"]) for event in made.events] == [("Warning", "ProviderAuthFailed")]
+    assert "the provider p refuses the key key of the Secret openai" in made.events[0]["note"]
+    made.scaling = msgspec.structs.replace(made.scaling, refusing_keys=())
+    await made.run()
+    assert made.conditions()["Degraded"] == "False AsExpected"

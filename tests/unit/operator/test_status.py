@@ -161,3 +161,8 @@ def test_a_status_that_cannot_be_read_is_written_anew() -> None:
 def test_a_message_is_bounded() -> None:
     made = status(situation(message="x" * 9_999))
     assert max(len(condition.message) for condition in made.conditions) == MESSAGE_MAX
+
+
+@pytest.mark.parametrize("live", [{"conditions": "none"}, {"conditions": [1]}, {"conditions": [{}]}, [], "text"])
+def test_a_status_of_another_shape_is_written_anew(live: Any) -> None:
+    assert needs_write({"status": live}, status(situation()))

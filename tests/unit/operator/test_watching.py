@@ -11,7 +11,7 @@ from aiohttp import web
 
 from penstock_operator import resources
 from penstock_operator.resources import WATCHED, Resource
-from penstock_operator.watching import Watching, quieten_kopf
+from penstock_operator.watching import Observe, Watching, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (
@@ -28,6 +28,9 @@ class FakeApiServer:
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
         """HTTP status by namespace."""
+        self.routes = b""
+        """The items of each list of ModelRoutes, and the one event of each watch of them, as they are on the wire."""
+        self.event = b""
         self._closing = asyncio.Event()
         self._runner = web.AppRunner(self._app())
         self.server = ""
@@ -63,10 +66,15 @@ class FakeApiServer:
             return web.json_response(discovered(request.path))
         if (status := self.refused.get(collection[0])) is not None:
             return web.json_response({"kind": "Status", "message": f"{collection[1]} is refused"}, status=status)
+        routes = collection == ("a", "modelroutes")
         if request.query.get("watch") != "true":
-            return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+            items = self.routes if routes else b""
+            body = b'{"items":[' + items + b'],"metadata":{"resourceVersion":"1"}}'
+            return web.Response(body=body, content_type="application/json")
         response = web.StreamResponse()
         await response.prepare(request)
+        if routes and self.event:
+            await response.write(self.event + b"\n")
         await self._closing.wait()
         return response
 
@@ -121,14 +129,14 @@ def every(namespaces: set[str]) -> set[tuple[str, str]]:
 
 
 @contextlib.asynccontextmanager
-async def watching(server: FakeApiServer, told: Told) -> AsyncIterator[Watching]:
+async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda *_: None) -> AsyncIterator[Watching]:
     quieten_kopf()
     await server.start()
     made = Watching(
         server,
         NAMESPACES,
         silence_s=6.0,
-        observe=lambda *_: None,
+        observe=observe,
         listed=told.on_listed,
         refused=told.on_refused,
         ended=lambda *_: None,
@@ -157,4 +165,38 @@ async def test_a_namespace_that_is_refused_is_told_and_heard_once_it_is_not_and_
         assert made.hearing.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
         server.refused = {}
         await told.until(listed={"a", "b"}, refused=set())
+    assert told.restarts == 0
+
+
+def wire(name: str, version: int, affinity: bytes = b"1") -> bytes:
+    """A route as the API server writes it; no encoder of Python goes as deep."""
+    metadata = b'{"namespace":"a","name":"%b","uid":"%b","resourceVersion":"%d"}' % (
+        name.encode(),
+        name.encode(),
+        version,
+    )
+    return b'{"metadata":%b,"spec":{"worker":{"affinity":%b}}}' % (metadata, affinity)
+
+
+@pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
+async def test_a_route_that_is_too_deep_keeps_no_other_from_being_seen(depth: int) -> None:
+    server, told = FakeApiServer(), Told()
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    server.routes = wire("listed-deep", 1, deep) + b"," + wire("listed", 2)
+    server.event = b'{"type":"ADDED","object":%b}\n{"type":"ADDED","object":%b}' % (
+        wire("watched-deep", 3, deep),
+        wire("watched", 4),
+    )
+    seen: dict[str, dict[str, Any]] = {}
+    all_seen = asyncio.Event()
+
+    def observe(_: Resource, body: dict[str, Any], _deleted: bool) -> None:
+        seen[body["metadata"]["name"]] = body
+        if len(seen) == 4:
+            all_seen.set()
+
+    async with watching(server, told, observe):
+        async with asyncio.timeout(20):
+            await all_seen.wait()
+    assert seen["watched"]["spec"] == {"worker": {"affinity": 1}}
     assert told.restarts == 0

@@ -45,6 +45,7 @@ class Worker:
         """As the kubelet's probe last said it."""
         self.annotations: dict[str, str] = {}
         self.heard: Heard | None = None
+        self.refusing_keys: tuple[str, ...] = ()
         self.heard_at = 0.0
 
 
@@ -277,7 +278,10 @@ class Site:
             return
         if self.connected:
             worker.heard_at = self.clock.monotonic()
-            before, worker.heard = worker.heard, Heard(worker.slots, worker.in_flight, worker.draining)
+            before, worker.heard = (
+                worker.heard,
+                Heard(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
+            )
             if worker.heard != before:
                 self.autoscaler.touched(KEY)
         self._end_if_idle(worker)

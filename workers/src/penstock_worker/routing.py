@@ -122,6 +122,7 @@ class Health:
         self._failures: dict[str, int] = {}
         self._cool_until: dict[str, float] = {}
         self._before_probe: dict[str, float] = {}
+        self._refusing: set[str] = set()
 
     def order(self, ordered: Sequence[ProviderSpec], now: float) -> list[ProviderSpec]:
         """The same order, with those that are cooling down last."""
@@ -135,6 +136,8 @@ class Health:
             self._cool_until[provider.name] = max(until, now + PROBE_S)
 
     def failed(self, provider: ProviderSpec, error: ErrorDetail, now: float) -> None:
+        if error.code == "provider_auth_failed":
+            self._refusing.add(provider.name)
         if error.code not in COOLING:
             self.released(provider)
             return
@@ -153,3 +156,12 @@ class Health:
         self._before_probe.pop(provider.name, None)
         self._failures.pop(provider.name, None)
         self._cool_until.pop(provider.name, None)
+        self._refusing.discard(provider.name)
+
+    def refusing_keys(self) -> list[str]:
+        """Names of the providers that refused the worker's key and have accepted no call since."""
+        return sorted(self._refusing)
+
+    def key_changed(self, provider: ProviderSpec) -> None:
+        """Forget what was known of the provider with its former key."""
+        self.succeeded(provider)

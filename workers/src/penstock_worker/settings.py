@@ -21,6 +21,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     nats_url: str = "nats://127.0.0.1:4222"
     # A file with the NATS credentials of our route's workers, read at every connect; unset: none.
     nats_credentials: str | None = None
+    # Where the Secrets with the providers' keys are mounted, as `<secret>/<key>`; unset: keys are in variables alone.
+    keys_dir: str | None = None
     log_level: LogLevel = "INFO"
     # Longer than the longest request: a worker that drains must not cut a stream.
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0

@@ -1,21 +1,23 @@
 """Builds the providers of a route from its spec: adapters, keys and connection pools.
 
-Keys come from environment variables named by `secret_variable`; in a cluster the operator fills them from the Secret.
+Where keys come from is in `provider_key`.
 """
 
 import asyncio
 import functools
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.requests import Operation
-from penstock_contract.route import ModelRouteSpec, ProviderSpec, secret_variable
+from penstock_contract.route import ModelRouteSpec, ProviderSpec
 from penstock_worker.addresses import AddressRules
 from penstock_worker.attempt import Target
 from penstock_worker.calls import Call, Provider, Sink
 from penstock_worker.http_provider import HttpProvider
+from penstock_worker.provider_key import ProviderKeys
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.anthropic import AnthropicAdapter
 from penstock_worker.providers.openai import OpenAIAdapter
@@ -26,7 +28,7 @@ ADAPTERS: dict[str, type[Adapter]] = {"OpenAI": OpenAIAdapter, "Anthropic": Anth
 
 
 class RefusingProvider:
-    """Stands for a provider that cannot be called (no key, no address), so that the route's other providers serve."""
+    """Stands for a provider that cannot be called (no address), so that the route's other providers serve."""
 
     def __init__(self, provider_name: str, error: PenstockError) -> None:
         self.provider_name = provider_name
@@ -42,12 +44,16 @@ class RefusingProvider:
         """There is nothing to close."""
 
 
-def build(spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules) -> list[Target]:
+def build(
+    spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules, keys: ProviderKeys | None = None
+) -> list[Target]:
+    """Without `keys` they are in `environ` alone."""
+    keys = keys or ProviderKeys(None, environ, time.monotonic)
     tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
     return [
         Target(
             provider,
-            _provider(provider, environ, tls, rules),
+            _provider(provider, keys, tls, rules),
             asyncio.Semaphore(provider.max_in_flight) if provider.max_in_flight else None,
             _redaction(provider, environ),
         )
@@ -66,18 +72,14 @@ def _redaction(spec: ProviderSpec, environ: Mapping[str, str]) -> Redaction:
 
 
 def _provider(
-    spec: ProviderSpec, environ: Mapping[str, str], tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, keys: ProviderKeys, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None
         return SimulatedProvider(spec.simulated)
     adapter = ADAPTERS[spec.type]()
-    key = environ.get(secret_variable(spec.secret_key_ref)) if spec.secret_key_ref else None
-    if spec.secret_key_ref and not key:
-        missing = PenstockError("provider_auth_failed", "the provider's key is not configured")
-        return RefusingProvider(adapter.provider_name, missing)
     try:
-        return HttpProvider(spec, adapter, key, tls, rules)
+        return HttpProvider(spec, adapter, keys.of(spec.secret_key_ref), tls, rules)
     except ValueError:
         # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
         bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")

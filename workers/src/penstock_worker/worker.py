@@ -34,6 +34,7 @@ from penstock_worker.gateways import Gateways
 from penstock_worker.observation import Observer
 from penstock_worker.outbox import Outbox
 from penstock_worker.outgoing import OutgoingStream
+from penstock_worker.provider_key import ProviderKeys
 from penstock_worker.routing import Health
 from penstock_worker.session import Session
 from penstock_worker.settings import WorkerSettings
@@ -75,6 +76,9 @@ class Worker:
         self._entry: CatalogueEntry | None = None
         self._targets: list[Target] = []
         self._health = Health()
+        self._keys = ProviderKeys(settings.keys_dir, environ, clock.monotonic)
+        self._refused_key: dict[str, int] = {}
+        """By provider, the number of the key that it refused."""
         self._sessions = SessionTable(replay_kept_s=settings.replay_kept_s)
         self._keepalive = Keepalive(connection)
         self._gateways = Gateways(self._keepalive.attention)
@@ -165,9 +169,12 @@ class Worker:
             for target in self._targets:
                 target.provider.close()
             self._targets = (
-                targets.build(entry.spec, self._environ, self._settings.address_rules) if entry is not None else []
+                targets.build(entry.spec, self._environ, self._settings.address_rules, self._keys)
+                if entry is not None
+                else []
             )
             self._health = Health()
+            self._refused_key.clear()
         log.info("worker.route_changed", route=key, present=entry is not None)
         self._puller.slots_changed()
         # At once: until a gateway has heard of slots, it asks for more workers.
@@ -260,10 +267,25 @@ class Worker:
 
     async def _heartbeats(self) -> None:
         while True:
+            self._look_at_refused_keys()
             await self._heartbeat()
             for session in self._sessions:
                 await session.keep()
             await asyncio.sleep(HEARTBEAT_S)
+
+    def _look_at_refused_keys(self) -> None:
+        """A provider is not known to refuse another key: it is asked as if it had not failed."""
+        refusing = self._health.refusing_keys()
+        for target in self._targets:
+            name, key = target.spec.name, getattr(target.provider, "key", None)
+            if name not in refusing or key is None:
+                self._refused_key.pop(name, None)
+                continue
+            key.check()
+            if self._refused_key.setdefault(name, key.number) != key.number:
+                log.info("worker.key_changed", provider=name)
+                self._health.key_changed(target.spec)
+                del self._refused_key[name]
 
     async def _checkpoints(self) -> None:
         """What is to be known of the open requests should this worker die, and their gateway with it."""
@@ -275,7 +297,13 @@ class Worker:
 
     async def _heartbeat(self) -> None:
         beat = WorkerHeartbeat(
-            self._name, self._slots(), len(self._sessions), self._draining, VERSION, self._incarnation
+            self._name,
+            self._slots(),
+            len(self._sessions),
+            self._draining,
+            VERSION,
+            self._incarnation,
+            self._health.refusing_keys(),
         )
         await self._connection.publish(subjects.worker_heartbeat(*self._route, self._name), codec.encode(beat))
 
