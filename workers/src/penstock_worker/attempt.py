@@ -1,7 +1,7 @@
 """One call of a session to one provider: what the provider says goes to the stream, and how it ended is kept here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -17,13 +17,13 @@ from penstock_worker.providers.redaction import Redaction
 class Target(Struct, frozen=True):
     """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound.
 
-    `redaction` knows what its messages must not show.
+    `redaction` makes what its messages must not show, with the key that it is called with at that time.
     """
 
     spec: ProviderSpec
     provider: Provider
     slots: asyncio.Semaphore | None
-    redaction: Redaction = Redaction()
+    redaction: Callable[[], Redaction] = Redaction
 
 
 class Attempt:
@@ -91,7 +91,7 @@ class Attempt:
         """Keep a failure, and return it as the client may see it."""
         if isinstance(error, ProviderFailure):
             self.reason = error.reason
-            self.said = self._redaction.clean(error.said) if error.said else None
-        shown = presented(error, self._redaction, show=self._show)
+            self.said = self._redaction().clean(error.said) if error.said else None
+        shown = presented(error, self._redaction(), show=self._show)
         self.error = shown.detail
         return shown
