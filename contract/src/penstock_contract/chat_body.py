@@ -66,6 +66,7 @@ class _Function(Struct, gc=False):
 
 class _ToolCall(Struct):
     function: _Function | None = None
+    extra_content: dict[str, Raw] | None = None
 
 
 class _Message(Struct):
@@ -121,14 +122,14 @@ NOTHING: Final = frozenset((b"null", b"false", b"[]", b"0"))
 
 
 class ChatBody(Struct, frozen=True):
-    """`fields` are the names at the top level, `messages` what was checked of them."""
+    """`fields` are the names at the top level, `nested` those in messages that another dialect does not have."""
 
     model: str
     operation: ChatOperation
     stream: bool
     include_usage: bool
     fields: tuple[str, ...]
-    messages: list[Any]
+    nested: tuple[str, ...]
 
 
 def read_chat(body: bytes) -> ChatBody:
@@ -139,7 +140,14 @@ def read_chat(body: bytes) -> ChatBody:
     messages: list[_Message] = values["messages"]
     size = text_bytes(body)
     tokens = 0
+    nested: dict[str, None] = {}
     for index, message in enumerate(messages):
+        if message.name is not None:
+            nested["messages.name"] = None
+        if message.reasoning_content is not None:
+            nested["messages.reasoning_content"] = None
+        if message.tool_calls and any(call.extra_content is not None for call in message.tool_calls):
+            nested["messages.tool_calls.extra_content"] = None
         if type(message.content) is list:
             for place, part in enumerate(message.content):
                 data, counted = _attached(part, f"messages[{index}].content[{place}]")
@@ -152,7 +160,7 @@ def read_chat(body: bytes) -> ChatBody:
         stream=bool(values.get("stream")),
         include_usage=bool(options is not None and options.include_usage),
         fields=tuple(fields),
-        messages=messages,
+        nested=tuple(nested),
     )
 
 

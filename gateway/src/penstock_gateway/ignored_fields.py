@@ -16,9 +16,21 @@ HEADER: Final = b"x-penstock-ignored"
 
 
 def name_ignored(
-    scope: Scope, fields: Sequence[str], resolution: Resolution, provider: str | None, *, known: frozenset[str] = KNOWN
+    scope: Scope,
+    fields: Sequence[str],
+    resolution: Resolution,
+    provider: str | None,
+    *,
+    nested: Sequence[str] = (),
+    known: frozenset[str] = KNOWN,
 ) -> None:
-    """Add the header to the response that is about to start, if there is anything to name."""
+    """Add the header to the response that is about to start, if there is anything to name.
+
+    `nested` are names in messages, which only another dialect leaves out.
+    """
     for spec in resolution.entry.spec.providers:
-        if spec.name == provider and spec.type != "Simulated" and (names := ignored(fields, spec, known=known)):
+        if spec.name != provider or spec.type == "Simulated":
+            continue
+        names = [*ignored(fields, spec, known=known), *(nested if spec.type == "Anthropic" else ())]
+        if names:
             headers_of(scope).append((HEADER, ", ".join(names).encode()))

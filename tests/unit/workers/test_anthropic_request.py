@@ -135,6 +135,7 @@ def test_a_field_is_ignored_only_if_the_table_says_so(name: str) -> None:
         ({"tools": [WEATHER], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
         ({"response_format": {"type": "grammar"}}, "response_format"),
         ({"reasoning_effort": "a lot"}, "reasoning_effort"),
+        ({"reasoning_effort": {"effort": "low"}}, "reasoning_effort"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -43,7 +43,7 @@ class AnthropicAdapter:
             name = spec.key_header or "x-api-key"
             headers[name] = f"Bearer {key}" if name == "authorization" else key
         passed = _passed(operation.body, spec)
-        request: ChatRequest = decoded(_request, operation.body, "")
+        request = _read(operation.body)
         for name in spec.drop:
             if name in ChatRequest.__struct_fields__ and name != "messages":
                 setattr(request, name, None)
@@ -53,6 +53,15 @@ class AnthropicAdapter:
     def parser(self, operation: Operation) -> ResponseParser:
         del operation
         return MessageParser()
+
+
+def _read(body: bytes) -> ChatRequest:
+    """The request in the types that can be translated; another provider may take what is of another type."""
+    try:
+        request: ChatRequest = decoded(_request, body, "")
+    except PenstockError as error:
+        raise PenstockError("unsupported_by_provider", error.detail.message, param=error.detail.param) from None
+    return request
 
 
 def _passed(body: bytes, spec: ProviderSpec) -> dict[str, Raw]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Raw
 
-from penstock_contract.chat_fields import EMBEDDINGS_KNOWN, KNOWN, REFUSED_BY_ALL, refusal, treatment
+from penstock_contract.chat_fields import ANTHROPICS_OWN, EMBEDDINGS_KNOWN, KNOWN, REFUSED_BY_ALL, refusal, treatment
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.json_body import Fields
@@ -70,7 +70,8 @@ def _authorization(spec: ProviderSpec, key: str | None) -> dict[str, str]:
 
 def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:
     """The fields less those that the provider is not sent. Raises for what the route refuses at this provider."""
-    for name in list(fields):
+    looked_at = list(fields) if spec.drop else [name for name in fields if name not in known or name in ANTHROPICS_OWN]
+    for name in looked_at:
         match treatment(name, spec, known=known):
             case "ignored":
                 del fields[name]
