@@ -124,6 +124,7 @@ def test_tags_are_wire_format_and_never_change() -> None:
         "Failed": 7,
         "Embedded": 8,
         "RefusalDelta": 9,
+        "AnswerFields": 10,
     }
 
 

@@ -101,6 +101,7 @@ def seeds(dialect: str) -> list[Seed]:
     return [Seed(path, make) for path in paths]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("dialect", "make"), [("OpenAI", ChatParser), ("Anthropic", MessageParser)])
 def test_a_mutated_answer_is_received_as_it_was_sent_or_is_an_error(
     dialect: str, make: Callable[[], ResponseParser]
@@ -136,6 +137,7 @@ def test_a_mutated_answer_is_received_as_it_was_sent_or_is_an_error(
             assert cut or not respelled, (number, code)
 
 
+@pytest.mark.timeout(300)
 def test_mutated_embeddings_are_received_as_they_were_sent_or_are_an_error() -> None:
     seed = json.loads((SEEDS / "embeddings_two.json").read_bytes())
     sent = [item["embedding"] for item in seed["data"]]

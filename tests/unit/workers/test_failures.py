@@ -158,6 +158,11 @@ SAID: list[tuple[str, int, object, str]] = [
     ("OpenAI: number as code", 429, {"error": {"code": 429, "type": "insufficient_quota"}}, QUOTA),
     ("OpenAI: hard limit", 400, openai(type="invalid_request_error", code="billing_hard_limit_reached"), QUOTA),
     ("any: 402", 402, b"", QUOTA),
+    ("OpenAI: no money, by the message alone", 429, openai("You exceeded your current quota, please check"), QUOTA),
+    ("xAI: parameter", 400, {"error": "Argument not supported on this model: presencePenalty"}, UNSUPPORTED),
+    ("LM Studio: image", 400, {"error": "Model does not support images. Please use a model that does."}, UNSUPPORTED),
+    ("Fireworks: image", 400, openai("Image inputs are not supported for this deployment"), UNSUPPORTED),
+    ("DeepSeek: tools", 400, openai("deepseek-reasoner does not support Function Calling"), UNSUPPORTED),
     (
         "Anthropic: no money",
         400,
@@ -203,7 +208,12 @@ SAID: list[tuple[str, int, object, str]] = [
         QUOTA,
     ),
     ("OpenAI: too long", 400, openai(param="messages", code="context_length_exceeded"), CONTEXT),
-    ("OpenAI: more than a minute's tokens", 429, openai("Request too large for gpt-4o in organization org-x"), CONTEXT),
+    (
+        "OpenAI: more than a minute's tokens",
+        429,
+        openai("Request too large for gpt-4o in organization org-x", code="rate_limit_exceeded"),
+        CONTEXT,
+    ),
     (
         "vLLM: too long",
         400,

@@ -65,9 +65,10 @@ class SseDecoder:
 
 
 def _payload(event: bytes) -> bytes | None:
-    json = event.lstrip(_AROUND)
-    if json[:1] in _JSON:
-        return json
-    event = event.removeprefix(_BYTE_ORDER_MARK)
+    if event[:6] != b"event:":
+        json = event.lstrip(_AROUND)
+        if json[:1] in _JSON:
+            return json
+        event = event.removeprefix(_BYTE_ORDER_MARK)
     lines = [line[6:] if line[5:6] == b" " else line[5:] for line in event.split(b"\n") if line[:5] == b"data:"]
     return b"\n".join(lines) if lines else None

@@ -1,8 +1,8 @@
 """Fields of a provider's answer that have no event, put where they came from: JSON objects into JSON objects.
 
 A streaming client gets each piece as it came. For a client that gets the answer as a whole the pieces are joined, by
-the rules of OpenAI's own stream helpers: texts are appended, objects joined, list items with an `index` joined with
-theirs.
+the rules of OpenAI's own stream helpers: texts are appended, objects joined, list items joined with those of their
+`index`.
 """
 
 import json

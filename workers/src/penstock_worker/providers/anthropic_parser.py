@@ -82,23 +82,30 @@ class MessageParser:
     def _payload(self, payload: bytes, events: list[Event]) -> None:
         if self.complete or not payload:
             return
-        if payload.startswith(b"[DONE]"):
-            # OpenAI's word, which some compatible servers add; it proves nothing without Anthropic's reason.
-            if self._reason is None:
-                raise failure("provider_stream_broken")
-            self._finish(events)
-            return
         try:
             event = decode_strictly(payload)
         except UNREADABLE:
+            if payload.startswith(b"[DONE]"):
+                # OpenAI's word, which some compatible servers add; it proves nothing without Anthropic's reason.
+                if self._reason is None:
+                    raise failure("provider_stream_broken") from None
+                self._finish(events)
+                return
             for value in lenient.values(payload):
                 for answer in lenient.objects(value):
                     self._answer(answer, payload, events)
             return
-        if event.type == "message":
+        delta = event.delta
+        if event.type == "content_block_delta" and delta is not None and not self._halves:
+            if (text := delta.text) and not delta.thinking:
+                # Nearly all events, without the way round.
+                self._pieces += 1
+                self._characters += len(text)
+                events.append(TextDelta(text))
+            else:
+                self._delta(event.index, delta, events)
+        elif event.type == "message":
             self._answer(next(lenient.values(payload)), payload, events)
-        elif event.type == "content_block_delta" and event.delta is not None and not self._halves:
-            self._delta(event.index, event.delta, events)
         else:
             self._event(event, payload, events)
 

@@ -37,9 +37,17 @@ UNAVAILABLE: Final = "provider_unavailable"
 REJECTED: Final = "provider_rejected"
 
 MEANINGS: tuple[Meaning, ...] = (
+    # Gemini says "exceeded your current quota" of a minute's quota, too: its names count before OpenAI's wording.
+    Meaning(QUOTA, "Gemini", ("quota per day",)),
+    Meaning(RATE, "Gemini", ("RESOURCE_EXHAUSTED",)),
     # The account is empty: no later try helps until it is paid for.
     Meaning(QUOTA, "OpenAI", ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")),
-    Meaning(QUOTA, "OpenAI", (), ("billing hard limit has been reached", "your account is not active")),
+    Meaning(
+        QUOTA,
+        "OpenAI",
+        (),
+        ("billing hard limit has been reached", "exceeded your current quota", "your account is not active"),
+    ),
     Meaning(
         QUOTA, "Anthropic", ("billing_error",), ("credit balance is too low", "reached your specified … usage limit")
     ),
@@ -53,7 +61,6 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(QUOTA, "Cloudflare", ("cloudflare 3036", "cloudflare 4006"), ("daily free allocation",)),
     Meaning(QUOTA, "Hugging Face", (), ("exceeded your monthly included credits", "monthly usage limit")),
     Meaning(QUOTA, "Fireworks", (), ("account is suspended", "account … suspended")),
-    Meaning(QUOTA, "Gemini", ("quota per day",)),
     # Longer than the model, or the account, takes in one request.
     Meaning(CONTEXT, "OpenAI", ("context_length_exceeded", "string_above_max_length", "max_tokens_exceeded")),
     Meaning(CONTEXT, "OpenAI", (), ("maximum context length", "context window", "request too large for")),
@@ -132,7 +139,7 @@ MEANINGS: tuple[Meaning, ...] = (
     ),
     Meaning(UNSUPPORTED, "OpenAI", (), ("is only supported by certain models", "not supported with this model")),
     Meaning(UNSUPPORTED, "Azure", ("OperationNotSupported",), ("does not work with the specified model",)),
-    Meaning(UNSUPPORTED, "Anthropic", (), ("extra inputs are not permitted", "is not supported on this model")),
+    Meaning(UNSUPPORTED, "Anthropic", (), ("extra inputs are not permitted", "not supported on this model")),
     Meaning(
         UNSUPPORTED,
         "Gemini",
@@ -178,7 +185,17 @@ MEANINGS: tuple[Meaning, ...] = (
         UNSUPPORTED,
         "all",
         (),
-        ("images are not supported", "vision is not supported", "cannot process image", "not support function call"),
+        (
+            "images are not supported",
+            "inputs are not supported",
+            "vision is not supported",
+            "multimodal is not supported",
+            "cannot process image",
+            "not supported by this model",
+            "not supported for this model",
+            "not support function call",
+            "unsupported content type",
+        ),
     ),
     # No such model.
     Meaning(
@@ -236,7 +253,6 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(RATE, "OpenAI", ("rate_limit_exceeded", "rate_limit", "rate_limited"), ("rate limit reached",)),
     Meaning(RATE, "Azure", ("RateLimitReached", "TooManyRequests"), ("exceeded … rate limit",)),
     Meaning(RATE, "Anthropic", ("rate_limit_error",), ("would exceed … rate limit",)),
-    Meaning(RATE, "Gemini", ("RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")),
     Meaning(RATE, "Bedrock", ("ThrottlingException", "Throttling"), ("please wait before trying again",)),
     Meaning(RATE, "Mistral", ("service_tier_capacity_exceeded",), ("requests rate limit exceeded",)),
     Meaning(RATE, "Moonshot", ("rate_limit_reached_error",), ("too many requests",)),
