@@ -133,7 +133,8 @@ class GatewayProtocol(HttpToolsProtocol):
             elif self.pipeline:
                 # uvicorn stops reading here, and then a client that goes away is not seen.
                 self.flow.resume_reading()
-        self._data = b""
+        if self._phase is not _Phase.HEAD:
+            self._data = b""
 
     # Requests behind another
 
