@@ -154,6 +154,12 @@ async def test_a_gateway_behind_an_identity_aware_proxy_can_ignore_authorization
         assert (await gateway.client.get("/v1/models", headers=alone)).status_code == 401
 
 
+async def test_admin_api_refuses_a_key_whose_name_looks_like_another(keyed: KeyedStack) -> None:
+    for fields in ({"name": "Ada\u200b"}, {"name": "\u061cAda"}, {"name": "Ada", "models": ["gpt\u00ad-4"]}):
+        answer = await keyed.admin.post("/admin/keys", json=fields)
+        assert "invisible" in error_of(answer, 400, "invalid_request", param=list(fields)[-1])["message"]
+
+
 # CORS
 
 
