@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WRITE_TIMEOUT_S = 1.0
 STACK = {"gateway_env": {"PENSTOCK_WRITE_TIMEOUT_S": str(WRITE_TIMEOUT_S)}}
-LARGE = 5_000_000
+LARGE = 7_500_000
 
 
 def ask(stack: Stack, *, receive_buffer: int | None = None, version: str = "1.1") -> socket.socket:

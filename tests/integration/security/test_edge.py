@@ -5,13 +5,15 @@ import contextlib
 import json
 import resource
 import socket
+import sys
 import time
 
+import httpx
 import pytest
 from harness.expect import error_of
 from harness.gateway import Gateway
 from harness.keyed import FIRST_KEY, KeyedStack
-from harness.processes import until
+from harness.processes import Process, free_port, until
 from harness.provider import Call, chunk, finish, say, silence
 from harness.raw import RawConnection, raw
 from harness.route_spec import completion
@@ -340,9 +342,44 @@ async def test_a_half_closed_client_gets_its_stream_and_its_end_is_still_seen(ke
 # Descriptors
 
 
-async def test_a_gateway_with_few_descriptors_logs_both_numbers_and_refuses_with_503() -> None:
+async def test_a_gateway_raises_its_limit_of_descriptors_to_the_hard_one(keyed: KeyedStack) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    async with KeyedStack(gateway_env={"PENSTOCK_CONNECTIONS_MAX": "5000"}) as stack:
-        raised = [line for line in stack.gateway.events() if line["event"] == "gateway.few_descriptors"]
-        assert bool(raised) == (hard < 5048)
-        assert resource.prlimit(stack.gateway.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    assert resource.prlimit(keyed.gateway.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+async def test_a_gateway_with_few_descriptors_serves_every_client_and_logs_both_numbers(keyed: KeyedStack) -> None:
+    port = free_port()
+    environ = {
+        "PENSTOCK_NATS_URL": keyed.nats.url,
+        "PENSTOCK_PORT": str(port),
+        "PENSTOCK_AUTHENTICATION": "required",
+    }
+    command = ["/bin/sh", "-c", f"ulimit -n 100; exec {sys.executable} -m penstock_gateway"]
+    gateway = Process("few", command, keyed.directory / "few.log", environ)
+    try:
+        async with keyed.caller(f"http://127.0.0.1:{port}") as client:
+
+            async def knows_keys() -> bool:
+                with contextlib.suppress(httpx.TransportError):
+                    return (await client.get("/v1/models", headers={"x-api-key": FIRST_KEY})).status_code == 200
+                return False
+
+            await until(knows_keys, "the gateway serves")
+        async with contextlib.AsyncExitStack() as many:
+            for _ in range(200):
+                one = await many.enter_async_context(raw(port))
+                await one.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+                assert (await one.answer()).status_code == 200
+        async with contextlib.AsyncExitStack() as many:
+            statuses = []
+            for _ in range(60):
+                one = await many.enter_async_context(raw(port))
+                await one.send(b"GET /v1/models HTTP/1.1\r\n" + HOST + KEY + b"\r\n")
+                statuses.append((await one.answer()).status_code)
+            assert set(statuses) == {200, 503}, "connections of keys are not closed for another"
+    finally:
+        await gateway.end()
+    lines = gateway.events()
+    [warned] = [line for line in lines if line["event"] == "gateway.few_descriptors"]
+    assert (warned["descriptors"], warned["connections_max"]) == (100, 10_000)
+    assert len([line for line in lines if line["event"] == "gateway.connections_full"]) == 1
