@@ -172,10 +172,13 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             desk.dispatcher.end_streams(ErrorDetail("gateway_stopping", "the gateway had to stop", retry_after_s=1))
 
     refusal = Refusal(observer)
-    served = Head(app)
-    keyed = served if ring is None else Authentication(served, ring, clock, refusal, settings.headers_of_keys)
-    rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
-    return Gateway(Envelope(Cors(keyed, rules, refusal), telemetry.tracer), end_streams)
+    keyed = Head(app) if ring is None else Authentication(Head(app), ring, clock, refusal, settings.headers_of_keys)
+    return Gateway(
+        Envelope(
+            Cors(keyed, CorsRules(settings.origins, closed=settings.for_this_machine_only), refusal), telemetry.tracer
+        ),
+        end_streams,
+    )
 
 
 def _admin(

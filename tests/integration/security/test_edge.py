@@ -112,7 +112,7 @@ async def test_metrics_are_not_there_for_a_key_that_may_not_use_every_model(
     error_of(refused, 404, "not_found")
     assert refused.text == absent.text.replace("metricz", "metrics")
     unrestricted = keyed.with_key((await keyed.create_key(limits={"requests_per_minute": 9}))["key"])
-    assert "gen_ai" in (await unrestricted.get("/metrics")).text
+    assert "penstock_errors_total" in (await unrestricted.get("/metrics")).text
 
 
 async def test_health_shows_versions_only_to_a_valid_key(keyed: KeyedStack) -> None:
