@@ -27,6 +27,13 @@ def command(name: str, description: str) -> argparse.ArgumentParser:
     return made
 
 
+def where_after() -> argparse.ArgumentParser:
+    """The same option behind a subcommand: without a default, so that one in front of it stays."""
+    made = argparse.ArgumentParser(add_help=False)
+    made.add_argument("--url", default=argparse.SUPPRESS, help="of the admin API; PENSTOCK_ADMIN_URL")
+    return made
+
+
 def ask(
     name: str, work: Callable[[AdminClient], None], environ: Mapping[str, str], url: str | None, stderr: TextIO
 ) -> int:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import msgspec
 
 from penstock_client.admin import AdminClient
-from penstock_client.admin_command import ask, command, duration
+from penstock_client.admin_command import ask, command, duration, where_after
 from penstock_contract.keys import Budget, KeyLimits, KeyList, KeySpec, KeyView, Rotation
 
 
@@ -34,7 +34,8 @@ def run(
 def parser() -> argparse.ArgumentParser:
     made = command("keys", "Manage API keys over a gateway's admin API.")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    create = commands.add_parser("create", help="make a key and show it, once")
+    where = where_after()
+    create = commands.add_parser("create", help="make a key and show it, once", parents=[where])
     create.set_defaults(run=_create)
     create.add_argument("name", metavar="NAME", help="what a person calls it")
     create.add_argument(
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--currency", default="USD", help="a label: nothing is converted")
     create.add_argument("--metadata", action="append", type=_pair, default=[], metavar="NAME=VALUE", help="several")
     create.add_argument("--json", action="store_true", help="everything about the key, as JSON")
-    listing = commands.add_parser("list", help="show all keys")
+    listing = commands.add_parser("list", help="show all keys", parents=[where])
     listing.set_defaults(run=_list)
     listing.add_argument("--json", action="store_true")
     for name, run_, description in (
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         ("revoke", _revoke, "shut a key out of every gateway, at once and for good"),
         ("rotate", _rotate, "make a new secret for a key and show it, once"),
     ):
-        one = commands.add_parser(name, help=description)
+        one = commands.add_parser(name, help=description, parents=[where])
         one.set_defaults(run=run_)
         one.add_argument("id", metavar="ID", type=_id)
         if name == "rotate":

@@ -26,6 +26,8 @@ ROWS = (
     *("started", "request", "key", "route", "model", "provider", "attempts", "input tokens", "cached"),
     *("output tokens", "estimated", "cost", "first token s", "duration s", "ended"),
 )
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SKIPPED = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() or not chr(code).isprintable()) + "\ufeff"
 _WORDS = re.compile(r"[a-z]")
 
 
@@ -43,7 +45,7 @@ def run(
 
     def show(admin: AdminClient) -> None:
         table = _rows(admin, since, stderr) if options.by == "request" else _sums(admin, options.by, since)
-        stdout.write(_csv(table) if options.csv else _columns(table))
+        stdout.write(_csv(table, printable=stdout.isatty()) if options.csv else _columns(table))
 
     return ask("usage", show, environ, options.url, stderr)
 
@@ -111,13 +113,21 @@ def _row(row: UsageRow) -> tuple[str, ...]:
     )
 
 
-def _csv(table: Table) -> str:
-    """RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe: models are named by clients."""
+def _csv(table: Table, *, printable: bool = False) -> str:
+    """RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe: clients choose model names.
+
+    `printable` is for a terminal: what it would obey is shown escaped. A file gets the names as they are.
+    """
     out = io.StringIO()
-    csv.writer(out).writerows(
-        [f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell for cell in row] for row in table
-    )
+    csv.writer(out).writerows([_cell(_printable(cell) if printable else cell) for cell in row] for row in table)
     return out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """OWASP's list for CSV injection: spreadsheets skip what is invisible in front, and some read full-width signs."""
+    start = text.lstrip(_SKIPPED)
+    formula = start.startswith(_FORMULA) or text.startswith(("\t", "\r", "\n"))
+    return f"'{text}" if formula else text
 
 
 def _columns(table: Table) -> str:

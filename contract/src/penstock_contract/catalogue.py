@@ -174,6 +174,11 @@ class Catalogue:
             raise PenstockError("model_not_ready", message, retry_after_s=1)
 
 
+SHOWN_MAX = 200
+"""Characters of a name that an error repeats."""
+
+
 def no_model(name: str) -> PenstockError:
     """One answer for what is not there and for what one may not use."""
-    return PenstockError("model_not_found", f"the model {name!r} does not exist, or not for you", param="model")
+    shown = name if len(name) <= SHOWN_MAX else f"{name[:SHOWN_MAX]}…"
+    return PenstockError("model_not_found", f"the model {shown!r} does not exist, or not for you", param="model")

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal, Protocol
 
@@ -48,6 +49,26 @@ Metadata = Annotated[
 ]
 
 
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Shown as nothing, or as a space, though they are letters or marks by their category."""
+_VARIATIONS: Final = (range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0000, 0xE1000))
+
+
+def invisible(text: str) -> str | None:
+    """The first character of `text` that is not seen, as `U+200B`: with it two names can look the same.
+
+    Format characters (zero width, bidirectional, soft hyphen, tags), unassigned and private ones, surrogates,
+    separators of lines, spaces other than the plain one, variation selectors and fillers. Asked when a key is made, not
+    when it is read: a stored key stays valid.
+    """
+    for char in text:
+        category = unicodedata.category(char)
+        hidden = category[0] == "C" or (category[0] == "Z" and char != " ")
+        if hidden or char in _BLANK or any(ord(char) in range_ for range_ in _VARIATIONS):
+            return f"U+{ord(char):04X}"
+    return None
+
+
 class KeyLimits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Over all replicas; None is no limit of the key's own."""
 
@@ -79,6 +100,20 @@ class KeySpec(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     limits: KeyLimits = KeyLimits()
     budget: Budget | None = None
     metadata: Annotated[Metadata, Meta(description="Yours: shown, never read.")] = {}
+
+    def invisible_in(self) -> tuple[str, str] | None:
+        """The field with a character that is not seen, and that character."""
+        texts = {
+            "name": [self.name],
+            "routes": self.routes,
+            "models": self.models,
+            "metadata": [*self.metadata, *self.metadata.values()],
+        }
+        for field, values in texts.items():
+            for value in values:
+                if char := invisible(value):
+                    return field, char
+        return None
 
 
 class KeyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):

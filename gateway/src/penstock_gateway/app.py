@@ -19,6 +19,7 @@ from penstock_contract.broker.keys import KeyStore, KeyWatch
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.exposure import loopback
 from penstock_contract.frames import Stop
 from penstock_contract.telemetry.setup import Telemetry
 from penstock_gateway import openapi
@@ -34,7 +35,9 @@ from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors import openai, seed, status
 from penstock_gateway.doors.documentation import RequestSchemas
 from penstock_gateway.envelope import Envelope
+from penstock_gateway.exposition import Exposition, prometheus
 from penstock_gateway.first_key import FirstKey
+from penstock_gateway.head import Head
 from penstock_gateway.keyring import KeyRing
 from penstock_gateway.metering import Metering
 from penstock_gateway.observation import Observer
@@ -70,7 +73,8 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     desks: list[Desk] = []  # filled when the event loop runs
     ring = KeyRing() if settings.keys_required else None
     key_store = KeyStore(connection, clock)
-    admin = _admin(settings, AdminDesk(key_store, clock, connection), observer, telemetry)
+    exposition = Exposition(prometheus)
+    admin = _admin(settings, AdminDesk(key_store, clock, connection), observer, telemetry, exposition)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -146,7 +150,10 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             status.metrics,
         ],
         lifespan=[lifespan],
-        dependencies={"desk": Provide(lambda: desks[0], sync_to_thread=False)},
+        dependencies={
+            "desk": Provide(lambda: desks[0], sync_to_thread=False),
+            "exposition": Provide(lambda: exposition, sync_to_thread=False),
+        },
         exception_handlers={
             PenstockError: problems.penstock,
             HTTPException: problems.http,
@@ -164,16 +171,22 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             desk.dispatcher.end_streams(ErrorDetail("gateway_stopping", "the gateway had to stop", retry_after_s=1))
 
     refusal = Refusal(observer)
-    keyed = app if ring is None else Authentication(app, ring, clock, refusal)
-    rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
-    return Gateway(Envelope(Cors(keyed, rules, refusal), telemetry.tracer), end_streams)
+    keyed = Head(app) if ring is None else Authentication(Head(app), ring, clock, refusal, settings.headers_of_keys)
+    return Gateway(
+        Envelope(
+            Cors(keyed, CorsRules(settings.origins, closed=settings.for_this_machine_only), refusal), telemetry.tracer
+        ),
+        end_streams,
+    )
 
 
 def _admin(
-    settings: GatewaySettings, desk: AdminDesk, observer: Observer, telemetry: Telemetry
+    settings: GatewaySettings, desk: AdminDesk, observer: Observer, telemetry: Telemetry, exposition: Exposition
 ) -> AdminListener | None:
     """Raises `OSError` where it cannot listen."""
     if settings.admin_port is None or settings.admin_token is None:
         return None
-    app = create_admin(desk, settings.admin_token, observer, telemetry.tracer)
+    app = create_admin(
+        desk, settings.admin_token, observer, telemetry.tracer, exposition, local=loopback(settings.admin_host)
+    )
     return AdminListener(app, settings.admin_host, settings.admin_port, settings.bounds)

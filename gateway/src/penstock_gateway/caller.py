@@ -18,6 +18,11 @@ class Caller(Struct, frozen=True):
         """A subject token: our own id of the key, never anything that was typed."""
         return ANONYMOUS_TENANT if self.key is None else self.key.id
 
+    @property
+    def restricted(self) -> bool:
+        """Whether there are routes or models that it may not use."""
+        return self.key is not None and bool(self.key.spec.routes or self.key.spec.models)
+
     def may_use(self, route: str, models: Iterable[str]) -> bool:
         return self.key is None or self.key.may_use(route, models)
 

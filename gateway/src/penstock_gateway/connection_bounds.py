@@ -12,4 +12,6 @@ class ConnectionBounds(Struct, frozen=True):
     body_timeout_s: float = 60.0
     write_timeout_s: float = 30.0
     keep_alive_s: float = 75.0
+    keyless_keep_alive_s: float | None = None
+    """Of a connection that never showed a valid key; None is as long as any."""
     connections_max: int = 10_000

@@ -35,6 +35,16 @@ class CorsRules(Struct, frozen=True):
     def allows(self, origin: str) -> bool:
         return origin.lower() in self.origins
 
+    def headers_for(self, origin: bytes) -> list[tuple[bytes, bytes]]:
+        """What a page of `origin` needs to read an answer; nothing for other pages."""
+        if not self.allows(origin.decode("latin-1")):
+            return []
+        return [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", EXPOSED),
+            (b"vary", b"origin"),
+        ]
+
     def refuses(self, origin: str | None, host: str) -> bool:
         """Whether a request must not even be looked at. No browser leaves the Host out."""
         if not self.closed:
@@ -68,7 +78,7 @@ class Cors:
             await send({"type": "http.response.start", "status": 204, "headers": _preflight(headers)})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
-            await self._app(scope, receive, _with_headers(send, headers[b"origin"]))
+            await self._app(scope, receive, _with_headers(send, self._rules.headers_for(headers[b"origin"])))
 
 
 def _has_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -90,15 +100,10 @@ def _preflight(headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     return answer
 
 
-def _with_headers(send: Send, origin: bytes) -> Send:
+def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [
-                *message["headers"],
-                (b"access-control-allow-origin", origin),
-                (b"access-control-expose-headers", EXPOSED),
-                (b"vary", b"origin"),
-            ]
+            message["headers"] = [*message["headers"], *headers]
         await send(message)
 
     return send_with_headers

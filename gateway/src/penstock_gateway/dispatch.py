@@ -29,11 +29,11 @@ from penstock_contract.telemetry import names
 from penstock_contract.telemetry.propagation import headers_of
 from penstock_gateway.caller import Caller
 from penstock_gateway.client import Client
+from penstock_gateway.client_connection import ClientConnection
 from penstock_gateway.live import LiveStream
 from penstock_gateway.metering import Metering
 from penstock_gateway.observation import Observer
-from penstock_gateway.protocol import ClientConnection
-from penstock_gateway.renderers.renderer import Renderer
+from penstock_gateway.renderers.renderer import PING, Renderer
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.table import StreamTable
 
@@ -67,7 +67,7 @@ class OpenStream:
         return self._dispatcher.settings.write_timeout_s
 
     def write_to(self, connection: ClientConnection) -> None:
-        connection.bound(self.client_buffer_bytes_max)
+        connection.bound(self.client_buffer_bytes_max, PING)
         self.stream.attach(connection)
 
     @property

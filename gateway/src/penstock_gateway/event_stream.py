@@ -15,8 +15,9 @@ from litestar.response import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
 
+from penstock_gateway.client_connection import ClientConnection, connection_of
 from penstock_gateway.dispatch import OpenStream, until_client_gone
-from penstock_gateway.protocol import ClientConnection, connection_of
+from penstock_gateway.unread import Room
 
 HEADERS = {
     # no-transform and x-accel-buffering: proxies must neither compress nor collect a stream (wire.md §1.5).
@@ -33,13 +34,13 @@ class AsgiWriter:
     """The plain way: bytes wait here until `run` has sent them."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
+        self._room = Room(bytes_max)
         self._waiting = bytearray()
         self._changed = asyncio.Event()
         self._written = self._sent = 0
 
     def write(self, data: bytes) -> bool:
-        if len(self._waiting) + len(data) > self._bytes_max:
+        if not self._room.admits(len(self._waiting), len(data)):
             return False
         self._waiting += data
         self._written += len(data)

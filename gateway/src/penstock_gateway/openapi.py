@@ -55,6 +55,7 @@ OPEN_OBJECTS = ("ChatCompletionRequest", "EmbeddingsRequest")
 SECURITY_SCHEMES: Json = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A Penstock key, as OpenAI's SDKs send it."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "As Anthropic's SDKs send it."},
+    "azureKey": {"type": "apiKey", "in": "header", "name": "api-key", "description": "As Azure's SDKs send it."},
 }
 ERROR_STATUSES: dict[str, str] = {
     "400": "The request is invalid; `param` names the field",

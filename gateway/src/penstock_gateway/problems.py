@@ -24,6 +24,8 @@ from penstock_gateway.observation import Observer
 
 BODY = "data"
 """What Litestar calls the whole body: the name of our handlers' parameter, which says nothing to a client."""
+ECHO_MAX = 200
+"""Characters of what a client sent."""
 MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
 """msgspec names the object that lacks the field, clients want the field."""
 
@@ -46,7 +48,7 @@ class Problems:
         return respond(error.detail)
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
-        detail = translate(error, f"{request.method} {request.url.path}", self._body_bytes_max)
+        detail = translate(error, f"{request.method} {shortened(request.url.path)}", self._body_bytes_max)
         self._observer.request_refused(detail.code)
         headers = {"allow": error.headers["allow"]} if error.headers and "allow" in error.headers else {}
         return respond(detail, headers)
@@ -55,6 +57,11 @@ class Problems:
         log.error("gateway.unexpected_error", request_id=request_id_of(request.scope), exc_info=error)
         self._observer.request_refused("internal_error")
         return respond(ErrorDetail("internal_error", "internal error"))
+
+
+def shortened(path: str) -> str:
+    """As much of a path as an answer repeats: what was sent is not sent back whole."""
+    return path if len(path) <= ECHO_MAX else f"{path[:ECHO_MAX]}…"
 
 
 def respond(detail: ErrorDetail, headers: dict[str, str] | None = None) -> Response[ErrorBody]:

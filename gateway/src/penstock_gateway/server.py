@@ -11,9 +11,12 @@ import asyncio
 import signal
 import socket
 
+import msgspec
 import uvicorn
 
+from penstock_gateway import descriptors
 from penstock_gateway.app import Gateway
+from penstock_gateway.cors import CorsRules
 from penstock_gateway.protocol import protocol
 from penstock_gateway.settings import GatewaySettings
 
@@ -23,13 +26,15 @@ LAST_WORDS_S = 2
 
 class Server(uvicorn.Server):
     def __init__(self, settings: GatewaySettings, gateway: Gateway) -> None:
+        most = descriptors.connections_within(settings.connections_max, descriptors.raise_limit())
+        bounds = msgspec.structs.replace(settings.bounds, connections_max=most)
         super().__init__(
             uvicorn.Config(
                 gateway.app,
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http=protocol(settings.bounds),
+                http=protocol(bounds, CorsRules(settings.origins)),
                 ws="none",
                 lifespan="on",
                 interface="asgi3",

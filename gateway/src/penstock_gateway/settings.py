@@ -1,20 +1,21 @@
 """What a gateway is told by its environment; everything about routes comes from the catalogue."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
 from penstock_contract.exposure import Authentication, keys_required, loopback
 from penstock_contract.keys import KEY_LENGTH, PREFIX
 from penstock_contract.settings import InvalidSettings, LogLevel
+from penstock_gateway import origins
 from penstock_gateway.connection_bounds import ConnectionBounds
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 ADMIN_TOKEN_LENGTH_MIN = 32
 FirstKeySecret = Annotated[str, Meta(pattern=rf"^{PREFIX}[A-Za-z0-9]{{{KEY_LENGTH - len(PREFIX)}}}\Z")]
 AdminToken = Annotated[str, Meta(pattern=rf"^[\x21-\x7e]{{{ADMIN_TOKEN_LENGTH_MIN},512}}\Z")]
-_ORIGIN = r"https?://([A-Za-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?"
-Origins = Annotated[str, Meta(pattern=rf"^({_ORIGIN}(\s*,\s*{_ORIGIN}){{0,63}})?\Z")]
+KeyHeader = Literal["authorization", "x-api-key", "api-key"]
+KEY_HEADERS: tuple[KeyHeader, ...] = get_args(KeyHeader)
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
@@ -33,7 +34,10 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     admin_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     admin_token: AdminToken | None = None
     # Pages of these origins may use the API from a browser, separated by commas; unset: of none.
-    cors_origins: Origins = ""
+    cors_origins: str = ""
+    # Where a request may show its key, separated by commas. Behind a proxy that puts a token of its own into
+    # `Authorization` (an identity-aware one), leave that out: it is then not looked at.
+    key_headers: str = ", ".join(KEY_HEADERS)
     # What happens to a request whose limits cannot be looked up, as the broker does not answer: once what was leased is
     # spent, a 503 or no limit.
     without_limits: Literal["refuse", "admit"] = "refuse"
@@ -49,6 +53,9 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     body_timeout_s: Positive = 60.0
     # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx), else it sends a request into our close.
     keep_alive_s: Positive = 75.0
+    # Of a connection that never showed a valid key: it may belong to anybody, and is the first to be closed when all
+    # connections are taken.
+    keyless_keep_alive_s: Positive = 10.0
     # Open at the same time; each costs memory and a file descriptor.
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     # What a client that reads slowly may have waiting; an answer is rarely larger. Beyond it, or after
@@ -82,15 +89,30 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
             body_timeout_s=self.body_timeout_s,
             write_timeout_s=self.write_timeout_s,
             keep_alive_s=self.keep_alive_s,
+            keyless_keep_alive_s=min(self.keyless_keep_alive_s, self.keep_alive_s) if self.keys_required else None,
             connections_max=self.connections_max,
         )
 
     @property
     def origins(self) -> frozenset[str]:
         """In lower case, as browsers send them."""
-        return frozenset(origin.strip().lower() for origin in self.cors_origins.split(",")) - {""}
+        return origins.parse(self.cors_origins)
+
+    @property
+    def headers_of_keys(self) -> frozenset[bytes]:
+        """In lower case."""
+        return frozenset(name.strip().lower().encode() for name in self.key_headers.split(",")) - {b""}
 
     def check(self) -> None:
         """What the fields cannot say by themselves. Raises `InvalidSettings`."""
         if self.admin_port is not None and self.admin_token is None:
             raise InvalidSettings("PENSTOCK_ADMIN_TOKEN is not set, but PENSTOCK_ADMIN_PORT is")
+        try:
+            origins.parse(self.cors_origins)
+        except ValueError as error:
+            raise InvalidSettings(f"PENSTOCK_CORS_ORIGINS: {error}") from error
+        named = self.headers_of_keys
+        unknown = sorted(name.decode() for name in named - {name.encode() for name in KEY_HEADERS})
+        if unknown or not named:
+            what = f"{unknown[0][:100]!r} is not one of" if unknown else "names no header; write one or more of"
+            raise InvalidSettings(f"PENSTOCK_KEY_HEADERS: {what} {', '.join(KEY_HEADERS)}")

@@ -8,14 +8,52 @@ nobody else is there any more.
 
 import asyncio
 
+from penstock_gateway.peer import Peer
+
+LARGE_MAX = 2
+"""How many events above the bound may wait at once: a client gets time to read one while the next comes."""
+
+
+class Room:
+    """How much may wait for a client: `bytes_max`, and beside it a few events that are larger than that by themselves.
+
+    Without these, one large event would cut a client that reads as fast as it can: it had no time to read it.
+    """
+
+    __slots__ = ("_large_bytes", "_larges", "bytes_max")
+
+    def __init__(self, bytes_max: int) -> None:
+        self.bytes_max = bytes_max
+        self._larges = self._large_bytes = 0
+
+    def admits(self, waiting: int, size: int) -> bool:
+        """Whether `size` bytes may be added to `waiting`. Asked whenever bytes wait, or `size` is above the bound."""
+        if waiting <= self.bytes_max:
+            self._larges = self._large_bytes = 0
+        elif waiting > self.bytes_max + self._large_bytes:
+            return False
+        if size > self.bytes_max:
+            if self._larges == LARGE_MAX:
+                return False
+            self._larges += 1
+            self._large_bytes += size
+        return True
+
 
 class Unread:
     """Of one connection. `written` is added to by whoever writes in pieces; times are seconds."""
 
-    __slots__ = ("_loop", "_seen", "_timeout_s", "_timer", "_transport", "written")
+    __slots__ = ("_loop", "_peer", "_seen", "_timeout_s", "_timer", "_transport", "written")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        timeout_s: float,
+        peer: Peer | None = None,
+    ) -> None:
         self._transport = transport
+        self._peer = peer
         self._loop = loop
         self._timeout_s = timeout_s
         self._timer: asyncio.TimerHandle | None = None
@@ -31,6 +69,11 @@ class Unread:
     def taken(self) -> int:
         """Moves when the client reads. Of a whole answer, whose bytes nobody counts, only the moves mean something."""
         return self.written - self.waiting
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes that wait here or in the kernel, which takes up to megabytes before any wait here."""
+        return self.waiting + (self._peer.unacknowledged if self._peer is not None else 0)
 
     def limit(self) -> None:
         """The answer is over: cut the connection when its client takes nothing of what is left for `timeout_s`."""

@@ -68,3 +68,18 @@ def test_every_command_is_there() -> None:
         *([name, "key_0123456789abcdef"] for name in ("show", "revoke", "rotate")),
     ):
         assert callable(parser().parse_args(arguments).run)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--url", "http://a", "create", "x"],
+        ["create", "x", "--url", "http://a"],
+        ["create", "--url", "http://a", "x"],
+        ["list", "--url", "http://a"],
+        ["--url", "http://b", "list", "--url", "http://a"],
+        ["revoke", "key_0123456789abcdef", "--url", "http://a"],
+    ],
+)
+def test_the_url_is_read_in_front_of_a_command_and_behind_it(arguments: list[str]) -> None:
+    assert parser().parse_args(arguments).url == "http://a"

@@ -130,3 +130,27 @@ def test_where_others_reach_it_keys_are_required_unless_they_are_switched_off(ho
     assert not loopback(host)
     assert keys_required(host, None)
     assert not keys_required(host, "off")
+
+
+@pytest.mark.parametrize(
+    "char",
+    [
+        *("\u061c", "\u200b", "\u200d", "\ufeff", "\u00ad", "\u206a", "\U000e0041", "\u2060", "\u180e", "\u034f"),
+        *("\u115f", "\u3164", "\ufe0f", "\U000e0100", "\u00a0", "\u3000", "\ue000", "\u2800", "\ufff9"),
+    ],
+)
+def test_a_character_that_is_not_seen_is_found_in_every_text_of_a_key(char: str) -> None:
+    text = f"a{char}b"
+    for field, spec in {
+        "name": KeySpec(name=text),
+        "models": KeySpec(name="a", models=[text]),
+        "routes": KeySpec(name="a", routes=[text]),
+        "metadata": KeySpec(name="a", metadata={"team": text}),
+    }.items():
+        assert spec.invisible_in() == (field, f"U+{ord(char):04X}")
+    assert KeySpec(name="a", metadata={text: "b"}).invisible_in() is not None
+
+
+@pytest.mark.parametrize("name", ["Ada Lovelace", "Zoë", "тест", "キー 1", "عمر", "हिन्दी", "🔑", "e\u0301"])
+def test_what_is_seen_may_be_in_a_keys_name(name: str) -> None:
+    assert KeySpec(name=name).invisible_in() is None

@@ -42,7 +42,7 @@ from penstock_contract.route_worker import VariableName
 from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
 from penstock_contract.settings import variable
 from penstock_contract.subjects import TOKEN
-from penstock_gateway.settings import AdminToken, FirstKeySecret, GatewaySettings, Origins
+from penstock_gateway.settings import AdminToken, FirstKeySecret, GatewaySettings
 from penstock_local import __main__ as dev
 from penstock_local.route_files import RouteFile, load, read
 from penstock_operator.settings import OperatorSettings, SecretName
@@ -64,7 +64,6 @@ PATTERNS = {
         (Url, "http(s) URL"),
         (AdminToken, "32 to 512 visible characters"),
         (FirstKeySecret, "API key"),
-        (Origins, "origins"),
         (PerMillion, "decimal number"),
         (VariableName, "name of a variable"),
         (SecretName, "name of a Secret"),

@@ -59,12 +59,10 @@ def test_origins_are_listed_with_commas() -> None:
     assert settings().origins == frozenset()
 
 
-@pytest.mark.parametrize(
-    "origins", ["*", "example.com", "https://a/", "https://a,", "https://a b", "ftp://a", "https://*.a"]
-)
+@pytest.mark.parametrize("origins", ["*", "example.com", "https://a/", "https://a b", "https://*.a"])
 def test_what_is_no_exact_origin_is_refused_at_the_start(origins: str) -> None:
     with pytest.raises(InvalidSettings, match="PENSTOCK_CORS_ORIGINS"):
-        settings(CORS_ORIGINS=origins)
+        settings(CORS_ORIGINS=origins).check()
 
 
 def test_only_a_gateway_of_this_machine_without_a_word_about_keys_is_closed() -> None:

@@ -14,6 +14,14 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: a network chooses a prefix of its own in it, of a length that is not known here."""
+SIIT = ipaddress.IPv6Network("::ffff:0:0:0/96")
+"""RFC 2765: `::ffff:0:a.b.c.d`."""
+ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""RFC 5214: the third quarter of an interface's address, in front of its IPv4 address."""
+NAT64_LENGTHS = (48, 56, 64, 96)
+"""Of the prefixes that fit into it (RFC 6052 §2.2)."""
 FORBIDDEN: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -63,10 +71,21 @@ class AddressRules(Struct, frozen=True):
 
 
 def _carried(address: Address) -> list[Address]:
-    """IPv4 addresses that an IPv6 address leads to: mapped and compatible ones, 6to4, Teredo, NAT64."""
+    """IPv4 addresses that an IPv6 address can lead to: mapped, compatible, translated, 6to4, Teredo, NAT64, ISATAP."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in NAT64 or int(address) >> 32 == 0:
+    number = int(address)
+    if address in NAT64_LOCAL:
+        # Read with a wrong length most are 0.x.x.x, which no translator connects to.
+        found += [one for length in NAT64_LENGTHS if int(one := _embedded(number, length)) >> 24]
+    if address in NAT64 or address in SIIT or number >> 32 == 0 or (number >> 32) & 0xFFFF_FFFF in ISATAP:
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
     return [one for one in found if one is not None]
+
+
+def _embedded(address: int, prefix_length: int) -> ipaddress.IPv4Address:
+    """RFC 6052 §2.2: the IPv4 address follows the prefix, but for bits 64 to 71, which are left out."""
+    bits = f"{address:0128b}"
+    after = bits[prefix_length:] if prefix_length > 64 else bits[prefix_length:64] + bits[72:]
+    return ipaddress.IPv4Address(int(after[:32], 2))

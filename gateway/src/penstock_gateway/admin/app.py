@@ -11,8 +11,11 @@ from penstock_gateway.admin import keys, usage
 from penstock_gateway.admin.authentication import AdminAuthentication
 from penstock_gateway.admin.desk import AdminDesk
 from penstock_gateway.body import ClientRequest
+from penstock_gateway.cors import Cors, CorsRules
 from penstock_gateway.doors import status
 from penstock_gateway.envelope import Envelope
+from penstock_gateway.exposition import Exposition
+from penstock_gateway.head import Head
 from penstock_gateway.observation import Observer
 from penstock_gateway.problems import Problems
 from penstock_gateway.refusal import Refusal
@@ -33,11 +36,17 @@ HANDLERS: list[ControllerRouterHandler] = [
 ]
 
 
-def create_admin(desk: AdminDesk, token: str, observer: Observer, tracer: Tracer) -> ASGIApp:
+def create_admin(
+    desk: AdminDesk, token: str, observer: Observer, tracer: Tracer, exposition: Exposition, *, local: bool
+) -> ASGIApp:
+    """`local`: only this machine can reach it, so requests by another name than its own come from a page."""
     problems = Problems(observer, body_bytes_max=BODY_BYTES_MAX)
     app = Litestar(
         HANDLERS,
-        dependencies={"admin": Provide(lambda: desk, sync_to_thread=False)},
+        dependencies={
+            "admin": Provide(lambda: desk, sync_to_thread=False),
+            "exposition": Provide(lambda: exposition, sync_to_thread=False),
+        },
         exception_handlers={
             PenstockError: problems.penstock,
             HTTPException: problems.http,
@@ -48,4 +57,6 @@ def create_admin(desk: AdminDesk, token: str, observer: Observer, tracer: Tracer
         request_class=ClientRequest,
         logging_config=None,
     )
-    return Envelope(AdminAuthentication(app, token, Refusal(observer)), tracer)
+    refusal = Refusal(observer)
+    authenticated = AdminAuthentication(Head(app), token, refusal)
+    return Envelope(Cors(authenticated, CorsRules(frozenset(), closed=local), refusal), tracer)

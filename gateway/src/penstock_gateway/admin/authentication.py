@@ -7,6 +7,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from penstock_contract.errors import PenstockError
 from penstock_gateway.authentication import INVALID, presented
+from penstock_gateway.client_connection import connection_of
 from penstock_gateway.refusal import Refusal
 
 OPEN_PATHS = frozenset({"/health", "/metrics"})
@@ -21,7 +22,11 @@ class AdminAuthentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "http":
             request = cast("HTTPScope", scope)
-            if request["path"] not in OPEN_PATHS and not self._admits(request):
+            if self._admits(request):
+                connection = connection_of(scope)
+                if connection is not None:
+                    connection.authenticated()
+            elif request["path"] not in OPEN_PATHS:
                 error = PenstockError("invalid_api_key", "the admin token is missing or not valid")
                 await self._refusal.send(error, {"www-authenticate": INVALID}, scope, receive, send)
                 return

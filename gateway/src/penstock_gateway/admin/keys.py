@@ -15,6 +15,10 @@ log = structlog.get_logger("penstock.gateway")
 
 @post("/admin/keys", status_code=201)
 async def create(data: JSONBody[KeySpec], admin: AdminDesk) -> Response[KeyView]:
+    if found := data.invisible_in():
+        field, char = found
+        message = f"{field}: it contains an invisible character ({char}); leave it out"
+        raise PenstockError("invalid_request", message, param=field)
     record, secret = await admin.keys.create(data)
     log.info("admin.key_created", key_id=record.id)
     return _shown_once(record, secret, admin)

@@ -1,23 +1,30 @@
-"""Doors for operators: alive, ready, metrics."""
+"""Endpoints for operators: alive, ready, metrics."""
 
 import platform
 from importlib.metadata import version
+from typing import Any
 
-from litestar import Response, get, route
+from litestar import Request, Response, get
 
+from penstock_contract.errors import PenstockError
 from penstock_contract.responses import Health, Readiness
+from penstock_gateway.authentication import caller_of
 from penstock_gateway.desk import Desk
+from penstock_gateway.exposition import CONTENT_TYPE, Exposition
 
 RUNTIME = f"penstock/{version('penstock-gateway')} python/{platform.python_version()}"
+PUBLIC_RUNTIME = "penstock"
+"""For callers without a key: a version says which advisories to try."""
 
 
-@route("/health", http_method=["GET", "HEAD"], sync_to_thread=False)
-def health() -> Health:
-    """Alive: the process answers."""
-    return Health("ok", RUNTIME)
+@get("/health", sync_to_thread=False)
+def health(request: Request[Any, Any, Any]) -> Health:
+    """Alive: the process answers. The versions are shown to callers with a key."""
+    known = caller_of(request.scope).key is not None
+    return Health("ok", RUNTIME if known else PUBLIC_RUNTIME)
 
 
-@route("/ready", http_method=["GET", "HEAD"], sync_to_thread=False)
+@get("/ready", sync_to_thread=False)
 def ready(desk: Desk) -> Response[Readiness]:
     """Ready: requests can be served; 503 with the reason if not."""
     if not desk.connection.connected:
@@ -31,9 +38,9 @@ def ready(desk: Desk) -> Response[Readiness]:
     return Response(Readiness(False, reason), status_code=503)
 
 
-@get("/metrics", include_in_schema=False, sync_to_thread=False)
-def metrics() -> Response[bytes]:
-    """Prometheus text format."""
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - only if somebody asks
-
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+@get("/metrics", include_in_schema=False)
+async def metrics(request: Request[Any, Any, Any], exposition: Exposition) -> Response[bytes]:
+    """Prometheus text format. It names every route and model, so a key that may not use all of them gets a 404."""
+    if caller_of(request.scope).restricted:
+        raise PenstockError("not_found", "there is nothing at GET /metrics")
+    return Response(await exposition.text(), media_type=CONTENT_TYPE)

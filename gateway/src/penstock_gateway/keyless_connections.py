@@ -1,0 +1,60 @@
+"""The connections that can be closed to make room for another one: no request on them, and none ever showed a key.
+
+One list for all connections of a listener. The one that has waited longest is closed first, so a client that holds
+many keyless connections loses its own, and a new client is served.
+"""
+
+from collections.abc import Hashable
+from typing import Protocol
+
+import structlog
+
+LOG_EVERY_S = 60.0
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Evictable(Hashable, Protocol):
+    def evict(self) -> None:
+        """Close the connection, which has no request under way."""
+        ...
+
+
+class KeylessConnections:
+    """Times are event-loop times."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Evictable, None] = {}  # in the order in which they became idle
+        self._logged_at: float | None = None
+        self._evicted = self._refused = 0
+
+    def add(self, connection: Evictable) -> None:
+        self._idle[connection] = None
+
+    def discard(self, connection: Evictable) -> None:
+        self._idle.pop(connection, None)
+
+    def make_room(self, newest: Evictable) -> bool:
+        """Close the one that is idle for longest, other than `newest`. False if there is none."""
+        for connection in self._idle:
+            if connection is not newest:
+                break
+        else:
+            return False
+        del self._idle[connection]
+        self._evicted += 1
+        connection.evict()
+        return True
+
+    def refused(self) -> None:
+        self._refused += 1
+
+    def note(self, now: float, *, open_: int, most: int) -> None:
+        """One log line a minute while the listener is full, with what happened since the last."""
+        if self._logged_at is not None and now - self._logged_at < LOG_EVERY_S:
+            return
+        self._logged_at = now
+        log.warning(
+            "gateway.connections_full", open=open_, max=most, keyless_closed=self._evicted, refused=self._refused
+        )
+        self._evicted = self._refused = 0

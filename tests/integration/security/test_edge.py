@@ -1,0 +1,385 @@
+"""The HTTP edge, byte by byte: framing, keyless connections, half-closed and pipelining clients, metrics by key."""
+
+import asyncio
+import contextlib
+import json
+import resource
+import socket
+import sys
+import time
+
+import httpx
+import pytest
+from harness.expect import error_of
+from harness.gateway import Gateway
+from harness.keyed import FIRST_KEY, KeyedStack
+from harness.processes import Process, free_port, until
+from harness.provider import Call, chunk, finish, say, silence
+from harness.raw import RawConnection, raw
+from harness.route_spec import completion
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ORIGIN = "app://obsidian.md"
+STACK = {
+    "gateway_env": {
+        "PENSTOCK_CORS_ORIGINS": f"https://app.example.com, {ORIGIN}",
+        "PENSTOCK_CONNECTIONS_MAX": "40",
+        "PENSTOCK_KEYLESS_KEEP_ALIVE_S": "1",
+        "PENSTOCK_HEADER_TIMEOUT_S": "2",
+        "PENSTOCK_BODY_TIMEOUT_S": "2",
+        "PENSTOCK_BODY_BYTES_MAX": "65536",
+    }
+}
+KEY = f"authorization: Bearer {FIRST_KEY}\r\n".encode()
+BODY = json.dumps(completion()).encode()
+STREAM = json.dumps(completion(stream=True)).encode()
+
+
+def post(body: bytes = BODY, headers: bytes = b"host: localhost\r\n", version: bytes = b"1.1") -> bytes:
+    head = b"POST /v1/chat/completions HTTP/" + version + b"\r\ncontent-type: application/json\r\n" + headers + KEY
+    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def chunked(coding: bytes, version: bytes = b"1.1") -> bytes:
+    head = b"POST /v1/chat/completions HTTP/" + version + b"\r\nhost: localhost\r\n" + KEY
+    return head + b"transfer-encoding: " + coding + b"\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+
+
+HOST = b"host: localhost\r\n"
+UNFIT = {
+    "an unknown coding before chunked": (chunked(b"gzip, chunked"), 501, "unsupported_transfer_coding"),
+    "two coding headers": (chunked(b"gzip\r\ntransfer-encoding: chunked"), 501, "unsupported_transfer_coding"),
+    "chunked not last": (chunked(b"chunked, gzip"), 400, "invalid_request"),
+    "chunked in HTTP/1.0": (chunked(b"chunked", b"1.0"), 400, "invalid_request"),
+    "no host": (post(headers=b""), 400, "invalid_request"),
+    "two hosts": (post(headers=HOST * 2), 400, "invalid_request"),
+    "two different hosts": (post(headers=HOST + b"Host: other\r\n"), 400, "invalid_request"),
+    "a compressed body": (post(headers=HOST + b"content-encoding: gzip\r\n"), 415, "unsupported_content_encoding"),
+    "too many headers": (post(headers=HOST + b"a: b\r\n" * 300), 431, "headers_too_large"),
+}
+
+
+@pytest.mark.parametrize(("request_", "status", "code"), UNFIT.values(), ids=UNFIT)
+async def test_edge_refuses_a_request_whose_head_is_not_certain(
+    keyed: KeyedStack, request_: bytes, status: int, code: str
+) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(request_)
+        error_of(await client.answer(), status, code)
+        assert await client.closed()
+    assert not keyed.main.calls
+
+
+@pytest.mark.parametrize("headers", [HOST, HOST + b"content-encoding: identity\r\n", HOST + b"a: b\r\n" * 200])
+async def test_edge_serves_usual_heads(keyed: KeyedStack, headers: bytes) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(post(headers=headers))
+        assert (await client.answer()).status_code == 200
+        await client.send(chunked(b"Chunked"))
+        assert (await client.answer()).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/v1/models/"])
+async def test_an_error_repeats_only_the_start_of_a_long_path(keyed: KeyedStack, path: str) -> None:
+    answer = await keyed.client.get(path + "x" * 60_000)
+    assert answer.status_code == 404
+    assert "xxx" in answer.text
+    assert len(answer.content) < 600
+
+
+async def test_head_is_answered_where_get_is_and_without_a_body(keyed: KeyedStack) -> None:
+    for path in ("/v1/models", "/v1/models/main", "/health", "/ready", "/metrics"):
+        head, get = await keyed.client.head(path), await keyed.client.get(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        if path.startswith("/v1"):
+            assert head.headers["content-length"] == get.headers["content-length"]
+    assert (await keyed.client.head("/nowhere")).status_code == 404
+    assert (await keyed.client.head("/v1/chat/completions")).status_code == 405
+    assert (await keyed.caller().head("/v1/models")).status_code == 401
+
+
+# Who may see what
+
+
+@pytest.mark.parametrize("restriction", [{"models": ["main"]}, {"routes": ["default.main"]}])
+async def test_metrics_are_not_there_for_a_key_that_may_not_use_every_model(
+    keyed: KeyedStack, restriction: dict[str, list[str]]
+) -> None:
+    assert (await keyed.client.get("/metrics")).status_code == 200
+    client = keyed.with_key((await keyed.create_key(**restriction))["key"])
+    refused, absent = await client.get("/metrics"), await client.get("/metricz")
+    error_of(refused, 404, "not_found")
+    assert refused.text == absent.text.replace("metricz", "metrics")
+    unrestricted = keyed.with_key((await keyed.create_key(limits={"requests_per_minute": 9}))["key"])
+    assert "penstock_errors_total" in (await unrestricted.get("/metrics")).text
+
+
+async def test_health_shows_versions_only_to_a_valid_key(keyed: KeyedStack) -> None:
+    assert (await keyed.caller().get("/health")).json() == {"status": "ok", "runtime": "penstock"}
+    assert (await keyed.with_key("sk-penstock-wrong").get("/health")).json()["runtime"] == "penstock"
+    assert (await keyed.client.get("/health")).json()["runtime"].startswith("penstock/")
+    assert "python" not in (await keyed.caller(str(keyed.admin.base_url)).get("/health")).text
+
+
+async def test_admin_metrics_on_loopback_are_not_for_a_page_by_another_name(keyed: KeyedStack) -> None:
+    admin = keyed.caller(str(keyed.admin.base_url))
+    assert (await admin.get("/metrics")).status_code == 200
+    assert (await admin.get("/metrics", headers={"host": "rebound.example.com"})).status_code == 403
+    assert (await admin.get("/metrics", headers={"origin": "https://page.example.com"})).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["api-key", "x-api-key", "authorization"])
+async def test_a_key_is_read_in_three_headers(keyed: KeyedStack, name: str) -> None:
+    value = f"bearer  {FIRST_KEY}" if name == "authorization" else FIRST_KEY
+    assert (await keyed.caller().get("/v1/models", headers={name: value})).status_code == 200
+
+
+async def test_two_different_credentials_are_refused_with_the_setting_that_helps(keyed: KeyedStack) -> None:
+    both = {"authorization": "Bearer eyJhbGciOi.of.a-proxy", "api-key": FIRST_KEY}
+    answer = await keyed.caller().get("/v1/models", headers=both)
+    assert "PENSTOCK_KEY_HEADERS" in error_of(answer, 401, "invalid_api_key")["message"]
+    same = {"authorization": f"Bearer {FIRST_KEY}", "api-key": FIRST_KEY, "x-api-key": FIRST_KEY}
+    assert (await keyed.caller().get("/v1/models", headers=same)).status_code == 200
+
+
+async def test_a_gateway_behind_an_identity_aware_proxy_can_ignore_authorization(keyed: KeyedStack) -> None:
+    environ = {"PENSTOCK_AUTHENTICATION": "required", "PENSTOCK_KEY_HEADERS": "x-api-key, API-Key"}
+    async with Gateway.running(keyed.nats.url, keyed.directory, **environ) as gateway:
+        proxied = {"authorization": "Bearer eyJhbGciOi.of.a-proxy", "x-api-key": FIRST_KEY}
+
+        async def served() -> bool:
+            return (await gateway.client.get("/v1/models", headers=proxied)).status_code == 200
+
+        await until(served, "the key beside the proxy's token is read")
+        alone = {"authorization": f"Bearer {FIRST_KEY}"}
+        assert (await gateway.client.get("/v1/models", headers=alone)).status_code == 401
+
+
+async def test_admin_api_refuses_a_key_whose_name_looks_like_another(keyed: KeyedStack) -> None:
+    for fields in ({"name": "Ada\u200b"}, {"name": "\u061cAda"}, {"name": "Ada", "models": ["gpt\u00ad-4"]}):
+        answer = await keyed.admin.post("/admin/keys", json=fields)
+        assert "invisible" in error_of(answer, 400, "invalid_request", param=list(fields)[-1])["message"]
+
+
+# CORS
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "https://app.example.com"])
+async def test_a_page_can_read_errors_that_are_answered_before_the_application(keyed: KeyedStack, origin: str) -> None:
+    named = f"origin: {origin}\r\n".encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST
+    for sent, status in (
+        (head + named + b"x-long: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (head + b"x-long: " + b"x" * 66_000 + b"\r\n" + named + b"\r\n", 431),
+        (head + named + KEY + b"content-length: 9\r\n\r\n{", 408),
+        (head + named, 408),
+        (head + named + KEY + b"content-length: 900000\r\n\r\n" + b"x" * 900_000, 413),
+        (head + named + b"content-encoding: br\r\n\r\n", 415),
+    ):
+        async with raw(keyed.gateway_port) as client:
+            await client.send(sent)
+            answer = await client.answer()
+            assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, origin)
+            assert "retry-after" in answer.headers["access-control-expose-headers"]
+    async with raw(keyed.gateway_port) as client:
+        await client.send(head + b"origin: https://other.example.com\r\ncontent-encoding: br\r\n\r\n")
+        assert "access-control-allow-origin" not in (await client.answer()).headers
+
+
+async def test_an_app_of_an_allowed_origin_gets_its_preflight(keyed: KeyedStack) -> None:
+    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
+    answer = await keyed.caller().options("/v1/chat/completions", headers=asked)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, ORIGIN)
+
+
+# Connections
+
+
+async def test_keyless_connections_make_room_for_a_client(keyed: KeyedStack) -> None:
+    async with contextlib.AsyncExitStack() as many, raw(keyed.gateway_port) as own:
+        await own.send(post())
+        assert (await own.answer()).status_code == 200
+        idle: list[RawConnection] = []
+        for _ in range(120):
+            client = await many.enter_async_context(raw(keyed.gateway_port))
+            await client.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert (await client.answer()).status_code == 200, "each one is served"
+            idle.append(client)
+        assert await idle[0].closed(timeout_s=0.5), "the oldest has lost its connection"
+        assert (await keyed.caller().get("/v1/models", headers={"x-api-key": FIRST_KEY})).status_code == 200
+        await own.send(post())
+        assert (await own.answer()).status_code == 200, "a connection that has shown a key stays"
+    full = [line for line in keyed.gateway.events() if line["event"] == "gateway.connections_full"]
+    assert len(full) == 1
+    assert full[0]["max"] == 40
+
+
+async def test_a_page_can_read_the_503_when_every_connection_is_a_keys(keyed: KeyedStack) -> None:
+    async with contextlib.AsyncExitStack() as many:
+        last = None
+        for _ in range(45):
+            last = await many.enter_async_context(raw(keyed.gateway_port))
+            await last.send(post(headers=HOST + f"origin: {ORIGIN}\r\n".encode()))
+            answer = await last.answer()
+            if answer.status_code == 503:
+                break
+        error_of(answer, 503, "overloaded", retry_after=1)
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_a_connection_that_never_showed_a_key_is_kept_for_a_short_time(keyed: KeyedStack) -> None:
+    async with raw(keyed.gateway_port) as keyless, raw(keyed.gateway_port) as known:
+        await keyless.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+        await known.send(b"GET /v1/models HTTP/1.1\r\n" + HOST + KEY + b"\r\n")
+        assert (await keyless.answer()).status_code == (await known.answer()).status_code == 200
+        assert await keyless.closed(timeout_s=3)
+        await known.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert (await known.answer()).status_code == 200
+
+
+# Clients that end, and clients that only stop to send
+
+
+async def drip(call: Call) -> None:
+    await call.head()
+    while not call.gone.is_set():
+        await call.write(chunk("drip "))
+        await asyncio.sleep(0.01)
+
+
+def reset(client: socket.socket) -> None:
+    """Close with RST."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    client.close()
+
+
+@pytest.mark.parametrize("how", ["RST", "FIN"])
+@pytest.mark.parametrize("moment", ["before the first event", "midway", "midway, silent"])
+@pytest.mark.parametrize("behind", [post(), post(b"x" * 60_000), post() * 300], ids=["one", "large", "300"])
+async def test_a_pipelined_request_does_not_hide_that_its_client_is_gone(
+    keyed: KeyedStack, how: str, moment: str, behind: bytes
+) -> None:
+    async def one(call: Call) -> None:
+        await call.head()
+        await call.write(chunk("a"))
+
+    keyed.main.answers({"before the first event": silence, "midway": drip, "midway, silent": one}[moment])
+    client = socket.create_connection(("127.0.0.1", keyed.gateway_port))
+    client.settimeout(5)
+    client.sendall(post(STREAM))
+    call = await keyed.main.called()
+    client.sendall(behind)
+    if moment != "before the first event":
+        while b"data:" not in await asyncio.to_thread(client.recv, 65_536):
+            pass
+    left = time.monotonic()
+    if how == "RST":
+        reset(client)
+    else:
+        client.close()
+    assert await call.left() - left < 1
+    assert len(keyed.main.calls) == 1, "what waited behind it is not served"
+    assert "Traceback" not in keyed.gateway.log()
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("path", [b"/health", b"/v1/models"])
+async def test_a_half_closed_client_gets_its_answer(keyed: KeyedStack, path: bytes, version: bytes) -> None:
+    async with raw(keyed.gateway_port) as client:
+        await client.send(b"GET " + path + b" HTTP/" + version + b"\r\n" + HOST + KEY + b"\r\n")
+        client.end()
+        answer = await client.rest()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_half_closed_client_gets_a_slow_answer_after_an_interim_one(keyed: KeyedStack) -> None:
+    gate = asyncio.Event()
+
+    async def slow(call: Call) -> None:
+        await gate.wait()
+        await say("late")(call)
+
+    keyed.main.answers(slow)
+    async with raw(keyed.gateway_port) as client:
+        await client.send(post())
+        client.end()
+        assert (await client._reader.readuntil(b"\r\n\r\n")) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        gate.set()
+        rest = await client.rest()
+        assert rest.startswith(b"HTTP/1.1 200 ")
+        assert b"late" in rest
+
+
+async def test_a_half_closed_client_gets_its_stream_and_its_end_is_still_seen(keyed: KeyedStack) -> None:
+    gate = asyncio.Event()
+
+    async def slow(call: Call) -> None:
+        await call.head()
+        await call.write(chunk("a"))
+        await gate.wait()
+        await call.write(chunk("b") + finish() + b"data: [DONE]\n\n")
+        await call.end()
+
+    keyed.main.answers(slow)
+    async with raw(keyed.gateway_port) as client:
+        await client.send(post(STREAM))
+        client.end()
+        seen = await client._reader.readuntil(b": ping\n\n")
+        gate.set()
+        rest = await client.rest()
+        assert seen.startswith(b"HTTP/1.1 200 ")
+        assert rest.rstrip().endswith(b"data: [DONE]\n\n\r\n0")
+    keyed.main.answers(silence)
+    async with raw(keyed.gateway_port) as client:
+        await client.send(post(STREAM))
+        client.end()
+        call = await keyed.main.called(2)
+        assert (await client._reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+    await call.left(timeout_s=8)
+
+
+# Descriptors
+
+
+async def test_a_gateway_raises_its_limit_of_descriptors_to_the_hard_one(keyed: KeyedStack) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert resource.prlimit(keyed.gateway.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+async def test_a_gateway_with_few_descriptors_serves_every_client_and_logs_both_numbers(keyed: KeyedStack) -> None:
+    port = free_port()
+    environ = {
+        "PENSTOCK_NATS_URL": keyed.nats.url,
+        "PENSTOCK_PORT": str(port),
+        "PENSTOCK_AUTHENTICATION": "required",
+    }
+    command = ["/bin/sh", "-c", f"ulimit -n 100; exec {sys.executable} -m penstock_gateway"]
+    gateway = Process("few", command, keyed.directory / "few.log", environ)
+    try:
+        async with keyed.caller(f"http://127.0.0.1:{port}") as client:
+
+            async def knows_keys() -> bool:
+                with contextlib.suppress(httpx.TransportError):
+                    return (await client.get("/v1/models", headers={"x-api-key": FIRST_KEY})).status_code == 200
+                return False
+
+            await until(knows_keys, "the gateway serves")
+        async with contextlib.AsyncExitStack() as many:
+            for _ in range(200):
+                one = await many.enter_async_context(raw(port))
+                await one.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+                assert (await one.answer()).status_code == 200
+        async with contextlib.AsyncExitStack() as many:
+            statuses = []
+            for _ in range(60):
+                one = await many.enter_async_context(raw(port))
+                await one.send(b"GET /v1/models HTTP/1.1\r\n" + HOST + KEY + b"\r\n")
+                statuses.append((await one.answer()).status_code)
+            assert set(statuses) == {200, 503}, "connections of keys are not closed for another"
+    finally:
+        await gateway.end()
+    lines = gateway.events()
+    [warned] = [line for line in lines if line["event"] == "gateway.few_descriptors"]
+    assert (warned["descriptors"], warned["connections_max"]) == (100, 10_000)
+    assert len([line for line in lines if line["event"] == "gateway.connections_full"]) == 1

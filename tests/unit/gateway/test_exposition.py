@@ -1,0 +1,33 @@
+"""The text of `/metrics` is made outside the event loop, once for all who wait for it."""
+
+import asyncio
+import threading
+
+from penstock_gateway.exposition import CONTENT_TYPE, Exposition, prometheus
+
+
+async def test_requests_at_the_same_time_share_one_text_that_is_made_in_a_thread() -> None:
+    release, threads = threading.Event(), []
+
+    def make() -> bytes:
+        threads.append(threading.current_thread())
+        release.wait(5)
+        return b"text"
+
+    exposition = Exposition(make)
+    waiting = [asyncio.create_task(exposition.text()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()  # one that leaves does not end it for the others
+    release.set()
+    assert await asyncio.gather(*waiting[1:]) == [b"text", b"text"]
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    await exposition.text()
+    assert len(threads) == 2, "the next request gets a new one"
+
+
+def test_its_media_type_is_that_of_the_library() -> None:
+    from prometheus_client import CONTENT_TYPE_LATEST
+
+    assert CONTENT_TYPE == CONTENT_TYPE_LATEST
+    assert isinstance(prometheus(), bytes)
