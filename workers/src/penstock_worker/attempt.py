@@ -8,6 +8,7 @@ from msgspec import Struct
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Event, Finished, Started, UsageReported
 from penstock_contract.route import ProviderSpec
+from penstock_contract.usage import NOTHING_UNANSWERED, Unanswered, bounded
 from penstock_worker.calls import Provider
 from penstock_worker.outgoing import OutgoingStream
 
@@ -21,17 +22,21 @@ class Target(Struct, frozen=True):
 
 
 class Attempt:
-    """One call to one provider; the sink of what it says."""
+    """One call to one provider; the sink of what it says. `unanswered` is what the attempts before it have used."""
 
-    def __init__(self, stream: OutgoingStream, target: Target, model: str) -> None:
+    def __init__(
+        self, stream: OutgoingStream, target: Target, model: str, unanswered: Unanswered = NOTHING_UNANSWERED
+    ) -> None:
         self._stream = stream
-        self._started = Started(target.spec.name, model)
+        self._started = Started(target.spec.name, model, unanswered.input, unanswered.cost)
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
         self.error: ErrorDetail | None = None
         self.usage: UsageReported | None = None
         self.finished: Finished | None = None
+        self.refused = False
+        """Whether the provider answered with an error before any content."""
         self.over = False
         """Whether the provider's connection may serve another call by now: to abort it would end that one."""
 
@@ -48,25 +53,33 @@ class Attempt:
         elif self.first.cancelled():
             # Given up in this very moment (timeout, stop): `abort` follows.
             return
+        if type(events[-1]) is Finished:
+            self._end(events)
+            return
         for event in events:
             emit(event)
-        # The end comes in a last batch of at most two: usage, finished.
-        if type(events[-1]) is Finished:
-            self.finished = events[-1]
-            if len(events) > 1 and type(events[-2]) is UsageReported:
-                self.usage = events[-2]
-            self.done.set_result(None)
 
     def ended(self) -> None:
         # A whole answer has said `Finished` before.
         self.failed(PenstockError("provider_stream_broken", "the provider's answer was empty"))
 
-    def failed(self, error: PenstockError) -> None:
+    def _end(self, events: Sequence[Event]) -> None:
+        """The end comes in a last batch: usage, if the provider counted, then finished."""
+        last = list(events)
+        if len(last) > 1 and type(last[-2]) is UsageReported:
+            self.usage = last[-2] = bounded(last[-2])
+        for event in last:
+            self._stream.emit(event)
+        self.finished = last[-1] if type(last[-1]) is Finished else None
+        self.done.set_result(None)
+
+    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
         self.over = True
         if self.done.done() or self.first.cancelled():
             return
         self.error = error.detail
         if not self.first.done():
+            self.refused = refused
             self.first.set_exception(error)
             return
         self._stream.fail(error.detail)
