@@ -154,6 +154,8 @@ def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now
             # Minutes that pay a debt follow each other, or whoever asks late would put off its end.
             began_at = now - (now - window.ends_at) % MINUTE_S
             ends_at = began_at + MINUTE_S
+    # A correction of what was charged in a window before this one is no credit in this one.
+    used = max(0, used)
     available = max(0, quota.limit - used - sum(lease.amount for lease in leases.values()))
     share = min(quota.limit // (SHARES * max(2, len(leases) + 1)), available // 4)
     amount = min(claim.want, available, max(claim.least + _fitting(claim.inputs, available), share, kept))

@@ -26,10 +26,15 @@ class Accepted(Struct, frozen=True, array_like=True, tag=0, gc=False):
 
 
 class Started(Struct, frozen=True, array_like=True, tag=1, gc=False):
-    """A provider began to answer. From here on nothing is retried: a second generation costs money."""
+    """A provider began to answer. From here on nothing is retried: a second generation costs money.
+
+    `unanswered_input` tokens, at `unanswered_cost` (decimal text), were sent before to providers that did not answer.
+    """
 
     provider: str
     provider_model: str
+    unanswered_input: int = 0
+    unanswered_cost: str = "0"
 
 
 class TextDelta(Struct, frozen=True, array_like=True, tag=2, gc=False):

@@ -16,6 +16,7 @@ from penstock_contract.broker.catalogue import CatalogueWatch
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.keepalive import Keepalive
 from penstock_contract.broker.keys import KeyStore, KeyWatch
+from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
@@ -127,10 +128,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         # The server has stopped listening and every response is complete: say the last words, then go.
         await dispatcher.drain()
         await metering.close()
-        for task in supervising:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(*supervising)
         for ending in (admin, first_key, key_watch, watch):
             if ending is not None:
                 await ending.close()

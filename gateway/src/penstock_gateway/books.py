@@ -3,7 +3,8 @@
     1. `open` writes the row in the same breath as the request is published: both reach the broker, or neither.
     2. The worker replaces it, and closes it at the end with the provider's count. The gateway hears that.
     3. What nobody has closed `SETTLE_S` after its stream ended here (no worker took it, its worker died) is closed
-       with what the gateway counted itself.
+       with what the gateway counted itself, or its worker had noted in a checkpoint. A provider's count wins over any
+       estimate; of two estimates the larger one counts.
 
 A worker that was only away closes the row once more when it is back, and its word is the better one. Where more than
 one worker had the request, only the word of the one that its stream was served by counts, and only the gateway knows
@@ -15,22 +16,25 @@ import contextlib
 from collections.abc import Callable
 
 import structlog
+from msgspec.structs import replace
 
 from penstock_contract import codec
 from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.usage import PresenceBook, close_open, open_row
+from penstock_contract.broker.usage import PresenceBook, close_open, last_checkpoint, open_row
 from penstock_contract.catalogue import Resolution
 from penstock_contract.clock import Clock
-from penstock_contract.money import FREE
+from penstock_contract.money import FREE, decimal, picos
 from penstock_contract.requests import Operation
 from penstock_contract.usage import (
     Presence,
     Tokens,
     UsageRow,
+    better,
     estimated_input,
     estimated_output,
     filled,
     reported,
+    with_note,
 )
 from penstock_gateway.live import LiveStream
 
@@ -48,10 +52,11 @@ log = structlog.get_logger("penstock.gateway")
 class Entry:
     """A request whose row is not known to be closed. `on_closed` hears its last row, once.
 
-    `contested` once another worker than that of its stream wrote a row; `heard` is then the right one's last.
+    `contested` once another worker than that of its stream wrote a row; `heard` is then the right one's last. `noted`
+    has what the stream's workers had written in their last checkpoints.
     """
 
-    __slots__ = ("contested", "ended_at", "heard", "on_closed", "operation", "resolution", "row", "stream")
+    __slots__ = ("contested", "ended_at", "heard", "noted", "on_closed", "operation", "resolution", "row", "stream")
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class Entry:
         self.ended_at: float | None = None
         self.contested = False
         self.heard: UsageRow | None = None
+        self.noted: UsageRow | None = None
 
     def is_ours(self, row: UsageRow) -> bool:
         """Whether a row is of the worker that serves the stream, or of nobody; a later one may serve it unheard."""
@@ -85,12 +91,11 @@ class Entry:
         if not self.is_ours(found):
             found = self.row
         stream = self.stream
-        ours, theirs = self._tokens(), found.tokens
         provider = stream.provider or found.provider
         first = stream.first_delta_at
-        return filled(
+        row = filled(
             found,
-            ours if ours.input + ours.output >= theirs.input + theirs.output else theirs,
+            self._tokens(),
             next((one.rates for one in self.resolution.entry.spec.providers if one.name == provider), FREE),
             worker=stream.worker or found.worker,
             provider=provider,
@@ -99,7 +104,17 @@ class Entry:
             duration_s=(self.ended_at or stream.active_at) - stream.opened_at,
             ended=self._ended(),
             delivery=found.delivery or stream.attempt,
+            unanswered=stream.unanswered,
         )
+        if stream.usage is not None:
+            return row  # the provider's count that the client has got
+        return self._with_more(self._with_more(row, self.noted), found)
+
+    def _with_more(self, row: UsageRow, other: UsageRow | None) -> UsageRow:
+        """The row with the other's count, where that is the better one."""
+        if other is None or better(row.tokens, other.tokens) is row.tokens:
+            return row
+        return replace(row, tokens=other.tokens, cost=other.cost, unanswered=other.unanswered)
 
     def _tokens(self) -> Tokens:
         stream = self.stream
@@ -154,10 +169,12 @@ class Books:
             log.error("usage.row_forgotten", request_id=self._entries.pop(next(iter(self._entries))).row.id)
         await open_row(self._connection, row)
 
-    def ended(self, stream: LiveStream) -> None:
-        """The stream is over here."""
-        if (entry := self._entries.get(stream.request_id)) is not None:
+    def ended(self, stream: LiveStream) -> bool:
+        """The stream is over here. Whether its last row is still to come."""
+        entry = self._entries.get(stream.request_id)
+        if entry is not None:
             entry.ended_at = self._loop.time()
+        return entry is not None
 
     def on_row(self, _subject: str, data: bytes) -> None:
         """Somebody wrote a row of ours."""
@@ -211,9 +228,22 @@ class Books:
             await asyncio.gather(*(self._close_ourselves(entry) for entry in late[start : start + CLOSES_AT_ONCE]))
 
     async def _close_ourselves(self, entry: Entry) -> None:
+        if entry.stream.usage is None and entry.heard is None:
+            entry.noted = await self._noted(entry)
         row = entry.closed(entry.row)
         if await close_open(self._connection, row, entry.closed, entry.stands) and row.id in self._entries:
             self._close(row)
+
+    async def _noted(self, entry: Entry) -> UsageRow | None:
+        """What the workers that accepted the request had sent and counted, by their checkpoints; None if nothing."""
+        input_ = output = cost = 0
+        for worker in set(entry.stream.workers):
+            row = replace(entry.row, worker=worker)
+            noted = with_note(row, await last_checkpoint(self._connection, row))
+            input_, output, cost = input_ + noted.tokens.input, output + noted.tokens.output, cost + picos(noted.cost)
+        if not input_ + output:
+            return None
+        return replace(entry.row, tokens=Tokens(input_, 0, output, estimated=True), cost=decimal(cost))
 
     def _close(self, row: UsageRow) -> None:
         entry = self._entries.pop(row.id)

@@ -6,6 +6,7 @@ import structlog
 
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.keys import KeyStore
+from penstock_contract.cancellation import cancelled
 from penstock_contract.errors import PenstockError
 from penstock_contract.keys import KeySpec
 
@@ -26,8 +27,7 @@ class FirstKey:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await cancelled(self._task)
 
     async def _restart(self) -> None:
         await self.close()

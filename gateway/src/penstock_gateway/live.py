@@ -29,6 +29,7 @@ from penstock_contract.events import (
 from penstock_contract.route import LimitsSpec
 from penstock_contract.stream import IllegalEvent, Phase, SequenceGap, StreamState
 from penstock_contract.subjects import ANONYMOUS_TENANT
+from penstock_contract.usage import NOTHING_UNANSWERED, Unanswered
 from penstock_gateway.parties import Charges, Writer
 from penstock_gateway.renderers.renderer import Renderer
 
@@ -82,9 +83,11 @@ class LiveStream:
         "stalled_since",
         "tenant",
         "text_length",
+        "unanswered",
         "usage",
         "vector_bytes",
         "worker",
+        "workers",
         "written_at",
     )
 
@@ -111,6 +114,8 @@ class LiveStream:
         self.attempt = 0
         self.tenant = ANONYMOUS_TENANT
         self.worker: str | None = None
+        self.workers: tuple[str, ...] = ()
+        """Each that accepted the request, in this order."""
         self.incarnation = 0
         self.provider: str | None = None
         self.queued_s: float | None = None
@@ -119,6 +124,7 @@ class LiveStream:
         self.committed = False
         self.error: ErrorDetail | None = None
         self.usage: UsageReported | None = None
+        self.unanswered = NOTHING_UNANSWERED
         self.finished: Finished | None = None
         self.deltas = 0
         self.text_length = 0
@@ -247,15 +253,17 @@ class LiveStream:
         match event:
             case Accepted():
                 self.worker = event.worker
+                self.workers = (*self.workers, event.worker)
                 self.incarnation = event.incarnation
                 # The worker compares the clocks of two machines; it cannot have been longer than this.
                 self.queued_s = min(event.queued_s, now - self.opened_at)
                 self.accepted_at = now
             case Started():
                 self.provider = event.provider
+                self.unanswered = Unanswered(event.unanswered_input, event.unanswered_cost)
                 self.commit()
                 if self.admission is not None:
-                    self.admission.started(event.provider)
+                    self.admission.started(event.provider, self.unanswered)
             case Failed():
                 self.ended_by_worker = True
                 self.fail(event.error)

@@ -2,7 +2,8 @@
 
 A request is admitted while its key's and its route's windows have something left, and its key the money for its input.
 The input is charged then, by our own count and the price of the cheapest provider, and the answer as it streams; the
-provider's count corrects both. Nothing is reserved that may not be used, so nothing is refused that would have fitted.
+provider's count corrects both, and the request's last row all of it: until that row arrives the charge stays, as the
+input counts once it has been sent to a provider. Nothing else is reserved.
 A stream that is running goes on when the minute's tokens are used up (the debt is the next minute's), and ends when
 the money is gone.
 """
@@ -18,7 +19,7 @@ from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import UsageReported
 from penstock_contract.money import FREE, picos
 from penstock_contract.requests import Operation
-from penstock_contract.usage import BYTES_PER_TOKEN_OUT, UsageRow
+from penstock_contract.usage import BYTES_PER_TOKEN_OUT, NOTHING_UNANSWERED, Unanswered, UsageRow, reported
 from penstock_gateway.caller import Caller
 from penstock_gateway.envelope import Headers
 from penstock_gateway.exchange import Accounts
@@ -44,6 +45,7 @@ class Admission:
 
     __slots__ = (
         "_collected",
+        "_final",
         "_money",
         "_open",
         "_places",
@@ -52,6 +54,7 @@ class Admission:
         "_slice",
         "_started",
         "_tokens",
+        "_unanswered",
         "fail",
         "paid",
         "tills",
@@ -74,15 +77,21 @@ class Admission:
         self._slice = 1
         self._tokens = upfront.tokens
         self._money = upfront.money
-        self._started = False
+        self._unanswered = 0, 0
+        """Tokens and money of attempts that were sent and did not answer."""
+        self._final: tuple[int, int] | None = None
         self._open = True
 
-    def started(self, provider: str) -> None:
-        """A provider answers: its input is paid for at its price, and the request has left the queue."""
-        self._started = True
+    def started(self, provider: str, unanswered: Unanswered = NOTHING_UNANSWERED) -> None:
+        """A provider answers: its input is paid for at its price, and the request has left the queue.
+
+        What was sent to others before it is paid for, too.
+        """
         specs = self._resolution.entry.spec.providers
         self._rates = next((spec.rates for spec in specs if spec.name == provider), FREE)
-        self._correct(self._tokens, self._tokens * self._rates.input)
+        self._unanswered = unanswered.input, picos(unanswered.cost)
+        tokens, money = self._unanswered
+        self._correct(self._tokens + tokens, self._tokens * self._rates.input + money)
         self._slice = min(till.slice for till in self.tills)
         for till, places in zip(self.tills, self._places, strict=True):
             queue = [place for place in places if place != STREAMS]
@@ -107,23 +116,28 @@ class Admission:
     def counted(self, usage: UsageReported) -> None:
         """The provider's own count, its last word before the end: what it empties does not end this stream any more."""
         self.fail = None
-        cost = self._rates.cost(
-            usage.input_tokens, usage.cached_input_tokens, usage.output_tokens, usage.cache_write_input_tokens
-        )
-        self._correct(usage.input_tokens + usage.output_tokens, cost)
+        counted = reported(usage)
+        tokens, money = self._unanswered
+        cost = self._rates.cost(counted.input, counted.cached_input, counted.output, counted.cache_write_input)
+        self._correct(counted.input + counted.output + tokens, cost + money)
 
     def settle(self, row: UsageRow) -> None:
-        """The request's last row, which may come after `close`."""
-        self._correct(row.tokens.input + row.tokens.output, picos(row.cost))
+        """The request's last row, which may arrive before `close` or after it."""
+        self._final = max(0, row.tokens.input) + max(0, row.tokens.output), max(0, picos(row.cost))
+        self._correct(*self._final)
 
-    def close(self) -> None:
-        """The stream has ended: its places are free. A second call does nothing."""
+    def close(self, *, queued: bool = True) -> None:
+        """The stream has ended: its places are free. A second call does nothing.
+
+        What is charged stays until the last row; a request that was not `queued` has none that counts.
+        """
         if self._open:
             self._open = False
-            if self._started:
+            if self._final is not None:
+                self._correct(*self._final)
+            elif queued:
                 self._spend()
             else:
-                # As far as anybody knows, no provider has read it.
                 self._correct(0, 0)
             self.fail = None
             for till, places in zip(self.tills, self._places, strict=True):
@@ -196,9 +210,9 @@ class Meter:
             till.spenders.add(admission)
         return admission
 
-    def leave(self, admission: Admission) -> None:
+    def leave(self, admission: Admission, *, queued: bool = True) -> None:
         """Its stream has ended; it may still be corrected by `settle`."""
-        admission.close()
+        admission.close(queued=queued)
         for till in admission.tills:
             till.spenders.discard(admission)
 

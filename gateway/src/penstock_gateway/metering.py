@@ -1,7 +1,6 @@
 """Everything that counts what requests use, as one part of the gateway: built, started and ended together."""
 
 import asyncio
-import contextlib
 import random
 
 from penstock_contract import subjects
@@ -9,6 +8,7 @@ from penstock_contract.attention import Attention
 from penstock_contract.broker.accounts import AccountStore
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.usage_store import rows_stored
+from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import Resolution
 from penstock_contract.clock import Clock
 from penstock_contract.requests import Operation
@@ -22,6 +22,9 @@ from penstock_gateway.observation import Observer
 from penstock_gateway.reaper import Reaper
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.stock import Stock
+
+NOT_QUEUED = frozenset({"queue_full", "request_too_large"})
+"""How the broker refuses a request; after `broker_unavailable` it may have it."""
 
 
 class Metering:
@@ -71,18 +74,16 @@ class Metering:
 
     def ended(self, stream: LiveStream) -> None:
         """The stream is over, whether its request was published or not."""
-        self._books.ended(stream)
+        has_row = self._books.ended(stream)
+        refused = stream.error is not None and stream.error.code in NOT_QUEUED
         if isinstance(stream.admission, Admission):
-            self._meter.leave(stream.admission)
+            self._meter.leave(stream.admission, queued=has_row and not refused)
 
     def start(self) -> None:
         parts = (self._books.run(), self._meter.run(), self._reaper.run(), self._stock.run())
         self._tasks = [asyncio.create_task(part) for part in parts]
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(*self._tasks)
         await self._books.close()
         await self._meter.close()

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import UsageReported
+from penstock_contract.usage import NOTHING_UNANSWERED, Unanswered
 
 
 class Writer(Protocol):
@@ -25,7 +26,7 @@ class Charges(Protocol):
 
     fail: Callable[[ErrorDetail], None] | None
 
-    def started(self, provider: str) -> None: ...
+    def started(self, provider: str, unanswered: Unanswered = NOTHING_UNANSWERED) -> None: ...
 
     def said(self, length: int) -> None: ...
 

@@ -13,9 +13,8 @@ from penstock_contract import codec, subjects
 from penstock_contract.attention import Attention
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.usage import PresenceBook, close_open, last_checkpoint, read
-from penstock_contract.money import decimal
 from penstock_contract.peers import GIVEN_UP_S, PeerTable
-from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Tokens, UsageRow
+from penstock_contract.usage import GATEWAY_LOST, Checkpoint, UsageRow, better, with_note
 
 EVERY_S = 5.0
 REVISITED_S = 60.0
@@ -29,12 +28,10 @@ log = structlog.get_logger("penstock.gateway")
 
 def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
     """The last row of a request that nobody else can close, with what its worker had counted when it last said so."""
-    counted = next((one for one in checkpoint.open if one.id == row.id), None) if checkpoint is not None else None
-    if counted is None:
-        return replace(row, ended=GATEWAY_LOST)
-    tokens = Tokens(counted.input, 0, counted.output, estimated=True)
-    cost = decimal(counted.cost)
-    return replace(row, ended=GATEWAY_LOST, tokens=tokens, cost=cost, duration_s=round(counted.duration_s, 4))
+    noted = with_note(row, checkpoint)
+    if better(row.tokens, noted.tokens) is row.tokens:
+        noted = row
+    return replace(noted, ended=GATEWAY_LOST)
 
 
 class Reaper:

@@ -5,7 +5,6 @@ empty is filled like a new one.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, NoReturn
 
@@ -16,6 +15,7 @@ from penstock_contract import subjects
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.control_plane import ControlPlane
 from penstock_contract.broker.usage_store import UsageBounds
+from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import CatalogueEntry
 
 RETRY_S = 0.25
@@ -63,9 +63,7 @@ class Control:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled(self._task)
         await self._connection.close()
 
     @property

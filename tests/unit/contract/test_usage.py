@@ -3,30 +3,83 @@
 import pytest
 from msgspec.structs import replace
 
+from penstock_contract.events import UsageReported
+from penstock_contract.money import Rates
 from penstock_contract.requests import ChatOperation, EmbeddingsOperation
-from penstock_contract.usage import Tokens, UsageRow, estimated_output, gives_way
+from penstock_contract.usage import (
+    COUNT_MAX,
+    Tokens,
+    Unanswered,
+    UsageRow,
+    better,
+    estimated_output,
+    filled,
+    gives_way,
+    reported,
+)
 from penstock_contract.usage_report import Adding, Grouping
 
 CHAT = ChatOperation(body=b"{}", input_tokens=1)
 
 
 @pytest.mark.parametrize(
-    ("stored", "ended", "writer", "gives"),
+    ("stored", "ended", "writer", "opens", "closes"),
     [
-        (0, None, 1, True),
-        (1, None, 1, True),
-        (1, None, 2, True),
-        (2, None, 1, False),
-        (2, "stop", 1, False),
-        (1, "stop", 2, False),
-        (1, "worker_lost", 1, True),
-        (0, "gateway_lost", 1, True),
+        (0, None, 1, True, True),
+        (1, None, 1, True, True),
+        (1, None, 2, True, True),
+        (2, None, 1, False, False),
+        (2, "stop", 1, False, False),
+        (1, "stop", 2, False, False),
+        (1, "worker_lost", 1, False, True),
+        (0, "gateway_lost", 1, False, True),
     ],
 )
-def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_its_own(
-    stored: int, ended: str | None, writer: int, gives: bool
+def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_the_last_row_of_its_own(
+    stored: int, ended: str | None, writer: int, opens: bool, closes: bool
 ) -> None:
-    assert gives_way(replace(row("k", "m", 1.0, ended, "0", Tokens()), delivery=stored), writer) is gives
+    there = replace(row("k", "m", 1.0, ended, "0", Tokens()), delivery=stored)
+    assert gives_way(there, replace(row("k", "m", 1.0, None, "0", Tokens()), delivery=writer)) is opens
+    assert gives_way(there, replace(row("k", "m", 1.0, "stop", "0", Tokens()), delivery=writer)) is closes
+
+
+@pytest.mark.parametrize(
+    ("said", "tokens"),
+    [
+        (UsageReported(7, 3, 2), Tokens(7, 2, 3)),
+        (UsageReported(-1_000_000, -5, -3), Tokens(0, 0, 0)),
+        (UsageReported(10**30, 10**30, 10**31), Tokens(COUNT_MAX, COUNT_MAX, COUNT_MAX)),
+        (UsageReported(5, 1, 9), Tokens(5, 5, 1)),
+    ],
+)
+def test_a_providers_count_is_never_negative_nor_beyond_what_can_be_encoded(
+    said: UsageReported, tokens: Tokens
+) -> None:
+    assert reported(said) == tokens
+
+
+def test_what_earlier_attempts_used_is_added_to_the_last_ones_count_and_marked() -> None:
+    open_ = row("k", "m", 1.0, None, "0", Tokens())
+    made = filled(
+        open_, Tokens(10, 4, 2), Rates(3, 1, 5), worker="w", provider="p", attempts=2, first_token_s=None,
+        duration_s=1.0, ended="stop", delivery=1, unanswered=Unanswered(6, "0.5"),
+    )  # fmt: skip
+    assert made.tokens == Tokens(16, 4, 2, estimated=True)
+    assert made.cost == "0.500000000032"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "better_one"),
+    [
+        (Tokens(7, 0, 3), Tokens(14, 0, 1, estimated=True), "one"),
+        (Tokens(14, 0, 1, estimated=True), Tokens(7, 0, 3), "other"),
+        (Tokens(14, 0, 1, estimated=True), Tokens(14, 0, 2, estimated=True), "other"),
+        (Tokens(), Tokens(1, 0, 0, estimated=True), "other"),
+        (Tokens(3, 0, 0, estimated=True), Tokens(3, 0, 0, estimated=True), "one"),
+    ],
+)
+def test_a_providers_count_wins_over_any_estimate(one: Tokens, other: Tokens, better_one: str) -> None:
+    assert better(one, other) is (one if better_one == "one" else other)
 
 
 def test_a_piece_is_a_token_unless_the_pieces_are_long() -> None:

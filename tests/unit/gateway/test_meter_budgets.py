@@ -121,7 +121,7 @@ async def test_a_gateway_that_stood_still_pays_once_for_what_it_used() -> None:
     admission.said(4)
     await fleet.kill(0)
     await asyncio.sleep(7)
-    fleet.leave(await fleet.admit(1), 1)
+    fleet.leave(await fleet.admit(1), 1, queued=False)
     await asyncio.sleep(2)
     fleet.leave(admission, 0)
     await fleet.meters[0].close()

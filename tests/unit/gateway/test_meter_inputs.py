@@ -1,4 +1,4 @@
-"""What an input costs is set aside before anybody answers, and comes back if nobody does."""
+"""What an input costs is charged before a provider answers, and comes back if no provider was sent it."""
 
 import asyncio
 
@@ -11,8 +11,12 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.events import UsageReported
 from penstock_contract.keys import Budget
 from penstock_contract.requests import EmbeddingsOperation, Operation
-from penstock_contract.usage import Tokens, UsageRow
+from penstock_contract.usage import COUNT_MAX, Tokens, Unanswered, UsageRow
 from penstock_gateway.meter import Admission
+
+ROW = UsageRow(
+    id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0, ended="cancelled"
+)
 
 
 async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[Admission]:
@@ -32,9 +36,9 @@ async def test_a_prompt_that_costs_more_than_is_left_is_refused_and_a_smaller_on
     assert not await admitted_at_once(fleet, 50, prompt(100_000))
     error = await fleet.refused(0, prompt(100_000))
     assert error.message == "what is left of the budget of the API key does not pay for the input of this request"
-    fleet.leave(await fleet.admit(0, prompt(6_000)))
+    fleet.leave(await fleet.admit(0, prompt(6_000)), queued=False)
     await asyncio.sleep(2)
-    assert fleet.window("money").used == 0, "no provider was reached"
+    assert fleet.window("money").used == 0, "the broker refused it"
     await fleet.end()
 
 
@@ -75,20 +79,76 @@ async def test_what_was_set_aside_for_an_input_comes_back_when_no_provider_was_r
         assert len(came_in) == 10
         for admission in came_in:
             fleet.leave(admission)
+            admission.settle(ROW)
     await asyncio.sleep(2)
     assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
     await fleet.end()
 
 
 @virtual_time
-async def test_an_input_that_was_given_back_is_paid_for_after_all_if_the_row_says_so() -> None:
+async def test_an_input_that_may_have_been_sent_stays_charged_until_the_requests_last_row() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES))
     admission = await fleet.admit(0, prompt(1_000))
     fleet.leave(admission)
-    row = UsageRow(id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0)
-    admission.settle(replace(row, tokens=Tokens(1_000, 0, 3), cost="0.00103", ended="cancelled"))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 1_000 * 1_000_000
+    admission.settle(replace(ROW, tokens=Tokens(1_000, 0, 3), cost="0.00103", ended="cancelled"))
     await asyncio.sleep(2)
     assert fleet.window("money").used == 1_030 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_what_was_sent_to_providers_that_did_not_answer_is_charged_with_the_first_event() -> None:
+    fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit(0, prompt(1_000))
+    admission.started("main", Unanswered(2_000, "0.01"))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 11_000 * 1_000_000
+    admission.counted(UsageReported(500, 0))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 10_500 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_last_row_that_arrives_before_the_end_of_the_stream_is_what_is_charged() -> None:
+    fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit(0, prompt(1_000))
+    admission.started("main")
+    admission.settle(replace(ROW, tokens=Tokens(10, 0, 1), cost="0.002"))
+    admission.said(400)
+    fleet.leave(admission)
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 2_000 * 1_000_000
+    await fleet.end()
+
+
+@pytest.mark.parametrize("usage", [UsageReported(-(10**6), -(10**6)), UsageReported(-(10**30), 0, -(10**6))])
+@virtual_time
+async def test_a_negative_count_of_a_provider_is_no_credit(usage: UsageReported) -> None:
+    fleet = Fleet(key(Budget(amount="0.01", period="Total"), tokens_per_minute=100), resolution(PRICES), gateways=1)
+    for _ in range(3):
+        admission = await fleet.admit()
+        admission.started("main")
+        admission.counted(usage)
+        fleet.leave(admission)
+        admission.settle(replace(ROW, tokens=Tokens(-(10**6), 0, 0), cost="-1000"))
+    await asyncio.sleep(2)
+    assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_absurd_count_of_a_provider_uses_the_budget_up_and_breaks_nothing() -> None:
+    fleet = Fleet(key(Budget(amount="0.01", period="Total")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit()
+    admission.started("main")
+    admission.counted(UsageReported(10**40, 10**40))
+    fleet.leave(admission)
+    await asyncio.sleep(2)
+    assert (await fleet.refused()).code == "budget_exhausted"
+    assert fleet.window("money").used == COUNT_MAX * 11 * 10**6
     await fleet.end()
 
 

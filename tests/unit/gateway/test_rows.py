@@ -11,7 +11,7 @@ from penstock_contract.broker.connection import Connection
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
 from penstock_contract.requests import ChatOperation
-from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow
+from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow, with_note
 from penstock_gateway.books import Books, Entry
 from penstock_gateway.rate_headers import duration, rate_headers
 from penstock_gateway.reaper import orphan
@@ -51,10 +51,43 @@ async def test_the_providers_count_is_taken_from_the_stream_if_it_came() -> None
 async def test_what_a_worker_counted_more_is_not_forgotten() -> None:
     theirs = UsageRow(
         id="req_1", key="k", route="default.main", model="main", gateway="gw", started_at=1.0, provider="main",
-        worker="w2", attempts=3, tokens=Tokens(6, 0, 9, estimated=True),
+        worker="w2", attempts=3, tokens=Tokens(6, 0, 9, estimated=True), cost="0.000096",
     )  # fmt: skip
     closed = entry(*BEGUN, error=ErrorDetail("stream_lost", "lost")).closed(theirs)
     assert (closed.tokens.output, closed.attempts, closed.cost) == (9, 3, "0.000096")
+
+
+@virtual_time
+async def test_a_providers_count_that_was_received_wins_over_a_larger_estimate() -> None:
+    theirs = replace(OPEN, delivery=1, tokens=Tokens(14, 0, 1, estimated=True), cost="9")
+    closed = entry(*BEGUN, UsageReported(7, 3), Finished("stop")).closed(theirs)
+    assert (closed.ended, closed.tokens, closed.cost) == ("stop", Tokens(7, 0, 3), "0.000037")
+
+
+@virtual_time
+async def test_a_providers_count_that_only_the_worker_received_wins_over_the_gateways_estimate() -> None:
+    theirs = replace(OPEN, delivery=1, tokens=Tokens(3, 0, 1), cost="0.5")
+    closed = entry(*BEGUN, error=ErrorDetail("worker_lost", "died")).closed(theirs)
+    assert (closed.tokens, closed.cost) == (Tokens(3, 0, 1), "0.5")
+
+
+@virtual_time
+async def test_a_stream_is_closed_with_what_was_sent_before_its_provider_answered() -> None:
+    events = (Accepted("w", 0.1), Started("main", "m", 100, "0.5"), TextDelta("one"), UsageReported(7, 3))
+    closed = entry(*events, error=ErrorDetail("worker_lost", "died")).closed(OPEN)
+    assert (closed.tokens, closed.cost) == (Tokens(107, 0, 3, estimated=True), "0.500037")
+
+
+@virtual_time
+async def test_a_request_that_was_sent_and_lost_its_worker_is_closed_with_the_workers_note() -> None:
+    made = entry(Accepted("w", 0.1), error=ErrorDetail("worker_lost", "died"))
+    made.noted = with_note(OPEN, Checkpoint("w", [Counted("req_1", 60, 0, 60 * 10**6, 1.0)]))
+    closed = made.closed(OPEN)
+    assert (closed.ended, closed.tokens, closed.cost) == (
+        "worker_lost",
+        Tokens(60, 0, 0, estimated=True),
+        "0.00006",
+    )
 
 
 @virtual_time

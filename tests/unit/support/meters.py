@@ -89,8 +89,8 @@ class Fleet:
             return False
         return True
 
-    def leave(self, admission: Admission, gateway: int = 0) -> None:
-        self.meters[gateway].leave(admission)
+    def leave(self, admission: Admission, gateway: int = 0, *, queued: bool = True) -> None:
+        self.meters[gateway].leave(admission, queued=queued)
 
     async def kill(self, gateway: int) -> None:
         """Its unsaid words die with it."""

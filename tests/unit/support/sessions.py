@@ -1,6 +1,7 @@
 """A session with everything around it faked: what it said, and how it settled its delivery."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,7 +67,7 @@ class Rows:
 
     async def claim(self, row: UsageRow) -> Claimed:
         stored = await self.look(row)
-        if stored is not None and not gives_way(stored, row.delivery):
+        if stored is not None and not gives_way(stored, row):
             return Claimed(stays=stored)
         self.stored = row
         self.opened.append(row)
@@ -82,7 +83,10 @@ class Broker:
 
     def __init__(self) -> None:
         self.settled: list[bytes] = []
+        self.asked = 0
         self.away = False
+        self.swallows = False
+        """Whether a request that is cancelled fails instead, as `asyncio.wait_for` of Python 3.11 may swallow it."""
 
     async def publish(self, subject: str, data: bytes) -> None:
         assert subject.startswith("$JS.ACK.")
@@ -90,8 +94,10 @@ class Broker:
             self.settled.append(data)
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        self.asked += 1
         if self.away:
-            await asyncio.sleep(timeout_s)
+            with contextlib.suppress(*([asyncio.CancelledError] if self.swallows else [])):
+                await asyncio.sleep(timeout_s)
             raise PenstockError("broker_unavailable", "away")
         await self.publish(subject, data)
         return b""

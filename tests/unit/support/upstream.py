@@ -118,6 +118,7 @@ class Ear:
     def __init__(self) -> None:
         self.words: list[str] = []
         self.error: PenstockError | None = None
+        self.refused = False
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heard = asyncio.Event()
 
@@ -129,8 +130,8 @@ class Ear:
     def ended(self) -> None:
         self.over.set_result(None)
 
-    def failed(self, error: PenstockError) -> None:
-        self.error = error
+    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
+        self.error, self.refused = error, refused
         self.over.set_result(None)
 
     async def heard(self, words: str) -> Self:

@@ -685,3 +685,29 @@ async def test_bytes_after_the_answer_are_heard_by_nobody() -> None:
     exchange.data_received(sized(b"hello") + sized(b"again"))
 
     assert ear.words == ["hello"]
+
+
+# What has used the input
+
+
+@pytest.mark.parametrize(
+    ("response", "refused"),
+    [
+        (sized(b"{}", b"HTTP/1.1 500 Server Error\r\n"), True),
+        (sized(b"{}", b"HTTP/1.1 429 Too Many Requests\r\n"), True),
+        (sized(b"", b"HTTP/1.1 307 Temporary Redirect\r\n"), True),
+        (sized(b"bad"), True),
+        (CHUNKED + chunk(b"o"), False),
+        (CHUNKED, False),
+        (b"", False),
+        (b"nonsense\r\n\r\n", False),
+        (sized(b"xx", OK + b"Content-Encoding: gzip\r\n"), False),
+    ],
+    ids=["500", "429", "redirect", "error-object", "broken", "head-only", "nothing", "no-http", "encoded"],
+)
+@on_every_loop
+async def test_a_provider_refused_a_request_only_if_it_answered_with_an_error(response: bytes, refused: bool) -> None:
+    async with upstream(answers_and_closes(response)) as server:
+        ear, _ = await ask(server.pool, Words(bad=b"bad", last=b"last"))
+        await ear.failure()
+        assert ear.refused is refused

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract import codec
-from penstock_contract.events import TextDelta
+from penstock_contract.events import Failed, TextDelta, ToolCallDelta
 from penstock_contract.frames import Frame
-from penstock_worker.outbox import BATCH_BYTES_MAX, BUSY_FRAMES_PER_S, LINGER_BUSY_S, LINGER_S, Outbox
+from penstock_worker.outbox import BATCH_BYTES_MAX, BROKEN, BUSY_FRAMES_PER_S, LINGER_BUSY_S, LINGER_S, Outbox
 
 GATEWAY = "penstock.replies.gw-1.default.main"
 OTHER = "penstock.replies.gw-2.default.main"
@@ -263,3 +263,27 @@ async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> 
     pump.cancelled() or pump.exception()
 
     assert (still_running, sent) == (True, [OTHER])
+
+
+@virtual_time
+async def test_a_frame_that_cannot_be_encoded_ends_its_own_stream_and_no_other() -> None:
+    sent: list[Frame] = []
+    broken: list[tuple[int, int]] = []
+
+    async def publish(_subject: str, data: bytes) -> None:
+        sent.extend(codec.decode_batch(data).frames)
+
+    outbox = Outbox("worker-1", publish, on_broken=lambda stream, attempt: broken.append((stream, attempt)))
+    outbox.add(GATEWAY, Frame(1, 1, 5, TextDelta("one")))
+    outbox.add(GATEWAY, Frame(2, 3, 7, ToolCallDelta(2**70, "id", "f", "{}")))
+    outbox.add(GATEWAY, Frame(3, 1, 9, TextDelta("\ud83d")))
+    outbox.add(GATEWAY, Frame(4, 1, 2, TextDelta("four")))
+    await outbox.flush()
+
+    assert sent == [
+        Frame(1, 1, 5, TextDelta("one")),
+        Frame(2, 3, 7, Failed(BROKEN)),
+        Frame(3, 1, 9, Failed(BROKEN)),
+        Frame(4, 1, 2, TextDelta("four")),
+    ]
+    assert broken == [(2, 3), (3, 1)]

@@ -1,6 +1,7 @@
 """A request that came more than once: only one worker serves it, and one row says so."""
 
 import asyncio
+import contextlib
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, WPI, Stage, answer, failed_of
@@ -38,6 +39,54 @@ async def test_an_ack_that_was_lost_is_said_again_and_the_answer_does_not_wait_f
     assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has said that it has the ack"
     answer(call)
     await stage.task
+
+
+@virtual_time
+async def test_a_row_is_opened_once_and_the_ack_alone_is_repeated_with_growing_pauses() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.broker.away = True
+    call = stage.providers[0].calls[0]
+    call.say(HI)
+    await asyncio.sleep(100)
+    assert len(stage.rows.opened) == 1
+    assert 8 <= stage.broker.asked <= 14
+    answer(call)
+    await stage.task
+
+
+@virtual_time
+async def test_a_confirmation_ends_with_its_session_though_its_cancellation_is_swallowed() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.broker.away = stage.broker.swallows = True
+    call = stage.providers[0].calls[0]
+    call.say(HI)
+    await stage.settle()
+    answer(call)
+    await stage.task
+    asked, opened = stage.broker.asked, len(stage.rows.opened)
+    await asyncio.sleep(60)
+    assert (stage.broker.asked, len(stage.rows.opened)) == (asked, opened)
+    assert len(asyncio.all_tasks()) == 1, "only this test is left"
+
+
+@virtual_time
+async def test_a_session_that_is_stopped_while_it_looks_for_another_worker_calls_no_provider() -> None:
+    stage = Stage((answer,), delivered=2)
+
+    async def look_and_swallow(row: UsageRow) -> None:
+        del row
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(1)
+
+    stage.rows.look = look_and_swallow  # type: ignore[method-assign]
+    await stage.settle()
+    stage.session.usage.stopped = "cancelled"
+    stage.task.cancel()
+    await asyncio.wait([stage.task])
+    assert stage.providers[0].opened_at == []
+    assert [row.ended for row in stage.rows.closed] == ["cancelled"]
 
 
 @virtual_time

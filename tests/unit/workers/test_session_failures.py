@@ -63,7 +63,7 @@ async def test_a_call_that_fails_after_it_was_opened_is_tried_again_too() -> Non
     stage = Stage((lambda call: call.fail(error("provider_unavailable")), answer))
     await stage.task
 
-    assert stage.events == [ACCEPTED, STARTED, HI, USAGE, STOP]
+    assert stage.events == [ACCEPTED, Started("a", "asked-for", 6), HI, USAGE, STOP]
     assert len(stage.providers[0].calls) == 2
 
 

@@ -32,8 +32,8 @@ class Ear:
     def ended(self) -> None:
         self.over.set()
 
-    def failed(self, error: PenstockError) -> None:
-        self.error = error
+    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
+        self.error, self.refused = error, refused
         self.over.set()
 
 

@@ -7,8 +7,9 @@ from unit.support.sessions import Stage
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
-from penstock_contract.usage import GATEWAY_LOST, Tokens
+from penstock_contract.events import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
+from penstock_contract.usage import COUNT_MAX, GATEWAY_LOST, Tokens
+from penstock_worker.calls import ConnectionStale
 from penstock_worker.fake_provider import wait
 from penstock_worker.usage import between_checkpoints_s
 
@@ -92,6 +93,73 @@ async def test_a_request_that_no_provider_answered_used_nothing() -> None:
 
 
 @virtual_time
+async def test_a_request_that_is_stopped_before_the_first_event_has_used_the_input_that_was_sent() -> None:
+    stage = Stage((wait,), providers=PRICED[:1])
+    await stage.settle()
+    stage.session.usage.stopped = "cancelled"
+    stage.task.cancel()
+    await asyncio.wait([stage.task])
+    (row,) = stage.rows.closed
+    assert (row.tokens, row.cost, row.attempts) == (Tokens(6, 0, 0, estimated=True), "0.000006", 1)
+
+
+@virtual_time
+async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() -> None:
+    dear = {"prices": {"inputPerMillion": "100"}}
+    stage = Stage(
+        (wait,), (lambda call: call.say(*WHOLE),), providers=[dear, PRICED[0]], limits={"firstTokenTimeoutSeconds": 9}
+    )
+    await stage.task
+    (row,) = stage.rows.closed
+    assert row.tokens == Tokens(106, 40, 20, estimated=True)
+    assert row.cost == "0.00088", "6 tokens at 100 a million, and 0.00028"
+    assert stage.events[1] == Started("b", "asked-for", 6, "0.0006")
+
+
+@virtual_time
+async def test_an_attempt_that_timed_out_counts_though_none_comes_after_it() -> None:
+    stage = Stage((wait,), providers=PRICED[:1], retries=0, limits={"firstTokenTimeoutSeconds": 9})
+    await stage.task
+    (row,) = stage.rows.closed
+    assert (row.ended, row.tokens, row.cost) == ("first_token_timeout", Tokens(6, 0, 0, estimated=True), "0.000006")
+
+
+@virtual_time
+async def test_a_connection_that_breaks_while_it_waits_has_taken_the_input() -> None:
+    broken = PenstockError("provider_unavailable", "no")
+    stage = Stage((lambda call: call.fail(broken), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    await stage.task
+    (row,) = stage.rows.closed
+    assert (row.tokens.input, row.tokens.estimated, row.cost, row.attempts) == (106, True, "0.000286", 2)
+
+
+@virtual_time
+async def test_a_provider_that_answered_with_an_error_has_used_nothing() -> None:
+    limited = PenstockError("provider_rate_limited", "no")
+    stage = Stage((lambda call: call.fail(limited, refused=True), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    await stage.task
+    (row,) = stage.rows.closed
+    assert (row.tokens, row.cost, row.attempts) == (Tokens(100, 40, 20), "0.00028", 2)
+
+
+@virtual_time
+async def test_a_connection_that_the_server_had_closed_has_used_nothing() -> None:
+    stage = Stage((lambda call: call.fail(ConnectionStale()), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    await stage.task
+    (row,) = stage.rows.closed
+    assert (row.tokens, row.cost) == (Tokens(100, 40, 20), "0.00028")
+
+
+@virtual_time
+async def test_a_count_that_no_64_bits_hold_is_bounded_before_it_is_sent() -> None:
+    stage = Stage((lambda call: call.say(TextDelta("Hi"), UsageReported(10**30, -5), Finished("stop")),))
+    await stage.task
+    assert UsageReported(COUNT_MAX, 0) in stage.events
+    (row,) = stage.rows.closed
+    assert row.tokens == Tokens(COUNT_MAX, 0, 0)
+
+
+@virtual_time
 async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
@@ -104,10 +172,12 @@ async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
 
 
 @virtual_time
-async def test_a_checkpoint_counts_what_has_begun() -> None:
+async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    assert stage.session.usage.counted() is None
+    sent = stage.session.usage.counted()
+    assert sent is not None
+    assert (sent.input, sent.output, sent.cost) == (6, 0, 6 * 10**6)
     stage.providers[0].calls[0].say(TextDelta("x" * 50))
     await stage.settle()
     await asyncio.sleep(2.0)

@@ -8,6 +8,7 @@ from msgspec import Struct
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.events import Event, Finished, Started, UsageReported
 from penstock_contract.route import ProviderSpec
+from penstock_contract.usage import NOTHING_UNANSWERED, Unanswered, bounded
 from penstock_worker.calls import Provider
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.providers.failures import ProviderFailure, presented
@@ -29,14 +30,23 @@ class Target(Struct, frozen=True):
 class Attempt:
     """One call to one provider; the sink of what it says.
 
-    `show` is whether the route lets a client read the provider's own messages.
+    `show` is whether the route lets a client read the provider's own messages. `unanswered` is what the attempts before
+    it have used.
     """
 
-    def __init__(self, stream: OutgoingStream, target: Target, model: str, *, show: bool = True) -> None:
+    def __init__(
+        self,
+        stream: OutgoingStream,
+        target: Target,
+        model: str,
+        unanswered: Unanswered = NOTHING_UNANSWERED,
+        *,
+        show: bool = True,
+    ) -> None:
         self._stream = stream
         self._redaction = target.redaction
         self._show = show
-        self._started = Started(target.spec.name, model)
+        self._started = Started(target.spec.name, model, unanswered.input, unanswered.cost)
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
@@ -47,6 +57,8 @@ class Attempt:
         """The provider's own message, cleaned, for a log that may have it."""
         self.usage: UsageReported | None = None
         self.finished: Finished | None = None
+        self.refused = False
+        """Whether the provider answered with an error before any content."""
         self.over = False
         """Whether the provider's connection may serve another call by now: to abort it would end that one."""
 
@@ -63,31 +75,39 @@ class Attempt:
         elif self.first.cancelled():
             # Given up in this very moment (timeout, stop): `abort` follows.
             return
+        if type(events[-1]) is Finished:
+            self._end(events)
+            return
         for event in events:
             emit(event)
-        # The end comes in a last batch of at most two: usage, finished.
-        if type(events[-1]) is Finished:
-            self.finished = events[-1]
-            if len(events) > 1 and type(events[-2]) is UsageReported:
-                self.usage = events[-2]
-            self.done.set_result(None)
 
     def ended(self) -> None:
         # A whole answer has said `Finished` before.
         self.failed(PenstockError("provider_stream_broken", "the provider's answer was empty"))
 
-    def failed(self, error: PenstockError) -> None:
+    def _end(self, events: Sequence[Event]) -> None:
+        """The end comes in a last batch: usage, if the provider counted, then finished."""
+        last = list(events)
+        if len(last) > 1 and type(last[-2]) is UsageReported:
+            self.usage = last[-2] = bounded(last[-2])
+        for event in last:
+            self._stream.emit(event)
+        self.finished = last[-1] if type(last[-1]) is Finished else None
+        self.done.set_result(None)
+
+    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
         self.over = True
         if self.done.done() or self.first.cancelled():
             return
-        shown = self.refused(error)
+        shown = self.keep(error)
         if not self.first.done():
+            self.refused = refused
             self.first.set_exception(shown)
             return
         self._stream.fail(shown.detail)
         self.done.set_result(None)
 
-    def refused(self, error: PenstockError) -> PenstockError:
+    def keep(self, error: PenstockError) -> PenstockError:
         """Keep a failure, and return it as the client may see it."""
         if isinstance(error, ProviderFailure):
             self.reason = error.reason

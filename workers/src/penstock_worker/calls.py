@@ -25,7 +25,8 @@ class Sink(Protocol):
 
     def ended(self) -> None: ...
 
-    def failed(self, error: PenstockError) -> None: ...
+    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
+        """`refused`: the provider answered with an error instead of an answer, and so has generated nothing."""
 
 
 class Call(Protocol):
@@ -44,7 +45,10 @@ class Provider(Protocol):
     async def open(
         self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
     ) -> Call:
-        """Send the request. `headers` are added (trace context). Raises `PenstockError`."""
+        """Send the request. `headers` are added (trace context).
+
+        Raises `PenstockError`, and may be cancelled, only while nothing has been sent: what it returns was sent.
+        """
         ...
 
     def close(self) -> None:

@@ -40,9 +40,9 @@ class FakeCall:
         if not self.aborted:
             self._sink.ended()
 
-    def fail(self, error: PenstockError) -> None:
+    def fail(self, error: PenstockError, *, refused: bool = False) -> None:
         if not self.aborted:
-            self._sink.failed(error)
+            self._sink.failed(error, refused=refused)
 
 
 Act = Callable[[FakeCall], None] | PenstockError

@@ -155,7 +155,7 @@ class Exchange(asyncio.Protocol):
         try:
             events = parser.feed(data)
         except PenstockError as error:
-            self._fail(error)
+            self._fail(error, refused=_is_refusal(error))
             return
         # Comments, pings, empty deltas and parts of an event are no progress: a provider that sends only these is idle.
         if events or parser.progress != self._progress:
@@ -175,14 +175,14 @@ class Exchange(asyncio.Protocol):
         else:
             error = failure_of_status(status, self._headers, bytes(self._error_body))
             self._release()
-            self._take_sink().failed(error)
+            self._take_sink().failed(error, refused=not 200 <= status < 300)
 
     def _end(self) -> None:
         assert self._body is not None
         try:
             events = self._body.end()
         except PenstockError as error:
-            self._fail(error)
+            self._fail(error, refused=_is_refusal(error))
             return
         self._release()
         sink = self._take_sink()
@@ -190,13 +190,13 @@ class Exchange(asyncio.Protocol):
             sink.events(events)
         sink.ended()
 
-    def _fail(self, error: PenstockError) -> None:
+    def _fail(self, error: PenstockError, *, refused: bool = False) -> None:
         if self._sink is None:
             return
         sink = self._take_sink()
         if self._transport is not None:
             self._transport.abort()
-        sink.failed(error)
+        sink.failed(error, refused=refused)
 
     def _close_if_still(self, body: ResponseParser) -> None:
         if self._body is body:
@@ -213,6 +213,11 @@ class Exchange(asyncio.Protocol):
             self._pool.give_back(self)
         else:
             self.close()
+
+
+def _is_refusal(error: PenstockError) -> bool:
+    """Whether a parser raised it for an error object of the provider, and not for an answer that it cannot read."""
+    return error.code != "provider_stream_broken"
 
 
 class ConnectionPool:

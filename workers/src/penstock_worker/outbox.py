@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from penstock_contract import codec
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.events import Failed
 from penstock_contract.frames import Batch, Frame
 
 LINGER_S = 0.003
@@ -26,15 +28,29 @@ TURNS_TO_LEAVE = 4
 """Of the event loop, until the kernel has what was published: nats-py's flusher is a task, uvloop writes after it."""
 BATCH_BYTES_MAX = 512 * 1024
 
+BROKEN = ErrorDetail("provider_stream_broken", "the provider's answer broke off or could not be read")
+
 log = structlog.get_logger("penstock.worker")
 
 Publish = Callable[[str, bytes], Awaitable[None]]
 
 
 class Outbox:
-    """`run` must be running for anything to leave. `stand_still` blocks the thread for so many seconds."""
+    """`run` must be running for anything to leave. `stand_still` blocks the thread for so many seconds.
 
-    def __init__(self, worker: str, publish: Publish, stand_still: Callable[[float], None] = time.sleep) -> None:
+    `on_broken` is called with the id and the attempt of a stream whose frame cannot be encoded; the gateway gets
+    `BROKEN` in place of the frame.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        publish: Publish,
+        stand_still: Callable[[float], None] = time.sleep,
+        *,
+        on_broken: Callable[[int, int], None] = lambda _stream, _attempt: None,
+    ) -> None:
+        self._on_broken = on_broken
         self._worker = worker
         self._publish = publish
         self._stand_still = stand_still
@@ -103,13 +119,29 @@ class Outbox:
             self._stand_still(left_s)
 
     async def _send(self, subject: str, frames: list[Frame]) -> None:
-        data = codec.encode(Batch(self._worker, frames))
+        try:
+            data = codec.encode(Batch(self._worker, frames))
+        except (TypeError, ValueError, OverflowError):
+            frames = [frame if self._can_be_encoded(frame) else self._broken(frame) for frame in frames]
+            data = codec.encode(Batch(self._worker, frames))
         if len(data) > BATCH_BYTES_MAX and len(frames) > 1:
             middle = len(frames) // 2
             await self._send(subject, frames[:middle])
             await self._send(subject, frames[middle:])
             return
         await self._publish(subject, data)
+
+    def _can_be_encoded(self, frame: Frame) -> bool:
+        try:
+            codec.encode(Batch(self._worker, [frame]))
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return True
+
+    def _broken(self, frame: Frame) -> Frame:
+        log.warning("worker.frame_not_encodable", event_type=type(frame.event).__name__)
+        self._on_broken(frame.stream, frame.attempt)
+        return Frame(frame.stream, frame.attempt, frame.seq, Failed(BROKEN))
 
     def _measure(self, now: float) -> None:
         """A moving mean of frames per second, over about `RATE_WINDOW_S`."""

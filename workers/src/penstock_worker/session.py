@@ -3,7 +3,7 @@
 1. Is it still wanted? (too many deliveries, begun by a worker that had it before)
 2. Say `Accepted`: a slot is held.
 3. Call providers in the order that `routing` gives, until one says its first event. Only here anything is retried.
-4. Open its usage row and ack, until the broker has confirmed both: from now on a death of this worker is reported,
+4. Open its usage row, then ack, each until the broker has confirmed it: from now on a death of this worker is reported,
    never silently run again - a second generation costs money. If the row is a later delivery's by now, this worker
    stood still for too long: its call is ended, and the request is the other's.
 5. Events go out in callbacks until the end, and do not wait for the broker's word.
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import structlog
 
 from penstock_contract.broker.queue import Delivery
+from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import WILDCARD
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
@@ -33,6 +34,8 @@ DELIVERIES_MAX = 3
 """A request that was in the hands of this many workers that died is not given to another."""
 
 CONFIRM_AGAIN_S = 0.5
+CONFIRM_AGAIN_MAX_S = 8.0
+"""The pause after each confirmation that failed doubles up to this: a lost queue confirms nothing any more."""
 CONFIRM_LATE_S = 2.0
 """How long a session whose answer is whole waits for the broker's word."""
 
@@ -79,6 +82,7 @@ class Session:
         self._attempt: Attempt | None = None
         self._call: Call | None = None
         self._confirming: asyncio.Task[None] | None = None
+        self._over = False
 
     async def run(self) -> None:
         queued_s = self.request.queued_s(self._clock.unix())
@@ -86,6 +90,8 @@ class Session:
             if await self._begun_elsewhere():
                 # A gateway that hears that worker does not hear this; if none does, it has died.
                 raise PenstockError("worker_lost", "the worker that served this request died")  # noqa: TRY301
+            if self.usage.stopped is not None:
+                return  # nats-py may have swallowed the cancellation
             self.stream.emit(Accepted(self._worker, queued_s, self._incarnation))
             if self._delivery.delivered > DELIVERIES_MAX:
                 raise PenstockError("worker_lost", "the workers that took this request died")  # noqa: TRY301
@@ -99,17 +105,7 @@ class Session:
             log.exception("worker.request_failed", request_id=self.request.id)
             self.stream.fail(ErrorDetail("internal_error", "internal error"))
         finally:
-            self._abort_call()
-            if self._confirming is not None:
-                self._confirming.cancel()
-            if not self.served_by:
-                if self._attempt is None:
-                    self.usage.ended(None, None)
-                else:
-                    self.usage.ended(self._attempt.usage, self._attempt.finished)
-            # A later delivery is another worker's: it may need it again if that one dies.
-            if self.waiting_for_ack and self.served_by <= self._delivery.delivered:
-                await self._delivery.discard()
+            await self._close()
 
     async def keep(self) -> None:
         """Restart the ack timer while the provider has not answered, or the broker not confirmed the ack."""
@@ -133,6 +129,23 @@ class Session:
         elif self._clock.monotonic() >= self._deadline:
             self._end(attempt, PenstockError("request_timeout", "the request took longer than it may"))
 
+    async def _close(self) -> None:
+        """Write the last row and take the request out of the queue, whatever the end was."""
+        self._abort_call()
+        self._over = True
+        if self._confirming is not None:
+            self._confirming.cancel()
+        if not self.served_by:
+            if self._attempt is None:
+                self.usage.ended(None, None)
+            else:
+                self.usage.ended(self._attempt.usage, self._attempt.finished)
+        # A later delivery is another worker's: it may need it again if that one dies.
+        if self.waiting_for_ack and self.served_by <= self._delivery.delivered:
+            await self._delivery.discard()
+        if self._confirming is not None:
+            await cancelled(self._confirming)
+
     async def _begun_elsewhere(self) -> bool:
         """Whether a worker that had the request before got as far as its provider's first event."""
         if self._delivery.delivered > 1:
@@ -142,19 +155,24 @@ class Session:
         return self.served_by != 0
 
     async def _confirm(self, attempt: Attempt) -> None:
-        """Open the row, then ack, again until the broker has confirmed it."""
-        while True:
+        """Open the row until the broker has it, then ack until the broker has confirmed that. Writes the row once."""
+        is_open, pause_s = False, CONFIRM_AGAIN_S
+        while not self._over:
             try:
-                self.served_by = await self.usage.claim()
+                if not is_open:
+                    self.served_by = await self.usage.claim()
+                    is_open = True
                 if self.served_by:
                     log.warning("worker.request_served_elsewhere", request_id=self.request.id)
                     self._abort_call()
                     if not attempt.done.done():
                         attempt.done.set_result(None)
                     return
-                await self._delivery.ack()
+                if not self._over:
+                    await self._delivery.ack()
             except PenstockError:
-                await asyncio.sleep(CONFIRM_AGAIN_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, CONFIRM_AGAIN_MAX_S)
             else:
                 self.waiting_for_ack = False
                 return
@@ -180,6 +198,7 @@ class Session:
             try:
                 await self._try(self._targets[choice.provider.name])
             except ConnectionStale:
+                self.usage.refused()
                 continue
             except asyncio.CancelledError:
                 # Stopped before it found out anything: the next request may.
@@ -187,6 +206,8 @@ class Session:
                 raise
             except PenstockError as failed:
                 error = failed
+                if self._attempt is not None and self._attempt.refused:
+                    self.usage.refused()
                 if error.code == "provider_model_not_found" and not self._configured(choice.provider):
                     # The client's own name: it says nothing about the provider's state.
                     self._health.released(choice.provider)
@@ -202,8 +223,8 @@ class Session:
         async with self._place(target):
             model = target.spec.own_name(self.request.model)
             show = self._spec.error_messages == "Show"
-            attempt = self._attempt = Attempt(self.stream, target, model, show=show)
             self.usage.calling(target.spec)
+            attempt = self._attempt = Attempt(self.stream, target, model, self.usage.unanswered, show=show)
             provider_name = target.provider.provider_name
             label = model if self._configured(target.spec) else WILDCARD
             with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
@@ -254,6 +275,7 @@ class Session:
                     connect_timeout_s=limits.connect_timeout_seconds,
                     headers=observation.headers,
                 )
+                self.usage.sent()
                 await attempt.first
         except TimeoutError as error:
             if attempt.began:
@@ -266,7 +288,7 @@ class Session:
         except PenstockError as error:
             # One of the attempt's own has been kept; one of `open` has not.
             if attempt.error is None:
-                attempt.refused(error)
+                attempt.keep(error)
             raise
         observation.first_event()
 

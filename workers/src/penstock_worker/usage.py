@@ -1,5 +1,8 @@
 """One request's usage as its worker knows it, and the rows that it writes: open at the first event, closed at the end.
 
+The input counts from the moment at which the request has been sent to a provider, for each attempt at its own
+provider's price, unless that provider answered with an error (`refused`).
+
 Nothing here is called per token: what was said is counted by the stream that says it.
 """
 
@@ -7,13 +10,16 @@ from typing import Protocol
 
 from penstock_contract.clock import Clock
 from penstock_contract.events import Finished, UsageReported
-from penstock_contract.money import FREE
+from penstock_contract.money import FREE, decimal, picos
 from penstock_contract.requests import InferenceRequest
 from penstock_contract.route import ProviderSpec
 from penstock_contract.usage import (
+    COST_MAX,
+    NOTHING_UNANSWERED,
     Claimed,
     Counted,
     Tokens,
+    Unanswered,
     UsageRow,
     estimated_input,
     estimated_output,
@@ -78,7 +84,10 @@ class RequestUsage:
         self._rates = FREE
         self._began_at: float | None = None
         self._input = 0
+        self._is_sent = False
         self._number = 0
+        self.unanswered = NOTHING_UNANSWERED
+        """Of the attempts before the one under way."""
 
     async def begun_elsewhere(self) -> int:
         """The delivery whose worker began to serve this request; 0 if none did. Raises `broker_unavailable`."""
@@ -87,14 +96,26 @@ class RequestUsage:
 
     def calling(self, provider: ProviderSpec) -> None:
         """A provider is about to be asked."""
+        if self._is_sent:
+            cost = picos(self.unanswered.cost) + self._rates.cost(self._input, 0, 0)
+            self.unanswered = Unanswered(self.unanswered.input + self._input, decimal(cost))
+            self._is_sent = False
         self._attempts += 1
         self._provider = provider.name
         self._rates = provider.rates
 
+    def sent(self) -> None:
+        """The request has left for the provider: its input counts."""
+        self._is_sent = True
+        self._input = self._input or estimated_input(self._request.operation)
+
+    def refused(self) -> None:
+        """The provider answered with an error, or its connection was closed before it: the attempt used nothing."""
+        self._is_sent = False
+
     def began(self) -> None:
-        """The provider's first event: from here on it costs money."""
+        """The provider's first event."""
         self._began_at = self._clock.monotonic()
-        self._input = estimated_input(self._request.operation)
 
     async def claim(self) -> int:
         """Open the row. Returns the later delivery that has it, 0 if none does. Raises `broker_unavailable`."""
@@ -104,12 +125,13 @@ class RequestUsage:
         return stays.delivery if stays is not None and stays.delivery > self._stream.attempt else 0
 
     def counted(self) -> Counted | None:
-        """So far; None before the provider began."""
-        if self._began_at is None:
+        """So far; None before anything was sent."""
+        if not self._is_sent and not self.unanswered.input:
             return None
-        output = self._output()
-        cost = self._rates.cost(self._input, 0, output)
-        return Counted(self._opened.id, self._input, output, cost, self._duration_s())
+        tokens = self._tokens(None)
+        cost = picos(self.unanswered.cost) + self._rates.cost(tokens.input, 0, tokens.output)
+        input_ = self.unanswered.input + tokens.input
+        return Counted(self._opened.id, input_, tokens.output, min(cost, COST_MAX), self._duration_s())
 
     def ended(self, usage: UsageReported | None, finished: Finished | None) -> None:
         """Close the row, with the provider's count if it came."""
@@ -135,17 +157,19 @@ class RequestUsage:
             duration_s=self._duration_s(),
             ended=ended,
             delivery=self._stream.attempt,
+            unanswered=self.unanswered,
         )
 
     def _tokens(self, usage: UsageReported | None) -> Tokens:
         if usage is not None:
             return reported(usage)
-        if self._began_at is None:
+        if not self._is_sent:
             return Tokens()
-        return Tokens(self._input, 0, self._output(), estimated=True)
-
-    def _output(self) -> int:
-        return estimated_output(self._request.operation, self._stream.deltas, self._stream.text_bytes)
+        stream = self._stream
+        output = (
+            0 if self._began_at is None else estimated_output(self._request.operation, stream.deltas, stream.text_bytes)
+        )
+        return Tokens(self._input, 0, output, estimated=True)
 
     def _duration_s(self) -> float:
         return self._clock.monotonic() - self._opened_at

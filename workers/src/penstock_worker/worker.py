@@ -21,6 +21,7 @@ from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.keepalive import Keepalive
 from penstock_contract.broker.queue import Delivery, Puller
 from penstock_contract.broker.usage import UsageWriter
+from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
@@ -32,7 +33,7 @@ from penstock_worker import VERSION, targets
 from penstock_worker.attempt import Target
 from penstock_worker.gateways import Gateways
 from penstock_worker.observation import Observer
-from penstock_worker.outbox import Outbox
+from penstock_worker.outbox import BROKEN, Outbox
 from penstock_worker.outgoing import OutgoingStream
 from penstock_worker.provider_key import ProviderKeys
 from penstock_worker.routing import Health
@@ -86,7 +87,7 @@ class Worker:
         self._draining = False
         self._stop_asked = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
-        self._outbox = Outbox(name, connection.publish)
+        self._outbox = Outbox(name, connection.publish, on_broken=self._on_broken)
         self._usage = UsageWriter(connection)
         self._puller = Puller(connection, *self._route, free_slots=self._free_slots, deliver=self._on_delivery)
         self._watch = CatalogueWatch(connection, replace=self._on_catalogue, put=self._on_entry)
@@ -113,10 +114,7 @@ class Worker:
         await self._stop_asked.wait()
         await self._shut_down()
         await self._usage.drained(USAGE_DRAIN_S)
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(*tasks)
         await self._outbox.flush()
         await self._watch.close()
         await self._connection.close()
@@ -338,6 +336,13 @@ class Worker:
                 # It may only have stood still: then it finds this among what waits for it, and tells its client.
                 session.end(ErrorDetail("worker_lost", "the worker had heard nothing from the gateway for too long"))
                 self._sessions.stop(session, GATEWAY_LOST)
+
+    def _on_broken(self, stream: int, attempt: int) -> None:
+        """A frame of this stream cannot be encoded: end its call, as its gateway has been sent the end."""
+        session = self._sessions.get(stream)
+        if session is not None and session.stream.attempt == attempt:
+            session.end(BROKEN)
+            self._sessions.stop(session, BROKEN.code)
 
     def _slots(self) -> int:
         return self._entry.spec.scaling.concurrency_per_replica if self._entry is not None else 0

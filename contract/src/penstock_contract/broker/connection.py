@@ -19,6 +19,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 
 from penstock_contract.broker.credentials import Credentials, CredentialsUnreadable
 from penstock_contract.broker.trouble import Troubles
+from penstock_contract.cancellation import cancelled
 from penstock_contract.errors import PenstockError
 
 Callback = Callable[[str, bytes], None]
@@ -83,17 +84,14 @@ class Connection:
         """At any time, also before `start` or while it connects; takes at most about `CLOSE_S`."""
         self._closing = True
         tasks = [*self._tasks, *([] if self._connecting is None else [self._connecting])]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_S)
+        await cancelled(*tasks, timeout_s=CLOSE_S)
         # A task of its own: where the broker has died meanwhile, nats-py's close raises a CancelledError that is not
         # ours, out of the writer's future that the task cancelled above was waiting for.
         closing = asyncio.create_task(self._close_client())
         try:
             await asyncio.wait({closing}, timeout=CLOSE_S)
         finally:
-            closing.cancel()
+            await cancelled(closing, timeout_s=CLOSE_S)
 
     async def _close_client(self) -> None:
         with contextlib.suppress(Error, OSError):

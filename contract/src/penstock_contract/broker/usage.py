@@ -69,7 +69,7 @@ class UsageWriter:
         """Write the row if what is stored gives way. Raises `broker_unavailable`: nobody knows whether it is there."""
         for conflicts in range(CONFLICTS_MAX):
             stored, number = await _newest(self._connection, row)
-            if stored is not None and not gives_way(stored, row.delivery):
+            if stored is not None and not gives_way(stored, row):
                 return Claimed(stays=stored)
             if (written := await _put(self._connection, row, number)) is not None:
                 return Claimed(written)

@@ -14,12 +14,12 @@ from nats.js.kv import KeyValue
 from penstock_contract.broker import snapshot
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.trouble import Troubles
+from penstock_contract.cancellation import cancelled
 
 RETRY_S = 0.5
 SAME_BUCKET_S = 5.0
 """How often to make sure that the bucket is still the one that is watched: a new one begins to count anew, and a watch
 of the old one would wait for a number that is long in coming."""
-CANCEL_AGAIN_S = 0.05
 
 Value = TypeVar("Value")
 
@@ -56,11 +56,9 @@ class BucketWatch(Generic[Value]):
         connection.on_connected(self._restart)
 
     async def close(self) -> None:
-        # Again if need be: nats-py waits with `asyncio.wait_for`, which on 3.11 swallows a cancellation that meets its
-        # result (python/cpython#86296), and the broker's answer to a buffered request comes right with the reconnect.
-        while self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
+        # The broker's answer to a buffered request arrives with the reconnect, which is when this is called.
+        if self._task is not None:
+            await cancelled(self._task)
 
     async def _restart(self) -> None:
         await self.close()
