@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 """Of a list whose entries have a name: Kubernetes merges two of them by it."""
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z", max_length=253)]
 FreeForm = Annotated[dict[str, Any], Meta(extra_json_schema={"x-kubernetes-preserve-unknown-fields": True})]
 Strings = Annotated[dict[str, str], Meta(max_length=64)]
 # A whole number may be written without quotes, as everywhere in Kubernetes; the rest is Kubernetes' own syntax.
@@ -17,7 +17,7 @@ Quantity = (
     Annotated[int, Meta(ge=0)]
     | Annotated[
         str,
-        Meta(pattern=r"^\+?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$", max_length=32),
+        Meta(pattern=r"^\+?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?\Z", max_length=32),
     ]
 )
 Quantities = Annotated[dict[str, Quantity], Meta(max_length=16)]
