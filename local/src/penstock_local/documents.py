@@ -65,7 +65,7 @@ def _measure(text: str) -> None:
     """Size and depth of what the text stands for, aliases replaced; raises where a bound is passed."""
     measure = _Measure()
     for event in yaml.parse(text, _Loader):
-        measure.add(event, event.start_mark.line + 1)
+        measure.add(event, event.start_mark.line + 1 if event.start_mark else 1)
 
 
 class _Measure:
@@ -92,7 +92,7 @@ class _Measure:
             self._anchor(event.anchor, (1, 0))
             self._count(1, 0, line)
         elif isinstance(event, yaml.AliasEvent):
-            self._count(*self._aliased(event.anchor, line), line)
+            self._count(*self._aliased(str(event.anchor), line), line)
 
     def _anchor(self, name: str | None, measured: tuple[int, int] | None) -> None:
         if name is not None:
