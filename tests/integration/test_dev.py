@@ -8,19 +8,16 @@ import re
 import select
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from harness.dev import COMMAND, EXAMPLES, START_S, Dev, dev_up
 from harness.plain_client import plain_client
-from harness.processes import Process, until
+from harness.processes import until
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "routes"
-COMMAND = str(Path(sys.executable).parent / "penstock")
-START_S = 60.0
 SLOW = """
 apiVersion: penstock.dev/v1alpha1
 kind: ModelRoute
@@ -31,59 +28,11 @@ spec:
 """
 
 
-class Dev:
-    """One `penstock dev`; its temporary files are in `directory`."""
-
-    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
-        self.directory = directory
-        self.url = ""
-        command = [COMMAND, "dev", "--port", "0", *arguments]
-        env = {"TMPDIR": str(directory), **(env or {})}
-        self.process = Process("penstock dev", command, directory / "output", env, leashed=True)
-
-    async def says(self, text: str) -> None:
-        def said() -> bool:
-            assert text in self.output or self.process.alive, self.output
-            return text in self.output
-
-        await until(said, f"penstock dev says {text!r}", timeout_s=START_S)
-
-    async def up(self) -> "Dev":
-        await self.says("Ctrl-C ends it.")
-        found = re.search(r"listens on (\S+)", self.output)
-        assert found, self.output
-        self.url = found[1]
-        return self
-
-    @property
-    def output(self) -> str:
-        return self.process.log()
-
-    def children(self) -> dict[str, int]:
-        """Process ids by what they run: nats-server, penstock_gateway, penstock_worker, penstock_local.models …"""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = {}
-        for pid in pids:
-            argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            name = argv[argv.index("-m") + 1 : argv.index("-m") + 3] if "-m" in argv else [Path(argv[0]).name]
-            found[" ".join(name).strip()] = int(pid)
-        return found
-
-
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Dev]:
     """`penstock dev` with the simulated route."""
-    async with _dev(tmp_path, "-f", str(EXAMPLES / "simulated.yaml")) as dev:
+    async with dev_up(tmp_path, "-f", str(EXAMPLES / "simulated.yaml")) as dev:
         yield dev
-
-
-@contextlib.asynccontextmanager
-async def _dev(directory: Path, *arguments: str, env: dict[str, str] | None = None) -> AsyncIterator[Dev]:
-    dev = Dev(directory, *arguments, env=env)
-    try:
-        yield await dev.up()
-    finally:
-        await dev.process.end()
 
 
 @contextlib.contextmanager
@@ -123,7 +72,7 @@ def _texts(body: str) -> list[str]:
 
 
 async def test_the_bundled_models_answer_without_a_key(tmp_path: Path) -> None:
-    async with _dev(tmp_path) as dev:
+    async with dev_up(tmp_path) as dev:
         assert dev.output.count(" ready\n") == 2
         command = next(line for line in dev.output.splitlines() if "/api/generate" in line)
         shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE, stderr=-3)
@@ -160,7 +109,7 @@ async def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     route = tmp_path / "slow.yaml"
     route.write_text(SLOW)
     async with (
-        _dev(tmp_path, "-f", str(route)) as dev,
+        dev_up(tmp_path, "-f", str(route)) as dev,
         plain_client(dev.url) as client,
         client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
     ):
@@ -183,7 +132,7 @@ async def test_kill_9_leaves_no_process_and_the_next_run_takes_the_rest_away(run
     assert _is_free(running.url)
     left = _left(running.directory)
     assert len(left) == 1
-    async with _dev(running.directory, "-f", str(EXAMPLES / "simulated.yaml")):
+    async with dev_up(running.directory, "-f", str(EXAMPLES / "simulated.yaml")):
         assert left[0] not in _left(running.directory)
 
 
@@ -216,7 +165,7 @@ async def test_a_killed_nats_server_comes_back_with_every_route(running: Dev) ->
 async def test_a_killed_model_comes_back_where_it_was(tmp_path: Path) -> None:
     route = tmp_path / "minilm.yaml"
     route.write_text((EXAMPLES / "local.yaml").read_text().partition("---")[2])
-    async with _dev(tmp_path, "-f", str(route)) as dev:
+    async with dev_up(tmp_path, "-f", str(route)) as dev:
         children = dev.children()
         assert len(children) == 4
         dev.process.mark()
@@ -227,7 +176,7 @@ async def test_a_killed_model_comes_back_where_it_was(tmp_path: Path) -> None:
 
 async def test_a_missing_key_is_named_and_the_other_routes_serve(tmp_path: Path) -> None:
     files = ("-f", str(EXAMPLES / "openai.yaml"), str(EXAMPLES / "simulated.yaml"))
-    async with _dev(tmp_path, *files) as dev:
+    async with dev_up(tmp_path, *files) as dev:
         assert "not ready: set OPENAI_API_KEY" in dev.output
         refused = await _post(dev, "/api/generate", model="gpt-5.4-mini", prompt="hi")
         assert refused.status_code == 503
@@ -238,7 +187,7 @@ async def test_a_missing_key_is_named_and_the_other_routes_serve(tmp_path: Path)
 
 async def test_a_key_reaches_only_the_worker_whose_route_refers_to_it(tmp_path: Path) -> None:
     files = ("-f", str(EXAMPLES / "openai.yaml"))
-    async with _dev(tmp_path, *files, env={"OPENAI_API_KEY": "sk-secret", "OTHER_TOKEN": "t"}) as dev:
+    async with dev_up(tmp_path, *files, env={"OPENAI_API_KEY": "sk-secret", "OTHER_TOKEN": "t"}) as dev:
         children = dev.children()
         environments = {name: _environment(pid) for name, pid in children.items()}
         assert [name for name, environ in environments.items() if "sk-secret" in environ] == ["penstock_worker"]
@@ -313,7 +262,7 @@ async def test_keys_are_managed_without_a_word_of_where_and_none_is_asked_for_on
 
 
 async def test_where_others_can_reach_it_a_key_is_asked_for_and_shown(tmp_path: Path) -> None:
-    async with _dev(tmp_path, "--host", "0.0.0.0", "-f", str(EXAMPLES / "simulated.yaml")) as dev:
+    async with dev_up(tmp_path, "--host", "0.0.0.0", "-f", str(EXAMPLES / "simulated.yaml")) as dev:
         shown = re.search(r"^API key: (sk-penstock-\S+)$", dev.output, re.MULTILINE)
         assert shown, dev.output
         assert "whoever reaches this machine needs the key" in dev.output

@@ -13,6 +13,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
 from penstock_contract import subjects
+from penstock_contract.broker import keys
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.control_plane import ControlPlane
 from penstock_contract.broker.usage import UsageWriter, close_open, open_row, read
@@ -198,3 +199,12 @@ async def test_a_store_that_cannot_be_bounded_as_wanted_is_bounded_by_what_there
 
 async def test_without_a_broker_nobody_knows_how_full_it_is() -> None:
     assert await rows_stored(Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")) is None
+
+
+async def test_the_bucket_of_keys_is_as_large_as_fits_and_keeps_its_bound(tmp_path: Path) -> None:
+    async with broker(tmp_path, "40MB") as connection:
+        jetstream = connection.client.jetstream()
+        await keys.prepare(jetstream, replicas=1)
+        assert (await config(jetstream, "KV_keys")).max_bytes == 32 * MIB
+        await keys.prepare(jetstream, replicas=1, bytes_max=MIB)
+        assert (await config(jetstream, "KV_keys")).max_bytes == 32 * MIB

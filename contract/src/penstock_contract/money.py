@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 PICOS: Final = 10**12
-PerMillion = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?$", max_length=13)]
+PerMillion = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?\Z", max_length=13)]
 """A price per million tokens: at most 999999.999999."""
 
 

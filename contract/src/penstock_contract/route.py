@@ -10,20 +10,22 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from penstock_contract.money import FREE, PerMillion, Rates, per_million
-from penstock_contract.requests import ModelName
 from penstock_contract.route_worker import BY_NAME, WorkerSpec
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 WholeSeconds = Annotated[int, Meta(ge=1, le=86_400)]
 Replicas = Annotated[int, Meta(ge=0, le=1000)]
-_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+# `\Z`, as Python's `$` also matches before a line end; `crd` writes `$`, as RE2 has no `\Z` and its `$` is one.
+_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
 # What we name has room for what is appended to it: a Deployment's pods are called <route>-worker-<hash>-<hash>.
 DnsLabel = Annotated[str, Meta(pattern=_DNS_LABEL, max_length=40)]
 NamespaceName = Annotated[str, Meta(pattern=_DNS_LABEL, max_length=63)]
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])"
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-Url = Annotated[str, Meta(pattern=rf"^https?://{_HOST}(:{_PORT})?(/[^\s?#]*)?$", max_length=2048)]
+# A name reaches terminals and logs: no C0 or C1 control character, which a terminal could take for a command.
+PrintableName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
+Url = Annotated[str, Meta(pattern=rf"^https?://{_HOST}(:{_PORT})?(/[^\s?#]*)?\Z", max_length=2048)]
 
 
 class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -34,10 +36,10 @@ class ModelSpec(_Camel, frozen=True, kw_only=True):
     """A name that clients ask for. `*` stands for every name that no other route claims."""
 
     name: Annotated[
-        ModelName, Meta(description="The model's name; `*` stands for every name that no other route claims.")
+        PrintableName, Meta(description="The model's name; `*` stands for every name that no other route claims.")
     ]
     aliases: Annotated[
-        list[ModelName],
+        list[PrintableName],
         Meta(
             max_length=8,  # 10 with 64 models of 256 characters is what the API server's budget for a rule allows
             extra_json_schema={"x-kubernetes-list-type": "set"},
@@ -98,7 +100,7 @@ class PricesSpec(_Camel, frozen=True, kw_only=True):
         )
 
 
-HeaderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+HeaderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*\Z", max_length=64)]
 FieldName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -152,14 +154,14 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         ),
     ] = field(default=False, name="allowHTTP")
     model: Annotated[
-        ModelName | None,
+        PrintableName | None,
         Meta(
             description="The provider's own name of the model, for all models of the route. Not set: the name in"
             " `spec.models`; with `*` the one that the client asked for."
         ),
     ] = None
     models: Annotated[
-        dict[ModelName, ModelName],
+        dict[str, PrintableName],
         Meta(
             max_length=64,
             description="The provider's own names by the names in `spec.models` (or, with `*`, those that clients ask"

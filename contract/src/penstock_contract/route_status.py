@@ -15,7 +15,7 @@ from penstock_contract.route import Replicas
 Time = Annotated[datetime, Meta(tz=True)]
 Generation = Annotated[int, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
-Reason = Annotated[str, Meta(pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$", max_length=1024)]
+Reason = Annotated[str, Meta(pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?\Z", max_length=1024)]
 Message = Annotated[str, Meta(max_length=32_768)]
 
 

@@ -12,14 +12,14 @@ from penstock_contract.route_placement import Affinity, Toleration, TopologySpre
 
 BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 """Of a list whose entries have a name: Kubernetes merges two of them by it."""
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z", max_length=253)]
 Strings = Annotated[dict[str, Annotated[str, Meta(max_length=65_536)]], Meta(max_length=64)]
 # A whole number may be written without quotes, as everywhere in Kubernetes; the rest is Kubernetes' own syntax.
 Quantity = (
     Annotated[int, Meta(ge=0)]
     | Annotated[
         str,
-        Meta(pattern=r"^\+?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$", max_length=32),
+        Meta(pattern=r"^\+?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?\Z", max_length=32),
     ]
 )
 Quantities = Annotated[dict[str, Quantity], Meta(max_length=16)]

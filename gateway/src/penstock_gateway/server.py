@@ -47,12 +47,15 @@ class Server(uvicorn.Server):
         )
         self._grace_s = settings.shutdown_grace_s
         self._gateway = gateway
+        self._descriptor = settings.listen_descriptor
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         # uvicorn raises the signals that it caught once more when all is done; with the default handlers the process
         # would die there, with its last spans and a wrong exit code.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
+        if self._descriptor is not None:
+            sockets = [socket.socket(fileno=self._descriptor)]
         super().run(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -21,6 +21,8 @@ KEY_HEADERS: tuple[KeyHeader, ...] = get_args(KeyHeader)
 class GatewaySettings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
+    # A socket that listens already, inherited from the process that started us; unset: `host` and `port` are bound.
+    listen_descriptor: Annotated[int, Meta(ge=3, le=1_048_576)] | None = None
     nats_url: str = "nats://127.0.0.1:4222"
     # A file with our NATS credentials, read at every connect; unset: none.
     nats_credentials: str | None = None

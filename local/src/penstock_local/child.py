@@ -99,11 +99,8 @@ class Child:
         failures = 0
         while not self._stop_asked.is_set():
             started_at = loop.time()
-            try:
-                code = await self._run_once()
-            except OSError as error:
-                code = NOT_STARTED
-                self._last_lines.append(str(error))
+            process = await self._started()
+            code = NOT_STARTED if process is None else await self._ended(process)
             failures = 1 if loop.time() - started_at > LASTING_S else failures + 1
             end = Exit(code=code, failures=failures, last_lines=tuple(self._last_lines))
             if self._stop_asked.is_set() or not self._on_exit(self, end):
@@ -112,22 +109,36 @@ class Child:
                 async with asyncio.timeout(restart_delay_s(failures)):
                     await self._stop_asked.wait()
 
-    async def _run_once(self) -> int:
+    async def _started(self) -> asyncio.subprocess.Process | None:
+        """None if the program cannot be run; `_last_lines` then has the reason."""
         self._last_lines.clear()
-        process = await asyncio.create_subprocess_exec(
-            *self.command.argv,
-            env=self.command.environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=self._before_exec,
-        )
-        self._process = process
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command.argv,
+                env=self.command.environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=self._before_exec,
+                pass_fds=self.command.descriptors,
+            )
+        except OSError as error:
+            self._last_lines.append(str(error))
+            return None
+        return self._process
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """The exit code. Returns only when the process has ended: a second one is never started beside it."""
         if self._stop_asked.is_set():
             self._send(signal.SIGKILL)  # it has done nothing yet
         assert process.stdout is not None
-        await self._read(process.stdout)
+        try:
+            await self._read(process.stdout)
+        except Exception as error:  # noqa: BLE001 - whatever a callback raises
+            # A child that is not read any more would block at a line: it ends, and is started again like any other.
+            self._last_lines.append(f"its output could not be handled: {error}")
+            self._send(signal.SIGKILL)
         return await process.wait()
 
     async def _read(self, output: asyncio.StreamReader) -> None:

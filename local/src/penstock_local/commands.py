@@ -7,6 +7,7 @@ not the gateway's.
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from socket import socket
 
 import msgspec
 
@@ -35,6 +36,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     argv: tuple[str, ...]
     environ: dict[str, str]
+    descriptors: tuple[int, ...] = ()
+    """File descriptors of ours that the child gets under the same numbers."""
 
 
 def inherited(environ: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
@@ -61,15 +64,21 @@ def model_server(model: Bundled, port: int, environ: dict[str, str]) -> Command:
 
 
 def gateway(
-    host: str, port: int, nats_url: str, defaults: Mapping[str, str], access: Access, environ: dict[str, str]
+    host: str, listener: socket, nats_url: str, defaults: Mapping[str, str], access: Access, environ: dict[str, str]
 ) -> Command:
-    """`defaults` by type of model, see `plan.default_models`."""
-    own = {"HOST": host, "PORT": str(port), "NATS_URL": nats_url, "SHUTDOWN_GRACE_S": str(GATEWAY_GRACE_S)}
+    """`listener` is bound and listens; `defaults` by type of model, see `plan.default_models`."""
+    own = {"HOST": host, "PORT": str(listener.getsockname()[1]), "LISTEN_DESCRIPTOR": str(listener.fileno())}
+    own |= {"NATS_URL": nats_url, "SHUTDOWN_GRACE_S": str(GATEWAY_GRACE_S)}
     own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
     if access.first_key is not None:
         own["FIRST_KEY"] = access.first_key
     own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
-    return Command(name="gateway", argv=_python("penstock_gateway"), environ=environ | _prefixed(own))
+    return Command(
+        name="gateway",
+        argv=_python("penstock_gateway"),
+        environ=environ | _prefixed(own),
+        descriptors=(listener.fileno(),),
+    )
 
 
 def worker(planned: PlannedRoute, nats_url: str, secrets: Mapping[str, str], environ: dict[str, str]) -> Command:

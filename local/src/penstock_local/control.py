@@ -17,10 +17,9 @@ from penstock_contract.broker.control_plane import ControlPlane
 from penstock_contract.broker.usage_store import UsageBounds
 from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import CatalogueEntry
+from penstock_local.space import StoreSizes
 
 RETRY_S = 0.25
-USAGE_BYTES_MAX = 64 * 1024 * 1024
-"""In a directory that goes with us; set aside at the start, so as much as any laptop has."""
 
 log = structlog.get_logger("penstock.dev")
 
@@ -43,10 +42,20 @@ class Control:
     """
 
     def __init__(
-        self, nats_url: str, *, on_heartbeat: Callable[[str], None], on_applied: Callable[[bool], None]
+        self,
+        nats_url: str,
+        sizes: StoreSizes,
+        *,
+        on_heartbeat: Callable[[str], None],
+        on_applied: Callable[[bool], None],
     ) -> None:
         self._connection = Connection(nats_url, "penstock-dev", inbox_prefix="_INBOX_dev")
-        self._plane = ControlPlane(self._connection, usage=UsageBounds(rows_bytes_max=USAGE_BYTES_MAX))
+        self._plane = ControlPlane(
+            self._connection,
+            usage=UsageBounds(rows_bytes_max=sizes.usage, gateways_bytes_max=sizes.gateways),
+            keys_bytes_max=sizes.keys,
+            limits_bytes_max=sizes.limits,
+        )
         self._on_heartbeat = on_heartbeat
         self._on_applied = on_applied
         self._was_set_up = False

@@ -1,7 +1,11 @@
-"""Ports of this machine: one that is free, and whether a given one is."""
+"""Ports of this machine: one that is free, and a given one to listen on."""
+
+from socket import socket
 
 from penstock_contract.listening import bound
 
+BACKLOG = 2048
+"""As uvicorn's."""
 EXAMPLE = 'make dev ARGS="--port 9000"'
 
 
@@ -15,13 +19,19 @@ def free(host: str) -> int:
         return int(found.getsockname()[1])
 
 
-def check(host: str, port: int) -> None:
-    """Raises `PortTaken`."""
+def listener(host: str, port: int) -> socket:
+    """A socket that listens there, 0 being any free port; the caller closes it. Raises `PortTaken`."""
     try:
-        with bound(host, port):
-            pass
+        made = bound(host, port)
+        try:
+            # Two sockets can be bound to one port, but only one of them can listen.
+            made.listen(BACKLOG)
+        except OSError:
+            made.close()
+            raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise PortTaken(
             f"cannot listen on {host}:{port} ({reason}); choose another with --port, for example {EXAMPLE}"
         ) from error
+    return made

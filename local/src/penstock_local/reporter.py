@@ -1,5 +1,7 @@
 """Speaks to the person: progress, warnings, the screen; and keeps every log line in a file."""
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from penstock_local.log_line import ERROR, INFO, WARNING, readable
+from penstock_local.printable import printable
 from penstock_local.screen import YELLOW, Ink
 
 SAME_CAUSE_S = 5.0
@@ -29,7 +32,10 @@ class Reporter:
         self.ink = Ink(colour)
         self._out = out
         self._log_path = log_path
-        self._log = log_path.open("a", encoding="utf-8")
+        # Without a buffer: a line that could not be written would be tried again, in pieces, with the next one.
+        self._log = log_path.open("ab", buffering=0)
+        self._lost = 0
+        self._torn = False
         self._level = INFO if verbose else WARNING
         self._now = now
         self._started_at = now()
@@ -37,8 +43,11 @@ class Reporter:
 
     def close(self, *, keep_in: Path | None = None) -> None:
         """With `keep_in`, the log file outlives its directory: it is moved there, and its place told."""
-        self._log.close()
-        if keep_in is not None and self._log_path.stat().st_size:
+        if self._lost:
+            self.show(f"{self._lost} log lines could not be written")
+        with suppress(OSError):
+            self._log.close()
+        if keep_in is not None and self._size():
             kept = keep_in / f"{self._log_path.parent.name}.log"
             try:
                 # Ours alone, as its directory was.
@@ -48,6 +57,12 @@ class Reporter:
                 self.show(f"The log cannot be kept: {error}")
             else:
                 self.show(f"The log is kept in {kept}")
+
+    def _size(self) -> int:
+        try:
+            return self._log_path.stat().st_size
+        except OSError:
+            return 0
 
     def stopping(self) -> None:
         """From here on connections are cut on purpose: only errors are news."""
@@ -67,7 +82,7 @@ class Reporter:
         """A line that a child wrote: to the file, and to the screen if it matters."""
         self.keep(source, line)
         if (shown := readable(line, level=self._level)) is not None and not self._repeats(source, shown.cause):
-            self.show(f"{self.ink(YELLOW, source)}: {shown.text}")
+            self.show(f"{self.ink(YELLOW, source)}: {printable(shown.text)}")
 
     def _repeats(self, source: str, cause: str | None) -> bool:
         if cause is None or self._level == INFO:
@@ -79,9 +94,31 @@ class Reporter:
         return False
 
     def keep(self, source: str, line: str) -> None:
-        """To the file only."""
-        self._log.write(f"{source}: {line}\n")
-        self._log.flush()
+        """To the file only. A line that cannot be written (the disk is full) is counted, and the first one shown."""
+        text = f"{source}: {line}\n"
+        if self._lost:
+            text = f"penstock dev: {self._lost} log lines are missing here: they could not be written\n{text}"
+        try:
+            self._write(text.encode(errors="replace"))
+        except OSError as error:
+            if not self._lost:
+                reason = error.strerror or str(error)
+                self.warning(
+                    f"the log cannot be written ({reason}): lines are lost, and so may be usage rows, until there is"
+                    f" space in {self._log_path.parent.parent} again"
+                )
+            self._lost += 1
+        else:
+            if self._lost:
+                self.progress(f"the log is written again; {self._lost} lines are lost")
+            self._lost = 0
+
+    def _write(self, data: bytes) -> None:
+        data = b"\n" + data if self._torn else data
+        written = self._log.write(data) or 0
+        self._torn = written < len(data) if written else self._torn
+        if written < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def hint(self) -> None:
         self.show(f"Logs: {self._log_path} (while this runs). Ctrl-C ends it.")

@@ -7,23 +7,24 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
 from penstock_contract import rules
 from penstock_contract.errors import PenstockError
 from penstock_contract.route import ModelRoute
+from penstock_local.documents import BYTES_MAX, InvalidText, check, documents
+from penstock_local.printable import printable
 from penstock_local.route_problem import problem
 
 GROUP = "penstock.dev/"
-# The C loader takes a tenth of the time, but a build of PyYAML may lack it.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class InvalidRoutes(Exception):  # noqa: N818 - says what it is about, as settings.InvalidSettings does
-    """A file cannot be used; the message names file, document and field."""
+    """A file cannot be used; the message names file, document and field, and is printable."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class RouteFile(msgspec.Struct, frozen=True):
@@ -69,7 +70,14 @@ def _files(path: str) -> list[str]:
 def _read(path: str) -> RouteFile:
     name = "standard input" if path == "-" else path
     try:
-        return RouteFile(name, sys.stdin.read() if path == "-" else Path(path).read_text("utf-8"))
+        if path == "-":
+            data = sys.stdin.buffer.read(BYTES_MAX + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(BYTES_MAX + 1)
+        if len(data) > BYTES_MAX:
+            raise InvalidRoutes(f"{name}: it has more than {BYTES_MAX} bytes; split it into several files")
+        return RouteFile(name, data.decode())
     except OSError as error:
         raise InvalidRoutes(f"{name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -91,14 +99,13 @@ def load(sources: Sequence[RouteFile]) -> list[LoadedRoute]:
 
 def _parse(source: RouteFile) -> list[LoadedRoute]:
     try:
-        documents = list(yaml.load_all(source.text, _LOADER))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise InvalidRoutes(f"{source.name}{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        found = documents(source.text)
+    except InvalidText as error:
+        where = f", line {error.line}" if error.line else ""
+        raise InvalidRoutes(f"{source.name}{where}: {error}") from error
     return [
         _convert(document, f"{source.name}, document {number}")
-        for number, document in enumerate(documents, 1)
+        for number, document in enumerate(found, 1)
         if document is not None and not _foreign(document)
     ]
 
@@ -110,7 +117,10 @@ def _foreign(document: object) -> bool:
 
 def _convert(document: object, source: str) -> LoadedRoute:
     try:
+        check(document)
         return LoadedRoute(source, msgspec.convert(document, ModelRoute))
+    except InvalidText as error:
+        raise InvalidRoutes(f"{source}: {error}") from error
     except msgspec.ValidationError as error:
         raise InvalidRoutes(f"{source}: {problem(document, error)}") from error
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 import msgspec
 
-from penstock_contract.route import DnsLabel, ModelRoute, NamespaceName, Url
+from penstock_contract.route import DnsLabel, ModelRoute, NamespaceName, PrintableName, Url
 from penstock_contract.route_worker import Quantity, VariableName
 from penstock_contract.rules import NAME
 
@@ -27,6 +27,7 @@ _TEXTS: Final = {
     Url: "must be like http://host:port/v1 or https://host/v1",
     DnsLabel: NAME.message.partition(": ")[2],
     NamespaceName: "must be lower-case letters, digits and hyphens, at most 63",
+    PrintableName: "must be 1 to 256 characters, and no control character",
     VariableName: "must be letters, digits and _, at most 253, as in HTTPS_PROXY",
     Quantity: "must be a quantity of Kubernetes, like 2, 500m or 1Gi",
 }

@@ -12,6 +12,7 @@ from penstock_contract.exposure import loopback
 from penstock_contract.route import ModelSpec, ProviderSpec
 from penstock_local.bundled import TITLES, bundled_model
 from penstock_local.plan import PlannedRoute
+from penstock_local.printable import printable
 
 BOLD: Final = "1"
 GREEN: Final = "32"
@@ -78,7 +79,7 @@ def overview(
 def state(route: PlannedRoute, working: frozenset[str]) -> str:
     """`ready`, or `not ready: …` with what to do about it."""
     if not route.entry.ready:
-        return f"not ready: {route.entry.reason}"
+        return f"not ready: {printable(route.entry.reason)}"
     return "ready" if route.entry.key in working else "not ready: its worker has not reported yet"
 
 
@@ -91,7 +92,7 @@ def _table(planned: Sequence[PlannedRoute], working: frozenset[str], ink: Ink) -
     for route, cell in zip(planned, cells[1:], strict=True):
         told = state(route, working)
         lines.append(f"  {cell}  {ink(GREEN if told == 'ready' else YELLOW, told)}")
-        lines += [f"  {' ' * len(cell)}  {note}" for note in route.notes]
+        lines += [f"  {' ' * len(cell)}  {printable(note)}" for note in route.notes]
     return lines
 
 
@@ -100,7 +101,7 @@ def _name(route: PlannedRoute) -> str:
 
 
 def _models(models: Sequence[ModelSpec]) -> str:
-    names = [name for model in models for name in (model.name, *model.aliases)]
+    names = [printable(name) for model in models for name in (model.name, *model.aliases)]
     more = f", {len(names) - _MODELS_SHOWN} more" if len(names) > _MODELS_SHOWN else ""
     return ", ".join(names[:_MODELS_SHOWN]) + more
 
@@ -112,7 +113,7 @@ def _providers(providers: Sequence[ProviderSpec]) -> str:
 def _provider(provider: ProviderSpec) -> str:
     if (model := bundled_model(provider)) is not None:
         return f"{TITLES[model]}, bundled"
-    host = urlsplit(provider.base_url).netloc if provider.base_url else ""
+    host = printable(urlsplit(provider.base_url).netloc) if provider.base_url else ""
     return f"{provider.type} at {host}" if host else provider.type
 
 

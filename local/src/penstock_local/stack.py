@@ -14,10 +14,9 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
-
-import msgspec
 
 from penstock_contract import laptop
 from penstock_local import broker, commands, ports, readiness, screen
@@ -29,6 +28,7 @@ from penstock_local.leash import leash
 from penstock_local.plan import PlannedRoute, default_models, plan, secret_variables
 from penstock_local.reporter import Reporter
 from penstock_local.route_files import LoadedRoute
+from penstock_local.space import free_bytes, store_sizes
 
 if TYPE_CHECKING:
     from penstock_local.control import Control
@@ -41,14 +41,11 @@ CANNOT_SERVE = 2
 """A model server's exit code for: this will not work here, do not try again."""
 
 
-class Address(msgspec.Struct, frozen=True):
-    host: str
-    port: int
-
-
 class Stack:
     """`run` once. `stop` may be called at any time: once to end in order, twice to end now.
 
+    `listener` is bound and listens from before the start, and is closed at the end: connections that come while the
+    gateway starts, or starts again, wait for it, and no other process can take the port meanwhile.
     `came_up`: the screen was shown. `troubled`: something ended that should not have.
     """
 
@@ -56,16 +53,19 @@ class Stack:
         self,
         routes: Sequence[LoadedRoute],
         environ: Mapping[str, str],
-        address: Address,
+        host: str,
+        listener: socket,
         directory: Path,
         reporter: Reporter,
     ) -> None:
         self._routes = routes
         self._environ = environ
-        self._address = address
-        self._url = screen.local_url(address.host, address.port)
+        self._host = host
+        self._listener = listener
+        self._url = screen.local_url(host, listener.getsockname()[1])
         self._directory = directory
         self._reporter = reporter
+        self._sizes = store_sizes(directory, free_bytes(directory))
         self._started_at = int(time.time())
         self._models: dict[Bundled, ModelState] = {}
         self._planned = self._plan()
@@ -83,13 +83,13 @@ class Stack:
         self._before_exec = leash()
         secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
         self._inherited = commands.inherited(environ, secret_names)
-        self._access = access(address.host, ports.free("127.0.0.1"), environ)
+        self._access = access(host, ports.free("127.0.0.1"), environ)
         laptop.leave(directory, self._access.admin)
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(
             commands.gateway(
-                address.host,
-                address.port,
+                host,
+                listener,
                 self._nats_url,
                 default_models(self._planned),
                 self._access,
@@ -133,7 +133,7 @@ class Stack:
     def _nats_command(self) -> Command:
         path = self._directory / "nats.conf"
         token = urlsplit(self._nats_url).username or ""
-        path.write_text(broker.config(self._nats_port, token, self._directory), "utf-8")
+        path.write_text(broker.config(self._nats_port, token, self._directory, self._sizes.total), "utf-8")
         return commands.nats_server(broker.binary(), path, self._inherited)
 
     def _model_command(self, model: Bundled, port: int) -> Command:
@@ -149,13 +149,13 @@ class Stack:
             self._reporter.progress("the gateway is back")
 
     async def _gateway_ready(self) -> None:
-        await readiness.gateway(str(urlsplit(self._url).hostname), self._address.port)
+        await readiness.gateway(str(urlsplit(self._url).hostname), self._listener.getsockname()[1])
 
     async def _come_up(self) -> None:
         loading = [f"the model {TITLES[model]}" for model in self._models]
         workers = f"{len(self._workers)} worker{'' if len(self._workers) == 1 else 's'}"
         self._reporter.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
-        if (exposed := screen.exposure(self._address.host, self._access.first_key)) is not None:
+        if (exposed := screen.exposure(self._host, self._access.first_key)) is not None:
             self._reporter.warning(exposed)
         # The gateway takes longest, and models longer still: the broker is there long before either asks for it.
         for child in (self._broker, self._gateway, *self._model_servers, *self._workers):
@@ -166,7 +166,9 @@ class Stack:
 
         send_logs(lambda line: self._reporter.log("penstock dev", line))
         await readiness.broker(self._nats_port)
-        self._control = Control(self._nats_url, on_heartbeat=self._on_heartbeat, on_applied=self._on_applied)
+        self._control = Control(
+            self._nats_url, self._sizes, on_heartbeat=self._on_heartbeat, on_applied=self._on_applied
+        )
         self._control.want([route.entry for route in self._planned])
         await self._control.start()
         try:
@@ -185,7 +187,7 @@ class Stack:
             working,
             self._reporter.ink,
             after_s=self._reporter.elapsed_s(),
-            host=self._address.host,
+            host=self._host,
             key=self._access.first_key,
         )
         self._reporter.show(shown)
@@ -199,6 +201,8 @@ class Stack:
 
     async def _end(self) -> None:
         self._reporter.stopping()
+        # Or connections would wait for an accept that the gateway, which stops, does not make.
+        self._listener.close()
         if self.came_up and self._failure is None:
             self._reporter.progress("stopping; open streams may finish, Ctrl-C again ends them")
         try:

@@ -38,6 +38,8 @@ class Outcome:
     code: str = ""
     request_id: str = ""
     detail: str = ""
+    received: tuple[int, int] = (0, 0)
+    """The provider's call that the tokens are of, and how many there were."""
 
 
 class ChaosClient:
@@ -92,31 +94,44 @@ class ChaosClient:
         elif door == "whole":
             self._judge_whole(outcome, raw)
         else:
-            self._judge_stream(outcome, raw.decode(), simple=door == "simple")
+            judge_stream(outcome, raw.decode(), simple=door == "simple")
 
     def _judge_whole(self, outcome: Outcome, raw: bytes) -> None:
         text = json.loads(raw)["choices"][0]["message"]["content"]
         outcome.end = "complete" if _is_whole(outcome, text) else "wrong token"
         outcome.detail = "" if outcome.end == "complete" else text[:200]
 
-    def _judge_stream(self, outcome: Outcome, body: str, *, simple: bool) -> None:
-        *events, rest = body.split("\n\n")
-        events = [event for event in events if not event.startswith(":")]
-        ends = [index for index, event in enumerate(events) if _is_end(event)]
-        if not ends:
-            outcome.end, outcome.detail = "silent truncation", body[-200:]
-            return
-        if len(ends) > 1 or ends[0] != len(events) - 1 or rest:
-            outcome.end, outcome.detail = "double end", body[-400:]
-            return
-        text = "".join(_text_of(event, simple=simple) for event in events[:-1])
-        if events[-1] == "data: [DONE]":
-            outcome.end = "complete" if _is_whole(outcome, text) else "wrong token"
-            outcome.detail = "" if outcome.end == "complete" else text[:200]
-            return
-        outcome.end = "error event"
-        outcome.code = _code_of(events[-1].split("data: ", 1)[1].encode())
-        _check_prefix(outcome, text)
+
+def judge_stream(outcome: Outcome, body: str, *, simple: bool) -> None:
+    """How a body that ended regularly ended as a stream."""
+    *events, rest = body.split("\n\n")
+    events = [event for event in events if not event.startswith(":")]
+    ends = [index for index, event in enumerate(events) if _is_end(event)]
+    if not ends:
+        outcome.end, outcome.detail = "silent truncation", body[-200:]
+        return
+    if len(ends) > 1 or ends[0] != len(events) - 1 or rest:
+        outcome.end, outcome.detail = "double end", body[-400:]
+        return
+    text = "".join(_text_of(event, simple=simple) for event in events[:-1])
+    finishes = 0 if simple else sum(_finishes(event) for event in events[:-1])
+    if finishes > 1 or (finishes and events[-1] != "data: [DONE]"):
+        outcome.end, outcome.detail = "double end", body[-400:]
+        return
+    if events[-1] == "data: [DONE]" and not (simple or finishes):
+        outcome.end, outcome.detail = "silent truncation", body[-400:]
+        return
+    if events[-1] == "data: [DONE]":
+        outcome.end = "complete" if _is_whole(outcome, text) else "wrong token"
+        outcome.detail = "" if outcome.end == "complete" else text[:200]
+        return
+    outcome.end = "error event"
+    outcome.code = _code_of(events[-1].split("data: ", 1)[1].encode())
+    _check_prefix(outcome, text)
+
+
+def _finishes(event: str) -> int:
+    return sum(bool(choice.get("finish_reason")) for choice in json.loads(event.removeprefix("data: "))["choices"])
 
 
 def _is_end(event: str) -> bool:
@@ -135,6 +150,7 @@ def _is_whole(outcome: Outcome, text: str) -> bool:
     call = TOKEN.match(text)
     if call is None:
         return False
+    outcome.received = (int(call[2]), outcome.tokens)
     return text == "".join(f"{outcome.number}.{call[2]}.{index} " for index in range(outcome.tokens))
 
 
@@ -142,6 +158,8 @@ def _check_prefix(outcome: Outcome, text: str) -> None:
     """A broken answer must be the beginning of one call's."""
     found = TOKEN.findall(text)
     expected = [(str(outcome.number), found[0][1], str(index)) for index in range(len(found))] if found else []
+    if found:
+        outcome.received = (int(found[0][1]), len(found))
     if found != expected:
         outcome.end, outcome.detail = "wrong token", text[:200]
 

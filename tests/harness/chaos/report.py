@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.chaos.client import Outcome
 from harness.chaos.plan import Plan
+from harness.chaos.provider import PROMPT_TOKENS
 
 from penstock_contract.usage import UsageRow
 
@@ -18,6 +19,10 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: list[Outcome] = field(default_factory=list)
     rows: list[UsageRow] = field(default_factory=list)
+    rows_later: list[UsageRow] = field(default_factory=list)
+    """Read again some seconds after the last one was closed."""
+    written: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Tokens that the provider wrote, by request and call."""
     published: set[str] = field(default_factory=set)
     """Ids of requests that were seen on the broker."""
     called_again: int = 0
@@ -55,6 +60,22 @@ class Report:
         return [row.id for row in self.rows if row.ended is None]
 
     @property
+    def reopened(self) -> list[str]:
+        """Rows that were closed and are open now: a worker or gateway still writes them."""
+        closed = {row.id for row in self.rows if row.ended is not None}
+        return [row.id for row in self.rows_later if row.ended is None and row.id in closed]
+
+    @property
+    def invented(self) -> list[str]:
+        """Answers with more tokens than the provider wrote in that call."""
+        return [
+            f"{outcome.request_id}: {count} tokens of call {call}"
+            for outcome in self.outcomes
+            for call, count in [outcome.received]
+            if count > self.written.get((outcome.number, call), 0)
+        ]
+
+    @property
     def miscounted(self) -> list[str]:
         """Whole answers whose row has other tokens than the provider counted."""
         rows = self._row_of
@@ -63,7 +84,7 @@ class Report:
             for outcome in self.outcomes
             if outcome.end == "complete"
             and (row := rows.get(outcome.request_id)) is not None
-            and (row.tokens.output != outcome.tokens or row.tokens.estimated)
+            and (row.tokens.input, row.tokens.output, row.tokens.estimated) != (PROMPT_TOKENS, outcome.tokens, False)
         ]
 
     @property
@@ -76,6 +97,8 @@ class Report:
             "rows missing": len(self.missing),
             "rows double": len(self.double),
             "rows left open": len(self.open),
+            "rows opened again": len(self.reopened),
+            "tokens that the provider did not write": len(self.invented),
             "whole answers with wrong tokens in their row": len(self.miscounted),
             "streams, slots, queue, provider calls left": len(self.left_behind),
             "requests afterwards that are not complete": sum(self.afterwards.values()) - self.afterwards["complete"],
@@ -111,5 +134,14 @@ class Report:
     def details(self, most: int = 5) -> list[str]:
         """Examples of what must not be."""
         bad = [outcome for outcome in self.outcomes if outcome.end in BROKEN_PROMISES or outcome.status == 404]
-        lists = (bad, sorted(self.missing), self.double, self.open, self.miscounted, self.left_behind)
+        lists = (
+            bad,
+            sorted(self.missing),
+            self.double,
+            self.open,
+            self.reopened,
+            self.invented,
+            self.miscounted,
+            self.left_behind,
+        )
         return [f"! {item}" for each in lists for item in each[:most]]

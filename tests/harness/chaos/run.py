@@ -8,6 +8,8 @@ import asyncio
 import random
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +26,8 @@ from penstock_contract import codec
 from penstock_contract.broker.usage import read
 
 SETTLE_S = 120.0
+REOPENED_S = 6.0
+"""A session that still confirms its request writes its row every 2.5 s."""
 AFTERWARDS = 60
 REFUSED_PAUSE_S = 0.05
 
@@ -56,6 +60,13 @@ class _Run:
         await self._settled()
         await self._ask_afterwards()
         await self._settled()
+        await asyncio.sleep(REOPENED_S)
+        self.report.rows_later = [row async for row in read(self._stack.connection, since=0.0)]
+        self.report.written = {
+            (number, index): call.written
+            for number, calls in self._provider.calls.items()
+            for index, call in enumerate(calls)
+        }
         self.report.called_again = self._provider.again_after_first_byte
         self.report.seconds = time.monotonic() - started
         self._read_logs()
@@ -131,11 +142,14 @@ class _Run:
             self.report.tracebacks += text.count("Traceback (most recent call last)")
 
 
-async def run(plan: Plan) -> Report:
-    """Everything from the start of the processes to the last row."""
+async def run(plan: Plan, keep: Callable[[Path], None] = lambda _: None) -> Report:
+    """Everything from the start of the processes to the last row; `keep` gets the logs' directory before it goes."""
     limits = {"queueTimeoutSeconds": 20, "idleTimeoutSeconds": 15, "requestTimeoutSeconds": 60}
     async with (
         Stack(workers=plan.workers, slots=plan.clients, limits=limits) as stack,
         plain_client(timeout=None, limits=httpx.Limits(max_connections=None)) as http,
     ):
-        return await _Run(stack, plan, http).whole()
+        try:
+            return await _Run(stack, plan, http).whole()
+        finally:
+            keep(stack.directory)

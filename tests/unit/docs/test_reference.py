@@ -36,7 +36,15 @@ from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
 from penstock_contract.money import PerMillion
-from penstock_contract.route import DnsLabel, HeaderName, ModelRoute, SecretKeyRef, Url, secret_variable
+from penstock_contract.route import (
+    DnsLabel,
+    HeaderName,
+    ModelRoute,
+    PrintableName,
+    SecretKeyRef,
+    Url,
+    secret_variable,
+)
 from penstock_contract.route_status import ModelRouteStatus, Reason
 from penstock_contract.route_worker import VariableName
 from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
@@ -62,6 +70,7 @@ PATTERNS = {
         (DnsLabel, "DNS label"),
         (HeaderName, "lower-case header name"),
         (Url, "http(s) URL"),
+        (PrintableName, "text without control characters"),
         (AdminToken, "32 to 512 visible characters"),
         (FirstKeySecret, "API key"),
         (PerMillion, "decimal number"),
@@ -70,7 +79,7 @@ PATTERNS = {
         (Reason, "one word"),
     )
     if isinstance(info := type_info(alias), StrType)
-} | {f"^{TOKEN.pattern}$": "1 to 63 letters, digits, `-` and `_`"}
+} | {rf"^{TOKEN.pattern}\Z": "1 to 63 letters, digits, `-` and `_`"}
 
 
 def test_every_field_of_a_model_route_is_in_its_page_with_its_description() -> None:

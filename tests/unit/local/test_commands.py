@@ -1,9 +1,13 @@
 """Each child gets what it needs in its environment, and nobody else's key."""
 
+from collections.abc import Iterator
+from socket import socket
+
 import msgspec
+import pytest
 
 from penstock_contract.route import ModelRoute
-from penstock_local import commands
+from penstock_local import commands, ports
 from penstock_local.access import Access, access
 from penstock_local.plan import PlannedRoute, plan
 from penstock_local.route_files import LoadedRoute
@@ -56,11 +60,18 @@ def test_a_worker_gets_its_route_and_its_key() -> None:
     }
 
 
-def test_the_gateway_gets_the_defaults_and_no_key() -> None:
-    command = commands.gateway("127.0.0.1", 8080, "nats://t@127.0.0.1:1", {"Chat": "m"}, ACCESS, _inherited())
+@pytest.fixture
+def listener() -> Iterator[socket]:
+    with ports.listener("127.0.0.1", 0) as made:
+        yield made
+
+
+def test_the_gateway_gets_the_defaults_and_no_key(listener: socket) -> None:
+    command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", {"Chat": "m"}, ACCESS, _inherited())
     assert command.environ == _inherited() | {
         "PENSTOCK_HOST": "127.0.0.1",
-        "PENSTOCK_PORT": "8080",
+        "PENSTOCK_PORT": str(listener.getsockname()[1]),
+        "PENSTOCK_LISTEN_DESCRIPTOR": str(listener.fileno()),
         "PENSTOCK_NATS_URL": "nats://t@127.0.0.1:1",
         "PENSTOCK_SHUTDOWN_GRACE_S": "5.0",
         "PENSTOCK_ADMIN_HOST": "127.0.0.1",
@@ -82,9 +93,9 @@ def test_every_run_has_another_admin_token() -> None:
     assert access("127.0.0.1", 1, {}).admin_token != access("127.0.0.1", 1, {}).admin_token
 
 
-def test_the_gateway_gets_its_first_key_and_the_worker_does_not() -> None:
+def test_the_gateway_gets_its_first_key_and_the_worker_does_not(listener: socket) -> None:
     keyed = msgspec.structs.replace(ACCESS, first_key="sk-penstock-1")
-    gateway = commands.gateway("0.0.0.0", 8080, "nats://t@127.0.0.1:1", {}, keyed, _inherited())
+    gateway = commands.gateway("0.0.0.0", listener, "nats://t@127.0.0.1:1", {}, keyed, _inherited())
     assert gateway.environ["PENSTOCK_FIRST_KEY"] == "sk-penstock-1"
     worker = commands.worker(_planned(), "nats://t@127.0.0.1:1", ENVIRON, _inherited())
     assert not {"PENSTOCK_FIRST_KEY", "PENSTOCK_ADMIN_TOKEN", "PENSTOCK_API_KEY"} & worker.environ.keys()

@@ -73,3 +73,24 @@ def test_an_empty_log_is_not_kept(reporter: Reporter, tmp_path: Path) -> None:
     reporter.close(keep_in=tmp_path)
 
     assert not (tmp_path / "run.log").exists()
+
+
+def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else(
+    clock: Clock, out: io.StringIO, tmp_path: Path
+) -> None:
+    full = tmp_path / "full.log"
+    full.symlink_to("/dev/full")
+    reporter = Reporter(out, full, verbose=False, colour=False, now=clock)
+    for _ in range(3):
+        reporter.keep("gateway", "a line")
+    reporter.close(keep_in=tmp_path)
+
+    (warning, count) = out.getvalue().splitlines()
+    assert "the log cannot be written (No space left on device): lines are lost" in warning
+    assert count == "3 log lines could not be written"
+
+
+def test_an_escape_sequence_of_a_child_is_shown_escaped(reporter: Reporter, out: io.StringIO) -> None:
+    reporter.log("worker a", "Traceback \x1b]0;title\x07")
+    reporter.close()
+    assert out.getvalue() == "worker a: Traceback \\x1b]0;title\\x07\n"

@@ -1,11 +1,12 @@
 """A run's directory goes with the run, and with the next one if the run was killed."""
 
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from penstock_local.run_directory import run_directory
+from penstock_local.run_directory import LOGS_KEPT, LOGS_KEPT_S, run_directory
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +28,18 @@ def test_what_a_killed_run_left_is_removed_and_a_living_one_is_not(tmp_path: Pat
     with run_directory() as living, run_directory():
         assert not left.exists()
         assert living.exists()
+
+
+def test_kept_logs_are_bounded_in_number_and_age(tmp_path: Path) -> None:
+    now = tmp_path.stat().st_mtime
+    for age in range(LOGS_KEPT + 20):
+        log = tmp_path / f"penstock-dev-{age}.log"
+        log.touch()
+        os.utime(log, (now - age, now - age))
+    old = tmp_path / "penstock-dev-0.log"
+    os.utime(old, (now - LOGS_KEPT_S - 60, now - LOGS_KEPT_S - 60))
+    other = tmp_path / "other.log"
+    other.touch()
+    with run_directory():
+        left = {path.name for path in tmp_path.glob("*.log")}
+    assert left == {"other.log", *(f"penstock-dev-{age}.log" for age in range(1, LOGS_KEPT + 1))}

@@ -14,7 +14,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     namespace: str
     route: str
     # In a cluster the pod's name, so that the operator knows which pod a heartbeat is of; unset: one made up.
-    worker_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,63}$")] | None = None
+    worker_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,63}\Z")] | None = None
     # Where a kubelet asks for /livez and /readyz, and Prometheus for /metrics; unset: nowhere.
     probe_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     probe_host: str = "0.0.0.0"  # noqa: S104 - a kubelet asks from outside the pod

@@ -21,12 +21,12 @@ ERR_WRONG_LAST_SEQUENCE = 10071
 log = structlog.get_logger("penstock.broker")
 
 
-async def prepare(jetstream: JetStreamContext, *, replicas: int) -> None:
+async def prepare(jetstream: JetStreamContext, *, replicas: int, bytes_max: int = STORE_BYTES_MAX) -> None:
     config = KeyValueConfig(
         bucket=subjects.LIMITS_BUCKET,
         history=1,
         storage=StorageType.FILE,
-        max_bytes=STORE_BYTES_MAX,
+        max_bytes=bytes_max,
         replicas=replicas,
         direct=True,
     )

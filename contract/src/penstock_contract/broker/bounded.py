@@ -39,17 +39,34 @@ async def provide_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) ->
     await _provide(jetstream, f"KV_{wanted.bucket}", wanted.max_bytes or -1, wanted.ttl or 0.0, make)
 
 
+async def make_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
+    """The same where it is missing; one that is there keeps its bound."""
+
+    async def make(size: int) -> None:
+        await jetstream.create_key_value(wanted, max_bytes=size)
+
+    name = f"KV_{wanted.bucket}"
+    try:
+        await jetstream.stream_info(name)
+    except NotFoundError:
+        await _make(name, wanted.max_bytes or -1, make)
+
+
 async def _provide(
     jetstream: JetStreamContext, name: str, max_bytes: int, max_age: float, make: Callable[[int], Awaitable[None]]
 ) -> None:
     try:
         info = await jetstream.stream_info(name)
     except NotFoundError:
-        if not await _as_large_as_fits(name, max_bytes, min(max_bytes, BYTES_MIN), make):
-            message = f"the message broker has no room for the stream {name}"
-            raise PenstockError("broker_unavailable", message, retry_after_s=1) from None
+        await _make(name, max_bytes, make)
     else:
         await _bound(jetstream, info, max_bytes, max_age)
+
+
+async def _make(name: str, max_bytes: int, make: Callable[[int], Awaitable[None]]) -> None:
+    if not await _as_large_as_fits(name, max_bytes, min(max_bytes, BYTES_MIN), make):
+        message = f"the message broker has no room for the stream {name}"
+        raise PenstockError("broker_unavailable", message, retry_after_s=1) from None
 
 
 async def _bound(jetstream: JetStreamContext, info: StreamInfo, max_bytes: int, max_age: float) -> None:

@@ -61,11 +61,15 @@ class ControlPlane:
         storage: Literal["memory", "file"] = "memory",
         replicas: int = 1,
         usage: UsageBounds = DEFAULT_USAGE,
+        keys_bytes_max: int = keys.STORE_BYTES_MAX,
+        limits_bytes_max: int = accounts.STORE_BYTES_MAX,
     ) -> None:
         self._connection = connection
         self._storage = StorageType(storage)
         self._replicas = replicas
         self._usage = usage
+        self._keys_bytes_max = keys_bytes_max
+        self._limits_bytes_max = limits_bytes_max
 
     async def prepare(self) -> None:
         """Create the buckets and streams that belong to no route, if they are not there."""
@@ -76,8 +80,8 @@ class ControlPlane:
             jetstream = self._jetstream()
             with contextlib.suppress(BadRequestError):  # exists with another history or storage: its own
                 await jetstream.create_key_value(config)
-            await keys.prepare(jetstream, replicas=self._replicas)
-            await accounts.prepare(jetstream, replicas=self._replicas)
+            await keys.prepare(jetstream, replicas=self._replicas, bytes_max=self._keys_bytes_max)
+            await accounts.prepare(jetstream, replicas=self._replicas, bytes_max=self._limits_bytes_max)
             await usage_store.prepare(jetstream, self._usage, replicas=self._replicas)
 
     async def apply(self, entry: CatalogueEntry) -> bool:

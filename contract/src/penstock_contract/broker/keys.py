@@ -18,6 +18,7 @@ from nats.js.kv import KeyValue
 
 from penstock_contract import codec, subjects
 from penstock_contract.broker import snapshot
+from penstock_contract.broker.bounded import make_bucket
 from penstock_contract.broker.connection import Connection
 from penstock_contract.broker.watch import BucketWatch
 from penstock_contract.clock import Clock
@@ -198,7 +199,7 @@ class KeyStore:
         return await self._connection.client.jetstream().key_value(subjects.KEYS_BUCKET)
 
 
-async def prepare(jetstream: JetStreamContext, *, replicas: int) -> None:
+async def prepare(jetstream: JetStreamContext, *, replicas: int, bytes_max: int = STORE_BYTES_MAX) -> None:
     """Create the bucket if it is not there. On disk also where queues are in memory: a key is for longer.
 
     Raises `broker_unavailable`.
@@ -206,12 +207,12 @@ async def prepare(jetstream: JetStreamContext, *, replicas: int) -> None:
     config = KeyValueConfig(
         bucket=subjects.KEYS_BUCKET,
         history=1,
-        max_bytes=STORE_BYTES_MAX,
+        max_bytes=bytes_max,
         storage=StorageType.FILE,
         replicas=replicas,
     )
-    with _translated(), contextlib.suppress(BadRequestError):  # exists with other settings: its own
-        await jetstream.create_key_value(config)
+    with _translated():
+        await make_bucket(jetstream, config)
 
 
 async def _read(bucket: KeyValue, name: str) -> _Stored | None:

@@ -33,6 +33,7 @@ class UsageBounds(Struct, frozen=True, kw_only=True):
     rows_bytes_max: int = ROWS_BYTES_MAX
     rows_kept_days: int = ROWS_KEPT_DAYS
     checkpoints_bytes_max: int = CHECKPOINTS_BYTES_MAX
+    gateways_bytes_max: int = GATEWAYS_BYTES_MAX
 
 
 class RowsStored(Struct, frozen=True):
@@ -77,7 +78,7 @@ async def prepare(jetstream: JetStreamContext, bounds: UsageBounds, *, replicas:
         history=1,
         storage=StorageType.FILE,
         ttl=GATEWAYS_KEPT_S,
-        max_bytes=GATEWAYS_BYTES_MAX,
+        max_bytes=bounds.gateways_bytes_max,
         replicas=replicas,
     )
     for stream in (rows, checkpoints):

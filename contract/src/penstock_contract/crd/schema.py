@@ -30,6 +30,8 @@ def _convert(schema: Schema, components: dict[str, Schema]) -> Schema:
     out = first | {key: value for key, value in schema.items() if key not in _DROPPED and value != []}
     if "description" in out:
         out["description"] = cleandoc(out["description"])
+    if "pattern" in out:
+        out["pattern"] = _re2(out["pattern"])
     if "enum" in out:
         out["type"] = "string"
     if "items" in out:
@@ -43,6 +45,11 @@ def _convert(schema: Schema, components: dict[str, Schema]) -> Schema:
     if schema.get("default") is not None:
         out["default"] = _default(out, schema["default"])
     return out
+
+
+def _re2(pattern: str) -> str:
+    r"""Without Python's `\Z`: RE2, the API server's, has only `$`, which is the end of the text and nothing else."""
+    return pattern[:-2] + "$" if pattern.endswith(r"\Z") else pattern
 
 
 def _merged(schema: Schema, components: dict[str, Schema]) -> Schema:

@@ -1,0 +1,94 @@
+"""The report of `make chaos` finds each fault that it is there for, and none in a run without one."""
+
+import pytest
+from harness.chaos.client import End, Outcome, judge_stream
+from harness.chaos.plan import Plan
+from harness.chaos.provider import PROMPT_TOKENS
+from harness.chaos.report import Report
+from msgspec.structs import replace
+
+from penstock_contract.usage import Tokens, UsageRow
+
+ROW = UsageRow(
+    id="req_7",
+    key="anonymous",
+    route="default.main",
+    model="main",
+    gateway="g",
+    started_at=1.0,
+    tokens=Tokens(PROMPT_TOKENS, 0, 3),
+    ended="stop",
+)
+OPEN = replace(ROW, ended=None)
+WHOLE = Outcome(7, 3, "complete", 200, request_id="req_7", received=(0, 3))
+
+
+def _violations(outcome: Outcome, *rows: UsageRow, later: UsageRow = ROW, written: int = 3) -> set[str]:
+    report = Report(Plan(), outcomes=[outcome], rows=list(rows), rows_later=[later], written={(7, 0): written})
+    assert report.good == (not any(report.violations.values()))
+    return {name for name, count in report.violations.items() if count}
+
+
+def test_a_whole_answer_with_its_row_violates_nothing() -> None:
+    assert _violations(WHOLE, ROW) == set()
+
+
+def test_rows_that_are_missing_double_open_or_opened_again_are_found() -> None:
+    assert _violations(WHOLE) == {"rows missing"}
+    assert _violations(WHOLE, ROW, ROW) == {"rows double"}
+    assert _violations(WHOLE, OPEN, later=OPEN) == {"rows left open"}
+    assert _violations(WHOLE, ROW, later=OPEN) == {"rows opened again"}
+
+
+def test_a_token_that_the_provider_did_not_write_is_found() -> None:
+    assert _violations(WHOLE, ROW, written=2) == {"tokens that the provider did not write"}
+
+
+@pytest.mark.parametrize(
+    "tokens", [Tokens(PROMPT_TOKENS, 0, 2), Tokens(PROMPT_TOKENS, 0, 3, estimated=True), Tokens(14, 0, 3)]
+)
+def test_another_count_than_the_providers_is_found_in_the_row_of_a_whole_answer(tokens: Tokens) -> None:
+    assert _violations(WHOLE, replace(ROW, tokens=tokens)) == {"whole answers with wrong tokens in their row"}
+
+
+def test_a_404_is_found_as_the_model_exists() -> None:
+    assert _violations(Outcome(7, 3, "http error", 404, request_id="req_7"), ROW) == {"404 for a model that exists"}
+
+
+def _chunk(text: str) -> str:
+    return f'data: {{"choices":[{{"delta":{{"content":"{text}"}}}}]}}\n\n'
+
+
+TEXT = "".join(_chunk(f"7.0.{index} ") for index in range(3))
+FINISH = 'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+ERROR = 'data: {"error":{"code":"worker_lost"}}\n\n'
+DONE = "data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [
+        (TEXT + FINISH + DONE, "complete"),
+        (": ping\n\n" + TEXT + FINISH + DONE, "complete"),
+        (_chunk("7.0.0 ") + ERROR, "error event"),
+        (TEXT, "silent truncation"),
+        ("", "silent truncation"),
+        (TEXT + FINISH, "silent truncation"),
+        (TEXT + DONE, "silent truncation"),
+        (TEXT + FINISH + FINISH + DONE, "double end"),
+        (TEXT + FINISH + DONE + DONE, "double end"),
+        (TEXT + FINISH + DONE + _chunk("7.0.3 "), "double end"),
+        (TEXT + FINISH + ERROR, "double end"),
+        (TEXT + ERROR + ERROR, "double end"),
+        (TEXT + ERROR + _chunk("7.0.3 "), "double end"),
+        (_chunk("7.0.0 ") + _chunk("7.0.2 ") + FINISH + DONE, "wrong token"),
+        (_chunk("7.0.0 ") + _chunk("8.0.1 ") + _chunk("7.0.2 ") + FINISH + DONE, "wrong token"),
+        (_chunk("7.0.0 ") + _chunk("7.1.1 ") + _chunk("7.0.2 ") + FINISH + DONE, "wrong token"),
+        (_chunk("7.0.1 ") + ERROR, "wrong token"),
+        (_chunk("7.0.0 ") + FINISH + DONE, "wrong token"),
+    ],
+)
+def test_a_body_that_ended_regularly_is_judged_by_its_events(body: str, end: End) -> None:
+    outcome = Outcome(7, 3, "hang")
+    judge_stream(outcome, body, simple=False)
+    assert outcome.end == end
