@@ -34,7 +34,6 @@ from penstock_gateway.cors import Cors, CorsRules
 from penstock_gateway.desk import Desk
 from penstock_gateway.dispatch import Dispatcher
 from penstock_gateway.doors import openai, seed, status
-from penstock_gateway.doors.documentation import RequestSchemas
 from penstock_gateway.envelope import Envelope
 from penstock_gateway.exposition import Exposition, prometheus
 from penstock_gateway.first_key import FirstKey
@@ -160,7 +159,6 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         openapi_config=openapi.configuration("0.1.0", keys_required=settings.keys_required),
         request_max_body_size=settings.body_bytes_max,
         request_class=ClientRequest,
-        plugins=[RequestSchemas()],
         logging_config=None,
     )
 

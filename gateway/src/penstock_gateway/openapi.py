@@ -49,6 +49,8 @@ ANSWERS = (
     Model,
     ModelList,
 )
+READ_AS = {"ChatBody": "ChatCompletionRequest", "EmbeddingsBody": "EmbeddingsRequest"}
+"""What an endpoint's reader makes of a body, and the public type of the body."""
 OPEN_OBJECTS = ("ChatCompletionRequest", "EmbeddingsRequest")
 """Requests whose unknown fields are forwarded to the provider. Generators must be told, or they refuse them."""
 
@@ -90,7 +92,8 @@ def complete(document: Json, *, keys_required: bool) -> Json:
     """A new document; `document` is left as it is."""
     made = {**copy.deepcopy(document), "openapi": VERSION}
     components = made.setdefault("components", {})
-    components["schemas"] = {**components.get("schemas", {}), **_schemas()}
+    found = {name: schema for name, schema in components.get("schemas", {}).items() if name not in READ_AS}
+    components["schemas"] = {**found, **_schemas()}
     components["securitySchemes"] = SECURITY_SCHEMES
     needed: list[Json] = [{name: []} for name in SECURITY_SCHEMES]
     made["security"] = needed if keys_required else [{}, *needed]
@@ -148,6 +151,9 @@ def _content(content: Json) -> None:
         media.pop("examples", None)
         media.pop("example", None)
         name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if name in READ_AS:
+            name = READ_AS[name]
+            media["schema"] = {"$ref": REFERENCE.format(name=name)}
         if media_type == "text/event-stream":
             # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
             del media["schema"]

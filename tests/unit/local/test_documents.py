@@ -1,5 +1,6 @@
 """Route files that would cost memory, time or the interpreter are refused in one sentence."""
 
+import msgspec
 import pytest
 
 from penstock_local import documents
@@ -62,8 +63,12 @@ def test_a_file_beyond_the_bound_is_not_read_to_its_end() -> None:
 
 
 def test_anchors_within_the_bounds_are_replaced_and_a_date_stays_text() -> None:
-    (route,) = load([RouteFile("f.yaml", ROUTE.replace("AFFINITY", "{a: &x {b: 2026-11-28}, c: *x}"))])
-    assert route.route.spec.worker.affinity == {"a": {"b": "2026-11-28"}, "c": {"b": "2026-11-28"}}
+    terms = "[{labelSelector: &x {matchLabels: {b: 2026-11-28}}, topologyKey: k}, {labelSelector: *x, topologyKey: l}]"
+    affinity = f"{{podAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {terms}}}}}"
+    (route,) = load([RouteFile("f.yaml", ROUTE.replace("AFFINITY", affinity))])
+    read = msgspec.to_builtins(route.route.spec.worker.affinity)
+    first, second = read["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert first["labelSelector"] == second["labelSelector"] == {"matchLabels": {"b": "2026-11-28"}}
 
 
 def test_values_of_another_group_are_not_judged() -> None:

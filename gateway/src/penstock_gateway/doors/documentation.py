@@ -3,16 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from litestar._openapi.schema_generation import SchemaCreator
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference, Schema
-from litestar.plugins import OpenAPISchemaPlugin
-from litestar.typing import FieldDefinition
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 
-from penstock_contract.chat_body import ChatBody
-from penstock_contract.embeddings_body import EmbeddingsBody
 from penstock_contract.errors import ErrorBody
-from penstock_contract.requests import ChatCompletionRequest, EmbeddingsRequest
 from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
 
 SSE_SEED = ResponseSpec(
@@ -41,22 +35,6 @@ class ChatCompletionOperation(Operation):
                 "application/json": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletion")),
                 "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletionChunk")),
             }
-
-
-REQUESTS: dict[Any, Any] = {ChatBody: ChatCompletionRequest, EmbeddingsBody: EmbeddingsRequest}
-"""What a handler takes, and the public type of the body that it was read from."""
-
-
-class RequestSchemas(OpenAPISchemaPlugin):
-    """Files a body's public type in place of what its reader made of it."""
-
-    @staticmethod
-    def is_plugin_supported_type(value: Any) -> bool:
-        return value in REQUESTS
-
-    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
-        public = FieldDefinition.from_annotation(REQUESTS[field_definition.annotation])
-        return cast("Schema", schema_creator.for_field_definition(public))
 
 
 ERRORS = {
