@@ -25,6 +25,8 @@ _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\])
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 Url = Annotated[str, Meta(pattern=rf"^https?://{_HOST}(:{_PORT})?(/[^\s?#]*)?$", max_length=2048)]
 
+ApiVersion = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$", max_length=18)]
+
 
 class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     pass
@@ -97,10 +99,11 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
 
     name: Annotated[DnsLabel, Meta(description="Unique in the route; errors, metrics and traces name it.")]
     type: Annotated[
-        Literal["OpenAI", "Anthropic", "Simulated"],
+        Literal["OpenAI", "Anthropic", "AzureOpenAI", "CloudflareWorkersAI", "Simulated"],
         Meta(
             description="The API it speaks. `OpenAI` fits every compatible server; `Anthropic` has no embeddings and"
-            " no `response_format`; `Simulated` makes up text, for tests."
+            " no `response_format`; `AzureOpenAI` and `CloudflareWorkersAI` need a `baseURL`; `Simulated` makes up"
+            " text, for tests."
         ),
     ]
     base_url: Annotated[
@@ -108,8 +111,14 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             description="Up to and with the version: `/chat/completions`, `/embeddings` or `/messages` is appended."
             " Without user, query or fragment. Not set: `https://api.openai.com/v1` or `https://api.anthropic.com/v1`."
+            " `AzureOpenAI`: `https://<resource>.openai.azure.com/openai/v1`, without `/v1` if `apiVersion` is set."
+            " `CloudflareWorkersAI`: `https://api.cloudflare.com/client/v4/accounts/<account>/ai`."
         ),
     ] = field(default=None, name="baseURL")
+    api_version: Annotated[
+        ApiVersion | None,
+        Meta(description="For `AzureOpenAI`: the dated API, with the deployment in its path. Not set: the v1 API."),
+    ] = None
     allow_http: Annotated[
         bool,
         Meta(

@@ -36,7 +36,7 @@ from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
 from penstock_contract.money import PerMillion
-from penstock_contract.route import DnsLabel, ModelRoute, SecretKeyRef, Url, secret_variable
+from penstock_contract.route import ApiVersion, DnsLabel, ModelRoute, SecretKeyRef, Url, secret_variable
 from penstock_contract.route_status import ModelRouteStatus, Reason
 from penstock_contract.route_worker import VariableName
 from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
@@ -61,6 +61,7 @@ PATTERNS = {
     for alias, name in (
         (DnsLabel, "DNS label"),
         (Url, "http(s) URL"),
+        (ApiVersion, "date of an API"),
         (AdminToken, "32 to 512 visible characters"),
         (FirstKeySecret, "API key"),
         (Origins, "origins"),
