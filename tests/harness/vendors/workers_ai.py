@@ -4,10 +4,11 @@
     upstream.answers(workers_ai(model="@cf/…", key="k", chunks="openai"))    # newer models
 
 Shapes: cloudflare/ai's workers-ai-provider (streaming.ts) and Cloudflare's REST reference: whole answers and errors
-have an envelope, chunks of a stream have none.
+have an envelope, chunks of a stream have none. Cloudflare's SDK escapes the slashes of a model's name, workers-ai-provider does not.
 """
 
 from typing import Literal
+from urllib.parse import unquote
 
 from harness.provider import DONE, Answer, Call, chunk, data, finish, status, usage
 
@@ -21,7 +22,7 @@ def workers_ai(*, model: str, key: str, chunks: Literal["native", "openai"] = "n
     async def answer(call: Call) -> None:
         if call.headers.get("authorization") != f"Bearer {key}":
             await _failed(401, 10000, "Authentication error")(call)
-        elif not call.path.endswith(f"/ai/run/{model}"):
+        elif not unquote(call.path).endswith(f"/ai/run/{model}"):
             await _failed(400, 5007, f"No such model {call.path} or task")(call)
         elif "text" in call.body:
             vectors = [[0.5, float(index)] for index, _ in enumerate(call.body["text"])]
