@@ -4,7 +4,8 @@
     upstream.answers(workers_ai(model="@cf/…", key="k", chunks="openai"))    # newer models
 
 Shapes: cloudflare/ai's workers-ai-provider (streaming.ts) and Cloudflare's REST reference: whole answers and errors
-have an envelope, chunks of a stream have none. Cloudflare's SDK escapes the slashes of a model's name, workers-ai-provider does not.
+have an envelope, chunks of a stream have none. Cloudflare's SDK escapes the slashes of a model's name,
+workers-ai-provider does not.
 """
 
 from typing import Literal
