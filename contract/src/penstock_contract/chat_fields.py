@@ -142,7 +142,7 @@ def refusal(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOWN)
     param = shown(name)
     if steers(name):
         return invalid("it would steer the provider; a route allows it by extraFields.allow", param)
-    if provider.type == "OpenAI":
+    if provider.type != "Anthropic":
         return invalid("this field is not known, and the route refuses unknown fields (extraFields)", param)
     return PenstockError("unsupported_by_provider", f"{param}: this provider has no such field", param=param)
 

@@ -13,13 +13,15 @@ from penstock_contract.chat_fields import (
 from penstock_contract.route import ProviderSpec
 
 OPENAI_TYPE = ProviderSpec(name="openai", type="OpenAI")
+OPENAI_TYPES = "`OpenAI`, `AzureOpenAI`, `CloudflareWorkersAI`"
+"""They have the same dialect."""
 ANTHROPIC_TYPE = ProviderSpec(name="anthropic", type="Anthropic")
 UNKNOWN = "any-other-field"
 
 
 def matrix() -> str:
     """One row per field of a chat request."""
-    rows = ["| field | `OpenAI` | `Anthropic` |", "|---|---|---|"]
+    rows = [f"| field | {OPENAI_TYPES} | `Anthropic` |", "|---|---|---|"]
     rows += [
         f"| `{name}` | {treatment(name, OPENAI_TYPE)} | {treatment(name, ANTHROPIC_TYPE)} |"
         for name in sorted(ANTHROPIC, key=lambda name: (name in ANTHROPICS_OWN, name))
@@ -30,7 +32,7 @@ def matrix() -> str:
 
 def embeddings_matrix() -> str:
     """One row per field of an embeddings request."""
-    rows = ["| field | `OpenAI` |", "|---|---|"]
+    rows = [f"| field | {OPENAI_TYPES} |", "|---|---|"]
     rows += [
         f"| `{name}` | {treatment(name, OPENAI_TYPE, known=EMBEDDINGS_KNOWN)} |" for name in sorted(EMBEDDINGS_KNOWN)
     ]

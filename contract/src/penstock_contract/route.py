@@ -27,6 +27,8 @@ _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]
 PrintableName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 Url = Annotated[str, Meta(pattern=rf"^https?://{_HOST}(:{_PORT})?(/[^\s?#]*)?\Z", max_length=2048)]
 
+ApiVersion = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z", max_length=18)]
+
 
 class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     pass
@@ -133,10 +135,11 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
 
     name: Annotated[DnsLabel, Meta(description="Unique in the route; errors, metrics and traces name it.")]
     type: Annotated[
-        Literal["OpenAI", "Anthropic", "Simulated"],
+        Literal["OpenAI", "Anthropic", "AzureOpenAI", "CloudflareWorkersAI", "Simulated"],
         Meta(
             description="The API it has. `OpenAI` fits every compatible server; `Anthropic` has no embeddings;"
-            " `Simulated` makes up text, for tests. docs/providers.md has what each takes."
+            " `AzureOpenAI` and `CloudflareWorkersAI` need a `baseURL`; `Simulated` makes up text, for tests."
+            " docs/providers.md has what each takes."
         ),
     ]
     base_url: Annotated[
@@ -144,8 +147,14 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             description="Up to and with the version: `/chat/completions`, `/embeddings` or `/messages` is appended."
             " Without user, query or fragment. Not set: `https://api.openai.com/v1` or `https://api.anthropic.com/v1`."
+            " `AzureOpenAI`: `https://<resource>.openai.azure.com/openai/v1`, without `/v1` if `apiVersion` is set."
+            " `CloudflareWorkersAI`: `https://api.cloudflare.com/client/v4/accounts/<account>/ai`."
         ),
     ] = field(default=None, name="baseURL")
+    api_version: Annotated[
+        ApiVersion | None,
+        Meta(description="For `AzureOpenAI`: the dated API, with the deployment in its path. Not set: the v1 API."),
+    ] = None
     allow_http: Annotated[
         bool,
         Meta(

@@ -62,6 +62,16 @@ RULES: Final[tuple[Rule, ...]] = (
         "provider",
     ),
     Rule(
+        "has(self.baseURL) || !(self.type in ['AzureOpenAI', 'CloudflareWorkersAI'])",
+        "providers: the types AzureOpenAI and CloudflareWorkersAI need a baseURL",
+        "provider",
+    ),
+    Rule(
+        "!has(self.apiVersion) || self.type == 'AzureOpenAI'",
+        "providers: apiVersion is for the type AzureOpenAI only",
+        "provider",
+    ),
+    Rule(
         "!has(self.baseURL) || self.allowHTTP || self.baseURL.startsWith('https:')"
         f" || self.baseURL.matches('(?i)^http://{_LOOPBACK}')",
         "providers: baseURL must begin with https, or say allowHTTP: true to send prompts and keys in the clear",

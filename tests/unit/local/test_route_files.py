@@ -61,7 +61,10 @@ def test_every_example_loads(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("type: OpenAI", "type: OpenAi"), "providers[0].type: 'OpenAi' is not one of OpenAI, Anthropic, Simulated"),
+        (
+            ("type: OpenAI", "type: OpenAi"),
+            "providers[0].type: 'OpenAi' is not one of OpenAI, Anthropic, AzureOpenAI, CloudflareWorkersAI, Simulated",
+        ),
         (("type: OpenAI", "type: OpenAI, waight: 3"), "providers[0]: unknown field waight, did you mean weight?"),
         (("type: OpenAI", "type: OpenAI, base_url: x"), "providers[0]: unknown field base_url, did you mean baseURL?"),
         (("type: OpenAI", "type: OpenAI, apiKey: sk-1"), f"providers[0]: unknown field apiKey: {USE_SECRET}"),

@@ -36,6 +36,8 @@ async def refusal_of(provider: Provider) -> PenstockError:
     [
         ({"type": "OpenAI"}, HttpProvider, "openai"),
         ({"type": "Anthropic"}, HttpProvider, "anthropic"),
+        ({"type": "AzureOpenAI", "baseURL": "https://r.openai.azure.com/openai/v1"}, HttpProvider, "azure.ai.openai"),
+        ({"type": "CloudflareWorkersAI", "baseURL": "https://c.example/accounts/a/ai"}, HttpProvider, "cloudflare"),
         ({"type": "Simulated", "simulated": {}}, SimulatedProvider, "simulated"),
     ],
 )

@@ -20,11 +20,18 @@ from penstock_worker.http_provider import HttpProvider
 from penstock_worker.provider_key import ProviderKey, ProviderKeys
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.anthropic import AnthropicAdapter
+from penstock_worker.providers.azure import AzureOpenAIAdapter
 from penstock_worker.providers.openai import OpenAIAdapter
 from penstock_worker.providers.redaction import Redaction
 from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.providers.workers_ai import WorkersAIAdapter
 
-ADAPTERS: dict[str, type[Adapter]] = {"OpenAI": OpenAIAdapter, "Anthropic": AnthropicAdapter}
+ADAPTERS: dict[str, type[Adapter]] = {
+    "OpenAI": OpenAIAdapter,
+    "Anthropic": AnthropicAdapter,
+    "AzureOpenAI": AzureOpenAIAdapter,
+    "CloudflareWorkersAI": WorkersAIAdapter,
+}
 
 
 class RefusingProvider:

@@ -38,7 +38,7 @@ class OpenAIAdapter:
     default_base_url = "https://api.openai.com/v1"
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
-        headers = _authorization(spec, key)
+        headers = authorization(spec, key)
         chat = isinstance(operation, ChatOperation)
         try:
             fields = _allowed(_fields(operation.body), spec, KNOWN if chat else EMBEDDINGS_KNOWN)
@@ -61,10 +61,11 @@ class OpenAIAdapter:
         return ChatParser() if isinstance(operation, ChatOperation) else EmbeddingsParser()
 
 
-def _authorization(spec: ProviderSpec, key: str | None) -> dict[str, str]:
+def authorization(spec: ProviderSpec, key: str | None, header: str = "authorization") -> dict[str, str]:
+    """The header with the key: the route's choice, else `header`."""
     if not key:
         return {}
-    name = spec.key_header or "authorization"
+    name = spec.key_header or header
     return {name: f"Bearer {key}" if name == "authorization" else key}
 
 

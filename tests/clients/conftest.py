@@ -1,0 +1,21 @@
+"""A gateway with a route per provider dialect, and behind each route a model that answers what it is asked."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from harness.route_spec import provider, spec
+from harness.stack import Stack
+from model_server import EMBEDDING_MODEL, MODELS, anthropic_model, openai_model
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def gateway() -> AsyncIterator[Stack]:
+    models = [MODELS["openai"], {"name": EMBEDDING_MODEL, "type": "Embedding"}]
+    async with Stack(models=models) as stack:
+        stack.main.answers(openai_model)
+        anthropic = stack.provider.upstream("anthropic")
+        anthropic.answers(anthropic_model)
+        providers = [provider("p", anthropic.base_url, type="Anthropic")]
+        await stack.apply("anthropic", spec(providers, models=[MODELS["anthropic"]]))
+        await stack.start_worker("anthropic")
+        yield stack

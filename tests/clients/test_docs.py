@@ -1,0 +1,34 @@
+"""The snippets of docs/clients.md, run as they stand: only address and model name are replaced."""
+
+import re
+from pathlib import Path
+
+import pytest
+from harness.stack import Stack
+from library_process import HERE, INSTALLED, run_script
+from model_server import MODELS, TEXT
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PAGE = (HERE.parent.parent / "docs" / "clients.md").read_text()
+SECTIONS = {section.partition("\n")[0]: section for section in PAGE.split("\n## ")[1:]}
+FENCED = re.compile(r"^```(python|js)\n(.+?)^```$", re.DOTALL | re.MULTILINE)
+SNIPPETS = {name: found.groups() for name, section in SECTIONS.items() if (found := FENCED.search(section))}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("library", SNIPPETS)
+async def test_snippet_prints_an_answer(gateway: Stack, tmp_path: Path, library: str) -> None:
+    language, code = SNIPPETS[library]
+    code = code.replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODELS["openai"])
+    if language == "js":
+        script = INSTALLED / "node" / f"snippet-{re.sub(r'[^a-z]+', '-', library.lower())}.mjs"
+    else:
+        script = tmp_path / "snippet.py"
+    script.write_text(code)
+    output = await run_script(script, gateway.url, MODELS["openai"])
+    assert ("name='Rome' people=7" if library == "instructor" else TEXT) in output
+
+
+async def test_every_library_of_the_page_has_a_snippet() -> None:
+    assert set(SECTIONS) - set(SNIPPETS) == {"Penstock's own client"}
