@@ -27,7 +27,9 @@ CHECKS = (
 async def answer(call: Call) -> None:
     """What an OpenAI-compatible provider answers to a good request."""
     if call.path.endswith("/embeddings"):
-        await embeddings([0.5, -0.5] for _ in call.body["input"])(call)
+        given = call.body["input"]
+        single = isinstance(given, str) or isinstance(given[0], int)
+        await embeddings([0.5, -0.5] for _ in ([given] if single else given))(call)
     else:
         await say("Hel", "lo")(call)
 

@@ -434,7 +434,7 @@ async def test_failed_embeddings_have_a_status(
 ) -> None:
     await stack.reconfigure(models=[{"name": "vectors", "type": "Embedding"}])
     stack.main.answers(answer)
-    body: dict[str, Any] = {"model": "vectors", "text": "x", "input": "x"}
+    body: dict[str, Any] = {"model": "vectors", "text" if path == "/api/embed" else "input": "x"}
     response = await stack.post(path, body)
     error_of(response, status_, code, retry_after=3 if status_ == 429 else None)
 

@@ -84,17 +84,19 @@ class SeedMessage(Struct, frozen=True):
 
 
 class ChatRequest(Struct, frozen=True, omit_defaults=True):
-    """`POST /api/chat`."""
+    """`POST /api/chat`. The answer is always a stream: `stream` may only be true."""
 
     messages: Annotated[list[SeedMessage], Meta(min_length=1, max_length=4096)]
     model: ModelName | None = None
+    stream: bool | None = None
 
 
 class GenerateRequest(Struct, frozen=True, omit_defaults=True):
-    """`POST /api/generate`."""
+    """`POST /api/generate`. The answer is always a stream: `stream` may only be true."""
 
     prompt: NonEmpty
     model: ModelName | None = None
+    stream: bool | None = None
 
 
 class EmbedRequest(Struct, frozen=True, omit_defaults=True):

@@ -105,7 +105,8 @@ async def ask_everything(stack: Stack) -> None:
             ("/api/chat", {"messages": [{"role": "user", "content": PROMPT}]}),
             ("/api/generate", {"prompt": PROMPT}),
         ):
-            response = await stack.post(path, marked(**fields))
+            body = {"model": "main", **fields} if path.startswith("/api/") else marked(**fields)
+            response = await stack.post(path, body)
             assert response.status_code, name
     stack.main.answers(embeddings([[0.125]]))
     await stack.post("/v1/embeddings", {"model": "vectors", "input": PROMPT})
@@ -122,7 +123,8 @@ async def ask_everything(stack: Stack) -> None:
         headers = {"content-type": "application/json"}
         assert (await stack.client.post("/v1/chat/completions", content=raw, headers=headers)).status_code == 400
     stack.main.answers(say_then_wait(ANSWER))
-    async with stack.stream("/api/chat", marked(messages=[{"role": "user", "content": PROMPT}])) as reader:
+    simple = {"model": "main", "messages": [{"role": "user", "content": PROMPT}]}
+    async with stack.stream("/api/chat", simple) as reader:
         await reader.event()
 
 

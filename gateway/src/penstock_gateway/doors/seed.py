@@ -23,14 +23,14 @@ from penstock_gateway.renderers.seed import SeedRenderer
 async def chat(data: JSONBody[ChatRequest], request: ClientRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a conversation."""
     messages = [Message(role=message.role, content=message.content) for message in data.messages]
-    return await _stream(messages, data.model, request, desk)
+    return await _stream(messages, data, request, desk)
 
 
 @post("/api/generate", status_code=200, responses={200: SSE_SEED, **ERRORS}, opt={READER: strict(GenerateRequest)})
 async def generate(data: JSONBody[GenerateRequest], request: ClientRequest, desk: Desk) -> Response[None]:
     """Stream the answer to a prompt."""
     messages = [Message(role="user", content=data.prompt)]
-    return await _stream(messages, data.model, request, desk)
+    return await _stream(messages, data, request, desk)
 
 
 @post("/api/embed", status_code=200, responses=ERRORS, opt={READER: strict(EmbedRequest)})
@@ -48,9 +48,17 @@ async def embed(data: JSONBody[EmbedRequest], request: ClientRequest, desk: Desk
     return EmbedResponse(vector, len(vector))
 
 
-async def _stream(messages: list[Message], model: str | None, request: ClientRequest, desk: Desk) -> Response[None]:
+async def _stream(
+    messages: list[Message], data: ChatRequest | GenerateRequest, request: ClientRequest, desk: Desk
+) -> Response[None]:
+    if data.stream is False:
+        raise PenstockError(
+            "invalid_request",
+            "stream: this endpoint always streams; leave the field out, or use /v1/chat/completions",
+            param="stream",
+        )
     caller = caller_of(request.scope)
-    resolution = desk.catalogue.resolve(model, "Chat", caller.may_use)
+    resolution = desk.catalogue.resolve(data.model, "Chat", caller.may_use)
     client = client_of(request.scope, request.receive)
     opened = await desk.dispatcher.open(resolution, plain_chat(messages), SeedRenderer(), client)
     return EventStream(opened)
