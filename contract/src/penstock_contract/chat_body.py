@@ -6,6 +6,7 @@ Pure; every function raises `PenstockError` `invalid_request` with the path of t
 """
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -32,6 +33,8 @@ PARTS_MAX: Final = 4096
 SCHEMAS_BYTES_MAX: Final = 1024 * 1024
 """Of `tools` and of `response_format`: a worker of another dialect reads them whole."""
 
+_MEDIA: Final = re.compile(r"data:(image|audio|video)/|data:application/pdf", re.IGNORECASE)
+"""Of other types, as of text, every byte counts: a provider may read them as text."""
 _URL: Final = re.compile(r"https://|data:", re.IGNORECASE)
 
 
@@ -58,6 +61,16 @@ class _Part(Struct):
     audio_url: _Url | str | None = None
     file: _File | None = None
     input_audio: _Audio | None = None
+
+
+class _RawMessage(Struct, gc=False):
+    content: str | list[dict[str, Raw]] | None = None
+
+
+ADDRESSED: Final = ("image_url", "video_url", "audio_url")
+ADDRESS_NAMES: Final = frozenset((*ADDRESSED, "type", "url", "file", "file_data", "input_audio", "data"))
+_decode_parts = msgspec.json.Decoder(list[_RawMessage]).decode
+_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class _Function(Struct, gc=False):
@@ -140,6 +153,7 @@ def read_chat(body: bytes) -> ChatBody:
     messages: list[_Message] = values["messages"]
     size = text_bytes(body)
     tokens = 0
+    in_parts = False
     nested: dict[str, None] = {}
     for index, message in enumerate(messages):
         if message.name is not None:
@@ -149,10 +163,13 @@ def read_chat(body: bytes) -> ChatBody:
         if message.tool_calls and any(call.extra_content is not None for call in message.tool_calls):
             nested["messages.tool_calls.extra_content"] = None
         if type(message.content) is list:
+            in_parts = True
             for place, part in enumerate(message.content):
                 data, counted = _attached(part, f"messages[{index}].content[{place}]")
                 size -= data
                 tokens += counted
+    if in_parts and _may_have_twins(bytes(fields["messages"])):
+        _check_twins(fields["messages"])
     options: StreamOptions | None = values.get("stream_options")
     return ChatBody(
         model=values["model"],
@@ -200,6 +217,31 @@ def _check_numbers(values: dict[str, Any]) -> None:
             raise invalid("must be at least 1, or -1 for no limit", name)
 
 
+def _may_have_twins(messages: bytes) -> bool:
+    """Whether a name could be a twin: by scans, as decoding a large body again would cost as much as the first time."""
+    folded = messages.lower()
+    names = [b'"%b"' % name.encode() for name in ADDRESS_NAMES]
+    return b"\\u" in messages or any(folded.count(name) > messages.count(name) for name in names)
+
+
+def _check_twins(messages: Raw) -> None:
+    """Refuse names in parts that differ from those of an address by case only, which some servers take for them."""
+    for index, message in enumerate(_decode_parts(messages)):
+        for place, part in enumerate(message.content if isinstance(message.content, list) else ()):
+            path = f"messages[{index}].content[{place}]"
+            _check_twin(part, path)
+            for name in ADDRESSED:
+                if name in part and bytes(part[name])[:1] == b"{":
+                    _check_twin(_decode_object(part[name]), f"{path}.{name}")
+
+
+def _check_twin(names: Iterable[str], path: str) -> None:
+    for name in names:
+        folded = name.casefold()
+        if folded != name and folded in ADDRESS_NAMES:
+            raise invalid(f"this name differs from {folded!r} by case only", f"{path}.{ascii(name[:64])[1:-1]}")
+
+
 def _attached(part: _Part, path: str) -> tuple[int, int]:
     """Bytes of the body that are no text, and the tokens that they count as. Raises for an address of another kind."""
     if part.type == "text" and part.text is None:
@@ -214,11 +256,12 @@ def _attached(part: _Part, path: str) -> tuple[int, int]:
         url, where = (found, f"{path}.{name}") if isinstance(found, str) else (found.url, f"{path}.{name}.url")
         if _URL.match(url) is None:
             raise invalid("must be an https: or a data: URL", where)
-        data = len(url) if url[:5].lower() == "data:" else 0
+        data = len(url) if _MEDIA.match(url) else 0
         size += data
         tokens += TOKENS_PER_IMAGE if name == "image_url" else media_tokens(data)
     if part.file is not None:
-        data = len(part.file.file_data or "")
+        file = part.file.file_data or ""
+        data = len(file) if _MEDIA.match(file) else 0
         size += data
         tokens += file_tokens(data)
     if part.input_audio is not None:

@@ -242,6 +242,39 @@ def test_files_and_sound_have_rules_of_their_own() -> None:
     assert 1_000_000 // 256 <= sound.operation.input_tokens < 1_000_000 // 256 + 100
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"file_data": "data:text/plain;base64," + "A" * 40_000}},
+        {"type": "file", "file": {"file_data": "A" * 40_000}},
+        {"type": "image_url", "image_url": {"url": "data:text/html," + "a" * 40_000}},
+        {"type": "video_url", "video_url": {"url": "data:," + "a" * 40_000}},
+    ],
+)
+def test_text_in_the_place_of_a_file_is_counted_in_full(part: dict[str, Any]) -> None:
+    assert parts(part).operation.input_tokens >= 10_000
+
+
+@pytest.mark.parametrize(
+    ("part", "param"),
+    [
+        ({"type": "image_url", "image_url": {"url": "https://a", "URL": "file:///etc/passwd"}}, "image_url.URL"),
+        ({"type": "image_url", "image_url": {"url": "https://a"}, "Image_url": {"url": "file:///"}}, "Image_url"),
+        ({"type": "x", "Type": "image_url", "IMAGE_URL": {"url": "file:///"}}, "Type"),
+        ({"type": "video_url", "video_url": {"Url": "file:///", "url": "https://a"}}, "video_url.Url"),
+    ],
+)
+def test_a_name_in_a_part_that_differs_by_case_from_an_address_is_refused(part: dict[str, Any], param: str) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
+    assert refused(json.dumps(body).encode())[0] == f"messages[0].content[0].{param}"
+
+
+def test_a_part_of_text_with_a_case_twin_is_refused_like_any_other() -> None:
+    part = {"type": "text", "text": "x", "Type": "image_url", "Image_Url": {"url": "file:///"}}
+    body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
+    assert refused(json.dumps(body).encode())[0] == "messages[0].content[0].Type"
+
+
 def test_escapes_count_as_the_characters_that_they_are() -> None:
     text = "漢字" * 1000
     escaped = read_chat(json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode())

@@ -33,8 +33,11 @@ from penstock_contract.errors import PenstockError
 ACK_WAIT_S = 4.0
 """A worker that dies before its first event is replaced after this long; it says +WPI four times as often."""
 DUPLICATE_WINDOW_S = 120.0
-QUEUE_GRACE_S = 60.0
-"""A request leaves the queue by itself this long after nobody could want it any more: its gateway died."""
+QUEUE_GRACE_S = 3_660.0
+"""A request leaves the queue by itself this long after its time is over: its gateway crashed.
+
+The broker compares times of day for that, so it is more than a clock steps by when a time zone is set wrong.
+"""
 PULLS_WAITING_MAX = 4096
 ERR_CONSUMER_REFUSED = 10012
 """JetStream's `err_code` for a change of a consumer that it does not allow."""

@@ -43,6 +43,7 @@ class MessageParser:
         "_reason",
         "_seen",
         "_starts",
+        "_unshown",
         "complete",
         "progress",
     )
@@ -55,7 +56,9 @@ class MessageParser:
         self._halves = lenient.Halves()
         self._blocks: dict[int, Block] = {}
         self._seen: dict[int, str] = {}
-        self._pieces = self._characters = self._starts = 0
+        self._pieces = self._starts = 0
+        # Of the text, and of thoughts and arguments: the places of citations are places in the text.
+        self._characters = self._unshown = 0
         self.complete = False
         self.progress = 0
 
@@ -141,7 +144,7 @@ class MessageParser:
             events.append(TextDelta(text))
         if thinking := delta.thinking:
             self._pieces += 1
-            self._characters += len(thinking)
+            self._unshown += len(thinking)
             events.append(ReasoningDelta(thinking))
         if text:
             return
@@ -160,7 +163,7 @@ class MessageParser:
         if delta.partial_json and block.call is not None:
             block.said = True
             self._pieces += 1
-            self._characters += len(delta.partial_json)
+            self._unshown += len(delta.partial_json)
             events.append(self._calls.piece(block.call, "", "", delta.partial_json))
 
     def _start(self, index: int, fields: dict[str, Any], payload: bytes, events: list[Event]) -> None:
@@ -228,4 +231,5 @@ class MessageParser:
         """Anthropic counts cached input beside the input, everybody else within it."""
         counts = self._counts
         counts.input += counts.cached + counts.written
-        return counts.reported(self._pieces if self._characters or self._calls else 0, self._characters)
+        characters = self._characters + self._unshown
+        return counts.reported(self._pieces if characters or self._calls else 0, characters)
