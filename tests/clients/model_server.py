@@ -7,7 +7,7 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider import DONE, Answer, Call, data, delta, embeddings, finish, usage
+from harness.provider import DONE, Call, data, delta, embeddings, finish, stream, usage
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""
@@ -45,22 +45,12 @@ async def openai_model(call: Call) -> None:
         inputs = call.body["input"]
         await embeddings([[float(index), 0.5, -1.0] for index in range(len(inputs))])(call)
         return
-    await _events(*_openai_pieces(call.body))(call)
+    await stream(*_openai_pieces(call.body))(call)
 
 
 async def anthropic_model(call: Call) -> None:
     """Anthropic's Messages, streamed."""
-    await _events(*_anthropic_pieces(call.body))(call)
-
-
-def _events(*pieces: bytes) -> Answer:
-    async def answer(call: Call) -> None:
-        await call.head()
-        for piece in pieces:
-            await call.write(piece)
-        await call.end()
-
-    return answer
+    await stream(*_anthropic_pieces(call.body))(call)
 
 
 def _openai_pieces(body: dict[str, Any]) -> list[bytes]:
