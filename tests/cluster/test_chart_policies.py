@@ -51,10 +51,15 @@ async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
     ]
     told = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
     resources = msgspec.json.decode(told["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)
-    defaults = WorkerDefaults(image="penstock:0.1.0", nats_url="nats://broker:4222", resources=resources)
+    user = int(told["PENSTOCK_WORKER_RUN_AS_USER"])
+    defaults = WorkerDefaults(
+        image="penstock:0.1.0", nats_url="nats://broker:4222", resources=resources, run_as_user=user
+    )
     owner = Owner("ai", "main", UID)
     worker = manifests.deployment(owner, spec(), defaults)
-    (tmp_path / "worker.yaml").write_text(yaml.safe_dump_all([worker, manifests.service_account(owner)]), "utf-8")
+    (tmp_path / "worker.yaml").write_text(
+        yaml.safe_dump_all([worker, manifests.service_account(owner, spec())]), "utf-8"
+    )
 
     report = await scan(tmp_path)
 

@@ -127,8 +127,8 @@ async def without_bounds(cluster: Cluster) -> AsyncIterator[dict[str, Any]]:
     await cluster.kubectl.install(today)
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("depth", [80, 990, 5_000])
 async def test_a_stored_route_that_is_too_deep_costs_no_other_route_anything(
     api: Api,
     cluster: Cluster,
@@ -156,7 +156,7 @@ async def test_a_stored_route_that_is_too_deep_costs_no_other_route_anything(
         async def is_refused(name: str = name) -> bool:
             return "InvalidSpec" in await said(name)
 
-        await until(is_refused, f"{name} has a condition", timeout_s=15)
+        await until(is_refused, f"{name} has a condition", timeout_s=60)
     await post(kubectl, namespace, tmp_path, with_affinity("deeper", nested(depth)))
     await api.create(ROUTES.at(namespace), model_route("next", models=("next",)))
     await api.until(ROUTES.at(namespace, "next"), served, "a route that came after it is served")

@@ -46,10 +46,11 @@ async def test_a_request_that_waits_while_no_operator_runs_is_served_when_one_do
 ) -> None:
     route = ScaledRoute(api, namespace)
     await route.create()
-    operator.process.terminate()
-    await operator.process.exited()
     async with Gateway.running(nats.url, tmp_path) as gateway, requests_of(nats.url, namespace) as request:
+        # Which it lists as soon as the operator has marked the catalogue as complete.
         await gateway.knows("simulated")
+        operator.process.terminate()
+        await operator.process.exited()
         asking = asyncio.create_task(gateway.ask("simulated"))
         await request.waiting(1)
         await operators.start()

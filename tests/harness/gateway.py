@@ -48,13 +48,14 @@ class Gateway:
         """Wait until it would not."""
 
         async def gone() -> bool:
-            return not await self._lists(model)
+            answer = await self.client.get("/v1/models")
+            return answer.status_code == 200 and model not in [known["id"] for known in answer.json()["data"]]
 
         await until(gone, f"the gateway has forgotten {model}")
 
     async def _lists(self, model: str) -> bool:
         answer = await self.client.get("/v1/models")
-        return any(known["id"] == model for known in answer.json()["data"])
+        return answer.status_code == 200 and any(known["id"] == model for known in answer.json()["data"])
 
     async def ask(self, model: str, *, stream: bool = False) -> httpx.Response:
         """One whole answer."""
