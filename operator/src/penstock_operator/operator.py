@@ -63,7 +63,7 @@ LEASE_LOST: Final = 3
 CLOSE_S: Final = 1.0
 PROVIDE_S: Final = 1.0
 """Between two looks whether the broker has a catalogue, by what is known of it."""
-INCOMPLETE_S: Final = 10.0
+INCOMPLETE_S: Final = 3.0
 """How long a route whose reconciliation fails keeps the catalogue from being marked as complete."""
 CATALOGUE_S: Final = 1.0
 """What the broker is given to tell what is published, before a leader begins."""
