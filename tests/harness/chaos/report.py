@@ -77,14 +77,18 @@ class Report:
 
     @property
     def miscounted(self) -> list[str]:
-        """Whole answers whose row has other tokens than the provider counted."""
+        """Whole answers whose row has other tokens than the provider counted.
+
+        The input of attempts that were sent and not answered is in the row as well, which is an estimate then.
+        """
         rows = self._row_of
         return [
             f"{row.id}: {row.tokens} instead of {outcome.tokens}, {row.ended}"
             for outcome in self.outcomes
             if outcome.end == "complete"
             and (row := rows.get(outcome.request_id)) is not None
-            and (row.tokens.input, row.tokens.output, row.tokens.estimated) != (PROMPT_TOKENS, outcome.tokens, False)
+            and (row.tokens.input - row.unanswered.input, row.tokens.output, row.tokens.estimated)
+            != (PROMPT_TOKENS, outcome.tokens, row.unanswered.input > 0)
         ]
 
     @property
