@@ -128,7 +128,7 @@ async def without_bounds(cluster: Cluster) -> AsyncIterator[dict[str, Any]]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("depth", [80, 990, 5_000])
+@pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
 async def test_a_stored_route_that_is_too_deep_costs_no_other_route_anything(
     api: Api,
     cluster: Cluster,

@@ -243,3 +243,22 @@ def test_message_parser_takes_no_ping_for_progress() -> None:
     parser.feed(event("ping") + b": ping\n\n")
 
     assert parser.progress == 0
+
+
+def test_message_parser_places_citations_in_the_text_without_the_thoughts() -> None:
+    citation = {"type": "web_search_result_location", "url": "https://a.example", "title": "A"}
+    pieces = [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "let me see"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "hello"}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "citations_delta", "citation": citation}},
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_stop"},
+    ]
+    stream = b"".join(b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in pieces)
+    events, _ = hear(MessageParser(), stream)
+    (found,) = [event for event in events if isinstance(event, AnswerFields)]
+    place = json.loads(found.fields)["annotations"][0]["url_citation"]
+    assert (place["start_index"], place["end_index"]) == (0, 5)
