@@ -42,13 +42,13 @@ from penstock_contract.route import (
     HeaderName,
     ModelRoute,
     PrintableName,
-    SecretKeyRef,
     Url,
-    secret_variable,
 )
+from penstock_contract.route_additions import HeaderToken, QueryName, VisibleText
 from penstock_contract.route_status import ModelRouteStatus, Reason
 from penstock_contract.route_worker import VariableName
 from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
+from penstock_contract.secret_ref import SecretKeyRef, secret_variable
 from penstock_contract.settings import variable
 from penstock_contract.subjects import TOKEN
 from penstock_gateway.settings import AdminToken, FirstKeySecret, GatewaySettings
@@ -70,6 +70,9 @@ PATTERNS = {
     for alias, name in (
         (DnsLabel, "DNS label"),
         (HeaderName, "lower-case header name"),
+        (HeaderToken, "header name in lower case"),
+        (QueryName, "name of a query parameter"),
+        (VisibleText, "visible ASCII"),
         (Url, "http(s) URL"),
         (PrintableName, "text without control characters"),
         (ApiVersion, "date of an API"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from penstock_contract.clock import ManualClock
-from penstock_contract.route import SecretKeyRef
+from penstock_contract.secret_ref import SecretKeyRef
 from penstock_worker.provider_key import CHECK_S, ProviderKey, ProviderKeys
 
 REF = SecretKeyRef(name="openai", key="api-key")

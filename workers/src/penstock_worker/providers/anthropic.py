@@ -19,6 +19,7 @@ from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.anthropic_parser import MessageParser
 from penstock_worker.providers.anthropic_request import ChatRequest, Format, Json, ToolChoice
 from penstock_worker.providers.anthropic_turns import system_of, turns_of, unsupported
+from penstock_worker.providers.authorization import authorization
 from penstock_worker.providers.strict_schema import strict_schema
 
 WITHOUT_SAMPLING: Final = "2026-10-21"
@@ -38,10 +39,7 @@ class AnthropicAdapter:
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
         if not isinstance(operation, ChatOperation):
             raise PenstockError("unsupported_by_provider", "this provider has no embeddings")
-        headers: dict[str, str] = {"anthropic-version": spec.anthropic_version}
-        if key:
-            name = spec.key_header or "x-api-key"
-            headers[name] = f"Bearer {key}" if name == "authorization" else key
+        headers = {"anthropic-version": spec.anthropic_version, **authorization(spec, key)}
         passed = _passed(operation.body, spec)
         request = _read(operation.body)
         for name in spec.drop:
