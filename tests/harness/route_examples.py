@@ -152,7 +152,6 @@ _PANIC = "scaling: panicWindowSeconds must be shorter than stableWindowSeconds"
 _GRACE = "worker: terminationGracePeriodSeconds must be at least limits.requestTimeoutSeconds, or streams are cut"
 
 
-
 def adding(kind: str, *entries: dict[str, Any], **more: Any) -> Spec:
     """A provider with `entries` in one of its lists headers, query and set."""
     return spec(providers=[{**PROVIDER, **more, kind: list(entries)}])

@@ -55,7 +55,9 @@ class FieldSpec(_Camel, frozen=True, kw_only=True):
     """A field of each request's body, as JSON text: the resource's schema has no free form."""
 
     name: Annotated[FieldName, Meta(description="A field at the top level of the provider's request.")]
-    value: Annotated[JsonText, Meta(description="Its value as JSON text: `'false'`, `'\"flex\"'`, `'{\"zdr\": true}'`.")]
+    value: Annotated[
+        JsonText, Meta(description="Its value as JSON text: `'false'`, `'\"flex\"'`, `'{\"zdr\": true}'`.")
+    ]
 
     @property
     def is_json(self) -> bool:
