@@ -115,7 +115,7 @@ async def test_a_missing_secret_of_a_header_is_502_and_no_call(stack: Stack) -> 
 
 async def test_a_rotated_secret_of_a_header_is_sent_without_a_restart(stack: Stack, keys: Path) -> None:
     async def judge(call: Call) -> None:
-        if call.headers["x-access-token"] == "mounted-second":  # noqa: S105 - of this test
+        if call.headers["x-access-token"] == "mounted-second":
             await say("yes")(call)
             return
         await call.head(403, length=0)

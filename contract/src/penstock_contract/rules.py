@@ -230,7 +230,7 @@ def broken_rules(spec: ModelRouteSpec) -> list[str]:
         for rule in RULES
         if not all(_compiled(rule.cel).execute({"self": value}) for value in scopes[rule.scope])
     ] + [
-        f"providers: set.{field.name} of the provider {provider.name} is not JSON; a text has quotes inside, as in '\"flex\"'"
+        f"providers: set.{field.name} of the provider {provider.name} is not JSON; a text is written as '\"flex\"'"
         for provider in spec.providers
         for field in provider.set_fields
         if not field.is_json
