@@ -9,7 +9,7 @@ from harness.link import Link
 from harness.nats_server import NatsServer
 from harness.processes import until
 
-from penstock_contract.broker.connection import Connection
+from penstock_broker.connection import Connection
 
 GREETING = b'INFO {"server_id":"s","max_payload":1048576,"headers":true}\r\n'
 

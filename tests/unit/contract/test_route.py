@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock_contract.route import ModelRoute, ModelRouteSpec
-from penstock_contract.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.spec import ModelRoute, ModelRouteSpec
 
 SPEC: dict[str, Any] = {
     "models": [{"name": "gpt-4o"}],

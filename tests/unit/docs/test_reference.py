@@ -31,12 +31,15 @@ from msgspec.inspect import (
 
 from penstock_client import AsyncClient, Client
 from penstock_client.exchange import DEFAULT_URL
-from penstock_contract import endpoints, provider_matrix, route_placement
+from penstock_contract import endpoints
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
-from penstock_contract.money import PerMillion
-from penstock_contract.route import (
+from penstock_contract.request import field_matrix
+from penstock_contract.route import placement
+from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.spec import (
     ApiVersion,
     DnsLabel,
     HeaderName,
@@ -44,18 +47,17 @@ from penstock_contract.route import (
     PrintableName,
     Url,
 )
-from penstock_contract.route_additions import HeaderToken, QueryName, VisibleText
-from penstock_contract.route_status import ModelRouteStatus, Reason
-from penstock_contract.route_worker import VariableName
-from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
-from penstock_contract.secret_ref import SecretKeyRef, secret_variable
-from penstock_contract.settings import variable
+from penstock_contract.route.status import ModelRouteStatus, Reason
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES
+from penstock_contract.route.worker import VariableName
 from penstock_contract.subjects import TOKEN
+from penstock_contract.usage.money import PerMillion
 from penstock_gateway.settings import AdminToken, FirstKeySecret, GatewaySettings
 from penstock_local import __main__ as dev
-from penstock_local.route_files import RouteFile, load, read
+from penstock_local.routes.route_files import RouteFile, load, read
 from penstock_operator.settings import OperatorSettings, SecretName
-from penstock_worker import routing
+from penstock_runtime.settings import variable
+from penstock_worker.sessions import routing
 from penstock_worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[3]
@@ -128,7 +130,7 @@ def test_the_variables_of_penstock_chat_are_in_the_page_of_settings() -> None:
 
 def test_the_page_of_providers_has_the_tables_that_the_code_makes() -> None:
     text = _text(DOCS / "providers.md")
-    for made in (provider_matrix.matrix(), provider_matrix.embeddings_matrix(), provider_matrix.steering()):
+    for made in (field_matrix.matrix(), field_matrix.embeddings_matrix(), field_matrix.steering()):
         assert made in text
 
 
@@ -247,7 +249,7 @@ def _fields(kind: type[Struct], prefix: str = "") -> Iterator[Row]:
         if not (isinstance(inner, StructType) and field.required):
             yield f"`{path}`", _type(inner), _default(field), _description(field)
         # Kubernetes' own types have Kubernetes' own pages.
-        if isinstance(nested, StructType) and nested.cls.__module__ != route_placement.__name__:
+        if isinstance(nested, StructType) and nested.cls.__module__ != placement.__name__:
             yield from _fields(nested.cls, f"{path}[]." if isinstance(inner, ListType) else f"{path}.")
 
 

@@ -11,11 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.support.routes import provider, secret, spec
 
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.route_status import Condition
-from penstock_operator.conditions import REASONS, UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, Type, judge
-from penstock_operator.pods import Survey
-from penstock_operator.problems import Problem, ProblemReason
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.status import Condition
+from penstock_operator.status.conditions import (
+    REASONS,
+    UNPUBLISHED,
+    Acceptance,
+    Autoscaling,
+    Finding,
+    Situation,
+    Type,
+    judge,
+)
+from penstock_operator.status.pod_problems import Problem, ProblemReason
+from penstock_operator.status.pod_summary import Survey
 
 PAGE = (Path(__file__).parents[3] / "docs" / "conditions.md").read_text("utf-8")
 ACCEPTED = Acceptance("Accepted", "this version is served")

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock_contract.clock import ManualClock
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ProviderSpec
-from penstock_worker.credentials import Credentials
-from penstock_worker.provider_key import CHECK_S, ProviderKeys
+from penstock_contract.route.spec import ProviderSpec
+from penstock_runtime.clock import ManualClock
 from penstock_worker.providers.adapter import HttpRequest
+from penstock_worker.upstream.credentials import Credentials
+from penstock_worker.upstream.provider_key import CHECK_S, ProviderKeys
 
 REQUEST = HttpRequest("/chat/completions", {"authorization": "Bearer sk-1"}, b"{}")
 CLIENT_SECRET = {"valueFrom": {"secretKeyRef": {"name": "access", "key": "client-secret"}}}

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from unit.support.operations import chat, embeddings
 
-from penstock_contract.requests import Operation
-from penstock_contract.route import ProviderSpec
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.set_fields import with_fields
-from penstock_worker.targets import ADAPTERS
+from penstock_worker.upstream.provider_factory import ADAPTERS
 
 HOSTS = {
     "OpenAI": "https://api.example.com/v1",

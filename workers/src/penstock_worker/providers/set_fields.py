@@ -6,10 +6,10 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from penstock_contract.chat_fields import EMBEDDINGS_KNOWN, KNOWN
-from penstock_contract.json_body import Fields
-from penstock_contract.requests import ChatOperation, Operation
-from penstock_contract.route_additions import FieldSpec
+from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, KNOWN
+from penstock_contract.request.json_body import Fields
+from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.route.additions import FieldSpec
 from penstock_worker.providers.adapter import HttpRequest
 
 SAME: Final = frozenset(("max_tokens", "max_completion_tokens"))

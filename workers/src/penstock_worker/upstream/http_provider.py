@@ -1,0 +1,44 @@
+"""A provider behind HTTP: an adapter for the dialect, a pool for the connections."""
+
+import ssl
+from collections.abc import Callable
+
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.spec import ProviderSpec
+from penstock_worker.providers.adapter import Adapter
+from penstock_worker.providers.provider import Call, Sink
+from penstock_worker.providers.set_fields import with_fields
+from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.connection import ConnectionPool
+from penstock_worker.upstream.credentials import Credentials
+
+
+class HttpProvider:
+    def __init__(
+        self,
+        spec: ProviderSpec,
+        adapter: Adapter,
+        credentials: Credentials,
+        tls: Callable[[], ssl.SSLContext],
+        rules: AddressRules,
+    ) -> None:
+        self._spec = spec
+        self._adapter = adapter
+        self.credentials = credentials
+        self._pool = ConnectionPool(spec.base_url or adapter.default_base_url, tls, rules)
+        self.provider_name = adapter.provider_name
+
+    async def open(
+        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+    ) -> Call:
+        request = self._adapter.request(operation, model, self._spec, self.credentials.key())
+        if self._spec.set_fields:
+            request = with_fields(request, self._spec.set_fields, operation)
+        raw = self._pool.raw(self.credentials.added_to(request), headers)
+        exchange, reused = await self._pool.acquire(connect_timeout_s)
+        parser = self._adapter.parser(operation)
+        exchange.start(raw, parser, sink, reused=reused)
+        return exchange
+
+    def close(self) -> None:
+        self._pool.close()
