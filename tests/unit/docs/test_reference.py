@@ -37,15 +37,15 @@ from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_contract.errors import ERRORS
 from penstock_contract.request import field_matrix
 from penstock_contract.route import placement
+from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
 from penstock_contract.route.spec import (
     ApiVersion,
     DnsLabel,
     HeaderName,
     ModelRoute,
     PrintableName,
-    SecretKeyRef,
     Url,
-    secret_variable,
 )
 from penstock_contract.route.status import ModelRouteStatus, Reason
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES
@@ -72,6 +72,9 @@ PATTERNS = {
     for alias, name in (
         (DnsLabel, "DNS label"),
         (HeaderName, "lower-case header name"),
+        (HeaderToken, "header name in lower case"),
+        (QueryName, "name of a query parameter"),
+        (VisibleText, "visible ASCII"),
         (Url, "http(s) URL"),
         (PrintableName, "text without control characters"),
         (ApiVersion, "date of an API"),
