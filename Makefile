@@ -85,7 +85,7 @@ bench: setup ## Measure ours beside the peers, see benchmarks/README.md
 chaos: setup ## Five minutes of random kills, pauses and hang-ups on real processes; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)
 
-simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/scaling.md
+simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/operations/scaling.md
 	@PYTHONPATH=benchmarks .venv/bin/python -m scaling
 
 setup: .venv/.ready ## Install the locked environment into .venv (the others do it for you)

@@ -1,4 +1,4 @@
-"""The tables of docs/providers.md, made from the code: `python -m penstock_contract.provider_matrix`."""
+"""The tables of docs/reference/providers.md, made from the code: `python -m penstock_contract.provider_matrix`."""
 
 from collections.abc import Iterator
 

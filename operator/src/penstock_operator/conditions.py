@@ -8,7 +8,7 @@
     Degraded       something needs somebody's attention; the only one whose good value is False
     Ready          what the spec asks for is in force, and served
 
-docs/conditions.md says for each reason what it means and what to do. Nothing that changes with the load is in here.
+docs/reference/conditions.md has the meaning and the remedy of each reason. Nothing here changes with the load.
 """
 
 from collections.abc import Mapping

@@ -86,19 +86,21 @@ PATTERNS = {
 
 def test_every_field_of_a_model_route_is_in_its_page_with_its_description() -> None:
     fields = set(_fields(ModelRoute))
-    assert _rows(DOCS / "modelroute.md", columns=4) >= fields
-    assert _named(DOCS / "modelroute.md", r"(apiVersion|kind|metadata|spec)\b") == {row[0] for row in fields}
+    assert _rows(DOCS / "reference" / "modelroute.md", columns=4) >= fields
+    assert _named(DOCS / "reference" / "modelroute.md", r"(apiVersion|kind|metadata|spec)\b") == {
+        row[0] for row in fields
+    }
 
 
 def test_every_field_of_a_status_is_in_the_page_of_model_route() -> None:
     fields = {(path, type_, told) for path, type_, _, told in _fields(ModelRouteStatus, "status.")}
-    told = {row for row in _rows(DOCS / "modelroute.md", columns=3) if row[0].startswith("`status.")}
+    told = {row for row in _rows(DOCS / "reference" / "modelroute.md", columns=3) if row[0].startswith("`status.")}
     assert told == fields
 
 
 def test_every_column_of_kubectl_get_is_in_the_page_of_model_route() -> None:
     told = [f"| `{column['name'].upper()}` | {column['description']} |" for column in COLUMNS]
-    assert "\n".join(told) in _text(DOCS / "modelroute.md")
+    assert "\n".join(told) in _text(DOCS / "reference" / "modelroute.md")
 
 
 @pytest.mark.parametrize(
@@ -107,46 +109,50 @@ def test_every_column_of_kubectl_get_is_in_the_page_of_model_route() -> None:
     ids=["gateway", "worker", "operator"],
 )
 def test_every_setting_is_in_its_page(heading: str, kind: type[Struct]) -> None:
-    text = _text(DOCS / "settings.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    text = _text(DOCS / "reference" / "settings.md").split(f"\n## {heading}\n")[1].split("\n## ")[0]
     told = {row[:3] for row in _table_rows(text) if row[0].startswith("`PENSTOCK_")}
     assert told == {(f"`{variable(field.name)}`", _type(field.type), _default(field)) for field in _info(kind).fields}
 
 
 def test_every_option_of_penstock_dev_is_in_its_page() -> None:
-    told = {row[0] for row in _rows(DOCS / "settings.md", columns=1)}
+    told = {row[0] for row in _rows(DOCS / "reference" / "settings.md", columns=1)}
     actions = dev._parser()._actions
     assert told >= {", ".join(f"`{option}`" for option in action.option_strings) for action in actions}
 
 
 def test_the_variables_of_penstock_chat_are_in_the_page_of_settings() -> None:
-    told = _rows(DOCS / "settings.md", columns=2)
+    told = _rows(DOCS / "reference" / "settings.md", columns=2)
     assert told >= {("`PENSTOCK_URL`", f"`{DEFAULT_URL}`"), ("`PENSTOCK_API_KEY`", "not set")}
 
 
 def test_the_page_of_providers_has_the_tables_that_the_code_makes() -> None:
-    text = _text(DOCS / "providers.md")
+    text = _text(DOCS / "reference" / "providers.md")
     for made in (provider_matrix.matrix(), provider_matrix.embeddings_matrix(), provider_matrix.steering()):
         assert made in text
 
 
 @pytest.mark.parametrize("message", [rule.message for rule in (*RULES, LOCAL_ADDRESS, NAME)])
 def test_every_rule_is_in_the_page_of_model_route(message: str) -> None:
-    assert (message,) in _rows(DOCS / "modelroute.md", columns=1)
+    assert (message,) in _rows(DOCS / "reference" / "modelroute.md", columns=1)
 
 
 def test_the_page_of_model_route_names_the_variables_of_its_secrets() -> None:
-    told = re.findall(r"^\| `\{name: (\S+), key: (\S+)\}` \| `(\w+)` \|$", _text(DOCS / "modelroute.md"), re.MULTILINE)
+    told = re.findall(
+        r"^\| `\{name: (\S+), key: (\S+)\}` \| `(\w+)` \|$", _text(DOCS / "reference" / "modelroute.md"), re.MULTILINE
+    )
     assert told
     assert all(secret_variable(SecretKeyRef(name=name, key=key)) == made for name, key, made in told)
 
 
 def test_every_failure_that_calls_for_another_try_is_in_the_page_of_model_route() -> None:
-    told = {code for row in _rows(DOCS / "modelroute.md", columns=2) if (code := row[1].strip("`")) in ERRORS}
+    told = {
+        code for row in _rows(DOCS / "reference" / "modelroute.md", columns=2) if (code := row[1].strip("`")) in ERRORS
+    }
     assert told == set(routing.AFTER)
 
 
 def test_the_times_of_fallback_are_in_the_page_of_model_route() -> None:
-    text = " ".join(_text(DOCS / "modelroute.md").split())
+    text = " ".join(_text(DOCS / "reference" / "modelroute.md").split())
     for told in (
         f"a backoff of {routing.BACKOFF_FIRST_S:g} s that doubles up to {routing.BACKOFF_MAX_S:g} s",
         f"`Retry-After` longer than {routing.RETRY_AFTER_MAX_S:g} s",
@@ -162,13 +168,18 @@ def test_every_error_a_client_can_get_is_in_the_page_of_errors(code: str) -> Non
     # A 499 is for the log: its client has gone.
     kind = ERRORS[code]  # type: ignore[index]
     assert kind.status == 499 or any(
-        f"`{code}`" in row[2] and row[1] == str(kind.status) for row in _rows(DOCS / "errors.md", columns=3)
+        f"`{code}`" in row[2] and row[1] == str(kind.status)
+        for row in _rows(DOCS / "reference" / "errors.md", columns=3)
     )
 
 
 def test_every_endpoint_is_in_the_page_of_the_client() -> None:
     found = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint | StreamEndpoint)}
-    told = {row[0].strip("`"): row[1:] for row in _rows(DOCS / "client.md", columns=4) if row[0].strip("`").isupper()}
+    told = {
+        row[0].strip("`"): row[1:]
+        for row in _rows(DOCS / "how-to" / "python-client.md", columns=4)
+        if row[0].strip("`").isupper()
+    }
     assert told.keys() == found.keys()
     for name, endpoint in found.items():
         door, request, gives = told[name]
@@ -182,7 +193,7 @@ def test_every_endpoint_is_in_the_page_of_the_client() -> None:
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_everything_public_of_the_client_is_in_its_page(kind: type) -> None:
-    text = _text(DOCS / "client.md")
+    text = _text(DOCS / "how-to" / "python-client.md")
     methods = [name for name in vars(kind) if not name.startswith("_")]
     assert [name for name in methods if f"{name}(" not in text] == []
     assert [name for name in list(inspect.signature(kind).parameters) if f"`{name}`" not in text] == []
@@ -200,7 +211,7 @@ def test_every_route_in_a_page_is_valid() -> None:
         assert load([RouteFile(page.name, block)])
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "modelroute.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "reference" / "modelroute.md"], ids=lambda page: page.name)
 def test_the_example_in_a_page_is_the_file_that_it_names(page: Path) -> None:
     file = ROOT / "examples" / "routes" / "fallback.yaml"
     assert file.relative_to(ROOT).as_posix() in _text(page)
@@ -217,7 +228,7 @@ def test_the_example_of_fallback_shows_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_in_a_page_is_python_and_imports_what_exists(page: Path) -> None:
-    if page.name == "clients.md":
+    if page.name == "client-libraries.md":
         pytest.skip("its snippets run in the environments of tests/clients")
     for block in _blocks(page, "python"):
         imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -17,7 +17,7 @@ from penstock_operator.conditions import REASONS, UNPUBLISHED, Acceptance, Autos
 from penstock_operator.pods import Survey
 from penstock_operator.problems import Problem, ProblemReason
 
-PAGE = (Path(__file__).parents[3] / "docs" / "conditions.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "conditions.md").read_text("utf-8")
 ACCEPTED = Acceptance("Accepted", "this version is served")
 INVALID = Acceptance("InvalidSpec", "limits: too long")
 CONFLICT = Acceptance("ModelNameConflict", "the model x belongs to the route team/other")
