@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart format bench chaos simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs format bench chaos simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ crd: setup ## Write charts/penstock/files/crd.yaml from the contract's Structs a
 
 chart: setup ## Write the chart's values.schema.json and table of values from the commented values.yaml
 	@.venv/bin/python charts/reference.py
+
+docs: setup ## Write the generated parts of docs/ from the code
+	@PYTHONPATH=docs .venv/bin/python -m generate
 
 format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff format

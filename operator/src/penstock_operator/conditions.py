@@ -12,7 +12,7 @@ docs/reference/conditions.md has the meaning and the remedy of each reason. Noth
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -20,41 +20,10 @@ from penstock_contract.route import ModelRouteSpec
 from penstock_contract.route_status import Condition
 from penstock_operator import manifests
 from penstock_operator.pods import Survey
-from penstock_operator.problems import ProblemReason
-
-Type = Literal["Ready", "Accepted", "ResolvedRefs", "WorkersReady", "Serving", "ScalingActive", "Degraded"]
-Status = Literal["True", "False", "Unknown"]
+from penstock_operator.reasons import Status, Type
 
 AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
-ProviderProblem = Literal["ProviderAuthFailed"]
 Trouble = Literal["BrokerUnavailable", "QueueMissing"]
-
-_REFUSALS: Final = ("InvalidSpec", "ModelNameConflict")
-_PROBLEMS: Final[tuple[str, ...]] = get_args(ProblemReason)
-_TROUBLES: Final[tuple[str, ...]] = get_args(Trouble)
-_OF_PROVIDERS: Final[tuple[str, ...]] = get_args(ProviderProblem)
-_NOT_SERVING: Final = ("NoWorkers", "NotAccepted", "ApplyFailed", *_TROUBLES)
-
-REASONS: Final[Mapping[Type, tuple[str, ...]]] = {
-    "Ready": (
-        "Serving",
-        "Idle",
-        "RollingOut",
-        *_REFUSALS,
-        *_PROBLEMS,
-        "ApplyFailed",
-        "NoWorkers",
-        *_TROUBLES,
-        *_OF_PROVIDERS,
-    ),
-    "Accepted": get_args(AcceptedReason),
-    "ResolvedRefs": ("Resolved", "NotChecked", "SecretNotFound", "SecretKeyNotFound"),
-    "WorkersReady": ("WorkersReady", "ScaledToZero", "Starting", "NotAccepted", "ApplyFailed", *_PROBLEMS),
-    "Serving": ("Serving", "Idle", *_NOT_SERVING),
-    "ScalingActive": ("Active", "NotChecked", "Manual", "Paused", "NotAccepted", "Fallback", *_TROUBLES),
-    "Degraded": ("AsExpected", *_PROBLEMS, "ApplyFailed", *_TROUBLES, *_OF_PROVIDERS, *_REFUSALS),
-}
-"""Closed: docs, alerts and scripts may count on it."""
 
 UNPUBLISHED: Final = "the catalogue of routes does not have this version yet"
 

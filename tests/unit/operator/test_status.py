@@ -8,9 +8,10 @@ import pytest
 from unit.support.routes import route_body, spec
 
 from penstock_contract.route_status import LastDecision, ModelRouteStatus
-from penstock_operator.conditions import REASONS, Acceptance, Autoscaling, Situation
+from penstock_operator.conditions import Acceptance, Autoscaling, Situation
 from penstock_operator.pods import Survey
 from penstock_operator.problems import Problem
+from penstock_operator.reasons import REASONS
 from penstock_operator.status import MESSAGE_MAX, compose, document, needs_write, previous
 
 NOON = dt.datetime(2026, 1, 1, 12, 0, 0, 987_654, tzinfo=dt.UTC)

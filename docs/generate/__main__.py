@@ -1,0 +1,8 @@
+"""`make docs`: write every generated part and picture that is out of date."""
+
+from generate.page import pages, write
+from generate.sections import SECTIONS
+
+if __name__ == "__main__":
+    for page in pages():
+        write(page, SECTIONS)
