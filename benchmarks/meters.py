@@ -49,10 +49,10 @@ def start(name: str, work: Path, provider: int, *, metered: bool) -> Way:
 
 def limited_key(work: Path) -> str:
     """Made as a person makes it."""
-    from penstock_client import keys  # noqa: PLC0415 - its address is looked for in the run's own directory
-    from penstock_contract import laptop  # noqa: PLC0415
+    from penstock_client.cli import keys  # noqa: PLC0415 - its address is looked for in the run's own directory
+    from penstock_contract import run_file  # noqa: PLC0415
 
-    (admin,) = laptop.found(work)
+    (admin,) = run_file.found(work)
     told = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
     out, err = io.StringIO(), io.StringIO()
     if keys.run(["create", "bench", *LIMITS], told, out, err):

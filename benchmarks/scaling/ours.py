@@ -2,11 +2,11 @@
 
 from scaling.world import MAX_REPLICAS, SLOTS, Pod, World
 
-from penstock_contract.route import ScalingSpec
+from penstock_contract.route.spec import ScalingSpec
 from penstock_operator.scaling.decide import decide
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
-from penstock_operator.scaling.victims import WorkerLoad, steps
+from penstock_operator.scaling.scale_in import WorkerLoad, steps
 
 HEARTBEAT_S = 1.0
 ACTIVATION_S = 0.1

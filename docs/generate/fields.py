@@ -28,11 +28,11 @@ from msgspec.inspect import (
     type_info,
 )
 
-from penstock_contract.money import PerMillion
-from penstock_contract.route import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
-from penstock_contract.route_status import Reason
-from penstock_contract.route_worker import VariableName
+from penstock_contract.route.spec import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
+from penstock_contract.route.status import Reason
+from penstock_contract.route.worker import VariableName
 from penstock_contract.subjects import TOKEN
+from penstock_contract.usage.money import PerMillion
 from penstock_gateway.settings import AdminToken, FirstKeySecret
 from penstock_operator.settings import SecretName
 

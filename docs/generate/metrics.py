@@ -7,13 +7,13 @@ from opentelemetry.metrics import Counter, Histogram, NoOpMeter, ObservableCount
 from opentelemetry.trace import NoOpTracer
 
 from generate.table import table
-from penstock_contract.broker.usage_store import RowsStored
-from penstock_contract.clock import SystemClock
-from penstock_contract.telemetry.setup import Telemetry
-from penstock_gateway.observation import Observer as GatewayObserver
-from penstock_gateway.stock import Stock
+from penstock_broker.stores.usage_storage import RowsStored
+from penstock_gateway.telemetry.request_observer import Observer as GatewayObserver
+from penstock_gateway.usage.storage_monitor import Stock
 from penstock_operator.metrics import Metrics
-from penstock_worker.observation import Observer as WorkerObserver
+from penstock_runtime.clock import SystemClock
+from penstock_runtime.telemetry.setup import Telemetry
+from penstock_worker.telemetry import Observer as WorkerObserver
 
 Kind = Literal["counter", "gauge", "histogram"]
 

@@ -7,14 +7,14 @@ from msgspec.inspect import ListType, StructType
 
 from generate.fields import default_words, description, plain, struct, type_words
 from generate.table import table
-from penstock_contract import route_placement
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.errors import ERRORS
-from penstock_contract.route import ModelRoute, SecretKeyRef, secret_variable
-from penstock_contract.route_status import ModelRouteStatus
-from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES, Rule
-from penstock_worker import routing
-from penstock_worker.routing import Verdict
+from penstock_contract.route import placement
+from penstock_contract.route.spec import ModelRoute, SecretKeyRef, secret_variable
+from penstock_contract.route.status import ModelRouteStatus
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, Rule
+from penstock_worker.sessions import routing
+from penstock_worker.sessions.routing import Verdict
 
 Row = tuple[str, str, str, str]
 
@@ -95,7 +95,7 @@ def rows(kind: type[Struct], prefix: str = "") -> Iterator[Row]:
         if not (isinstance(inner, StructType) and field.required):
             yield f"`{path}`", type_words(inner), default_words(field), description(kind, field)
         # Kubernetes' own types have Kubernetes' own pages.
-        if isinstance(nested, StructType) and nested.cls.__module__ != route_placement.__name__:
+        if isinstance(nested, StructType) and nested.cls.__module__ != placement.__name__:
             yield from rows(nested.cls, f"{path}[]." if isinstance(inner, ListType) else f"{path}.")
 
 

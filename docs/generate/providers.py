@@ -1,7 +1,7 @@
 """Tables of docs/reference/providers.md."""
 
-from penstock_contract import provider_matrix
+from penstock_contract.request import field_matrix
 
-chat = provider_matrix.matrix
-embeddings = provider_matrix.embeddings_matrix
-steering = provider_matrix.steering
+chat = field_matrix.matrix
+embeddings = field_matrix.embeddings_matrix
+steering = field_matrix.steering

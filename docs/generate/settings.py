@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from generate.fields import default_words, description, struct, type_words
 from generate.table import table
-from penstock_contract.settings import variable
 from penstock_local import __main__ as dev
+from penstock_runtime.settings import variable
 
 
 def variables(kind: type[Struct]) -> str:

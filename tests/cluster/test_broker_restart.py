@@ -6,8 +6,8 @@ from harness.kubernetes.operator_process import OperatorProcess
 from harness.nats_server import NatsServer
 from harness.processes import until
 
-from penstock_contract.broker import queue_state
-from penstock_contract.broker.connection import Connection
+from penstock_broker import queue_state
+from penstock_broker.connection import Connection
 
 REFUSED = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
 

@@ -15,8 +15,8 @@ from harness.nats_access import lets_in
 from harness.nats_server import NatsServer
 from harness.nats_users import UID, NatsUsers
 
-from penstock_operator.nats_keys import GATEWAY, OPERATOR, WORKER
-from penstock_operator.nats_keys_command import secret_of
+from penstock_operator.nats.keys import GATEWAY, OPERATOR, WORKER
+from penstock_operator.nats.keys_command import secret_of
 
 pytestmark = pytest.mark.timeout(180)
 

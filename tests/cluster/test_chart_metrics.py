@@ -19,7 +19,7 @@ from harness.plain_client import plain_client
 from harness.processes import until
 from prometheus_client.parser import text_string_to_metric_families
 
-from penstock_gateway import stock
+from penstock_gateway.usage import storage_monitor
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -95,7 +95,7 @@ async def test_every_metric_and_label_that_is_asked_for_is_one_that_a_process_ha
         return not last
 
     try:
-        await until(complete, "all of it is said", timeout_s=stock.EVERY_S + 20)
+        await until(complete, "all of it is said", timeout_s=storage_monitor.EVERY_S + 20)
     except TimeoutError:
         pytest.fail("\n".join(last))
 

@@ -16,7 +16,7 @@ from harness.nats_access import lets_in, logged_in, refusals_of_gateway, refusal
 from harness.processes import until
 
 from penstock_contract import subjects
-from penstock_operator import nats_keys
+from penstock_operator.nats import keys as nats_keys
 
 JOBS = Resource("batch/v1", "jobs")
 SMALL: dict[str, Any] = {

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from unit.support.routes import UID, spec
 
-from penstock_contract.route_worker import ResourcesSpec
-from penstock_operator import manifests
-from penstock_operator.manifests import Owner, WorkerDefaults
+from penstock_contract.route.worker import ResourcesSpec
+from penstock_operator.reconcile import manifests
+from penstock_operator.reconcile.manifests import Owner, WorkerDefaults
 
 ROOT = Path(__file__).parents[2]
 SCANNER = ROOT / ".cache" / "scanner" / "bin" / "checkov"

@@ -14,12 +14,12 @@ import yaml
 from harness.kubernetes.chart_objects import EVERYTHING, VARIANTS, named, of_kind, pods, secret_keys, selects, variables
 from harness.kubernetes.helm import CHART, Helm
 
-from penstock_contract.settings import load
 from penstock_gateway.settings import GatewaySettings
-from penstock_local import broker
-from penstock_operator.nats_keys import SERVER, NatsKeys
+from penstock_local.process import nats_server
+from penstock_operator.nats.keys import SERVER, NatsKeys
 from penstock_operator.settings import OperatorSettings
-from penstock_worker.addresses import AddressRules
+from penstock_runtime.settings import load
+from penstock_worker.upstream.address_policy import AddressRules
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "chart.yaml"
 GIVEN = {"PENSTOCK_FIRST_KEY": f"sk-penstock-{'k' * 44}", "PENSTOCK_ADMIN_TOKEN": "t" * 32}
@@ -323,7 +323,7 @@ def test_the_real_server_takes_the_brokers_configuration(
     config.write_text(named(rendered[variant], "ConfigMap", "penstock-nats")["data"]["nats.conf"], "utf-8")
     keys = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
     (tmp_path / SERVER).write_text(keys.server_config(), "utf-8")
-    command = [str(broker.binary()), "-t", "--config", str(config)]
+    command = [str(nats_server.binary()), "-t", "--config", str(config)]
     done = subprocess.run(command, env={"POD_NAME": "penstock-nats-0"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

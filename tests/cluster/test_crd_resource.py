@@ -12,9 +12,9 @@ from harness.kubernetes.kubectl import Kubectl, KubectlError
 from harness.route_examples import KEPT, Spec, route, spec
 
 from penstock_contract.crd.resource import COLUMNS, definition
-from penstock_contract.route import ModelRoute, ModelRouteSpec
-from penstock_contract.route_status import Condition, LastDecision, ModelRouteStatus
-from penstock_contract.rules import _with_defaults
+from penstock_contract.route.spec import ModelRoute, ModelRouteSpec
+from penstock_contract.route.status import Condition, LastDecision, ModelRouteStatus
+from penstock_contract.route.validation import _with_defaults
 
 ROUTE_FILES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
 NOW = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from harness.kubernetes.api import ROUTES, Api, ApiError
 from harness.route_examples import BROKEN, FAR, KEPT, LOCAL_ONLY, NAMES_BROKEN, NAMES_KEPT, Spec, at, route, spec
 
-from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES
 
 MESSAGES = {rule.message for rule in (*RULES, LOCAL_ADDRESS, NAME)}
 

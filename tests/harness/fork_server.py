@@ -30,14 +30,14 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from penstock_local.leash import leash
+from penstock_local.process.parent_death import leash
 
 TESTS = Path(__file__).parents[1]
 IN_POD = Path(__file__).parent / "kubernetes" / "in_pod.py"
 """It starts the others as the chart's pods do."""
 PENSTOCK = Path(sys.executable).parent / "penstock"
 MODULES = ("penstock_operator", "penstock_gateway", "penstock_worker")
-"""The operator first: it needs what the others have `penstock_contract.lean_start` say is not to be had."""
+"""The operator first: it needs what the others have `penstock_runtime.lean_start` say is not to be had."""
 REQUEST_MAX = 200_000
 STATUS = struct.Struct("i")
 """What waitpid(2) says of the end."""
@@ -109,7 +109,7 @@ class Forked:
 
 
 class ForkServer:
-    """`start` from the main thread, see `penstock_local.leash`. It imports while we go on; the first start waits."""
+    """`start` from the main thread, see `penstock_local.process.parent_death`. It imports while we go on; the first start waits."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

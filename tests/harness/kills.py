@@ -25,10 +25,10 @@ from harness.provider import DONE, Call, chunk, finish, usage
 from harness.route_spec import completion
 from harness.stack import Stack
 
+from penstock_broker.stores.usage import read
 from penstock_contract import codec
-from penstock_contract.broker.usage import read
-from penstock_contract.requests import ChatOperation
-from penstock_contract.usage import UsageRow
+from penstock_contract.request.operations import ChatOperation
+from penstock_contract.usage.record import UsageRow
 
 PACE_S = 0.03
 CLOSED_S = 90.0

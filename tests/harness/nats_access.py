@@ -12,8 +12,8 @@ from typing import NamedTuple
 import nats.errors
 from nats.aio.client import Client
 
+from penstock_broker.permissions import FIXED_STREAMS
 from penstock_contract import subjects
-from penstock_contract.permissions import FIXED_STREAMS
 
 KEYS = subjects.bucket_stream(subjects.KEYS_BUCKET)
 

@@ -9,9 +9,10 @@ import secrets
 import time
 from pathlib import Path
 
-from penstock_contract.permissions import Permissions
-from penstock_operator import nats_jwt, nats_keys
-from penstock_operator.nats_keys import NatsKeys
+from penstock_broker.permissions import Permissions
+from penstock_operator.nats import jwt as nats_jwt
+from penstock_operator.nats import keys as nats_keys
+from penstock_operator.nats.keys import NatsKeys
 
 UID = "00000000-0000-0000-0000-000000000000"
 

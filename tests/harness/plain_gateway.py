@@ -7,12 +7,12 @@ import os
 
 import uvicorn
 
-from penstock_contract import settings
-from penstock_contract.clock import SystemClock
-from penstock_contract.telemetry import logs
-from penstock_contract.telemetry.setup import configure
 from penstock_gateway.app import create_gateway
 from penstock_gateway.settings import GatewaySettings
+from penstock_runtime import settings
+from penstock_runtime.clock import SystemClock
+from penstock_runtime.telemetry import logs
+from penstock_runtime.telemetry.setup import configure
 
 
 def main() -> None:

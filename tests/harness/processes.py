@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.fork_server import Forked, fork_server, forks
 
-from penstock_local.leash import leash
+from penstock_local.process.parent_death import leash
 
 POLL_S = 0.01
 POLL_MAX_S = 0.05
@@ -60,7 +60,7 @@ class Process:
     """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log.
 
     A `leashed` one is out of reach of the terminal's Ctrl-C, and dies with us however we die. Start it from the main
-    thread, see `penstock_local.leash`. One of our own programs is then forked, see `harness.fork_server`.
+    thread, see `penstock_local.process.parent_death`. One of our own programs is then forked, see `harness.fork_server`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ One table for both who judge: the laptop (tests/unit/contract/test_rules.py) and
 
 from typing import Any
 
-from penstock_contract.rules import LOCAL_ADDRESS, NAME
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME
 
 Spec = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route.spec import ModelRouteSpec
 
 KEY = "sk-scripted-key-that-nobody-may-see"
 """What the workers send to the scripted provider."""

@@ -46,13 +46,13 @@ from harness.route_spec import KEY, KEY_VARIABLE, provider, spec
 from harness.stream_reader import StreamReader
 from nats.js.api import StreamState
 
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
 from penstock_contract import codec, subjects
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.control_plane import ControlPlane
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
-from penstock_contract.frames import WorkerHeartbeat
-from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.stream.frames import WorkerHeartbeat
 
 NAMESPACE = "default"
 

@@ -12,9 +12,9 @@ from harness.route_spec import completion
 from harness.stack import NAMESPACE, Stack
 from harness.stream_reader import texts_of
 
+from penstock_broker import queue_state
+from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
-from penstock_contract.broker import queue_state
-from penstock_contract.broker.connection import Connection
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

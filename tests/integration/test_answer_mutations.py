@@ -16,14 +16,14 @@ from unit.support.mutations import Mutation
 from unit.support.parsing import hear
 
 from penstock_contract import codec
-from penstock_contract.events import Accepted, Event, Finished, Started
-from penstock_contract.frames import Batch, Frame
-from penstock_contract.stream import StreamState
-from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer, EmbeddingsCollector
+from penstock_contract.stream.events import Accepted, Event, Finished, Started
+from penstock_contract.stream.frames import Batch, Frame
+from penstock_contract.stream.state import StreamState
+from penstock_gateway.streaming.renderers.openai import ChatCollector, ChatStreamRenderer, EmbeddingsCollector
 from penstock_worker.providers.adapter import ResponseParser
-from penstock_worker.providers.anthropic_parser import MessageParser
-from penstock_worker.providers.embeddings_parser import EmbeddingsParser
-from penstock_worker.providers.openai_parser import ChatParser
+from penstock_worker.providers.anthropic.parser import MessageParser
+from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai.parser import ChatParser
 
 MUTATIONS = 20_000
 SEEDS = Path(__file__).parent / "answers"

@@ -8,11 +8,11 @@ from harness.nats_server import NatsServer
 from harness.processes import until
 from harness.route_spec import provider, spec
 
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
+from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.kv_watch import RETRY_S, SAME_BUCKET_S
 from penstock_contract import subjects
-from penstock_contract.broker.catalogue import CatalogueWatch
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.control_plane import ControlPlane
-from penstock_contract.broker.watch import RETRY_S, SAME_BUCKET_S
 from penstock_contract.catalogue import CatalogueEntry
 
 

@@ -24,7 +24,7 @@ from harness.scripted_gateway import (
     text,
 )
 
-from penstock_client import chat
+from penstock_client.cli import chat
 
 
 @dataclass
@@ -68,7 +68,7 @@ def test_chat_takes_the_url_that_openai_s_sdks_want(end: str) -> None:
 
 
 def test_chat_says_in_one_line_that_its_output_is_full() -> None:
-    command = [sys.executable, "-c", "from penstock_client.chat import main; main()", "hello"]
+    command = [sys.executable, "-c", "from penstock_client.cli.chat import main; main()", "hello"]
     with Gateway(stream(text("Hello"), DONE)) as gateway, open("/dev/full", "w") as full:  # noqa: PTH123
         said = subprocess.run(
             [*command, "--url", gateway.url],
@@ -151,7 +151,7 @@ class TerminalWindow:
         # background of a shell ignores it, and so would all children.
         code = (
             "import os, signal; os.login_tty(0); signal.signal(signal.SIGINT, signal.default_int_handler);"
-            "from penstock_client.chat import main; main()"
+            "from penstock_client.cli.chat import main; main()"
         )
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--url", gateway.url],
@@ -226,7 +226,7 @@ def test_chat_ends_quietly_when_its_reader_has_enough() -> None:
                 call.chunk(text("more\n"))
         call.wait_until_left()
 
-    command = [sys.executable, "-c", "from penstock_client.chat import main; main()", "hello"]
+    command = [sys.executable, "-c", "from penstock_client.cli.chat import main; main()", "hello"]
     with Gateway(endless) as gateway:
         process = subprocess.Popen(
             [*command, "--url", gateway.url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE

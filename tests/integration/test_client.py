@@ -37,8 +37,14 @@ from penstock_contract.endpoints import (
     MODELS,
     READY,
 )
-from penstock_contract.messages import Message
-from penstock_contract.requests import ChatCompletionRequest, ChatRequest, EmbeddingsRequest, EmbedRequest, SeedMessage
+from penstock_contract.request.messages import Message
+from penstock_contract.request.operations import (
+    ChatCompletionRequest,
+    ChatRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    SeedMessage,
+)
 from penstock_contract.responses import EmbedResponse, Model, Readiness
 
 HELLO = ChatRequest([SeedMessage("user", "hello")])

@@ -11,12 +11,12 @@ from harness.nats_server import NatsServer
 from harness.processes import until
 from harness.route_spec import provider, spec
 
+from penstock_broker import queue_state
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
+from penstock_broker.queue import Delivery, Puller, enqueue
+from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract import subjects
-from penstock_contract.broker import queue_state
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.control_plane import ControlPlane
-from penstock_contract.broker.queue import Delivery, Puller, enqueue
-from penstock_contract.broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 

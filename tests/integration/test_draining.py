@@ -15,7 +15,7 @@ from harness.stack import NAMESPACE, Stack
 from harness.stream_reader import texts_of
 
 from penstock_contract import codec, subjects
-from penstock_contract.frames import Drain, Resume
+from penstock_contract.stream.frames import Drain, Resume
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

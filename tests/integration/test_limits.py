@@ -13,8 +13,8 @@ from harness.processes import until
 from harness.provider import Call, chunk, finish, say, say_then_wait, usage
 from harness.route_spec import completion, provider
 
-from penstock_contract.account import PLACES_S
-from penstock_contract.broker.usage import read
+from penstock_broker.stores.usage import read
+from penstock_contract.limits.lease_record import PLACES_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

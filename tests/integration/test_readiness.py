@@ -13,10 +13,10 @@ from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 from harness.route_spec import completion
 
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
+from penstock_broker.stores.kv_watch import SAME_BUCKET_S
 from penstock_contract import subjects
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.control_plane import ControlPlane
-from penstock_contract.broker.watch import SAME_BUCKET_S
 
 READY: dict[str, Any] = {"ready": True, "reason": "ok"}
 NO_BROKER = {"ready": False, "reason": "the message broker is away"}

@@ -15,8 +15,8 @@ from harness.route_spec import completion, provider
 from harness.stack import Stack
 from msgspec.structs import replace
 
-from penstock_contract.broker.usage import UsageWriter, last_checkpoint, read
-from penstock_contract.usage import GATEWAY_LOST, UsageRow
+from penstock_broker.stores.usage import UsageWriter, last_checkpoint, read
+from penstock_contract.usage.record import GATEWAY_LOST, UsageRow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

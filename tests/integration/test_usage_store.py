@@ -12,14 +12,14 @@ from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
 
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
+from penstock_broker.stores import keys
+from penstock_broker.stores.usage import UsageWriter, close_open, open_row, read
+from penstock_broker.stores.usage_storage import UsageBounds, rows_stored
 from penstock_contract import subjects
-from penstock_contract.broker import keys
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.control_plane import ControlPlane
-from penstock_contract.broker.usage import UsageWriter, close_open, open_row, read
-from penstock_contract.broker.usage_store import UsageBounds, rows_stored
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage import UsageRow
+from penstock_contract.usage.record import UsageRow
 
 MIB = 1024 * 1024
 SMALL = UsageBounds(rows_bytes_max=2 * MIB, rows_kept_days=30, checkpoints_bytes_max=MIB)

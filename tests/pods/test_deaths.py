@@ -26,7 +26,7 @@ from harness.streams.simulated_route import simulated_route
 from harness.streams.story import PROPERTY, Story
 from harness.streams.usage_rows import usage_rows
 
-from penstock_contract.usage import UsageRow
+from penstock_contract.usage.record import UsageRow
 
 WARM, COLD = "warm", "cold"
 WORKERS = 2

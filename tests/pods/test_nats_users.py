@@ -10,7 +10,7 @@ from harness.kubernetes.node.installation import Installation
 from harness.nats_access import lets_in, logged_in, refusals_of_gateway, refusals_of_operator, refusals_of_worker
 
 from penstock_contract import subjects
-from penstock_operator import nats_keys
+from penstock_operator.nats import keys as nats_keys
 
 ROUTE = "users"
 

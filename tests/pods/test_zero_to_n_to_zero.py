@@ -23,7 +23,7 @@ from harness.streams.story import NOTE
 from harness.streams.usage_rows import usage_rows
 from harness.streams.waiting import Heard, wait_for
 
-from penstock_contract.usage import UsageRow
+from penstock_contract.usage.record import UsageRow
 from penstock_worker.providers.simulated import token
 
 REQUESTS = 100

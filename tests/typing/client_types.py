@@ -16,8 +16,8 @@ from penstock_contract.endpoints import (
     Endpoint,
     StreamEndpoint,
 )
-from penstock_contract.messages import Message
-from penstock_contract.requests import (
+from penstock_contract.request.messages import Message
+from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
     EmbeddingsRequest,

@@ -4,7 +4,7 @@ from typing import assert_type
 
 from penstock_client import AsyncClient, Client
 from penstock_contract.endpoints import CHAT, EMBED, MODELS
-from penstock_contract.requests import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
+from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
 from penstock_contract.responses import ChatChunk
 
 

@@ -2,7 +2,7 @@
 
 from penstock_client import Client
 from penstock_contract.endpoints import CHAT
-from penstock_contract.requests import ChatRequest, SeedMessage
+from penstock_contract.request.operations import ChatRequest, SeedMessage
 
 with Client("http://127.0.0.1:8080") as client:
     with client.stream(CHAT, ChatRequest([SeedMessage("user", "Hello")])) as chunks:

@@ -29,7 +29,7 @@ from penstock_client.exchange import (
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import before_the_answer
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
-from penstock_contract.requests import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
+from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
 from penstock_contract.responses import ChatChunk, EmbedResponse, Model
 
 Request = TypeVar("Request")

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ModelRouteSpec, ModelSpec
+from penstock_contract.route.spec import ModelRouteSpec, ModelSpec
 
 WILDCARD = "*"
 MayUse: TypeAlias = Callable[[str, Iterable[str]], bool]

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
-from penstock_contract.account import Account
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.frames import Activation, Batch, Control, GatewayHeartbeat, WorkerHeartbeat
-from penstock_contract.keys import KeyRecord
-from penstock_contract.requests import InferenceRequest
-from penstock_contract.usage import Checkpoint, Presence, UsageRow
+from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.lease_record import Account
+from penstock_contract.request.operations import InferenceRequest
+from penstock_contract.stream.frames import Activation, Batch, Control, GatewayHeartbeat, WorkerHeartbeat
+from penstock_contract.usage.record import Checkpoint, Presence, UsageRow
 
 Decoded = TypeVar("Decoded")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Generic, Literal, TypeVar
 
-from penstock_contract.requests import (
+from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
     EmbeddingsRequest,

@@ -2,7 +2,7 @@
 
 Raised where it is known as `PenstockError`, carried between processes as `ErrorDetail`, translated once at the edge.
 A message never holds a key, an address or a path of this machine. A provider's own message is in it only for a request
-that the provider refused, cleaned by the worker (`penstock_worker.providers.redaction`).
+that the provider refused, cleaned by the worker (`penstock_worker.providers.failure.redaction`).
 """
 
 from typing import Literal, NamedTuple

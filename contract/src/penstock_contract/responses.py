@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from penstock_contract.events import FinishReason
-from penstock_contract.messages import ToolCall
+from penstock_contract.request.messages import ToolCall
+from penstock_contract.stream.events import FinishReason
 
 
 class ChatChunk(Struct, frozen=True):

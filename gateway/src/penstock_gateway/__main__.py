@@ -1,19 +1,19 @@
 """Composition root of a gateway process: `python -m penstock_gateway`."""
 
-import penstock_contract.lean_start  # noqa: F401
+import penstock_runtime.lean_start  # noqa: F401
 
 # isort: split
 
 import os
 import sys
 
-from penstock_contract import settings
-from penstock_contract.clock import SystemClock
-from penstock_contract.telemetry import logs
-from penstock_contract.telemetry.setup import configure
 from penstock_gateway.app import create_gateway
-from penstock_gateway.server import Server
+from penstock_gateway.server.server import Server
 from penstock_gateway.settings import GatewaySettings
+from penstock_runtime import settings
+from penstock_runtime.clock import SystemClock
+from penstock_runtime.telemetry import logs
+from penstock_runtime.telemetry.setup import configure
 
 
 def main() -> None:

@@ -11,41 +11,41 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 from msgspec import Struct
 
-from penstock_contract import codec, collector, subjects
-from penstock_contract.broker.catalogue import CatalogueWatch
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.keepalive import Keepalive
-from penstock_contract.broker.keys import KeyStore, KeyWatch
-from penstock_contract.cancellation import cancelled
+from penstock_broker.connection import Connection
+from penstock_broker.keepalive import Keepalive
+from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.keys import KeyStore, KeyWatch
+from penstock_contract import codec, subjects
 from penstock_contract.catalogue import Catalogue
-from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.exposure import loopback
-from penstock_contract.frames import Stop
-from penstock_contract.telemetry.setup import Telemetry
-from penstock_gateway import openapi
-from penstock_gateway.activation import Activations
+from penstock_contract.stream.frames import Stop
+from penstock_gateway.access.authentication import Authentication
+from penstock_gateway.access.first_key import FirstKey
+from penstock_gateway.access.key_cache import KeyRing
 from penstock_gateway.admin.app import create_admin
-from penstock_gateway.admin.desk import AdminDesk
+from penstock_gateway.admin.dependencies import AdminDesk
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.authentication import Authentication
-from penstock_gateway.body import ClientRequest
-from penstock_gateway.cors import Cors, CorsRules
-from penstock_gateway.desk import Desk
-from penstock_gateway.dispatch import Dispatcher
-from penstock_gateway.doors import openai, seed, status
-from penstock_gateway.envelope import Envelope
-from penstock_gateway.exposition import Exposition, prometheus
-from penstock_gateway.first_key import FirstKey
-from penstock_gateway.head import Head
-from penstock_gateway.keyring import KeyRing
-from penstock_gateway.metering import Metering
-from penstock_gateway.observation import Observer
-from penstock_gateway.problems import Problems
-from penstock_gateway.refusal import Refusal
+from penstock_gateway.api import openai, openapi, simple, status
+from penstock_gateway.api.dependencies import Desk
+from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.http.cors import Cors, CorsRules
+from penstock_gateway.http.error_response import Refusal
+from penstock_gateway.http.errors import Problems
+from penstock_gateway.http.request_middleware import Envelope
+from penstock_gateway.server.request_head import Head
 from penstock_gateway.settings import GatewaySettings
-from penstock_gateway.supervision import Supervisor
-from penstock_gateway.table import StreamTable
+from penstock_gateway.streaming.activation import Activations
+from penstock_gateway.streaming.dispatcher import Dispatcher
+from penstock_gateway.streaming.registry import StreamTable
+from penstock_gateway.streaming.supervisor import Supervisor
+from penstock_gateway.telemetry.exposition import Exposition, prometheus
+from penstock_gateway.telemetry.request_observer import Observer
+from penstock_gateway.usage.accounting import Metering
+from penstock_runtime import garbage_collector
+from penstock_runtime.cancellation import cancelled
+from penstock_runtime.clock import Clock
+from penstock_runtime.listen_policy import loopback
+from penstock_runtime.telemetry.setup import Telemetry
 
 
 class Gateway(Struct, frozen=True):
@@ -122,7 +122,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         metering.start()
         if admin is not None:
             admin.start()
-        collector.settle()
+        garbage_collector.settle()
         yield
         # The server has stopped listening and every response is complete: say the last words, then go.
         await dispatcher.drain()
@@ -135,9 +135,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
 
     app = Litestar(
         [
-            seed.chat,
-            seed.generate,
-            seed.embed,
+            simple.chat,
+            simple.generate,
+            simple.embed,
             openai.chat_completions,
             openai.embeddings,
             openai.models,

@@ -4,11 +4,11 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from penstock_contract.exposure import Authentication, keys_required, loopback
-from penstock_contract.keys import KEY_LENGTH, PREFIX
-from penstock_contract.settings import InvalidSettings, LogLevel
-from penstock_gateway import origins
-from penstock_gateway.connection_bounds import ConnectionBounds
+from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
+from penstock_gateway.http import origins
+from penstock_gateway.server.connection_limits import ConnectionBounds
+from penstock_runtime.listen_policy import Authentication, keys_required, loopback
+from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 ADMIN_TOKEN_LENGTH_MIN = 32

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from socket import socket
 
-from penstock_contract.command import INTERRUPTED
-from penstock_local import ports, route_files
-from penstock_local.broker import NoServer
-from penstock_local.reporter import Reporter
-from penstock_local.route_files import InvalidRoutes, LoadedRoute
+from penstock_local.disk_space import NoSpace
+from penstock_local.process import ports
+from penstock_local.process.nats_server import NoServer
+from penstock_local.process.supervisor import Stack
+from penstock_local.routes import route_files
+from penstock_local.routes.route_files import InvalidRoutes, LoadedRoute
 from penstock_local.run_directory import run_directory
-from penstock_local.space import NoSpace
-from penstock_local.stack import Stack
+from penstock_local.terminal.log_reporter import Reporter
+from penstock_runtime.command import INTERRUPTED
 
 PORT_MAX = 65_535
 

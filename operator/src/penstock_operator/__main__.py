@@ -5,14 +5,14 @@ import sys
 
 import uvloop
 
-from penstock_contract import settings
-from penstock_contract.clock import SystemClock
-from penstock_contract.telemetry import logs
-from penstock_contract.telemetry.setup import configure
-from penstock_operator.cluster import NoCluster
+from penstock_operator.kube.client import NoCluster
+from penstock_operator.kube.watcher import quieten_kopf
 from penstock_operator.operator import Operator
 from penstock_operator.settings import OperatorSettings
-from penstock_operator.watching import quieten_kopf
+from penstock_runtime import settings
+from penstock_runtime.clock import SystemClock
+from penstock_runtime.telemetry import logs
+from penstock_runtime.telemetry.setup import configure
 
 
 async def serve(config: OperatorSettings) -> None:

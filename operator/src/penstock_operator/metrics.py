@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from penstock_contract.telemetry import names
-from penstock_operator.scaling_view import RouteDemand
+from penstock_operator.status.scaling_view import RouteDemand
+from penstock_runtime.telemetry import names
 
 
 class RouteWorkers(Struct, frozen=True):

@@ -27,36 +27,37 @@ from typing import Final
 
 import structlog
 
-from penstock_contract import probes, subjects
-from penstock_contract.broker import advisories, queue_state
-from penstock_contract.broker.catalogue import CatalogueWatch
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.control_plane import ControlPlane
-from penstock_contract.broker.keepalive import Keepalive
+from penstock_broker import advisories, queue_state
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
+from penstock_broker.keepalive import Keepalive
+from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.clock import Clock
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.route_status import LastDecision
-from penstock_contract.telemetry.setup import Telemetry
-from penstock_operator.autoscaler import Autoscaler, Outlets
-from penstock_operator.cluster import Cluster, ClusterCredentials
-from penstock_operator.election import Election, LeaseLost
-from penstock_operator.fleet import Fleet
-from penstock_operator.health import Leader
-from penstock_operator.manifests import WorkerDefaults
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.status import LastDecision
+from penstock_operator.kube.cache import Body, Key, World
+from penstock_operator.kube.client import Cluster, ClusterCredentials
+from penstock_operator.kube.election import Election, LeaseLost
+from penstock_operator.kube.event_recorder import Recorder
+from penstock_operator.kube.resources import Resource
+from penstock_operator.kube.resync import Sync
+from penstock_operator.kube.watcher import Watching
 from penstock_operator.metrics import Metrics
-from penstock_operator.publications import Publications
-from penstock_operator.reconciler import Reconciler
-from penstock_operator.recorder import Recorder
-from penstock_operator.register import Register
-from penstock_operator.resources import Resource
+from penstock_operator.nats.worker_secrets import WorkerSecrets
+from penstock_operator.probe import Leader
+from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.reconciler import Reconciler
+from penstock_operator.routes.publisher import Publications
+from penstock_operator.routes.registry import Register
+from penstock_operator.scaling.autoscaler import Autoscaler, Outlets
+from penstock_operator.scaling.worker_heartbeats import Fleet
 from penstock_operator.settings import OperatorSettings
-from penstock_operator.syncing import Sync
-from penstock_operator.watching import Watching
 from penstock_operator.work_queue import WorkQueue
-from penstock_operator.worker_secrets import WorkerSecrets
-from penstock_operator.world import Body, Key, World
+from penstock_runtime import probes
+from penstock_runtime.clock import Clock
+from penstock_runtime.telemetry.setup import Telemetry
 
 LEASE_LOST: Final = 3
 """Exit code of a leader that could not renew its lease in time."""

@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from penstock_contract.broker.usage_store import (
+from penstock_broker.stores.usage_storage import (
     CHECKPOINTS_BYTES_MAX,
     ROWS_BYTES_MAX,
     ROWS_KEPT_DAYS,
     UsageBounds,
 )
-from penstock_contract.route_worker import ResourcesSpec, VariableName
-from penstock_contract.settings import InvalidSettings, LogLevel
-from penstock_operator.manifests import OWN_VARIABLES
-from penstock_operator.nats_keys import KeysUnreadable, SigningKey, read_signing_key
+from penstock_contract.route.worker import ResourcesSpec, VariableName
+from penstock_operator.nats.keys import KeysUnreadable, SigningKey, read_signing_key
+from penstock_operator.reconcile.manifests import OWN_VARIABLES
+from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 SecretName = Annotated[str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?\Z")]

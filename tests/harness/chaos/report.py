@@ -7,7 +7,7 @@ from harness.chaos.client import Outcome
 from harness.chaos.plan import Plan
 from harness.chaos.provider import PROMPT_TOKENS
 
-from penstock_contract.usage import UsageRow
+from penstock_contract.usage.record import UsageRow
 
 BROKEN_PROMISES = ("silent truncation", "hang", "double end", "wrong token")
 

@@ -22,8 +22,8 @@ from harness.plain_client import plain_client
 from harness.processes import until
 from harness.stack import Stack
 
+from penstock_broker.stores.usage import read
 from penstock_contract import codec
-from penstock_contract.broker.usage import read
 
 SETTLE_S = 120.0
 REOPENED_S = 6.0

@@ -9,8 +9,8 @@ from harness.processes import until
 from nats.errors import Error
 from nats.js.client import JetStreamContext
 
+from penstock_broker.connection import Connection
 from penstock_contract import subjects
-from penstock_contract.broker.connection import Connection
 
 
 async def broker_away(scene: Scene) -> None:

@@ -23,7 +23,7 @@ from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.pod_image import Image
 from harness.plain_client import plain_client
 
-from penstock_local import broker
+from penstock_local.process import nats_server
 
 PENSTOCK = Path(sys.executable).parent / "penstock"
 
@@ -48,7 +48,7 @@ class Release:
         launcher = [sys.executable, in_pod.__file__, str(release._surroundings)]
         env = {"POD_IP": "{pod_ip}", "POD_ROOT": "{root}"}
         await kubelet.push(f"test/penstock:{namespace}", Image({"penstock": [*launcher, str(PENSTOCK)]}, env=env))
-        server = str(broker.binary())
+        server = str(nats_server.binary())
         await kubelet.push(f"test/nats:{namespace}", Image({"nats-server": [*launcher, server]}, env=env))
         return release
 

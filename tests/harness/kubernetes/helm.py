@@ -14,7 +14,7 @@ import msgspec
 import yaml
 from harness.kubernetes import binaries
 
-from penstock_local.leash import leash
+from penstock_local.process.parent_death import leash
 
 CHART = Path(__file__).parents[3] / "charts" / "penstock"
 

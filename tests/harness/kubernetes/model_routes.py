@@ -7,8 +7,8 @@ from typing import Any
 
 from harness.kubernetes.api import Manifest
 
-from penstock_contract.broker.catalogue import CatalogueWatch
-from penstock_contract.broker.connection import Connection
+from penstock_broker.connection import Connection
+from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_contract.catalogue import CatalogueEntry
 
 READ_S = 10.0

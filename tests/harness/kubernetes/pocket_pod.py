@@ -25,7 +25,7 @@ from harness.kubernetes.pod_probe import Probe
 from harness.kubernetes.pod_status import ContainerState, Running, Terminated, Verdict, Waiting
 from msgspec.structs import replace
 
-from penstock_local.leash import leash
+from penstock_local.process.parent_death import leash
 
 BACK_OFF_S = 1.0
 BACK_OFF_MAX_S = 4.0

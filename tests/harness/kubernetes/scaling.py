@@ -10,11 +10,11 @@ from harness.kubernetes.model_routes import condition, model_route, settled
 from harness.kubernetes.operator_process import Operators
 from harness.processes import until
 
+from penstock_broker import queue_state
+from penstock_broker.connection import Connection
+from penstock_broker.queue import enqueue
 from penstock_contract import codec, subjects
-from penstock_contract.broker import queue_state
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.queue import enqueue
-from penstock_contract.frames import Activation
+from penstock_contract.stream.frames import Activation
 
 QUICK = {"stableWindowSeconds": 3, "panicWindowSeconds": 1, "scaleToZeroAfterSeconds": 3}
 """As short as they may be, but for the time that a heartbeat takes."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 from harness.kubernetes.node.installation import Installation
 
-from penstock_contract.usage import UsageRow
-from penstock_contract.usage_report import UsageRows
+from penstock_contract.usage.record import UsageRow
+from penstock_contract.usage.report import UsageRows
 
 ROWS_MAX = 10_000
 

@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from unit.support.structs import ANYTHING, JSON, values
 
 from penstock_contract import codec, subjects
-from penstock_contract.frames import Batch, Control, GatewayHeartbeat, WorkerHeartbeat
-from penstock_contract.keys import KeySpec
-from penstock_contract.requests import (
+from penstock_contract.limits.keys import KeySpec
+from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
     EmbeddingsRequest,
@@ -30,6 +29,7 @@ from penstock_contract.requests import (
     GenerateRequest,
     InferenceRequest,
 )
+from penstock_contract.stream.frames import Batch, Control, GatewayHeartbeat, WorkerHeartbeat
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

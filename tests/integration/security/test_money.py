@@ -33,10 +33,10 @@ from harness.provider import (
 )
 from harness.route_spec import completion, provider
 
-from penstock_contract.broker.usage import read
-from penstock_contract.input_size import BYTES_PER_TOKEN_IN
-from penstock_contract.money import picos
-from penstock_contract.usage import UsageRow
+from penstock_broker.stores.usage import read
+from penstock_contract.request.input_size import BYTES_PER_TOKEN_IN
+from penstock_contract.usage.money import picos
+from penstock_contract.usage.record import UsageRow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,9 +18,9 @@ from harness.stack import NAMESPACE
 from harness.stream_reader import texts_of
 from nats.js.errors import NotFoundError
 
+from penstock_broker.connection import Connection
+from penstock_broker.permissions import FIXED_STREAMS, Permissions
 from penstock_contract import subjects
-from penstock_contract.broker.connection import Connection
-from penstock_contract.permissions import FIXED_STREAMS, Permissions
 
 ANYTHING = Permissions(publish=(">",), subscribe=(">",))
 ANSWER_S = 5.0

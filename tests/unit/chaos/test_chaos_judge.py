@@ -7,7 +7,7 @@ from harness.chaos.provider import PROMPT_TOKENS
 from harness.chaos.report import Report
 from msgspec.structs import replace
 
-from penstock_contract.usage import Tokens, UsageRow
+from penstock_contract.usage.record import Tokens, UsageRow
 
 ROW = UsageRow(
     id="req_7",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock_client.admin import NoAdmin, address
-from penstock_client.keys import duration, parser
-from penstock_contract.laptop import LOCK_FILE, RUN_PREFIX, AdminAddress, leave
+from penstock_client.admin.client import NoAdmin, address
+from penstock_client.cli.keys import duration, parser
+from penstock_contract.run_file import LOCK_FILE, RUN_PREFIX, AdminAddress, leave
 
 
 @contextlib.contextmanager

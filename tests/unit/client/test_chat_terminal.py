@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from penstock_client.chat import Terminal
+from penstock_client.cli.chat import Terminal
 
 
 class Tty(io.StringIO):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_client.usage import _csv
+from penstock_client.cli.usage import _csv
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from penstock_contract.account import (
+from penstock_contract.limits.lease_record import (
     LEASE_S,
     MINUTE_S,
     PLACES_S,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from penstock_contract.broker import advisories
+from penstock_broker import advisories
 
 STREAM = "$JS.EVENT.ADVISORY.STREAM.DELETED"
 CONSUMER = "$JS.EVENT.ADVISORY.CONSUMER.DELETED"

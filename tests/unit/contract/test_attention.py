@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_contract.attention import LATE_S, REMEMBERED_S, Attention
+from penstock_runtime.pause_detector import LATE_S, REMEMBERED_S, Attention
 
 EVERY_S = 0.25
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nkeys
 import pytest
 
-from penstock_contract.broker.credentials import Credentials, CredentialsUnreadable
+from penstock_broker.credentials import Credentials, CredentialsUnreadable
 
 SEED = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER).decode()
 TEXT = (

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.cancellation import cancelled
+from penstock_runtime.cancellation import cancelled
 
 
 async def swallows(times: int) -> None:

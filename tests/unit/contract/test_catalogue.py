@@ -9,7 +9,7 @@ import pytest
 from penstock_contract import codec
 from penstock_contract.catalogue import Catalogue, CatalogueEntry
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route.spec import ModelRouteSpec
 
 
 def route(name: str, *models: Any, created_at: int = 0, ready: bool = True, reason: str = "") -> CatalogueEntry:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.support.structs import JSON, values
 
-from penstock_contract.chat_body import CHECKED, ChatBody, read_chat
 from penstock_contract.errors import PenstockError
-from penstock_contract.input_size import TOKENS_PER_IMAGE
-from penstock_contract.json_body import FIELDS_MAX, LARGE_BODY_BYTES, STRINGS_MAX
-from penstock_contract.requests import UNSUPPORTED, ChatCompletionRequest
+from penstock_contract.request.chat_body import CHECKED, ChatBody, read_chat
+from penstock_contract.request.input_size import TOKENS_PER_IMAGE
+from penstock_contract.request.json_body import FIELDS_MAX, LARGE_BODY_BYTES, STRINGS_MAX
+from penstock_contract.request.operations import UNSUPPORTED, ChatCompletionRequest
 
 HELLO = b'{"model":"m","messages":[{"role":"user","content":"hi"}]'
 UINT256 = b"115792089237316195423570985008687907853269984665640564039457584007913129639935"

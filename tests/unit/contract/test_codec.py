@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from unit.support.structs import values
 
 from penstock_contract import codec
-from penstock_contract.account import Account
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.events import Embedded, Event, TextDelta
-from penstock_contract.frames import Activation, Batch, Control, Frame, GatewayHeartbeat, WorkerHeartbeat
-from penstock_contract.keys import KeyRecord
-from penstock_contract.requests import InferenceRequest
-from penstock_contract.usage import Checkpoint, Presence, UsageRow
+from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.lease_record import Account
+from penstock_contract.request.operations import InferenceRequest
+from penstock_contract.stream.events import Embedded, Event, TextDelta
+from penstock_contract.stream.frames import Activation, Batch, Control, Frame, GatewayHeartbeat, WorkerHeartbeat
+from penstock_contract.usage.record import Checkpoint, Presence, UsageRow
 
 Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes], Any]

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from penstock_contract import command
+from penstock_runtime import command
 
 
 @pytest.mark.parametrize("name", ["gateway", "operator", "worker"])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
-from penstock_contract.broker.connection import Connection
+from penstock_broker.connection import Connection
 from penstock_contract.errors import PenstockError
 
 

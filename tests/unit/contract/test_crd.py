@@ -12,9 +12,9 @@ from msgspec import Meta, Struct, json
 from penstock_contract.crd.__main__ import CUT, END, text
 from penstock_contract.crd.resource import definition
 from penstock_contract.crd.schema import structural
-from penstock_contract.route import LimitsSpec, ModelRouteSpec, RoutingSpec, ScalingSpec
-from penstock_contract.route_worker import WorkerSpec
-from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES, _with_defaults
+from penstock_contract.route.spec import LimitsSpec, ModelRouteSpec, RoutingSpec, ScalingSpec
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, _with_defaults
+from penstock_contract.route.worker import WorkerSpec
 
 FILE = Path(__file__).parents[3] / "charts" / "penstock" / "files" / "crd.yaml"
 # What a chart's template does with crds.allowLocalAddresses, in Go's regular expressions as in Python's.

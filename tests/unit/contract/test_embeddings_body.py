@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from unit.support.operations import embeddings
 from unit.support.structs import JSON
 
-from penstock_contract.embeddings_body import read_embeddings
 from penstock_contract.errors import PenstockError
-from penstock_contract.requests import INPUTS_MAX
+from penstock_contract.request.embeddings_body import read_embeddings
+from penstock_contract.request.operations import INPUTS_MAX
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock_contract import subjects
-from penstock_contract.exposure import keys_required, loopback
-from penstock_contract.keys import (
+from penstock_contract.limits.keys import (
     KEY_LENGTH,
     KeyRecord,
     KeySpec,
@@ -23,6 +22,7 @@ from penstock_contract.keys import (
     new_id,
     new_secret,
 )
+from penstock_runtime.listen_policy import keys_required, loopback
 
 RECORD = KeyRecord(
     id="key_0123456789abcdef", hash="0" * 64, hint="abcd", spec=KeySpec(name="Ada"), created_at=100, expires_at=200

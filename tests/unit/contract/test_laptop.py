@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_contract.laptop import ADMIN_FILE, LOCK_FILE, RUN_PREFIX, AdminAddress, found, leave
+from penstock_contract.run_file import ADMIN_FILE, LOCK_FILE, RUN_PREFIX, AdminAddress, found, leave
 
 HERE = AdminAddress("http://127.0.0.1:1", "secret")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock_contract.attention import Attention
-from penstock_contract.peers import (
+from penstock_runtime.pause_detector import Attention
+from penstock_runtime.peer_table import (
     FORGET_S,
     GIVEN_UP_S,
     HEARTBEAT_S,

@@ -2,8 +2,9 @@
 
 import pytest
 
-from penstock_contract import permissions, subjects
-from penstock_contract.permissions import FIXED_STREAMS, Permissions
+from penstock_broker import permissions
+from penstock_broker.permissions import FIXED_STREAMS, Permissions
+from penstock_contract import subjects
 
 WORKER = permissions.worker("team", "chat")
 ROLES = {"gateway": permissions.gateway(), "operator": permissions.operator(), "worker": WORKER}

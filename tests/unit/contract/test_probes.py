@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from penstock_contract.probes import Probes
+from penstock_runtime.probes import Probes
 
 
 class Subject:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.queue_state import QueueState, QueueUnavailable, read, state_of
+from penstock_broker.connection import Connection
+from penstock_broker.queue_state import QueueState, QueueUnavailable, read, state_of
 
 ANSWER = (
     b'{"type":"io.nats.jetstream.api.v1.consumer_info_response","num_pending":7,"num_ack_pending":2,"num_waiting":1}'

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock_contract.route import ModelRoute, ModelRouteSpec, SecretKeyRef, secret_variable
+from penstock_contract.route.spec import ModelRoute, ModelRouteSpec, SecretKeyRef, secret_variable
 
 SPEC: dict[str, Any] = {
     "models": [{"name": "gpt-4o"}],

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from penstock_contract.route_status import Condition, LastDecision, ModelRouteStatus
+from penstock_contract.route.status import Condition, LastDecision, ModelRouteStatus
 
 NOW = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
 

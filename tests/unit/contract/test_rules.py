@@ -11,8 +11,8 @@ import pytest
 from harness.route_examples import BROKEN, FAR, KEPT, LOCAL_ONLY, MODEL, PROVIDER, Spec, at, spec
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.rules import LOCAL_ADDRESS, RULES, Rule, broken_rules, check
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.validation import LOCAL_ADDRESS, RULES, Rule, broken_rules, check
 
 
 def parsed(document: Spec) -> ModelRouteSpec:

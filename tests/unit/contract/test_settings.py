@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta, Struct
 
-from penstock_contract.settings import InvalidSettings, LogLevel, load
+from penstock_runtime.settings import InvalidSettings, LogLevel, load
 
 
 class Example(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import StreamInfo
 from nats.js.kv import KeyValue
 
-from penstock_contract.broker import snapshot
+from penstock_broker.stores import kv_snapshot
 
 
 def entry(key: str, left: int, operation: str | None = None) -> KeyValue.Entry:
@@ -50,19 +50,19 @@ class FakeWatcher:
 
 
 async def test_an_empty_bucket_ends_with_the_mark() -> None:
-    assert await snapshot.read_to_end(FakeBucket(0), FakeWatcher(None), 1) == []
+    assert await kv_snapshot.read_to_end(FakeBucket(0), FakeWatcher(None), 1) == []
 
 
 async def test_a_mark_ahead_of_what_was_delivered_and_not_yet_read_is_not_believed() -> None:
     first, last = entry("a", 1), entry("b", 0)
-    assert await snapshot.read_to_end(FakeBucket(2), FakeWatcher(None, first, last, None), 1) == [first, last]
+    assert await kv_snapshot.read_to_end(FakeBucket(2), FakeWatcher(None, first, last, None), 1) == [first, last]
 
 
 async def test_what_comes_after_the_end_is_left_to_the_watch() -> None:
     watcher = FakeWatcher(entry("a", 0), None, entry("b", 0))
-    assert [one.key for one in await snapshot.read_to_end(FakeBucket(1), watcher, 1)] == ["a"]
+    assert [one.key for one in await kv_snapshot.read_to_end(FakeBucket(1), watcher, 1)] == ["a"]
 
 
 async def test_a_bucket_whose_entries_do_not_come_is_no_empty_one() -> None:
     with pytest.raises(TimeoutError):
-        await snapshot.read_to_end(FakeBucket(2), FakeWatcher(None), 1)
+        await kv_snapshot.read_to_end(FakeBucket(2), FakeWatcher(None), 1)

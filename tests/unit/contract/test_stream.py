@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import (
+from penstock_contract.stream.events import (
     Accepted,
     Embedded,
     Event,
@@ -20,7 +20,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_contract.stream import IllegalEvent, SequenceGap, StreamState
+from penstock_contract.stream.state import IllegalEvent, SequenceGap, StreamState
 
 EVENTS: dict[str, Event] = {
     "A": Accepted("worker", 0.1),

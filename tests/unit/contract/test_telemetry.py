@@ -5,9 +5,9 @@ import sys
 import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span
 
-from penstock_contract.telemetry import names
-from penstock_contract.telemetry.propagation import context_of, headers_of
-from penstock_contract.telemetry.setup import Signal, configure, enabled
+from penstock_runtime.telemetry import names
+from penstock_runtime.telemetry.propagation import context_of, headers_of
+from penstock_runtime.telemetry.setup import Signal, configure, enabled
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 

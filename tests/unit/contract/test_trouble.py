@@ -1,6 +1,6 @@
 """A trouble that comes again and again is told when it begins, and then once in a while."""
 
-from penstock_contract.broker.trouble import AGAIN_S, KINDS_MAX, Troubles
+from penstock_broker.log_throttle import AGAIN_S, KINDS_MAX, Troubles
 
 
 def test_it_is_told_at_once_and_then_once_in_a_while_with_how_often_it_came() -> None:

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from penstock_contract.events import UsageReported
-from penstock_contract.money import Rates
-from penstock_contract.requests import ChatOperation, EmbeddingsOperation
-from penstock_contract.usage import (
+from penstock_contract.request.operations import ChatOperation, EmbeddingsOperation
+from penstock_contract.stream.events import UsageReported
+from penstock_contract.usage.money import Rates
+from penstock_contract.usage.record import (
     COUNT_MAX,
     Tokens,
     Unanswered,
@@ -17,7 +17,7 @@ from penstock_contract.usage import (
     gives_way,
     reported,
 )
-from penstock_contract.usage_report import Adding, Grouping
+from penstock_contract.usage.report import Adding, Grouping
 
 CHAT = ChatOperation(body=b"{}", input_tokens=1)
 

@@ -14,8 +14,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
 
 from penstock_contract.errors import ERRORS
-from penstock_contract.route import ModelRoute
-from penstock_contract.telemetry import names
+from penstock_contract.route.spec import ModelRoute
+from penstock_runtime.telemetry import names
 
 PAGES = {page.relative_to(DOCS).as_posix(): page for page in pages()}
 MARKS = {name: [found["name"] for found in MARKED.finditer(page.read_text("utf-8"))] for name, page in PAGES.items()}

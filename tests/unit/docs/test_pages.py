@@ -10,8 +10,8 @@ from generate.page import DOCS, ROOT
 
 from penstock_client import AsyncClient, Client
 from penstock_client.exchange import DEFAULT_URL
-from penstock_local.route_files import RouteFile, load, read
-from penstock_worker import routing
+from penstock_local.routes.route_files import RouteFile, load, read
+from penstock_worker.sessions import routing
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples" / "routes").glob("*.yaml"))

@@ -1,9 +1,9 @@
 """A gateway asks for workers when it knows of no free slot, at once, again while a request waits, and not too often."""
 
-from penstock_contract.attention import Attention
-from penstock_contract.frames import WorkerHeartbeat
-from penstock_contract.peers import FORGET_S, HEARTBEAT_S, LOST_S
-from penstock_gateway.activation import SAY_AGAIN_S, WAITS_LONG_S, Activations
+from penstock_contract.stream.frames import WorkerHeartbeat
+from penstock_gateway.streaming.activation import SAY_AGAIN_S, WAITS_LONG_S, Activations
+from penstock_runtime.pause_detector import Attention
+from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
 
 ROUTE = "default.main"
 NOW = 0.0

@@ -5,10 +5,10 @@ from typing import Any
 
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from penstock_contract.events import AnswerFields, Event, Finished, TextDelta, ToolCallDelta, UsageReported
-from penstock_gateway.renderers.openai import ChatCollector, ChatStreamRenderer
-from penstock_gateway.renderers.renderer import encode_json
-from penstock_gateway.renderers.seed import SeedRenderer
+from penstock_contract.stream.events import AnswerFields, Event, Finished, TextDelta, ToolCallDelta, UsageReported
+from penstock_gateway.streaming.renderers.openai import ChatCollector, ChatStreamRenderer
+from penstock_gateway.streaming.renderers.renderer import encode_json
+from penstock_gateway.streaming.renderers.simple import SeedRenderer
 
 SIGNATURE = {"google": {"thought_signature": "c2lnLTE="}}
 CITED = {

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.keys import KeyRecord, KeySpec, hash_of, new_secret
-from penstock_gateway.authentication import identify, presented
-from penstock_gateway.keyring import KeyRing
+from penstock_contract.limits.keys import KeyRecord, KeySpec, hash_of, new_secret
+from penstock_gateway.access.authentication import identify, presented
+from penstock_gateway.access.key_cache import KeyRing
 
 SECRET = new_secret()
 RECORD = KeyRecord(

@@ -8,7 +8,7 @@ import pytest
 from openai.types.chat import ChatCompletion as OpenAICompletion
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import (
+from penstock_contract.stream.events import (
     Embedded,
     Event,
     Failed,
@@ -19,7 +19,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_gateway.renderers.openai import ChatCollector, EmbeddingsCollector
+from penstock_gateway.streaming.renderers.openai import ChatCollector, EmbeddingsCollector
 
 USAGE = UsageReported(9, 2, 4, 1)
 STOP = Finished("stop")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from penstock_contract.settings import InvalidSettings, load
-from penstock_gateway.cors import CorsRules
+from penstock_gateway.http.cors import CorsRules
 from penstock_gateway.settings import GatewaySettings
+from penstock_runtime.settings import InvalidSettings, load
 
 OPEN = CorsRules(frozenset({"https://app.example.com"}))
 CLOSED = CorsRules(frozenset({"https://app.example.com"}), closed=True)

@@ -2,7 +2,7 @@
 
 import structlog
 
-from penstock_gateway.descriptors import CONNECTIONS_MIN, RESERVED, connections_within
+from penstock_gateway.server.file_descriptors import CONNECTIONS_MIN, RESERVED, connections_within
 
 
 def test_descriptors_allow_as_many_connections_as_the_setting_without_a_warning() -> None:

@@ -7,7 +7,7 @@ import pytest
 from litestar.types import Message, Receive, Scope, Send
 from opentelemetry.trace import NoOpTracer
 
-from penstock_gateway.envelope import Envelope
+from penstock_gateway.http.request_middleware import Envelope
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "POST", "path": "/v1/x", "headers": []}
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from penstock_gateway.exposition import CONTENT_TYPE, Exposition, prometheus
+from penstock_gateway.telemetry.exposition import CONTENT_TYPE, Exposition, prometheus
 
 
 async def test_requests_at_the_same_time_share_one_text_that_is_made_in_a_thread() -> None:

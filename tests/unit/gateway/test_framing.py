@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_gateway.framing import problem_of
+from penstock_gateway.server.framing import problem_of
 
 HOST = (b"host", b"a")
 

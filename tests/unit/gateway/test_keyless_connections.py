@@ -2,7 +2,7 @@
 
 import structlog
 
-from penstock_gateway.keyless_connections import LOG_EVERY_S, KeylessConnections
+from penstock_gateway.server.keyless_connections import LOG_EVERY_S, KeylessConnections
 
 
 class Connection:

@@ -4,7 +4,8 @@ import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, Client, feed, live, started
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import (
+from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.stream.events import (
     Accepted,
     Embedded,
     Event,
@@ -15,9 +16,8 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_contract.route import LimitsSpec
-from penstock_gateway.live import LiveStream
-from penstock_gateway.renderers.openai import ChatCollector
+from penstock_gateway.streaming.renderers.openai import ChatCollector
+from penstock_gateway.streaming.stream import LiveStream
 
 A, B, C = TextDelta("a"), TextDelta("b"), TextDelta("c")
 STOP = Finished("stop")

@@ -8,7 +8,7 @@ import pytest
 from unit.support.meters import KEY, MINUTES_S, OFFSET, Fleet, key, resolution
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.events import UsageReported
+from penstock_contract.stream.events import UsageReported
 
 
 async def hammer(fleet: Fleet, gateway: int, limit: int, accepted: list[float], dice: random.Random) -> None:

@@ -7,10 +7,10 @@ from unit.support.meters import PRICES, Fleet, key, prompt, resolution, stream
 from unit.support.streams import feed, live
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.account import Period
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
-from penstock_contract.keys import Budget
+from penstock_contract.limits.keys import Budget
+from penstock_contract.limits.lease_record import Period
+from penstock_contract.stream.events import Accepted, Finished, Started, TextDelta, UsageReported
 
 
 @pytest.mark.parametrize("latency_s", [0.0, 0.002, 0.015])

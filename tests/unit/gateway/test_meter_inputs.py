@@ -8,11 +8,11 @@ from unit.support.meters import PRICES, Fleet, key, prompt, resolution
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.events import UsageReported
-from penstock_contract.keys import Budget
-from penstock_contract.requests import EmbeddingsOperation, Operation
-from penstock_contract.usage import COUNT_MAX, Tokens, Unanswered, UsageRow
-from penstock_gateway.meter import Admission
+from penstock_contract.limits.keys import Budget
+from penstock_contract.request.operations import EmbeddingsOperation, Operation
+from penstock_contract.stream.events import UsageReported
+from penstock_contract.usage.record import COUNT_MAX, Tokens, Unanswered, UsageRow
+from penstock_gateway.limits.limiter import Admission
 
 ROW = UsageRow(
     id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0, ended="cancelled"

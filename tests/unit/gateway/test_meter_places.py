@@ -7,12 +7,12 @@ import pytest
 from unit.support.meters import KEY, Fleet, key, resolution
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.account import PLACES_S
-from penstock_contract.broker.accounts import TIMEOUT_S
-from penstock_contract.broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
+from penstock_broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
+from penstock_broker.stores.limits import TIMEOUT_S
 from penstock_contract.errors import PenstockError
-from penstock_gateway.supervision import BROKER_AWAY_MAX_S
-from penstock_gateway.till import EXCHANGE_S
+from penstock_contract.limits.lease_record import PLACES_S
+from penstock_gateway.limits.limit_lease import EXCHANGE_S
+from penstock_gateway.streaming.supervisor import BROKER_AWAY_MAX_S
 
 
 @virtual_time

@@ -9,7 +9,7 @@ from unit.support.meters import MINUTES_S, OFFSET, Fleet, key, resolution
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import UsageReported
+from penstock_contract.stream.events import UsageReported
 
 
 async def talk(fleet: Fleet, gateway: int, limit: int, used: list[float], dice: random.Random) -> None:

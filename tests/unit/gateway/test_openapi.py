@@ -12,7 +12,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from penstock_contract.errors import ErrorBody
-from penstock_contract.requests import (
+from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
     EmbeddingsRequest,
@@ -28,10 +28,10 @@ from penstock_contract.responses import (
     Model,
     ModelList,
 )
-from penstock_gateway.authentication import OPEN_PATHS
-from penstock_gateway.doors import openai, seed, status
-from penstock_gateway.openapi import configuration
-from penstock_gateway.openapi_examples import EXAMPLES, STREAMS
+from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api import openai, simple, status
+from penstock_gateway.api.openapi import configuration
+from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
 STRUCTS: dict[str, type] = {
     one.__name__: one
@@ -52,9 +52,9 @@ STRUCTS: dict[str, type] = {
 
 
 DOORS = [
-    seed.chat,
-    seed.generate,
-    seed.embed,
+    simple.chat,
+    simple.generate,
+    simple.embed,
     openai.chat_completions,
     openai.embeddings,
     openai.models,

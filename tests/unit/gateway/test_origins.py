@@ -2,10 +2,10 @@
 
 import pytest
 
-from penstock_contract import settings
-from penstock_contract.settings import InvalidSettings
-from penstock_gateway.origins import parse
+from penstock_gateway.http.origins import parse
 from penstock_gateway.settings import GatewaySettings
+from penstock_runtime import settings
+from penstock_runtime.settings import InvalidSettings
 
 
 @pytest.mark.parametrize(

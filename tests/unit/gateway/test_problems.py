@@ -20,11 +20,11 @@ from litestar.params import JSONBody
 from litestar.testing import TestClient, create_test_client
 from opentelemetry.metrics import NoOpMeterProvider
 
-from penstock_contract.chat_body import ChatBody, read_chat
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
-from penstock_gateway.body import READER, ClientRequest
-from penstock_gateway.observation import Observer
-from penstock_gateway.problems import Problems, respond, translate
+from penstock_contract.request.chat_body import ChatBody, read_chat
+from penstock_gateway.api.json_request import READER, ClientRequest
+from penstock_gateway.http.errors import Problems, respond, translate
+from penstock_gateway.telemetry.request_observer import Observer
 
 TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
     "nothing there": (NotFoundException(), "not_found"),

@@ -15,11 +15,11 @@ from uvicorn import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
-from penstock_gateway.client_connection import EXTENSION, ClientConnection, connection_of
-from penstock_gateway.connection_bounds import ConnectionBounds
-from penstock_gateway.protocol import GatewayProtocol
+from penstock_gateway.server.client_connection import EXTENSION, ClientConnection, connection_of
+from penstock_gateway.server.connection_limits import ConnectionBounds
+from penstock_gateway.server.protocol import GatewayProtocol
+from penstock_gateway.server.write_timeout import Unread
 from penstock_gateway.settings import GatewaySettings
-from penstock_gateway.unread import Unread
 
 
 class Wire(asyncio.Transport):

@@ -9,7 +9,8 @@ from openai._streaming import ServerSentEvent, SSEDecoder
 from openai.types.chat import ChatCompletionChunk as OpenAIChunk
 
 from penstock_contract.errors import ErrorBody, ErrorDetail
-from penstock_contract.events import (
+from penstock_contract.responses import ChatChunk, ChatCompletionChunk
+from penstock_contract.stream.events import (
     Accepted,
     Embedded,
     Event,
@@ -22,10 +23,9 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_contract.responses import ChatChunk, ChatCompletionChunk
-from penstock_gateway.renderers.openai import ChatStreamRenderer
-from penstock_gateway.renderers.renderer import PING, Renderer
-from penstock_gateway.renderers.seed import SeedRenderer
+from penstock_gateway.streaming.renderers.openai import ChatStreamRenderer
+from penstock_gateway.streaming.renderers.renderer import PING, Renderer
+from penstock_gateway.streaming.renderers.simple import SeedRenderer
 
 USAGE = UsageReported(9, 2, 4, 1)
 STOP = Finished("stop")

@@ -1,6 +1,6 @@
 """What may wait for a client: the bound, and a few events that are larger than the bound by themselves."""
 
-from penstock_gateway.unread import LARGE_MAX, Room
+from penstock_gateway.server.write_timeout import LARGE_MAX, Room
 
 LARGE = 9_000_000
 

@@ -6,15 +6,15 @@ from unit.support.meters import resolution
 from unit.support.streams import feed, live, started
 from unit.support.virtual_time import LoopClock, virtual_time
 
+from penstock_broker.connection import Connection
 from penstock_contract import codec
-from penstock_contract.broker.connection import Connection
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Accepted, Finished, Started, TextDelta, UsageReported
-from penstock_contract.requests import ChatOperation
-from penstock_contract.usage import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow, with_note
-from penstock_gateway.books import Books, Entry
-from penstock_gateway.rate_headers import duration, rate_headers
-from penstock_gateway.reaper import orphan
+from penstock_contract.request.operations import ChatOperation
+from penstock_contract.stream.events import Accepted, Finished, Started, TextDelta, UsageReported
+from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow, with_note
+from penstock_gateway.limits.headers import duration, rate_headers
+from penstock_gateway.usage.orphans import orphan
+from penstock_gateway.usage.recorder import Books, Entry
 
 PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
 OPEN = UsageRow(id="req_1", key="k", route="default.main", model="main", gateway="gw", started_at=1.0)

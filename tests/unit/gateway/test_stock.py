@@ -9,9 +9,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.broker.usage_store import RowsStored
-from penstock_contract.telemetry import names
-from penstock_gateway.stock import EVERY_S, FIRST_S, Stock
+from penstock_broker.stores.usage_storage import RowsStored
+from penstock_gateway.usage.storage_monitor import EVERY_S, FIRST_S, Stock
+from penstock_runtime.telemetry import names
 
 
 class Shelf:

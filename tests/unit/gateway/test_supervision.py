@@ -10,16 +10,15 @@ from unit.support.streams import ACCEPTED, NOW, STARTED, feed, live
 from unit.support.virtual_time import START, VirtualTimeLoop, virtual_time
 
 from penstock_contract import codec, subjects
-from penstock_contract.attention import Attention
 from penstock_contract.errors import ErrorCode, ErrorDetail
-from penstock_contract.events import TextDelta
-from penstock_contract.frames import Probe, WorkerHeartbeat
-from penstock_contract.peers import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
-from penstock_contract.route import LimitsSpec
-from penstock_gateway.activation import Activations
-from penstock_gateway.live import LiveStream
+from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.stream.events import TextDelta
+from penstock_contract.stream.frames import Probe, WorkerHeartbeat
 from penstock_gateway.settings import GatewaySettings
-from penstock_gateway.supervision import (
+from penstock_gateway.streaming.activation import Activations
+from penstock_gateway.streaming.registry import StreamTable
+from penstock_gateway.streaming.stream import LiveStream
+from penstock_gateway.streaming.supervisor import (
     ATTACH_AGAIN_S,
     BROKER_AWAY_MAX_S,
     DEADLINE_GRACE_S,
@@ -31,7 +30,8 @@ from penstock_gateway.supervision import (
     Supervisor,
     judge,
 )
-from penstock_gateway.table import StreamTable
+from penstock_runtime.pause_detector import Attention
+from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
 
 SETTINGS = GatewaySettings(commit_after_s=45, ping_after_s=15, write_timeout_s=30)
 LIMITS = LimitsSpec(queue_timeout_seconds=30, request_timeout_seconds=600)

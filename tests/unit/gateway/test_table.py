@@ -9,9 +9,9 @@ from unit.support.streams import ACCEPTED, STARTED, Client, live
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract import codec, subjects
-from penstock_contract.events import Accepted, Event, Finished, TextDelta
-from penstock_contract.frames import Batch, Frame
-from penstock_gateway.table import STOP_AGAIN_S, STOPPED_MAX, StreamTable
+from penstock_contract.stream.events import Accepted, Event, Finished, TextDelta
+from penstock_contract.stream.frames import Batch, Frame
+from penstock_gateway.streaming.registry import STOP_AGAIN_S, STOPPED_MAX, StreamTable
 
 SUBJECT = subjects.reply("gw-1", "default", "main")
 FOREIGN = subjects.reply("gw-1", "default", "other")

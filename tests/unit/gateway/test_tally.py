@@ -3,7 +3,7 @@
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Sum
 
-from penstock_gateway.tally import Tally
+from penstock_gateway.telemetry.observable_counter import Tally
 
 
 def told(reader: InMemoryMetricReader) -> dict[str, float]:

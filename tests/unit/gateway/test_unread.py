@@ -4,7 +4,7 @@ import asyncio
 
 from unit.support.virtual_time import virtual_time
 
-from penstock_gateway.unread import Unread
+from penstock_gateway.server.write_timeout import Unread
 
 TIMEOUT_S = 30.0
 

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from penstock_local.child import NOT_STARTED, Child, Exit
-from penstock_local.commands import Command
+from penstock_local.process.child import NOT_STARTED, Child, Exit
+from penstock_local.process.commands import Command
 
 TALKS = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 

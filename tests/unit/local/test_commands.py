@@ -6,11 +6,11 @@ from socket import socket
 import msgspec
 import pytest
 
-from penstock_contract.route import ModelRoute
-from penstock_local import commands, ports
-from penstock_local.access import Access, access
-from penstock_local.plan import PlannedRoute, plan
-from penstock_local.route_files import LoadedRoute
+from penstock_contract.route.spec import ModelRoute
+from penstock_local.credentials import Access, access
+from penstock_local.process import commands, ports
+from penstock_local.routes.plan import PlannedRoute, plan
+from penstock_local.routes.route_files import LoadedRoute
 
 ENVIRON = {
     "PATH": "/bin",

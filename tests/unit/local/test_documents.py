@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from penstock_local import documents
-from penstock_local.route_files import InvalidRoutes, RouteFile, load, read
+from penstock_local.routes import documents
+from penstock_local.routes.route_files import InvalidRoutes, RouteFile, load, read
 
 ROUTE = """
 apiVersion: penstock.dev/v1alpha1

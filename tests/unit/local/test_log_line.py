@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_local.log_line import ERROR, INFO, Readable, readable
+from penstock_local.terminal.log_line import ERROR, INFO, Readable, readable
 
 WARNING_EVENT = '{"event":"broker.error","level":"warning","timestamp":"t","service":"s","error":"E","tries":3}'
 

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from penstock_contract.route import ModelRoute
-from penstock_local.bundled import Bundled, ModelState
-from penstock_local.plan import PlannedRoute, default_models, plan
-from penstock_local.route_files import LoadedRoute
+from penstock_contract.route.spec import ModelRoute
+from penstock_local.models.bundled import Bundled, ModelState
+from penstock_local.routes.plan import PlannedRoute, default_models, plan
+from penstock_local.routes.route_files import LoadedRoute
 
 NOW = 1_700_000_000
 OPENAI = {"name": "openai", "type": "OpenAI", "secretKeyRef": {"name": "openai", "key": "api-key"}}

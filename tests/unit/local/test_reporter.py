@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_local.reporter import SAME_CAUSE_S, Reporter
+from penstock_local.terminal.log_reporter import SAME_CAUSE_S, Reporter
 
 
 class Clock:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock_contract.rules import NAME
-from penstock_local.route_files import InvalidRoutes, LoadedRoute, RouteFile, load, read
+from penstock_contract.route.validation import NAME
+from penstock_local.routes.route_files import InvalidRoutes, LoadedRoute, RouteFile, load, read
 
 USE_SECRET = "a key is not written here but referred to, as in secretKeyRef: {name: openai, key: api-key}"
 EXAMPLES = Path(__file__).parents[3] / "examples" / "routes"

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from penstock_contract.route import ModelRoute
-from penstock_local.bundled import ModelState
-from penstock_local.plan import PlannedRoute, plan
-from penstock_local.route_files import LoadedRoute, RouteFile, load, read
-from penstock_local.screen import Ink, asks, exposure, local_url, overview
+from penstock_contract.route.spec import ModelRoute
+from penstock_local.models.bundled import ModelState
+from penstock_local.routes.plan import PlannedRoute, plan
+from penstock_local.routes.route_files import LoadedRoute, RouteFile, load, read
+from penstock_local.terminal.screen import Ink, asks, exposure, local_url, overview
 
 KEYLESS = """
 apiVersion: penstock.dev/v1alpha1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_local.space import FREE_BYTES_MIN, MIB, STORE_BYTES_MIN, NoSpace, StoreSizes, store_sizes
+from penstock_local.disk_space import FREE_BYTES_MIN, MIB, STORE_BYTES_MIN, NoSpace, StoreSizes, store_sizes
 
 DIRECTORY = Path("/somewhere/penstock-dev-1")
 

@@ -4,11 +4,11 @@ import pytest
 from unit.support.site import KEY, Site, scaled
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.broker.queue_state import QueueUnavailable
-from penstock_operator.api_error import ApiError
-from penstock_operator.autoscaler import SETTLE_MAX_S
-from penstock_operator.scaling_view import RouteDemand
-from penstock_operator.workforce import CHEAP
+from penstock_broker.queue_state import QueueUnavailable
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.scaling.autoscaler import SETTLE_MAX_S
+from penstock_operator.scaling.worker_state import CHEAP
+from penstock_operator.status.scaling_view import RouteDemand
 
 QUICK = {"stableWindowSeconds": 10, "panicWindowSeconds": 2, "scaleToZeroAfterSeconds": 10, "maxReplicas": 20}
 

@@ -7,10 +7,10 @@ from typing import Any, get_args
 import pytest
 from unit.support.routes import spec
 
-from penstock_operator.cause import ASLEEP, REFUSALS, STARTING, WORDS, cause
-from penstock_operator.conditions import AcceptedReason
-from penstock_operator.pods import Survey
-from penstock_operator.problems import Problem, ProblemReason
+from penstock_operator.status.client_reason import ASLEEP, REFUSALS, STARTING, WORDS, cause
+from penstock_operator.status.conditions import AcceptedReason
+from penstock_operator.status.pod_problems import Problem, ProblemReason
+from penstock_operator.status.pod_summary import Survey
 
 PULL = Problem("ImagePullFailed", 'pod main-worker-a: failed to pull "registry.internal/penstock:9": 401')
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from unit.support.routes import spec
 
 from penstock_contract.catalogue import Catalogue, CatalogueEntry
-from penstock_contract.route import ModelRouteSpec
-from penstock_operator.claims import Claimant, Claims, Conflict, Standing, names, settle, without
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_operator.routes.model_ownership import Claimant, Claims, Conflict, Standing, names, settle, without
 
 
 def claimant(

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from aiohttp import web
 
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError, ErrorKind
-from penstock_operator.cluster import Cluster, ClusterCredentials, NoCluster
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError, ErrorKind
+from penstock_operator.kube.client import Cluster, ClusterCredentials, NoCluster
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 POD = resources.PODS.path("ns", "p")

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.support.routes import provider, secret, spec
 
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.route_status import Condition
-from penstock_operator.conditions import UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, judge
-from penstock_operator.pods import Survey
-from penstock_operator.problems import Problem, ProblemReason
-from penstock_operator.reasons import EXPLANATIONS, POD_PROBLEMS, REASONS, WITH_POD_PROBLEMS, Type
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.status import Condition
+from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, REASONS, WITH_POD_PROBLEMS, Type
+from penstock_operator.status.conditions import UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, judge
+from penstock_operator.status.pod_problems import Problem, ProblemReason
+from penstock_operator.status.pod_summary import Survey
 
 ACCEPTED = Acceptance("Accepted", "this version is served")
 INVALID = Acceptance("InvalidSpec", "limits: too long")

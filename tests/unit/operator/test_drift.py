@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.support.routes import UID, provider, secret, spec
 
-from penstock_operator import drift, manifests
-from penstock_operator.manifests import Manifest, Owner, WorkerDefaults
+from penstock_operator.reconcile import drift, manifests
+from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
 
 WORKER = {
     "image": "penstock:2",

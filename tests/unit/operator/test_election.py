@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from unit.support.virtual_time import LoopClock, virtual_time
 
-from penstock_operator.api_error import ApiError
-from penstock_operator.election import Election, LeaseLost
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.settings import OperatorSettings
 
 Body = dict[str, Any]

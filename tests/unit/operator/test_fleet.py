@@ -2,13 +2,13 @@
 
 import msgspec
 
+from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
-from penstock_contract.attention import LATE_S, Attention
-from penstock_contract.broker.connection import Connection
-from penstock_contract.clock import ManualClock
-from penstock_contract.frames import Activation, WorkerHeartbeat
-from penstock_contract.peers import FORGET_S, HEARTBEAT_S, LOST_S
-from penstock_operator.fleet import Fleet, Roster
+from penstock_contract.stream.frames import Activation, WorkerHeartbeat
+from penstock_operator.scaling.worker_heartbeats import Fleet, Roster
+from penstock_runtime.clock import ManualClock
+from penstock_runtime.pause_detector import LATE_S, Attention
+from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
 
 KEY = ("team", "main")
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from penstock_contract.probes import Probes
-from penstock_operator.health import ANSWERED_S, Leader
-from penstock_operator.hearing import DEAD, LATE, Hearing
+from penstock_operator.kube.watch_liveness import DEAD, LATE, Hearing
+from penstock_operator.probe import ANSWERED_S, Leader
+from penstock_runtime.probes import Probes
 
 WATCH = ("team", "pods")
 SILENCE_S = 8.0

@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock_operator.hearing import DEAD, STUCK, Hearing
-from penstock_operator.watching import RESTART_MAX_S
+from penstock_operator.kube.watch_liveness import DEAD, STUCK, Hearing
+from penstock_operator.kube.watcher import RESTART_MAX_S
 
 WATCH, OTHER = ("team", "pods"), ("team", "modelroutes")
 ALLOWED = pytest.mark.parametrize("silence_s", [6.0, 8.0, 62.0, 300.0])

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from penstock_operator import lease
-from penstock_operator.lease import Take, Wait
+from penstock_operator.kube import lease
+from penstock_operator.kube.lease import Take, Wait
 
 AT = "2026-11-22T16:00:00.000000Z"
 

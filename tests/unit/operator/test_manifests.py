@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 from unit.support.routes import UID, provider, secret, spec, spec_document
 
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.route_worker import ResourcesSpec
-from penstock_contract.settings import load
-from penstock_operator import manifests
-from penstock_operator.manifests import Manifest, Owner, WorkerDefaults
-from penstock_operator.nats_keys import WORKER, NatsKeys
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.worker import ResourcesSpec
+from penstock_operator.nats.keys import WORKER, NatsKeys
+from penstock_operator.reconcile import manifests
+from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
+from penstock_runtime.settings import load
 from penstock_worker.settings import WorkerSettings
 
 OWNER = Owner("team", "main", UID)

@@ -5,9 +5,9 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from penstock_contract.telemetry import names
 from penstock_operator.metrics import Metrics, RouteWorkers
-from penstock_operator.scaling_view import RouteDemand
+from penstock_operator.status.scaling_view import RouteDemand
+from penstock_runtime.telemetry import names
 
 
 def told(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from unit.support.routes import CREATED_AT, UID, provider, route_body, secret, spec, spec_document
 
-from penstock_operator.modelroute import PROBLEM_MAX, Route, read, refuse
+from penstock_operator.routes.parser import PROBLEM_MAX, Route, read, refuse
 
 
 def test_a_route_is_read_with_what_the_api_server_knows_of_it() -> None:

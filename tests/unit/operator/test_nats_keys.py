@@ -11,9 +11,9 @@ import msgspec
 import nkeys
 import pytest
 
-from penstock_contract import permissions
-from penstock_operator import nats_keys
-from penstock_operator.nats_keys import KeysUnreadable, NatsKeys, SigningKey, read_root, read_signing_key
+from penstock_broker import permissions
+from penstock_operator.nats import keys as nats_keys
+from penstock_operator.nats.keys import KeysUnreadable, NatsKeys, SigningKey, read_root, read_signing_key
 
 CONTROL_LINE_MAX = 4096
 """What nats-server takes by default for CONNECT, with a token in it."""

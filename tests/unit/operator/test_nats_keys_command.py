@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from penstock_operator import nats_keys
-from penstock_operator.nats_keys import KeysUnreadable, read_root
-from penstock_operator.nats_keys_command import main, provide
+from penstock_operator.nats import keys as nats_keys
+from penstock_operator.nats.keys import KeysUnreadable, read_root
+from penstock_operator.nats.keys_command import main, provide
 
 
 class Store:

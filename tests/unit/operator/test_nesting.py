@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_operator.nesting import DEPTH_MAX, bounded
+from penstock_operator.kube.nesting import DEPTH_MAX, bounded
 
 LEAVES = st.none() | st.integers() | st.text() | st.sampled_from(['"', "\\", '\\"', "{[", "]}", '{"a":', "\\\\"])
 DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=40)

@@ -21,13 +21,13 @@ from unit.support.routes import (
 )
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.route import ModelRouteSpec
-from penstock_operator.claims import Claimant, names, settle
-from penstock_operator.manifests import Manifest, WorkerDefaults
-from penstock_operator.modelroute import Route, read, refuse
-from penstock_operator.nats_keys import NatsKeys
-from penstock_operator.plan import MANAGER, Plan, last_good, needed, plan
-from penstock_operator.world import Snapshot
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_operator.kube.cache import Snapshot
+from penstock_operator.nats.keys import NatsKeys
+from penstock_operator.reconcile.manifests import Manifest, WorkerDefaults
+from penstock_operator.reconcile.plan import MANAGER, Plan, last_good, needed, plan
+from penstock_operator.routes.model_ownership import Claimant, names, settle
+from penstock_operator.routes.parser import Route, read, refuse
 
 DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker")
 NOTHING = Snapshot(None, None, None, None, [])

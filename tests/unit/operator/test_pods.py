@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from unit.support.routes import deployment, pod, ready_pod, waiting
 
-from penstock_operator.pods import Survey, survey
-from penstock_operator.problems import Problem
+from penstock_operator.status.pod_problems import Problem
+from penstock_operator.status.pod_summary import Survey, survey
 
 Body = dict[str, Any]
 ENDING = {"deletionTimestamp": "2026-01-01T01:00:00Z"}

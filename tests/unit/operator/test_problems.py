@@ -5,8 +5,16 @@ from typing import Any, get_args
 import pytest
 from unit.support.routes import deployment, pod, ready_pod, waiting
 
-from penstock_operator.problems import MESSAGE_MAX, Problem, ProblemReason, clean, of_deployment, of_evictions, of_pods
-from penstock_operator.problems import telling as most_telling
+from penstock_operator.status.pod_problems import (
+    MESSAGE_MAX,
+    Problem,
+    ProblemReason,
+    clean,
+    of_deployment,
+    of_evictions,
+    of_pods,
+)
+from penstock_operator.status.pod_problems import telling as most_telling
 
 PULL = (
     "rpc error: code = NotFound desc = failed to pull and unpack image"

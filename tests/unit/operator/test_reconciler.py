@@ -4,11 +4,11 @@ import msgspec
 from unit.support.reconcilers import KEY, Stage, changed, stage
 from unit.support.routes import provider, secret, spec_document
 
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError
-from penstock_operator.conditions import Autoscaling
-from penstock_operator.reconciler import FIRST_LOOK_S, STATUS_EVERY_S
-from penstock_operator.scaling_view import ScalingView
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.reconcile.reconciler import FIRST_LOOK_S, STATUS_EVERY_S
+from penstock_operator.status.conditions import Autoscaling
+from penstock_operator.status.scaling_view import ScalingView
 
 
 async def test_a_new_route_gets_its_objects_then_its_entry_then_its_status() -> None:

@@ -5,8 +5,8 @@ from unit.support.reconcilers import KEY, Stage, stage
 from unit.support.routes import CREATED_AT, spec
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_operator import resources
-from penstock_operator.reconciler import BROKER_AGAIN_S
+from penstock_operator.kube import resources
+from penstock_operator.reconcile.reconciler import BROKER_AGAIN_S
 from penstock_operator.work_queue import Later
 
 

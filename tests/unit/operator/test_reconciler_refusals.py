@@ -6,9 +6,9 @@ import pytest
 from unit.support.reconcilers import KEY, Stage, changed, stage
 from unit.support.routes import route_body, spec_document
 
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError
-from penstock_operator.reconciler import FAILED_AGAIN_S, FORBIDDEN_AGAIN_S, STATUS_EVERY_S
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.reconcile.reconciler import FAILED_AGAIN_S, FORBIDDEN_AGAIN_S, STATUS_EVERY_S
 from penstock_operator.work_queue import Later
 
 

@@ -6,12 +6,12 @@ import pytest
 from unit.support.reconcilers import KEY, Stage
 from unit.support.routes import pod, waiting
 
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError
-from penstock_operator.manifests import WorkerDefaults
-from penstock_operator.nats_keys import NatsKeys
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.nats.keys import NatsKeys
+from penstock_operator.nats.worker_secrets import AGAIN_S
+from penstock_operator.reconcile.manifests import WorkerDefaults
 from penstock_operator.work_queue import Later
-from penstock_operator.worker_secrets import AGAIN_S
 
 MINTING = WorkerDefaults(
     image="penstock:1",

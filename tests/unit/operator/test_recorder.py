@@ -4,8 +4,8 @@ from typing import Any
 
 from unit.support.routes import route_body
 
-from penstock_contract.clock import ManualClock
-from penstock_operator.recorder import NOTE_MAX, QUIET_S, Recorder
+from penstock_operator.kube.event_recorder import NOTE_MAX, QUIET_S, Recorder
+from penstock_runtime.clock import ManualClock
 
 
 class FakeEvents:

@@ -5,7 +5,7 @@ from typing import Any
 from unit.support.routes import CREATED_AT, route_body, spec, spec_document
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_operator.register import Register
+from penstock_operator.routes.registry import Register
 
 MAIN, OTHER = ("team", "main"), ("team", "other")
 

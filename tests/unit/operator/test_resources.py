@@ -2,8 +2,8 @@
 
 import pytest
 
-from penstock_operator import resources
-from penstock_operator.resources import DEPLOYMENTS, PODS
+from penstock_operator.kube import resources
+from penstock_operator.kube.resources import DEPLOYMENTS, PODS
 
 
 def test_a_path_leads_to_the_collection_the_object_or_its_subresource() -> None:

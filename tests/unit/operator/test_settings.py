@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from penstock_contract.route_worker import ResourcesSpec
-from penstock_contract.settings import InvalidSettings, load
-from penstock_operator.nats_keys import SIGNING, NatsKeys
+from penstock_contract.route.worker import ResourcesSpec
+from penstock_operator.nats.keys import SIGNING, NatsKeys
 from penstock_operator.settings import OperatorSettings
+from penstock_runtime.settings import InvalidSettings, load
 
 NEEDED = {"PENSTOCK_NAMESPACES": "team-a, team-b,", "PENSTOCK_WORKER_IMAGE": "penstock:1"}
 

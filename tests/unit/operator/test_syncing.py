@@ -8,11 +8,11 @@ from typing import Any
 
 from unit.support.virtual_time import virtual_time
 
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError
-from penstock_operator.resources import MODEL_ROUTES, WATCHED, Resource
-from penstock_operator.syncing import FORBIDDEN_AGAIN_S, Sync
-from penstock_operator.world import Key, World
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.kube.cache import Key, World
+from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Resource
+from penstock_operator.kube.resync import FORBIDDEN_AGAIN_S, Sync
 
 RESYNC_S = 600.0
 

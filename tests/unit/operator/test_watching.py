@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from penstock_operator import resources
-from penstock_operator.resources import WATCHED, Resource
-from penstock_operator.watching import Observe, Watching, quieten_kopf
+from penstock_operator.kube import resources
+from penstock_operator.kube.resources import WATCHED, Resource
+from penstock_operator.kube.watcher import Observe, Watching, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from penstock_contract.clock import ManualClock
-from penstock_operator.api_error import ApiError
-from penstock_operator.worker_secrets import AGAIN_S, WorkerSecrets
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.nats.worker_secrets import AGAIN_S, WorkerSecrets
+from penstock_runtime.clock import ManualClock
 
 KEY = ("team", "main")
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from unit.support import routes
 
-from penstock_operator.fleet import Heard
-from penstock_operator.workforce import CHEAP, DELETION_COST, muster
+from penstock_operator.scaling.worker_heartbeats import Heard
+from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, muster
 
 
 def pod(name: str, *, marked: bool = False, leaving: bool = False, phase: str = "Running") -> dict[str, Any]:

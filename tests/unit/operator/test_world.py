@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_operator import resources
-from penstock_operator.resources import DEPLOYMENTS, MODEL_ROUTES, PODS, Resource
-from penstock_operator.world import World
+from penstock_operator.kube import resources
+from penstock_operator.kube.cache import World
+from penstock_operator.kube.resources import DEPLOYMENTS, MODEL_ROUTES, PODS, Resource
 
 NAMESPACE = "models"
 ROUTE = (NAMESPACE, "main")

@@ -9,12 +9,12 @@ from unit.support.virtual_time import LoopClock
 
 from penstock_contract.catalogue import CatalogueEntry, Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.keys import Budget, KeyLimits, KeyRecord, KeySpec
-from penstock_contract.requests import ChatOperation, Operation
-from penstock_contract.route import ModelRouteSpec
-from penstock_gateway.caller import Caller
-from penstock_gateway.fake_accounts import FakeAccounts
-from penstock_gateway.meter import Admission, Meter
+from penstock_contract.limits.keys import Budget, KeyLimits, KeyRecord, KeySpec
+from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_gateway.access.principal import Caller
+from penstock_gateway.limits.fake_lease_store import FakeAccounts
+from penstock_gateway.limits.limiter import Admission, Meter
 
 KEY = "key.key_0123456789abcdef"
 LATENCY_S = 0.002

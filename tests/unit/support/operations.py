@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from penstock_contract.chat_body import read_chat
-from penstock_contract.embeddings_body import read_embeddings
-from penstock_contract.requests import ChatOperation, EmbeddingsOperation
+from penstock_contract.request.chat_body import read_chat
+from penstock_contract.request.embeddings_body import read_embeddings
+from penstock_contract.request.operations import ChatOperation, EmbeddingsOperation
 
 HELLO: dict[str, Any] = {"role": "user", "content": "hello"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_contract.events import Event
+from penstock_contract.stream.events import Event
 from penstock_worker.providers.adapter import ResponseParser
 
 Heard = tuple[list[Event], ErrorCode | None]

@@ -8,21 +8,21 @@ from opentelemetry.metrics import NoOpMeterProvider
 from unit.support.routes import route_body, spec_document
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.clock import ManualClock
 from penstock_contract.errors import PenstockError
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError
-from penstock_operator.conditions import Autoscaling
-from penstock_operator.manifests import WorkerDefaults
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.kube.cache import Body, Key, World
+from penstock_operator.kube.event_recorder import Recorder
+from penstock_operator.kube.resources import Resource
 from penstock_operator.metrics import Metrics
-from penstock_operator.publications import Publications
-from penstock_operator.reconciler import Reconciler
-from penstock_operator.recorder import Recorder
-from penstock_operator.register import Register
-from penstock_operator.resources import Resource
-from penstock_operator.scaling_view import ScalingView
-from penstock_operator.worker_secrets import WorkerSecrets
-from penstock_operator.world import Body, Key, World
+from penstock_operator.nats.worker_secrets import WorkerSecrets
+from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.reconciler import Reconciler
+from penstock_operator.routes.publisher import Publications
+from penstock_operator.routes.registry import Register
+from penstock_operator.status.conditions import Autoscaling
+from penstock_operator.status.scaling_view import ScalingView
+from penstock_runtime.clock import ManualClock
 
 KEY = ("team", "main")
 DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker")

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from penstock_contract.route import ModelRouteSpec
+from penstock_contract.route.spec import ModelRouteSpec
 
 UID = "11111111-1111-1111-1111-111111111111"
 CREATED = "2026-01-01T00:00:00Z"

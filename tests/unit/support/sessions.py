@@ -9,21 +9,21 @@ import msgspec
 from nats.aio.msg import Msg
 from unit.support.virtual_time import EPOCH, LoopClock
 
-from penstock_contract.broker.queue import Delivery
+from penstock_broker.queue import Delivery
 from penstock_contract.errors import ErrorCode, ErrorDetail, PenstockError
-from penstock_contract.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
-from penstock_contract.frames import Frame
-from penstock_contract.requests import ChatOperation, InferenceRequest
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.telemetry.setup import configure
-from penstock_contract.usage import Claimed, UsageRow, gives_way
-from penstock_worker.attempt import Target
-from penstock_worker.fake_provider import Act, FakeCall, FakeProvider, wait
-from penstock_worker.observation import Observer
-from penstock_worker.outgoing import OutgoingStream
-from penstock_worker.routing import Health
-from penstock_worker.session import Session
-from penstock_worker.usage import RequestUsage
+from penstock_contract.request.operations import ChatOperation, InferenceRequest
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.stream.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
+from penstock_contract.stream.frames import Frame
+from penstock_contract.usage.record import Claimed, UsageRow, gives_way
+from penstock_runtime.telemetry.setup import configure
+from penstock_worker.providers.fake_provider import Act, FakeCall, FakeProvider, wait
+from penstock_worker.sessions.provider_call import Target
+from penstock_worker.sessions.reply_stream import OutgoingStream
+from penstock_worker.sessions.routing import Health
+from penstock_worker.sessions.session import Session
+from penstock_worker.sessions.usage import RequestUsage
+from penstock_worker.telemetry import Observer
 
 PROMPT = "tell me"
 BODY = msgspec.json.encode({"model": "asked-for", "messages": [{"role": "user", "content": PROMPT}]})

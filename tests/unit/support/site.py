@@ -14,15 +14,15 @@ import msgspec
 from unit.support import routes
 from unit.support.virtual_time import LoopClock
 
-from penstock_contract.broker.queue_state import QueueState, QueueUnavailable
-from penstock_contract.peers import LOST_S
-from penstock_contract.route_status import LastDecision
-from penstock_operator import resources
-from penstock_operator.api_error import ApiError
-from penstock_operator.autoscaler import Autoscaler, Outlets
-from penstock_operator.fleet import Heard
-from penstock_operator.workforce import DELETION_COST
-from penstock_operator.world import Key, World
+from penstock_broker.queue_state import QueueState, QueueUnavailable
+from penstock_contract.route.status import LastDecision
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import ApiError
+from penstock_operator.kube.cache import Key, World
+from penstock_operator.scaling.autoscaler import Autoscaler, Outlets
+from penstock_operator.scaling.worker_heartbeats import Heard
+from penstock_operator.scaling.worker_state import DELETION_COST
+from penstock_runtime.peer_table import LOST_S
 
 KEY = ("team", "main")
 WATCH_S = 0.02

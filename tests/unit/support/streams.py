@@ -1,10 +1,10 @@
 """A gateway's open stream and a client that may be slow."""
 
-from penstock_contract.events import Accepted, Event, Started
-from penstock_contract.route import LimitsSpec
-from penstock_gateway.live import LiveStream
-from penstock_gateway.renderers.renderer import Renderer
-from penstock_gateway.renderers.seed import SeedRenderer
+from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.stream.events import Accepted, Event, Started
+from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.renderers.simple import SeedRenderer
+from penstock_gateway.streaming.stream import LiveStream
 
 NOW = 1000.0
 ACCEPTED = Accepted("worker-1", 0.25)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Self
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.events import Event, TextDelta
-from penstock_worker.addresses import AddressRules
-from penstock_worker.http import ConnectionPool, Exchange
+from penstock_contract.stream.events import Event, TextDelta
 from penstock_worker.providers.adapter import HttpRequest
+from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.connection import ConnectionPool, Exchange
 
 LOOPBACK = AddressRules.parse("127.0.0.0/8")
 

@@ -9,7 +9,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
-from penstock_contract.clock import Clock
+from penstock_runtime.clock import Clock
 
 Parameters = ParamSpec("Parameters")
 START = 1000.0

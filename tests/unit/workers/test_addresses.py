@@ -10,8 +10,8 @@ from unit.support.loops import on_every_loop
 from unit.support.upstream import no_tls
 
 from penstock_contract.errors import PenstockError
-from penstock_worker.addresses import AddressRules
-from penstock_worker.connecting import NEXT_AFTER_S, Connector, resolve
+from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.connector import NEXT_AFTER_S, Connector, resolve
 
 LOOPBACK = AddressRules.parse("127.0.0.0/8, ::1")
 

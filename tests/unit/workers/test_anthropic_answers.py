@@ -7,7 +7,7 @@ import pytest
 from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
 from penstock_contract.errors import ErrorCode
-from penstock_contract.events import (
+from penstock_contract.stream.events import (
     AnswerFields,
     Event,
     Finished,
@@ -16,7 +16,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.anthropic_parser import MessageParser
+from penstock_worker.providers.anthropic.parser import MessageParser
 
 HI = TextDelta("Hi")
 COUNTED: list[Event] = [UsageReported(10, 7), Finished("stop")]

@@ -7,7 +7,7 @@ import pytest
 from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
 from penstock_contract.errors import ErrorCode
-from penstock_contract.events import (
+from penstock_contract.stream.events import (
     AnswerFields,
     Event,
     Finished,
@@ -17,7 +17,7 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.anthropic_parser import MessageParser
+from penstock_worker.providers.anthropic.parser import MessageParser
 
 
 def event(type_: str, **fields: Any) -> bytes:

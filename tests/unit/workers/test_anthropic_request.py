@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from unit.support.operations import HELLO, chat, embeddings
 
-from penstock_contract.chat_fields import ANTHROPIC, KNOWN, ignored
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ProviderSpec
+from penstock_contract.request.chat_fields import ANTHROPIC, KNOWN, ignored
+from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.anthropic import JSON_ONLY, AnthropicAdapter
+from penstock_worker.providers.anthropic.adapter import JSON_ONLY, AnthropicAdapter
 
 SPEC = ProviderSpec(name="anthropic", type="Anthropic")
 NEWER = ProviderSpec(name="anthropic", type="Anthropic", anthropic_version="2026-10-21")

@@ -13,9 +13,9 @@ from unit.support.loops import on_every_loop
 from unit.support.upstream import LOOPBACK
 
 from penstock_contract.errors import PenstockError
-from penstock_worker.connection_failure import REASONS, connection_failure
-from penstock_worker.http import ConnectionPool
-from penstock_worker.providers.failures import ProviderFailure
+from penstock_worker.providers.failure.classification import ProviderFailure
+from penstock_worker.upstream.connection import ConnectionPool
+from penstock_worker.upstream.connection_failure import REASONS, connection_failure
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_contract.errors import ErrorCode
-from penstock_worker.providers.failures import (
+from penstock_worker.providers.failure.classification import (
     MESSAGES,
     RETRY_AFTER_MAX_S,
     SHOWN,
@@ -22,8 +22,8 @@ from penstock_worker.providers.failures import (
     retry_after_s,
     stream_refused,
 )
-from penstock_worker.providers.meanings import MEANINGS
-from penstock_worker.providers.redaction import Redaction
+from penstock_worker.providers.failure.meanings import MEANINGS
+from penstock_worker.providers.failure.redaction import Redaction
 
 STATUSES: dict[int, ErrorCode] = {
     200: "provider_unavailable",

@@ -1,8 +1,8 @@
 """A worker finds out that a gateway is lost: `tests/unit/contract/test_peers.py` has the rules of time."""
 
-from penstock_contract.attention import Attention
-from penstock_contract.peers import GIVEN_UP_S, HEARTBEAT_S, LOST_S
-from penstock_worker.gateways import Gateways
+from penstock_runtime.pause_detector import Attention
+from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S
+from penstock_worker.gateway_liveness import Gateways
 
 
 def serving(until: int = 60) -> Gateways:

@@ -9,8 +9,10 @@ from unit.support.upstream import LOOPBACK, Connection, Ear, Script, Words, ask,
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_worker.calls import ConnectionStale
-from penstock_worker.http import (
+from penstock_worker.providers.adapter import HttpRequest
+from penstock_worker.providers.openai.parser import ChatParser
+from penstock_worker.providers.provider import ConnectionStale
+from penstock_worker.upstream.connection import (
     HEADER_BYTES_MAX,
     IDLE_CONNECTION_AGE_S,
     IDLE_CONNECTIONS_MAX,
@@ -18,8 +20,6 @@ from penstock_worker.http import (
     ConnectionPool,
     Exchange,
 )
-from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.openai_parser import ChatParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

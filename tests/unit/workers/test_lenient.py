@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock_worker.providers import lenient
+from penstock_worker.providers.answer import lenient
 
 COUNTS: list[tuple[Any, int | None]] = [
     (7, 7),

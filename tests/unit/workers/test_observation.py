@@ -11,13 +11,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from unit.support.sessions import Broker, delivery, request
 
-from penstock_contract.clock import ManualClock
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import Finished, UsageReported
-from penstock_contract.route import ProviderSpec
-from penstock_contract.telemetry import names
-from penstock_contract.telemetry.setup import Telemetry
-from penstock_worker.observation import Observer
+from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.stream.events import Finished, UsageReported
+from penstock_runtime.clock import ManualClock
+from penstock_runtime.telemetry import names
+from penstock_runtime.telemetry.setup import Telemetry
+from penstock_worker.telemetry import Observer
 
 PROVIDER = ProviderSpec(name="main", type="OpenAI", base_url="https://api.example.com/v1")
 

@@ -8,7 +8,7 @@ import pytest
 from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_contract.events import (
+from penstock_contract.stream.events import (
     AnswerFields,
     Embedded,
     Event,
@@ -20,8 +20,8 @@ from penstock_contract.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_worker.providers.embeddings_parser import EmbeddingsParser
-from penstock_worker.providers.openai_parser import ChatParser
+from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai.parser import ChatParser
 
 DONE = b"data: [DONE]\n\n"
 

@@ -9,15 +9,15 @@ from hypothesis import assume, given
 from unit.support.operations import HELLO, chat, embeddings
 from unit.support.structs import JSON
 
-from penstock_contract.chat_body import read_chat
-from penstock_contract.chat_fields import check_names
 from penstock_contract.errors import PenstockError
-from penstock_contract.json_body import HALF
-from penstock_contract.requests import Operation
-from penstock_contract.route import ExtraFieldsSpec, ProviderSpec
-from penstock_worker.providers.embeddings_parser import EmbeddingsParser
-from penstock_worker.providers.openai import OpenAIAdapter
-from penstock_worker.providers.openai_parser import ChatParser
+from penstock_contract.request.chat_body import read_chat
+from penstock_contract.request.chat_fields import check_names
+from penstock_contract.request.json_body import HALF
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.spec import ExtraFieldsSpec, ProviderSpec
+from penstock_worker.providers.openai.adapter import OpenAIAdapter
+from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai.parser import ChatParser
 
 COMPATIBLE = ProviderSpec(name="vllm", type="OpenAI", base_url="http://vllm:8000/v1")
 OPENAI = ProviderSpec(name="openai", type="OpenAI")

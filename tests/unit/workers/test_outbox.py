@@ -8,9 +8,16 @@ from contextlib import asynccontextmanager
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract import codec
-from penstock_contract.events import Failed, TextDelta, ToolCallDelta
-from penstock_contract.frames import Frame
-from penstock_worker.outbox import BATCH_BYTES_MAX, BROKEN, BUSY_FRAMES_PER_S, LINGER_BUSY_S, LINGER_S, Outbox
+from penstock_contract.stream.events import Failed, TextDelta, ToolCallDelta
+from penstock_contract.stream.frames import Frame
+from penstock_worker.sessions.frame_batcher import (
+    BATCH_BYTES_MAX,
+    BROKEN,
+    BUSY_FRAMES_PER_S,
+    LINGER_BUSY_S,
+    LINGER_S,
+    Outbox,
+)
 
 GATEWAY = "penstock.replies.gw-1.default.main"
 OTHER = "penstock.replies.gw-2.default.main"

@@ -4,7 +4,7 @@ import pytest
 from unit.support.sessions import Outbox
 
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.events import (
+from penstock_contract.stream.events import (
     Accepted,
     Embedded,
     Event,
@@ -16,8 +16,8 @@ from penstock_contract.events import (
     TextDelta,
     ToolCallDelta,
 )
-from penstock_contract.stream import IllegalEvent
-from penstock_worker.outgoing import OutgoingStream
+from penstock_contract.stream.state import IllegalEvent
+from penstock_worker.sessions.reply_stream import OutgoingStream
 
 BEGIN: list[Event] = [Accepted("worker-1", 0.0), Started("a", "m")]
 STOP = Finished("stop")

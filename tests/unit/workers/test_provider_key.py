@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from penstock_contract.clock import ManualClock
-from penstock_contract.route import SecretKeyRef
-from penstock_worker.provider_key import CHECK_S, ProviderKey, ProviderKeys
+from penstock_contract.route.spec import SecretKeyRef
+from penstock_runtime.clock import ManualClock
+from penstock_worker.upstream.provider_key import CHECK_S, ProviderKey, ProviderKeys
 
 REF = SecretKeyRef(name="openai", key="api-key")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_worker.providers.redaction import INPUT_MAX, MESSAGE_MAX, Redaction
+from penstock_worker.providers.failure.redaction import INPUT_MAX, MESSAGE_MAX, Redaction
 
 SECRET = "sk-ant-api03-AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-abcdEFGH"
 HERE = Redaction((SECRET,), ("vllm.models.svc.cluster.local", "llm"))

@@ -6,8 +6,17 @@ from typing import get_args
 import pytest
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
-from penstock_contract.route import ProviderSpec
-from penstock_worker.routing import AFTER, COOLING, RETRY_AFTER_MAX_S, Candidates, Health, Verdict, order, pause_s
+from penstock_contract.route.spec import ProviderSpec
+from penstock_worker.sessions.routing import (
+    AFTER,
+    COOLING,
+    RETRY_AFTER_MAX_S,
+    Candidates,
+    Health,
+    Verdict,
+    order,
+    pause_s,
+)
 
 
 def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:

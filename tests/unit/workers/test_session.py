@@ -4,8 +4,8 @@ import pytest
 from unit.support.sessions import ACCEPTED, ACK, BODY, HI, STARTED, STOP, TERM, USAGE, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
-from penstock_contract.events import Accepted, Started
-from penstock_worker.fake_provider import wait
+from penstock_contract.stream.events import Accepted, Started
+from penstock_worker.providers.fake_provider import wait
 
 
 @virtual_time

@@ -7,10 +7,10 @@ import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
-from penstock_contract.usage import UsageRow
-from penstock_worker.fake_provider import wait
-from penstock_worker.session import CONFIRM_LATE_S
-from penstock_worker.table import SessionTable
+from penstock_contract.usage.record import UsageRow
+from penstock_worker.providers.fake_provider import wait
+from penstock_worker.sessions.registry import SessionTable
+from penstock_worker.sessions.session import CONFIRM_LATE_S
 
 
 def row_of(delivery: int, ended: str | None = None) -> UsageRow:

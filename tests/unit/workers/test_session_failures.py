@@ -8,10 +8,10 @@ from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE,
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Failed, Started
-from penstock_worker.calls import ConnectionStale
-from penstock_worker.fake_provider import FakeCall, wait
-from penstock_worker.providers.failures import failure_of_error
+from penstock_contract.stream.events import Failed, Started
+from penstock_worker.providers.failure.classification import failure_of_error
+from penstock_worker.providers.fake_provider import FakeCall, wait
+from penstock_worker.providers.provider import ConnectionStale
 
 
 @virtual_time

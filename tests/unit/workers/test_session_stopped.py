@@ -3,7 +3,7 @@
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, Stage, error, streaming
 from unit.support.virtual_time import virtual_time
 
-from penstock_worker.fake_provider import wait
+from penstock_worker.providers.fake_provider import wait
 
 
 @virtual_time

@@ -6,8 +6,8 @@ import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
 from unit.support.virtual_time import LoopClock, virtual_time
 
-from penstock_contract.events import Started
-from penstock_worker.fake_provider import FakeCall, wait
+from penstock_contract.stream.events import Started
+from penstock_worker.providers.fake_provider import FakeCall, wait
 
 
 @virtual_time

@@ -9,10 +9,10 @@ from unit.support.operations import chat, embeddings
 from unit.support.virtual_time import START, virtual_time
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.events import Event, Finished, TextDelta, UsageReported
-from penstock_contract.requests import Operation
-from penstock_contract.route import SimulatedSpec
-from penstock_worker.calls import Call
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.spec import SimulatedSpec
+from penstock_contract.stream.events import Event, Finished, TextDelta, UsageReported
+from penstock_worker.providers.provider import Call
 from penstock_worker.providers.simulated import SimulatedProvider, token
 
 MORE = {"role": "user", "content": "tell me more"}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_worker.sse import EVENT_BYTES_MAX, EventTooLarge, SseDecoder
+from penstock_worker.providers.answer.sse import EVENT_BYTES_MAX, EventTooLarge, SseDecoder
 
 EVENTS = {
     "one line": (b'data: {"a":1}\n\n', [b'{"a":1}']),

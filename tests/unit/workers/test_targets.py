@@ -7,21 +7,21 @@ import pytest
 from unit.support.operations import chat
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ModelRouteSpec
-from penstock_worker import targets
-from penstock_worker.addresses import AddressRules
-from penstock_worker.calls import Provider
-from penstock_worker.http_provider import HttpProvider
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_worker.providers.provider import Provider
 from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.upstream import provider_factory
+from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.http_provider import HttpProvider
 
 OPERATION = chat()
 
 
-def build(environ: dict[str, str] | None = None, **fields: Any) -> targets.Target:
+def build(environ: dict[str, str] | None = None, **fields: Any) -> provider_factory.Target:
     spec = msgspec.convert(
         {"models": [{"name": "m"}], "providers": [{"name": "p", "type": "OpenAI", **fields}]}, ModelRouteSpec
     )
-    [target] = targets.build(spec, environ or {}, AddressRules())
+    [target] = provider_factory.build(spec, environ or {}, AddressRules())
     return target
 
 

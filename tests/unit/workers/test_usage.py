@@ -7,11 +7,11 @@ from unit.support.sessions import Stage
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.events import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
-from penstock_contract.usage import COUNT_MAX, GATEWAY_LOST, Tokens
-from penstock_worker.calls import ConnectionStale
-from penstock_worker.fake_provider import wait
-from penstock_worker.usage import between_checkpoints_s
+from penstock_contract.stream.events import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
+from penstock_contract.usage.record import COUNT_MAX, GATEWAY_LOST, Tokens
+from penstock_worker.providers.fake_provider import wait
+from penstock_worker.providers.provider import ConnectionStale
+from penstock_worker.sessions.usage import between_checkpoints_s
 
 PRICES = {"inputPerMillion": "1", "cachedInputPerMillion": "0.5", "outputPerMillion": "10"}
 PRICED = [{"prices": PRICES}, {"prices": {"outputPerMillion": "20"}}]

@@ -6,8 +6,8 @@ Shapes: cloudflare/ai, packages/workers-ai-provider (streaming.ts, utils.ts) and
 import pytest
 from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
-from penstock_contract.events import Event, Finished, TextDelta, ToolCallDelta, UsageReported
-from penstock_worker.providers.workers_ai_parser import WorkersAIChatParser, WorkersAIEmbeddingsParser
+from penstock_contract.stream.events import Event, Finished, TextDelta, ToolCallDelta, UsageReported
+from penstock_worker.providers.workers_ai.parser import WorkersAIChatParser, WorkersAIEmbeddingsParser
 
 DONE = b"data: [DONE]\n\n"
 HELLO = b'data: {"response":"Hel","p":"x"}\n\ndata: {"response":"lo"}\n\n'

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from unit.support.operations import embeddings
 
-from penstock_contract.chat_body import read_chat
 from penstock_contract.errors import PenstockError
-from penstock_contract.route import ProviderSpec
+from penstock_contract.request.chat_body import read_chat
+from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.azure import AzureOpenAIAdapter
-from penstock_worker.providers.workers_ai import WorkersAIAdapter
+from penstock_worker.providers.openai.azure import AzureOpenAIAdapter
+from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
 
 LLAMA = "@cf/meta/llama-3.1-8b-instruct"
 

@@ -1,6 +1,6 @@
 """Composition root of a worker process: `python -m penstock_worker`."""
 
-import penstock_contract.lean_start  # noqa: F401
+import penstock_runtime.lean_start  # noqa: F401
 
 # isort: split
 
@@ -13,14 +13,15 @@ import sys
 
 import uvloop
 
-from penstock_contract import collector, settings, subjects
-from penstock_contract.broker.connection import Connection
-from penstock_contract.clock import SystemClock
-from penstock_contract.probes import Probes, prometheus
-from penstock_contract.telemetry import logs
-from penstock_contract.telemetry.setup import configure
-from penstock_worker.observation import Observer
+from penstock_broker.connection import Connection
+from penstock_contract import subjects
+from penstock_runtime import garbage_collector, settings
+from penstock_runtime.clock import SystemClock
+from penstock_runtime.probes import Probes, prometheus
+from penstock_runtime.telemetry import logs
+from penstock_runtime.telemetry.setup import configure
 from penstock_worker.settings import WorkerSettings
+from penstock_worker.telemetry import Observer
 from penstock_worker.worker import Worker
 
 
@@ -54,7 +55,7 @@ async def serve(config: WorkerSettings) -> None:
         ready = worker.why_not_ready
         probes = Probes(config.probe_host, config.probe_port, live=lambda: None, ready=ready, metrics=prometheus)
         await probes.start()
-    collector.settle()
+    garbage_collector.settle()
     await worker.run()
     if probes is not None:
         await probes.close()

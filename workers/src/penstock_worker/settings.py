@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from penstock_contract.settings import InvalidSettings, LogLevel
-from penstock_worker.addresses import AddressRules
+from penstock_runtime.settings import InvalidSettings, LogLevel
+from penstock_worker.upstream.address_policy import AddressRules
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):

@@ -15,32 +15,33 @@ from typing import Any
 import msgspec
 import structlog
 
+from penstock_broker.connection import Connection
+from penstock_broker.keepalive import Keepalive
+from penstock_broker.queue import Delivery, Puller
+from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.usage import UsageWriter
 from penstock_contract import codec, subjects
-from penstock_contract.broker.catalogue import CatalogueWatch
-from penstock_contract.broker.connection import Connection
-from penstock_contract.broker.keepalive import Keepalive
-from penstock_contract.broker.queue import Delivery, Puller
-from penstock_contract.broker.usage import UsageWriter
-from penstock_contract.cancellation import cancelled
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.clock import Clock
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.frames import Attach, Batch, Drain, Probe, Resume, Stop, WorkerHeartbeat
-from penstock_contract.peers import HEARTBEAT_S
-from penstock_contract.requests import InferenceRequest
-from penstock_contract.usage import GATEWAY_LOST, Checkpoint
-from penstock_worker import VERSION, targets
-from penstock_worker.attempt import Target
-from penstock_worker.gateways import Gateways
-from penstock_worker.observation import Observer
-from penstock_worker.outbox import BROKEN, Outbox
-from penstock_worker.outgoing import OutgoingStream
-from penstock_worker.provider_key import ProviderKeys
-from penstock_worker.routing import Health
-from penstock_worker.session import Session
+from penstock_contract.request.operations import InferenceRequest
+from penstock_contract.stream.frames import Attach, Batch, Drain, Probe, Resume, Stop, WorkerHeartbeat
+from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint
+from penstock_runtime.cancellation import cancelled
+from penstock_runtime.clock import Clock
+from penstock_runtime.peer_table import HEARTBEAT_S
+from penstock_worker import VERSION
+from penstock_worker.gateway_liveness import Gateways
+from penstock_worker.sessions.frame_batcher import BROKEN, Outbox
+from penstock_worker.sessions.provider_call import Target
+from penstock_worker.sessions.registry import SessionTable
+from penstock_worker.sessions.reply_stream import OutgoingStream
+from penstock_worker.sessions.routing import Health
+from penstock_worker.sessions.session import Session
+from penstock_worker.sessions.usage import RequestUsage, between_checkpoints_s
 from penstock_worker.settings import WorkerSettings
-from penstock_worker.table import SessionTable
-from penstock_worker.usage import RequestUsage, between_checkpoints_s
+from penstock_worker.telemetry import Observer
+from penstock_worker.upstream import provider_factory
+from penstock_worker.upstream.provider_key import ProviderKeys
 
 TICK_S = 0.25
 PROBE_TIMEOUT_S = 1.0
@@ -167,7 +168,7 @@ class Worker:
             for target in self._targets:
                 target.provider.close()
             self._targets = (
-                targets.build(entry.spec, self._environ, self._settings.address_rules, self._keys)
+                provider_factory.build(entry.spec, self._environ, self._settings.address_rules, self._keys)
                 if entry is not None
                 else []
             )

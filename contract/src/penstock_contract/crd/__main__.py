@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 from penstock_contract.crd.resource import definition
-from penstock_contract.rules import LOCAL_ADDRESS
+from penstock_contract.route.validation import LOCAL_ADDRESS
 
 HEAD: Final = "# Made by `make crd` from the Structs and rules of contract/src/penstock_contract; do not edit.\n"
 CUT: Final = "# >>> the chart leaves this rule out with crds.allowLocalAddresses"

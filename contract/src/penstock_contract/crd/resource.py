@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from penstock_contract.crd.schema import Schema, structural
-from penstock_contract.route import ModelRouteSpec
-from penstock_contract.route_status import ModelRouteStatus
-from penstock_contract.rules import LOCAL_ADDRESS, NAME, RULES, Rule
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.status import ModelRouteStatus
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, Rule
 
 GROUP: Final = "penstock.dev"
 VERSION: Final = "v1alpha1"

@@ -9,16 +9,16 @@ from opentelemetry.trace import Tracer
 from penstock_contract.errors import PenstockError
 from penstock_gateway.admin import keys, usage
 from penstock_gateway.admin.authentication import AdminAuthentication
-from penstock_gateway.admin.desk import AdminDesk
-from penstock_gateway.body import ClientRequest
-from penstock_gateway.cors import Cors, CorsRules
-from penstock_gateway.doors import status
-from penstock_gateway.envelope import Envelope
-from penstock_gateway.exposition import Exposition
-from penstock_gateway.head import Head
-from penstock_gateway.observation import Observer
-from penstock_gateway.problems import Problems
-from penstock_gateway.refusal import Refusal
+from penstock_gateway.admin.dependencies import AdminDesk
+from penstock_gateway.api import status
+from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.http.cors import Cors, CorsRules
+from penstock_gateway.http.error_response import Refusal
+from penstock_gateway.http.errors import Problems
+from penstock_gateway.http.request_middleware import Envelope
+from penstock_gateway.server.request_head import Head
+from penstock_gateway.telemetry.exposition import Exposition
+from penstock_gateway.telemetry.request_observer import Observer
 
 BODY_BYTES_MAX = 64 * 1024
 """The largest key: 64 routes and 64 models of 256 characters, and its metadata."""

@@ -6,9 +6,9 @@ from typing import cast
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from penstock_contract.errors import PenstockError
-from penstock_gateway.authentication import INVALID, presented
-from penstock_gateway.client_connection import connection_of
-from penstock_gateway.refusal import Refusal
+from penstock_gateway.access.authentication import INVALID, presented
+from penstock_gateway.http.error_response import Refusal
+from penstock_gateway.server.client_connection import connection_of
 
 OPEN_PATHS = frozenset({"/health", "/metrics"})
 

@@ -5,8 +5,8 @@ from litestar import Response, delete, get, post
 from litestar.params import JSONBody
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.keys import KeyList, KeyRecord, KeySpec, KeyView, Rotation, is_id
-from penstock_gateway.admin.desk import AdminDesk
+from penstock_contract.limits.keys import KeyList, KeyRecord, KeySpec, KeyView, Rotation, is_id
+from penstock_gateway.admin.dependencies import AdminDesk
 
 NO_STORE = {"cache-control": "no-store"}
 

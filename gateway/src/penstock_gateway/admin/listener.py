@@ -7,9 +7,9 @@ from collections.abc import Generator
 import uvicorn
 from litestar.types import ASGIApp
 
-from penstock_contract.listening import bound
-from penstock_gateway.connection_bounds import ConnectionBounds
-from penstock_gateway.protocol import protocol
+from penstock_gateway.server.connection_limits import ConnectionBounds
+from penstock_gateway.server.protocol import protocol
+from penstock_runtime.listening_socket import bound
 
 STOP_S = 2
 

@@ -6,10 +6,10 @@ from typing import Annotated
 from litestar import get
 from litestar.params import Parameter
 
-from penstock_contract.broker.usage import read
-from penstock_contract.usage import UsageRow
-from penstock_contract.usage_report import Adding, Grouping, UsageRows, UsageSums
-from penstock_gateway.admin.desk import AdminDesk
+from penstock_broker.stores.usage import read
+from penstock_contract.usage.record import UsageRow
+from penstock_contract.usage.report import Adding, Grouping, UsageRows, UsageSums
+from penstock_gateway.admin.dependencies import AdminDesk
 
 ROWS_MAX = 100_000
 

@@ -17,7 +17,7 @@ from harness.kubernetes.node import network
 from harness.kubernetes.node.run import Run
 from harness.processes import POLL_S, until
 
-from penstock_local.leash import leash
+from penstock_local.process.parent_death import leash
 
 RUN = "PENSTOCK_NODE_RUN"
 """For the command: the run's directory."""

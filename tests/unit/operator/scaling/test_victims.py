@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_operator.scaling.victims import Steps, WorkerLoad, steps, to_drain, to_resume
+from penstock_operator.scaling.scale_in import Steps, WorkerLoad, steps, to_drain, to_resume
 
 
 def worker(name: str, in_flight: int = 0, **fields: Any) -> WorkerLoad:

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from penstock_contract.events import Event
-from penstock_contract.requests import Operation
-from penstock_contract.route import ProviderSpec
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.stream.events import Event
 
 
 class HttpRequest(Struct, frozen=True):

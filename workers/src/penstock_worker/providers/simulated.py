@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
-from penstock_contract.events import Finished, TextDelta, UsageReported
-from penstock_contract.messages import Role
-from penstock_contract.requests import ChatOperation, Operation
-from penstock_contract.route import SimulatedSpec
-from penstock_worker.calls import Sink
-from penstock_worker.providers.failures import failure
+from penstock_contract.request.messages import Role
+from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.route.spec import SimulatedSpec
+from penstock_contract.stream.events import Finished, TextDelta, UsageReported
+from penstock_worker.providers.failure.classification import failure
+from penstock_worker.providers.provider import Sink
 
 WORDS = ("water", "runs", "down", "the", "penstock", "and", "turns", "a", "wheel", "below")
 

@@ -1,0 +1,300 @@
+"""One NATS connection with nats-py's traps closed.
+
+Facts (nats-py 2.16, reproduced): callback subscriptions are 4 to 6 times cheaper than iterators; an exception in
+`error_cb` or in a callback must not reach the read loop, or the client goes deaf with `is_connected` still true;
+the default ping interval notices that only after minutes; after 60 attempts it would give up for good.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError, Error, NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
+
+from penstock_broker.credentials import Credentials, CredentialsUnreadable
+from penstock_broker.log_throttle import Troubles
+from penstock_contract.errors import PenstockError
+from penstock_runtime.cancellation import cancelled
+
+Callback = Callable[[str, bytes], None]
+"""Called with subject and payload; must not block, and what it raises is logged and dropped."""
+
+RECONNECT_WAIT_S = 0.2
+PING_INTERVAL_S = 5
+PING_OUTSTANDING_MAX = 2
+CLOSE_S = 5.0
+PENDING_BYTES_MAX = 8 * 1024 * 1024
+NOT_FOUND = "404"
+REFUSALS = ("Authorization Violation", "Authentication", "authorization failed")
+
+log = structlog.get_logger("penstock.broker")
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A message in a stream and its number there."""
+
+    data: bytes
+    number: int
+
+
+class Connection:
+    """Connects in the background and for ever; `on_connected` runs after the first connect and after every reconnect.
+
+    `credentials` is the path of a credentials file; None where the broker asks nobody, or the URL has a password.
+    Whoever calls `start` calls `close`.
+    """
+
+    def __init__(self, url: str, name: str, *, inbox_prefix: str, credentials: str | None = None) -> None:
+        self._url = url
+        self._credentials = None if credentials is None else Credentials(credentials)
+        self._name = name
+        self._inbox_prefix = inbox_prefix
+        self._client = Client()
+        self._listeners: list[tuple[str, Callback]] = []
+        self._hooks: list[Callable[[], Awaitable[None]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connecting: asyncio.Task[None] | None = None
+        self._closing = False
+        self._troubles = Troubles()
+
+    @property
+    def connected(self) -> bool:
+        return self._client.is_connected
+
+    @property
+    def payload_bytes_max(self) -> int:
+        return self._client.max_payload
+
+    def on_connected(self, hook: Callable[[], Awaitable[None]]) -> None:
+        self._hooks.append(hook)
+
+    async def start(self, *, wait: bool = True) -> None:
+        """Begin to connect; with `wait`, return only when connected and the hooks have run."""
+        self._connecting = asyncio.create_task(self._connect())
+        if wait:
+            await self._connecting
+
+    async def close(self) -> None:
+        """At any time, also before `start` or while it connects; takes at most about `CLOSE_S`."""
+        self._closing = True
+        tasks = [*self._tasks, *([] if self._connecting is None else [self._connecting])]
+        await cancelled(*tasks, timeout_s=CLOSE_S)
+        # A task of its own: where the broker has died meanwhile, nats-py's close raises a CancelledError that is not
+        # ours, out of the writer's future that the task cancelled above was waiting for.
+        closing = asyncio.create_task(self._close_client())
+        try:
+            await asyncio.wait({closing}, timeout=CLOSE_S)
+        finally:
+            await cancelled(closing, timeout_s=CLOSE_S)
+
+    async def _close_client(self) -> None:
+        with contextlib.suppress(Error, OSError):
+            if self._client.is_connected:
+                # Twice: nats-py writes the first PING ahead of what is still pending (research: flush.py).
+                await self._client.flush(timeout=2)
+                await self._client.flush(timeout=2)
+        # nats-py 2.16 asserts that connect got as far as its first attempt; before that it holds nothing to close.
+        with contextlib.suppress(AssertionError, Error, OSError):
+            await self._client.close()
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Fire and forget. Dropped when the connection is away: whoever needs more detects gaps or asks for an ack."""
+        if self._client.is_connected:
+            try:
+                await self._client.publish(subject, data)
+            except Error as error:
+                # Too large for the broker, too much waiting, closed in this moment: as good as lost on the way.
+                log.warning("broker.publish_dropped", error=type(error).__name__, bytes=len(data))
+
+    async def ping(self, answered: Callable[[], None]) -> None:
+        """Send the broker a PING; `answered` is called when its PONG arrives, never if the connection is lost before.
+
+        Not nats-py's `flush`: it cancels its future when it is late, and a PONG that arrives then raises in the read
+        loop (2.16).
+        """
+        client = self._client
+        if client.is_connected:
+            pong = asyncio.get_running_loop().create_future()
+            pong.add_done_callback(lambda done: None if done.cancelled() else answered())
+            # What nats-py meets when the connection is lost in this moment; then there is no PONG.
+            with contextlib.suppress(Error, OSError, AssertionError, AttributeError, RuntimeError):
+                await client._send_ping(pong)  # noqa: SLF001 - public is only `flush`
+
+    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
+        """Publish to a subject that one process subscribes to; whether the broker says that it has no such subscriber.
+
+        False also if nothing is answered: the process is connected, or the broker is away.
+        """
+        if not self._client.is_connected:
+            return False
+        try:
+            await self._client.request(subject, data, timeout=timeout_s)
+        except NoRespondersError:
+            return True
+        except (NatsTimeoutError, OSError, Error):
+            return False
+        return False
+
+    async def request(
+        self, subject: str, data: bytes, *, timeout_s: float, headers: dict[str, str] | None = None
+    ) -> bytes:
+        """Publish and wait for one answer; raises `broker_unavailable`."""
+        return (await self._ask(subject, data, timeout_s, headers)).data
+
+    async def newest(self, stream: str, subject: str, *, timeout_s: float) -> Stored | None:
+        """The last message that a stream with direct access keeps of a subject; raises `broker_unavailable`.
+
+        nats-py's own makes a JetStream context, a date and JSON for it: twice the time, and it is asked per request.
+        """
+        message = await self._ask(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout_s)
+        headers = message.headers or {}
+        status = headers.get("Status")
+        if status == NOT_FOUND:
+            return None
+        if status is not None:
+            raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
+        return Stored(message.data, int(headers["Nats-Sequence"]))
+
+    async def _ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Msg:
+        if not self._client.is_connected:
+            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)
+        try:
+            answer: Msg = await self._client.request(subject, data, timeout=timeout_s, headers=headers)
+        except (NoRespondersError, NatsTimeoutError, OSError, Error) as error:
+            raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1) from error
+        return answer
+
+    def listen(self, subject: str, callback: Callback) -> None:
+        """Call before `start`: subscribed before any hook runs, and again after every reconnect.
+
+        Messages arrive one at a time, in order.
+        """
+        self._listeners.append((subject, callback))
+
+    @property
+    def client(self) -> Client:
+        """For this package only: JetStream's own calls. Another one after the broker has thrown us out."""
+        return self._client
+
+    def new_inbox(self) -> str:
+        return str(self._client.new_inbox())
+
+    async def _connect(self) -> None:
+        client, credentials = self._client, self._credentials
+        while True:
+            try:
+                await client.connect(
+                    self._url,
+                    name=self._name,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_disconnected,
+                    reconnected_cb=self._on_reconnected,
+                    closed_cb=self._on_closed,
+                    lame_duck_mode_cb=self._on_lame_duck,
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]
+                    max_reconnect_attempts=-1,
+                    connect_timeout=2,
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=PING_OUTSTANDING_MAX,
+                    pending_size=PENDING_BYTES_MAX,
+                    inbox_prefix=self._inbox_prefix,
+                    user_jwt_cb=None if credentials is None else credentials.jwt,
+                    signature_cb=None if credentials is None else credentials.sign,
+                )
+            except (TimeoutError, OSError, Error):
+                if (times := self._troubles.met("connect", asyncio.get_running_loop().time())) is not None:
+                    log.warning("broker.connect_failed", times=times)
+                await asyncio.sleep(RECONNECT_WAIT_S)
+            else:
+                break
+        try:
+            for subject, callback in self._listeners:
+                await client.subscribe(subject, cb=_guarded(subject, callback))
+        except ConnectionClosedError:
+            return  # thrown out again, see `_on_closed`
+        log.info("broker.connected")
+        self._troubles.over()
+        await self._run_hooks()
+
+    async def _connect_anew(self) -> None:
+        await asyncio.sleep(RECONNECT_WAIT_S)
+        await self._connect()
+
+    async def _run_hooks(self) -> None:
+        for hook in self._hooks:
+            await hook()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("broker.hook_failed", exc_info=error)
+
+    async def _on_error(self, error: Exception) -> None:
+        self._close_attempt()
+        kind, detail = type(error).__name__, str(error)[:200]
+        if (times := self._troubles.met(f"{kind} {detail}", asyncio.get_running_loop().time())) is None:
+            return
+        if isinstance(error, CredentialsUnreadable):
+            log.error("broker.credentials_unreadable", detail=detail, times=times)
+        elif any(word in detail for word in REFUSALS):
+            # The broker says no more than that: the token is another account's, has expired, or there is none.
+            path = None if self._credentials is None else self._credentials.path
+            log.error("broker.credentials_refused", credentials=path, detail=detail, times=times)
+        elif "permissions violation" in detail.lower():
+            # An error of ours or of whoever made our credentials: what was asked for never gets an answer.
+            log.error("broker.not_permitted", detail=detail, times=times)
+        else:
+            log.warning("broker.error", error=kind, detail=detail, times=times)
+
+    def _close_attempt(self) -> None:
+        """nats-py leaves a connection open whose broker took it and did not greet in time, and makes another one."""
+        transport = getattr(self._client, "_transport", None)  # it has none before its first attempt
+        if transport is not None and not self._client.is_connected:
+            transport.close()
+
+    async def _on_disconnected(self) -> None:
+        if not self._closing:
+            log.warning("broker.disconnected")
+
+    async def _on_reconnected(self) -> None:
+        log.info("broker.reconnected")
+        self._troubles.over()
+        # Not awaited: this runs inside nats-py's reconnect, and the hooks wait for answers.
+        self._spawn(self._run_hooks())
+
+    async def _on_closed(self) -> None:
+        # nats-py gives up for good when the broker throws it out: a token has expired, or was revoked. A renewed one is
+        # in the same file, so begin again as at the start.
+        if not self._closing:
+            log.warning("broker.thrown_out", error=type(self._client.last_error).__name__)
+            self._client = Client()
+            self._spawn(self._connect_anew())
+
+    async def _on_lame_duck(self) -> None:
+        log.info("broker.lame_duck")
+        self._spawn(self._client.force_reconnect())
+
+
+def _guarded(subject: str, callback: Callback) -> Callable[[Msg], Awaitable[None]]:
+    async def deliver(message: Msg) -> None:
+        try:
+            callback(message.subject, message.data)
+        except msgspec.DecodeError:
+            # Without the message and without where: whoever sends nonsense must not fill the log with it.
+            log.warning("broker.message_unreadable", subject=subject, bytes=len(message.data))
+        except Exception:
+            # The root of this subscription's task: one bad message must not end it.
+            log.exception("broker.callback_failed", subject=subject)
+
+    return deliver

@@ -1,0 +1,204 @@
+"""What the control plane (operator, `penstock dev`) sets up on the broker: one queue and one entry per route.
+
+Idempotent: applied again after every reconnect, as a memory queue does not survive a restart of the server. What is
+already as wanted is read and not written: an entry that is put again wakes every gateway and worker for nothing.
+"""
+
+import contextlib
+from collections.abc import Generator
+from typing import Literal
+
+import structlog
+from nats.errors import Error
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.client import JetStreamContext
+from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFoundError
+
+from penstock_broker.connection import Connection
+from penstock_broker.stores import keys, kv_snapshot, limits, usage_storage
+from penstock_broker.stores.usage_storage import UsageBounds
+from penstock_contract import codec, subjects
+from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.errors import PenstockError
+
+ACK_WAIT_S = 4.0
+"""A worker that dies before its first event is replaced after this long; it says +WPI four times as often."""
+DUPLICATE_WINDOW_S = 120.0
+QUEUE_GRACE_S = 3_660.0
+"""A request leaves the queue by itself this long after its time is over: its gateway crashed.
+
+The broker compares times of day for that, so it is more than a clock steps by when a time zone is set wrong.
+"""
+PULLS_WAITING_MAX = 4096
+ERR_CONSUMER_REFUSED = 10012
+"""JetStream's `err_code` for a change of a consumer that it does not allow."""
+ANSWER_S = 2.0
+
+DEFAULT_USAGE = UsageBounds()
+
+STREAM_FIELDS = ("subjects", "retention", "discard", "max_msgs", "max_age", "duplicate_window", "num_replicas")
+CONSUMER_FIELDS = ("ack_policy", "deliver_policy", "ack_wait", "max_deliver", "max_ack_pending", "max_waiting")
+
+log = structlog.get_logger("penstock.broker")
+
+
+class ControlPlane:
+    """`storage` and `replicas` are JetStream's; memory and 1 suit one server, file and 3 a cluster of three.
+
+    Every method raises `broker_unavailable` when the broker is away or refuses.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        storage: Literal["memory", "file"] = "memory",
+        replicas: int = 1,
+        usage: UsageBounds = DEFAULT_USAGE,
+        keys_bytes_max: int = keys.STORE_BYTES_MAX,
+        limits_bytes_max: int = limits.STORE_BYTES_MAX,
+    ) -> None:
+        self._connection = connection
+        self._storage = StorageType(storage)
+        self._replicas = replicas
+        self._usage = usage
+        self._keys_bytes_max = keys_bytes_max
+        self._limits_bytes_max = limits_bytes_max
+
+    async def prepare(self) -> None:
+        """Create the buckets and streams that belong to no route, if they are not there."""
+        config = KeyValueConfig(
+            bucket=subjects.CATALOGUE_BUCKET, history=1, storage=self._storage, replicas=self._replicas
+        )
+        with _translated():
+            jetstream = self._jetstream()
+            with contextlib.suppress(BadRequestError):  # exists with another history or storage: its own
+                await jetstream.create_key_value(config)
+            await keys.prepare(jetstream, replicas=self._replicas, bytes_max=self._keys_bytes_max)
+            await limits.prepare(jetstream, replicas=self._replicas, bytes_max=self._limits_bytes_max)
+            await usage_storage.prepare(jetstream, self._usage, replicas=self._replicas)
+
+    async def apply(self, entry: CatalogueEntry) -> bool:
+        """Make the route's queue what its limits say, then publish the entry; whether anything had to be written."""
+        with _translated():
+            queue_changed = await self._apply_queue(entry)
+            consumer_changed = await self._apply_consumer(subjects.queue(entry.namespace, entry.name))
+            return await self._publish(entry) or queue_changed or consumer_changed
+
+    async def complete(self) -> None:
+        """Mark the catalogue as complete: every route that is to be served is in it. Call it after the last `apply`."""
+        with _translated():
+            bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
+            try:
+                await bucket.get(subjects.CATALOGUE_COMPLETE)
+            except KeyNotFoundError:
+                await bucket.put(subjects.CATALOGUE_COMPLETE, b"")
+
+    async def remove(self, namespace: str, route: str) -> None:
+        """Take the route out of the catalogue, then its queue with whatever still waits in it."""
+        with _translated():
+            jetstream = self._jetstream()
+            bucket = await jetstream.key_value(subjects.CATALOGUE_BUCKET)
+            await bucket.delete(subjects.catalogue_key(namespace, route))
+            with contextlib.suppress(NotFoundError):
+                await jetstream.delete_stream(subjects.queue(namespace, route))
+
+    async def keys(self) -> set[str]:
+        """The routes that the catalogue has, as `namespace.name`: what a control plane that was away may remove."""
+        with _translated():
+            bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
+            return {entry.key for entry in await kv_snapshot.read(bucket, ANSWER_S)} - {subjects.CATALOGUE_COMPLETE}
+
+    async def _apply_queue(self, entry: CatalogueEntry) -> bool:
+        limits = entry.spec.limits
+        wanted = StreamConfig(
+            name=subjects.queue(entry.namespace, entry.name),
+            subjects=[subjects.request_filter(entry.namespace, entry.name)],
+            retention=RetentionPolicy.WORK_QUEUE,
+            discard=DiscardPolicy.NEW,
+            max_msgs=limits.queue_depth,
+            # A worker may hold a request without a first event until its deadline: `maxInFlight`, retries.
+            max_age=max(limits.queue_timeout_seconds, limits.request_timeout_seconds) + QUEUE_GRACE_S,
+            duplicate_window=min(DUPLICATE_WINDOW_S, limits.queue_timeout_seconds),
+            storage=self._storage,
+            num_replicas=self._replicas,
+        )
+        jetstream = self._jetstream()
+        try:
+            stored = (await jetstream.stream_info(str(wanted.name))).config
+        except NotFoundError:
+            await jetstream.add_stream(wanted)
+            return True
+        if _same(stored, wanted, STREAM_FIELDS):
+            return False
+        # The storage of a queue cannot be changed, and deleting it would lose what waits: it keeps the one it has.
+        await jetstream.update_stream(wanted, storage=stored.storage)
+        return True
+
+    async def _apply_consumer(self, queue: str) -> bool:
+        wanted = ConsumerConfig(
+            durable_name=subjects.CONSUMER,
+            ack_policy=AckPolicy.EXPLICIT,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_wait=ACK_WAIT_S,
+            max_deliver=-1,
+            max_ack_pending=-1,
+            max_waiting=PULLS_WAITING_MAX,
+        )
+        jetstream = self._jetstream()
+        try:
+            stored = (await jetstream.consumer_info(queue, subjects.CONSUMER)).config
+        except NotFoundError:
+            await jetstream.add_consumer(queue, wanted)
+            return True
+        if stored is not None and _same(stored, wanted, CONSUMER_FIELDS):
+            return False
+        try:
+            await jetstream.add_consumer(queue, wanted)
+        except APIError as error:
+            if error.err_code != ERR_CONSUMER_REFUSED:
+                raise
+            # Of an earlier version of ours, in a field that cannot be changed. What is queued stays in the queue;
+            # what is in a worker's hands before its first event is delivered once more.
+            log.warning("broker.consumer_replaced", queue=queue, detail=str(error)[:200])
+            await jetstream.delete_consumer(queue, subjects.CONSUMER)
+            await jetstream.add_consumer(queue, wanted)
+        return True
+
+    async def _publish(self, entry: CatalogueEntry) -> bool:
+        bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
+        value = codec.encode_json(entry)
+        with contextlib.suppress(KeyNotFoundError):
+            if (await bucket.get(entry.key)).value == value:
+                return False
+        await bucket.put(entry.key, value)
+        return True
+
+    def _jetstream(self) -> JetStreamContext:
+        if not self._connection.connected:
+            # At once: nats-py would keep the question until the broker is back, and its answer's time would run out.
+            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)
+        return self._connection.client.jetstream(timeout=ANSWER_S)
+
+
+def _same(stored: object, wanted: object, fields: tuple[str, ...]) -> bool:
+    return all(getattr(stored, field) == getattr(wanted, field) for field in fields)
+
+
+@contextlib.contextmanager
+def _translated() -> Generator[None, None, None]:
+    """nats-py's errors in our words: nobody else imports it."""
+    try:
+        yield
+    except (Error, TimeoutError, OSError) as error:
+        detail = str(error)[:200] or type(error).__name__
+        raise PenstockError("broker_unavailable", f"the message broker refused: {detail}", retry_after_s=1) from error

@@ -1,0 +1,32 @@
+"""Sends the broker a PING each second, and notes in an `Attention` when its PONG arrives.
+
+A PONG shows what a process's own heartbeat would: the link works in both directions and the broker handles what it
+receives. It needs no subject, so no permission. nats-py's own PINGs are too rare: they find out a stale connection.
+"""
+
+import asyncio
+
+from penstock_broker.connection import Connection
+from penstock_runtime.pause_detector import Attention
+from penstock_runtime.peer_table import HEARTBEAT_S
+
+
+class Keepalive:
+    """Make it before the connection starts, and run `run`. Times are event-loop times."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.attention = Attention(HEARTBEAT_S)
+        self._connection = connection
+        connection.on_connected(self._on_connected)
+
+    async def run(self) -> None:
+        while True:
+            await self._connection.ping(self._answered)
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _on_connected(self) -> None:
+        # The broker has just answered: that is how a connection is made.
+        self._answered()
+
+    def _answered(self) -> None:
+        self.attention.look(asyncio.get_running_loop().time())

@@ -1,0 +1,249 @@
+"""A route's work queue: enqueue for the gateway, pull for the worker.
+
+Own pull loop instead of nats-py's `fetch`, which holds messages that it already has until its timeout while their
+ack time runs. The worker asks for exactly as many messages as it has free slots: that is the back-pressure, the
+least-loaded routing and the queue that the autoscaler reads.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error
+
+from penstock_broker.connection import Connection
+from penstock_contract import subjects
+from penstock_contract.errors import PenstockError
+
+PUBLISH_TIMEOUT_S = 2.0
+PULL_EXPIRES_S = 30.0
+PULL_HEARTBEAT_S = 5.0
+PULL_RETRY_S = 0.25
+DRAIN_TIMEOUT_S = 1.0
+ACK_TIMEOUT_S = 2.0
+ERR_STORE_FAILED = 10077
+"""JetStream's `err_code` when `discard: new` refuses a message over the bound."""
+
+log = structlog.get_logger("penstock.broker")
+
+
+class _ApiError(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _PublishAck(msgspec.Struct):
+    stream: str = ""
+    seq: int = 0
+    error: _ApiError | None = None
+
+
+_decode_ack = msgspec.json.Decoder(_PublishAck).decode
+
+
+class QueuedMessage(msgspec.Struct, frozen=True):
+    """Where a request lies in its queue, to take it out again."""
+
+    queue: str
+    seq: int
+
+
+async def enqueue(
+    connection: Connection, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str]
+) -> QueuedMessage:
+    """Put a request on its route's queue. Raises `queue_full`, `broker_unavailable` or `request_too_large`."""
+    if connection.connected and len(data) > connection.payload_bytes_max:
+        raise PenstockError("request_too_large", "the request is larger than the message broker takes")
+    answer = await connection.request(
+        subject, data, timeout_s=PUBLISH_TIMEOUT_S, headers={**headers, "Nats-Msg-Id": message_id}
+    )
+    ack = _decode_ack(answer)
+    if ack.error is None:
+        return QueuedMessage(ack.stream, ack.seq)
+    if ack.error.err_code == ERR_STORE_FAILED and "maximum" in ack.error.description:
+        raise PenstockError("queue_full", "too many requests are waiting for this model", retry_after_s=2)
+    log.warning("broker.enqueue_refused", err_code=ack.error.err_code, detail=ack.error.description[:200])
+    raise PenstockError("broker_unavailable", "the request could not be queued", retry_after_s=1)
+
+
+async def withdraw(connection: Connection, message: QueuedMessage) -> None:
+    """Take a request out of its queue, best effort: its client gave up. Does nothing if a worker has acked it."""
+    body = msgspec.json.encode({"seq": message.seq, "no_erase": True})
+    with contextlib.suppress(PenstockError):
+        await connection.request(f"$JS.API.STREAM.MSG.DELETE.{message.queue}", body, timeout_s=PUBLISH_TIMEOUT_S)
+
+
+class Delivery:
+    """One message in a worker's hands; exactly one of `ack`, `release` and `discard` ends it."""
+
+    __slots__ = ("_connection", "_reply", "data", "delivered", "headers")
+
+    def __init__(self, connection: Connection, message: Msg) -> None:
+        self._connection = connection
+        self._reply = message.reply
+        self.data: bytes = message.data
+        self.headers: dict[str, str] = message.headers or {}
+        self.delivered = _times_delivered(message.reply)
+
+    async def ack(self) -> None:
+        """Done with: never delivered again, and the broker has said so. Raises `broker_unavailable`: perhaps not."""
+        await self._connection.request(self._reply, b"+ACK", timeout_s=ACK_TIMEOUT_S)
+
+    async def in_progress(self) -> None:
+        """Restart the ack timer."""
+        await self._connection.publish(self._reply, b"+WPI")
+
+    async def release(self) -> None:
+        """Give it back: the next free slot of any worker gets it."""
+        await self._connection.publish(self._reply, b"-NAK")
+
+    async def discard(self) -> None:
+        """Nobody should have it."""
+        await self._connection.publish(self._reply, b"+TERM")
+
+
+def _times_delivered(reply: str) -> int:
+    """`$JS.ACK.<stream>.<consumer>.<delivered>.…`, or the v2 form with domain and account hash before the stream."""
+    tokens = reply.split(".")
+    return int(tokens[6 if len(tokens) > 9 else 4])
+
+
+class Puller:
+    """Keeps the number of asked-for messages equal to the number of free slots.
+
+    What is outstanding = asked for - received - what the server says it left unserved when a pull expires. Any
+    other status (consumer gone, leader change, no JetStream) starts a new epoch: a new inbox, nothing outstanding.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespace: str,
+        route: str,
+        *,
+        free_slots: Callable[[], int],
+        deliver: Callable[[Delivery], None],
+    ) -> None:
+        self._connection = connection
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.queue(namespace, route)}.{subjects.CONSUMER}"
+        self._free_slots = free_slots
+        self._deliver = deliver
+        self._outstanding = 0
+        self._inbox = ""
+        self._subscription: Subscription | None = None
+        self._subscribed_with: Client | None = None
+        self._changed = asyncio.Event()
+        self._heard_at = 0.0
+        self._broken = False
+        self._stale = False
+        self._stopped = False
+
+    def slots_changed(self) -> None:
+        """Slots became free, or there are fewer of them: then what was asked for too much is taken back.
+
+        Given back one by one instead, each request would be delivered to the same pull again, and count as a death.
+        """
+        if self._outstanding > max(0, self._free_slots()):
+            self._stale = True
+        self._changed.set()
+
+    def reset(self) -> None:
+        """Forget what was asked for, as after a reconnect."""
+        self._stale = True
+        self._changed.set()
+
+    async def stop(self) -> None:
+        """Ask for nothing more. What was already asked for may still arrive: it is given back."""
+        self._stopped = True
+        self._changed.set()
+        await self._end_epoch()
+
+    async def run(self) -> None:
+        """Pull until `stop`; survives the broker's absence."""
+        loop = asyncio.get_running_loop()
+        while not self._stopped:
+            # Before it is looked at: what changes during the awaits below is looked at in the next round.
+            self._changed.clear()
+            if self._broken:
+                await asyncio.sleep(PULL_RETRY_S)
+            if self._broken or self._stale or self._subscription is None:
+                await self._begin_epoch()
+            await self._ask()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PULL_HEARTBEAT_S):
+                    await self._changed.wait()
+            if self._outstanding and loop.time() - self._heard_at > 3 * PULL_HEARTBEAT_S:
+                log.warning("worker.pull_silent")
+                self._broken = True
+
+    async def _ask(self) -> None:
+        batch = self._free_slots() - self._outstanding
+        if batch <= 0 or self._broken or self._stopped or not self._connection.connected:
+            return
+        if self._outstanding == 0:
+            self._heard_at = asyncio.get_running_loop().time()
+        self._outstanding += batch
+        pull = {
+            "batch": batch,
+            "expires": int(PULL_EXPIRES_S * 1e9),
+            "idle_heartbeat": int(PULL_HEARTBEAT_S * 1e9),
+        }
+        await self._connection.client.publish(self._subject, msgspec.json.encode(pull), reply=self._inbox)
+
+    async def _begin_epoch(self) -> None:
+        await self._end_epoch()
+        self._broken = self._stale = False
+        if not self._connection.connected:
+            return
+        self._outstanding = 0
+        self._inbox = inbox = self._connection.new_inbox()
+
+        async def receive(message: Msg) -> None:
+            try:
+                self._receive(inbox, message)
+            except Exception:
+                # The root of this subscription's task: one bad message must not end it.
+                log.exception("worker.pull_failed")
+
+        self._subscribed_with = client = self._connection.client
+        self._subscription = await client.subscribe(inbox, cb=receive)
+
+    async def _end_epoch(self) -> None:
+        if self._subscription is not None:
+            subscription, self._subscription = self._subscription, None
+            with contextlib.suppress(Error, TimeoutError):
+                client = self._connection.client
+                if not self._connection.connected or client is not self._subscribed_with:
+                    await subscription.unsubscribe()
+                    return
+                # Not unsubscribed at once: what is on its way would be lost, and wait for its ack time to pass. `drain`
+                # alone leaves a hole: nats-py writes its PING ahead of the UNSUB that it should confirm.
+                async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                    await client._send_unsubscribe(subscription._id)  # noqa: SLF001 - public is only the whole `drain`
+                    await client.flush()
+                    await subscription.drain()  # type: ignore[no-untyped-call]
+
+    def _receive(self, inbox: str, message: Msg) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        if message.reply and message.reply.startswith("$JS.ACK"):
+            if inbox == self._inbox:
+                self._outstanding -= 1
+            self._deliver(Delivery(self._connection, message))
+            self._changed.set()
+            return
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        if inbox != self._inbox or status == "100":
+            return
+        if status == "408":
+            self._outstanding -= int(headers.get("Nats-Pending-Messages", 0))
+        else:
+            log.warning("worker.pull_refused", status=status, detail=headers.get("Description", "")[:100])
+            self._broken = True
+        self._changed.set()

@@ -1,0 +1,1 @@
+"""Key-value and stream records in JetStream: keys, limits, catalogue, usage."""

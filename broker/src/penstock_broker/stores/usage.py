@@ -1,0 +1,284 @@
+"""Usage rows in JetStream: one message per request, the newest kept. Where that is, is in `usage_store`.
+
+A worker's rows replace what is there if `gives_way` says so, by compare-and-set: one that stood still for a while may
+find that another has served the request. Everybody else who closes a row does it by `close_open`, which leaves the last
+word of a worker as it is.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import itertools
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from typing import cast
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import APIError
+
+from penstock_broker.connection import Connection
+from penstock_broker.stores import kv_snapshot
+from penstock_contract import codec, subjects
+from penstock_contract.errors import PenstockError
+from penstock_contract.usage.record import Checkpoint, Claimed, Presence, UsageRow, gives_way
+
+RETRY_S = 1.0
+CONFIRM_S = 2.0
+UNCONFIRMED_MAX = 65_536
+SEND_MAX = 256
+READ_BATCH = 512
+READ_S = 5.0
+CONFLICTS_MAX = 10
+CONFLICT_S = 0.01
+
+log = structlog.get_logger("penstock.broker")
+
+
+def _subject(row: UsageRow) -> str:
+    namespace, _, route = row.route.partition(".")
+    return subjects.usage(namespace, route, row.gateway, row.id)
+
+
+async def open_row(connection: Connection, row: UsageRow) -> None:
+    """A request's first row. Fire and forget: lost with the broker's connection, it is written when it is closed."""
+    await connection.publish(_subject(row), codec.encode_json(row))
+
+
+class UsageWriter:
+    """A worker's rows; `run` must be running.
+
+    What `close` was given is kept and sent again until the broker has it, or has a row that stays.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._unconfirmed: OrderedDict[str, tuple[UsageRow, int]] = OrderedDict()
+        self._closed = asyncio.Event()
+        self._confirmed = asyncio.Event()
+
+    async def look(self, row: UsageRow) -> UsageRow | None:
+        """What is stored of the request. Raises `broker_unavailable`."""
+        return (await _newest(self._connection, row))[0]
+
+    async def claim(self, row: UsageRow) -> Claimed:
+        """Write the row if what is stored gives way. Raises `broker_unavailable`: nobody knows whether it is there."""
+        for conflicts in range(CONFLICTS_MAX):
+            stored, number = await _newest(self._connection, row)
+            if stored is not None and not gives_way(stored, row):
+                return Claimed(stays=stored)
+            if (written := await _put(self._connection, row, number)) is not None:
+                return Claimed(written)
+            await asyncio.sleep(CONFLICT_S * conflicts)
+        raise _away()
+
+    def close(self, row: UsageRow, after: int = 0) -> None:
+        """The last word on a request, whose row was claimed with the number `after`; 0 if it was not."""
+        self._unconfirmed[row.id] = row, after
+        if len(self._unconfirmed) > UNCONFIRMED_MAX:
+            lost, _ = self._unconfirmed.popitem(last=False)
+            log.error("usage.row_lost", request_id=lost)
+        self._closed.set()
+
+    async def checkpoint(self, namespace: str, route: str, checkpoint: Checkpoint) -> None:
+        subject = subjects.checkpoint(namespace, route, checkpoint.worker)
+        await self._connection.publish(subject, codec.encode(checkpoint))
+
+    async def run(self) -> None:
+        while True:
+            await self._closed.wait()
+            self._closed.clear()
+            rows = list(itertools.islice(self._unconfirmed.values(), SEND_MAX))
+            await asyncio.gather(*(self._send(*one) for one in rows))
+            if not self._unconfirmed:
+                self._confirmed.set()
+                self._confirmed.clear()
+                continue
+            if any(self._unconfirmed.get(one[0].id) is one for one in rows):
+                await asyncio.sleep(RETRY_S)
+            self._closed.set()
+
+    async def drained(self, timeout_s: float) -> None:
+        """Wait until every closed row is confirmed, at most `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._unconfirmed:
+                    await self._confirmed.wait()
+        if self._unconfirmed:
+            log.error("usage.rows_lost", rows=len(self._unconfirmed))
+
+    async def _send(self, row: UsageRow, after: int) -> None:
+        if not after or await _put(self._connection, row, after) is None:
+            try:
+                claimed = await self.claim(row)
+            except PenstockError:
+                return
+            if claimed.stays is not None:
+                log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.stays.delivery)
+        del self._unconfirmed[row.id]
+
+
+class _ApiError(msgspec.Struct):
+    err_code: int = 0
+
+
+class _Answer(msgspec.Struct):
+    seq: int = 0
+    error: _ApiError | None = None
+
+
+_decode_answer = msgspec.json.Decoder(_Answer).decode
+
+
+def _away() -> PenstockError:
+    return PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
+
+
+async def _put(connection: Connection, row: UsageRow, expected: int) -> int | None:
+    """The row's number, if the newest one of its request had the number `expected`; None if it may not be there."""
+    headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+    try:
+        answer = _decode_answer(
+            await connection.request(_subject(row), codec.encode_json(row), timeout_s=CONFIRM_S, headers=headers)
+        )
+    except PenstockError:
+        return None
+    return answer.seq if answer.error is None else None
+
+
+async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | None, int]:
+    """What is stored of the request and its number, 0 if there is nothing; None also if nobody can read it.
+
+    Raises `broker_unavailable`.
+    """
+    stored = await connection.newest(subjects.USAGE, _subject(row), timeout_s=READ_S)
+    return (None, 0) if stored is None else (_decoded(stored.data), stored.number)
+
+
+def _is_closed(row: UsageRow) -> bool:
+    return row.ended is not None
+
+
+async def close_open(
+    connection: Connection,
+    row: UsageRow,
+    merge: Callable[[UsageRow], UsageRow],
+    stands: Callable[[UsageRow], bool] = _is_closed,
+) -> bool:
+    """Close the request of `row` unless the newest row `stands`: with `merge` of that one, or `row` if there is none.
+
+    False when that is not known to be done, because the broker is away or somebody else wrote meanwhile: again later.
+    """
+    try:
+        found, number = await _newest(connection, row)
+    except PenstockError:
+        return False
+    if number and (found is None or stands(found)):
+        return True
+    return await _put(connection, row if found is None else merge(found), number) is not None
+
+
+async def last_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:
+    """What the row's worker had counted when it last said so."""
+    if not row.worker:
+        return None
+    namespace, _, route = row.route.partition(".")
+    subject = subjects.checkpoint(namespace, route, row.worker)
+    try:
+        stored = await connection.newest(subjects.CHECKPOINTS, subject, timeout_s=READ_S)
+        return None if stored is None else codec.decode_checkpoint(stored.data)
+    except (PenstockError, msgspec.DecodeError):
+        return None
+
+
+async def read(connection: Connection, *, since: float, filter_: str = subjects.ALL_USAGE) -> AsyncIterator[UsageRow]:
+    """Every row that is there now and was written at or after `since` (Unix seconds), in the order of writing.
+
+    Each request at most once: what is written while we read is not read. Raises `broker_unavailable`.
+    """
+    try:
+        async for row in _read(connection, since, filter_):
+            yield row
+    except (Error, OSError, TimeoutError) as error:
+        raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1) from error
+
+
+async def _read(connection: Connection, since: float, filter_: str) -> AsyncIterator[UsageRow]:
+    jetstream = connection.client.jetstream()
+    config = ConsumerConfig(
+        filter_subject=filter_,
+        ack_policy=AckPolicy.NONE,
+        deliver_policy=DeliverPolicy.BY_START_TIME,
+        opt_start_time=dt.datetime.fromtimestamp(since, dt.UTC),
+        inactive_threshold=READ_S * 6,
+        mem_storage=True,
+        num_replicas=1,
+    )
+    last = (await jetstream.stream_info(subjects.USAGE)).state.last_seq
+    info = await jetstream.add_consumer(subjects.USAGE, config)
+    left = info.num_pending or 0
+    subscription = await jetstream.pull_subscribe_bind(consumer=info.name, stream=subjects.USAGE)
+    try:
+        # Exactly what is there is asked for: nats-py's fetch waits for what is not.
+        while left > 0:
+            messages: list[Msg] = await subscription.fetch(min(left, READ_BATCH), timeout=READ_S)
+            for message in messages:
+                if message.metadata.sequence.stream > last:
+                    return
+                row = _decoded(message.data)
+                if row is not None:
+                    yield row
+            left = min(left - len(messages), messages[-1].metadata.num_pending)
+    finally:
+        with contextlib.suppress(Error, NatsTimeoutError):
+            await subscription.unsubscribe()
+            await jetstream.delete_consumer(subjects.USAGE, info.name)
+
+
+def _decoded(data: bytes) -> UsageRow | None:
+    try:
+        return codec.decode_usage_row(data)
+    except msgspec.DecodeError as error:
+        log.error("usage.row_unreadable", detail=str(error)[:200])  # noqa: TRY400 - the detail says it
+        return None
+
+
+class PresenceBook:
+    """Which gateways may have left open rows behind."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def put(self, presence: Presence) -> bool:
+        """Whether the broker has it."""
+        try:
+            bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
+            await bucket.put(presence.gateway, codec.encode_json(presence))
+        except (Error, OSError):
+            return False
+        return True
+
+    async def remove(self, gateway: str) -> None:
+        with contextlib.suppress(Error, OSError):
+            bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
+            await bucket.purge(gateway)
+
+    async def all(self) -> dict[str, float]:
+        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty while it is away."""
+        try:
+            bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
+            entries = await kv_snapshot.read(bucket, READ_S)
+        except (Error, APIError, OSError, TimeoutError):
+            return {}
+        found: dict[str, float] = {}
+        for entry in entries:
+            with contextlib.suppress(msgspec.DecodeError):
+                presence = codec.decode_presence(entry.value or b"")
+                # nats-py types it as a number; in what a watch gives it is a datetime (js/kv.py 2.16).
+                written_at = cast("dt.datetime", entry.created)
+                found[presence.gateway] = written_at.timestamp() - presence.open_s
+        return found

@@ -1,0 +1,177 @@
+"""`penstock chat`: talk to a running gateway from the terminal, over the same client that programs use.
+
+A prompt on the command line or through a pipe is answered once; a terminal gets a conversation.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
+
+import httpx
+
+from penstock_client.client import Client
+from penstock_client.errors import GatewayError, GatewayUnreachable
+from penstock_client.exchange import DEFAULT_URL
+from penstock_contract.request.operations import SeedMessage
+
+ANSWERED = 0
+FAILED = 1
+USAGE = 2  # argparse's own
+UNREACHABLE = 3
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""They change the order in which text is shown: what is read is then not what was written."""
+_CONTROL = {code: None for code in (*range(32), *range(127, 160), *_BIDI) if chr(code) not in "\n\t"}
+
+
+class Terminal:
+    """Where the talk is read and written; in a real one a model's text may not move the cursor or set the title."""
+
+    def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
+        self.stdin = stdin
+        self._stdout = stdout
+        self._stderr = stderr
+        self._at_line_start = True
+
+    def ask(self) -> str | None:
+        """One line from the user, None at Ctrl-D."""
+        while True:
+            try:
+                return input("> ")
+            except EOFError:
+                self.write("\n")
+                return None
+            except KeyboardInterrupt:  # drops the line, as shells do
+                self.write("\n")
+
+    def write(self, text: str) -> None:
+        if self._stdout.isatty():
+            text = text.translate(_CONTROL)
+        if text:
+            self._stdout.write(text)
+            self._stdout.flush()
+            self._at_line_start = text.endswith("\n")
+
+    def end_line(self) -> None:
+        if not self._at_line_start:
+            self.write("\n")
+
+    def complain(self, message: str) -> None:
+        line = " ".join(message.split()).translate(_CONTROL)
+        self._stderr.write(f"penstock chat: {line}\n")
+        self._stderr.flush()
+
+
+def answer(client: Client, messages: list[SeedMessage], model: str | None, terminal: Terminal) -> tuple[str, int]:
+    """Write the answer as it comes; returns what came of it and an exit code."""
+    texts: list[str] = []
+    try:
+        with client.chat(messages, model) as chunks:
+            for chunk in chunks:
+                texts.append(chunk.text)
+                terminal.write(chunk.text)
+    except KeyboardInterrupt:  # leaving the context has closed the stream, so the gateway stops the provider
+        code, complaint = INTERRUPTED, ""
+    except GatewayUnreachable as error:
+        code, complaint = UNREACHABLE, f"{error.message}; start a gateway with `make dev`, or name one with --url"
+    except GatewayError as error:
+        hint = "; is PENSTOCK_API_KEY set?" if error.status == 401 else ""
+        code, complaint = FAILED, f"{error}{hint}"
+    else:
+        code, complaint = ANSWERED, ""
+    terminal.end_line()
+    if complaint:
+        terminal.complain(complaint)
+    return "".join(texts), code
+
+
+def converse(client: Client, model: str | None, terminal: Terminal) -> int:
+    """Ask and answer until Ctrl-D; a stopped answer stays in the conversation as far as it was seen."""
+    history: list[SeedMessage] = []
+    while (line := terminal.ask()) is not None:
+        if not line.strip():
+            continue
+        asked = [*history, SeedMessage("user", _valid(line))]
+        text, _ = answer(client, asked, model, terminal)
+        if text:
+            history = [*asked, SeedMessage("assistant", text)]
+    return ANSWERED
+
+
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    terminal: Terminal,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+) -> int:
+    """The whole command but for the process: returns the exit code, raises `SystemExit` for a wrong usage."""
+    parser = argparse.ArgumentParser(prog="penstock chat", description="Talk to a Penstock gateway.")
+    parser.add_argument(
+        "prompt", nargs="*", metavar="PROMPT", help="a pipe's text is added to it; without either, hold a conversation"
+    )
+    parser.add_argument("--model", help="left out: the gateway's default model")
+    parser.add_argument(
+        "--url",
+        type=_url,
+        default=environ.get("PENSTOCK_URL", DEFAULT_URL),
+        help="of the gateway; PENSTOCK_URL, else %(default)s",
+    )
+    parser.epilog = "PENSTOCK_API_KEY, if set, is sent as the bearer token."
+    options = parser.parse_args(arguments)
+    api_key = environ.get("PENSTOCK_API_KEY", "").strip() or None
+    with Client(options.url, api_key=api_key, sleep=sleep) as client:
+        if not options.prompt and terminal.stdin.isatty():
+            terminal.write(f"Talking to {options.url}. Ctrl-C stops an answer, Ctrl-D ends.\n")
+            return converse(client, options.model, terminal)
+        piped = "" if terminal.stdin.isatty() else terminal.stdin.read()
+        # A question about a file: `cat file | penstock chat "summarize this"`.
+        prompt = "\n\n".join(part for part in (" ".join(options.prompt), piped) if part.strip())
+        if not prompt.strip():
+            parser.error("nothing to ask: give a PROMPT, or pipe one in")
+        return answer(client, [SeedMessage("user", _valid(prompt))], options.model, terminal)[1]
+
+
+def main() -> None:
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if sys.stdin.isatty():
+        with contextlib.suppress(ImportError):  # `input` edits lines and remembers them once it is loaded
+            __import__("readline")
+    terminal = Terminal(sys.stdin, sys.stdout, sys.stderr)
+    try:
+        code = run(sys.argv[1:], os.environ, terminal)
+    except BrokenPipeError:  # `penstock chat … | head` has seen enough; nothing may be flushed into it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    except OSError as error:  # a full disk behind `>`; the network's errors are GatewayErrors
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.complain(f"cannot read the prompt or write the answer: {error.strerror or error}")
+        code = FAILED
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+def _valid(text: str) -> str:
+    """Text that JSON can carry: bytes that were not UTF-8 came in as lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _url(text: str) -> str:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like {DEFAULT_URL}")
+    # OpenAI's SDKs want it with /v1, and people copy it from there.
+    return text.rstrip("/").removesuffix("/v1")

@@ -1,0 +1,154 @@
+"""`penstock keys`: make, list, show, revoke and rotate API keys over the admin API.
+
+The key alone goes to standard output, so that `KEY=$(penstock keys create me)` does what it looks like.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TextIO
+
+import msgspec
+
+from penstock_client.admin.client import AdminClient
+from penstock_client.admin.command import ask, command, duration, where_after
+from penstock_contract.limits.keys import Budget, KeyLimits, KeyList, KeySpec, KeyView, Rotation
+
+
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    stdout: TextIO,
+    stderr: TextIO,
+    *,
+    now: Callable[[], float] = time.time,
+) -> int:
+    """The whole command but for the process: returns the exit code, raises `SystemExit` for a wrong usage."""
+    options = parser().parse_args(arguments)
+    return ask("keys", lambda admin: options.run(admin, options, stdout, stderr, now()), environ, options.url, stderr)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = command("keys", "Manage API keys over a gateway's admin API.")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    where = where_after()
+    create = commands.add_parser("create", help="make a key and show it, once", parents=[where])
+    create.set_defaults(run=_create)
+    create.add_argument("name", metavar="NAME", help="what a person calls it")
+    create.add_argument(
+        "--expires-in", type=duration, metavar="30d", help="s, m, h, d or w; otherwise it never expires"
+    )
+    create.add_argument("--route", action="append", default=[], help="namespace.name, or how it starts and *; several")
+    create.add_argument("--model", action="append", default=[], help="a name, or how it starts and *; several")
+    create.add_argument("--requests-per-minute", type=int, metavar="N")
+    create.add_argument("--tokens-per-minute", type=int, metavar="N")
+    create.add_argument("--concurrent-streams", type=int, metavar="N")
+    create.add_argument("--queue-share-percent", type=int, metavar="N")
+    create.add_argument("--budget", metavar="10.00", help="money for each period")
+    create.add_argument("--period", choices=["Day", "Week", "Month", "Total"], default="Month", help="of the budget")
+    create.add_argument("--currency", default="USD", help="a label: nothing is converted")
+    create.add_argument("--metadata", action="append", type=_pair, default=[], metavar="NAME=VALUE", help="several")
+    create.add_argument("--json", action="store_true", help="everything about the key, as JSON")
+    listing = commands.add_parser("list", help="show all keys", parents=[where])
+    listing.set_defaults(run=_list)
+    listing.add_argument("--json", action="store_true")
+    for name, run_, description in (
+        ("show", _show, "show one key"),
+        ("revoke", _revoke, "shut a key out of every gateway, at once and for good"),
+        ("rotate", _rotate, "make a new secret for a key and show it, once"),
+    ):
+        one = commands.add_parser(name, help=description, parents=[where])
+        one.set_defaults(run=run_)
+        one.add_argument("id", metavar="ID", type=_id)
+        if name == "rotate":
+            one.add_argument("--grace", type=duration, default=3600, metavar="1h", help="the old one works so long")
+            one.add_argument("--json", action="store_true")
+    return made
+
+
+def _create(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
+    fields: dict[str, Any] = {
+        "name": options.name,
+        "expires_at": None if options.expires_in is None else int(now) + options.expires_in,
+        "routes": options.route,
+        "models": options.model,
+        "limits": KeyLimits(
+            requests_per_minute=options.requests_per_minute,
+            tokens_per_minute=options.tokens_per_minute,
+            concurrent_streams=options.concurrent_streams,
+            queue_share_percent=options.queue_share_percent,
+        ),
+        "budget": None
+        if options.budget is None
+        else Budget(amount=options.budget, period=options.period, currency=options.currency),
+        "metadata": dict(options.metadata),
+    }
+    made = admin.call("POST", "/admin/keys", KeyView, body=KeySpec(**fields))
+    _show_once(made, stdout, stderr, as_json=options.json)
+
+
+def _list(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
+    del stderr, now
+    keys = admin.call("GET", "/admin/keys", KeyList).keys
+    if options.json:
+        stdout.write(_json(keys))
+        return
+    rows = [("ID", "NAME", "KEY", "STATE", "EXPIRES", "MODELS"), *(_row(key) for key in keys)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    stdout.writelines(f"{line}\n" for line in lines)
+
+
+def _show(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
+    del stderr, now
+    stdout.write(_json(admin.call("GET", f"/admin/keys/{options.id}", KeyView)))
+
+
+def _revoke(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
+    del stdout, now
+    key = admin.call("DELETE", f"/admin/keys/{options.id}", KeyView)
+    stderr.write(f"{key.id} ({key.name}) is revoked\n")
+
+
+def _rotate(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
+    del now
+    rotation = Rotation(grace_seconds=options.grace)
+    key = admin.call("POST", f"/admin/keys/{options.id}/rotate", KeyView, body=rotation)
+    _show_once(key, stdout, stderr, as_json=options.json)
+
+
+def _show_once(made: KeyView, stdout: TextIO, stderr: TextIO, *, as_json: bool) -> None:
+    if as_json:
+        stdout.write(_json(made))
+        return
+    stdout.write(f"{made.key}\n")
+    stderr.write(f"{made.id} ({made.name}). It is shown this once: only its hash is kept.\n")
+
+
+def _row(key: KeyView) -> tuple[str, ...]:
+    expires = "never" if key.expires_at is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(key.expires_at))
+    return (key.id, key.name, f"sk-…{key.hint}", key.state, expires, ", ".join(key.models) or "all")
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+
+
+def _id(text: str) -> str:
+    if re.fullmatch(r"key_[A-Za-z0-9]{16}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a key's id, see penstock keys list")
+    return text
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like team=blue")
+    return name, value
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:], os.environ, sys.stdout, sys.stderr))

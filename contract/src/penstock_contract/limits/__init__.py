@@ -1,0 +1,1 @@
+"""Keys, their limits, and the record from which gateways lease."""

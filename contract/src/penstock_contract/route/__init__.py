@@ -1,0 +1,1 @@
+"""The ModelRoute: spec, status, pod fields and validation rules."""

@@ -1,0 +1,1 @@
+"""Usage records: tokens, cost and outcome of a request, and their report."""

@@ -1,0 +1,217 @@
+"""One row per request, whatever dies: what it used, what that cost and how it ended. Never what was said.
+
+A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
+and the subject names the request, so there can never be two. Who writes when is in docs/operations/usage.md.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.stream.events import UsageReported
+from penstock_contract.usage.money import Rates, decimal, picos
+
+GATEWAY_LOST: Final = "gateway_lost"
+"""How a request ended whose gateway died; no client could be told, so it is not in the table of errors."""
+
+COUNT_MAX: Final = 2**53
+"""The largest number of tokens that is believed; JSON carries no larger integer for certain (RFC 8259 §6)."""
+COST_MAX: Final = 2**63 - 1
+"""In picos: what msgpack and JSON carry of a cost."""
+BYTES_PER_TOKEN_OUT: Final = 5
+
+
+class Tokens(Struct, frozen=True, array_like=True):
+    """Cached input, and input that was written to the provider's cache, are parts of input.
+
+    `estimated`: our own count, or our own count of the output, as the provider's did not come.
+    """
+
+    input: int = 0
+    cached_input: int = 0
+    output: int = 0
+    estimated: bool = False
+    cache_write_input: int = 0
+
+
+class Unanswered(Struct, frozen=True, array_like=True):
+    """Input that was sent to providers which gave no answer and no error status, by our own count."""
+
+    input: int = 0
+    cost: str = "0"
+
+
+NOTHING_UNANSWERED: Final = Unanswered()
+
+
+class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`cost` is decimal text in the currency of the route's prices; times are Unix seconds and seconds.
+
+    `tokens` and `cost` are the sums over all attempts that were sent; `unanswered` is the part of the attempts before
+    the last. `ended` is a finish reason or an error's code, None while the request is open. `attempts` counts calls to
+    providers and workers that died with the request in their hands. `delivery` is that of the worker which wrote the
+    row, by the queue's count, and 0 as long as no worker has.
+    """
+
+    id: str
+    key: str
+    route: str
+    model: str
+    gateway: str
+    started_at: float
+    worker: str = ""
+    provider: str = ""
+    attempts: int = 0
+    tokens: Tokens = Tokens()
+    cost: str = "0"
+    unanswered: Unanswered = NOTHING_UNANSWERED
+    first_token_s: float | None = None
+    duration_s: float = 0.0
+    ended: str | None = None
+    delivery: int = 0
+
+
+def gives_way(stored: UsageRow, row: UsageRow) -> bool:
+    """Whether a stored row may be replaced by a worker's.
+
+    An open row gives way to a row of the same or of a later delivery. A closed row gives way to no open one, and to a
+    closed one only if a gateway wrote it in place of this very worker, or of a worker that it knew nothing of.
+    """
+    if stored.ended is None:
+        return stored.delivery <= row.delivery
+    return row.ended is not None and stored.delivery in {0, row.delivery}
+
+
+class Claimed(Struct, frozen=True):
+    """What came of a worker's row: its `number` in the store, or another row that `stays`."""
+
+    number: int = 0
+    stays: UsageRow | None = None
+
+
+class Counted(Struct, frozen=True, array_like=True, gc=False):
+    """What an open request has used so far, by our own count, all its attempts that were sent; `cost` is in picos."""
+
+    id: str
+    input: int
+    output: int
+    cost: int
+    duration_s: float
+
+
+class Checkpoint(Struct, frozen=True, array_like=True):
+    """A worker's requests that a provider has been sent, several times a second: what is known if the worker dies."""
+
+    worker: str
+    open: list[Counted]
+
+
+def with_note(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
+    """The row with what a worker had counted of its request, or the row itself if there is nothing of it."""
+    counted = next((one for one in checkpoint.open if one.id == row.id), None) if checkpoint is not None else None
+    if counted is None:
+        return row
+    tokens = Tokens(counted.input, 0, counted.output, estimated=True)
+    return replace(row, tokens=tokens, cost=decimal(counted.cost), duration_s=round(counted.duration_s, 4))
+
+
+class Presence(Struct, frozen=True):
+    """A gateway that may have open rows; the oldest of them had been open for `open_s` when this was written.
+
+    A duration, as the gateway's time of day may differ from the broker's, which the rows are looked for by.
+    """
+
+    gateway: str
+    open_s: float
+
+
+def filled(
+    row: UsageRow,
+    tokens: Tokens,
+    rates: Rates,
+    *,
+    worker: str,
+    provider: str,
+    attempts: int,
+    first_token_s: float | None,
+    duration_s: float,
+    ended: str | None,
+    delivery: int,
+    unanswered: Unanswered = NOTHING_UNANSWERED,
+) -> UsageRow:
+    """The request's row with what is known now, in a row's own precision.
+
+    `tokens` are those of the last attempt, at `rates`; what is `unanswered` is added to them.
+    """
+    cost = rates.cost(tokens.input, tokens.cached_input, tokens.output, tokens.cache_write_input)
+    if unanswered.input:
+        tokens = replace(tokens, input=tokens.input + unanswered.input, estimated=True)
+        cost += picos(unanswered.cost)
+    return replace(
+        row,
+        worker=worker,
+        provider=provider,
+        attempts=attempts,
+        tokens=tokens,
+        cost=decimal(cost),
+        unanswered=unanswered,
+        first_token_s=None if first_token_s is None else round(first_token_s, 4),
+        duration_s=round(duration_s, 4),
+        ended=ended,
+        delivery=delivery,
+    )
+
+
+def reported(usage: UsageReported) -> Tokens:
+    """The provider's own count, within its bounds."""
+    usage = bounded(usage)
+    return Tokens(
+        usage.input_tokens,
+        usage.cached_input_tokens,
+        usage.output_tokens,
+        usage.estimated,
+        usage.cache_write_input_tokens,
+    )
+
+
+def bounded(usage: UsageReported) -> UsageReported:
+    """The count with each number in 0..`COUNT_MAX`, cached input at most the input, reasoning at most the output.
+
+    A provider's numbers are not trusted: a negative count would be a credit, and one beyond 64 bits cannot be encoded.
+    """
+    input_, output = _bounded(usage.input_tokens), _bounded(usage.output_tokens)
+    cached = _bounded(usage.cached_input_tokens, input_)
+    within = replace(
+        usage,
+        input_tokens=input_,
+        output_tokens=output,
+        cached_input_tokens=cached,
+        reasoning_tokens=_bounded(usage.reasoning_tokens, output),
+        cache_write_input_tokens=_bounded(usage.cache_write_input_tokens, input_ - cached),
+    )
+    return usage if within == usage else within
+
+
+def _bounded(count: int, most: int = COUNT_MAX) -> int:
+    return max(0, min(count, most))
+
+
+def better(one: Tokens, other: Tokens) -> Tokens:
+    """The better of two counts of the same request: a provider's before an estimate, then the larger; else `one`."""
+    return max(one, other, key=lambda tokens: (_is_counted(tokens), tokens.input + tokens.output))
+
+
+def _is_counted(tokens: Tokens) -> bool:
+    return not tokens.estimated and tokens.input + tokens.output > 0
+
+
+def estimated_output(operation: Operation, deltas: int, text_bytes: int) -> int:
+    """A piece is a token with most providers; some put several into one, which its length tells."""
+    return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, ChatOperation) else 0
+
+
+def estimated_input(operation: Operation) -> int:
+    """Our own count of all that goes to a provider, made where the request's body was read."""
+    return operation.input_tokens

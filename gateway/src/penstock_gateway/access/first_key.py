@@ -1,0 +1,44 @@
+"""The key that an installation begins with: its secret is the installer's, and comes in by the environment."""
+
+import asyncio
+
+import structlog
+
+from penstock_broker.connection import Connection
+from penstock_broker.stores.keys import KeyStore
+from penstock_contract.errors import PenstockError
+from penstock_contract.limits.keys import KeySpec
+from penstock_runtime.cancellation import cancelled
+
+NAME = "first"
+RETRY_S = 0.5
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class FirstKey:
+    """Put into the store after each connect, unless it was ever there: a revoked one stays revoked."""
+
+    def __init__(self, secret: str, connection: Connection, store: KeyStore) -> None:
+        self._secret = secret
+        self._store = store
+        self._task: asyncio.Task[None] | None = None
+        connection.on_connected(self._restart)
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await cancelled(self._task)
+
+    async def _restart(self) -> None:
+        await self.close()
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._store.adopt(self._secret, KeySpec(name=NAME))
+            except PenstockError:
+                # The bucket is the control plane's to create.
+                await asyncio.sleep(RETRY_S)
+            else:
+                return

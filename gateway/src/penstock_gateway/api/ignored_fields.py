@@ -1,0 +1,36 @@
+"""`x-penstock-ignored`: which of a request's fields the answering provider was not sent.
+
+A stream that had no first event before its 200 was due has no such header: the provider is not known then.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from litestar.types import Scope
+
+from penstock_contract.catalogue import Resolution
+from penstock_contract.request.chat_fields import KNOWN, ignored
+from penstock_gateway.http.request_middleware import headers_of
+
+HEADER: Final = b"x-penstock-ignored"
+
+
+def name_ignored(
+    scope: Scope,
+    fields: Sequence[str],
+    resolution: Resolution,
+    provider: str | None,
+    *,
+    nested: Sequence[str] = (),
+    known: frozenset[str] = KNOWN,
+) -> None:
+    """Add the header to the response that is about to start, if there is anything to name.
+
+    `nested` are names in messages, which only another dialect leaves out.
+    """
+    for spec in resolution.entry.spec.providers:
+        if spec.name != provider or spec.type == "Simulated":
+            continue
+        names = [*ignored(fields, spec, known=known), *(nested if spec.type == "Anthropic" else ())]
+        if names:
+            headers_of(scope).append((HEADER, ", ".join(names).encode()))

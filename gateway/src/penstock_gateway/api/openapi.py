@@ -1,0 +1,182 @@
+"""The OpenAPI document: Litestar's paths, with the schemas, errors, keys, streams and examples that it cannot know.
+
+Schemas are msgspec's own, because Litestar's leave out bounds of 0 and bounds inside unions. Version 3.2, because only
+its `itemSchema` gives the events of a stream a type. `complete` is pure.
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from penstock_contract.errors import ErrorBody
+from penstock_contract.request.operations import (
+    ChatCompletionRequest,
+    ChatRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+)
+from penstock_contract.responses import (
+    ChatChunk,
+    ChatCompletion,
+    ChatCompletionChunk,
+    EmbeddingsResponse,
+    EmbedResponse,
+    Model,
+    ModelList,
+)
+from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
+
+Json = dict[str, Any]
+
+VERSION = "3.2.0"
+
+REFERENCE = "#/components/schemas/{name}"
+REQUESTS = (ChatCompletionRequest, ChatRequest, EmbedRequest, EmbeddingsRequest, GenerateRequest)
+ANSWERS = (
+    ChatChunk,
+    ChatCompletion,
+    ChatCompletionChunk,
+    EmbedResponse,
+    EmbeddingsResponse,
+    ErrorBody,
+    Model,
+    ModelList,
+)
+READ_AS = {"ChatBody": "ChatCompletionRequest", "EmbeddingsBody": "EmbeddingsRequest"}
+"""What an endpoint's reader makes of a body, and the public type of the body."""
+OPEN_OBJECTS = ("ChatCompletionRequest", "EmbeddingsRequest")
+"""Requests whose unknown fields are forwarded to the provider. Generators must be told, or they refuse them."""
+
+SECURITY_SCHEMES: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A Penstock key, as OpenAI's SDKs send it."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "As Anthropic's SDKs send it."},
+    "azureKey": {"type": "apiKey", "in": "header", "name": "api-key", "description": "As Azure's SDKs send it."},
+}
+ERROR_STATUSES: dict[str, str] = {
+    "400": "The request is invalid; `param` names the field",
+    "401": "No API key, or one that is not valid",
+    "403": "A page of this origin may not use the API",
+}
+BODY_STATUSES: dict[str, str] = {"408": "The request's headers or body did not arrive in time"}
+OTHER = "Every other error, in the same shape; docs/reference/errors.md lists the codes"
+
+
+class DocumentPlugin(JsonRenderPlugin):
+    """Renders the completed document; `keys_required` as the gateway is set up."""
+
+    def __init__(self, *, keys_required: bool) -> None:
+        super().__init__()
+        self._keys_required = keys_required
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:
+        return self.render_json(request, complete(openapi_schema, keys_required=self._keys_required))
+
+
+def configuration(version: str, *, keys_required: bool) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Penstock",
+        version=version,
+        path="/schema",
+        render_plugins=[DocumentPlugin(keys_required=keys_required)],
+    )
+
+
+def complete(document: Json, *, keys_required: bool) -> Json:
+    """A new document; `document` is left as it is."""
+    made = {**copy.deepcopy(document), "openapi": VERSION}
+    components = made.setdefault("components", {})
+    found = {name: schema for name, schema in components.get("schemas", {}).items() if name not in READ_AS}
+    components["schemas"] = {**found, **_schemas()}
+    components["securitySchemes"] = SECURITY_SCHEMES
+    needed: list[Json] = [{name: []} for name in SECURITY_SCHEMES]
+    made["security"] = needed if keys_required else [{}, *needed]
+    for path, method, operation in _operations(made):
+        if path in OPEN_PATHS:
+            operation["security"] = []
+        _errors(operation, with_key=path not in OPEN_PATHS, with_body=method == "post")
+        for content in _contents(operation):
+            _content(content)
+    return made
+
+
+def _schemas() -> Json:
+    _, schemas = msgspec.json.schema_components(ANSWERS, ref_template=REFERENCE)
+    _, asked = msgspec.json.schema_components(REQUESTS, ref_template=REFERENCE)
+    for schema in asked.values():
+        for field in schema.get("properties", {}).values():
+            # Generators take a field with a default for one that is always there, and ask a client to send it.
+            field.pop("default", None)
+    for name in OPEN_OBJECTS:
+        asked[name].setdefault("additionalProperties", True)
+    return {**schemas, **asked}
+
+
+def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, item in document.get("paths", {}).items():
+        for method, operation in item.items():
+            if isinstance(operation, dict) and "responses" in operation:
+                yield path, method, operation
+
+
+def _errors(operation: Json, *, with_key: bool, with_body: bool) -> None:
+    responses = operation["responses"]
+    added = {**(ERROR_STATUSES if with_key else {}), **(BODY_STATUSES if with_body else {})}
+    for status, description in added.items():
+        said = responses.get(status, {}).get("description", "") if status != "400" else ""
+        responses[status] = {"description": said or description, "content": _error_content()}
+    if with_key:
+        responses["default"] = {"description": OTHER, "content": _error_content()}
+
+
+def _error_content() -> Json:
+    return {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+
+
+def _contents(operation: Json) -> Iterator[Json]:
+    """The `content` of the body and of each response."""
+    for holder in (operation.get("requestBody", {}), *operation["responses"].values()):
+        if isinstance(content := holder.get("content"), dict):
+            yield content
+
+
+def _content(content: Json) -> None:
+    for media_type, media in content.items():
+        media.pop("examples", None)
+        media.pop("example", None)
+        name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if name in READ_AS:
+            name = READ_AS[name]
+            media["schema"] = {"$ref": REFERENCE.format(name=name)}
+        if media_type == "text/event-stream":
+            # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
+            del media["schema"]
+            media["itemSchema"] = _event(name)
+            media["example"] = STREAMS[name]
+        elif name in EXAMPLES:
+            media["example"] = EXAMPLES[name]
+
+
+def _event(name: str) -> Json:
+    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of the schema `name`, or the last one's `[DONE]`."""
+    content = {"type": "string", "contentMediaType": "application/json"}
+    return {
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "event": {"type": "string"},
+            "data": {
+                "anyOf": [
+                    {**content, "contentSchema": {"$ref": f"#/components/schemas/{name}"}},
+                    {**content, "contentSchema": {"$ref": "#/components/schemas/ErrorBody"}},
+                    {"const": "[DONE]"},
+                ]
+            },
+        },
+    }

@@ -1,0 +1,1 @@
+"""HTTP around every handler: request middleware, CORS and error responses."""

@@ -1,0 +1,33 @@
+"""Accounts in memory, with a broker's latency and its failures; shipped beside what uses it (`exchange.Accounts`)."""
+
+import asyncio
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.limits.lease_record import Account
+
+
+class FakeAccounts:
+    """Several gateways may share one. `away` makes every call fail; `calls` counts them."""
+
+    def __init__(self, latency_s: float = 0.0) -> None:
+        self.records: dict[str, tuple[Account, int]] = {}
+        self.away = False
+        self.calls = 0
+        self._latency_s = latency_s
+
+    async def get(self, name: str) -> tuple[Account, int]:
+        await self._travel()
+        return self.records.get(name, (Account(), 0))
+
+    async def put(self, name: str, account: Account, revision: int) -> int | None:
+        await self._travel()
+        if self.records.get(name, (Account(), 0))[1] != revision:
+            return None
+        self.records[name] = account, revision + 1
+        return revision + 1
+
+    async def _travel(self) -> None:
+        self.calls += 1
+        await asyncio.sleep(self._latency_s)
+        if self.away:
+            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)

@@ -1,0 +1,117 @@
+"""What a gateway tells about its requests: metrics and one log line when a stream has ended, nothing per token."""
+
+import http
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from penstock_contract.catalogue import Resolution
+from penstock_contract.errors import ERRORS
+from penstock_contract.usage.record import UsageRow
+from penstock_gateway.streaming.stream import LiveStream
+from penstock_gateway.telemetry.observable_counter import Tally
+from penstock_runtime.telemetry import names
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Observer:
+    """`model` labels are names from the catalogue, never what a client typed: their number is bounded."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._in_flight = 0
+        self._duration = meter.create_histogram(
+            names.METRIC_SERVER_DURATION,
+            unit="s",
+            description="Time from a request's arrival to its last byte; with an error by its code",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_DURATION,
+        )
+        self._first_token = meter.create_histogram(
+            names.METRIC_TIME_TO_FIRST_TOKEN,
+            unit="s",
+            description="Time from a request's arrival to its first token",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
+        )
+        self._per_token = meter.create_histogram(
+            names.METRIC_TIME_PER_OUTPUT_TOKEN,
+            unit="s",
+            description="Mean time between two pieces of one answer",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_PER_TOKEN,
+        )
+        self._queue_wait = meter.create_histogram(
+            names.QUEUE_WAIT,
+            unit="s",
+            description="Time from publication to pick-up by a worker",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
+        )
+        self._tokens = Tally(
+            meter, names.METRIC_TOKENS, unit="{token}", description="Tokens by `gen_ai.token.type`: input or output"
+        )
+        self._cost = Tally(
+            meter, names.METRIC_COST, description="Cost of requests in the currency of the prices, by provider"
+        )
+        self._errors = Tally(
+            meter, names.METRIC_ERRORS, unit="{error}", description="Failed requests by error code (`error.type`)"
+        )
+        meter.create_observable_gauge(
+            names.METRIC_IN_FLIGHT, [self._observe_in_flight], unit="{stream}", description="Open streams"
+        )
+
+    def stream_opened(self) -> None:
+        self._in_flight += 1
+
+    def stream_ended(self, stream: LiveStream, resolution: Resolution, now: float, *, answered_as_stream: bool) -> None:
+        """`answered_as_stream`: its client has its 200. Otherwise an error becomes a status: `request_refused`."""
+        self._in_flight -= 1
+        labels = {names.ROUTE: resolution.entry.key, names.REQUEST_MODEL: resolution.model_label}
+        duration_s = now - stream.opened_at
+        code = stream.error.code if stream.error is not None else None
+        self._duration.record(duration_s, labels if code is None else {**labels, names.ERROR_TYPE: code})
+        if code is not None and answered_as_stream:
+            self._errors.add(1, {names.ERROR_TYPE: code})
+            if ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+                trace.get_current_span().set_status(trace.StatusCode.ERROR)
+        if stream.queued_s is not None:
+            self._queue_wait.record(stream.queued_s, labels)
+        first_s = None if stream.first_delta_at is None else stream.first_delta_at - stream.opened_at
+        if first_s is not None and stream.first_delta_at is not None:
+            self._first_token.record(first_s, labels)
+            if stream.deltas > 1:
+                self._per_token.record((stream.active_at - stream.first_delta_at) / (stream.deltas - 1), labels)
+        if stream.usage is not None:
+            self._tokens.add(stream.usage.input_tokens, {**labels, names.TOKEN_TYPE: "input"})
+            self._tokens.add(stream.usage.output_tokens, {**labels, names.TOKEN_TYPE: "output"})
+        if code is not None:
+            trace.get_current_span().set_attribute(names.ERROR_TYPE, code)
+        serious = code is not None and (ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR)
+        tell = log.warning if serious else log.info
+        tell(
+            "gateway.request_ended",
+            request_id=stream.request_id,
+            key_id=stream.tenant,
+            route=resolution.entry.key,
+            model=resolution.model_label,
+            provider=stream.provider,
+            worker=stream.worker,
+            attempt=stream.attempt,
+            code=code,
+            queued_s=None if stream.queued_s is None else round(stream.queued_s, 4),
+            first_token_s=None if first_s is None else round(first_s, 4),
+            duration_s=round(duration_s, 4),
+            input_tokens=stream.usage.input_tokens if stream.usage else None,
+            output_tokens=stream.usage.output_tokens if stream.usage else None,
+        )
+
+    def request_closed(self, row: UsageRow, resolution: Resolution) -> None:
+        """A request's last usage row is known."""
+        if row.provider and (cost := float(row.cost)):
+            labels = {names.ROUTE: row.route, names.REQUEST_MODEL: resolution.model_label}
+            self._cost.add(cost, {**labels, names.PROVIDER_IN_ROUTE: row.provider})
+
+    def request_refused(self, code: str) -> None:
+        """A request that was answered with an error status."""
+        self._errors.add(1, {names.ERROR_TYPE: code})
+
+    def _observe_in_flight(self, _options: CallbackOptions) -> list[Observation]:
+        return [Observation(self._in_flight)]

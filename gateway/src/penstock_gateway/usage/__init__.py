@@ -1,0 +1,1 @@
+"""Usage records that the gateway creates and closes."""

@@ -1,0 +1,96 @@
+"""Closes the rows that a dead gateway left open, by whichever gateway notices first.
+
+A gateway writes down that it is there; one that is in that list and was silent for `SILENCE_MAX_S` (see `peers`) is
+dead. By then its workers have ended its requests and written their last rows; no other process closes what is open.
+"""
+
+import asyncio
+
+import structlog
+from msgspec.structs import replace
+
+from penstock_broker.connection import Connection
+from penstock_broker.stores.usage import PresenceBook, close_open, last_checkpoint, read
+from penstock_contract import codec, subjects
+from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, UsageRow, better, with_note
+from penstock_runtime.pause_detector import Attention
+from penstock_runtime.peer_table import GIVEN_UP_S, PeerTable
+
+EVERY_S = 5.0
+REVISITED_S = 60.0
+"""A worker may begin what was still queued, as it never heard of the gateway, and open the row again: until then the
+dead are looked at again."""
+MARGIN_S = 60.0
+"""Rows are looked for from this long before the gateway's oldest open request."""
+
+log = structlog.get_logger("penstock.gateway")
+
+
+def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
+    """The last row of a request that nobody else can close, with what its worker had counted when it last said so."""
+    noted = with_note(row, checkpoint)
+    if better(row.tokens, noted.tokens) is row.tokens:
+        noted = row
+    return replace(noted, ended=GATEWAY_LOST)
+
+
+class Reaper:
+    """`run` must be running."""
+
+    def __init__(self, connection: Connection, attention: Attention, *, gateway: str) -> None:
+        self._connection = connection
+        self._gateway = gateway
+        self._presence = PresenceBook(connection)
+        self._loop = asyncio.get_running_loop()
+        self._connected_at = self._loop.time()
+        self._attention = attention
+        self._gateways: PeerTable[str, None] = PeerTable(attention)
+        self._gone_at: dict[str, float] = {}
+
+    def on_heartbeat(self, _subject: str, data: bytes) -> None:
+        self._gateways.heard(codec.decode_gateway_heartbeat(data).gateway, None, self._loop.time())
+
+    async def on_connected(self) -> None:
+        """No heartbeat arrived before."""
+        self._connected_at = self._loop.time()
+        self._gateways.rebase(self._connected_at)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            if not self._connection.connected:
+                continue
+            try:
+                await self._look()
+            except Exception:
+                # The task's root: whatever the broker said, there is a next time.
+                log.exception("usage.reaping_failed")
+
+    async def _look(self) -> None:
+        now = self._loop.time()
+        self._gateways.take_lost(now)
+        if self._attention.passed_s(self._connected_at, now) < GIVEN_UP_S:
+            return
+        known = await self._presence.all()
+        gone = {name for name in known if self._gateways.get(name) is None} - {self._gateway}
+        self._gone_at = {name: self._gone_at.get(name, now) for name in gone}
+        for name in gone:
+            await self._reap(name, known[name], final=now - self._gone_at[name] >= REVISITED_S)
+
+    async def _reap(self, dead: str, oldest_at: float, *, final: bool) -> None:
+        left: dict[str, UsageRow] = {}
+        since = max(0.0, oldest_at - MARGIN_S)
+        async for row in read(self._connection, since=since, filter_=subjects.usage_filter(dead)):
+            if row.ended is None:
+                left[row.id] = row
+            else:
+                left.pop(row.id, None)
+        checkpoints = {row.worker: await last_checkpoint(self._connection, row) for row in left.values() if row.worker}
+        closed = [await self._close(row, checkpoints.get(row.worker)) for row in left.values()]
+        if left:
+            log.warning("usage.gateway_gone", gateway=dead, rows_closed=sum(closed), rows_left=len(left))
+        elif final:
+            await self._presence.remove(dead)
+
+    async def _close(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
+        return await close_open(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))

@@ -1,0 +1,63 @@
+"""How full the store of usage rows is, told in time: what is older goes when there is no room for what is newer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from penstock_broker.stores.usage_storage import RowsStored
+from penstock_runtime.telemetry import names
+
+EVERY_S = 30.0
+FIRST_S = 1.0
+NEARLY_FULL = 0.8
+ROOM_AGAIN = 0.75
+"""So that a store that stands at the edge is not told of again and again."""
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class Stock:
+    """`stored` asks the broker, None while it does not know. `run` must be running."""
+
+    def __init__(self, meter: Meter, stored: Callable[[], Awaitable[RowsStored | None]]) -> None:
+        self._stored = stored
+        self._last: RowsStored | None = None
+        self._told = False
+        for name, description, observe in (
+            (names.METRIC_USAGE_STORED, "Size of the stored usage rows", self._observe_bytes),
+            (
+                names.METRIC_USAGE_STORED_MAX,
+                "Bound of the store of usage rows; the oldest are discarded first",
+                self._observe_bytes_max,
+            ),
+        ):
+            meter.create_observable_gauge(name, [observe], unit="By", description=description)
+
+    async def run(self) -> None:
+        await asyncio.sleep(FIRST_S)
+        while True:
+            try:
+                self._look(await self._stored())
+            except Exception:
+                # The task's root: whatever the broker said, there is a next time.
+                log.exception("usage.stock_failed")
+            await asyncio.sleep(EVERY_S)
+
+    def _look(self, stored: RowsStored | None) -> None:
+        self._last = stored or self._last
+        if stored is None:
+            return
+        if stored.fill >= NEARLY_FULL and not self._told:
+            self._told = True
+            log.warning("usage.nearly_full", rows=stored.rows, bytes=stored.bytes, bytes_max=stored.bytes_max)
+        elif stored.fill < ROOM_AGAIN and self._told:
+            self._told = False
+            log.info("usage.has_room", rows=stored.rows, bytes=stored.bytes, bytes_max=stored.bytes_max)
+
+    def _observe_bytes(self, _options: CallbackOptions) -> list[Observation]:
+        return [] if self._last is None else [Observation(self._last.bytes)]
+
+    def _observe_bytes_max(self, _options: CallbackOptions) -> list[Observation]:
+        return [] if self._last is None or self._last.bytes_max is None else [Observation(self._last.bytes_max)]

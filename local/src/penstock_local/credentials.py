@@ -1,0 +1,38 @@
+"""Who may use this run: its admin token, and a first key where the gateway asks for keys."""
+
+import secrets
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from penstock_contract.limits.keys import new_secret
+from penstock_contract.run_file import AdminAddress
+from penstock_runtime.listen_policy import Authentication, keys_required
+from penstock_runtime.settings import variable
+
+_CHOICE = variable("authentication")
+_FIRST_KEY = variable("first_key")
+
+
+class Access(msgspec.Struct, frozen=True):
+    """`first_key` is None where nobody needs one. New with each run, unless the environment brings it."""
+
+    admin_port: int
+    admin_token: str
+    first_key: str | None
+
+    @property
+    def admin(self) -> AdminAddress:
+        return AdminAddress(f"http://127.0.0.1:{self.admin_port}", self.admin_token)
+
+
+def access(host: str, admin_port: int, environ: Mapping[str, str]) -> Access:
+    # A word that is neither is the gateway's to refuse: it names the variable.
+    chosen = cast("Authentication | None", environ.get(_CHOICE))
+    required = keys_required(host, chosen)
+    return Access(
+        admin_port=admin_port,
+        admin_token=secrets.token_hex(24),
+        first_key=environ.get(_FIRST_KEY, new_secret()) if required else None,
+    )

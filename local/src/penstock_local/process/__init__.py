@@ -1,0 +1,1 @@
+"""Child processes of `penstock dev` and their supervision."""

@@ -1,0 +1,103 @@
+"""The child processes of `penstock dev` as data: command line and environment of each.
+
+A child gets an environment of its own making, not ours: a key that one route refers to is not another worker's, and
+not the gateway's.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from socket import socket
+
+import msgspec
+
+from penstock_local.credentials import Access
+from penstock_local.models.bundled import TITLES, Bundled
+from penstock_local.routes.plan import PlannedRoute
+from penstock_runtime.settings import PREFIX
+
+GATEWAY_GRACE_S = 5.0
+"""How long Ctrl-C lets open streams go on."""
+
+KEYS = frozenset(PREFIX + name for name in ("ADMIN_TOKEN", "API_KEY", "FIRST_KEY"))
+"""The gateway gets its own by name, nobody else any."""
+LOOPBACK = "127.0.0.0/8,::1/128"
+"""A laptop's providers may be on the laptop: the bundled models are."""
+
+_NAMES = frozenset(
+    {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER"}
+)
+_PREFIXES = ("LC_", "OTEL_", "PYTHON", PREFIX)
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """`name` is what a person reads: `worker smollm2`."""
+
+    name: str
+    argv: tuple[str, ...]
+    environ: dict[str, str]
+    descriptors: tuple[int, ...] = ()
+    """File descriptors of ours that the child gets under the same numbers."""
+
+
+def inherited(environ: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
+    """The part of our environment that every child may have; `secrets` are the variables that routes refer to."""
+    hidden = secrets | KEYS
+    return {
+        name: value
+        for name, value in environ.items()
+        if (name in _NAMES or name.startswith(_PREFIXES)) and name not in hidden
+    }
+
+
+def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
+    # One machine's messages are a small part of what it can do with one thread. With more, Go's idle ones look for work
+    # on the cores that the models need: a third of its CPU at 12 800 tokens/s, and a thirtieth of everybody's.
+    environ = {**environ, "GOMAXPROCS": "1"}
+    return Command(name="nats-server", argv=(str(binary), "--config", str(config)), environ=environ)
+
+
+def model_server(model: Bundled, port: int, environ: dict[str, str]) -> Command:
+    """`port` 0 lets it choose; a restarted one gets its old port again, for the URLs that point there."""
+    argv = _python("penstock_local.models", model, "--host", "127.0.0.1", "--port", str(port))
+    return Command(name=f"model {TITLES[model]}", argv=argv, environ=environ)
+
+
+def gateway(
+    host: str, listener: socket, nats_url: str, defaults: Mapping[str, str], access: Access, environ: dict[str, str]
+) -> Command:
+    """`listener` is bound and listens; `defaults` by type of model, see `plan.default_models`."""
+    own = {"HOST": host, "PORT": str(listener.getsockname()[1]), "LISTEN_DESCRIPTOR": str(listener.fileno())}
+    own |= {"NATS_URL": nats_url, "SHUTDOWN_GRACE_S": str(GATEWAY_GRACE_S)}
+    own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
+    if access.first_key is not None:
+        own["FIRST_KEY"] = access.first_key
+    own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
+    return Command(
+        name="gateway",
+        argv=_python("penstock_gateway"),
+        environ=environ | _prefixed(own),
+        descriptors=(listener.fileno(),),
+    )
+
+
+def worker(planned: PlannedRoute, nats_url: str, secrets: Mapping[str, str], environ: dict[str, str]) -> Command:
+    """`secrets` is the whole environment; the worker gets the variables that its route refers to."""
+    own = {"NAMESPACE": planned.entry.namespace, "ROUTE": planned.entry.name, "NATS_URL": nats_url}
+    if PREFIX + "ALLOWED_ADDRESSES" not in environ:
+        own["ALLOWED_ADDRESSES"] = LOOPBACK
+    keys = {name: secrets[name] for name in planned.variables}
+    return Command(
+        name=f"worker {planned.entry.name}",
+        argv=_python("penstock_worker"),
+        environ=environ | _prefixed(own) | keys,
+    )
+
+
+def _python(*arguments: str) -> tuple[str, ...]:
+    # -P: a file called logging.py where the user stands must not become the library of that name.
+    return (sys.executable, "-P", "-m", *arguments)
+
+
+def _prefixed(variables: Mapping[str, str]) -> dict[str, str]:
+    return {PREFIX + name: value for name, value in variables.items()}

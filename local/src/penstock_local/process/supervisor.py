@@ -1,0 +1,286 @@
+"""All processes of one `penstock dev`, from the first to the last.
+
+Start: everything at once, since each of them waits for what it needs by itself; then the catalogue, then the screen.
+
+The end, in order:
+    1. The gateway stops taking connections and finishes its open streams, at most `GATEWAY_GRACE_S`.
+    2. The workers, which have nothing left to do, then the models, then nats-server.
+    3. The directory. A second Ctrl-C kills all of them where they are; so does the first until the screen is shown.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from penstock_contract import run_file
+from penstock_local.credentials import access
+from penstock_local.disk_space import free_bytes, store_sizes
+from penstock_local.models.bundled import TITLES, Bundled, ModelState
+from penstock_local.process import commands, nats_server, ports, readiness
+from penstock_local.process.child import Child, Exit
+from penstock_local.process.commands import GATEWAY_GRACE_S, Command
+from penstock_local.process.parent_death import leash
+from penstock_local.routes.plan import PlannedRoute, default_models, plan, secret_variables
+from penstock_local.routes.route_files import LoadedRoute
+from penstock_local.terminal import screen
+from penstock_local.terminal.log_reporter import Reporter
+
+if TYPE_CHECKING:
+    from penstock_local.routes.controller import Control
+
+STOP_GRACE_S = 2.0
+COME_UP_S = 120.0
+"""After this the screen is shown with what is missing, instead of waiting longer."""
+START_FAILURES_MAX = 3
+CANNOT_SERVE = 2
+"""A model server's exit code for: this will not work here, do not try again."""
+
+
+class Stack:
+    """`run` once. `stop` may be called at any time: once to end in order, twice to end now.
+
+    `listener` is bound and listens from before the start, and is closed at the end: connections that come while the
+    gateway starts, or starts again, wait for it, and no other process can take the port meanwhile.
+    `came_up`: the screen was shown. `troubled`: something ended that should not have.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[LoadedRoute],
+        environ: Mapping[str, str],
+        host: str,
+        listener: socket,
+        directory: Path,
+        reporter: Reporter,
+    ) -> None:
+        self._routes = routes
+        self._environ = environ
+        self._host = host
+        self._listener = listener
+        self._url = screen.local_url(host, listener.getsockname()[1])
+        self._directory = directory
+        self._reporter = reporter
+        self._sizes = store_sizes(directory, free_bytes(directory))
+        self._started_at = int(time.time())
+        self._models: dict[Bundled, ModelState] = {}
+        self._planned = self._plan()
+        self._models = {model: ModelState() for route in self._planned for model in route.models if route.servable}
+        self._working: set[str] = set()
+        self._changed = asyncio.Event()
+        self._stop_asked = asyncio.Event()
+        self._gateway_ended = asyncio.Event()
+        self.came_up = False
+        self.troubled = False
+        self._failure: str | None = None
+        self._control: Control | None = None
+        self._nats_port = ports.free("127.0.0.1")
+        self._nats_url = f"nats://{secrets.token_hex(24)}@127.0.0.1:{self._nats_port}"
+        self._before_exec = leash()
+        secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
+        self._inherited = commands.inherited(environ, secret_names)
+        self._access = access(host, ports.free("127.0.0.1"), environ)
+        run_file.leave(directory, self._access.admin)
+        self._broker = self._child(self._nats_command())
+        self._gateway = self._child(
+            commands.gateway(
+                host,
+                listener,
+                self._nats_url,
+                default_models(self._planned),
+                self._access,
+                self._inherited,
+            )
+        )
+        self._model_servers = {self._child(self._model_command(model, 0)): model for model in self._models}
+        self._workers = [
+            self._child(commands.worker(route, self._nats_url, environ, self._inherited))
+            for route in self._planned
+            if route.servable
+        ]
+
+    async def run(self) -> str | None:
+        """Serve until stopped; returns what went wrong, if the whole thing could not start."""
+        serving = asyncio.create_task(self._serve())
+        stopped = asyncio.create_task(self._stop_asked.wait())
+        try:
+            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            for task in (serving, stopped):
+                task.cancel()
+            await asyncio.wait({serving, stopped}, timeout=STOP_GRACE_S)
+            await self._end()
+        return self._failure
+
+    def stop(self) -> None:
+        if self._stop_asked.is_set():
+            for child in self._children():
+                child.kill()
+        self._stop_asked.set()
+
+    def _children(self) -> list[Child]:
+        return [self._gateway, *self._workers, *self._model_servers, self._broker]
+
+    def _child(self, command: Command) -> Child:
+        return Child(command, on_line=self._on_line, on_exit=self._on_exit, before_exec=self._before_exec)
+
+    def _nats_command(self) -> Command:
+        path = self._directory / "nats.conf"
+        token = urlsplit(self._nats_url).username or ""
+        path.write_text(nats_server.config(self._nats_port, token, self._directory, self._sizes.total), "utf-8")
+        return commands.nats_server(nats_server.binary(), path, self._inherited)
+
+    def _model_command(self, model: Bundled, port: int) -> Command:
+        # Ended while it loads, it leaves the weights that it wrote: they go with our directory.
+        return commands.model_server(model, port, self._inherited | {"TMPDIR": str(self._directory)})
+
+    async def _serve(self) -> NoReturn:
+        await self._come_up()
+        while True:
+            await self._gateway_ended.wait()
+            self._gateway_ended.clear()
+            await self._gateway_ready()
+            self._reporter.progress("the gateway is back")
+
+    async def _gateway_ready(self) -> None:
+        await readiness.gateway(str(urlsplit(self._url).hostname), self._listener.getsockname()[1])
+
+    async def _come_up(self) -> None:
+        loading = [f"the model {TITLES[model]}" for model in self._models]
+        workers = f"{len(self._workers)} worker{'' if len(self._workers) == 1 else 's'}"
+        self._reporter.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
+        if (exposed := screen.exposure(self._host, self._access.first_key)) is not None:
+            self._reporter.warning(exposed)
+        # The gateway takes longest, and models longer still: the broker is there long before either asks for it.
+        for child in (self._broker, self._gateway, *self._model_servers, *self._workers):
+            child.start()
+        # Give the children's start the processor first, then import what only we need.
+        await asyncio.sleep(0)
+        from penstock_local.routes.controller import Control, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
+
+        send_logs(lambda line: self._reporter.log("penstock dev", line))
+        await readiness.broker(self._nats_port)
+        self._control = Control(
+            self._nats_url, self._sizes, on_heartbeat=self._on_heartbeat, on_applied=self._on_applied
+        )
+        self._control.want([route.entry for route in self._planned])
+        await self._control.start()
+        try:
+            async with asyncio.timeout(COME_UP_S):
+                await self._gateway_ready()
+                while not self._settled():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            self._reporter.warning("not everything came up; what is missing goes on trying")
+        self.came_up = True
+        working = frozenset(self._working)
+        shown = screen.overview(
+            self._url,
+            self._planned,
+            working,
+            self._reporter.ink,
+            after_s=self._reporter.elapsed_s(),
+            host=self._host,
+            key=self._access.first_key,
+        )
+        self._reporter.show(shown)
+        self._reporter.hint()
+
+    def _settled(self) -> bool:
+        """Nothing is on its way: every model has loaded or failed, the catalogue knows, every worker has reported."""
+        models = all(state.address or state.failure for state in self._models.values())
+        applied = self._control is not None and self._control.settled
+        return models and applied and all(route.entry.key in self._working for route in self._planned if route.servable)
+
+    async def _end(self) -> None:
+        self._reporter.stopping()
+        # Or connections would wait for an accept that the gateway, which stops, does not make.
+        self._listener.close()
+        if self.came_up and self._failure is None:
+            self._reporter.progress("stopping; open streams may finish, Ctrl-C again ends them")
+        try:
+            if self._control is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_GRACE_S):
+                        await self._control.close()
+        finally:
+            if not self.came_up:
+                # Nobody was told that anything serves, and a model that loads would not hear of it for a second or two.
+                for child in self._children():
+                    child.kill()
+            await self._gateway.stop(GATEWAY_GRACE_S + 1)
+            await asyncio.gather(*(child.stop(STOP_GRACE_S) for child in (*self._workers, *self._model_servers)))
+            await self._broker.stop(STOP_GRACE_S)
+
+    # What the processes say
+
+    def _plan(self) -> list[PlannedRoute]:
+        return plan(self._routes, self._environ, self._models, started_at=self._started_at)
+
+    def _on_line(self, child: Child, line: str) -> None:
+        model = self._model_servers.get(child)
+        if model is not None and line.startswith(("loading ", "ready ")):
+            self._reporter.keep(child.name, line)
+            self._on_model_line(child, model, line)
+        else:
+            self._reporter.log(child.name, line)
+
+    def _on_model_line(self, child: Child, model: Bundled, line: str) -> None:
+        word, _, rest = line.partition(" ")
+        if word == "ready":
+            # The next start takes the same port: the URL in the catalogue stays true.
+            child.command = self._model_command(model, urlsplit(rest).port or 0)
+            self._set_model(model, ModelState(address=rest))
+            if not self._stop_asked.is_set():
+                self._reporter.progress(f"the model {TITLES[model]} has loaded")
+
+    def _on_exit(self, child: Child, end: Exit) -> bool:
+        model = self._model_servers.get(child)
+        if model is not None and end.code == CANNOT_SERVE:
+            self._set_model(model, ModelState(failure=end.last_lines[-1] if end.last_lines else end.cause))
+            return False
+        self.troubled = True
+        self._working.difference_update(self._keys_of(child))
+        vital = child in (self._broker, self._gateway)
+        if vital and not self.came_up and end.failures >= START_FAILURES_MAX:
+            self._fail("\n".join([f"{child.name} does not start ({end.cause})", *end.last_lines]))
+            return False
+        self._reporter.warning(f"{child.name} ended ({end.cause}), starting it again")
+        if child is self._gateway:
+            self._gateway_ended.set()
+        return True
+
+    def _keys_of(self, child: Child) -> list[str]:
+        servable = [route for route in self._planned if route.servable]
+        return [route.entry.key for route, worker in zip(servable, self._workers, strict=True) if worker is child]
+
+    def _on_heartbeat(self, key: str) -> None:
+        if key not in self._working:
+            self._working.add(key)
+            self._changed.set()
+            if self.came_up:
+                self._reporter.progress(f"the route {key} has a worker again")
+
+    def _on_applied(self, restored: bool) -> None:
+        self._changed.set()
+        if restored:
+            self._reporter.progress("nats-server is back, every route is set up again")
+
+    def _set_model(self, model: Bundled, state: ModelState) -> None:
+        self._models[model] = state
+        self._planned = self._plan()
+        self._changed.set()
+        if self._control is not None:
+            self._control.want([route.entry for route in self._planned])
+
+    def _fail(self, message: str) -> None:
+        self._failure = message
+        self._stop_asked.set()

@@ -1,0 +1,1 @@
+"""Route files of `penstock dev`: reading, errors, and the plan of workers."""

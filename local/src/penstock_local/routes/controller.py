@@ -1,0 +1,115 @@
+"""The laptop's control plane: keeps the broker's queues and catalogue what the plan says, and hears who works.
+
+Level-triggered: any change or reconnect makes everything be looked at again, so that a nats-server that came back
+empty is filled like a new one.
+"""
+
+import asyncio
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+import structlog
+
+from penstock_broker.connection import Connection
+from penstock_broker.control_plane import ControlPlane
+from penstock_broker.stores.usage_storage import UsageBounds
+from penstock_contract import subjects
+from penstock_contract.catalogue import CatalogueEntry
+from penstock_local.disk_space import StoreSizes
+from penstock_runtime.cancellation import cancelled
+
+RETRY_S = 0.25
+
+log = structlog.get_logger("penstock.dev")
+
+
+def send_logs(sink: Callable[[str], None]) -> None:
+    """Hand our own log events to `sink`, one JSON object each, as the children's come."""
+
+    def send(_logger: object, level: str, event: MutableMapping[str, Any]) -> NoReturn:
+        sink(msgspec.json.encode({"level": level, **event}, enc_hook=repr).decode())
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[structlog.processors.format_exc_info, send])
+
+
+class Control:
+    """Whoever calls `start` calls `close`.
+
+    `on_heartbeat` gets the key of a route whose worker lives; `on_applied` is called when
+    the broker has everything that is wanted, with True if it had lost it before.
+    """
+
+    def __init__(
+        self,
+        nats_url: str,
+        sizes: StoreSizes,
+        *,
+        on_heartbeat: Callable[[str], None],
+        on_applied: Callable[[bool], None],
+    ) -> None:
+        self._connection = Connection(nats_url, "penstock-dev", inbox_prefix="_INBOX_dev")
+        self._plane = ControlPlane(
+            self._connection,
+            usage=UsageBounds(rows_bytes_max=sizes.usage, gateways_bytes_max=sizes.gateways),
+            keys_bytes_max=sizes.keys,
+            limits_bytes_max=sizes.limits,
+        )
+        self._on_heartbeat = on_heartbeat
+        self._on_applied = on_applied
+        self._was_set_up = False
+        self._wanted: dict[str, CatalogueEntry] = {}
+        self._applied: dict[str, CatalogueEntry] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection.on_connected(self._forget)
+        self._connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._hear)
+
+    async def start(self) -> None:
+        await self._connection.start()
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            await cancelled(self._task)
+        await self._connection.close()
+
+    @property
+    def settled(self) -> bool:
+        return self._applied == self._wanted
+
+    def want(self, entries: Sequence[CatalogueEntry]) -> None:
+        """Replaces what was wanted before; takes effect as soon as the broker is there."""
+        self._wanted = {entry.key: entry for entry in entries}
+        self._changed.set()
+
+    async def _forget(self) -> None:
+        self._applied = {}
+        self._changed.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._apply()
+            except Exception as error:  # noqa: BLE001 - the task's root; the broker went away, under any of its names
+                log.info("dev.apply_failed", error=type(error).__name__, detail=str(error)[:200])
+                await asyncio.sleep(RETRY_S)
+                self._changed.set()
+
+    async def _apply(self) -> None:
+        from_nothing = not self._applied
+        if from_nothing:
+            await self._plane.prepare()
+        for key, entry in self._wanted.items():
+            if self._applied.get(key) != entry:
+                await self._plane.apply(entry)
+                self._applied[key] = entry
+        await self._plane.complete()
+        self._on_applied(from_nothing and self._was_set_up)
+        self._was_set_up = True
+
+    def _hear(self, subject: str, _data: bytes) -> None:
+        self._on_heartbeat(".".join(subject.split(".")[2:4]))

@@ -1,0 +1,115 @@
+"""What the routes amount to on this machine: entries for the catalogue, and what each route's worker needs.
+
+A pure function of the files, the environment and the models' states, worked out anew whenever one of them changes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from penstock_contract.catalogue import WILDCARD, CatalogueEntry
+from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec, secret_variable
+from penstock_local.models.bundled import TITLES, Bundled, ModelState, bundled_model, localized
+from penstock_local.routes.route_files import LoadedRoute
+
+
+class PlannedRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """What one route amounts to. The entry is for this machine, `spec` is as written.
+
+    `servable`: a worker makes sense, now or once a model has loaded. `notes`: what is missing though it serves.
+    """
+
+    entry: CatalogueEntry
+    spec: ModelRouteSpec
+    servable: bool
+    variables: tuple[str, ...]
+    models: tuple[Bundled, ...]
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    routes: Sequence[LoadedRoute],
+    environ: Mapping[str, str],
+    models: dict[Bundled, ModelState],
+    *,
+    started_at: int,
+) -> list[PlannedRoute]:
+    """One planned route for each loaded one, in the same order. `started_at` is in Unix seconds."""
+    owners: dict[str, str] = {}
+    return [
+        # The catalogue gives a name that two routes claim to the older one; here the order of the files decides.
+        _planned(route, environ, models, _taken(route, owners), created_at=started_at - len(routes) + position)
+        for position, route in enumerate(routes)
+    ]
+
+
+def default_models(planned: Sequence[PlannedRoute]) -> dict[str, str]:
+    """For each type of model the first one that is served: it answers where a client names none."""
+    found: dict[str, str] = {}
+    for route in planned:
+        for model in route.spec.models:
+            if route.servable and model.name != WILDCARD:
+                found.setdefault(model.type, model.name)
+    return found
+
+
+def secret_variables(spec: ModelRouteSpec) -> tuple[str, ...]:
+    names = [secret_variable(provider.secret_key_ref) for provider in spec.providers if provider.secret_key_ref]
+    return tuple(dict.fromkeys(names))
+
+
+def _taken(loaded: LoadedRoute, owners: dict[str, str]) -> str | None:
+    """Claim the route's names in `owners`; what an earlier route has already is the reason not to serve this one."""
+    problem = None
+    for model in loaded.route.spec.models:
+        for name in (model.name, *model.aliases):
+            if (owner := owners.setdefault(name, loaded.key)) != loaded.key:
+                problem = problem or f"the model {name} belongs to the route {owner}"
+    return problem
+
+
+def _planned(
+    loaded: LoadedRoute,
+    environ: Mapping[str, str],
+    models: dict[Bundled, ModelState],
+    taken: str | None,
+    *,
+    created_at: int,
+) -> PlannedRoute:
+    spec = loaded.route.spec
+    used = [provider for provider in spec.providers if provider.weight > 0]
+    keyless = {provider.name: problem for provider in used if (problem := _missing_key(provider, environ))}
+    broken = keyless | {
+        provider.name: problem
+        for provider in used
+        if provider.name not in keyless and (problem := _unserved_model(provider, models))
+    }
+    reason = taken or (next(iter(broken.values())) if len(broken) == len(used) else "")
+    return PlannedRoute(
+        entry=CatalogueEntry(
+            namespace=loaded.route.metadata.namespace,
+            name=loaded.route.metadata.name,
+            created_at=created_at,
+            spec=localized(spec, models),
+            ready=not reason,
+            reason=reason,
+        ),
+        spec=spec,
+        servable=taken is None and len(keyless) < len(used),
+        variables=tuple(name for name in secret_variables(spec) if environ.get(name)),
+        models=tuple(dict.fromkeys(model for provider in spec.providers if (model := bundled_model(provider)))),
+        notes=() if reason else tuple(f"without {name}: {problem}" for name, problem in broken.items()),
+    )
+
+
+def _missing_key(provider: ProviderSpec, environ: Mapping[str, str]) -> str | None:
+    if provider.secret_key_ref is None or environ.get(variable := secret_variable(provider.secret_key_ref)):
+        return None
+    return f"set {variable}"
+
+
+def _unserved_model(provider: ProviderSpec, models: dict[Bundled, ModelState]) -> str | None:
+    if (model := bundled_model(provider)) is None:
+        return None
+    state = models.get(model, ModelState())
+    return state.failure or (None if state.address else f"{TITLES[model]} is loading")

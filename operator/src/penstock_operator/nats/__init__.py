@@ -1,0 +1,1 @@
+"""NATS credentials: JWTs, keys, and the Secrets of workers."""

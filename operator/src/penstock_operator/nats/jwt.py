@@ -1,0 +1,121 @@
+"""NATS' own tokens: claims in JSON, signed by an Ed25519 key whose text says what kind it is of; pure.
+
+Not a library: the only one on PyPI says of itself that it is not well tested, and what a server looks at fits on this
+page. Everything is a function of what is given: the same key and claims are the same token, whoever makes it and
+whenever, so that a token that nobody may read back need not be.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+import nkeys
+
+from penstock_broker.permissions import Permissions
+
+Kind = Literal["operator", "account", "user"]
+
+RAW_SEED_BYTES: Final = 32
+_PREFIXES: Final[Mapping[Kind, int]] = {
+    "operator": nkeys.PREFIX_BYTE_OPERATOR,
+    "account": nkeys.PREFIX_BYTE_ACCOUNT,
+    "user": nkeys.PREFIX_BYTE_USER,
+}
+_HEADER: Final = b'{"typ":"JWT","alg":"ed25519-nkey"}'
+_UNLIMITED: Final = -1
+_ACCOUNT_LIMITS: Final = {
+    **dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), _UNLIMITED),
+    "wildcards": True,
+}
+_JETSTREAM_LIMITS: Final = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), _UNLIMITED)
+
+
+class SeedDamaged(Exception):  # noqa: N818
+    """What was given is no private key of NATS."""
+
+
+def seed_of(kind: Kind, raw: bytes) -> str:
+    """The text of a private key made of `RAW_SEED_BYTES` random bytes."""
+    return str(nkeys.encode_seed(raw, _PREFIXES[kind]).decode())
+
+
+def public_key(seed: str) -> str:
+    """Raises `SeedDamaged`."""
+    return str(_pair(seed).public_key.decode())
+
+
+def derived_seed(seed: str, name: str) -> str:
+    """A user's own key, which only who has `seed` can make, and makes again."""
+    return seed_of("user", hmac.digest(seed.encode(), f"penstock.user.{name}".encode(), hashlib.sha256))
+
+
+def operator_token(seed: str, *, system_account: str, issued_at: int) -> str:
+    nats = {"system_account": system_account, "type": "operator", "version": 2}
+    return _signed({"sub": public_key(seed), "name": "penstock", "nats": nats}, seed, issued_at)
+
+
+def account_token(seed: str, account: str, *, name: str, signing_keys: tuple[str, ...], issued_at: int) -> str:
+    """`seed` is the operator's; a user of the account is whom one of `signing_keys` has signed.
+
+    Without signing keys it has no JetStream: the servers' own account, where nobody is at home.
+    """
+    nats = {
+        "limits": _ACCOUNT_LIMITS | (_JETSTREAM_LIMITS if signing_keys else {}),
+        "signing_keys": list(signing_keys),
+        "default_permissions": {},
+        "type": "account",
+        "version": 2,
+    }
+    return _signed({"sub": account, "name": name, "nats": nats}, seed, issued_at)
+
+
+def user_token(
+    seed: str, user: str, permissions: Permissions, *, account: str, name: str, issued_at: int, expires_at: int = 0
+) -> str:
+    """`seed` is one of the account's signing keys. `expires_at` is in Unix seconds, 0 for never."""
+    nats = {
+        "pub": {"allow": permissions.publish, "deny": permissions.never_publish},
+        "sub": {"allow": permissions.subscribe},
+        **dict.fromkeys(("subs", "data", "payload"), _UNLIMITED),
+        "allowed_connection_types": ["STANDARD"],
+        "issuer_account": account,
+        "type": "user",
+        "version": 2,
+    }
+    expiry = {"exp": expires_at} if expires_at else {}
+    return _signed({"sub": user, "name": name, **expiry, "nats": nats}, seed, issued_at)
+
+
+def credentials(token: str, seed: str) -> str:
+    """A user's credentials, in the file format that every NATS client reads."""
+    return (
+        f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+    )
+
+
+def _signed(claims: Mapping[str, Any], seed: str, issued_at: int) -> str:
+    pair = _pair(seed)
+    claims = {**claims, "iss": pair.public_key.decode(), "iat": issued_at}
+    claims["jti"] = base64.b32encode(hashlib.sha256(_json(claims)).digest()).decode().rstrip("=")
+    text = f"{_base64(_HEADER)}.{_base64(_json(claims))}"
+    return f"{text}.{_base64(pair.sign(text.encode()))}"
+
+
+def _pair(seed: str) -> nkeys.KeyPair:
+    try:
+        return nkeys.from_seed(bytearray(seed.encode()))
+    except (nkeys.NkeysError, ValueError, TypeError):
+        # Not chained: what it says may quote what it was given.
+        raise SeedDamaged from None
+
+
+def _json(claims: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(claims, order="deterministic")
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,1 @@
+"""From a ModelRoute to the objects of its workers: plan, manifests, drift, apply."""

@@ -1,0 +1,1 @@
+"""ModelRoutes as the operator reads them: parsing, model ownership, catalogue entries."""

@@ -1,0 +1,126 @@
+"""The routes as they were read, and who owns which model name. Pure: a change goes in, whom it concerns comes out.
+
+Reading a spec costs a millisecond and settling the names costs all routes: the first only when a spec changed, the
+second also when the catalogue has another last good version of a route that is not served as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_operator.kube.cache import Body, Key
+from penstock_operator.reconcile.plan import last_good
+from penstock_operator.routes import parser
+from penstock_operator.routes.model_ownership import Claimant, Claims, settle
+from penstock_operator.routes.parser import Route
+
+Published = Callable[[str], CatalogueEntry | None]
+"""The catalogue's entry by its key."""
+
+
+class Register:
+    def __init__(self, published: Published) -> None:
+        self._published = published
+        self._routes: dict[Key, Route] = {}
+        self._refused: dict[Key, Route] = {}
+        self._stale = False
+        self._claims = Claims()
+        self._fallen_back: dict[Key, ModelRouteSpec | None] = {}
+        """The last good version, as it was then, of each route that is not served as it is."""
+
+    def take_in(self, key: Key, body: Body | None) -> Route | None:
+        """The route in its whole JSON, as it is now; None if it is gone."""
+        known = self._routes.get(key)
+        if known is not None and (body is None or not _same(known, body["metadata"])):
+            self._refused.pop(key, None)
+        if body is None:
+            if known is not None:
+                del self._routes[key]
+                self._stale = True
+            return None
+        if known is not None and _same(known, body["metadata"]):
+            return known
+        route = self._routes[key] = parser.read(body)
+        self._stale = True
+        return route
+
+    def refuse(self, route: Route, message: str) -> None:
+        """The API server refuses what this version of a route needs: it cannot be served, until `reconsider`.
+
+        `route` is as `take_in` or `refused` gave it. Nothing happens if it is another one by now.
+        """
+        key = (route.namespace, route.name)
+        if route.problem or route is not (self._refused.get(key) or self._routes.get(key)):
+            return
+        refused = parser.refuse(route, message)
+        if refused != self._routes[key]:
+            self._refused[key], self._routes[key] = route, refused
+            self._stale = True
+
+    def refused(self, key: Key) -> Route | None:
+        """The route as it was read, if the API server refuses what it needs."""
+        return self._refused.get(key)
+
+    def reconsider(self, key: Key) -> None:
+        """The API server would take it now: a policy of the cluster's was changed, say, and not the route."""
+        if (route := self._refused.pop(key, None)) is not None:
+            self._routes[key] = route
+            self._stale = True
+
+    def settle(self) -> set[Key]:
+        """Give the names out again if that could change anything; gives the routes for which it does."""
+        if not self._stale and not self._has_other_last_good():
+            return set()
+        self._stale = False
+        before = self._claims
+        claimants = {key: self._claimant(route) for key, route in self._routes.items() if not route.deleting}
+        self._claims = settle(claimants.values())
+        self._fallen_back = {
+            key: claimant.last_good
+            for key, claimant in claimants.items()
+            if claimant.wanted is None or self._claims.standings[claimant.key].serves is not claimant.wanted
+        }
+        changed = self._claims.changed_since(before)
+        return {key for key in self._routes if f"{key[0]}.{key[1]}" in changed}
+
+    def served(self, key: Key) -> ModelRouteSpec | None:
+        """The version of a route that is to be served, as of the last `settle`; None for none."""
+        if key not in self._routes or self._routes[key].deleting:
+            return None
+        standing = self._claims.standings.get(f"{key[0]}.{key[1]}")
+        return None if standing is None else standing.serves
+
+    @property
+    def claims(self) -> Claims:
+        """As of the last `settle`."""
+        return self._claims
+
+    @property
+    def routes(self) -> Mapping[Key, Route]:
+        return self._routes
+
+    def _has_other_last_good(self) -> bool:
+        """Whether the catalogue says something else now: it was read, say, after the names were given out."""
+        return any(self._last_good(self._routes[key]) != before for key, before in self._fallen_back.items())
+
+    def _last_good(self, route: Route) -> ModelRouteSpec | None:
+        return last_good(route, self._published(route.key))
+
+    def _claimant(self, route: Route) -> Claimant:
+        return Claimant(
+            namespace=route.namespace,
+            name=route.name,
+            created_at=route.created_at,
+            wanted=None if route.problem else route.spec,
+            last_good=self._last_good(route),
+        )
+
+
+def _same(route: Route, metadata: Mapping[str, Any]) -> bool:
+    """Only these say that something else may be in the route: a status has no generation."""
+    return (route.uid, route.generation, route.deleting) == (
+        metadata["uid"],
+        metadata.get("generation", 0),
+        "deletionTimestamp" in metadata,
+    )

@@ -1,0 +1,116 @@
+"""The other processes that send heartbeats, and which of them are lost: one table for every component; pure.
+
+A silent peer is not a dead one. Its link to the broker may be paused, as for a live migration, or its process be
+stopped. What the broker knows at once is whether a peer's connection is there: so a peer that missed three heartbeats
+is probed with a request on a subject that only it subscribes to. The broker answers "no responders" if its connection
+has gone, and then the peer is lost. Without that answer the peer keeps its time: a host that vanished without closing
+its connections is lost when the silence has lasted for `SILENCE_MAX_S`.
+"""
+
+from collections.abc import Hashable, Iterator
+from enum import Enum
+from typing import Final, Generic, TypeVar
+
+from penstock_runtime.pause_detector import LATE_S, Attention
+
+HEARTBEAT_S: Final = 1.0
+LOST_S: Final = 3.5
+"""Three heartbeats and a half: from then on a peer is silent, and probed."""
+SILENCE_MAX_S: Final = 10.0
+"""A silence up to this long ends nothing, neither a peer's nor the broker's."""
+GIVEN_UP_S: Final = HEARTBEAT_S + LATE_S + SILENCE_MAX_S
+"""The same from the last heartbeat on: the silence begins when the next one is late."""
+FORGET_S: Final = 60.0
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class PeerState(Enum):
+    HEARD = "heard"
+    SILENT = "silent"
+    LOST = "lost"
+
+
+class Peer(Generic[Value]):
+    """`value` is the owner's. `since`: heard without a silence from then on. `at`: last heard."""
+
+    __slots__ = ("at", "gone", "since", "value")
+
+    def __init__(self, value: Value, since: float, at: float) -> None:
+        self.value = value
+        self.since = since
+        self.at = at
+        self.gone = False
+
+
+class PeerTable(Generic[Key, Value]):
+    """Bounded by the peers of the last minute if `forget` is called; times are of the clock that `attention` uses."""
+
+    def __init__(self, attention: Attention) -> None:
+        self._attention = attention
+        self._peers: dict[Key, Peer[Value]] = {}
+
+    def heard(self, key: Key, value: Value, now: float) -> bool:
+        """Take in a heartbeat; whether the peer was not there before it."""
+        known = self._peers.get(key)
+        new = known is None or self._presence(known, now) is not PeerState.HEARD
+        self._peers[key] = Peer(value, now if known is None or new else known.since, now)
+        return new
+
+    def expect(self, key: Key, value: Value, now: float) -> None:
+        """Wait for the heartbeats of a peer from now on, unless it is known already."""
+        if key not in self._peers:
+            self._peers[key] = Peer(value, now, now)
+
+    def get(self, key: Key) -> Peer[Value] | None:
+        return self._peers.get(key)
+
+    def presence(self, key: Key, now: float) -> PeerState:
+        """A peer that is not in the table is lost."""
+        peer = self._peers.get(key)
+        return PeerState.LOST if peer is None else self._presence(peer, now)
+
+    def having(self, presence: PeerState, now: float) -> Iterator[tuple[Key, Peer[Value]]]:
+        """The peers of that presence."""
+        for key, peer in self._peers.items():
+            if self._presence(peer, now) is presence:
+                yield key, peer
+
+    def disconnected(self, key: Key, now: float) -> None:
+        """The broker has no connection of this peer. Ignored if the peer was heard meanwhile."""
+        peer = self._peers.get(key)
+        if peer is not None and self._presence(peer, now) is PeerState.SILENT:
+            peer.gone = True
+
+    def rebase(self, now: float) -> None:
+        """The broker is back: the peers have to connect again, too, and get their time anew. The lost stay lost."""
+        for peer in self._peers.values():
+            if self._presence(peer, now) is not PeerState.LOST:
+                peer.at = max(peer.at, now)
+
+    def take_lost(self, now: float) -> list[Key]:
+        """Remove and return the lost peers."""
+        lost = [key for key, _ in self.having(PeerState.LOST, now)]
+        for key in lost:
+            del self._peers[key]
+        return lost
+
+    def forget(self, now: float) -> None:
+        """Drop the peers that were last heard long ago."""
+        passed_s = self._attention.passed_s
+        self._peers = {key: peer for key, peer in self._peers.items() if passed_s(peer.at, now) < FORGET_S}
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def _presence(self, peer: Peer[Value], now: float) -> PeerState:
+        if peer.gone:
+            return PeerState.LOST
+        # Nearly always: nothing is summed up for a peer that was heard just now.
+        if now - peer.at <= LOST_S:
+            return PeerState.HEARD
+        silent_s = self._attention.passed_s(peer.at, now)
+        if silent_s <= LOST_S:
+            return PeerState.HEARD
+        return PeerState.SILENT if silent_s <= GIVEN_UP_S else PeerState.LOST

@@ -1,0 +1,80 @@
+"""Fields of a provider's answer that Penstock has no word for, on their way to a client of the same dialect.
+
+Three places: `answer` (beside `choices`), `choice` (beside `delta`) and `delta`. The first is a state, said again only
+when it changes; a delta's fields are pieces, each said as it came.
+"""
+
+from typing import Any
+
+from penstock_contract.stream.events import AnswerFields, Event
+from penstock_worker.providers.answer import lenient
+
+FIELDS_BYTES_MAX = 4 * 1024 * 1024
+"""Of one event: NATS takes messages of 8 MB, and pictures come here."""
+OMITTED = "penstock_omitted"
+"""Names the fields that were too large, so that nothing is dropped silently."""
+
+TYPES: dict[str, type] = {
+    "service_tier": str,
+    "system_fingerprint": str,
+    "logprobs": dict,
+    "annotations": list,
+    "audio": dict,
+    "images": list,
+    "reasoning_details": list,
+}
+"""Fields that clients' SDKs have types for: a value of another type would break them, and says nothing."""
+
+
+class FieldsSeen:
+    __slots__ = ("_said", "waiting")
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], object] = {}
+        self.waiting: list[Event] = []
+        """What has to wait for the first piece of the answer: these fields are no sign that it began."""
+
+    def answer(self, fields: dict[str, Any]) -> None:
+        if news := self._news("answer", fields):
+            self.waiting.append(AnswerFields("answer", encoded(news)))
+
+    def choice(self, fields: dict[str, Any]) -> Event | None:
+        pieces = {
+            name: value
+            for name, value in fields.items()
+            if (name == "logprobs" or isinstance(value, list)) and _says_something(name, value)
+        }
+        states = self._news("choice", {name: value for name, value in fields.items() if name not in pieces})
+        found = {**states, **pieces}
+        return AnswerFields("choice", encoded(found)) if found else None
+
+    def delta(self, fields: dict[str, Any]) -> Event | None:
+        found = {name: value for name, value in fields.items() if _says_something(name, value)}
+        return AnswerFields("delta", encoded(found)) if found else None
+
+    def _news(self, place: str, fields: dict[str, Any]) -> dict[str, Any]:
+        news = {
+            name: value
+            for name, value in fields.items()
+            if _says_something(name, value) and self._said.get((place, name)) != value
+        }
+        self._said |= {(place, name): value for name, value in news.items()}
+        return news
+
+
+def _says_something(name: str, value: object) -> bool:
+    return value is not None and value not in ([], {}, "") and isinstance(value, TYPES.get(name, object))
+
+
+def encoded(fields: dict[str, Any]) -> bytes:
+    """Within the bound; the largest are replaced by their names."""
+    data = lenient.encoded(fields).encode()
+    omitted: list[str] = []
+    while len(data) > FIELDS_BYTES_MAX:
+        kept = {name: value for name, value in fields.items() if name not in omitted}
+        if not kept:
+            return lenient.encoded({OMITTED: True}).encode()
+        omitted.append(max(kept, key=lambda name: len(lenient.encoded(kept[name]))))
+        rest = {name: value for name, value in kept.items() if name != omitted[-1]}
+        data = lenient.encoded({**rest, OMITTED: [name[:256] for name in omitted[:64]]}).encode()
+    return data

@@ -1,0 +1,61 @@
+"""One content block of an Anthropic answer: what of it has to wait until the block is whole."""
+
+from typing import Any
+
+from penstock_worker.providers.answer import lenient
+
+FORMAT = "anthropic-claude-v1"
+"""OpenRouter's word for details that Anthropic signed: only Anthropic takes them back."""
+
+
+class Block:
+    """`call` is the place of a tool call among the calls, None for every other block."""
+
+    __slots__ = ("began_at", "call", "citations", "data", "index", "input", "said", "signature", "thoughts", "type")
+
+    def __init__(self, index: int, fields: dict[str, Any], began_at: int) -> None:
+        self.index = index
+        self.type = lenient.text(fields.get("type"))
+        self.call: int | None = None
+        self.input = fields.get("input")
+        self.data = lenient.text(fields.get("data"))
+        self.signature = lenient.text(fields.get("signature"))
+        self.thoughts: list[str] = []
+        self.citations: list[dict[str, Any]] = []
+        self.began_at = began_at
+        self.said = False
+        """Whether its input came in pieces: they replace what stood at its start."""
+
+    def input_text(self) -> str:
+        """The whole input that came at the block's start; OpenAI's `{}` for a call without arguments."""
+        return lenient.json_text(self.input) or "{}"
+
+    def reasoning_details(self) -> list[dict[str, Any]]:
+        """What Anthropic wants to have back in the next turn, as OpenRouter hands it to clients."""
+        if self.type == "redacted_thinking" and self.data:
+            return [{"type": "reasoning.encrypted", "data": self.data, "format": FORMAT, "index": self.index}]
+        if not self.signature:
+            return []
+        text = "".join(self.thoughts)
+        detail = {"type": "reasoning.text", "text": text, "signature": self.signature}
+        return [{**detail, "format": FORMAT, "index": self.index}]
+
+    def annotations(self, ends_at: int) -> list[dict[str, Any]]:
+        """Citations with an address, as OpenAI's; a block's text is what its citations are for."""
+        return [
+            {
+                "type": "url_citation",
+                "url_citation": {
+                    "url": citation["url"],
+                    "title": lenient.text(citation.get("title")),
+                    "start_index": self.began_at,
+                    "end_index": ends_at,
+                },
+            }
+            for citation in self.citations
+            if isinstance(citation.get("url"), str)
+        ]
+
+    def opaque_citations(self) -> list[dict[str, Any]]:
+        """Citations of documents, which OpenAI has no words for."""
+        return [citation for citation in self.citations if not isinstance(citation.get("url"), str)]

@@ -1,0 +1,1 @@
+"""A provider's error response: its meaning, its message, and what is removed from it."""

@@ -1,0 +1,217 @@
+"""The meaning of a provider's failure: of an HTTP status and its body, and of an error object inside a 200.
+
+`meanings` is the table, `error_body` reads the shapes. The message of a failure is ours; the provider's own is kept
+beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
+"""
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_worker.providers.failure.error_body import ErrorBody, read, read_object
+from penstock_worker.providers.failure.meanings import MEANINGS, STATUSES, Meaning
+from penstock_worker.providers.failure.redaction import Redaction
+
+RETRY_AFTER_MAX_S = 3600.0
+"""No provider's `Retry-After` is taken for longer: an SDK would sleep for it."""
+
+MESSAGES: dict[ErrorCode, str] = {
+    "provider_rejected": "the provider rejected the request as invalid",
+    "provider_auth_failed": "the provider refused our credentials",
+    "provider_model_not_found": "the provider does not have this model",
+    "provider_quota_exhausted": "our account with the provider is empty",
+    "provider_rate_limited": "the provider's rate limit is reached",
+    "provider_unavailable": "the provider is not available",
+    "context_length_exceeded": "the request is longer than the model's context",
+    "content_policy_violation": "the provider's content policy refused the request",
+    "unsupported_by_provider": "the provider does not support what was asked for",
+    "provider_stream_broken": "the provider's answer broke off or could not be read",
+}
+
+SHOWN: frozenset[ErrorCode] = frozenset(
+    {"provider_rejected", "context_length_exceeded", "unsupported_by_provider", "content_policy_violation"}
+)
+"""Failures of the caller's own request: the provider's message is what the caller needs to repair it. The others are
+about our account with the provider, or its state."""
+
+WAITS: frozenset[ErrorCode] = frozenset({"provider_rate_limited", "provider_unavailable"})
+"""A `Retry-After` is for a caller that should come back; an empty account is not filled by waiting."""
+
+ANSWERS = frozenset({"choices", "content", "data", "response", "candidates", "embedding", "embeddings"})
+"""Fields of a good answer, beside which an error's field is an empty one."""
+ERRORS = ("error", "errors", "detail", "message")
+_QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
+
+
+class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with what the provider said
+    """`said` is the provider's own message, not cleaned yet; `reason` is one of a few constant words for the log."""
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        said: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(code, message, param=param, retry_after_s=retry_after_s)
+        self.said = said
+        self.reason = reason
+
+
+def failure(
+    code: ErrorCode, *, retry_after_s: float | None = None, status: int | None = None, reason: str | None = None
+) -> ProviderFailure:
+    suffix = f" (HTTP {status})" if status is not None else ""
+    return ProviderFailure(code, MESSAGES[code] + suffix, retry_after_s=retry_after_s, reason=reason)
+
+
+def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
+    """What a provider's unsuccessful response means; `headers` have lower-case names. Never raises."""
+    found = read(body, headers)
+    wait_s = retry_after_s(headers)
+    return _failure(found, status, found.wait_s if wait_s is None else wait_s)
+
+
+def failure_of_error(error: object) -> ProviderFailure:
+    """What an error inside a 200 means: decoded JSON of any type. Never raises."""
+    found = read_object(error)
+    return _failure(found, None, found.wait_s)
+
+
+def failure_of_body(body: bytes) -> ProviderFailure | None:
+    """What a whole body of a 200 means when it is an error as JSON; None when it is none. Never raises."""
+    try:
+        value = json.loads(body.decode("utf-8-sig", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    one = value[0] if isinstance(value, list) and value else value
+    if not isinstance(one, dict) or not ANSWERS.isdisjoint(one):
+        return None
+    is_error = any(one.get(key) for key in ERRORS) or "error" in (one.get("object"), one.get("type"))
+    return failure_of_error(value) if is_error else None
+
+
+def stream_refused(error: PenstockError) -> bool:
+    """Whether the provider refused only that the answer is streamed."""
+    return error.code in {"unsupported_by_provider", "provider_rejected"} and error.detail.param == "stream"
+
+
+def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> PenstockError:
+    """The error as its client gets it: with the provider's own message where that is the client's business."""
+    if not isinstance(error, ProviderFailure) or error.code not in SHOWN:
+        return error
+    detail = error.detail
+    param = detail.param if detail.param is not None and redaction.allows(detail.param) else None
+    said = redaction.clean(error.said) if show and error.said else ""
+    message = said or (f"{detail.message[:-1]}, {param})" if param and detail.message.endswith(")") else detail.message)
+    return PenstockError(detail.code, message, param=param, retry_after_s=detail.retry_after_s)
+
+
+def _failure(found: ErrorBody, status: int | None, wait_s: float | None) -> ProviderFailure:
+    meaning = _meaning(found, status)
+    code = meaning.code if meaning is not None else _of_status(found, status)
+    suffix = f" (HTTP {status})" if status is not None else ""
+    param = None
+    if code in SHOWN:
+        param = (meaning.param if meaning is not None else None) or found.param
+    return ProviderFailure(
+        code,
+        MESSAGES[code] + suffix,
+        param=param,
+        retry_after_s=clamped(wait_s) if code in WAITS else None,
+        said=found.message,
+    )
+
+
+def _of_status(found: ErrorBody, status: int | None) -> ErrorCode:
+    if status is None or status < 300:
+        status = next((one for one in found.statuses if one >= 400), 503)
+    return STATUSES.get(status, "provider_unavailable")
+
+
+def _meaning(found: ErrorBody, status: int | None) -> Meaning | None:
+    """The most exact row that fits; None when the status alone says what is known."""
+    inside_200 = status is None or status < 300
+    if status == 413:
+        return None
+    names = {_normal(name) for name in found.names}
+    texts = [_plain(message) for message in found.messages]
+    for meaning in MEANINGS:
+        general = meaning.code in {"provider_rejected", "provider_unavailable"}
+        if general and not inside_200:
+            continue
+        if not names.isdisjoint(_NAMES[meaning]) or any(_worded(meaning, text) for text in texts):
+            return meaning
+    return None
+
+
+def _normal(name: str) -> str:
+    # Bedrock appends a URL or prepends a namespace: `ThrottlingException:http://…`, `com.amazon#Throttling…`.
+    name = name.rsplit("#", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+    return re.sub(r"(exception|error)$", "", re.sub(r"[\W_]", "", name.lower()))
+
+
+def _plain(message: str) -> str:
+    return " ".join(message[:4096].lower().replace("\u2019", "'").split())
+
+
+def _worded(meaning: Meaning, text: str) -> bool:
+    if not meaning.wordings:
+        return False
+    if meaning.code not in SHOWN:
+        # A message may quote the prompt, and no prompt may cool a provider down: what follows a quotation mark is not
+        # looked at.
+        text = _QUOTATION.split(text, maxsplit=1)[0]
+    return any(_contains(text, wording) for wording in meaning.wordings)
+
+
+def _contains(text: str, wording: str) -> bool:
+    at = 0
+    for part in wording.split(" … "):
+        at = text.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """`retry-after-ms`, or `retry-after` as seconds or an HTTP date (RFC 9110 §10.2.3); None if absent or nonsense."""
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return clamped(milliseconds / 1000)
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return clamped(seconds)
+    try:
+        return clamped(parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def clamped(seconds: float | None) -> float | None:
+    """Within what any client may be made to wait."""
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text[:400])
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
+
+
+_NAMES: dict[Meaning, frozenset[str]] = {
+    meaning: frozenset(_normal(name) for name in meaning.names) for meaning in MEANINGS
+}

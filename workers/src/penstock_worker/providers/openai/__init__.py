@@ -1,0 +1,1 @@
+"""OpenAI's Chat Completions and Embeddings APIs, and Azure OpenAI."""

@@ -1,0 +1,135 @@
+"""The OpenAI dialect's requests: chat completions and embeddings, as OpenAI and all compatible servers take them.
+
+The client's JSON is read at its top level only. What is nested, and each field that is not ours, keeps its bytes.
+"""
+
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw
+
+from penstock_contract.codec import UNREADABLE
+from penstock_contract.errors import PenstockError
+from penstock_contract.request.chat_fields import (
+    ANTHROPICS_OWN,
+    EMBEDDINGS_KNOWN,
+    KNOWN,
+    REFUSED_BY_ALL,
+    refusal,
+    treatment,
+)
+from penstock_contract.request.json_body import Fields
+from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.route.spec import ProviderSpec
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser
+from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
+from penstock_worker.providers.openai.parser import ChatParser
+
+OPENAI_HOSTS: Final = ("api.openai.com", ".openai.azure.com")
+"""They refuse what other providers put into an assistant's message."""
+FOREIGN: Final = (b"reasoning_content", b"reasoning_details", b"extra_content", b"cache_control")
+"""Names in messages that OpenAI's own hosts do not know."""
+LIMITS: Final = ("max_tokens", "max_completion_tokens")
+NO_LIMIT: Final = b"-1"
+INTEGERS: Final = (*LIMITS, "seed", "n", "dimensions")
+
+_fields = msgspec.json.Decoder(Fields).decode
+_encode = msgspec.json.Encoder().encode
+_messages = msgspec.json.Decoder(list[Fields]).decode
+_parts = msgspec.json.Decoder(list[Fields]).decode
+
+
+class OpenAIAdapter:
+    provider_name = "openai"
+    default_base_url = "https://api.openai.com/v1"
+
+    def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
+        headers = authorization(spec, key)
+        chat = isinstance(operation, ChatOperation)
+        try:
+            fields = _allowed(_fields(operation.body), spec, KNOWN if chat else EMBEDDINGS_KNOWN)
+            for name in INTEGERS:
+                _whole(fields, name)
+            if not chat:
+                # The parser reads both forms; numbers are what every server has.
+                fields.pop("encoding_format", None)
+                return HttpRequest("/embeddings", headers, _with_ours(fields, {"model": model}))
+            _limit(fields, spec)
+            host = urlsplit(spec.base_url or self.default_base_url).hostname or ""
+            if host.endswith(OPENAI_HOSTS) and any(name in operation.body for name in FOREIGN):
+                fields["messages"] = Raw(_encode([_without_foreign(one) for one in _messages(fields["messages"])]))
+            ours = {"model": model, "stream": True, "stream_options": _stream_options(fields)}
+            return HttpRequest("/chat/completions", headers, _with_ours(fields, ours))
+        except UNREADABLE:
+            raise PenstockError("invalid_request", "the request's body could not be read") from None
+
+    def parser(self, operation: Operation) -> ResponseParser:
+        return ChatParser() if isinstance(operation, ChatOperation) else EmbeddingsParser()
+
+
+def authorization(spec: ProviderSpec, key: str | None, header: str = "authorization") -> dict[str, str]:
+    """The header with the key: the route's choice, else `header`."""
+    if not key:
+        return {}
+    name = spec.key_header or header
+    return {name: f"Bearer {key}" if name == "authorization" else key}
+
+
+def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:
+    """The fields less those that the provider is not sent. Raises for what the route refuses at this provider."""
+    looked_at = list(fields) if spec.drop else [name for name in fields if name not in known or name in ANTHROPICS_OWN]
+    for name in looked_at:
+        match treatment(name, spec, known=known):
+            case "ignored":
+                del fields[name]
+            case "refused" if name not in REFUSED_BY_ALL and (error := refusal(name, spec, known=known)) is not None:
+                raise error
+    return fields
+
+
+def _limit(fields: Fields, spec: ProviderSpec) -> None:
+    """The bound keeps the client's name, unless the route knows that the provider takes one only; -1 is none."""
+    for name in LIMITS:
+        if name in fields and bytes(fields[name]) == NO_LIMIT:
+            del fields[name]
+    wanted = spec.max_tokens_field
+    if wanted is not None and any(name in fields for name in LIMITS):
+        old, new = fields.pop("max_tokens", None), fields.pop("max_completion_tokens", None)
+        fields[wanted] = new if new is not None else cast("Raw", old)
+
+
+def _with_ours(fields: Fields, ours: dict[str, object]) -> bytes:
+    """Ours come last: a server that matches names without case takes the last one."""
+    return _encode({**{name: value for name, value in fields.items() if name not in ours}, **ours})
+
+
+def _stream_options(fields: Fields) -> dict[str, object]:
+    """The usage is asked for always: without it the cost of an answer is not known. The gateway withholds it."""
+    given = fields.get("stream_options")
+    options: dict[str, object] = {}
+    if given is not None and bytes(given) != b"null":
+        options.update(_fields(given))
+        options.pop("include_usage", None)
+    options["include_usage"] = True
+    return options
+
+
+def _whole(fields: Fields, name: str) -> None:
+    """`64.0` becomes `64`: some languages write integers so, and many servers read no other."""
+    raw = fields.get(name)
+    if raw is not None and b"." in (text := bytes(raw)):
+        number, _, zeros = text.partition(b".")
+        if zeros.strip(b"0") == b"" and number.lstrip(b"-").isdigit():
+            fields[name] = Raw(number)
+
+
+def _without_foreign(message: Fields) -> dict[str, object]:
+    kept: dict[str, object] = {name: value for name, value in message.items() if name.encode() not in FOREIGN}
+    for name in ("content", "tool_calls"):
+        raw = message.get(name)
+        if raw is not None and bytes(raw).startswith(b"["):
+            kept[name] = [
+                {key: value for key, value in part.items() if key.encode() not in FOREIGN} for part in _parts(raw)
+            ]
+    return kept

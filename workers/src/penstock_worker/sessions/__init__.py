@@ -1,0 +1,1 @@
+"""One request in a worker: session, provider calls, reply stream, usage."""

@@ -1,0 +1,161 @@
+"""What a worker tells about its work: two spans a request, a few metrics and one log line a call, nothing a token.
+
+`process` is the time that a request is in this worker's hands, `chat <model>` one call to one provider.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import structlog
+from opentelemetry.trace import Span, SpanKind, StatusCode
+
+from penstock_broker.queue import Delivery
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.request.operations import ChatOperation, InferenceRequest
+from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.stream.events import Finished, UsageReported
+from penstock_runtime.clock import Clock
+from penstock_runtime.telemetry import names
+from penstock_runtime.telemetry.propagation import context_of, headers_of
+from penstock_runtime.telemetry.setup import Telemetry
+
+log = structlog.get_logger("penstock.worker")
+
+
+class CallObservation:
+    """One call to a provider; `headers` carry the trace to it."""
+
+    def __init__(
+        self, observer: "Observer", span: Span, labels: dict[str, str], *, request_id: str, provider: str
+    ) -> None:
+        self._observer = observer
+        self._span = span
+        self._labels = labels
+        self._request_id = request_id
+        self._provider = provider
+        self._began = observer.clock.monotonic()
+        self._first_s: float | None = None
+        self.headers = headers_of(span)
+
+    def first_event(self) -> None:
+        self._first_s = self._observer.clock.monotonic() - self._began
+        self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, self._first_s)
+
+    def end(
+        self,
+        error: ErrorDetail | None,
+        usage: UsageReported | None,
+        finished: Finished | None,
+        *,
+        reason: str | None = None,
+        said: str | None = None,
+    ) -> None:
+        """Record the call; without error and finish it was stopped by its client.
+
+        `reason` is a constant word about the failure. `said` is the provider's own message, cleaned, where the route
+        allows it in the log; it goes into no span and no metric.
+        """
+        code = error.code if error is not None else ("cancelled" if finished is None else None)
+        labels = self._labels if code is None else {**self._labels, names.ERROR_TYPE: code}
+        duration_s = self._observer.clock.monotonic() - self._began
+        self._observer.duration.record(duration_s, labels)
+        if code is not None:
+            self._span.set_attribute(names.ERROR_TYPE, code)
+            self._span.set_status(StatusCode.ERROR)
+        if finished is not None:
+            self._span.set_attribute(names.FINISH_REASONS, [finished.reason])
+        if usage is not None:
+            self._span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
+            self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
+            self._observer.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
+            self._observer.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
+        # One line for each request is the gateway's; what did not go well at a provider is worth a second.
+        tell = log.warning if error is not None else log.info if code is not None else log.debug
+        tell(
+            "worker.call_ended",
+            request_id=self._request_id,
+            provider=self._provider,
+            type=self._labels[names.PROVIDER],
+            model=self._labels[names.REQUEST_MODEL],
+            code=code,
+            reason=reason,
+            **({} if said is None else {"provider_message": said}),
+            retry_after_s=None if error is None else error.retry_after_s,
+            first_event_s=None if self._first_s is None else round(self._first_s, 4),
+            duration_s=round(duration_s, 4),
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+        )
+
+
+class Observer:
+    """Made once per worker; its instruments do nothing when telemetry is off."""
+
+    def __init__(self, telemetry: Telemetry, clock: Clock, route: str, queue: str) -> None:
+        self.clock = clock
+        self._tracer = telemetry.tracer
+        self._route = route
+        self._queue = queue
+        self.duration = telemetry.meter.create_histogram(
+            names.METRIC_CLIENT_DURATION,
+            unit="s",
+            description="Duration of one call to a provider",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_DURATION,
+        )
+        self.tokens = telemetry.meter.create_histogram(
+            names.METRIC_TOKEN_USAGE,
+            unit="{token}",
+            description="Tokens of one call by `gen_ai.token.type`, as the provider counted them",
+            explicit_bucket_boundaries_advisory=names.BUCKETS_TOKENS,
+        )
+
+    @contextlib.contextmanager
+    def request(self, request: InferenceRequest, delivery: Delivery, queued_s: float) -> Iterator[None]:
+        attributes: dict[str, str | int | float] = {
+            names.MESSAGING_SYSTEM: "nats",
+            names.MESSAGING_OPERATION: "process",
+            names.MESSAGING_DESTINATION: self._queue,
+            names.MESSAGING_ID: request.id,
+            names.REQUEST_ID: request.id,
+            names.ROUTE: self._route,
+            names.ATTEMPT: delivery.delivered,
+            names.QUEUE_WAIT: queued_s,
+        }
+        with self._tracer.start_as_current_span(
+            f"process {self._queue}",
+            context=context_of(delivery.headers),
+            kind=SpanKind.CONSUMER,
+            attributes=attributes,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except Exception as error:
+                # The type only: an exception's words may hold the prompt.
+                code = error.code if isinstance(error, PenstockError) else "internal_error"
+                span.set_attribute(names.ERROR_TYPE, code)
+                span.set_status(StatusCode.ERROR)
+                raise
+
+    @contextlib.contextmanager
+    def call(
+        self, request: InferenceRequest, provider: ProviderSpec, provider_name: str, model: str, model_label: str
+    ) -> Iterator[CallObservation]:
+        """`model` is what the provider is asked for, perhaps a client's word; `model_label` is from the catalogue.
+
+        `provider_name` is OpenTelemetry's word for the provider's kind.
+        """
+        server = urlsplit(provider.base_url or "").hostname or ""
+        operation = "chat" if isinstance(request.operation, ChatOperation) else "embeddings"
+        attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
+        labels = {**attributes, names.REQUEST_MODEL: model_label}
+        with self._tracer.start_as_current_span(
+            f"{operation} {model}",
+            kind=SpanKind.CLIENT,
+            attributes={**attributes, names.SERVER_ADDRESS: server, names.REQUEST_ID: request.id},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            yield CallObservation(self, span, labels, request_id=request.id, provider=provider.name)

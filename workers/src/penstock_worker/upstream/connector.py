@@ -1,0 +1,92 @@
+"""From a host's name to a connection with an address that was looked at.
+
+Of several addresses the first that answers is taken, as RFC 8305 has it (Happy Eyeballs): the next is tried when one
+fails, or has said nothing for a moment. The event loop's own does not do, as it resolves the name itself, and what it
+connects to could not be looked at before.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+import structlog
+from aiohappyeyeballs import AddrInfoType, remove_addr_infos, start_connection
+
+from penstock_contract.errors import PenstockError
+from penstock_worker.upstream.address_policy import AddressRules
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
+Protocol = TypeVar("Protocol", bound=asyncio.Protocol)
+
+NEXT_AFTER_S = 0.25
+"""RFC 8305 §5."""
+
+log = structlog.get_logger("penstock.worker")
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The system's resolver; raises `OSError`. Numbers count as addresses too, in every form that it knows."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Connector:
+    """Connects to one host and port, as often as asked; each time its name is resolved and looked at anew."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        rules: AddressRules,
+        resolve: Resolve = resolve,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._rules = rules
+        self._resolve = resolve
+
+    async def connect(self, protocol: Callable[[], Protocol]) -> Protocol:
+        """Raises `OSError`, or `provider_unavailable` for a host of which no address is allowed."""
+        addresses = await self._resolve(self._host, self._port)
+        allowed = [self._info(address) for address in addresses if self._rules.allow(address)]
+        if not allowed:
+            log.warning("worker.address_refused", host=self._host, addresses=addresses[:8])
+            raise PenstockError("provider_unavailable", "the provider's address is not one that may be called")
+        while True:
+            sock, address = await self._first(allowed)
+            try:
+                _, made = await asyncio.get_running_loop().create_connection(
+                    protocol,
+                    sock=sock,
+                    ssl=self._tls,
+                    # The certificate must be the name's, not the address's.
+                    server_hostname=self._host if self._tls else None,
+                )
+            except OSError:
+                # It took the connection and then could not speak TLS: another address may.
+                remove_addr_infos(allowed, address)
+                if not allowed:
+                    raise
+            else:
+                return made
+
+    async def _first(self, allowed: list[AddrInfoType]) -> tuple[socket.socket, Any]:
+        """Who answers first, and its address."""
+        try:
+            sock = await start_connection(allowed, happy_eyeballs_delay=NEXT_AFTER_S)
+        except RuntimeError as error:  # uvloop has it for some of what is an OSError to asyncio
+            raise OSError(str(error)) from error
+        try:
+            return sock, sock.getpeername()
+        except OSError:  # gone already
+            sock.close()
+            raise
+
+    def _info(self, address: str) -> AddrInfoType:
+        if ":" in address:
+            return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, self._port, 0, 0)
+        return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, self._port)

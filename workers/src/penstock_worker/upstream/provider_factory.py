@@ -1,0 +1,96 @@
+"""Builds the providers of a route from its spec: adapters, keys and connection pools.
+
+Where keys come from is in `provider_key`.
+"""
+
+import asyncio
+import functools
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
+from penstock_worker.providers.adapter import Adapter
+from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
+from penstock_worker.providers.failure.redaction import Redaction
+from penstock_worker.providers.openai.adapter import OpenAIAdapter
+from penstock_worker.providers.openai.azure import AzureOpenAIAdapter
+from penstock_worker.providers.provider import Call, Provider, Sink
+from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
+from penstock_worker.sessions.provider_call import Target
+from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.http_provider import HttpProvider
+from penstock_worker.upstream.provider_key import ProviderKey, ProviderKeys
+
+ADAPTERS: dict[str, type[Adapter]] = {
+    "OpenAI": OpenAIAdapter,
+    "Anthropic": AnthropicAdapter,
+    "AzureOpenAI": AzureOpenAIAdapter,
+    "CloudflareWorkersAI": WorkersAIAdapter,
+}
+
+
+class RefusingProvider:
+    """Stands for a provider that cannot be called (no address), so that the route's other providers serve."""
+
+    def __init__(self, provider_name: str, error: PenstockError) -> None:
+        self.provider_name = provider_name
+        self._error = error
+
+    async def open(
+        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+    ) -> Call:
+        del operation, model, sink, connect_timeout_s, headers
+        raise PenstockError.of(self._error.detail)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def build(
+    spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules, keys: ProviderKeys | None = None
+) -> list[Target]:
+    """Without `keys` they are in `environ` alone."""
+    keys = keys or ProviderKeys(None, environ, time.monotonic)
+    tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
+    return [_target(provider, keys.of(provider.secret_key_ref), tls, rules) for provider in spec.providers]
+
+
+def _target(
+    spec: ProviderSpec, key: ProviderKey | None, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+) -> Target:
+    return Target(
+        spec,
+        _provider(spec, key, tls, rules),
+        asyncio.Semaphore(spec.max_in_flight) if spec.max_in_flight else None,
+        functools.partial(_redaction, spec, key),
+    )
+
+
+def _redaction(spec: ProviderSpec, key: ProviderKey | None) -> Redaction:
+    """What the provider's messages must not show: the key it is called with now, and where it is."""
+    secret = key.value() if key is not None else None
+    try:
+        host = urlsplit(spec.base_url or "").hostname
+    except ValueError:
+        host = None
+    return Redaction((secret,) if secret else (), (host,) if host else ())
+
+
+def _provider(
+    spec: ProviderSpec, key: ProviderKey | None, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+) -> Provider:
+    if spec.type == "Simulated":
+        assert spec.simulated is not None
+        return SimulatedProvider(spec.simulated)
+    adapter = ADAPTERS[spec.type]()
+    try:
+        return HttpProvider(spec, adapter, key, tls, rules)
+    except ValueError:
+        # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
+        bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")
+        return RefusingProvider(adapter.provider_name, bad)
