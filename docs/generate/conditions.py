@@ -1,8 +1,8 @@
 """Tables of docs/reference/conditions.md."""
 
 from generate.table import table
-from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, Type
 from penstock_operator.status.client_reason import WORDS
+from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, Type
 
 
 def reasons(type_: Type) -> str:

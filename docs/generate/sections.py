@@ -6,8 +6,8 @@ from typing import Final
 
 from generate import chart, conditions, endpoints, errors, metrics, model_route, providers, settings
 from penstock_gateway.settings import GatewaySettings
-from penstock_operator.status.reasons import EXPLANATIONS
 from penstock_operator.settings import OperatorSettings
+from penstock_operator.status.reasons import EXPLANATIONS
 from penstock_worker.settings import WorkerSettings
 
 SECTIONS: Final[Mapping[str, Callable[[], str]]] = {

@@ -109,7 +109,10 @@ class Forked:
 
 
 class ForkServer:
-    """`start` from the main thread, see `penstock_local.process.parent_death`. It imports while we go on; the first start waits."""
+    """`start` from the main thread, see `penstock_local.process.parent_death`.
+
+    It imports while the caller goes on; the first start waits.
+    """
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -59,8 +59,8 @@ async def until(
 class Process:
     """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log.
 
-    A `leashed` one is out of reach of the terminal's Ctrl-C, and dies with us however we die. Start it from the main
-    thread, see `penstock_local.process.parent_death`. One of our own programs is then forked, see `harness.fork_server`.
+    A `leashed` one gets no Ctrl-C from the terminal and ends with this process. Start it from the main thread, see
+    `penstock_local.process.parent_death`. One of our own programs is then forked, see `harness.fork_server`.
     """
 
     def __init__(

@@ -11,10 +11,10 @@ from unit.support.routes import provider, secret, spec
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import Condition
-from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, REASONS, WITH_POD_PROBLEMS, Type
 from penstock_operator.status.conditions import UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, judge
 from penstock_operator.status.pod_problems import Problem, ProblemReason
 from penstock_operator.status.pod_summary import Survey
+from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, REASONS, WITH_POD_PROBLEMS, Type
 
 ACCEPTED = Acceptance("Accepted", "this version is served")
 INVALID = Acceptance("InvalidSpec", "limits: too long")

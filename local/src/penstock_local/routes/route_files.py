@@ -51,7 +51,7 @@ def read(paths: Sequence[str]) -> list[RouteFile]:
     A directory stands for the *.yaml and *.yml in it, by name, as with kubectl.
     """
     if not paths:
-        return [RouteFile("the bundled routes", (files(__package__) / "routes" / "local.yaml").read_text("utf-8"))]
+        return [RouteFile("the bundled routes", (files(__package__) / "local.yaml").read_text("utf-8"))]
     return [_read(name) for path in paths for name in _files(path)]
 
 

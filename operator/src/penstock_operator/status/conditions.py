@@ -18,9 +18,9 @@ from msgspec import Struct
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import Condition
-from penstock_operator.status.reasons import Status, Type
 from penstock_operator.reconcile import manifests
 from penstock_operator.status.pod_summary import Survey
+from penstock_operator.status.reasons import Status, Type
 
 AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
 Trouble = Literal["BrokerUnavailable", "QueueMissing"]
