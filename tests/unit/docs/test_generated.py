@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
-from generate import metrics, model_route
+from generate import metrics, model_route, pictures
 from generate.page import DOCS, MARKED, UnknownSectionError, linked, pages, rendered
 from generate.sections import SECTIONS
 from generate.table import table
@@ -25,6 +26,24 @@ MARKS = {name: [found["name"] for found in MARKED.finditer(page.read_text("utf-8
 def test_docs_generated_parts_equal_the_code(name: str) -> None:
     page = PAGES[name]
     assert rendered(page, SECTIONS) == page.read_text("utf-8"), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", pictures.rendered())
+def test_docs_pictures_equal_their_sources(name: str) -> None:
+    assert pictures.rendered()[name] == (pictures.FOLDER / name).read_text("utf-8"), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", pictures.rendered())
+def test_docs_pictures_load_nothing_and_keep_within_their_bounds(name: str) -> None:
+    root = ET.fromstring((pictures.FOLDER / name).read_text("utf-8"))
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    for element in root.iter():
+        assert element.tag.split("}")[1] in {"svg", "title", "defs", "marker", "rect", "path", "text"}
+        assert not any("href" in key or "url(" in value.replace("url(#", "") for key, value in element.attrib.items())
+        if element.tag.endswith("}text"):
+            half = len(element.text or "") * float(element.attrib["font-size"]) * 0.3
+            assert half <= float(element.attrib["x"]) <= width - half
+            assert 0 < float(element.attrib["y"]) < height
 
 
 def test_docs_every_section_is_on_one_page() -> None:
