@@ -89,6 +89,8 @@ format: setup ## Format the code and apply the linter's safe fixes
 
 bench: setup ## Measure ours beside the peers, see benchmarks/README.md
 	@.venv/bin/python benchmarks/run.py $(ARGS)
+	@.venv/bin/python benchmarks/large_bodies.py
+	@.venv/bin/python benchmarks/meters.py
 
 chaos: setup ## Five minutes of random kills, pauses and hang-ups on real processes; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)

@@ -28,6 +28,7 @@ from msgspec.inspect import (
     type_info,
 )
 
+from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
 from penstock_contract.route.spec import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
 from penstock_contract.route.status import Reason
 from penstock_contract.route.worker import VariableName
@@ -41,6 +42,9 @@ PATTERNS = {
     for alias, name in (
         (DnsLabel, "DNS label"),
         (HeaderName, "lower-case header name"),
+        (HeaderToken, "header name in lower case"),
+        (QueryName, "name of a query parameter"),
+        (VisibleText, "visible ASCII"),
         (Url, "http(s) URL"),
         (PrintableName, "text without control characters"),
         (ApiVersion, "date of an API"),

@@ -30,12 +30,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source, target in OUTSIDE.items():
         if target.startswith("outside/"):
             files.append(File.generated(config, target, content=(root / source).read_text("utf-8")))
-    for folder in ("decisions",):
-        assert files.get_file_from_path(f"{folder}/index.md") is not None, folder
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Only links that leave docs/, or that stand in a page from outside, change."""
     here = next((source for source, target in OUTSIDE.items() if target == page.file.src_uri), None)
     source = here if here is not None and page.file.src_uri.startswith("outside/") else f"docs/{page.file.src_uri}"

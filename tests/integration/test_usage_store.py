@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.link import Link
 from harness.nats_server import NatsServer
+from harness.processes import until
 from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
@@ -133,6 +135,27 @@ async def test_a_row_that_a_gateway_closed_for_a_worker_that_was_away_is_that_wo
             writer.close(row(1, delivery=1, ended="stop"), claimed.number)
             await writer.drained(5)
         assert await stored(connection) == [row(1, delivery=1, ended="stop")]
+
+
+async def test_usage_writer_sends_a_row_while_the_broker_does_not_answer_for_the_one_before(tmp_path: Path) -> None:
+    """A worker that is killed after a pause of the broker has then lost no row of an answer that it sent."""
+    nats = NatsServer(tmp_path)
+    await nats.listening()
+    link = await Link.start(nats.port)
+    connection = Connection(link.url, "test", inbox_prefix="_INBOX_test")
+    try:
+        await connection.start()
+        async with writing(connection) as writer:
+            link.silence()
+            for number in range(3):
+                sent = connection.client.stats["out_msgs"]
+                writer.close(row(number, ended="stop"), 1)
+                await until(lambda sent=sent: connection.client.stats["out_msgs"] == sent + 1, "sent", timeout_s=1)
+            await link.mend()
+    finally:
+        await connection.close()
+        await link.close()
+        await nats.process.end()
 
 
 async def test_a_store_without_a_bound_gets_one_in_place_and_loses_nothing(tmp_path: Path) -> None:

@@ -442,6 +442,17 @@ def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
     assert degraded.message == "the provider a refuses the key key of the Secret openai"
 
 
+def test_a_provider_that_refuses_its_credentials_is_named_with_each_secret() -> None:
+    header = {"name": "x-token", "valueFrom": secret("access", "token")}
+    serves = spec(providers=[provider("a", **secret("openai"), headers=[header])])
+
+    (degraded,) = [one for one in judge(situation(serves=serves, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+
+    assert degraded.message == (
+        "the provider a refuses the key key of the Secret openai or the key token of the Secret access"
+    )
+
+
 def test_a_route_is_ready_while_one_provider_takes_its_key() -> None:
     assert found("Ready", situation(serves=TWO, refusing_keys=("a",))) == ("True", "Serving")
     assert found("Ready", situation(serves=TWO, refusing_keys=("a", "b"))) == ("False", "ProviderAuthFailed")

@@ -276,12 +276,12 @@ class Worker:
         """A provider is not known to refuse another key: it is asked as if it had not failed."""
         refusing = self._health.refusing_keys()
         for target in self._targets:
-            name, key = target.spec.name, getattr(target.provider, "key", None)
-            if name not in refusing or key is None:
+            name, credentials = target.spec.name, getattr(target.provider, "credentials", None)
+            if name not in refusing or credentials is None:
                 self._refused_key.pop(name, None)
                 continue
-            key.check()
-            if self._refused_key.setdefault(name, key.number) != key.number:
+            credentials.check()
+            if self._refused_key.setdefault(name, credentials.number) != credentials.number:
                 log.info("worker.key_changed", provider=name)
                 self._health.key_changed(target.spec)
                 del self._refused_key[name]

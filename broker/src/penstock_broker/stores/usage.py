@@ -8,8 +8,7 @@ word of a worker as it is.
 import asyncio
 import contextlib
 import datetime as dt
-import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
@@ -30,7 +29,8 @@ from penstock_contract.usage.record import Checkpoint, Claimed, Presence, UsageR
 RETRY_S = 1.0
 CONFIRM_S = 2.0
 UNCONFIRMED_MAX = 65_536
-SEND_MAX = 256
+SENDING_MAX = 1024
+"""Rows that are sent and not confirmed at the same time."""
 READ_BATCH = 512
 READ_S = 5.0
 CONFLICTS_MAX = 10
@@ -52,12 +52,14 @@ async def open_row(connection: Connection, row: UsageRow) -> None:
 class UsageWriter:
     """A worker's rows; `run` must be running.
 
-    What `close` was given is kept and sent again until the broker has it, or has a row that stays.
+    A row given to `close` is sent without waiting for the rows before it, so that it is on its way to the broker
+    before its worker can end. It is kept and sent again until the broker has it, or has a row that stays.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._unconfirmed: OrderedDict[str, tuple[UsageRow, int]] = OrderedDict()
+        self._unsent: deque[str] = deque()
         self._closed = asyncio.Event()
         self._confirmed = asyncio.Event()
 
@@ -66,7 +68,7 @@ class UsageWriter:
         return (await _newest(self._connection, row))[0]
 
     async def claim(self, row: UsageRow) -> Claimed:
-        """Write the row if what is stored gives way. Raises `broker_unavailable`: nobody knows whether it is there."""
+        """Write the row if what is stored gives way. Raises `broker_unavailable`: the row may be there or not."""
         for conflicts in range(CONFLICTS_MAX):
             stored, number = await _newest(self._connection, row)
             if stored is not None and not gives_way(stored, row):
@@ -77,30 +79,28 @@ class UsageWriter:
         raise _away()
 
     def close(self, row: UsageRow, after: int = 0) -> None:
-        """The last word on a request, whose row was claimed with the number `after`; 0 if it was not."""
+        """Write the last row of a request, which was claimed with the number `after`; 0 if it was not."""
+        if row.id not in self._unconfirmed:
+            self._unsent.append(row.id)
+            self._closed.set()
         self._unconfirmed[row.id] = row, after
         if len(self._unconfirmed) > UNCONFIRMED_MAX:
             lost, _ = self._unconfirmed.popitem(last=False)
             log.error("usage.row_lost", request_id=lost)
-        self._closed.set()
 
     async def checkpoint(self, namespace: str, route: str, checkpoint: Checkpoint) -> None:
         subject = subjects.checkpoint(namespace, route, checkpoint.worker)
         await self._connection.publish(subject, codec.encode(checkpoint))
 
     async def run(self) -> None:
-        while True:
-            await self._closed.wait()
-            self._closed.clear()
-            rows = list(itertools.islice(self._unconfirmed.values(), SEND_MAX))
-            await asyncio.gather(*(self._send(*one) for one in rows))
-            if not self._unconfirmed:
-                self._confirmed.set()
-                self._confirmed.clear()
-                continue
-            if any(self._unconfirmed.get(one[0].id) is one for one in rows):
-                await asyncio.sleep(RETRY_S)
-            self._closed.set()
+        free = asyncio.Semaphore(SENDING_MAX)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._closed.wait()
+                self._closed.clear()
+                while self._unsent:
+                    await free.acquire()
+                    group.create_task(self._store(self._unsent.popleft())).add_done_callback(lambda _: free.release())
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until every closed row is confirmed, at most `timeout_s`."""
@@ -111,15 +111,26 @@ class UsageWriter:
         if self._unconfirmed:
             log.error("usage.rows_lost", rows=len(self._unconfirmed))
 
-    async def _send(self, row: UsageRow, after: int) -> None:
-        if not after or await _put(self._connection, row, after) is None:
-            try:
-                claimed = await self.claim(row)
-            except PenstockError:
-                return
-            if claimed.stays is not None:
-                log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.stays.delivery)
-        del self._unconfirmed[row.id]
+    async def _store(self, id_: str) -> None:
+        while (closed := self._unconfirmed.get(id_)) is not None:
+            if not await self._send(*closed):
+                await asyncio.sleep(RETRY_S)
+            elif self._unconfirmed.get(id_) is closed:
+                del self._unconfirmed[id_]
+                self._confirmed.set()
+                self._confirmed.clear()
+
+    async def _send(self, row: UsageRow, after: int) -> bool:
+        """Whether the broker has the row, or one that stays."""
+        if after and await _put(self._connection, row, after) is not None:
+            return True
+        try:
+            claimed = await self.claim(row)
+        except PenstockError:
+            return False
+        if claimed.stays is not None:
+            log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.stays.delivery)
+        return True
 
 
 class _ApiError(msgspec.Struct):

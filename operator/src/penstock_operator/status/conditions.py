@@ -217,9 +217,8 @@ def refused_keys(situation: Situation) -> str:
     told = []
     for provider in situation.serves.providers:
         if provider.name in situation.refusing_keys:
-            ref = provider.secret_key_ref
-            key = "a call without a key" if ref is None else f"the key {ref.key} of the Secret {ref.name}"
-            told.append(f"the provider {provider.name} refuses {key}")
+            keys = " or ".join(f"the key {ref.key} of the Secret {ref.name}" for ref in provider.secret_refs)
+            told.append(f"the provider {provider.name} refuses {keys or 'a call without a key'}")
     return "; ".join(told)
 
 
