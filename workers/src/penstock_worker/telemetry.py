@@ -106,7 +106,7 @@ class Observer:
         self.tokens = telemetry.meter.create_histogram(
             names.METRIC_TOKEN_USAGE,
             unit="{token}",
-            description="Tokens of one call, as the provider counted them",
+            description="Tokens of one call by `gen_ai.token.type`, as the provider counted them",
             explicit_bucket_boundaries_advisory=names.BUCKETS_TOKENS,
         )
 

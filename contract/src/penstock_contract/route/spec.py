@@ -1,6 +1,6 @@
 """The ModelRoute resource: one spec for the cluster and the laptop, with its bounds in the types.
 
-Field names are the resource's camelCase. A field's description is what `kubectl explain` and docs/modelroute.md say;
+Field names are the resource's camelCase. `kubectl explain` and docs/reference/modelroute.md show each description;
 `crd` makes the schema of it all. Rules that cross fields are in `rules`; nothing here reads a file or a secret.
 """
 
@@ -144,7 +144,7 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             description="The API it has. `OpenAI` fits every compatible server; `Anthropic` has no embeddings;"
             " `AzureOpenAI` and `CloudflareWorkersAI` need a `baseURL`; `Simulated` makes up text, for tests."
-            " docs/providers.md has what each takes."
+            " docs/reference/providers.md has what each takes."
         ),
     ]
     base_url: Annotated[

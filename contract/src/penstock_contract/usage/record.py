@@ -1,7 +1,7 @@
 """One row per request, whatever dies: what it used, what that cost and how it ended. Never what was said.
 
 A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
-and the subject names the request, so there can never be two. Who writes when is in docs/usage.md.
+and the subject names the request, so there can never be two. Who writes when is in docs/operations/usage.md.
 """
 
 from typing import Final

@@ -26,8 +26,12 @@ class Stock:
         self._last: StorageState | None = None
         self._told = False
         for name, description, observe in (
-            (names.METRIC_USAGE_STORED, "Bytes that the stored usage rows take", self._observe_bytes),
-            (names.METRIC_USAGE_STORED_MAX, "Bytes that usage rows may take", self._observe_bytes_max),
+            (names.METRIC_USAGE_STORED, "Size of the stored usage rows", self._observe_bytes),
+            (
+                names.METRIC_USAGE_STORED_MAX,
+                "Bound of the store of usage rows; the oldest are discarded first",
+                self._observe_bytes_max,
+            ),
         ):
             meter.create_observable_gauge(name, [observe], unit="By", description=description)
 
