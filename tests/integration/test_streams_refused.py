@@ -1,4 +1,4 @@
-"""A provider that refuses streams: the answer is asked for in one piece, and reaches the client as a stream or whole."""
+"""A provider that refuses streams: the answer is asked for in one piece, whatever the client wants."""
 
 import json
 from typing import Any

@@ -47,8 +47,8 @@ STREAM_REFUSALS: frozenset[ErrorCode] = frozenset(
 )
 """Codes of 400, 404, 422, and of 405 and 501, which some servers and routers answer where a model has no streams."""
 _REFUSED_STREAM = re.compile(
-    r"\bstream(?:s|ing|ed)?\b.{0,60}?\b(?:(?:not|isn't|aren't) (?:\w+ )?(?:supported|available|allowed|permitted|implemented"
-    r"|enabled|possible)|unsupported|unavailable|disabled|must be (?:false|unset|omitted))\b"
+    r"\bstream(?:s|ing|ed)?\b.{0,60}?\b(?:(?:not|isn't|aren't) (?:\w+ )?(?:supported|available|allowed|permitted"
+    r"|implemented|enabled|possible)|unsupported|unavailable|disabled|must be (?:false|unset|omitted))\b"
     r"|(?:\bnot|n't|\bcannot) (?:\w+ )?(?:support|allow|permit|implement|accept)\w*\b.{0,40}?\bstream"
     r"|\b(?:unsupported|unknown|unrecognized|unexpected|invalid|extra)\b.{0,40}?\bstream\b"
 )
