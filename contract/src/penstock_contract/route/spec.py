@@ -281,7 +281,8 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         """All secrets that it is called with: the key first, then those of headers and query."""
         if self.secret_key_ref is not None:
             yield self.secret_key_ref
-        for addition in (*self.headers, *self.query):
+        additions: list[HeaderSpec | QueryParameterSpec] = [*self.headers, *self.query]
+        for addition in additions:
             if addition.value_from is not None:
                 yield addition.value_from.secret_key_ref
 
