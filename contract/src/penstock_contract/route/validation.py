@@ -6,20 +6,15 @@ each rule within the API server's cost budget.
 """
 
 import re
-import sys
 from collections.abc import Container
 from functools import cache
-from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple
 
+import cel
 import msgspec
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.route.spec import ModelRouteSpec
-
-# cel/__init__ imports its own command line with prompt_toolkit and rich: half a second for nothing.
-sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
-import cel  # noqa: E402 - after the line above
 
 
 class Rule(NamedTuple):
