@@ -1,6 +1,6 @@
 """The ModelRoute resource: one spec for the cluster and the laptop, with its bounds in the types.
 
-Field names are the resource's camelCase. A field's description is what `kubectl explain` and docs/modelroute.md say;
+Field names are the resource's camelCase. `kubectl explain` and docs/reference/modelroute.md show each description;
 `crd` makes the schema of it all. Rules that cross fields are in `rules`; nothing here reads a file or a secret.
 """
 
@@ -144,7 +144,7 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             description="The API it has. `OpenAI` fits every compatible server; `Anthropic` has no embeddings;"
             " `AzureOpenAI` and `CloudflareWorkersAI` need a `baseURL`; `Simulated` makes up text, for tests."
-            " docs/providers.md has what each takes."
+            " docs/reference/providers.md has what each takes."
         ),
     ]
     base_url: Annotated[
@@ -281,10 +281,8 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         """All secrets that it is called with: the key first, then those of headers and query."""
         if self.secret_key_ref is not None:
             yield self.secret_key_ref
-        additions: list[HeaderSpec | QueryParameterSpec] = [*self.headers, *self.query]
-        for addition in additions:
-            if addition.value_from is not None:
-                yield addition.value_from.secret_key_ref
+        for sources in ([one.value_from for one in self.headers], [one.value_from for one in self.query]):
+            yield from (source.secret_key_ref for source in sources if source is not None)
 
     @property
     def header_of_key(self) -> str:
