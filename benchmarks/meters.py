@@ -84,7 +84,7 @@ def limited_key(work: Path) -> str:
     from penstock_client.cli import keys  # noqa: PLC0415 - its address is looked for in the run's own directory
     from penstock_contract import run_file  # noqa: PLC0415
 
-    (admin,) = run_file.found(work)
+    (admin,) = run_file.find_running(work)
     told = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
     out, err = io.StringIO(), io.StringIO()
     if keys.run(["create", "bench", *LIMITS], told, out, err):

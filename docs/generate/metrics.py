@@ -7,7 +7,7 @@ from opentelemetry.metrics import Counter, Histogram, NoOpMeter, ObservableCount
 from opentelemetry.trace import NoOpTracer
 
 from generate.table import table
-from penstock_broker.stores.usage_storage import RowsStored
+from penstock_broker.stores.usage_storage import StorageState
 from penstock_gateway.telemetry.request_observer import Observer as GatewayObserver
 from penstock_gateway.usage.storage_monitor import Stock
 from penstock_operator.metrics import Metrics
@@ -85,7 +85,7 @@ def instruments(found: list[Instrument]) -> str:
     )
 
 
-async def _unknown() -> RowsStored | None:
+async def _unknown() -> StorageState | None:
     return None
 
 

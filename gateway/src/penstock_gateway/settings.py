@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import origins
 from penstock_gateway.server.connection_limits import ConnectionBounds
-from penstock_runtime.listen_policy import Authentication, keys_required, loopback
+from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
@@ -100,7 +100,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     @property
     def for_this_machine_only(self) -> bool:
         """Nobody asks for a key as nobody else can reach us: a page in a browser on this machine could."""
-        return self.authentication is None and loopback(self.host)
+        return self.authentication is None and is_loopback(self.host)
 
     @property
     def bounds(self) -> ConnectionBounds:

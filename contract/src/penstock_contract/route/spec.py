@@ -281,9 +281,8 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         """All secrets that it is called with: the key first, then those of headers and query."""
         if self.secret_key_ref is not None:
             yield self.secret_key_ref
-        for addition in (*self.headers, *self.query):
-            if addition.value_from is not None:
-                yield addition.value_from.secret_key_ref
+        for sources in ([one.value_from for one in self.headers], [one.value_from for one in self.query]):
+            yield from (source.secret_key_ref for source in sources if source is not None)
 
     @property
     def header_of_key(self) -> str:
