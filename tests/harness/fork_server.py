@@ -5,7 +5,7 @@
 Half a second of a core is what Python takes to import a worker, and a run of the tests starts a thousand of ours. What
 is forked is a process of its own with its own arguments, environment and log, in a session of its own, and runs its
 `__main__` from the first line; only `exec` is left out. The server is this process's, and all of them end with it.
-Linux only, as the leash is; elsewhere, and for `harness.processes.Process` of anything else, it is exec.
+Linux only, as PR_SET_PDEATHSIG is; elsewhere, and for `harness.processes.Process` of anything else, it is exec.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 
 TESTS = Path(__file__).parents[1]
 IN_POD = Path(__file__).parent / "kubernetes" / "in_pod.py"
@@ -124,11 +124,11 @@ class ForkServer:
                 env={**os.environ, "PYTHONPATH": str(TESTS)},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                preexec_fn=leash(),  # noqa: PLW1509 - one thread forks, the leash says why
+                preexec_fn=parent_death_signal(),  # noqa: PLW1509 - one thread forks, see `parent_death`
             )
 
     def start(self, command: Sequence[str], env: Mapping[str, str], log: BinaryIO) -> Forked:
-        """One that `forks`, in a session of its own, on the leash; `log` takes both of its outputs."""
+        """One that `forks`, in a session of its own that ends with its parent; `log` takes both of its outputs."""
         ours, theirs = os.pipe()
         try:
             asked = msgspec.json.encode(Start(command, env))
@@ -155,7 +155,7 @@ class _Serving:
         self._control = control
         self._selector = selectors.DefaultSelector()
         self._selector.register(control, selectors.EVENT_READ)
-        self._tie = leash()
+        self._tie = parent_death_signal()
 
     def child(self) -> Start:
         while True:
@@ -168,7 +168,7 @@ class _Serving:
     def _fork(self) -> Start | None:
         asked, descriptors, _, _ = socket.recv_fds(self._control, REQUEST_MAX, 2)
         if not asked:
-            os._exit(0)  # whoever we are the server of has ended; the others are on our leash
+            os._exit(0)  # whoever we are the server of has ended; the others end with this process
         log, status = descriptors
         pid = os.fork()
         if pid == 0:

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.fork_server import Forked, fork_server, forks
 
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 
 POLL_S = 0.01
 POLL_MAX_S = 0.05
@@ -89,7 +89,7 @@ class Process:
                 stderr=log,
                 env=whole_env,
                 start_new_session=leashed,
-                preexec_fn=leash() if leashed else None,  # noqa: PLW1509 - one thread forks, the leash says why
+                preexec_fn=parent_death_signal() if leashed else None,  # noqa: PLW1509 - one thread forks, see `parent_death`
             )
 
     @classmethod

@@ -26,7 +26,7 @@ from harness.scripted_gateway import (
 )
 from harness.stack import Stack
 
-from penstock_client import AsyncClient, Client, Exchange, GatewayError, GatewayUnreachable, StreamTruncated
+from penstock_client import AsyncClient, Client, GatewayError, GatewayUnreachable, ResponseInfo, StreamTruncated
 from penstock_contract.endpoints import (
     CHAT,
     CHAT_COMPLETION,
@@ -58,7 +58,7 @@ class Both:
 
     run: Callable[[Gateway], Any]
     pauses: list[float]
-    seen: list[Exchange]
+    seen: list[ResponseInfo]
 
 
 class AsyncFacade:
@@ -105,7 +105,7 @@ class AsyncChunksFacade:
 @pytest.fixture(params=["Client", "AsyncClient"])
 def both(request: pytest.FixtureRequest) -> Iterator[Both]:
     pauses: list[float] = []
-    seen: list[Exchange] = []
+    seen: list[ResponseInfo] = []
     options: dict[str, Any] = {"api_key": "k", "timeout": PATIENCE_S, "dice": lambda: 0.0, "on_response": seen.append}
 
     async def async_sleep(seconds: float) -> None:
@@ -173,7 +173,7 @@ def test_streams(both: Both) -> None:
         assert read(chunks) == "Hello!"
 
     assert gateway.calls[0].body == {"messages": [{"role": "user", "content": "hello"}]}
-    assert both.seen == [Exchange("POST", "/api/chat", 200, "req_1", 0)]
+    assert both.seen == [ResponseInfo("POST", "/api/chat", 200, "req_1", 0)]
 
 
 def test_streams_openai_s_dialect(both: Both) -> None:

@@ -14,15 +14,15 @@ from penstock_client.async_client import AsyncClient
 from penstock_client.chunks import AsyncChunks, Chunks
 from penstock_client.client import Client
 from penstock_client.errors import GatewayError, GatewayUnreachable, StreamTruncated
-from penstock_client.exchange import Exchange
+from penstock_client.http_messages import ResponseInfo
 
 __all__ = [
     "AsyncChunks",
     "AsyncClient",
     "Chunks",
     "Client",
-    "Exchange",
     "GatewayError",
     "GatewayUnreachable",
+    "ResponseInfo",
     "StreamTruncated",
 ]

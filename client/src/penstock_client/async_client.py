@@ -12,12 +12,12 @@ import httpx
 
 from penstock_client.chunks import AsyncChunks
 from penstock_client.errors import GatewayError, refused
-from penstock_client.exchange import (
+from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
     DEFAULT_URL,
     LIMITS,
-    Exchange,
     OnResponse,
+    ResponseInfo,
     answer,
     check_is_stream,
     content,
@@ -27,7 +27,7 @@ from penstock_client.exchange import (
     is_answer,
 )
 from penstock_client.retries import RetryPolicy
-from penstock_client.transport import before_the_answer
+from penstock_client.transport import translated_request_errors
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
 from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
 from penstock_contract.responses import ChatChunk, EmbedResponse, Model
@@ -78,7 +78,7 @@ class AsyncClient:
         async def once(attempt: int) -> Response:
             response = await self._send(endpoint, request, attempt)
             try:
-                with before_the_answer(response):
+                with translated_request_errors(response):
                     body = await response.aread()
             finally:
                 await response.aclose()
@@ -162,13 +162,13 @@ class AsyncClient:
         outgoing = self._http.build_request(
             endpoint.method, endpoint.path, content=content(endpoint, request), headers=headers_for(endpoint)
         )
-        with before_the_answer():
+        with translated_request_errors():
             response = await self._http.send(outgoing, stream=True)
         try:
-            self._on_response(Exchange.of(endpoint, response, attempt))
+            self._on_response(ResponseInfo.of(endpoint, response, attempt))
             if is_answer(endpoint, response.status_code):
                 return response
-            with before_the_answer(response):
+            with translated_request_errors(response):
                 body = await response.aread()
         except BaseException:
             await response.aclose()

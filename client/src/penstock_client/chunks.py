@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import httpx
 
 from penstock_client.chunk_decoder import ChunkDecoder
-from penstock_client.transport import inside_the_answer
+from penstock_client.transport import translated_stream_errors
 
 Chunk = TypeVar("Chunk")
 
@@ -28,7 +28,7 @@ class Chunks(Iterator[Chunk], Generic[Chunk]):
     def wait(self) -> None:
         """Return when the next event, or the end, is there to be taken without waiting."""
         while not self._decoder.ready:
-            with inside_the_answer(self.request_id):
+            with translated_stream_errors(self.request_id):
                 data = next(self._body, b"")
             self._decoder.feed(data)
 
@@ -58,7 +58,7 @@ class AsyncChunks(AsyncIterator[Chunk], Generic[Chunk]):
     async def wait(self) -> None:
         """Return when the next event, or the end, is there to be taken without waiting."""
         while not self._decoder.ready:
-            with inside_the_answer(self.request_id):
+            with translated_stream_errors(self.request_id):
                 data = await anext(self._body, b"")
             self._decoder.feed(data)
 

@@ -11,12 +11,12 @@ import httpx
 
 from penstock_client.chunks import Chunks
 from penstock_client.errors import GatewayError, refused
-from penstock_client.exchange import (
+from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
     DEFAULT_URL,
     LIMITS,
-    Exchange,
     OnResponse,
+    ResponseInfo,
     answer,
     check_is_stream,
     content,
@@ -26,7 +26,7 @@ from penstock_client.exchange import (
     is_answer,
 )
 from penstock_client.retries import RetryPolicy
-from penstock_client.transport import before_the_answer
+from penstock_client.transport import translated_request_errors
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
 from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
 from penstock_contract.responses import ChatChunk, EmbedResponse, Model
@@ -76,7 +76,7 @@ class Client:
 
         def once(attempt: int) -> Response:
             response = self._send(endpoint, request, attempt)
-            with closing(response), before_the_answer(response):
+            with closing(response), translated_request_errors(response):
                 body = response.read()
             return answer(endpoint, response.headers, body)
 
@@ -156,13 +156,13 @@ class Client:
         outgoing = self._http.build_request(
             endpoint.method, endpoint.path, content=content(endpoint, request), headers=headers_for(endpoint)
         )
-        with before_the_answer():
+        with translated_request_errors():
             response = self._http.send(outgoing, stream=True)
         try:
-            self._on_response(Exchange.of(endpoint, response, attempt))
+            self._on_response(ResponseInfo.of(endpoint, response, attempt))
             if is_answer(endpoint, response.status_code):
                 return response
-            with before_the_answer(response):
+            with translated_request_errors(response):
                 body = response.read()
         except BaseException:
             response.close()

@@ -13,7 +13,7 @@ from penstock_client.errors import GatewayError, GatewayUnreachable, invalid, tr
 
 
 @contextmanager
-def before_the_answer(response: httpx.Response | None = None) -> Iterator[None]:
+def translated_request_errors(response: httpx.Response | None = None) -> Iterator[None]:
     """Raise `GatewayError` for what httpx raises until the response is there, its body too if it has begun."""
     try:
         yield
@@ -24,7 +24,7 @@ def before_the_answer(response: httpx.Response | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def inside_the_answer(request_id: str | None) -> Iterator[None]:
+def translated_stream_errors(request_id: str | None) -> Iterator[None]:
     """Raise `StreamTruncated` or `GatewayError` for what httpx raises while a body is read."""
     try:
         yield

@@ -13,11 +13,11 @@ from socket import socket
 from penstock_local.disk_space import NoSpace
 from penstock_local.process import ports
 from penstock_local.process.nats_server import NoServer
-from penstock_local.process.supervisor import Stack
+from penstock_local.process.supervisor import ProcessSupervisor
 from penstock_local.routes import route_files
 from penstock_local.routes.route_files import InvalidRoutes, LoadedRoute
 from penstock_local.run_directory import run_directory
-from penstock_local.terminal.log_reporter import Reporter
+from penstock_local.terminal.log_view import LogView
 from penstock_runtime.command import INTERRUPTED
 
 PORT_MAX = 65_535
@@ -27,26 +27,26 @@ async def serve(routes: Sequence[LoadedRoute], listener: socket, arguments: Name
     """Returns what `sys.exit` takes: None, INTERRUPTED before the screen was shown, or what went wrong."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     loop = asyncio.get_running_loop()
-    stack: Stack | None = None
+    supervisor: ProcessSupervisor | None = None
 
     def stop() -> None:
-        # The loop calls this at our first await, when there is a stack.
-        if stack is not None:
-            stack.stop()
+        # The loop calls this at our first await, when there is a supervisor.
+        if supervisor is not None:
+            supervisor.stop()
 
     # Before there is anything to leave behind.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
     with run_directory() as directory:
-        reporter = Reporter(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
-        troubled = True
+        log_view = LogView(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
+        had_failures = True
         try:
-            stack = Stack(routes, os.environ, arguments.host, listener, directory, reporter)
-            failure = await stack.run()
-            troubled = failure is not None or stack.troubled
+            supervisor = ProcessSupervisor(routes, os.environ, arguments.host, listener, directory, log_view)
+            failure = await supervisor.run()
+            had_failures = failure is not None or supervisor.had_failures
         finally:
-            reporter.close(keep_in=Path(tempfile.gettempdir()) if troubled else None)
-    return failure if failure is not None or stack.came_up else INTERRUPTED
+            log_view.close(keep_in=Path(tempfile.gettempdir()) if had_failures else None)
+    return failure if failure is not None or supervisor.started else INTERRUPTED
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ _CHOICE = variable("authentication")
 _FIRST_KEY = variable("first_key")
 
 
-class Access(msgspec.Struct, frozen=True):
+class RunCredentials(msgspec.Struct, frozen=True):
     """`first_key` is None where nobody needs one. New with each run, unless the environment brings it."""
 
     admin_port: int
@@ -27,11 +27,11 @@ class Access(msgspec.Struct, frozen=True):
         return AdminAddress(f"http://127.0.0.1:{self.admin_port}", self.admin_token)
 
 
-def access(host: str, admin_port: int, environ: Mapping[str, str]) -> Access:
+def run_credentials(host: str, admin_port: int, environ: Mapping[str, str]) -> RunCredentials:
     # A word that is neither is the gateway's to refuse: it names the variable.
     chosen = cast("Authentication | None", environ.get(_CHOICE))
     required = keys_required(host, chosen)
-    return Access(
+    return RunCredentials(
         admin_port=admin_port,
         admin_token=secrets.token_hex(24),
         first_key=environ.get(_FIRST_KEY, new_secret()) if required else None,

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 from harness.kubernetes import binaries
 
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 
 CHART = Path(__file__).parents[3] / "charts" / "penstock"
 
@@ -57,7 +57,7 @@ class Helm:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            preexec_fn=leash(),
+            preexec_fn=parent_death_signal(),
             # Nothing of the person's own: neither KUBECONFIG nor their plugins and repositories.
             env={
                 "PATH": os.environ["PATH"],

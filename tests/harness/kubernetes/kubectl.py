@@ -14,7 +14,7 @@ import msgspec
 import yaml
 from harness.kubernetes import binaries
 
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 
 
 class KubectlError(RuntimeError):
@@ -40,7 +40,7 @@ class Kubectl:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            preexec_fn=leash(),
+            preexec_fn=parent_death_signal(),
             # Nothing of the person's own: neither KUBECONFIG nor a proxy.
             env={**binaries.ENVIRONMENT, **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}},
         )

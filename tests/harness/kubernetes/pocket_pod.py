@@ -25,7 +25,7 @@ from harness.kubernetes.pod_probe import Probe
 from harness.kubernetes.pod_status import ContainerState, Running, Terminated, Verdict, Waiting
 from msgspec.structs import replace
 
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 
 BACK_OFF_S = 1.0
 BACK_OFF_MAX_S = 4.0
@@ -174,7 +174,7 @@ class PocketPod:
                 stderr=log,
                 env=env,
                 start_new_session=True,
-                preexec_fn=leash(),
+                preexec_fn=parent_death_signal(),
             )
 
     # Running

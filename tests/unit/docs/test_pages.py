@@ -9,7 +9,7 @@ import pytest
 from generate.page import DOCS, ROOT
 
 from penstock_client import AsyncClient, Client
-from penstock_client.exchange import DEFAULT_URL
+from penstock_client.http_messages import DEFAULT_URL
 from penstock_local.routes.route_files import RouteFile, load, read
 from penstock_worker.sessions import routing
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from penstock_contract.route.spec import ModelRoute
-from penstock_local.credentials import Access, access
+from penstock_local.credentials import RunCredentials, run_credentials
 from penstock_local.process import commands, ports
 from penstock_local.routes.plan import PlannedRoute, plan
 from penstock_local.routes.route_files import LoadedRoute
@@ -23,7 +23,7 @@ ENVIRON = {
     "PENSTOCK_FIRST_KEY": "the gateway's too",
     "PENSTOCK_API_KEY": "a client's",
 }
-ACCESS = Access(admin_port=8081, admin_token="t" * 48, first_key=None)
+ACCESS = RunCredentials(admin_port=8081, admin_token="t" * 48, first_key=None)
 
 
 def _planned() -> PlannedRoute:
@@ -82,15 +82,15 @@ def test_the_gateway_gets_the_defaults_and_no_key(listener: socket) -> None:
 
 
 def test_a_first_key_is_made_where_one_is_needed_or_taken_from_the_environment() -> None:
-    assert access("127.0.0.1", 1, {}).first_key is None
-    assert (access("0.0.0.0", 1, {}).first_key or "").startswith("sk-penstock-")
-    assert access("0.0.0.0", 1, {"PENSTOCK_FIRST_KEY": "mine"}).first_key == "mine"
-    assert access("0.0.0.0", 1, {"PENSTOCK_AUTHENTICATION": "off"}).first_key is None
-    assert access("127.0.0.1", 1, {"PENSTOCK_AUTHENTICATION": "required"}).first_key is not None
+    assert run_credentials("127.0.0.1", 1, {}).first_key is None
+    assert (run_credentials("0.0.0.0", 1, {}).first_key or "").startswith("sk-penstock-")
+    assert run_credentials("0.0.0.0", 1, {"PENSTOCK_FIRST_KEY": "mine"}).first_key == "mine"
+    assert run_credentials("0.0.0.0", 1, {"PENSTOCK_AUTHENTICATION": "off"}).first_key is None
+    assert run_credentials("127.0.0.1", 1, {"PENSTOCK_AUTHENTICATION": "required"}).first_key is not None
 
 
 def test_every_run_has_another_admin_token() -> None:
-    assert access("127.0.0.1", 1, {}).admin_token != access("127.0.0.1", 1, {}).admin_token
+    assert run_credentials("127.0.0.1", 1, {}).admin_token != run_credentials("127.0.0.1", 1, {}).admin_token
 
 
 def test_the_gateway_gets_its_first_key_and_the_worker_does_not(listener: socket) -> None:

@@ -25,7 +25,7 @@ def test_a_traceback_keeps_its_lines() -> None:
     ("line", "shown"),
     [
         ('{"event":"worker.serving","level":"info"}', None),
-        ("[1] 2026/11/22 13:00:00.123456 [INF] Server is ready", None),
+        ("[1] 2026/11/22 13:00:00.123456 [INF] LlamaServer is ready", None),
         ("[1] 2026/11/22 13:00:00.123456 [INF]", None),
         ("[1] 2026/11/22 13:00:00.123456 [ERR] disk full", "disk full"),
         ("", None),

@@ -3,7 +3,7 @@
 import msgspec
 
 from penstock_contract.route.spec import ModelRoute
-from penstock_local.models.bundled import Bundled, ModelState
+from penstock_local.models.bundled import BundledModel, ModelState
 from penstock_local.routes.plan import PlannedRoute, default_models, plan
 from penstock_local.routes.route_files import LoadedRoute
 
@@ -20,7 +20,7 @@ def _route(name: str, *providers: dict[str, object], models: list[dict[str, obje
 
 
 def _plan(
-    *routes: LoadedRoute, environ: dict[str, str] | None = None, models: dict[Bundled, ModelState] | None = None
+    *routes: LoadedRoute, environ: dict[str, str] | None = None, models: dict[BundledModel, ModelState] | None = None
 ) -> list[PlannedRoute]:
     return plan(routes, environ or {}, models or {}, started_at=NOW)
 

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 
 from penstock_client.errors import invalid, refused
-from penstock_client.exchange import default_headers
-from penstock_client.transport import before_the_answer
+from penstock_client.http_messages import default_headers
+from penstock_client.transport import translated_request_errors
 from penstock_contract import run_file
 from penstock_contract.run_file import AdminAddress
 
@@ -70,7 +70,7 @@ class AdminClient:
         """Raises `GatewayError`. Nothing is tried again: a key that was made is not to be made twice."""
         content = None if body is None else msgspec.json.encode(body)
         headers = {} if body is None else {"content-type": "application/json"}
-        with before_the_answer():
+        with translated_request_errors():
             response = self._http.request(method, path, content=content, headers=headers, params=query)
         if not response.is_success:
             raise refused(response.status_code, response.headers, response.content, 0)

@@ -16,7 +16,7 @@ import httpx
 
 from penstock_client.client import Client
 from penstock_client.errors import GatewayError, GatewayUnreachable
-from penstock_client.exchange import DEFAULT_URL
+from penstock_client.http_messages import DEFAULT_URL
 from penstock_contract.request.operations import SeedMessage
 
 ANSWERED = 0

@@ -15,14 +15,14 @@ from threading import Event
 from typing import NoReturn
 
 from penstock_local.models import UnavailableError, weights
-from penstock_local.models.server import Serving, start
+from penstock_local.models.server import ModelOptions, start
 
 # Four slots of 2048 tokens make the 8192 that SmolLM2 was trained for; BERT has 512 positions.
 # chatml is SmolLM2's own template without its default system prompt, with which a model this small
 # answers plain English questions in broken French. The temperature is its model card's.
-_CHAT = Serving("smollm2-135m-instruct", context_tokens=2048, chat_template="chatml", temperature=0.2)
-_EMBEDDING = Serving("all-minilm-l6-v2", context_tokens=512, embedding=True)
-_MODELS: dict[str, tuple[Serving, Callable[[], AbstractContextManager[Path]]]] = {
+_CHAT = ModelOptions("smollm2-135m-instruct", context_tokens=2048, chat_template="chatml", temperature=0.2)
+_EMBEDDING = ModelOptions("all-minilm-l6-v2", context_tokens=512, embedding=True)
+_MODELS: dict[str, tuple[ModelOptions, Callable[[], AbstractContextManager[Path]]]] = {
     "chat": (_CHAT, weights.smollm2),
     "embedding": (_EMBEDDING, weights.minilm),
 }

@@ -11,10 +11,10 @@ import msgspec
 
 from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
 
-Bundled: TypeAlias = Literal["chat", "embedding"]
+BundledModel: TypeAlias = Literal["chat", "embedding"]
 
-SERVICES: Final[dict[str, Bundled]] = {"penstock-chat-model": "chat", "penstock-embedding-model": "embedding"}
-TITLES: Final[dict[Bundled, str]] = {"chat": "SmolLM2-135M", "embedding": "all-MiniLM-L6-v2"}
+SERVICES: Final[dict[str, BundledModel]] = {"penstock-chat-model": "chat", "penstock-embedding-model": "embedding"}
+TITLES: Final[dict[BundledModel, str]] = {"chat": "SmolLM2-135M", "embedding": "all-MiniLM-L6-v2"}
 
 
 class ModelState(msgspec.Struct, frozen=True):
@@ -24,18 +24,18 @@ class ModelState(msgspec.Struct, frozen=True):
     failure: str | None = None
 
 
-def bundled_model(provider: ProviderSpec) -> Bundled | None:
+def bundled_model(provider: ProviderSpec) -> BundledModel | None:
     """The bundled model behind a provider, if that is what it names."""
     host = urlsplit(provider.base_url).hostname if provider.base_url else None
     return SERVICES.get(host) if host else None
 
 
-def localized(spec: ModelRouteSpec, models: dict[Bundled, ModelState]) -> ModelRouteSpec:
+def localized(spec: ModelRouteSpec, models: dict[BundledModel, ModelState]) -> ModelRouteSpec:
     """`spec` with the Services' names replaced by local addresses, as far as these are known."""
     return msgspec.structs.replace(spec, providers=[_localized(provider, models) for provider in spec.providers])
 
 
-def _localized(provider: ProviderSpec, models: dict[Bundled, ModelState]) -> ProviderSpec:
+def _localized(provider: ProviderSpec, models: dict[BundledModel, ModelState]) -> ProviderSpec:
     model = bundled_model(provider)
     state = models.get(model) if model else None
     if provider.base_url is None or state is None or state.address is None:

@@ -22,14 +22,14 @@ _HTTP_THREADS = 16
 _SILENT = -1
 
 
-class Server(Protocol):
+class LlamaServer(Protocol):
     """A server that runs from its construction until nothing refers to it any more."""
 
     listening_address: str
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ModelOptions:
     """How one model is served.
 
     context_tokens is each slot's: a prompt that does not fit is refused with 400, and an answer
@@ -44,7 +44,7 @@ class Serving:
     temperature: float = 1.0
 
 
-def start(serving: Serving, weights: Path, host: str, port: int) -> Server:
+def start(serving: ModelOptions, weights: Path, host: str, port: int) -> LlamaServer:
     """Serve `weights` on host:port (0: any free port); returns once it answers.
 
     Raises UnavailableError when the runtime is missing, or cannot load the file or take the port.
@@ -77,7 +77,7 @@ def start(serving: Serving, weights: Path, host: str, port: int) -> Server:
     params.endpoint_slots = False
     params.verbosity = _SILENT
     try:
-        server: Server = llama.Server(params)
+        server: LlamaServer = llama.Server(params)
     except RuntimeError as error:
         raise UnavailableError(
             f"{serving.alias} cannot be served on {host}:{port}, is the port taken? {error}"

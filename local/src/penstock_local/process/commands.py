@@ -11,8 +11,8 @@ from socket import socket
 
 import msgspec
 
-from penstock_local.credentials import Access
-from penstock_local.models.bundled import TITLES, Bundled
+from penstock_local.credentials import RunCredentials
+from penstock_local.models.bundled import TITLES, BundledModel
 from penstock_local.routes.plan import PlannedRoute
 from penstock_runtime.settings import PREFIX
 
@@ -57,14 +57,19 @@ def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
     return Command(name="nats-server", argv=(str(binary), "--config", str(config)), environ=environ)
 
 
-def model_server(model: Bundled, port: int, environ: dict[str, str]) -> Command:
+def model_server(model: BundledModel, port: int, environ: dict[str, str]) -> Command:
     """`port` 0 lets it choose; a restarted one gets its old port again, for the URLs that point there."""
     argv = _python("penstock_local.models", model, "--host", "127.0.0.1", "--port", str(port))
     return Command(name=f"model {TITLES[model]}", argv=argv, environ=environ)
 
 
 def gateway(
-    host: str, listener: socket, nats_url: str, defaults: Mapping[str, str], access: Access, environ: dict[str, str]
+    host: str,
+    listener: socket,
+    nats_url: str,
+    defaults: Mapping[str, str],
+    access: RunCredentials,
+    environ: dict[str, str],
 ) -> Command:
     """`listener` is bound and listens; `defaults` by type of model, see `plan.default_models`."""
     own = {"HOST": host, "PORT": str(listener.getsockname()[1]), "LISTEN_DESCRIPTOR": str(listener.fileno())}

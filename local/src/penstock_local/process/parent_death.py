@@ -14,7 +14,7 @@ from collections.abc import Callable
 _PR_SET_PDEATHSIG = 1
 
 
-def leash() -> Callable[[], None] | None:
+def parent_death_signal() -> Callable[[], None] | None:
     """To run in the child between fork and exec (`preexec_fn`); None where there is no such thing.
 
     The signal comes when the *thread* that forked ends, so fork from the main one.

@@ -13,7 +13,7 @@ class PortTaken(Exception):  # noqa: N818 - the message is the whole story
     """Nothing can listen there; the message says why."""
 
 
-def free(host: str) -> int:
+def free_port(host: str) -> int:
     """A port that nobody has now. Somebody could take it before we do; a retry then is a new start."""
     with bind(host, 0) as found:
         return int(found.getsockname()[1])

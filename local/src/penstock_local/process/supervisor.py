@@ -19,35 +19,35 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from penstock_contract import run_file
-from penstock_local.credentials import access
+from penstock_local.credentials import run_credentials
 from penstock_local.disk_space import free_bytes, store_sizes
-from penstock_local.models.bundled import TITLES, Bundled, ModelState
+from penstock_local.models.bundled import TITLES, BundledModel, ModelState
 from penstock_local.process import commands, nats_server, ports, readiness
 from penstock_local.process.child import Child, Exit
 from penstock_local.process.commands import GATEWAY_GRACE_S, Command
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 from penstock_local.routes.plan import PlannedRoute, default_models, plan, secret_variables
 from penstock_local.routes.route_files import LoadedRoute
-from penstock_local.terminal import screen
-from penstock_local.terminal.log_reporter import Reporter
+from penstock_local.terminal import overview
+from penstock_local.terminal.log_view import LogView
 
 if TYPE_CHECKING:
-    from penstock_local.routes.controller import Control
+    from penstock_local.routes.controller import RouteController
 
 STOP_GRACE_S = 2.0
-COME_UP_S = 120.0
+START_MAX_S = 120.0
 """After this the screen is shown with what is missing, instead of waiting longer."""
 START_FAILURES_MAX = 3
 CANNOT_SERVE = 2
 """A model server's exit code for: this will not work here, do not try again."""
 
 
-class Stack:
+class ProcessSupervisor:
     """`run` once. `stop` may be called at any time: once to end in order, twice to end now.
 
     `listener` is bound and listens from before the start, and is closed at the end: connections that come while the
     gateway starts, or starts again, wait for it, and no other process can take the port meanwhile.
-    `came_up`: the screen was shown. `troubled`: something ended that should not have.
+    `started`: the screen was shown. `had_failures`: something ended that should not have.
     """
 
     def __init__(
@@ -57,34 +57,34 @@ class Stack:
         host: str,
         listener: socket,
         directory: Path,
-        reporter: Reporter,
+        log_view: LogView,
     ) -> None:
         self._routes = routes
         self._environ = environ
         self._host = host
         self._listener = listener
-        self._url = screen.local_url(host, listener.getsockname()[1])
+        self._url = overview.local_url(host, listener.getsockname()[1])
         self._directory = directory
-        self._reporter = reporter
+        self._log_view = log_view
         self._sizes = store_sizes(directory, free_bytes(directory))
         self._started_at = int(time.time())
-        self._models: dict[Bundled, ModelState] = {}
+        self._models: dict[BundledModel, ModelState] = {}
         self._planned = self._plan()
         self._models = {model: ModelState() for route in self._planned for model in route.models if route.servable}
         self._working: set[str] = set()
         self._changed = asyncio.Event()
         self._stop_asked = asyncio.Event()
         self._gateway_ended = asyncio.Event()
-        self.came_up = False
-        self.troubled = False
+        self.started = False
+        self.had_failures = False
         self._failure: str | None = None
-        self._control: Control | None = None
-        self._nats_port = ports.free("127.0.0.1")
+        self._control: RouteController | None = None
+        self._nats_port = ports.free_port("127.0.0.1")
         self._nats_url = f"nats://{secrets.token_hex(24)}@127.0.0.1:{self._nats_port}"
-        self._before_exec = leash()
+        self._before_exec = parent_death_signal()
         secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
         self._inherited = commands.inherited(environ, secret_names)
-        self._access = access(host, ports.free("127.0.0.1"), environ)
+        self._access = run_credentials(host, ports.free_port("127.0.0.1"), environ)
         run_file.write(directory, self._access.admin)
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(
@@ -137,82 +137,82 @@ class Stack:
         path.write_text(nats_server.config(self._nats_port, token, self._directory, self._sizes.total), "utf-8")
         return commands.nats_server(nats_server.binary(), path, self._inherited)
 
-    def _model_command(self, model: Bundled, port: int) -> Command:
+    def _model_command(self, model: BundledModel, port: int) -> Command:
         # Ended while it loads, it leaves the weights that it wrote: they go with our directory.
         return commands.model_server(model, port, self._inherited | {"TMPDIR": str(self._directory)})
 
     async def _serve(self) -> NoReturn:
-        await self._come_up()
+        await self._start_all()
         while True:
             await self._gateway_ended.wait()
             self._gateway_ended.clear()
             await self._gateway_ready()
-            self._reporter.progress("the gateway is back")
+            self._log_view.progress("the gateway is back")
 
     async def _gateway_ready(self) -> None:
         await readiness.gateway(str(urlsplit(self._url).hostname), self._listener.getsockname()[1])
 
-    async def _come_up(self) -> None:
+    async def _start_all(self) -> None:
         loading = [f"the model {TITLES[model]}" for model in self._models]
         workers = f"{len(self._workers)} worker{'' if len(self._workers) == 1 else 's'}"
-        self._reporter.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
-        if (exposed := screen.exposure(self._host, self._access.first_key)) is not None:
-            self._reporter.warning(exposed)
+        self._log_view.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
+        if (exposed := overview.exposure_warning(self._host, self._access.first_key)) is not None:
+            self._log_view.warning(exposed)
         # The gateway takes longest, and models longer still: the broker is there long before either asks for it.
         for child in (self._broker, self._gateway, *self._model_servers, *self._workers):
             child.start()
         # Give the children's start the processor first, then import what only we need.
         await asyncio.sleep(0)
-        from penstock_local.routes.controller import Control, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
+        from penstock_local.routes.controller import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
 
-        send_logs(lambda line: self._reporter.log("penstock dev", line))
+        send_logs(lambda line: self._log_view.log("penstock dev", line))
         await readiness.broker(self._nats_port)
-        self._control = Control(
+        self._control = RouteController(
             self._nats_url, self._sizes, on_heartbeat=self._on_heartbeat, on_applied=self._on_applied
         )
         self._control.want([route.entry for route in self._planned])
         await self._control.start()
         try:
-            async with asyncio.timeout(COME_UP_S):
+            async with asyncio.timeout(START_MAX_S):
                 await self._gateway_ready()
                 while not self._settled():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            self._reporter.warning("not everything came up; what is missing goes on trying")
-        self.came_up = True
+            self._log_view.warning("not everything came up; what is missing goes on trying")
+        self.started = True
         working = frozenset(self._working)
-        shown = screen.overview(
+        shown = overview.render(
             self._url,
             self._planned,
             working,
-            self._reporter.ink,
-            after_s=self._reporter.elapsed_s(),
+            self._log_view.ink,
+            after_s=self._log_view.elapsed_s(),
             host=self._host,
             key=self._access.first_key,
         )
-        self._reporter.show(shown)
-        self._reporter.hint()
+        self._log_view.show(shown)
+        self._log_view.hint()
 
     def _settled(self) -> bool:
         """Nothing is on its way: every model has loaded or failed, the catalogue knows, every worker has reported."""
         models = all(state.address or state.failure for state in self._models.values())
-        applied = self._control is not None and self._control.settled
+        applied = self._control is not None and self._control.applied
         return models and applied and all(route.entry.key in self._working for route in self._planned if route.servable)
 
     async def _end(self) -> None:
-        self._reporter.stopping()
+        self._log_view.stopping()
         # Or connections would wait for an accept that the gateway, which stops, does not make.
         self._listener.close()
-        if self.came_up and self._failure is None:
-            self._reporter.progress("stopping; open streams may finish, Ctrl-C again ends them")
+        if self.started and self._failure is None:
+            self._log_view.progress("stopping; open streams may finish, Ctrl-C again ends them")
         try:
             if self._control is not None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(STOP_GRACE_S):
                         await self._control.close()
         finally:
-            if not self.came_up:
+            if not self.started:
                 # Nobody was told that anything serves, and a model that loads would not hear of it for a second or two.
                 for child in self._children():
                     child.kill()
@@ -228,32 +228,32 @@ class Stack:
     def _on_line(self, child: Child, line: str) -> None:
         model = self._model_servers.get(child)
         if model is not None and line.startswith(("loading ", "ready ")):
-            self._reporter.keep(child.name, line)
+            self._log_view.keep(child.name, line)
             self._on_model_line(child, model, line)
         else:
-            self._reporter.log(child.name, line)
+            self._log_view.log(child.name, line)
 
-    def _on_model_line(self, child: Child, model: Bundled, line: str) -> None:
+    def _on_model_line(self, child: Child, model: BundledModel, line: str) -> None:
         word, _, rest = line.partition(" ")
         if word == "ready":
             # The next start takes the same port: the URL in the catalogue stays true.
             child.command = self._model_command(model, urlsplit(rest).port or 0)
             self._set_model(model, ModelState(address=rest))
             if not self._stop_asked.is_set():
-                self._reporter.progress(f"the model {TITLES[model]} has loaded")
+                self._log_view.progress(f"the model {TITLES[model]} has loaded")
 
     def _on_exit(self, child: Child, end: Exit) -> bool:
         model = self._model_servers.get(child)
         if model is not None and end.code == CANNOT_SERVE:
             self._set_model(model, ModelState(failure=end.last_lines[-1] if end.last_lines else end.cause))
             return False
-        self.troubled = True
+        self.had_failures = True
         self._working.difference_update(self._keys_of(child))
         vital = child in (self._broker, self._gateway)
-        if vital and not self.came_up and end.failures >= START_FAILURES_MAX:
+        if vital and not self.started and end.failures >= START_FAILURES_MAX:
             self._fail("\n".join([f"{child.name} does not start ({end.cause})", *end.last_lines]))
             return False
-        self._reporter.warning(f"{child.name} ended ({end.cause}), starting it again")
+        self._log_view.warning(f"{child.name} ended ({end.cause}), starting it again")
         if child is self._gateway:
             self._gateway_ended.set()
         return True
@@ -266,15 +266,15 @@ class Stack:
         if key not in self._working:
             self._working.add(key)
             self._changed.set()
-            if self.came_up:
-                self._reporter.progress(f"the route {key} has a worker again")
+            if self.started:
+                self._log_view.progress(f"the route {key} has a worker again")
 
     def _on_applied(self, restored: bool) -> None:
         self._changed.set()
         if restored:
-            self._reporter.progress("nats-server is back, every route is set up again")
+            self._log_view.progress("nats-server is back, every route is set up again")
 
-    def _set_model(self, model: Bundled, state: ModelState) -> None:
+    def _set_model(self, model: BundledModel, state: ModelState) -> None:
         self._models[model] = state
         self._planned = self._plan()
         self._changed.set()

@@ -34,7 +34,7 @@ def send_logs(sink: Callable[[str], None]) -> None:
     structlog.configure(processors=[structlog.processors.format_exc_info, send])
 
 
-class Control:
+class RouteController:
     """Whoever calls `start` calls `close`.
 
     `on_heartbeat` gets the key of a route whose worker lives; `on_applied` is called when
@@ -64,7 +64,7 @@ class Control:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._connection.on_connected(self._forget)
-        self._connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._hear)
+        self._connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_worker_heartbeat)
 
     async def start(self) -> None:
         await self._connection.start()
@@ -76,7 +76,7 @@ class Control:
         await self._connection.close()
 
     @property
-    def settled(self) -> bool:
+    def applied(self) -> bool:
         return self._applied == self._wanted
 
     def want(self, entries: Sequence[CatalogueEntry]) -> None:
@@ -111,5 +111,5 @@ class Control:
         self._on_applied(from_nothing and self._was_set_up)
         self._was_set_up = True
 
-    def _hear(self, subject: str, _data: bytes) -> None:
+    def _on_worker_heartbeat(self, subject: str, _data: bytes) -> None:
         self._on_heartbeat(".".join(subject.split(".")[2:4]))

@@ -10,7 +10,7 @@ import msgspec
 from penstock_contract.catalogue import WILDCARD, CatalogueEntry
 from penstock_contract.route.secret_ref import secret_variable
 from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
-from penstock_local.models.bundled import TITLES, Bundled, ModelState, bundled_model, localized
+from penstock_local.models.bundled import TITLES, BundledModel, ModelState, bundled_model, localized
 from penstock_local.routes.route_files import LoadedRoute
 
 
@@ -24,14 +24,14 @@ class PlannedRoute(msgspec.Struct, frozen=True, kw_only=True):
     spec: ModelRouteSpec
     servable: bool
     variables: tuple[str, ...]
-    models: tuple[Bundled, ...]
+    models: tuple[BundledModel, ...]
     notes: tuple[str, ...] = ()
 
 
 def plan(
     routes: Sequence[LoadedRoute],
     environ: Mapping[str, str],
-    models: dict[Bundled, ModelState],
+    models: dict[BundledModel, ModelState],
     *,
     started_at: int,
 ) -> list[PlannedRoute]:
@@ -72,7 +72,7 @@ def _taken(loaded: LoadedRoute, owners: dict[str, str]) -> str | None:
 def _planned(
     loaded: LoadedRoute,
     environ: Mapping[str, str],
-    models: dict[Bundled, ModelState],
+    models: dict[BundledModel, ModelState],
     taken: str | None,
     *,
     created_at: int,
@@ -110,7 +110,7 @@ def _missing_key(provider: ProviderSpec, environ: Mapping[str, str]) -> str | No
     return f"set {' and '.join(missing)}" if missing else None
 
 
-def _unserved_model(provider: ProviderSpec, models: dict[Bundled, ModelState]) -> str | None:
+def _unserved_model(provider: ProviderSpec, models: dict[BundledModel, ModelState]) -> str | None:
     if (model := bundled_model(provider)) is None:
         return None
     state = models.get(model, ModelState())

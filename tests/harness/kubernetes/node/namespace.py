@@ -17,7 +17,7 @@ from harness.kubernetes.node import network
 from harness.kubernetes.node.run import Run
 from harness.processes import POLL_S, until
 
-from penstock_local.process.parent_death import leash
+from penstock_local.process.parent_death import parent_death_signal
 
 RUN = "PENSTOCK_NODE_RUN"
 """For the command: the run's directory."""
@@ -45,7 +45,7 @@ class Inside:
             [*UNSHARE, *first],
             env={**os.environ, RUN: str(run.path)},
             pass_fds=[run.lock],
-            preexec_fn=leash(),  # noqa: PLW1509 - one thread forks, the leash says why
+            preexec_fn=parent_death_signal(),  # noqa: PLW1509 - one thread forks, see `parent_death`
         )
         # From here on it is the command that answers to Ctrl-C, and we tell how it ended.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

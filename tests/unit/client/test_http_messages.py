@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from penstock_client.errors import GatewayError
-from penstock_client.exchange import answer, check_is_stream, content, headers_for
+from penstock_client.http_messages import answer, check_is_stream, content, headers_for
 from penstock_contract.endpoints import CHAT, CHAT_COMPLETION, CHAT_COMPLETION_STREAM, EMBED, MODELS
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import ChatCompletionRequest, ChatRequest, EmbedRequest, SeedMessage

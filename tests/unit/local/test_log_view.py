@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_local.terminal.log_reporter import SAME_CAUSE_S, Reporter
+from penstock_local.terminal.log_view import SAME_CAUSE_S, LogView
 
 
 class Clock:
@@ -27,9 +27,9 @@ def out() -> io.StringIO:
 
 
 @pytest.fixture
-def reporter(tmp_path: Path, clock: Clock, out: io.StringIO) -> Reporter:
+def log_view(tmp_path: Path, clock: Clock, out: io.StringIO) -> LogView:
     (tmp_path / "run").mkdir()
-    return Reporter(out, tmp_path / "run" / "penstock.log", verbose=False, colour=False, now=clock)
+    return LogView(out, tmp_path / "run" / "penstock.log", verbose=False, colour=False, now=clock)
 
 
 def _event(event: str, level: str = "warning") -> str:
@@ -37,31 +37,31 @@ def _event(event: str, level: str = "warning") -> str:
 
 
 def test_a_burst_of_one_cause_is_one_line_for_each_source(
-    reporter: Reporter, clock: Clock, out: io.StringIO, tmp_path: Path
+    log_view: LogView, clock: Clock, out: io.StringIO, tmp_path: Path
 ) -> None:
     for event in ("broker.error", "broker.disconnected", "broker.error"):
-        reporter.log("gateway", _event(event))
-    reporter.log("worker a", _event("broker.error"))
+        log_view.log("gateway", _event(event))
+    log_view.log("worker a", _event("broker.error"))
     clock.now += SAME_CAUSE_S
-    reporter.log("gateway", _event("broker.error"))
-    reporter.close()
+    log_view.log("gateway", _event("broker.error"))
+    log_view.close()
 
     shown = ["gateway: warning: broker.error", "worker a: warning: broker.error", "gateway: warning: broker.error"]
     assert out.getvalue().splitlines() == shown
     assert len((tmp_path / "run" / "penstock.log").read_text().splitlines()) == 5
 
 
-def test_errors_and_plain_text_are_all_shown(reporter: Reporter, out: io.StringIO) -> None:
+def test_errors_and_plain_text_are_all_shown(log_view: LogView, out: io.StringIO) -> None:
     for line in (_event("worker.failed", "error"), _event("worker.failed", "error"), "Traceback:", "Traceback:"):
-        reporter.log("worker a", line)
-    reporter.close()
+        log_view.log("worker a", line)
+    log_view.close()
 
     assert len(out.getvalue().splitlines()) == 4
 
 
-def test_a_kept_log_outlives_its_directory(reporter: Reporter, out: io.StringIO, tmp_path: Path) -> None:
-    reporter.keep("gateway", "it went wrong")
-    reporter.close(keep_in=tmp_path)
+def test_a_kept_log_outlives_its_directory(log_view: LogView, out: io.StringIO, tmp_path: Path) -> None:
+    log_view.keep("gateway", "it went wrong")
+    log_view.close(keep_in=tmp_path)
 
     kept = tmp_path / "run.log"
     assert kept.read_text() == "gateway: it went wrong\n"
@@ -69,8 +69,8 @@ def test_a_kept_log_outlives_its_directory(reporter: Reporter, out: io.StringIO,
     assert out.getvalue() == f"The log is kept in {kept}\n"
 
 
-def test_an_empty_log_is_not_kept(reporter: Reporter, tmp_path: Path) -> None:
-    reporter.close(keep_in=tmp_path)
+def test_an_empty_log_is_not_kept(log_view: LogView, tmp_path: Path) -> None:
+    log_view.close(keep_in=tmp_path)
 
     assert not (tmp_path / "run.log").exists()
 
@@ -80,17 +80,17 @@ def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else(
 ) -> None:
     full = tmp_path / "full.log"
     full.symlink_to("/dev/full")
-    reporter = Reporter(out, full, verbose=False, colour=False, now=clock)
+    log_view = LogView(out, full, verbose=False, colour=False, now=clock)
     for _ in range(3):
-        reporter.keep("gateway", "a line")
-    reporter.close(keep_in=tmp_path)
+        log_view.keep("gateway", "a line")
+    log_view.close(keep_in=tmp_path)
 
     (warning, count) = out.getvalue().splitlines()
     assert "the log cannot be written (No space left on device): lines are lost" in warning
     assert count == "3 log lines could not be written"
 
 
-def test_an_escape_sequence_of_a_child_is_shown_escaped(reporter: Reporter, out: io.StringIO) -> None:
-    reporter.log("worker a", "Traceback \x1b]0;title\x07")
-    reporter.close()
+def test_an_escape_sequence_of_a_child_is_shown_escaped(log_view: LogView, out: io.StringIO) -> None:
+    log_view.log("worker a", "Traceback \x1b]0;title\x07")
+    log_view.close()
     assert out.getvalue() == "worker a: Traceback \\x1b]0;title\\x07\n"

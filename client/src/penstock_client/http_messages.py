@@ -26,7 +26,7 @@ EVENT_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ResponseInfo:
     """A response as the `on_response` hook sees it, retried ones too; `attempt` counts from 0."""
 
     method: str
@@ -46,10 +46,10 @@ class Exchange:
         return cls(endpoint.method, endpoint.path, response.status_code, request_id, attempt)
 
 
-OnResponse = Callable[[Exchange], None]
+OnResponse = Callable[[ResponseInfo], None]
 
 
-def ignore(_: Exchange) -> None:
+def ignore(_: ResponseInfo) -> None:
     """The hook of a client that was given none."""
 
 

@@ -35,7 +35,7 @@ def local_url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def exposure(host: str, key: str | None) -> str | None:
+def exposure_warning(host: str, key: str | None) -> str | None:
     """What to know about listening on `host`, if others than this machine's users can reach it."""
     if is_loopback(host):
         return None
@@ -46,7 +46,7 @@ def exposure(host: str, key: str | None) -> str | None:
     return f"listening on {host}: whoever reaches this machine can use every route, and spends your keys"
 
 
-def asks(host: str, key: str | None) -> str:
+def key_notice(host: str, key: str | None) -> str:
     """Whether callers must show a key, and why not."""
     if key is not None:
         return f"API key: {key}"
@@ -54,7 +54,7 @@ def asks(host: str, key: str | None) -> str:
     return f"It asks for no API key: {why}"
 
 
-def overview(
+def render(
     url: str,
     planned: Sequence[PlannedRoute],
     working: frozenset[str],
@@ -69,7 +69,7 @@ def overview(
     `host` is where it listens, `key` an API key if one is needed.
     """
     listens = f"Penstock listens on {ink(BOLD, url)} after {after_s:.1f} s"
-    lines = ["", listens, asks(host, key), "", *_table(planned, working, ink)]
+    lines = ["", listens, key_notice(host, key), "", *_table(planned, working, ink)]
     commands = [command for route in planned if route.entry.ready for command in _commands(url, route, key)]
     if commands:
         lines += ["", "Try:", *(f"  {command}" for command in commands)]

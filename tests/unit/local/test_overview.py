@@ -6,7 +6,7 @@ from penstock_contract.route.spec import ModelRoute
 from penstock_local.models.bundled import ModelState
 from penstock_local.routes.plan import PlannedRoute, plan
 from penstock_local.routes.route_files import LoadedRoute, RouteFile, load, read
-from penstock_local.terminal.screen import Ink, asks, exposure, local_url, overview
+from penstock_local.terminal.overview import Ink, exposure_warning, key_notice, local_url, render
 
 KEYLESS = """
 apiVersion: penstock.dev/v1alpha1
@@ -28,7 +28,7 @@ def _planned(*files: RouteFile, working: bool = True) -> tuple[list[PlannedRoute
 def test_the_screen() -> None:
     planned, working = _planned(RouteFile("f", KEYLESS))
     assert (
-        overview("http://127.0.0.1:8080", planned, working, PLAIN, after_s=1.2, host="127.0.0.1")
+        render("http://127.0.0.1:8080", planned, working, PLAIN, after_s=1.2, host="127.0.0.1")
         == """
 Penstock listens on http://127.0.0.1:8080 after 1.2 s
 It asks for no API key: only this machine can reach it
@@ -47,15 +47,15 @@ Try:
 
 def test_a_route_whose_worker_is_missing_is_not_ready() -> None:
     planned, working = _planned(working=False)
-    assert "not ready: its worker has not reported yet" in overview(
+    assert "not ready: its worker has not reported yet" in render(
         "", planned, working, PLAIN, after_s=0, host="127.0.0.1"
     )
 
 
 def test_colour_only_where_it_is_wanted() -> None:
     planned, working = _planned()
-    assert "\x1b[32mready\x1b[0m" in overview("", planned, working, Ink(colour=True), after_s=0, host="127.0.0.1")
-    assert "\x1b" not in overview("", planned, working, PLAIN, after_s=0, host="127.0.0.1")
+    assert "\x1b[32mready\x1b[0m" in render("", planned, working, Ink(colour=True), after_s=0, host="127.0.0.1")
+    assert "\x1b" not in render("", planned, working, PLAIN, after_s=0, host="127.0.0.1")
 
 
 def test_a_command_survives_the_shell() -> None:
@@ -66,7 +66,7 @@ def test_a_command_survives_the_shell() -> None:
         )
     )
     (route,) = plan([LoadedRoute("f", msgspec.convert(document, ModelRoute))], {}, {}, started_at=0)
-    shown = overview("http://h", [route], frozenset({"ai.paid"}), PLAIN, after_s=0, host="127.0.0.1")
+    shown = render("http://h", [route], frozenset({"ai.paid"}), PLAIN, after_s=0, host="127.0.0.1")
     assert """-d '{"model":"it'"'"'s","prompt":"Why is the sky blue?"}'""" in shown
 
 
@@ -77,14 +77,14 @@ def test_an_address_for_everyone_is_shown_as_one_that_works_here() -> None:
 
 
 def test_listening_for_everyone_is_warned_about() -> None:
-    assert exposure("127.0.0.1", None) is None
-    assert "spends your keys" in (exposure("0.0.0.0", None) or "")
-    assert "needs the key" in (exposure("0.0.0.0", "sk-penstock-1") or "")
+    assert exposure_warning("127.0.0.1", None) is None
+    assert "spends your keys" in (exposure_warning("0.0.0.0", None) or "")
+    assert "needs the key" in (exposure_warning("0.0.0.0", "sk-penstock-1") or "")
 
 
 def test_a_key_that_is_needed_is_shown_and_in_every_command() -> None:
     planned, working = _planned()
-    shown = overview("http://h", planned, working, PLAIN, after_s=0, host="0.0.0.0", key="sk-penstock-1")
+    shown = render("http://h", planned, working, PLAIN, after_s=0, host="0.0.0.0", key="sk-penstock-1")
     assert "API key: sk-penstock-1" in shown
     commands = [line for line in shown.splitlines() if line.startswith("  curl")]
     assert commands
@@ -92,4 +92,4 @@ def test_a_key_that_is_needed_is_shown_and_in_every_command() -> None:
 
 
 def test_authentication_that_was_switched_off_is_said() -> None:
-    assert asks("0.0.0.0", None) == "It asks for no API key: PENSTOCK_AUTHENTICATION is off"
+    assert key_notice("0.0.0.0", None) == "It asks for no API key: PENSTOCK_AUTHENTICATION is off"

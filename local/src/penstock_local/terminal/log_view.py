@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TextIO
 
 from penstock_local.terminal.log_line import ERROR, INFO, WARNING, readable
+from penstock_local.terminal.overview import YELLOW, Ink
 from penstock_local.terminal.printable import printable
-from penstock_local.terminal.screen import YELLOW, Ink
 
 SAME_CAUSE_S = 5.0
 """How often at most one source's warnings of one cause are shown; all of them are in the file."""
 
 
-class Reporter:
+class LogView:
     """Writes to `out`, which is a terminal or not; closes only its own log file."""
 
     def __init__(
