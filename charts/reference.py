@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a script
 """Writes values.schema.json and the table of README.md from the commented values.yaml: `make chart`.
 
-The description of a key is the comment above it; its type is its default's. A line `schema:` of the comment adds keywords
-of JSON Schema. Unknown keys are refused, except below a key with `free: true`. Every key needs a description.
+The description of a key is the comment above it; its type is its default's. A line `schema:` of the comment adds
+keywords of JSON Schema. Unknown keys are refused, except below a key with `free: true`. Every key needs a description.
 """
 
 import json
