@@ -41,7 +41,6 @@ class Attempt:
         self,
         stream: OutgoingStream,
         target: Target,
-        model: str,
         unanswered: Unanswered = NOTHING_UNANSWERED,
         *,
         show: bool = True,
@@ -49,7 +48,7 @@ class Attempt:
         self._stream = stream
         self._redaction = target.redaction
         self._show = show
-        self._started = Started(target.spec.name, model, unanswered.input, unanswered.cost)
+        self._started = Started(target.spec.name, unanswered.input, unanswered.cost)
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()

@@ -231,7 +231,7 @@ class Session:
         """One call; the form to ask in now if the provider refuses `form`, None after an answer."""
         show = self._spec.error_messages == "Show"
         self.usage.calling(target.spec)
-        attempt = self._attempt = Attempt(self.stream, target, model, self.usage.unanswered, show=show)
+        attempt = self._attempt = Attempt(self.stream, target, self.usage.unanswered, show=show)
         provider_name = target.provider.provider_name
         label = model if self._configured(target.spec) else WILDCARD
         with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
