@@ -139,6 +139,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "provider",
     ),
     Rule(
+        f"!has(self.keyHeader) || !(self.keyHeader in [{', '.join(repr(name) for name in _OWN_HEADERS)}])",
+        "providers: keyHeader must not be a header that the worker sets, such as content-type, host or accept",
+        "The request would be framed or read in another way.",
+        "provider",
+    ),
+    Rule(
         "!has(self.secretKeyRef) || self.headers.all(h, h.name != (has(self.keyHeader) ? self.keyHeader"
         " : self.type == 'Anthropic' ? 'x-api-key' : self.type == 'AzureOpenAI' ? 'api-key' : 'authorization'))",
         "providers: headers must not have the name of the header that carries the key of secretKeyRef",
