@@ -2,7 +2,7 @@
 
 from scaling.world import MAX_REPLICAS, SLOTS, Pod, World
 
-from penstock_contract.route.spec import ScalingSpec
+from penstock_contract.route.scaling import ScalingSpec
 from penstock_operator.scaling.decide import decide
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable

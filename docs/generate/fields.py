@@ -29,8 +29,8 @@ from msgspec.inspect import (
 )
 
 from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
-from penstock_contract.route.spec import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
 from penstock_contract.route.status import Reason
+from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
 from penstock_contract.route.worker import VariableName
 from penstock_contract.subjects import TOKEN
 from penstock_contract.usage.money import PerMillion

@@ -10,10 +10,10 @@ from generate.table import table
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.errors import ERRORS
 from penstock_contract.route import placement
-from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
 from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.status import ModelRouteStatus
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, Rule
+from penstock_contract.route.values import SecretKeyRef, secret_variable
 from penstock_worker.sessions import routing
 from penstock_worker.sessions.routing import Verdict
 

@@ -11,7 +11,7 @@ from penstock_contract.request.chat_fields import (
     STEERING_PREFIXES,
     treatment,
 )
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 
 OPENAI_TYPE = ProviderSpec(name="openai", type="OpenAI")
 OPENAI_TYPES = "`OpenAI`, `AzureOpenAI`, `CloudflareWorkersAI`"

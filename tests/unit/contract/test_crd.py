@@ -12,7 +12,9 @@ from msgspec import Meta, Struct, json
 from penstock_contract.crd.__main__ import CUT, END, text
 from penstock_contract.crd.resource import definition
 from penstock_contract.crd.schema import structural
-from penstock_contract.route.spec import LimitsSpec, ModelRouteSpec, RoutingSpec, ScalingSpec
+from penstock_contract.route.limits import LimitsSpec, RoutingSpec
+from penstock_contract.route.scaling import ScalingSpec
+from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, _with_defaults
 from penstock_contract.route.worker import WorkerSpec
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_contract.route.spec import PricesSpec
+from penstock_contract.route.prices import PricesSpec
 from penstock_contract.usage.money import FREE, PICOS, Rates, decimal, per_million, picos
 
 AMOUNTS = st.decimals(0, 10**9, places=12, allow_nan=False)

@@ -9,7 +9,7 @@ import pytest
 from unit.support.operations import chat
 
 from penstock_contract.request.nested_fields import is_openais_own, nested_ignored
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.upstream.provider_factory import ADAPTERS
 
 

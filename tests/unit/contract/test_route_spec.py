@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
 from penstock_contract.route.spec import ModelRoute, ModelRouteSpec
+from penstock_contract.route.values import SecretKeyRef, secret_variable
 
 SPEC: dict[str, Any] = {
     "models": [{"name": "gpt-4o"}],

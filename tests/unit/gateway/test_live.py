@@ -4,7 +4,7 @@ import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, Client, feed, live, started
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.events import (
     Accepted,
     Embedded,

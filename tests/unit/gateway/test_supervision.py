@@ -11,7 +11,7 @@ from unit.support.virtual_time import START, VirtualTimeLoop, virtual_time
 
 from penstock_contract import codec, subjects
 from penstock_contract.errors import ErrorCode, ErrorDetail
-from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.events import TextDelta
 from penstock_contract.stream.frames import Probe, WorkerHeartbeat
 from penstock_gateway.settings import GatewaySettings

@@ -6,7 +6,8 @@ import pytest
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
-from penstock_contract.route.spec import ModelRouteSpec, ModelSpec, ProviderSpec, SimulatedSpec
+from penstock_contract.route.provider import ProviderSpec, SimulatedSpec
+from penstock_contract.route.spec import ModelRouteSpec, ModelSpec
 from penstock_operator.routes.publisher import Publications
 
 SPEC = ModelRouteSpec(

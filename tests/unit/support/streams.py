@@ -1,6 +1,6 @@
 """A gateway's open stream and a client that may be slow."""
 
-from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.events import Accepted, Event, Started
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.renderers.simple import SeedRenderer

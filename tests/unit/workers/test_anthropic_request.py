@@ -10,7 +10,7 @@ from unit.support.operations import HELLO, chat, embeddings
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_fields import ANTHROPIC, KNOWN, ignored
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.providers.anthropic.adapter import JSON_ONLY, AnthropicAdapter
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_runtime.clock import ManualClock
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.upstream.credentials import Credentials

@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 from unit.support.sessions import Broker, delivery, request
 
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.stream.events import Finished, UsageReported
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.telemetry import names

@@ -14,7 +14,7 @@ from penstock_contract.request.chat_body import read_chat
 from penstock_contract.request.chat_fields import check_names
 from penstock_contract.request.json_body import HALF
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.spec import ExtraFieldsSpec, ProviderSpec
+from penstock_contract.route.provider import ExtraFieldsSpec, ProviderSpec
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.sessions.routing import (
     AFTER,
     COOLING,

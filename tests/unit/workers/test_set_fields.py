@@ -8,7 +8,7 @@ import pytest
 from unit.support.operations import chat, embeddings
 
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.set_fields import with_fields
 from penstock_worker.upstream.provider_factory import ADAPTERS
 

@@ -10,7 +10,7 @@ from unit.support.virtual_time import START, virtual_time
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.spec import SimulatedSpec
+from penstock_contract.route.provider import SimulatedSpec
 from penstock_contract.stream.events import Event, Finished, TextDelta, UsageReported
 from penstock_worker.providers.provider import Call
 from penstock_worker.providers.simulated import SimulatedProvider, token

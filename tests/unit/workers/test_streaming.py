@@ -9,7 +9,7 @@ from unit.support.operations import chat
 from unit.support.sessions import ACCEPTED, HI, STARTED, STOP, USAGE, Stage, answer, failed_of
 from unit.support.virtual_time import virtual_time
 
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.usage.record import NOTHING_UNANSWERED
 from penstock_worker.providers.failure.classification import failure_of_status
 from penstock_worker.providers.fake_provider import FakeCall, wait

@@ -8,7 +8,7 @@ from unit.support.operations import embeddings
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_body import read_chat
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.providers.openai.azure import AzureOpenAIAdapter
 from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter

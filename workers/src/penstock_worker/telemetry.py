@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from penstock_broker.queue import Delivery
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import ChatOperation, InferenceRequest
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.stream.events import Finished, UsageReported
 from penstock_runtime.clock import Clock
 from penstock_runtime.telemetry import names

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.json_body import invalid
-from penstock_contract.route.spec import ExtraFieldsSpec, ProviderSpec
+from penstock_contract.route.provider import ExtraFieldsSpec, ProviderSpec
 
 Treatment = Literal["passed", "translated", "ignored", "refused"]
 IGNORED_MAX: Final = 32

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from penstock_contract.codec import UNREADABLE
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 
 OPENAI_HOSTS: Final = ("api.openai.com", ".openai.azure.com")
 FOREIGN: Final = frozenset(("reasoning_content", "reasoning_details", "extra_content", "cache_control"))

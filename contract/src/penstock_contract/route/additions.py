@@ -6,9 +6,9 @@ A value stands in the route, or in a Secret that the route refers to. Which name
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-from penstock_contract.route.secret_ref import SecretKeyRef
+from penstock_contract.route.values import RouteStruct, SecretKeyRef
 
 ADDITIONS_MAX: Final = 16
 """Headers of a provider, and query parameters."""
@@ -23,17 +23,13 @@ FieldName = Annotated[str, Meta(min_length=1, max_length=64)]
 JsonText = Annotated[str, Meta(min_length=1, max_length=8192)]
 
 
-class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    pass
-
-
-class ValueSource(_Camel, frozen=True, kw_only=True):
+class ValueSource(RouteStruct, frozen=True, kw_only=True):
     """Where a value stands that is not written in the route."""
 
     secret_key_ref: Annotated[SecretKeyRef, Meta(description="A key of a Secret in the route's own namespace.")]
 
 
-class HeaderSpec(_Camel, frozen=True, kw_only=True):
+class HeaderSpec(RouteStruct, frozen=True, kw_only=True):
     """A constant header of each request to a provider: `value` or `valueFrom`."""
 
     name: Annotated[HeaderToken, Meta(description="The header's name in lower case, like `http-referer`.")]
@@ -41,7 +37,7 @@ class HeaderSpec(_Camel, frozen=True, kw_only=True):
     value_from: Annotated[ValueSource | None, Meta(description="Where its value stands, for a credential.")] = None
 
 
-class QueryParameterSpec(_Camel, frozen=True, kw_only=True):
+class QueryParameterSpec(RouteStruct, frozen=True, kw_only=True):
     """A constant query parameter of each request to a provider: `value` or `valueFrom`."""
 
     name: Annotated[QueryName, Meta(description="The parameter's name.")]
@@ -51,7 +47,7 @@ class QueryParameterSpec(_Camel, frozen=True, kw_only=True):
     value_from: Annotated[ValueSource | None, Meta(description="Where its value stands, for a credential.")] = None
 
 
-class FieldSpec(_Camel, frozen=True, kw_only=True):
+class FieldSpec(RouteStruct, frozen=True, kw_only=True):
     """A field of each request's body, as JSON text: the resource's schema has no free form."""
 
     name: Annotated[FieldName, Meta(description="A field at the top level of the provider's request.")]

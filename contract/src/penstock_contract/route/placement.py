@@ -7,7 +7,9 @@ megabyte of nested JSON, which every reader of the route had to decode.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
+
+from penstock_contract.route.values import RouteStruct
 
 LABEL_KEY_MAX = 317
 """A prefix of 253 characters, a slash, and a name of 63."""
@@ -17,11 +19,7 @@ Values = Annotated[list[LabelValue], Meta(max_length=64, description="The values
 Weight = Annotated[int, Meta(ge=1, le=100, description="The preference's weight.")]
 
 
-class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    pass
-
-
-class Toleration(_Camel, frozen=True, kw_only=True):
+class Toleration(RouteStruct, frozen=True, kw_only=True):
     """A taint that the pods tolerate."""
 
     key: Annotated[LabelKey | None, Meta(description="The taint's key. Not set: every taint, with `Exists`.")] = None
@@ -38,7 +36,7 @@ class Toleration(_Camel, frozen=True, kw_only=True):
     ] = None
 
 
-class NodeRequirement(_Camel, frozen=True, kw_only=True):
+class NodeRequirement(RouteStruct, frozen=True, kw_only=True):
     """A condition on a label or a field of a node."""
 
     key: Annotated[LabelKey, Meta(description="The label or field.")]
@@ -51,27 +49,27 @@ class NodeRequirement(_Camel, frozen=True, kw_only=True):
 NodeRequirements = Annotated[list[NodeRequirement], Meta(max_length=32, description="All of these must hold.")]
 
 
-class NodeTerm(_Camel, frozen=True, kw_only=True):
+class NodeTerm(RouteStruct, frozen=True, kw_only=True):
     """Nodes for which all requirements hold."""
 
     match_expressions: NodeRequirements = []
     match_fields: NodeRequirements = []
 
 
-class NodeSelector(_Camel, frozen=True, kw_only=True):
+class NodeSelector(RouteStruct, frozen=True, kw_only=True):
     """Nodes for which one of the terms holds."""
 
     node_selector_terms: Annotated[list[NodeTerm], Meta(max_length=32, description="One of these must hold.")]
 
 
-class PreferredNodeTerm(_Camel, frozen=True, kw_only=True):
+class PreferredNodeTerm(RouteStruct, frozen=True, kw_only=True):
     """Nodes that are preferred."""
 
     weight: Weight
     preference: Annotated[NodeTerm, Meta(description="The preferred nodes.")]
 
 
-class NodeAffinity(_Camel, frozen=True, kw_only=True):
+class NodeAffinity(RouteStruct, frozen=True, kw_only=True):
     """The nodes on which workers run."""
 
     required_during_scheduling_ignored_during_execution: Annotated[
@@ -82,7 +80,7 @@ class NodeAffinity(_Camel, frozen=True, kw_only=True):
     ] = []
 
 
-class LabelRequirement(_Camel, frozen=True, kw_only=True):
+class LabelRequirement(RouteStruct, frozen=True, kw_only=True):
     """A condition on a label."""
 
     key: Annotated[LabelKey, Meta(description="The label.")]
@@ -90,7 +88,7 @@ class LabelRequirement(_Camel, frozen=True, kw_only=True):
     values: Values = []
 
 
-class LabelSelector(_Camel, frozen=True, kw_only=True):
+class LabelSelector(RouteStruct, frozen=True, kw_only=True):
     """Objects by their labels; an empty one selects all."""
 
     match_labels: Annotated[
@@ -104,7 +102,7 @@ class LabelSelector(_Camel, frozen=True, kw_only=True):
 LabelKeys = Annotated[list[LabelKey], Meta(max_length=16)]
 
 
-class PodTerm(_Camel, frozen=True, kw_only=True):
+class PodTerm(RouteStruct, frozen=True, kw_only=True):
     """Pods, and the domain of nodes around them."""
 
     topology_key: Annotated[LabelKey, Meta(min_length=1, description="The node's label that names the domain.")]
@@ -122,14 +120,14 @@ class PodTerm(_Camel, frozen=True, kw_only=True):
     mismatch_label_keys: Annotated[LabelKeys, Meta(description="Labels that must not be as the worker's.")] = []
 
 
-class WeightedPodTerm(_Camel, frozen=True, kw_only=True):
+class WeightedPodTerm(RouteStruct, frozen=True, kw_only=True):
     """Pods that are preferred."""
 
     weight: Weight
     pod_affinity_term: Annotated[PodTerm, Meta(description="The pods and their domain.")]
 
 
-class PodAffinity(_Camel, frozen=True, kw_only=True):
+class PodAffinity(RouteStruct, frozen=True, kw_only=True):
     """The pods beside which workers run, or do not run."""
 
     required_during_scheduling_ignored_during_execution: Annotated[
@@ -140,7 +138,7 @@ class PodAffinity(_Camel, frozen=True, kw_only=True):
     ] = []
 
 
-class Affinity(_Camel, frozen=True, kw_only=True):
+class Affinity(RouteStruct, frozen=True, kw_only=True):
     """As in a Pod."""
 
     node_affinity: Annotated[NodeAffinity | None, Meta(description="Nodes on which workers run.")] = None
@@ -148,7 +146,7 @@ class Affinity(_Camel, frozen=True, kw_only=True):
     pod_anti_affinity: Annotated[PodAffinity | None, Meta(description="Pods beside which no worker runs.")] = None
 
 
-class TopologySpreadConstraint(_Camel, frozen=True, kw_only=True):
+class TopologySpreadConstraint(RouteStruct, frozen=True, kw_only=True):
     """As in a Pod."""
 
     max_skew: Annotated[int, Meta(ge=1, le=1_000_000, description="How unevenly workers may be spread.")]

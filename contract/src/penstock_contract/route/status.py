@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from penstock_contract.route.spec import Replicas
+from penstock_contract.route.values import Replicas
 
 # With whole seconds, as Kubernetes writes them.
 Time = Annotated[datetime, Meta(tz=True)]

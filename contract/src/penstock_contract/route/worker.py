@@ -6,9 +6,10 @@ Deployment is applied.
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from penstock_contract.route.placement import Affinity, Toleration, TopologySpreadConstraint
+from penstock_contract.route.values import RouteStruct
 
 BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 """Of a list whose entries have a name: Kubernetes merges two of them by it."""
@@ -25,31 +26,27 @@ Quantity = (
 Quantities = Annotated[dict[str, Quantity], Meta(max_length=16)]
 
 
-class _Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    pass
-
-
-class PullSecret(_Camel, frozen=True, kw_only=True):
+class PullSecret(RouteStruct, frozen=True, kw_only=True):
     """A Secret of type kubernetes.io/dockerconfigjson in the route's own namespace."""
 
     name: Annotated[str, Meta(min_length=1, max_length=253, description="The Secret, in the route's own namespace.")]
 
 
-class ResourcesSpec(_Camel, frozen=True, kw_only=True):
+class ResourcesSpec(RouteStruct, frozen=True, kw_only=True):
     """As in a container of a Pod."""
 
     requests: Annotated[Quantities, Meta(description="Requested resources, such as `{cpu: 100m, memory: 128Mi}`.")] = {}
     limits: Annotated[Quantities, Meta(description="Upper bounds.")] = {}
 
 
-class EnvVar(_Camel, frozen=True, kw_only=True):
+class EnvVar(RouteStruct, frozen=True, kw_only=True):
     """A variable with its plain value. A secret comes in through a provider's `secretKeyRef`."""
 
     name: Annotated[VariableName, Meta(description="Name of the variable.")]
     value: Annotated[str, Meta(max_length=32_768, description="Value of the variable, not expanded.")] = ""
 
 
-class ServiceAccountSpec(_Camel, frozen=True, kw_only=True):
+class ServiceAccountSpec(RouteStruct, frozen=True, kw_only=True):
     """The ServiceAccount that the operator makes for the route's workers. It has no token for the API server."""
 
     annotations: Annotated[
@@ -57,7 +54,7 @@ class ServiceAccountSpec(_Camel, frozen=True, kw_only=True):
     ] = {}
 
 
-class WorkerSpec(_Camel, frozen=True, kw_only=True):
+class WorkerSpec(RouteStruct, frozen=True, kw_only=True):
     """The settings of the worker's pods. A laptop has no pods and ignores them."""
 
     image: Annotated[

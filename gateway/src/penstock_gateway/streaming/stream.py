@@ -12,7 +12,7 @@ Its invariants:
 import asyncio
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.events import (
     Accepted,
     AnswerFields,

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
+from penstock_contract.route.spec import ModelRouteSpec
 
 BundledModel: TypeAlias = Literal["chat", "embedding"]
 

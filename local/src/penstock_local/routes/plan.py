@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from penstock_contract.catalogue import WILDCARD, CatalogueEntry
-from penstock_contract.route.secret_ref import secret_variable
-from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.values import secret_variable
 from penstock_local.models.bundled import TITLES, BundledModel, ModelState, bundled_model, localized
 from penstock_local.routes.route_files import LoadedRoute
 

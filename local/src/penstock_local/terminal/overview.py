@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from penstock_contract.catalogue import WILDCARD
-from penstock_contract.route.spec import ModelSpec, ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
+from penstock_contract.route.spec import ModelSpec
 from penstock_local.models.bundled import TITLES, bundled_model
 from penstock_local.routes.plan import PlannedRoute
 from penstock_local.terminal.printable import printable

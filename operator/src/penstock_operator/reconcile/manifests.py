@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
 from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.values import SecretKeyRef, secret_variable
 from penstock_contract.route.worker import ResourcesSpec
 from penstock_operator.nats.keys import WORKER, SigningKey
 

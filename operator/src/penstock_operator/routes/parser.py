@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from penstock_contract.route import validation
-from penstock_contract.route.spec import DnsLabel, ModelRouteSpec
+from penstock_contract.route.spec import ModelRouteSpec
+from penstock_contract.route.values import DnsLabel
 from penstock_operator.reconcile import manifests
 
 PROBLEM_MAX: Final = 1_000

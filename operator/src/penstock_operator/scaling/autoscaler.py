@@ -18,7 +18,8 @@ import structlog
 from msgspec import Struct
 
 from penstock_broker.queue_state import QueueState, QueueUnavailable
-from penstock_contract.route.spec import ModelRouteSpec, ScalingSpec
+from penstock_contract.route.scaling import ScalingSpec
+from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube.api_error import ApiError
 from penstock_operator.kube.cache import Key, World

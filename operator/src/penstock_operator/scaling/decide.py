@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from penstock_contract.route.spec import ScalingSpec
+from penstock_contract.route.scaling import ScalingSpec
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 

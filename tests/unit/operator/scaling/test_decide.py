@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from unit.support.scaling import EIGHT, STABLE_S, Story, seen, with_fallback
 
-from penstock_contract.route.spec import ScalingSpec
+from penstock_contract.route.scaling import ScalingSpec
 from penstock_operator.scaling.decide import SAMPLE_S, Decision, Reason, decide
 from penstock_operator.scaling.history import BUCKETS, GAP_MIN_S, History
 from penstock_operator.scaling.observation import Unavailable

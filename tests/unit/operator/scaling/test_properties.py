@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_contract.route.spec import FallbackSpec, ScalingSpec
+from penstock_contract.route.scaling import FallbackSpec, ScalingSpec
 from penstock_operator.scaling.decide import Decision, decide
 from penstock_operator.scaling.history import BUCKETS_MAX, History
 from penstock_operator.scaling.observation import Observation, Unavailable

@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.stream.events import Event
 
 

@@ -1,6 +1,6 @@
 """The header that carries a provider's key. Pure."""
 
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 
 
 def authorization(spec: ProviderSpec, key: str | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.messages import Role
 from penstock_contract.request.operations import ChatOperation, Operation
-from penstock_contract.route.spec import SimulatedSpec
+from penstock_contract.route.provider import SimulatedSpec
 from penstock_contract.stream.events import Finished, TextDelta, UsageReported
 from penstock_worker.providers.failure.classification import failure
 from penstock_worker.providers.provider import AnswerForm, Sink

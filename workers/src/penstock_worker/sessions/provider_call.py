@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, field
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.stream.events import Event, Finished, Started, UsageReported
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered, clamp_usage
 from penstock_worker.providers.failure.classification import ProviderFailure, StreamField, presented, refused_field

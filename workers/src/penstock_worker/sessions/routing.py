@@ -11,7 +11,7 @@ from enum import Enum
 from msgspec import Struct
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 4.0

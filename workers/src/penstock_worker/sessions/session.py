@@ -19,7 +19,9 @@ from penstock_broker.queue import Delivery
 from penstock_contract.catalogue import WILDCARD
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import InferenceRequest
-from penstock_contract.route.spec import LimitsSpec, ModelRouteSpec, ProviderSpec
+from penstock_contract.route.limits import LimitsSpec
+from penstock_contract.route.provider import ProviderSpec
+from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.stream.events import Accepted
 from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock

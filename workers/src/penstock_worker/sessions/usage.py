@@ -9,7 +9,7 @@ Nothing here is called per token: what was said is counted by the stream that sa
 from typing import Protocol
 
 from penstock_contract.request.operations import InferenceRequest
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.stream.events import Finished, UsageReported
 from penstock_contract.usage.money import FREE, decimal, picos
 from penstock_contract.usage.record import (

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.route.additions import HeaderSpec, QueryParameterSpec
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.upstream.provider_key import ProviderKey, ProviderKeys
 

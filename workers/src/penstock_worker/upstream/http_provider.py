@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable
 
 from penstock_contract.request.operations import ChatOperation, Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.provider import AnswerForm, Call, Sink
 from penstock_worker.providers.set_fields import with_fields

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
+from penstock_contract.route.spec import ModelRouteSpec
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
 from penstock_worker.providers.failure.redaction import Redaction

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.values import SecretKeyRef, secret_variable
 
 CHECK_S: Final = 1.0
 KEY_BYTES_MAX: Final = 65_536

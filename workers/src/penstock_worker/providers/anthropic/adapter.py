@@ -14,7 +14,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_fields import refusal, treatment
 from penstock_contract.request.json_body import Fields, decoded
 from penstock_contract.request.operations import ChatOperation, Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.anthropic.parser import MessageParser
 from penstock_worker.providers.anthropic.request import ChatRequest, Format, Json, ToolChoice

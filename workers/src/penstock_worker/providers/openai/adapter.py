@@ -21,7 +21,7 @@ from penstock_contract.request.chat_fields import (
 from penstock_contract.request.json_body import Fields
 from penstock_contract.request.nested_fields import FOREIGN, is_openais_own
 from penstock_contract.request.operations import ChatOperation, Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.authorization import authorization
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser

@@ -8,7 +8,7 @@ its base URL ends in `/openai`.
 from urllib.parse import quote
 
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.authorization import authorization
 from penstock_worker.providers.openai.adapter import OpenAIAdapter

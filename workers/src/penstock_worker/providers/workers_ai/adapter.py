@@ -10,7 +10,7 @@ import msgspec
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import ChatOperation, Operation
-from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 from penstock_worker.providers.workers_ai.parser import WorkersAIChatParser, WorkersAIEmbeddingsParser
