@@ -1,22 +1,20 @@
-"""`x-penstock-ignored`: which of a request's fields the answering provider was not sent.
+"""`x-penstock-ignored`: the fields of a request that were not sent to the answering provider.
 
-A stream that had no first event before its 200 was due has no such header: the provider is not known then.
+A stream without a first event at its commit deadline has no such header: the provider is not known then.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from litestar.types import Scope
-
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.chat_fields import KNOWN, ignored
-from penstock_gateway.http.request_middleware import headers_of
+from penstock_gateway.access.request_context import RequestContext
 
 HEADER: Final = b"x-penstock-ignored"
 
 
 def name_ignored(
-    scope: Scope,
+    context: RequestContext,
     fields: Sequence[str],
     resolution: Resolution,
     provider: str | None,
@@ -24,7 +22,7 @@ def name_ignored(
     nested: Sequence[str] = (),
     known: frozenset[str] = KNOWN,
 ) -> None:
-    """Add the header to the response that is about to start, if there is anything to name.
+    """Add the header to the response that is about to start, if a field was ignored.
 
     `nested` are names in messages, which only another dialect leaves out.
     """
@@ -33,4 +31,4 @@ def name_ignored(
             continue
         names = [*ignored(fields, spec, known=known), *(nested if spec.type == "Anthropic" else ())]
         if names:
-            headers_of(scope).append((HEADER, ", ".join(names).encode()))
+            context.response_headers.append((HEADER, ", ".join(names).encode()))
