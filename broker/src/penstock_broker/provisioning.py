@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import KeyValueConfig, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
-from penstock_contract.errors import PenstockError
+from penstock_broker.errors import broker_unavailable
 
 BYTES_MIN = 1024 * 1024
 """Less is of no use to anybody."""
@@ -21,7 +21,7 @@ ERRS_NO_ROOM = frozenset({10002, 10005, 10023, 10028, 10047})
 log = structlog.get_logger("penstock.broker")
 
 
-async def provide_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
+async def ensure_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
     """Raises `broker_unavailable` where there is no room at all; `wanted` has `max_bytes`."""
 
     async def make(size: int) -> None:
@@ -30,7 +30,7 @@ async def provide_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> N
     await _provide(jetstream, str(wanted.name), wanted.max_bytes or -1, wanted.max_age or 0.0, make)
 
 
-async def provide_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
+async def ensure_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
     """The same for a bucket."""
 
     async def make(size: int) -> None:
@@ -39,7 +39,7 @@ async def provide_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) ->
     await _provide(jetstream, f"KV_{wanted.bucket}", wanted.max_bytes or -1, wanted.ttl or 0.0, make)
 
 
-async def make_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
+async def create_missing_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
     """The same where it is missing; one that is there keeps its bound."""
 
     async def make(size: int) -> None:
@@ -65,8 +65,7 @@ async def _provide(
 
 async def _make(name: str, max_bytes: int, make: Callable[[int], Awaitable[None]]) -> None:
     if not await _as_large_as_fits(name, max_bytes, min(max_bytes, BYTES_MIN), make):
-        message = f"the message broker has no room for the stream {name}"
-        raise PenstockError("broker_unavailable", message, retry_after_s=1) from None
+        raise broker_unavailable(f"the message broker has no room for the stream {name}") from None
 
 
 async def _bound(jetstream: JetStreamContext, info: StreamInfo, max_bytes: int, max_age: float) -> None:

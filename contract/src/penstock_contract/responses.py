@@ -1,7 +1,7 @@
 """The responses of each endpoint.
 
 A stream of the simple dialect has `ChatChunk`s, one of OpenAI's dialect `ChatCompletionChunk`s. OpenAI's answers also
-carry other fields that the provider sent (docs/answers.md); the Structs name the fields that several providers have.
+carry other fields of the provider (docs/reference/answers.md); the Structs name the fields that several providers have.
 """
 
 from typing import Any, Literal

@@ -40,9 +40,9 @@ from penstock_gateway.telemetry.exposition import Exposition, prometheus
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.accounting import Accounting
 from penstock_runtime import garbage_collector
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
-from penstock_runtime.listen_policy import loopback
+from penstock_runtime.listen_policy import is_loopback
 from penstock_runtime.telemetry.setup import Telemetry
 
 HANDLERS = (
@@ -80,16 +80,16 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     key_store = KeyStore(connection, clock)
 
     keepalive = Keepalive(connection)
-    attention = keepalive.attention
+    pause_detector = keepalive.pause_detector
     control = ControlMessages(connection, gateway=gateway)
     registry = StreamRegistry(control.stop)
-    activations = Activations(control.activate, attention)
+    activations = Activations(control.activate, pause_detector)
     supervisor = StreamSupervisor(
-        settings, connection, registry, activations, catalogue.cause, attention, gateway=gateway
+        settings, connection, registry, activations, catalogue.cause, pause_detector, gateway=gateway
     )
     # The first hook: open streams wait for it, and the hooks after it wait for answers of the broker.
     connection.on_connected(supervisor.on_connected)
-    accounting = Accounting(connection, observer, telemetry, clock, settings, attention, gateway=gateway)
+    accounting = Accounting(connection, observer, telemetry, clock, settings, pause_detector, gateway=gateway)
     dispatcher = Dispatcher(
         settings,
         connection,
@@ -124,13 +124,13 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         accounting.start()
         if admin is not None:
             admin.start()
-        garbage_collector.settle()
+        garbage_collector.freeze_startup_objects()
         yield
         # The server has stopped listening and every response is complete: publish the last messages, then disconnect.
         await control.drain()
         await accounting.close()
         await supervisor.close()
-        await cancelled(pinging)
+        await cancel_and_wait(pinging)
         for part in (admin, first_key, key_watch, catalogue_watch):
             if part is not None:
                 await part.close()
@@ -167,6 +167,6 @@ def _admin(
     if settings.admin_port is None or settings.admin_token is None:
         return None
     app = create_admin(
-        admin, settings.admin_token, observer, telemetry.tracer, exposition, local=loopback(settings.admin_host)
+        admin, settings.admin_token, observer, telemetry.tracer, exposition, local=is_loopback(settings.admin_host)
     )
     return AdminListener(app, settings.admin_host, settings.admin_port, settings.connection_limits)

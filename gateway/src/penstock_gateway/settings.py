@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import origins
 from penstock_gateway.server.connection_limits import ConnectionLimits
-from penstock_runtime.listen_policy import Authentication, keys_required, loopback
+from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
@@ -19,58 +19,79 @@ KEY_HEADERS: tuple[KeyHeader, ...] = get_args(KeyHeader)
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """The gateway's environment variables; docs/reference/settings.md is made from the fields."""
+
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
-    # An inherited socket that listens already; unset: `host` and `port` are bound.
+    """Port to listen on; 0 takes any free one."""
     listen_descriptor: Annotated[int, Meta(ge=3, le=1_048_576)] | None = None
+    """An inherited socket that listens already; `PENSTOCK_HOST` and `PENSTOCK_PORT` then bind nothing."""
     nats_url: str = "nats://127.0.0.1:4222"
-    # A file with NATS credentials, read at every connect; unset: none.
+    """Address of NATS."""
     nats_credentials: str | None = None
+    """File with the gateway's NATS credentials, read at every connect. Not set: none."""
     log_level: LogLevel = "INFO"
-    # Require an API key; unset: required unless the gateway listens on loopback only.
+    """The least severe lines that are logged."""
     authentication: Authentication | None = None
-    # The first key of an installation; stored unless the store ever had it.
+    """Whether an API key is required. Not set: unless `PENSTOCK_HOST` is loopback (docs/security.md#keys)."""
     first_key: FirstKeySecret | None = None
-    # The listener of the admin API; unset: none. Separate from the API, so that each can have its own network policy.
+    """The installation's first API key, `sk-penstock-` and 44 letters and digits. Added unless the store has ever had
+    it."""
+    # A listener of its own: the admin API and the API may be reachable from different networks.
     admin_host: str = "127.0.0.1"
+    """Address of the admin API."""
     admin_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    """Port of the admin API, which also serves `/metrics` without a key. Not set: no admin API."""
     admin_token: AdminToken | None = None
-    # Origins whose pages may use the API from a browser, separated by commas; unset: none.
+    """Bearer token of the admin API; required with `PENSTOCK_ADMIN_PORT`."""
     cors_origins: str = ""
-    # Headers that may hold the key, separated by commas. Behind a proxy that puts a token of its own into
-    # `Authorization` (an identity-aware one), leave that out: it is then not read.
+    """Origins whose pages may use the API from a browser: at most 64, comma-separated (docs/security.md#the-edge)."""
+    # Behind a proxy that puts a token of its own into `Authorization` (an identity-aware one), leave that header out.
     key_headers: str = ", ".join(KEY_HEADERS)
-    # A request whose limits cannot be checked, because the broker does not answer and the lease is spent: reject it
-    # with a 503, or admit it without a limit.
+    """Headers in which a request may carry its key. Behind a proxy that sets `Authorization`: `x-api-key, api-key`."""
     without_limits: Literal["refuse", "admit"] = "refuse"
-    # For endpoints where `model` is optional; unset: the first model of that type of the oldest ready route.
+    """Behaviour while limits cannot be checked (docs/operations/usage.md#when-the-broker-is-away): 503, or admit
+    without limit."""
     default_chat_model: str | None = None
+    """Model of chat requests without `model`. Not set: the oldest ready route's first chat model."""
     default_embedding_model: str | None = None
-    # Images travel inside the body; NATS must take the same size (`max_payload`).
+    """Model of embeddings requests without `model`. Not set: as for chat."""
+    # Images travel inside the body.
     body_bytes_max: Annotated[int, Meta(ge=1024)] = 7 * 1024 * 1024
-    # A request's line and headers, together.
+    """A longer body is a 413. NATS's `max_payload` must be larger."""
     header_bytes_max: Annotated[int, Meta(ge=1024, le=1_048_576)] = 64 * 1024
-    # A client that takes longer to send its headers, or then its body, occupies a connection.
+    """A longer request line and headers, together, are a 431."""
     header_timeout_s: Positive = 10.0
+    """Time for the headers to arrive, else a 408. A connection that sends nothing is closed."""
     body_timeout_s: Positive = 60.0
-    # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx): it could send a request into the close.
+    """Time for the body to arrive after the headers, else a 408."""
+    # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx), else it sends a request into our close.
     keep_alive_s: Positive = 75.0
-    # Of a connection on which no valid key was sent: the first to be closed when the connection limit is reached.
+    """An idle connection is closed after this time. Must exceed the proxy's own (docs/how-to/proxies.md)."""
+    # A connection without a valid key may belong to anyone, and is the first to close when all connections are taken.
     keyless_keep_alive_s: Positive = 10.0
-    # Open at the same time; each costs memory and a file descriptor.
+    """The same for a connection that has carried no valid key, where keys are required."""
+    # Each connection costs memory and a file descriptor.
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    # Bytes that may wait for a slow client; an answer is rarely larger. Above it, or after `write_timeout_s` in which
-    # the client reads nothing, its connection is cut.
+    """Open connections. One more closes the longest idle connection without a key, or is a 503."""
+    # An answer is rarely larger. Two events that are larger than this by themselves may be pending in addition.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024
+    """Pending output of a client that reads slowly; above it the connection is closed."""
+    # On Linux the kernel's send queue counts as unread; the client's own receive buffer counts as read.
     write_timeout_s: Positive = 30.0
-    # The largest answer that is not streamed; 2048 vectors of 3072 numbers are 25 MB.
+    """Close a connection whose client has read no byte for this time; after the answer's end, at most twice it."""
+    # A character or a byte of a vector counts as 1 byte, each chunk as 64 more. 2048 vectors of 3072 numbers are 25 MB.
     answer_bytes_max: Annotated[int, Meta(ge=65_536)] = 32 * 1024 * 1024
-    # Proxies cut connections that are silent for 60 s (ALB, nginx): a keep-alive comment is sent before.
+    """Approximate size of a non-streamed answer; a larger one is a 502 and its call ends."""
+    # Proxies close connections that are silent for 60 s (ALB, nginx), some after 30 s.
     ping_after_s: Positive = 15.0
-    # Until then an error is still a real HTTP status; after it the 200 is sent and errors become events.
+    """Silence after which a committed stream gets an SSE comment."""
     commit_after_s: Positive = 45.0
-    # Longer than the longest request, so that a stopping gateway cuts no stream.
+    """Until then errors are HTTP statuses; then the 200 is sent. Below each proxy's idle time
+    (docs/how-to/proxies.md)."""
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
+    """Time for open streams to end after SIGTERM; longer than the longest request, so that none is cut."""
 
     @property
     def keys_required(self) -> bool:
@@ -79,7 +100,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     @property
     def for_this_machine_only(self) -> bool:
         """True if requests need no key only because of the loopback address; pages of a local browser can reach it."""
-        return self.authentication is None and loopback(self.host)
+        return self.authentication is None and is_loopback(self.host)
 
     @property
     def connection_limits(self) -> ConnectionLimits:
@@ -97,12 +118,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     @property
     def default_models(self) -> dict[str, str]:
         """The default model of each type that has one."""
-        models: dict[str, str] = {}
-        if self.default_chat_model is not None:
-            models["Chat"] = self.default_chat_model
-        if self.default_embedding_model is not None:
-            models["Embedding"] = self.default_embedding_model
-        return models
+        models = {"Chat": self.default_chat_model, "Embedding": self.default_embedding_model}
+        return {type_: name for type_, name in models.items() if name is not None}
 
     @property
     def origins(self) -> frozenset[str]:

@@ -114,7 +114,7 @@ class Operator:
         self._fleet = Fleet(
             self._connection,
             clock,
-            self._keepalive.attention,
+            self._keepalive.pause_detector,
             activated=self._on_activated,
             changed=self._on_workers,
         )

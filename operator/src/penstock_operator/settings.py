@@ -25,60 +25,77 @@ Count = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 class OperatorSettings(Struct, frozen=True, kw_only=True):
-    # The namespaces whose routes are served, with commas between; each needs the Role of the chart.
+    """The operator's environment variables; docs/reference/settings.md is made from the fields."""
+
     namespaces: str
-    # What a worker runs in unless its route says otherwise.
+    """Comma-separated namespaces whose routes are served; each needs the chart's Role."""
     worker_image: str
-    # When to pull it, and with which Secrets of the route's namespace, by commas; a route's own win. Unset: Kubernetes
-    # decides by the tag.
+    """Image of a worker, unless its route sets another."""
     worker_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """Pull policy of that image. Not set: Kubernetes decides by the tag. A route's own policy wins."""
     worker_image_pull_secrets: str = ""
-    # Variables of every worker, OTEL_* for one, as a JSON object: values have commas and equals signs of their own.
+    """Comma-separated names of registry Secrets in the routes' namespaces, unless a route names its own."""
+    # JSON: values contain commas and equals signs.
     worker_env: str = "{}"
-    # What a worker is given and may take unless its route says it, as a JSON object like a container's in a Pod.
+    """Variables of every worker, a JSON object such as `{"OTEL_EXPORTER_OTLP_ENDPOINT": "…"}`; a route's `worker.env`
+    wins."""
     worker_resources: str = "{}"
-    # The user and group of every worker's pod; unset: as the cluster gives (OpenShift), else as the image has it.
+    """Resources of a worker, a JSON object such as `{"requests": {"cpu": "50m"}}`; a route's `worker.resources`
+    replaces it."""
+    # Not set on OpenShift, which assigns a user to each namespace.
     worker_run_as_user: Annotated[int, Meta(ge=1)] | None = None
+    """User of every worker's pod. Not set: the cluster's choice, else the image's."""
     worker_run_as_group: Annotated[int, Meta(ge=0)] | None = None
+    """Group of every worker's pod. Not set: the cluster's choice, else the image's."""
     nats_url: str = "nats://127.0.0.1:4222"
-    # The broker as a worker's pod reaches it; unset: as the operator does.
+    """Address of NATS."""
     worker_nats_url: str | None = None
-    # A file with our own NATS credentials, read at every connect; unset: none.
+    """Address of NATS for workers' pods. Not set: `PENSTOCK_NATS_URL`."""
     nats_credentials: str | None = None
-    # What signs the credentials of each route's workers, a file of `penstock nats-keys`; unset: they get those of a
-    # Secret of this name in their namespace, with `worker.creds`, or none.
+    """File with the operator's NATS credentials, read at every connect. Not set: none."""
     nats_signing_key: str | None = None
+    """File `signing.json` of `penstock nats-keys`: each route's workers get their own credentials."""
     worker_nats_secret: SecretName = ""
-    # Every worker's PENSTOCK_ALLOWED_ADDRESSES: loopback, where the definition was loosened to take it.
+    """Without a signing key: Secret in the route's namespace with `worker.creds` for all its workers."""
     worker_allowed_addresses: str = ""
+    """`PENSTOCK_ALLOWED_ADDRESSES` of every worker; the chart's `crds.allowLocalAddresses` sets it to loopback."""
     log_level: LogLevel = "INFO"
-    # Who holds the lease and speaks in events. In a cluster the pod's name; unset: the host's name and random letters.
+    """The least severe lines that are logged."""
     identity: str | None = None
+    """Lease holder and reporter of Events; in a cluster the pod's name. Not set: the host's name and random letters."""
     lease_namespace: str = "default"
+    """Namespace of the Lease."""
     lease_name: str = "penstock-operator"
-    # 15/10/2 as in client-go: a leader that died is followed within the first (and a poll), one that cannot renew
-    # stops before anybody else may begin.
+    """Name of the Lease; the Role names it."""
+    # 15/10/2 as in client-go: a leader that cannot renew stops before another one may begin.
     lease_duration_s: Positive = 15.0
+    """Time after which another operator takes over from a leader that does not renew."""
     lease_renew_deadline_s: Positive = 10.0
+    """A leader that cannot renew for this time exits with code 3."""
     lease_retry_s: Positive = 2.0
-    # /livez, /readyz and /metrics.
+    """Pause between two attempts to acquire or renew the Lease."""
     probe_host: str = "127.0.0.1"
+    """Address of `/livez`, `/readyz` and `/metrics`; in a pod `0.0.0.0`."""
     probe_port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
-    # JetStream's: memory and 1 suit one server, file and 3 a cluster of three.
+    """Port of the probes; 0 takes any free one."""
     jetstream_storage: Literal["memory", "file"] = "memory"
+    """Storage of queues and catalogue: `memory` for one NATS server, `file` for a cluster of three."""
     jetstream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
-    # Of usage rows: JetStream sets the bytes aside on its disk, and the oldest rows go when they are used up.
+    """Replicas of each JetStream stream: 3 for a cluster of three."""
     usage_bytes_max: Annotated[int, Meta(ge=1_048_576)] = ROWS_BYTES_MAX
+    """Disk space reserved for usage records, of which the oldest are discarded first
+    (docs/operations/usage.md#how-many-are-kept)."""
     usage_kept_days: Annotated[int, Meta(ge=1, le=36_500)] = ROWS_KEPT_DAYS
-    # Of what workers note about open requests: JetStream's memory.
+    """Maximum age of a usage record."""
     checkpoint_bytes_max: Annotated[int, Meta(ge=1_048_576)] = CHECKPOINTS_BYTES_MAX
-    # Routes that are worked on at the same time.
+    """Memory reserved in JetStream for the workers' checkpoints of open requests."""
     reconcile_concurrency: Count = 8
-    # A watch that is silent for this long is opened again. The server ends each after two seconds less, and says so
-    # with a bookmark before that: there is always something to hear.
+    """Routes that are reconciled at the same time."""
+    # The API server ends each watch after two seconds less and sends a bookmark first, so a live watch is never silent.
     watch_silence_s: Annotated[float, Meta(ge=6, le=300)] = 8.0
-    # Everything is listed again this often, whatever the watches said.
+    """A watch that is silent for this time is opened again."""
     resync_s: Annotated[float, Meta(ge=10, le=86_400)] = 600.0
+    """Interval of complete lists, independent of the watches."""
 
     @property
     def namespace_list(self) -> list[str]:

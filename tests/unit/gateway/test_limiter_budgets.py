@@ -150,7 +150,7 @@ async def test_an_answer_whose_provider_has_finished_is_whole_though_its_count_e
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
     answers = [make_stream(admission=await fleet.admit()) for _ in range(2)]
     for answer in answers:
-        feed(answer, Accepted("w", 0.1), Started("main", "m"), TextDelta("one"))
+        feed(answer, Accepted("w", 0.1), Started("main"), TextDelta("one"))
     feed(answers[0], UsageReported(4, 200), from_seq=3)
     await asyncio.sleep(1.5)
     feed(answers[1], TextDelta("two"), from_seq=3)

@@ -1,15 +1,14 @@
 """Usage rows in JetStream: one message per request, the newest kept. Where that is, is in `usage_store`.
 
-A worker's rows replace what is there if `gives_way` says so, by compare-and-set: one that stood still for a while may
-find that another has served the request. Everybody else who closes a row does it by `close_open`, which leaves the last
+A worker's rows replace what is there if `may_replace` says so, by compare-and-set: one that stood still for a while may
+find that another has served the request. Everybody else who closes a row does it by `close_row`, which leaves the last
 word of a worker as it is.
 """
 
 import asyncio
 import contextlib
 import datetime as dt
-import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from typing import cast
 
@@ -21,16 +20,27 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
+from penstock_broker import jetstream
 from penstock_broker.connection import Connection
+from penstock_broker.errors import NO_ANSWER, broker_unavailable, translated
 from penstock_broker.stores import kv_snapshot
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import Checkpoint, Claimed, Presence, UsageRow, gives_way
+from penstock_contract.usage.record import (
+    Checkpoint,
+    GatewayPresence,
+    RowWriteResult,
+    UsageRow,
+    is_stored,
+    may_replace,
+    with_replaced,
+)
 
 RETRY_S = 1.0
 CONFIRM_S = 2.0
 UNCONFIRMED_MAX = 65_536
-SEND_MAX = 256
+SENDING_MAX = 1024
+"""Rows that are sent and not confirmed at the same time."""
 READ_BATCH = 512
 READ_S = 5.0
 CONFLICTS_MAX = 10
@@ -52,55 +62,58 @@ async def open_row(connection: Connection, row: UsageRow) -> None:
 class UsageWriter:
     """A worker's rows; `run` must be running.
 
-    What `close` was given is kept and sent again until the broker has it, or has a row that stays.
+    A row given to `close` is sent without waiting for the rows before it, so that it is on its way to the broker
+    before its worker can end. It is kept and sent again until the broker has it, or has a row that stays.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._unconfirmed: OrderedDict[str, tuple[UsageRow, int]] = OrderedDict()
+        self._unsent: deque[str] = deque()
         self._closed = asyncio.Event()
         self._confirmed = asyncio.Event()
 
-    async def look(self, row: UsageRow) -> UsageRow | None:
+    async def read_row(self, row: UsageRow) -> UsageRow | None:
         """What is stored of the request. Raises `broker_unavailable`."""
         return (await _newest(self._connection, row))[0]
 
-    async def claim(self, row: UsageRow) -> Claimed:
-        """Write the row if what is stored gives way. Raises `broker_unavailable`: nobody knows whether it is there."""
+    async def write(self, row: UsageRow) -> RowWriteResult:
+        """Write the row if what is stored gives way. Raises `broker_unavailable`: the row may be there or not."""
         for conflicts in range(CONFLICTS_MAX):
             stored, number = await _newest(self._connection, row)
-            if stored is not None and not gives_way(stored, row):
-                return Claimed(stays=stored)
-            if (written := await _put(self._connection, row, number)) is not None:
-                return Claimed(written)
+            if stored is not None and not may_replace(stored, row):
+                return RowWriteResult(kept=stored)
+            if stored is not None and is_stored(stored, row):
+                return RowWriteResult(number)  # by an earlier try whose answer was lost
+            written = await _put(self._connection, row if stored is None else with_replaced(row, stored), number)
+            if written is not None:
+                return RowWriteResult(written)
             await asyncio.sleep(CONFLICT_S * conflicts)
-        raise _away()
+        raise broker_unavailable()
 
     def close(self, row: UsageRow, after: int = 0) -> None:
-        """The last word on a request, whose row was claimed with the number `after`; 0 if it was not."""
+        """Write the last row of a request, which was claimed with the number `after`; 0 if it was not."""
+        if row.id not in self._unconfirmed:
+            self._unsent.append(row.id)
+            self._closed.set()
         self._unconfirmed[row.id] = row, after
         if len(self._unconfirmed) > UNCONFIRMED_MAX:
             lost, _ = self._unconfirmed.popitem(last=False)
             log.error("usage.row_lost", request_id=lost)
-        self._closed.set()
 
     async def checkpoint(self, namespace: str, route: str, checkpoint: Checkpoint) -> None:
         subject = subjects.checkpoint(namespace, route, checkpoint.worker)
         await self._connection.publish(subject, codec.encode(checkpoint))
 
     async def run(self) -> None:
-        while True:
-            await self._closed.wait()
-            self._closed.clear()
-            rows = list(itertools.islice(self._unconfirmed.values(), SEND_MAX))
-            await asyncio.gather(*(self._send(*one) for one in rows))
-            if not self._unconfirmed:
-                self._confirmed.set()
-                self._confirmed.clear()
-                continue
-            if any(self._unconfirmed.get(one[0].id) is one for one in rows):
-                await asyncio.sleep(RETRY_S)
-            self._closed.set()
+        free = asyncio.Semaphore(SENDING_MAX)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._closed.wait()
+                self._closed.clear()
+                while self._unsent:
+                    await free.acquire()
+                    group.create_task(self._store(self._unsent.popleft())).add_done_callback(lambda _: free.release())
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until every closed row is confirmed, at most `timeout_s`."""
@@ -111,43 +124,36 @@ class UsageWriter:
         if self._unconfirmed:
             log.error("usage.rows_lost", rows=len(self._unconfirmed))
 
-    async def _send(self, row: UsageRow, after: int) -> None:
-        if not after or await _put(self._connection, row, after) is None:
-            try:
-                claimed = await self.claim(row)
-            except PenstockError:
-                return
-            if claimed.stays is not None:
-                log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.stays.delivery)
-        del self._unconfirmed[row.id]
+    async def _store(self, id_: str) -> None:
+        while (closed := self._unconfirmed.get(id_)) is not None:
+            if not await self._send(*closed):
+                await asyncio.sleep(RETRY_S)
+            elif self._unconfirmed.get(id_) is closed:
+                del self._unconfirmed[id_]
+                self._confirmed.set()
+                self._confirmed.clear()
 
-
-class _ApiError(msgspec.Struct):
-    err_code: int = 0
-
-
-class _Answer(msgspec.Struct):
-    seq: int = 0
-    error: _ApiError | None = None
-
-
-_decode_answer = msgspec.json.Decoder(_Answer).decode
-
-
-def _away() -> PenstockError:
-    return PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
+    async def _send(self, row: UsageRow, after: int) -> bool:
+        """Whether the broker has the row, or one that stays."""
+        if after and await _put(self._connection, row, after) is not None:
+            return True
+        try:
+            claimed = await self.write(row)
+        except PenstockError:
+            return False
+        if claimed.kept is not None:
+            log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.kept.delivery)
+        return True
 
 
 async def _put(connection: Connection, row: UsageRow, expected: int) -> int | None:
-    """The row's number, if the newest one of its request had the number `expected`; None if it may not be there."""
-    headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+    """Write the row if the newest of its request has the sequence `expected`: the new sequence; None if unconfirmed."""
     try:
-        answer = _decode_answer(
-            await connection.request(_subject(row), codec.encode_json(row), timeout_s=CONFIRM_S, headers=headers)
+        return await jetstream.compare_and_set(
+            connection, _subject(row), codec.encode_json(row), expected, timeout_s=CONFIRM_S
         )
     except PenstockError:
         return None
-    return answer.seq if answer.error is None else None
 
 
 async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | None, int]:
@@ -155,15 +161,15 @@ async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | Non
 
     Raises `broker_unavailable`.
     """
-    stored = await connection.newest(subjects.USAGE, _subject(row), timeout_s=READ_S)
-    return (None, 0) if stored is None else (_decoded(stored.data), stored.number)
+    stored = await jetstream.newest(connection, subjects.USAGE, _subject(row), timeout_s=READ_S)
+    return (None, 0) if stored is None else (_decoded(stored.data), stored.sequence)
 
 
 def _is_closed(row: UsageRow) -> bool:
     return row.ended is not None
 
 
-async def close_open(
+async def close_row(
     connection: Connection,
     row: UsageRow,
     merge: Callable[[UsageRow], UsageRow],
@@ -182,33 +188,33 @@ async def close_open(
     return await _put(connection, row if found is None else merge(found), number) is not None
 
 
-async def last_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:
+async def read_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:
     """What the row's worker had counted when it last said so."""
     if not row.worker:
         return None
     namespace, _, route = row.route.partition(".")
     subject = subjects.checkpoint(namespace, route, row.worker)
     try:
-        stored = await connection.newest(subjects.CHECKPOINTS, subject, timeout_s=READ_S)
+        stored = await jetstream.newest(connection, subjects.CHECKPOINTS, subject, timeout_s=READ_S)
         return None if stored is None else codec.decode_checkpoint(stored.data)
     except (PenstockError, msgspec.DecodeError):
         return None
 
 
-async def read(connection: Connection, *, since: float, filter_: str = subjects.ALL_USAGE) -> AsyncIterator[UsageRow]:
+async def read_rows(
+    connection: Connection, *, since: float, filter_: str = subjects.ALL_USAGE
+) -> AsyncIterator[UsageRow]:
     """Every row that is there now and was written at or after `since` (Unix seconds), in the order of writing.
 
     Each request at most once: what is written while we read is not read. Raises `broker_unavailable`.
     """
-    try:
-        async for row in _read(connection, since, filter_):
+    with translated(NO_ANSWER):
+        async for row in _read_rows(connection, since, filter_):
             yield row
-    except (Error, OSError, TimeoutError) as error:
-        raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1) from error
 
 
-async def _read(connection: Connection, since: float, filter_: str) -> AsyncIterator[UsageRow]:
-    jetstream = connection.client.jetstream()
+async def _read_rows(connection: Connection, since: float, filter_: str) -> AsyncIterator[UsageRow]:
+    context = connection.client.jetstream()
     config = ConsumerConfig(
         filter_subject=filter_,
         ack_policy=AckPolicy.NONE,
@@ -218,10 +224,10 @@ async def _read(connection: Connection, since: float, filter_: str) -> AsyncIter
         mem_storage=True,
         num_replicas=1,
     )
-    last = (await jetstream.stream_info(subjects.USAGE)).state.last_seq
-    info = await jetstream.add_consumer(subjects.USAGE, config)
+    last = (await context.stream_info(subjects.USAGE)).state.last_seq
+    info = await context.add_consumer(subjects.USAGE, config)
     left = info.num_pending or 0
-    subscription = await jetstream.pull_subscribe_bind(consumer=info.name, stream=subjects.USAGE)
+    subscription = await context.pull_subscribe_bind(consumer=info.name, stream=subjects.USAGE)
     try:
         # Exactly what is there is asked for: nats-py's fetch waits for what is not.
         while left > 0:
@@ -236,7 +242,7 @@ async def _read(connection: Connection, since: float, filter_: str) -> AsyncIter
     finally:
         with contextlib.suppress(Error, NatsTimeoutError):
             await subscription.unsubscribe()
-            await jetstream.delete_consumer(subjects.USAGE, info.name)
+            await context.delete_consumer(subjects.USAGE, info.name)
 
 
 def _decoded(data: bytes) -> UsageRow | None:
@@ -247,13 +253,13 @@ def _decoded(data: bytes) -> UsageRow | None:
         return None
 
 
-class PresenceBook:
+class GatewayPresenceStore:
     """Which gateways may have left open rows behind."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def put(self, presence: Presence) -> bool:
+    async def put(self, presence: GatewayPresence) -> bool:
         """Whether the broker has it."""
         try:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
@@ -277,7 +283,7 @@ class PresenceBook:
         found: dict[str, float] = {}
         for entry in entries:
             with contextlib.suppress(msgspec.DecodeError):
-                presence = codec.decode_presence(entry.value or b"")
+                presence = codec.decode_gateway_presence(entry.value or b"")
                 # nats-py types it as a number; in what a watch gives it is a datetime (js/kv.py 2.16).
                 written_at = cast("dt.datetime", entry.created)
                 found[presence.gateway] = written_at.timestamp() - presence.open_s

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.protocol import protocol
-from penstock_runtime.listening_socket import bound
+from penstock_runtime.listening_socket import bind
 
 STOP_S = 2
 
@@ -25,7 +25,7 @@ class AdminListener:
     """Listens when it is created; raises `OSError` if it cannot. Call `close` after `start`."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, limits: ConnectionLimits) -> None:
-        self._socket = bound(host, port)
+        self._socket = bind(host, port)
         self._server = _Server(
             uvicorn.Config(
                 app,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from penstock_contract.catalogue import Resolution
-from penstock_contract.request.chat_fields import KNOWN, ignored
+from penstock_contract.request.chat_fields import IGNORED_MAX, KNOWN, ignored, shown
+from penstock_contract.request.nested_fields import nested_ignored
 from penstock_gateway.access.request_context import RequestContext
 
 HEADER: Final = b"x-penstock-ignored"
@@ -19,16 +20,16 @@ def name_ignored(
     resolution: Resolution,
     provider: str | None,
     *,
-    nested: Sequence[str] = (),
+    body: bytes = b"",
     known: frozenset[str] = KNOWN,
 ) -> None:
     """Add the header to the response that is about to start, if a field was ignored.
 
-    `nested` are names in messages, which only another dialect leaves out.
+    `body` is a chat request's: fields below its top level may be ignored, too.
     """
     for spec in resolution.entry.spec.providers:
         if spec.name != provider or spec.type == "Simulated":
             continue
-        names = [*ignored(fields, spec, known=known), *(nested if spec.type == "Anthropic" else ())]
-        if names:
+        nested = nested_ignored(body, spec) if body else ()
+        if names := [*ignored(fields, spec, known=known), *map(shown, nested)][:IGNORED_MAX]:
             context.response_headers.append((HEADER, ", ".join(names).encode()))

@@ -39,11 +39,11 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api
     if data.stream:
         renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
         opened = await api.dispatcher.open(resolution, data.operation, renderer, context)
-        name_ignored(context, data.fields, resolution, opened.stream.provider, nested=data.nested)
+        name_ignored(context, data.fields, resolution, opened.stream.provider, body=data.operation.body)
         return EventStream(api.dispatcher, opened)
     collector = ChatCollector(completion_id, created, data.model)
     provider = await api.dispatcher.collect(resolution, data.operation, collector, context)
-    name_ignored(context, data.fields, resolution, provider, nested=data.nested)
+    name_ignored(context, data.fields, resolution, provider, body=data.operation.body)
     return Response(collector.completion(), media_type="application/json")
 
 

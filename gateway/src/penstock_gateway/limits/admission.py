@@ -11,7 +11,13 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import UsageReported
 from penstock_contract.usage.money import FREE, picos
-from penstock_contract.usage.record import BYTES_PER_TOKEN_OUT, NOTHING_UNANSWERED, Unanswered, UsageRow, reported
+from penstock_contract.usage.record import (
+    BYTES_PER_TOKEN_OUT,
+    NOTHING_UNANSWERED,
+    Unanswered,
+    UsageRow,
+    tokens_from_report,
+)
 from penstock_gateway.limits.limit_lease import LimitLease
 from penstock_gateway.limits.limit_spec import STREAMS, UpfrontUse
 
@@ -91,7 +97,7 @@ class Admission:
     def record_usage(self, usage: UsageReported) -> None:
         """Correct by the provider's own count, the last event before the end: it does not end this stream any more."""
         self._paid = False
-        counted = reported(usage)
+        counted = tokens_from_report(usage)
         tokens, money = self._unanswered
         cost = self._rates.cost(counted.input, counted.cached_input, counted.output, counted.cache_write_input)
         self._correct(counted.input + counted.output + tokens, cost + money)

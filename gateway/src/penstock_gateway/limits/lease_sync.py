@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.lease_record import Account, Claims, Grants, settle
+from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant, LeaseRecord, merge_claims
 from penstock_gateway.limits.limit_spec import LimitSpec
 from penstock_runtime.clock import Clock
 
@@ -21,12 +21,12 @@ CONFLICT_S = 0.002
 log = structlog.get_logger("penstock.gateway")
 
 
-class LeaseRecordStore(Protocol):
-    """The store of lease records: `penstock_broker.stores.limits`, or a fake."""
+class LeaseRecords(Protocol):
+    """The store of lease records: `penstock_broker.stores.limits.LeaseRecordStore`, or a fake."""
 
-    async def get(self, name: str) -> tuple[Account, int]: ...
+    async def get(self, name: str) -> tuple[LeaseRecord, int]: ...
 
-    async def put(self, name: str, account: Account, revision: int) -> int | None: ...
+    async def put(self, name: str, account: LeaseRecord, revision: int) -> int | None: ...
 
 
 class LeaseHolder(Protocol):
@@ -34,11 +34,11 @@ class LeaseHolder(Protocol):
 
     spec: LimitSpec
 
-    def claims(self) -> Claims:
+    def claims(self) -> LeaseClaim:
         """The claims of this moment. Until the answer, no more is spent or taken than they are certain to leave."""
         ...
 
-    def apply(self, claims: Claims, grants: Grants) -> None:
+    def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
         """Take the answer to `claims`."""
         ...
 
@@ -54,7 +54,7 @@ class LeaseSync:
         self,
         name: str,
         holder: LeaseHolder,
-        store: LeaseRecordStore,
+        store: LeaseRecords,
         clock: Clock,
         *,
         gateway: str,
@@ -69,8 +69,8 @@ class LeaseSync:
         self._loop = asyncio.get_running_loop()
         self.at = self._loop.time()
         self.took_s = 0.0
-        self._known: tuple[Account, int] | None = None
-        self._doubtful: tuple[Account, Claims, Grants] | None = None
+        self._known: tuple[LeaseRecord, int] | None = None
+        self._doubtful: tuple[LeaseRecord, LeaseClaim, LeaseGrant] | None = None
         self._next: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -122,7 +122,7 @@ class LeaseSync:
             if self._known is None:
                 self._known = await self._store.get(self._name)
             account, revision = self._known
-            settled, grants = settle(account, self._gateway, claims, spec.quotas, spec.slots, self._clock.unix())
+            settled, grants = merge_claims(account, self._gateway, claims, spec.quotas, spec.slots, self._clock.unix())
             try:
                 written = await self._store.put(self._name, settled, revision)
             except PenstockError:

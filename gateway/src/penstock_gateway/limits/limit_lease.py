@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.lease_record import Claims, Grants
+from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant
 from penstock_gateway.limits.concurrency_slots import QUEUE, ConcurrencySlots
 from penstock_gateway.limits.headers import Remaining
-from penstock_gateway.limits.lease_sync import LeaseRecordStore, LeaseSync
+from penstock_gateway.limits.lease_sync import LeaseRecords, LeaseSync
 from penstock_gateway.limits.limit_spec import LimitSpec, UpfrontUse
 from penstock_gateway.limits.meter_lease import NEVER, LimitReached, MeterLease
 from penstock_runtime.clock import Clock
@@ -55,7 +55,7 @@ class LimitLease:
         self,
         name: str,
         spec: LimitSpec,
-        store: LeaseRecordStore,
+        store: LeaseRecords,
         clock: Clock,
         *,
         gateway: str,
@@ -236,7 +236,7 @@ class LimitLease:
 
     # Synchronisation
 
-    def claims(self) -> Claims:
+    def claims(self) -> LeaseClaim:
         """The claims of this moment. Until the answer, no more is spent or taken than they are certain to leave."""
         claims = {}
         busy = self.open + self._waiting
@@ -250,13 +250,13 @@ class LimitLease:
             inputs = tuple(self._inputs) if meter == "money" else ()
             want += sum(inputs) + int(lease.pace * AHEAD_S)
             claims[meter] = lease.claim(want if busy else 0, least, inputs)
-        return Claims(claims, self._slots.claim(self.spec.slots))
+        return LeaseClaim(claims, self._slots.claim(self.spec.slots))
 
-    def apply(self, claims: Claims, grants: Grants) -> None:
+    def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
         now = self._loop.time()
         for meter, granted in grants.meters.items():
             self._meters[meter].apply(claims.meters[meter], granted, now)
-        self._slots.apply(grants.places, grants.free, now)
+        self._slots.apply(grants.slots, grants.free, now)
         if "money" in self.spec.quotas and (self.open or self._waiting):
             self._plan_money()
 

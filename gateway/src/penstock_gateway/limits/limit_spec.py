@@ -8,7 +8,7 @@ from penstock_contract.limits.keys import KeyRecord
 from penstock_contract.limits.lease_record import Quota
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import picos
-from penstock_contract.usage.record import estimated_input
+from penstock_contract.usage.record import estimate_input_tokens
 from penstock_gateway.limits.concurrency_slots import QUEUE
 
 STREAMS = "streams"
@@ -40,7 +40,7 @@ class UpfrontUse(Struct, frozen=True):
 def upfront_of(entry: CatalogueEntry, operation: Operation) -> UpfrontUse:
     """At the cheapest provider's price: the provider is not known yet, and the dearest might reject what fits."""
     rates = [provider.rates for provider in entry.spec.providers]
-    tokens = estimated_input(operation)
+    tokens = estimate_input_tokens(operation)
     return UpfrontUse(
         tokens, tokens * min(one.input for one in rates), max(max(one.input, one.output) for one in rates)
     )

@@ -17,7 +17,7 @@ from penstock_gateway.access.principal import Principal
 from penstock_gateway.http.request_middleware import Headers
 from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.headers import rate_headers
-from penstock_gateway.limits.lease_sync import LeaseRecordStore
+from penstock_gateway.limits.lease_sync import LeaseRecords
 from penstock_gateway.limits.limit_lease import LimitLease
 from penstock_gateway.limits.limit_spec import STREAMS, LimitSpec, of_key, of_route, upfront_of
 from penstock_gateway.limits.meter_lease import LimitReached
@@ -40,7 +40,7 @@ class Limiter:
 
     def __init__(
         self,
-        store: LeaseRecordStore,
+        store: LeaseRecords,
         clock: Clock,
         *,
         gateway: str,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from penstock_contract.limits.lease_record import MINUTE_S, Claim, Granted, Quota
+from penstock_contract.limits.lease_record import MINUTE_S, MeterClaim, MeterGrant, Quota
 
 NEVER: Final = 2**62
 RECHECK_S: Final = 0.1
@@ -72,12 +72,14 @@ class MeterLease:
     def _owed(self) -> int:
         return self.debt + max(0, self.used - self.remaining)
 
-    def claim(self, want: int, least: int, inputs: tuple[int, ...] = ()) -> Claim:
+    def claim(self, want: int, least: int, inputs: tuple[int, ...] = ()) -> MeterClaim:
         """The claim to send now. Until the answer, no more is spent than the claim is certain to leave."""
         self.amount = min(self.amount, self.used + want)
-        return Claim(used=self.used, window=self.began_at, leased=self.leased, want=want, least=least, inputs=inputs)
+        return MeterClaim(
+            used=self.used, window=self.began_at, leased=self.leased, want=want, least=least, inputs=inputs
+        )
 
-    def apply(self, claimed: Claim, granted: Granted, now: float) -> None:
+    def apply(self, claimed: MeterClaim, granted: MeterGrant, now: float) -> None:
         """Take the answer to a claim, at event-loop time `now`."""
         self.used -= claimed.used
         self.reported += claimed.used

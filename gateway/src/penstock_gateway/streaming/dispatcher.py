@@ -31,7 +31,7 @@ from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.accounting import Accounting
 from penstock_runtime.clock import Clock
 from penstock_runtime.telemetry import names
-from penstock_runtime.telemetry.propagation import headers_of
+from penstock_runtime.telemetry.propagation import trace_headers
 
 
 class Dispatcher:
@@ -180,5 +180,5 @@ class Dispatcher:
                 subject,
                 codec.encode(request),
                 message_id=stream.request_id,
-                headers=headers_of(span),
+                headers=trace_headers(span),
             )

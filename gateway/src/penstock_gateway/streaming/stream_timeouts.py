@@ -10,7 +10,7 @@ from typing import NamedTuple
 from penstock_contract.errors import ErrorDetail
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.stream import Stream
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import SILENCE_MAX_S, PeerState
 
 BROKER_AWAY_MAX_S = SILENCE_MAX_S
@@ -29,7 +29,7 @@ class ServingWorker(NamedTuple):
     since: float
 
 
-UNKNOWN_WORKER = ServingWorker(PeerState.HEARD, float("-inf"))
+UNKNOWN_WORKER = ServingWorker(PeerState.ALIVE, float("-inf"))
 
 
 class StreamAction(Enum):
@@ -47,14 +47,14 @@ def next_action(
     *,
     broker_away_s: float,
     worker: ServingWorker,
-    attention: Attention,
+    pause_detector: PauseDetector,
     cause: str = "",
 ) -> StreamAction | ErrorDetail:
     """The most urgent action for `stream`, or the error that ends it.
 
     `cause` is the known reason why the route's workers take no requests.
     """
-    error = stream.exhausted or _timeout(stream, now, settings, broker_away_s, worker, attention, cause)
+    error = stream.exhausted or _timeout(stream, now, settings, broker_away_s, worker, pause_detector, cause)
     if error is not None:
         return error
     if broker_away_s == 0:
@@ -82,7 +82,7 @@ def _timeout(
     settings: GatewaySettings,
     broker_away_s: float,
     worker: ServingWorker,
-    attention: Attention,
+    pause_detector: PauseDetector,
     cause: str,
 ) -> ErrorDetail | None:
     limits, gap_since, stalled_since = stream.limits, stream.protocol.gap_since, stream.output.stalled_since
@@ -97,8 +97,8 @@ def _timeout(
         gap_since is not None
         and broker_away_s == 0
         # The frames that a silent worker sends again cannot arrive.
-        and worker.state is PeerState.HEARD
-        and attention.passed_s(max(gap_since, worker.since), now) > GAP_MAX_S
+        and worker.state is PeerState.ALIVE
+        and pause_detector.elapsed_s(max(gap_since, worker.since), now) > GAP_MAX_S
     ):
         return ErrorDetail("stream_lost", "part of the answer was lost between worker and gateway")
     if stalled_since is not None and now - stalled_since > settings.write_timeout_s:

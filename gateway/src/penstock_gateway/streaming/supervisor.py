@@ -19,8 +19,8 @@ from penstock_gateway.streaming.registry import StreamRegistry
 from penstock_gateway.streaming.renderers.renderer import PING
 from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.streaming.stream_timeouts import UNKNOWN_WORKER, ServingWorker, StreamAction, next_action
-from penstock_runtime.cancellation import cancelled
-from penstock_runtime.pause_detector import LATE_S, Attention
+from penstock_runtime.cancellation import cancel_and_wait
+from penstock_runtime.pause_detector import LATE_S, PauseDetector
 from penstock_runtime.peer_table import HEARTBEAT_S, LOST_S, PeerState, PeerTable
 
 TICK_S = 0.25
@@ -38,7 +38,7 @@ class ControlConnection(Protocol):
 
     async def publish(self, subject: str, data: bytes) -> None: ...
 
-    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool: ...
+    async def has_no_subscriber(self, subject: str, data: bytes, *, timeout_s: float) -> bool: ...
 
 
 class StreamSupervisor:
@@ -51,7 +51,7 @@ class StreamSupervisor:
         registry: StreamRegistry,
         activations: Activations,
         cause: Callable[[str], str],
-        attention: Attention,
+        pause_detector: PauseDetector,
         *,
         gateway: str,
     ) -> None:
@@ -61,10 +61,10 @@ class StreamSupervisor:
         self._activations = activations
         self._cause = cause
         self._gateway = gateway
-        self._attention = attention
+        self._pause_detector = pause_detector
         # By route and name: a heartbeat counts only under its own route, whatever worker it names. The value is the
         # incarnation.
-        self._workers: PeerTable[tuple[str, str], int] = PeerTable(attention)
+        self._workers: PeerTable[tuple[str, str], int] = PeerTable(pause_detector)
         self._probes: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._connected = False
         self._ticked_at = 0.0
@@ -79,12 +79,12 @@ class StreamSupervisor:
 
     async def close(self) -> None:
         if self._running is not None:
-            await cancelled(self._running)
+            await cancel_and_wait(self._running)
 
     def on_heartbeat(self, subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
         route, now = subjects.route_key(subject), asyncio.get_running_loop().time()
-        self._workers.heard((route, beat.worker), beat.incarnation, now)
+        self._workers.record_heartbeat((route, beat.worker), beat.incarnation, now)
         self._activations.on_heartbeat(route, beat, now)
 
     async def on_connected(self) -> None:
@@ -104,21 +104,21 @@ class StreamSupervisor:
         """Note since when the broker has been unavailable, or silent."""
         if not self._connection.connected:
             self._connected = False
-            absent_since: float | None = now
+            paused_since: float | None = now
         else:
             if not self._connected:
                 # Not left to `on_connected`: earlier hooks may wait for answers of a JetStream without a leader.
                 self._reconnected(now)
-            absent_since = self._attention.absent_since(now)
+            paused_since = self._pause_detector.paused_since(now)
         paused = now - self._ticked_at > TICK_S + LATE_S
         self._ticked_at = now
-        if absent_since is None:
+        if paused_since is None:
             self._away_since = None
         elif paused:
             # This process was paused: the broker's answers may not have been read yet.
             self._away_since = now
         elif self._away_since is None:
-            self._away_since = absent_since
+            self._away_since = paused_since
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,7 +154,7 @@ class StreamSupervisor:
             self._settings,
             broker_away_s=0.0 if self._away_since is None else now - self._away_since,
             worker=self._serving(stream, now),
-            attention=self._attention,
+            pause_detector=self._pause_detector,
             cause=self._cause(stream.route),
         )
         match action:
@@ -174,14 +174,14 @@ class StreamSupervisor:
             return UNKNOWN_WORKER
         key = stream.route, stream.worker
         self._workers.expect(key, stream.incarnation, stream.accepted_at)
-        peer, state = self._workers.get(key), self._workers.presence(key, now)
+        peer, state = self._workers.get(key), self._workers.state(key, now)
         assert peer is not None
-        if state is PeerState.HEARD and peer.value == stream.incarnation:
+        if state is PeerState.ALIVE and peer.value == stream.incarnation:
             pass
-        elif self._attention.passed_s(stream.accepted_at, now) <= LOST_S:
+        elif self._pause_detector.elapsed_s(stream.accepted_at, now) <= LOST_S:
             # `Accepted` counts as a heartbeat.
-            state = PeerState.HEARD
-        elif state is PeerState.HEARD:
+            state = PeerState.ALIVE
+        elif state is PeerState.ALIVE:
             # Another process has the name of the one that serves this stream.
             state = PeerState.LOST
         return ServingWorker(state, peer.since)
@@ -189,7 +189,7 @@ class StreamSupervisor:
     def _probe_silent(self, now: float) -> None:
         if self._away_since is not None:
             return
-        for key, _ in self._workers.having(PeerState.SILENT, now):
+        for key, _ in self._workers.in_state(PeerState.SILENT, now):
             if key not in self._probes:
                 self._probes[key] = asyncio.create_task(self._probe(key))
 
@@ -198,8 +198,8 @@ class StreamSupervisor:
         namespace, _, name = route.partition(".")
         subject = subjects.control(namespace, name, worker)
         try:
-            if await self._connection.disconnected(subject, codec.encode(Probe()), timeout_s=PROBE_TIMEOUT_S):
-                self._workers.disconnected(key, asyncio.get_running_loop().time())
+            if await self._connection.has_no_subscriber(subject, codec.encode(Probe()), timeout_s=PROBE_TIMEOUT_S):
+                self._workers.mark_disconnected(key, asyncio.get_running_loop().time())
         finally:
             del self._probes[key]
 

@@ -5,8 +5,8 @@ import functools
 import random
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.limits import AccountStore
-from penstock_broker.stores.usage_storage import rows_stored
+from penstock_broker.stores.limits import LeaseRecordStore
+from penstock_broker.stores.usage_storage import read_storage_state
 from penstock_contract import subjects
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
@@ -21,9 +21,9 @@ from penstock_gateway.usage.open_usage import Recorded
 from penstock_gateway.usage.orphans import OrphanCloser
 from penstock_gateway.usage.recorder import UsageRecorder
 from penstock_gateway.usage.storage_monitor import StorageMonitor
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.telemetry.setup import Telemetry
 
 NOT_QUEUED = frozenset({"queue_full", "request_too_large"})
@@ -43,21 +43,21 @@ class Accounting:
         telemetry: Telemetry,
         clock: Clock,
         settings: GatewaySettings,
-        attention: Attention,
+        pause_detector: PauseDetector,
         *,
         gateway: str,
     ) -> None:
         self._observer = observer
         self._recorder = UsageRecorder(connection, clock, gateway=gateway)
         self._limiter = Limiter(
-            AccountStore(connection),
+            LeaseRecordStore(connection),
             clock,
             gateway=gateway,
             draw=random.SystemRandom().random,
             admit_unknown=settings.without_limits == "admit",
         )
-        self._orphans = OrphanCloser(connection, attention, gateway=gateway)
-        self._storage = StorageMonitor(telemetry.meter, functools.partial(rows_stored, connection))
+        self._orphans = OrphanCloser(connection, pause_detector, gateway=gateway)
+        self._storage = StorageMonitor(telemetry.meter, functools.partial(read_storage_state, connection))
         self._tasks: list[asyncio.Task[None]] = []
         connection.listen(subjects.usage_filter(gateway), self._recorder.on_row)
         connection.listen(subjects.ALL_GATEWAY_HEARTBEATS, self._orphans.on_heartbeat)
@@ -92,6 +92,6 @@ class Accounting:
         self._tasks = [asyncio.create_task(part) for part in parts]
 
     async def close(self) -> None:
-        await cancelled(*self._tasks)
+        await cancel_and_wait(*self._tasks)
         await self._recorder.close()
         await self._limiter.close()

@@ -11,11 +11,11 @@ from penstock_contract.usage.money import FREE
 from penstock_contract.usage.record import (
     Tokens,
     UsageRow,
-    better,
-    estimated_input,
-    estimated_output,
-    filled,
-    reported,
+    choose_tokens,
+    estimate_input_tokens,
+    estimate_output_tokens,
+    tokens_from_report,
+    update_row,
 )
 from penstock_gateway.telemetry.stream_record import StreamRecord
 
@@ -96,7 +96,7 @@ class OpenUsage:
         stream = self.stream
         provider = stream.provider or stored.provider
         first_token_s = stream.first_token_s
-        row = filled(
+        row = update_row(
             stored,
             self._tokens(stream),
             next((one.rates for one in self.resolution.entry.spec.providers if one.name == provider), FREE),
@@ -115,16 +115,16 @@ class OpenUsage:
 
     def _tokens(self, stream: StreamRecord) -> Tokens:
         if stream.usage is not None:
-            return reported(stream.usage)
+            return tokens_from_report(stream.usage)
         if not stream.started:
             return Tokens()
-        output = estimated_output(self.operation, stream.deltas, stream.text_length)
-        return Tokens(estimated_input(self.operation), 0, output, estimated=True)
+        output = estimate_output_tokens(self.operation, stream.deltas, stream.text_length)
+        return Tokens(estimate_input_tokens(self.operation), 0, output, estimated=True)
 
 
 def _with_better(row: UsageRow, other: UsageRow | None) -> UsageRow:
     """The row with the other's count, where that is the better one."""
-    if other is None or better(row.tokens, other.tokens) is row.tokens:
+    if other is None or choose_tokens(row.tokens, other.tokens) is row.tokens:
         return row
     return replace(row, tokens=other.tokens, cost=other.cost, unanswered=other.unanswered)
 

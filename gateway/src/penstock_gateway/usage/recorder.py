@@ -19,12 +19,12 @@ import structlog
 from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.usage import PresenceBook, close_open, last_checkpoint, open_row
+from penstock_broker.stores.usage import GatewayPresenceStore, close_row, open_row, read_checkpoint
 from penstock_contract import codec
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import decimal, picos
-from penstock_contract.usage.record import Presence, Tokens, UsageRow, with_note
+from penstock_contract.usage.record import GatewayPresence, Tokens, UsageRow, with_checkpoint
 from penstock_gateway.telemetry.stream_record import StreamRecord
 from penstock_gateway.usage.open_usage import OpenUsage, Recorded
 from penstock_runtime.clock import Clock
@@ -47,7 +47,7 @@ class UsageRecorder:
         self._connection = connection
         self._clock = clock
         self._gateway = gateway
-        self._presence = PresenceBook(connection)
+        self._presence = GatewayPresenceStore(connection)
         self._open: dict[str, OpenUsage] = {}
         self._row_closed = asyncio.Event()
         self._presence_at: float | None = None
@@ -142,7 +142,7 @@ class UsageRecorder:
         if usage.stream.usage is None and usage.final is None:
             usage.noted = await self._noted(usage)
         row = usage.closed(usage.row)
-        if await close_open(self._connection, row, usage.closed, usage.is_final) and row.id in self._open:
+        if await close_row(self._connection, row, usage.closed, usage.is_final) and row.id in self._open:
             self._close(row)
 
     async def _noted(self, usage: OpenUsage) -> UsageRow | None:
@@ -150,7 +150,7 @@ class UsageRecorder:
         input_ = output = cost = 0
         for worker in set(usage.stream.workers):
             row = replace(usage.row, worker=worker)
-            noted = with_note(row, await last_checkpoint(self._connection, row))
+            noted = with_checkpoint(row, await read_checkpoint(self._connection, row))
             input_, output, cost = input_ + noted.tokens.input, output + noted.tokens.output, cost + picos(noted.cost)
         if not input_ + output:
             return None
@@ -165,5 +165,5 @@ class UsageRecorder:
     async def _put_presence(self) -> None:
         now = asyncio.get_running_loop().time()
         opened_at = min((usage.stream.opened_at for usage in self._open.values()), default=now)
-        if await self._presence.put(Presence(self._gateway, now - opened_at)):
+        if await self._presence.put(GatewayPresence(self._gateway, now - opened_at)):
             self._presence_at = now

@@ -1,0 +1,84 @@
+"""Which signals leave a process, and how a trace crosses the broker."""
+
+import sys
+
+import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span
+
+from penstock_runtime.telemetry import names
+from penstock_runtime.telemetry.propagation import trace_context, trace_headers
+from penstock_runtime.telemetry.setup import Signal, configure, enabled
+
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "traces", "metrics"),
+    [
+        ({}, False, False),
+        (ENDPOINT, True, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a"}, True, False),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://a"}, False, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True, False),
+        ({**ENDPOINT, "OTEL_METRICS_EXPORTER": "none"}, True, False),
+        ({**ENDPOINT, "OTEL_SDK_DISABLED": "true"}, False, False),
+        ({**ENDPOINT, "OTEL_SDK_DISABLED": "TRUE"}, False, False),
+        ({**ENDPOINT, "OTEL_SDK_DISABLED": "false"}, True, True),
+    ],
+)
+def test_a_signal_leaves_when_the_standard_variables_say_so(
+    environ: dict[str, str], traces: bool, metrics: bool
+) -> None:
+    signals: tuple[Signal, Signal] = ("traces", "metrics")
+
+    assert tuple(enabled(signal, environ) for signal in signals) == (traces, metrics)
+
+
+def test_what_is_off_does_nothing_and_costs_no_import() -> None:
+    before = set(sys.modules)
+    telemetry = configure("test", {})
+    with telemetry.tracer.start_as_current_span("a") as span:
+        assert not span.is_recording()
+    telemetry.meter.create_counter("a").add(1)
+    telemetry.close()
+
+    assert not {name for name in set(sys.modules) - before if name.startswith("opentelemetry.sdk")}
+
+
+def test_where_nobody_traces_a_clients_trace_is_passed_on_and_no_other_is_made() -> None:
+    tracer = configure("test", {}).tracer
+    with tracer.start_as_current_span("a") as span:
+        assert trace_headers(span) == {}
+    theirs = {"traceparent": f"00-{7:032x}-{7:016x}-01"}
+    with tracer.start_as_current_span("a", context=trace_context(theirs)), tracer.start_as_current_span("b") as span:
+        assert trace_headers(span) == theirs
+    assert not get_current_span().get_span_context().is_valid
+
+
+def test_a_trace_goes_into_headers_and_comes_out_again() -> None:
+    context = SpanContext(2**100 + 7, 2**60 + 7, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    headers = trace_headers(NonRecordingSpan(context))
+    found = get_current_span(trace_context(headers)).get_span_context()
+
+    assert headers == {"traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-01"}
+    assert (found.trace_id, found.span_id, found.is_remote) == (context.trace_id, context.span_id, True)
+
+
+@pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-00", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
+def test_a_trace_that_cannot_be_read_is_none(traceparent: str) -> None:
+    found = get_current_span(trace_context({"traceparent": traceparent})).get_span_context()
+
+    assert not found.is_valid
+
+
+def test_every_name_is_of_a_convention_or_our_own() -> None:
+    found = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
+
+    assert {value.split(".")[0] for value in found} == {"gen_ai", "error", "server", "http", "messaging", "penstock"}
+
+
+@pytest.mark.parametrize(
+    "buckets", [names.BUCKETS_DURATION, names.BUCKETS_FIRST_TOKEN, names.BUCKETS_PER_TOKEN, names.BUCKETS_TOKENS]
+)
+def test_buckets_grow(buckets: tuple[float, ...]) -> None:
+    assert list(buckets) == sorted(set(buckets))
