@@ -1,4 +1,5 @@
-"""NATS behind four nouns: a connection, a route's queue, the catalogue, and what the control plane sets up.
+"""NATS and JetStream as Penstock uses them; the only package that imports `nats`.
 
-The only package that imports `nats`. It knows subjects and bytes, not what the bytes mean.
+`connection` and `jetstream` send and receive; `queue` is a route's work queue; `control_plane` creates streams and
+buckets; `stores` read and write records; `permissions` lists what each role may do.
 """

@@ -1,6 +1,6 @@
-"""JetStream's own word that something of ours was deleted, by whomever: nobody would ask for a queue at rest.
+"""JetStream's advisories of deleted streams and consumers: a deleted queue without traffic would go unnoticed.
 
-Fire and forget, as all of core NATS: whoever looks after queues looks at them again after a reconnect.
+Advisories may be lost, as all of core NATS: after a reconnect the operator checks every queue again.
 """
 
 import re
@@ -22,7 +22,7 @@ _QUEUE = re.compile(
 
 
 class Listener(Protocol):
-    """What is needed of the connection."""
+    """The part of the connection that is used."""
 
     def listen(self, subject: str, callback: Callable[[str, bytes], None]) -> None: ...
 

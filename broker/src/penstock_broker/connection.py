@@ -1,8 +1,8 @@
-"""One NATS connection with nats-py's traps closed.
+"""One NATS connection, with workarounds for nats-py's defaults.
 
 Facts (nats-py 2.16, reproduced): callback subscriptions are 4 to 6 times cheaper than iterators; an exception in
-`error_cb` or in a callback must not reach the read loop, or the client goes deaf with `is_connected` still true;
-the default ping interval notices that only after minutes; after 60 attempts it would give up for good.
+`error_cb` or in a callback must not reach the read loop, or it ends with `is_connected` still true; the default ping
+interval detects that only after minutes; after 60 attempts nats-py would stop connecting.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from penstock_broker.nats_client import NatsClient
 from penstock_runtime.cancellation import cancel_and_wait
 
 Callback = Callable[[str, bytes], None]
-"""Called with subject and payload; must not block, and what it raises is logged and dropped."""
+"""Called with subject and payload; must not block. Its exceptions are logged and dropped."""
 
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 5
@@ -43,10 +43,10 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Connection:
-    """Connects in the background and for ever; `on_connected` runs after the first connect and after every reconnect.
+    """Connects in the background, without giving up; `on_connected` hooks run after each connect.
 
-    `credentials` is the path of a credentials file; None where the broker asks nobody, or the URL has a password.
-    Whoever calls `start` calls `close`.
+    `credentials` is the path of a credentials file; None without authentication, or with a password in the URL.
+    Call `close` after `start`.
     """
 
     def __init__(self, url: str, name: str, *, inbox_prefix: str, credentials: str | None = None) -> None:
@@ -84,8 +84,8 @@ class Connection:
         self._closing = True
         tasks = [*self._tasks, *([] if self._connecting is None else [self._connecting])]
         await cancel_and_wait(*tasks, timeout_s=CLOSE_S)
-        # A task of its own: where the broker has died meanwhile, nats-py's close raises a CancelledError that is not
-        # ours, out of the writer's future that the task cancelled above was waiting for.
+        # A task of its own: if the broker has crashed, nats-py's close raises a CancelledError that is not ours, out of
+        # the writer's future that the task cancelled above was waiting for.
         closing = asyncio.create_task(self._close_client())
         try:
             await asyncio.wait({closing}, timeout=CLOSE_S)
@@ -103,12 +103,12 @@ class Connection:
             await self._client.close()
 
     async def publish(self, subject: str, data: bytes) -> None:
-        """Fire and forget. Dropped when the connection is away: whoever needs more detects gaps or asks for an ack."""
+        """Publish without an ack. Dropped without a connection: receivers detect gaps, or callers use `request`."""
         if self._client.is_connected:
             try:
                 await self._client.publish(subject, data)
             except Error as error:
-                # Too large for the broker, too much waiting, closed in this moment: as good as lost on the way.
+                # Too large for the broker, too much pending, or just closed: the same as lost on the network.
                 log.warning("broker.publish_dropped", error=type(error).__name__, bytes=len(data))
 
     async def ping(self, answered: Callable[[], None]) -> None:
@@ -122,9 +122,9 @@ class Connection:
                 await client._send_ping(pong)  # noqa: SLF001 - public is only `flush`
 
     async def has_no_subscriber(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
-        """Publish to a subject that one process subscribes to; whether the broker says that it has no such subscriber.
+        """Publish to a subject that one process subscribes to; True if the broker reports no responders.
 
-        False also if nothing is answered: the process is connected, or the broker is away.
+        False without a reply: the process is connected, or the broker is unreachable.
         """
         if not self._client.is_connected:
             return False
@@ -155,7 +155,7 @@ class Connection:
 
     @property
     def client(self) -> NatsClient:
-        """For this package only: JetStream's own calls. Another one after the broker has thrown us out."""
+        """For this package only: JetStream's own calls. Replaced after the broker has closed the connection."""
         return self._client
 
     def new_inbox(self) -> str:
@@ -193,7 +193,7 @@ class Connection:
             for subject, callback in self._listeners:
                 await client.subscribe(subject, cb=_guarded(subject, callback))
         except ConnectionClosedError:
-            return  # thrown out again, see `_on_closed`
+            return  # closed by the broker again, see `_on_closed`
         log.info("broker.connected")
         self._throttle.reset()
         await self._run_hooks()
@@ -224,17 +224,17 @@ class Connection:
         if isinstance(error, CredentialsUnreadable):
             log.error("broker.credentials_unreadable", detail=detail, times=times)
         elif any(word in detail for word in REFUSALS):
-            # The broker says no more than that: the token is another account's, has expired, or there is none.
+            # The broker gives no further reason: the token is another account's, has expired, or is missing.
             path = None if self._credentials is None else self._credentials.path
             log.error("broker.credentials_refused", credentials=path, detail=detail, times=times)
         elif "permissions violation" in detail.lower():
-            # An error of ours or of whoever made our credentials: what was asked for never gets an answer.
+            # A defect of this program or of its credentials: the request will never get a reply.
             log.error("broker.not_permitted", detail=detail, times=times)
         else:
             log.warning("broker.error", error=kind, detail=detail, times=times)
 
     def _close_attempt(self) -> None:
-        """nats-py leaves a connection open whose broker took it and did not greet in time, and makes another one."""
+        """nats-py leaves a connection open whose broker sent no INFO in time, and makes another one."""
         transport = getattr(self._client, "_transport", None)  # it has none before its first attempt
         if transport is not None and not self._client.is_connected:
             transport.close()
@@ -250,8 +250,8 @@ class Connection:
         self._spawn(self._run_hooks())
 
     async def _on_closed(self) -> None:
-        # nats-py gives up for good when the broker throws it out: a token has expired, or was revoked. A renewed one is
-        # in the same file, so begin again as at the start.
+        # nats-py stops when the broker closes the connection: a token has expired, or was revoked. A renewed one is in
+        # the same file, so connect again as at the start.
         if not self._closing:
             log.warning("broker.thrown_out", error=type(self._client.last_error).__name__)
             self._client = NatsClient()
@@ -267,7 +267,7 @@ def _guarded(subject: str, callback: Callback) -> Callable[[Msg], Awaitable[None
         try:
             callback(message.subject, message.data)
         except msgspec.DecodeError:
-            # Without the message and without where: whoever sends nonsense must not fill the log with it.
+            # Without the message's content: a sender of unreadable messages must not fill the log with them.
             log.warning("broker.message_unreadable", subject=subject, bytes=len(message.data))
         except Exception:
             # The root of this subscription's task: one bad message must not end it.

@@ -1,7 +1,7 @@
-"""What the control plane (operator, `penstock dev`) sets up on the broker: one queue and one entry per route.
+"""Streams, buckets and catalogue entries that the control plane (operator, `penstock dev`) creates on the broker.
 
-Idempotent: applied again after every reconnect, as a memory queue does not survive a restart of the server. What is
-already as wanted is read and not written: an entry that is put again wakes every gateway and worker for nothing.
+Idempotent: applied again after every reconnect, as a memory queue does not survive a restart of the server. An
+unchanged object is read and not written: an entry that is put again wakes every gateway and worker.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from penstock_contract import codec, subjects
 from penstock_contract.catalogue import CatalogueEntry
 
 ACK_WAIT_S = 4.0
-"""A worker that dies before its first event is replaced after this long; it says +WPI four times as often."""
+"""The redelivery time of a worker that crashes before its first event; a worker sends +WPI four times as often."""
 DUPLICATE_WINDOW_S = 120.0
 QUEUE_GRACE_S = 3_660.0
-"""A request leaves the queue by itself this long after its time is over: its gateway crashed.
+"""A request expires in the queue this long after its deadline, if its gateway crashed.
 
 The broker compares times of day for that, so it is more than a clock steps by when a time zone is set wrong.
 """
@@ -53,7 +53,7 @@ log = structlog.get_logger("penstock.broker")
 class ControlPlane:
     """`storage` and `replicas` are JetStream's; memory and 1 suit one server, file and 3 a cluster of three.
 
-    Every method raises `broker_unavailable` when the broker is away or refuses.
+    Every method raises `broker_unavailable` when the broker is unreachable or refuses.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class ControlPlane:
             await usage_storage.prepare(context, self._usage, replicas=self._replicas)
 
     async def apply(self, entry: CatalogueEntry) -> bool:
-        """Make the route's queue what its limits say, then publish the entry; whether anything had to be written."""
+        """Apply the route's limits to its queue, then publish the entry. Returns whether anything was written."""
         with translated():
             queue_changed = await self._apply_queue(entry)
             consumer_changed = await self._apply_consumer(subjects.queue(entry.namespace, entry.name))
@@ -103,7 +103,7 @@ class ControlPlane:
                 await bucket.put(subjects.CATALOGUE_COMPLETE, b"")
 
     async def remove(self, namespace: str, route: str) -> None:
-        """Take the route out of the catalogue, then its queue with whatever still waits in it."""
+        """Delete the route's catalogue entry, then its queue with all waiting requests."""
         with translated():
             context = self._jetstream()
             bucket = await context.key_value(subjects.CATALOGUE_BUCKET)
@@ -112,7 +112,7 @@ class ControlPlane:
                 await context.delete_stream(subjects.queue(namespace, route))
 
     async def route_keys(self) -> set[str]:
-        """The routes that the catalogue has, as `namespace.name`: what a control plane that was away may remove."""
+        """The routes in the catalogue, as `namespace.name`."""
         with translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
             return {entry.key for entry in await kv_snapshot.read(bucket, ANSWER_S)} - {subjects.CATALOGUE_COMPLETE}
@@ -166,8 +166,8 @@ class ControlPlane:
         except APIError as error:
             if error.err_code != ERR_CONSUMER_REFUSED:
                 raise
-            # Of an earlier version of ours, in a field that cannot be changed. What is queued stays in the queue;
-            # what is in a worker's hands before its first event is delivered once more.
+            # Made by an earlier version, with a field that cannot be changed. Queued requests stay in the queue;
+            # requests that a worker holds before their first event are delivered once more.
             log.warning("broker.consumer_replaced", queue=queue, detail=str(error)[:200])
             await context.delete_consumer(queue, subjects.CONSUMER)
             await context.add_consumer(queue, wanted)

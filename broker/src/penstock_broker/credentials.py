@@ -1,7 +1,7 @@
-"""A user's credentials for NATS, in the file format of its own tools: a token that says who may do what, and a seed.
+"""A NATS user's credentials in the file format of NATS' own tools: a JWT with the permissions, and a seed.
 
-Read again at every connect, so that a file that is replaced is taken up. nats-py's own reader is not used: it looks
-for ever in a file that has no token.
+Read again at every connect, so that a replaced file takes effect. nats-py's own reader is not used: it never returns
+for a file without a token.
 """
 
 import base64
@@ -28,11 +28,11 @@ class NatsCredentials:
         self._read()
 
     def jwt(self) -> bytes:
-        """Who we are, as nats-py asks for it."""
+        """The user's JWT, for nats-py's `user_jwt_cb`."""
         return self._read()[0]
 
     def sign(self, nonce: str) -> bytes:
-        """The proof, as nats-py asks for it: base64 of the signature."""
+        """The base64 signature of the server's nonce, for nats-py's `signature_cb`."""
         import nkeys  # noqa: PLC0415 - libsodium; only who has credentials pays for it
 
         try:

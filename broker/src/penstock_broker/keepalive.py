@@ -1,4 +1,4 @@
-"""Sends the broker a PING each second, and notes in an `PauseDetector` when its PONG arrives.
+"""Sends the broker a PING each second, and records in a `PauseDetector` when its PONG arrives.
 
 A PONG shows what a process's own heartbeat would: the link works in both directions and the broker handles what it
 receives. It needs no subject, so no permission. nats-py's own PINGs are too rare: they find out a stale connection.
@@ -25,7 +25,7 @@ class Keepalive:
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _on_connected(self) -> None:
-        # The broker has just answered: that is how a connection is made.
+        # The broker has just answered: the connect is a round trip.
         self._answered()
 
     def _answered(self) -> None:

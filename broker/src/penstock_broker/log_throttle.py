@@ -1,21 +1,21 @@
-"""When to tell of a trouble that is met again several times a second: at once, and then once in a while."""
+"""Limits the rate of repeated log messages: the first is logged at once, later ones at most once a minute."""
 
 from typing import Final
 
 AGAIN_S: Final = 60.0
 KINDS_MAX: Final = 16
-"""More at a time are not told apart from new ones."""
+"""Distinct messages that are tracked; with more, all count as new."""
 
 
 class LogThrottle:
-    """By their text; `now` is event-loop time."""
+    """Messages are distinguished by their text; `now` is event-loop time."""
 
     def __init__(self) -> None:
         self._told_at: dict[str, float] = {}
         self._times: dict[str, int] = {}
 
     def due(self, what: str, now: float) -> int | None:
-        """How often it was met since it was last told, this time included; None while it is not to be told again."""
+        """Count an occurrence. Returns the occurrences since the last log message, or None if none is due."""
         self._times[what] = self._times.get(what, 0) + 1
         if what in self._told_at and now - self._told_at[what] < AGAIN_S:
             return None
@@ -26,6 +26,6 @@ class LogThrottle:
         return self._times.pop(what)
 
     def reset(self) -> None:
-        """The next one is new."""
+        """Log the next occurrence of each at once."""
         self._told_at.clear()
         self._times.clear()

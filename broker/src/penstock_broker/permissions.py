@@ -1,10 +1,10 @@
-"""What each role may say and hear on the broker, and nothing else: explicit lists, made of `subjects`; pure.
+"""The subjects that each role may publish and subscribe to: explicit lists, made of `subjects`; pure.
 
-Beside our own subjects there are those of JetStream's API which nats-py speaks for us. They were found by running the
-whole road under these lists, and tests/integration/security/test_nats_users.py does that again.
+Beside Penstock's own subjects there are those of JetStream's API that nats-py uses. They were found by running the
+whole system under these lists, and tests/integration/security/test_nats_users.py does that again.
 
-A broker looks at what is published and at what is listened to, not at where an answer is asked for. So a role has an
-inbox of its own, and nobody else may listen there.
+A broker checks publish and subscribe subjects, not the reply subject of a request. So each role has an inbox prefix of
+its own, and no other role may subscribe to it.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ FIXED_STREAMS: Final = (
     subjects.USAGE,
     subjects.CHECKPOINTS,
 )
-"""Those that are no route's queue. A wildcard covers whole tokens: `REQUESTS_*` can only be said as all but these."""
+"""Streams that are no route's queue. A wildcard covers whole tokens: `REQUESTS_*` is written as all but these."""
 
 
 class Permissions(Struct, frozen=True, kw_only=True):
@@ -36,12 +36,12 @@ class Permissions(Struct, frozen=True, kw_only=True):
 
 
 def gateway() -> Permissions:
-    """Takes requests and their answers of every route; holds keys, limits and usage. Makes and deletes no stream."""
+    """Publishes requests of every route and receives their frames; writes keys, limits and usage. Creates no stream."""
     keys, limits, gateways = subjects.KEYS_BUCKET, subjects.LIMITS_BUCKET, subjects.GATEWAYS_BUCKET
     return Permissions(
         publish=(
             subjects.ALL_REQUESTS,
-            # Takes back what its client no longer waits for.
+            # Withdraws a request whose client has gone.
             f"{API}.STREAM.MSG.DELETE.*",
             subjects.ALL_CONTROLS,
             subjects.ALL_ACTIVATIONS,
@@ -70,7 +70,7 @@ def gateway() -> Permissions:
 
 
 def worker(namespace: str, route: str) -> Permissions:
-    """Pulls its own route's queue and speaks into its own route's streams. It may read the catalogue, all of it."""
+    """Pulls its own route's queue and publishes to its own route's streams. Reads the whole catalogue."""
     queue = subjects.queue(namespace, route)
     return Permissions(
         publish=(
@@ -79,7 +79,7 @@ def worker(namespace: str, route: str) -> Permissions:
             subjects.route_replies(namespace, route),
             subjects.route_heartbeats(namespace, route),
             subjects.route_usage(namespace, route),
-            # What stands in a row of its own route before it is replaced.
+            # The stored row of its own route, before it is replaced.
             f"{API}.DIRECT.GET.{subjects.USAGE}.{subjects.route_usage(namespace, route)}",
             subjects.route_checkpoints(namespace, route),
             *_watch(subjects.CATALOGUE_BUCKET),
@@ -94,7 +94,7 @@ def worker(namespace: str, route: str) -> Permissions:
 
 
 def operator() -> Permissions:
-    """Makes queues, buckets and streams, deletes queues only, and reads the catalogue only."""
+    """Creates queues, buckets and streams, deletes queues only, and reads the catalogue only."""
     return Permissions(
         publish=(
             *(f"{API}.STREAM.{verb}.*" for verb in ("CREATE", "UPDATE", "INFO", "DELETE")),
@@ -120,14 +120,14 @@ def operator() -> Permissions:
 
 
 def _watch(bucket: str) -> Iterator[str]:
-    """To follow a bucket, as nats-py does it: an ephemeral consumer that is made anew when it misses something."""
+    """To watch a bucket as nats-py does: an ephemeral consumer that is created again when it misses a message."""
     stream = subjects.bucket_stream(bucket)
     yield from _consume(stream)
     yield f"$JS.FC.{stream}.>"
 
 
 def _consume(stream: str) -> Iterator[str]:
-    """An ephemeral consumer's whole life. Others' names are the broker's random ones, and nobody may list them."""
+    """All calls of an ephemeral consumer. Consumers of others have random names, and no role may list them."""
     yield f"{API}.STREAM.INFO.{stream}"
     yield f"{API}.CONSUMER.CREATE.{stream}"
     yield f"{API}.CONSUMER.INFO.{stream}.*"

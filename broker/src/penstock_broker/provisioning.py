@@ -1,7 +1,7 @@
-"""Streams and buckets that hold so many bytes and no more: made, or bounded where they are.
+"""Creates streams and buckets with a bound in bytes, or sets the bound of existing ones.
 
-JetStream sets a bound's bytes aside and refuses what it has no room for; then it gets as much as there is. What is
-there already is never made smaller than what it holds: to throw something away is for a person.
+JetStream reserves a bound's bytes and refuses a bound without room; then a smaller bound is tried. The bound of an
+existing stream is never set below its content: deleting records is a person's decision.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,7 +14,7 @@ from nats.js.errors import APIError, NotFoundError
 from penstock_broker.errors import broker_unavailable
 
 BYTES_MIN = 1024 * 1024
-"""Less is of no use to anybody."""
+"""A smaller store is not useful."""
 ERRS_NO_ROOM = frozenset({10002, 10005, 10023, 10028, 10047})
 """JetStream's `err_code`s for a bound that the account, the cluster or the server has no room for."""
 
@@ -31,7 +31,7 @@ async def ensure_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> No
 
 
 async def ensure_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
-    """The same for a bucket."""
+    """The same as `ensure_stream`, for a bucket."""
 
     async def make(size: int) -> None:
         await jetstream.create_key_value(wanted, max_bytes=size)
@@ -40,7 +40,7 @@ async def ensure_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> 
 
 
 async def create_missing_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
-    """The same where it is missing; one that is there keeps its bound."""
+    """Create a missing bucket; an existing one keeps its bound."""
 
     async def make(size: int) -> None:
         await jetstream.create_key_value(wanted, max_bytes=size)
@@ -69,7 +69,7 @@ async def _make(name: str, max_bytes: int, make: Callable[[int], Awaitable[None]
 
 
 async def _bound(jetstream: JetStreamContext, info: StreamInfo, max_bytes: int, max_age: float) -> None:
-    """Nothing else about it is ours to change: who runs the broker may have moved or compressed it."""
+    """No other setting is changed: the broker's administrator may have moved or compressed the stream."""
     stored, held = info.config, info.state.bytes
     wanted = max(max_bytes, held)
     if (stored.max_bytes, stored.max_age) == (wanted, max_age):
@@ -85,7 +85,7 @@ async def _bound(jetstream: JetStreamContext, info: StreamInfo, max_bytes: int, 
 
 
 async def _as_large_as_fits(name: str, wanted: int, least: int, attempt: Callable[[int], Awaitable[None]]) -> bool:
-    """Whether there was room for `least`: a smaller store is better than a service that does not begin."""
+    """Returns whether there was room for `least`: a smaller store is better than a service that does not start."""
     for size in _halves(wanted, least):
         try:
             await attempt(size)

@@ -35,7 +35,7 @@ log = structlog.get_logger("penstock.broker")
 
 
 class QueuedMessage(msgspec.Struct, frozen=True):
-    """Where a request lies in its queue, to take it out again."""
+    """The position of a request in its queue, for `withdraw`."""
 
     queue: str
     seq: int
@@ -58,14 +58,14 @@ async def enqueue(
 
 
 async def withdraw(connection: Connection, message: QueuedMessage) -> None:
-    """Take a request out of its queue, best effort: its client gave up. Does nothing if a worker has acked it."""
+    """Delete a request from its queue, best effort: its client has gone. Does nothing if a worker has acked it."""
     body = msgspec.json.encode({"seq": message.seq, "no_erase": True})
     with contextlib.suppress(PenstockError, JetStreamRefusal):
         await jetstream.api(connection, f"STREAM.MSG.DELETE.{message.queue}", body, jetstream.Answer)
 
 
 class Delivery:
-    """One message in a worker's hands; exactly one of `ack`, `release` and `discard` ends it."""
+    """A message that was delivered to a worker; exactly one of `ack`, `release` and `discard` ends it."""
 
     __slots__ = ("_connection", "_reply", "data", "delivered", "headers")
 
@@ -77,7 +77,7 @@ class Delivery:
         self.delivered = _times_delivered(message.reply)
 
     async def ack(self) -> None:
-        """Done with: never delivered again, and the broker has said so. Raises `broker_unavailable`: perhaps not."""
+        """Ack, and wait until the broker has confirmed it. Raises `broker_unavailable`: acked or not."""
         await self._connection.request(self._reply, b"+ACK", timeout_s=ACK_TIMEOUT_S)
 
     async def in_progress(self) -> None:
@@ -85,11 +85,11 @@ class Delivery:
         await self._connection.publish(self._reply, b"+WPI")
 
     async def release(self) -> None:
-        """Give it back: the next free slot of any worker gets it."""
+        """Nak: the next free slot of any worker gets it."""
         await self._connection.publish(self._reply, b"-NAK")
 
     async def discard(self) -> None:
-        """Nobody should have it."""
+        """Terminate: no worker gets it again."""
         await self._connection.publish(self._reply, b"+TERM")
 
 
@@ -100,10 +100,10 @@ def _times_delivered(reply: str) -> int:
 
 
 class Puller:
-    """Keeps the number of asked-for messages equal to the number of free slots.
+    """Keeps the number of requested messages equal to the number of free slots.
 
-    What is outstanding = asked for - received - what the server says it left unserved when a pull expires. Any
-    other status (consumer gone, leader change, no JetStream) starts a new epoch: a new inbox, nothing outstanding.
+    Outstanding = requested - received - the rest that the server reports when a pull expires. Any other status
+    (consumer deleted, leader change, no JetStream) starts a new epoch: a new inbox, nothing outstanding.
     """
 
     def __init__(
@@ -130,30 +130,30 @@ class Puller:
         self._stopped = False
 
     def slots_changed(self) -> None:
-        """Slots became free, or there are fewer of them: then what was asked for too much is taken back.
+        """The number of free slots changed: the pull is extended, or withdrawn if it is too large.
 
-        Given back one by one instead, each request would be delivered to the same pull again, and count as a death.
+        With a nak of each surplus request instead, it would be delivered to the same pull again, and count as a crash.
         """
         if self._outstanding > max(0, self._free_slots()):
             self._stale = True
         self._changed.set()
 
     def reset(self) -> None:
-        """Forget what was asked for, as after a reconnect."""
+        """Withdraw the outstanding pull, as after a reconnect."""
         self._stale = True
         self._changed.set()
 
     async def stop(self) -> None:
-        """Ask for nothing more. What was already asked for may still arrive: it is given back."""
+        """Pull no more. Requests of the outstanding pull may still arrive."""
         self._stopped = True
         self._changed.set()
         await self._end_epoch()
 
     async def run(self) -> None:
-        """Pull until `stop`; survives the broker's absence."""
+        """Pull until `stop`, also through outages of the broker."""
         loop = asyncio.get_running_loop()
         while not self._stopped:
-            # Before it is looked at: what changes during the awaits below is looked at in the next round.
+            # Cleared first: a change during the awaits below is handled in the next round.
             self._changed.clear()
             if self._broken:
                 await asyncio.sleep(PULL_RETRY_S)
@@ -207,8 +207,8 @@ class Puller:
                 if not self._connection.connected or client is not self._subscribed_with:
                     await subscription.unsubscribe()
                     return
-                # Not unsubscribed at once: what is on its way would be lost, and wait for its ack time to pass. `drain`
-                # alone leaves a hole: nats-py writes its PING ahead of the UNSUB that it should confirm.
+                # Not unsubscribed at once: a message under way would be lost, and redelivered after its ack wait only.
+                # `drain` alone is not enough: nats-py writes its PING ahead of the UNSUB that it should confirm.
                 async with asyncio.timeout(DRAIN_TIMEOUT_S):
                     await client._send_unsubscribe(subscription._id)  # noqa: SLF001 - public is only the whole `drain`
                     await client.flush()

@@ -1,7 +1,7 @@
-"""What waits in a route's queue, asked of JetStream's own API: the leader answers, so a follower's stale zero cannot.
+"""The number of requests in a route's queue, from JetStream's API: the leader answers, not a follower's stale zero.
 
-An answer that did not come, and a queue that is not there, are errors and never a number: read as nothing, they would
-scale a busy route away (keda#2244); read as everything, a missing consumer scales to the maximum (keda#7657).
+A missing answer and a missing queue are errors and never a number: read as zero, they would scale a busy route in
+(keda#2244); read as the maximum, a missing consumer would scale out (keda#7657).
 """
 
 from typing import Literal
@@ -29,7 +29,7 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueUnavailable(Exception):  # noqa: N818
-    """How much waits is not known; `reason` is a word for a condition, the message is for a person."""
+    """The queue's state is unknown; `reason` is a condition's reason, the message is for a person."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class QueueUnavailable(Exception):  # noqa: N818
 
 
 class _ConsumerInfo(Answer, frozen=True):
-    """Of JetStream's answer what matters here; an answer without the numbers is not an answer."""
+    """The fields of a consumer's info that are used; both numbers are required."""
 
     num_pending: int | None = None
     num_ack_pending: int | None = None

@@ -29,7 +29,7 @@ class ChunkDecoder(Generic[Chunk]):
 
     @property
     def ready(self) -> bool:
-        """Whether `pop` has something to say without more bytes."""
+        """Return whether `pop` has a chunk or the end without more bytes."""
         return self._complete or bool(self._events)
 
     def feed(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""One request and its response, as far as both clients say the same about it: bytes, headers, types."""
+"""Headers, bodies and types of a request and its response, for both clients."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ DEFAULT_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """Seconds; the OpenAI SDK's. Inside a stream it bounds the silence between two reads, which the gateway's heartbeats
 break every few seconds."""
 LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
-"""A stream holds its connection: httpx's default of 100 would let the 101st wait without a word."""
+"""A stream holds its connection: with httpx's default of 100 the 101st would wait silently."""
 
 USER_AGENT = "penstock-client"
 EVENT_STREAM = "text/event-stream"
@@ -50,7 +50,7 @@ OnResponse = Callable[[ResponseInfo], None]
 
 
 def ignore(_: ResponseInfo) -> None:
-    """The hook of a client that was given none."""
+    """The default hook."""
 
 
 def default_headers(api_key: str | None) -> dict[str, str]:
@@ -61,7 +61,7 @@ def default_headers(api_key: str | None) -> dict[str, str]:
 def content(
     endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk], request: Request | None
 ) -> bytes | None:
-    """The JSON body, with what the door implies; None for a door without one."""
+    """The JSON body, with the fields that the endpoint implies; None for an endpoint without a body."""
     if not isinstance(request, msgspec.Struct):
         return None
     return msgspec.json.encode(msgspec.structs.replace(request, **endpoint.implied))

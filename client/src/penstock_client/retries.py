@@ -1,6 +1,6 @@
-"""When to send a request again, and after how long; the numbers are the OpenAI SDK's, which gateways are tuned for.
+"""Decides on retries and their delay; the numbers are the OpenAI SDK's, which gateways are tuned for.
 
-Pure: the clock and the dice are arguments, the sleeping is the caller's.
+Pure: time and the random number are arguments, the caller sleeps.
 """
 
 import math
@@ -32,7 +32,7 @@ class RetryPolicy:
 
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether a response asks for another try; `x-should-retry` wins over the status, as in the vendors' SDKs."""
+    """Return whether to try again; `x-should-retry` wins over the status, as in the vendors' SDKs."""
     said = headers.get("x-should-retry")
     if said in {"true", "false"}:
         return said == "true"

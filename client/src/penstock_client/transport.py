@@ -1,7 +1,7 @@
-"""What httpx's exceptions mean to a caller.
+"""Translates httpx's exceptions into the client's errors.
 
-A connection that broke may be tried again. A timeout may not: the caller's patience is used up, and the gateway has
-already paid for an answer that nobody waited for (the OpenAI SDK does retry here).
+A connection that broke may be tried again. A timeout may not: the caller's time is used up, and the gateway has
+already paid for an answer without a reader (the OpenAI SDK does retry here).
 """
 
 from collections.abc import Iterator

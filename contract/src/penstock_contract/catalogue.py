@@ -13,7 +13,7 @@ from penstock_contract.route.spec import ModelRouteSpec, ModelSpec
 
 WILDCARD = "*"
 MayUse: TypeAlias = Callable[[str, Iterable[str]], bool]
-"""Whether the one who asks may use a route (`namespace.name`) for a model, given as any of its names."""
+"""Return whether the one who asks may use a route (`namespace.name`) for a model, given as any of its names."""
 
 
 def _everything(_route: str, _models: Iterable[str]) -> bool:
@@ -21,10 +21,10 @@ def _everything(_route: str, _models: Iterable[str]) -> bool:
 
 
 class CatalogueEntry(Struct, frozen=True, kw_only=True):
-    """`reason` says why a route is not ready, in words for a client. `created_at` is in Unix seconds.
+    """`reason`, for clients: why the route is not ready. `created_at` is in Unix seconds.
 
-    `cause` says why no worker of a ready route takes requests now (its image cannot be pulled), in words for a client
-    that waits; empty while all is well, also at zero replicas.
+    `cause`, for waiting clients: why no worker of a ready route takes requests now (its image cannot be pulled); empty
+    without a problem, also at zero replicas.
     """
 
     namespace: str
@@ -91,7 +91,7 @@ class Catalogue:
                     self._claims.setdefault(name, (entry, model))
 
     def lost(self) -> None:
-        """Their store is gone: what was heard is served on, but nobody new should come to us."""
+        """The store is gone: the known routes are still served, but the process is not ready for new clients."""
         self.loaded = False
 
     def put(self, key: str, entry: CatalogueEntry | None) -> None:
@@ -105,7 +105,7 @@ class Catalogue:
         self._serve(entries)
 
     def cause(self, key: str) -> str:
-        """Why nobody serves the route `namespace.name` right now; empty if nothing is known to be wrong."""
+        """The reason why no worker serves the route `namespace.name` now; empty if no problem is known."""
         entry = self._entries.get(key)
         return entry.cause if entry is not None else ""
 
@@ -123,8 +123,8 @@ class Catalogue:
     ) -> Resolution:
         """The route for `model`, or for the default model of `type_` if None.
 
-        What one may not use is not there, neither to be named nor to keep a name from the wildcard's route: no answer
-        tells that it exists.
+        A route that the key may not use is treated as absent, both as a name and as an owner of a name before the
+        wildcard's route: no answer reveals that it exists.
 
         Raises `PenstockError`: `model_not_found`, `model_not_ready` (also for a model that is not found while the
         catalogue is not `known`), `invalid_request` for a model of the other type.

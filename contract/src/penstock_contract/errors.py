@@ -55,7 +55,7 @@ ErrorCode = Literal[
 
 
 class ErrorKind(NamedTuple):
-    """What a code means at the edge. `type` is OpenAI's error type, `retryable` steers `x-should-retry`.
+    """The HTTP meaning of a code. `type` is OpenAI's error type, `retryable` steers `x-should-retry`.
 
     `meaning` is the code's entry in docs/reference/errors.md (`make docs`), `seen_by` the reader of the code: a client
     of the API, one of the admin API, or only logs and metrics, because the client has left.

@@ -1,7 +1,7 @@
-"""How a command of this machine finds the `penstock dev` that runs on it: a file in the run's own directory.
+"""The file by which a command finds the `penstock dev` that runs on this machine, in the run's own directory.
 
 Written by `penstock dev`, read by `penstock keys` and `penstock usage`. The file holds the admin token: only its user
-may read it, and only one that belongs to the reader is believed, as everybody may write to the temporary directory.
+may read it. A reader trusts only a file that it owns, as every user may write to the temporary directory.
 """
 
 import fcntl

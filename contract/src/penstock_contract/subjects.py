@@ -55,7 +55,7 @@ def reply_filter(gateway: str) -> str:
 
 
 def route_replies(namespace: str, route: str) -> str:
-    """What a route's workers answer, to whichever gateway."""
+    """Replies of a route's workers to any gateway."""
     return f"penstock.replies.*.{_token(namespace)}.{_token(route)}"
 
 
@@ -72,12 +72,12 @@ def control(namespace: str, route: str, worker: str) -> str:
 
 
 def control_all(namespace: str, route: str) -> str:
-    """Heard by every worker of the route; for a stream whose worker is not known yet."""
+    """Every worker of the route subscribes; for a stream whose worker is not known yet."""
     return f"penstock.control.{_token(namespace)}.{_token(route)}"
 
 
 def route_controls(namespace: str, route: str) -> str:
-    """What is said to one of the route's workers, whichever."""
+    """The control subjects of the route's workers."""
     return f"{control_all(namespace, route)}.*"
 
 
@@ -115,7 +115,7 @@ ALL_GATEWAY_HEARTBEATS: Final = "penstock.gateways.*"
 
 
 def usage(namespace: str, route: str, gateway: str, request_id: str) -> str:
-    """Where the request's row lives: the stream keeps one message per subject."""
+    """The subject of the request's row: the stream keeps one message per subject."""
     return f"penstock.usage.{_token(namespace)}.{_token(route)}.{_token(gateway)}.{_token(request_id)}"
 
 
@@ -160,7 +160,7 @@ OPERATOR_INBOX: Final = "_INBOX_operator"
 
 
 def worker_inbox(namespace: str, route: str) -> str:
-    """Where the broker answers a route's workers; a prefix of its own, as whoever may listen there hears requests."""
+    """Inbox prefix of a route's workers: its own, as a subscriber to it receives requests."""
     return f"_INBOX_worker.{_token(namespace)}.{_token(route)}"
 
 

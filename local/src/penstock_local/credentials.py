@@ -1,4 +1,4 @@
-"""Who may use this run: its admin token, and a first key where the gateway asks for keys."""
+"""Credentials of one run: its admin token, and a first API key if the gateway requires keys."""
 
 import secrets
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _FIRST_KEY = variable("first_key")
 
 
 class RunCredentials(msgspec.Struct, frozen=True):
-    """`first_key` is None where nobody needs one. New with each run, unless the environment brings it."""
+    """`first_key` is None if no key is required. New with each run, unless an environment variable sets it."""
 
     admin_port: int
     admin_token: str
@@ -28,7 +28,7 @@ class RunCredentials(msgspec.Struct, frozen=True):
 
 
 def run_credentials(host: str, admin_port: int, environ: Mapping[str, str]) -> RunCredentials:
-    # A word that is neither is the gateway's to refuse: it names the variable.
+    # The gateway refuses any other word: its error names the variable.
     chosen = cast("Authentication | None", environ.get(_CHOICE))
     required = keys_required(host, chosen)
     return RunCredentials(

@@ -1,4 +1,4 @@
-"""How much of the disk the broker's stores may take: as much as they want, or a share of what is free. Pure."""
+"""Sizes the broker's stores: their default, or a share of the free disk space. Pure."""
 
 import shutil
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""A private directory for one run, gone afterwards; what earlier runs left behind goes with the next one.
+"""A private directory for one run, deleted afterwards; the next run deletes those that earlier runs left.
 
-Whether a directory is in use is told by a lock on a file in it, which the kernel takes back whatever happens.
+A directory in use has a locked file; the kernel releases the lock when the process ends for any reason.
 """
 
 import fcntl

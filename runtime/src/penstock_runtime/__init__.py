@@ -1,4 +1,4 @@
-"""What every process of Penstock needs to run: settings, clock, telemetry, probes, liveness of peers.
+"""Parts that every process of Penstock has: settings, clock, telemetry, probes, liveness of peers.
 
 It imports neither NATS nor a deployable.
 """

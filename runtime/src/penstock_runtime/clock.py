@@ -1,4 +1,4 @@
-"""The clock is a parameter: tests hand in a manual one."""
+"""The clock as a parameter: tests pass a manual one."""
 
 import time
 from typing import Protocol
@@ -21,7 +21,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """Stands still until told otherwise; shipped for tests."""
+    """Advances only by `advance`; shipped for tests."""
 
     def __init__(self, unix: float = 1_700_000_000.0) -> None:
         self._monotonic = 0.0

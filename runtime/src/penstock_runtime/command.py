@@ -22,7 +22,7 @@ _DESCRIPTIONS = {
     "worker": "run one worker of a route, as the cluster does",
 }
 
-# They take no arguments: the environment says everything.
+# They take no arguments: all settings are environment variables.
 _SETTINGS_ONLY = frozenset({"gateway", "operator", "worker"})
 
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _without_arguments(command: str, arguments: list[str]) -> int:
-    """Tell how the command is told what to do; the exit code. Started instead, it would ignore what was typed."""
+    """Print that settings are environment variables; returns the exit code. Otherwise arguments would be ignored."""
     wanted = arguments[0] in {"-h", "--help"}
     lines = [
         f"usage: penstock {command}",

@@ -1,4 +1,4 @@
-"""Whom a listener can be reached by, and so whether its callers must show a key."""
+"""Decides whether a listener's address requires API keys."""
 
 import ipaddress
 from typing import Literal
@@ -7,7 +7,7 @@ Authentication = Literal["required", "off"]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach who listens on `host`."""
+    """Return whether only this machine can reach a listener on `host`."""
     if host == "localhost":
         return True
     try:
@@ -17,5 +17,5 @@ def is_loopback(host: str) -> bool:
 
 
 def keys_required(host: str, chosen: Authentication | None) -> bool:
-    """What was chosen; else yes, unless only this machine can reach `host`."""
+    """The configured value; by default True unless `host` is loopback."""
     return chosen == "required" or (chosen is None and not is_loopback(host))

@@ -1,10 +1,10 @@
-"""A socket to listen on, bound before anything is built on it: a taken port is known at the start."""
+"""Binds a listening socket before the server is built: a taken port is an error at the start."""
 
 import socket
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Raises `OSError` where nothing can listen. Whoever calls closes it."""
+    """Raises `OSError` if the address cannot be bound. The caller closes the socket."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = found[0]
     made = socket.socket(family, kind, protocol)

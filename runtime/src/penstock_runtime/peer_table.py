@@ -1,7 +1,7 @@
-"""The other processes that send heartbeats, and which of them are lost: one table for every component; pure.
+"""Liveness of other processes by their heartbeats: one table for every component; pure.
 
-A silent peer is not a dead one. Its link to the broker may be paused, as for a live migration, or its process be
-stopped. What the broker knows at once is whether a peer's connection is there: so a peer that missed three heartbeats
+A silent peer is not a lost one. Its link to the broker may be paused, as for a live migration, or its process be
+stopped. The broker knows at once whether a peer is connected: so a peer that missed three heartbeats
 is probed with a request on a subject that only it subscribes to. The broker answers "no responders" if its connection
 has gone, and then the peer is lost. Without that answer the peer keeps its time: a host that vanished without closing
 its connections is lost when the silence has lasted for `SILENCE_MAX_S`.
@@ -33,7 +33,7 @@ class PeerState(Enum):
 
 
 class PeerRecord(Generic[Value]):
-    """`value` is the owner's. `since`: heard without a silence from then on. `at`: last heard."""
+    """`value` is the owner's. `since`: start of the heartbeats without a silence. `at`: last heartbeat."""
 
     __slots__ = ("at", "gone", "since", "value")
 
@@ -52,14 +52,14 @@ class PeerTable(Generic[Key, Value]):
         self._peers: dict[Key, PeerRecord[Value]] = {}
 
     def record_heartbeat(self, key: Key, value: Value, now: float) -> bool:
-        """Take in a heartbeat; whether the peer was not there before it."""
+        """Record a heartbeat. Returns whether the peer is new or was not alive before it."""
         known = self._peers.get(key)
         new = known is None or self._state(known, now) is not PeerState.ALIVE
         self._peers[key] = PeerRecord(value, now if known is None or new else known.since, now)
         return new
 
     def expect(self, key: Key, value: Value, now: float) -> None:
-        """Wait for the heartbeats of a peer from now on, unless it is known already."""
+        """Expect the heartbeats of a peer from now on, unless it is in the table."""
         if key not in self._peers:
             self._peers[key] = PeerRecord(value, now, now)
 
@@ -72,19 +72,19 @@ class PeerTable(Generic[Key, Value]):
         return PeerState.LOST if peer is None else self._state(peer, now)
 
     def in_state(self, state: PeerState, now: float) -> Iterator[tuple[Key, PeerRecord[Value]]]:
-        """The peers of that presence."""
+        """The peers in that state."""
         for key, peer in self._peers.items():
             if self._state(peer, now) is state:
                 yield key, peer
 
     def mark_disconnected(self, key: Key, now: float) -> None:
-        """The broker has no connection of this peer. Ignored if the peer was heard meanwhile."""
+        """The broker has no connection of this peer. Ignored if a heartbeat arrived meanwhile."""
         peer = self._peers.get(key)
         if peer is not None and self._state(peer, now) is PeerState.SILENT:
             peer.gone = True
 
     def rebase(self, now: float) -> None:
-        """The broker is back: the peers have to connect again, too, and get their time anew. The lost stay lost."""
+        """After a reconnect: the peers have to connect again, too, so their silence begins now. The lost stay lost."""
         for peer in self._peers.values():
             if self._state(peer, now) is not PeerState.LOST:
                 peer.at = max(peer.at, now)
@@ -97,7 +97,7 @@ class PeerTable(Generic[Key, Value]):
         return lost
 
     def forget(self, now: float) -> None:
-        """Drop the peers that were last heard long ago."""
+        """Drop the peers without a heartbeat for `FORGET_S`."""
         elapsed_s = self._pause_detector.elapsed_s
         self._peers = {key: peer for key, peer in self._peers.items() if elapsed_s(peer.at, now) < FORGET_S}
 
@@ -107,7 +107,7 @@ class PeerTable(Generic[Key, Value]):
     def _state(self, peer: PeerRecord[Value], now: float) -> PeerState:
         if peer.gone:
             return PeerState.LOST
-        # Nearly always: nothing is summed up for a peer that was heard just now.
+        # The usual case: no sum for a peer with a recent heartbeat.
         if now - peer.at <= LOST_S:
             return PeerState.ALIVE
         silent_s = self._pause_detector.elapsed_s(peer.at, now)

@@ -24,7 +24,7 @@ BACKLOG = 64
 
 
 class Probes:
-    """Whoever calls `start` calls `close`. `start` raises `OSError` if the port is taken."""
+    """Call `close` after `start`. `start` raises `OSError` if the port is taken."""
 
     def __init__(self, host: str, port: int, *, live: Check, ready: Check, metrics: Page | None = None) -> None:
         self._address = (host, port)
@@ -81,7 +81,7 @@ class Probes:
 
 def prometheus() -> tuple[bytes, str]:
     """The page of everything that this process counts."""
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - only if somebody asks
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - only for a scrape
 
     return generate_latest(), CONTENT_TYPE_LATEST
 

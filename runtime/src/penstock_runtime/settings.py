@@ -39,7 +39,7 @@ def load(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
 
 
 def _problem(kind: object, value: str, error: msgspec.ValidationError) -> str:
-    """What is wrong with a value; a list of words is told, which msgspec keeps to itself."""
+    """The problem of a value, with the allowed words, which msgspec's message lacks."""
     if get_origin(kind) is Literal:
         return f"{value!r} is not one of {', '.join(get_args(kind))}"
     return str(error)

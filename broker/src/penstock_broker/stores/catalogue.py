@@ -1,7 +1,7 @@
 """The catalogue in NATS KV: written by the control plane, watched by gateways and workers.
 
 Beside the routes it has one mark, which the control plane writes when every route that it has is there. Without it an
-empty catalogue, or one that lacks a route, says nothing: a broker that lost its memory is being filled again.
+empty catalogue, or one that lacks a route, means nothing: a restarted broker is being filled again.
 """
 
 from collections.abc import Callable
@@ -54,5 +54,5 @@ def _decode(key: str, value: bytes) -> CatalogueEntry | _Mark | None:
     try:
         return codec.decode_catalogue_entry(value)
     except msgspec.DecodeError as error:
-        log.error("catalogue.entry_unreadable", key=key, detail=str(error)[:200])  # noqa: TRY400 - the detail says it
+        log.error("catalogue.entry_unreadable", key=key, detail=str(error)[:200])  # noqa: TRY400 - without a traceback
         return None

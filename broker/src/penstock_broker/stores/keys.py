@@ -1,7 +1,7 @@
 """The keys in NATS KV: written through the admin API, watched by every gateway.
 
 One entry per secret, `<id>.<hash>`: found by its hash in memory, by its id in the store. Every change compares and
-sets, so that two who change a key at the same time cannot both believe that they did.
+sets, so that of two concurrent changes of a key only one succeeds.
 """
 
 import contextlib
@@ -99,7 +99,7 @@ class KeyStore:
             return (await self._of(await self._bucket(), key_id))[-1].record
 
     async def revoke(self, key_id: str) -> KeyRecord:
-        """Shut it out everywhere, whichever of its secrets is used; again is no error."""
+        """Revoke all secrets of the key on every gateway. Idempotent."""
         now = int(self._clock.unix())
         with _store_errors():
             bucket = await self._bucket()
@@ -226,12 +226,12 @@ async def _read(bucket: KeyValue, name: str) -> _Stored | None:
 
 
 async def _write(bucket: KeyValue, stored: _Stored, record: KeyRecord) -> None:
-    """Raises `KeyWrongLastSequenceError` if somebody else was faster."""
+    """Raises `KeyWrongLastSequenceError` after a conflict."""
     await bucket.update(_entry(record), codec.encode_json(record), last=stored.revision)
 
 
 def _entry(record: KeyRecord) -> str:
-    """Both are bounded in their types: nothing else than ours can become a name in the store."""
+    """Both parts are bounded in their types: no other text can become a name in the store."""
     return f"{record.id}.{record.hash}"
 
 

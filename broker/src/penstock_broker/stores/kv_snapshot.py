@@ -1,8 +1,8 @@
-"""All that a KV bucket holds at one moment.
+"""Reads all entries of a KV bucket at one moment.
 
 nats-py marks the end of what was there with None, and now and then far too early: it asks the server what is still to
 be delivered, and takes what was delivered and not yet read for nothing (js/kv.py 2.16, `watch`). A busy gateway would
-take a full catalogue, or all API keys, for none. So the mark is not believed, but what each entry says is left.
+take a full catalogue, or all API keys, for none. So the mark is ignored, and each entry's count of the rest is used.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from nats.js.kv import KeyValue
 
 
 class Watcher(Protocol):
-    """What is needed of nats-py's; `updates` raises `TimeoutError`."""
+    """The part of nats-py's watcher that is used; `updates` raises `TimeoutError`."""
 
     async def updates(self, timeout: float) -> KeyValue.Entry | None: ...  # noqa: ASYNC109 - nats-py's
 
 
 class Bucket(Protocol):
-    """What is needed of nats-py's."""
+    """The part of nats-py's bucket that is used."""
 
     async def status(self) -> KeyValue.BucketStatus: ...
 
@@ -38,7 +38,7 @@ async def read(bucket: KeyValue, timeout_s: float) -> list[KeyValue.Entry]:
 
 
 async def read_to_end(bucket: Bucket, watcher: Watcher, timeout_s: float) -> list[KeyValue.Entry]:
-    """What was there when the watch began; deletions are among it. Raises `TimeoutError`."""
+    """The entries at the start of the watch, deletions included. Raises `TimeoutError`."""
     entries: list[KeyValue.Entry] = []
     while True:
         update = await watcher.updates(timeout=timeout_s)

@@ -1,4 +1,4 @@
-"""A KV bucket as a process hears it: the whole of it after every (re)connect, then each change."""
+"""Watches a KV bucket: all of it after every (re)connect, then each change."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ class BucketWatch(Generic[Value]):
     """Feeds `replace` with all of `bucket` after every (re)connect and `put` with each change after that.
 
     `decode` gets key and value, and returns None for what cannot be read: then it is as if it were not there. `deleted`
-    is called when a bucket that was watched is gone, within `SAME_BUCKET_S`; also one that went while we were away.
+    is called when a watched bucket was deleted, within `SAME_BUCKET_S`, also during a disconnect.
     A new watch after every reconnect, as nats-py's own does not come back when the server lost its consumer.
     """
 
@@ -90,7 +90,7 @@ class BucketWatch(Generic[Value]):
             self._watched = True
             self._replace({key: value for key, value in values.items() if value is not None})
             same_until = loop.time() + SAME_BUCKET_S
-            # nats-py's iterator ends for good after a quiet while; `updates` with a timeout says which it was.
+            # nats-py's iterator ends after a quiet period; `updates` with a timeout distinguishes that from the end.
             while True:
                 if loop.time() >= same_until:
                     if await self._is_another(bucket, created):
@@ -110,10 +110,10 @@ class BucketWatch(Generic[Value]):
         return self._decode(entry.key, entry.value or b"") if entry.operation is None else None
 
     async def _is_another(self, bucket: KeyValue, created: dt.datetime | None) -> bool:
-        """Whether one of its name was made after the one that is watched. Raises `NotFoundError` if there is none."""
+        """Return whether the bucket was created again after the watch. Raises `NotFoundError` if there is none."""
         return await _created(bucket) != created
 
 
 async def _created(bucket: KeyValue) -> dt.datetime | None:
-    """When the bucket that has this name now was made. Raises `NotFoundError`."""
+    """The creation time of the present bucket of this name. Raises `NotFoundError`."""
     return (await bucket.status()).stream_info.created

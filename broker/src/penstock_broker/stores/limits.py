@@ -1,4 +1,4 @@
-"""Accounts in NATS KV, changed by compare-and-set. File-backed: a budget must outlive the broker's process."""
+"""Lease records of limits in NATS KV, written by compare-and-set. On disk: a budget must outlive the broker."""
 
 import msgspec
 import structlog
@@ -44,7 +44,7 @@ class LeaseRecordStore:
         try:
             return codec.decode_lease_record(stored.data), stored.sequence
         except msgspec.DecodeError as error:
-            log.error("limits.account_unreadable", name=name, detail=str(error)[:200])  # noqa: TRY400 - it says it
+            log.error("limits.account_unreadable", name=name, detail=str(error)[:200])  # noqa: TRY400 - without a traceback
             return LeaseRecord(), stored.sequence
 
     async def put(self, name: str, record: LeaseRecord, revision: int) -> int | None:

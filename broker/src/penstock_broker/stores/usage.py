@@ -1,8 +1,7 @@
-"""Usage rows in JetStream: one message per request, the newest kept. Where that is, is in `usage_store`.
+"""Usage rows in JetStream: one message per request, the newest kept. `usage_storage` creates the streams.
 
-A worker's rows replace what is there if `may_replace` says so, by compare-and-set: one that stood still for a while may
-find that another has served the request. Everybody else who closes a row does it by `close_row`, which leaves the last
-word of a worker as it is.
+A worker's row replaces the stored one if `may_replace` allows it, by compare-and-set: after a pause of its process
+another worker may have served the request. A gateway closes a row by `close_row`, which keeps a worker's last row.
 """
 
 import asyncio
@@ -74,7 +73,7 @@ class UsageWriter:
         self._confirmed = asyncio.Event()
 
     async def read_row(self, row: UsageRow) -> UsageRow | None:
-        """What is stored of the request. Raises `broker_unavailable`."""
+        """The stored row of the request. Raises `broker_unavailable`."""
         return (await _newest(self._connection, row))[0]
 
     async def write(self, row: UsageRow) -> RowWriteResult:
@@ -134,7 +133,7 @@ class UsageWriter:
                 self._confirmed.clear()
 
     async def _send(self, row: UsageRow, after: int) -> bool:
-        """Whether the broker has the row, or one that stays."""
+        """Return whether the broker has the row, or one that stays."""
         if after and await _put(self._connection, row, after) is not None:
             return True
         try:
@@ -157,7 +156,7 @@ async def _put(connection: Connection, row: UsageRow, expected: int) -> int | No
 
 
 async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | None, int]:
-    """What is stored of the request and its number, 0 if there is nothing; None also if nobody can read it.
+    """The stored row of the request and its sequence, 0 if there is none; None also for an unreadable row.
 
     Raises `broker_unavailable`.
     """
@@ -177,7 +176,7 @@ async def close_row(
 ) -> bool:
     """Close the request of `row` unless the newest row `stands`: with `merge` of that one, or `row` if there is none.
 
-    False when that is not known to be done, because the broker is away or somebody else wrote meanwhile: again later.
+    False if it is not confirmed, because the broker is unreachable or another process wrote meanwhile: retry later.
     """
     try:
         found, number = await _newest(connection, row)
@@ -189,7 +188,7 @@ async def close_row(
 
 
 async def read_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:
-    """What the row's worker had counted when it last said so."""
+    """The last checkpoint of the row's worker, or None."""
     if not row.worker:
         return None
     namespace, _, route = row.route.partition(".")
@@ -249,18 +248,18 @@ def _decoded(data: bytes) -> UsageRow | None:
     try:
         return codec.decode_usage_row(data)
     except msgspec.DecodeError as error:
-        log.error("usage.row_unreadable", detail=str(error)[:200])  # noqa: TRY400 - the detail says it
+        log.error("usage.row_unreadable", detail=str(error)[:200])  # noqa: TRY400 - without a traceback
         return None
 
 
 class GatewayPresenceStore:
-    """Which gateways may have left open rows behind."""
+    """The gateways that may have open rows, in NATS KV."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put(self, presence: GatewayPresence) -> bool:
-        """Whether the broker has it."""
+        """Returns whether the broker has stored it."""
         try:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
             await bucket.put(presence.gateway, codec.encode_json(presence))

@@ -1,4 +1,4 @@
-"""Where usage rows and what belongs to them are kept, how much of it, and how full that is.
+"""Creates the streams and the bucket of usage rows within their bounds, and reads how full they are.
 
 Rows go when they are too old or when there is no room for newer ones, the oldest first; why, and not the newest, is in
 docs/decisions/0007.
@@ -24,7 +24,7 @@ CHECKPOINTS_BYTES_MAX = 16 * MIB
 CHECKPOINTS_KEPT_S = 600.0
 GATEWAYS_BYTES_MAX = 4 * MIB
 GATEWAYS_KEPT_S = 90 * DAY_S
-"""A gateway that lives says so every few seconds; of one that has left a mark stays, of about 150 bytes."""
+"""A running gateway writes its entry every few seconds; a stopped one leaves a marker of about 150 bytes."""
 
 
 class UsageBounds(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class UsageBounds(Struct, frozen=True, kw_only=True):
 
 
 class StorageState(Struct, frozen=True):
-    """How full the store of rows is; `bytes_max` is None where it has no bound."""
+    """The fill of the store of rows; `bytes_max` is None without a bound."""
 
     rows: int
     bytes: int

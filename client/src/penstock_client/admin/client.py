@@ -21,11 +21,11 @@ Answer = TypeVar("Answer")
 
 
 class NoAdmin(Exception):  # noqa: N818 - the message is the whole story
-    """Nobody to ask; the message says what to set."""
+    """No admin API is known; the message names the setting."""
 
 
 def address(environ: Mapping[str, str], url: str | None = None, parent: Path | None = None) -> AdminAddress:
-    """Of `url` or PENSTOCK_ADMIN_URL with PENSTOCK_ADMIN_TOKEN, else of the `penstock dev` that runs here.
+    """The admin API at `url` or PENSTOCK_ADMIN_URL with PENSTOCK_ADMIN_TOKEN, else that of a running `penstock dev`.
 
     Raises `NoAdmin`.
     """
@@ -43,7 +43,7 @@ def address(environ: Mapping[str, str], url: str | None = None, parent: Path | N
 
 
 class AdminClient:
-    """Whoever makes it closes it, or uses it as a context."""
+    """Close it, or use it as a context manager."""
 
     def __init__(self, at: AdminAddress) -> None:
         self._http = httpx.Client(

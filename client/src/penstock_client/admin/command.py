@@ -1,4 +1,4 @@
-"""What `penstock keys` and `penstock usage` share: whom they ask, and how they end when that does not answer."""
+"""Shared by `penstock keys` and `penstock usage`: the admin API's address, and the exit code if it does not answer."""
 
 import argparse
 import re
@@ -17,7 +17,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def command(name: str, description: str) -> argparse.ArgumentParser:
-    """The parser of `penstock <name>`, with what says where the admin API is."""
+    """The parser of `penstock <name>`, with the option for the admin API's address."""
     made = argparse.ArgumentParser(
         prog=f"penstock {name}",
         description=description,
@@ -37,7 +37,7 @@ def where_after() -> argparse.ArgumentParser:
 def ask(
     name: str, work: Callable[[AdminClient], None], environ: Mapping[str, str], url: str | None, stderr: TextIO
 ) -> int:
-    """Do `work` with the admin API; returns the exit code, and says on `stderr` what went wrong."""
+    """Call `work` with the admin API. Returns the exit code; prints errors to stderr."""
     try:
         with AdminClient(address(environ, url)) as admin:
             work(admin)

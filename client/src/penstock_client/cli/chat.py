@@ -32,7 +32,7 @@ _CONTROL = {code: None for code in (*range(32), *range(127, 160), *_BIDI) if chr
 
 
 class Terminal:
-    """Where the talk is read and written; in a real one a model's text may not move the cursor or set the title."""
+    """Reads and writes the conversation; in a real one a model's text may not move the cursor or set the title."""
 
     def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> None:
         self.stdin = stdin

@@ -1,7 +1,7 @@
-"""API keys: what is stored of one, what it may use, and the words of the admin API.
+"""API keys: the stored record, its permissions, and the bodies of the admin API.
 
 The secret has more than 256 random bits, so a plain SHA-256 is the right hash: there is nothing to guess that a slow
-one would protect, and every request pays for it. Whoever steals the store holds hashes, which open no door.
+one would protect, and every request pays for it. A stolen store contains hashes, which authenticate no request.
 Looking the hash up in a dictionary leaks no time that helps: what an attacker varies is the hash's input.
 """
 
@@ -91,7 +91,7 @@ class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
 
 class KeySpec(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a key is made from: the body of `POST /admin/keys`. Empty `routes` or `models` are all of them."""
+    """The specification of a key: the body of `POST /admin/keys`. Empty `routes` or `models` are all of them."""
 
     name: KeyName
     expires_at: Annotated[UnixSeconds | None, Meta(description="Unix seconds; None never expires.")] = None
@@ -120,7 +120,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One secret of a key, as stored.
 
     `id` is public: tenant, logs and usage carry it. A rotated key is two records of one id for a while, and
-    `generation` tells the newer. Times are Unix seconds.
+    the newer has the higher `generation`. Times are Unix seconds.
     """
 
     id: KeyId
@@ -145,11 +145,11 @@ class KeyRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.spec.budget
 
     def valid(self, now: float) -> bool:
-        """Whether the secret opens doors at `now`."""
+        """Return whether the secret is accepted at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def may_use(self, route: str, models: Iterable[str]) -> bool:
-        """Whether it may use `route` (`namespace.name`) for a model; any of its names will do."""
+        """Return whether it may use `route` (`namespace.name`) for a model; any of its names will do."""
         return _covers(self.spec.routes, [route]) and _covers(self.spec.models, models)
 
 
@@ -218,7 +218,7 @@ def new_id(draw: Draw = secrets.choice) -> str:
 
 
 def id_for(secret: str) -> str:
-    """The same id for the same secret, whoever makes it; it tells nothing of the secret."""
+    """The same id for the same secret in every process; it reveals nothing of the secret."""
     return "key_" + hashlib.sha256(f"id of {hash_of(secret)}".encode()).hexdigest()[:_ID_LENGTH]
 
 
@@ -232,7 +232,7 @@ def hash_of(secret: str) -> str:
 
 
 def hint_of(secret: str) -> str:
-    """Enough for an owner to recognise the key, too little to help anybody else."""
+    """Enough for an owner to recognise the key, too little for an attacker."""
     return secret[-HINT_LENGTH:]
 
 

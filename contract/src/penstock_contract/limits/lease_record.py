@@ -1,14 +1,14 @@
-"""What all gateways know together of one key or route: how much of its limits is used, leased and held.
+"""The shared record of the limits of one key or route: how much is used, leased and held, over all gateways.
 
-One record in the KV store, changed by compare-and-set. A gateway takes a small part as a lease, spends it without
-asking anybody, and says with its next claim what it used. Pure: what a claim makes of a record is decided here.
+One record in the KV store, changed by compare-and-set. A gateway leases a small part, spends it without a request to
+the broker, and reports its use with its next claim. Pure: `merge_claims` computes the record after a claim.
 
 - A window has a limit. Of it, something is used, something is leased to gateways, and the rest is available.
-- A lease shrinks with what is available, so that near the end nobody sits on what another could use.
-- A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been. If it was
-  only slow, it says what it used of that, and the rest is available again.
-- Places (open streams, places in a queue) are held in a gateway's name. If it does not come back in `SLOTS_HELD_S` its
-  streams have ended, and they are free.
+- A lease shrinks with what is available, so that near the end no gateway holds what another could use.
+- A gateway that makes no claim for `LEASE_S` is lost. Its lease counts as used, as it may have been. If it was only
+  slow, its next claim reports the use, and the rest is available again.
+- Slots (open streams, positions in a queue) are held in a gateway's name. If it makes no claim for `SLOTS_HELD_S`, its
+  streams have ended, and the slots are free.
 """
 
 import datetime as dt
@@ -19,10 +19,10 @@ from msgspec import Struct, field
 
 MINUTE_S: Final = 60.0
 LEASE_S: Final = 5.0
-"""A few of a gateway's words missed."""
+"""A few missed claims of a gateway."""
 SLOTS_HELD_S: Final = 30.0
 """Longer than a stream can live while its gateway cannot reach the broker: that is noticed within 15 s, and 10 s later
-it ends. With less, a gateway that is back first would take the places of streams that the others still have."""
+it ends. With less, the first gateway to reconnect would take the slots of streams that the others still have."""
 SHARES: Final = 20
 FOREVER: Final = 253_402_300_800.0
 """The year 10000."""
@@ -45,14 +45,14 @@ class LimitWindow(Struct, frozen=True, omit_defaults=True):
 
 
 class HeldSlots(Struct, frozen=True, array_like=True):
-    """What one gateway holds, by name of the resource."""
+    """Slots that one gateway holds, by name of the resource."""
 
     until: float
     held: dict[str, int]
 
 
 class LeaseRecord(Struct, frozen=True, omit_defaults=True):
-    """Windows by meter (`requests`, `tokens`, `money`), places by gateway."""
+    """Windows by meter (`requests`, `tokens`, `money`), slots by gateway."""
 
     windows: dict[str, LimitWindow] = {}
     slots: dict[str, HeldSlots] = field(default_factory=dict, name="places")
@@ -66,10 +66,10 @@ class Quota(Struct, frozen=True):
 
 
 class MeterClaim(Struct, frozen=True):
-    """What a gateway says about one meter: used since it last said so, in the window that began then, and wanted.
+    """A gateway's claim for one meter: its use since the last claim, in the window of that time, and what it wants.
 
-    `leased` is what it was given when it last said so. `least` is what it can do something with, when there is little
-    left; `inputs` is what each request that waits needs beyond that, all of it or nothing.
+    `leased` is the grant of the last claim. `least` is the smallest useful amount when little is left; `inputs` is what
+    each waiting request needs beyond that, all of it or nothing.
     """
 
     used: int = 0
@@ -81,7 +81,7 @@ class MeterClaim(Struct, frozen=True):
 
 
 class MeterGrant(Struct, frozen=True):
-    """A gateway's lease, and what is left of the window for it and everybody who has not leased.
+    """A gateway's lease, and what is left of the window for this gateway and those without a lease.
 
     `debt` is what the minutes after this one have to pay.
     """
@@ -94,14 +94,14 @@ class MeterGrant(Struct, frozen=True):
 
 
 class LeaseClaim(Struct, frozen=True):
-    """Everything that a gateway says at once. `slots` are absolute: what it holds and what it wants more."""
+    """All claims of one gateway. `slots` are absolute: those it holds plus those it wants."""
 
     meters: dict[str, MeterClaim]
     slots: dict[str, int]
 
 
 class LeaseGrant(Struct, frozen=True):
-    """`free` is how many places nobody holds now."""
+    """`free` counts the slots that no gateway holds now."""
 
     meters: dict[str, MeterGrant]
     slots: dict[str, int]
@@ -111,7 +111,7 @@ class LeaseGrant(Struct, frozen=True):
 def merge_claims(
     record: LeaseRecord, gateway: str, claims: LeaseClaim, quotas: dict[str, Quota], slots: dict[str, int], now: float
 ) -> tuple[LeaseRecord, LeaseGrant]:
-    """The record after a gateway's claims, and what it got. `slots` are limits; `now` is in Unix seconds."""
+    """The record after a gateway's claims, and the grants. `slots` are limits; `now` is in Unix seconds."""
     windows: dict[str, LimitWindow] = {}
     granted: dict[str, MeterGrant] = {}
     for meter, quota in quotas.items():
@@ -135,13 +135,13 @@ def _merge_window(
 ) -> tuple[LimitWindow, MeterGrant]:
     used = window.used
     if claim.window == window.began_at:
-        # A lease that is not there any more has been counted as used, all of it.
+        # A lease that is no longer in the record has been counted as used, all of it.
         used += claim.used if gateway in window.leases else claim.used - claim.leased
     leases: dict[str, WindowLease] = {}
     kept = 0
     for name, lease in window.leases.items():
         if name == gateway:
-            # It may spend of this while it asks.
+            # The gateway may spend this while its claim is under way.
             kept = max(0, lease.amount - claim.used)
         elif lease.until > now:
             leases[name] = lease
@@ -153,7 +153,7 @@ def _merge_window(
         (began_at, ends_at), leases, kept = fresh, {}, 0
         used = _debt(window, used, quota, now)
         if used and now >= window.ends_at:
-            # Minutes that pay a debt follow each other, or whoever asks late would put off its end.
+            # Minutes that pay a debt follow each other; otherwise a late claim would postpone the end of the debt.
             began_at = now - (now - window.ends_at) % MINUTE_S
             ends_at = began_at + MINUTE_S
     # A correction of what was charged in a window before this one is no credit in this one.
@@ -169,7 +169,7 @@ def _merge_window(
 
 
 def _fitting(inputs: Iterable[int], available: int) -> int:
-    """Of those that are not more than there is: what is leased for another is of use to nobody."""
+    """The sum of the inputs that fit: a lease for an input that does not fit would be of no use."""
     total = 0
     for one in sorted(inputs):
         if total + one >= available:
@@ -179,7 +179,7 @@ def _fitting(inputs: Iterable[int], available: int) -> int:
 
 
 def _debt(window: LimitWindow, used: int, quota: Quota, now: float) -> int:
-    """Of a window that is over: each minute that has passed since it began pays one limit; a period forgives it all."""
+    """The debt of an ended window: each minute since its begin pays one limit; a period cancels it."""
     if quota.period is not None or not window.ends_at:
         return 0
     minutes = 1 + int(max(0.0, now - window.ends_at) // MINUTE_S)
@@ -187,7 +187,7 @@ def _debt(window: LimitWindow, used: int, quota: Quota, now: float) -> int:
 
 
 def _fresh(window: LimitWindow, quota: Quota, now: float) -> tuple[float, float] | None:
-    """When the window of `now` begins and ends, unless it is the given one."""
+    """Begin and end of the window of `now`, or None if it is the given one."""
     if quota.period is not None:
         current = period(quota.period, now)
         return None if current == (window.began_at, window.ends_at) else current

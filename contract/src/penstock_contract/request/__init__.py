@@ -1,1 +1,1 @@
-"""What a client asks for: the body's fields, their bounds, and the operation that is queued."""
+"""The body of a client's request: its fields, their bounds, and the operation that is queued."""

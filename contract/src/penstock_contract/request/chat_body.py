@@ -209,7 +209,7 @@ def _check_numbers(values: dict[str, Any]) -> None:
 
 
 def _may_have_twins(messages: bytes) -> bool:
-    """Whether a name could be a twin: by scans, as decoding a large body again would cost as much as the first time."""
+    """Return whether a name could be a twin: by scans, as a second decoding of a large body would double the cost."""
     folded = messages.lower()
     names = [b'"%b"' % name.encode() for name in ADDRESS_NAMES]
     return b"\\u" in messages or any(folded.count(name) > messages.count(name) for name in names)

@@ -1,4 +1,4 @@
-"""What becomes of each field of a chat request at each type of provider: the table behind docs/reference/providers.md.
+"""The treatment of each field of a chat request at each type of provider: the table behind docs/reference/providers.md.
 
 The gateway refuses what no provider of the route takes, and names in `x-penstock-ignored` what the answering provider
 does not have. The workers' adapters do what is written here. Pure.
@@ -88,7 +88,7 @@ STEERING_PREFIXES: Final = ("litellm_", "portkey_", "x-portkey-", "helicone-", "
 
 
 def treatment(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOWN) -> Treatment:
-    """What becomes of a top-level field at a provider of a route."""
+    """The treatment of a top-level field at a provider of a route."""
     extra = provider.extra_fields
     if name in extra.allow:
         return "passed"
@@ -136,7 +136,7 @@ def check_names(names: Iterable[str], providers: list[ProviderSpec], *, known: f
 
 
 def refusal(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOWN) -> PenstockError | None:
-    """Why a provider is not sent a field, None if it is or if the field is left out."""
+    """The reason to refuse a field at a provider; None if it is sent or left out."""
     if treatment(name, provider, known=known) != "refused":
         return None
     param = shown(name)

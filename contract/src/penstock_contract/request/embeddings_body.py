@@ -70,7 +70,7 @@ def plain_embeddings(text: str) -> EmbeddingsOperation:
 
 
 def _input(fields: Fields) -> tuple[int, int | None]:
-    """How many vectors, and how many token numbers; None for texts."""
+    """The number of vectors and of token numbers; None for texts."""
     raw = fields["input"]
     first = _FIRST.match(raw)
     if first is not None and first[1] in _DIGITS:
@@ -80,7 +80,7 @@ def _input(fields: Fields) -> tuple[int, int | None]:
 
 
 def _numbers(raw: Raw) -> tuple[int, int]:
-    """One list of numbers, or several. The JSON is valid already: its brackets and commas say the rest."""
+    """One list of numbers, or several. The JSON is valid already: counting its brackets and commas is enough."""
     data = bytes(raw).translate(None, _SPACE)
     brackets = data.translate(None, _DIGITS + b",")
     lists = brackets.count(b"[") - 1

@@ -1,4 +1,4 @@
-"""How many tokens a request's input is, by our own count: the bytes that are sent, divided by four.
+"""Estimates the tokens of a request's input: the bytes that are sent, divided by four.
 
 One number per request, made where its body is read. Limits, the charge up front and the row of a request without the
 provider's count all use it. Files that are sent as base64 have rules of their own, as a provider does not read them as

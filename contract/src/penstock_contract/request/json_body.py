@@ -73,7 +73,7 @@ def _wrong(text: str, name: str) -> PenstockError:
 
 
 def _strings(body: bytes) -> int:
-    """How many strings the body holds, or a few more: quotes that are not escaped, by three scans."""
+    """Count the strings of the body, or a few more: quotes that are not escaped, by three scans."""
     return (body.count(b'"') - body.count(b'\\"') + body.count(b'\\\\"')) // 2
 
 

@@ -1,4 +1,4 @@
-"""A conversation in the words that all chat providers share (OpenAI's, as everybody else's can be made from them)."""
+"""A conversation in OpenAI's fields, from which the request of every other provider can be made."""
 
 from typing import Annotated, Any, Literal
 
@@ -43,7 +43,7 @@ class ToolCall(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
-    """`refusal` and `reasoning_content` are an assistant's earlier ones: some models want to hear them again."""
+    """`refusal` and `reasoning_content` are an assistant's earlier ones: some models require them."""
 
     role: Role
     content: str | list[Part] | None = None

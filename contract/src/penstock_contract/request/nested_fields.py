@@ -56,13 +56,13 @@ _values = msgspec.json.Decoder(list[dict[str, Any]] | None).decode
 
 
 def is_openais_own(provider: ProviderSpec) -> bool:
-    """Whether a provider is OpenAI or Azure OpenAI itself, and no other server of the dialect."""
+    """Return whether a provider is OpenAI or Azure OpenAI itself, and no other server of the dialect."""
     host = urlsplit(provider.base_url or "https://api.openai.com").hostname or ""
     return provider.type == "AzureOpenAI" or (provider.type == "OpenAI" and host.endswith(OPENAI_HOSTS))
 
 
 def is_anthropics_thinking(detail: dict[str, Any]) -> bool:
-    """Whether an entry of `reasoning_details` is Anthropic's own and complete, so that it can go back to Anthropic."""
+    """Return whether an entry of `reasoning_details` is Anthropic's own and complete, and may be sent back to it."""
     format_ = detail.get("format")
     if format_ is not None and not (isinstance(format_, str) and format_.startswith("anthropic")):
         return False

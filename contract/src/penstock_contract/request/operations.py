@@ -1,4 +1,4 @@
-"""What a client asks for, per endpoint, and what a worker gets, whatever the endpoint.
+"""Requests of clients by endpoint, and the operation that a worker gets from each of them.
 
 An endpoint's Structs are the public API: server and client share them (no code generation). Bounds are in the types.
 A body is checked by `chat_body` and `embeddings_body`, and goes to the worker as the bytes that the client sent.
@@ -31,7 +31,7 @@ Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[float, Meta(g
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """How a provider should generate; None leaves the provider's default."""
+    """Sampling settings; None leaves the provider's default."""
 
     max_tokens: TokenCount | None = None
     temperature: Temperature | None = None
@@ -69,7 +69,7 @@ class ChatCompletionRequest(Sampling, frozen=True, omit_defaults=True, kw_only=T
 
 
 class EmbeddingsRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`POST /v1/embeddings`; the OpenAI SDKs ask for `base64` when their caller says nothing."""
+    """`POST /v1/embeddings`; the OpenAI SDKs request `base64` by default."""
 
     model: ModelName
     input: NonEmpty | Annotated[list[NonEmpty | int | Tokens], Meta(min_length=1, max_length=1_000_000)]
@@ -146,7 +146,7 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     operation: Operation
 
     def queued_s(self, now: float) -> float:
-        """How long the request waited, by the clocks of two machines; `now` in Unix seconds.
+        """Seconds that the request waited, by the clocks of two machines; `now` in Unix seconds.
 
         0 if that cannot be: the gateway would have ended the request.
         """

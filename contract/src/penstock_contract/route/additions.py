@@ -1,4 +1,4 @@
-"""What a route adds to each request of a provider: constant headers, query parameters and fields of the body.
+"""Additions of a route to each request of a provider: constant headers, query parameters and fields of the body.
 
 A value stands in the route, or in a Secret that the route refers to. Which names are refused is in `rules`, as CEL.
 """
@@ -24,7 +24,7 @@ JsonText = Annotated[str, Meta(min_length=1, max_length=8192)]
 
 
 class ValueSource(RouteStruct, frozen=True, kw_only=True):
-    """Where a value stands that is not written in the route."""
+    """The place of a value that is not written in the route."""
 
     secret_key_ref: Annotated[SecretKeyRef, Meta(description="A key of a Secret in the route's own namespace.")]
 
@@ -57,7 +57,7 @@ class FieldSpec(RouteStruct, frozen=True, kw_only=True):
 
     @property
     def is_json(self) -> bool:
-        """Whether `value` is one JSON value; no CEL expression can decide it."""
+        """Return whether `value` is one JSON value; no CEL expression can decide it."""
         try:
             msgspec.json.decode(self.value)
         except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Where a route's worker pods may run: tolerations, affinity and spread constraints as a Pod has them, with bounds.
+"""Placement of a route's worker pods: tolerations, affinity and spread constraints as a Pod has them, with bounds.
 
 Copies of Kubernetes' own types (core/v1, 1.36), so that the API server can refuse what is too deep, too large or
 misspelt when the ModelRoute is applied. Free-form fields were the alternative: with them one route could hold a

@@ -9,7 +9,7 @@ from penstock_contract.usage.money import PerMillion, Rates, per_million
 
 
 class PricesSpec(RouteStruct, frozen=True, kw_only=True):
-    """What the provider takes for a million tokens, as decimal text; what is not set costs nothing.
+    """Prices of a million tokens, as decimal text; an unset price is zero.
 
     `cachedInputPerMillion` and `cacheWriteInputPerMillion` default to the price of input.
     """

@@ -47,7 +47,7 @@ class SimulatedSpec(RouteStruct, frozen=True, kw_only=True):
 
 
 class ExtraFieldsSpec(RouteStruct, frozen=True, kw_only=True):
-    """What becomes of fields of a client's request that are not known."""
+    """The treatment of unknown fields of a client's request."""
 
     mode: Annotated[
         Literal["Pass", "Drop", "Refuse"],
@@ -225,5 +225,5 @@ class ProviderSpec(RouteStruct, frozen=True, kw_only=True):
         return self.key_header or KEY_HEADERS.get(self.type, "authorization")
 
     def own_name(self, model: str) -> str:
-        """What the provider calls a model."""
+        """The provider's name of a model."""
         return self.models.get(model) or self.model or model

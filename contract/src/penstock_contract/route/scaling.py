@@ -8,7 +8,7 @@ from penstock_contract.route.values import Replicas, RouteStruct, WholeSeconds
 
 
 class FallbackSpec(RouteStruct, frozen=True, kw_only=True):
-    """What to do while the load cannot be measured: an error is never taken for zero."""
+    """The number of workers while the load cannot be measured: an error is never read as zero."""
 
     after_seconds: Annotated[
         WholeSeconds,
@@ -25,7 +25,7 @@ class FallbackSpec(RouteStruct, frozen=True, kw_only=True):
 
 
 class ScalingSpec(RouteStruct, frozen=True, kw_only=True):
-    """How many workers serve the route. `concurrencyPerReplica` is a worker's slots; all else counts in a cluster."""
+    """The number of workers. `concurrencyPerReplica` is a worker's slots; all else applies in a cluster only."""
 
     mode: Annotated[
         Literal["Auto", "Manual"],

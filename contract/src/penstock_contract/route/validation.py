@@ -242,7 +242,7 @@ NAME: Final = Rule(
     "metadata.name: must be lower-case letters, digits and hyphens, at most 40, as in my-route",
     "Names of pods and subjects of the broker begin with it. A laptop enforces the same.",
 )
-"""Of the whole resource. On a laptop the type of `metadata.name` says so, in the same words."""
+"""Of the whole resource. On a laptop the type of `metadata.name` enforces the same."""
 
 
 _READ: Final = frozenset(re.findall(r"\w+", " ".join(rule.cel for rule in RULES)))

@@ -1,4 +1,4 @@
-"""What travels on the broker between gateway and worker, besides the request itself.
+"""Messages between gateway and worker on the broker, besides the request itself.
 
 One NATS message per token saturated a core where framed batches did not (ADR 0002), so a worker puts the frames
 of all its streams towards one gateway into one `Batch`.
@@ -13,7 +13,7 @@ from penstock_contract.stream.events import Event
 from penstock_contract.subjects import Token
 
 StreamId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-"""Random, chosen by the gateway: a name for the stream on the wire that nobody else can guess."""
+"""Random, chosen by the gateway: a name of the stream on the wire that no other process can guess."""
 
 
 class Frame(Struct, frozen=True, array_like=True, gc=False):
@@ -31,10 +31,10 @@ class Batch(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Stop(Struct, frozen=True, array_like=True, tag="stop"):
-    """Nobody wants this stream any more: end the provider call and free the slot. No answer.
+    """The client has gone: end the provider call and free the slot. No answer.
 
-    `code` is why, for the usage row. With `serves` only other attempts than that are meant: it is the one whose answer
-    the client gets, and whose row is the request's.
+    `code` is the reason, for the usage row. `serves` is the attempt whose answer the client gets and whose row is the
+    request's; it is not stopped.
     """
 
     stream: int
@@ -45,7 +45,7 @@ class Stop(Struct, frozen=True, array_like=True, tag="stop"):
 class Attach(Struct, frozen=True, array_like=True, tag="attach"):
     """Send the frames of this stream again, from `from_seq`, and go on to `gateway` from now on.
 
-    `attempt` 0 is whichever there is: the gateway has not heard of any yet.
+    `attempt` 0 is any: the gateway has received no frame yet.
     """
 
     stream: int
@@ -55,11 +55,11 @@ class Attach(Struct, frozen=True, array_like=True, tag="attach"):
 
 
 class Drain(Struct, frozen=True, array_like=True, tag="drain"):
-    """Take no more requests, finish the open ones, and stay: whoever said so ends the process, or says `Resume`."""
+    """Take no more requests, finish the open ones, and keep running until SIGTERM or `Resume`."""
 
 
 class Resume(Struct, frozen=True, array_like=True, tag="resume"):
-    """Take requests again after a `Drain`: demand came back before the pod was gone. Nothing undoes a SIGTERM."""
+    """Take requests again after a `Drain`: demand returned before the pod was deleted. Nothing undoes a SIGTERM."""
 
 
 class Probe(Struct, frozen=True, array_like=True, tag="probe"):
@@ -73,10 +73,10 @@ Control = Stop | Attach | Drain | Resume | Probe
 
 
 class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
-    """Every second on `penstock.workers.…`: the gateway's proof of life and the operator's measure of load.
+    """Every second on `penstock.workers.…`: for the gateway, proof that the worker runs; for the operator, its load.
 
-    `incarnation` tells a worker's process from the next of its name: a container that is started again in its pod may
-    be back before it was missed, and knows nothing of the streams before it. 0: the worker does not say.
+    `incarnation` distinguishes processes of one name: a restarted container may send heartbeats before the loss of the
+    old one is detected, and has none of its streams. 0: not given.
     `refusing_keys` are names of the route's providers that refuse the worker's key; for the operator alone.
     """
 
@@ -92,13 +92,13 @@ class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
 class Activation(Struct, frozen=True, array_like=True, gc=False):
     """A gateway has queued a request of the route in the subject and knows no free slot for it.
 
-    A hint that may be lost and is said again while the request waits; how many wait is in the queue.
+    A hint that may be lost and is repeated while the request waits; the queue has the number of waiting requests.
     """
 
     gateway: str
 
 
 class GatewayHeartbeat(Struct, frozen=True, array_like=True, gc=False):
-    """Every second on `penstock.gateways.…`: without it a worker stops the calls that nobody reads."""
+    """Every second on `penstock.gateways.…`: without it a worker stops the calls of this gateway."""
 
     gateway: Token

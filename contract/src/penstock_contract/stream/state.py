@@ -1,6 +1,6 @@
 """The grammar of a stream: a transition table and nothing else.
 
-A stream is accepted, then started, then says things, and ends exactly once, with `Finished` or `Failed`.
+A stream is accepted, then started, then has content, and ends exactly once, with `Finished` or `Failed`.
 No IO, no clock. The same table checks the worker's output and the gateway's input.
 """
 
@@ -44,7 +44,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         Finished: Phase.ENDED,
         Failed: Phase.ENDED,
     },
-    # Usage is the last word before the end, so that whoever sees the end has seen the count.
+    # Usage is the last event before the end, so that a reader of the end has the count.
     Phase.COUNTED: {Finished: Phase.ENDED, Failed: Phase.ENDED},
     Phase.ENDED: {},
 }

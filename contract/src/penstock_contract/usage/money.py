@@ -35,7 +35,7 @@ FREE: Final = Rates()
 
 
 def picos(text: str) -> int:
-    """Of a decimal number without sign or exponent, exactly; further decimals than twelve are cut off."""
+    """Picos of a decimal number without sign or exponent, exactly; decimals after the twelfth are cut off."""
     whole, _, decimals = text.strip().partition(".")
     return int(whole) * PICOS + int(decimals[:12].ljust(12, "0"))
 

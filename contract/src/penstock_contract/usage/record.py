@@ -1,7 +1,7 @@
-"""One row per request, whatever dies: what it used, what that cost and how it ended. Never what was said.
+"""The usage record of a request: tokens, cost and outcome. It survives crashes, and contains no prompt or answer.
 
 A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
-and the subject names the request, so there can never be two. Who writes when is in docs/operations/usage.md.
+and the subject names the request, so there can never be two. docs/operations/usage.md has which process writes when.
 """
 
 from typing import Final, get_args
@@ -14,7 +14,7 @@ from penstock_contract.stream.events import FinishReason, UsageReported
 from penstock_contract.usage.money import Rates, decimal, picos
 
 GATEWAY_LOST: Final = "gateway_lost"
-"""How a request ended whose gateway died; no client could be told, so it is not in the table of errors."""
+"""The end of a request whose gateway crashed; no client can receive it, so it is not in the table of errors."""
 
 FINISH_REASONS: Final = frozenset(get_args(FinishReason))
 
@@ -76,7 +76,7 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def may_replace(stored: UsageRow, row: UsageRow) -> bool:
-    """Whether a worker's row may replace a stored one.
+    """Return whether a worker's row may replace a stored one.
 
     An open row is replaced by a row of the same or of a later delivery. A closed row is replaced by a closed one only:
     if a gateway wrote it in place of this worker or of an unknown one, or if its worker ended without an answer and a
@@ -92,7 +92,7 @@ def may_replace(stored: UsageRow, row: UsageRow) -> bool:
 
 
 def is_stored(stored: UsageRow, row: UsageRow) -> bool:
-    """Whether `stored` is `row`, perhaps with the input of a row that it replaced."""
+    """Return whether `stored` is `row`, perhaps with the input of a row that it replaced."""
     written = (stored.worker, stored.delivery, stored.ended, stored.tokens.output)
     return row.ended is not None and written == (row.worker, row.delivery, row.ended, row.tokens.output)
 
@@ -119,7 +119,7 @@ class RowWriteResult(Struct, frozen=True):
 
 
 class OpenRequestUsage(Struct, frozen=True, array_like=True, gc=False):
-    """What an open request has used so far, by our own count, all its attempts that were sent; `cost` is in picos."""
+    """Use of an open request so far, by the worker's count, over all attempts that were sent; `cost` is in picos."""
 
     id: str
     input: int
@@ -129,14 +129,14 @@ class OpenRequestUsage(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Checkpoint(Struct, frozen=True, array_like=True):
-    """A worker's requests that a provider has been sent, several times a second: what is known if the worker dies."""
+    """A worker's open requests, several times a second: their counts if the worker crashes."""
 
     worker: str
     open: list[OpenRequestUsage]
 
 
 def with_checkpoint(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
-    """The row with what a worker had counted of its request, or the row itself if there is nothing of it."""
+    """The row with the count of its worker's checkpoint, or the row itself if the checkpoint lacks it."""
     counted = next((one for one in checkpoint.open if one.id == row.id), None) if checkpoint is not None else None
     if counted is None:
         return row
@@ -235,7 +235,7 @@ def _is_counted(tokens: Tokens) -> bool:
 
 
 def estimate_output_tokens(operation: Operation, deltas: int, text_bytes: int) -> int:
-    """A piece is a token with most providers; some put several into one, which its length tells."""
+    """One delta is one token with most providers; for those that batch tokens, the length of the text counts."""
     return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, ChatOperation) else 0
 
 

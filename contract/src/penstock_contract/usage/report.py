@@ -1,4 +1,4 @@
-"""Usage rows added up, as the admin API tells them: by key, model, route, provider or day."""
+"""Sums of usage rows for the admin API: by key, model, route, provider or day."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -61,7 +61,7 @@ class _Sum(Struct):
 
 
 class UsageAggregator:
-    """Rows go in one by one, as there may be more of them than fit in memory."""
+    """Adds rows one by one, as there may be more than fit in memory."""
 
     def __init__(self, by: Grouping) -> None:
         self._group = GROUPS[by]

@@ -1,8 +1,8 @@
 """A real chat model and a real embedding model on a laptop: no key, no hub, no GPU, only packages.
 
-They are small (135M and 23M parameters) and there to show the stream, not to be clever. Each is
-served by llama.cpp's own OpenAI-compatible server in a child process of the local stack: a crash
-in native code then costs one model, and nothing here has to speak HTTP. One process for both was
+They are small (135M and 23M parameters): for trying streams, not for good answers. Each is
+served by llama.cpp's own OpenAI-compatible server in a child process of `penstock dev`: a crash
+in native code then ends one model only, and this package needs no HTTP server. One process for both was
 rejected: the second costs no code, only a word on the command line.
 
 Must not know: routes, queues, the gateway. To them this is one more OpenAI-compatible base URL.
@@ -10,7 +10,7 @@ Must not know: routes, queues, the gateway. To them this is one more OpenAI-comp
 
 
 class UnavailableError(Exception):
-    """A local model cannot be served here; the message is one sentence that says why."""
+    """A local model cannot be served here; the message is one sentence with the reason."""
 
     @classmethod
     def not_installed(cls, distribution: str) -> "UnavailableError":

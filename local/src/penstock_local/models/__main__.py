@@ -59,7 +59,7 @@ def main() -> NoReturn:
 
 def _report(line: str) -> None:
     sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()  # whoever started this process waits for the line
+    sys.stdout.flush()  # the parent process waits for the line
 
 
 if __name__ == "__main__":

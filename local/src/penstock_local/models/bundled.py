@@ -19,7 +19,7 @@ TITLES: Final[dict[BundledModel, str]] = {"chat": "SmolLM2-135M", "embedding": "
 
 
 class ModelState(msgspec.Struct, frozen=True):
-    """Where a model answers (`http://127.0.0.1:40123`), or why it never will; neither while it loads."""
+    """A model's address (`http://127.0.0.1:40123`), or the reason of its failure; neither while it loads."""
 
     address: str | None = None
     failure: str | None = None

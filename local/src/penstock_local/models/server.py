@@ -30,7 +30,7 @@ class LlamaServer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How one model is served.
+    """Settings of one model's server.
 
     context_tokens is each slot's: a prompt that does not fit is refused with 400, and an answer
     that would outgrow it ends with finish_reason "length". chat_template is a name llama.cpp knows,
@@ -56,7 +56,7 @@ def start(serving: ModelOptions, weights: Path, host: str, port: int) -> LlamaSe
     params.embedding = serving.embedding
     params.chat_template = serving.chat_template
     params.sampling.temp = serving.temperature
-    # Small models fall into loops: make repeating dearer, and end an answer that nobody bounded.
+    # Small models fall into loops: penalise repetition, and end an answer without a bound.
     params.sampling.penalty_repeat = _REPEAT_PENALTY
     params.n_predict = _ANSWER_TOKENS
     params.n_parallel = _SLOTS

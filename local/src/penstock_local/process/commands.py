@@ -17,10 +17,10 @@ from penstock_local.routes.plan import PlannedRoute
 from penstock_runtime.settings import PREFIX
 
 GATEWAY_GRACE_S = 5.0
-"""How long Ctrl-C lets open streams go on."""
+"""How long open streams may continue after Ctrl-C."""
 
 KEYS = frozenset(PREFIX + name for name in ("ADMIN_TOKEN", "API_KEY", "FIRST_KEY"))
-"""The gateway gets its own by name, nobody else any."""
+"""The gateway gets its own by name, other processes none."""
 LOOPBACK = "127.0.0.0/8,::1/128"
 """A laptop's providers may be on the laptop: the bundled models are."""
 
@@ -52,7 +52,7 @@ def inherited(environ: Mapping[str, str], secrets: frozenset[str]) -> dict[str, 
 
 def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
     # One machine's messages are a small part of what it can do with one thread. With more, Go's idle ones look for work
-    # on the cores that the models need: a third of its CPU at 12 800 tokens/s, and a thirtieth of everybody's.
+    # on the cores that the models need: a third of its CPU at 12 800 tokens/s, and a thirtieth of all CPU.
     environ = {**environ, "GOMAXPROCS": "1"}
     return Command(name="nats-server", argv=(str(binary), "--config", str(config)), environ=environ)
 

@@ -10,11 +10,11 @@ EXAMPLE = 'make dev ARGS="--port 9000"'
 
 
 class PortTaken(Exception):  # noqa: N818 - the message is the whole story
-    """Nothing can listen there; the message says why."""
+    """The address cannot be bound; the message has the reason."""
 
 
 def free_port(host: str) -> int:
-    """A port that nobody has now. Somebody could take it before we do; a retry then is a new start."""
+    """A port that is free now. Another process may take it before its use; a restart then chooses another."""
     with bind(host, 0) as found:
         return int(found.getsockname()[1])
 

@@ -1,4 +1,4 @@
-"""Waits for the other processes: the broker's port to open, and the gateway to say that it is ready."""
+"""Waits for the other processes: the broker's port to open, and the gateway's GET /ready to return 200."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ async def broker(port: int) -> None:
 
 
 async def gateway(host: str, port: int) -> None:
-    """Poll GET /ready, by hand: an HTTP client costs more to import than all of this takes."""
+    """Poll GET /ready without an HTTP client, whose import takes longer than the whole start."""
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection(host, port)

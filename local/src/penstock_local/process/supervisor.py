@@ -1,6 +1,6 @@
-"""All processes of one `penstock dev`, from the first to the last.
+"""Starts, supervises and ends all processes of one `penstock dev`.
 
-Start: everything at once, since each of them waits for what it needs by itself; then the catalogue, then the screen.
+Start: all processes at the same time, since each waits for its dependencies; then the catalogue, then the overview.
 
 The end, in order:
     1. The gateway stops taking connections and finishes its open streams, at most `GATEWAY_GRACE_S`.
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 STOP_GRACE_S = 2.0
 START_MAX_S = 120.0
-"""After this the screen is shown with what is missing, instead of waiting longer."""
+"""After this the overview is shown with the missing parts, instead of waiting longer."""
 START_FAILURES_MAX = 3
 CANNOT_SERVE = 2
-"""A model server's exit code for: this will not work here, do not try again."""
+"""A model server's exit code for a permanent failure: no restart."""
 
 
 class ProcessSupervisor:
@@ -47,7 +47,7 @@ class ProcessSupervisor:
 
     `listener` is bound and listens from before the start, and is closed at the end: connections that come while the
     gateway starts, or starts again, wait for it, and no other process can take the port meanwhile.
-    `started`: the screen was shown. `had_failures`: something ended that should not have.
+    `started`: the overview was shown. `had_failures`: a process ended unexpectedly.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class ProcessSupervisor:
         ]
 
     async def run(self) -> str | None:
-        """Serve until stopped; returns what went wrong, if the whole thing could not start."""
+        """Serve until stopped. Returns the error if the start failed."""
         serving = asyncio.create_task(self._serve())
         stopped = asyncio.create_task(self._stop_asked.wait())
         try:
@@ -138,7 +138,7 @@ class ProcessSupervisor:
         return commands.nats_server(nats_server.binary(), path, self._inherited)
 
     def _model_command(self, model: BundledModel, port: int) -> Command:
-        # Ended while it loads, it leaves the weights that it wrote: they go with our directory.
+        # If it is ended while it loads, its written weights remain: they are deleted with the run's directory.
         return commands.model_server(model, port, self._inherited | {"TMPDIR": str(self._directory)})
 
     async def _serve(self) -> NoReturn:
@@ -158,10 +158,10 @@ class ProcessSupervisor:
         self._log_view.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
         if (exposed := overview.exposure_warning(self._host, self._access.first_key)) is not None:
             self._log_view.warning(exposed)
-        # The gateway takes longest, and models longer still: the broker is there long before either asks for it.
+        # The gateway takes longest, and models longer still: the broker is ready before either connects.
         for child in (self._broker, self._gateway, *self._model_servers, *self._workers):
             child.start()
-        # Give the children's start the processor first, then import what only we need.
+        # Yield to the start of the children first, then import the controller.
         await asyncio.sleep(0)
         from penstock_local.routes.controller import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
 
@@ -195,14 +195,14 @@ class ProcessSupervisor:
         self._log_view.hint()
 
     def _settled(self) -> bool:
-        """Nothing is on its way: every model has loaded or failed, the catalogue knows, every worker has reported."""
+        """Every model has loaded or failed, the catalogue is written, every worker has sent a heartbeat."""
         models = all(state.address or state.failure for state in self._models.values())
         applied = self._control is not None and self._control.applied
         return models and applied and all(route.entry.key in self._working for route in self._planned if route.servable)
 
     async def _end(self) -> None:
         self._log_view.stopping()
-        # Or connections would wait for an accept that the gateway, which stops, does not make.
+        # Otherwise new connections would wait for an accept of the stopping gateway.
         self._listener.close()
         if self.started and self._failure is None:
             self._log_view.progress("stopping; open streams may finish, Ctrl-C again ends them")
@@ -213,14 +213,14 @@ class ProcessSupervisor:
                         await self._control.close()
         finally:
             if not self.started:
-                # Nobody was told that anything serves, and a model that loads would not hear of it for a second or two.
+                # No address was printed yet, and a model that is loading handles no SIGTERM for a second or two.
                 for child in self._children():
                     child.kill()
             await self._gateway.stop(GATEWAY_GRACE_S + 1)
             await asyncio.gather(*(child.stop(STOP_GRACE_S) for child in (*self._workers, *self._model_servers)))
             await self._broker.stop(STOP_GRACE_S)
 
-    # What the processes say
+    # Events of the processes
 
     def _plan(self) -> list[PlannedRoute]:
         return plan(self._routes, self._environ, self._models, started_at=self._started_at)

@@ -1,7 +1,7 @@
-"""The laptop's control plane: keeps the broker's queues and catalogue what the plan says, and hears who works.
+"""The control plane of `penstock dev`: applies the plan to the broker's queues and catalogue, and receives heartbeats.
 
-Level-triggered: any change or reconnect makes everything be looked at again, so that a nats-server that came back
-empty is filled like a new one.
+Level-triggered: any change or reconnect applies everything again, so that a restarted, empty nats-server is filled
+like a new one.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = structlog.get_logger("penstock.dev")
 
 
 def send_logs(sink: Callable[[str], None]) -> None:
-    """Hand our own log events to `sink`, one JSON object each, as the children's come."""
+    """Send this process's log events to `sink`, one JSON object each, like those of the children."""
 
     def send(_logger: object, level: str, event: MutableMapping[str, Any]) -> NoReturn:
         sink(msgspec.json.encode({"level": level, **event}, enc_hook=repr).decode())
@@ -35,9 +35,9 @@ def send_logs(sink: Callable[[str], None]) -> None:
 
 
 class RouteController:
-    """Whoever calls `start` calls `close`.
+    """Call `close` after `start`.
 
-    `on_heartbeat` gets the key of a route whose worker lives; `on_applied` is called when
+    `on_heartbeat` gets the key of a route whose worker sent a heartbeat; `on_applied` is called when
     the broker has everything that is wanted, with True if it had lost it before.
     """
 

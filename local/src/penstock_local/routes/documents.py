@@ -124,7 +124,7 @@ def _bound_number(event: yaml.ScalarEvent, line: int) -> None:
 
 
 def check(document: object) -> None:
-    """What YAML has and JSON has not: the cluster could not store it. Raises `InvalidText`."""
+    """Refuse values that JSON lacks: the cluster could not store them. Raises `InvalidText`."""
     for value in _values(document):
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidText(f"the number {value} is not finite")

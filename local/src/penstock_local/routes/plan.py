@@ -1,4 +1,4 @@
-"""What the routes amount to on this machine: entries for the catalogue, and what each route's worker needs.
+"""Plans the routes on this machine: entries for the catalogue, and the inputs of each route's worker.
 
 A pure function of the files, the environment and the models' states, worked out anew whenever one of them changes.
 """
@@ -16,7 +16,7 @@ from penstock_local.routes.route_files import LoadedRoute
 
 
 class PlannedRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """What one route amounts to. The entry is for this machine, `spec` is as written.
+    """The plan of one route. The entry is for this machine, `spec` is as written.
 
     `servable`: a worker makes sense, now or once a model has loaded. `notes`: what is missing though it serves.
     """

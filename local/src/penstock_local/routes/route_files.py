@@ -1,4 +1,4 @@
-"""Reads ModelRoute files: the resource as kubectl takes it, several documents a file, errors that say where.
+"""Reads ModelRoute files: the resource as kubectl takes it, several documents a file, errors with file and line.
 
 Knows text and types only: what serves a route, and whether its key is there, is the plan's business.
 """
@@ -20,7 +20,7 @@ from penstock_local.terminal.printable import printable
 GROUP = "penstock.dev/"
 
 
-class InvalidRoutes(Exception):  # noqa: N818 - says what it is about, as settings.InvalidSettings does
+class InvalidRoutes(Exception):  # noqa: N818 - named like settings.InvalidSettings
     """A file cannot be used; the message names file, document and field, and is printable."""
 
     def __init__(self, message: str) -> None:
@@ -85,7 +85,7 @@ def _read(path: str) -> RouteFile:
 
 
 def load(sources: Sequence[RouteFile]) -> list[LoadedRoute]:
-    """All routes in the files' order. Documents of other API groups are left to whom they belong."""
+    """All routes in the files' order. Documents of other API groups are ignored."""
     routes = [route for source in sources for route in _parse(source)]
     if not routes:
         raise InvalidRoutes(f"{', '.join(source.name for source in sources)}: no ModelRoute in it")

@@ -1,6 +1,6 @@
-"""What is wrong with a ModelRoute document, in words that say what to write instead.
+"""Describes the error of a ModelRoute document, with the correction.
 
-msgspec finds the mistake and says where; its words are a programmer's (a regex of 250 characters). Pure: knows the
+msgspec reports the place; its message is for programmers (a regex of 250 characters). Pure: knows the
 types of the contract, no file.
 """
 
@@ -102,7 +102,7 @@ def _type_at(steps: _Steps) -> Any:
 
 
 def _bare(kind: Any) -> Any:
-    """Without its None and its description; a text keeps the bounds that tell a Url from any other."""
+    """Without its None and its description; a text keeps its bounds, by which a Url is recognised."""
     if get_origin(kind) is Annotated:
         inner, bounds, *_ = get_args(kind)
         return Annotated[inner, bounds] if inner is str else _bare(inner)

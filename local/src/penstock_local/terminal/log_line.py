@@ -18,8 +18,8 @@ _HIDDEN_FIELDS = frozenset({"event", "level", "timestamp", "service", "exception
 class Readable(msgspec.Struct, frozen=True):
     """A line to show, without whose it is.
 
-    Warnings of one `cause` mostly come in bursts that say the same: all of the broker's when it goes away. None: plain
-    text and errors, each of which is worth its line.
+    Warnings of one `cause` mostly come in bursts of equal meaning: all of the broker's during an outage. None: plain
+    text and errors, each of which is shown.
     """
 
     text: str

@@ -42,7 +42,7 @@ class LogView:
         self._shown_at: dict[tuple[str, str], float] = {}
 
     def close(self, *, keep_in: Path | None = None) -> None:
-        """With `keep_in`, the log file outlives its directory: it is moved there, and its place told."""
+        """With `keep_in`, the log file outlives its directory: it is moved there, and its path printed."""
         if self._lost:
             self.show(f"{self._lost} log lines could not be written")
         with suppress(OSError):
@@ -124,7 +124,7 @@ class LogView:
         self.show(f"Logs: {self._log_path} (while this runs). Ctrl-C ends it.")
 
     def show(self, text: str) -> None:
-        # Nobody reads any more (`| head`, a closed terminal): what runs goes on until it is told to end.
+        # The output is closed (`| head`, a closed terminal): the processes run on until they are ended.
         with suppress(OSError):
             self._out.write(f"{text}\n")
             self._out.flush()

@@ -1,4 +1,4 @@
-"""What a person sees: the address, the routes and one command to copy for each. Pure text."""
+"""Renders the overview: the address, the routes and one command to copy for each. Pure text."""
 
 import shlex
 from collections.abc import Sequence
@@ -31,13 +31,13 @@ class Ink(msgspec.Struct, frozen=True):
 
 
 def local_url(host: str, port: int) -> str:
-    """How this machine reaches a server that listens on `host`."""
+    """The URL by which this machine reaches a server that listens on `host`."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - recognised, not bound
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
 def exposure_warning(host: str, key: str | None) -> str | None:
-    """What to know about listening on `host`, if others than this machine's users can reach it."""
+    """A warning about listening on `host`, if other machines can reach it."""
     if is_loopback(host):
         return None
     if key is not None:
@@ -48,7 +48,7 @@ def exposure_warning(host: str, key: str | None) -> str | None:
 
 
 def key_notice(host: str, key: str | None) -> str:
-    """Whether callers must show a key, and why not."""
+    """A notice whether callers need a key, and why not."""
     if key is not None:
         return f"API key: {key}"
     why = "only this machine can reach it" if is_loopback(host) else "PENSTOCK_AUTHENTICATION is off"

@@ -28,7 +28,7 @@ class Telemetry(Struct, frozen=True):
 class Untraced(NoOpTracer):
     """Makes no spans, and passes on those of a client that traces.
 
-    OpenTelemetry's own would enter and leave a context four times for each request: 0.2 ms where nobody traces.
+    OpenTelemetry's own would enter and leave a context four times for each request: 0.2 ms without tracing.
     """
 
     _NOTHING = contextlib.nullcontext(INVALID_SPAN)
@@ -42,7 +42,7 @@ class Untraced(NoOpTracer):
 
 
 def enabled(signal: Signal, environ: Mapping[str, str]) -> bool:
-    """Whether `signal` leaves this process over OTLP."""
+    """Return whether `signal` leaves this process over OTLP."""
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     exporter = environ.get(f"OTEL_{signal.upper()}_EXPORTER")
