@@ -78,8 +78,9 @@ chart: setup ## Write the chart's values.schema.json and table of values from th
 docs: setup ## Write the generated parts of docs/ from the code
 	@PYTHONPATH=docs .venv/bin/python -m generate
 
+# Not with --quiet, which hides the warnings from --strict, too.
 docs-site: docs .cache/docs/.ready ## Build the documentation as a site into .cache/docs-site; a broken link is an error
-	@.cache/docs/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
 	@.cache/docs/bin/python docs/generate/local_only.py .cache/docs-site
 	@echo ".cache/docs-site/index.html"
 

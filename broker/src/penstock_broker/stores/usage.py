@@ -24,7 +24,15 @@ from penstock_broker.connection import Connection
 from penstock_broker.stores import kv_snapshot
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import Checkpoint, GatewayPresence, RowWriteResult, UsageRow, may_replace
+from penstock_contract.usage.record import (
+    Checkpoint,
+    GatewayPresence,
+    RowWriteResult,
+    UsageRow,
+    is_stored,
+    may_replace,
+    with_replaced,
+)
 
 RETRY_S = 1.0
 CONFIRM_S = 2.0
@@ -73,7 +81,10 @@ class UsageWriter:
             stored, number = await _newest(self._connection, row)
             if stored is not None and not may_replace(stored, row):
                 return RowWriteResult(kept=stored)
-            if (written := await _put(self._connection, row, number)) is not None:
+            if stored is not None and is_stored(stored, row):
+                return RowWriteResult(number)  # by an earlier try whose answer was lost
+            written = await _put(self._connection, row if stored is None else with_replaced(row, stored), number)
+            if written is not None:
                 return RowWriteResult(written)
             await asyncio.sleep(CONFLICT_S * conflicts)
         raise _away()
