@@ -14,8 +14,8 @@ from unit.support.upstream import LOOPBACK
 
 from penstock_contract.errors import PenstockError
 from penstock_worker.providers.failure.classification import ProviderFailure
-from penstock_worker.upstream.connection import ConnectionPool
 from penstock_worker.upstream.connection_failure import REASONS, connection_failure
+from penstock_worker.upstream.pool import ConnectionPool
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:

@@ -7,16 +7,8 @@ import pytest
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.route.spec import ProviderSpec
-from penstock_worker.sessions.routing import (
-    AFTER,
-    COOLING,
-    RETRY_AFTER_MAX_S,
-    Candidates,
-    Health,
-    Verdict,
-    order,
-    pause_s,
-)
+from penstock_worker.sessions.circuit_breaker import COOLING, CircuitBreaker
+from penstock_worker.sessions.retry_plan import AFTER, RETRY_AFTER_MAX_S, RetryPlan, Verdict, order, pause_s
 
 
 def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:
@@ -84,8 +76,8 @@ def failed(code: ErrorCode = "provider_unavailable", retry_after_s: float | None
     return ErrorDetail(code, "words", None, retry_after_s)
 
 
-def candidates(*names_: str, retries: int = 2) -> Candidates:
-    return Candidates([provider(name) for name in names_], retries, draws(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0))
+def candidates(*names_: str, retries: int = 2) -> RetryPlan:
+    return RetryPlan([provider(name) for name in names_], retries, draws(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0))
 
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
@@ -94,7 +86,7 @@ def test_a_failure_calls_for_another_try_later_or_for_somebody_else_or_for_nobod
         Verdict.AGAIN_LATER if code in AGAIN_LATER else Verdict.NOT_AGAIN if code in NOT_AGAIN else Verdict.GIVE_UP
     )
 
-    assert candidates("a").failed(provider("a"), failed(code), 0.0) is expected
+    assert candidates("a").record_failure(provider("a"), failed(code), 0.0) is expected
 
 
 def test_the_table_names_only_codes_that_exist() -> None:
@@ -108,14 +100,14 @@ def test_the_next_provider_is_tried_at_once_and_the_first_again_when_its_pause_i
     while (choice := left.next(now)) is not None:
         now += choice.wait_s
         tried.append((choice.provider.name, round(now, 3)))
-        left.failed(choice.provider, failed(), now)
+        left.record_failure(choice.provider, failed(), now)
 
     assert tried == [("a", 0.0), ("b", 0.0), ("a", 0.25), ("b", 0.25), ("a", 0.75), ("b", 0.75)]
 
 
 def test_a_provider_that_names_a_pause_is_not_waited_for_while_another_is_left() -> None:
     left = candidates("a", "b")
-    left.failed(provider("a"), failed("provider_rate_limited", 7.0), 0.0)
+    left.record_failure(provider("a"), failed("provider_rate_limited", 7.0), 0.0)
 
     choice = left.next(0.0)
     assert choice is not None
@@ -124,7 +116,7 @@ def test_a_provider_that_names_a_pause_is_not_waited_for_while_another_is_left()
 
 def test_a_provider_that_may_be_tried_again_at_once_still_lets_the_others_go_first() -> None:
     left = candidates("a", "b")
-    left.failed(provider("a"), failed("provider_rate_limited", 0.0), 0.0)
+    left.record_failure(provider("a"), failed("provider_rate_limited", 0.0), 0.0)
 
     choice = left.next(0.0)
     assert choice is not None
@@ -137,7 +129,7 @@ def test_a_provider_is_tried_again_as_often_as_the_route_says(retries: int, call
     while (choice := left.next(now)) is not None:
         now += choice.wait_s
         count += 1
-        left.failed(choice.provider, failed(), now)
+        left.record_failure(choice.provider, failed(), now)
 
     assert count == calls
 
@@ -152,42 +144,42 @@ def test_a_provider_is_tried_again_as_often_as_the_route_says(retries: int, call
     ],
 )
 def test_a_provider_that_asks_for_a_long_pause_is_not_waited_for(retry_after_s: float | None, verdict: Verdict) -> None:
-    assert candidates("a").failed(provider("a"), failed("provider_rate_limited", retry_after_s), 0.0) is verdict
+    assert candidates("a").record_failure(provider("a"), failed("provider_rate_limited", retry_after_s), 0.0) is verdict
 
 
 def test_a_provider_that_failed_is_asked_last_until_it_has_cooled_down() -> None:
-    health, both = Health(), [provider("a"), provider("b")]
-    health.failed(both[0], failed(), 100.0)
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed(), 100.0)
 
-    assert [one.name for one in health.order(both, 104.9)] == ["b", "a"]
-    assert [one.name for one in health.order(both, 105.0)] == ["a", "b"]
+    assert [one.name for one in breaker.order(both, 104.9)] == ["b", "a"]
+    assert [one.name for one in breaker.order(both, 105.0)] == ["a", "b"]
 
 
 def test_one_request_alone_finds_out_whether_a_provider_is_well_again() -> None:
-    health, both = Health(), [provider("a"), provider("b")]
-    health.failed(both[0], failed(), 0.0)
-    health.trying(both[0], 5.0)
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed(), 0.0)
+    breaker.begin_try(both[0], 5.0)
 
-    assert [one.name for one in health.order(both, 5.0)] == ["b", "a"]
-    health.succeeded(both[0])
-    assert [one.name for one in health.order(both, 5.0)] == ["a", "b"]
+    assert [one.name for one in breaker.order(both, 5.0)] == ["b", "a"]
+    breaker.record_success(both[0])
+    assert [one.name for one in breaker.order(both, 5.0)] == ["a", "b"]
 
 
 def test_cooling_lasts_longer_each_time_up_to_a_bound() -> None:
-    health, both = Health(), [provider("a"), provider("b")]
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
     lasted = []
     for _ in range(6):
-        health.failed(both[0], failed(), 0.0)
-        lasted.append(next(second for second in range(100) if health.order(both, float(second)) == both))
+        breaker.record_failure(both[0], failed(), 0.0)
+        lasted.append(next(second for second in range(100) if breaker.order(both, float(second)) == both))
 
     assert lasted == [5, 10, 20, 40, 60, 60]
 
 
 def test_a_request_that_a_provider_cannot_serve_says_nothing_about_its_health() -> None:
-    health, both = Health(), [provider("a"), provider("b")]
-    health.failed(both[0], failed("context_length_exceeded"), 0.0)
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed("context_length_exceeded"), 0.0)
 
-    assert health.order(both, 0.0) == both
+    assert breaker.order(both, 0.0) == both
 
 
 @pytest.mark.parametrize("retry_after_s", [0.01, 0.3, 8.0])
@@ -204,35 +196,35 @@ def test_a_provider_that_asks_for_no_pause_gets_the_ordinary_one(retry_after_s: 
 
 @pytest.mark.parametrize("code", sorted(set(get_args(ErrorCode)) - COOLING), ids=str)
 def test_a_fault_of_the_request_neither_cools_a_provider_down_nor_fails_its_probe(code: ErrorCode) -> None:
-    health, both = Health(), [provider("a"), provider("b")]
-    health.failed(both[0], failed(), 0.0)
-    health.trying(both[0], 5.0)
-    assert health.order(both, 5.0) == [both[1], both[0]], "the probe has it alone"
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed(), 0.0)
+    breaker.begin_try(both[0], 5.0)
+    assert breaker.order(both, 5.0) == [both[1], both[0]], "the probe has it alone"
 
-    health.failed(both[0], failed(code), 5.1)
+    breaker.record_failure(both[0], failed(code), 5.1)
 
-    assert health.order(both, 5.1) == both, "the next request may probe it"
-    health.failed(both[0], failed(), 5.2)
-    assert health.order(both, 15.1) == [both[1], both[0]], "its first failure still counts: 10 s, not 5"
+    assert breaker.order(both, 5.1) == both, "the next request may probe it"
+    breaker.record_failure(both[0], failed(), 5.2)
+    assert breaker.order(both, 15.1) == [both[1], both[0]], "its first failure still counts: 10 s, not 5"
 
 
 def test_a_fault_of_a_request_does_not_end_the_cooling_before_its_time() -> None:
-    health, both = Health(), [provider("a"), provider("b")]
-    health.failed(both[0], failed(), 0.0)
-    health.trying(both[0], 1.0)
-    health.failed(both[0], failed("provider_rejected"), 1.1)
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed(), 0.0)
+    breaker.begin_try(both[0], 1.0)
+    breaker.record_failure(both[0], failed("provider_rejected"), 1.1)
 
-    assert health.order(both, 4.9) == [both[1], both[0]]
-    assert health.order(both, 5.0) == both
+    assert breaker.order(both, 4.9) == [both[1], both[0]]
+    assert breaker.order(both, 5.0) == both
 
 
 def test_a_probe_that_was_stopped_leaves_the_next_request_to_probe() -> None:
-    health, both = Health(), [provider("a"), provider("b")]
-    health.failed(both[0], failed(), 0.0)
-    health.trying(both[0], 6.0)
-    health.released(both[0])
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed(), 0.0)
+    breaker.begin_try(both[0], 6.0)
+    breaker.release_probe(both[0])
 
-    assert health.order(both, 6.0) == both
+    assert breaker.order(both, 6.0) == both
 
 
 @pytest.mark.parametrize(

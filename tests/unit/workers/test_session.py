@@ -35,11 +35,11 @@ async def test_a_request_is_acked_exactly_at_the_first_event() -> None:
 async def test_the_ack_timer_is_restarted_until_the_first_event_and_not_after() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    await stage.session.keep()
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
+    await stage.session.extend_ack_wait()
     stage.providers[0].calls[0].say(HI)
     await stage.settle()
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
 
     assert stage.settled == [WPI, WPI, ACK]
 

@@ -9,8 +9,8 @@ from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.usage.record import UsageRow
 from penstock_worker.providers.fake_provider import wait
-from penstock_worker.sessions.registry import SessionTable
-from penstock_worker.sessions.session import CONFIRM_LATE_S
+from penstock_worker.sessions.ownership import CONFIRM_LATE_S
+from penstock_worker.sessions.registry import SessionRegistry
 
 
 def row_of(delivery: int, ended: str | None = None) -> UsageRow:
@@ -31,11 +31,11 @@ async def test_an_ack_that_was_lost_is_said_again_and_the_answer_does_not_wait_f
     await asyncio.sleep(5)
     call.say(HI)
     assert stage.events == [ACCEPTED, STARTED, HI, HI]
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
     stage.broker.away = False
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
     await asyncio.sleep(5)
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
     assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has said that it has the ack"
     answer(call)
     await stage.task
@@ -102,7 +102,7 @@ async def test_an_answer_that_is_whole_does_not_wait_long_for_the_broker() -> No
 
 @pytest.mark.parametrize("ended", [None, "stop"], ids=["serves", "has served"])
 @virtual_time
-async def test_a_worker_that_stood_still_leaves_the_row_and_the_message_to_whoever_serves_the_request(
+async def test_a_worker_that_blocks_leaves_the_row_and_the_message_to_whoever_serves_the_request(
     ended: str | None,
 ) -> None:
     stage = Stage((wait,))
@@ -153,7 +153,7 @@ async def test_a_stop_because_another_attempt_is_served_leaves_the_row_and_a_lat
     delivered: int, serves: int, settled: list[bytes], closed: int
 ) -> None:
     stage = Stage((wait,), delivered=delivered)
-    table = SessionTable(replay_kept_s=30)
+    table = SessionRegistry(replay_kept_s=30)
     table.add(stage.session, stage.task)
     await stage.settle()
     table.stop(stage.session, "cancelled", serves)
@@ -164,7 +164,7 @@ async def test_a_stop_because_another_attempt_is_served_leaves_the_row_and_a_lat
 @virtual_time
 async def test_a_stop_of_a_worker_of_the_same_name_before_this_one_stops_nothing() -> None:
     stage = Stage((wait,), delivered=2)
-    table = SessionTable(replay_kept_s=30)
+    table = SessionRegistry(replay_kept_s=30)
     table.add(stage.session, stage.task)
     await stage.settle()
     table.stop(stage.session, "cancelled", 2)

@@ -243,4 +243,4 @@ async def test_a_model_that_only_the_client_named_and_that_is_missing_cools_no_p
     await stage.task
 
     first, second = stage.specs
-    assert stage.health.order([first, second], 0.0) == [first, second]
+    assert stage.breaker.order([first, second], 0.0) == [first, second]

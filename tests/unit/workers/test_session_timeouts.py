@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
-from unit.support.virtual_time import LoopClock, virtual_time
+from unit.support.virtual_time import virtual_time
 
 from penstock_contract.stream.events import Started
 from penstock_worker.providers.fake_provider import FakeCall, wait
@@ -124,21 +124,11 @@ async def test_time_says_nothing_after_the_end() -> None:
     assert stage.events[-1] == STOP
 
 
-class SteppingClock(LoopClock):
-    """The time of day is set by hand; the monotonic clock goes on."""
-
-    step_s = 0.0
-
-    def unix(self) -> float:
-        return super().unix() + self.step_s
-
-
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0])
 @virtual_time
 async def test_a_step_of_the_machines_clock_ends_no_stream(step_s: float) -> None:
     stage, call = await streaming()
-    stage.session._clock = stage.session.usage._clock = clock = SteppingClock()
-    clock.step_s = step_s
+    stage.clock.step_s = step_s
     stage.session.check_time(asyncio.get_running_loop().time())
     call.say(USAGE, STOP)
     call.end()

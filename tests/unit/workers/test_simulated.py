@@ -12,7 +12,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.spec import SimulatedSpec
 from penstock_contract.stream.events import Event, Finished, TextDelta, UsageReported
-from penstock_worker.providers.provider import Call
+from penstock_worker.providers.provider import CallHandle
 from penstock_worker.providers.simulated import SimulatedProvider, token
 
 MORE = {"role": "user", "content": "tell me more"}
@@ -25,19 +25,19 @@ class Ear:
         self.error: PenstockError | None = None
         self.over = asyncio.Event()
 
-    def events(self, events: Sequence[Event]) -> None:
+    def on_events(self, events: Sequence[Event]) -> None:
         now = round(asyncio.get_running_loop().time() - START, 6)
         self.heard += [(now, event) for event in events]
 
-    def ended(self) -> None:
+    def on_end(self) -> None:
         self.over.set()
 
-    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
+    def on_failure(self, error: PenstockError, *, refused: bool = False) -> None:
         self.error, self.refused = error, refused
         self.over.set()
 
 
-async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, Call]:
+async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, CallHandle]:
     ear = Ear()
     provider = SimulatedProvider(SimulatedSpec(**spec))
     return ear, await provider.open(operation, "m", ear, connect_timeout_s=1, headers={})

@@ -84,8 +84,8 @@ async def test_a_refused_stream_is_neither_charged_nor_a_failure_of_the_provider
 
     (row,) = stage.rows.closed
     assert (row.attempts, row.unanswered, row.ended) == (2, NOTHING_UNANSWERED, "stop")
-    assert [spec.name for spec in stage.health.order(stage.specs, 0.0)] == ["a"]
-    assert not stage.health.refusing_keys()
+    assert [spec.name for spec in stage.breaker.order(stage.specs, 0.0)] == ["a"]
+    assert not stage.breaker.refusing_keys()
 
 
 @virtual_time

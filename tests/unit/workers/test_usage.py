@@ -11,7 +11,7 @@ from penstock_contract.stream.events import Finished, ReasoningDelta, Started, T
 from penstock_contract.usage.record import COUNT_MAX, GATEWAY_LOST, Tokens
 from penstock_worker.providers.fake_provider import wait
 from penstock_worker.providers.provider import ConnectionStale
-from penstock_worker.sessions.usage import between_checkpoints_s
+from penstock_worker.sessions.checkpoints import between_checkpoints_s
 
 PRICES = {"inputPerMillion": "1", "cachedInputPerMillion": "0.5", "outputPerMillion": "10"}
 PRICED = [{"prices": PRICES}, {"prices": {"outputPerMillion": "20"}}]
@@ -175,13 +175,13 @@ async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
 async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    sent = stage.session.usage.counted()
+    sent = stage.session.usage.checkpoint()
     assert sent is not None
     assert (sent.input, sent.output, sent.cost) == (6, 0, 6 * 10**6)
     stage.providers[0].calls[0].say(TextDelta("x" * 50))
     await stage.settle()
     await asyncio.sleep(2.0)
-    counted = stage.session.usage.counted()
+    counted = stage.session.usage.checkpoint()
     assert counted is not None
     assert (counted.id, counted.input, counted.output, counted.cost) == ("req_1", 6, 10, 6 * 10**6 + 10 * 10**7)
     assert counted.duration_s == 2.0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.stream.events import Event
-from penstock_worker.providers.provider import AnswerForm, Sink
+from penstock_worker.providers.provider import AnswerForm, CallListener
 
 
 class FakeCall:
@@ -15,7 +15,7 @@ class FakeCall:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         connect_timeout_s: float,
         headers: dict[str, str],
         form: AnswerForm,
@@ -28,7 +28,7 @@ class FakeCall:
         self.form = form
         self.active_at = now
         self.aborted = False
-        self._sink = sink
+        self._listener = listener
 
     def abort(self) -> None:
         self.aborted = True
@@ -36,15 +36,15 @@ class FakeCall:
     def say(self, *events: Event) -> None:
         """What came with one read; nobody hears an aborted call."""
         if not self.aborted:
-            self._sink.events(events)
+            self._listener.on_events(events)
 
     def end(self) -> None:
         if not self.aborted:
-            self._sink.ended()
+            self._listener.on_end()
 
     def fail(self, error: PenstockError, *, refused: bool = False) -> None:
         if not self.aborted:
-            self._sink.failed(error, refused=refused)
+            self._listener.on_failure(error, refused=refused)
 
 
 Act = Callable[[FakeCall], None] | PenstockError
@@ -72,7 +72,7 @@ class FakeProvider:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
@@ -82,7 +82,7 @@ class FakeProvider:
         act = self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]
         if isinstance(act, PenstockError):
             raise act
-        call = FakeCall(operation, model, sink, connect_timeout_s, headers, form, self._clock())
+        call = FakeCall(operation, model, listener, connect_timeout_s, headers, form, self._clock())
         self.calls.append(call)
         act(call)
         return call

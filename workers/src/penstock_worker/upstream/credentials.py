@@ -20,7 +20,7 @@ _SCHEME: Final = re.compile(r"(?:bearer|basic|token)\s+", re.IGNORECASE)
 Addition = HeaderSpec | QueryParameterSpec
 
 
-class Credentials:
+class ProviderCredentials:
     """Of one provider; each use has the values as they are at that time."""
 
     def __init__(self, spec: ProviderSpec, keys: ProviderKeys) -> None:

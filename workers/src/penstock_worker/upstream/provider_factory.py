@@ -18,12 +18,12 @@ from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 from penstock_worker.providers.openai.azure import AzureOpenAIAdapter
-from penstock_worker.providers.provider import AnswerForm, Call, Provider, Sink
+from penstock_worker.providers.provider import AnswerForm, CallHandle, CallListener, Provider
 from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.providers.target import Target
 from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
-from penstock_worker.sessions.provider_call import Target
 from penstock_worker.upstream.address_policy import AddressRules
-from penstock_worker.upstream.credentials import Credentials
+from penstock_worker.upstream.credentials import ProviderCredentials
 from penstock_worker.upstream.http_provider import HttpProvider
 from penstock_worker.upstream.provider_key import ProviderKeys
 
@@ -46,13 +46,13 @@ class RefusingProvider:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
         form: AnswerForm = "stream",
-    ) -> Call:
-        del operation, model, sink, connect_timeout_s, headers, form
+    ) -> CallHandle:
+        del operation, model, listener, connect_timeout_s, headers, form
         raise PenstockError.of(self._error.detail)
 
     def close(self) -> None:
@@ -65,11 +65,11 @@ def build(
     """Without `keys` they are in `environ` alone."""
     keys = keys or ProviderKeys(None, environ, time.monotonic)
     tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
-    return [_target(provider, Credentials(provider, keys), tls, rules) for provider in spec.providers]
+    return [_target(provider, ProviderCredentials(provider, keys), tls, rules) for provider in spec.providers]
 
 
 def _target(
-    spec: ProviderSpec, credentials: Credentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, credentials: ProviderCredentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Target:
     return Target(
         spec,
@@ -79,7 +79,7 @@ def _target(
     )
 
 
-def _redaction(spec: ProviderSpec, credentials: Credentials) -> Redaction:
+def _redaction(spec: ProviderSpec, credentials: ProviderCredentials) -> Redaction:
     """What the provider's messages must not show: the credentials it is called with now, and where it is."""
     try:
         host = urlsplit(spec.base_url or "").hostname
@@ -89,7 +89,7 @@ def _redaction(spec: ProviderSpec, credentials: Credentials) -> Redaction:
 
 
 def _provider(
-    spec: ProviderSpec, credentials: Credentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, credentials: ProviderCredentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None

@@ -1,7 +1,7 @@
 """A stream on its way to its gateway: numbered, checked, kept for replay within a bound."""
 
 import pytest
-from unit.support.sessions import Outbox
+from unit.support.sessions import RecordedFrames
 
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import (
@@ -17,16 +17,16 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
 )
 from penstock_contract.stream.state import IllegalEvent
-from penstock_worker.sessions.reply_stream import OutgoingStream
+from penstock_worker.sessions.reply_stream import ReplyStream
 
 BEGIN: list[Event] = [Accepted("worker-1", 0.0), Started("a", "m")]
 STOP = Finished("stop")
 
 
-def stream(*events: Event, bytes_max: int = 100_000) -> tuple[OutgoingStream, Outbox]:
-    outbox = Outbox()
-    made = OutgoingStream(
-        outbox,  # type: ignore[arg-type]
+def stream(*events: Event, bytes_max: int = 100_000) -> tuple[ReplyStream, RecordedFrames]:
+    batcher = RecordedFrames()
+    made = ReplyStream(
+        batcher,  # type: ignore[arg-type]
         ("default", "main"),
         7,
         2,
@@ -35,94 +35,94 @@ def stream(*events: Event, bytes_max: int = 100_000) -> tuple[OutgoingStream, Ou
     )
     for event in events:
         made.emit(event)
-    return made, outbox
+    return made, batcher
 
 
-def sent(outbox: Outbox) -> list[tuple[int, Event]]:
-    return [(frame.seq, frame.event) for _, frame, _ in outbox.frames]
+def sent(batcher: RecordedFrames) -> list[tuple[int, Event]]:
+    return [(frame.seq, frame.event) for _, frame, _ in batcher.frames]
 
 
 def test_events_are_numbered_from_zero_under_stream_and_attempt() -> None:
-    _, outbox = stream(*BEGIN, TextDelta("a"), STOP)
+    _, batcher = stream(*BEGIN, TextDelta("a"), STOP)
 
-    assert sent(outbox) == list(enumerate([*BEGIN, TextDelta("a"), STOP]))
-    assert {(frame.stream, frame.attempt) for _, frame, _ in outbox.frames} == {(7, 2)}
-    assert {subject for subject, _, _ in outbox.frames} == {"penstock.replies.gw-1.default.main"}
+    assert sent(batcher) == list(enumerate([*BEGIN, TextDelta("a"), STOP]))
+    assert {(frame.stream, frame.attempt) for _, frame, _ in batcher.frames} == {(7, 2)}
+    assert {subject for subject, _, _ in batcher.frames} == {"penstock.replies.gw-1.default.main"}
 
 
 def test_what_a_client_waits_for_is_urgent_and_the_rest_is_not() -> None:
-    _, outbox = stream(*BEGIN, TextDelta("a"), TextDelta("b"), TextDelta("c"), STOP)
+    _, batcher = stream(*BEGIN, TextDelta("a"), TextDelta("b"), TextDelta("c"), STOP)
 
-    assert [now for _, _, now in outbox.frames] == [False, True, True, False, False, True]
+    assert [now for _, _, now in batcher.frames] == [False, True, True, False, False, True]
 
 
 def test_an_event_that_the_grammar_forbids_is_not_sent() -> None:
-    made, outbox = stream(BEGIN[0])
+    made, batcher = stream(BEGIN[0])
 
     with pytest.raises(IllegalEvent):
         made.emit(TextDelta("a"))
 
-    assert sent(outbox) == [(0, BEGIN[0])]
+    assert sent(batcher) == [(0, BEGIN[0])]
 
 
 def test_a_failure_ends_the_stream_once() -> None:
-    made, outbox = stream(*BEGIN)
+    made, batcher = stream(*BEGIN)
     made.fail(ErrorDetail("idle_timeout", "words"))
     made.fail(ErrorDetail("worker_lost", "words"))
 
     assert made.ended
-    assert sent(outbox)[2:] == [(2, Failed(ErrorDetail("idle_timeout", "words")))]
+    assert sent(batcher)[2:] == [(2, Failed(ErrorDetail("idle_timeout", "words")))]
 
 
 def test_a_failure_after_the_end_says_nothing() -> None:
-    made, outbox = stream(*BEGIN, STOP)
+    made, batcher = stream(*BEGIN, STOP)
     made.fail(ErrorDetail("worker_lost", "words"))
 
-    assert len(outbox.frames) == 3
+    assert len(batcher.frames) == 3
 
 
 def test_a_replay_sends_again_from_where_it_is_asked() -> None:
-    made, outbox = stream(*BEGIN, TextDelta("a"), TextDelta("b"))
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, TextDelta("a"), TextDelta("b"))
+    batcher.frames.clear()
     made.attach("gw-1", 2)
 
-    assert sent(outbox) == [(2, TextDelta("a")), (3, TextDelta("b"))]
-    assert all(now for _, _, now in outbox.frames)
+    assert sent(batcher) == [(2, TextDelta("a")), (3, TextDelta("b"))]
+    assert all(now for _, _, now in batcher.frames)
 
 
 def test_a_replay_of_an_ended_stream_has_its_end() -> None:
-    made, outbox = stream(*BEGIN, STOP)
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, STOP)
+    batcher.frames.clear()
     made.attach("gw-1", 0)
 
-    assert sent(outbox) == list(enumerate([*BEGIN, STOP]))
+    assert sent(batcher) == list(enumerate([*BEGIN, STOP]))
 
 
 def test_a_replay_from_beyond_the_last_event_sends_nothing() -> None:
-    made, outbox = stream(*BEGIN)
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN)
+    batcher.frames.clear()
     made.attach("gw-1", 2)
 
-    assert outbox.frames == []
+    assert batcher.frames == []
 
 
 def test_another_gateway_gets_the_replay_and_everything_after_it() -> None:
-    made, outbox = stream(*BEGIN, TextDelta("a"))
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, TextDelta("a"))
+    batcher.frames.clear()
     made.attach("gw-2", 2)
     made.emit(TextDelta("b"))
 
     assert made.gateway == "gw-2"
-    assert {subject for subject, _, _ in outbox.frames} == {"penstock.replies.gw-2.default.main"}
-    assert sent(outbox) == [(2, TextDelta("a")), (3, TextDelta("b"))]
+    assert {subject for subject, _, _ in batcher.frames} == {"penstock.replies.gw-2.default.main"}
+    assert sent(batcher) == [(2, TextDelta("a")), (3, TextDelta("b"))]
 
 
 def test_a_replayed_stream_goes_on_with_the_same_numbers() -> None:
-    made, outbox = stream(*BEGIN)
+    made, batcher = stream(*BEGIN)
     made.attach("gw-1", 0)
     made.emit(STOP)
 
-    assert sent(outbox)[-1] == (2, STOP)
+    assert sent(batcher)[-1] == (2, STOP)
 
 
 LARGE: dict[str, Event] = {
@@ -137,21 +137,21 @@ LARGE: dict[str, Event] = {
 
 @pytest.mark.parametrize("event", LARGE.values(), ids=LARGE.keys())
 def test_of_a_stream_beyond_its_bound_the_last_events_are_kept(event: Event) -> None:
-    made, outbox = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
-    assert len(outbox.frames) == 22
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
+    assert len(batcher.frames) == 22
+    batcher.frames.clear()
     made.attach("gw-1", 13)
 
-    assert sent(outbox) == [(seq, event) for seq in range(13, 22)]
+    assert sent(batcher) == [(seq, event) for seq in range(13, 22)]
 
 
 @pytest.mark.parametrize("event", LARGE.values(), ids=LARGE.keys())
 def test_what_is_older_than_what_is_kept_is_lost(event: Event) -> None:
-    made, outbox = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
+    batcher.frames.clear()
     made.attach("gw-1", 12)
 
-    [(seq, lost)] = sent(outbox)
+    [(seq, lost)] = sent(batcher)
     assert seq == 12
     assert isinstance(lost, Failed)
     assert lost.error.code == "stream_lost"
@@ -160,20 +160,20 @@ def test_what_is_older_than_what_is_kept_is_lost(event: Event) -> None:
 @pytest.mark.parametrize("bytes_max", [0, 10_000])
 def test_a_gateway_that_misses_nothing_of_a_stream_beyond_its_bound_loses_nothing(bytes_max: int) -> None:
     """It asks after ten quiet seconds, and after every reconnect to the broker."""
-    made, outbox = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=bytes_max)
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=bytes_max)
+    batcher.frames.clear()
     made.attach("gw-1", 22)
     made.emit(STOP)
 
-    assert sent(outbox) == [(22, STOP)]
+    assert sent(batcher) == [(22, STOP)]
 
 
 def test_the_last_event_of_a_stream_beyond_its_bound_is_repeated() -> None:
-    made, outbox = stream(*BEGIN, *[LARGE["text"]] * 20, STOP, bytes_max=10_000)
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, *[LARGE["text"]] * 20, STOP, bytes_max=10_000)
+    batcher.frames.clear()
     made.repeat_last()
 
-    assert sent(outbox) == [(22, STOP)]
+    assert sent(batcher) == [(22, STOP)]
 
 
 def test_what_was_said_is_counted_also_beyond_the_bound() -> None:
@@ -183,8 +183,8 @@ def test_what_was_said_is_counted_also_beyond_the_bound() -> None:
 
 
 def test_a_stream_within_its_bound_can_be_replayed() -> None:
-    made, outbox = stream(*BEGIN, *[LARGE["text"]] * 8, bytes_max=10_000)
-    outbox.frames.clear()
+    made, batcher = stream(*BEGIN, *[LARGE["text"]] * 8, bytes_max=10_000)
+    batcher.frames.clear()
     made.attach("gw-1", 0)
 
-    assert len(outbox.frames) == 10
+    assert len(batcher.frames) == 10

@@ -17,7 +17,7 @@ from penstock_contract.stream.events import Finished, UsageReported
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.telemetry import names
 from penstock_runtime.telemetry.setup import Telemetry
-from penstock_worker.telemetry import Observer
+from penstock_worker.telemetry import WorkerTelemetry
 
 PROVIDER = ProviderSpec(name="main", type="OpenAI", base_url="https://api.example.com/v1")
 
@@ -33,7 +33,7 @@ class Collected:
         meters = MeterProvider([self._reader])
         self.clock = ManualClock()
         telemetry = Telemetry(tracers.get_tracer("test"), meters.get_meter("test"), lambda: None)
-        self.observer = Observer(telemetry, self.clock, "default.main", "REQUESTS_default_main")
+        self.observer = WorkerTelemetry(telemetry, self.clock, "default.main", "REQUESTS_default_main")
 
     @property
     def spans(self) -> list[ReadableSpan]:

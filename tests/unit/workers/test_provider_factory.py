@@ -10,6 +10,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_worker.providers.provider import Provider
 from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.providers.target import Target
 from penstock_worker.upstream import provider_factory
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.http_provider import HttpProvider
@@ -17,7 +18,7 @@ from penstock_worker.upstream.http_provider import HttpProvider
 OPERATION = chat()
 
 
-def build(environ: dict[str, str] | None = None, **fields: Any) -> provider_factory.Target:
+def build(environ: dict[str, str] | None = None, **fields: Any) -> Target:
     spec = msgspec.convert(
         {"models": [{"name": "m"}], "providers": [{"name": "p", "type": "OpenAI", **fields}]}, ModelRouteSpec
     )

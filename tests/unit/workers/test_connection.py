@@ -12,14 +12,8 @@ from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.providers.openai.parser import ChatParser
 from penstock_worker.providers.provider import ConnectionStale
-from penstock_worker.upstream.connection import (
-    HEADER_BYTES_MAX,
-    IDLE_CONNECTION_AGE_S,
-    IDLE_CONNECTIONS_MAX,
-    RESPONSE_END_S,
-    ConnectionPool,
-    Exchange,
-)
+from penstock_worker.upstream.connection import HEADER_BYTES_MAX, RESPONSE_END_S, UpstreamConnection
+from penstock_worker.upstream.pool import IDLE_CONNECTION_AGE_S, IDLE_CONNECTIONS_MAX, ConnectionPool
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -568,8 +562,8 @@ class Wire(asyncio.Transport):
         return self.closed
 
 
-def connected(pool: ConnectionPool) -> tuple[Exchange, Wire]:
-    exchange, wire = Exchange(pool), Wire()
+def connected(pool: ConnectionPool) -> tuple[UpstreamConnection, Wire]:
+    exchange, wire = UpstreamConnection(pool), Wire()
     exchange.connection_made(wire)
     return exchange, wire
 
