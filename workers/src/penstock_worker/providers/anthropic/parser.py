@@ -17,10 +17,10 @@ from penstock_contract.stream.events import (
     TextDelta,
     UsageReported,
 )
+from penstock_contract.stream.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import encoded
 from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read_reason, stronger
-from penstock_worker.providers.answer.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.answer.tool_calls import ToolCalls
 from penstock_worker.providers.anthropic.blocks import Block
@@ -65,7 +65,7 @@ class MessageParser:
     def feed(self, data: bytes) -> Sequence[Event]:
         events: list[Event] = []
         try:
-            for payload in self._decoder.feed(data):
+            for payload in self._decoder.payloads(data):
                 self._payload(payload, events)
         except UNREADABLE_ANYHOW as error:
             raise failure("provider_stream_broken") from error

@@ -17,10 +17,10 @@ from penstock_contract.stream.events import (
     TextDelta,
     ToolCallDelta,
 )
+from penstock_contract.stream.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import FieldsSeen, encoded
 from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read_reason, stronger
-from penstock_worker.providers.answer.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.answer.text_template import TextTemplate
 from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.answer.tool_calls import ToolCalls
@@ -79,7 +79,7 @@ class ChatParser:
     def feed(self, data: bytes) -> Sequence[Event]:
         events: list[Event] = []
         try:
-            for payload in self._decoder.feed(data):
+            for payload in self._decoder.payloads(data):
                 template = self._template
                 if template is not None and (piece := template.piece(payload)):
                     events.append(template.kind(piece))

@@ -11,7 +11,7 @@ import msgspec
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.stream.events import Event
-from penstock_worker.providers.answer.sse import EventTooLarge, SseDecoder
+from penstock_contract.stream.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.failure.classification import failure, failure_of_error
 from penstock_worker.providers.openai.embeddings_parser import EMBEDDINGS_BYTES_MAX, EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
@@ -51,7 +51,7 @@ class WorkersAIChatParser:
             return ()
         events: list[Event] = []
         try:
-            for payload in self._decoder.feed(data):
+            for payload in self._decoder.payloads(data):
                 if payload:
                     events += self._payload(payload)
         except (*UNREADABLE, EventTooLarge) as error:
