@@ -222,8 +222,8 @@ class Stage:
 
 def answer(call: FakeCall) -> None:
     """A provider that says hi."""
-    call.say(HI)
-    call.say(USAGE, STOP)
+    call.emit(HI)
+    call.emit(USAGE, STOP)
     call.end()
 
 
@@ -243,6 +243,6 @@ async def streaming(**limits: float) -> tuple[Stage, FakeCall]:
     stage = Stage((wait,), limits=limits)
     await stage.settle()
     [call] = stage.providers[0].calls
-    call.say(HI)
+    call.emit(HI)
     await stage.settle()
     return stage, call

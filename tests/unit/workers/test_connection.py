@@ -34,7 +34,7 @@ def answers(*responses: bytes) -> Script:
     async def script(connection: Connection) -> None:
         for response in responses:
             await connection.request()
-            await connection.say(response)
+            await connection.send(response)
         await connection.hung_up()
 
     return script
@@ -43,7 +43,7 @@ def answers(*responses: bytes) -> Script:
 def answers_and_closes(response: bytes) -> Script:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(response)
+        await connection.send(response)
         connection.close()
 
     return script
@@ -64,9 +64,9 @@ async def test_a_chunked_body_is_heard_piece_by_piece_as_it_comes() -> None:
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"one "))
+        await connection.send(CHUNKED + chunk(b"one "))
         await go_on.wait()
-        await connection.say(chunk(b"two") + END)
+        await connection.send(chunk(b"two") + END)
         await connection.hung_up()
 
     async with upstream(script) as server:
@@ -104,7 +104,7 @@ async def test_a_response_cut_into_single_bytes_is_the_same_response() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
         for byte in response:
-            await connection.say(bytes([byte]))
+            await connection.send(bytes([byte]))
         await connection.hung_up()
 
     async with upstream(script) as server:
@@ -145,7 +145,7 @@ async def test_a_reset_in_the_middle_of_the_body_is_a_broken_stream() -> None:
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"hello"))
+        await connection.send(CHUNKED + chunk(b"hello"))
         await heard.wait()
         connection.reset()
 
@@ -262,7 +262,7 @@ async def test_an_interim_response_alone_is_no_answer() -> None:
 async def test_a_refusal_before_the_request_is_read_is_heard() -> None:
     async def script(connection: Connection) -> None:
         await connection.head()
-        await connection.say(sized(b"", b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"))
+        await connection.send(sized(b"", b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"))
         await connection.hung_up()
 
     async with upstream(script) as server:
@@ -295,7 +295,7 @@ async def test_one_header_without_an_end_is_refused_at_the_bound() -> None:
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(OK + b"x-filler: " + b"x" * (HEADER_BYTES_MAX * 2))
+        await connection.send(OK + b"x-filler: " + b"x" * (HEADER_BYTES_MAX * 2))
         await refused.wait()
 
     async with upstream(script) as server:
@@ -347,7 +347,7 @@ async def test_two_calls_at_once_have_a_connection_each() -> None:
 async def test_a_connection_that_the_server_closed_while_idle_is_forgotten() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         connection.close()
 
     async with upstream(script, answers(sized(b"two"))) as server:
@@ -364,7 +364,7 @@ async def test_a_connection_that_the_server_closed_while_idle_is_forgotten() -> 
 async def test_a_pooled_connection_that_dies_under_a_new_request_is_stale() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         await connection.request()
         connection.close()
 
@@ -382,14 +382,14 @@ async def test_a_stale_connection_takes_the_others_of_its_pool_with_it() -> None
     async def dies(connection: Connection) -> None:
         await connection.request()
         await both.wait()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         await connection.request()
         connection.close()
 
     async def lives(connection: Connection) -> None:
         await connection.request()
         both.set()
-        await connection.say(sized(b"two"))
+        await connection.send(sized(b"two"))
         await connection.hung_up()
 
     async with upstream(dies, lives, answers(sized(b"three"))) as server:
@@ -405,9 +405,9 @@ async def test_a_stale_connection_takes_the_others_of_its_pool_with_it() -> None
 async def test_a_pooled_connection_that_dies_within_its_answer_is_not_stale() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"two"))
+        await connection.send(CHUNKED + chunk(b"two"))
         connection.close()
 
     async with upstream(script) as server:
@@ -436,7 +436,7 @@ async def test_an_aborted_call_closes_its_connection_and_is_not_heard_again() ->
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"one"))
+        await connection.send(CHUNKED + chunk(b"one"))
         await connection.hung_up()
         aborted.set()
 

@@ -22,11 +22,11 @@ async def test_a_request_is_acked_exactly_at_the_first_event() -> None:
     await stage.settle()
     assert (stage.events, stage.settled) == ([ACCEPTED], [])
 
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     await stage.settle()
     assert (stage.events, stage.settled) == ([ACCEPTED, STARTED, HI], [ACK])
 
-    stage.providers[0].calls[0].say(STOP)
+    stage.providers[0].calls[0].emit(STOP)
     await stage.task
     assert stage.settled == [ACK]
 
@@ -37,7 +37,7 @@ async def test_the_ack_timer_is_restarted_until_the_first_event_and_not_after() 
     await stage.settle()
     await stage.session.extend_ack_wait()
     await stage.session.extend_ack_wait()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     await stage.settle()
     await stage.session.extend_ack_wait()
 
@@ -46,7 +46,7 @@ async def test_the_ack_timer_is_restarted_until_the_first_event_and_not_after() 
 
 @virtual_time
 async def test_an_answer_that_comes_in_one_read_is_said_like_any_other() -> None:
-    stage = Stage((lambda call: call.say(HI, USAGE, STOP),))
+    stage = Stage((lambda call: call.emit(HI, USAGE, STOP),))
     await stage.task
 
     assert stage.events == [ACCEPTED, STARTED, HI, USAGE, STOP]
@@ -55,7 +55,7 @@ async def test_an_answer_that_comes_in_one_read_is_said_like_any_other() -> None
 
 @virtual_time
 async def test_an_answer_without_a_word_is_an_answer() -> None:
-    stage = Stage((lambda call: call.say(STOP),))
+    stage = Stage((lambda call: call.emit(STOP),))
     await stage.task
 
     assert stage.events == [ACCEPTED, STARTED, STOP]

@@ -27,9 +27,9 @@ async def test_an_ack_that_was_lost_is_said_again_and_the_answer_does_not_wait_f
     await stage.settle()
     stage.broker.away = True
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await asyncio.sleep(5)
-    call.say(HI)
+    call.emit(HI)
     assert stage.events == [ACCEPTED, STARTED, HI, HI]
     await stage.session.extend_ack_wait()
     stage.broker.away = False
@@ -47,7 +47,7 @@ async def test_a_row_is_opened_once_and_the_ack_alone_is_repeated_with_growing_p
     await stage.settle()
     stage.broker.away = True
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await asyncio.sleep(100)
     assert len(stage.rows.opened) == 1
     assert 8 <= stage.broker.asked <= 14
@@ -61,7 +61,7 @@ async def test_a_confirmation_ends_with_its_session_though_its_cancellation_is_s
     await stage.settle()
     stage.broker.away = stage.broker.swallows = True
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await stage.settle()
     answer(call)
     await stage.task
@@ -109,7 +109,7 @@ async def test_a_worker_that_blocks_leaves_the_row_and_the_message_to_whoever_se
     await stage.settle()
     stage.rows.stored = row_of(2, ended)
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await stage.task
     assert call.aborted
     assert (stage.rows.opened, stage.rows.closed, stage.settled) == ([], [], [])

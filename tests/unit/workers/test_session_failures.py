@@ -139,7 +139,7 @@ async def test_an_error_that_nobody_expected_is_told_without_its_words(capsys: p
 async def test_a_failure_after_the_first_event_ends_the_stream_and_nothing_is_tried_again() -> None:
     stage = Stage((wait,), (answer,))
     await stage.settle()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     stage.providers[0].calls[0].fail(error("provider_stream_broken"))
     await stage.task
 
@@ -152,7 +152,7 @@ async def test_a_failure_after_the_first_event_ends_the_stream_and_nothing_is_tr
 async def test_an_answer_that_stops_without_its_finish_is_broken() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     stage.providers[0].calls[0].end()
     await stage.task
 

@@ -34,7 +34,7 @@ async def test_words_in_the_same_moment_as_a_stop_are_not_said_out_of_order() ->
     stage = Stage((wait,))
     await stage.settle()
     stage.task.cancel()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     await stage.settle()
 
     assert stage.events == [ACCEPTED]

@@ -130,7 +130,7 @@ async def test_a_step_of_the_machines_clock_ends_no_stream(step_s: float) -> Non
     stage, call = await streaming()
     stage.clock.step_s = step_s
     stage.session.check_time(asyncio.get_running_loop().time())
-    call.say(USAGE, STOP)
+    call.emit(USAGE, STOP)
     call.end()
     await stage.task
 

@@ -20,7 +20,7 @@ WHOLE = (TextDelta("Hi"), UsageReported(100, 20, 40), Finished("stop"))
 
 @virtual_time
 async def test_a_whole_answer_is_closed_with_the_providers_count() -> None:
-    stage = Stage((lambda call: call.say(*WHOLE[:1]) or call.say(*WHOLE[1:]),), providers=PRICED[:1])
+    stage = Stage((lambda call: call.emit(*WHOLE[:1]) or call.emit(*WHOLE[1:]),), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert row.tokens == Tokens(100, 40, 20)
@@ -33,7 +33,7 @@ async def test_the_row_is_open_before_the_request_is_acked() -> None:
     stage = Stage((wait,))
     await stage.settle()
     assert not stage.rows.opened
-    stage.providers[0].calls[0].say(TextDelta("Hi"))
+    stage.providers[0].calls[0].emit(TextDelta("Hi"))
     await stage.settle()
     (row,) = stage.rows.opened
     assert row.ended is None
@@ -47,7 +47,7 @@ async def test_the_row_is_open_before_the_request_is_acked() -> None:
 async def test_what_is_stopped_is_closed_with_our_own_count_and_the_reason_that_the_gateway_gave() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    stage.providers[0].calls[0].say(TextDelta("one"), ReasoningDelta("two"), ToolCallDelta(0, "id", "f", "{}"))
+    stage.providers[0].calls[0].emit(TextDelta("one"), ReasoningDelta("two"), ToolCallDelta(0, "id", "f", "{}"))
     await asyncio.sleep(2)
     stage.session.usage.stopped = "budget_exhausted"
     stage.task.cancel()
@@ -63,7 +63,7 @@ async def test_what_is_stopped_is_closed_with_our_own_count_and_the_reason_that_
 async def test_a_request_whose_gateway_died_says_so_in_its_row_and_an_end_to_whoever_still_listens() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    stage.providers[0].calls[0].say(TextDelta("one"))
+    stage.providers[0].calls[0].emit(TextDelta("one"))
     await stage.settle()
     stage.session.usage.stopped = GATEWAY_LOST
     stage.session.end(ErrorDetail("worker_lost", "nothing was heard"))
@@ -78,7 +78,7 @@ async def test_a_request_whose_gateway_died_says_so_in_its_row_and_an_end_to_who
 @virtual_time
 async def test_attempts_are_all_calls_and_the_workers_that_died_before() -> None:
     refused = PenstockError("provider_unavailable", "no")
-    stage = Stage((refused,), (lambda call: call.say(*WHOLE),), providers=PRICED, delivered=2)
+    stage = Stage((refused,), (lambda call: call.emit(*WHOLE),), providers=PRICED, delivered=2)
     await stage.task
     (row,) = stage.rows.closed
     assert (row.attempts, row.provider, row.cost) == (3, "b", "0.0004")
@@ -107,7 +107,7 @@ async def test_a_request_that_is_stopped_before_the_first_event_has_used_the_inp
 async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() -> None:
     dear = {"prices": {"inputPerMillion": "100"}}
     stage = Stage(
-        (wait,), (lambda call: call.say(*WHOLE),), providers=[dear, PRICED[0]], limits={"firstTokenTimeoutSeconds": 9}
+        (wait,), (lambda call: call.emit(*WHOLE),), providers=[dear, PRICED[0]], limits={"firstTokenTimeoutSeconds": 9}
     )
     await stage.task
     (row,) = stage.rows.closed
@@ -127,7 +127,7 @@ async def test_an_attempt_that_timed_out_counts_though_none_comes_after_it() -> 
 @virtual_time
 async def test_a_connection_that_breaks_while_it_waits_has_taken_the_input() -> None:
     broken = PenstockError("provider_unavailable", "no")
-    stage = Stage((lambda call: call.fail(broken), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    stage = Stage((lambda call: call.fail(broken), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert (row.tokens.input, row.tokens.estimated, row.cost, row.attempts) == (106, True, "0.000286", 2)
@@ -136,7 +136,7 @@ async def test_a_connection_that_breaks_while_it_waits_has_taken_the_input() -> 
 @virtual_time
 async def test_a_provider_that_answered_with_an_error_has_used_nothing() -> None:
     limited = PenstockError("provider_rate_limited", "no")
-    stage = Stage((lambda call: call.fail(limited, refused=True), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    stage = Stage((lambda call: call.fail(limited, refused=True), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert (row.tokens, row.cost, row.attempts) == (Tokens(100, 40, 20), "0.00028", 2)
@@ -144,7 +144,7 @@ async def test_a_provider_that_answered_with_an_error_has_used_nothing() -> None
 
 @virtual_time
 async def test_a_connection_that_the_server_had_closed_has_used_nothing() -> None:
-    stage = Stage((lambda call: call.fail(ConnectionStale()), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    stage = Stage((lambda call: call.fail(ConnectionStale()), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert (row.tokens, row.cost) == (Tokens(100, 40, 20), "0.00028")
@@ -152,7 +152,7 @@ async def test_a_connection_that_the_server_had_closed_has_used_nothing() -> Non
 
 @virtual_time
 async def test_a_count_that_no_64_bits_hold_is_bounded_before_it_is_sent() -> None:
-    stage = Stage((lambda call: call.say(TextDelta("Hi"), UsageReported(10**30, -5), Finished("stop")),))
+    stage = Stage((lambda call: call.emit(TextDelta("Hi"), UsageReported(10**30, -5), Finished("stop")),))
     await stage.task
     assert UsageReported(COUNT_MAX, 0) in stage.events
     (row,) = stage.rows.closed
@@ -164,7 +164,7 @@ async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     call = stage.providers[0].calls[0]
-    call.say(TextDelta("one"), TextDelta("two"))
+    call.emit(TextDelta("one"), TextDelta("two"))
     call.fail(PenstockError("provider_stream_broken", "broke off"))
     await stage.task
     (row,) = stage.rows.closed
@@ -178,7 +178,7 @@ async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
     sent = stage.session.usage.checkpoint()
     assert sent is not None
     assert (sent.input, sent.output, sent.cost) == (6, 0, 6 * 10**6)
-    stage.providers[0].calls[0].say(TextDelta("x" * 50))
+    stage.providers[0].calls[0].emit(TextDelta("x" * 50))
     await stage.settle()
     await asyncio.sleep(2.0)
     counted = stage.session.usage.checkpoint()

@@ -53,7 +53,7 @@ class CallTelemetry:
     ) -> None:
         """Record the end of the call; a call without error and finish was stopped by its client.
 
-        `reason` is a constant word about the failure. `provider_message` is the provider's own message, redacted, if
+        `reason` is one of a few constants. `provider_message` is the provider's own message, redacted, if
         the route allows it in the log; it is in no span and no metric.
         """
         code = error.code if error is not None else ("cancelled" if finished is None else None)

@@ -149,7 +149,7 @@ class Worker:
     def _update_route(self, entry: CatalogueEntry | None) -> None:
         if self._route.update(entry):
             self._intake.slots_changed()
-            # Immediately: without a known slot, a gateway asks the operator for more workers.
+            # Immediately: without a known slot, a gateway requests more workers from the operator.
             self._heartbeats.publish_soon()
 
     async def _ticks(self) -> None:

@@ -1,4 +1,4 @@
-"""A `Provider` that does what a test tells it; shipped beside the protocol that it fakes (`calls`)."""
+"""A `Provider` controlled by a test; shipped beside the interface that it implements (`provider`)."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from penstock_worker.providers.provider import AnswerForm, CallListener
 
 
 class FakeCall:
-    """A call in the test's hands: what was asked, and the pen for the answer."""
+    """An open call: its arguments, and methods by which the test sends the answer."""
 
     def __init__(
         self,
@@ -33,8 +33,8 @@ class FakeCall:
     def abort(self) -> None:
         self.aborted = True
 
-    def say(self, *events: Event) -> None:
-        """What came with one read; nobody hears an aborted call."""
+    def emit(self, *events: Event) -> None:
+        """Pass on the events of one read; nothing after an abort."""
         if not self.aborted:
             self._listener.on_events(events)
 
@@ -48,16 +48,16 @@ class FakeCall:
 
 
 Act = Callable[[FakeCall], None] | PenstockError
-"""What happens to a call: it is refused with this error, or this is done as soon as it is open."""
+"""Behaviour of a call: `open` raises this error, or this function is called with the open call."""
 
 
 def wait(call: FakeCall) -> None:
-    """Say nothing: the test says it later."""
+    """Send nothing: the test does later."""
     del call
 
 
 class FakeProvider:
-    """Plays one act per call, the last one again and again; `clock` gives event-loop time."""
+    """Applies one act per call, the last one repeatedly; `clock` returns event-loop time."""
 
     provider_name = "fake"
 

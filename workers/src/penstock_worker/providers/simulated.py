@@ -1,6 +1,6 @@
-"""A provider that makes up deterministic text at a configured pace; for tests and benchmarks, never a default.
+"""A provider that generates deterministic text at a configured rate; for tests and benchmarks, never a default.
 
-Everything else about it is real: it is called, times out, fails and is aborted like any other.
+Otherwise it behaves like any provider: it is called, times out, fails and is aborted.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class SimulatedProvider:
         return SimulatedCall(self._spec, listener, words=_words(request), limit=min(limit, self._spec.tokens))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 class SimulatedCall:

@@ -15,7 +15,7 @@ class Target(Struct, frozen=True):
     """`slots` is the provider's `maxInFlight`, None for no bound.
 
     `redaction` returns the values that the provider's messages must not show, with the credentials in use at that
-    time. `forms` keeps the form in which each of its models is asked for an answer.
+    time. `forms` keeps the form in which each of its models answers.
     """
 
     spec: ProviderSpec

@@ -1,4 +1,4 @@
-"""What a session is given: the worker's shared parts, and the version of the route that it serves with."""
+"""Parts that every session uses: those of the worker, and a version of the route."""
 
 from collections.abc import Callable, Sequence
 

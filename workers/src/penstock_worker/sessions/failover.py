@@ -112,7 +112,7 @@ class Failover:
                 form = await self._call(target, model, form)
 
     async def _call(self, target: Target, model: str, form: AnswerForm) -> AnswerForm | None:
-        """One call. Returns the form to ask in next if the provider refuses `form`, None after an answer."""
+        """One call. Returns the form to request next if the provider refuses `form`, None after an answer."""
         self._usage.begin_call(target.spec)
         show = self._spec.error_messages == "Show"
         call = self.call = ProviderCall(self._stream, target, model, self._usage.unanswered, show_messages=show)

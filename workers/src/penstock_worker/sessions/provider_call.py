@@ -38,7 +38,7 @@ class ProviderCall:
         self.done: asyncio.Future[None] = loop.create_future()
         self.error: ErrorDetail | None = None
         self.reason: str | None = None
-        """A constant word about the failure, for the log."""
+        """The kind of failure, one of a few constants for the log."""
         self.provider_message: str | None = None
         """The provider's own message, redacted, for the log if the route allows it."""
         self.usage: UsageReported | None = None

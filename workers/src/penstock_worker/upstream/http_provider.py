@@ -1,4 +1,4 @@
-"""A provider behind HTTP: an adapter for the dialect, a pool for the connections."""
+"""A provider with an HTTP API: an adapter for the dialect, a pool for the connections."""
 
 import ssl
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""Builds the providers of a route from its spec: adapters, keys and connection pools.
-
-Where keys come from is in `provider_key`.
-"""
+"""Builds the providers of a route from its spec: adapters, credentials and connection pools."""
 
 import asyncio
 import functools
@@ -36,7 +33,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
 
 
 class RefusingProvider:
-    """Stands for a provider that cannot be called (no address), so that the route's other providers serve."""
+    """Stands for a provider with an invalid address, so that the route's other providers serve."""
 
     def __init__(self, provider_name: str, error: PenstockError) -> None:
         self.provider_name = provider_name
@@ -62,9 +59,9 @@ class RefusingProvider:
 def build(
     spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules, keys: ProviderKeys | None = None
 ) -> list[Target]:
-    """Without `keys` they are in `environ` alone."""
+    """Without `keys`, they are read from `environ` alone."""
     keys = keys or ProviderKeys(None, environ, time.monotonic)
-    tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
+    tls = functools.cache(ssl.create_default_context)  # one for all providers, made at the first use
     return [_target(provider, ProviderCredentials(provider, keys), tls, rules) for provider in spec.providers]
 
 
@@ -80,7 +77,7 @@ def _target(
 
 
 def _redaction(spec: ProviderSpec, credentials: ProviderCredentials) -> Redaction:
-    """What the provider's messages must not show: the credentials it is called with now, and where it is."""
+    """Values that the provider's messages must not show: its current credentials, and its host."""
     try:
         host = urlsplit(spec.base_url or "").hostname
     except ValueError:
@@ -98,6 +95,6 @@ def _provider(
     try:
         return HttpProvider(spec, adapter, credentials, tls, rules)
     except ValueError:
-        # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
+        # `urlsplit` refuses brackets that hold no address; the contract's pattern accepts them.
         bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")
         return RefusingProvider(adapter.provider_name, bad)

@@ -1,4 +1,4 @@
-"""What providers' errors mean: one table of the names and wordings that the servers in use send.
+"""The meaning of providers' errors: one table of the names and wordings that the servers in use send.
 
 Data only. A name is the value of a `code`, `type`, `status`, `reason` or exception field; it is compared without case,
 punctuation and the suffixes `error` and `exception`. A wording is a part of the message; ` … ` stands for any text.
@@ -37,7 +37,7 @@ UNAVAILABLE: Final = "provider_unavailable"
 REJECTED: Final = "provider_rejected"
 
 MEANINGS: tuple[Meaning, ...] = (
-    # Gemini says "exceeded your current quota" of a minute's quota, too: its names count before OpenAI's wording.
+    # Gemini writes "exceeded your current quota" for a per-minute quota too: its names precede OpenAI's wording.
     Meaning(QUOTA, "Gemini", ("quota per day",)),
     Meaning(RATE, "Gemini", ("RESOURCE_EXHAUSTED",)),
     # The account is empty: no later try helps until it is paid for.
@@ -94,7 +94,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(CONTEXT, "Moonshot", (), ("exceeded model token limit",)),
     Meaning(CONTEXT, "DashScope", (), ("range of input length should be",)),
     Meaning(CONTEXT, "Cloudflare", ("cloudflare 3006", "cloudflare 5021"), ("exceeded this model context window",)),
-    # Refused for what it says.
+    # Refused because of its content.
     Meaning(POLICY, "OpenAI", ("content_policy_violation", "moderation_blocked", "invalid_prompt")),
     Meaning(POLICY, "OpenAI", (), ("rejected as a result of our safety system", "violating our usage policy")),
     Meaning(
@@ -323,4 +323,4 @@ STATUSES: dict[int, ErrorCode] = {
     424: "provider_unavailable",
     429: "provider_rate_limited",
 }
-"""What a status means by itself; any other one is `provider_unavailable`."""
+"""The meaning of a status alone; any other status is `provider_unavailable`."""

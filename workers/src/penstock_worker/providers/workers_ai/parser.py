@@ -36,7 +36,7 @@ class WorkersAIChatParser:
 
     @property
     def progress(self) -> int:
-        """Of a whole answer its bytes."""
+        """Grows with the bytes of a whole answer."""
         return self._chat.progress + (len(self._whole) if self._whole is not None else 0)
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -92,7 +92,7 @@ class WorkersAIChatParser:
         return self._rewritten({"choices": [choice], "usage": chunk.get("usage")})
 
     def _tool_call(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Of either shape: `{name, arguments}`, or OpenAI's with `function`."""
+        """A call of either shape: `{name, arguments}`, or OpenAI's with `function`."""
         nested = call.get("function")
         function: dict[str, Any] = nested if isinstance(nested, dict) else call
         arguments = function.get("arguments")
