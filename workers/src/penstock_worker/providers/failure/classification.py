@@ -13,7 +13,8 @@ from typing import Literal
 
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.failure.error_body import ProviderErrorBody, read, read_object
-from penstock_worker.providers.failure.meanings import MEANINGS, STATUSES, Meaning
+from penstock_worker.providers.failure.meaning import STATUSES, Meaning
+from penstock_worker.providers.failure.meanings import MEANINGS
 from penstock_worker.providers.failure.redaction import Redaction
 
 RETRY_AFTER_MAX_S = 3600.0
