@@ -1,6 +1,6 @@
 """Examples of ModelRoutes for each rule that crosses fields: those that keep it, and those that break it and no other.
 
-One table for both who judge: the laptop (tests/unit/contract/test_rules.py) and the real API server
+One table for both who judge: the laptop (tests/unit/contract/test_route_validation.py) and the real API server
 (tests/cluster/test_crd_rules.py). What is here is within the bounds of the types.
 """
 

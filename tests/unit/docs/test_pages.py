@@ -106,3 +106,17 @@ def text(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text(page), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_docs_modules_in_a_page_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":
+        pytest.skip("it names what existed then")
+    for path in re.findall(r"`(penstock_\w+/[\w/]+\.py)`", text(page)):
+        assert list(ROOT.glob(f"*/src/{path}")), path
+
+
+def test_docs_ten_questions_have_their_files() -> None:
+    rows = re.findall(r"^\| ([^|]+\?) \| (.+) \|$", text(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
+    assert len(rows) == 10
+    assert all(re.search(r"`penstock_\w+/[\w/]+\.py`", files) for _, files in rows)

@@ -115,7 +115,7 @@ class Failover:
         """One call. Returns the form to request next if the provider refuses `form`, None after an answer."""
         self._usage.begin_call(target.spec)
         show = self._spec.error_messages == "Show"
-        call = self.call = ProviderCall(self._stream, target, model, self._usage.unanswered, show_messages=show)
+        call = self.call = ProviderCall(self._stream, target, self._usage.unanswered, show_messages=show)
         provider_name = target.provider.provider_name
         label = model if self._configured(target.spec) else WILDCARD
         with self._telemetry.call(self._request, target.spec, provider_name, model, label) as telemetry:

@@ -23,7 +23,6 @@ class ProviderCall:
         self,
         stream: ReplyStream,
         target: Target,
-        model: str,
         unanswered: Unanswered = NOTHING_UNANSWERED,
         *,
         show_messages: bool = True,
@@ -31,7 +30,7 @@ class ProviderCall:
         self._stream = stream
         self._redaction = target.redaction
         self._show_messages = show_messages
-        self._started = Started(target.spec.name, model, unanswered.input, unanswered.cost)
+        self._started = Started(target.spec.name, unanswered.input, unanswered.cost)
         self._handle: CallHandle | None = None
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()

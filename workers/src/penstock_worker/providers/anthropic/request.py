@@ -13,7 +13,6 @@ class Url(Struct):
 
 class File(Struct):
     file_data: str | None = None
-    file_id: str | None = None
     filename: str | None = None
 
 
