@@ -73,7 +73,7 @@ def test_credentials_refuse_a_secret_that_is_missing_or_no_header_can_carry(valu
         credentials(environ, secretKeyRef={"name": "access", "key": "client-secret"}).key()
 
 
-def test_a_rotated_secret_of_a_header_is_read_again_and_counted(tmp_path: Path) -> None:
+def test_credentials_read_a_rotated_secret_again_and_count_it(tmp_path: Path) -> None:
     (tmp_path / "access").mkdir()
     file = tmp_path / "access" / "client-secret"
     file.write_text("first")
@@ -94,7 +94,7 @@ def test_a_rotated_secret_of_a_header_is_read_again_and_counted(tmp_path: Path) 
     assert made.number == number + 2
 
 
-def test_all_secrets_are_known_to_the_redaction_without_their_scheme() -> None:
+def test_credentials_give_all_secrets_without_their_scheme_to_the_redaction() -> None:
     made = credentials(
         {"OPENAI_KEY": "sk-1234567890", "ACCESS_CLIENT_SECRET": "Basic dXNlcjpwYXNz"},
         secretKeyRef={"name": "openai", "key": "key"},

@@ -67,7 +67,7 @@ async def running() -> AsyncIterator[Wire]:
 
 
 @virtual_time
-async def test_the_first_frame_after_a_quiet_while_leaves_at_once() -> None:
+async def test_batcher_publishes_the_first_frame_after_an_idle_period_immediately() -> None:
     async with running() as wire:
         wire.add()
         await wire.settle()
@@ -76,7 +76,7 @@ async def test_the_first_frame_after_a_quiet_while_leaves_at_once() -> None:
 
 
 @virtual_time
-async def test_a_patient_frame_waits_for_company_also_after_a_quiet_while() -> None:
+async def test_batcher_lingers_with_a_deferrable_frame_after_an_idle_period() -> None:
     async with running() as wire:
         wire.add(deferrable=True)
         await asyncio.sleep(LINGER_S / 2)
@@ -90,7 +90,7 @@ async def test_a_patient_frame_waits_for_company_also_after_a_quiet_while() -> N
 
 
 @virtual_time
-async def test_a_patient_frame_holds_up_nobody_who_comes_later() -> None:
+async def test_batcher_does_not_delay_frames_after_a_deferrable_one() -> None:
     async with running() as wire:
         wire.add(deferrable=True)
         await asyncio.sleep(LINGER_S / 2)
@@ -101,7 +101,7 @@ async def test_a_patient_frame_holds_up_nobody_who_comes_later() -> None:
 
 
 @virtual_time
-async def test_frames_that_follow_leave_together_a_moment_later() -> None:
+async def test_batcher_publishes_later_frames_together() -> None:
     async with running() as wire:
         wire.add()
         await wire.settle()
@@ -114,7 +114,7 @@ async def test_frames_that_follow_leave_together_a_moment_later() -> None:
 
 
 @virtual_time
-async def test_a_frame_waits_no_longer_than_the_linger() -> None:
+async def test_batcher_delays_no_frame_beyond_the_linger_time() -> None:
     async with running() as wire:
         for _ in range(100):
             wire.add()
@@ -126,7 +126,7 @@ async def test_a_frame_waits_no_longer_than_the_linger() -> None:
 
 
 @virtual_time
-async def test_frames_wait_longer_while_there_are_many_and_no_longer_than_that() -> None:
+async def test_batcher_lingers_longer_at_a_high_rate_only() -> None:
     async with running() as wire:
         for _ in range(BUSY_FRAMES_PER_S // 2):
             for _ in range(2):
@@ -144,7 +144,7 @@ async def test_frames_wait_longer_while_there_are_many_and_no_longer_than_that()
 
 
 @virtual_time
-async def test_the_loop_stands_still_only_while_there_are_many_and_after_they_have_left() -> None:
+async def test_batcher_blocks_the_loop_only_at_a_high_rate_and_after_publishing() -> None:
     async with running() as wire:
         for _ in range(200):
             wire.add()
@@ -161,7 +161,7 @@ async def test_the_loop_stands_still_only_while_there_are_many_and_after_they_ha
 
 
 @virtual_time
-async def test_an_urgent_frame_takes_everything_before_it_along() -> None:
+async def test_batcher_publishes_earlier_frames_with_an_urgent_one() -> None:
     async with running() as wire:
         wire.add()
         await wire.settle()
@@ -173,7 +173,7 @@ async def test_an_urgent_frame_takes_everything_before_it_along() -> None:
 
 
 @virtual_time
-async def test_frames_of_one_moment_are_one_message() -> None:
+async def test_batcher_publishes_frames_of_one_moment_as_one_message() -> None:
     async with running() as wire:
         for _ in range(5):
             wire.add()
@@ -183,7 +183,7 @@ async def test_frames_of_one_moment_are_one_message() -> None:
 
 
 @virtual_time
-async def test_every_gateway_gets_its_own_message() -> None:
+async def test_batcher_publishes_a_message_per_gateway() -> None:
     async with running() as wire:
         wire.add(GATEWAY)
         wire.add(OTHER)
@@ -194,7 +194,7 @@ async def test_every_gateway_gets_its_own_message() -> None:
 
 
 @virtual_time
-async def test_frames_that_come_while_one_is_published_keep_their_order() -> None:
+async def test_batcher_keeps_the_order_of_frames_added_while_publishing() -> None:
     async with running() as wire:
         wire.blocked = asyncio.Event()
         wire.add()
@@ -209,7 +209,7 @@ async def test_frames_that_come_while_one_is_published_keep_their_order() -> Non
 
 
 @virtual_time
-async def test_a_large_batch_is_split_and_stays_in_order() -> None:
+async def test_batcher_splits_a_large_batch_in_order() -> None:
     async with running() as wire:
         for _ in range(64):
             wire.add(text="x" * 65_536)
@@ -220,7 +220,7 @@ async def test_a_large_batch_is_split_and_stays_in_order() -> None:
 
 
 @virtual_time
-async def test_a_frame_that_is_too_large_alone_leaves_alone() -> None:
+async def test_batcher_publishes_a_very_large_frame_alone() -> None:
     async with running() as wire:
         wire.add()
         wire.add(text="x" * (BATCH_BYTES_MAX + 1))
@@ -232,7 +232,7 @@ async def test_a_frame_that_is_too_large_alone_leaves_alone() -> None:
 
 
 @virtual_time
-async def test_a_flush_publishes_everything_that_waits() -> None:
+async def test_batcher_flush_publishes_all_queued_frames() -> None:
     wire = Wire()
     wire.add()
     wire.add(OTHER)
@@ -242,7 +242,7 @@ async def test_a_flush_publishes_everything_that_waits() -> None:
 
 
 @virtual_time
-async def test_a_flush_of_nothing_publishes_nothing() -> None:
+async def test_batcher_flush_of_nothing_publishes_nothing() -> None:
     wire = Wire()
     await wire.batcher.flush()
 
@@ -250,7 +250,7 @@ async def test_a_flush_of_nothing_publishes_nothing() -> None:
 
 
 @virtual_time
-async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> None:
+async def test_batcher_continues_after_a_message_that_cannot_be_published() -> None:
     async def publish(subject: str, data: bytes) -> None:
         del data
         if subject == GATEWAY:
@@ -273,7 +273,7 @@ async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> 
 
 
 @virtual_time
-async def test_a_frame_that_cannot_be_encoded_ends_its_own_stream_and_no_other() -> None:
+async def test_batcher_ends_only_the_stream_whose_frame_cannot_be_encoded() -> None:
     sent: list[Frame] = []
     broken: list[tuple[int, int]] = []
 

@@ -42,7 +42,7 @@ def sent(batcher: RecordedFrames) -> list[tuple[int, Event]]:
     return [(frame.seq, frame.event) for _, frame, _ in batcher.frames]
 
 
-def test_events_are_numbered_from_zero_under_stream_and_attempt() -> None:
+def test_reply_stream_numbers_events_from_zero() -> None:
     _, batcher = stream(*BEGIN, TextDelta("a"), STOP)
 
     assert sent(batcher) == list(enumerate([*BEGIN, TextDelta("a"), STOP]))
@@ -50,13 +50,13 @@ def test_events_are_numbered_from_zero_under_stream_and_attempt() -> None:
     assert {subject for subject, _, _ in batcher.frames} == {"penstock.replies.gw-1.default.main"}
 
 
-def test_what_a_client_waits_for_is_urgent_and_the_rest_is_not() -> None:
+def test_reply_stream_marks_events_that_a_client_waits_for_as_urgent() -> None:
     _, batcher = stream(*BEGIN, TextDelta("a"), TextDelta("b"), TextDelta("c"), STOP)
 
     assert [now for _, _, now in batcher.frames] == [False, True, True, False, False, True]
 
 
-def test_an_event_that_the_grammar_forbids_is_not_sent() -> None:
+def test_reply_stream_does_not_send_an_illegal_event() -> None:
     made, batcher = stream(BEGIN[0])
 
     with pytest.raises(IllegalEvent):
@@ -65,7 +65,7 @@ def test_an_event_that_the_grammar_forbids_is_not_sent() -> None:
     assert sent(batcher) == [(0, BEGIN[0])]
 
 
-def test_a_failure_ends_the_stream_once() -> None:
+def test_reply_stream_ends_once_with_a_failure() -> None:
     made, batcher = stream(*BEGIN)
     made.fail(ErrorDetail("idle_timeout", "words"))
     made.fail(ErrorDetail("worker_lost", "words"))
@@ -74,14 +74,14 @@ def test_a_failure_ends_the_stream_once() -> None:
     assert sent(batcher)[2:] == [(2, Failed(ErrorDetail("idle_timeout", "words")))]
 
 
-def test_a_failure_after_the_end_says_nothing() -> None:
+def test_reply_stream_ignores_a_failure_after_the_end() -> None:
     made, batcher = stream(*BEGIN, STOP)
     made.fail(ErrorDetail("worker_lost", "words"))
 
     assert len(batcher.frames) == 3
 
 
-def test_a_replay_sends_again_from_where_it_is_asked() -> None:
+def test_reply_stream_replays_from_the_requested_event() -> None:
     made, batcher = stream(*BEGIN, TextDelta("a"), TextDelta("b"))
     batcher.frames.clear()
     made.attach("gw-1", 2)
@@ -90,7 +90,7 @@ def test_a_replay_sends_again_from_where_it_is_asked() -> None:
     assert all(now for _, _, now in batcher.frames)
 
 
-def test_a_replay_of_an_ended_stream_has_its_end() -> None:
+def test_reply_stream_replays_the_end() -> None:
     made, batcher = stream(*BEGIN, STOP)
     batcher.frames.clear()
     made.attach("gw-1", 0)
@@ -98,7 +98,7 @@ def test_a_replay_of_an_ended_stream_has_its_end() -> None:
     assert sent(batcher) == list(enumerate([*BEGIN, STOP]))
 
 
-def test_a_replay_from_beyond_the_last_event_sends_nothing() -> None:
+def test_reply_stream_replays_nothing_beyond_the_last_event() -> None:
     made, batcher = stream(*BEGIN)
     batcher.frames.clear()
     made.attach("gw-1", 2)
@@ -106,7 +106,7 @@ def test_a_replay_from_beyond_the_last_event_sends_nothing() -> None:
     assert batcher.frames == []
 
 
-def test_another_gateway_gets_the_replay_and_everything_after_it() -> None:
+def test_reply_stream_continues_to_the_gateway_that_attached() -> None:
     made, batcher = stream(*BEGIN, TextDelta("a"))
     batcher.frames.clear()
     made.attach("gw-2", 2)
@@ -117,7 +117,7 @@ def test_another_gateway_gets_the_replay_and_everything_after_it() -> None:
     assert sent(batcher) == [(2, TextDelta("a")), (3, TextDelta("b"))]
 
 
-def test_a_replayed_stream_goes_on_with_the_same_numbers() -> None:
+def test_reply_stream_keeps_its_numbers_after_a_replay() -> None:
     made, batcher = stream(*BEGIN)
     made.attach("gw-1", 0)
     made.emit(STOP)
@@ -136,7 +136,7 @@ LARGE: dict[str, Event] = {
 
 
 @pytest.mark.parametrize("event", LARGE.values(), ids=LARGE.keys())
-def test_of_a_stream_beyond_its_bound_the_last_events_are_kept(event: Event) -> None:
+def test_reply_stream_keeps_the_last_events_within_its_bound(event: Event) -> None:
     made, batcher = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
     assert len(batcher.frames) == 22
     batcher.frames.clear()
@@ -146,7 +146,7 @@ def test_of_a_stream_beyond_its_bound_the_last_events_are_kept(event: Event) -> 
 
 
 @pytest.mark.parametrize("event", LARGE.values(), ids=LARGE.keys())
-def test_what_is_older_than_what_is_kept_is_lost(event: Event) -> None:
+def test_reply_stream_reports_events_older_than_the_kept_ones_as_lost(event: Event) -> None:
     made, batcher = stream(*BEGIN, *[event] * 20, bytes_max=10_000)
     batcher.frames.clear()
     made.attach("gw-1", 12)
@@ -158,7 +158,7 @@ def test_what_is_older_than_what_is_kept_is_lost(event: Event) -> None:
 
 
 @pytest.mark.parametrize("bytes_max", [0, 10_000])
-def test_a_gateway_that_misses_nothing_of_a_stream_beyond_its_bound_loses_nothing(bytes_max: int) -> None:
+def test_reply_stream_beyond_its_bound_serves_a_gateway_that_misses_nothing(bytes_max: int) -> None:
     """It asks after ten quiet seconds, and after every reconnect to the broker."""
     made, batcher = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=bytes_max)
     batcher.frames.clear()
@@ -168,7 +168,7 @@ def test_a_gateway_that_misses_nothing_of_a_stream_beyond_its_bound_loses_nothin
     assert sent(batcher) == [(22, STOP)]
 
 
-def test_the_last_event_of_a_stream_beyond_its_bound_is_repeated() -> None:
+def test_reply_stream_beyond_its_bound_repeats_the_last_event() -> None:
     made, batcher = stream(*BEGIN, *[LARGE["text"]] * 20, STOP, bytes_max=10_000)
     batcher.frames.clear()
     made.repeat_last()
@@ -176,13 +176,13 @@ def test_the_last_event_of_a_stream_beyond_its_bound_is_repeated() -> None:
     assert sent(batcher) == [(22, STOP)]
 
 
-def test_what_was_said_is_counted_also_beyond_the_bound() -> None:
+def test_reply_stream_counts_output_beyond_the_bound() -> None:
     made, _ = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=10_000)
 
     assert (made.deltas, made.text_bytes) == (20, 20_000)
 
 
-def test_a_stream_within_its_bound_can_be_replayed() -> None:
+def test_reply_stream_within_its_bound_is_replayed_whole() -> None:
     made, batcher = stream(*BEGIN, *[LARGE["text"]] * 8, bytes_max=10_000)
     batcher.frames.clear()
     made.attach("gw-1", 0)

@@ -44,7 +44,7 @@ async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, CallHand
 
 
 @virtual_time
-async def test_tokens_come_at_their_pace_and_then_usage_and_the_end() -> None:
+async def test_simulated_sends_tokens_at_their_rate_then_usage_and_end() -> None:
     ear, _ = await call(tokens=3, tokens_per_second=10, first_token_seconds=2)
     await ear.over.wait()
 
@@ -58,7 +58,7 @@ async def test_tokens_come_at_their_pace_and_then_usage_and_the_end() -> None:
 
 
 @virtual_time
-async def test_a_late_token_does_not_delay_the_rest() -> None:
+async def test_simulated_does_not_delay_tokens_after_a_late_one() -> None:
     ear, _ = await call(tokens=4, tokens_per_second=10)
     await asyncio.sleep(0.05)
     asyncio.get_running_loop()._advance(0.15)  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ async def test_a_late_token_does_not_delay_the_rest() -> None:
 
 
 @virtual_time
-async def test_a_bound_on_tokens_ends_with_length() -> None:
+async def test_simulated_ends_with_length_at_the_bound() -> None:
     ear, _ = await call(chat(MORE, max_tokens=2), tokens=5)
     await ear.over.wait()
 
@@ -82,7 +82,7 @@ async def test_a_bound_on_tokens_ends_with_length() -> None:
 
 @virtual_time
 @pytest.mark.parametrize("place", [0, 2])
-async def test_an_error_comes_at_its_token(place: int) -> None:
+async def test_simulated_fails_at_the_configured_token(place: int) -> None:
     ear, _ = await call(tokens=5, error_at_token=place)
     await ear.over.wait()
 
@@ -93,7 +93,7 @@ async def test_an_error_comes_at_its_token(place: int) -> None:
 
 @virtual_time
 @pytest.mark.parametrize("place", [0, 2])
-async def test_a_stall_is_silence_from_its_token_on(place: int) -> None:
+async def test_simulated_stalls_at_the_configured_token(place: int) -> None:
     ear, _ = await call(tokens=5, stall_at_token=place)
     await asyncio.sleep(1000)
 
@@ -102,7 +102,7 @@ async def test_a_stall_is_silence_from_its_token_on(place: int) -> None:
 
 
 @virtual_time
-async def test_an_aborted_call_says_nothing_more() -> None:
+async def test_simulated_sends_nothing_after_an_abort() -> None:
     ear, open_ = await call(tokens=5, tokens_per_second=10)
     await asyncio.sleep(0.15)
     open_.abort()
@@ -113,14 +113,14 @@ async def test_an_aborted_call_says_nothing_more() -> None:
 
 
 @virtual_time
-async def test_embeddings_are_unsupported() -> None:
+async def test_simulated_refuses_embeddings() -> None:
     with pytest.raises(PenstockError) as error:
         await call(embeddings("a"))
 
     assert error.value.code == "unsupported_by_provider"
 
 
-def test_no_two_neighbours_are_equal() -> None:
+def test_simulated_tokens_differ_from_their_neighbours() -> None:
     tokens = [token(index) for index in range(1000)]
 
     assert len(set(tokens)) == 1000

@@ -19,7 +19,7 @@ WHOLE = (TextDelta("Hi"), UsageReported(100, 20, 40), Finished("stop"))
 
 
 @virtual_time
-async def test_a_whole_answer_is_closed_with_the_providers_count() -> None:
+async def test_usage_row_of_a_whole_answer_has_the_providers_count() -> None:
     stage = Stage((lambda call: call.emit(*WHOLE[:1]) or call.emit(*WHOLE[1:]),), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
@@ -29,7 +29,7 @@ async def test_a_whole_answer_is_closed_with_the_providers_count() -> None:
 
 
 @virtual_time
-async def test_the_row_is_open_before_the_request_is_acked() -> None:
+async def test_usage_row_is_opened_before_the_ack() -> None:
     stage = Stage((wait,))
     await stage.settle()
     assert not stage.rows.opened
@@ -44,7 +44,7 @@ async def test_the_row_is_open_before_the_request_is_acked() -> None:
 
 
 @virtual_time
-async def test_what_is_stopped_is_closed_with_our_own_count_and_the_reason_that_the_gateway_gave() -> None:
+async def test_usage_row_of_a_stopped_answer_has_the_workers_count_and_the_gateways_reason() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     stage.providers[0].calls[0].emit(TextDelta("one"), ReasoningDelta("two"), ToolCallDelta(0, "id", "f", "{}"))
@@ -60,7 +60,7 @@ async def test_what_is_stopped_is_closed_with_our_own_count_and_the_reason_that_
 
 
 @virtual_time
-async def test_a_request_whose_gateway_died_says_so_in_its_row_and_an_end_to_whoever_still_listens() -> None:
+async def test_usage_row_of_a_lost_gateway_names_it_and_the_stream_gets_an_end() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     stage.providers[0].calls[0].emit(TextDelta("one"))
@@ -76,7 +76,7 @@ async def test_a_request_whose_gateway_died_says_so_in_its_row_and_an_end_to_who
 
 
 @virtual_time
-async def test_attempts_are_all_calls_and_the_workers_that_died_before() -> None:
+async def test_usage_attempts_are_all_calls_and_the_crashed_workers_before() -> None:
     refused = PenstockError("provider_unavailable", "no")
     stage = Stage((refused,), (lambda call: call.emit(*WHOLE),), providers=PRICED, delivered=2)
     await stage.task
@@ -85,7 +85,7 @@ async def test_attempts_are_all_calls_and_the_workers_that_died_before() -> None
 
 
 @virtual_time
-async def test_a_request_that_no_provider_answered_used_nothing() -> None:
+async def test_usage_of_an_unanswered_request_is_zero() -> None:
     stage = Stage((PenstockError("provider_rejected", "no"),), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
@@ -93,7 +93,7 @@ async def test_a_request_that_no_provider_answered_used_nothing() -> None:
 
 
 @virtual_time
-async def test_a_request_that_is_stopped_before_the_first_event_has_used_the_input_that_was_sent() -> None:
+async def test_usage_of_a_request_stopped_before_the_first_event_is_the_sent_input() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     stage.session.usage.stopped = "cancelled"
@@ -104,7 +104,7 @@ async def test_a_request_that_is_stopped_before_the_first_event_has_used_the_inp
 
 
 @virtual_time
-async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() -> None:
+async def test_usage_counts_each_sent_call_at_its_providers_price() -> None:
     dear = {"prices": {"inputPerMillion": "100"}}
     stage = Stage(
         (wait,), (lambda call: call.emit(*WHOLE),), providers=[dear, PRICED[0]], limits={"firstTokenTimeoutSeconds": 9}
@@ -117,7 +117,7 @@ async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() ->
 
 
 @virtual_time
-async def test_an_attempt_that_timed_out_counts_though_none_comes_after_it() -> None:
+async def test_usage_counts_a_timed_out_call_without_a_later_one() -> None:
     stage = Stage((wait,), providers=PRICED[:1], retries=0, limits={"firstTokenTimeoutSeconds": 9})
     await stage.task
     (row,) = stage.rows.closed
@@ -125,7 +125,7 @@ async def test_an_attempt_that_timed_out_counts_though_none_comes_after_it() -> 
 
 
 @virtual_time
-async def test_a_connection_that_breaks_while_it_waits_has_taken_the_input() -> None:
+async def test_usage_counts_the_input_of_a_connection_that_breaks_while_waiting() -> None:
     broken = PenstockError("provider_unavailable", "no")
     stage = Stage((lambda call: call.fail(broken), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
@@ -134,7 +134,7 @@ async def test_a_connection_that_breaks_while_it_waits_has_taken_the_input() -> 
 
 
 @virtual_time
-async def test_a_provider_that_answered_with_an_error_has_used_nothing() -> None:
+async def test_usage_counts_nothing_for_an_error_of_the_provider() -> None:
     limited = PenstockError("provider_rate_limited", "no")
     stage = Stage((lambda call: call.fail(limited, refused=True), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
@@ -143,7 +143,7 @@ async def test_a_provider_that_answered_with_an_error_has_used_nothing() -> None
 
 
 @virtual_time
-async def test_a_connection_that_the_server_had_closed_has_used_nothing() -> None:
+async def test_usage_counts_nothing_for_a_stale_connection() -> None:
     stage = Stage((lambda call: call.fail(ConnectionStale()), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
@@ -151,7 +151,7 @@ async def test_a_connection_that_the_server_had_closed_has_used_nothing() -> Non
 
 
 @virtual_time
-async def test_a_count_that_no_64_bits_hold_is_bounded_before_it_is_sent() -> None:
+async def test_usage_bounds_a_count_beyond_64_bits() -> None:
     stage = Stage((lambda call: call.emit(TextDelta("Hi"), UsageReported(10**30, -5), Finished("stop")),))
     await stage.task
     assert UsageReported(COUNT_MAX, 0) in stage.events
@@ -160,7 +160,7 @@ async def test_a_count_that_no_64_bits_hold_is_bounded_before_it_is_sent() -> No
 
 
 @virtual_time
-async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
+async def test_usage_counts_the_output_of_an_answer_that_breaks_off() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     call = stage.providers[0].calls[0]
@@ -172,7 +172,7 @@ async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
 
 
 @virtual_time
-async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
+async def test_usage_checkpoint_counts_sent_input_and_output_so_far() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     sent = stage.session.usage.checkpoint()
@@ -190,5 +190,5 @@ async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
 
 
 @pytest.mark.parametrize(("open_", "seconds"), [(0, 0.03), (30, 0.03), (64, 0.064), (1000, 1.0)])
-def test_checkpoints_are_frequent_while_there_is_little_to_note(open_: int, seconds: float) -> None:
+def test_checkpoints_are_frequent_with_few_open_requests(open_: int, seconds: float) -> None:
     assert between_checkpoints_s(open_) == seconds

@@ -114,7 +114,7 @@ class Worker:
         if self._slots.draining:
             return "draining"
         if not self._connection.connected:
-            return "the message broker is not connected"
+            return "the message broker is unavailable"
         if self._route.version is None:
             return "the route is not in the catalogue"
         return None
@@ -127,7 +127,7 @@ class Worker:
         if sessions:
             await asyncio.wait(sessions.tasks, timeout=self._settings.shutdown_grace_s)
         for session in sessions:
-            session.end(ErrorDetail("worker_lost", "the worker had to stop before the answer was whole"))
+            session.end(ErrorDetail("worker_lost", "the worker was stopped before the end of the answer"))
             sessions.cancel(session)
         if sessions:
             await asyncio.wait(sessions.tasks)

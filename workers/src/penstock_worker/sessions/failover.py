@@ -89,9 +89,9 @@ class Failover:
         if call is None or (active_at := call.active_at) is None:
             return
         if now - active_at > self._spec.limits.idle_timeout_seconds:
-            error = PenstockError("idle_timeout", "the provider stopped in the middle of its answer")
+            error = PenstockError("idle_timeout", "the provider sent nothing for too long in the middle of its answer")
         elif self._clock.monotonic() >= self._deadline:
-            error = PenstockError("request_timeout", "the request took longer than it may")
+            error = PenstockError("request_timeout", "the request exceeded its timeout")
         else:
             return
         call.abort()
@@ -161,7 +161,9 @@ class Failover:
             async with asyncio.timeout(self._left_s()):
                 await target.slots.acquire()
         except TimeoutError as error:
-            raise PenstockError("request_timeout", "the provider had no free place in time") from error
+            raise PenstockError(
+                "request_timeout", "the provider had no free slot in time: send the request again"
+            ) from error
         try:
             yield
         finally:
@@ -189,7 +191,7 @@ class Failover:
                 # The event came in the same iteration of the loop, and is on its way to the client.
                 telemetry.first_event()
                 return
-            late = PenstockError("first_token_timeout", "the provider's first token came too late")
+            late = PenstockError("first_token_timeout", "the provider sent no first token in time")
             call.error = late.detail
             raise late from error
         except PenstockError as error:

@@ -95,12 +95,12 @@ class Session:
         queued_s = self.request.queued_s(context.clock.unix())
         if await self._ownership.served_elsewhere():
             # A gateway that receives the other worker's frames discards this one; without them, that worker crashed.
-            raise PenstockError("worker_lost", "the worker that served this request died")
+            raise PenstockError("worker_lost", "the worker that served this request crashed: send the request again")
         if self.usage.stopped is not None:
             return  # nats-py may have swallowed the cancellation
         self.stream.emit(Accepted(context.worker, queued_s, context.incarnation))
         if self._delivery.delivered > DELIVERIES_MAX:
-            raise PenstockError("worker_lost", "the workers that took this request died")
+            raise PenstockError("worker_lost", "each worker that served this request crashed")
         with context.telemetry.request(self.request, self._delivery, queued_s):
             await self._failover.run()
         await self._ownership.confirmed()

@@ -55,7 +55,7 @@ class Connector:
         allowed = [self._info(address) for address in addresses if self._rules.allow(address)]
         if not allowed:
             log.warning("worker.address_refused", host=self._host, addresses=addresses[:8])
-            raise PenstockError("provider_unavailable", "the provider's address is not allowed: see docs/security.md")
+            raise PenstockError("provider_unavailable", "the provider's address is not allowed")
         while True:
             sock, address = await self._first(allowed)
             try:

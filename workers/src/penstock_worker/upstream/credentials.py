@@ -83,7 +83,7 @@ def _text(addition: Addition, source: ProviderKey | None) -> str:
 def _value(source: ProviderKey) -> str:
     value = source.value()
     if not value:
-        raise PenstockError("provider_auth_failed", "a credential of the provider is not configured")
+        raise PenstockError("provider_auth_failed", "a credential of the provider is missing")
     if not VISIBLE.fullmatch(value):
         raise PenstockError("provider_auth_failed", "a credential of the provider has characters outside visible ASCII")
     return value

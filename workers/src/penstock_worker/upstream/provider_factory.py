@@ -96,5 +96,5 @@ def _provider(
         return HttpProvider(spec, adapter, credentials, tls, rules)
     except ValueError:
         # `urlsplit` refuses brackets that hold no address; the contract's pattern accepts them.
-        bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")
+        bad = PenstockError("provider_unavailable", "the provider's baseURL is invalid")
         return RefusingProvider(adapter.provider_name, bad)
