@@ -1,1 +1,1 @@
-"""The frames that a worker publishes for one request: events, their order, and the frames that carry them."""
+"""Events of a stream, their order, the frames that carry them on the broker, and the decoder of server-sent events."""
