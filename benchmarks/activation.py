@@ -4,8 +4,8 @@
 
 A real API server (the tests' own control plane), a real nats-server and a real operator under the shipped rules. Per
 try, on a route of its own that is at zero: put a request into its queue and call for workers as a gateway does; the
-time ends when a watch tells of the Deployment's new number. In turn with it, the yardstick: one plain PATCH of the
-`/scale` of a Deployment that nobody looks after, by the same client. The bar: p99 at most 5 times the yardstick's.
+time ends when a watch has the Deployment's new number. In turn with it, the yardstick: one plain PATCH of the
+`/scale` of a Deployment without an operator, by the same client. The bar: p99 at most 5 times the yardstick's.
 
 No node takes the pods: what is measured ends before them.
 """
@@ -37,7 +37,7 @@ READY_S = 120.0
 
 
 class Numbers:
-    """What each Deployment asks for, as a watch tells it, and when it was told."""
+    """The replicas of each Deployment as a watch has them, with their times."""
 
     def __init__(self) -> None:
         self._told: dict[str, dict[int, float]] = {}

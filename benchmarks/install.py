@@ -1,6 +1,6 @@
 """What the peers are made of, put once into a folder that git ignores.
 
-Every artefact is pinned and hashed by a file beside this one; a stamp of that file says whether what is installed still
+Every artefact is pinned and hashed by a file beside this one; a stamp of that file shows whether the installation still
 is it. Nothing here knows how a peer is started or measured.
 """
 

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/limits.py [--seconds 180]
 
-Clients ask again 0.1 to 0.5 s after a refusal, whatever it says: nobody waits for the window. Prints per key what was
+Clients ask again 0.1 to 0.5 s after a refusal, without waiting for the window. Prints per key what was
 accepted and the worst refusal, which is how much of the window was unused when a client was refused. Exit status 1 if
-accepted requests or tokens are further than 5 % from the limit, if somebody was refused while a tenth of the window was
+accepted requests or tokens are further than 5 % from the limit, if a client was refused while a tenth of the window was
 unused, or if there was ever one more stream than allowed.
 """
 
@@ -34,14 +34,14 @@ MINUTE_S = 60.0
 
 @dataclass
 class Counted:
-    """What one key's clients got. `used` has a time for each unit, `refused` the units used when somebody was."""
+    """What one key's clients got. `used` has a time for each unit, `refused` the units used at each refusal."""
 
     limit: int
     used: list[float] = field(default_factory=list)
     answered: int = 0
     refusals: int = 0
     least_used: float = 1.0
-    """Of the window, when somebody was refused."""
+    """Part of the window at a refusal."""
 
     def refuse(self, sent_at: float) -> None:
         """Judged by what was used when the refused request was sent: the gateway cannot know what came later."""
@@ -63,7 +63,7 @@ class Counted:
 
 
 async def answer(call: Call) -> None:
-    """As many tokens as the prompt says."""
+    """The number of tokens in the prompt."""
     (tokens,) = map(int, re.findall(r"\d+", call.body["messages"][0]["content"]))
     await call.head()
     for number in range(tokens):

@@ -173,7 +173,7 @@ class Bench:
         return found
 
     async def _until_all(self, count: int, holds: Callable[[Mapping[str, Any]], bool]) -> float:
-        """Wait until so many routes have said so, by one watch; the time of the last one."""
+        """Wait for that many routes' statuses, by one watch; returns the time of the last one."""
         there: set[str] = set()
         watch = self._api.watch(ROUTES.at(self._namespace))
         async with asyncio.timeout(READY_S), aclosing(watch) as events:

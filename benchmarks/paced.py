@@ -115,7 +115,7 @@ def await_first_token(port: int, key: str, tree: Tree, timeout_s: float = 120) -
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -44,7 +44,7 @@ class Peer(Protocol):
         """Bring everything needed; a second call costs nothing."""
 
     def command(self, place: Place) -> Command:
-        """Write the configuration and say how to start."""
+        """Write the configuration, and return the start command."""
         ...
 
     def version(self) -> str:
@@ -96,7 +96,7 @@ spec:
 
 
 class Envoy:
-    """A route and a cluster: bytes in, bytes out. Nobody parses a token."""
+    """A route and a cluster: bytes in, bytes out. No token is parsed."""
 
     name = "envoy"
     title = "Envoy relay"
@@ -184,7 +184,7 @@ class Hono:
 
 
 class LiteLLM:
-    """The proxy everybody has, with one model and without its database."""
+    """The common proxy, with one model and without its database."""
 
     name = "litellm"
     title = "LiteLLM"

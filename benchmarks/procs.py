@@ -29,7 +29,7 @@ class Process:
 
 
 class Tree:
-    """A started command and all that came of it; whoever made it stops it."""
+    """A started command and its child processes; the caller stops it."""
 
     def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> None:
         self.log = log

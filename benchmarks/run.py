@@ -1,4 +1,4 @@
-"""Penstock beside its peers: one run, one box, one provider, one peer at a time. README.md tells the method.
+"""Penstock beside its peers: one run, one box, one provider, one peer at a time. README.md has the method.
 
 Exit status 1 means that a stream was wrong or a peer could not be measured. A missed bar is printed, not punished:
 speed depends on the box, correctness does not.

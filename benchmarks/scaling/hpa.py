@@ -59,7 +59,7 @@ class KedaHpa:
         self._behavior = Behavior()
         self._active_at = -math.inf
 
-    def on_waiting(self, world: World) -> float | None:  # noqa: ARG002 -- nobody tells KEDA, it polls
+    def on_waiting(self, world: World) -> float | None:  # noqa: ARG002 -- KEDA polls
         return None
 
     def tick(self, world: World) -> float | None:

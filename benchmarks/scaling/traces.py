@@ -1,4 +1,4 @@
-"""The loads that the autoscalers are put to: lists of requests, drawn from a seed, the same for everybody."""
+"""The loads that the autoscalers are put to: lists of requests, drawn from a seed, the same for all autoscalers."""
 
 import math
 import random

@@ -1,6 +1,6 @@
 """A route in virtual time: requests wait in one queue, workers with a free slot pull, pods start, drain and die.
 
-Everybody gets this same road, which is ours: one fair queue, never more requests on a worker than it has slots. So the
+All autoscalers get Penstock's queue: one fair queue, never more requests on a worker than it has slots. So the
 autoscalers differ in two things only: the number that they ask for, and whether a pod that goes may finish its streams.
 """
 
@@ -116,7 +116,7 @@ class World:
         self.tally.asked.append(number)
 
     def scale(self, replicas: int) -> None:
-        """As the ReplicaSet does it for somebody who does not say which: what is not ready first, else by chance."""
+        """As a ReplicaSet chooses: pods that are not ready first, else by chance."""
         self.ask(replicas)
         excess = len(self.members) - replicas
         if excess > 0:

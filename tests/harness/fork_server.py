@@ -37,10 +37,10 @@ IN_POD = Path(__file__).parent / "kubernetes" / "in_pod.py"
 """It starts the others as the chart's pods do."""
 PENSTOCK = Path(sys.executable).parent / "penstock"
 MODULES = ("penstock_operator", "penstock_gateway", "penstock_worker")
-"""The operator first: it needs what the others have `penstock_runtime.lean_start` say is not to be had."""
+"""The operator first: it needs aiohttp and rich, which `penstock_runtime.lean_start` excludes for the others."""
 REQUEST_MAX = 200_000
 STATUS = struct.Struct("i")
-"""What waitpid(2) says of the end."""
+"""The status of waitpid(2)."""
 
 
 class Start(Struct, frozen=True):
@@ -90,7 +90,7 @@ class Forked:
         return self.wait()
 
     def send_signal(self, number: int) -> None:
-        # As `Popen` does: nobody else has its number who has not ended.
+        # As `Popen` does: no other process has its pid until it is reaped.
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -104,7 +104,7 @@ class Forked:
     def _take(self) -> None:
         told = os.read(self._status, STATUS.size)
         os.close(self._status)
-        # Nothing is told of those that died with their server.
+        # Nothing is reported of those that ended with their server.
         self.returncode = os.waitstatus_to_exitcode(STATUS.unpack(told)[0]) if told else -signal.SIGKILL
 
 
@@ -144,7 +144,7 @@ class ForkServer:
 
 @functools.cache
 def fork_server() -> ForkServer:
-    """The one of this process, started by whoever is the first to ask."""
+    """The server of this process, started by the first caller."""
     return ForkServer()
 
 
@@ -168,7 +168,7 @@ class _Serving:
     def _fork(self) -> Start | None:
         asked, descriptors, _, _ = socket.recv_fds(self._control, REQUEST_MAX, 2)
         if not asked:
-            os._exit(0)  # whoever we are the server of has ended; the others end with this process
+            os._exit(0)  # the parent has ended; the other children end with this process
         log, status = descriptors
         pid = os.fork()
         if pid == 0:

@@ -36,7 +36,7 @@ class KeyedStack(Stack):
         self.admin = self.caller(f"http://127.0.0.1:{self.admin_port}", {"authorization": f"Bearer {ADMIN_TOKEN}"})
 
     def caller(self, url: str | None = None, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
-        """A client that is closed with the stack; by default of the gateway, and of nobody."""
+        """A client that is closed with the stack; by default of the gateway, without a key."""
         client = plain_client(url or self.url, timeout=30, headers=headers or {})
         self._cleanup.push_async_callback(client.aclose)
         return client
@@ -45,7 +45,7 @@ class KeyedStack(Stack):
         return self.caller(url, {"authorization": f"Bearer {key}"})
 
     async def create_key(self, name: str = "made by a test", **fields: Any) -> dict[str, Any]:
-        """Returns when this stack's gateway has heard of it."""
+        """Returns when this stack's gateway has received it."""
         answer = await self.admin.post("/admin/keys", json={"name": name, **fields})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()

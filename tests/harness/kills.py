@@ -1,7 +1,7 @@
-"""Requests while gateways and workers are killed at random, and what the usage rows say of them afterwards.
+"""Requests while gateways and workers are killed at random, and their usage rows afterwards.
 
 Three witnesses who do not know each other: the provider's own log of what it wrote, the broker's requests as they were
-published, and the rows. `run` returns what they say; `Report.table` is for a person.
+published, and the rows. `run` returns the comparison; `Report.table` is for a person.
 
 `stall` is the death that was none: a worker stands still before its requests' first events, others serve them, and it
 comes back to what it holds to be its own.
@@ -125,10 +125,10 @@ class _Run:
     # The witnesses
 
     async def answer(self, call: Call) -> None:
-        """As many tokens as the prompt says, at a pace; every one that was sent is in the log.
+        """The number of tokens in the prompt, at a pace; every one that was sent is in the log.
 
         What goes to a connection whose other end is closed is not sent. This loop also runs the clients and the killer:
-        when the box is busy it hears of that end late, which a provider of its own would not.
+        when the machine is busy it receives that end late, which a provider of its own would not.
         """
         number, tokens = map(int, re.findall(r"\d+", call.body["messages"][0]["content"]))
         self.report.calls[number] += 1

@@ -1,4 +1,4 @@
-"""A TCP link that a test can cut and mend: between one process and the broker, or the API server, say.
+"""A TCP link that a test can cut and mend: between one process and, for example, the broker or the API server.
 
 link = await Link.start(stack.nats.port)
 ... PENSTOCK_NATS_URL=link.url ...
@@ -41,7 +41,7 @@ class Link:
             transport.abort()
 
     def silence(self) -> None:
-        """As a network that drops packets: nobody is told anything, not even that the other side hung up."""
+        """As a network that drops packets: neither side gets an error, nor the other's close."""
         self._silent = True
         for transport in self._transports:
             transport.pause_reading()

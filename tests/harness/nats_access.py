@@ -1,4 +1,4 @@
-"""What a broker lets somebody do, asked of the broker; and what it must refuse to each role.
+"""The permissions that a broker grants, tested on the broker, and those that it must refuse to each role.
 
 async with logged_in(url, credentials, subjects.GATEWAY_INBOX) as user:
     assert await user.publishes("penstock.requests.team.chat.t")
@@ -26,7 +26,7 @@ class Refusals(NamedTuple):
 
 
 def refusals_of_worker(namespace: str, own: str, other: str) -> Refusals:
-    """`own` is its route, `other` somebody else's of the same namespace."""
+    """`own` is its route, `other` another one of the same namespace."""
     queue, foreign = subjects.queue(namespace, own), subjects.queue(namespace, other)
     return Refusals(
         publish=(
@@ -102,7 +102,7 @@ def _no_streams(*verbs: str) -> tuple[str, ...]:
 
 
 class User:
-    """Somebody who is logged in; `complaints` are the broker's."""
+    """An authenticated client; `complaints` are the broker's errors."""
 
     def __init__(self, client: Client, complaints: list[str]) -> None:
         self.client, self.complaints = client, complaints

@@ -26,10 +26,10 @@ START_S = 45.0
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago, and that nobody gets by chance.
+    """A loopback port that was free a moment ago, and that the kernel assigns to no other process.
 
-    Below those that the kernel gives to whoever connects, and above those of a node: one of the kernel's own choice can
-    be the end of somebody's connection by the time that it is listened on.
+    Below those that the kernel gives to clients, and above those of a node: one of the kernel's own choice can
+    be the local port of a connection by the time that it is listened on.
     """
     while True:
         port = random.randrange(*PORTS)
@@ -57,7 +57,7 @@ async def until(
 
 
 class Process:
-    """One child process; everything it says goes to `log_path`. `mark` begins a new page of the log.
+    """One child process; its output goes to `log_path`. `mark` begins a new page of the log.
 
     A `leashed` one gets no Ctrl-C from the terminal and ends with this process. Start it from the main thread, see
     `penstock_local.process.parent_death`. One of our own programs is then forked, see `harness.fork_server`.
@@ -126,7 +126,7 @@ class Process:
         return self._process.wait()
 
     def log(self) -> str:
-        """What the process said since the last `mark`."""
+        """The output of the process since the last `mark`."""
         with self.log_path.open("rb") as log:
             log.seek(self._page)
             return log.read().decode(errors="replace")

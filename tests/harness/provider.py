@@ -89,7 +89,7 @@ class Call:
         await self.raw(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     async def raw(self, data: bytes) -> None:
-        """Bytes on the connection, framed by nobody."""
+        """Bytes on the connection, without framing."""
         if not self.gone.is_set():
             self._connection.transport.write(data)
 
@@ -230,7 +230,7 @@ class ScriptedProvider:
         return self._upstreams.setdefault(name, Upstream(name, f"http://127.0.0.1:{self.port}/{name}/v1"))
 
     def reset(self) -> None:
-        """Forget everything, hang up on whoever is still waiting."""
+        """Reset the script, and close the connections that still wait."""
         for task in self._tasks:
             task.cancel()
         for connection in list(self.connections):
@@ -367,7 +367,7 @@ async def refuse(call: Call) -> None:
 
 
 def status(code: int, headers: Mapping[str, str] | None = None, body: object = None) -> Answer:
-    """An unsuccessful JSON answer; by default its body says `SECRET_BODY`."""
+    """An unsuccessful JSON answer; by default its body is `SECRET_BODY`."""
     content = json.dumps({"error": {"message": SECRET_BODY}} if body is None else body).encode()
 
     async def answer(call: Call) -> None:

@@ -42,7 +42,7 @@ class RawConnection:
         return await self.rest(timeout_s) == b""
 
     def end(self) -> None:
-        """Say no more, but go on listening."""
+        """Close the sending side only."""
         with contextlib.suppress(OSError):
             self._writer.write_eof()
 

@@ -20,7 +20,7 @@ IMPATIENT = {
     "routing": {"retries": 0},
     "limits": {"firstTokenTimeoutSeconds": 1.2},
 }
-"""Options of a `Stack` that waits for nobody, so that no test has to."""
+"""Options of a `Stack` with short timeouts."""
 STREAMS = pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"], ids=["simple", "openai"])
 
 

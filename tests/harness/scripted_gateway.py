@@ -78,7 +78,7 @@ def stream(*frames: bytes, end: bytes = b"0\r\n\r\n") -> Script:
 
 
 def stall(*frames: bytes) -> Script:
-    """A stream that says no more until the client leaves."""
+    """A stream that is silent until the client disconnects."""
 
     def script(call: Call) -> None:
         call.begin()

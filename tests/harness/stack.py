@@ -9,7 +9,7 @@
         await stack.apply("other", spec([provider("p", stack.provider.upstream("p").base_url)], models=["gpt"]))
         worker = await stack.start_worker("other")
 
-    async with Stack(users=True) as stack:             # everybody with credentials of its own: `harness.nats_users`
+    async with Stack(users=True) as stack:             # each process with its own credentials: `harness.nats_users`
 
 Parts: `stack.nats` (start, stop, restart), `stack.gateway`, `stack.workers` (each a `Process`: kill, terminate,
 signal, exited, log, said), `stack.provider` (a `ScriptedProvider`), `stack.main` (the upstream of route "main"),
@@ -135,7 +135,7 @@ class Stack:
     ) -> None:
         """Play the operator: returns when gateways and the route's workers have the change."""
         self._version += 1
-        # A name nobody else has shows which version of the route the gateway knows.
+        # A unique name shows which version of the route the gateway knows.
         marker = {"name": f"{route}-v{self._version}", "type": spec_.models[0].type}
         models = [*spec_.models, msgspec.convert(marker, type(spec_.models[0]))]
         entry = CatalogueEntry(
@@ -227,7 +227,7 @@ class Stack:
         await self.serving()
 
     async def serving(self) -> None:
-        """Wait until the gateway is ready and says so."""
+        """Wait until the gateway's GET /ready returns 200."""
         await until(self._ready, "the gateway is ready")
 
     async def queued(self, route: str = "main") -> int:
@@ -242,7 +242,7 @@ class Stack:
         return (await self.connection.client.jetstream().stream_info(subjects.queue(NAMESPACE, route))).state
 
     def logs(self) -> str:
-        """What the processes said since the last reset."""
+        """The output of the processes since the last reset."""
         pages = [(process, process.log()) for process in self.processes]
         return "\n".join(f"--- {process.name} ({process.log_path})\n{page}" for process, page in pages if page)
 

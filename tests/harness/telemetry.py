@@ -1,4 +1,4 @@
-"""What our processes tell of themselves: a receiver of OTLP on loopback that keeps every byte, and `/metrics`."""
+"""Telemetry of our processes: a receiver of OTLP on loopback that keeps every byte, and `/metrics`."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 MODELS = ("main", {"name": "vectors", "type": "Embedding"})
-"""Of a stack that tells of both kinds of calls."""
+"""Of a stack that reports both kinds of calls."""
 
 
 class Span:

@@ -93,4 +93,4 @@ FAULTS = (
     Fault("the way to the API server is silent", way_silent, hollow=True),
     Fault("the API server is away", server_away, hollow=True),
 )
-"""One after the other, the last one when nobody else needs the API server."""
+"""One after the other, the last one when no other test needs the API server."""

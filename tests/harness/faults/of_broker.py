@@ -84,7 +84,7 @@ async def entry_overwritten(scene: Scene) -> None:
 
 @contextlib.asynccontextmanager
 async def _jetstream(scene: Scene) -> AsyncIterator[JetStreamContext]:
-    """The broker as somebody else with every right."""
+    """A connection to the broker as another user with all permissions."""
     connection = Connection(scene.site.nats.url, "somebody", inbox_prefix="_INBOX_somebody")
     await connection.start()
     try:

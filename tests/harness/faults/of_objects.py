@@ -30,7 +30,7 @@ async def deployment_edited(scene: Scene) -> None:
 
 
 async def deployment_scaled(scene: Scene) -> None:
-    # Beyond its bounds: within them somebody else's number is taken for what is there, and goes as load would.
+    # Beyond its bounds: within them a foreign number is kept, and changes with the load.
     await scene.serve(scaling={"minReplicas": 1, "maxReplicas": 1})
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     await scene.inject(scene.api.patch(f"{path}/scale", {"spec": {"replicas": 3}}))

@@ -1,4 +1,4 @@
-"""What happens while nobody operates: the next operator makes it good, and nothing waits for it that need not."""
+"""Faults while no operator runs: the next operator repairs them, and routes that need no repair serve on."""
 
 from harness.faults.scene import Fault, Scene
 from harness.kubernetes.api import DEPLOYMENTS, NAMESPACES, ROUTES
@@ -59,4 +59,4 @@ FAULTS = (
     Fault("the Deployment is edited while no operator runs", deployment_edited_meanwhile, hollow=True),
     Fault("the namespace is deleted while no operator runs", namespace_deleted_meanwhile, extra="leaving", hollow=True),
 )
-"""The last one leaves nobody behind to operate."""
+"""After the last one no operator is left."""

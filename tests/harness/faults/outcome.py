@@ -7,17 +7,17 @@ import pytest
 from msgspec import Struct
 
 LIMIT_S = 10.0
-"""Within this long a fault is told after it is there, and no longer told after its cure."""
+"""Seconds within which a fault is reported after it begins, and no longer reported after its cure."""
 WORDS_MAX = 90
 PROPERTY = "fault"
 """Of a test's report: its `Outcome`."""
 
 
 class Outcome(Struct):
-    """Times in seconds: `told_s` after the fault, None if nobody could be told, `cleared_s` after its cure.
+    """Times in seconds: `told_s` after the fault, None without a report, `cleared_s` after its cure.
 
-    `told` is where the fault was told and in which words. `cure` is empty for a fault that the operator mends itself.
-    `error` says why the story did not come to its end.
+    `told` is the condition or Event, and its text. `cure` is empty for a fault that the operator mends itself.
+    `error` is why the case did not complete.
     """
 
     fault: str

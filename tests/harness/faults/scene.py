@@ -1,4 +1,4 @@
-"""One fault on the real thing, told as a story of four steps, with the times between them.
+"""One fault on the real system, in four steps, with the times between them.
 
 await scene.inject(scene.create(worker={"image": "test/none:1"}))
 await scene.says("Ready", "False ImagePullFailed", "not found")
@@ -45,7 +45,7 @@ class Scene:
     # Before
 
     async def create(self, name: str | None = None, **spec: Any) -> Manifest:
-        """A route with one worker and a model of its own name, both unless `spec` says otherwise."""
+        """A route with one worker and a model of its own name, both unless `spec` has others."""
         name = name or self.name
         spec = {"scaling": {"minReplicas": 1}, **spec}
         if self._hollow:
@@ -93,12 +93,12 @@ class Scene:
         self.tell(f"Event {reason}: {heard.note}", heard.at)
 
     def tell(self, words: str, at: float | None = None) -> None:
-        """The fault was told by other means."""
+        """The fault was reported by other means."""
         self.outcome.told = words
         self.outcome.told_s = (at or time.monotonic()) - self._since
 
     def untold(self, why: str) -> None:
-        """Nobody could be told."""
+        """The fault could not be reported."""
         self.outcome.told = f"({why})"
 
     async def cure(self, what: str, cure: Awaitable[Any] | None = None) -> None:
@@ -112,7 +112,7 @@ class Scene:
         self.clear(heard.at)
 
     async def says_so(self, type_: str, said: str) -> None:
-        """Wait until the status says what is so again, good or bad."""
+        """Wait until the status is current again, good or bad."""
 
         def holds(statement: Statement) -> bool:
             condition = statement.conditions.get(type_)

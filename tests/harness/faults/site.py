@@ -46,7 +46,7 @@ class Site:
         return [self.home, *self.extra.values()]
 
     async def start_operator(self, **env: str) -> None:
-        """Start it (again); a replica that ran goes by another name, unless `env` says that it is the same pod."""
+        """Start it (again); a replica that ran goes by another name, unless `env` has the same pod's name."""
         ways = {"PENSTOCK_NATS_URL": self.broker_link.url, "PENSTOCK_WORKER_NATS_URL": self.nats.url}
         env = {"PENSTOCK_NAMESPACES": ",".join(self.namespaces), **ways, **env}
         self.operator = await self.operators.start(server=f"https://127.0.0.1:{self.link.port}", **env)

@@ -1,6 +1,6 @@
-"""What the operator says about every route, as it says it: conditions and Events with the moment that they were heard.
+"""Conditions and Events of every route, with the time at which each was observed.
 
-One watch for all that goes on, from before it begins: a condition that is true for an instant only is heard too.
+One watch for all that goes on, from before it begins: a condition that is true for an instant only is observed too.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Condition(NamedTuple):
-    """`said` is its status and reason, like `False CrashLoop`."""
+    """`said` holds its status and reason, like `False CrashLoop`."""
 
     said: str
     message: str

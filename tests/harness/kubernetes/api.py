@@ -3,7 +3,7 @@
     route = await api.get(ROUTES.at("default", "main"))
     pod = await api.until(PODS.at("default", "main-worker-0"), is_ready, "the pod is ready")
 
-No client library on purpose: the operator has one, and what it sends is judged by somebody who does not share it.
+No client library on purpose: the operator has one, and its requests are checked by a different one.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ POLICY = {
         {"level": "Metadata"},
     ],
 }
-"""Writes only, whoever makes them; never a body."""
+"""Writes only, by any user; never a body."""
 
 
 class Write(Struct, frozen=True):

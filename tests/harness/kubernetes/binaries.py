@@ -51,22 +51,22 @@ OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
 BY_NAME = ("skaffold",)
 """As long a build as all the others together: only who asks for it gets it, `make test-skaffold` does."""
 ON_A_GIVEN_CLUSTER = ("kubectl", "helm", "helm3", "kubeconform")
-"""What the tests need beside somebody's cluster."""
+"""The binaries that the tests need beside an external cluster."""
 
 
 ENVIRONMENT: Mapping[str, str] = {"GOGC": "400"}
-"""For whoever starts one: by default Go looks for garbage so often that it takes a fifth of an API server's CPU."""
+"""For a starter of one: by default Go collects garbage so often that it takes a fifth of an API server's CPU."""
 
 GIVEN = "PENSTOCK_TEST_KUBECONFIG"
 """Set, the tests use the cluster of that kubeconfig."""
 
 
 class MissingToolchainError(RuntimeError):
-    """There is something to build and no Go to build it with; the message says what to do."""
+    """There is something to build and no Go to build it with; the message has the remedy."""
 
 
 class NotBuiltError(RuntimeError):
-    """A binary is asked for that nobody has built."""
+    """A requested binary was not built."""
 
 
 def version() -> str:

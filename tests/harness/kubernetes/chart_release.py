@@ -62,7 +62,7 @@ class Release:
         }
 
     async def install(self, *arguments: str, **values: Any) -> str:
-        """`helm install --wait`; returns when everything says that it is ready."""
+        """`helm install --wait`; returns when all objects are ready."""
         command = ["install", self.name, str(CHART), "--wait", *arguments]
         said = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
         await self._find_gateway()
@@ -109,7 +109,7 @@ class Release:
         return self._directory / "surroundings.json"
 
     async def _find_gateway(self) -> None:
-        """Tell where the gateway's Service leads."""
+        """Set the endpoints of the gateway's Service."""
         address = (await self.pods("gateway"))[0]["status"]["podIP"]
         self._tell(
             {
@@ -124,7 +124,7 @@ class Release:
 
 
 def _own_address() -> str:
-    """A loopback address whose port 4222 nobody has, outside of the pods' range: the Service's."""
+    """A loopback address whose port 4222 is free, outside of the pods' range: the Service's."""
     while True:
         address = f"127.{secrets.randbelow(40) + 20}.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
         with socket.socket() as probe:

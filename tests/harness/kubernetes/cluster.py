@@ -115,7 +115,7 @@ class Cluster:
         return node
 
     def pod_logs(self, namespace: str) -> str:
-        """What the pods of the namespace said on our nodes."""
+        """The logs of the namespace's pods on our nodes."""
         return "\n".join(node.logs(namespace) for node in self._nodes)
 
     async def operator_account(self, api: Api, namespace: str, name: str = "penstock-operator") -> Path:
@@ -142,7 +142,7 @@ class Cluster:
         await api.create(ROLE_BINDINGS.at(namespace), binding)
 
     async def token_kubeconfig(self, api: Api, namespace: str, account: str, *, server: str | None = None) -> Path:
-        """A kubeconfig with a real token of the ServiceAccount; `server` is the way there, a `Link`'s address say."""
+        """A kubeconfig with a real token of the ServiceAccount; `server` is its address, such as a `Link`'s."""
         path = SERVICE_ACCOUNTS.at(namespace, account, "token")
         granted = await api.create(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"})
         stanza = dict(self._stanza) if server is None else {**self._stanza, "server": server}

@@ -7,7 +7,7 @@
     plane.end()
 
 No root, nothing outside `directory`, and every process dies with ours. The API server makes its own certificate and
-its key signs the ServiceAccount tokens; everybody else shows a token that only this run knows. So there is no public
+its key signs the ServiceAccount tokens; all other clients send a token that only this run has. So there is no public
 key infrastructure to set up and none to keep.
 """
 
@@ -49,7 +49,7 @@ class PlaneFacts(Struct, frozen=True, kw_only=True):
 class ControlPlane:
     """Ours from `start` to `end`; with `joined` it is another process's, to use and not to stop.
 
-    A real node reaches it at an `address` that is not loopback, on the `port` that everybody expects, and has
+    A real node reaches it at an `address` that is not loopback, on the usual `port`, and has
     `identities` and `api_server_flags` of its own.
     """
 
@@ -124,7 +124,7 @@ class ControlPlane:
             f"--bind-address={self._address}",
             f"--secure-port={self.port}",
             f"--advertise-address={self._address}",
-            # Loopback is no address for the `kubernetes` Service; nobody there goes through it.
+            # Loopback is no address for the `kubernetes` Service; no process there uses it.
             *(["--endpoint-reconciler-type=none"] if self._address == LOOPBACK else []),
             f"--cert-dir={self.certificate.parent}",
             f"--token-auth-file={directory / 'tokens.csv'}",
@@ -140,7 +140,7 @@ class ControlPlane:
         )
 
     async def api_server_ready(self) -> None:
-        """Wait until `/readyz` says so, as after `start_api_server`."""
+        """Wait until `/readyz` is 200, as after `start_api_server`."""
         trusted = ssl.create_default_context(cafile=str(self.certificate))
         bearer = {"Authorization": f"Bearer {self.tokens['admin']}"}
         async with httpx.AsyncClient(base_url=self.url, verify=trusted, headers=bearer, trust_env=False) as client:

@@ -20,7 +20,7 @@ CHART = Path(__file__).parents[3] / "charts" / "penstock"
 
 
 class HelmError(RuntimeError):
-    """Helm said no; the message is what it said."""
+    """Helm failed; the message is its output."""
 
 
 class Helm:
@@ -46,7 +46,7 @@ class Helm:
         """Run it and return what it printed; `values` go to its standard input."""
         given = [] if values is None else ["--values", "-"]
         if "--wait" in arguments:
-            # Helm's own time ends before ours, as it then says what it waited for.
+            # Helm's own time ends before ours, as its error then names what it waited for.
             given.append(f"--timeout={timeout_s * 0.9:.0f}s")
         process = await asyncio.create_subprocess_exec(
             str(binaries.binary(self._program)),

@@ -18,7 +18,7 @@ from penstock_local.process.parent_death import parent_death_signal
 
 
 class KubectlError(RuntimeError):
-    """kubectl said no; the message is what it said."""
+    """kubectl failed; the message is its output."""
 
 
 class Kubectl:

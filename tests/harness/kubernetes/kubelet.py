@@ -75,7 +75,7 @@ class Kubelet:
         await self._ask({"do": "push", "name": name, "image": image})
 
     async def remove(self, name: str) -> None:
-        """From now on nobody can pull it."""
+        """From now on a pull of it fails."""
         self._images.pop(name, None)
         await self._ask({"do": "remove", "name": name})
 
@@ -88,7 +88,7 @@ class Kubelet:
         await self._ask({"do": "evict", "namespace": namespace, "name": name})
 
     def logs(self, namespace: str) -> str:
-        """What the namespace's containers said, gone ones too, and the kubelet itself."""
+        """The logs of the namespace's containers, ended ones too, and of the kubelet."""
         paths = [*sorted(self.directory.glob(f"{namespace}_*.log")), self.log_path]
         return "\n".join(f"--- {path.stem}\n{path.read_text(errors='replace')}" for path in paths)
 

@@ -1,4 +1,4 @@
-"""Routes for tests, what their status says, and what the catalogue has of them."""
+"""Routes for tests, their status, and their entries in the catalogue."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ def served(route: Mapping[str, Any]) -> bool:
 
 @contextlib.asynccontextmanager
 async def catalogue_of(nats_url: str) -> AsyncIterator[dict[str, CatalogueEntry]]:
-    """The catalogue's entries by key, as a gateway hears of them."""
+    """The catalogue's entries by key, as a gateway receives them."""
     connection = Connection(nats_url, "test", inbox_prefix="_INBOX_test")
     entries: dict[str, CatalogueEntry] = {}
     read = asyncio.Event()

@@ -35,7 +35,7 @@ class OperatorProcess:
         return (await self.get("/metrics")).text
 
     async def ready(self) -> None:
-        """Wait until it says that it has seen what there is."""
+        """Wait until it logs that its caches are filled."""
 
         async def is_ready() -> bool:
             if not self.process.alive:
@@ -54,7 +54,7 @@ class OperatorProcess:
 
 
 class Operators:
-    """The replicas of one operator for one namespace; whoever makes it closes it."""
+    """The replicas of one operator for one namespace; the caller closes it."""
 
     def __init__(
         self, cluster: Cluster, api: Api, namespace: str, nats_url: str, worker_image: str, directory: Path
@@ -111,6 +111,6 @@ class Operators:
             await operator.close()
 
     def logs(self) -> str:
-        """What the replicas said."""
+        """The logs of the replicas."""
         processes = [operator.process for operator in self.started]
         return "\n".join(f"--- {process.name}\n{process.log()}" for process in processes)

@@ -46,7 +46,7 @@ class NodeConfig(Struct, frozen=True, kw_only=True):
 
 
 class PodFacts(Struct, frozen=True):
-    """What a test may want to know of a pod that no status tells; `pid` is None while nothing runs."""
+    """Facts of a pod that its status lacks; `pid` is None while nothing runs."""
 
     namespace: str
     name: str
@@ -119,7 +119,7 @@ class PocketKubelet:
             await persist(self._beat)
 
     async def _beat(self) -> None:
-        """The lease says that we live, the condition that we are ready: the controllers take it back after a gap."""
+        """Renew the lease and the Ready condition: the controllers reset it after a gap."""
         name, now = self._config.node, time.time()
         lease = {
             "apiVersion": LEASES.api_version,

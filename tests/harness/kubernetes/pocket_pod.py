@@ -1,4 +1,4 @@
-"""One pod's life on the pocket node: its container as a real process, and its status as a kubelet tells it.
+"""One pod's life on the pocket node: its container as a real process, and its status as a kubelet writes it.
 
 Pull, configure, start, probe, restart with back-off; SIGTERM on deletion, SIGKILL after the grace period, then the
 object goes. Waits are a tenth of a real kubelet's (10 s to 5 min), so that a test sees a cure.
@@ -34,7 +34,7 @@ AGAIN_S = 1.0
 
 
 class PocketPod:
-    """`run` ends when the object is gone; `update` and `removed` are what the watch tells."""
+    """`run` ends when the object is gone; `update` and `removed` are called by the watch."""
 
     def __init__(
         self,
@@ -254,7 +254,7 @@ class PocketPod:
         return policy == "Never" or (policy == "OnFailure" and succeeded)
 
     async def _stay_over(self) -> None:
-        """Succeeded or Failed, until somebody deletes the object."""
+        """Succeeded or Failed, until the object is deleted."""
         self._over = True
         self._changed.set()
         await self._doomed.wait()
@@ -280,7 +280,7 @@ class PocketPod:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 
-    # Telling
+    # Status
 
     def _becomes(self, state: Waiting | Running | Terminated) -> None:
         self.container = self.container.becomes(state)

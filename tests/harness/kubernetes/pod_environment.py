@@ -1,4 +1,4 @@
-"""A container's environment, as a kubelet makes it from the pod: pure, and it says what is missing in kubelet's words.
+"""A container's environment, as a kubelet makes it from the pod: pure, with the kubelet's messages for missing parts.
 
 Messages are those of pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables) of Kubernetes 1.36.
 """

@@ -1,7 +1,7 @@
 """Images without a registry: what a name on an image's PATH runs on this machine.
 
 `Image({"penstock": ["/venv/bin/penstock"]})` starts a container with `command: [penstock, worker]` as that program. An
-image that crashes, or starts slowly, or never gets ready is one whose program does so; one that nobody has pushed
+image that crashes, or starts slowly, or never gets ready is one whose program does so; one that was not pushed
 cannot be pulled.
 """
 
@@ -31,7 +31,7 @@ class StartError(Exception):
 
 
 def not_found(image: str) -> str:
-    """What containerd says of an image that the registry does not have."""
+    """The error of containerd for an image that the registry lacks."""
     return (
         f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": '
         f'failed to resolve reference "{image}": {image}: not found'
@@ -39,7 +39,7 @@ def not_found(image: str) -> str:
 
 
 def misspelled(image: str) -> str | None:
-    """What a kubelet says of a name that no image can have; of its rules only the one that people break."""
+    """A kubelet's error for an invalid image name; only the rule that is often broken."""
     repository = image.partition("@")[0].rpartition(":")[0] or image
     if repository == repository.lower():
         return None

@@ -1,7 +1,7 @@
 """A container's volumes, as files: what a kubelet mounts at `/etc/x` is here at `<root>/etc/x`, as nothing is mounted.
 
 Knows Secrets, ConfigMaps, a ServiceAccount's token, and fields of the pod. Scratch space is the machine's own. Contents
-are as of the container's start. What a program is told of a path, `harness.kubernetes.in_pod` translates.
+are as of the container's start. Paths in a program's settings are translated by `harness.kubernetes.in_pod`.
 """
 
 import base64

@@ -1,6 +1,6 @@
-"""Which metrics and labels the expressions of a dashboard and of alerts use, as far as a regular expression can tell.
+"""The metrics and labels that the expressions of a dashboard and of alerts use, as far as a regular expression finds.
 
-Every selector has braces, empty ones too: without them a metric could not be told from a label or a function.
+Every selector has braces, empty ones too: without them a metric looks like a label or a function.
 """
 
 import json

@@ -36,7 +36,7 @@ class ScaledRoute:
         self.deployment_path = DEPLOYMENTS.at(namespace, "main-worker")
 
     async def create(self, *, tokens: int = 4, per_second: float = 100, **scaling: Any) -> None:
-        """Returns when the operator has said what it makes of it."""
+        """Returns when the operator has written its status."""
         limits = {"queueTimeoutSeconds": 60}
         spec = {"providers": answers(tokens, per_second), "limits": limits, "scaling": {**QUICK, **scaling}}
         await self._api.create(ROUTES.at(self._namespace), model_route(**spec))
@@ -70,7 +70,7 @@ class ScaledRoute:
 
 
 class Requests:
-    """Requests of nobody, that no worker could read: for the queue's length alone."""
+    """Requests without a client, unreadable for workers: for the queue's length alone."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
         self._connection = connection

@@ -56,7 +56,7 @@ class SharedCluster:
 
 
 def share(config: pytest.Config) -> None:
-    """Have one in the controller of a run with workers, unless somebody has given another."""
+    """Have one in the controller of a run with workers, unless another was given."""
     is_controller = not hasattr(config, "workerinput") and bool(config.getoption("tx", None))
     if is_controller and not os.environ.get(binaries.GIVEN) and not config.getoption("collectonly"):
         config.pluginmanager.register(SharedCluster())

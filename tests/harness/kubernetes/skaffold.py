@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class SkaffoldError(RuntimeError):
-    """Skaffold said no; the message is what it said."""
+    """Skaffold failed; the message is its output."""
 
 
 class Skaffold:

@@ -1,7 +1,7 @@
 """Clients that read at the same time, as many as a test wants, while something is done to the servers.
 
-async with Audience(url, key, "paced", lengths=range(40, 90)) as audience:    # everybody reads a first token
-    await something()                                                        # whoever is through asks again
+async with Audience(url, key, "paced", lengths=range(40, 90)) as audience:    # every client reads a first token
+    await something()                                                        # a finished client sends again
 assert not audience.cut                                                      # all have read to their ends
 """
 

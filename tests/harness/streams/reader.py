@@ -1,7 +1,7 @@
 """One streamed answer of a `Simulated` route as the official `openai` SDK reads it, each token compared on its way.
 
-What it says it computes from the module that makes the answers up; a token that is missing, doubled, changed or out of
-order, an end that is missing, and an error instead of an end are all told, each in its words.
+The expected text comes from the module that makes the answers up; a token that is missing, doubled, changed or out of
+order, an end that is missing, and an error instead of an end are all reported.
 """
 
 import time

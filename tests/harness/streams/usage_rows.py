@@ -1,4 +1,4 @@
-"""What the books say of every request, as the admin API tells it: the witness of how often each was served."""
+"""The usage row of every request, from the admin API: it shows how often each was served."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A client that waits for its answer's first token, and notes what it hears meanwhile: SDKs pass over keep-alives."""
+"""A client that waits for its answer's first token, and records what it receives meanwhile: SDKs skip keep-alives."""
 
 import time
 from typing import Any

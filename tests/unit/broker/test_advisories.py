@@ -1,4 +1,4 @@
-"""Whose queue JetStream says was deleted."""
+"""JetStream's advisories name the deleted queue."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def heard(subject: str) -> list[tuple[str, str] | str]:
         (f"{STREAM}.REQUESTS_team-a_main", [("team-a", "main")]),
         (f"{CONSUMER}.REQUESTS_team-a_main.workers", [("team-a", "main")]),
         (f"{STREAM}.KV_routes", ["catalogue"]),
-        # Every watch of the catalogue is a consumer too, and goes when whoever watched does.
+        # Every watch of the catalogue is a consumer too, and is deleted with its watcher.
         (f"{CONSUMER}.KV_routes.abc", []),
         (f"{CONSUMER}.REQUESTS_team-a_main.somebody-elses", []),
         (f"{STREAM}.KV_keys", []),

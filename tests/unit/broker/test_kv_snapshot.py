@@ -1,4 +1,4 @@
-"""A bucket is read to its end, whatever nats-py says of the end."""
+"""A bucket is read to its end, also when nats-py marks the end too early."""
 
 import pytest
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -13,7 +13,7 @@ def entry(key: str, left: int, operation: str | None = None) -> KeyValue.Entry:
 
 
 class FakeBucket:
-    """As nats-py's; says how much is stored."""
+    """As nats-py's, with the number of stored entries."""
 
     def __init__(self, stored: int) -> None:
         self._stored = stored

@@ -1,4 +1,4 @@
-"""A trouble that comes again and again is told when it begins, and then once in a while."""
+"""A repeated error is logged at its begin, and then at intervals."""
 
 from penstock_broker.log_throttle import AGAIN_S, KINDS_MAX, LogThrottle
 

@@ -1,4 +1,4 @@
-"""What waits in a queue is a number only if JetStream said one."""
+"""A queue's length is a number only if JetStream has sent one."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Where a command finds the admin API: what it is told, else the one `penstock dev` of this user."""
+"""A command's admin API: the configured one, else that of this user's `penstock dev`."""
 
 import contextlib
 import fcntl

@@ -64,7 +64,7 @@ def test_an_event_that_is_neither(data: bytes) -> None:
 
 
 def test_events_of_other_names_are_passed_over() -> None:
-    """A newer gateway may tell more, such as a place in the queue."""
+    """A newer gateway may send more fields, such as a position in the queue."""
     assert [ChatChunk("a")] == chunks(
         b'event: queued\ndata: {"position":3}\n\ndata: {"text":"a"}\n\nevent: ping\ndata: {}\n\ndata: [DONE]\n\n'
     )

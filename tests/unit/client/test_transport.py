@@ -94,7 +94,7 @@ def test_a_stream_that_falls_silent_is_a_timeout(body: bytes) -> None:
 
 
 def test_a_stream_that_breaks_is_truncated() -> None:
-    """With what the network said, and only once there was an event without another try."""
+    """With the network's error, and without a retry after the first event."""
     waited: list[float] = []
     transport = Failing(httpx.ReadError("[Errno 104] Connection reset by peer"), b'data: {"text":"a"}\n\n')
     with pytest.raises(StreamTruncated, match="Connection reset by peer"):
@@ -104,7 +104,7 @@ def test_a_stream_that_breaks_is_truncated() -> None:
 
 
 class Garbled(httpx.BaseTransport):
-    """Says that its body is compressed, and it is not."""
+    """Has the header of a compressed body, and an uncompressed body."""
 
     def __init__(self, kind: str) -> None:
         self.requests = 0

@@ -9,7 +9,7 @@ from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, 
 
 CODES = get_args(ErrorCode)
 OPENAI_RETRIES = {408, 409, 429}
-"""And everything from 500: what OpenAI's SDKs try again unless `x-should-retry` says otherwise."""
+"""And everything from 500: what OpenAI's SDKs try again unless `x-should-retry` is false."""
 
 
 def test_every_code_has_a_kind_and_nothing_else_has() -> None:

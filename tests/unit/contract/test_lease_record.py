@@ -246,7 +246,7 @@ class Gateways(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_by_being_slow(self) -> None:
-        """Whoever is alive says what it used, and then that is what is used."""
+        """A running gateway reports its use, and then the sum is exact."""
         account = self.account
         for gateway in "abc":
             said = {"used": self.unsaid[gateway], "leased": self.leased[gateway], "want": 0}

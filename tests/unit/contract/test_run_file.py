@@ -1,4 +1,4 @@
-"""A command finds the `penstock dev` of its own user that is alive, and believes nobody else's."""
+"""A command finds the `penstock dev` of its own user that is running, and trusts no file of another user."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The grammar of a stream, checked against a regular expression that says the same in another way."""
+"""The grammar of a stream, checked against an equivalent regular expression."""
 
 import re
 

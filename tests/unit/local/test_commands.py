@@ -1,4 +1,4 @@
-"""Each child gets what it needs in its environment, and nobody else's key."""
+"""Each child gets its own variables only, and no key of another."""
 
 from collections.abc import Iterator
 from socket import socket

@@ -1,4 +1,4 @@
-"""A plan says of each route whether it serves, why not, and what its worker needs."""
+"""A plan has each route's readiness, its reason, and the inputs of its worker."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""ModelRoute files are read as kubectl reads them, and a mistake is told with file, document and field."""
+"""ModelRoute files are read as kubectl reads them, and an error names file, document and field."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Silence is counted in time that we were there to hear."""
+"""Silence is counted only in the time in which this process could receive."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which peers are heard, silent or lost, and in whose time."""
+"""States of peers over time: alive, silent, lost."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from penstock_runtime.peer_table import (
 
 
 class Table:
-    """A peer that was heard at 0, and a broker that answers at each second but those in `without`."""
+    """A peer with a heartbeat at 0, and a broker that answers at each second but those in `without`."""
 
     def __init__(self, *, without: range = range(0), until: int = 100) -> None:
         self.pause_detector = PauseDetector(HEARTBEAT_S)

@@ -1,4 +1,4 @@
-"""Settings come from variables; what is wrong with one is told by its name."""
+"""Settings come from variables; an error names the variable."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""A command that has to succeed: what it said is worth reading only if it does not."""
+"""A command that has to succeed: its output is kept for its failure."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def call(*command: str | Path, variables: Mapping[str, str] | None = None) -> str:
-    """What it printed; RuntimeError with the ends of all it said."""
+    """Its output; RuntimeError with the ends of its outputs."""
     env = {**os.environ, **(variables or {})}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, stdin=subprocess.DEVNULL)
     if done.returncode != 0:

@@ -24,7 +24,7 @@ from harness.kubernetes.node.stopwatch import step
 from msgspec import Struct
 
 KEPT = 3
-"""Sets of images that stay for the next run, as long as nobody needs them any more."""
+"""Sets of images that stay for the next run, after their last use."""
 START_S = 20.0
 
 CONFIG = """version = 2

@@ -87,7 +87,7 @@ class Installation:
         return await self.cluster.kubectl("--namespace", self.namespace, *arguments, **options)
 
     async def apply(self, *files: Path) -> None:
-        """As the documentation tells it: `kubectl apply -f`."""
+        """As in the documentation: `kubectl apply -f`."""
         for file in files:
             await self.kubectl("apply", "-f", str(file))
 

@@ -22,7 +22,7 @@ FIRST = "first.pid"
 
 
 def up(store: Store) -> int:
-    """Until somebody ends it. The machine gets a network interface to it for as long."""
+    """Until it is ended. The machine gets a network interface to it for as long."""
     run = Run.begin()
     try:
         (run.path / "images").write_text(store.tag)

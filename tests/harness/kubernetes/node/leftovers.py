@@ -26,7 +26,7 @@ PLACES = (
     "/var/log/containers",
     "/var/log/pods",
 )
-"""What containerd, CNI plugins and kubelet make where nobody tells them otherwise."""
+"""The default directories of containerd, CNI plugins and kubelet."""
 
 
 class Leftovers:
@@ -35,7 +35,7 @@ class Leftovers:
     def __init__(self, run: Run, pid: int) -> None:
         self._run = run
         self._namespaces = {(kind, _namespace(pid, kind)) for kind in KINDS}
-        # The machine may be a node of somebody's.
+        # The machine may be a node of another cluster.
         self._before = set(_of_the_machine())
 
     def found(self) -> Iterator[str]:

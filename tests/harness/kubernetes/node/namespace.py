@@ -47,7 +47,7 @@ class Inside:
             pass_fds=[run.lock],
             preexec_fn=parent_death_signal(),  # noqa: PLW1509 - one thread forks, see `parent_death`
         )
-        # From here on it is the command that answers to Ctrl-C, and we tell how it ended.
+        # From here on the command handles Ctrl-C, and its exit code is passed on.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._unshare.kill())
@@ -69,7 +69,7 @@ class Inside:
 
 
 def first(command: Sequence[str]) -> int:
-    """The namespaces' first process: prepares them, starts the command, and buries whoever dies in here."""
+    """The namespaces' first process: prepares them, starts the command, and reaps all ended processes."""
     run = Run(Path(os.environ[RUN]))
     _prepare_mounts(run)
     network.bring_up()
@@ -77,7 +77,7 @@ def first(command: Sequence[str]) -> int:
     child = os.fork()
     if child == 0:
         os.execvp(command[0], [*command])
-    # The command has it from the terminal too, and says what is to be done.
+    # The command gets it from the terminal too, and handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         pid, status = os.wait()
@@ -99,7 +99,7 @@ def _prepare_mounts(run: Run) -> None:
     _mount("-t", "tmpfs", "tmpfs", "/run")
     for name in ("var", "work"):
         (run.path / name).mkdir()
-    # Volatile: else its end waits until the whole disk is in step, whoever else has written to it.
+    # Volatile: else its end waits until the whole disk is synchronised, writes of others included.
     layers = f"lowerdir=/var,upperdir={run.path / 'var'},workdir={run.path / 'work'},volatile"
     _mount("-t", "overlay", "overlay", "-o", layers, "/var")
     # Where it is a link into /run, that is empty now.

@@ -1,8 +1,8 @@
 """One run of a node on this machine: a directory for all of its files, and a cgroup of the same name.
 
 Everything else it has is in namespaces of its own, and the kernel takes those away with their first process. Directory
-and cgroup outlive that, so whoever lives holds the directory's lock, and who gets the lock tidies: a caretaker that
-waits for it from the start, or, if somebody has ended that too, the next run.
+and cgroup outlive that. A running process holds the directory's lock, and the next holder cleans up: a process that
+waits for it from the start, or, if that was ended too, the next run.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class Run:
         self._caretaker.wait(TIDY_S + 10)
 
     def tidy(self) -> None:
-        """Wait until nobody lives who holds the lock, and leave nothing."""
+        """Wait until no process holds the lock, and delete everything."""
         with _lock(self.path) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._remove()
@@ -80,7 +80,7 @@ class Run:
 
 
 def sweep() -> None:
-    """Tidy what is left of runs that nobody could tidy."""
+    """Delete the remains of runs that were not cleaned up."""
     for path in home().glob(f"{PREFIX}*"):
         with contextlib.suppress(BlockingIOError), _lock(path) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

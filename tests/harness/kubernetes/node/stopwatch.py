@@ -1,4 +1,4 @@
-"""What takes time says what it is and how long it took: nobody watches a silent machine for minutes."""
+"""Prints each slow step with its duration, so that a run of minutes is not silent."""
 
 import contextlib
 import sys

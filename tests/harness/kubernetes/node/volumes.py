@@ -1,4 +1,4 @@
-"""Room for brokers: a cluster without a provisioner has only the volumes that somebody has made."""
+"""Room for brokers: a cluster without a provisioner has only the volumes that were created."""
 
 from pathlib import Path
 
