@@ -4,7 +4,7 @@ A Litestar exception is translated; its own text, which names internals, is not 
 """
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from litestar import Request, Response
@@ -29,6 +29,9 @@ ECHO_MAX = 200
 """Characters of a client's text that an answer repeats."""
 MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
 """msgspec names the object that lacks the field; `param` is the field."""
+
+OTHER_CHATS: Final = ("POST /v1/responses", "POST /v1/completions", "POST /v1/messages")
+"""Endpoints of other APIs for a model's text, which some clients call by default."""
 
 log = structlog.get_logger("penstock.gateway")
 
@@ -69,7 +72,8 @@ def translate(error: HTTPException, requested: str, body_bytes_max: int) -> Erro
     if isinstance(error, ValidationException):
         return _validation(error)
     if isinstance(error, NotFoundException):
-        return ErrorDetail("not_found", f"no endpoint at {requested}")
+        other = "; use /v1/chat/completions" if requested.startswith(OTHER_CHATS) else ""
+        return ErrorDetail("not_found", f"no endpoint at {requested}{other}")
     if isinstance(error, MethodNotAllowedException):
         return ErrorDetail("method_not_allowed", f"{requested} is not allowed")
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
