@@ -48,9 +48,9 @@ async def test_limiter_forgets_an_unused_lease_but_not_its_record() -> None:
     fleet = Fleet(key(budget=Budget(amount="0.001", period="Total")), resolution(PRICES))
     errors: list[ErrorDetail] = []
     await stream(fleet, 0, 1000, errors)
-    assert len(fleet.limiters[0])
+    assert fleet.limiters[0]._leases
     await asyncio.sleep(400)
-    assert not len(fleet.limiters[0])
+    assert not fleet.limiters[0]._leases
     assert (await fleet.rejection()).code == "budget_exhausted"
     await fleet.end()
 
