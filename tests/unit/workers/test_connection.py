@@ -131,7 +131,7 @@ BROKEN: dict[str, tuple[bytes, ErrorCode]] = {
 @pytest.mark.parametrize(("response", "code"), BROKEN.values(), ids=BROKEN)
 async def test_connection_reports_a_broken_response_as_an_error(response: bytes, code: ErrorCode) -> None:
     if code == "provider_stream_broken":
-        # The words of a body without an end are not enough for any parser.
+        # No parser accepts a body without its end.
         async with upstream(answers_and_closes(response)) as server:
             ear, _ = await ask(server.pool, Words(last=b"never"))
             assert (await ear.failure()).code == code
@@ -658,7 +658,7 @@ async def test_pool_closes_idle_connections_and_no_open_call() -> None:
 
 @virtual_time
 async def test_pool_keeps_no_connection_after_its_close() -> None:
-    """A route's providers change while it serves: nobody would ever ask the old pool for one."""
+    """A route's providers change while it serves: no later call uses the old pool."""
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     ear = Ear()

@@ -1,4 +1,4 @@
-"""The simulated provider: deterministic words at their times, and the faults that it is told to have."""
+"""The simulated provider: deterministic tokens at their times, and configured faults."""
 
 import asyncio
 from collections.abc import Sequence
