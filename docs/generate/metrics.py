@@ -8,8 +8,8 @@ from opentelemetry.trace import NoOpTracer
 
 from generate.table import table
 from penstock_broker.stores.usage_storage import StorageState
-from penstock_gateway.telemetry.request_observer import Observer as GatewayObserver
-from penstock_gateway.usage.storage_monitor import Stock
+from penstock_gateway.telemetry.request_observer import RequestObserver
+from penstock_gateway.usage.storage_monitor import StorageMonitor
 from penstock_operator.metrics import Metrics
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.telemetry.setup import Telemetry
@@ -61,8 +61,8 @@ class RecordingMeter(NoOpMeter):
 
 def gateway() -> list[Instrument]:
     meter = RecordingMeter()
-    GatewayObserver(meter)
-    Stock(meter, _unknown)
+    RequestObserver(meter)
+    StorageMonitor(meter, _unknown)
     return meter.created
 
 

@@ -29,7 +29,7 @@ from penstock_runtime.clock import Clock
 from penstock_worker.sessions.reply_stream import ReplyStream
 
 
-class UsageRows(Protocol):
+class UsageRowStore(Protocol):
     """Storage of usage rows, see `UsageWriter`; it keeps a closed row until it is stored."""
 
     async def read_row(self, row: UsageRow) -> UsageRow | None: ...
@@ -47,7 +47,7 @@ class RequestUsage:
         request: InferenceRequest,
         route: str,
         stream: ReplyStream,
-        rows: UsageRows,
+        rows: UsageRowStore,
         clock: Clock,
         *,
         worker: str,

@@ -38,7 +38,7 @@ class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
     extra: dict[str, Any] | None = field(default=None, name=_NEVER_A_FIELD)
 
 
-class ChunkChoice(Struct, gc=False, forbid_unknown_fields=True):
+class ProviderChoice(Struct, gc=False, forbid_unknown_fields=True):
     """`source` is where the delta came from: a `message` or `text` may repeat the deltas that came before."""
 
     delta: ChunkDelta | None = None
@@ -52,7 +52,7 @@ class ChunkChoice(Struct, gc=False, forbid_unknown_fields=True):
 class Chunk(Struct, gc=False, forbid_unknown_fields=True):
     """`lenient`: its texts may have lone surrogates."""
 
-    choices: list[ChunkChoice] | None = None
+    choices: list[ProviderChoice] | None = None
     id: Any = None
     object: Any = None
     created: Any = None
@@ -99,7 +99,7 @@ def read(answer: dict[str, Any]) -> Chunk:
     )
 
 
-def _choice(choice: dict[str, Any]) -> ChunkChoice:
+def _choice(choice: dict[str, Any]) -> ProviderChoice:
     source = next((name for name in ("delta", "message", "text") if lenient.meant(choice.get(name))), "delta")
     said = choice.get(source)
     delta = {"content": said} if isinstance(said, str | list) else lenient.mapping(said)
@@ -107,7 +107,7 @@ def _choice(choice: dict[str, Any]) -> ChunkChoice:
     if isinstance(reason, dict):
         reason = reason.get("type") or reason.get("reason")
     reason = lenient.text(reason)
-    return ChunkChoice(
+    return ProviderChoice(
         delta=_delta(delta),
         index=lenient.count(choice.get("index")) or 0,
         finish_reason=reason if reason.lower() not in NO_REASONS else None,

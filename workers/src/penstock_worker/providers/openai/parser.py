@@ -27,9 +27,9 @@ from penstock_worker.providers.answer.tool_calls import ToolCalls
 from penstock_worker.providers.failure.classification import failure, failure_of_error
 from penstock_worker.providers.openai.chunk import (
     Chunk,
-    ChunkChoice,
     ChunkDelta,
     ChunkToolCall,
+    ProviderChoice,
     decode_strictly,
     error_of,
     read,
@@ -183,7 +183,7 @@ class ChatParser:
             if choice.index == self._index:
                 self._choice(chunk, choice, events)
 
-    def _choice(self, chunk: Chunk, choice: ChunkChoice, events: list[Event]) -> None:
+    def _choice(self, chunk: Chunk, choice: ProviderChoice, events: list[Event]) -> None:
         delta = choice.delta
         if delta is not None and self._is_news(choice, delta):
             self._delta(chunk, delta, events)
@@ -211,7 +211,7 @@ class ChatParser:
         if delta.extra and (fields := self._fields.delta(delta.extra)) is not None:
             events.append(fields)
 
-    def _is_news(self, choice: ChunkChoice, delta: ChunkDelta) -> bool:
+    def _is_news(self, choice: ProviderChoice, delta: ChunkDelta) -> bool:
         """Read the first place with content: some servers repeat the answer as a `message` after its deltas."""
         if self._source is None and (delta.content or delta.reasoning_content or delta.reasoning or delta.tool_calls):
             self._source = choice.source
