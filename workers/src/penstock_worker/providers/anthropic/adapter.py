@@ -124,7 +124,7 @@ def _json_only(form: Format, system: str | list[Json] | None) -> str | list[Json
 
 
 def _sampling(request: ClientChatRequest, spec: ProviderSpec) -> dict[str, float | None]:
-    """Anthropic's `temperature` ends at 1. Its newer models refuse it together with `top_p`: a `top_p` of 1 is left out."""
+    """Anthropic's `temperature` ends at 1. Newer models refuse it with `top_p`: a `top_p` of 1 is left out."""
     temperature, top_p = request.temperature, request.top_p
     if temperature is not None and temperature > 1:
         raise PenstockError(
