@@ -13,7 +13,7 @@ from penstock_gateway.usage.storage_monitor import StorageMonitor
 from penstock_operator.metrics import Metrics
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.telemetry.setup import Telemetry
-from penstock_worker.telemetry import Observer as WorkerObserver
+from penstock_worker.telemetry import WorkerTelemetry
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -68,7 +68,7 @@ def gateway() -> list[Instrument]:
 
 def worker() -> list[Instrument]:
     meter = RecordingMeter()
-    WorkerObserver(Telemetry(NoOpTracer(), meter, _nothing), SystemClock(), "route", "queue")
+    WorkerTelemetry(Telemetry(NoOpTracer(), meter, _nothing), SystemClock(), "route", "queue")
     return meter.created
 
 

@@ -6,26 +6,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 
-IN_SEVERAL_PACKAGES = frozenset(
-    {
-        "ApiError",
-        "Bucket",
-        "ChatRequest",
-        "Choice",
-        "Credentials",
-        "Delta",
-        "ErrorBody",
-        "EventTooLarge",
-        "Exchange",
-        "Health",
-        "JsonSchema",
-        "Message",
-        "Tool",
-        "ToolCall",
-    }
-)
-"""Names that are to be removed from all but one package; the list only gets shorter."""
-
 
 def packages_by_class() -> dict[str, set[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
@@ -40,13 +20,7 @@ def packages_by_class() -> dict[str, set[str]]:
 def test_class_names_belong_to_one_package() -> None:
     shared = {name: sorted(packages) for name, packages in packages_by_class().items() if len(packages) > 1}
 
-    assert {name: shared[name] for name in sorted(shared.keys() - IN_SEVERAL_PACKAGES)} == {}
-
-
-def test_class_names_on_the_list_are_still_in_several_packages() -> None:
-    shared = {name for name, packages in packages_by_class().items() if len(packages) > 1}
-
-    assert sorted(IN_SEVERAL_PACKAGES - shared) == []
+    assert shared == {}
 
 
 def test_class_names_are_found_in_all_packages() -> None:

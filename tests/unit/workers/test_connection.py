@@ -12,14 +12,8 @@ from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.providers.openai.parser import ChatParser
 from penstock_worker.providers.provider import ConnectionStale
-from penstock_worker.upstream.connection import (
-    HEADER_BYTES_MAX,
-    IDLE_CONNECTION_AGE_S,
-    IDLE_CONNECTIONS_MAX,
-    RESPONSE_END_S,
-    ConnectionPool,
-    Exchange,
-)
+from penstock_worker.upstream.connection import HEADER_BYTES_MAX, RESPONSE_END_S, UpstreamConnection
+from penstock_worker.upstream.pool import IDLE_CONNECTION_AGE_S, IDLE_CONNECTIONS_MAX, ConnectionPool
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -40,7 +34,7 @@ def answers(*responses: bytes) -> Script:
     async def script(connection: Connection) -> None:
         for response in responses:
             await connection.request()
-            await connection.say(response)
+            await connection.send(response)
         await connection.hung_up()
 
     return script
@@ -49,7 +43,7 @@ def answers(*responses: bytes) -> Script:
 def answers_and_closes(response: bytes) -> Script:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(response)
+        await connection.send(response)
         connection.close()
 
     return script
@@ -65,14 +59,14 @@ async def failure_of(response: bytes, *, closes: bool = True) -> PenstockError:
 
 
 @on_every_loop
-async def test_a_chunked_body_is_heard_piece_by_piece_as_it_comes() -> None:
+async def test_connection_passes_a_chunked_body_piece_by_piece() -> None:
     go_on = asyncio.Event()
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"one "))
+        await connection.send(CHUNKED + chunk(b"one "))
         await go_on.wait()
-        await connection.say(chunk(b"two") + END)
+        await connection.send(chunk(b"two") + END)
         await connection.hung_up()
 
     async with upstream(script) as server:
@@ -83,34 +77,34 @@ async def test_a_chunked_body_is_heard_piece_by_piece_as_it_comes() -> None:
 
 
 @on_every_loop
-async def test_a_body_of_a_known_length_is_whole_at_its_last_byte() -> None:
+async def test_connection_ends_a_body_of_known_length_at_its_last_byte() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
         ear, _ = await ask(server.pool)
         assert await ear.whole() == "hello"
 
 
 @on_every_loop
-async def test_a_body_without_a_length_is_whole_when_its_connection_ends() -> None:
+async def test_connection_ends_a_body_without_a_length_at_its_close() -> None:
     async with upstream(answers_and_closes(OK + b"\r\nhello")) as server:
         ear, _ = await ask(server.pool)
         assert await ear.whole() == "hello"
 
 
 @on_every_loop
-async def test_an_empty_body_is_whole() -> None:
+async def test_connection_accepts_an_empty_body() -> None:
     async with upstream(answers(sized(b""))) as server:
         ear, _ = await ask(server.pool)
         assert await ear.whole() == ""
 
 
 @on_every_loop
-async def test_a_response_cut_into_single_bytes_is_the_same_response() -> None:
+async def test_connection_reads_a_response_cut_into_single_bytes() -> None:
     response = CHUNKED + chunk(b"hello") + END
 
     async def script(connection: Connection) -> None:
         await connection.request()
         for byte in response:
-            await connection.say(bytes([byte]))
+            await connection.send(bytes([byte]))
         await connection.hung_up()
 
     async with upstream(script) as server:
@@ -135,7 +129,7 @@ BROKEN: dict[str, tuple[bytes, ErrorCode]] = {
 
 @on_every_loop
 @pytest.mark.parametrize(("response", "code"), BROKEN.values(), ids=BROKEN)
-async def test_a_broken_response_is_an_error_and_never_a_clean_end(response: bytes, code: ErrorCode) -> None:
+async def test_connection_reports_a_broken_response_as_an_error(response: bytes, code: ErrorCode) -> None:
     if code == "provider_stream_broken":
         # The words of a body without an end are not enough for any parser.
         async with upstream(answers_and_closes(response)) as server:
@@ -146,12 +140,12 @@ async def test_a_broken_response_is_an_error_and_never_a_clean_end(response: byt
 
 
 @on_every_loop
-async def test_a_reset_in_the_middle_of_the_body_is_a_broken_stream() -> None:
+async def test_connection_reports_a_reset_within_the_body_as_a_broken_stream() -> None:
     heard = asyncio.Event()
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"hello"))
+        await connection.send(CHUNKED + chunk(b"hello"))
         await heard.wait()
         connection.reset()
 
@@ -163,7 +157,7 @@ async def test_a_reset_in_the_middle_of_the_body_is_a_broken_stream() -> None:
 
 
 @on_every_loop
-async def test_what_the_parser_refuses_fails_the_call_and_closes_its_connection() -> None:
+async def test_connection_fails_the_call_and_closes_after_a_parser_error() -> None:
     async with upstream(answers(CHUNKED + chunk(b"bad"))) as server:
         ear, exchange = await ask(server.pool, Words(bad=b"bad"))
         assert (await ear.failure()).code == "provider_rate_limited"
@@ -171,7 +165,7 @@ async def test_what_the_parser_refuses_fails_the_call_and_closes_its_connection(
 
 
 @on_every_loop
-async def test_a_body_that_ends_too_early_for_the_parser_fails_the_call() -> None:
+async def test_connection_fails_the_call_if_the_body_ends_too_early() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
         ear, _ = await ask(server.pool, Words(last=b"bye"))
         assert (await ear.failure()).code == "provider_stream_broken"
@@ -181,7 +175,7 @@ async def test_a_body_that_ends_too_early_for_the_parser_fails_the_call() -> Non
 
 
 @on_every_loop
-async def test_an_error_status_is_told_with_its_retry_after_and_without_its_body() -> None:
+async def test_connection_reports_an_error_status_with_its_retry_after_and_without_its_body() -> None:
     error = await failure_of(
         sized(b"secret words", b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n"), closes=False
     )
@@ -191,7 +185,7 @@ async def test_an_error_status_is_told_with_its_retry_after_and_without_its_body
 
 
 @on_every_loop
-async def test_an_error_status_keeps_its_connection() -> None:
+async def test_connection_is_kept_after_an_error_status() -> None:
     async with upstream(answers(sized(b"no", b"HTTP/1.1 429 Slow\r\n"), sized(b"hello"))) as server:
         ear, _ = await ask(server.pool)
         await ear.failure()
@@ -201,12 +195,12 @@ async def test_an_error_status_keeps_its_connection() -> None:
 
 
 @on_every_loop
-async def test_an_error_status_whose_body_ends_with_the_connection_is_still_that_status() -> None:
+async def test_connection_reports_an_error_status_whose_body_ends_with_the_connection() -> None:
     assert (await failure_of(b"HTTP/1.1 401 Unauthorized\r\n\r\nno such key")).code == "provider_auth_failed"
 
 
 @on_every_loop
-async def test_a_rejection_is_read_closely_across_the_pieces_of_its_body() -> None:
+async def test_connection_reads_an_error_body_across_its_pieces() -> None:
     error = await failure_of(
         b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n"
         + chunk(b'{"error":{"code":"context_len')
@@ -218,7 +212,7 @@ async def test_a_rejection_is_read_closely_across_the_pieces_of_its_body() -> No
 
 
 @on_every_loop
-async def test_an_endless_error_body_is_not_kept() -> None:
+async def test_connection_bounds_an_error_body() -> None:
     piece = chunk(b"x" * 65_536)
 
     error = await failure_of(
@@ -229,7 +223,7 @@ async def test_an_endless_error_body_is_not_kept() -> None:
 
 
 @on_every_loop
-async def test_a_redirect_is_not_followed() -> None:
+async def test_connection_follows_no_redirect() -> None:
     error = await failure_of(sized(b"", b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n"))
 
     assert error.code == "provider_unavailable"
@@ -237,7 +231,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 @on_every_loop
 @pytest.mark.parametrize("encoding", [b"gzip", b"br", b"zstd"])
-async def test_a_compressed_answer_is_refused_as_nobody_asked_for_it(encoding: bytes) -> None:
+async def test_connection_refuses_a_compressed_answer(encoding: bytes) -> None:
     error = await failure_of(sized(b"\x1f\x8b", OK + b"Content-Encoding: %b\r\n" % encoding))
 
     assert error.code == "provider_unavailable"
@@ -253,22 +247,22 @@ async def test_a_compressed_answer_is_refused_as_nobody_asked_for_it(encoding: b
     ],
     ids=["100", "103", "three 102"],
 )
-async def test_an_interim_response_is_passed_over(first: bytes) -> None:
+async def test_connection_skips_an_interim_response(first: bytes) -> None:
     async with upstream(answers(first + CHUNKED + chunk(b"hello") + END)) as server:
         ear, _ = await ask(server.pool)
         assert await ear.whole() == "hello"
 
 
 @on_every_loop
-async def test_an_interim_response_alone_is_no_answer() -> None:
+async def test_connection_takes_an_interim_response_alone_for_no_answer() -> None:
     assert (await failure_of(b"HTTP/1.1 103 Early Hints\r\n\r\n")).code == "provider_stream_broken"
 
 
 @on_every_loop
-async def test_a_refusal_before_the_request_is_read_is_heard() -> None:
+async def test_connection_reads_a_refusal_sent_before_the_request_is_read() -> None:
     async def script(connection: Connection) -> None:
         await connection.head()
-        await connection.say(sized(b"", b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"))
+        await connection.send(sized(b"", b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"))
         await connection.hung_up()
 
     async with upstream(script) as server:
@@ -280,14 +274,14 @@ async def test_a_refusal_before_the_request_is_read_is_heard() -> None:
 
 
 @on_every_loop
-async def test_headers_beyond_the_bound_are_refused() -> None:
+async def test_connection_refuses_headers_beyond_the_bound() -> None:
     line = b"x-filler: " + b"x" * 1000 + b"\r\n"
 
     assert (await failure_of(OK + line * (HEADER_BYTES_MAX // 1000 + 2))).code == "provider_stream_broken"
 
 
 @on_every_loop
-async def test_headers_within_the_bound_are_read() -> None:
+async def test_connection_reads_headers_within_the_bound() -> None:
     line = b"x-filler: " + b"x" * 1000 + b"\r\n"
 
     async with upstream(answers(sized(b"hello", OK + line * 60))) as server:
@@ -296,12 +290,12 @@ async def test_headers_within_the_bound_are_read() -> None:
 
 
 @on_every_loop
-async def test_one_header_without_an_end_is_refused_at_the_bound() -> None:
+async def test_connection_refuses_an_endless_header_at_the_bound() -> None:
     refused = asyncio.Event()
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(OK + b"x-filler: " + b"x" * (HEADER_BYTES_MAX * 2))
+        await connection.send(OK + b"x-filler: " + b"x" * (HEADER_BYTES_MAX * 2))
         await refused.wait()
 
     async with upstream(script) as server:
@@ -318,7 +312,7 @@ async def test_one_header_without_an_end_is_refused_at_the_bound() -> None:
 
 
 @on_every_loop
-async def test_a_connection_is_used_again_after_a_whole_response() -> None:
+async def test_pool_reuses_a_connection_after_a_whole_response() -> None:
     async with upstream(answers(CHUNKED + chunk(b"one") + END, sized(b"two"), sized(b"three"))) as server:
         for word in ("one", "two", "three"):
             ear, _ = await ask(server.pool)
@@ -332,7 +326,7 @@ async def test_a_connection_is_used_again_after_a_whole_response() -> None:
     [sized(b"one", OK + b"Connection: close\r\n"), sized(b"one", b"HTTP/1.0 200 OK\r\n")],
     ids=["connection: close", "HTTP/1.0"],
 )
-async def test_a_connection_that_the_server_will_close_is_not_used_again(response: bytes) -> None:
+async def test_pool_does_not_reuse_a_connection_that_the_server_will_close(response: bytes) -> None:
     async with upstream(answers(response), answers(sized(b"two"))) as server:
         for word in ("one", "two"):
             ear, _ = await ask(server.pool)
@@ -341,7 +335,7 @@ async def test_a_connection_that_the_server_will_close_is_not_used_again(respons
 
 
 @on_every_loop
-async def test_two_calls_at_once_have_a_connection_each() -> None:
+async def test_pool_opens_a_connection_for_each_concurrent_call() -> None:
     async with upstream(answers(sized(b"one")), answers(sized(b"two"))) as server:
         one, _ = await ask(server.pool)
         two, _ = await ask(server.pool)
@@ -350,10 +344,10 @@ async def test_two_calls_at_once_have_a_connection_each() -> None:
 
 
 @on_every_loop
-async def test_a_connection_that_the_server_closed_while_idle_is_forgotten() -> None:
+async def test_pool_forgets_an_idle_connection_closed_by_the_server() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         connection.close()
 
     async with upstream(script, answers(sized(b"two"))) as server:
@@ -367,10 +361,10 @@ async def test_a_connection_that_the_server_closed_while_idle_is_forgotten() -> 
 
 
 @on_every_loop
-async def test_a_pooled_connection_that_dies_under_a_new_request_is_stale() -> None:
+async def test_connection_closed_under_a_new_request_is_stale() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         await connection.request()
         connection.close()
 
@@ -382,20 +376,20 @@ async def test_a_pooled_connection_that_dies_under_a_new_request_is_stale() -> N
 
 
 @on_every_loop
-async def test_a_stale_connection_takes_the_others_of_its_pool_with_it() -> None:
+async def test_pool_closes_its_idle_connections_with_a_stale_one() -> None:
     both = asyncio.Event()
 
     async def dies(connection: Connection) -> None:
         await connection.request()
         await both.wait()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         await connection.request()
         connection.close()
 
     async def lives(connection: Connection) -> None:
         await connection.request()
         both.set()
-        await connection.say(sized(b"two"))
+        await connection.send(sized(b"two"))
         await connection.hung_up()
 
     async with upstream(dies, lives, answers(sized(b"three"))) as server:
@@ -408,12 +402,12 @@ async def test_a_stale_connection_takes_the_others_of_its_pool_with_it() -> None
 
 
 @on_every_loop
-async def test_a_pooled_connection_that_dies_within_its_answer_is_not_stale() -> None:
+async def test_connection_closed_within_its_answer_is_not_stale() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(sized(b"one"))
+        await connection.send(sized(b"one"))
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"two"))
+        await connection.send(CHUNKED + chunk(b"two"))
         connection.close()
 
     async with upstream(script) as server:
@@ -426,7 +420,7 @@ async def test_a_pooled_connection_that_dies_within_its_answer_is_not_stale() ->
 
 
 @on_every_loop
-async def test_a_connection_that_was_idle_for_too_long_is_replaced() -> None:
+async def test_pool_replaces_a_connection_idle_for_too_long() -> None:
     async with upstream(answers(sized(b"one")), answers(sized(b"two"))) as server:
         ear, exchange = await ask(server.pool)
         await ear.whole()
@@ -437,12 +431,12 @@ async def test_a_connection_that_was_idle_for_too_long_is_replaced() -> None:
 
 
 @on_every_loop
-async def test_an_aborted_call_closes_its_connection_and_is_not_heard_again() -> None:
+async def test_connection_of_an_aborted_call_is_closed_without_further_events() -> None:
     aborted = asyncio.Event()
 
     async def script(connection: Connection) -> None:
         await connection.request()
-        await connection.say(CHUNKED + chunk(b"one"))
+        await connection.send(CHUNKED + chunk(b"one"))
         await connection.hung_up()
         aborted.set()
 
@@ -456,7 +450,7 @@ async def test_an_aborted_call_closes_its_connection_and_is_not_heard_again() ->
 
 
 @on_every_loop
-async def test_a_call_may_be_aborted_twice() -> None:
+async def test_connection_may_be_aborted_twice() -> None:
     async with upstream(answers()) as server:
         _, exchange = await ask(server.pool)
         exchange.abort()
@@ -464,7 +458,7 @@ async def test_a_call_may_be_aborted_twice() -> None:
 
 
 @on_every_loop
-async def test_a_server_that_nobody_runs_is_unavailable() -> None:
+async def test_pool_reports_a_server_that_is_not_running_as_unavailable() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         pool = ConnectionPool(f"http://127.0.0.1:{closed.getsockname()[1]}", no_tls, LOOPBACK)
@@ -475,7 +469,7 @@ async def test_a_server_that_nobody_runs_is_unavailable() -> None:
 
 
 @on_every_loop
-async def test_a_server_that_does_not_take_the_connection_in_time_is_unavailable() -> None:
+async def test_pool_reports_a_connect_timeout_as_unavailable() -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -487,7 +481,7 @@ async def test_a_server_that_does_not_take_the_connection_in_time_is_unavailable
 
 
 @on_every_loop
-async def test_the_last_bytes_of_a_request_do_not_wait_for_others() -> None:
+async def test_connection_sends_the_last_bytes_of_a_request_without_delay() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
         ear, exchange = await ask(server.pool)
         await ear.whole()
@@ -499,7 +493,7 @@ async def test_the_last_bytes_of_a_request_do_not_wait_for_others() -> None:
 # The request
 
 
-def test_a_request_is_these_bytes() -> None:
+def test_pool_builds_the_bytes_of_a_request() -> None:
     pool = ConnectionPool("http://llama:8000/v1/", no_tls, LOOPBACK)
     request = HttpRequest("/chat/completions", {"authorization": "Bearer k"}, b"{}")
 
@@ -527,14 +521,14 @@ def test_a_request_is_these_bytes() -> None:
         ("http://[::1]:8000/v1", b"POST /v1/embeddings HTTP/1.1", b"host: [::1]:8000"),
     ],
 )
-def test_the_path_is_joined_to_the_base_url(base_url: str, line: bytes, host: bytes) -> None:
+def test_pool_joins_the_path_to_the_base_url(base_url: str, line: bytes, host: bytes) -> None:
     lines = ConnectionPool(base_url, no_tls, LOOPBACK).raw(HttpRequest("/embeddings", {}, b""), {}).split(b"\r\n")
 
     assert lines[:2] == [line, host]
 
 
 @pytest.mark.parametrize("key", ["a\r\nx-evil: 1", "a\n", "a\r"])
-def test_a_key_with_a_line_end_is_refused_and_not_shown(key: str) -> None:
+def test_pool_refuses_a_key_with_a_line_end_without_showing_it(key: str) -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
 
     with pytest.raises(PenstockError) as error:
@@ -568,14 +562,14 @@ class Wire(asyncio.Transport):
         return self.closed
 
 
-def connected(pool: ConnectionPool) -> tuple[Exchange, Wire]:
-    exchange, wire = Exchange(pool), Wire()
+def connected(pool: ConnectionPool) -> tuple[UpstreamConnection, Wire]:
+    exchange, wire = UpstreamConnection(pool), Wire()
     exchange.connection_made(wire)
     return exchange, wire
 
 
 @virtual_time
-async def test_a_server_that_does_not_end_a_complete_answer_loses_its_connection() -> None:
+async def test_connection_is_closed_if_a_complete_answer_does_not_end() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
@@ -588,7 +582,7 @@ async def test_a_server_that_does_not_end_a_complete_answer_loses_its_connection
 
 
 @virtual_time
-async def test_a_server_that_ends_a_complete_answer_in_time_keeps_its_connection() -> None:
+async def test_connection_is_kept_if_a_complete_answer_ends_in_time() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
@@ -601,7 +595,7 @@ async def test_a_server_that_ends_a_complete_answer_in_time_keeps_its_connection
 
 
 @virtual_time
-async def test_the_clock_of_one_answer_does_not_close_the_next_on_the_same_connection() -> None:
+async def test_connection_timer_of_one_answer_does_not_close_the_next() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
@@ -617,7 +611,7 @@ async def test_the_clock_of_one_answer_does_not_close_the_next_on_the_same_conne
 
 
 @virtual_time
-async def test_an_exchange_is_active_when_a_part_of_the_answer_comes() -> None:
+async def test_connection_is_active_with_each_part_of_the_answer() -> None:
     # Chaos fault 8: comments and single bytes kept a provider from being idle.
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
     exchange.start(b"", ChatParser(), Ear(), reused=False)
@@ -636,7 +630,7 @@ async def test_an_exchange_is_active_when_a_part_of_the_answer_comes() -> None:
 
 
 @virtual_time
-async def test_the_pool_keeps_only_so_many_idle_connections_and_the_newest() -> None:
+async def test_pool_bounds_its_idle_connections_and_keeps_the_newest() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     wires = []
     for _ in range(IDLE_CONNECTIONS_MAX + 2):
@@ -649,7 +643,7 @@ async def test_the_pool_keeps_only_so_many_idle_connections_and_the_newest() -> 
 
 
 @virtual_time
-async def test_a_closed_pool_has_closed_its_idle_connections_and_no_open_call() -> None:
+async def test_pool_closes_idle_connections_and_no_open_call() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     idle, idle_wire = connected(pool)
     idle.start(b"", Words(), Ear(), reused=False)
@@ -663,7 +657,7 @@ async def test_a_closed_pool_has_closed_its_idle_connections_and_no_open_call() 
 
 
 @virtual_time
-async def test_a_closed_pool_keeps_no_connection_of_the_calls_that_were_open() -> None:
+async def test_pool_keeps_no_connection_after_its_close() -> None:
     """A route's providers change while it serves: nobody would ever ask the old pool for one."""
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
@@ -677,7 +671,7 @@ async def test_a_closed_pool_keeps_no_connection_of_the_calls_that_were_open() -
 
 
 @virtual_time
-async def test_bytes_after_the_answer_are_heard_by_nobody() -> None:
+async def test_connection_discards_bytes_after_the_answer() -> None:
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
     ear = Ear()
     exchange.start(b"", Words(), ear, reused=False)
@@ -706,7 +700,7 @@ async def test_bytes_after_the_answer_are_heard_by_nobody() -> None:
     ids=["500", "429", "redirect", "error-object", "broken", "head-only", "nothing", "no-http", "encoded"],
 )
 @on_every_loop
-async def test_a_provider_refused_a_request_only_if_it_answered_with_an_error(response: bytes, refused: bool) -> None:
+async def test_connection_reports_a_refusal_only_for_an_error_answer(response: bytes, refused: bool) -> None:
     async with upstream(answers_and_closes(response)) as server:
         ear, _ = await ask(server.pool, Words(bad=b"bad", last=b"last"))
         await ear.failure()

@@ -16,7 +16,7 @@ from penstock_worker.sessions.frame_batcher import (
     BUSY_FRAMES_PER_S,
     LINGER_BUSY_S,
     LINGER_S,
-    Outbox,
+    FrameBatcher,
 )
 
 GATEWAY = "penstock.replies.gw-1.default.main"
@@ -24,20 +24,20 @@ OTHER = "penstock.replies.gw-2.default.main"
 
 
 class Wire:
-    """What was published, when, and the outbox that does it."""
+    """What was published, when, and the batcher that does it."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.sent: list[tuple[float, str, list[int]]] = []
         self.sizes: list[int] = []
         self.blocked: asyncio.Event | None = None
-        self.stood_still: list[tuple[int, float]] = []  # messages sent by then, seconds
-        self.outbox = Outbox("worker-1", self._publish, lambda s: self.stood_still.append((len(self.sent), s)))
+        self.blocks: list[tuple[int, float]] = []  # messages sent by then, seconds
+        self.batcher = FrameBatcher("worker-1", self._publish, lambda s: self.blocks.append((len(self.sent), s)))
         self._seq = 0
         self._began = self.loop.time()
 
-    def add(self, subject: str = GATEWAY, *, now: bool = False, patient: bool = False, text: str = "x") -> None:
-        self.outbox.add(subject, Frame(1, 1, self._seq, TextDelta(text)), now=now, patient=patient)
+    def add(self, subject: str = GATEWAY, *, now: bool = False, deferrable: bool = False, text: str = "x") -> None:
+        self.batcher.add(subject, Frame(1, 1, self._seq, TextDelta(text)), now=now, deferrable=deferrable)
         self._seq += 1
 
     @property
@@ -61,13 +61,13 @@ class Wire:
 @asynccontextmanager
 async def running() -> AsyncIterator[Wire]:
     wire = Wire()
-    pump = asyncio.create_task(wire.outbox.run())
+    pump = asyncio.create_task(wire.batcher.run())
     yield wire
     pump.cancel()
 
 
 @virtual_time
-async def test_the_first_frame_after_a_quiet_while_leaves_at_once() -> None:
+async def test_batcher_publishes_the_first_frame_after_an_idle_period_immediately() -> None:
     async with running() as wire:
         wire.add()
         await wire.settle()
@@ -76,23 +76,23 @@ async def test_the_first_frame_after_a_quiet_while_leaves_at_once() -> None:
 
 
 @virtual_time
-async def test_a_patient_frame_waits_for_company_also_after_a_quiet_while() -> None:
+async def test_batcher_lingers_with_a_deferrable_frame_after_an_idle_period() -> None:
     async with running() as wire:
-        wire.add(patient=True)
+        wire.add(deferrable=True)
         await asyncio.sleep(LINGER_S / 2)
         assert wire.sent == []
         wire.add(now=True)
         await wire.settle()
-        wire.add(patient=True)
+        wire.add(deferrable=True)
         await asyncio.sleep(LINGER_S * 1.5)
 
         assert wire.sent == [(0.0015, GATEWAY, [0, 1]), (0.0045, GATEWAY, [2])]
 
 
 @virtual_time
-async def test_a_patient_frame_holds_up_nobody_who_comes_later() -> None:
+async def test_batcher_does_not_delay_frames_after_a_deferrable_one() -> None:
     async with running() as wire:
-        wire.add(patient=True)
+        wire.add(deferrable=True)
         await asyncio.sleep(LINGER_S / 2)
         wire.add()
         await wire.settle()
@@ -101,7 +101,7 @@ async def test_a_patient_frame_holds_up_nobody_who_comes_later() -> None:
 
 
 @virtual_time
-async def test_frames_that_follow_leave_together_a_moment_later() -> None:
+async def test_batcher_publishes_later_frames_together() -> None:
     async with running() as wire:
         wire.add()
         await wire.settle()
@@ -114,7 +114,7 @@ async def test_frames_that_follow_leave_together_a_moment_later() -> None:
 
 
 @virtual_time
-async def test_a_frame_waits_no_longer_than_the_linger() -> None:
+async def test_batcher_delays_no_frame_beyond_the_linger_time() -> None:
     async with running() as wire:
         for _ in range(100):
             wire.add()
@@ -126,7 +126,7 @@ async def test_a_frame_waits_no_longer_than_the_linger() -> None:
 
 
 @virtual_time
-async def test_frames_wait_longer_while_there_are_many_and_no_longer_than_that() -> None:
+async def test_batcher_lingers_longer_at_a_high_rate_only() -> None:
     async with running() as wire:
         for _ in range(BUSY_FRAMES_PER_S // 2):
             for _ in range(2):
@@ -144,24 +144,24 @@ async def test_frames_wait_longer_while_there_are_many_and_no_longer_than_that()
 
 
 @virtual_time
-async def test_the_loop_stands_still_only_while_there_are_many_and_after_they_have_left() -> None:
+async def test_batcher_blocks_the_loop_only_at_a_high_rate_and_after_publishing() -> None:
     async with running() as wire:
         for _ in range(200):
             wire.add()
             await asyncio.sleep(LINGER_S / 4)
-        assert wire.stood_still == []
+        assert wire.blocks == []
         for _ in range(BUSY_FRAMES_PER_S // 4):
             for _ in range(2):
                 wire.add()
             await asyncio.sleep(1 / BUSY_FRAMES_PER_S)
 
-    sent, seconds = zip(*wire.stood_still, strict=True)
+    sent, seconds = zip(*wire.blocks, strict=True)
     assert list(sent) == sorted(set(sent)), "once after each message"
     assert max(seconds) <= LINGER_BUSY_S + 1e-6
 
 
 @virtual_time
-async def test_an_urgent_frame_takes_everything_before_it_along() -> None:
+async def test_batcher_publishes_earlier_frames_with_an_urgent_one() -> None:
     async with running() as wire:
         wire.add()
         await wire.settle()
@@ -173,7 +173,7 @@ async def test_an_urgent_frame_takes_everything_before_it_along() -> None:
 
 
 @virtual_time
-async def test_frames_of_one_moment_are_one_message() -> None:
+async def test_batcher_publishes_frames_of_one_moment_as_one_message() -> None:
     async with running() as wire:
         for _ in range(5):
             wire.add()
@@ -183,7 +183,7 @@ async def test_frames_of_one_moment_are_one_message() -> None:
 
 
 @virtual_time
-async def test_every_gateway_gets_its_own_message() -> None:
+async def test_batcher_publishes_a_message_per_gateway() -> None:
     async with running() as wire:
         wire.add(GATEWAY)
         wire.add(OTHER)
@@ -194,7 +194,7 @@ async def test_every_gateway_gets_its_own_message() -> None:
 
 
 @virtual_time
-async def test_frames_that_come_while_one_is_published_keep_their_order() -> None:
+async def test_batcher_keeps_the_order_of_frames_added_while_publishing() -> None:
     async with running() as wire:
         wire.blocked = asyncio.Event()
         wire.add()
@@ -209,7 +209,7 @@ async def test_frames_that_come_while_one_is_published_keep_their_order() -> Non
 
 
 @virtual_time
-async def test_a_large_batch_is_split_and_stays_in_order() -> None:
+async def test_batcher_splits_a_large_batch_in_order() -> None:
     async with running() as wire:
         for _ in range(64):
             wire.add(text="x" * 65_536)
@@ -220,7 +220,7 @@ async def test_a_large_batch_is_split_and_stays_in_order() -> None:
 
 
 @virtual_time
-async def test_a_frame_that_is_too_large_alone_leaves_alone() -> None:
+async def test_batcher_publishes_a_very_large_frame_alone() -> None:
     async with running() as wire:
         wire.add()
         wire.add(text="x" * (BATCH_BYTES_MAX + 1))
@@ -232,25 +232,25 @@ async def test_a_frame_that_is_too_large_alone_leaves_alone() -> None:
 
 
 @virtual_time
-async def test_a_flush_publishes_everything_that_waits() -> None:
+async def test_batcher_flush_publishes_all_queued_frames() -> None:
     wire = Wire()
     wire.add()
     wire.add(OTHER)
-    await wire.outbox.flush()
+    await wire.batcher.flush()
 
     assert wire.batches == [[0], [1]]
 
 
 @virtual_time
-async def test_a_flush_of_nothing_publishes_nothing() -> None:
+async def test_batcher_flush_of_nothing_publishes_nothing() -> None:
     wire = Wire()
-    await wire.outbox.flush()
+    await wire.batcher.flush()
 
     assert wire.sent == []
 
 
 @virtual_time
-async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> None:
+async def test_batcher_continues_after_a_message_that_cannot_be_published() -> None:
     async def publish(subject: str, data: bytes) -> None:
         del data
         if subject == GATEWAY:
@@ -258,11 +258,11 @@ async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> 
         sent.append(subject)
 
     sent: list[str] = []
-    outbox = Outbox("worker-1", publish)
-    pump = asyncio.create_task(outbox.run())
-    outbox.add(GATEWAY, Frame(1, 1, 0, TextDelta("x")), now=True)
+    batcher = FrameBatcher("worker-1", publish)
+    pump = asyncio.create_task(batcher.run())
+    batcher.add(GATEWAY, Frame(1, 1, 0, TextDelta("x")), now=True)
     await asyncio.sleep(1)
-    outbox.add(OTHER, Frame(2, 1, 0, TextDelta("x")), now=True)
+    batcher.add(OTHER, Frame(2, 1, 0, TextDelta("x")), now=True)
     await asyncio.sleep(1)
     still_running = not pump.done()
     pump.cancel()
@@ -273,19 +273,19 @@ async def test_a_message_that_cannot_be_published_does_not_stop_the_others() -> 
 
 
 @virtual_time
-async def test_a_frame_that_cannot_be_encoded_ends_its_own_stream_and_no_other() -> None:
+async def test_batcher_ends_only_the_stream_whose_frame_cannot_be_encoded() -> None:
     sent: list[Frame] = []
     broken: list[tuple[int, int]] = []
 
     async def publish(_subject: str, data: bytes) -> None:
         sent.extend(codec.decode_batch(data).frames)
 
-    outbox = Outbox("worker-1", publish, on_broken=lambda stream, attempt: broken.append((stream, attempt)))
-    outbox.add(GATEWAY, Frame(1, 1, 5, TextDelta("one")))
-    outbox.add(GATEWAY, Frame(2, 3, 7, ToolCallDelta(2**70, "id", "f", "{}")))
-    outbox.add(GATEWAY, Frame(3, 1, 9, TextDelta("\ud83d")))
-    outbox.add(GATEWAY, Frame(4, 1, 2, TextDelta("four")))
-    await outbox.flush()
+    batcher = FrameBatcher("worker-1", publish, on_broken=lambda stream, attempt: broken.append((stream, attempt)))
+    batcher.add(GATEWAY, Frame(1, 1, 5, TextDelta("one")))
+    batcher.add(GATEWAY, Frame(2, 3, 7, ToolCallDelta(2**70, "id", "f", "{}")))
+    batcher.add(GATEWAY, Frame(3, 1, 9, TextDelta("\ud83d")))
+    batcher.add(GATEWAY, Frame(4, 1, 2, TextDelta("four")))
+    await batcher.flush()
 
     assert sent == [
         Frame(1, 1, 5, TextDelta("one")),

@@ -17,7 +17,7 @@ from penstock_contract.stream.events import Finished, UsageReported
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.telemetry import names
 from penstock_runtime.telemetry.setup import Telemetry
-from penstock_worker.telemetry import Observer
+from penstock_worker.telemetry import WorkerTelemetry
 
 PROVIDER = ProviderSpec(name="main", type="OpenAI", base_url="https://api.example.com/v1")
 
@@ -33,7 +33,7 @@ class Collected:
         meters = MeterProvider([self._reader])
         self.clock = ManualClock()
         telemetry = Telemetry(tracers.get_tracer("test"), meters.get_meter("test"), lambda: None)
-        self.observer = Observer(telemetry, self.clock, "default.main", "REQUESTS_default_main")
+        self.observer = WorkerTelemetry(telemetry, self.clock, "default.main", "REQUESTS_default_main")
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -74,7 +74,7 @@ def call(
 CALL = {names.OPERATION: "chat", names.PROVIDER: "openai", names.REQUEST_MODEL: "gpt"}
 
 
-def test_a_call_is_one_span_in_the_genai_words() -> None:
+def test_telemetry_call_is_one_span_by_the_genai_conventions() -> None:
     span = call(Collected(), usage=UsageReported(3, 7), finished=Finished("length"))
 
     assert span.name == "chat gpt"
@@ -90,7 +90,7 @@ def test_a_call_is_one_span_in_the_genai_words() -> None:
     assert span.status.status_code is StatusCode.UNSET
 
 
-def test_a_call_is_measured_in_seconds_and_tokens() -> None:
+def test_telemetry_call_records_seconds_and_tokens() -> None:
     collected = Collected()
     call(collected, usage=UsageReported(3, 7), finished=Finished("stop"))
 
@@ -101,7 +101,7 @@ def test_a_call_is_measured_in_seconds_and_tokens() -> None:
     ]
 
 
-def test_a_model_that_a_client_made_up_is_in_the_span_and_in_no_label() -> None:
+def test_telemetry_puts_a_clients_model_in_the_span_and_in_no_label() -> None:
     collected = Collected()
     span = call(collected, model="made-up", label="*", usage=UsageReported(1, 1), finished=Finished("stop"))
 
@@ -114,7 +114,7 @@ def test_a_model_that_a_client_made_up_is_in_the_span_and_in_no_label() -> None:
 @pytest.mark.parametrize(
     ("error", "code"), [(ErrorDetail("idle_timeout", "a secret"), "idle_timeout"), (None, "cancelled")]
 )
-def test_a_call_that_did_not_finish_has_its_error_type_and_no_message(error: ErrorDetail | None, code: str) -> None:
+def test_telemetry_unfinished_call_has_an_error_type_and_no_message(error: ErrorDetail | None, code: str) -> None:
     collected = Collected()
     span = call(collected, error=error)
 
@@ -125,7 +125,7 @@ def test_a_call_that_did_not_finish_has_its_error_type_and_no_message(error: Err
     assert span.events == ()
 
 
-def test_a_request_is_one_span_with_its_wait_in_the_queue() -> None:
+def test_telemetry_request_is_one_span_with_its_queue_wait() -> None:
     collected = Collected()
     with collected.observer.request(request(), delivery(Broker(), delivered=2), 0.75):
         pass
@@ -144,7 +144,7 @@ def test_a_request_is_one_span_with_its_wait_in_the_queue() -> None:
     }
 
 
-def test_an_error_that_nobody_expected_leaves_its_words_out_of_the_span() -> None:
+def test_telemetry_keeps_the_message_of_an_unexpected_error_out_of_the_span() -> None:
     collected = Collected()
     with pytest.raises(KeyError), collected.observer.request(request(), delivery(Broker()), 0.0):
         raise KeyError("a secret of ours")

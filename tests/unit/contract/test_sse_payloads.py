@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_worker.providers.answer.sse import EVENT_BYTES_MAX, EventTooLarge, SseDecoder
+from penstock_contract.stream.sse import EVENT_BYTES_MAX, EventTooLarge, SseDecoder
 
 EVENTS = {
     "one line": (b'data: {"a":1}\n\n', [b'{"a":1}']),
@@ -29,7 +29,7 @@ LINE_ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
 
 def decode(*pieces: bytes) -> list[bytes]:
     decoder = SseDecoder()
-    return [payload for piece in pieces for payload in decoder.feed(piece)]
+    return [payload for piece in pieces for payload in decoder.payloads(piece)]
 
 
 @pytest.mark.parametrize(("stream", "payloads"), EVENTS.values(), ids=EVENTS)
@@ -65,8 +65,8 @@ def test_a_line_end_cut_in_the_middle_is_not_two() -> None:
 def test_nothing_is_held_back_once_an_event_is_whole() -> None:
     decoder = SseDecoder()
 
-    assert decoder.feed(b"data: a\n\n") == [b"a"]
-    assert decoder.feed(b"data: b\r\n\r\n") == [b"b"]
+    assert decoder.payloads(b"data: a\n\n") == [b"a"]
+    assert decoder.payloads(b"data: b\r\n\r\n") == [b"b"]
 
 
 @given(st.lists(st.binary(max_size=20), max_size=6))
@@ -78,10 +78,10 @@ def test_an_event_without_an_end_is_refused_when_it_is_too_large() -> None:
     decoder = SseDecoder()
     piece = b"x" * (EVENT_BYTES_MAX // 4)
     for _ in range(4):
-        assert decoder.feed(piece) == []
+        assert decoder.payloads(piece) == []
 
     with pytest.raises(EventTooLarge):
-        decoder.feed(b"x")
+        decoder.payloads(b"x")
 
 
 def test_a_large_event_that_ends_in_time_is_read() -> None:

@@ -10,6 +10,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_worker.providers.provider import Provider
 from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.providers.target import Target
 from penstock_worker.upstream import provider_factory
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.http_provider import HttpProvider
@@ -17,7 +18,7 @@ from penstock_worker.upstream.http_provider import HttpProvider
 OPERATION = chat()
 
 
-def build(environ: dict[str, str] | None = None, **fields: Any) -> provider_factory.Target:
+def build(environ: dict[str, str] | None = None, **fields: Any) -> Target:
     spec = msgspec.convert(
         {"models": [{"name": "m"}], "providers": [{"name": "p", "type": "OpenAI", **fields}]}, ModelRouteSpec
     )
@@ -41,14 +42,14 @@ async def refusal_of(provider: Provider) -> PenstockError:
         ({"type": "Simulated", "simulated": {}}, SimulatedProvider, "simulated"),
     ],
 )
-def test_a_type_has_its_provider(fields: dict[str, Any], kind: type, name: str) -> None:
+def test_provider_factory_builds_the_provider_of_each_type(fields: dict[str, Any], kind: type, name: str) -> None:
     provider = build(**fields).provider
 
     assert isinstance(provider, kind)
     assert provider.provider_name == name
 
 
-async def test_a_provider_whose_key_is_missing_refuses_without_a_call() -> None:
+async def test_provider_factory_provider_without_its_key_refuses_without_a_call() -> None:
     target = build(secretKeyRef={"name": "openai", "key": "api-key"})
 
     error = await refusal_of(target.provider)
@@ -57,19 +58,19 @@ async def test_a_provider_whose_key_is_missing_refuses_without_a_call() -> None:
     assert target.provider.provider_name == "openai"
 
 
-async def test_a_provider_whose_key_is_empty_refuses_too() -> None:
+async def test_provider_factory_provider_with_an_empty_key_refuses() -> None:
     target = build({"OPENAI_API_KEY": ""}, secretKeyRef={"name": "openai", "key": "api-key"})
 
     assert (await refusal_of(target.provider)).code == "provider_auth_failed"
 
 
-def test_a_provider_whose_key_is_there_is_called() -> None:
+def test_provider_factory_provider_with_its_key_is_called() -> None:
     target = build({"OPENAI_API_KEY": "sk-1"}, secretKeyRef={"name": "openai", "key": "api-key"})
 
     assert isinstance(target.provider, HttpProvider)
 
 
-async def test_an_address_that_only_looks_like_one_spoils_its_provider_and_nothing_else() -> None:
+async def test_provider_factory_isolates_a_provider_with_an_invalid_address() -> None:
     target = build(baseURL="http://[1:2:3]/v1")
 
     error = await refusal_of(target.provider)
@@ -78,7 +79,7 @@ async def test_an_address_that_only_looks_like_one_spoils_its_provider_and_nothi
     assert "baseURL" in error.detail.message
 
 
-def test_a_bound_on_calls_in_flight_is_a_semaphore() -> None:
+def test_provider_factory_makes_a_semaphore_of_max_in_flight() -> None:
     assert build().slots is None
     bounded = build(maxInFlight=2).slots
     assert bounded is not None

@@ -60,7 +60,7 @@ LOOPBACK = AddressRules.parse("127.0.0.0/8, ::1")
         "",
     ],
 )
-def test_what_is_this_machine_its_link_or_metadata_is_not_called(address: str) -> None:
+def test_address_policy_forbids_this_machine_its_link_and_metadata(address: str) -> None:
     assert not AddressRules().allow(address)
 
 
@@ -77,18 +77,18 @@ def test_what_is_this_machine_its_link_or_metadata_is_not_called(address: str) -
         "::ffff:8.8.8.8",
     ],
 )
-def test_the_internet_and_private_networks_are_called(address: str) -> None:
+def test_address_policy_allows_the_internet_and_private_networks(address: str) -> None:
     assert AddressRules().allow(address)
 
 
-def test_what_is_allowed_is_called_in_every_form_and_nothing_beside_it() -> None:
+def test_address_policy_allows_a_configured_network_in_every_form_and_nothing_else() -> None:
     for address in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
         assert LOOPBACK.allow(address)
     for address in ("0.0.0.0", "169.254.169.254", "::", "fe80::1"):
         assert not LOOPBACK.allow(address)
 
 
-def test_a_setting_that_is_no_network_is_named() -> None:
+def test_address_policy_names_an_invalid_network() -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0\.1/8"):
         AddressRules.parse("127.0.0.0/8,10.0.0.1/8")
     assert AddressRules.parse("") == AddressRules()
@@ -121,7 +121,7 @@ async def _connect(connector: Connector) -> str:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "127.0.0.1"])
-async def test_every_way_to_write_loopback_is_refused_by_the_real_resolver(host: str) -> None:
+async def test_connector_refuses_every_form_of_loopback_with_the_real_resolver(host: str) -> None:
     async with Listening() as server:
         with pytest.raises(PenstockError) as refused:
             await _connect(Connector(host, server.port, None, AddressRules()))
@@ -130,7 +130,7 @@ async def test_every_way_to_write_loopback_is_refused_by_the_real_resolver(host:
         assert server.connections == 0
 
 
-async def test_a_name_that_answers_differently_each_time_is_asked_once_for_each_connection() -> None:
+async def test_connector_resolves_a_name_once_per_connection() -> None:
     answers = [["127.0.0.2"], ["127.0.0.1"], ["127.0.0.1"]]
     asked: list[str] = []
 
@@ -147,7 +147,7 @@ async def test_a_name_that_answers_differently_each_time_is_asked_once_for_each_
         assert ours.connections == 0
 
 
-async def test_of_several_addresses_only_those_that_are_allowed_are_tried_in_order() -> None:
+async def test_connector_tries_only_the_allowed_addresses_in_order() -> None:
     async def several(_host: str, _port: int) -> list[str]:
         return ["169.254.169.254", "127.0.0.2", "127.0.0.1"]
 
@@ -155,7 +155,7 @@ async def test_of_several_addresses_only_those_that_are_allowed_are_tried_in_ord
         assert await _connect(Connector("many.test", server.port, None, LOOPBACK, several)) == "connected"
 
 
-async def test_a_name_without_an_address_is_an_os_error_which_the_pool_knows() -> None:
+async def test_connector_raises_os_error_for_a_name_without_an_address() -> None:
     async def nobody(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
@@ -163,7 +163,7 @@ async def test_a_name_without_an_address_is_an_os_error_which_the_pool_knows() -
         await _connect(Connector("nobody.test", 1, None, AddressRules(), nobody))
 
 
-async def test_a_certificate_is_asked_of_the_name_and_not_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connector_verifies_the_certificate_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
 
     async def create_connection(factory: object, **options: object) -> tuple[None, object]:
@@ -204,7 +204,7 @@ class Silent:
 
 
 @on_every_loop
-async def test_an_address_that_says_nothing_does_not_keep_the_next_from_being_tried() -> None:
+async def test_connector_tries_the_next_address_after_a_silent_one() -> None:
     async def several(_host: str, _port: int) -> list[str]:
         return ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
 
@@ -218,7 +218,7 @@ async def test_an_address_that_says_nothing_does_not_keep_the_next_from_being_tr
 
 
 @on_every_loop
-async def test_an_address_that_is_not_allowed_is_not_tried_however_silent_the_others_are() -> None:
+async def test_connector_never_tries_a_forbidden_address() -> None:
     async def several(_host: str, _port: int) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]
 
@@ -233,7 +233,7 @@ async def test_an_address_that_is_not_allowed_is_not_tried_however_silent_the_ot
 
 
 @on_every_loop
-async def test_an_address_that_cannot_speak_tls_is_left_for_the_next() -> None:
+async def test_connector_tries_the_next_address_after_a_failed_handshake() -> None:
     async def several(_host: str, _port: int) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]
 
@@ -243,6 +243,6 @@ async def test_an_address_that_cannot_speak_tls_is_left_for_the_next() -> None:
         assert (first.connections, second.connections) == (1, 1)
 
 
-async def test_the_systems_resolver_gives_every_address_once() -> None:
+async def test_resolver_returns_each_address_once() -> None:
     found = await resolve("127.0.0.1", 80)
     assert found == ["127.0.0.1"]

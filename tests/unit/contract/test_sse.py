@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock_client.sse import EventTooLarge, ServerSentEvent, SSEDecoder
+from penstock_contract.stream.sse import EventTooLarge, ServerSentEvent, SseDecoder
 
-SEED_WIRE = 'data: {"text":"Grüß dich"}\n\n: ping\n\nevent: error\ndata: {"error":{}}\n\ndata: [DONE]\n\n'.encode()
+SIMPLE_WIRE = 'data: {"text":"Grüß dich"}\n\n: ping\n\nevent: error\ndata: {"error":{}}\n\ndata: [DONE]\n\n'.encode()
 
 
 def decode(*pieces: bytes) -> list[ServerSentEvent]:
-    decoder = SSEDecoder()
-    return [event for piece in pieces for event in decoder.feed(piece)]
+    decoder = SseDecoder()
+    return [event for piece in pieces for event in decoder.events(piece)]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_remembers_the_id() -> None:
     assert [event.id for event in events] == ["7", "7", "7", ""]
 
 
-@pytest.mark.parametrize("wire", [SEED_WIRE, SEED_WIRE.replace(b"\n", b"\r\n"), SEED_WIRE.replace(b"\n", b"\r")])
+@pytest.mark.parametrize("wire", [SIMPLE_WIRE, SIMPLE_WIRE.replace(b"\n", b"\r\n"), SIMPLE_WIRE.replace(b"\n", b"\r")])
 def test_split_at_every_offset(wire: bytes) -> None:
     """Where the network cuts makes no difference."""
     whole = decode(wire)
@@ -90,7 +90,7 @@ def test_any_split_parses_the_same(wire: bytes, cuts: list[int]) -> None:
 @pytest.mark.parametrize("wire", [b"data: " + b"x" * 100, b"data: xxxxxxxx\n" * 10], ids=["line", "event"])
 def test_an_endless_event_is_refused(wire: bytes) -> None:
     """A peer cannot fill the memory with one line or one event."""
-    decoder = SSEDecoder(max_event_bytes=64)
+    decoder = SseDecoder(max_event_bytes=64)
 
     with pytest.raises(EventTooLarge):
-        decoder.feed(wire)
+        decoder.events(wire)
