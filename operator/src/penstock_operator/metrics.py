@@ -1,4 +1,7 @@
-"""What the operator tells about itself: counts and times, with labels whose number is bounded by the routes'."""
+"""The operator's metrics. The number of label values is bounded by the number of routes.
+
+`Metrics` is what the parts of the operator record. `ObservedMetrics` reads its sources when a reader collects.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -10,7 +13,7 @@ from penstock_runtime.telemetry import names
 
 
 class RouteWorkers(Struct, frozen=True):
-    """A route's workers, as its status says it."""
+    """A route's number of workers by state, as in its status."""
 
     desired: int
     ready: int
@@ -18,52 +21,29 @@ class RouteWorkers(Struct, frozen=True):
 
 
 class Metrics:
-    """`queue_depth`, `leading`, `demand` and `namespaces` are asked when somebody reads.
-
-    `api_call` may come from any thread. `namespaces`: whether it is served, of each that should be.
-    """
+    """`api_call` is safe to call from any thread."""
 
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
-        self.queue_depth: Callable[[], int] = lambda: 0
-        self.leading: Callable[[], bool] = lambda: False
-        self.demand: Callable[[], Mapping[str, RouteDemand]] = dict
-        self.namespaces: Callable[[], Mapping[str, bool]] = dict
         self._calls = meter.create_counter(
-            names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by their answer"
+            names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by status"
         )
         self._reconcile = meter.create_histogram(
             names.METRIC_OPERATOR_RECONCILE,
             unit="s",
-            description="Time to bring one route in line",
+            description="Duration of one reconcile pass of a route",
             explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
         )
         self._restarts = meter.create_counter(
-            names.METRIC_OPERATOR_WATCH_RESTARTS, unit="{restart}", description="Watches that had to be started again"
+            names.METRIC_OPERATOR_WATCH_RESTARTS, unit="{restart}", description="Restarts of the watches"
         )
         self._transitions = meter.create_counter(
             names.METRIC_OPERATOR_LEASE_TRANSITIONS,
             unit="{transition}",
-            description="Times this process began or ended to lead",
+            description="Times this process won or lost the lease",
         )
         self._decisions = meter.create_counter(
             names.METRIC_SCALING_DECISIONS, unit="{decision}", description="Changes of a route's number of workers"
-        )
-        meter.create_observable_gauge(
-            names.METRIC_OPERATOR_QUEUE,
-            [lambda _: [Observation(self.queue_depth())]],
-            unit="{route}",
-            description="Routes that wait to be looked at",
-        )
-        meter.create_observable_gauge(
-            names.METRIC_OPERATOR_LEADING,
-            [lambda _: [Observation(int(self.leading()))]],
-            description="1 if this process leads",
-        )
-        meter.create_observable_gauge(
-            names.METRIC_OPERATOR_NAMESPACE_SERVED,
-            [self._observe_namespaces],
-            description="1 if a namespace is served, 0 if its lists or watches are refused; of a leader",
         )
         meter.create_observable_gauge(
             names.METRIC_ROUTE_WORKERS,
@@ -71,14 +51,8 @@ class Metrics:
             unit="{worker}",
             description="A route's workers by state",
         )
-        meter.create_observable_gauge(
-            names.METRIC_ROUTE_DEMAND,
-            [self._observe_demand],
-            unit="{request}",
-            description="A route's requests, as its number of workers is decided by them",
-        )
 
-    def api_call(self, verb: str, resource: str, code: str, _duration_s: float) -> None:
+    def api_call(self, verb: str, resource: str, code: str) -> None:
         self._calls.add(1, {names.API_VERB: verb, names.API_RESOURCE: resource, names.API_CODE: code})
 
     def reconciled(self, result: str, duration_s: float) -> None:
@@ -94,21 +68,11 @@ class Metrics:
         self._decisions.add(1, {names.ROUTE: route, names.REASON: reason})
 
     def route_workers(self, route: str, workers: RouteWorkers | None) -> None:
-        """None: the route is gone."""
+        """None: the route was deleted."""
         if workers is None:
             self._workers.pop(route, None)
         else:
             self._workers[route] = workers
-
-    def _observe_demand(self, _: CallbackOptions) -> Iterable[Observation]:
-        for route, demand in self.demand().items():
-            yield Observation(demand.waiting, {names.ROUTE: route, names.REQUEST_STATE: "waiting"})
-            yield Observation(demand.in_flight, {names.ROUTE: route, names.REQUEST_STATE: "in_flight"})
-
-    def _observe_namespaces(self, _: CallbackOptions) -> Iterable[Observation]:
-        if self.leading():
-            for namespace, served in self.namespaces().items():
-                yield Observation(int(served), {names.SERVED_NAMESPACE: namespace})
 
     def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, workers in list(self._workers.items()):
@@ -119,3 +83,52 @@ class Metrics:
             }
             for state, count in states.items():
                 yield Observation(count, {names.ROUTE: route, names.WORKER_STATE: state})
+
+
+class ObservedMetrics:
+    """Reads each source in the reader's thread. `namespaces`: whether each namespace is served."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        queue_depth: Callable[[], int],
+        leading: Callable[[], bool],
+        demand: Callable[[], Mapping[str, RouteDemand]],
+        namespaces: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        self._leading = leading
+        self._demand = demand
+        self._namespaces = namespaces
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_QUEUE,
+            [lambda _: [Observation(queue_depth())]],
+            unit="{route}",
+            description="Routes that wait for a reconcile pass",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_LEADING,
+            [lambda _: [Observation(int(leading()))]],
+            description="1 if this process leads",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_NAMESPACE_SERVED,
+            [self._observe_namespaces],
+            description="1 if a namespace is served, 0 if its lists or watches are refused; of a leader",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_ROUTE_DEMAND,
+            [self._observe_demand],
+            unit="{request}",
+            description="A route's requests by state, the input of autoscaling",
+        )
+
+    def _observe_demand(self, _: CallbackOptions) -> Iterable[Observation]:
+        for route, demand in self._demand().items():
+            yield Observation(demand.waiting, {names.ROUTE: route, names.REQUEST_STATE: "waiting"})
+            yield Observation(demand.in_flight, {names.ROUTE: route, names.REQUEST_STATE: "in_flight"})
+
+    def _observe_namespaces(self, _: CallbackOptions) -> Iterable[Observation]:
+        if self._leading():
+            for namespace, served in self._namespaces().items():
+                yield Observation(int(served), {names.SERVED_NAMESPACE: namespace})

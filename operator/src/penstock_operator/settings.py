@@ -1,4 +1,4 @@
-"""What the operator is told by its environment; everything about routes comes from the API server."""
+"""Settings of the operator, from environment variables. All configuration of routes comes from the API server."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,70 +14,72 @@ from penstock_broker.stores.usage_storage import (
     UsageBounds,
 )
 from penstock_contract.route.worker import ResourcesSpec, VariableName
+from penstock_operator.kube.lease import LeaseTerms
 from penstock_operator.nats.keys import KeysUnreadable, SigningKey, read_signing_key
-from penstock_operator.reconcile.manifests import OWN_VARIABLES
+from penstock_operator.routes.worker_variables import OWN_VARIABLES
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 SecretName = Annotated[str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?\Z")]
-"""Or none."""
+"""A Secret's name, or empty."""
 Count = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 class OperatorSettings(Struct, frozen=True, kw_only=True):
-    # The namespaces whose routes are served, with commas between; each needs the Role of the chart.
+    # The namespaces whose routes are served, separated by commas; each needs the chart's Role.
     namespaces: str
-    # What a worker runs in unless its route says otherwise.
+    # Container image of workers whose route names none.
     worker_image: str
-    # When to pull it, and with which Secrets of the route's namespace, by commas; a route's own win. Unset: Kubernetes
-    # decides by the tag.
+    # Pull policy of that image, and pull Secrets of the route's namespace, separated by commas; a route's own win.
+    # Unset: Kubernetes decides by the tag.
     worker_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     worker_image_pull_secrets: str = ""
-    # Variables of every worker, OTEL_* for one, as a JSON object: values have commas and equals signs of their own.
+    # Environment variables of every worker (OTEL_*, for example), as a JSON object: values may contain commas and
+    # equals signs.
     worker_env: str = "{}"
-    # What a worker is given and may take unless its route says it, as a JSON object like a container's in a Pod.
+    # Resource requests and limits of workers whose route has none, as a JSON object like a container's in a Pod.
     worker_resources: str = "{}"
-    # The user and group of every worker's pod; unset: as the cluster gives (OpenShift), else as the image has it.
+    # The user and group of every worker's pod; unset: the cluster assigns one (OpenShift), else the image's.
     worker_run_as_user: Annotated[int, Meta(ge=1)] | None = None
     worker_run_as_group: Annotated[int, Meta(ge=0)] | None = None
     nats_url: str = "nats://127.0.0.1:4222"
-    # The broker as a worker's pod reaches it; unset: as the operator does.
+    # The broker's URL for workers; unset: the operator's.
     worker_nats_url: str | None = None
-    # A file with our own NATS credentials, read at every connect; unset: none.
+    # File with the operator's own NATS credentials, read at every connect; unset: none.
     nats_credentials: str | None = None
-    # What signs the credentials of each route's workers, a file of `penstock nats-keys`; unset: they get those of a
-    # Secret of this name in their namespace, with `worker.creds`, or none.
+    # File of `penstock nats-keys` with the key that signs the NATS credentials of each route's workers. Unset: they use
+    # the Secret named here, with `worker.creds`, in their namespace, or none.
     nats_signing_key: str | None = None
     worker_nats_secret: SecretName = ""
-    # Every worker's PENSTOCK_ALLOWED_ADDRESSES: loopback, where the definition was loosened to take it.
+    # PENSTOCK_ALLOWED_ADDRESSES of every worker: loopback, where the CRD was relaxed to accept it.
     worker_allowed_addresses: str = ""
     log_level: LogLevel = "INFO"
-    # Who holds the lease and speaks in events. In a cluster the pod's name; unset: the host's name and random letters.
+    # Identity in the lease and in Events. In a cluster the pod's name; unset: the host name and random letters.
     identity: str | None = None
     lease_namespace: str = "default"
     lease_name: str = "penstock-operator"
-    # 15/10/2 as in client-go: a leader that died is followed within the first (and a poll), one that cannot renew
-    # stops before anybody else may begin.
+    # 15/10/2 as in client-go: a crashed leader is replaced within the first (and a poll), and a leader that cannot
+    # renew stops before another process may begin.
     lease_duration_s: Positive = 15.0
     lease_renew_deadline_s: Positive = 10.0
     lease_retry_s: Positive = 2.0
     # /livez, /readyz and /metrics.
     probe_host: str = "127.0.0.1"
     probe_port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
-    # JetStream's: memory and 1 suit one server, file and 3 a cluster of three.
+    # JetStream storage and replicas: memory and 1 suit one server, file and 3 a cluster of three.
     jetstream_storage: Literal["memory", "file"] = "memory"
     jetstream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
-    # Of usage rows: JetStream sets the bytes aside on its disk, and the oldest rows go when they are used up.
+    # Bounds of usage records: JetStream reserves the bytes on disk, and discards the oldest records when they are full.
     usage_bytes_max: Annotated[int, Meta(ge=1_048_576)] = ROWS_BYTES_MAX
     usage_kept_days: Annotated[int, Meta(ge=1, le=36_500)] = ROWS_KEPT_DAYS
-    # Of what workers note about open requests: JetStream's memory.
+    # Bound of the workers' checkpoints of open requests, in JetStream's memory.
     checkpoint_bytes_max: Annotated[int, Meta(ge=1_048_576)] = CHECKPOINTS_BYTES_MAX
-    # Routes that are worked on at the same time.
+    # Number of concurrent reconcile passes.
     reconcile_concurrency: Count = 8
-    # A watch that is silent for this long is opened again. The server ends each after two seconds less, and says so
-    # with a bookmark before that: there is always something to hear.
+    # A watch that is silent for this long is opened again. The server ends each watch two seconds earlier, and sends a
+    # bookmark before: a healthy watch is never silent that long.
     watch_silence_s: Annotated[float, Meta(ge=6, le=300)] = 8.0
-    # Everything is listed again this often, whatever the watches said.
+    # Interval of whole lists, regardless of the watches.
     resync_s: Annotated[float, Meta(ge=10, le=86_400)] = 600.0
 
     @property
@@ -97,12 +99,22 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def lease(self) -> LeaseTerms:
+        return LeaseTerms(
+            namespace=self.lease_namespace,
+            name=self.lease_name,
+            duration_s=self.lease_duration_s,
+            renew_deadline_s=self.lease_renew_deadline_s,
+            retry_s=self.lease_retry_s,
+        )
+
+    @property
     def worker_environment(self) -> Mapping[str, str]:
         """Raises `InvalidSettings`."""
         try:
             environment = msgspec.json.decode(self.worker_env, type=dict[VariableName, str])
         except msgspec.DecodeError as error:
-            raise InvalidSettings(f"PENSTOCK_WORKER_ENV is no JSON object of texts by variable: {error}") from error
+            raise InvalidSettings(f"PENSTOCK_WORKER_ENV is not a JSON object of strings: {error}") from error
         if clashes := sorted(OWN_VARIABLES & environment.keys()):
             raise InvalidSettings(f"PENSTOCK_WORKER_ENV must not set {', '.join(clashes)}, which the operator sets")
         return environment
@@ -113,7 +125,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(self.worker_resources, type=ResourcesSpec)
         except msgspec.DecodeError as error:
-            raise InvalidSettings(f"PENSTOCK_WORKER_RESOURCES is no object of requests and limits: {error}") from error
+            raise InvalidSettings(f"PENSTOCK_WORKER_RESOURCES is not a JSON object of requests and limits: {error}") from error
 
     @property
     def signing_key(self) -> SigningKey | None:
@@ -126,7 +138,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
             raise InvalidSettings(f"PENSTOCK_NATS_SIGNING_KEY: {error}") from error
 
     def check(self) -> None:
-        """What the fields cannot say by themselves. Raises `InvalidSettings`."""
+        """Checks what the types of the fields cannot express. Raises `InvalidSettings`."""
         if not self.namespace_list:
             raise InvalidSettings("PENSTOCK_NAMESPACES names no namespace")
         _ = self.worker_environment, self.worker_resources_spec

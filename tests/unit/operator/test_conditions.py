@@ -21,7 +21,7 @@ from penstock_operator.status.conditions import (
     Finding,
     Situation,
     Type,
-    judge,
+    evaluate,
 )
 from penstock_operator.status.pod_problems import Problem, ProblemReason
 from penstock_operator.status.pod_summary import Survey
@@ -66,7 +66,7 @@ def situation(
 
 
 def found(type_: Type, of: Situation, previous: Mapping[str, Condition] | None = None) -> tuple[str, str]:
-    return next((one.status, one.reason) for one in judge(of, previous or {}) if one.type == type_)
+    return next((one.status, one.reason) for one in evaluate(of, previous or {}) if one.type == type_)
 
 
 def seen(type_: Type, status: str = "True", generation: int = 3) -> dict[str, Condition]:
@@ -313,13 +313,13 @@ def test_a_condition_says_what_is_so(type_: Type, of: Situation, expected: tuple
 
 def test_every_condition_is_there_from_the_first_look_on() -> None:
     nothing = Situation(generation=1, acceptance=ACCEPTED, serves=spec(), survey=Survey(), published=False)
-    assert [one.type for one in judge(nothing, {})] == list(REASONS)
+    assert [one.type for one in evaluate(nothing, {})] == list(REASONS)
 
 
 @pytest.mark.parametrize("type_", ["Accepted", "Ready", "Degraded"])
 def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None:
     def message(serves: ModelRouteSpec | None) -> str:
-        all_ = judge(situation(acceptance=INVALID, serves=serves), {})
+        all_ = evaluate(situation(acceptance=INVALID, serves=serves), {})
         return next(one.message for one in all_ if one.type == type_)
 
     assert message(spec()) == "limits: too long; the last good version keeps serving"
@@ -336,12 +336,12 @@ def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None
     ids=["served", "not applied", "not published"],
 )
 def test_a_version_that_is_accepted_says_whether_it_is_served(of: Situation, message: str) -> None:
-    assert next(one.message for one in judge(of, {}) if one.type == "Accepted") == message
+    assert next(one.message for one in evaluate(of, {}) if one.type == "Accepted") == message
 
 
 @pytest.mark.parametrize("type_", ["WorkersReady", "Serving", "Ready", "Degraded"])
 def test_the_pods_own_message_is_wherever_it_matters(type_: Type) -> None:
-    assert {one.message for one in judge(situation(BROKEN), {}) if one.type == type_} == {"pod a: denied"}
+    assert {one.message for one in evaluate(situation(BROKEN), {}) if one.type == type_} == {"pod a: denied"}
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ SITUATIONS = st.builds(
 
 @given(SITUATIONS)
 def test_no_condition_contradicts_another(of: Situation) -> None:
-    by_type: dict[str, Finding] = {one.type: one for one in judge(of, {})}
+    by_type: dict[str, Finding] = {one.type: one for one in evaluate(of, {})}
 
     for one in by_type.values():
         assert one.reason in REASONS[one.type]
@@ -462,7 +462,7 @@ TWO = spec(providers=[provider("a", **secret("openai")), provider("b", **secret(
 
 
 def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
-    (degraded,) = [one for one in judge(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+    (degraded,) = [one for one in evaluate(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
 
     assert (degraded.status, degraded.reason) == ("True", "ProviderAuthFailed")
     assert degraded.message == "the provider a refuses the key key of the Secret openai"

@@ -10,7 +10,7 @@ from penstock_operator.status.scaling_view import RouteDemand
 from penstock_runtime.telemetry import names
 
 
-def told(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
+def points_of(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
     """Labels and value of every point, by metric; of a histogram how often something was recorded."""
     data = reader.get_metrics_data()
     if data is None:
@@ -36,7 +36,7 @@ def test_calls_are_counted_by_verb_resource_and_code() -> None:
     for code in ("200", "200", "409"):
         metrics.api_call("apply", "deployments", code, 0.01)
     labels = {names.API_VERB: "apply", names.API_RESOURCE: "deployments"}
-    assert told(reader)[names.METRIC_OPERATOR_API_CALLS] == [
+    assert points_of(reader)[names.METRIC_OPERATOR_API_CALLS] == [
         (labels | {names.API_CODE: "200"}, 2),
         (labels | {names.API_CODE: "409"}, 1),
     ]
@@ -45,7 +45,7 @@ def test_calls_are_counted_by_verb_resource_and_code() -> None:
 def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
     metrics, reader = made()
     metrics.route_workers("ns.main", RouteWorkers(desired=3, ready=2, draining=1))
-    points = told(reader)[names.METRIC_ROUTE_WORKERS]
+    points = points_of(reader)[names.METRIC_ROUTE_WORKERS]
     assert {(labels[names.WORKER_STATE], value) for labels, value in points} == {
         ("desired", 3),
         ("ready", 2),
@@ -54,25 +54,25 @@ def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
     assert {labels[names.ROUTE] for labels, _ in points} == {"ns.main"}
     metrics.route_workers("ns.main", None)
     metrics.route_workers("ns.never", None)
-    assert told(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
+    assert points_of(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
 
 
 def test_a_routes_demand_is_told_in_its_two_parts() -> None:
     metrics, reader = made()
     metrics.demand = lambda: {"ns.main": RouteDemand(waiting=5, in_flight=3)}
-    assert told(reader)[names.METRIC_ROUTE_DEMAND] == [
+    assert points_of(reader)[names.METRIC_ROUTE_DEMAND] == [
         ({names.ROUTE: "ns.main", names.REQUEST_STATE: "waiting"}, 5),
         ({names.ROUTE: "ns.main", names.REQUEST_STATE: "in_flight"}, 3),
     ]
     metrics.demand = dict
-    assert told(reader).get(names.METRIC_ROUTE_DEMAND, []) == []
+    assert points_of(reader).get(names.METRIC_ROUTE_DEMAND, []) == []
 
 
 def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
     metrics, reader = made()
     metrics.queue_depth = lambda: 7
     metrics.leading = lambda: True
-    points = told(reader)
+    points = points_of(reader)
     assert points[names.METRIC_OPERATOR_QUEUE] == [({}, 7)]
     assert points[names.METRIC_OPERATOR_LEADING] == [({}, 1)]
 
@@ -80,9 +80,9 @@ def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
 def test_only_a_leader_tells_which_namespaces_are_served() -> None:
     metrics, reader = made()
     metrics.namespaces = lambda: {"a": True, "b": False}
-    assert told(reader).get(names.METRIC_OPERATOR_NAMESPACE_SERVED, []) == []
+    assert points_of(reader).get(names.METRIC_OPERATOR_NAMESPACE_SERVED, []) == []
     metrics.leading = lambda: True
-    assert told(reader)[names.METRIC_OPERATOR_NAMESPACE_SERVED] == [
+    assert points_of(reader)[names.METRIC_OPERATOR_NAMESPACE_SERVED] == [
         ({names.SERVED_NAMESPACE: "a"}, 1),
         ({names.SERVED_NAMESPACE: "b"}, 0),
     ]
@@ -94,7 +94,7 @@ def test_passes_decisions_restarts_and_the_lease_are_counted() -> None:
     metrics.decided("ns.main", "FromZero")
     metrics.watch_restarted()
     metrics.lease_transitioned(True)
-    points = told(reader)
+    points = points_of(reader)
     assert points[names.METRIC_OPERATOR_RECONCILE] == [({names.RESULT: "ok"}, 1)]
     assert points[names.METRIC_SCALING_DECISIONS] == [({names.ROUTE: "ns.main", names.REASON: "FromZero"}, 1)]
     assert points[names.METRIC_OPERATOR_WATCH_RESTARTS] == [({}, 1)]

@@ -26,7 +26,7 @@ from penstock_operator.kube.cache import Snapshot
 from penstock_operator.nats.keys import NatsKeys
 from penstock_operator.reconcile.manifests import Manifest, WorkerDefaults
 from penstock_operator.reconcile.plan import MANAGER, Plan, last_good, needed, plan
-from penstock_operator.routes.model_ownership import Claimant, names, settle
+from penstock_operator.routes.model_ownership import Claimant, names, assign
 from penstock_operator.routes.parser import Route, read, refuse
 
 DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker")
@@ -62,7 +62,7 @@ def planned(
         wanted=None if of.problem else of.spec,
         last_good=last_good(of, before),
     )
-    return plan(of, exists, settle([claimant, *others]), before, DEFAULTS, **known)
+    return plan(of, exists, assign([claimant, *others]), before, DEFAULTS, **known)
 
 
 def exists(of: Route | None = None, *, pods: list[dict[str, Any]] | None = None, owned: bool = True) -> Snapshot:
@@ -345,10 +345,10 @@ def test_a_secret_reaches_the_workers_by_reference_only() -> None:
 def test_the_deployment_mounts_the_secret_that_the_plan_wants() -> None:
     minting = replace(DEFAULTS, signing_key=NatsKeys.new(secrets.token_bytes, 1_790_000_000).signing_key)
     of = route()
-    claims = settle(
+    ownership = assign(
         [Claimant(namespace=of.namespace, name=of.name, created_at=of.created_at, wanted=of.spec, last_good=None)]
     )
-    made = plan(of, NOTHING, claims, None, minting)
+    made = plan(of, NOTHING, ownership, None, minting)
     assert made.credentials is not None
     (template,) = [one["spec"]["template"] for one in made.apply if one["kind"] == "Deployment"]
     mounted = {"name": "nats", "secret": {"secretName": made.credentials["metadata"]["name"]}}

@@ -51,9 +51,9 @@ async def test_a_change_that_no_pod_must_be_told_is_only_published() -> None:
 async def test_a_deleted_object_is_made_again_and_told_once() -> None:
     made = await stage()
     for _ in range(2):
-        made.world.observe(
+        made.cache.observe(
             resources.SERVICE_ACCOUNTS,
-            made.world._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"],
+            made.cache._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"],
             deleted=True,
         )
         assert "apply ServiceAccount" in await made.run()
@@ -86,7 +86,7 @@ async def test_a_change_of_names_is_news_for_the_routes_that_want_them() -> None
     made = await stage()
     other = ("team", "other")
     made.put(name="other", uid="u2", creationTimestamp="2026-01-02T00:00:00Z")
-    made.register.take_in(other, made.world.routes()[other])
+    made.registry.update(other, made.cache.routes()[other])
     await made.run()
     assert (other, 0.0) in made.again
     made.again.clear()
@@ -98,8 +98,8 @@ async def test_a_change_of_names_is_news_for_the_routes_that_want_them() -> None
 async def test_an_event_that_cannot_be_told_stops_nothing() -> None:
     made = await stage()
     made.errors["event"] = ApiError("Forbidden", "no")
-    account = made.world._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"]
-    made.world.observe(resources.SERVICE_ACCOUNTS, account, deleted=True)
+    account = made.cache._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"]
+    made.cache.observe(resources.SERVICE_ACCOUNTS, account, deleted=True)
     assert await made.run() == ["apply ServiceAccount"]
 
 

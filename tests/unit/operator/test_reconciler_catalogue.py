@@ -13,11 +13,11 @@ from penstock_operator.work_queue import Later
 async def test_what_somebody_deleted_on_the_broker_is_put_back_with_an_event() -> None:
     made = await stage()
     entry = made.broker.entries["team.main"]
-    assert made.publications.put("team.main", None)
+    assert made.publisher.put("team.main", None)
     assert await made.run() == ["publish", "event"]
     assert made.broker.entries["team.main"] == entry
     assert made.events[-1]["reason"] == "Repaired"
-    assert not made.publications.put("team.main", entry)
+    assert not made.publisher.put("team.main", entry)
     assert await made.run() == []
 
 
@@ -49,7 +49,7 @@ async def test_a_last_good_version_outlives_a_leader_that_began_without_the_brok
     with pytest.raises(Later):
         await made.run()
     made.broker.away = False
-    made.publications.replace(dict(made.broker.entries))
+    made.publisher.replace(dict(made.broker.entries))
     await made.run()
     await made.run()
     assert made.broker.entries["team.main"].ready
@@ -64,9 +64,9 @@ async def test_a_leader_that_cannot_know_what_is_served_does_not_say_that_nothin
     await before.run()
     assert before.conditions()["Serving"] == "True Idle"
     made = Stage(catalogue_read=False)
-    body = before.world.routes()[KEY]
+    body = before.cache.routes()[KEY]
     body["metadata"]["resourceVersion"] = "1"
-    made.world.observe(resources.MODEL_ROUTES, body, deleted=False)
+    made.cache.observe(resources.MODEL_ROUTES, body, deleted=False)
     with pytest.raises(Later):
         await made.run()
     assert made.journal == []
@@ -79,7 +79,7 @@ async def test_a_leader_that_cannot_know_what_is_served_does_not_say_that_nothin
 async def test_a_pass_that_began_before_the_catalogue_was_read_publishes_nothing() -> None:
     made = Stage(catalogue_read=False)
     made.put()
-    made.meanwhile["apply Deployment"] = lambda: made.publications.replace({})
+    made.meanwhile["apply Deployment"] = lambda: made.publisher.replace({})
     with pytest.raises(Later):
         await made.run()
     assert "publish" not in made.journal

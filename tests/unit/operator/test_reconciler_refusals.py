@@ -51,13 +51,13 @@ async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_
 
     def mended_too_late() -> None:
         made.put(spec_document(limits={"queueDepth": 9}), generation=3)
-        made.register.take_in(KEY, made.world.routes()[KEY])
+        made.registry.update(KEY, made.cache.routes()[KEY])
         raise ApiError("Invalid", "no")
 
     made.meanwhile["apply Deployment"] = mended_too_late
     with pytest.raises(Later):
         await made.run()
-    assert not made.register.routes[KEY].problem
+    assert not made.registry.routes[KEY].problem
     await made.run()
     assert made.conditions()["Accepted"] == "True Accepted"
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
@@ -66,10 +66,10 @@ async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_
 async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_one_whose_name_is_taken() -> None:
     made = await stage()
     older = route_body(spec_document("taken"), name="older", uid="u0", creationTimestamp="2025-01-01T00:00:00Z")
-    made.register.take_in(("team", "older"), older)
+    made.registry.update(("team", "older"), older)
     made.put(**changed(models=[{"name": "taken"}]))
-    made.world.observe(
-        resources.DEPLOYMENTS, made.world._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
+    made.cache.observe(
+        resources.DEPLOYMENTS, made.cache._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
     )
     made.errors["apply Deployment"] = ApiError("Invalid", "no")
     with pytest.raises(Later, match="no"):

@@ -18,9 +18,9 @@ from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, World
-from penstock_operator.scaling.autoscaler import Autoscaler, Outlets
-from penstock_operator.scaling.worker_heartbeats import Heard
+from penstock_operator.kube.cache import Key, ClusterCache
+from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
+from penstock_operator.scaling.worker_heartbeats import WorkerReport
 from penstock_operator.scaling.worker_state import DELETION_COST
 from penstock_runtime.peer_table import LOST_S
 
@@ -44,7 +44,7 @@ class Worker:
         self.ready = False
         """As the kubelet's probe last said it."""
         self.annotations: dict[str, str] = {}
-        self.heard: Heard | None = None
+        self.heard: WorkerReport | None = None
         self.refusing_keys: tuple[str, ...] = ()
         self.heard_at = 0.0
 
@@ -54,7 +54,7 @@ class Site:
         self.spec = routes.spec(scaling={"concurrencyPerReplica": slots, **scaling})
         self.slots = slots
         self.clock = LoopClock()
-        self.world = World()
+        self.cache = ClusterCache()
         self.workers_by_name: dict[str, Worker] = {}
         self.pending = 0
         self.orphaned = 0
@@ -80,7 +80,7 @@ class Site:
         self.replicas = deployed
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = asyncio.get_running_loop().time()
-        self.world.observe(resources.MODEL_ROUTES, self._route(), deleted=False)
+        self.cache.observe(resources.MODEL_ROUTES, self._route(), deleted=False)
         self.autoscaler = self.another()
         if deployed is not None:
             self._publish_deployment()
@@ -103,9 +103,9 @@ class Site:
             self,
             self,
             self.read,
-            self.world,
+            self.cache,
             lambda key: self.spec if key == KEY else None,
-            Outlets(changed, decided, missing),
+            ScalingListeners(changed, decided, missing),
             self.clock,
             draw=lambda: 0.5,
         )
@@ -157,7 +157,7 @@ class Site:
 
     # What the autoscaler sees and does
 
-    def workers(self, key: Key) -> Mapping[str, Heard]:
+    def workers(self, key: Key) -> Mapping[str, WorkerReport]:
         assert key == KEY
         now = self.clock.monotonic()
         return {
@@ -280,7 +280,7 @@ class Site:
             worker.heard_at = self.clock.monotonic()
             before, worker.heard = (
                 worker.heard,
-                Heard(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
+                WorkerReport(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
             )
             if worker.heard != before:
                 self.autoscaler.touched(KEY)
@@ -293,7 +293,7 @@ class Site:
     def _publish_deployment(self) -> None:
         body = routes.route_body({"replicas": self.replicas}, name="main-worker", generation=self._generation)
         body["metadata"] |= {"labels": {"penstock.dev/route": "main"}, "resourceVersion": str(next(self._versions))}
-        self.world.observe(resources.DEPLOYMENTS, body, deleted=False)
+        self.cache.observe(resources.DEPLOYMENTS, body, deleted=False)
         self.autoscaler.touched(KEY)
 
     def _publish_pod(self, worker: Worker, *, deleted: bool = False) -> None:
@@ -306,7 +306,7 @@ class Site:
         }
         if worker.stopping:
             body["metadata"]["deletionTimestamp"] = routes.CREATED
-        self.world.observe(resources.PODS, body, deleted=deleted)
+        self.cache.observe(resources.PODS, body, deleted=deleted)
         self.autoscaler.touched(KEY)
 
     def _route(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""NATS' own tokens: claims in JSON, signed by an Ed25519 key whose text says what kind it is of; pure.
+"""NATS' own tokens: ownership in JSON, signed by an Ed25519 key whose text says what kind it is of; pure.
 
 Not a library: the only one on PyPI says of itself that it is not well tested, and what a server looks at fits on this
-page. Everything is a function of what is given: the same key and claims are the same token, whoever makes it and
+page. Everything is a function of what is given: the same key and ownership are the same token, whoever makes it and
 whenever, so that a token that nobody may read back need not be.
 """
 
@@ -97,11 +97,11 @@ def credentials(token: str, seed: str) -> str:
     )
 
 
-def _signed(claims: Mapping[str, Any], seed: str, issued_at: int) -> str:
+def _signed(ownership: Mapping[str, Any], seed: str, issued_at: int) -> str:
     pair = _pair(seed)
-    claims = {**claims, "iss": pair.public_key.decode(), "iat": issued_at}
-    claims["jti"] = base64.b32encode(hashlib.sha256(_json(claims)).digest()).decode().rstrip("=")
-    text = f"{_base64(_HEADER)}.{_base64(_json(claims))}"
+    ownership = {**ownership, "iss": pair.public_key.decode(), "iat": issued_at}
+    ownership["jti"] = base64.b32encode(hashlib.sha256(_json(ownership)).digest()).decode().rstrip("=")
+    text = f"{_base64(_HEADER)}.{_base64(_json(ownership))}"
     return f"{text}.{_base64(pair.sign(text.encode()))}"
 
 
@@ -113,8 +113,8 @@ def _pair(seed: str) -> nkeys.KeyPair:
         raise SeedDamaged from None
 
 
-def _json(claims: Mapping[str, Any]) -> bytes:
-    return msgspec.json.encode(claims, order="deterministic")
+def _json(ownership: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(ownership, order="deterministic")
 
 
 def _base64(data: bytes) -> str:

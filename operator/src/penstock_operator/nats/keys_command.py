@@ -19,7 +19,7 @@ import msgspec
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.client import Cluster, ClusterCredentials, NoCluster
+from penstock_operator.kube.client import Cluster, ClusterCredentials, ClusterConfigError
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
 
 TRIES: Final = 30
@@ -105,7 +105,7 @@ def main() -> None:
         return
     try:
         done = asyncio.run(_provide(args.namespace, args.secret, args.rotation))
-    except (NoCluster, ApiError, KeysUnreadable) as error:
+    except (ClusterConfigError, ApiError, KeysUnreadable) as error:
         sys.exit(f"penstock nats-keys: {args.namespace}/{args.secret}: {error}")
     print(f"penstock nats-keys: {args.namespace}/{args.secret} {done}")  # noqa: T201
 

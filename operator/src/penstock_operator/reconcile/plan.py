@@ -16,7 +16,7 @@ from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.cache import Snapshot
 from penstock_operator.reconcile import drift, manifests
 from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
-from penstock_operator.routes.model_ownership import Claims, Standing
+from penstock_operator.routes.model_ownership import ModelOwnership, ModelGrant
 from penstock_operator.routes.parser import Route
 from penstock_operator.status.client_reason import REFUSALS, cause
 from penstock_operator.status.conditions import Acceptance, AcceptedReason
@@ -24,7 +24,7 @@ from penstock_operator.status.pod_summary import Survey, survey
 
 MANAGER: Final = "penstock"
 """Field manager of everything that is applied but the number of workers."""
-CONFLICTS_TOLD: Final = 5
+CONFLICTS_LISTED: Final = 5
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 def plan(
     route: Route,
     exists: Snapshot,
-    claims: Claims,
+    ownership: ModelOwnership,
     published: CatalogueEntry | None,
     defaults: WorkerDefaults,
     *,
@@ -65,17 +65,17 @@ def plan(
 ) -> Plan:
     """`published` is the catalogue's present entry. `desired` is the autoscaler's last word, None before its first.
 
-    `claims` are settled with this reading of the route. `draining` are names of the pods that were told to drain.
+    `ownership` are settled with this reading of the route. `draining` are names of the pods that were told to drain.
     """
     found = survey(exists.pods, exists.deployment, draining)
-    standing = claims.standings.get(route.key, Standing(None))
-    acceptance = _acceptance(route, standing)
+    grant = ownership.grants.get(route.key, ModelGrant(None))
+    acceptance = _acceptance(route, grant)
     if route.deleting:
         # Its objects go by their owner references, and the workers finish their streams. Nothing is put back.
         return Plan(acceptance=acceptance, serves=None, survey=found)
-    if (serves := standing.serves) is None:
+    if (serves := grant.serves) is None:
         return Plan(
-            acceptance=acceptance, serves=None, survey=found, entry=_unserved_entry(route, claims, acceptance.reason)
+            acceptance=acceptance, serves=None, survey=found, entry=_unserved_entry(route, ownership, acceptance.reason)
         )
     owner = Owner(route.namespace, route.name, route.uid)
     secret, defaults = _with_credentials(owner, defaults)
@@ -126,19 +126,19 @@ def last_good(route: Route, published: CatalogueEntry | None) -> ModelRouteSpec 
     return published.spec
 
 
-def _acceptance(route: Route, standing: Standing) -> Acceptance:
+def _acceptance(route: Route, grant: ModelGrant) -> Acceptance:
     if route.problem:
         return Acceptance("InvalidSpec", route.problem)
-    if standing.conflicts:
-        told = [f"the model {one.model} belongs to the route {one.owner}" for one in standing.conflicts]
-        more = [f"{len(told) - CONFLICTS_TOLD} more are taken"] if len(told) > CONFLICTS_TOLD else []
-        return Acceptance("ModelNameConflict", "; ".join([*told[:CONFLICTS_TOLD], *more]))
+    if grant.conflicts:
+        told = [f"the model {one.model} belongs to the route {one.owner}" for one in grant.conflicts]
+        more = [f"{len(told) - CONFLICTS_LISTED} more are taken"] if len(told) > CONFLICTS_LISTED else []
+        return Acceptance("ModelNameConflict", "; ".join([*told[:CONFLICTS_LISTED], *more]))
     return Acceptance("Accepted", "this version is served")
 
 
-def _unserved_entry(route: Route, claims: Claims, reason: AcceptedReason) -> CatalogueEntry | None:
+def _unserved_entry(route: Route, ownership: ModelOwnership, reason: AcceptedReason) -> CatalogueEntry | None:
     """So that clients are told why, under the names that nobody else serves."""
-    if route.spec is None or (spec := claims.unowned(f"{route.namespace}/{route.name}", route.spec)) is None:
+    if route.spec is None or (spec := ownership.unowned(f"{route.namespace}/{route.name}", route.spec)) is None:
         return None
     return CatalogueEntry(
         namespace=route.namespace,

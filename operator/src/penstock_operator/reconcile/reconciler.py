@@ -23,8 +23,8 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route.status import LastDecision, ModelRouteStatus
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Body, Key, Snapshot, World
-from penstock_operator.kube.event_recorder import Recorder
+from penstock_operator.kube.cache import Body, Key, Snapshot, ClusterCache
+from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Resource
 from penstock_operator.metrics import Metrics, RouteWorkers
 from penstock_operator.nats import worker_secrets
@@ -32,8 +32,8 @@ from penstock_operator.nats.worker_secrets import WorkerSecrets
 from penstock_operator.reconcile.manifests import Manifest, WorkerDefaults
 from penstock_operator.reconcile.plan import Plan, last_good, needed, plan
 from penstock_operator.routes.parser import Route
-from penstock_operator.routes.publisher import Publications
-from penstock_operator.routes.registry import Register
+from penstock_operator.routes.publisher import CataloguePublisher
+from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.status import composition
 from penstock_operator.status.conditions import Situation, refused_keys
 from penstock_operator.status.scaling_view import ScalingView
@@ -49,7 +49,7 @@ FIRST_LOOK_S: Final = 10.0
 BUSY_AGAIN_S: Final = 1.0
 FAILED_AGAIN_S: Final = 2.0
 NOT_READ: Final = PenstockError("broker_unavailable", "the catalogue of routes was not read yet")
-MENDED_BROKER: Final = "on the broker: put back the route's queue or its entry in the catalogue"
+REPAIRED_BROKER: Final = "on the broker: put back the route's queue or its entry in the catalogue"
 
 log = structlog.get_logger("penstock.operator")
 
@@ -81,11 +81,11 @@ class Reconciler:
     def __init__(
         self,
         cluster: ObjectStore,
-        world: World,
-        register: Register,
-        publications: Publications,
+        cache: ClusterCache,
+        registry: RouteRegistry,
+        publisher: CataloguePublisher,
         scaler: Scaler,
-        recorder: Recorder,
+        recorder: EventRecorder,
         metrics: Metrics,
         defaults: WorkerDefaults,
         secrets: WorkerSecrets,
@@ -94,9 +94,9 @@ class Reconciler:
         again: Callable[[Key, float], None],
     ) -> None:
         self._cluster = cluster
-        self._world = world
-        self._register = register
-        self._publications = publications
+        self._cache = cache
+        self._registry = registry
+        self._publisher = publisher
         self._scaler = scaler
         self._recorder = recorder
         self._metrics = metrics
@@ -126,13 +126,13 @@ class Reconciler:
             self._metrics.reconciled(result, self._clock.monotonic() - began)
 
     async def _pass(self, key: Key) -> None:
-        if (refused := self._register.refused(key)) is not None and await self._would_be_taken(key, refused):
-            self._register.reconsider(key)
+        if (refused := self._registry.refused(key)) is not None and await self._would_be_taken(key, refused):
+            self._registry.reconsider(key)
         # Asked before anything is decided: it may be read while the objects are applied.
-        catalogue_read = self._publications.loaded.is_set()
-        exists = self._world.snapshot(key)
-        route = self._register.take_in(key, exists.route)
-        for other in self._register.settle() - {key}:
+        catalogue_read = self._publisher.loaded.is_set()
+        exists = self._cache.snapshot(key)
+        route = self._registry.update(key, exists.route)
+        for other in self._registry.assign_models() - {key}:
             self._again(other, 0.0)
         if route is None or exists.route is None:
             await self._forget(key)
@@ -141,31 +141,31 @@ class Reconciler:
         wanted = self._plan(route, exists, view)
         failure = await self._apply(key, wanted, exists)
         if failure is not None and failure.kind == "Invalid" and wanted.acceptance.accepted:
-            self._register.refuse(route, str(failure))
-            for other in self._register.settle():
+            self._registry.refuse(route, str(failure))
+            for other in self._registry.assign_models():
                 self._again(other, 0.0)
             raise Later(0.0, "planned again, without what the API server refuses")
         unpublished = await self._publish(route, exists.route, wanted, failure) if catalogue_read else NOT_READ
         said = composition.previous(exists.route).observed_generation == route.generation
         # Without the catalogue nobody knows whether a last good version is served: what was said of this spec stays.
         if not route.deleting and (wanted.serves is not None or catalogue_read or not said):
-            await self._say(key, exists.route, route, wanted, view, failure)
+            await self._update_status(key, exists.route, route, wanted, view, failure)
         self._scaler.touched(key)
         if failure is not None:
             raise Later(FAILED_AGAIN_S if failure.kind == "Failed" else FORBIDDEN_AGAIN_S, str(failure))
         if unpublished is not None:
             raise Later(BROKER_AGAIN_S, str(unpublished))
-        if self._register.refused(key) is not None:
+        if self._registry.refused(key) is not None:
             raise Later(FORBIDDEN_AGAIN_S, "asked for again")
 
     async def _would_be_taken(self, key: Key, refused: Route) -> bool:
         """Whether the API server would take what it has refused; if not, its present reason counts."""
         try:
-            for manifest in needed(refused, self._world.snapshot(key), self._defaults):
+            for manifest in needed(refused, self._cache.snapshot(key), self._defaults):
                 await self._cluster.apply(manifest, dry_run=True)
         except ApiError as error:
             if error.kind == "Invalid":
-                self._register.refuse(refused, str(error))
+                self._registry.refuse(refused, str(error))
             elif error.kind not in {"Forbidden", "Failed"}:
                 raise
             return False
@@ -175,8 +175,8 @@ class Reconciler:
         return plan(
             route,
             exists,
-            self._register.claims,
-            self._publications.entry(route.key),
+            self._registry.ownership,
+            self._publisher.entry(route.key),
             self._defaults,
             desired=view.desired,
             draining=view.draining,
@@ -202,7 +202,7 @@ class Reconciler:
             raise
         for repair in wanted.repairs:
             log.info("operator.repaired", route=exists.route["metadata"]["name"], repair=repair)
-            await self._recorder.tell(exists.route, "Repaired", repair, action="Repair")
+            await self._recorder.record(exists.route, "Repaired", repair, action="Repair")
         return None
 
     async def _apply_one(self, manifest: Manifest) -> None:
@@ -220,19 +220,19 @@ class Reconciler:
             return None
         try:
             if entry is None:
-                await self._publications.remove(route.key)
-            elif await self._publications.apply(entry):
-                await self._recorder.tell(body, "Repaired", MENDED_BROKER, action="Repair")
+                await self._publisher.remove(route.key)
+            elif await self._publisher.apply(entry):
+                await self._recorder.record(body, "Repaired", REPAIRED_BROKER, action="Repair")
         except PenstockError as error:
             return error
         return None
 
     def _is_published(self, entry: CatalogueEntry) -> bool:
         """Whether the catalogue has this version as one that is served."""
-        known = self._publications.entry(entry.key)
+        known = self._publisher.entry(entry.key)
         return known is not None and known.ready and known.spec == entry.spec
 
-    async def _say(
+    async def _update_status(
         self, key: Key, body: Body, route: Route, wanted: Plan, view: ScalingView, failure: ApiError | None
     ) -> None:
         published = wanted.entry is not None and self._is_published(wanted.entry)
@@ -242,7 +242,7 @@ class Reconciler:
             serves=wanted.serves,
             survey=wanted.survey,
             published=published,
-            older=not published and last_good(route, self._publications.entry(route.key)) is not None,
+            older=not published and last_good(route, self._publisher.entry(route.key)) is not None,
             applying=wanted.applying,
             apply_error=wanted.blocked if failure is None else str(failure),
             autoscaling=view.autoscaling,
@@ -263,7 +263,7 @@ class Reconciler:
         if not composition.needs_write(body, after):
             return
         if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
-            await self._recorder.tell(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
+            await self._recorder.record(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
         since_s = self._clock.monotonic() - self._status_at.get(key, -STATUS_EVERY_S)
         if since_s < STATUS_EVERY_S and not _urgent(before, after):
             self._again(key, STATUS_EVERY_S - since_s)
@@ -288,7 +288,7 @@ class Reconciler:
         But there is a next pass: the answer has also what others wrote meanwhile, and when the watch tells of that it
         is old already.
         """
-        for key in self._world.observe(resource, answer, deleted=False):
+        for key in self._cache.observe(resource, answer, deleted=False):
             self._again(key, 0.0)
 
     async def _forget(self, key: Key) -> None:
@@ -300,16 +300,16 @@ class Reconciler:
         self._metrics.route_workers(name, None)
         self._scaler.touched(key)
         try:
-            await self._publications.remove(name)
+            await self._publisher.remove(name)
         except PenstockError as error:
             raise Later(BROKER_AGAIN_S, str(error)) from error
 
     async def decided(self, key: Key, decision: LastDecision) -> None:
         """The autoscaler changed the number of a route's workers."""
         self._metrics.decided(f"{key[0]}.{key[1]}", decision.reason)
-        if (body := self._world.routes().get(key)) is not None:
+        if (body := self._cache.routes().get(key)) is not None:
             note = f"from {decision.from_} to {decision.to} workers: {decision.message}"
-            await self._recorder.tell(body, decision.reason, note, action="Scale")
+            await self._recorder.record(body, decision.reason, note, action="Scale")
 
 
 def _reason(of: ModelRouteStatus, type_: str) -> str:

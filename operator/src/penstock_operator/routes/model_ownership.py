@@ -36,38 +36,38 @@ class Conflict(Struct, frozen=True):
     owner: str
 
 
-class Standing(Struct, frozen=True):
+class ModelGrant(Struct, frozen=True):
     """What a route may serve, None if nothing, and why that is not what it wants."""
 
     serves: ModelRouteSpec | None
     conflicts: tuple[Conflict, ...] = ()
 
 
-class Claims(Struct, frozen=True):
-    """`owners` is namespace/name by model name, `standings` by the catalogue's key."""
+class ModelOwnership(Struct, frozen=True):
+    """`owners` is namespace/name by model name, `grants` by the catalogue's key."""
 
     owners: Mapping[str, str] = {}
-    standings: Mapping[str, Standing] = {}
+    grants: Mapping[str, ModelGrant] = {}
 
-    def changed_since(self, before: "Claims") -> set[str]:
+    def changed_since(self, before: "ModelOwnership") -> set[str]:
         """Keys of the routes, there before or now, for which something changed."""
-        keys = self.standings.keys() | before.standings.keys()
-        return {key for key in keys if self.standings.get(key) != before.standings.get(key)}
+        keys = self.grants.keys() | before.grants.keys()
+        return {key for key in keys if self.grants.get(key) != before.grants.get(key)}
 
     def unowned(self, route: str, spec: ModelRouteSpec) -> ModelRouteSpec | None:
         """`spec` of `route` (namespace/name) without the names that others own; None if none is left."""
         return without(spec, {name for name in names(spec) if self.owners.get(name, route) != route})
 
 
-def settle(claimants: Iterable[Claimant]) -> Claims:
+def assign(claimants: Iterable[Claimant]) -> ModelOwnership:
     owners: dict[str, str] = {}
-    standings: dict[str, Standing] = {}
+    grants: dict[str, ModelGrant] = {}
     for claimant in sorted(claimants, key=lambda one: (one.created_at, one.namespace, one.name)):
-        standing = _standing(claimant, owners)
-        standings[claimant.key] = standing
-        for name in names(standing.serves) if standing.serves is not None else ():
+        grant = _grant(claimant, owners)
+        grants[claimant.key] = grant
+        for name in names(grant.serves) if grant.serves is not None else ():
             owners[name] = f"{claimant.namespace}/{claimant.name}"
-    return Claims(owners, standings)
+    return ModelOwnership(owners, grants)
 
 
 def names(spec: ModelRouteSpec) -> list[str]:
@@ -85,13 +85,13 @@ def without(spec: ModelRouteSpec, lost: set[str]) -> ModelRouteSpec | None:
     return msgspec.structs.replace(spec, models=models) if models else None
 
 
-def _standing(claimant: Claimant, owners: Mapping[str, str]) -> Standing:
+def _grant(claimant: Claimant, owners: Mapping[str, str]) -> ModelGrant:
     conflicts: tuple[Conflict, ...] = ()
     if claimant.wanted is not None:
         conflicts = tuple(Conflict(name, owners[name]) for name in names(claimant.wanted) if name in owners)
         if not conflicts:
-            return Standing(claimant.wanted)
+            return ModelGrant(claimant.wanted)
     serves = claimant.last_good
     if serves is not None:
         serves = without(serves, {name for name in names(serves) if name in owners})
-    return Standing(serves, conflicts)
+    return ModelGrant(serves, conflicts)

@@ -11,7 +11,7 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 
 
-class Plane(Protocol):
+class CatalogueControl(Protocol):
     """What is needed of `broker.control_plane`; everything raises `PenstockError` when the broker is away."""
 
     async def prepare(self) -> None: ...
@@ -23,14 +23,14 @@ class Plane(Protocol):
     async def remove(self, namespace: str, route: str) -> None: ...
 
 
-class Publications:
-    def __init__(self, plane: Plane) -> None:
+class CataloguePublisher:
+    def __init__(self, plane: CatalogueControl) -> None:
         self._plane = plane
         self._stored: dict[str, CatalogueEntry] = {}
-        self._ours: dict[str, CatalogueEntry] = {}
+        self._published: dict[str, CatalogueEntry] = {}
         self._applied: set[str] = set()
-        self._doubted: set[str] = set()
-        self._half_mended: set[str] = set()
+        self._invalidated: set[str] = set()
+        self._partly_repaired: set[str] = set()
         self._applying: dict[str, CatalogueEntry] = {}
         self._prepared = False
         self._completed = False
@@ -40,7 +40,7 @@ class Publications:
     def replace(self, entries: dict[str, CatalogueEntry]) -> None:
         """The whole catalogue, as read after a (re)connect."""
         self._stored = dict(entries)
-        for key, entry in self._ours.items():
+        for key, entry in self._published.items():
             if entries.get(key) != entry:
                 self._applied.discard(key)
         self.loaded.set()
@@ -52,9 +52,9 @@ class Publications:
         else:
             self._stored[key] = entry
         # What is being applied right now is heard of before it is known to be ours.
-        undone = key in self._ours and entry not in (self._ours[key], self._applying.get(key, self._ours[key]))
+        undone = key in self._published and entry not in (self._published[key], self._applying.get(key, self._published[key]))
         if undone:
-            self.doubt(key)
+            self.invalidate(key)
         return undone
 
     def reconnected(self) -> None:
@@ -63,20 +63,20 @@ class Publications:
         self._prepared = False
         self._completed = False
 
-    def doubt(self, key: str) -> None:
+    def invalidate(self, key: str) -> None:
         """Its queue or its entry is said to be missing: set both up again at the next `apply`."""
         self._applied.discard(key)
-        self._doubted.add(key)
+        self._invalidated.add(key)
 
     def entry(self, key: str) -> CatalogueEntry | None:
         """What was published last, by us or by whoever led before."""
-        return self._ours.get(key) or self._stored.get(key)
+        return self._published.get(key) or self._stored.get(key)
 
     def names(self) -> set[str]:
         """Keys of everything that the catalogue may hold."""
-        return self._stored.keys() | self._ours.keys()
+        return self._stored.keys() | self._published.keys()
 
-    async def provide(self) -> None:
+    async def ensure_catalogue(self) -> None:
         """See that there is a catalogue, of nothing too: without one no gateway is ready. Raises `PenstockError`."""
         if not self._prepared:
             await self._plane.prepare()
@@ -98,14 +98,14 @@ class Publications:
 
         Raises `PenstockError`.
         """
-        same = self._ours.get(entry.key) == entry
+        same = self._published.get(entry.key) == entry
         if entry.key in self._applied and same:
             return False
         await self._prepare()
-        doubted = entry.key in self._doubted
-        half_mended = entry.key in self._half_mended
-        self._doubted.discard(entry.key)
-        self._half_mended.discard(entry.key)
+        invalidated = entry.key in self._invalidated
+        partly_repaired = entry.key in self._partly_repaired
+        self._invalidated.discard(entry.key)
+        self._partly_repaired.discard(entry.key)
         self._applied.discard(entry.key)
         self._applying[entry.key] = entry
         try:
@@ -113,21 +113,21 @@ class Publications:
         except PenstockError:
             # The catalogue itself may be what is missing: it could not be made while the old one was being deleted.
             self._prepared = False
-            if doubted:
+            if invalidated:
                 # What it wrote before it failed the next attempt finds in order, and has mended it all the same.
-                self._doubted.add(entry.key)
-                self._half_mended.add(entry.key)
+                self._invalidated.add(entry.key)
+                self._partly_repaired.add(entry.key)
             raise
         finally:
             del self._applying[entry.key]
-        self._ours[entry.key] = entry
-        if entry.key not in self._doubted:
+        self._published[entry.key] = entry
+        if entry.key not in self._invalidated:
             self._applied.add(entry.key)
         else:
             # It was said to be missing meanwhile: perhaps after it had been looked at, so whoever said so asks again,
             # and perhaps before, so what was written has mended it.
-            doubted = True
-        return doubted and same and (written or half_mended)
+            invalidated = True
+        return invalidated and same and (written or partly_repaired)
 
     async def remove(self, key: str) -> None:
         """Take an entry and its queue away, if there may be any. Raises `PenstockError`."""
@@ -136,15 +136,15 @@ class Publications:
         await self._prepare()
         namespace, _, route = key.partition(".")
         await self._plane.remove(namespace, route)
-        self._ours.pop(key, None)
+        self._published.pop(key, None)
         self._stored.pop(key, None)
         self._applied.discard(key)
-        self._doubted.discard(key)
-        self._half_mended.discard(key)
+        self._invalidated.discard(key)
+        self._partly_repaired.discard(key)
 
     async def _prepare(self) -> None:
         # Before it is made, which takes a while: who has decided without having read it must not write it then.
         read = self.loaded.is_set()
-        await self.provide()
+        await self.ensure_catalogue()
         if not read:
             raise PenstockError("broker_unavailable", "the catalogue of routes was not read yet")

@@ -12,24 +12,24 @@ from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.cache import Body, Key
 from penstock_operator.reconcile.plan import last_good
 from penstock_operator.routes import parser
-from penstock_operator.routes.model_ownership import Claimant, Claims, settle
+from penstock_operator.routes.model_ownership import Claimant, ModelOwnership, assign
 from penstock_operator.routes.parser import Route
 
 Published = Callable[[str], CatalogueEntry | None]
 """The catalogue's entry by its key."""
 
 
-class Register:
+class RouteRegistry:
     def __init__(self, published: Published) -> None:
         self._published = published
         self._routes: dict[Key, Route] = {}
         self._refused: dict[Key, Route] = {}
         self._stale = False
-        self._claims = Claims()
+        self._ownership = ModelOwnership()
         self._fallen_back: dict[Key, ModelRouteSpec | None] = {}
         """The last good version, as it was then, of each route that is not served as it is."""
 
-    def take_in(self, key: Key, body: Body | None) -> Route | None:
+    def update(self, key: Key, body: Body | None) -> Route | None:
         """The route in its whole JSON, as it is now; None if it is gone."""
         known = self._routes.get(key)
         if known is not None and (body is None or not _same(known, body["metadata"])):
@@ -48,7 +48,7 @@ class Register:
     def refuse(self, route: Route, message: str) -> None:
         """The API server refuses what this version of a route needs: it cannot be served, until `reconsider`.
 
-        `route` is as `take_in` or `refused` gave it. Nothing happens if it is another one by now.
+        `route` is as `update` or `refused` gave it. Nothing happens if it is another one by now.
         """
         key = (route.namespace, route.name)
         if route.problem or route is not (self._refused.get(key) or self._routes.get(key)):
@@ -68,33 +68,33 @@ class Register:
             self._routes[key] = route
             self._stale = True
 
-    def settle(self) -> set[Key]:
+    def assign_models(self) -> set[Key]:
         """Give the names out again if that could change anything; gives the routes for which it does."""
         if not self._stale and not self._has_other_last_good():
             return set()
         self._stale = False
-        before = self._claims
+        before = self._ownership
         claimants = {key: self._claimant(route) for key, route in self._routes.items() if not route.deleting}
-        self._claims = settle(claimants.values())
+        self._ownership = assign(claimants.values())
         self._fallen_back = {
             key: claimant.last_good
             for key, claimant in claimants.items()
-            if claimant.wanted is None or self._claims.standings[claimant.key].serves is not claimant.wanted
+            if claimant.wanted is None or self._ownership.grants[claimant.key].serves is not claimant.wanted
         }
-        changed = self._claims.changed_since(before)
+        changed = self._ownership.changed_since(before)
         return {key for key in self._routes if f"{key[0]}.{key[1]}" in changed}
 
     def served(self, key: Key) -> ModelRouteSpec | None:
-        """The version of a route that is to be served, as of the last `settle`; None for none."""
+        """The version of a route that is to be served, as of the last `assign_models`; None for none."""
         if key not in self._routes or self._routes[key].deleting:
             return None
-        standing = self._claims.standings.get(f"{key[0]}.{key[1]}")
-        return None if standing is None else standing.serves
+        grant = self._ownership.grants.get(f"{key[0]}.{key[1]}")
+        return None if grant is None else grant.serves
 
     @property
-    def claims(self) -> Claims:
-        """As of the last `settle`."""
-        return self._claims
+    def ownership(self) -> ModelOwnership:
+        """As of the last `assign_models`."""
+        return self._ownership
 
     @property
     def routes(self) -> Mapping[Key, Route]:

@@ -21,26 +21,26 @@ from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.route.spec import ModelRouteSpec, ScalingSpec
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, World
+from penstock_operator.kube.cache import Key, ClusterCache
 from penstock_operator.scaling.decide import SAMPLE_S, Decision, decide, replicas_for
-from penstock_operator.scaling.executor import Cluster, Steering, Workers
+from penstock_operator.scaling.executor import Cluster, ScaleExecutor, Workers
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 from penstock_operator.scaling.scale_in import Steps, steps
-from penstock_operator.scaling.worker_state import Workforce
+from penstock_operator.scaling.worker_state import WorkerState
 from penstock_operator.status.conditions import Autoscaling
 from penstock_operator.status.scaling_view import RouteDemand, ScalingView
 from penstock_operator.work_queue import Later, WorkQueue
 from penstock_runtime.clock import Clock
 
-LOOKS_AT_ONCE: Final = 16
+CONCURRENCY: Final = 16
 SOON_S: Final = 0.1
 """Between two looks, unless a gateway calls: pods and heartbeats change many at a time."""
-SETTLE_S: Final = 0.02
-SETTLE_MAX_S: Final = 0.5
+BURST_READ_S: Final = 0.02
+BURST_MAX_S: Final = 0.5
 """A burst may grow for so long while nobody could serve it yet, so that it is one write: workers take seconds to start,
 and two gateways that share two busy cores a third of one to take 100 requests."""
-SETTLED_LOOKS: Final = 5
+STABLE_READS: Final = 5
 """A backlog that has not grown for so many looks is whole. Three were too few: whoever sends it stands still for longer
 than 60 ms now and then, on cores that others want."""
 ALONE_S: Final = 0.005
@@ -56,7 +56,7 @@ ReadQueue = Callable[[Key], Awaitable[QueueState]]
 log = structlog.get_logger("penstock.operator")
 
 
-class Outlets(Struct, frozen=True):
+class ScalingListeners(Struct, frozen=True):
     """Who is told: that a route's view changed, that its number of workers was changed, that its queue is not there."""
 
     changed: Callable[[Key], None]
@@ -65,8 +65,8 @@ class Outlets(Struct, frozen=True):
 
 
 class _Route:
-    def __init__(self, steering: Steering) -> None:
-        self.steering = steering
+    def __init__(self, executor: ScaleExecutor) -> None:
+        self.executor = executor
         self.history = History()
         self.view = ScalingView()
         self.demand: RouteDemand | None = None
@@ -81,9 +81,9 @@ class Autoscaler:
         cluster: Cluster,
         fleet: Workers,
         read_queue: ReadQueue,
-        world: World,
+        cache: ClusterCache,
         served: Callable[[Key], ModelRouteSpec | None],
-        outlets: Outlets,
+        listeners: ScalingListeners,
         clock: Clock,
         *,
         draw: Callable[[], float],
@@ -91,11 +91,11 @@ class Autoscaler:
         self._cluster = cluster
         self._fleet = fleet
         self._read_queue = read_queue
-        self._world = world
+        self._cache = cache
         self._served = served
-        self._outlets = outlets
+        self._listeners = listeners
         self._clock = clock
-        self._queue: WorkQueue[Key] = WorkQueue(self._look, concurrency=LOOKS_AT_ONCE, draw=draw)
+        self._queue: WorkQueue[Key] = WorkQueue(self._look, concurrency=CONCURRENCY, draw=draw)
         self._routes: dict[Key, _Route] = {}
 
     async def run(self) -> None:
@@ -129,86 +129,86 @@ class Autoscaler:
         while True:
             if connected is not self._fleet.connected:
                 connected = self._fleet.connected
-                for key in self._world.routes():
+                for key in self._cache.routes():
                     self.touched(key)
             await asyncio.sleep(SAMPLE_S)
 
     async def _look(self, key: Key) -> None:
         if (spec := self._served(key)) is None:
-            if key not in self._world.routes():
+            if key not in self._cache.routes():
                 self._routes.pop(key, None)
             return
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = _Route(Steering(key, self._cluster, self._fleet))
+            route = self._routes[key] = _Route(ScaleExecutor(key, self._cluster, self._fleet))
         route.looked_at = self._clock.monotonic()
-        queue = await self._load(key, spec.scaling, route.steering)
+        queue = await self._load(key, spec.scaling, route.executor)
         # Only now: the world may be another one after the broker's answer.
-        snapshot = self._world.snapshot(key)
+        snapshot = self._cache.snapshot(key)
         if snapshot.deployment is None or "deletionTimestamp" in snapshot.deployment["metadata"]:
             return  # whoever makes it (again) touches the route
         now = self._clock.monotonic()
-        workforce = route.steering.muster(snapshot.deployment, snapshot.pods, now)
+        state = route.executor.observe(snapshot.deployment, snapshot.pods, now)
         unavailable = isinstance(queue, QueueUnavailable)
         observation = (
-            Unavailable(queue.reason, workforce.serving)
+            Unavailable(queue.reason, state.serving)
             if isinstance(queue, QueueUnavailable)
-            else workforce.observed(pending=queue.pending, ack_pending=queue.ack_pending)
+            else state.observed(pending=queue.pending, ack_pending=queue.ack_pending)
         )
         route.demand = _demand(spec.scaling, observation)
         decision, route.history = decide(spec.scaling, observation, route.history, now)
-        target = _target(spec.scaling, decision, workforce)
-        held = Steps(workforce.replicas)
-        wanted = steps(target, workforce.replicas, workforce.loads)
+        target = _target(spec.scaling, decision, state)
+        held = Steps(state.replicas)
+        wanted = steps(target, state.replicas, state.loads)
         if unavailable and decision.replicas is None:
             wanted = held
         try:
-            await route.steering.carry_out(wanted, workforce, snapshot.deployment, now)
+            await route.executor.execute(wanted, state, snapshot.deployment, now)
         except ApiError as error:
             if error.kind == "TooManyRequests":
                 raise Later(error.retry_after_s or BUSY_AGAIN_S, str(error)) from error
             raise
-        draining = (workforce.draining - set(wanted.resume)) | set(wanted.drain) | route.steering.leaving
-        await self._tell(key, route, decision, target, workforce.serving, draining, queue)
+        draining = (state.draining - set(wanted.resume)) | set(wanted.drain) | route.executor.leaving
+        await self._report(key, route, decision, target, state.serving, draining, queue)
         again_s = decision.again_in_s
-        if again_s is None and (draining or route.steering.unsettled):
+        if again_s is None and (draining or route.executor.unsettled):
             again_s = SAMPLE_S
         if again_s is not None:
             raise Later(again_s, decision.reason)
 
-    async def _load(self, key: Key, scaling: ScalingSpec, steering: Steering) -> QueueState | QueueUnavailable:
+    async def _load(self, key: Key, scaling: ScalingSpec, executor: ScaleExecutor) -> QueueState | QueueUnavailable:
         if scaling.mode == "Manual":
             return QueueState(pending=0, ack_pending=0, waiting=0)
         try:
             state = await self._read_queue(key)
             if state.pending and not self._fleet.workers(key):
-                deployment = self._world.snapshot(key).deployment
-                asleep = deployment is not None and steering.replicas(deployment, self._clock.monotonic()) == 0
-                state = await self._settled(key, scaling, state, asleep=asleep)
+                deployment = self._cache.snapshot(key).deployment
+                asleep = deployment is not None and executor.replicas(deployment, self._clock.monotonic()) == 0
+                state = await self._settled_backlog(key, scaling, state, asleep=asleep)
         except QueueUnavailable as error:
             if error.reason == "QueueMissing":
-                self._outlets.queue_missing(key)
+                self._listeners.queue_missing(key)
             return error
         return state
 
-    async def _settled(self, key: Key, scaling: ScalingSpec, state: QueueState, *, asleep: bool) -> QueueState:
+    async def _settled_backlog(self, key: Key, scaling: ScalingSpec, state: QueueState, *, asleep: bool) -> QueueState:
         """The backlog of a route that nobody serves yet, when it has stopped growing."""
         began = self._clock.monotonic()
         alone = asleep and state.pending == 1
-        pause_s, looks = (ALONE_S, 1) if alone else (SETTLE_S, SETTLED_LOOKS)
-        while looks and self._clock.monotonic() - began + pause_s <= SETTLE_MAX_S:
+        pause_s, looks = (ALONE_S, 1) if alone else (BURST_READ_S, STABLE_READS)
+        while looks and self._clock.monotonic() - began + pause_s <= BURST_MAX_S:
             if replicas_for(scaling, state.pending) >= scaling.max_replicas:
                 break
             await asyncio.sleep(pause_s)
             later = await self._read_queue(key)
             if later.pending > state.pending:
-                pause_s, looks = SETTLE_S, SETTLED_LOOKS
+                pause_s, looks = BURST_READ_S, STABLE_READS
             else:
                 looks -= 1
             state = later
         return state
 
-    async def _tell(
+    async def _report(
         self,
         key: Key,
         route: _Route,
@@ -238,9 +238,9 @@ class Autoscaler:
         )
         if view != route.view:
             route.view = view
-            self._outlets.changed(key)
+            self._listeners.changed(key)
         if last is not None:
-            await self._outlets.decided(key, last)
+            await self._listeners.decided(key, last)
 
     def _autoscaling(
         self, route: _Route, decision: Decision, queue: QueueState | QueueUnavailable
@@ -262,10 +262,10 @@ def _demand(scaling: ScalingSpec, observation: Observation | Unavailable) -> Rou
     return RouteDemand(observation.pending, observation.in_flight)
 
 
-def _target(scaling: ScalingSpec, decision: Decision, workforce: Workforce) -> int:
+def _target(scaling: ScalingSpec, decision: Decision, state: WorkerState) -> int:
     """How many should serve. A hold keeps those that do; a pause of scale-in also calls back who has not gone yet."""
     if decision.replicas is not None:
         return decision.replicas
     if scaling.mode == "Auto" and scaling.paused in {"ScaleIn", "All"}:
-        return workforce.replicas
-    return workforce.serving
+        return state.replicas
+    return state.serving

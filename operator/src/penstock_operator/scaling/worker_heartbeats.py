@@ -1,6 +1,6 @@
 """The last heartbeat of each worker by route, and the gateways' calls for more workers.
 
-`Roster` stores heartbeats, `Fleet` subscribes to them. A worker in the cluster is named like its pod.
+`HeartbeatTable` stores heartbeats, `WorkerHeartbeats` subscribes to them. A worker in the cluster is named like its pod.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from penstock_runtime.peer_table import FORGET_S, PeerState, PeerTable
 SWEEP_S: Final = FORGET_S
 
 
-class Heard(Struct, frozen=True):
+class WorkerReport(Struct, frozen=True):
     """What a worker's last heartbeat says."""
 
     slots: int
@@ -28,7 +28,7 @@ class Heard(Struct, frozen=True):
     refusing_keys: tuple[str, ...] = ()
 
 
-class Roster:
+class HeartbeatTable:
     """Bounded by the workers of the last minute.
 
     A worker counts while it is heard, in the time in which this process could receive (`attention`): a stopped operator
@@ -37,21 +37,21 @@ class Roster:
 
     def __init__(self, attention: Attention) -> None:
         self._attention = attention
-        self._routes: dict[Key, PeerTable[str, Heard]] = {}
+        self._routes: dict[Key, PeerTable[str, WorkerReport]] = {}
         self._swept_at = 0.0
 
-    def hear(self, key: Key, beat: WorkerHeartbeat, now: float) -> bool:
+    def record(self, key: Key, beat: WorkerHeartbeat, now: float) -> bool:
         """Take in a heartbeat; whether it differs from the one before it."""
         self._sweep(now)
         workers = self._routes.get(key)
         if workers is None:
             workers = self._routes[key] = PeerTable(self._attention)
         known = workers.get(beat.worker)
-        heard = Heard(beat.slots, beat.in_flight, beat.draining, tuple(beat.refusing_keys))
+        heard = WorkerReport(beat.slots, beat.in_flight, beat.draining, tuple(beat.refusing_keys))
         new = workers.heard(beat.worker, heard, now)
         return new or known is None or known.value != heard
 
-    def workers(self, key: Key, now: float) -> Mapping[str, Heard]:
+    def workers(self, key: Key, now: float) -> Mapping[str, WorkerReport]:
         """The workers that are heard, by name."""
         workers = self._routes.get(key)
         return {} if workers is None else {name: peer.value for name, peer in workers.having(PeerState.HEARD, now)}
@@ -71,7 +71,7 @@ class Roster:
                 del self._routes[key]
 
 
-class Fleet:
+class WorkerHeartbeats:
     """Listens from its making on.
 
     `activated` gets a route that a gateway calls for, `changed` one whose workers say something new.
@@ -90,7 +90,7 @@ class Fleet:
         self._clock = clock
         self._activated = activated
         self._changed = changed
-        self._roster = Roster(attention)
+        self._table = HeartbeatTable(attention)
         connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_heartbeat)
         connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
         connection.on_connected(self._on_connected)
@@ -99,9 +99,9 @@ class Fleet:
     def connected(self) -> bool:
         return self._connection.connected
 
-    def workers(self, key: Key) -> Mapping[str, Heard]:
+    def workers(self, key: Key) -> Mapping[str, WorkerReport]:
         """The route's workers that are heard. While the broker is away or silent the same as before."""
-        return self._roster.workers(key, self._clock.monotonic())
+        return self._table.workers(key, self._clock.monotonic())
 
     async def drain(self, key: Key, worker: str) -> None:
         """Tell a worker to take nothing more; it answers with a heartbeat. Lost while the broker is away."""
@@ -113,7 +113,7 @@ class Fleet:
 
     def _on_heartbeat(self, subject: str, data: bytes) -> None:
         key = _key(subject)
-        if self._roster.hear(key, codec.decode_worker_heartbeat(data), self._clock.monotonic()):
+        if self._table.record(key, codec.decode_worker_heartbeat(data), self._clock.monotonic()):
             self._changed(key)
 
     def _on_activation(self, subject: str, data: bytes) -> None:
@@ -121,7 +121,7 @@ class Fleet:
         self._activated(_key(subject))
 
     async def _on_connected(self) -> None:
-        self._roster.reconnected(self._clock.monotonic())
+        self._table.reconnected(self._clock.monotonic())
 
 
 def _key(subject: str) -> Key:

@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from penstock_operator.scaling.observation import Observation
 from penstock_operator.scaling.scale_in import WorkerLoad
-from penstock_operator.scaling.worker_heartbeats import Heard
+from penstock_operator.scaling.worker_heartbeats import WorkerReport
 
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 CHEAP: Final = "-1000"
 
 
-class Workforce(Struct, frozen=True):
+class WorkerState(Struct, frozen=True):
     """`replicas` is what the Deployment asks for. `loads` are pods that are not on their way out.
 
     `unasked` say that they drain, but nobody wants it. `marked` are pods that carry our deletion cost.
@@ -50,13 +50,13 @@ class Workforce(Struct, frozen=True):
         )
 
 
-def muster(
+def build(
     replicas: int,
     pods: Sequence[Mapping[str, Any]],
-    heard: Mapping[str, Heard],
+    heard: Mapping[str, WorkerReport],
     intended: Mapping[str, bool],
     leaving: Collection[str],
-) -> Workforce:
+) -> WorkerState:
     """`intended` overrides what is written on a pod. `leaving` are pods that a smaller number has just left out."""
     present = [pod for pod in pods if is_active(pod) and pod["metadata"]["name"] not in leaving]
     marked = frozenset(pod["metadata"]["name"] for pod in present if is_marked(pod))
@@ -81,7 +81,7 @@ def muster(
                 ready=says is not None,
             )
         )
-    return Workforce(replicas, tuple(loads), tuple(unasked), marked)
+    return WorkerState(replicas, tuple(loads), tuple(unasked), marked)
 
 
 def is_active(pod: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from penstock_contract.route.status import Condition, LastDecision, ModelRouteStatus
 from penstock_operator.reconcile.manifests import ROUTE_LABEL
-from penstock_operator.status.conditions import Finding, Situation, judge
+from penstock_operator.status.conditions import Finding, Situation, evaluate
 
 MESSAGE_MAX: Final = 1_000
 
@@ -47,7 +47,7 @@ def compose(
         selector=f"{ROUTE_LABEL}={route}",
         last_decision=decision or before.last_decision,
         conditions=[
-            _stamped(finding, situation.generation, known.get(finding.type), now) for finding in judge(situation, known)
+            _stamped(finding, situation.generation, known.get(finding.type), now) for finding in evaluate(situation, known)
         ],
     )
 

@@ -113,7 +113,7 @@ class Finding(NamedTuple):
     message: str
 
 
-def judge(situation: Situation, previous: Mapping[str, Condition]) -> list[Finding]:
+def evaluate(situation: Situation, previous: Mapping[str, Condition]) -> list[Finding]:
     """All of them, the summary first. `previous` are the conditions that were last written, by type."""
     accepted = _accepted(situation)
     refs = _resolved_refs(situation, previous.get("ResolvedRefs"))

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError, ErrorKind
-from penstock_operator.kube.client import Cluster, ClusterCredentials, NoCluster
+from penstock_operator.kube.client import Cluster, ClusterCredentials, ClusterConfigError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 POD = resources.PODS.path("ns", "p")
@@ -322,12 +322,12 @@ async def test_a_kubeconfig_that_is_none_is_said_in_one_sentence(tmp_path: Path,
     config = tmp_path / "kubeconfig"
     if text is not None:
         config.write_text(text)
-    with pytest.raises(NoCluster, match="kubeconfig: "):
+    with pytest.raises(ClusterConfigError, match="kubeconfig: "):
         await ClusterCredentials({"KUBECONFIG": str(config)}).load()
 
 
 async def test_a_pod_without_a_service_account_is_said_in_one_sentence() -> None:
-    with pytest.raises(NoCluster, match="service account"):
+    with pytest.raises(ClusterConfigError, match="service account"):
         await ClusterCredentials({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).load()
 
 

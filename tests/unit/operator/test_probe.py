@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from penstock_operator.kube.watch_liveness import DEAD, LATE, Hearing
-from penstock_operator.probe import ANSWERED_S, Leader
+from penstock_operator.kube.watch_liveness import DEAD, LATE, WatchLiveness
+from penstock_operator.probe import ANSWERED_S, LeaderHealth
 from penstock_runtime.probes import Probes
 
 WATCH = ("team", "pods")
 SILENCE_S = 8.0
 
 
-def leader(**fields: Any) -> Leader:
+def leader(**fields: Any) -> LeaderHealth:
     """One whose watches were heard at 0."""
-    hearing = Hearing([WATCH], SILENCE_S)
-    hearing.begin(0.0)
-    return Leader(hearing, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})
+    liveness = WatchLiveness([WATCH], SILENCE_S)
+    liveness.begin(0.0)
+    return LeaderHealth(liveness, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})
 
 
-def asked(path: str, of: Leader, now: float) -> tuple[int, bytes]:
+def asked(path: str, of: LeaderHealth, now: float) -> tuple[int, bytes]:
     probes = Probes("127.0.0.1", 0, live=lambda: of.dead(now), ready=lambda: of.unready(now))
     return probes.answer(path)[:2]
 

@@ -10,9 +10,9 @@ from unit.support.virtual_time import virtual_time
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, World
+from penstock_operator.kube.cache import Key, ClusterCache
 from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Resource
-from penstock_operator.kube.resync import FORBIDDEN_AGAIN_S, Sync
+from penstock_operator.kube.resync import FORBIDDEN_AGAIN_S, Resync
 
 RESYNC_S = 600.0
 
@@ -42,11 +42,11 @@ def route(name: str) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def syncing(
     lister: FakeLister, touched: list[Key], *namespaces: str, whole: list[str] | None = None
-) -> AsyncIterator[tuple[Sync, World]]:
-    world = World()
-    sync = Sync(
+) -> AsyncIterator[tuple[Resync, ClusterCache]]:
+    cache = ClusterCache()
+    sync = Resync(
         lister,
-        world,
+        cache,
         list(namespaces or ("ns",)),
         touched=touched.append,
         whole=([] if whole is None else whole).append,
@@ -54,7 +54,7 @@ async def syncing(
         draw=lambda: 0.5,
     )
     task = asyncio.create_task(sync.run())
-    yield sync, world
+    yield sync, cache
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -64,7 +64,7 @@ async def syncing(
 async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
-    async with syncing(lister, touched) as (sync, world):
+    async with syncing(lister, touched) as (sync, cache):
         for resource in WATCHED[1:]:
             sync.listed(resource, "ns")
         await asyncio.sleep(1)
@@ -72,7 +72,7 @@ async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
         assert sync.missing == "modelroutes of ns"
         sync.listed(MODEL_ROUTES, "ns")
         await sync.done.wait()
-        assert set(world.routes()) == {("ns", "a")}
+        assert set(cache.routes()) == {("ns", "a")}
         assert touched == [("ns", "a")]
 
 
@@ -80,14 +80,14 @@ async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
 async def test_a_kind_is_listed_again_once_in_a_while_and_tells_only_what_is_new() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
-    async with syncing(lister, touched) as (sync, world):
+    async with syncing(lister, touched) as (sync, cache):
         sync.listed(MODEL_ROUTES, "ns")
         await asyncio.sleep(RESYNC_S - 1)
         assert len(lister.asked) == 1
         lister.bodies = [route("b")]
         await asyncio.sleep(2)
         assert len(lister.asked) == 2
-        assert set(world.routes()) == {("ns", "b")}
+        assert set(cache.routes()) == {("ns", "b")}
         assert sorted(touched) == [("ns", "a"), ("ns", "a"), ("ns", "b")]
 
 
@@ -95,14 +95,14 @@ async def test_a_kind_is_listed_again_once_in_a_while_and_tells_only_what_is_new
 async def test_a_list_that_fails_is_asked_for_again_and_changes_nothing() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
-    async with syncing(lister, touched) as (sync, world):
+    async with syncing(lister, touched) as (sync, cache):
         sync.listed(MODEL_ROUTES, "ns")
         await asyncio.sleep(1)
         lister.errors = [ApiError("Unavailable", "away")] * 3
         sync.listed(MODEL_ROUTES, "ns")
         await asyncio.sleep(30)
         assert len(lister.asked) == 5
-        assert set(world.routes()) == {("ns", "a")}
+        assert set(cache.routes()) == {("ns", "a")}
 
 
 @virtual_time
@@ -117,7 +117,7 @@ async def test_a_right_that_is_missing_is_asked_for_at_a_steady_pace() -> None:
     assert waits == [FORBIDDEN_AGAIN_S] * 3
 
 
-def all_listed(sync: Sync, *namespaces: str) -> None:
+def all_listed(sync: Resync, *namespaces: str) -> None:
     for namespace in namespaces:
         for resource in WATCHED:
             sync.listed(resource, namespace)

@@ -5,7 +5,7 @@ import msgspec
 from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import Activation, WorkerHeartbeat
-from penstock_operator.scaling.worker_heartbeats import Fleet, Roster
+from penstock_operator.scaling.worker_heartbeats import WorkerHeartbeats, HeartbeatTable
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.pause_detector import LATE_S, Attention
 from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
@@ -26,88 +26,88 @@ def attentive(until: float) -> Attention:
 
 
 def test_a_worker_is_known_from_its_first_heartbeat_and_lost_after_three_and_a_half_seconds() -> None:
-    roster = Roster(attentive(300))
-    assert roster.hear(KEY, beat(), 10.0)
-    assert set(roster.workers(KEY, 10.0 + LOST_S)) == {"w"}
-    assert roster.workers(KEY, 10.1 + LOST_S) == {}
-    assert roster.workers(("team", "other"), 10.0) == {}
+    table = HeartbeatTable(attentive(300))
+    assert table.record(KEY, beat(), 10.0)
+    assert set(table.workers(KEY, 10.0 + LOST_S)) == {"w"}
+    assert table.workers(KEY, 10.1 + LOST_S) == {}
+    assert table.workers(("team", "other"), 10.0) == {}
 
 
 def test_only_news_are_news() -> None:
-    roster = Roster(attentive(300))
-    assert roster.hear(KEY, beat(), 1.0)
-    assert not roster.hear(KEY, beat(), 2.0)
-    assert roster.hear(KEY, beat(in_flight=1), 3.0)
-    assert roster.hear(KEY, beat(in_flight=1, draining=True), 4.0)
-    assert roster.hear(KEY, beat(in_flight=1, draining=True, slots=9), 5.0)
-    assert not roster.hear(KEY, beat(in_flight=1, draining=True, slots=9), 6.0)
+    table = HeartbeatTable(attentive(300))
+    assert table.record(KEY, beat(), 1.0)
+    assert not table.record(KEY, beat(), 2.0)
+    assert table.record(KEY, beat(in_flight=1), 3.0)
+    assert table.record(KEY, beat(in_flight=1, draining=True), 4.0)
+    assert table.record(KEY, beat(in_flight=1, draining=True, slots=9), 5.0)
+    assert not table.record(KEY, beat(in_flight=1, draining=True, slots=9), 6.0)
 
 
 def test_a_refused_key_is_news_once() -> None:
-    roster = Roster(attentive(300))
-    roster.hear(KEY, beat(), 1.0)
+    table = HeartbeatTable(attentive(300))
+    table.record(KEY, beat(), 1.0)
     refusing = msgspec.structs.replace(beat(), refusing_keys=["openai"])
-    assert roster.hear(KEY, refusing, 2.0)
-    assert not roster.hear(KEY, refusing, 3.0)
-    assert roster.workers(KEY, 3.0)["w"].refusing_keys == ("openai",)
-    assert roster.hear(KEY, beat(), 4.0)
+    assert table.record(KEY, refusing, 2.0)
+    assert not table.record(KEY, refusing, 3.0)
+    assert table.workers(KEY, 3.0)["w"].refusing_keys == ("openai",)
+    assert table.record(KEY, beat(), 4.0)
 
 
 def test_one_that_was_lost_and_comes_back_is_new() -> None:
-    roster = Roster(attentive(300))
-    roster.hear(KEY, beat(), 1.0)
-    roster.hear(KEY, beat(), 2.0)
-    assert roster.hear(KEY, beat(), 3.0 + LOST_S)
+    table = HeartbeatTable(attentive(300))
+    table.record(KEY, beat(), 1.0)
+    table.record(KEY, beat(), 2.0)
+    assert table.record(KEY, beat(), 3.0 + LOST_S)
 
 
 def test_after_the_brokers_absence_a_worker_that_was_heard_before_has_its_time_anew() -> None:
     attention = attentive(10)
-    roster = Roster(attention)
-    roster.hear(KEY, beat("lost"), -10.0)
-    roster.hear(KEY, beat("there"), 9.0)
+    table = HeartbeatTable(attention)
+    table.record(KEY, beat("lost"), -10.0)
+    table.record(KEY, beat("there"), 9.0)
     attention.look(100.0)
-    roster.reconnected(100.0)
+    table.reconnected(100.0)
     for second in range(101, 110):
         attention.look(float(second))
-    assert set(roster.workers(KEY, 100.0 + LOST_S)) == {"there"}
-    assert roster.workers(KEY, 100.1 + LOST_S) == {}
+    assert set(table.workers(KEY, 100.0 + LOST_S)) == {"there"}
+    assert table.workers(KEY, 100.1 + LOST_S) == {}
 
 
 def test_an_operator_that_was_stopped_loses_no_worker() -> None:
     attention = attentive(10)
-    roster = Roster(attention)
-    roster.hear(KEY, beat(), 10.0)
+    table = HeartbeatTable(attention)
+    table.record(KEY, beat(), 10.0)
     # The look comes before the heartbeats that waited, and before the broker's answer.
-    assert set(roster.workers(KEY, 20.0)) == {"w"}
+    assert set(table.workers(KEY, 20.0)) == {"w"}
     attention.look(20.0)
-    assert set(roster.workers(KEY, 20.0)) == {"w"}
+    assert set(table.workers(KEY, 20.0)) == {"w"}
     for second in range(21, 26):
         attention.look(float(second))
-    assert roster.workers(KEY, 20.0 + LOST_S) == {}
+    assert table.workers(KEY, 20.0 + LOST_S) == {}
 
 
 def test_a_broker_that_does_not_answer_makes_no_worker_disappear() -> None:
-    roster = Roster(attentive(10))
-    roster.hear(KEY, beat(), 10.0)
+    table = HeartbeatTable(attentive(10))
+    table.record(KEY, beat(), 10.0)
     assert HEARTBEAT_S + LATE_S < LOST_S
-    assert set(roster.workers(KEY, 600.0)) == {"w"}
+    assert set(table.workers(KEY, 600.0)) == {"w"}
 
 
 def test_the_table_forgets_who_is_long_gone() -> None:
-    roster = Roster(attentive(300))
+    table = HeartbeatTable(attentive(300))
     for number in range(100):
-        roster.hear(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
-    roster.hear(KEY, beat(), 101.0 + FORGET_S)
-    assert set(roster._routes) == {KEY}
+        table.record(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
+    table.record(KEY, beat(), 101.0 + FORGET_S)
+    assert set(table._routes) == {KEY}
 
 
-class Heard:
+class WorkerReport:
     def __init__(self) -> None:
         self.connection = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
         self.clock = ManualClock()
         self.activated: list[tuple[str, str]] = []
         self.changed: list[tuple[str, str]] = []
-        self.fleet = Fleet(
+        self.fleet = WorkerHeartbeats(
             self.connection, self.clock, attentive(0), activated=self.activated.append, changed=self.changed.append
         )
 
@@ -118,7 +118,7 @@ class Heard:
 
 
 def test_heartbeats_and_activations_come_with_their_route() -> None:
-    heard = Heard()
+    heard = WorkerReport()
     heard.say(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat(in_flight=2)))
     heard.say(subjects.activation("team", "main"), codec.encode(Activation("gw")))
     assert heard.changed == [KEY]
@@ -127,7 +127,7 @@ def test_heartbeats_and_activations_come_with_their_route() -> None:
 
 
 def test_while_the_broker_is_away_nobody_is_lost() -> None:
-    heard = Heard()
+    heard = WorkerReport()
     heard.say(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat()))
     heard.clock.advance(600)
     assert not heard.fleet.connected

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.resources import WATCHED, Resource
-from penstock_operator.kube.watcher import Observe, Watching, quieten_kopf
+from penstock_operator.kube.watcher import Observe, Watcher, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (
@@ -97,7 +97,7 @@ def discovered(path: str) -> dict[str, Any]:
 
 
 class Told:
-    """What a `Watching` says, and an event that is set whenever it does."""
+    """What a `Watcher` says, and an event that is set whenever it does."""
 
     def __init__(self) -> None:
         self.listed: set[tuple[str, str]] = set()
@@ -129,10 +129,10 @@ def every(namespaces: set[str]) -> set[tuple[str, str]]:
 
 
 @contextlib.asynccontextmanager
-async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda *_: None) -> AsyncIterator[Watching]:
+async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda *_: None) -> AsyncIterator[Watcher]:
     quieten_kopf()
     await server.start()
-    made = Watching(
+    made = Watcher(
         server,
         NAMESPACES,
         silence_s=6.0,
@@ -162,7 +162,7 @@ async def test_a_namespace_that_is_refused_is_told_and_heard_once_it_is_not_and_
         assert "pods is refused" in told.refused["b", "pods"]
         told.refused.clear()
         await told.until(listed={"a"}, refused={"b"})
-        assert made.hearing.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
+        assert made.liveness.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
         server.refused = {}
         await told.until(listed={"a", "b"}, refused=set())
     assert told.restarts == 0
