@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart format bench chaos simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs docs-site format bench chaos simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,17 +75,27 @@ crd: setup ## Write charts/penstock/files/crd.yaml from the contract's Structs a
 chart: setup ## Write the chart's values.schema.json and table of values from the commented values.yaml
 	@.venv/bin/python charts/reference.py
 
+docs: setup ## Write the generated parts of docs/ from the code
+	@PYTHONPATH=docs .venv/bin/python -m generate
+
+docs-site: docs .cache/docs/.ready ## Build the documentation as a site into .cache/docs-site; a broken link is an error
+	@.cache/docs/bin/mkdocs build --quiet --strict
+	@.cache/docs/bin/python docs/generate/local_only.py .cache/docs-site
+	@echo ".cache/docs-site/index.html"
+
 format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
 bench: setup ## Measure ours beside the peers, see benchmarks/README.md
 	@.venv/bin/python benchmarks/run.py $(ARGS)
+	@.venv/bin/python benchmarks/large_bodies.py
+	@.venv/bin/python benchmarks/meters.py
 
 chaos: setup ## Five minutes of random kills, pauses and hang-ups on real processes; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)
 
-simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/scaling.md
+simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/operations/scaling.md
 	@PYTHONPATH=benchmarks .venv/bin/python -m scaling
 
 setup: .venv/.ready ## Install the locked environment into .venv (the others do it for you)
@@ -98,6 +108,12 @@ setup: .venv/.ready ## Install the locked environment into .venv (the others do 
 .cache/scanner/.ready: requirements/scanner.txt .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/scanner
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/scanner/bin/python -r requirements/scanner.txt
+	@touch $@
+
+# The generator of the site, which no process needs.
+.cache/docs/.ready: requirements/docs.txt .venv/.ready
+	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/docs
+	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/docs/bin/python -r requirements/docs.txt
 	@touch $@
 
 # Client libraries, each language in an environment of its own.
@@ -116,6 +132,7 @@ lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade f
 		$(MEMBERS:%=%/pyproject.toml) -o requirements/runtime.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/dev.in -o requirements/dev.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/clients.in -o requirements/clients.txt >/dev/null
+	@$(COMPILE) $(ARGS) requirements/docs.in -o requirements/docs.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/scanner.in -o requirements/scanner.txt >/dev/null
 	@$(COMPILE) $(ARGS) --no-deps requirements/models.in -o requirements/models.txt >/dev/null
 

@@ -1,10 +1,10 @@
-"""`make simulate`: run all traces and bring the table of docs/scaling.md up to date."""
+"""`make simulate`: run all traces and bring the table of docs/operations/scaling.md up to date."""
 
 from pathlib import Path
 
 from scaling import report
 
-PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operations" / "scaling.md"
 
 
 def main() -> None:

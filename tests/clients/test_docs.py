@@ -1,4 +1,4 @@
-"""The snippets of docs/clients.md, run as they stand: only address and model name are replaced."""
+"""The snippets of docs/how-to/client-libraries.md, run as they stand: only address and model name are replaced."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from model_server import MODELS, TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAGE = (HERE.parent.parent / "docs" / "clients.md").read_text()
+PAGE = (HERE.parent.parent / "docs" / "how-to" / "client-libraries.md").read_text()
 SECTIONS = {section.partition("\n")[0]: section for section in PAGE.split("\n## ")[1:]}
 FENCED = re.compile(r"^```(python|js)\n(.+?)^```$", re.DOTALL | re.MULTILINE)
 SNIPPETS = {name: found.groups() for name, section in SECTIONS.items() if (found := FENCED.search(section))}

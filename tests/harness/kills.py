@@ -25,7 +25,7 @@ from harness.provider import DONE, Call, chunk, finish, usage
 from harness.route_spec import completion
 from harness.stack import Stack
 
-from penstock_broker.stores.usage import read
+from penstock_broker.stores.usage import read_rows
 from penstock_contract import codec
 from penstock_contract.request.operations import ChatOperation
 from penstock_contract.usage.record import UsageRow
@@ -230,7 +230,7 @@ class _Run:
         return self.report
 
     async def closed(self) -> bool:
-        self.report.rows = [row async for row in read(self.stack.connection, since=0.0)]
+        self.report.rows = [row async for row in read_rows(self.stack.connection, since=0.0)]
         there = self.report.requests.keys() <= self.report.ids.keys()
         return there and all(row.ended is not None for row in self.report.rows)
 
@@ -317,7 +317,7 @@ async def stall(plan: Stall) -> Stalled:
         seen.answers = [(await ask).status_code for ask in asks]
 
         async def closed() -> bool:
-            seen.rows = [row async for row in read(stack.connection, since=0.0)]
+            seen.rows = [row async for row in read_rows(stack.connection, since=0.0)]
             return len(seen.rows) == plan.requests and all(row.ended is not None for row in seen.rows)
 
         await until(closed, "every row is closed", timeout_s=CLOSED_S)

@@ -12,6 +12,7 @@ Spec = dict[str, Any]
 
 MODEL = {"name": "m"}
 PROVIDER = {"name": "p", "type": "OpenAI"}
+REF = {"name": "n", "key": "k"}
 SIMULATED = {"name": "p", "type": "Simulated", "simulated": {}}
 
 
@@ -62,6 +63,45 @@ KEPT: dict[str, Spec] = {
         "https://r.openai.azure.com/openai", type="AzureOpenAI", apiVersion="2025-04-01-preview"
     ),
     "Workers AI": at("https://api.cloudflare.com/client/v4/accounts/a/ai", type="CloudflareWorkersAI"),
+    "constant headers, query parameters and fields": spec(
+        providers=[
+            {
+                **PROVIDER,
+                "secretKeyRef": {"name": "n", "key": "k"},
+                "headers": [
+                    {"name": "http-referer", "value": "https://example.com/a?b=c"},
+                    {"name": "x-title", "value": "A title with blanks"},
+                    {"name": "cf-access-client-secret", "valueFrom": {"secretKeyRef": {"name": "n", "key": "s"}}},
+                    {"name": "cf-aig-cache-key", "value": "no credential"},
+                    {"name": "anthropic-beta", "value": "a,b"},
+                ],
+                "query": [
+                    {"name": "api-version", "value": "2025-04-01"},
+                    {"name": "key", "valueFrom": {"secretKeyRef": {"name": "n", "key": "q"}}},
+                ],
+                "set": [
+                    {"name": "provider", "value": '{"zdr": true}'},
+                    {"name": "store", "value": "false"},
+                    {"name": "prompt_cache_key", "value": '"a"'},
+                ],
+            }
+        ]
+    ),
+    "as many and as long headers, query parameters and fields as the bounds allow": spec(
+        providers=[
+            {
+                **PROVIDER,
+                "name": f"p{number}",
+                "headers": [{"name": f"{index}".rjust(64, "x"), "value": "v" * 1024} for index in range(16)],
+                "query": [{"name": f"{index}".rjust(64, "x"), "value": "v" * 1024} for index in range(16)],
+                "set": [{"name": f"{index}".rjust(64, "x"), "value": f'"{"v" * 1000}"'} for index in range(32)],
+            }
+            for number in range(16)
+        ]
+    ),
+    "a credential in the header of a key where there is no key": spec(
+        providers=[{**PROVIDER, "headers": [{"name": "authorization", "valueFrom": {"secretKeyRef": REF}}]}]
+    ),
     "a first token as late as the end": spec(limits={"firstTokenTimeoutSeconds": 9, "requestTimeoutSeconds": 9}),
     "as many workers at least as at most": spec(scaling={"minReplicas": 3, "maxReplicas": 3}),
     "a fallback to all workers": spec(scaling={"maxReplicas": 3, "fallback": {"behavior": "Static", "replicas": 3}}),
@@ -96,13 +136,107 @@ _SIMULATED_ALONE = "providers: a Simulated provider has neither baseURL, allowHT
 _TLS = "providers: baseURL must begin with https, or say allowHTTP: true to send prompts and keys in the clear"
 _NEEDS_URL = "providers: the types AzureOpenAI and CloudflareWorkersAI need a baseURL"
 _API_VERSION = "providers: apiVersion is for the type AzureOpenAI only"
+_SIMULATED_ADDS = "providers: a Simulated provider has neither headers, query nor set"
+_TWICE = "providers: headers, query and set have each name once"
+_EITHER = "providers: a header or query parameter has either value or valueFrom"
+_BY_REFERENCE = "providers: a header or query parameter that carries a credential needs valueFrom, not value"
+_OWN_HEADER = "providers: headers must not have a name that the worker sets, such as content-type, host or accept"
+_KEY_HEADER = "providers: headers must not have the name of the header that carries the key of secretKeyRef"
+_QUERY_VERSION = "providers: query must not have api-version beside apiVersion"
+_NOT_SET = "providers: set must not have a field that chooses the model, the answers, a credential or an address"
+_BOUND = "providers: with type Anthropic the bound is defaultMaxTokens, not set"
 _FIRST_TOKEN = "limits: firstTokenTimeoutSeconds must not be longer than requestTimeoutSeconds"
 _MIN = "scaling: minReplicas must not be more than maxReplicas"
 _FALLBACK = "scaling: fallback.replicas must not be more than maxReplicas"
 _PANIC = "scaling: panicWindowSeconds must be shorter than stableWindowSeconds"
 _GRACE = "worker: terminationGracePeriodSeconds must be at least limits.requestTimeoutSeconds, or streams are cut"
 
+
+def adding(kind: str, *entries: dict[str, Any], **more: Any) -> Spec:
+    """A provider with `entries` in one of its lists headers, query and set."""
+    return spec(providers=[{**PROVIDER, **more, kind: list(entries)}])
+
+
+def named(name: str, value: str = "v") -> dict[str, Any]:
+    return {"name": name, "value": value}
+
+
+FROM_SECRET = {"valueFrom": {"secretKeyRef": REF}}
+
 BROKEN: dict[str, tuple[Spec, str]] = {
+    "a simulated provider with a header": (
+        spec(providers=[{**SIMULATED, "headers": [named("x-a")]}]),
+        _SIMULATED_ADDS,
+    ),
+    "a header twice": (adding("headers", named("x-a"), named("x-a")), _TWICE),
+    "a query parameter twice": (adding("query", named("a"), named("a", "b")), _TWICE),
+    "a field twice": (adding("set", named("a", "1"), named("a", "2")), _TWICE),
+    "a header with a value and a reference": (adding("headers", {**named("x-a"), **FROM_SECRET}), _EITHER),
+    "a header with neither": (adding("headers", {"name": "x-a"}), _EITHER),
+    "a query parameter with neither": (adding("query", {"name": "a"}), _EITHER),
+    **{
+        f"a credential in the route: {name}": (adding("headers", named(name)), _BY_REFERENCE)
+        for name in (
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "api-key",
+            "x-api-key",
+            "x-goog-api-key",
+            "cf-access-client-secret",
+            "cf-access-token",
+            "ocp-apim-subscription-key",
+            "x-auth-token",
+            "helicone-auth",
+            "apikey",
+            "x-amz-signature",
+        )
+    },
+    "a credential by its value": (adding("headers", named("x-upstream", "Bearer abc")), _BY_REFERENCE),
+    "a credential in the query": (adding("query", named("key")), _BY_REFERENCE),
+    "a token in the query": (adding("query", named("access_token")), _BY_REFERENCE),
+    **{
+        f"a header of the worker's own: {name}": (adding("headers", named(name)), _OWN_HEADER)
+        for name in ("content-type", "host", "content-length", "transfer-encoding", "connection", "accept", "te")
+    },
+    "a second key": (adding("headers", {"name": "authorization", **FROM_SECRET}, secretKeyRef=REF), _KEY_HEADER),
+    "a second key for Anthropic": (
+        adding("headers", {"name": "x-api-key", **FROM_SECRET}, secretKeyRef=REF, type="Anthropic"),
+        _KEY_HEADER,
+    ),
+    "a second key in the header that was chosen": (
+        adding("headers", {"name": "x-k", **FROM_SECRET}, secretKeyRef=REF, keyHeader="x-k"),
+        _KEY_HEADER,
+    ),
+    "a second version of the API": (
+        adding(
+            "query",
+            named("api-version"),
+            type="AzureOpenAI",
+            baseURL="https://r.openai.azure.com/openai",
+            apiVersion="2024-10-21",
+        ),
+        _QUERY_VERSION,
+    ),
+    **{
+        f"a field that is not the route's to set: {name}": (adding("set", named(name, "1")), _NOT_SET)
+        for name in (
+            "model",
+            "Model",
+            "models",
+            "messages",
+            "stream",
+            "stream_options",
+            "n",
+            "api_key",
+            "api_base",
+            "base_url",
+            "extra_headers",
+            "aws_secret_access_key",
+            "litellm_params",
+        )
+    },
+    "Anthropic's bound": (adding("set", named("max_tokens", "1"), type="Anthropic"), _BOUND),
     "two providers of one name": (spec(providers=[PROVIDER, PROVIDER]), _PROVIDERS),
     "two models of one name": (spec([MODEL, MODEL]), _MODELS),
     "an alias that is another's name": (spec([MODEL, {"name": "n", "aliases": ["m"]}]), _MODELS),

@@ -298,7 +298,7 @@ class Stack:
                 await self.control_plane.prepare()
                 for entry in self._applied.values():
                     await self.control_plane.apply(entry)
-                await self.control_plane.complete()
+                await self.control_plane.mark_complete()
             except PenstockError:
                 return False  # JetStream is not up yet
             return True

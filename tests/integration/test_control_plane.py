@@ -137,18 +137,18 @@ async def test_a_queue_of_another_storage_keeps_it(connection: Connection, plane
 
 
 async def test_the_keys_are_the_routes_that_are_in_the_catalogue_now(plane: ControlPlane) -> None:
-    assert await plane.keys() == set()
+    assert await plane.route_keys() == set()
     for name in ("a", "b", "c"):
         await plane.apply(entry(name))
     await plane.remove("default", "b")
-    assert await plane.keys() == {"default.a", "default.c"}
+    assert await plane.route_keys() == {"default.a", "default.c"}
 
 
 async def test_a_route_can_be_removed_twice(plane: ControlPlane) -> None:
     await plane.apply(entry())
     await plane.remove("default", "main")
     await plane.remove("default", "main")
-    assert await plane.keys() == set()
+    assert await plane.route_keys() == set()
 
 
 async def test_a_queue_that_is_not_there_is_no_empty_one(connection: Connection, plane: ControlPlane) -> None:

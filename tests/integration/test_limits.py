@@ -13,8 +13,8 @@ from harness.processes import until
 from harness.provider import Call, chunk, finish, say, say_then_wait, usage
 from harness.route_spec import completion, provider
 
-from penstock_broker.stores.usage import read
-from penstock_contract.limits.lease_record import PLACES_S
+from penstock_broker.stores.usage import read_rows
+from penstock_contract.limits.lease_record import SLOTS_HELD_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -158,7 +158,7 @@ async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateway
         gate.set()
         return all(response.status_code == 200 for response in await asyncio.gather(*asks))
 
-    await until(all_free, "every place is free", timeout_s=PLACES_S + 15)
+    await until(all_free, "every place is free", timeout_s=SLOTS_HELD_S + 15)
     stack.urls[1] = await stack.another_gateway()
 
 
@@ -188,7 +188,7 @@ async def test_fifty_streams_that_share_a_budget_use_it_up_and_end_with_the_reas
     ids = {request_id for request_id, _ in answers}
 
     async def closed() -> list[Any]:
-        rows = [row async for row in read(stack.connection, since=0.0)]
+        rows = [row async for row in read_rows(stack.connection, since=0.0)]
         return [row for row in rows if row.id in ids and row.ended is not None]
 
     await until(lambda: _are(closed, 50), "every row is closed")

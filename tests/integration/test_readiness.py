@@ -68,7 +68,7 @@ async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it
                 response = await (client.get(path) if body is None else client.post(path, json=body))
                 error_of(response, 503, "model_not_ready", retry_after=1)
             await says(client, NO_CATALOGUE)
-            await ControlPlane(connection).complete()
+            await ControlPlane(connection).mark_complete()
             await says(client, READY)
             error_of(await client.post("/api/chat", json=completion()), 404, "model_not_found", param="model")
             if away:

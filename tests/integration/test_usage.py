@@ -15,7 +15,7 @@ from harness.route_spec import completion, provider
 from harness.stack import Stack
 from msgspec.structs import replace
 
-from penstock_broker.stores.usage import UsageWriter, last_checkpoint, read
+from penstock_broker.stores.usage import UsageWriter, read_checkpoint, read_rows
 from penstock_contract.usage.record import GATEWAY_LOST, UsageRow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,7 +35,7 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
 
 async def rows(stack: Stack) -> dict[str, UsageRow]:
     """Every row by its request; a second one of the same request fails."""
-    found = [row async for row in read(stack.connection, since=0.0)]
+    found = [row async for row in read_rows(stack.connection, since=0.0)]
     assert len({row.id for row in found}) == len(found)
     return {row.id: row for row in found}
 
@@ -162,8 +162,8 @@ async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next
     found = await row(stack, request_id, timeout_s=30)
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 2)
     # As a worker does whose confirmation arrives late: a closed row stays closed.
-    claimed = await UsageWriter(stack.connection).claim(replace(found, ended=None))
-    assert claimed.stays == found
+    claimed = await UsageWriter(stack.connection).write(replace(found, ended=None))
+    assert claimed.kept == found
     assert await _open(stack) is None
 
 
@@ -202,5 +202,5 @@ async def _of_worker(stack: Stack, request_id: str) -> UsageRow | None:
 
 
 async def _counted(stack: Stack, row: UsageRow, output: int) -> bool:
-    checkpoint = await last_checkpoint(stack.connection, row)
+    checkpoint = await read_checkpoint(stack.connection, row)
     return checkpoint is not None and any(one.id == row.id and one.output == output for one in checkpoint.open)

@@ -17,8 +17,8 @@ from nats.js.errors import APIError
 from penstock_broker.connection import Connection
 from penstock_broker.control_plane import ControlPlane
 from penstock_broker.stores import keys
-from penstock_broker.stores.usage import UsageWriter, close_open, open_row, read
-from penstock_broker.stores.usage_storage import UsageBounds, rows_stored
+from penstock_broker.stores.usage import UsageWriter, close_row, open_row, read_rows
+from penstock_broker.stores.usage_storage import UsageBounds, read_storage_state
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
 from penstock_contract.usage.record import UsageRow
@@ -56,7 +56,7 @@ async def writing(connection: Connection) -> AsyncIterator[UsageWriter]:
 
 
 async def stored(connection: Connection) -> list[UsageRow]:
-    return [found async for found in read(connection, since=0.0)]
+    return [found async for found in read_rows(connection, since=0.0)]
 
 
 async def write(connection: Connection, first: int, count: int) -> None:
@@ -85,7 +85,7 @@ async def test_when_it_is_full_the_oldest_rows_go_and_the_newest_are_there(tmp_p
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         await write(connection, 0, 3000)
-        stored = await rows_stored(connection)
+        stored = await read_storage_state(connection)
         assert stored is not None
         assert stored.bytes_max == 2 * MIB
         assert 0.95 < stored.fill <= 1
@@ -100,9 +100,9 @@ async def test_a_row_that_is_closed_takes_the_place_of_the_open_one(tmp_path: Pa
         await ControlPlane(connection, usage=SMALL).prepare()
         async with writing(connection) as writer:
             await open_row(connection, row(1))
-            claimed = await writer.claim(row(1, delivery=1))
-            assert claimed.number > 0
-            writer.close(row(1, delivery=1, ended="stop"), claimed.number)
+            claimed = await writer.write(row(1, delivery=1))
+            assert claimed.sequence > 0
+            writer.close(row(1, delivery=1, ended="stop"), claimed.sequence)
             await writer.drained(5)
         assert await stored(connection) == [row(1, delivery=1, ended="stop")]
 
@@ -112,12 +112,12 @@ async def test_a_worker_that_comes_late_leaves_the_row_to_the_one_after_it(tmp_p
         await ControlPlane(connection, usage=SMALL).prepare()
         async with writing(connection) as early, writing(connection) as late:
             await open_row(connection, row(1))
-            before = await early.claim(row(1, delivery=1))
-            now = await late.claim(row(1, delivery=2))
-            assert (await early.claim(row(1, delivery=1))).stays == row(1, delivery=2)
-            early.close(row(1, delivery=1, ended="cancelled"), before.number)
+            before = await early.write(row(1, delivery=1))
+            now = await late.write(row(1, delivery=2))
+            assert (await early.write(row(1, delivery=1))).kept == row(1, delivery=2)
+            early.close(row(1, delivery=1, ended="cancelled"), before.sequence)
             await early.drained(5)
-            late.close(row(1, delivery=2, ended="stop"), now.number)
+            late.close(row(1, delivery=2, ended="stop"), now.sequence)
             await late.drained(5)
             early.close(row(1, delivery=1, ended="cancelled"))
             await early.drained(5)
@@ -128,11 +128,11 @@ async def test_a_row_that_a_gateway_closed_for_a_worker_that_was_away_is_that_wo
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         async with writing(connection) as writer:
-            claimed = await writer.claim(row(1, delivery=1))
+            claimed = await writer.write(row(1, delivery=1))
             lost = row(1, delivery=1, ended="worker_lost")
-            assert await close_open(connection, lost, lambda _: lost)
-            assert await close_open(connection, lost, lambda _: row(1, ended="never")), "it is closed"
-            writer.close(row(1, delivery=1, ended="stop"), claimed.number)
+            assert await close_row(connection, lost, lambda _: lost)
+            assert await close_row(connection, lost, lambda _: row(1, ended="never")), "it is closed"
+            writer.close(row(1, delivery=1, ended="stop"), claimed.sequence)
             await writer.drained(5)
         assert await stored(connection) == [row(1, delivery=1, ended="stop")]
 
@@ -221,7 +221,7 @@ async def test_a_store_that_cannot_be_bounded_as_wanted_is_bounded_by_what_there
 
 
 async def test_without_a_broker_nobody_knows_how_full_it_is() -> None:
-    assert await rows_stored(Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")) is None
+    assert await read_storage_state(Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")) is None
 
 
 async def test_the_bucket_of_keys_is_as_large_as_fits_and_keeps_its_bound(tmp_path: Path) -> None:

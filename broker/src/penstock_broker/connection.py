@@ -16,11 +16,11 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from penstock_broker.credentials import Credentials, CredentialsUnreadable
-from penstock_broker.log_throttle import Troubles
+from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
+from penstock_broker.log_throttle import LogThrottle
 from penstock_broker.nats_client import NatsClient
 from penstock_contract.errors import PenstockError
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 
 Callback = Callable[[str, bytes], None]
 """Called with subject and payload; must not block, and what it raises is logged and dropped."""
@@ -36,11 +36,11 @@ REFUSALS = ("Authorization Violation", "Authentication", "authorization failed")
 log = structlog.get_logger("penstock.broker")
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredMessage(msgspec.Struct, frozen=True):
     """A message in a stream and its number there."""
 
     data: bytes
-    number: int
+    sequence: int
 
 
 class Connection:
@@ -52,7 +52,7 @@ class Connection:
 
     def __init__(self, url: str, name: str, *, inbox_prefix: str, credentials: str | None = None) -> None:
         self._url = url
-        self._credentials = None if credentials is None else Credentials(credentials)
+        self._credentials = None if credentials is None else NatsCredentials(credentials)
         self._name = name
         self._inbox_prefix = inbox_prefix
         self._client = NatsClient()
@@ -61,7 +61,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
         self._closing = False
-        self._troubles = Troubles()
+        self._throttle = LogThrottle()
 
     @property
     def connected(self) -> bool:
@@ -84,14 +84,14 @@ class Connection:
         """At any time, also before `start` or while it connects; takes at most about `CLOSE_S`."""
         self._closing = True
         tasks = [*self._tasks, *([] if self._connecting is None else [self._connecting])]
-        await cancelled(*tasks, timeout_s=CLOSE_S)
+        await cancel_and_wait(*tasks, timeout_s=CLOSE_S)
         # A task of its own: where the broker has died meanwhile, nats-py's close raises a CancelledError that is not
         # ours, out of the writer's future that the task cancelled above was waiting for.
         closing = asyncio.create_task(self._close_client())
         try:
             await asyncio.wait({closing}, timeout=CLOSE_S)
         finally:
-            await cancelled(closing, timeout_s=CLOSE_S)
+            await cancel_and_wait(closing, timeout_s=CLOSE_S)
 
     async def _close_client(self) -> None:
         with contextlib.suppress(Error, OSError):
@@ -122,7 +122,7 @@ class Connection:
             with contextlib.suppress(Error, OSError, AssertionError, AttributeError, RuntimeError):
                 await client._send_ping(pong)  # noqa: SLF001 - public is only `flush`
 
-    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
+    async def has_no_subscriber(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
         """Publish to a subject that one process subscribes to; whether the broker says that it has no such subscriber.
 
         False also if nothing is answered: the process is connected, or the broker is away.
@@ -143,7 +143,7 @@ class Connection:
         """Publish and wait for one answer; raises `broker_unavailable`."""
         return (await self._ask(subject, data, timeout_s, headers)).data
 
-    async def newest(self, stream: str, subject: str, *, timeout_s: float) -> Stored | None:
+    async def newest(self, stream: str, subject: str, *, timeout_s: float) -> StoredMessage | None:
         """The last message that a stream with direct access keeps of a subject; raises `broker_unavailable`.
 
         nats-py's own makes a JetStream context, a date and JSON for it: twice the time, and it is asked per request.
@@ -155,7 +155,7 @@ class Connection:
             return None
         if status is not None:
             raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
-        return Stored(message.data, int(headers["Nats-Sequence"]))
+        return StoredMessage(message.data, int(headers["Nats-Sequence"]))
 
     async def _ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Msg:
         if not self._client.is_connected:
@@ -204,7 +204,7 @@ class Connection:
                     signature_cb=None if credentials is None else credentials.sign,
                 )
             except (TimeoutError, OSError, Error):
-                if (times := self._troubles.met("connect", asyncio.get_running_loop().time())) is not None:
+                if (times := self._throttle.due("connect", asyncio.get_running_loop().time())) is not None:
                     log.warning("broker.connect_failed", times=times)
                 await asyncio.sleep(RECONNECT_WAIT_S)
             else:
@@ -215,7 +215,7 @@ class Connection:
         except ConnectionClosedError:
             return  # thrown out again, see `_on_closed`
         log.info("broker.connected")
-        self._troubles.over()
+        self._throttle.reset()
         await self._run_hooks()
 
     async def _connect_anew(self) -> None:
@@ -239,7 +239,7 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         self._close_attempt()
         kind, detail = type(error).__name__, str(error)[:200]
-        if (times := self._troubles.met(f"{kind} {detail}", asyncio.get_running_loop().time())) is None:
+        if (times := self._throttle.due(f"{kind} {detail}", asyncio.get_running_loop().time())) is None:
             return
         if isinstance(error, CredentialsUnreadable):
             log.error("broker.credentials_unreadable", detail=detail, times=times)
@@ -265,7 +265,7 @@ class Connection:
 
     async def _on_reconnected(self) -> None:
         log.info("broker.reconnected")
-        self._troubles.over()
+        self._throttle.reset()
         # Not awaited: this runs inside nats-py's reconnect, and the hooks wait for answers.
         self._spawn(self._run_hooks())
 

@@ -94,7 +94,7 @@ class ControlPlane:
             consumer_changed = await self._apply_consumer(subjects.queue(entry.namespace, entry.name))
             return await self._publish(entry) or queue_changed or consumer_changed
 
-    async def complete(self) -> None:
+    async def mark_complete(self) -> None:
         """Mark the catalogue as complete: every route that is to be served is in it. Call it after the last `apply`."""
         with _translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
@@ -112,7 +112,7 @@ class ControlPlane:
             with contextlib.suppress(NotFoundError):
                 await jetstream.delete_stream(subjects.queue(namespace, route))
 
-    async def keys(self) -> set[str]:
+    async def route_keys(self) -> set[str]:
         """The routes that the catalogue has, as `namespace.name`: what a control plane that was away may remove."""
         with _translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)

@@ -19,7 +19,7 @@ class CredentialsUnreadable(Error):  # noqa: N818
     """The message names the file, and quotes nothing of it."""
 
 
-class Credentials:
+class NatsCredentials:
     def __init__(self, path: str) -> None:
         self.path = path
 

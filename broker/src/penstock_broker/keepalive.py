@@ -1,4 +1,4 @@
-"""Sends the broker a PING each second, and notes in an `Attention` when its PONG arrives.
+"""Sends the broker a PING each second, and notes in an `PauseDetector` when its PONG arrives.
 
 A PONG shows what a process's own heartbeat would: the link works in both directions and the broker handles what it
 receives. It needs no subject, so no permission. nats-py's own PINGs are too rare: they find out a stale connection.
@@ -7,7 +7,7 @@ receives. It needs no subject, so no permission. nats-py's own PINGs are too rar
 import asyncio
 
 from penstock_broker.connection import Connection
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import HEARTBEAT_S
 
 
@@ -15,7 +15,7 @@ class Keepalive:
     """Make it before the connection starts, and run `run`. Times are event-loop times."""
 
     def __init__(self, connection: Connection) -> None:
-        self.attention = Attention(HEARTBEAT_S)
+        self.pause_detector = PauseDetector(HEARTBEAT_S)
         self._connection = connection
         connection.on_connected(self._on_connected)
 
@@ -29,4 +29,4 @@ class Keepalive:
         self._answered()
 
     def _answered(self) -> None:
-        self.attention.look(asyncio.get_running_loop().time())
+        self.pause_detector.record_answer(asyncio.get_running_loop().time())

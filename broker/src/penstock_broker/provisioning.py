@@ -21,7 +21,7 @@ ERRS_NO_ROOM = frozenset({10002, 10005, 10023, 10028, 10047})
 log = structlog.get_logger("penstock.broker")
 
 
-async def provide_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
+async def ensure_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
     """Raises `broker_unavailable` where there is no room at all; `wanted` has `max_bytes`."""
 
     async def make(size: int) -> None:
@@ -30,7 +30,7 @@ async def provide_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> N
     await _provide(jetstream, str(wanted.name), wanted.max_bytes or -1, wanted.max_age or 0.0, make)
 
 
-async def provide_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
+async def ensure_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
     """The same for a bucket."""
 
     async def make(size: int) -> None:
@@ -39,7 +39,7 @@ async def provide_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) ->
     await _provide(jetstream, f"KV_{wanted.bucket}", wanted.max_bytes or -1, wanted.ttl or 0.0, make)
 
 
-async def make_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
+async def create_missing_bucket(jetstream: JetStreamContext, wanted: KeyValueConfig) -> None:
     """The same where it is missing; one that is there keeps its bound."""
 
     async def make(size: int) -> None:

@@ -11,10 +11,10 @@ import msgspec
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.limits.keys import KeyRecord
-from penstock_contract.limits.lease_record import Account
+from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.stream.frames import Activation, Batch, Control, GatewayHeartbeat, WorkerHeartbeat
-from penstock_contract.usage.record import Checkpoint, Presence, UsageRow
+from penstock_contract.usage.record import Checkpoint, GatewayPresence, UsageRow
 
 Decoded = TypeVar("Decoded")
 
@@ -47,6 +47,6 @@ decode_checkpoint = _guarded(msgspec.msgpack.Decoder(Checkpoint).decode)
 encode_json = msgspec.json.Encoder().encode
 decode_catalogue_entry = _guarded(msgspec.json.Decoder(CatalogueEntry).decode)
 decode_key_record = _guarded(msgspec.json.Decoder(KeyRecord).decode)
-decode_presence = _guarded(msgspec.json.Decoder(Presence).decode)
+decode_gateway_presence = _guarded(msgspec.json.Decoder(GatewayPresence).decode)
 decode_usage_row = _guarded(msgspec.json.Decoder(UsageRow).decode)
-decode_account = _guarded(msgspec.json.Decoder(Account).decode)
+decode_lease_record = _guarded(msgspec.json.Decoder(LeaseRecord).decode)

@@ -1,7 +1,7 @@
 """What a client gets back, per door.
 
 Streams of the seed's wire are `ChatChunk`s, OpenAI's `ChatCompletionChunk`s. Answers of OpenAI's wire also carry what
-else the provider sent (docs/answers.md); the Structs name the fields that several providers have.
+else the provider sent (docs/reference/answers.md); the Structs name the fields that several providers have.
 """
 
 from typing import Any, Literal

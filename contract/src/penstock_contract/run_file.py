@@ -24,14 +24,14 @@ class AdminAddress(msgspec.Struct, frozen=True):
     token: str
 
 
-def leave(directory: Path, address: AdminAddress) -> None:
-    """Write `address` where `found` looks for it."""
+def write(directory: Path, address: AdminAddress) -> None:
+    """Write `address` where `find_running` looks for it."""
     descriptor = os.open(directory / ADMIN_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(address))
 
 
-def found(parent: Path | None = None) -> list[AdminAddress]:
+def find_running(parent: Path | None = None) -> list[AdminAddress]:
     """The admin APIs of this user's runs that are alive."""
     addresses = []
     for directory in sorted((parent or Path(tempfile.gettempdir())).glob(f"{RUN_PREFIX}*")):

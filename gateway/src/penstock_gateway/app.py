@@ -42,9 +42,9 @@ from penstock_gateway.telemetry.exposition import Exposition, prometheus
 from penstock_gateway.telemetry.request_observer import Observer
 from penstock_gateway.usage.accounting import Metering
 from penstock_runtime import garbage_collector
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
-from penstock_runtime.listen_policy import loopback
+from penstock_runtime.listen_policy import is_loopback
 from penstock_runtime.telemetry.setup import Telemetry
 
 
@@ -85,13 +85,15 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
 
         table = StreamTable(stop)
         keepalive = Keepalive(connection)
-        attention = keepalive.attention
+        pause_detector = keepalive.pause_detector
         # The dispatcher is made below.
-        activations = Activations(lambda route: dispatcher.call_for_workers(route), attention)  # noqa: PLW0108
-        supervisor = Supervisor(settings, connection, table, activations, catalogue.cause, attention, gateway=gateway)
+        activations = Activations(lambda route: dispatcher.call_for_workers(route), pause_detector)  # noqa: PLW0108
+        supervisor = Supervisor(
+            settings, connection, table, activations, catalogue.cause, pause_detector, gateway=gateway
+        )
         # First: open streams wait for it, and what the others say after a reconnect waits for answers.
         connection.on_connected(supervisor.on_connected)
-        metering = Metering(connection, observer, telemetry, clock, settings, attention, gateway=gateway)
+        metering = Metering(connection, observer, telemetry, clock, settings, pause_detector, gateway=gateway)
         dispatcher = Dispatcher(
             settings,
             connection,
@@ -122,12 +124,12 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         metering.start()
         if admin is not None:
             admin.start()
-        garbage_collector.settle()
+        garbage_collector.freeze_startup_objects()
         yield
         # The server has stopped listening and every response is complete: say the last words, then go.
         await dispatcher.drain()
         await metering.close()
-        await cancelled(*supervising)
+        await cancel_and_wait(*supervising)
         for ending in (admin, first_key, key_watch, watch):
             if ending is not None:
                 await ending.close()
@@ -183,6 +185,6 @@ def _admin(
     if settings.admin_port is None or settings.admin_token is None:
         return None
     app = create_admin(
-        desk, settings.admin_token, observer, telemetry.tracer, exposition, local=loopback(settings.admin_host)
+        desk, settings.admin_token, observer, telemetry.tracer, exposition, local=is_loopback(settings.admin_host)
     )
     return AdminListener(app, settings.admin_host, settings.admin_port, settings.bounds)

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import origins
 from penstock_gateway.server.connection_limits import ConnectionBounds
-from penstock_runtime.listen_policy import Authentication, keys_required, loopback
+from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
@@ -19,59 +19,79 @@ KEY_HEADERS: tuple[KeyHeader, ...] = get_args(KeyHeader)
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
+    """The gateway's environment variables; docs/reference/settings.md is made from the fields."""
+
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
-    # A socket that listens already, inherited from the process that started us; unset: `host` and `port` are bound.
+    """Port to listen on; 0 takes any free one."""
     listen_descriptor: Annotated[int, Meta(ge=3, le=1_048_576)] | None = None
+    """An inherited socket that listens already; `PENSTOCK_HOST` and `PENSTOCK_PORT` then bind nothing."""
     nats_url: str = "nats://127.0.0.1:4222"
-    # A file with our NATS credentials, read at every connect; unset: none.
+    """Address of NATS."""
     nats_credentials: str | None = None
+    """File with the gateway's NATS credentials, read at every connect. Not set: none."""
     log_level: LogLevel = "INFO"
-    # Whether an API key is asked for; unset: unless only this machine can reach us.
+    """The least severe lines that are logged."""
     authentication: Authentication | None = None
-    # The key that an installation begins with; put into the store unless it was ever there.
+    """Whether an API key is required. Not set: unless `PENSTOCK_HOST` is loopback (docs/security.md#keys)."""
     first_key: FirstKeySecret | None = None
-    # Where keys are managed; unset: nowhere. Beside the API, so that the two can be reachable for different people.
+    """The installation's first API key, `sk-penstock-` and 44 letters and digits. Added unless the store has ever had
+    it."""
+    # A listener of its own: the admin API and the API may be reachable from different networks.
     admin_host: str = "127.0.0.1"
+    """Address of the admin API."""
     admin_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    """Port of the admin API, which also serves `/metrics` without a key. Not set: no admin API."""
     admin_token: AdminToken | None = None
-    # Pages of these origins may use the API from a browser, separated by commas; unset: of none.
+    """Bearer token of the admin API; required with `PENSTOCK_ADMIN_PORT`."""
     cors_origins: str = ""
-    # Where a request may show its key, separated by commas. Behind a proxy that puts a token of its own into
-    # `Authorization` (an identity-aware one), leave that out: it is then not looked at.
+    """Origins whose pages may use the API from a browser: at most 64, comma-separated (docs/security.md#the-edge)."""
+    # Behind a proxy that puts a token of its own into `Authorization` (an identity-aware one), leave that header out.
     key_headers: str = ", ".join(KEY_HEADERS)
-    # What happens to a request whose limits cannot be looked up, as the broker does not answer: once what was leased is
-    # spent, a 503 or no limit.
+    """Headers in which a request may carry its key. Behind a proxy that sets `Authorization`: `x-api-key, api-key`."""
     without_limits: Literal["refuse", "admit"] = "refuse"
-    # For the doors where `model` is optional; unset: the oldest ready route's first model of the type.
+    """Behaviour while limits cannot be checked (docs/operations/usage.md#when-the-broker-is-away): 503, or admit
+    without limit."""
     default_chat_model: str | None = None
+    """Model of chat requests without `model`. Not set: the oldest ready route's first chat model."""
     default_embedding_model: str | None = None
-    # Images travel inside the body; NATS must take the same size (`max_payload`).
+    """Model of embeddings requests without `model`. Not set: as for chat."""
+    # Images travel inside the body.
     body_bytes_max: Annotated[int, Meta(ge=1024)] = 7 * 1024 * 1024
-    # A request's line and headers, together.
+    """A longer body is a 413. NATS's `max_payload` must be larger."""
     header_bytes_max: Annotated[int, Meta(ge=1024, le=1_048_576)] = 64 * 1024
-    # A client that takes longer to send its headers, or then its body, keeps a connection from others.
+    """A longer request line and headers, together, are a 431."""
     header_timeout_s: Positive = 10.0
+    """Time for the headers to arrive, else a 408. A connection that sends nothing is closed."""
     body_timeout_s: Positive = 60.0
+    """Time for the body to arrive after the headers, else a 408."""
     # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx), else it sends a request into our close.
     keep_alive_s: Positive = 75.0
-    # Of a connection that never showed a valid key: it may belong to anybody, and is the first to be closed when all
-    # connections are taken.
+    """An idle connection is closed after this time. Must exceed the proxy's own (docs/how-to/proxies.md)."""
+    # A connection without a valid key may belong to anyone, and is the first to close when all connections are taken.
     keyless_keep_alive_s: Positive = 10.0
-    # Open at the same time; each costs memory and a file descriptor.
+    """The same for a connection that has carried no valid key, where keys are required."""
+    # Each connection costs memory and a file descriptor.
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    # What a client that reads slowly may have waiting; an answer is rarely larger. Beyond it, or after
-    # `write_timeout_s` without reading anything, its connection is cut.
+    """Open connections. One more closes the longest idle connection without a key, or is a 503."""
+    # An answer is rarely larger. Two events that are larger than this by themselves may be pending in addition.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024
+    """Pending output of a client that reads slowly; above it the connection is closed."""
+    # On Linux the kernel's send queue counts as unread; the client's own receive buffer counts as read.
     write_timeout_s: Positive = 30.0
-    # What is kept of an answer that is not streamed; 2048 vectors of 3072 numbers are 25 MB.
+    """Close a connection whose client has read no byte for this time; after the answer's end, at most twice it."""
+    # A character or a byte of a vector counts as 1 byte, each chunk as 64 more. 2048 vectors of 3072 numbers are 25 MB.
     answer_bytes_max: Annotated[int, Meta(ge=65_536)] = 32 * 1024 * 1024
-    # Proxies cut connections that are silent for 60 s (ALB, nginx): say something before.
+    """Approximate size of a non-streamed answer; a larger one is a 502 and its call ends."""
+    # Proxies close connections that are silent for 60 s (ALB, nginx), some after 30 s.
     ping_after_s: Positive = 15.0
-    # Until then an error is still a real HTTP status; after it the 200 is sent and errors become events.
+    """Silence after which a committed stream gets an SSE comment."""
     commit_after_s: Positive = 45.0
-    # Longer than the longest request: a gateway that stops must not cut a stream.
+    """Until then errors are HTTP statuses; then the 200 is sent. Below each proxy's idle time
+    (docs/how-to/proxies.md)."""
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
+    """Time for open streams to end after SIGTERM; longer than the longest request, so that none is cut."""
 
     @property
     def keys_required(self) -> bool:
@@ -80,7 +100,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     @property
     def for_this_machine_only(self) -> bool:
         """Nobody asks for a key as nobody else can reach us: a page in a browser on this machine could."""
-        return self.authentication is None and loopback(self.host)
+        return self.authentication is None and is_loopback(self.host)
 
     @property
     def bounds(self) -> ConnectionBounds:

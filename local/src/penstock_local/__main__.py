@@ -52,7 +52,7 @@ async def serve(routes: Sequence[LoadedRoute], listener: socket, arguments: Name
 def main() -> None:
     # Nothing to clean up yet, and a KeyboardInterrupt would show where; `serve` takes the signals over.
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
-    arguments = _parser().parse_args()
+    arguments = parser().parse_args()
     try:
         routes = route_files.load(route_files.read(arguments.file))
         with ports.listener(arguments.host, arguments.port) as listener:
@@ -68,13 +68,13 @@ def main() -> None:
     sys.exit(f"penstock dev: {failure}" if isinstance(failure, str) else failure)
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def parser() -> ArgumentParser:
+    options = ArgumentParser(
         prog="penstock dev",
         description="Run gateway, workers, nats-server and two small models on this machine.",
         epilog="A secretKeyRef {name: openai, key: api-key} is read from the environment variable OPENAI_API_KEY.",
     )
-    parser.add_argument(
+    options.add_argument(
         "-f",
         "--file",
         nargs="+",
@@ -83,10 +83,10 @@ def _parser() -> ArgumentParser:
         metavar="ROUTES.yaml",
         help="ModelRoute files or directories of them, - for standard input (default: the bundled models)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="where the gateway listens (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8080, help="0 takes any free port (default: %(default)s)")
-    parser.add_argument("--verbose", action="store_true", help="show every log line, not only warnings and errors")
-    return parser
+    options.add_argument("--host", default="127.0.0.1", help="where the gateway listens (default: %(default)s)")
+    options.add_argument("--port", type=_port, default=8080, help="0 takes any free port (default: %(default)s)")
+    options.add_argument("--verbose", action="store_true", help="show every log line, not only warnings and errors")
+    return options
 
 
 def _port(text: str) -> int:

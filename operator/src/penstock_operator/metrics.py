@@ -26,30 +26,30 @@ class Metrics:
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
         self._calls = meter.create_counter(
-            names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Calls of the API server by status"
+            names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Requests to the API server by verb, resource and status code"
         )
         self._reconcile = meter.create_histogram(
             names.METRIC_OPERATOR_RECONCILE,
             unit="s",
-            description="Duration of one reconcile pass of a route",
+            description="Duration of one reconciliation, by result",
             explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
         )
         self._restarts = meter.create_counter(
-            names.METRIC_OPERATOR_WATCH_RESTARTS, unit="{restart}", description="Restarts of the watches"
+            names.METRIC_OPERATOR_WATCH_RESTARTS, unit="{restart}", description="Watches that were opened again"
         )
         self._transitions = meter.create_counter(
             names.METRIC_OPERATOR_LEASE_TRANSITIONS,
             unit="{transition}",
-            description="Times this process won or lost the lease",
+            description="Leadership changes of this process, by result: won or lost",
         )
         self._decisions = meter.create_counter(
-            names.METRIC_SCALING_DECISIONS, unit="{decision}", description="Changes of a route's number of workers"
+            names.METRIC_SCALING_DECISIONS, unit="{decision}", description="Changes of a route's desired number of workers, by reason"
         )
         meter.create_observable_gauge(
             names.METRIC_ROUTE_WORKERS,
             [self._observe_workers],
             unit="{worker}",
-            description="A route's workers by state",
+            description="A route's workers by state: desired, ready or draining",
         )
 
     def api_call(self, verb: str, resource: str, code: str) -> None:
@@ -104,23 +104,23 @@ class ObservedMetrics:
             names.METRIC_OPERATOR_QUEUE,
             [lambda _: [Observation(queue_depth())]],
             unit="{route}",
-            description="Routes that wait for a reconcile pass",
+            description="Routes that wait for a reconciliation",
         )
         meter.create_observable_gauge(
             names.METRIC_OPERATOR_LEADING,
             [lambda _: [Observation(int(leading()))]],
-            description="1 if this process leads",
+            description="1 if this process leads, else 0",
         )
         meter.create_observable_gauge(
             names.METRIC_OPERATOR_NAMESPACE_SERVED,
             [self._observe_namespaces],
-            description="1 if a namespace is served, 0 if its lists or watches are refused; of a leader",
+            description="1 if a namespace is served, 0 while its lists or watches are refused; leader only",
         )
         meter.create_observable_gauge(
             names.METRIC_ROUTE_DEMAND,
             [self._observe_demand],
             unit="{request}",
-            description="A route's requests by state, the input of autoscaling",
+            description="A route's requests by state: waiting or in_flight; not with `mode: Manual`",
         )
 
     def _observe_demand(self, _: CallbackOptions) -> Iterable[Observation]:

@@ -1,4 +1,4 @@
-"""Settings of the operator, from environment variables. All configuration of routes comes from the API server."""
+"""What the operator is told by its environment; everything about routes comes from the API server."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,61 +26,77 @@ Count = Annotated[int, Meta(ge=1, le=1_000)]
 
 
 class OperatorSettings(Struct, frozen=True, kw_only=True):
-    # The namespaces whose routes are served, separated by commas; each needs the chart's Role.
+    """The operator's environment variables; docs/reference/settings.md is made from the fields."""
+
     namespaces: str
-    # Container image of workers whose route names none.
+    """Comma-separated namespaces whose routes are served; each needs the chart's Role."""
     worker_image: str
-    # Pull policy of that image, and pull Secrets of the route's namespace, separated by commas; a route's own win.
-    # Unset: Kubernetes decides by the tag.
+    """Image of a worker, unless its route sets another."""
     worker_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """Pull policy of that image. Not set: Kubernetes decides by the tag. A route's own policy wins."""
     worker_image_pull_secrets: str = ""
-    # Environment variables of every worker (OTEL_*, for example), as a JSON object: values may contain commas and
-    # equals signs.
+    """Comma-separated names of registry Secrets in the routes' namespaces, unless a route names its own."""
+    # JSON: values contain commas and equals signs.
     worker_env: str = "{}"
-    # Resource requests and limits of workers whose route has none, as a JSON object like a container's in a Pod.
+    """Variables of every worker, a JSON object such as `{"OTEL_EXPORTER_OTLP_ENDPOINT": "…"}`; a route's `worker.env`
+    wins."""
     worker_resources: str = "{}"
-    # The user and group of every worker's pod; unset: the cluster assigns one (OpenShift), else the image's.
+    """Resources of a worker, a JSON object such as `{"requests": {"cpu": "50m"}}`; a route's `worker.resources`
+    replaces it."""
+    # Not set on OpenShift, which assigns a user to each namespace.
     worker_run_as_user: Annotated[int, Meta(ge=1)] | None = None
+    """User of every worker's pod. Not set: the cluster's choice, else the image's."""
     worker_run_as_group: Annotated[int, Meta(ge=0)] | None = None
+    """Group of every worker's pod. Not set: the cluster's choice, else the image's."""
     nats_url: str = "nats://127.0.0.1:4222"
-    # The broker's URL for workers; unset: the operator's.
+    """Address of NATS."""
     worker_nats_url: str | None = None
-    # File with the operator's own NATS credentials, read at every connect; unset: none.
+    """Address of NATS for workers' pods. Not set: `PENSTOCK_NATS_URL`."""
     nats_credentials: str | None = None
-    # File of `penstock nats-keys` with the key that signs the NATS credentials of each route's workers. Unset: they use
-    # the Secret named here, with `worker.creds`, in their namespace, or none.
+    """File with the operator's NATS credentials, read at every connect. Not set: none."""
     nats_signing_key: str | None = None
+    """File `signing.json` of `penstock nats-keys`: each route's workers get their own credentials."""
     worker_nats_secret: SecretName = ""
-    # PENSTOCK_ALLOWED_ADDRESSES of every worker: loopback, where the CRD was relaxed to accept it.
+    """Without a signing key: Secret in the route's namespace with `worker.creds` for all its workers."""
     worker_allowed_addresses: str = ""
+    """`PENSTOCK_ALLOWED_ADDRESSES` of every worker; the chart's `crds.allowLocalAddresses` sets it to loopback."""
     log_level: LogLevel = "INFO"
-    # Identity in the lease and in Events. In a cluster the pod's name; unset: the host name and random letters.
+    """The least severe lines that are logged."""
     identity: str | None = None
+    """Lease holder and reporter of Events; in a cluster the pod's name. Not set: the host's name and random letters."""
     lease_namespace: str = "default"
+    """Namespace of the Lease."""
     lease_name: str = "penstock-operator"
-    # 15/10/2 as in client-go: a crashed leader is replaced within the first (and a poll), and a leader that cannot
-    # renew stops before another process may begin.
+    """Name of the Lease; the Role names it."""
+    # 15/10/2 as in client-go: a leader that cannot renew stops before another one may begin.
     lease_duration_s: Positive = 15.0
+    """Time after which another operator takes over from a leader that does not renew."""
     lease_renew_deadline_s: Positive = 10.0
+    """A leader that cannot renew for this time exits with code 3."""
     lease_retry_s: Positive = 2.0
-    # /livez, /readyz and /metrics.
+    """Pause between two attempts to acquire or renew the Lease."""
     probe_host: str = "127.0.0.1"
+    """Address of `/livez`, `/readyz` and `/metrics`; in a pod `0.0.0.0`."""
     probe_port: Annotated[int, Meta(ge=0, le=65_535)] = 8081
-    # JetStream storage and replicas: memory and 1 suit one server, file and 3 a cluster of three.
+    """Port of the probes; 0 takes any free one."""
     jetstream_storage: Literal["memory", "file"] = "memory"
+    """Storage of queues and catalogue: `memory` for one NATS server, `file` for a cluster of three."""
     jetstream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
-    # Bounds of usage records: JetStream reserves the bytes on disk, and discards the oldest records when they are full.
+    """Replicas of each JetStream stream: 3 for a cluster of three."""
     usage_bytes_max: Annotated[int, Meta(ge=1_048_576)] = ROWS_BYTES_MAX
+    """Disk space reserved for usage rows, of which the oldest are discarded first
+    (docs/operations/usage.md#how-many-are-kept)."""
     usage_kept_days: Annotated[int, Meta(ge=1, le=36_500)] = ROWS_KEPT_DAYS
-    # Bound of the workers' checkpoints of open requests, in JetStream's memory.
+    """Maximum age of a usage row."""
     checkpoint_bytes_max: Annotated[int, Meta(ge=1_048_576)] = CHECKPOINTS_BYTES_MAX
-    # Number of concurrent reconcile passes.
+    """Memory reserved in JetStream for the workers' checkpoints of open requests."""
     reconcile_concurrency: Count = 8
-    # A watch that is silent for this long is opened again. The server ends each watch two seconds earlier, and sends a
-    # bookmark before: a healthy watch is never silent that long.
+    """Routes that are reconciled at the same time."""
+    # The API server ends each watch after two seconds less and sends a bookmark first, so a live watch is never silent.
     watch_silence_s: Annotated[float, Meta(ge=6, le=300)] = 8.0
-    # Interval of whole lists, regardless of the watches.
+    """A watch that is silent for this time is opened again."""
     resync_s: Annotated[float, Meta(ge=10, le=86_400)] = 600.0
+    """Interval of complete lists, independent of the watches."""
 
     @property
     def namespace_list(self) -> list[str]:

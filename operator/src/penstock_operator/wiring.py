@@ -81,7 +81,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         connection, queue_deleted=events.queue_missing, catalogue_deleted=events.catalogue_deleted
     )
     keepalive = Keepalive(connection)
-    heartbeats = WorkerHeartbeats(connection, clock, keepalive.attention)
+    heartbeats = WorkerHeartbeats(connection, clock, keepalive.pause_detector)
 
     resync = Resync(
         client,

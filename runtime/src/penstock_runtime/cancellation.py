@@ -11,7 +11,7 @@ from typing import Any, Final
 CANCEL_AGAIN_S: Final = 0.05
 
 
-async def cancelled(*tasks: "asyncio.Task[Any]", timeout_s: float | None = None) -> None:
+async def cancel_and_wait(*tasks: "asyncio.Task[Any]", timeout_s: float | None = None) -> None:
     """Cancel the tasks and wait until all have ended, at most `timeout_s`. What they raised stays in them."""
     loop = asyncio.get_running_loop()
     until = None if timeout_s is None else loop.time() + timeout_s

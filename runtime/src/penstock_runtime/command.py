@@ -63,7 +63,7 @@ def _without_arguments(command: str, arguments: list[str]) -> int:
         f"usage: penstock {command}",
         "",
         f"{_DESCRIPTIONS[command]}. It takes no arguments: its settings are PENSTOCK_* variables,",
-        "see docs/settings.md.",
+        "see docs/reference/settings.md.",
     ]
     (sys.stdout if wanted else sys.stderr).write("\n".join(lines) + "\n")
     return 0 if wanted else 2

@@ -7,7 +7,7 @@ YOUNG_MAX: Final = 10_000
 """Containers made and not dropped before it looks; Python's own 700 are a few milliseconds of a busy worker."""
 
 
-def settle() -> None:
+def freeze_startup_objects() -> None:
     """Call once all is set up: what lives now lives as long as the process, and is not looked at again."""
     gc.collect()
     gc.freeze()

@@ -6,7 +6,7 @@ from typing import Literal
 Authentication = Literal["required", "off"]
 
 
-def loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach who listens on `host`."""
     if host == "localhost":
         return True
@@ -18,4 +18,4 @@ def loopback(host: str) -> bool:
 
 def keys_required(host: str, chosen: Authentication | None) -> bool:
     """What was chosen; else yes, unless only this machine can reach `host`."""
-    return chosen == "required" or (chosen is None and not loopback(host))
+    return chosen == "required" or (chosen is None and not is_loopback(host))

@@ -14,15 +14,15 @@ REMEMBERED_S: Final = 120.0
 """Longer than any silence that ends something."""
 
 
-class Attention:
-    """`look` is called with every answer, expected every `every_s`; all times are of one monotonic clock."""
+class PauseDetector:
+    """`record_answer` is called with every answer, expected every `every_s`; all times are of one monotonic clock."""
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._looked_at: float | None = None
         self._absences: deque[tuple[float, float]] = deque()
 
-    def look(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """Note an answer. The time by which it is late is an absence."""
         due_at = now if self._looked_at is None else self._looked_at + self._every_s
         self._looked_at = now
@@ -31,14 +31,14 @@ class Attention:
         while self._absences and now - self._absences[0][1] > REMEMBERED_S:
             self._absences.popleft()
 
-    def absent_since(self, now: float) -> float | None:
+    def paused_since(self, now: float) -> float | None:
         """Since when the next answer has been late; None if it is not, and before the first."""
         if self._looked_at is None:
             return None
         late_at = self._looked_at + self._every_s + LATE_S
         return late_at if now > late_at else None
 
-    def passed_s(self, since: float, now: float) -> float:
+    def elapsed_s(self, since: float, now: float) -> float:
         """Seconds from `since` to `now` without the absences, the present one included. 0 before the first answer."""
         if self._looked_at is None:
             return 0.0

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
-from penstock_runtime.pause_detector import LATE_S, Attention
+from penstock_runtime.pause_detector import LATE_S, PauseDetector
 
 HEARTBEAT_S: Final = 1.0
 LOST_S: Final = 3.5
@@ -27,12 +27,12 @@ Value = TypeVar("Value")
 
 
 class PeerState(Enum):
-    HEARD = "heard"
+    ALIVE = "alive"
     SILENT = "silent"
     LOST = "lost"
 
 
-class Peer(Generic[Value]):
+class PeerRecord(Generic[Value]):
     """`value` is the owner's. `since`: heard without a silence from then on. `at`: last heard."""
 
     __slots__ = ("at", "gone", "since", "value")
@@ -45,72 +45,72 @@ class Peer(Generic[Value]):
 
 
 class PeerTable(Generic[Key, Value]):
-    """Bounded by the peers of the last minute if `forget` is called; times are of the clock that `attention` uses."""
+    """Call `forget` periodically to bound the table by the peers of the last minute. Times are `pause_detector`'s."""
 
-    def __init__(self, attention: Attention) -> None:
-        self._attention = attention
-        self._peers: dict[Key, Peer[Value]] = {}
+    def __init__(self, pause_detector: PauseDetector) -> None:
+        self._pause_detector = pause_detector
+        self._peers: dict[Key, PeerRecord[Value]] = {}
 
-    def heard(self, key: Key, value: Value, now: float) -> bool:
+    def record_heartbeat(self, key: Key, value: Value, now: float) -> bool:
         """Take in a heartbeat; whether the peer was not there before it."""
         known = self._peers.get(key)
-        new = known is None or self._presence(known, now) is not PeerState.HEARD
-        self._peers[key] = Peer(value, now if known is None or new else known.since, now)
+        new = known is None or self._state(known, now) is not PeerState.ALIVE
+        self._peers[key] = PeerRecord(value, now if known is None or new else known.since, now)
         return new
 
     def expect(self, key: Key, value: Value, now: float) -> None:
         """Wait for the heartbeats of a peer from now on, unless it is known already."""
         if key not in self._peers:
-            self._peers[key] = Peer(value, now, now)
+            self._peers[key] = PeerRecord(value, now, now)
 
-    def get(self, key: Key) -> Peer[Value] | None:
+    def get(self, key: Key) -> PeerRecord[Value] | None:
         return self._peers.get(key)
 
-    def presence(self, key: Key, now: float) -> PeerState:
+    def state(self, key: Key, now: float) -> PeerState:
         """A peer that is not in the table is lost."""
         peer = self._peers.get(key)
-        return PeerState.LOST if peer is None else self._presence(peer, now)
+        return PeerState.LOST if peer is None else self._state(peer, now)
 
-    def having(self, presence: PeerState, now: float) -> Iterator[tuple[Key, Peer[Value]]]:
+    def in_state(self, state: PeerState, now: float) -> Iterator[tuple[Key, PeerRecord[Value]]]:
         """The peers of that presence."""
         for key, peer in self._peers.items():
-            if self._presence(peer, now) is presence:
+            if self._state(peer, now) is state:
                 yield key, peer
 
-    def disconnected(self, key: Key, now: float) -> None:
+    def mark_disconnected(self, key: Key, now: float) -> None:
         """The broker has no connection of this peer. Ignored if the peer was heard meanwhile."""
         peer = self._peers.get(key)
-        if peer is not None and self._presence(peer, now) is PeerState.SILENT:
+        if peer is not None and self._state(peer, now) is PeerState.SILENT:
             peer.gone = True
 
     def rebase(self, now: float) -> None:
         """The broker is back: the peers have to connect again, too, and get their time anew. The lost stay lost."""
         for peer in self._peers.values():
-            if self._presence(peer, now) is not PeerState.LOST:
+            if self._state(peer, now) is not PeerState.LOST:
                 peer.at = max(peer.at, now)
 
     def take_lost(self, now: float) -> list[Key]:
         """Remove and return the lost peers."""
-        lost = [key for key, _ in self.having(PeerState.LOST, now)]
+        lost = [key for key, _ in self.in_state(PeerState.LOST, now)]
         for key in lost:
             del self._peers[key]
         return lost
 
     def forget(self, now: float) -> None:
         """Drop the peers that were last heard long ago."""
-        passed_s = self._attention.passed_s
-        self._peers = {key: peer for key, peer in self._peers.items() if passed_s(peer.at, now) < FORGET_S}
+        elapsed_s = self._pause_detector.elapsed_s
+        self._peers = {key: peer for key, peer in self._peers.items() if elapsed_s(peer.at, now) < FORGET_S}
 
     def __len__(self) -> int:
         return len(self._peers)
 
-    def _presence(self, peer: Peer[Value], now: float) -> PeerState:
+    def _state(self, peer: PeerRecord[Value], now: float) -> PeerState:
         if peer.gone:
             return PeerState.LOST
         # Nearly always: nothing is summed up for a peer that was heard just now.
         if now - peer.at <= LOST_S:
-            return PeerState.HEARD
-        silent_s = self._attention.passed_s(peer.at, now)
+            return PeerState.ALIVE
+        silent_s = self._pause_detector.elapsed_s(peer.at, now)
         if silent_s <= LOST_S:
-            return PeerState.HEARD
+            return PeerState.ALIVE
         return PeerState.SILENT if silent_s <= GIVEN_UP_S else PeerState.LOST

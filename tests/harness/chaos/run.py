@@ -22,7 +22,7 @@ from harness.plain_client import plain_client
 from harness.processes import until
 from harness.stack import Stack
 
-from penstock_broker.stores.usage import read
+from penstock_broker.stores.usage import read_rows
 from penstock_contract import codec
 
 SETTLE_S = 120.0
@@ -61,7 +61,7 @@ class _Run:
         await self._ask_afterwards()
         await self._settled()
         await asyncio.sleep(REOPENED_S)
-        self.report.rows_later = [row async for row in read(self._stack.connection, since=0.0)]
+        self.report.rows_later = [row async for row in read_rows(self._stack.connection, since=0.0)]
         self.report.written = {
             (number, index): call.written
             for number, calls in self._provider.calls.items()
@@ -96,7 +96,7 @@ class _Run:
         """Waits for closed rows and idle processes; what is not there in time is in the report."""
 
         async def closed() -> bool:
-            self.report.rows = [row async for row in read(self._stack.connection, since=0.0)]
+            self.report.rows = [row async for row in read_rows(self._stack.connection, since=0.0)]
             return not (self.report.open or self.report.missing)
 
         async def idle() -> bool:

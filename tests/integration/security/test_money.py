@@ -33,7 +33,7 @@ from harness.provider import (
 )
 from harness.route_spec import completion, provider
 
-from penstock_broker.stores.usage import read
+from penstock_broker.stores.usage import read_rows
 from penstock_contract.request.input_size import BYTES_PER_TOKEN_IN
 from penstock_contract.usage.money import picos
 from penstock_contract.usage.record import UsageRow
@@ -78,7 +78,7 @@ def tokens_sent(*upstreams: Upstream) -> int:
 
 async def closed_rows(stack: KeyedStack, key: str, count: int) -> list[UsageRow]:
     async def closed() -> list[UsageRow]:
-        found = [row async for row in read(stack.connection, since=0.0) if row.key == key]
+        found = [row async for row in read_rows(stack.connection, since=0.0) if row.key == key]
         return found if len(found) >= count and all(row.ended is not None for row in found) else []
 
     rows: list[UsageRow] = await until(closed, f"{count} requests of {key} have their last rows", timeout_s=20)

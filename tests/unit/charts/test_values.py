@@ -100,5 +100,5 @@ def test_the_chart_is_of_the_version_that_it_installs() -> None:
 
 def test_the_page_of_operations_has_every_alert_and_no_other() -> None:
     rules = (CHART / "templates" / "monitoring" / "rules.yaml").read_text("utf-8")
-    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    page = (ROOT / "docs" / "operations" / "cluster.md").read_text("utf-8")
     assert re.findall(r"alert: (\w+)", rules) == re.findall(r"^\| `(Penstock\w+)` \|", page, re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 
 from penstock_client.admin.client import NoAdmin, address
 from penstock_client.cli.keys import duration, parser
-from penstock_contract.run_file import LOCK_FILE, RUN_PREFIX, AdminAddress, leave
+from penstock_contract.run_file import LOCK_FILE, RUN_PREFIX, AdminAddress, write
 
 
 @contextlib.contextmanager
@@ -18,7 +18,7 @@ def run(parent: Path, name: str) -> Iterator[AdminAddress]:
     directory = parent / f"{RUN_PREFIX}{name}"
     directory.mkdir()
     made = AdminAddress(f"http://127.0.0.1:{name}", f"token-{name}")
-    leave(directory, made)
+    write(directory, made)
     with (directory / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield made

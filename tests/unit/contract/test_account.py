@@ -10,17 +10,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from penstock_contract.limits.lease_record import (
     LEASE_S,
     MINUTE_S,
-    PLACES_S,
-    Account,
-    Claim,
-    Claims,
-    Granted,
-    Lease,
+    SLOTS_HELD_S,
+    LeaseClaim,
+    LeaseRecord,
+    LimitWindow,
+    MeterClaim,
+    MeterGrant,
     Period,
     Quota,
-    Window,
+    WindowLease,
+    merge_claims,
     period,
-    settle,
 )
 
 NOW = 1_700_000_000.0
@@ -30,23 +30,23 @@ TOTAL = Quota(LIMIT, "Total")
 
 
 def claim(
-    account: Account, gateway: str, now: float = NOW, quota: Quota = QUOTA, **fields: int
-) -> tuple[Account, Granted]:
-    """`fields` are those of `Claim`; its use belongs to the account's window."""
-    began_at = account.windows.get("tokens", Window()).began_at
-    claims = Claims({"tokens": Claim(**{"window": began_at, **fields})}, {})
-    settled, grants = settle(account, gateway, claims, {"tokens": quota}, {}, now)
+    account: LeaseRecord, gateway: str, now: float = NOW, quota: Quota = QUOTA, **fields: int
+) -> tuple[LeaseRecord, MeterGrant]:
+    """`fields` are those of `MeterClaim`; its use belongs to the account's window."""
+    began_at = account.windows.get("tokens", LimitWindow()).began_at
+    claims = LeaseClaim({"tokens": MeterClaim(**{"window": began_at, **fields})}, {})
+    settled, grants = merge_claims(account, gateway, claims, {"tokens": quota}, {}, now)
     return settled, grants.meters["tokens"]
 
 
 def test_a_window_begins_with_the_first_claim_and_ends_a_minute_later() -> None:
-    account, granted = claim(Account(), "a", want=10)
+    account, granted = claim(LeaseRecord(), "a", want=10)
     assert (granted.amount, granted.remaining, granted.began_at, granted.ends_at) == (10, LIMIT, NOW, NOW + MINUTE_S)
-    assert account.windows["tokens"].leases == {"a": Lease(10, NOW + LEASE_S)}
+    assert account.windows["tokens"].leases == {"a": WindowLease(10, NOW + LEASE_S)}
 
 
 def test_a_lease_is_a_small_part_of_a_limit_and_smaller_when_little_is_left() -> None:
-    account, granted = claim(Account(), "a", want=LIMIT)
+    account, granted = claim(LeaseRecord(), "a", want=LIMIT)
     assert granted.amount == LIMIT // 40
     account, granted = claim(account, "b", used=980 - granted.amount, want=LIMIT)
     assert granted.amount == (LIMIT - 980) // 4
@@ -55,7 +55,7 @@ def test_a_lease_is_a_small_part_of_a_limit_and_smaller_when_little_is_left() ->
 
 
 def test_the_last_of_it_is_given_out_and_then_nothing() -> None:
-    account, _ = claim(Account(), "a", want=1)
+    account, _ = claim(LeaseRecord(), "a", want=1)
     account, _ = claim(account, "a", used=LIMIT - 1, want=0)
     account, granted = claim(account, "a", want=5)
     assert granted.amount == 1
@@ -64,7 +64,7 @@ def test_the_last_of_it_is_given_out_and_then_nothing() -> None:
 
 
 def test_what_a_gateway_may_be_spending_while_it_asks_is_not_given_to_others() -> None:
-    account, granted = claim(Account(), "a", want=25)
+    account, granted = claim(LeaseRecord(), "a", want=25)
     account, _ = claim(account, "b", used=930, want=0)
     account, again = claim(account, "a", used=5, want=25)
     assert granted.amount == 25
@@ -76,20 +76,20 @@ def test_what_a_gateway_may_be_spending_while_it_asks_is_not_given_to_others() -
     [((), 25), ((300,), 301), ((300, 300), 601), ((1000,), 25), ((300, 999, 300), 601), ((999,), 1000)],
 )
 def test_what_waits_with_an_input_gets_what_it_needs_if_that_is_there(inputs: tuple[int, ...], amount: int) -> None:
-    claims = Claims({"tokens": Claim(want=5 * LIMIT, least=1, inputs=inputs)}, {})
-    _, grants = settle(Account(), "a", claims, {"tokens": QUOTA}, {}, NOW)
+    claims = LeaseClaim({"tokens": MeterClaim(want=5 * LIMIT, least=1, inputs=inputs)}, {})
+    _, grants = merge_claims(LeaseRecord(), "a", claims, {"tokens": QUOTA}, {}, NOW)
     assert grants.meters["tokens"].amount == amount
 
 
 def test_what_is_not_wanted_any_more_goes_back() -> None:
-    account, _ = claim(Account(), "a", want=25)
+    account, _ = claim(LeaseRecord(), "a", want=25)
     account, granted = claim(account, "a", used=3, want=0)
     assert (granted.amount, granted.remaining) == (0, LIMIT - 3)
     assert not account.windows["tokens"].leases
 
 
 def test_the_lease_of_a_dead_gateway_counts_as_used() -> None:
-    account, granted = claim(Account(), "a", want=25)
+    account, granted = claim(LeaseRecord(), "a", want=25)
     account, _ = claim(account, "b", NOW + LEASE_S + 1, want=0)
     assert account.windows["tokens"].used == granted.amount
     assert not account.windows["tokens"].leases
@@ -97,7 +97,7 @@ def test_the_lease_of_a_dead_gateway_counts_as_used() -> None:
 
 @pytest.mark.parametrize("quota", [QUOTA, TOTAL], ids=["minute", "total"])
 def test_what_a_slow_gateway_used_is_counted_once(quota: Quota) -> None:
-    account, granted = claim(Account(), "a", quota=quota, want=25)
+    account, granted = claim(LeaseRecord(), "a", quota=quota, want=25)
     account, _ = claim(account, "b", NOW + LEASE_S + 1, quota=quota, want=1)
     account, again = claim(account, "a", NOW + LEASE_S + 2, quota=quota, used=10, leased=granted.amount, want=25)
     assert account.windows["tokens"].used == 10
@@ -107,14 +107,14 @@ def test_what_a_slow_gateway_used_is_counted_once(quota: Quota) -> None:
 
 
 def test_what_a_slow_gateway_used_beyond_its_lease_is_counted() -> None:
-    account, granted = claim(Account(), "a", want=25)
+    account, granted = claim(LeaseRecord(), "a", want=25)
     account, _ = claim(account, "b", NOW + LEASE_S + 1, want=0)
     account, _ = claim(account, "a", NOW + LEASE_S + 2, used=40, leased=granted.amount, want=0)
     assert account.windows["tokens"].used == 40
 
 
 def test_a_debt_is_the_next_minutes() -> None:
-    account, _ = claim(Account(), "a", want=1)
+    account, _ = claim(LeaseRecord(), "a", want=1)
     account, _ = claim(account, "a", used=LIMIT + 300, want=0)
     _, granted = claim(account, "a", NOW + MINUTE_S, want=1)
     assert granted.remaining == LIMIT - 300
@@ -124,14 +124,14 @@ def test_a_debt_is_the_next_minutes() -> None:
     ("after_s", "remaining"), [(1, 0), (60, 0), (119, 0), (120, 500), (179, 500), (180, LIMIT), (86_400, LIMIT)]
 )
 def test_every_minute_that_passes_pays_a_debt_whether_somebody_asks_or_not(after_s: float, remaining: int) -> None:
-    account, _ = claim(Account(), "a", want=1)
+    account, _ = claim(LeaseRecord(), "a", want=1)
     account, _ = claim(account, "a", used=2 * LIMIT + 500, want=0)
     _, granted = claim(account, "a", NOW + after_s, want=1)
     assert granted.remaining == remaining
 
 
 def test_asking_again_and_again_does_not_put_off_the_end_of_a_debt() -> None:
-    account, _ = claim(Account(), "a", want=1)
+    account, _ = claim(LeaseRecord(), "a", want=1)
     account, granted = claim(account, "a", used=60 * LIMIT, want=0)
     assert granted.debt == 59 * LIMIT
     for second in range(0, 60 * 60 + 1, 7):
@@ -142,15 +142,15 @@ def test_asking_again_and_again_does_not_put_off_the_end_of_a_debt() -> None:
 
 
 def test_use_of_a_minute_that_is_over_is_not_the_next_ones() -> None:
-    account, granted = claim(Account(), "a", want=5)
+    account, granted = claim(LeaseRecord(), "a", want=5)
     account, _ = claim(account, "b", NOW + MINUTE_S, want=1)
-    claims = Claims({"tokens": Claim(used=5, window=granted.began_at, want=1)}, {})
-    settled, _ = settle(account, "a", claims, {"tokens": Quota(LIMIT)}, {}, NOW + MINUTE_S)
+    claims = LeaseClaim({"tokens": MeterClaim(used=5, window=granted.began_at, want=1)}, {})
+    settled, _ = merge_claims(account, "a", claims, {"tokens": Quota(LIMIT)}, {}, NOW + MINUTE_S)
     assert settled.windows["tokens"].used == 0
 
 
 def test_a_clock_that_was_far_ahead_does_not_keep_a_window_open() -> None:
-    account, _ = claim(Account(), "a", NOW + 1_000_000, used=0, want=LIMIT)
+    account, _ = claim(LeaseRecord(), "a", NOW + 1_000_000, used=0, want=LIMIT)
     account, _ = claim(account, "a", NOW + 1_000_000, used=LIMIT, want=0)
     _, granted = claim(account, "b", NOW, want=1)
     assert granted.amount == 1
@@ -158,7 +158,7 @@ def test_a_clock_that_was_far_ahead_does_not_keep_a_window_open() -> None:
 
 def test_a_budget_is_forgiven_with_its_period() -> None:
     quota = Quota(LIMIT, "Day")
-    account, _ = claim(Account(), "a", quota=quota, want=1)
+    account, _ = claim(LeaseRecord(), "a", quota=quota, want=1)
     account, _ = claim(account, "a", quota=quota, used=LIMIT + 300, want=0)
     _, granted = claim(account, "a", NOW + 86_400, quota=quota, want=1)
     assert granted.remaining == LIMIT
@@ -192,7 +192,7 @@ class Gateways(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.account = Account()
+        self.account = LeaseRecord()
         self.now = NOW
         self.left = dict.fromkeys("abc", 0)
         self.leased = dict.fromkeys("abc", 0)
@@ -260,17 +260,19 @@ TestGateways = Gateways.TestCase
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), max_size=40), st.integers(1, 10))
 def test_places_are_never_more_than_the_limit(asks: list[tuple[str, int]], limit: int) -> None:
-    account, held = Account(), dict.fromkeys("abc", 0)
+    account, held = LeaseRecord(), dict.fromkeys("abc", 0)
     for gateway, count in asks:
-        account, grants = settle(account, gateway, Claims({}, {"streams": count}), {}, {"streams": limit}, NOW)
+        account, grants = merge_claims(
+            account, gateway, LeaseClaim({}, {"streams": count}), {}, {"streams": limit}, NOW
+        )
         others = sum(one for name, one in held.items() if name != gateway)
-        assert grants.places["streams"] == min(count, limit - others), "what is free is given, and no more"
-        held[gateway] = grants.places["streams"]
+        assert grants.slots["streams"] == min(count, limit - others), "what is free is given, and no more"
+        held[gateway] = grants.slots["streams"]
         assert sum(held.values()) <= limit
 
 
 def test_the_places_of_a_dead_gateway_are_free_when_none_of_its_streams_can_be_open() -> None:
-    account, _ = settle(Account(), "a", Claims({}, {"streams": 3}), {}, {"streams": 3}, NOW)
-    for after_s, free in ((PLACES_S - 0.1, 0), (PLACES_S + 0.1, 3)):
-        _, grants = settle(account, "b", Claims({}, {"streams": 3}), {}, {"streams": 3}, NOW + after_s)
-        assert grants.places["streams"] == free
+    account, _ = merge_claims(LeaseRecord(), "a", LeaseClaim({}, {"streams": 3}), {}, {"streams": 3}, NOW)
+    for after_s, free in ((SLOTS_HELD_S - 0.1, 0), (SLOTS_HELD_S + 0.1, 3)):
+        _, grants = merge_claims(account, "b", LeaseClaim({}, {"streams": 3}), {}, {"streams": 3}, NOW + after_s)
+        assert grants.slots["streams"] == free

@@ -7,7 +7,7 @@ from pathlib import Path
 import nkeys
 import pytest
 
-from penstock_broker.credentials import Credentials, CredentialsUnreadable
+from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
 
 SEED = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER).decode()
 TEXT = (
@@ -17,10 +17,10 @@ TEXT = (
 )
 
 
-def written(tmp_path: Path, text: str) -> Credentials:
+def written(tmp_path: Path, text: str) -> NatsCredentials:
     path = tmp_path / "user.creds"
     path.write_text(text)
-    return Credentials(str(path))
+    return NatsCredentials(str(path))
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.replace("\n", "\r\n")], ids=["LF", "CRLF"])
@@ -55,4 +55,4 @@ def test_a_damaged_seed_is_an_error_that_a_connection_survives(tmp_path: Path) -
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CredentialsUnreadable, match=r"missing\.creds: No such file"):
-        Credentials(str(tmp_path / "missing.creds")).check()
+        NatsCredentials(str(tmp_path / "missing.creds")).check()

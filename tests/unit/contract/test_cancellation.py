@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from unit.support.virtual_time import virtual_time
 
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 
 
 async def swallows(times: int) -> None:
@@ -24,7 +24,7 @@ async def swallows(times: int) -> None:
 async def test_a_task_that_swallows_cancellations_is_cancelled_until_it_has_ended(times: int) -> None:
     task = asyncio.create_task(swallows(times))
     await asyncio.sleep(0)
-    await cancelled(task)
+    await cancel_and_wait(task)
     assert task.cancelled()
 
 
@@ -34,15 +34,15 @@ async def test_a_task_that_does_not_end_is_waited_for_only_as_long_as_allowed() 
     task = asyncio.create_task(swallows(40))
     began_at = loop.time()
     await asyncio.sleep(0)
-    await cancelled(task, timeout_s=1.0)
+    await cancel_and_wait(task, timeout_s=1.0)
     assert not task.done()
     assert loop.time() - began_at == pytest.approx(1.0, abs=0.1)
-    await cancelled(task)
+    await cancel_and_wait(task)
 
 
 @virtual_time
 async def test_a_task_that_has_ended_is_left_as_it_is() -> None:
     task = asyncio.create_task(asyncio.sleep(0, "result"))
     await task
-    await cancelled(task)
+    await cancel_and_wait(task)
     assert task.result() == "result"

@@ -13,11 +13,11 @@ from unit.support.structs import values
 from penstock_contract import codec
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.limits.keys import KeyRecord
-from penstock_contract.limits.lease_record import Account
+from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.stream.events import Embedded, Event, TextDelta
 from penstock_contract.stream.frames import Activation, Batch, Control, Frame, GatewayHeartbeat, WorkerHeartbeat
-from penstock_contract.usage.record import Checkpoint, Presence, UsageRow
+from penstock_contract.usage.record import Checkpoint, GatewayPresence, UsageRow
 
 Encode = Callable[[Any], bytes]
 Decode = Callable[[bytes], Any]
@@ -31,9 +31,9 @@ WIRE: dict[str, tuple[Any, Encode]] = {
     "decode_gateway_heartbeat": (GatewayHeartbeat, codec.encode),
     "decode_catalogue_entry": (CatalogueEntry, codec.encode_json),
     "decode_key_record": (KeyRecord, codec.encode_json),
-    "decode_account": (Account, codec.encode_json),
+    "decode_lease_record": (LeaseRecord, codec.encode_json),
     "decode_checkpoint": (Checkpoint, codec.encode),
-    "decode_presence": (Presence, codec.encode_json),
+    "decode_gateway_presence": (GatewayPresence, codec.encode_json),
     "decode_usage_row": (UsageRow, codec.encode_json),
 }
 DECODERS = [getattr(codec, name) for name in WIRE]

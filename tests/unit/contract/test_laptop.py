@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_contract.run_file import ADMIN_FILE, LOCK_FILE, RUN_PREFIX, AdminAddress, found, leave
+from penstock_contract.run_file import ADMIN_FILE, LOCK_FILE, RUN_PREFIX, AdminAddress, find_running, write
 
 HERE = AdminAddress("http://127.0.0.1:1", "secret")
 
@@ -16,19 +16,19 @@ def _run(parent: Path, name: str = "a") -> Path:
     directory = parent / f"{RUN_PREFIX}{name}"
     directory.mkdir()
     (directory / LOCK_FILE).touch()
-    leave(directory, HERE)
+    write(directory, HERE)
     return directory
 
 
 def test_a_run_that_is_alive_is_found(tmp_path: Path) -> None:
     with (_run(tmp_path) / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert found(tmp_path) == [HERE]
+        assert find_running(tmp_path) == [HERE]
 
 
 def test_what_a_dead_run_left_is_not(tmp_path: Path) -> None:
     _run(tmp_path)
-    assert found(tmp_path) == []
+    assert find_running(tmp_path) == []
 
 
 def test_only_its_user_may_read_the_token(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_another_users_run_is_not_believed(tmp_path: Path) -> None:
     with (_run(tmp_path) / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.chown(tmp_path / f"{RUN_PREFIX}a" / ADMIN_FILE, 12_345, 12_345)
-        assert found(tmp_path) == []
+        assert find_running(tmp_path) == []
 
 
 def test_nonsense_in_the_file_is_nobody(tmp_path: Path) -> None:
@@ -49,4 +49,4 @@ def test_nonsense_in_the_file_is_nobody(tmp_path: Path) -> None:
     (directory / ADMIN_FILE).write_text("{")
     with (directory / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert found(tmp_path) == []
+        assert find_running(tmp_path) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import (
     FORGET_S,
     GIVEN_UP_S,
@@ -18,22 +18,22 @@ class Table:
     """A peer that was heard at 0, and a broker that answers at each second but those in `without`."""
 
     def __init__(self, *, without: range = range(0), until: int = 100) -> None:
-        self.attention = Attention(HEARTBEAT_S)
+        self.pause_detector = PauseDetector(HEARTBEAT_S)
         for second in range(until + 1):
             if second not in without:
-                self.attention.look(float(second))
-        self.peers: PeerTable[str, int] = PeerTable(self.attention)
-        self.peers.heard("p", 7, 0.0)
+                self.pause_detector.record_answer(float(second))
+        self.peers: PeerTable[str, int] = PeerTable(self.pause_detector)
+        self.peers.record_heartbeat("p", 7, 0.0)
 
     def at(self, now: float) -> PeerState:
-        return self.peers.presence("p", now)
+        return self.peers.state("p", now)
 
 
 @pytest.mark.parametrize(
     ("silent_s", "expected"),
     [
-        (0, PeerState.HEARD),
-        (LOST_S, PeerState.HEARD),
+        (0, PeerState.ALIVE),
+        (LOST_S, PeerState.ALIVE),
         (LOST_S + 0.1, PeerState.SILENT),
         (GIVEN_UP_S, PeerState.SILENT),
         (GIVEN_UP_S + 0.1, PeerState.LOST),
@@ -52,54 +52,54 @@ def test_the_longest_silence_begins_when_the_next_heartbeat_is_late() -> None:
 
 def test_a_silent_peer_without_a_connection_is_lost() -> None:
     table = Table()
-    table.peers.disconnected("p", LOST_S + 0.1)
+    table.peers.mark_disconnected("p", LOST_S + 0.1)
     assert table.at(LOST_S + 0.1) is PeerState.LOST
 
 
 def test_a_peer_that_was_heard_while_it_was_probed_is_not() -> None:
     table = Table()
-    table.peers.heard("p", 7, LOST_S + 0.1)
-    table.peers.disconnected("p", LOST_S + 0.2)
-    assert table.at(LOST_S + 0.2) is PeerState.HEARD
+    table.peers.record_heartbeat("p", 7, LOST_S + 0.1)
+    table.peers.mark_disconnected("p", LOST_S + 0.2)
+    assert table.at(LOST_S + 0.2) is PeerState.ALIVE
 
 
 def test_a_lost_peer_that_is_heard_again_is_new() -> None:
     table = Table()
-    assert not table.peers.heard("p", 7, 1.0)
-    table.peers.disconnected("p", 1.1 + LOST_S)
-    assert table.peers.heard("p", 8, 2.0 + LOST_S)
+    assert not table.peers.record_heartbeat("p", 7, 1.0)
+    table.peers.mark_disconnected("p", 1.1 + LOST_S)
+    assert table.peers.record_heartbeat("p", 8, 2.0 + LOST_S)
     peer = table.peers.get("p")
     assert peer is not None
-    assert (peer.value, peer.since, table.at(2.0 + LOST_S)) == (8, 2.0 + LOST_S, PeerState.HEARD)
+    assert (peer.value, peer.since, table.at(2.0 + LOST_S)) == (8, 2.0 + LOST_S, PeerState.ALIVE)
 
 
 def test_the_time_in_which_the_broker_did_not_answer_does_not_count() -> None:
     table = Table(without=range(1, 9))
-    assert table.at(8.0) is PeerState.HEARD
-    assert table.at(9.0) is PeerState.HEARD
-    assert table.at(8.0 + LOST_S) is PeerState.HEARD
+    assert table.at(8.0) is PeerState.ALIVE
+    assert table.at(9.0) is PeerState.ALIVE
+    assert table.at(8.0 + LOST_S) is PeerState.ALIVE
     assert table.at(8.2 + LOST_S) is PeerState.SILENT
 
 
 def test_nor_while_it_still_does_not_answer() -> None:
-    assert Table(until=0).at(3600) is PeerState.HEARD
+    assert Table(until=0).at(3600) is PeerState.ALIVE
 
 
 def test_after_a_reconnect_the_peers_have_their_time_anew_but_for_the_lost() -> None:
     table = Table()
-    table.peers.heard("q", 1, 2.0)
-    table.peers.disconnected("p", LOST_S + 0.1)
+    table.peers.record_heartbeat("q", 1, 2.0)
+    table.peers.mark_disconnected("p", LOST_S + 0.1)
     table.peers.rebase(4.0)
     assert table.at(4.0) is PeerState.LOST
-    assert table.peers.presence("q", 4.0 + LOST_S) is PeerState.HEARD
+    assert table.peers.state("q", 4.0 + LOST_S) is PeerState.ALIVE
 
 
 def test_an_expected_peer_that_is_never_heard_is_lost_like_another() -> None:
     table = Table()
     table.peers.expect("q", 1, 10.0)
     table.peers.expect("q", 1, 12.0)
-    assert table.peers.presence("q", 10.0 + LOST_S) is PeerState.HEARD
-    assert [key for key, _ in table.peers.having(PeerState.SILENT, 10.1 + LOST_S)] == ["p", "q"][1:]
+    assert table.peers.state("q", 10.0 + LOST_S) is PeerState.ALIVE
+    assert [key for key, _ in table.peers.in_state(PeerState.SILENT, 10.1 + LOST_S)] == ["p", "q"][1:]
     assert table.peers.take_lost(10.1 + GIVEN_UP_S) == ["p", "q"]
     assert len(table.peers) == 0
 

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock_contract.route.spec import ModelRoute, ModelRouteSpec, SecretKeyRef, secret_variable
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.spec import ModelRoute, ModelRouteSpec
 
 SPEC: dict[str, Any] = {
     "models": [{"name": "gpt-4o"}],
@@ -60,6 +61,16 @@ ACCEPTED = {
     "priority 100": provider(priority=100),
     "one call in flight": provider(maxInFlight=1),
     "a secret": provider(secretKeyRef={"name": "openai", "key": "api-key"}),
+    "the longest header": provider(headers=[{"name": "!#$%&'*+.^_`|~-a".ljust(64, "x"), "value": "~" * 1024}]),
+    "a header from a secret": provider(
+        headers=[{"name": "a", "valueFrom": {"secretKeyRef": {"name": "n", "key": "k"}}}]
+    ),
+    "16 headers, query parameters, and 32 fields": provider(
+        headers=[{"name": f"a{n}", "value": "v"} for n in range(16)],
+        query=[{"name": f"a[{n}]", "value": "a b"} for n in range(16)],
+        set=[{"name": f"a{n}", "value": "1"} for n in range(32)],
+    ),
+    "the longest field": provider(set=[{"name": "x" * 64, "value": "1" * 8192}]),
     "no retries": {**SPEC, "routing": {"retries": 0}},
     "ten retries": {**SPEC, "routing": {"retries": 10}},
     "a day": limits(requestTimeoutSeconds=86_400),
@@ -125,6 +136,36 @@ REJECTED = {
     "a priority too high": (provider(priority=101), "$.providers[0].priority"),
     "no calls in flight": (provider(maxInFlight=0), "$.providers[0].maxInFlight"),
     "a secret without a key": (provider(secretKeyRef={"name": "openai"}), "key"),
+    **{
+        f"a header called {name!r}": (
+            provider(headers=[{"name": name, "value": "v"}]),
+            "$.providers[0].headers[0].name",
+        )
+        for name in ("", "X-Title", "a b", "a:b", "a\r\nb", "\u00e4", "a" * 65, "a(b)", "a\n")
+    },
+    **{
+        f"a header with the value {value[:8]!r}": (
+            provider(headers=[{"name": "a", "value": value}]),
+            "$.providers[0].headers[0].value",
+        )
+        for value in ("", " a", "a ", "a\r\nb: c", "a\nb", "a\tb", "\u00e4", "a\x00", "a\x7f", "v" * 1025, "a\n")
+    },
+    "a query parameter with a line end": (
+        provider(query=[{"name": "a", "value": "a\r\nb"}]),
+        "$.providers[0].query[0].value",
+    ),
+    "a query parameter's name with a sign": (
+        provider(query=[{"name": "a=b&c", "value": "v"}]),
+        "$.providers[0].query[0].name",
+    ),
+    "17 headers": (provider(headers=[{"name": f"a{n}", "value": "v"} for n in range(17)]), "$.providers[0].headers"),
+    "17 query parameters": (
+        provider(query=[{"name": f"a{n}", "value": "v"} for n in range(17)]),
+        "$.providers[0].query",
+    ),
+    "33 fields": (provider(set=[{"name": f"a{n}", "value": "1"} for n in range(33)]), "$.providers[0].set"),
+    "a field that is no text": (provider(set=[{"name": "a", "value": 1}]), "$.providers[0].set[0].value"),
+    "a field too long": (provider(set=[{"name": "a", "value": "1" * 8193}]), "$.providers[0].set[0].value"),
     "too many retries": ({**SPEC, "routing": {"retries": 11}}, "$.routing.retries"),
     "no time at all": (limits(requestTimeoutSeconds=0), "$.limits.requestTimeoutSeconds"),
     "more than a day": (limits(idleTimeoutSeconds=86_401), "$.limits.idleTimeoutSeconds"),

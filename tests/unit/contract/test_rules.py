@@ -65,3 +65,25 @@ def test_rules_see_the_defaults_that_an_author_left_out() -> None:
     implicit = spec(limits={"requestTimeoutSeconds": 8})
 
     assert broken_rules(parsed(implicit)) == broken_rules(parsed(explicit)) != []
+
+
+@pytest.mark.parametrize("value", ["", "flex", "{", '{"a":1', "1 2", "[1,]", "NaN", "'a'", "[" * 100_000])
+def test_a_field_whose_text_is_no_json_is_named(value: str) -> None:
+    document = spec(providers=[{**PROVIDER, "set": [{"name": "tier", "value": value[:8192] or " "}]}])
+
+    (message,) = broken_rules(parsed(document))
+
+    assert message.startswith("providers: set.tier of the provider p is not JSON")
+
+
+def test_the_rule_of_the_key_header_has_the_contracts_own_table() -> None:
+    for type_ in ("OpenAI", "Anthropic", "AzureOpenAI", "CloudflareWorkersAI"):
+        provider = {
+            **PROVIDER,
+            "type": type_,
+            "baseURL": "https://a.example",
+            "secretKeyRef": {"name": "n", "key": "k"},
+        }
+        header = parsed(spec(providers=[provider])).providers[0].header_of_key
+        added = {"name": header, "valueFrom": {"secretKeyRef": {"name": "n", "key": "k"}}}
+        assert broken_rules(parsed(spec(providers=[{**provider, "headers": [added]}])))

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span
 
 from penstock_runtime.telemetry import names
-from penstock_runtime.telemetry.propagation import context_of, headers_of
+from penstock_runtime.telemetry.propagation import trace_context, trace_headers
 from penstock_runtime.telemetry.setup import Signal, configure, enabled
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
@@ -48,17 +48,17 @@ def test_what_is_off_does_nothing_and_costs_no_import() -> None:
 def test_where_nobody_traces_a_clients_trace_is_passed_on_and_no_other_is_made() -> None:
     tracer = configure("test", {}).tracer
     with tracer.start_as_current_span("a") as span:
-        assert headers_of(span) == {}
+        assert trace_headers(span) == {}
     theirs = {"traceparent": f"00-{7:032x}-{7:016x}-01"}
-    with tracer.start_as_current_span("a", context=context_of(theirs)), tracer.start_as_current_span("b") as span:
-        assert headers_of(span) == theirs
+    with tracer.start_as_current_span("a", context=trace_context(theirs)), tracer.start_as_current_span("b") as span:
+        assert trace_headers(span) == theirs
     assert not get_current_span().get_span_context().is_valid
 
 
 def test_a_trace_goes_into_headers_and_comes_out_again() -> None:
     context = SpanContext(2**100 + 7, 2**60 + 7, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    headers = headers_of(NonRecordingSpan(context))
-    found = get_current_span(context_of(headers)).get_span_context()
+    headers = trace_headers(NonRecordingSpan(context))
+    found = get_current_span(trace_context(headers)).get_span_context()
 
     assert headers == {"traceparent": f"00-{context.trace_id:032x}-{context.span_id:016x}-01"}
     assert (found.trace_id, found.span_id, found.is_remote) == (context.trace_id, context.span_id, True)
@@ -66,7 +66,7 @@ def test_a_trace_goes_into_headers_and_comes_out_again() -> None:
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-00", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 def test_a_trace_that_cannot_be_read_is_none(traceparent: str) -> None:
-    found = get_current_span(context_of({"traceparent": traceparent})).get_span_context()
+    found = get_current_span(trace_context({"traceparent": traceparent})).get_span_context()
 
     assert not found.is_valid
 

@@ -11,13 +11,13 @@ from penstock_contract.usage.record import (
     Tokens,
     Unanswered,
     UsageRow,
-    better,
-    estimated_output,
-    filled,
-    gives_way,
-    reported,
+    choose_tokens,
+    estimate_output_tokens,
+    may_replace,
+    tokens_from_report,
+    update_row,
 )
-from penstock_contract.usage.report import Adding, Grouping
+from penstock_contract.usage.report import Grouping, UsageAggregator
 
 CHAT = ChatOperation(body=b"{}", input_tokens=1)
 
@@ -39,8 +39,8 @@ def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_the_la
     stored: int, ended: str | None, writer: int, opens: bool, closes: bool
 ) -> None:
     there = replace(row("k", "m", 1.0, ended, "0", Tokens()), delivery=stored)
-    assert gives_way(there, replace(row("k", "m", 1.0, None, "0", Tokens()), delivery=writer)) is opens
-    assert gives_way(there, replace(row("k", "m", 1.0, "stop", "0", Tokens()), delivery=writer)) is closes
+    assert may_replace(there, replace(row("k", "m", 1.0, None, "0", Tokens()), delivery=writer)) is opens
+    assert may_replace(there, replace(row("k", "m", 1.0, "stop", "0", Tokens()), delivery=writer)) is closes
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_the_la
 def test_a_providers_count_is_never_negative_nor_beyond_what_can_be_encoded(
     said: UsageReported, tokens: Tokens
 ) -> None:
-    assert reported(said) == tokens
+    assert tokens_from_report(said) == tokens
 
 
 def test_what_earlier_attempts_used_is_added_to_the_last_ones_count_and_marked() -> None:
     open_ = row("k", "m", 1.0, None, "0", Tokens())
-    made = filled(
+    made = update_row(
         open_, Tokens(10, 4, 2), Rates(3, 1, 5), worker="w", provider="p", attempts=2, first_token_s=None,
         duration_s=1.0, ended="stop", delivery=1, unanswered=Unanswered(6, "0.5"),
     )  # fmt: skip
@@ -79,16 +79,16 @@ def test_what_earlier_attempts_used_is_added_to_the_last_ones_count_and_marked()
     ],
 )
 def test_a_providers_count_wins_over_any_estimate(one: Tokens, other: Tokens, better_one: str) -> None:
-    assert better(one, other) is (one if better_one == "one" else other)
+    assert choose_tokens(one, other) is (one if better_one == "one" else other)
 
 
 def test_a_piece_is_a_token_unless_the_pieces_are_long() -> None:
-    assert estimated_output(CHAT, 10, 43) == 10
-    assert estimated_output(CHAT, 10, 500) == 100
+    assert estimate_output_tokens(CHAT, 10, 43) == 10
+    assert estimate_output_tokens(CHAT, 10, 500) == 100
 
 
 def test_embeddings_have_no_output() -> None:
-    assert estimated_output(EmbeddingsOperation(body=b"{}", input_tokens=1, count=1), 1, 500) == 0
+    assert estimate_output_tokens(EmbeddingsOperation(body=b"{}", input_tokens=1, count=1), 1, 500) == 0
 
 
 def row(key: str, model: str, at: float, ended: str | None, cost: str, tokens: Tokens) -> UsageRow:
@@ -124,7 +124,7 @@ ROWS = [
     ],
 )
 def test_rows_are_added_up_by_what_one_asks_for(by: Grouping, names: list[str]) -> None:
-    adding = Adding(by)
+    adding = UsageAggregator(by)
     for one in ROWS:
         adding.add(one)
     assert [one.of for one in adding.sums()] == names
@@ -132,7 +132,7 @@ def test_rows_are_added_up_by_what_one_asks_for(by: Grouping, names: list[str]) 
 
 
 def test_sums_are_exact_and_say_what_failed_and_what_is_open() -> None:
-    adding = Adding("route")
+    adding = UsageAggregator("route")
     for one in ROWS:
         adding.add(one)
     (total,) = adding.sums()

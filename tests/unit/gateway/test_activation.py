@@ -2,7 +2,7 @@
 
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_gateway.streaming.activation import SAY_AGAIN_S, WAITS_LONG_S, Activations
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
 
 ROUTE = "default.main"
@@ -15,10 +15,10 @@ def beat(*, worker: str = "w", slots: int = 8, in_flight: int = 0, draining: boo
 
 class Said(list[str]):
     def __init__(self) -> None:
-        attention = Attention(HEARTBEAT_S)
+        pause_detector = PauseDetector(HEARTBEAT_S)
         for second in range(-5, 100):
-            attention.look(NOW + second)
-        self.activations = Activations(self.append, attention)
+            pause_detector.record_answer(NOW + second)
+        self.activations = Activations(self.append, pause_detector)
 
 
 def test_the_first_request_of_a_route_without_workers_is_said_at_once() -> None:

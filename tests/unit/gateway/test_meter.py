@@ -98,5 +98,5 @@ async def test_what_the_route_refuses_is_not_counted_against_the_key() -> None:
         assert not await fleet.pass_through()
     await asyncio.sleep(3)
     assert fleet.window("requests").used == 1
-    assert not fleet.accounts.records[KEY][0].places
+    assert not fleet.accounts.records[KEY][0].slots
     await fleet.end()

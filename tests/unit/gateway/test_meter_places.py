@@ -10,7 +10,7 @@ from unit.support.virtual_time import virtual_time
 from penstock_broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
 from penstock_broker.stores.limits import TIMEOUT_S
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.lease_record import PLACES_S
+from penstock_contract.limits.lease_record import SLOTS_HELD_S
 from penstock_gateway.limits.limit_lease import EXCHANGE_S
 from penstock_gateway.streaming.supervisor import BROKER_AWAY_MAX_S
 
@@ -55,7 +55,7 @@ async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_st
     await asyncio.sleep(10)
     assert (await fleet.refused(1)).code == "rate_limit_exceeded"
     await fleet.kill(0)
-    await asyncio.sleep(PLACES_S - 1.5)
+    await asyncio.sleep(SLOTS_HELD_S - 1.5)
     assert (await fleet.refused(1)).code == "rate_limit_exceeded"
     await asyncio.sleep(1.6)
     for _ in range(4):
@@ -75,7 +75,7 @@ async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> N
     fleet.leave(third, 1)
     fleet.leave(waiting[0])
     await asyncio.sleep(0.2)
-    assert not fleet.accounts.records[KEY][0].places
+    assert not fleet.accounts.records[KEY][0].slots
     await fleet.end()
 
 
@@ -127,4 +127,4 @@ async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_
 
 def test_a_place_is_held_for_longer_than_a_stream_can_live_without_the_broker() -> None:
     unnoticed_s = PING_INTERVAL_S * (PING_OUTSTANDING_MAX + 1)
-    assert unnoticed_s + BROKER_AWAY_MAX_S + EXCHANGE_S + TIMEOUT_S < PLACES_S
+    assert unnoticed_s + BROKER_AWAY_MAX_S + EXCHANGE_S + TIMEOUT_S < SLOTS_HELD_S

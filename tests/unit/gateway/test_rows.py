@@ -11,7 +11,7 @@ from penstock_contract import codec
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.request.operations import ChatOperation
 from penstock_contract.stream.events import Accepted, Finished, Started, TextDelta, UsageReported
-from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, Counted, Tokens, UsageRow, with_note
+from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, OpenRequestUsage, Tokens, UsageRow, with_checkpoint
 from penstock_gateway.limits.headers import duration, rate_headers
 from penstock_gateway.usage.orphans import orphan
 from penstock_gateway.usage.recorder import Books, Entry
@@ -81,7 +81,7 @@ async def test_a_stream_is_closed_with_what_was_sent_before_its_provider_answere
 @virtual_time
 async def test_a_request_that_was_sent_and_lost_its_worker_is_closed_with_the_workers_note() -> None:
     made = entry(Accepted("w", 0.1), error=ErrorDetail("worker_lost", "died"))
-    made.noted = with_note(OPEN, Checkpoint("w", [Counted("req_1", 60, 0, 60 * 10**6, 1.0)]))
+    made.noted = with_checkpoint(OPEN, Checkpoint("w", [OpenRequestUsage("req_1", 60, 0, 60 * 10**6, 1.0)]))
     closed = made.closed(OPEN)
     assert (closed.ended, closed.tokens, closed.cost) == (
         "worker_lost",
@@ -141,7 +141,9 @@ async def test_a_row_that_nobody_contests_is_taken_at_once() -> None:
 
 
 def test_an_orphan_has_what_its_worker_had_counted_last() -> None:
-    checkpoint = Checkpoint("w", [Counted("req_0", 1, 1, 1, 1.0), Counted("req_1", 6, 40, 406 * 10**6, 3.5)])
+    checkpoint = Checkpoint(
+        "w", [OpenRequestUsage("req_0", 1, 1, 1, 1.0), OpenRequestUsage("req_1", 6, 40, 406 * 10**6, 3.5)]
+    )
     closed = orphan(OPEN, checkpoint)
     assert (closed.ended, closed.tokens, closed.cost) == (GATEWAY_LOST, Tokens(6, 0, 40, estimated=True), "0.000406")
     assert closed.duration_s == 3.5

@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from unit.support.virtual_time import virtual_time
 
-from penstock_broker.stores.usage_storage import RowsStored
+from penstock_broker.stores.usage_storage import StorageState
 from penstock_gateway.usage.storage_monitor import EVERY_S, FIRST_S, Stock
 from penstock_runtime.telemetry import names
 
@@ -23,11 +23,11 @@ class Shelf:
         self._reader = InMemoryMetricReader()
         self._stock = Stock(MeterProvider([self._reader]).get_meter("test"), self.stored)
 
-    async def stored(self) -> RowsStored | None:
+    async def stored(self) -> StorageState | None:
         filled = self._filled.pop(0)
         if isinstance(filled, Exception):
             raise filled
-        return None if filled is None else RowsStored(3, filled, self._bytes_max)
+        return None if filled is None else StorageState(3, filled, self._bytes_max)
 
     async def looked_at(self) -> None:
         """As often as there is something to see."""

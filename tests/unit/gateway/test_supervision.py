@@ -30,7 +30,7 @@ from penstock_gateway.streaming.supervisor import (
     Supervisor,
     judge,
 )
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
 
 SETTINGS = GatewaySettings(commit_after_s=45, ping_after_s=15, write_timeout_s=30)
@@ -105,31 +105,31 @@ def probed_lately() -> LiveStream:
 
 
 Row = tuple[Callable[[], LiveStream], float, dict[str, Any], Need | ErrorCode]
-SEEN: dict[str, Any] = {"worker": ServingWorker(PeerState.HEARD, NOW)}
+SEEN: dict[str, Any] = {"worker": ServingWorker(PeerState.ALIVE, NOW)}
 SILENT: dict[str, Any] = {"worker": ServingWorker(PeerState.SILENT, NOW)}
 LOST: dict[str, Any] = {"worker": ServingWorker(PeerState.LOST, NOW)}
 AWAY: dict[str, Any] = {"broker_away_s": 1.0}
 
 
-def attentive(*, away_s: float = 0.0) -> Attention:
+def answering(*, away_s: float = 0.0) -> PauseDetector:
     """The broker has answered each PING since `NOW`, but for the first `away_s` after it."""
-    attention = Attention(HEARTBEAT_S)
-    attention.look(NOW)
+    pause_detector = PauseDetector(HEARTBEAT_S)
+    pause_detector.record_answer(NOW)
     for second in range(1, 60):
         if second >= away_s:
-            attention.look(NOW + second)
-    return attention
+            pause_detector.record_answer(NOW + second)
+    return pause_detector
 
 
 def back_after(away_s: float) -> dict[str, Any]:
-    return {"attention": attentive(away_s=away_s)}
+    return {"pause_detector": answering(away_s=away_s)}
 
 
 def heard_again_at(since: float) -> dict[str, Any]:
-    return {"worker": ServingWorker(PeerState.HEARD, since)}
+    return {"worker": ServingWorker(PeerState.ALIVE, since)}
 
 
-DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "attention": attentive()}
+DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "pause_detector": answering()}
 
 NEEDS: dict[str, Row] = {
     "a stream that has just been queued needs nothing": (queued, 0, {}, Need.NOTHING),
@@ -226,7 +226,7 @@ class Broker:
 
     async def publish(self, subject: str, data: bytes) -> None: ...
 
-    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
+    async def has_no_subscriber(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
         assert subject == subjects.control("default", "main", "worker-1")
         assert codec.decode_control(data) == Probe()
         if self.worker_is_connected:
@@ -243,10 +243,10 @@ class Watched:
         table = StreamTable(lambda *_: None)
         table.add(self.stream)
         self.broker = Broker()
-        self._attention = Attention(HEARTBEAT_S)
-        activations = Activations(lambda _: None, self._attention)
+        self._pause_detector = PauseDetector(HEARTBEAT_S)
+        activations = Activations(lambda _: None, self._pause_detector)
         self._supervisor = Supervisor(
-            SETTINGS, self.broker, table, activations, lambda _: "", self._attention, gateway="gw"
+            SETTINGS, self.broker, table, activations, lambda _: "", self._pause_detector, gateway="gw"
         )
         self._tasks = [
             asyncio.create_task(self._supervisor.run()),
@@ -258,7 +258,7 @@ class Watched:
         """The broker does, to a PING each second."""
         while True:
             if self.broker.connected and not self.broker.silent:
-                self._attention.look(asyncio.get_running_loop().time())
+                self._pause_detector.record_answer(asyncio.get_running_loop().time())
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _beat(self, incarnation: int = 0) -> None:

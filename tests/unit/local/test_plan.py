@@ -30,6 +30,17 @@ def test_a_missing_key_is_a_reason_that_names_its_variable() -> None:
     assert (route.entry.ready, route.entry.reason, route.servable) == (False, "set OPENAI_API_KEY", False)
 
 
+def test_a_missing_secret_of_a_header_is_a_reason_that_names_each_variable() -> None:
+    ref = {"secretKeyRef": {"name": "access", "key": "client-secret"}}
+    provider = {**OPENAI, "headers": [{"name": "cf-access-client-secret", "valueFrom": ref}]}
+
+    (missing,) = _plan(_route("a", provider))
+    assert missing.entry.reason == "set OPENAI_API_KEY and ACCESS_CLIENT_SECRET"
+    (there,) = _plan(_route("a", provider), environ={"OPENAI_API_KEY": "k", "ACCESS_CLIENT_SECRET": "s"})
+    assert there.entry.ready
+    assert there.variables == ("OPENAI_API_KEY", "ACCESS_CLIENT_SECRET")
+
+
 def test_an_empty_key_is_a_missing_key() -> None:
     assert not _plan(_route("a", OPENAI), environ={"OPENAI_API_KEY": ""})[0].entry.ready
 

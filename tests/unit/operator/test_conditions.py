@@ -1,9 +1,7 @@
 """What is so about a route, one sentence each."""
 
 import datetime as dt
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -13,20 +11,11 @@ from unit.support.routes import provider, secret, spec
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import Condition
-from penstock_operator.status.conditions import (
-    REASONS,
-    UNPUBLISHED,
-    Acceptance,
-    Autoscaling,
-    Finding,
-    Situation,
-    Type,
-    evaluate,
-)
+from penstock_operator.status.conditions import UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, evaluate
 from penstock_operator.status.pod_problems import Problem, ProblemReason
 from penstock_operator.status.pod_summary import Survey
+from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, REASONS, WITH_POD_PROBLEMS, Type
 
-PAGE = (Path(__file__).parents[3] / "docs" / "conditions.md").read_text("utf-8")
 ACCEPTED = Acceptance("Accepted", "this version is served")
 INVALID = Acceptance("InvalidSpec", "limits: too long")
 CONFLICT = Acceptance("ModelNameConflict", "the model x belongs to the route team/other")
@@ -426,35 +415,20 @@ def test_no_condition_contradicts_another(of: Situation) -> None:
         assert by_type["ScalingActive"].reason in {"Active", "NotChecked", "Paused"}
 
 
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading of the page, its head left out."""
-    section = re.split(r"^## ", PAGE.split(f"\n## {heading}\n")[1], flags=re.MULTILINE)[0]
-    lines = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-@pytest.mark.parametrize("type_", REASONS)
-def test_every_reason_of_a_condition_is_in_the_page_and_no_other(type_: Type) -> None:
-    told = [row[0].strip("`") for row in rows(type_)]
-    problems = {reason for reason in get_args(ProblemReason) if reason not in told}
-    more = problems if "problems of pods" in PAGE.split(f"\n## {type_}\n")[1].split("\n## ")[0] else set()
-
-    assert len(told) == len(set(told))
-    assert set(told) | more == set(REASONS[type_])
-
-
-def test_every_problem_of_pods_is_in_the_page_in_the_order_in_which_it_is_told() -> None:
-    assert [row[0].strip("`") for row in rows("Problems of pods")] == list(get_args(ProblemReason))
+def test_conditions_pod_problems_are_explained_in_the_order_in_which_they_are_reported() -> None:
+    assert list(POD_PROBLEMS) == list(get_args(ProblemReason))
 
 
 @pytest.mark.parametrize(("type_", "of", "expected"), CASES.values(), ids=CASES)
-def test_the_page_has_each_reason_with_its_status(type_: Type, of: Situation, expected: tuple[str, str]) -> None:
+def test_conditions_each_reason_is_explained_with_its_status(
+    type_: Type, of: Situation, expected: tuple[str, str]
+) -> None:
     status, reason = expected
-    told = {row[0].strip("`"): row[1] for row in rows(type_)}
-
-    if reason in told:
-        assert told[reason] == status
+    explained = EXPLANATIONS[type_].get(reason)
+    if explained is not None:
+        assert explained.status == status
     else:
+        assert type_ in WITH_POD_PROBLEMS
         assert of.survey.problems[0].reason == reason
 
 
@@ -466,6 +440,17 @@ def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
 
     assert (degraded.status, degraded.reason) == ("True", "ProviderAuthFailed")
     assert degraded.message == "the provider a refuses the key key of the Secret openai"
+
+
+def test_a_provider_that_refuses_its_credentials_is_named_with_each_secret() -> None:
+    header = {"name": "x-token", "valueFrom": secret("access", "token")}
+    serves = spec(providers=[provider("a", **secret("openai"), headers=[header])])
+
+    (degraded,) = [one for one in evaluate(situation(serves=serves, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+
+    assert degraded.message == (
+        "the provider a refuses the key key of the Secret openai or the key token of the Secret access"
+    )
 
 
 def test_a_route_is_ready_while_one_provider_takes_its_key() -> None:

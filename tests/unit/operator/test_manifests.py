@@ -165,6 +165,26 @@ def test_each_secret_comes_in_as_one_variable() -> None:
     assert told["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
 
 
+def test_the_secrets_of_headers_and_query_come_in_as_the_keys_do() -> None:
+    def named(name: str, key: str) -> dict[str, Any]:
+        return {"name": name, "valueFrom": secret("access", key)}
+
+    one = provider(
+        **secret("openai"),
+        headers=[named("cf-access-client-id", "id"), named("cf-access-client-secret", "secret")],
+        query=[named("key", "query")],
+    )
+
+    told = env(spec(providers=[one]))
+    pod = deployment(spec(providers=[one]))["spec"]["template"]["spec"]
+
+    assert told["ACCESS_SECRET"] == {"secretKeyRef": {"name": "access", "key": "secret"}}
+    assert {"OPENAI_KEY", "ACCESS_ID", "ACCESS_SECRET", "ACCESS_QUERY"} <= told.keys()
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "keys"]
+    paths = [item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
+    assert paths == ["access/id", "access/query", "access/secret", "openai/key"]
+
+
 def test_each_key_is_mounted_as_a_file_that_keeps_no_pod_waiting() -> None:
     shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
 
@@ -282,6 +302,16 @@ def test_what_a_route_does_not_say_is_left_to_the_operator_and_to_kubernetes() -
 KEEPS: dict[str, dict[str, Any]] = {
     "models": {"models": [{"name": "gpt", "aliases": ["other"]}, {"name": "more"}]},
     "a provider's address": {"providers": [provider(baseURL="https://example.com/v1", **secret("openai"))]},
+    "a header, a query parameter and a field": {
+        "providers": [
+            provider(
+                headers=[{"name": "x-a", "value": "b"}],
+                query=[{"name": "a", "value": "b"}],
+                set=[{"name": "store", "value": "false"}],
+                **secret("openai"),
+            )
+        ]
+    },
     "weights": {"providers": [provider(weight=5, **secret("openai")), provider("b", weight=3)]},
     "a provider without a key of its own": {"providers": [provider(**secret("openai")), provider("b")]},
     "a provider with a key that is there": {
@@ -296,6 +326,9 @@ ROLLS: dict[str, dict[str, Any]] = {
     "resources": {"worker": {"resources": {"requests": {"cpu": "1"}}}},
     "a variable": {"worker": {"env": [{"name": "A", "value": "b"}]}},
     "a new secret": {"providers": [provider(**secret("openai")), provider("b", **secret("other"))]},
+    "a secret of a header": {
+        "providers": [provider(headers=[{"name": "x-token", "valueFrom": secret("other")}], **secret("openai"))]
+    },
     "another key": {"providers": [provider(**secret("openai", "other"))]},
     "a secret that is no longer used": {"providers": [provider()]},
     "the grace period": {"worker": {"terminationGracePeriodSeconds": 700}},

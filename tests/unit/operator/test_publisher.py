@@ -33,7 +33,7 @@ class FakeControlPlane:
         self._do(f"apply {entry.key} {entry.cause}".strip())
         return True
 
-    async def complete(self) -> None:
+    async def mark_complete(self) -> None:
         self._do("complete")
 
     async def remove(self, namespace: str, route: str) -> None:

@@ -7,7 +7,7 @@ from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import Activation, WorkerHeartbeat
 from penstock_operator.scaling.worker_heartbeats import WorkerHeartbeats, HeartbeatTable
 from penstock_runtime.clock import ManualClock
-from penstock_runtime.pause_detector import LATE_S, Attention
+from penstock_runtime.pause_detector import LATE_S, PauseDetector
 from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
 
 KEY = ("team", "main")
@@ -17,16 +17,16 @@ def beat(worker: str = "w", *, slots: int = 8, in_flight: int = 0, draining: boo
     return WorkerHeartbeat(worker, slots, in_flight, draining, "1")
 
 
-def attentive(until: float) -> Attention:
+def answering(until: float) -> PauseDetector:
     """The broker answered every PING until then."""
-    attention = Attention(HEARTBEAT_S)
+    pause_detector = PauseDetector(HEARTBEAT_S)
     for second in range(int(until) + 1):
-        attention.look(float(second))
-    return attention
+        pause_detector.record_answer(float(second))
+    return pause_detector
 
 
 def test_a_worker_is_known_from_its_first_heartbeat_and_lost_after_three_and_a_half_seconds() -> None:
-    table = HeartbeatTable(attentive(300))
+    table = HeartbeatTable(answering(300))
     assert table.record(KEY, beat(), 10.0)
     assert set(table.workers(KEY, 10.0 + LOST_S)) == {"w"}
     assert table.workers(KEY, 10.1 + LOST_S) == {}
@@ -34,7 +34,7 @@ def test_a_worker_is_known_from_its_first_heartbeat_and_lost_after_three_and_a_h
 
 
 def test_only_news_are_news() -> None:
-    table = HeartbeatTable(attentive(300))
+    table = HeartbeatTable(answering(300))
     assert table.record(KEY, beat(), 1.0)
     assert not table.record(KEY, beat(), 2.0)
     assert table.record(KEY, beat(in_flight=1), 3.0)
@@ -44,7 +44,7 @@ def test_only_news_are_news() -> None:
 
 
 def test_a_refused_key_is_news_once() -> None:
-    table = HeartbeatTable(attentive(300))
+    table = HeartbeatTable(answering(300))
     table.record(KEY, beat(), 1.0)
     refusing = msgspec.structs.replace(beat(), refusing_keys=["openai"])
     assert table.record(KEY, refusing, 2.0)
@@ -54,47 +54,47 @@ def test_a_refused_key_is_news_once() -> None:
 
 
 def test_one_that_was_lost_and_comes_back_is_new() -> None:
-    table = HeartbeatTable(attentive(300))
+    table = HeartbeatTable(answering(300))
     table.record(KEY, beat(), 1.0)
     table.record(KEY, beat(), 2.0)
     assert table.record(KEY, beat(), 3.0 + LOST_S)
 
 
 def test_after_the_brokers_absence_a_worker_that_was_heard_before_has_its_time_anew() -> None:
-    attention = attentive(10)
-    table = HeartbeatTable(attention)
+    pause_detector = answering(10)
+    table = HeartbeatTable(pause_detector)
     table.record(KEY, beat("lost"), -10.0)
     table.record(KEY, beat("there"), 9.0)
-    attention.look(100.0)
+    pause_detector.record_answer(100.0)
     table.reconnected(100.0)
     for second in range(101, 110):
-        attention.look(float(second))
+        pause_detector.record_answer(float(second))
     assert set(table.workers(KEY, 100.0 + LOST_S)) == {"there"}
     assert table.workers(KEY, 100.1 + LOST_S) == {}
 
 
 def test_an_operator_that_was_stopped_loses_no_worker() -> None:
-    attention = attentive(10)
-    table = HeartbeatTable(attention)
+    pause_detector = answering(10)
+    table = HeartbeatTable(pause_detector)
     table.record(KEY, beat(), 10.0)
     # The look comes before the heartbeats that waited, and before the broker's answer.
     assert set(table.workers(KEY, 20.0)) == {"w"}
-    attention.look(20.0)
+    pause_detector.record_answer(20.0)
     assert set(table.workers(KEY, 20.0)) == {"w"}
     for second in range(21, 26):
-        attention.look(float(second))
+        pause_detector.record_answer(float(second))
     assert table.workers(KEY, 20.0 + LOST_S) == {}
 
 
 def test_a_broker_that_does_not_answer_makes_no_worker_disappear() -> None:
-    table = HeartbeatTable(attentive(10))
+    table = HeartbeatTable(answering(10))
     table.record(KEY, beat(), 10.0)
     assert HEARTBEAT_S + LATE_S < LOST_S
     assert set(table.workers(KEY, 600.0)) == {"w"}
 
 
 def test_the_table_forgets_who_is_long_gone() -> None:
-    table = HeartbeatTable(attentive(300))
+    table = HeartbeatTable(answering(300))
     for number in range(100):
         table.record(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
     table.record(KEY, beat(), 101.0 + FORGET_S)
@@ -108,7 +108,11 @@ class WorkerReport:
         self.activated: list[tuple[str, str]] = []
         self.changed: list[tuple[str, str]] = []
         self.fleet = WorkerHeartbeats(
-            self.connection, self.clock, attentive(0), activated=self.activated.append, changed=self.changed.append
+            self.connection,
+            self.clock,
+            answering(0),
+            activated=self.activated.append,
+            changed=self.changed.append,
         )
 
     def say(self, subject: str, data: bytes) -> None:

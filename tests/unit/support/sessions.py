@@ -15,7 +15,7 @@ from penstock_contract.request.operations import ChatOperation, InferenceRequest
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.stream.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported
 from penstock_contract.stream.frames import Frame
-from penstock_contract.usage.record import Claimed, UsageRow, gives_way
+from penstock_contract.usage.record import RowWriteResult, UsageRow, may_replace
 from penstock_runtime.telemetry.setup import configure
 from penstock_worker.providers.fake_provider import Act, FakeCall, FakeProvider, wait
 from penstock_worker.sessions.provider_call import Target
@@ -59,19 +59,19 @@ class Rows:
         self.stored: UsageRow | None = None
         self.away = False
 
-    async def look(self, row: UsageRow) -> UsageRow | None:
+    async def read_row(self, row: UsageRow) -> UsageRow | None:
         del row
         if self.away:
             raise PenstockError("broker_unavailable", "away")
         return self.stored
 
-    async def claim(self, row: UsageRow) -> Claimed:
-        stored = await self.look(row)
-        if stored is not None and not gives_way(stored, row):
-            return Claimed(stays=stored)
+    async def write(self, row: UsageRow) -> RowWriteResult:
+        stored = await self.read_row(row)
+        if stored is not None and not may_replace(stored, row):
+            return RowWriteResult(kept=stored)
         self.stored = row
         self.opened.append(row)
-        return Claimed(number=len(self.opened))
+        return RowWriteResult(sequence=len(self.opened))
 
     def close(self, row: UsageRow, after: int = 0) -> None:
         del after

@@ -152,7 +152,7 @@ def gemini(code: int, status: str, message: str, *details: object) -> dict[str, 
     return {"error": {"code": code, "message": message, "status": status, "details": list(details)}}
 
 
-# Provider, status, body, meaning. The sources are named in docs/errors.md.
+# Provider, status, body, meaning. The sources are named in docs/reference/errors.md.
 SAID: list[tuple[str, int, object, str]] = [
     ("OpenAI: no money", 429, openai(type="insufficient_quota", param=None, code="insufficient_quota"), QUOTA),
     ("OpenAI: number as code", 429, {"error": {"code": 429, "type": "insufficient_quota"}}, QUOTA),

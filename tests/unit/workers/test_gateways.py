@@ -1,15 +1,15 @@
 """A worker finds out that a gateway is lost: `tests/unit/contract/test_peers.py` has the rules of time."""
 
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S
 from penstock_worker.gateway_liveness import Gateways
 
 
 def serving(until: int = 60) -> Gateways:
-    attention = Attention(HEARTBEAT_S)
+    pause_detector = PauseDetector(HEARTBEAT_S)
     for second in range(until + 1):
-        attention.look(float(second))
-    gateways = Gateways(attention)
+        pause_detector.record_answer(float(second))
+    gateways = Gateways(pause_detector)
     gateways.serve("gw", 0.0)
     return gateways
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from penstock_contract.route.spec import SecretKeyRef
+from penstock_contract.route.secret_ref import SecretKeyRef
 from penstock_runtime.clock import ManualClock
 from penstock_worker.upstream.provider_key import CHECK_S, ProviderKey, ProviderKeys
 

@@ -80,7 +80,7 @@ async def test_a_session_that_is_stopped_while_it_looks_for_another_worker_calls
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(1)
 
-    stage.rows.look = look_and_swallow  # type: ignore[method-assign]
+    stage.rows.read_row = look_and_swallow  # type: ignore[method-assign]
     await stage.settle()
     stage.session.usage.stopped = "cancelled"
     stage.task.cancel()

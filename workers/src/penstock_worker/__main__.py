@@ -55,7 +55,7 @@ async def serve(config: WorkerSettings) -> None:
         ready = worker.why_not_ready
         probes = Probes(config.probe_host, config.probe_port, live=lambda: None, ready=ready, metrics=prometheus)
         await probes.start()
-    garbage_collector.settle()
+    garbage_collector.freeze_startup_objects()
     await worker.run()
     if probes is not None:
         await probes.close()

@@ -1,17 +1,17 @@
 """Which gateways are lost, as far as this worker serves them: no process reads what it sends to one of those."""
 
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import PeerState, PeerTable
 
 
 class Gateways:
     """Times are event-loop times."""
 
-    def __init__(self, attention: Attention) -> None:
-        self._peers: PeerTable[str, None] = PeerTable(attention)
+    def __init__(self, pause_detector: PauseDetector) -> None:
+        self._peers: PeerTable[str, None] = PeerTable(pause_detector)
 
     def heard(self, gateway: str, now: float) -> None:
-        self._peers.heard(gateway, None, now)
+        self._peers.record_heartbeat(gateway, None, now)
 
     def serve(self, gateway: str, now: float) -> None:
         """A request came from this gateway: its heartbeats are expected from now on."""
@@ -23,11 +23,11 @@ class Gateways:
 
     def silent(self, now: float) -> list[str]:
         """The gateways to probe."""
-        return [name for name, _ in self._peers.having(PeerState.SILENT, now)]
+        return [name for name, _ in self._peers.in_state(PeerState.SILENT, now)]
 
     def disconnected(self, gateway: str, now: float) -> None:
         """The broker has no connection of this gateway."""
-        self._peers.disconnected(gateway, now)
+        self._peers.mark_disconnected(gateway, now)
 
     def take_lost(self, now: float) -> list[str]:
         """The gateways that are lost, each once."""

@@ -9,29 +9,37 @@ from penstock_worker.upstream.address_policy import AddressRules
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True):
-    """`namespace` and `route` name the ModelRoute that this worker serves."""
+    """The worker's environment variables; docs/reference/settings.md is made from the fields."""
 
     namespace: str
+    """Namespace of the ModelRoute that this worker serves."""
     route: str
-    # In a cluster the pod's name, so that the operator knows which pod a heartbeat is of; unset: one made up.
+    """Name of the ModelRoute that this worker serves."""
+    # The operator finds the pod of a heartbeat by this name.
     worker_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,63}\Z")] | None = None
-    # Where a kubelet asks for /livez and /readyz, and Prometheus for /metrics; unset: nowhere.
+    """Name in heartbeats; in a cluster the pod's name. Not set: the route's name and random letters."""
     probe_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
-    probe_host: str = "0.0.0.0"  # noqa: S104 - a kubelet asks from outside the pod
+    """Port of `/livez`, `/readyz` and `/metrics`. Not set: they are not served."""
+    probe_host: str = "0.0.0.0"  # noqa: S104 - a kubelet connects from outside the pod
+    """Address of the probes."""
     nats_url: str = "nats://127.0.0.1:4222"
-    # A file with the NATS credentials of our route's workers, read at every connect; unset: none.
+    """Address of NATS."""
     nats_credentials: str | None = None
-    # Where the Secrets with the providers' keys are mounted, as `<secret>/<key>`; unset: keys are in variables alone.
+    """File with the NATS credentials of the route's workers, read at every connect. Not set: none."""
     keys_dir: str | None = None
+    """Directory of the providers' keys, as `<secret>/<key>`; changed files are read again. Not set: variables only."""
     log_level: LogLevel = "INFO"
-    # Longer than the longest request: a worker that drains must not cut a stream.
+    """The least severe lines that are logged."""
     shutdown_grace_s: Annotated[float, Meta(ge=0, le=86_400)] = 3_600.0
-    # How long the frames of an ended stream stay for a gateway that missed its last ones.
+    """Time for open streams to end after SIGTERM; longer than the longest request, so that none is cut."""
     replay_kept_s: Annotated[float, Meta(ge=0, le=3_600)] = 30.0
-    # Of one stream that is kept for replay; of a longer one the end is.
+    """Time for which an ended stream's frames are kept for a gateway that missed the last ones."""
     replay_bytes_max: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
-    # Networks, separated by commas, that providers may be in although they are this machine, its link or metadata.
+    """Latest bytes of one stream that are kept for replay; if an older frame is missing, the stream ends with
+    `stream_lost`."""
     allowed_addresses: str = ""
+    """Comma-separated networks of providers that are allowed although loopback, link-local or metadata
+    (docs/security.md)."""
 
     @property
     def address_rules(self) -> AddressRules:

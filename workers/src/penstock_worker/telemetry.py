@@ -17,7 +17,7 @@ from penstock_contract.route.spec import ProviderSpec
 from penstock_contract.stream.events import Finished, UsageReported
 from penstock_runtime.clock import Clock
 from penstock_runtime.telemetry import names
-from penstock_runtime.telemetry.propagation import context_of, headers_of
+from penstock_runtime.telemetry.propagation import trace_context, trace_headers
 from penstock_runtime.telemetry.setup import Telemetry
 
 log = structlog.get_logger("penstock.worker")
@@ -36,7 +36,7 @@ class CallObservation:
         self._provider = provider
         self._began = observer.clock.monotonic()
         self._first_s: float | None = None
-        self.headers = headers_of(span)
+        self.headers = trace_headers(span)
 
     def first_event(self) -> None:
         self._first_s = self._observer.clock.monotonic() - self._began
@@ -106,7 +106,7 @@ class Observer:
         self.tokens = telemetry.meter.create_histogram(
             names.METRIC_TOKEN_USAGE,
             unit="{token}",
-            description="Tokens of one call, as the provider counted them",
+            description="Tokens of one call by `gen_ai.token.type`, as the provider counted them",
             explicit_bucket_boundaries_advisory=names.BUCKETS_TOKENS,
         )
 
@@ -124,7 +124,7 @@ class Observer:
         }
         with self._tracer.start_as_current_span(
             f"process {self._queue}",
-            context=context_of(delivery.headers),
+            context=trace_context(delivery.headers),
             kind=SpanKind.CONSUMER,
             attributes=attributes,
             record_exception=False,

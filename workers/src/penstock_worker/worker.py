@@ -26,7 +26,7 @@ from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.stream.frames import Attach, Batch, Drain, Probe, Resume, Stop, WorkerHeartbeat
 from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
 from penstock_runtime.peer_table import HEARTBEAT_S
 from penstock_worker import VERSION
@@ -83,7 +83,7 @@ class Worker:
         """By provider, the number of the key that it refused."""
         self._sessions = SessionTable(replay_kept_s=settings.replay_kept_s)
         self._keepalive = Keepalive(connection)
-        self._gateways = Gateways(self._keepalive.attention)
+        self._gateways = Gateways(self._keepalive.pause_detector)
         self._probed: set[str] = set()
         self._draining = False
         self._stop_asked = asyncio.Event()
@@ -115,7 +115,7 @@ class Worker:
         await self._stop_asked.wait()
         await self._shut_down()
         await self._usage.drained(USAGE_DRAIN_S)
-        await cancelled(*tasks)
+        await cancel_and_wait(*tasks)
         await self._outbox.flush()
         await self._watch.close()
         await self._connection.close()
@@ -276,12 +276,12 @@ class Worker:
         """A provider is not known to refuse another key: it is asked as if it had not failed."""
         refusing = self._health.refusing_keys()
         for target in self._targets:
-            name, key = target.spec.name, getattr(target.provider, "key", None)
-            if name not in refusing or key is None:
+            name, credentials = target.spec.name, getattr(target.provider, "credentials", None)
+            if name not in refusing or credentials is None:
                 self._refused_key.pop(name, None)
                 continue
-            key.check()
-            if self._refused_key.setdefault(name, key.number) != key.number:
+            credentials.check()
+            if self._refused_key.setdefault(name, credentials.number) != credentials.number:
                 log.info("worker.key_changed", provider=name)
                 self._health.key_changed(target.spec)
                 del self._refused_key[name]
@@ -324,7 +324,7 @@ class Worker:
         """Ask the broker whether the gateway is connected: it alone subscribes to its reply subjects."""
         subject, nothing = subjects.reply(gateway, *self._route), codec.encode(Batch(self._name, []))
         try:
-            if await self._connection.disconnected(subject, nothing, timeout_s=PROBE_TIMEOUT_S):
+            if await self._connection.has_no_subscriber(subject, nothing, timeout_s=PROBE_TIMEOUT_S):
                 self._gateways.disconnected(gateway, asyncio.get_running_loop().time())
         finally:
             self._probed.discard(gateway)

@@ -17,7 +17,7 @@ from nats.js.errors import BadRequestError, KeyNotFoundError, KeyWrongLastSequen
 from nats.js.kv import KeyValue
 
 from penstock_broker.connection import Connection
-from penstock_broker.provisioning import make_bucket
+from penstock_broker.provisioning import create_missing_bucket
 from penstock_broker.stores import kv_snapshot
 from penstock_broker.stores.kv_watch import BucketWatch
 from penstock_contract import codec, subjects
@@ -213,7 +213,7 @@ async def prepare(jetstream: JetStreamContext, *, replicas: int, bytes_max: int 
         replicas=replicas,
     )
     with _translated():
-        await make_bucket(jetstream, config)
+        await create_missing_bucket(jetstream, config)
 
 
 async def _read(bucket: KeyValue, name: str) -> _Stored | None:

@@ -12,9 +12,9 @@ from nats.js.errors import BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
 
 from penstock_broker.connection import Connection
-from penstock_broker.log_throttle import Troubles
+from penstock_broker.log_throttle import LogThrottle
 from penstock_broker.stores import kv_snapshot
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 
 RETRY_S = 0.5
 SAME_BUCKET_S = 5.0
@@ -50,7 +50,7 @@ class BucketWatch(Generic[Value]):
         self._replace = replace
         self._put = put
         self._deleted = deleted
-        self._troubles = Troubles()
+        self._throttle = LogThrottle()
         self._watched = False
         self._task: asyncio.Task[None] | None = None
         connection.on_connected(self._restart)
@@ -58,7 +58,7 @@ class BucketWatch(Generic[Value]):
     async def close(self) -> None:
         # The broker's answer to a buffered request arrives with the reconnect, which is when this is called.
         if self._task is not None:
-            await cancelled(self._task)
+            await cancel_and_wait(self._task)
 
     async def _restart(self) -> None:
         await self.close()
@@ -73,7 +73,7 @@ class BucketWatch(Generic[Value]):
                     self._watched = False
                     self._deleted()
                 kind = type(error).__name__
-                if (times := self._troubles.met(kind, asyncio.get_running_loop().time())) is not None:
+                if (times := self._throttle.due(kind, asyncio.get_running_loop().time())) is not None:
                     log.info("broker.bucket_not_available", bucket=self._bucket, error=kind, times=times)
                 await asyncio.sleep(RETRY_S)
 
@@ -86,7 +86,7 @@ class BucketWatch(Generic[Value]):
         try:
             there = await kv_snapshot.read_to_end(bucket, watcher, SAME_BUCKET_S)
             values = {entry.key: self._value(entry) for entry in there}
-            self._troubles.over()
+            self._throttle.reset()
             self._watched = True
             self._replace({key: value for key, value in values.items() if value is not None})
             same_until = loop.time() + SAME_BUCKET_S

@@ -8,10 +8,10 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import NotFoundError
 
 from penstock_broker.connection import Connection
-from penstock_broker.provisioning import provide_bucket
+from penstock_broker.provisioning import ensure_bucket
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.lease_record import Account
+from penstock_contract.limits.lease_record import LeaseRecord
 
 STORE_BYTES_MAX = 64 * 1024 * 1024
 """As much as for the keys; beyond it a new key's limits cannot be kept, so that it is refused."""
@@ -30,7 +30,7 @@ async def prepare(jetstream: JetStreamContext, *, replicas: int, bytes_max: int 
         replicas=replicas,
         direct=True,
     )
-    await provide_bucket(jetstream, config)
+    await ensure_bucket(jetstream, config)
 
 
 class _ApiError(msgspec.Struct):
@@ -49,11 +49,11 @@ def _away() -> PenstockError:
     return PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
 
 
-class AccountStore:
+class LeaseRecordStore:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def get(self, name: str) -> tuple[Account, int]:
+    async def get(self, name: str) -> tuple[LeaseRecord, int]:
         """The record and its revision; an empty one of revision 0 if there is none. Raises `broker_unavailable`."""
         if not self._connection.connected:
             raise _away()
@@ -61,16 +61,16 @@ class AccountStore:
         try:
             message = await self._connection.client.jetstream().get_last_msg(stream, subject, direct=True)
         except NotFoundError:
-            return Account(), 0
+            return LeaseRecord(), 0
         except (Error, OSError) as error:
             raise _away() from error
         try:
-            return codec.decode_account(message.data or b""), message.seq or 0
+            return codec.decode_lease_record(message.data or b""), message.seq or 0
         except msgspec.DecodeError as error:
             log.error("limits.account_unreadable", name=name, detail=str(error)[:200])  # noqa: TRY400 - it says it
-            return Account(), message.seq or 0
+            return LeaseRecord(), message.seq or 0
 
-    async def put(self, name: str, account: Account, revision: int) -> int | None:
+    async def put(self, name: str, account: LeaseRecord, revision: int) -> int | None:
         """Write it if the stored one still has `revision`: the new revision, or None if somebody was faster.
 
         Raises `broker_unavailable`; then nobody knows whether it was written.

@@ -1,7 +1,7 @@
 """Usage rows in JetStream: one message per request, the newest kept. Where that is, is in `usage_store`.
 
-A worker's rows replace what is there if `gives_way` says so, by compare-and-set: one that stood still for a while may
-find that another has served the request. Everybody else who closes a row does it by `close_open`, which leaves the last
+A worker's rows replace what is there if `may_replace` says so, by compare-and-set: one that stood still for a while may
+find that another has served the request. Everybody else who closes a row does it by `close_row`, which leaves the last
 word of a worker as it is.
 """
 
@@ -24,7 +24,7 @@ from penstock_broker.connection import Connection
 from penstock_broker.stores import kv_snapshot
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import Checkpoint, Claimed, Presence, UsageRow, gives_way
+from penstock_contract.usage.record import Checkpoint, GatewayPresence, RowWriteResult, UsageRow, may_replace
 
 RETRY_S = 1.0
 CONFIRM_S = 2.0
@@ -63,18 +63,18 @@ class UsageWriter:
         self._closed = asyncio.Event()
         self._confirmed = asyncio.Event()
 
-    async def look(self, row: UsageRow) -> UsageRow | None:
+    async def read_row(self, row: UsageRow) -> UsageRow | None:
         """What is stored of the request. Raises `broker_unavailable`."""
         return (await _newest(self._connection, row))[0]
 
-    async def claim(self, row: UsageRow) -> Claimed:
+    async def write(self, row: UsageRow) -> RowWriteResult:
         """Write the row if what is stored gives way. Raises `broker_unavailable`: the row may be there or not."""
         for conflicts in range(CONFLICTS_MAX):
             stored, number = await _newest(self._connection, row)
-            if stored is not None and not gives_way(stored, row):
-                return Claimed(stays=stored)
+            if stored is not None and not may_replace(stored, row):
+                return RowWriteResult(kept=stored)
             if (written := await _put(self._connection, row, number)) is not None:
-                return Claimed(written)
+                return RowWriteResult(written)
             await asyncio.sleep(CONFLICT_S * conflicts)
         raise _away()
 
@@ -125,11 +125,11 @@ class UsageWriter:
         if after and await _put(self._connection, row, after) is not None:
             return True
         try:
-            claimed = await self.claim(row)
+            claimed = await self.write(row)
         except PenstockError:
             return False
-        if claimed.stays is not None:
-            log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.stays.delivery)
+        if claimed.kept is not None:
+            log.info("usage.row_stays", request_id=row.id, delivery=row.delivery, of=claimed.kept.delivery)
         return True
 
 
@@ -167,14 +167,14 @@ async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | Non
     Raises `broker_unavailable`.
     """
     stored = await connection.newest(subjects.USAGE, _subject(row), timeout_s=READ_S)
-    return (None, 0) if stored is None else (_decoded(stored.data), stored.number)
+    return (None, 0) if stored is None else (_decoded(stored.data), stored.sequence)
 
 
 def _is_closed(row: UsageRow) -> bool:
     return row.ended is not None
 
 
-async def close_open(
+async def close_row(
     connection: Connection,
     row: UsageRow,
     merge: Callable[[UsageRow], UsageRow],
@@ -193,7 +193,7 @@ async def close_open(
     return await _put(connection, row if found is None else merge(found), number) is not None
 
 
-async def last_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:
+async def read_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint | None:
     """What the row's worker had counted when it last said so."""
     if not row.worker:
         return None
@@ -206,19 +206,21 @@ async def last_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint |
         return None
 
 
-async def read(connection: Connection, *, since: float, filter_: str = subjects.ALL_USAGE) -> AsyncIterator[UsageRow]:
+async def read_rows(
+    connection: Connection, *, since: float, filter_: str = subjects.ALL_USAGE
+) -> AsyncIterator[UsageRow]:
     """Every row that is there now and was written at or after `since` (Unix seconds), in the order of writing.
 
     Each request at most once: what is written while we read is not read. Raises `broker_unavailable`.
     """
     try:
-        async for row in _read(connection, since, filter_):
+        async for row in _read_rows(connection, since, filter_):
             yield row
     except (Error, OSError, TimeoutError) as error:
         raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1) from error
 
 
-async def _read(connection: Connection, since: float, filter_: str) -> AsyncIterator[UsageRow]:
+async def _read_rows(connection: Connection, since: float, filter_: str) -> AsyncIterator[UsageRow]:
     jetstream = connection.client.jetstream()
     config = ConsumerConfig(
         filter_subject=filter_,
@@ -258,13 +260,13 @@ def _decoded(data: bytes) -> UsageRow | None:
         return None
 
 
-class PresenceBook:
+class GatewayPresenceStore:
     """Which gateways may have left open rows behind."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def put(self, presence: Presence) -> bool:
+    async def put(self, presence: GatewayPresence) -> bool:
         """Whether the broker has it."""
         try:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
@@ -288,7 +290,7 @@ class PresenceBook:
         found: dict[str, float] = {}
         for entry in entries:
             with contextlib.suppress(msgspec.DecodeError):
-                presence = codec.decode_presence(entry.value or b"")
+                presence = codec.decode_gateway_presence(entry.value or b"")
                 # nats-py types it as a number; in what a watch gives it is a datetime (js/kv.py 2.16).
                 written_at = cast("dt.datetime", entry.created)
                 found[presence.gateway] = written_at.timestamp() - presence.open_s

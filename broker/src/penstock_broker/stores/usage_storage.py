@@ -10,7 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, KeyValueConfig, StorageType, StreamConfig
 
 from penstock_broker.connection import Connection
-from penstock_broker.provisioning import provide_bucket, provide_stream
+from penstock_broker.provisioning import ensure_bucket, ensure_stream
 from penstock_contract import subjects
 
 MIB = 1024 * 1024
@@ -36,7 +36,7 @@ class UsageBounds(Struct, frozen=True, kw_only=True):
     gateways_bytes_max: int = GATEWAYS_BYTES_MAX
 
 
-class RowsStored(Struct, frozen=True):
+class StorageState(Struct, frozen=True):
     """How full the store of rows is; `bytes_max` is None where it has no bound."""
 
     rows: int
@@ -82,11 +82,11 @@ async def prepare(jetstream: JetStreamContext, bounds: UsageBounds, *, replicas:
         replicas=replicas,
     )
     for stream in (rows, checkpoints):
-        await provide_stream(jetstream, stream)
-    await provide_bucket(jetstream, gateways)
+        await ensure_stream(jetstream, stream)
+    await ensure_bucket(jetstream, gateways)
 
 
-async def rows_stored(connection: Connection) -> RowsStored | None:
+async def read_storage_state(connection: Connection) -> StorageState | None:
     """None while the broker does not answer."""
     if not connection.connected:
         return None
@@ -95,4 +95,4 @@ async def rows_stored(connection: Connection) -> RowsStored | None:
     except (Error, OSError, TimeoutError):
         return None
     bytes_max = info.config.max_bytes or 0
-    return RowsStored(info.state.messages, info.state.bytes, bytes_max if bytes_max > 0 else None)
+    return StorageState(info.state.messages, info.state.bytes, bytes_max if bytes_max > 0 else None)

@@ -33,7 +33,7 @@ def address(environ: Mapping[str, str], url: str | None = None, parent: Path | N
     url = url or environ.get("PENSTOCK_ADMIN_URL")
     if token:
         return AdminAddress((url or DEFAULT_URL).rstrip("/"), token)
-    runs = [run for run in run_file.found(parent) if url is None or run.url == url.rstrip("/")]
+    runs = [run for run in run_file.find_running(parent) if url is None or run.url == url.rstrip("/")]
     if len(runs) == 1:
         return runs[0]
     if runs:

@@ -91,7 +91,7 @@ COLUMNS: Final = [
     # Of a list a column can only show the first.
     _column("Model", ".spec.models[0].name", "The first of the models that clients may ask for."),
     _column("Ready", _ready("status"), "Whether a request would be served."),
-    _column("Reason", _ready("reason"), "Why, in one word; docs/conditions.md says what to do."),
+    _column("Reason", _ready("reason"), "Why, in one word; docs/reference/conditions.md says what to do."),
     _column("Desired", ".status.desiredReplicas", "Workers that there should be.", "integer"),
     _column("Workers", ".status.readyReplicas", "Workers that take requests.", "integer"),
     _column("Max", ".spec.scaling.maxReplicas", "The most workers with mode Auto.", "integer"),

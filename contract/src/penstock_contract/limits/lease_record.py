@@ -7,7 +7,7 @@ asking anybody, and says with its next claim what it used. Pure: what a claim ma
 - A lease shrinks with what is available, so that near the end nobody sits on what another could use.
 - A gateway that does not come back in `LEASE_S` is dead. What it had leased counts as used: it may have been. If it was
   only slow, it says what it used of that, and the rest is available again.
-- Places (open streams, places in a queue) are held in a gateway's name. If it does not come back in `PLACES_S` its
+- Places (open streams, places in a queue) are held in a gateway's name. If it does not come back in `SLOTS_HELD_S` its
   streams have ended, and they are free.
 """
 
@@ -15,12 +15,12 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 MINUTE_S: Final = 60.0
 LEASE_S: Final = 5.0
 """A few of a gateway's words missed."""
-PLACES_S: Final = 30.0
+SLOTS_HELD_S: Final = 30.0
 """Longer than a stream can live while its gateway cannot reach the broker: that is noticed within 15 s, and 10 s later
 it ends. With less, a gateway that is back first would take the places of streams that the others still have."""
 SHARES: Final = 20
@@ -30,32 +30,32 @@ FOREVER: Final = 253_402_300_800.0
 Period = Literal["Day", "Week", "Month", "Total"]
 
 
-class Lease(Struct, frozen=True, array_like=True):
+class WindowLease(Struct, frozen=True, array_like=True):
     amount: int
     until: float
 
 
-class Window(Struct, frozen=True, omit_defaults=True):
+class LimitWindow(Struct, frozen=True, omit_defaults=True):
     """`used` since `began_at`; a debt, what was used beyond the limits of minutes before, is in it from the start."""
 
     began_at: float = 0.0
     ends_at: float = 0.0
     used: int = 0
-    leases: dict[str, Lease] = {}
+    leases: dict[str, WindowLease] = {}
 
 
-class Places(Struct, frozen=True, array_like=True):
+class HeldSlots(Struct, frozen=True, array_like=True):
     """What one gateway holds, by name of the resource."""
 
     until: float
     held: dict[str, int]
 
 
-class Account(Struct, frozen=True, omit_defaults=True):
+class LeaseRecord(Struct, frozen=True, omit_defaults=True):
     """Windows by meter (`requests`, `tokens`, `money`), places by gateway."""
 
-    windows: dict[str, Window] = {}
-    places: dict[str, Places] = {}
+    windows: dict[str, LimitWindow] = {}
+    slots: dict[str, HeldSlots] = field(default_factory=dict, name="places")
 
 
 class Quota(Struct, frozen=True):
@@ -65,7 +65,7 @@ class Quota(Struct, frozen=True):
     period: Period | None = None
 
 
-class Claim(Struct, frozen=True):
+class MeterClaim(Struct, frozen=True):
     """What a gateway says about one meter: used since it last said so, in the window that began then, and wanted.
 
     `leased` is what it was given when it last said so. `least` is what it can do something with, when there is little
@@ -80,7 +80,7 @@ class Claim(Struct, frozen=True):
     inputs: tuple[int, ...] = ()
 
 
-class Granted(Struct, frozen=True):
+class MeterGrant(Struct, frozen=True):
     """A gateway's lease, and what is left of the window for it and everybody who has not leased.
 
     `debt` is what the minutes after this one have to pay.
@@ -93,49 +93,51 @@ class Granted(Struct, frozen=True):
     debt: int = 0
 
 
-class Claims(Struct, frozen=True):
-    """Everything that a gateway says at once. `places` are absolute: what it holds and what it wants more."""
+class LeaseClaim(Struct, frozen=True):
+    """Everything that a gateway says at once. `slots` are absolute: what it holds and what it wants more."""
 
-    meters: dict[str, Claim]
-    places: dict[str, int]
+    meters: dict[str, MeterClaim]
+    slots: dict[str, int]
 
 
-class Grants(Struct, frozen=True):
+class LeaseGrant(Struct, frozen=True):
     """`free` is how many places nobody holds now."""
 
-    meters: dict[str, Granted]
-    places: dict[str, int]
+    meters: dict[str, MeterGrant]
+    slots: dict[str, int]
     free: dict[str, int]
 
 
-def settle(
-    account: Account, gateway: str, claims: Claims, quotas: dict[str, Quota], places: dict[str, int], now: float
-) -> tuple[Account, Grants]:
-    """The record after a gateway's claims, and what it got. `places` are limits; `now` is in Unix seconds."""
-    windows: dict[str, Window] = {}
-    granted: dict[str, Granted] = {}
+def merge_claims(
+    record: LeaseRecord, gateway: str, claims: LeaseClaim, quotas: dict[str, Quota], slots: dict[str, int], now: float
+) -> tuple[LeaseRecord, LeaseGrant]:
+    """The record after a gateway's claims, and what it got. `slots` are limits; `now` is in Unix seconds."""
+    windows: dict[str, LimitWindow] = {}
+    granted: dict[str, MeterGrant] = {}
     for meter, quota in quotas.items():
-        claim = claims.meters.get(meter, Claim())
-        window = account.windows.get(meter, Window())
-        windows[meter], granted[meter] = _settle_window(window, quota, claim, gateway, now)
-    others = {name: held for name, held in account.places.items() if name != gateway and held.until > now}
+        claim = claims.meters.get(meter, MeterClaim())
+        window = record.windows.get(meter, LimitWindow())
+        windows[meter], granted[meter] = _merge_window(window, quota, claim, gateway, now)
+    others = {name: held for name, held in record.slots.items() if name != gateway and held.until > now}
     got: dict[str, int] = {}
     free: dict[str, int] = {}
-    for resource, asked in claims.places.items():
-        there = places.get(resource, asked) - sum(held.held.get(resource, 0) for held in others.values())
+    for resource, asked in claims.slots.items():
+        there = slots.get(resource, asked) - sum(held.held.get(resource, 0) for held in others.values())
         got[resource] = max(0, min(asked, there))
         free[resource] = max(0, there - got[resource])
     mine = {resource: count for resource, count in got.items() if count}
-    held = {**others, gateway: Places(now + PLACES_S, mine)} if mine else others
-    return Account(windows, held), Grants(granted, got, free)
+    held = {**others, gateway: HeldSlots(now + SLOTS_HELD_S, mine)} if mine else others
+    return LeaseRecord(windows, held), LeaseGrant(granted, got, free)
 
 
-def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now: float) -> tuple[Window, Granted]:
+def _merge_window(
+    window: LimitWindow, quota: Quota, claim: MeterClaim, gateway: str, now: float
+) -> tuple[LimitWindow, MeterGrant]:
     used = window.used
     if claim.window == window.began_at:
         # A lease that is not there any more has been counted as used, all of it.
         used += claim.used if gateway in window.leases else claim.used - claim.leased
-    leases: dict[str, Lease] = {}
+    leases: dict[str, WindowLease] = {}
     kept = 0
     for name, lease in window.leases.items():
         if name == gateway:
@@ -160,10 +162,10 @@ def _settle_window(window: Window, quota: Quota, claim: Claim, gateway: str, now
     share = min(quota.limit // (SHARES * max(2, len(leases) + 1)), available // 4)
     amount = min(claim.want, available, max(claim.least + _fitting(claim.inputs, available), share, kept))
     if amount:
-        leases[gateway] = Lease(amount, now + LEASE_S)
-    settled = Window(began_at, ends_at, used, leases)
+        leases[gateway] = WindowLease(amount, now + LEASE_S)
+    settled = LimitWindow(began_at, ends_at, used, leases)
     debt = max(0, used - quota.limit) if quota.period is None else 0
-    return settled, Granted(amount, available, began_at, ends_at, debt)
+    return settled, MeterGrant(amount, available, began_at, ends_at, debt)
 
 
 def _fitting(inputs: Iterable[int], available: int) -> int:
@@ -176,7 +178,7 @@ def _fitting(inputs: Iterable[int], available: int) -> int:
     return total
 
 
-def _debt(window: Window, used: int, quota: Quota, now: float) -> int:
+def _debt(window: LimitWindow, used: int, quota: Quota, now: float) -> int:
     """Of a window that is over: each minute that has passed since it began pays one limit; a period forgives it all."""
     if quota.period is not None or not window.ends_at:
         return 0
@@ -184,7 +186,7 @@ def _debt(window: Window, used: int, quota: Quota, now: float) -> int:
     return max(0, used - minutes * quota.limit)
 
 
-def _fresh(window: Window, quota: Quota, now: float) -> tuple[float, float] | None:
+def _fresh(window: LimitWindow, quota: Quota, now: float) -> tuple[float, float] | None:
     """When the window of `now` begins and ends, unless it is the given one."""
     if quota.period is not None:
         current = period(quota.period, now)

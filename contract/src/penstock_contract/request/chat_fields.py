@@ -1,4 +1,4 @@
-"""What becomes of each field of a chat request at each type of provider: the table behind docs/providers.md.
+"""What becomes of each field of a chat request at each type of provider: the table behind docs/reference/providers.md.
 
 The gateway refuses what no provider of the route takes, and names in `x-penstock-ignored` what the answering provider
 does not have. The workers' adapters do what is written here. Pure.

@@ -1,14 +1,23 @@
 """The ModelRoute resource: one spec for the cluster and the laptop, with its bounds in the types.
 
-Field names are the resource's camelCase. A field's description is what `kubectl explain` and docs/modelroute.md say;
+Field names are the resource's camelCase. `kubectl explain` and docs/reference/modelroute.md show each description;
 `crd` makes the schema of it all. Rules that cross fields are in `rules`; nothing here reads a file or a secret.
 """
 
-import re
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from penstock_contract.route.additions import (
+    ADDITIONS_MAX,
+    FIELDS_MAX,
+    FieldName,
+    FieldSpec,
+    HeaderSpec,
+    QueryParameterSpec,
+)
+from penstock_contract.route.secret_ref import SecretKeyRef
 from penstock_contract.route.worker import BY_NAME, WorkerSpec
 from penstock_contract.usage.money import FREE, PerMillion, Rates, per_million
 
@@ -49,13 +58,6 @@ class ModelSpec(_Camel, frozen=True, kw_only=True):
         ),
     ] = []
     type: Annotated[Literal["Chat", "Embedding"], Meta(description="Which endpoints serve it.")] = "Chat"
-
-
-class SecretKeyRef(_Camel, frozen=True, kw_only=True):
-    """A key of a Secret in the route's own namespace; on a laptop an environment variable, see `secret_variable`."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=253, description="The Secret, in the route's own namespace.")]
-    key: Annotated[str, Meta(min_length=1, max_length=253, description="The key in it.")]
 
 
 class SimulatedSpec(_Camel, frozen=True, kw_only=True):
@@ -103,7 +105,10 @@ class PricesSpec(_Camel, frozen=True, kw_only=True):
 
 
 HeaderName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*\Z", max_length=64)]
-FieldName = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+KEY_HEADERS: Final = {"Anthropic": "x-api-key", "AzureOpenAI": "api-key"}
+"""By provider type, where it is not `authorization`."""
 
 
 class ExtraFieldsSpec(_Camel, frozen=True, kw_only=True):
@@ -139,7 +144,7 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             description="The API it has. `OpenAI` fits every compatible server; `Anthropic` has no embeddings;"
             " `AzureOpenAI` and `CloudflareWorkersAI` need a `baseURL`; `Simulated` makes up text, for tests."
-            " docs/providers.md has what each takes."
+            " docs/reference/providers.md has what each takes."
         ),
     ]
     base_url: Annotated[
@@ -194,6 +199,22 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
             " `authorization`, with `type: Anthropic` `x-api-key`. Azure's is `api-key`."
         ),
     ] = None
+    headers: Annotated[
+        list[HeaderSpec],
+        Meta(
+            max_length=ADDITIONS_MAX,
+            extra_json_schema=BY_NAME,
+            description="Further headers of each request. A credential comes by `valueFrom`.",
+        ),
+    ] = []
+    query: Annotated[
+        list[QueryParameterSpec],
+        Meta(
+            max_length=ADDITIONS_MAX,
+            extra_json_schema=BY_NAME,
+            description="Query parameters of each request. A credential comes by `valueFrom`.",
+        ),
+    ] = []
     anthropic_version: Annotated[
         Literal["2023-06-01", "2026-10-21"],
         Meta(
@@ -227,6 +248,15 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
             description="Fields of a request that are left out for this provider; `x-penstock-ignored` names them.",
         ),
     ] = []
+    set_fields: Annotated[
+        list[FieldSpec],
+        Meta(
+            max_length=FIELDS_MAX,
+            extra_json_schema=BY_NAME,
+            description="Fields of the provider's request that are added where the client sent none. A field that is"
+            " in `drop` too replaces the client's.",
+        ),
+    ] = field(default_factory=list, name="set")
     weight: Annotated[
         int,
         Meta(ge=0, le=1000, description="The share of the load within a priority; with 0 it is never asked."),
@@ -245,6 +275,19 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
     @property
     def rates(self) -> Rates:
         return FREE if self.prices is None else self.prices.rates
+
+    @property
+    def secret_refs(self) -> Iterator[SecretKeyRef]:
+        """All secrets that it is called with: the key first, then those of headers and query."""
+        if self.secret_key_ref is not None:
+            yield self.secret_key_ref
+        for sources in ([one.value_from for one in self.headers], [one.value_from for one in self.query]):
+            yield from (source.secret_key_ref for source in sources if source is not None)
+
+    @property
+    def header_of_key(self) -> str:
+        """The header that carries the key, in lower case."""
+        return self.key_header or KEY_HEADERS.get(self.type, "authorization")
 
     def own_name(self, model: str) -> str:
         """What the provider calls a model."""
@@ -432,8 +475,3 @@ class ModelRoute(Struct, frozen=True, rename="camel"):
     kind: Annotated[Literal["ModelRoute"], Meta(description="What this is.")]
     metadata: ObjectMeta
     spec: ModelRouteSpec
-
-
-def secret_variable(ref: SecretKeyRef) -> str:
-    """Environment variable that holds a secret: `{name: openai, key: api-key}` is `OPENAI_API_KEY`."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", f"{ref.name}_{ref.key}").upper()

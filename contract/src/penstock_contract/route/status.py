@@ -1,7 +1,7 @@
 """A ModelRoute's status: what the operator last saw and decided. It is read by people, `kubectl wait` and `/scale`.
 
 Everything is written each time, zeros too: a status whose fields come and go cannot be compared. What the reasons of
-the conditions mean is in docs/conditions.md.
+the conditions mean is in docs/reference/conditions.md.
 """
 
 from datetime import datetime
@@ -27,7 +27,12 @@ class Condition(_Camel, frozen=True, kw_only=True):
     """metav1.Condition."""
 
     type: Annotated[
-        str, Meta(min_length=1, max_length=316, description="What it is about, like `Serving`; see docs/conditions.md.")
+        str,
+        Meta(
+            min_length=1,
+            max_length=316,
+            description="What it is about, like `Serving`; see docs/reference/conditions.md.",
+        ),
     ]
     status: Annotated[Literal["True", "False", "Unknown"], Meta(description="Whether it is so.")]
     observed_generation: Annotated[Generation, Meta(description="The generation of the spec that it is about.")] = 0

@@ -1,7 +1,7 @@
 """One row per request, whatever dies: what it used, what that cost and how it ended. Never what was said.
 
 A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
-and the subject names the request, so there can never be two. Who writes when is in docs/usage.md.
+and the subject names the request, so there can never be two. Who writes when is in docs/operations/usage.md.
 """
 
 from typing import Final
@@ -73,7 +73,7 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivery: int = 0
 
 
-def gives_way(stored: UsageRow, row: UsageRow) -> bool:
+def may_replace(stored: UsageRow, row: UsageRow) -> bool:
     """Whether a stored row may be replaced by a worker's.
 
     An open row gives way to a row of the same or of a later delivery. A closed row gives way to no open one, and to a
@@ -84,14 +84,14 @@ def gives_way(stored: UsageRow, row: UsageRow) -> bool:
     return row.ended is not None and stored.delivery in {0, row.delivery}
 
 
-class Claimed(Struct, frozen=True):
-    """What came of a worker's row: its `number` in the store, or another row that `stays`."""
+class RowWriteResult(Struct, frozen=True):
+    """Result of writing a worker's row: its stream `sequence`, or the stored row that was `kept` instead."""
 
-    number: int = 0
-    stays: UsageRow | None = None
+    sequence: int = 0
+    kept: UsageRow | None = None
 
 
-class Counted(Struct, frozen=True, array_like=True, gc=False):
+class OpenRequestUsage(Struct, frozen=True, array_like=True, gc=False):
     """What an open request has used so far, by our own count, all its attempts that were sent; `cost` is in picos."""
 
     id: str
@@ -105,10 +105,10 @@ class Checkpoint(Struct, frozen=True, array_like=True):
     """A worker's requests that a provider has been sent, several times a second: what is known if the worker dies."""
 
     worker: str
-    open: list[Counted]
+    open: list[OpenRequestUsage]
 
 
-def with_note(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
+def with_checkpoint(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
     """The row with what a worker had counted of its request, or the row itself if there is nothing of it."""
     counted = next((one for one in checkpoint.open if one.id == row.id), None) if checkpoint is not None else None
     if counted is None:
@@ -117,7 +117,7 @@ def with_note(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
     return replace(row, tokens=tokens, cost=decimal(counted.cost), duration_s=round(counted.duration_s, 4))
 
 
-class Presence(Struct, frozen=True):
+class GatewayPresence(Struct, frozen=True):
     """A gateway that may have open rows; the oldest of them had been open for `open_s` when this was written.
 
     A duration, as the gateway's time of day may differ from the broker's, which the rows are looked for by.
@@ -127,7 +127,7 @@ class Presence(Struct, frozen=True):
     open_s: float
 
 
-def filled(
+def update_row(
     row: UsageRow,
     tokens: Tokens,
     rates: Rates,
@@ -164,9 +164,9 @@ def filled(
     )
 
 
-def reported(usage: UsageReported) -> Tokens:
+def tokens_from_report(usage: UsageReported) -> Tokens:
     """The provider's own count, within its bounds."""
-    usage = bounded(usage)
+    usage = clamp_usage(usage)
     return Tokens(
         usage.input_tokens,
         usage.cached_input_tokens,
@@ -176,29 +176,29 @@ def reported(usage: UsageReported) -> Tokens:
     )
 
 
-def bounded(usage: UsageReported) -> UsageReported:
+def clamp_usage(usage: UsageReported) -> UsageReported:
     """The count with each number in 0..`COUNT_MAX`, cached input at most the input, reasoning at most the output.
 
     A provider's numbers are not trusted: a negative count would be a credit, and one beyond 64 bits cannot be encoded.
     """
-    input_, output = _bounded(usage.input_tokens), _bounded(usage.output_tokens)
-    cached = _bounded(usage.cached_input_tokens, input_)
+    input_, output = _clamp(usage.input_tokens), _clamp(usage.output_tokens)
+    cached = _clamp(usage.cached_input_tokens, input_)
     within = replace(
         usage,
         input_tokens=input_,
         output_tokens=output,
         cached_input_tokens=cached,
-        reasoning_tokens=_bounded(usage.reasoning_tokens, output),
-        cache_write_input_tokens=_bounded(usage.cache_write_input_tokens, input_ - cached),
+        reasoning_tokens=_clamp(usage.reasoning_tokens, output),
+        cache_write_input_tokens=_clamp(usage.cache_write_input_tokens, input_ - cached),
     )
     return usage if within == usage else within
 
 
-def _bounded(count: int, most: int = COUNT_MAX) -> int:
+def _clamp(count: int, most: int = COUNT_MAX) -> int:
     return max(0, min(count, most))
 
 
-def better(one: Tokens, other: Tokens) -> Tokens:
+def choose_tokens(one: Tokens, other: Tokens) -> Tokens:
     """The better of two counts of the same request: a provider's before an estimate, then the larger; else `one`."""
     return max(one, other, key=lambda tokens: (_is_counted(tokens), tokens.input + tokens.output))
 
@@ -207,11 +207,11 @@ def _is_counted(tokens: Tokens) -> bool:
     return not tokens.estimated and tokens.input + tokens.output > 0
 
 
-def estimated_output(operation: Operation, deltas: int, text_bytes: int) -> int:
+def estimate_output_tokens(operation: Operation, deltas: int, text_bytes: int) -> int:
     """A piece is a token with most providers; some put several into one, which its length tells."""
     return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, ChatOperation) else 0
 
 
-def estimated_input(operation: Operation) -> int:
+def estimate_input_tokens(operation: Operation) -> int:
     """Our own count of all that goes to a provider, made where the request's body was read."""
     return operation.input_tokens

@@ -60,7 +60,7 @@ class _Sum(Struct):
     cost: int = 0
 
 
-class Adding:
+class UsageAggregator:
     """Rows go in one by one, as there may be more of them than fit in memory."""
 
     def __init__(self, by: Grouping) -> None:

@@ -8,7 +8,7 @@ from penstock_broker.connection import Connection
 from penstock_broker.stores.keys import KeyStore
 from penstock_contract.errors import PenstockError
 from penstock_contract.limits.keys import KeySpec
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 
 NAME = "first"
 RETRY_S = 0.5
@@ -27,7 +27,7 @@ class FirstKey:
 
     async def close(self) -> None:
         if self._task is not None:
-            await cancelled(self._task)
+            await cancel_and_wait(self._task)
 
     async def _restart(self) -> None:
         await self.close()

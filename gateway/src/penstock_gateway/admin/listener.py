@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 
 from penstock_gateway.server.connection_limits import ConnectionBounds
 from penstock_gateway.server.protocol import protocol
-from penstock_runtime.listening_socket import bound
+from penstock_runtime.listening_socket import bind
 
 STOP_S = 2
 
@@ -25,7 +25,7 @@ class AdminListener:
     """Whoever calls `start` calls `close`."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, bounds: ConnectionBounds) -> None:
-        self._socket = bound(host, port)
+        self._socket = bind(host, port)
         self._server = _Server(
             uvicorn.Config(
                 app,

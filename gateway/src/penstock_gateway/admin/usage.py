@@ -6,9 +6,9 @@ from typing import Annotated
 from litestar import get
 from litestar.params import Parameter
 
-from penstock_broker.stores.usage import read
+from penstock_broker.stores.usage import read_rows
 from penstock_contract.usage.record import UsageRow
-from penstock_contract.usage.report import Adding, Grouping, UsageRows, UsageSums
+from penstock_contract.usage.report import Grouping, UsageAggregator, UsageRows, UsageSums
 from penstock_gateway.admin.dependencies import AdminDesk
 
 ROWS_MAX = 100_000
@@ -19,8 +19,8 @@ Since = Annotated[int, Parameter(ge=0, le=253_402_300_799)]
 @get("/admin/usage")
 async def sums(admin: AdminDesk, by: Grouping = "key", since: Since = 0) -> UsageSums:
     """What the requests that began at `since` (Unix seconds) or later used."""
-    adding = Adding(by)
-    async for row in read(admin.connection, since=since):
+    adding = UsageAggregator(by)
+    async for row in read_rows(admin.connection, since=since):
         if row.started_at >= since:
             adding.add(row)
     return UsageSums(by, since, adding.sums())
@@ -33,7 +33,7 @@ async def rows(
     """The newest `limit` requests of these."""
     kept: deque[UsageRow] = deque(maxlen=limit)
     seen = 0
-    async for row in read(admin.connection, since=since):
+    async for row in read_rows(admin.connection, since=since):
         if row.started_at >= since:
             kept.append(row)
             seen += 1

@@ -65,7 +65,7 @@ ERROR_STATUSES: dict[str, str] = {
     "403": "A page of this origin may not use the API",
 }
 BODY_STATUSES: dict[str, str] = {"408": "The request's headers or body did not arrive in time"}
-OTHER = "Every other error, in the same shape; docs/errors.md lists the codes"
+OTHER = "Every other error, in the same shape; docs/reference/errors.md lists the codes"
 
 
 class DocumentPlugin(JsonRenderPlugin):

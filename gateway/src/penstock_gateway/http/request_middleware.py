@@ -56,7 +56,7 @@ class Envelope:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in TRACE_HEADERS}
         with self._tracer.start_as_current_span(
             scope["method"],
-            context=propagation.context_of(headers),
+            context=propagation.trace_context(headers),
             kind=SpanKind.SERVER,
             attributes={names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id},
             record_exception=False,

@@ -3,25 +3,25 @@
 import asyncio
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.lease_record import Account
+from penstock_contract.limits.lease_record import LeaseRecord
 
 
 class FakeAccounts:
     """Several gateways may share one. `away` makes every call fail; `calls` counts them."""
 
     def __init__(self, latency_s: float = 0.0) -> None:
-        self.records: dict[str, tuple[Account, int]] = {}
+        self.records: dict[str, tuple[LeaseRecord, int]] = {}
         self.away = False
         self.calls = 0
         self._latency_s = latency_s
 
-    async def get(self, name: str) -> tuple[Account, int]:
+    async def get(self, name: str) -> tuple[LeaseRecord, int]:
         await self._travel()
-        return self.records.get(name, (Account(), 0))
+        return self.records.get(name, (LeaseRecord(), 0))
 
-    async def put(self, name: str, account: Account, revision: int) -> int | None:
+    async def put(self, name: str, account: LeaseRecord, revision: int) -> int | None:
         await self._travel()
-        if self.records.get(name, (Account(), 0))[1] != revision:
+        if self.records.get(name, (LeaseRecord(), 0))[1] != revision:
             return None
         self.records[name] = account, revision + 1
         return revision + 1

@@ -1,7 +1,7 @@
 """A till's talk with the account in the broker: one exchange at a time, together for everybody who waits.
 
-An exchange reads what the till claims at that moment, decides by `account.settle`, writes by compare-and-set and tells
-the till what it got. Who asks while one is under way gets the next.
+An exchange reads what the till claims at that moment, decides by `lease_record.merge_claims`, writes by
+compare-and-set and tells the till what it got. Who asks while one is under way gets the next.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.lease_record import Account, Claims, Grants, settle
+from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant, LeaseRecord, merge_claims
 from penstock_gateway.limits.limit_spec import Terms
 from penstock_runtime.clock import Clock
 
@@ -22,11 +22,11 @@ log = structlog.get_logger("penstock.gateway")
 
 
 class Accounts(Protocol):
-    """Where accounts are: `broker.accounts.AccountStore`, or a fake."""
+    """Where accounts are: `broker.accounts.LeaseRecordStore`, or a fake."""
 
-    async def get(self, name: str) -> tuple[Account, int]: ...
+    async def get(self, name: str) -> tuple[LeaseRecord, int]: ...
 
-    async def put(self, name: str, account: Account, revision: int) -> int | None: ...
+    async def put(self, name: str, account: LeaseRecord, revision: int) -> int | None: ...
 
 
 class Party(Protocol):
@@ -34,11 +34,11 @@ class Party(Protocol):
 
     terms: Terms
 
-    def claims(self) -> Claims:
+    def claims(self) -> LeaseClaim:
         """What is said now. While it is under way no more may be spent or taken than what it leaves us for sure."""
         ...
 
-    def apply(self, claims: Claims, grants: Grants) -> None:
+    def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
         """What came of it."""
         ...
 
@@ -62,8 +62,8 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self.at = self._loop.time()
         self.took_s = 0.0
-        self._known: tuple[Account, int] | None = None
-        self._doubtful: tuple[Account, Claims, Grants] | None = None
+        self._known: tuple[LeaseRecord, int] | None = None
+        self._doubtful: tuple[LeaseRecord, LeaseClaim, LeaseGrant] | None = None
         self._next: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -115,7 +115,9 @@ class Exchange:
             if self._known is None:
                 self._known = await self._accounts.get(self._name)
             account, revision = self._known
-            settled, grants = settle(account, self._gateway, claims, terms.quotas, terms.places, self._clock.unix())
+            settled, grants = merge_claims(
+                account, self._gateway, claims, terms.quotas, terms.places, self._clock.unix()
+            )
             try:
                 written = await self._accounts.put(self._name, settled, revision)
             except PenstockError:

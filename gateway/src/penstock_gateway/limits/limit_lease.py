@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.lease_record import Claims, Grants
+from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant
 from penstock_gateway.limits.concurrency_slots import QUEUE, Places
 from penstock_gateway.limits.lease_sync import Accounts, Exchange
 from penstock_gateway.limits.limit_spec import Terms, Upfront
@@ -245,7 +245,7 @@ class Till:
         if self._places.idle(self.terms.places):
             self._exchange.soon()
 
-    def claims(self) -> Claims:
+    def claims(self) -> LeaseClaim:
         """What is said now. While it is under way no more is spent or taken than what it leaves us for sure."""
         meters = {}
         busy = self.open + self._waiting
@@ -259,13 +259,13 @@ class Till:
             inputs = tuple(self._inputs) if meter == "money" else ()
             want += sum(inputs) + int(pool.pace * AHEAD_S)
             meters[meter] = pool.claim(want if busy else 0, least, inputs)
-        return Claims(meters, self._places.claim(self.terms.places))
+        return LeaseClaim(meters, self._places.claim(self.terms.places))
 
-    def apply(self, claims: Claims, grants: Grants) -> None:
+    def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
         now = self._loop.time()
         for meter, granted in grants.meters.items():
             self._pools[meter].apply(claims.meters[meter], granted, now)
-        self._places.apply(grants.places, grants.free, now)
+        self._places.apply(grants.slots, grants.free, now)
         if "money" in self.terms.quotas and (self.open or self._waiting):
             self._look_at_money()
 

@@ -8,7 +8,7 @@ from penstock_contract.limits.keys import KeyRecord
 from penstock_contract.limits.lease_record import Quota
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import picos
-from penstock_contract.usage.record import estimated_input
+from penstock_contract.usage.record import estimate_input_tokens
 from penstock_gateway.limits.concurrency_slots import QUEUE
 
 STREAMS = "streams"
@@ -40,7 +40,7 @@ class Upfront(Struct, frozen=True):
 def upfront_of(entry: CatalogueEntry, operation: Operation) -> Upfront:
     """At the price of the cheapest provider: who answers is not known, and the dearest might refuse what fits."""
     rates = [provider.rates for provider in entry.spec.providers]
-    tokens = estimated_input(operation)
+    tokens = estimate_input_tokens(operation)
     return Upfront(tokens, tokens * min(one.input for one in rates), max(max(one.input, one.output) for one in rates))
 
 

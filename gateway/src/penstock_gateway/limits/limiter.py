@@ -18,7 +18,13 @@ from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.stream.events import UsageReported
 from penstock_contract.usage.money import FREE, picos
-from penstock_contract.usage.record import BYTES_PER_TOKEN_OUT, NOTHING_UNANSWERED, Unanswered, UsageRow, reported
+from penstock_contract.usage.record import (
+    BYTES_PER_TOKEN_OUT,
+    NOTHING_UNANSWERED,
+    Unanswered,
+    UsageRow,
+    tokens_from_report,
+)
 from penstock_gateway.access.principal import Caller
 from penstock_gateway.http.request_middleware import Headers
 from penstock_gateway.limits.headers import rate_headers
@@ -116,7 +122,7 @@ class Admission:
     def counted(self, usage: UsageReported) -> None:
         """The provider's own count, its last word before the end: what it empties does not end this stream any more."""
         self.fail = None
-        counted = reported(usage)
+        counted = tokens_from_report(usage)
         tokens, money = self._unanswered
         cost = self._rates.cost(counted.input, counted.cached_input, counted.output, counted.cache_write_input)
         self._correct(counted.input + counted.output + tokens, cost + money)

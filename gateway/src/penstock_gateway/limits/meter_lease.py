@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from penstock_contract.limits.lease_record import MINUTE_S, Claim, Granted, Quota
+from penstock_contract.limits.lease_record import MINUTE_S, MeterClaim, MeterGrant, Quota
 
 NEVER: Final = 2**62
 RECHECK_S: Final = 0.1
@@ -72,12 +72,14 @@ class Pool:
     def _owed(self) -> int:
         return self.debt + max(0, self.used - self.remaining)
 
-    def claim(self, want: int, least: int, inputs: tuple[int, ...] = ()) -> Claim:
+    def claim(self, want: int, least: int, inputs: tuple[int, ...] = ()) -> MeterClaim:
         """What is said now. Until the answer no more is spent than what that leaves us for sure."""
         self.lease = min(self.lease, self.used + want)
-        return Claim(used=self.used, window=self.began_at, leased=self.leased, want=want, least=least, inputs=inputs)
+        return MeterClaim(
+            used=self.used, window=self.began_at, leased=self.leased, want=want, least=least, inputs=inputs
+        )
 
-    def apply(self, claimed: Claim, granted: Granted, now: float) -> None:
+    def apply(self, claimed: MeterClaim, granted: MeterGrant, now: float) -> None:
         """What came of it, at event-loop time `now`."""
         self.used -= claimed.used
         self.said += claimed.used

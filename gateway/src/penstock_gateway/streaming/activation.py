@@ -8,7 +8,7 @@ said again.
 from collections.abc import Callable
 
 from penstock_contract.stream.frames import WorkerHeartbeat
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import FORGET_S, PeerState, PeerTable
 
 SAY_AGAIN_S = 0.1
@@ -20,8 +20,8 @@ WAITS_LONG_S = 1.0
 class _Route:
     __slots__ = ("owed", "said_at", "workers")
 
-    def __init__(self, attention: Attention) -> None:
-        self.workers: PeerTable[str, int] = PeerTable(attention)
+    def __init__(self, pause_detector: PauseDetector) -> None:
+        self.workers: PeerTable[str, int] = PeerTable(pause_detector)
         """By name, with their free slots."""
         self.said_at = float("-inf")
         self.owed = False
@@ -31,15 +31,15 @@ class _Route:
 class Activations:
     """`say` gets the key of a route to wake. All times are event-loop times."""
 
-    def __init__(self, say: Callable[[str], None], attention: Attention) -> None:
+    def __init__(self, say: Callable[[str], None], pause_detector: PauseDetector) -> None:
         self._say = say
-        self._attention = attention
+        self._pause_detector = pause_detector
         self._routes: dict[str, _Route] = {}
 
     def queued(self, key: str, now: float) -> None:
         """A request of the route went into its queue. Called once per request; no task, no allocation but the first."""
         route = self._route(key)
-        for _, worker in route.workers.having(PeerState.HEARD, now):
+        for _, worker in route.workers.in_state(PeerState.ALIVE, now):
             if worker.value > 0:
                 worker.value -= 1
                 return
@@ -56,7 +56,7 @@ class Activations:
 
     def heard(self, key: str, beat: WorkerHeartbeat, now: float) -> None:
         free = 0 if beat.draining else beat.slots - beat.in_flight
-        self._route(key).workers.heard(beat.worker, free, now)
+        self._route(key).workers.record_heartbeat(beat.worker, free, now)
 
     def reconnected(self, now: float) -> None:
         """The broker is back: the workers' heartbeats may take a moment."""
@@ -73,7 +73,7 @@ class Activations:
     def _route(self, key: str) -> _Route:
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = _Route(self._attention)
+            route = self._routes[key] = _Route(self._pause_detector)
         return route
 
     def _announce(self, key: str, route: _Route, now: float) -> None:

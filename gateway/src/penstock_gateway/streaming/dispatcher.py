@@ -35,7 +35,7 @@ from penstock_gateway.telemetry.request_observer import Observer
 from penstock_gateway.usage.accounting import Metering
 from penstock_runtime.clock import Clock
 from penstock_runtime.telemetry import names
-from penstock_runtime.telemetry.propagation import headers_of
+from penstock_runtime.telemetry.propagation import trace_headers
 
 
 class OpenStream:
@@ -267,7 +267,7 @@ class Dispatcher:
                 subject,
                 codec.encode(request),
                 message_id=stream.request_id,
-                headers=headers_of(span),
+                headers=trace_headers(span),
             )
 
 

@@ -18,7 +18,7 @@ from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.registry import StreamTable
 from penstock_gateway.streaming.renderers.renderer import PING
 from penstock_gateway.streaming.stream import LiveStream
-from penstock_runtime.pause_detector import LATE_S, Attention
+from penstock_runtime.pause_detector import LATE_S, PauseDetector
 from penstock_runtime.peer_table import HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState, PeerTable
 
 TICK_S = 0.25
@@ -40,7 +40,7 @@ class ServingWorker(NamedTuple):
     since: float
 
 
-UNKNOWN_WORKER = ServingWorker(PeerState.HEARD, float("-inf"))
+UNKNOWN_WORKER = ServingWorker(PeerState.ALIVE, float("-inf"))
 
 
 log = structlog.get_logger("penstock.gateway")
@@ -61,7 +61,7 @@ def judge(
     *,
     broker_away_s: float,
     worker: ServingWorker,
-    attention: Attention,
+    pause_detector: PauseDetector,
     cause: str = "",
 ) -> Need | ErrorDetail:
     """The most urgent need of `stream`, or the error that ends it.
@@ -69,7 +69,7 @@ def judge(
     A silence of up to `SILENCE_MAX_S`, be it the broker's, this process's or the worker's, ends no stream; see `peers`.
     `cause` is what is known to keep the route's workers from taking requests.
     """
-    failed = _overdue(stream, now, settings, broker_away_s, worker, attention, cause)
+    failed = _overdue(stream, now, settings, broker_away_s, worker, pause_detector, cause)
     if failed is not None:
         return failed
     if broker_away_s == 0:
@@ -97,7 +97,7 @@ def _overdue(
     settings: GatewaySettings,
     broker_away_s: float,
     worker: ServingWorker,
-    attention: Attention,
+    pause_detector: PauseDetector,
     cause: str,
 ) -> ErrorDetail | None:
     limits = stream.limits
@@ -112,8 +112,8 @@ def _overdue(
         stream.gap_since is not None
         and broker_away_s == 0
         # The frames that a silent worker sends again cannot arrive.
-        and worker.presence is PeerState.HEARD
-        and attention.passed_s(max(stream.gap_since, worker.since), now) > GAP_MAX_S
+        and worker.presence is PeerState.ALIVE
+        and pause_detector.elapsed_s(max(stream.gap_since, worker.since), now) > GAP_MAX_S
     ):
         return ErrorDetail("stream_lost", "part of the answer was lost on its way")
     if stream.stalled_since is not None and now - stream.stalled_since > settings.write_timeout_s:
@@ -129,7 +129,7 @@ class Broker(Protocol):
 
     async def publish(self, subject: str, data: bytes) -> None: ...
 
-    async def disconnected(self, subject: str, data: bytes, *, timeout_s: float) -> bool: ...
+    async def has_no_subscriber(self, subject: str, data: bytes, *, timeout_s: float) -> bool: ...
 
 
 class Supervisor:
@@ -145,7 +145,7 @@ class Supervisor:
         table: StreamTable,
         activations: Activations,
         cause: Callable[[str], str],
-        attention: Attention,
+        pause_detector: PauseDetector,
         *,
         gateway: str,
     ) -> None:
@@ -156,10 +156,10 @@ class Supervisor:
         self._cause = cause
         self._gateway = gateway
         self._loop = asyncio.get_running_loop()
-        self._attention = attention
+        self._pause_detector = pause_detector
         # By route and name: a worker may say what it likes of itself, but only under its own route. The value is the
         # incarnation.
-        self._workers: PeerTable[tuple[str, str], int] = PeerTable(attention)
+        self._workers: PeerTable[tuple[str, str], int] = PeerTable(pause_detector)
         self._probes: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._connected = False
         self._looked_at = self._loop.time()
@@ -168,7 +168,7 @@ class Supervisor:
     def on_heartbeat(self, subject: str, data: bytes) -> None:
         beat = codec.decode_worker_heartbeat(data)
         route, now = subjects.route_key(subject), self._loop.time()
-        self._workers.heard((route, beat.worker), beat.incarnation, now)
+        self._workers.record_heartbeat((route, beat.worker), beat.incarnation, now)
         self._activations.heard(route, beat, now)
 
     async def on_connected(self) -> None:
@@ -188,21 +188,21 @@ class Supervisor:
         """Note since when the broker has been away, or silent."""
         if not self._connection.connected:
             self._connected = False
-            absent_since: float | None = now
+            paused_since: float | None = now
         else:
             if not self._connected:
                 # Not left to `on_connected`: hooks before it may wait for answers of a JetStream without a leader.
                 self._reconnected(now)
-            absent_since = self._attention.absent_since(now)
+            paused_since = self._pause_detector.paused_since(now)
         stopped = now - self._looked_at > TICK_S + LATE_S
         self._looked_at = now
-        if absent_since is None:
+        if paused_since is None:
             self._away_since = None
         elif stopped:
             # This process was: the broker's answers may wait to be read.
             self._away_since = now
         elif self._away_since is None:
-            self._away_since = absent_since
+            self._away_since = paused_since
 
     async def run(self) -> None:
         beat_at = 0.0
@@ -237,7 +237,7 @@ class Supervisor:
             self._settings,
             broker_away_s=0.0 if self._away_since is None else now - self._away_since,
             worker=self._serving(stream, now),
-            attention=self._attention,
+            pause_detector=self._pause_detector,
             cause=self._cause(stream.route),
         )
         match need:
@@ -257,14 +257,14 @@ class Supervisor:
             return UNKNOWN_WORKER
         key = stream.route, stream.worker
         self._workers.expect(key, stream.incarnation, stream.accepted_at)
-        peer, presence = self._workers.get(key), self._workers.presence(key, now)
+        peer, presence = self._workers.get(key), self._workers.state(key, now)
         assert peer is not None
-        if presence is PeerState.HEARD and peer.value == stream.incarnation:
+        if presence is PeerState.ALIVE and peer.value == stream.incarnation:
             pass
-        elif self._attention.passed_s(stream.accepted_at, now) <= LOST_S:
+        elif self._pause_detector.elapsed_s(stream.accepted_at, now) <= LOST_S:
             # Its `Accepted` is as good as a heartbeat.
-            presence = PeerState.HEARD
-        elif presence is PeerState.HEARD:
+            presence = PeerState.ALIVE
+        elif presence is PeerState.ALIVE:
             # Another process has the name of the one that serves this stream.
             presence = PeerState.LOST
         return ServingWorker(presence, peer.since)
@@ -272,7 +272,7 @@ class Supervisor:
     def _probe_silent(self, now: float) -> None:
         if self._away_since is not None:
             return
-        for key, _ in self._workers.having(PeerState.SILENT, now):
+        for key, _ in self._workers.in_state(PeerState.SILENT, now):
             if key not in self._probes:
                 task = self._probes[key] = asyncio.create_task(self._probe(key))
                 task.add_done_callback(lambda _, key=key: self._probes.pop(key))  # type: ignore[misc]
@@ -281,8 +281,8 @@ class Supervisor:
         route, worker = key
         namespace, _, name = route.partition(".")
         subject = subjects.control(namespace, name, worker)
-        if await self._connection.disconnected(subject, codec.encode(Probe()), timeout_s=PROBE_TIMEOUT_S):
-            self._workers.disconnected(key, self._loop.time())
+        if await self._connection.has_no_subscriber(subject, codec.encode(Probe()), timeout_s=PROBE_TIMEOUT_S):
+            self._workers.mark_disconnected(key, self._loop.time())
 
     async def _attach(self, stream: LiveStream, now: float) -> None:
         stream.attach_asked_at = now

@@ -24,7 +24,7 @@ class Observer:
         self._duration = meter.create_histogram(
             names.METRIC_SERVER_DURATION,
             unit="s",
-            description="Time from a request's arrival to its last byte",
+            description="Time from a request's arrival to its last byte; with an error by its code",
             explicit_bucket_boundaries_advisory=names.BUCKETS_DURATION,
         )
         self._first_token = meter.create_histogram(
@@ -36,7 +36,7 @@ class Observer:
         self._per_token = meter.create_histogram(
             names.METRIC_TIME_PER_OUTPUT_TOKEN,
             unit="s",
-            description="Mean time between two tokens of one answer",
+            description="Mean time between two pieces of one answer",
             explicit_bucket_boundaries_advisory=names.BUCKETS_PER_TOKEN,
         )
         self._queue_wait = meter.create_histogram(
@@ -45,9 +45,15 @@ class Observer:
             description="Time from publication to pick-up by a worker",
             explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
         )
-        self._tokens = Tally(meter, names.METRIC_TOKENS, unit="{token}", description="Tokens in and out")
-        self._cost = Tally(meter, names.METRIC_COST, description="What requests cost, by the routes' prices")
-        self._errors = Tally(meter, names.METRIC_ERRORS, unit="{error}", description="Failed requests by code")
+        self._tokens = Tally(
+            meter, names.METRIC_TOKENS, unit="{token}", description="Tokens by `gen_ai.token.type`: input or output"
+        )
+        self._cost = Tally(
+            meter, names.METRIC_COST, description="Cost of requests in the currency of the prices, by provider"
+        )
+        self._errors = Tally(
+            meter, names.METRIC_ERRORS, unit="{error}", description="Failed requests by error code (`error.type`)"
+        )
         meter.create_observable_gauge(
             names.METRIC_IN_FLIGHT, [self._observe_in_flight], unit="{stream}", description="Open streams"
         )

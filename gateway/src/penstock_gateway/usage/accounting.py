@@ -4,8 +4,8 @@ import asyncio
 import random
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.limits import AccountStore
-from penstock_broker.stores.usage_storage import rows_stored
+from penstock_broker.stores.limits import LeaseRecordStore
+from penstock_broker.stores.usage_storage import read_storage_state
 from penstock_contract import subjects
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
@@ -18,9 +18,9 @@ from penstock_gateway.telemetry.request_observer import Observer
 from penstock_gateway.usage.orphans import Reaper
 from penstock_gateway.usage.recorder import Books
 from penstock_gateway.usage.storage_monitor import Stock
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.telemetry.setup import Telemetry
 
 NOT_QUEUED = frozenset({"queue_full", "request_too_large"})
@@ -40,7 +40,7 @@ class Metering:
         telemetry: Telemetry,
         clock: Clock,
         settings: GatewaySettings,
-        attention: Attention,
+        pause_detector: PauseDetector,
         *,
         gateway: str,
     ) -> None:
@@ -48,9 +48,11 @@ class Metering:
         self._books = Books(connection, clock, gateway=gateway)
         admit_unknown = settings.without_limits == "admit"
         draw = random.SystemRandom().random
-        self._meter = Meter(AccountStore(connection), clock, gateway=gateway, draw=draw, admit_unknown=admit_unknown)
-        self._reaper = Reaper(connection, attention, gateway=gateway)
-        self._stock = Stock(telemetry.meter, lambda: rows_stored(connection))
+        self._meter = Meter(
+            LeaseRecordStore(connection), clock, gateway=gateway, draw=draw, admit_unknown=admit_unknown
+        )
+        self._reaper = Reaper(connection, pause_detector, gateway=gateway)
+        self._stock = Stock(telemetry.meter, lambda: read_storage_state(connection))
         self._tasks: list[asyncio.Task[None]] = []
         connection.listen(subjects.usage_filter(gateway), self._books.on_row)
         connection.listen(subjects.ALL_GATEWAY_HEARTBEATS, self._reaper.on_heartbeat)
@@ -84,6 +86,6 @@ class Metering:
         self._tasks = [asyncio.create_task(part) for part in parts]
 
     async def close(self) -> None:
-        await cancelled(*self._tasks)
+        await cancel_and_wait(*self._tasks)
         await self._books.close()
         await self._meter.close()

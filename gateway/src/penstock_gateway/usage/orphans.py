@@ -10,10 +10,10 @@ import structlog
 from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.usage import PresenceBook, close_open, last_checkpoint, read
+from penstock_broker.stores.usage import GatewayPresenceStore, close_row, read_checkpoint, read_rows
 from penstock_contract import codec, subjects
-from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, UsageRow, better, with_note
-from penstock_runtime.pause_detector import Attention
+from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, UsageRow, choose_tokens, with_checkpoint
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import GIVEN_UP_S, PeerTable
 
 EVERY_S = 5.0
@@ -28,8 +28,8 @@ log = structlog.get_logger("penstock.gateway")
 
 def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
     """The last row of a request that nobody else can close, with what its worker had counted when it last said so."""
-    noted = with_note(row, checkpoint)
-    if better(row.tokens, noted.tokens) is row.tokens:
+    noted = with_checkpoint(row, checkpoint)
+    if choose_tokens(row.tokens, noted.tokens) is row.tokens:
         noted = row
     return replace(noted, ended=GATEWAY_LOST)
 
@@ -37,18 +37,18 @@ def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
 class Reaper:
     """`run` must be running."""
 
-    def __init__(self, connection: Connection, attention: Attention, *, gateway: str) -> None:
+    def __init__(self, connection: Connection, pause_detector: PauseDetector, *, gateway: str) -> None:
         self._connection = connection
         self._gateway = gateway
-        self._presence = PresenceBook(connection)
+        self._presence = GatewayPresenceStore(connection)
         self._loop = asyncio.get_running_loop()
         self._connected_at = self._loop.time()
-        self._attention = attention
-        self._gateways: PeerTable[str, None] = PeerTable(attention)
+        self._pause_detector = pause_detector
+        self._gateways: PeerTable[str, None] = PeerTable(pause_detector)
         self._gone_at: dict[str, float] = {}
 
     def on_heartbeat(self, _subject: str, data: bytes) -> None:
-        self._gateways.heard(codec.decode_gateway_heartbeat(data).gateway, None, self._loop.time())
+        self._gateways.record_heartbeat(codec.decode_gateway_heartbeat(data).gateway, None, self._loop.time())
 
     async def on_connected(self) -> None:
         """No heartbeat arrived before."""
@@ -69,7 +69,7 @@ class Reaper:
     async def _look(self) -> None:
         now = self._loop.time()
         self._gateways.take_lost(now)
-        if self._attention.passed_s(self._connected_at, now) < GIVEN_UP_S:
+        if self._pause_detector.elapsed_s(self._connected_at, now) < GIVEN_UP_S:
             return
         known = await self._presence.all()
         gone = {name for name in known if self._gateways.get(name) is None} - {self._gateway}
@@ -80,12 +80,12 @@ class Reaper:
     async def _reap(self, dead: str, oldest_at: float, *, final: bool) -> None:
         left: dict[str, UsageRow] = {}
         since = max(0.0, oldest_at - MARGIN_S)
-        async for row in read(self._connection, since=since, filter_=subjects.usage_filter(dead)):
+        async for row in read_rows(self._connection, since=since, filter_=subjects.usage_filter(dead)):
             if row.ended is None:
                 left[row.id] = row
             else:
                 left.pop(row.id, None)
-        checkpoints = {row.worker: await last_checkpoint(self._connection, row) for row in left.values() if row.worker}
+        checkpoints = {row.worker: await read_checkpoint(self._connection, row) for row in left.values() if row.worker}
         closed = [await self._close(row, checkpoints.get(row.worker)) for row in left.values()]
         if left:
             log.warning("usage.gateway_gone", gateway=dead, rows_closed=sum(closed), rows_left=len(left))
@@ -93,4 +93,4 @@ class Reaper:
             await self._presence.remove(dead)
 
     async def _close(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
-        return await close_open(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))
+        return await close_row(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))

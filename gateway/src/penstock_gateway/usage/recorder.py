@@ -19,21 +19,21 @@ import structlog
 from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.usage import PresenceBook, close_open, last_checkpoint, open_row
+from penstock_broker.stores.usage import GatewayPresenceStore, close_row, open_row, read_checkpoint
 from penstock_contract import codec
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import FREE, decimal, picos
 from penstock_contract.usage.record import (
-    Presence,
+    GatewayPresence,
     Tokens,
     UsageRow,
-    better,
-    estimated_input,
-    estimated_output,
-    filled,
-    reported,
-    with_note,
+    choose_tokens,
+    estimate_input_tokens,
+    estimate_output_tokens,
+    tokens_from_report,
+    update_row,
+    with_checkpoint,
 )
 from penstock_gateway.streaming.stream import LiveStream
 from penstock_runtime.clock import Clock
@@ -93,7 +93,7 @@ class Entry:
         stream = self.stream
         provider = stream.provider or found.provider
         first = stream.first_delta_at
-        row = filled(
+        row = update_row(
             found,
             self._tokens(),
             next((one.rates for one in self.resolution.entry.spec.providers if one.name == provider), FREE),
@@ -112,18 +112,18 @@ class Entry:
 
     def _with_more(self, row: UsageRow, other: UsageRow | None) -> UsageRow:
         """The row with the other's count, where that is the better one."""
-        if other is None or better(row.tokens, other.tokens) is row.tokens:
+        if other is None or choose_tokens(row.tokens, other.tokens) is row.tokens:
             return row
         return replace(row, tokens=other.tokens, cost=other.cost, unanswered=other.unanswered)
 
     def _tokens(self) -> Tokens:
         stream = self.stream
         if stream.usage is not None:
-            return reported(stream.usage)
+            return tokens_from_report(stream.usage)
         if not stream.started:
             return Tokens()
-        output = estimated_output(self.operation, stream.deltas, stream.text_length)
-        return Tokens(estimated_input(self.operation), 0, output, estimated=True)
+        output = estimate_output_tokens(self.operation, stream.deltas, stream.text_length)
+        return Tokens(estimate_input_tokens(self.operation), 0, output, estimated=True)
 
     def _ended(self) -> str:
         if self.stream.error is not None:
@@ -138,7 +138,7 @@ class Books:
         self._connection = connection
         self._clock = clock
         self._gateway = gateway
-        self._presence = PresenceBook(connection)
+        self._presence = GatewayPresenceStore(connection)
         self._entries: dict[str, Entry] = {}
         self._loop = asyncio.get_running_loop()
         self._settled = asyncio.Event()
@@ -231,7 +231,7 @@ class Books:
         if entry.stream.usage is None and entry.heard is None:
             entry.noted = await self._noted(entry)
         row = entry.closed(entry.row)
-        if await close_open(self._connection, row, entry.closed, entry.stands) and row.id in self._entries:
+        if await close_row(self._connection, row, entry.closed, entry.stands) and row.id in self._entries:
             self._close(row)
 
     async def _noted(self, entry: Entry) -> UsageRow | None:
@@ -239,7 +239,7 @@ class Books:
         input_ = output = cost = 0
         for worker in set(entry.stream.workers):
             row = replace(entry.row, worker=worker)
-            noted = with_note(row, await last_checkpoint(self._connection, row))
+            noted = with_checkpoint(row, await read_checkpoint(self._connection, row))
             input_, output, cost = input_ + noted.tokens.input, output + noted.tokens.output, cost + picos(noted.cost)
         if not input_ + output:
             return None
@@ -254,5 +254,5 @@ class Books:
     async def _say_present(self) -> None:
         now = self._loop.time()
         opened_at = min((entry.stream.opened_at for entry in self._entries.values()), default=now)
-        if await self._presence.put(Presence(self._gateway, now - opened_at)):
+        if await self._presence.put(GatewayPresence(self._gateway, now - opened_at)):
             self._said_at = now

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from penstock_broker.stores.usage_storage import RowsStored
+from penstock_broker.stores.usage_storage import StorageState
 from penstock_runtime.telemetry import names
 
 EVERY_S = 30.0
@@ -21,13 +21,17 @@ log = structlog.get_logger("penstock.gateway")
 class Stock:
     """`stored` asks the broker, None while it does not know. `run` must be running."""
 
-    def __init__(self, meter: Meter, stored: Callable[[], Awaitable[RowsStored | None]]) -> None:
+    def __init__(self, meter: Meter, stored: Callable[[], Awaitable[StorageState | None]]) -> None:
         self._stored = stored
-        self._last: RowsStored | None = None
+        self._last: StorageState | None = None
         self._told = False
         for name, description, observe in (
-            (names.METRIC_USAGE_STORED, "Bytes that the stored usage rows take", self._observe_bytes),
-            (names.METRIC_USAGE_STORED_MAX, "Bytes that usage rows may take", self._observe_bytes_max),
+            (names.METRIC_USAGE_STORED, "Size of the stored usage rows", self._observe_bytes),
+            (
+                names.METRIC_USAGE_STORED_MAX,
+                "Bound of the store of usage rows; the oldest are discarded first",
+                self._observe_bytes_max,
+            ),
         ):
             meter.create_observable_gauge(name, [observe], unit="By", description=description)
 
@@ -41,7 +45,7 @@ class Stock:
                 log.exception("usage.stock_failed")
             await asyncio.sleep(EVERY_S)
 
-    def _look(self, stored: RowsStored | None) -> None:
+    def _look(self, stored: StorageState | None) -> None:
         self._last = stored or self._last
         if stored is None:
             return

@@ -2,7 +2,7 @@
 
 from socket import socket
 
-from penstock_runtime.listening_socket import bound
+from penstock_runtime.listening_socket import bind
 
 BACKLOG = 2048
 """As uvicorn's."""
@@ -15,14 +15,14 @@ class PortTaken(Exception):  # noqa: N818 - the message is the whole story
 
 def free(host: str) -> int:
     """A port that nobody has now. Somebody could take it before we do; a retry then is a new start."""
-    with bound(host, 0) as found:
+    with bind(host, 0) as found:
         return int(found.getsockname()[1])
 
 
 def listener(host: str, port: int) -> socket:
     """A socket that listens there, 0 being any free port; the caller closes it. Raises `PortTaken`."""
     try:
-        made = bound(host, port)
+        made = bind(host, port)
         try:
             # Two sockets can be bound to one port, but only one of them can listen.
             made.listen(BACKLOG)

@@ -85,7 +85,7 @@ class Stack:
         secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
         self._inherited = commands.inherited(environ, secret_names)
         self._access = access(host, ports.free("127.0.0.1"), environ)
-        run_file.leave(directory, self._access.admin)
+        run_file.write(directory, self._access.admin)
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(
             commands.gateway(

@@ -17,7 +17,7 @@ from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_local.disk_space import StoreSizes
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 
 RETRY_S = 0.25
 
@@ -72,7 +72,7 @@ class Control:
 
     async def close(self) -> None:
         if self._task is not None:
-            await cancelled(self._task)
+            await cancel_and_wait(self._task)
         await self._connection.close()
 
     @property
@@ -107,7 +107,7 @@ class Control:
             if self._applied.get(key) != entry:
                 await self._plane.apply(entry)
                 self._applied[key] = entry
-        await self._plane.complete()
+        await self._plane.mark_complete()
         self._on_applied(from_nothing and self._was_set_up)
         self._was_set_up = True
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from penstock_contract.catalogue import WILDCARD, CatalogueEntry
-from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec, secret_variable
+from penstock_contract.route.secret_ref import secret_variable
+from penstock_contract.route.spec import ModelRouteSpec, ProviderSpec
 from penstock_local.models.bundled import TITLES, Bundled, ModelState, bundled_model, localized
 from penstock_local.routes.route_files import LoadedRoute
 
@@ -54,7 +55,7 @@ def default_models(planned: Sequence[PlannedRoute]) -> dict[str, str]:
 
 
 def secret_variables(spec: ModelRouteSpec) -> tuple[str, ...]:
-    names = [secret_variable(provider.secret_key_ref) for provider in spec.providers if provider.secret_key_ref]
+    names = [secret_variable(ref) for provider in spec.providers for ref in provider.secret_refs]
     return tuple(dict.fromkeys(names))
 
 
@@ -103,9 +104,10 @@ def _planned(
 
 
 def _missing_key(provider: ProviderSpec, environ: Mapping[str, str]) -> str | None:
-    if provider.secret_key_ref is None or environ.get(variable := secret_variable(provider.secret_key_ref)):
-        return None
-    return f"set {variable}"
+    """Which variables to set, None if all secrets of the provider are there."""
+    wanted = dict.fromkeys(secret_variable(ref) for ref in provider.secret_refs)
+    missing = [variable for variable in wanted if not environ.get(variable)]
+    return f"set {' and '.join(missing)}" if missing else None
 
 
 def _unserved_model(provider: ProviderSpec, models: dict[Bundled, ModelState]) -> str | None:

@@ -12,7 +12,7 @@ from penstock_contract.route.spec import ModelSpec, ProviderSpec
 from penstock_local.models.bundled import TITLES, bundled_model
 from penstock_local.routes.plan import PlannedRoute
 from penstock_local.terminal.printable import printable
-from penstock_runtime.listen_policy import loopback
+from penstock_runtime.listen_policy import is_loopback
 
 BOLD: Final = "1"
 GREEN: Final = "32"
@@ -37,7 +37,7 @@ def local_url(host: str, port: int) -> str:
 
 def exposure(host: str, key: str | None) -> str | None:
     """What to know about listening on `host`, if others than this machine's users can reach it."""
-    if loopback(host):
+    if is_loopback(host):
         return None
     if key is not None:
         return (
@@ -50,7 +50,7 @@ def asks(host: str, key: str | None) -> str:
     """Whether callers must show a key, and why not."""
     if key is not None:
         return f"API key: {key}"
-    why = "only this machine can reach it" if loopback(host) else "PENSTOCK_AUTHENTICATION is off"
+    why = "only this machine can reach it" if is_loopback(host) else "PENSTOCK_AUTHENTICATION is off"
     return f"It asks for no API key: {why}"
 
 

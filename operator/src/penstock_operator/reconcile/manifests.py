@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from penstock_contract.route.spec import ModelRouteSpec, SecretKeyRef, secret_variable
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.worker import ResourcesSpec
 from penstock_operator.nats.keys import WORKER, SigningKey
 
@@ -157,8 +158,8 @@ def with_replicas(manifest: Manifest, replicas: int, *, resource_version: str | 
 
 
 def secret_refs(spec: ModelRouteSpec) -> dict[str, SecretKeyRef]:
-    """The keys that the workers need, by variable; sorted, so that the order of providers changes no pod."""
-    refs = [provider.secret_key_ref for provider in spec.providers if provider.secret_key_ref is not None]
+    """The secrets that the workers need, by variable; sorted, so that the order of providers changes no pod."""
+    refs = [ref for provider in spec.providers for ref in provider.secret_refs]
     return {secret_variable(ref): ref for ref in sorted(refs, key=lambda ref: (secret_variable(ref), ref.name))}
 
 
@@ -166,9 +167,7 @@ def clashes(spec: ModelRouteSpec) -> list[str]:
     """Variables that two things would set, in words: no CEL rule can see them."""
     problems = []
     variables: dict[str, SecretKeyRef] = {}
-    for provider in spec.providers:
-        if (ref := provider.secret_key_ref) is None:
-            continue
+    for ref in (ref for provider in spec.providers for ref in provider.secret_refs):
         other = variables.setdefault(variable := secret_variable(ref), ref)
         if variable in OWN_VARIABLES:
             problems.append(

@@ -18,7 +18,7 @@ class CatalogueControl(Protocol):
 
     async def apply(self, entry: CatalogueEntry) -> bool: ...
 
-    async def complete(self) -> None: ...
+    async def mark_complete(self) -> None: ...
 
     async def remove(self, namespace: str, route: str) -> None: ...
 
@@ -88,7 +88,7 @@ class CataloguePublisher:
             # Before it is done: a reconnect meanwhile takes it back.
             self._completed = True
             try:
-                await self._plane.complete()
+                await self._plane.mark_complete()
             except PenstockError:
                 self._completed = False
                 raise

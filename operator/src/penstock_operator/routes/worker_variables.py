@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from penstock_contract.route.spec import ModelRouteSpec, SecretKeyRef, secret_variable
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
+from penstock_contract.route.spec import ModelRouteSpec
 
 OWN_VARIABLES: Final = frozenset(
     f"PENSTOCK_{name}"
@@ -22,8 +23,8 @@ OWN_VARIABLES: Final = frozenset(
 
 
 def secret_refs(spec: ModelRouteSpec) -> dict[str, SecretKeyRef]:
-    """The keys that the workers need, by variable; sorted, so that the order of providers changes no pod."""
-    refs = [provider.secret_key_ref for provider in spec.providers if provider.secret_key_ref is not None]
+    """The secrets that the workers need, by variable; sorted, so that the order of providers changes no pod."""
+    refs = [ref for provider in spec.providers for ref in provider.secret_refs]
     return {secret_variable(ref): ref for ref in sorted(refs, key=lambda ref: (secret_variable(ref), ref.name))}
 
 
@@ -31,9 +32,7 @@ def clashes(spec: ModelRouteSpec) -> list[str]:
     """Describes each variable that would be set twice; CEL rules cannot detect that."""
     problems = []
     variables: dict[str, SecretKeyRef] = {}
-    for provider in spec.providers:
-        if (ref := provider.secret_key_ref) is None:
-            continue
+    for ref in (ref for provider in spec.providers for ref in provider.secret_refs):
         other = variables.setdefault(variable := secret_variable(ref), ref)
         if variable in OWN_VARIABLES:
             problems.append(

@@ -1,4 +1,4 @@
 """How many workers a route should have, and which of them go: pure decisions on what was observed, with a given clock.
 
-Nothing here knows a broker, an API server or a task; `docs/scaling.md` says the same in words for an operator on call.
+Nothing here knows a broker, an API server or a task; docs/operations/scaling.md describes the rules.
 """

@@ -1,7 +1,7 @@
 """How many workers a route should have now. `decide` is the whole of the autoscaler's judgement; others carry it out.
 
 Up at once, by what is waiting and running now. Down only after a whole window has agreed, by the most of that window.
-An unknown demand is never zero. `docs/scaling.md` has each rule and each reason in words.
+An unknown demand is never zero. `docs/operations/scaling.md` has each rule and each reason in words.
 """
 
 from typing import Literal

@@ -13,7 +13,7 @@ from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import Drain, Resume, WorkerHeartbeat
 from penstock_operator.kube.cache import Key
 from penstock_runtime.clock import Clock
-from penstock_runtime.pause_detector import Attention
+from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import FORGET_S, PeerState, PeerTable
 
 SWEEP_S: Final = FORGET_S
@@ -31,12 +31,12 @@ class WorkerReport(Struct, frozen=True):
 class HeartbeatTable:
     """Bounded by the workers of the last minute.
 
-    A worker counts while it is heard, in the time in which this process could receive (`attention`): a stopped operator
-    or a silent broker makes no worker disappear.
+    A worker counts while its heartbeats arrive, in the time in which this process could receive (`pause_detector`): a
+    stopped operator or a silent broker makes no worker disappear.
     """
 
-    def __init__(self, attention: Attention) -> None:
-        self._attention = attention
+    def __init__(self, pause_detector: PauseDetector) -> None:
+        self._pause_detector = pause_detector
         self._routes: dict[Key, PeerTable[str, WorkerReport]] = {}
         self._swept_at = 0.0
 
@@ -45,16 +45,16 @@ class HeartbeatTable:
         self._sweep(now)
         workers = self._routes.get(key)
         if workers is None:
-            workers = self._routes[key] = PeerTable(self._attention)
+            workers = self._routes[key] = PeerTable(self._pause_detector)
         known = workers.get(beat.worker)
         heard = WorkerReport(beat.slots, beat.in_flight, beat.draining, tuple(beat.refusing_keys))
-        new = workers.heard(beat.worker, heard, now)
+        new = workers.record_heartbeat(beat.worker, heard, now)
         return new or known is None or known.value != heard
 
     def workers(self, key: Key, now: float) -> Mapping[str, WorkerReport]:
         """The workers that are heard, by name."""
         workers = self._routes.get(key)
-        return {} if workers is None else {name: peer.value for name, peer in workers.having(PeerState.HEARD, now)}
+        return {} if workers is None else {name: peer.value for name, peer in workers.in_state(PeerState.ALIVE, now)}
 
     def reconnected(self, now: float) -> None:
         """The broker is back: the workers have to connect again, too."""
@@ -81,7 +81,7 @@ class WorkerHeartbeats:
         self,
         connection: Connection,
         clock: Clock,
-        attention: Attention,
+        pause_detector: PauseDetector,
         *,
         activated: Callable[[Key], None],
         changed: Callable[[Key], None],
@@ -90,7 +90,7 @@ class WorkerHeartbeats:
         self._clock = clock
         self._activated = activated
         self._changed = changed
-        self._table = HeartbeatTable(attention)
+        self._table = HeartbeatTable(pause_detector)
         connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_heartbeat)
         connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
         connection.on_connected(self._on_connected)

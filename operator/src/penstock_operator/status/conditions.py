@@ -8,53 +8,22 @@
     Degraded       something needs somebody's attention; the only one whose good value is False
     Ready          what the spec asks for is in force, and served
 
-docs/conditions.md says for each reason what it means and what to do. Nothing that changes with the load is in here.
+docs/reference/conditions.md has the meaning and the remedy of each reason. Nothing here changes with the load.
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import Condition
 from penstock_operator.reconcile import manifests
-from penstock_operator.status.pod_problems import ProblemReason
 from penstock_operator.status.pod_summary import Survey
-
-Type = Literal["Ready", "Accepted", "ResolvedRefs", "WorkersReady", "Serving", "ScalingActive", "Degraded"]
-Status = Literal["True", "False", "Unknown"]
+from penstock_operator.status.reasons import Status, Type
 
 AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
-ProviderProblem = Literal["ProviderAuthFailed"]
 Trouble = Literal["BrokerUnavailable", "QueueMissing"]
-
-_REFUSALS: Final = ("InvalidSpec", "ModelNameConflict")
-_PROBLEMS: Final[tuple[str, ...]] = get_args(ProblemReason)
-_TROUBLES: Final[tuple[str, ...]] = get_args(Trouble)
-_OF_PROVIDERS: Final[tuple[str, ...]] = get_args(ProviderProblem)
-_NOT_SERVING: Final = ("NoWorkers", "NotAccepted", "ApplyFailed", *_TROUBLES)
-
-REASONS: Final[Mapping[Type, tuple[str, ...]]] = {
-    "Ready": (
-        "Serving",
-        "Idle",
-        "RollingOut",
-        *_REFUSALS,
-        *_PROBLEMS,
-        "ApplyFailed",
-        "NoWorkers",
-        *_TROUBLES,
-        *_OF_PROVIDERS,
-    ),
-    "Accepted": get_args(AcceptedReason),
-    "ResolvedRefs": ("Resolved", "NotChecked", "SecretNotFound", "SecretKeyNotFound"),
-    "WorkersReady": ("WorkersReady", "ScaledToZero", "Starting", "NotAccepted", "ApplyFailed", *_PROBLEMS),
-    "Serving": ("Serving", "Idle", *_NOT_SERVING),
-    "ScalingActive": ("Active", "NotChecked", "Manual", "Paused", "NotAccepted", "Fallback", *_TROUBLES),
-    "Degraded": ("AsExpected", *_PROBLEMS, "ApplyFailed", *_TROUBLES, *_OF_PROVIDERS, *_REFUSALS),
-}
-"""Closed: docs, alerts and scripts may count on it."""
 
 UNPUBLISHED: Final = "the catalogue of routes does not have this version yet"
 
@@ -248,9 +217,8 @@ def refused_keys(situation: Situation) -> str:
     told = []
     for provider in situation.serves.providers:
         if provider.name in situation.refusing_keys:
-            ref = provider.secret_key_ref
-            key = "a call without a key" if ref is None else f"the key {ref.key} of the Secret {ref.name}"
-            told.append(f"the provider {provider.name} refuses {key}")
+            keys = " or ".join(f"the key {ref.key} of the Secret {ref.name}" for ref in provider.secret_refs)
+            told.append(f"the provider {provider.name} refuses {keys or 'a call without a key'}")
     return "; ".join(told)
 
 

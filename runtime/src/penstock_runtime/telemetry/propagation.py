@@ -11,7 +11,7 @@ FIELDS = frozenset(_PROPAGATOR.fields)
 """The headers that carry it, in lower case."""
 
 
-def headers_of(span: Span) -> dict[str, str]:
+def trace_headers(span: Span) -> dict[str, str]:
     """`traceparent` and `tracestate` of `span`; empty when tracing is off."""
     carrier: dict[str, str] = {}
     if span is INVALID_SPAN:
@@ -20,6 +20,6 @@ def headers_of(span: Span) -> dict[str, str]:
     return carrier
 
 
-def context_of(headers: Mapping[str, str]) -> Context:
+def trace_context(headers: Mapping[str, str]) -> Context:
     """The remote parent in `headers`, or an empty context."""
     return _PROPAGATOR.extract(headers, Context())

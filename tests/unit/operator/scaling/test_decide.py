@@ -1,4 +1,4 @@
-"""How many workers: one sentence of docs/scaling.md per test."""
+"""How many workers: one sentence of docs/operations/scaling.md per test."""
 
 from typing import get_args
 

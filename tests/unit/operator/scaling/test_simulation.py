@@ -1,4 +1,4 @@
-"""The simulation is fair, and docs/scaling.md says what it gives."""
+"""The simulation is fair, and docs/operations/scaling.md says what it gives."""
 
 from pathlib import Path
 from typing import get_args
@@ -14,7 +14,7 @@ from scaling.world import SLOTS, Autoscaler, World
 
 from penstock_operator.scaling.decide import Reason
 
-PAGE = Path(__file__).parents[4] / "docs" / "scaling.md"
+PAGE = Path(__file__).parents[4] / "docs" / "operations" / "scaling.md"
 
 
 def trace(*requests: tuple[float, float], until_s: float = 1000.0) -> Trace:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.route.spec import ProviderSpec
 from penstock_contract.stream.events import Event, Finished, Started, UsageReported
-from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered, bounded
+from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered, clamp_usage
 from penstock_worker.providers.failure.classification import ProviderFailure, presented
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.provider import Provider
@@ -89,7 +89,7 @@ class Attempt:
         """The end comes in a last batch: usage, if the provider counted, then finished."""
         last = list(events)
         if len(last) > 1 and type(last[-2]) is UsageReported:
-            self.usage = last[-2] = bounded(last[-2])
+            self.usage = last[-2] = clamp_usage(last[-2])
         for event in last:
             self._stream.emit(event)
         self.finished = last[-1] if type(last[-1]) is Finished else None

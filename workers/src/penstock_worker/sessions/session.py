@@ -21,7 +21,7 @@ from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.route.spec import LimitsSpec, ModelRouteSpec, ProviderSpec
 from penstock_contract.stream.events import Accepted
-from penstock_runtime.cancellation import cancelled
+from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
 from penstock_worker.providers.provider import Call, ConnectionStale
 from penstock_worker.sessions import routing
@@ -144,7 +144,7 @@ class Session:
         if self.waiting_for_ack and self.served_by <= self._delivery.delivered:
             await self._delivery.discard()
         if self._confirming is not None:
-            await cancelled(self._confirming)
+            await cancel_and_wait(self._confirming)
 
     async def _begun_elsewhere(self) -> bool:
         """Whether a worker that had the request before got as far as its provider's first event."""

@@ -15,15 +15,15 @@ from penstock_contract.usage.money import FREE, decimal, picos
 from penstock_contract.usage.record import (
     COST_MAX,
     NOTHING_UNANSWERED,
-    Claimed,
-    Counted,
+    OpenRequestUsage,
+    RowWriteResult,
     Tokens,
     Unanswered,
     UsageRow,
-    estimated_input,
-    estimated_output,
-    filled,
-    reported,
+    estimate_input_tokens,
+    estimate_output_tokens,
+    tokens_from_report,
+    update_row,
 )
 from penstock_runtime.clock import Clock
 from penstock_worker.sessions.reply_stream import OutgoingStream
@@ -42,9 +42,9 @@ def between_checkpoints_s(open_: int) -> float:
 class Rows(Protocol):
     """Where rows go, see `broker.usage.UsageWriter`; a closed one is kept until it is stored."""
 
-    async def look(self, row: UsageRow) -> UsageRow | None: ...
+    async def read_row(self, row: UsageRow) -> UsageRow | None: ...
 
-    async def claim(self, row: UsageRow) -> Claimed: ...
+    async def write(self, row: UsageRow) -> RowWriteResult: ...
 
     def close(self, row: UsageRow, after: int = 0) -> None: ...
 
@@ -91,7 +91,7 @@ class RequestUsage:
 
     async def begun_elsewhere(self) -> int:
         """The delivery whose worker began to serve this request; 0 if none did. Raises `broker_unavailable`."""
-        stored = await self._rows.look(self._opened)
+        stored = await self._rows.read_row(self._opened)
         return stored.delivery if stored is not None and stored.delivery != self._stream.attempt else 0
 
     def calling(self, provider: ProviderSpec) -> None:
@@ -107,7 +107,7 @@ class RequestUsage:
     def sent(self) -> None:
         """The request has left for the provider: its input counts."""
         self._is_sent = True
-        self._input = self._input or estimated_input(self._request.operation)
+        self._input = self._input or estimate_input_tokens(self._request.operation)
 
     def refused(self) -> None:
         """The provider answered with an error, or its connection was closed before it: the attempt used nothing."""
@@ -119,19 +119,19 @@ class RequestUsage:
 
     async def claim(self) -> int:
         """Open the row. Returns the later delivery that has it, 0 if none does. Raises `broker_unavailable`."""
-        claimed = await self._rows.claim(self._row(None, None))
-        self._number = claimed.number
-        stays = claimed.stays
+        claimed = await self._rows.write(self._row(None, None))
+        self._number = claimed.sequence
+        stays = claimed.kept
         return stays.delivery if stays is not None and stays.delivery > self._stream.attempt else 0
 
-    def counted(self) -> Counted | None:
+    def counted(self) -> OpenRequestUsage | None:
         """So far; None before anything was sent."""
         if not self._is_sent and not self.unanswered.input:
             return None
         tokens = self._tokens(None)
         cost = picos(self.unanswered.cost) + self._rates.cost(tokens.input, 0, tokens.output)
         input_ = self.unanswered.input + tokens.input
-        return Counted(self._opened.id, input_, tokens.output, min(cost, COST_MAX), self._duration_s())
+        return OpenRequestUsage(self._opened.id, input_, tokens.output, min(cost, COST_MAX), self._duration_s())
 
     def ended(self, usage: UsageReported | None, finished: Finished | None) -> None:
         """Close the row, with the provider's count if it came."""
@@ -146,7 +146,7 @@ class RequestUsage:
         self._rows.close(self._row(usage, how), self._number)
 
     def _row(self, usage: UsageReported | None, ended: str | None) -> UsageRow:
-        return filled(
+        return update_row(
             self._opened,
             self._tokens(usage),
             self._rates,
@@ -162,12 +162,14 @@ class RequestUsage:
 
     def _tokens(self, usage: UsageReported | None) -> Tokens:
         if usage is not None:
-            return reported(usage)
+            return tokens_from_report(usage)
         if not self._is_sent:
             return Tokens()
         stream = self._stream
         output = (
-            0 if self._began_at is None else estimated_output(self._request.operation, stream.deltas, stream.text_bytes)
+            0
+            if self._began_at is None
+            else estimate_output_tokens(self._request.operation, stream.deltas, stream.text_bytes)
         )
         return Tokens(self._input, 0, output, estimated=True)
 

@@ -3,14 +3,14 @@
 import ssl
 from collections.abc import Callable
 
-from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.provider import Call, Sink
+from penstock_worker.providers.set_fields import with_fields
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.connection import ConnectionPool
-from penstock_worker.upstream.provider_key import ProviderKey
+from penstock_worker.upstream.credentials import Credentials
 
 
 class HttpProvider:
@@ -18,24 +18,23 @@ class HttpProvider:
         self,
         spec: ProviderSpec,
         adapter: Adapter,
-        key: ProviderKey | None,
+        credentials: Credentials,
         tls: Callable[[], ssl.SSLContext],
         rules: AddressRules,
     ) -> None:
         self._spec = spec
         self._adapter = adapter
-        self.key = key
+        self.credentials = credentials
         self._pool = ConnectionPool(spec.base_url or adapter.default_base_url, tls, rules)
         self.provider_name = adapter.provider_name
 
     async def open(
         self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
     ) -> Call:
-        key = self.key.value() if self.key is not None else None
-        if self.key is not None and not key:
-            raise PenstockError("provider_auth_failed", "the provider's key is not configured")
-        request = self._adapter.request(operation, model, self._spec, key)
-        raw = self._pool.raw(request, headers)
+        request = self._adapter.request(operation, model, self._spec, self.credentials.key())
+        if self._spec.set_fields:
+            request = with_fields(request, self._spec.set_fields, operation)
+        raw = self._pool.raw(self.credentials.added_to(request), headers)
         exchange, reused = await self._pool.acquire(connect_timeout_s)
         parser = self._adapter.parser(operation)
         exchange.start(raw, parser, sink, reused=reused)

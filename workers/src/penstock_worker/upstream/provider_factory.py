@@ -23,8 +23,9 @@ from penstock_worker.providers.simulated import SimulatedProvider
 from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
 from penstock_worker.sessions.provider_call import Target
 from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.credentials import Credentials
 from penstock_worker.upstream.http_provider import HttpProvider
-from penstock_worker.upstream.provider_key import ProviderKey, ProviderKeys
+from penstock_worker.upstream.provider_key import ProviderKeys
 
 ADAPTERS: dict[str, type[Adapter]] = {
     "OpenAI": OpenAIAdapter,
@@ -57,39 +58,38 @@ def build(
     """Without `keys` they are in `environ` alone."""
     keys = keys or ProviderKeys(None, environ, time.monotonic)
     tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
-    return [_target(provider, keys.of(provider.secret_key_ref), tls, rules) for provider in spec.providers]
+    return [_target(provider, Credentials(provider, keys), tls, rules) for provider in spec.providers]
 
 
 def _target(
-    spec: ProviderSpec, key: ProviderKey | None, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, credentials: Credentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Target:
     return Target(
         spec,
-        _provider(spec, key, tls, rules),
+        _provider(spec, credentials, tls, rules),
         asyncio.Semaphore(spec.max_in_flight) if spec.max_in_flight else None,
-        functools.partial(_redaction, spec, key),
+        functools.partial(_redaction, spec, credentials),
     )
 
 
-def _redaction(spec: ProviderSpec, key: ProviderKey | None) -> Redaction:
-    """What the provider's messages must not show: the key it is called with now, and where it is."""
-    secret = key.value() if key is not None else None
+def _redaction(spec: ProviderSpec, credentials: Credentials) -> Redaction:
+    """What the provider's messages must not show: the credentials it is called with now, and where it is."""
     try:
         host = urlsplit(spec.base_url or "").hostname
     except ValueError:
         host = None
-    return Redaction((secret,) if secret else (), (host,) if host else ())
+    return Redaction(tuple(credentials.secrets()), (host,) if host else ())
 
 
 def _provider(
-    spec: ProviderSpec, key: ProviderKey | None, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, credentials: Credentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None
         return SimulatedProvider(spec.simulated)
     adapter = ADAPTERS[spec.type]()
     try:
-        return HttpProvider(spec, adapter, key, tls, rules)
+        return HttpProvider(spec, adapter, credentials, tls, rules)
     except ValueError:
         # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
         bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")

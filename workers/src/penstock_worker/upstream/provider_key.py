@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from penstock_contract.route.spec import SecretKeyRef, secret_variable
+from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
 
 CHECK_S: Final = 1.0
 KEY_BYTES_MAX: Final = 65_536
@@ -22,7 +22,7 @@ class ProviderKey:
 
     def __init__(self, file: Path | None, variable: str | None, now: Callable[[], float]) -> None:
         self._file = file
-        self._value = variable or None
+        self._value = (variable or "").strip() or None
         self._now = now
         self._stamp: Stamp | None = None
         self._checked_at = float("-inf")

@@ -20,6 +20,7 @@ from penstock_worker.providers.anthropic.parser import MessageParser
 from penstock_worker.providers.anthropic.request import ChatRequest, Format, Json, ToolChoice
 from penstock_worker.providers.anthropic.strict_schema import strict_schema
 from penstock_worker.providers.anthropic.turns import system_of, turns_of, unsupported
+from penstock_worker.providers.authorization import authorization
 
 WITHOUT_SAMPLING: Final = "2026-10-21"
 """The version from which on `temperature`, `top_p` and `top_k` are refused, at their defaults too."""
@@ -38,10 +39,7 @@ class AnthropicAdapter:
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
         if not isinstance(operation, ChatOperation):
             raise PenstockError("unsupported_by_provider", "this provider has no embeddings")
-        headers: dict[str, str] = {"anthropic-version": spec.anthropic_version}
-        if key:
-            name = spec.key_header or "x-api-key"
-            headers[name] = f"Bearer {key}" if name == "authorization" else key
+        headers = {"anthropic-version": spec.anthropic_version, **authorization(spec, key)}
         passed = _passed(operation.body, spec)
         request = _read(operation.body)
         for name in spec.drop:

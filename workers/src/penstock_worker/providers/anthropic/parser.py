@@ -1,7 +1,7 @@
 """Parses an answer of the Anthropic Messages dialect, version 2023-06-01, into events.
 
 Usage is split between `message_start` and `message_delta` (cumulative), and only `message_stop` proves that the answer
-is whole. A whole message where a stream was asked for is read like its events. docs/answers.md lists what is read.
+is whole. A whole message where a stream was asked for is read like its events. See docs/reference/answers.md.
 """
 
 from collections.abc import Sequence

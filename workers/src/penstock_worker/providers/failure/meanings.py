@@ -3,7 +3,7 @@
 Data only. A name is the value of a `code`, `type`, `status`, `reason` or exception field; it is compared without case,
 punctuation and the suffixes `error` and `exception`. A wording is a part of the message; ` … ` stands for any text.
 The rows are ordered: where several fit, the first one counts, because it is the more exact statement.
-Sources: the vendors' error references, SDKs and bug reports that docs/errors.md lists.
+Sources: the vendors' error references, SDKs and bug reports that docs/reference/errors.md lists.
 """
 
 from typing import Final

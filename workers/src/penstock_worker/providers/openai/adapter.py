@@ -23,6 +23,7 @@ from penstock_contract.request.json_body import Fields
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
+from penstock_worker.providers.authorization import authorization
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
 
@@ -66,14 +67,6 @@ class OpenAIAdapter:
 
     def parser(self, operation: Operation) -> ResponseParser:
         return ChatParser() if isinstance(operation, ChatOperation) else EmbeddingsParser()
-
-
-def authorization(spec: ProviderSpec, key: str | None, header: str = "authorization") -> dict[str, str]:
-    """The header with the key: the route's choice, else `header`."""
-    if not key:
-        return {}
-    name = spec.key_header or header
-    return {name: f"Bearer {key}" if name == "authorization" else key}
 
 
 def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:

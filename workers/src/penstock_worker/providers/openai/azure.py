@@ -10,7 +10,8 @@ from urllib.parse import quote
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
-from penstock_worker.providers.openai.adapter import OpenAIAdapter, authorization
+from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.openai.adapter import OpenAIAdapter
 
 
 class AzureOpenAIAdapter:
@@ -26,7 +27,7 @@ class AzureOpenAIAdapter:
         path = plain.path
         if spec.api_version is not None:
             path = f"/deployments/{quote(model, safe='')}{path}?api-version={spec.api_version}"
-        headers = {**plain.headers, **(authorization(spec, key, "api-key"))}
+        headers = {**plain.headers, **authorization(spec, key)}
         return HttpRequest(path, headers, plain.body)
 
     def parser(self, operation: Operation) -> ResponseParser:

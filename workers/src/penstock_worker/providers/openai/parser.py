@@ -1,7 +1,7 @@
 """Parses chat completions of the OpenAI dialect into events: a stream, or a whole answer where a stream was asked for.
 
 Read leniently: what carries meaning in every spelling that servers use, what is not needed not at all, and everything
-else kept for the client (`AnswerFields`). docs/answers.md lists what is read and what becomes of it.
+else kept for the client (`AnswerFields`). docs/reference/answers.md lists what is read and what becomes of it.
 """
 
 from collections.abc import Sequence

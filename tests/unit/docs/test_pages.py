@@ -1,0 +1,99 @@
+"""What the pages show works: examples, routes, Python, links, and the facts in prose that code decides."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from generate.page import DOCS, ROOT
+
+from penstock_client import AsyncClient, Client
+from penstock_client.exchange import DEFAULT_URL
+from penstock_local.routes.route_files import RouteFile, load, read
+from penstock_worker.sessions import routing
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples" / "routes").glob("*.yaml"))
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_docs_settings_have_the_default_of_penstock_chat() -> None:
+    assert f"| `PENSTOCK_URL` | `{DEFAULT_URL}` |" in text(DOCS / "reference" / "settings.md")
+
+
+def test_docs_model_route_has_the_times_of_fallback() -> None:
+    page = " ".join(text(DOCS / "reference" / "modelroute.md").split())
+    for expected in (
+        f"a backoff of {routing.BACKOFF_FIRST_S:g} s that doubles up to {routing.BACKOFF_MAX_S:g} s",
+        f"`Retry-After` longer than {routing.RETRY_AFTER_MAX_S:g} s",
+        f"else for {routing.COOLING_FIRST_S:g} s, doubled",
+        f"at most {routing.COOLING_MAX_S:g} s",
+        f"or {routing.PROBE_S:g} s have passed",
+    ):
+        assert expected in page
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_docs_python_client_has_every_public_name(kind: type) -> None:
+    page = text(DOCS / "how-to" / "python-client.md")
+    methods = [method for method in vars(kind) if not method.startswith("_")]
+    assert [method for method in methods if f"{method}(" not in page] == []
+    assert [argument for argument in inspect.signature(kind).parameters if f"`{argument}`" not in page] == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_docs_example_is_valid(path: Path) -> None:
+    assert load(read([str(path)]))
+
+
+def test_docs_routes_in_pages_are_valid() -> None:
+    found = [(page, block) for page in PAGES for block in blocks(page, "yaml") if "kind: ModelRoute" in block]
+    assert found
+    for page, block in found:
+        assert load([RouteFile(page.name, block)])
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "reference" / "modelroute.md"], ids=name)
+def test_docs_example_in_a_page_is_the_file_that_it_names(page: Path) -> None:
+    file = ROOT / "examples" / "routes" / "fallback.yaml"
+    assert file.relative_to(ROOT).as_posix() in text(page)
+    written = "".join(line for line in text(file).splitlines(keepends=True) if not line.startswith("#"))
+    assert written in blocks(page, "yaml")
+
+
+def test_docs_fallback_example_shows_fallback() -> None:
+    spec = load(read([str(ROOT / "examples" / "routes" / "fallback.yaml")]))[0].route.spec
+    assert len({provider.priority for provider in spec.providers}) == 2
+    assert any(provider.base_url for provider in spec.providers)
+    assert spec.models[0].aliases
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_docs_python_in_a_page_imports_what_exists(page: Path) -> None:
+    if page.name == "client-libraries.md":
+        pytest.skip("its snippets run in the environments of tests/clients")
+    for block in blocks(page, "python"):
+        imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec(compile(ast.Module(imports, []), page.name, "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_docs_links_into_the_repository_lead_somewhere(page: Path) -> None:
+    for path, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", text(page)):
+        target = (page.parent / path) if path else page
+        assert target.exists(), path
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", text(target), re.MULTILINE)
+            assert anchor in {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def text(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text(page), re.MULTILINE | re.DOTALL)
