@@ -1,4 +1,4 @@
-"""What somebody else does to the operator's objects: put back if it is the operator's field, left alone if not."""
+"""What somebody else does to the operator's objects: reverted if it is the operator's field, left alone if not."""
 
 from typing import Any
 

@@ -95,7 +95,7 @@ class Operator:
         # Does not wait: without the broker routes still become Deployments, and their status names what is missing.
         await parts.connection.start(wait=False)
         keepalive = asyncio.create_task(parts.keepalive.run())
-        garbage_collector.settle()
+        garbage_collector.freeze_startup_objects()
         leading = asyncio.create_task(self._lead())
         campaigning = asyncio.create_task(self._campaign())
         stopping = asyncio.create_task(stop.wait())

@@ -26,7 +26,9 @@ class Metrics:
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
         self._calls = meter.create_counter(
-            names.METRIC_OPERATOR_API_CALLS, unit="{call}", description="Requests to the API server by verb, resource and status code"
+            names.METRIC_OPERATOR_API_CALLS,
+            unit="{call}",
+            description="Requests to the API server by verb, resource and status code",
         )
         self._reconcile = meter.create_histogram(
             names.METRIC_OPERATOR_RECONCILE,
@@ -43,7 +45,9 @@ class Metrics:
             description="Leadership changes of this process, by result: won or lost",
         )
         self._decisions = meter.create_counter(
-            names.METRIC_SCALING_DECISIONS, unit="{decision}", description="Changes of a route's desired number of workers, by reason"
+            names.METRIC_SCALING_DECISIONS,
+            unit="{decision}",
+            description="Changes of a route's desired number of workers, by reason",
         )
         meter.create_observable_gauge(
             names.METRIC_ROUTE_WORKERS,

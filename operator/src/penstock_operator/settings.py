@@ -141,7 +141,9 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(self.worker_resources, type=ResourcesSpec)
         except msgspec.DecodeError as error:
-            raise InvalidSettings(f"PENSTOCK_WORKER_RESOURCES is not a JSON object of requests and limits: {error}") from error
+            raise InvalidSettings(
+                f"PENSTOCK_WORKER_RESOURCES is not a JSON object of requests and limits: {error}"
+            ) from error
 
     @property
     def signing_key(self) -> SigningKey | None:

@@ -24,7 +24,7 @@ from penstock_operator.kube.watcher import Watcher
 from penstock_operator.leadership import OperatorHealth, Parts
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
@@ -77,9 +77,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         connection, replace=events.catalogue_read, put=events.entry_changed, deleted=events.catalogue_deleted
     )
     connection.on_connected(events.broker_connected)
-    advisories.listen(
-        connection, queue_deleted=events.queue_missing, catalogue_deleted=events.catalogue_deleted
-    )
+    advisories.listen(connection, queue_deleted=events.queue_missing, catalogue_deleted=events.catalogue_deleted)
     keepalive = Keepalive(connection)
     heartbeats = WorkerHeartbeats(connection, clock, keepalive.pause_detector)
 

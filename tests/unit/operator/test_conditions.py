@@ -319,8 +319,8 @@ def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None
     ("of", "message"),
     [
         (situation(), "this version is served"),
-        (situation(**WITHHELD), "this version can be served, and is not yet: deployments is forbidden"),
-        (situation(published=False), f"this version can be served, and is not yet: {UNPUBLISHED}"),
+        (situation(**WITHHELD), "this version can be served, but is not yet: deployments is forbidden"),
+        (situation(published=False), f"this version can be served, but is not yet: {UNPUBLISHED}"),
     ],
     ids=["served", "not applied", "not published"],
 )
@@ -439,17 +439,19 @@ def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
     (degraded,) = [one for one in evaluate(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
 
     assert (degraded.status, degraded.reason) == ("True", "ProviderAuthFailed")
-    assert degraded.message == "the provider a refuses the key key of the Secret openai"
+    assert degraded.message == "the provider a rejects the key key of the Secret openai"
 
 
 def test_a_provider_that_refuses_its_credentials_is_named_with_each_secret() -> None:
     header = {"name": "x-token", "valueFrom": secret("access", "token")}
     serves = spec(providers=[provider("a", **secret("openai"), headers=[header])])
 
-    (degraded,) = [one for one in evaluate(situation(serves=serves, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+    (degraded,) = [
+        one for one in evaluate(situation(serves=serves, refusing_keys=("a",)), {}) if one.type == "Degraded"
+    ]
 
     assert degraded.message == (
-        "the provider a refuses the key key of the Secret openai or the key token of the Secret access"
+        "the provider a rejects the key key of the Secret openai or the key token of the Secret access"
     )
 
 

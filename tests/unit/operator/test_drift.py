@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from unit.support.routes import UID, provider, secret, spec
 
 from penstock_operator.reconcile import drift, manifests
-from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
+from penstock_operator.reconcile.owned_object import Manifest, Owner
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 
 WORKER = {
     "image": "penstock:2",

@@ -13,7 +13,7 @@ from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.settings import OperatorSettings
 
 Body = dict[str, Any]
-SETTINGS = OperatorSettings(namespaces="ns", worker_image="w", lease_namespace="ns", lease_name="l")
+SETTINGS = OperatorSettings(namespaces="ns", worker_image="w", lease_namespace="ns", lease_name="l").lease
 
 
 class FakeLeases:
@@ -129,7 +129,7 @@ async def test_a_leader_that_cannot_renew_stops_before_anybody_else_may_begin() 
         with pytest.raises(LeaseLost):
             await task
         stopped_after = asyncio.get_running_loop().time() - began
-        assert SETTINGS.lease_renew_deadline_s - 2.1 <= stopped_after <= SETTINGS.lease_renew_deadline_s
+        assert SETTINGS.renew_deadline_s - 2.1 <= stopped_after <= SETTINGS.renew_deadline_s
         assert not one.leading()
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from penstock_operator.kube import lease
-from penstock_operator.kube.lease import Take, Wait
+from penstock_operator.kube.lease import LeaseTerms, Take, Wait
 
+TERMS = LeaseTerms(namespace="ns", name="l", duration_s=15, renew_deadline_s=10, retry_s=2)
 AT = "2026-11-22T16:00:00.000000Z"
 
 
@@ -46,7 +47,7 @@ def test_a_holder_that_promised_a_longer_time_is_given_it() -> None:
 
 
 def test_taking_over_counts_a_transition_and_keeps_the_version_that_was_read() -> None:
-    written = lease.record(read("other", version=7), namespace="ns", name="l", me="me", duration_s=15, now_rfc3339=AT)
+    written = lease.record(read("other", version=7), TERMS, me="me", now_rfc3339=AT)
     assert written["metadata"] == {"namespace": "ns", "name": "l", "resourceVersion": "7"}
     assert written["spec"] == {
         "holderIdentity": "me",
@@ -58,10 +59,10 @@ def test_taking_over_counts_a_transition_and_keeps_the_version_that_was_read() -
 
 
 def test_renewing_is_no_transition_and_keeps_the_time_of_acquisition() -> None:
-    before = lease.record(None, namespace="ns", name="l", me="me", duration_s=15, now_rfc3339=AT)
+    before = lease.record(None, TERMS, me="me", now_rfc3339=AT)
     assert before["spec"]["leaseTransitions"] == 0
     before["metadata"]["resourceVersion"] = "1"
-    after = lease.record(before, namespace="ns", name="l", me="me", duration_s=15, now_rfc3339="later")
+    after = lease.record(before, TERMS, me="me", now_rfc3339="later")
     assert after["spec"] == before["spec"] | {"renewTime": "later"}
 
 

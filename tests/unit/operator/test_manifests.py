@@ -11,8 +11,10 @@ from unit.support.routes import UID, provider, secret, spec, spec_document
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.worker import ResourcesSpec
 from penstock_operator.nats.keys import WORKER, NatsKeys
-from penstock_operator.reconcile import manifests
-from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
+from penstock_operator.reconcile import manifests, owned_object, pod_template
+from penstock_operator.reconcile.owned_object import Manifest, Owner
+from penstock_operator.reconcile.pod_template import WorkerDefaults
+from penstock_operator.routes import worker_variables
 from penstock_runtime.settings import load
 from penstock_worker.settings import WorkerSettings
 
@@ -215,13 +217,13 @@ def test_a_user_that_is_not_given_is_left_to_the_cluster() -> None:
 
 
 def test_a_service_account_has_the_routes_annotations_and_ours() -> None:
-    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", manifests.APPLIED: "forged"}
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", owned_object.APPLIED: "forged"}
 
     made = manifests.service_account(OWNER, spec(worker={"serviceAccount": {"annotations": annotations}}))
 
     assert made["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
-    assert made["metadata"]["annotations"][manifests.APPLIED] != "forged"
-    assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {manifests.APPLIED}
+    assert made["metadata"]["annotations"][owned_object.APPLIED] != "forged"
+    assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {owned_object.APPLIED}
 
 
 def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
@@ -409,12 +411,12 @@ def test_a_disruption_budget_lets_one_worker_leave_at_a_time_and_never_holds_one
     ],
 )
 def test_a_variable_that_two_things_would_set_is_told(document: dict[str, Any], clash: str) -> None:
-    assert manifests.clashes(spec(**document)) == [clash]
+    assert worker_variables.clashes(spec(**document)) == [clash]
 
 
 def test_one_secret_of_two_providers_is_no_clash() -> None:
     two = [provider("a", **secret("openai")), provider("b", **secret("openai"))]
-    assert manifests.clashes(spec(providers=two)) == []
+    assert worker_variables.clashes(spec(providers=two)) == []
 
 
 KEYS = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
@@ -448,9 +450,9 @@ def test_a_worker_finds_its_credentials_in_a_file_and_not_in_a_variable() -> Non
     made = deployment(defaults=replace(DEFAULTS, nats_secret="of-mine"))["spec"]["template"]["spec"]
     (worker,) = made["containers"]
     assert {"name": "nats", "secret": {"secretName": "of-mine"}} in made["volumes"]
-    assert {"name": "nats", "mountPath": manifests.CREDENTIALS, "readOnly": True} in worker["volumeMounts"]
+    assert {"name": "nats", "mountPath": pod_template.CREDENTIALS, "readOnly": True} in worker["volumeMounts"]
     variables = {one["name"]: one.get("value") for one in worker["env"]}
-    assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{manifests.CREDENTIALS}/{WORKER}"
+    assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{pod_template.CREDENTIALS}/{WORKER}"
 
 
 def test_without_credentials_nothing_is_mounted() -> None:

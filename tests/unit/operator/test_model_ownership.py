@@ -7,7 +7,15 @@ from unit.support.routes import spec
 
 from penstock_contract.catalogue import Catalogue, CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_operator.routes.model_ownership import Claimant, ModelOwnership, Conflict, ModelGrant, names, assign, without
+from penstock_operator.routes.model_ownership import (
+    Claimant,
+    Conflict,
+    ModelGrant,
+    ModelOwnership,
+    assign,
+    names,
+    without,
+)
 
 
 def claimant(

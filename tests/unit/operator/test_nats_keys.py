@@ -44,12 +44,12 @@ def claims_of(token: str) -> dict[str, Any]:
         return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
     assert json.loads(decoded(head)) == {"typ": "JWT", "alg": "ed25519-nkey"}
-    ownership: dict[str, Any] = json.loads(decoded(body))
-    raw = base64.b32decode(ownership["iss"])[1:-2]
+    claims: dict[str, Any] = json.loads(decoded(body))
+    raw = base64.b32decode(claims["iss"])[1:-2]
     import nacl.signing
 
     nacl.signing.VerifyKey(raw).verify(f"{head}.{body}".encode(), decoded(signature))
-    return ownership
+    return claims
 
 
 def public(seed: str) -> str:
@@ -58,14 +58,14 @@ def public(seed: str) -> str:
 
 def test_a_routes_workers_get_a_user_of_the_account_with_that_routes_permissions() -> None:
     keys = made()
-    ownership = claims_of(token_of(keys.signing_key.of_workers("team", "chat", "uid")))
+    claims = claims_of(token_of(keys.signing_key.of_workers("team", "chat", "uid")))
 
-    assert ownership["iss"] == public(keys.signing_seeds[0])
-    assert ownership["nats"]["issuer_account"] == keys.account
-    assert ownership["nats"]["pub"]["allow"] == list(permissions.worker("team", "chat").publish)
-    assert ownership["nats"]["sub"]["allow"] == list(permissions.worker("team", "chat").subscribe)
-    assert "exp" not in ownership
-    assert ownership["nats"]["type"] == "user"
+    assert claims["iss"] == public(keys.signing_seeds[0])
+    assert claims["nats"]["issuer_account"] == keys.account
+    assert claims["nats"]["pub"]["allow"] == list(permissions.worker("team", "chat").publish)
+    assert claims["nats"]["sub"]["allow"] == list(permissions.worker("team", "chat").subscribe)
+    assert "exp" not in claims
+    assert claims["nats"]["type"] == "user"
 
 
 def test_the_same_route_gets_the_same_credentials_from_whoever_leads() -> None:

@@ -71,7 +71,7 @@ def test_what_the_api_server_refuses_is_a_problem_in_its_words() -> None:
 
     assert refused.spec == spec()
     assert refused.problem == (
-        'the API server refuses it: Deployment "main-worker" is invalid: spec.template.spec.tolerations'
+        'the API server rejects it: Deployment "main-worker" is invalid: spec.template.spec.tolerations'
     )
 
 

@@ -23,10 +23,12 @@ from unit.support.routes import (
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.cache import Snapshot
+from penstock_operator.kube.resources import FIELD_MANAGER
 from penstock_operator.nats.keys import NatsKeys
-from penstock_operator.reconcile.manifests import Manifest, WorkerDefaults
-from penstock_operator.reconcile.plan import MANAGER, Plan, last_good, needed, plan
-from penstock_operator.routes.model_ownership import Claimant, names, assign
+from penstock_operator.reconcile.owned_object import Manifest
+from penstock_operator.reconcile.plan import Plan, needed, plan
+from penstock_operator.reconcile.pod_template import WorkerDefaults
+from penstock_operator.routes.model_ownership import Claimant, assign, last_good, names
 from penstock_operator.routes.parser import Route, read, refuse
 
 DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker")
@@ -71,7 +73,7 @@ def exists(of: Route | None = None, *, pods: list[dict[str, Any]] | None = None,
     for manifest in made.values():
         manifest["metadata"]["resourceVersion"] = "7"
     live = made["Deployment"]
-    owner = ("penstock-scaler", "Update") if owned else (MANAGER, "Apply")
+    owner = ("penstock-scaler", "Update") if owned else (FIELD_MANAGER, "Apply")
     fields = {"manager": owner[0], "operation": owner[1], "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     live["metadata"]["managedFields"] = [fields]
     live["metadata"]["generation"] = 1
@@ -162,7 +164,7 @@ def test_what_somebody_edited_is_put_back_and_told() -> None:
     made = planned(exists=there, before=published())
 
     assert kinds(made) == ["Deployment"]
-    assert made.repairs == ("Deployment main-worker: put back spec.template.spec.containers[worker].image",)
+    assert made.repairs == ("Deployment main-worker: reverted spec.template.spec.containers[worker].image",)
 
 
 @pytest.mark.parametrize("kind", ["service_account", "deployment", "disruption_budget"])
@@ -170,7 +172,7 @@ def test_what_somebody_deleted_is_made_again_and_told(kind: str) -> None:
     made = planned(exists=msgspec.structs.replace(exists(), **{kind: None}), before=published())
 
     assert len(made.apply) == len(made.repairs) == 1
-    assert made.repairs[0].endswith(" main-worker: made again after it was deleted")
+    assert made.repairs[0].endswith(" main-worker: created again after it was deleted")
 
 
 def test_a_disruption_budget_comes_and_goes_with_the_need_for_one() -> None:
@@ -188,7 +190,7 @@ def test_a_disruption_budget_comes_and_goes_with_the_need_for_one() -> None:
 @pytest.mark.parametrize(
     ("metadata", "blocked"),
     [
-        ({"ownerReferences": [{"uid": "other", "controller": True}]}, "belongs to somebody else"),
+        ({"ownerReferences": [{"uid": "other", "controller": True}]}, "belongs to another owner"),
         ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "is being deleted"),
     ],
     ids=["somebody else's", "going"],
@@ -300,7 +302,7 @@ def test_many_conflicts_are_told_in_a_few_words() -> None:
     made = planned(route(spec_document(*many)), NOTHING, other(*many))
 
     assert made.acceptance.message.count("belongs to") == 5
-    assert made.acceptance.message.endswith("; 4 more are taken")
+    assert made.acceptance.message.endswith("; 4 more names belong to other routes")
 
 
 def test_a_route_that_is_older_is_not_disturbed() -> None:

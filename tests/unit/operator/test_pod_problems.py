@@ -87,17 +87,17 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
     "a worker that falls": (
         pod(state=BACK_OFF, lastState=FELL, restartCount=1),
         "CrashLoop",
-        "the container ended with code 1 (Error)",
+        "the container exited with code 1 (Error)",
     ),
     "a worker out of memory": (
         pod(state=BACK_OFF, lastState=KILLED, restartCount=4),
         "CrashLoop",
-        "the container ended with code 137 (OOMKilled)",
+        "the container exited with code 137 (OOMKilled)",
     ),
     "a worker that fell and runs for a moment": (
         pod(state=RUNS, lastState=FELL, restartCount=2),
         "CrashLoop",
-        "the container ended with code 1 (Error)",
+        "the container exited with code 1 (Error)",
     ),
     "a worker that left a message": (
         pod(
@@ -105,7 +105,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
             lastState={"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such\tdevice\n"}},
         ),
         "CrashLoop",
-        "the container ended with code 128 (StartError): no such device",
+        "the container exited with code 128 (StartError): no such device",
     ),
     "a worker that fell at its first start": (
         pod(state=BACK_OFF),

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from penstock_operator.kube.resources import PODS, Collection
 from penstock_operator.kube.watch_liveness import DEAD, LATE, WatchLiveness
 from penstock_operator.probe import ANSWERED_S, LeaderHealth
 from penstock_runtime.probes import Probes
 
-WATCH = ("team", "pods")
+WATCH = Collection(PODS, "team")
 SILENCE_S = 8.0
 
 
@@ -29,7 +30,7 @@ def test_a_leader_that_hears_is_live_and_ready() -> None:
 
 def test_a_watch_that_stays_silent_though_the_api_server_answers_fails_liveness() -> None:
     now = DEAD * SILENCE_S + 1
-    told = (503, b"a watch has been silent for 65 s, and the API server is there\n")
+    told = (503, b"a watch has been silent for 65 s, and the API server responds\n")
     assert asked("/livez", leader(answered_at=now - 2), now) == told
 
 

@@ -6,9 +6,8 @@ from unit.support.routes import provider, secret, spec_document
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.reconcile.reconciler import FIRST_LOOK_S, STATUS_EVERY_S
-from penstock_operator.status.conditions import Autoscaling
-from penstock_operator.status.scaling_view import ScalingView
+from penstock_operator.reconcile.status_writer import FIRST_LOOK_S, STATUS_EVERY_S
+from penstock_operator.status.scaling_view import Autoscaling, ScalingView
 
 
 async def test_a_new_route_gets_its_objects_then_its_entry_then_its_status() -> None:
@@ -135,7 +134,7 @@ async def test_a_refused_key_is_a_condition_and_one_warning_and_ends_by_itself()
         await made.run()
     assert made.conditions()["Degraded"] == "True ProviderAuthFailed"
     assert [(event["type"], event["reason"]) for event in made.events] == [("Warning", "ProviderAuthFailed")]
-    assert "the provider p refuses the key key of the Secret openai" in made.events[0]["note"]
+    assert "the provider p rejects the key key of the Secret openai" in made.events[0]["note"]
     made.scaling = msgspec.structs.replace(made.scaling, refusing_keys=())
     await made.run()
     assert made.conditions()["Degraded"] == "False AsExpected"

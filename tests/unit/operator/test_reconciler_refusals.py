@@ -7,8 +7,9 @@ from unit.support.reconcilers import KEY, Stage, changed, stage
 from unit.support.routes import route_body, spec_document
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.api_error import ApiError
-from penstock_operator.reconcile.reconciler import FAILED_AGAIN_S, FORBIDDEN_AGAIN_S, STATUS_EVERY_S
+from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
+from penstock_operator.reconcile.reconciler import FAILED_AGAIN_S
+from penstock_operator.reconcile.status_writer import STATUS_EVERY_S
 from penstock_operator.work_queue import Later
 
 
@@ -129,7 +130,7 @@ async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and
     assert made.conditions() | {"Serving": "True Idle", "Ready": "False ApplyFailed"} == made.conditions()
     accepted = next(one for one in made.statuses[-1]["conditions"] if one["type"] == "Accepted")
     assert (accepted["status"], accepted["observedGeneration"]) == ("True", 2)
-    assert accepted["message"] == "this version can be served, and is not yet: may not patch"
+    assert accepted["message"] == "this version can be served, but is not yet: may not patch"
 
 
 async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_broker_is_not_why() -> None:

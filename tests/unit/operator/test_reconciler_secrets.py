@@ -10,7 +10,7 @@ from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
 from penstock_operator.nats.keys import NatsKeys
 from penstock_operator.nats.worker_secrets import AGAIN_S
-from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.work_queue import Later
 
 MINTING = WorkerDefaults(

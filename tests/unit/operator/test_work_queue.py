@@ -14,8 +14,8 @@ Handle = Callable[[str], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def running(handle: Handle, *, concurrency: int = 2, draw: float = 1.0) -> AsyncIterator[WorkQueue[str]]:
-    queue = WorkQueue(handle, concurrency=concurrency, draw=lambda: draw)
-    task = asyncio.create_task(queue.run())
+    queue: WorkQueue[str] = WorkQueue("reconcile", concurrency=concurrency, draw=lambda: draw)
+    task = asyncio.create_task(queue.run(handle))
     yield queue
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

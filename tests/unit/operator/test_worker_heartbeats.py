@@ -5,7 +5,7 @@ import msgspec
 from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import Activation, WorkerHeartbeat
-from penstock_operator.scaling.worker_heartbeats import WorkerHeartbeats, HeartbeatTable
+from penstock_operator.scaling.worker_heartbeats import HeartbeatTable, WorkerHeartbeats
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.pause_detector import LATE_S, PauseDetector
 from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
@@ -101,38 +101,33 @@ def test_the_table_forgets_who_is_long_gone() -> None:
     assert set(table._routes) == {KEY}
 
 
-class WorkerReport:
+class Reports:
     def __init__(self) -> None:
         self.connection = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
         self.clock = ManualClock()
         self.activated: list[tuple[str, str]] = []
         self.changed: list[tuple[str, str]] = []
-        self.fleet = WorkerHeartbeats(
-            self.connection,
-            self.clock,
-            answering(0),
-            activated=self.activated.append,
-            changed=self.changed.append,
-        )
+        self.heartbeats = WorkerHeartbeats(self.connection, self.clock, answering(0))
+        self.heartbeats.subscribe(activated=self.activated.append, changed=self.changed.append)
 
-    def say(self, subject: str, data: bytes) -> None:
+    def receive(self, subject: str, data: bytes) -> None:
         for pattern, callback in self.connection._listeners:
             if subject.startswith(pattern.removesuffix(">")):
                 callback(subject, data)
 
 
 def test_heartbeats_and_activations_come_with_their_route() -> None:
-    heard = WorkerReport()
-    heard.say(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat(in_flight=2)))
-    heard.say(subjects.activation("team", "main"), codec.encode(Activation("gw")))
-    assert heard.changed == [KEY]
-    assert heard.activated == [KEY]
-    assert heard.fleet.workers(KEY)["w"].in_flight == 2
+    reports = Reports()
+    reports.receive(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat(in_flight=2)))
+    reports.receive(subjects.activation("team", "main"), codec.encode(Activation("gw")))
+    assert reports.changed == [KEY]
+    assert reports.activated == [KEY]
+    assert reports.heartbeats.workers(KEY)["w"].in_flight == 2
 
 
 def test_while_the_broker_is_away_nobody_is_lost() -> None:
-    heard = WorkerReport()
-    heard.say(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat()))
-    heard.clock.advance(600)
-    assert not heard.fleet.connected
-    assert set(heard.fleet.workers(KEY)) == {"w"}
+    reports = Reports()
+    reports.receive(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat()))
+    reports.clock.advance(600)
+    assert not reports.heartbeats.connected
+    assert set(reports.heartbeats.workers(KEY)) == {"w"}

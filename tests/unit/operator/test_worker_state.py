@@ -4,8 +4,7 @@ from typing import Any
 
 from unit.support import routes
 
-from penstock_operator.scaling.worker_heartbeats import WorkerReport
-from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, build
+from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, WorkerReport, build
 
 
 def pod(name: str, *, marked: bool = False, leaving: bool = False, phase: str = "Running") -> dict[str, Any]:

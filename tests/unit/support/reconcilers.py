@@ -11,17 +11,16 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Body, Key, ClusterCache
+from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.event_recorder import EventRecorder
-from penstock_operator.kube.resources import Resource
+from penstock_operator.kube.resources import Body, Key, Resource
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
-from penstock_operator.status.conditions import Autoscaling
-from penstock_operator.status.scaling_view import ScalingView
+from penstock_operator.status.scaling_view import Autoscaling, ScalingView
 from penstock_runtime.clock import ManualClock
 
 KEY = ("team", "main")

@@ -28,7 +28,7 @@ class LeaseClient:
         return await _find(self._transport, resources.LEASES.path(namespace, name), timeout_s=timeout_s, urgent=True)
 
     async def write_lease(self, lease: Body, *, timeout_s: float) -> Body:
-        """Creates the Lease, or replaces the version that `lease` was read as. Raises Conflict if that is not current."""
+        """Creates the Lease, or replaces the version in `lease`. Raises Conflict if that is not current."""
         namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
         exists = "resourceVersion" in lease["metadata"]
         method, path = (

@@ -153,9 +153,7 @@ class Transport:
 class _RestClient(RESTClientObject):
     """The official transport over a session whose calls are authorized and counted, with TCP keepalive."""
 
-    def __init__(
-        self, credentials: Credentials, ended: CallEnded, *middlewares: aiohttp.ClientMiddlewareType
-    ) -> None:
+    def __init__(self, credentials: Credentials, ended: CallEnded, *middlewares: aiohttp.ClientMiddlewareType) -> None:
         super().__init__(credentials.configuration)
         self._credentials = credentials
         self._ended = ended

@@ -1,7 +1,7 @@
-"""What the catalogue holds of our routes, what we put there, and what has to be put there again.
+"""Publishes catalogue entries, and publishes them again when the broker lost them.
 
-The broker may forget everything (memory streams go with the server), so what this process published counts as known
-even then: a route's last good version outlives a restart of the broker. It knows neither routes nor the API server.
+The broker may lose everything (a memory stream ends with its server), so the entries that this process published are
+kept: a route's last good version survives a restart of the broker. Independent of ModelRoutes and the API server.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from penstock_contract.errors import PenstockError
 
 
 class CatalogueControl(Protocol):
-    """What is needed of `broker.control_plane`; everything raises `PenstockError` when the broker is away."""
+    """The part of the broker's control plane that is used; every method raises `PenstockError` without the broker."""
 
     async def prepare(self) -> None: ...
 
@@ -35,10 +35,10 @@ class CataloguePublisher:
         self._prepared = False
         self._completed = False
         self.loaded = asyncio.Event()
-        """The catalogue has been read once: only now it is known what may be missing or superfluous in it."""
+        """Set when the catalogue was read once: missing and superfluous entries are unknown before."""
 
     def replace(self, entries: dict[str, CatalogueEntry]) -> None:
-        """The whole catalogue, as read after a (re)connect."""
+        """Stores the whole catalogue, as read after a (re)connect."""
         self._stored = dict(entries)
         for key, entry in self._published.items():
             if entries.get(key) != entry:
@@ -46,46 +46,49 @@ class CataloguePublisher:
         self.loaded.set()
 
     def put(self, key: str, entry: CatalogueEntry | None) -> bool:
-        """One entry changed in the catalogue; whether that undoes what we published."""
+        """Stores a changed entry of the catalogue; returns whether the change reverts an own publication."""
         if entry is None:
             self._stored.pop(key, None)
         else:
             self._stored[key] = entry
-        # What is being applied right now is heard of before it is known to be ours.
-        undone = key in self._published and entry not in (self._published[key], self._applying.get(key, self._published[key]))
+        # The watch may report an entry in progress before `apply` has returned.
+        undone = key in self._published and entry not in (
+            self._published[key],
+            self._applying.get(key, self._published[key]),
+        )
         if undone:
             self.invalidate(key)
         return undone
 
     def reconnected(self) -> None:
-        """Nothing that was set up on the broker can be relied on."""
+        """Call after a reconnect: the broker may have lost everything."""
         self._applied.clear()
         self._prepared = False
         self._completed = False
 
     def invalidate(self, key: str) -> None:
-        """Its queue or its entry is said to be missing: set both up again at the next `apply`."""
+        """The queue or the entry of a route is reported missing: the next `apply` sets up both again."""
         self._applied.discard(key)
         self._invalidated.add(key)
 
     def entry(self, key: str) -> CatalogueEntry | None:
-        """What was published last, by us or by whoever led before."""
+        """The entry that was published last, by this process or a previous leader."""
         return self._published.get(key) or self._stored.get(key)
 
     def names(self) -> set[str]:
-        """Keys of everything that the catalogue may hold."""
+        """Keys of all entries that the catalogue may contain."""
         return self._stored.keys() | self._published.keys()
 
     async def ensure_catalogue(self) -> None:
-        """See that there is a catalogue, of nothing too: without one no gateway is ready. Raises `PenstockError`."""
+        """Creates the catalogue, also an empty one: without it no gateway is ready. Raises `PenstockError`."""
         if not self._prepared:
             await self._plane.prepare()
             self._prepared = True
 
     async def complete(self) -> None:
-        """Mark the catalogue as complete, once: each route was reconciled. Raises `PenstockError`."""
+        """Marks the catalogue as complete, once: each route was reconciled. Raises `PenstockError`."""
         if not self._completed:
-            # Before it is done: a reconnect meanwhile takes it back.
+            # Set before the call: a reconnect meanwhile resets it.
             self._completed = True
             try:
                 await self._plane.mark_complete()
@@ -94,9 +97,9 @@ class CataloguePublisher:
                 raise
 
     async def apply(self, entry: CatalogueEntry) -> bool:
-        """Set up the route's queue and publish the entry, unless that is done; whether that mended what others did.
+        """Sets up the route's queue and publishes the entry, unless both are done.
 
-        Raises `PenstockError`.
+        Returns whether that repaired a change by another client. Raises `PenstockError`.
         """
         same = self._published.get(entry.key) == entry
         if entry.key in self._applied and same:
@@ -111,10 +114,10 @@ class CataloguePublisher:
         try:
             written = await self._plane.apply(entry)
         except PenstockError:
-            # The catalogue itself may be what is missing: it could not be made while the old one was being deleted.
+            # The catalogue itself may be missing: it cannot be created while the old one is being deleted.
             self._prepared = False
             if invalidated:
-                # What it wrote before it failed the next attempt finds in order, and has mended it all the same.
+                # The next attempt finds the writes of this one in order, and counts them as the repair.
                 self._invalidated.add(entry.key)
                 self._partly_repaired.add(entry.key)
             raise
@@ -124,13 +127,13 @@ class CataloguePublisher:
         if entry.key not in self._invalidated:
             self._applied.add(entry.key)
         else:
-            # It was said to be missing meanwhile: perhaps after it had been looked at, so whoever said so asks again,
-            # and perhaps before, so what was written has mended it.
+            # Reported missing meanwhile: perhaps after the check, so the reporter requests another pass, and perhaps
+            # before, so this write has repaired it.
             invalidated = True
         return invalidated and same and (written or partly_repaired)
 
     async def remove(self, key: str) -> None:
-        """Take an entry and its queue away, if there may be any. Raises `PenstockError`."""
+        """Removes an entry and its queue, if they may exist. Raises `PenstockError`."""
         if key not in self.names():
             return
         await self._prepare()
@@ -143,7 +146,7 @@ class CataloguePublisher:
         self._partly_repaired.discard(key)
 
     async def _prepare(self) -> None:
-        # Before it is made, which takes a while: who has decided without having read it must not write it then.
+        # Checked before the catalogue is created, which takes a while: a decision made without it must not be written.
         read = self.loaded.is_set()
         await self.ensure_catalogue()
         if not read:

@@ -1,12 +1,12 @@
-"""Carries out what `scaling.decide` decides: looks at each route's load and has its workers steered to the number.
+"""Observes each route's load, decides its number of workers with `decide`, and executes the decision.
 
-A route is looked at when a gateway calls for workers (at once), when its workers, pods or spec change (soon), and when
-its last decision asked for it; a route at rest is not looked at. Every look starts from the whole picture, so that one
-that fails is simply repeated:
+A route is observed when a gateway requests workers (at once), when its workers, pods or spec change (soon), and when
+its last decision requires it; a route at rest is not observed. Every pass starts from the whole state, so that a failed
+pass is simply repeated:
 
-    1. Read the queue. Unreadable is unknown: nothing is written but what a fallback asks for.
-    2. Decide, and split the decision into steps: who drains, who resumes, what the Deployment should ask for.
-    3. Carry them out, then tell the reconciler what is different.
+    1. Read the queue. An unreadable queue means unknown demand: only the fallback changes the number.
+    2. Decide, and split the decision into steps: workers to drain and to resume, and the Deployment's number.
+    3. Execute the steps, then report the new view to the reconciler.
 """
 
 import asyncio
@@ -20,10 +20,11 @@ from msgspec import Struct
 from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.route.spec import ModelRouteSpec, ScalingSpec
 from penstock_contract.route.status import LastDecision
-from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, ClusterCache
+from penstock_operator.kube.api_error import BUSY_AGAIN_S, ApiError
+from penstock_operator.kube.cache import ClusterCache
+from penstock_operator.kube.resources import Key
 from penstock_operator.scaling.decide import SAMPLE_S, Decision, decide, replicas_for
-from penstock_operator.scaling.executor import Cluster, ScaleExecutor, Workers
+from penstock_operator.scaling.executor import ScaleClient, ScaleExecutor, WorkerControl
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 from penstock_operator.scaling.scale_in import Steps, steps
@@ -35,19 +36,18 @@ from penstock_runtime.clock import Clock
 
 CONCURRENCY: Final = 16
 SOON_S: Final = 0.1
-"""Between two looks, unless a gateway calls: pods and heartbeats change many at a time."""
+"""Minimum interval of passes, unless a gateway requests workers: pods and heartbeats change many at a time."""
 BURST_READ_S: Final = 0.02
 BURST_MAX_S: Final = 0.5
-"""A burst may grow for so long while nobody could serve it yet, so that it is one write: workers take seconds to start,
-and two gateways that share two busy cores a third of one to take 100 requests."""
+"""A burst may grow for this long while no worker could serve it, so that it becomes one write: workers take seconds to
+start, and two gateways that share two busy cores take a third of a second for 100 requests."""
 STABLE_READS: Final = 5
-"""A backlog that has not grown for so many looks is whole. Three were too few: whoever sends it stands still for longer
-than 60 ms now and then, on cores that others want."""
+"""A backlog that has not grown for this many reads is complete. Three were too few: on shared cores the sender pauses
+for longer than 60 ms now and then."""
 ALONE_S: Final = 0.005
-"""A single request that wakes a route waits this long for company."""
+"""A single request to a sleeping route waits this long for others."""
 TROUBLE_AFTER_S: Final = 2.0
-"""A broker that is back sooner is not worth a condition."""
-BUSY_AGAIN_S: Final = 1.0
+"""A shorter outage of the broker changes no condition."""
 MESSAGE_MAX: Final = 500
 
 ReadQueue = Callable[[Key], Awaitable[QueueState]]
@@ -57,7 +57,7 @@ log = structlog.get_logger("penstock.operator")
 
 
 class ScalingListeners(Struct, frozen=True):
-    """Who is told: that a route's view changed, that its number of workers was changed, that its queue is not there."""
+    """Callbacks: a route's view changed, its number of workers was changed, its queue does not exist."""
 
     changed: Callable[[Key], None]
     decided: Callable[[Key, LastDecision], Awaitable[None]]
@@ -70,16 +70,16 @@ class _Route:
         self.history = History()
         self.view = ScalingView()
         self.demand: RouteDemand | None = None
-        self.looked_at = float("-inf")
+        self.observed_at = float("-inf")
 
 
 class Autoscaler:
-    """`served` gives the version of a route's spec that is in force, None for a route to leave alone."""
+    """`served` returns the version of a route's spec that is in force, None for a route without autoscaling."""
 
     def __init__(
         self,
-        cluster: Cluster,
-        fleet: Workers,
+        client: ScaleClient,
+        workers: WorkerControl,
         read_queue: ReadQueue,
         cache: ClusterCache,
         served: Callable[[Key], ModelRouteSpec | None],
@@ -88,20 +88,20 @@ class Autoscaler:
         *,
         draw: Callable[[], float],
     ) -> None:
-        self._cluster = cluster
-        self._fleet = fleet
+        self._client = client
+        self._workers = workers
         self._read_queue = read_queue
         self._cache = cache
         self._served = served
         self._listeners = listeners
         self._clock = clock
-        self._queue: WorkQueue[Key] = WorkQueue(self._look, concurrency=CONCURRENCY, draw=draw)
+        self._queue: WorkQueue[Key] = WorkQueue("autoscale", concurrency=CONCURRENCY, draw=draw)
         self._routes: dict[Key, _Route] = {}
 
     async def run(self) -> None:
-        """Until cancelled; only for a leader whose world is complete."""
+        """Runs until cancelled; only for a leader whose cache is complete."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._queue.run())
+            group.create_task(self._queue.run(self._scale))
             group.create_task(self._watch_broker())
 
     def view(self, key: Key) -> ScalingView:
@@ -109,44 +109,44 @@ class Autoscaler:
         return ScalingView() if route is None else route.view
 
     def demand(self) -> dict[str, RouteDemand]:
-        """What was seen last, of the routes whose demand is known: not in `mode: Manual`, not without the broker."""
+        """The last observed demand of each route; routes in `mode: Manual` or with unknown demand are left out."""
         known = ((key, route.demand) for key, route in self._routes.items())
         return {f"{namespace}.{name}": demand for (namespace, name), demand in known if demand is not None}
 
     def activated(self, key: Key) -> None:
-        """A gateway calls for workers: look at once."""
+        """A gateway requests workers: runs a pass at once."""
         self._queue.add(key)
 
     def touched(self, key: Key) -> None:
-        """The route, its Deployment, its pods or its workers may be different: look soon."""
+        """The route, its Deployment, its pods or its workers may have changed: runs a pass soon."""
         route = self._routes.get(key)
-        since_s = SOON_S if route is None else self._clock.monotonic() - route.looked_at
+        since_s = SOON_S if route is None else self._clock.monotonic() - route.observed_at
         self._queue.add_after(key, max(0.0, SOON_S - since_s))
 
     async def _watch_broker(self) -> None:
-        """A route at rest has no other reason to be looked at, and its condition has to tell."""
+        """Runs a pass of every route when the broker connects or disconnects: a route at rest has no other reason."""
         connected: bool | None = None
         while True:
-            if connected is not self._fleet.connected:
-                connected = self._fleet.connected
+            if connected is not self._workers.connected:
+                connected = self._workers.connected
                 for key in self._cache.routes():
                     self.touched(key)
             await asyncio.sleep(SAMPLE_S)
 
-    async def _look(self, key: Key) -> None:
+    async def _scale(self, key: Key) -> None:
         if (spec := self._served(key)) is None:
             if key not in self._cache.routes():
                 self._routes.pop(key, None)
             return
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = _Route(ScaleExecutor(key, self._cluster, self._fleet))
-        route.looked_at = self._clock.monotonic()
+            route = self._routes[key] = _Route(ScaleExecutor(key, self._client, self._workers))
+        route.observed_at = self._clock.monotonic()
         queue = await self._load(key, spec.scaling, route.executor)
-        # Only now: the world may be another one after the broker's answer.
+        # Only now: the cache may have changed during the broker's response.
         snapshot = self._cache.snapshot(key)
         if snapshot.deployment is None or "deletionTimestamp" in snapshot.deployment["metadata"]:
-            return  # whoever makes it (again) touches the route
+            return  # its creation starts another pass
         now = self._clock.monotonic()
         state = route.executor.observe(snapshot.deployment, snapshot.pods, now)
         unavailable = isinstance(queue, QueueUnavailable)
@@ -181,7 +181,7 @@ class Autoscaler:
             return QueueState(pending=0, ack_pending=0, waiting=0)
         try:
             state = await self._read_queue(key)
-            if state.pending and not self._fleet.workers(key):
+            if state.pending and not self._workers.workers(key):
                 deployment = self._cache.snapshot(key).deployment
                 asleep = deployment is not None and executor.replicas(deployment, self._clock.monotonic()) == 0
                 state = await self._settled_backlog(key, scaling, state, asleep=asleep)
@@ -192,7 +192,7 @@ class Autoscaler:
         return state
 
     async def _settled_backlog(self, key: Key, scaling: ScalingSpec, state: QueueState, *, asleep: bool) -> QueueState:
-        """The backlog of a route that nobody serves yet, when it has stopped growing."""
+        """The backlog of a route without workers, once it has stopped growing."""
         began = self._clock.monotonic()
         alone = asleep and state.pending == 1
         pause_s, looks = (ALONE_S, 1) if alone else (BURST_READ_S, STABLE_READS)
@@ -233,7 +233,7 @@ class Autoscaler:
             autoscaling=self._autoscaling(route, decision, queue),
             decision=last or route.view.decision,
             refusing_keys=tuple(
-                sorted({name for worker in self._fleet.workers(key).values() for name in worker.refusing_keys})
+                sorted({name for worker in self._workers.workers(key).values() for name in worker.refusing_keys})
             ),
         )
         if view != route.view:
@@ -251,7 +251,7 @@ class Autoscaler:
         if since is not None and self._clock.monotonic() - since < TROUBLE_AFTER_S:
             return route.view.autoscaling
         fallback = decision.reason == "Fallback"
-        # Without the seconds that it has lasted: a message that changes with them would be written each time.
+        # Without its duration: a message that changes every second would be written every second.
         then = "the fallback's number of workers applies" if fallback else "the number of workers is held"
         return Autoscaling(queue.reason, fallback, f"{queue}; {then}")
 
@@ -263,7 +263,7 @@ def _demand(scaling: ScalingSpec, observation: Observation | Unavailable) -> Rou
 
 
 def _target(scaling: ScalingSpec, decision: Decision, state: WorkerState) -> int:
-    """How many should serve. A hold keeps those that do; a pause of scale-in also calls back who has not gone yet."""
+    """The number of workers that should serve. A hold keeps them; a pause of scale-in also resumes draining ones."""
     if decision.replicas is not None:
         return decision.replicas
     if scaling.mode == "Auto" and scaling.paused in {"ScaleIn", "All"}:

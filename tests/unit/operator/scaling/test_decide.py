@@ -417,7 +417,7 @@ def test_a_pause_holds_the_fallback_too() -> None:
 
 
 def test_a_pause_says_what_it_holds_back() -> None:
-    assert Story(changed(paused="All")).at(seen(0, pending=100)).message == ("FromZero asks for 13, but paused is All")
+    assert Story(changed(paused="All")).at(seen(0, pending=100)).message == ("FromZero requires 13, but paused is All")
 
 
 def test_a_pause_of_the_other_direction_changes_nothing() -> None:
