@@ -121,7 +121,7 @@ class Transport:
             )
         url = f"{rest.server}{path}?{urlencode(query)}" if query else f"{rest.server}{path}"
         try:
-            response = await rest.request(
+            response = await rest.request(  # type: ignore[no-untyped-call]
                 method, url, headers={"Content-Type": content_type}, body=body, _request_timeout=timeout(timeout_s)
             )
             data = await response.read()

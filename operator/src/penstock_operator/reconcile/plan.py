@@ -21,8 +21,9 @@ from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.routes.model_ownership import ModelGrant, ModelOwnership, last_good
 from penstock_operator.routes.parser import Route
 from penstock_operator.status.client_reason import REFUSALS, cause
-from penstock_operator.status.conditions import Acceptance, AcceptedReason
+from penstock_operator.status.conditions import Acceptance
 from penstock_operator.status.pod_summary import Survey, survey
+from penstock_operator.status.reasons import AcceptedReason
 
 CONFLICTS_LISTED: Final = 5
 

@@ -29,8 +29,7 @@ from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 from penstock_operator.scaling.scale_in import Steps, steps
 from penstock_operator.scaling.worker_state import WorkerState
-from penstock_operator.status.conditions import Autoscaling
-from penstock_operator.status.scaling_view import RouteDemand, ScalingView
+from penstock_operator.status.scaling_view import Autoscaling, RouteDemand, ScalingView
 from penstock_operator.work_queue import Later, WorkQueue
 from penstock_runtime.clock import Clock
 
