@@ -1,4 +1,4 @@
-# The commands of the house. Each sets up what it needs first; nothing is needed beforehand but Python 3.11 and make.
+# Commands of this repository. Each installs what it needs; requirements are Python 3.11 or newer and make.
 
 PYTHON ?= python3
 MEMBERS := contract runtime broker client gateway workers operator local
@@ -7,14 +7,14 @@ LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
-# Side by side in three or four processes: most of a test with real processes is waiting. A file of tests shares a stack;
-# what shares more than the cluster is a group. PYTEST_ADDOPTS="-n 0" has them one after the other, in one process.
+# Three or four test processes in parallel, because tests with real processes mostly wait. Tests of a file share a stack;
+# tests that share more than the cluster are a group. PYTEST_ADDOPTS="-n 0" runs them in one process.
 BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder
 BY_GROUP := -n 4 --dist loadgroup
-# Who fails among real processes is tried once more, and both tries are shown: two cores are late now and then, and a
-# test that needed a second try is still one to look at. `make check` has no such excuse.
+# Process-level tests are retried once, because slow two-core machines cause occasional timeouts; both attempts are
+# reported, and a retried test is still one to investigate. `make check` retries nothing.
 AGAIN := --reruns 1 --rerun-show-tracebacks -rR
-# Faults that have to be told within ten seconds, and nothing else on the machine to be late for.
+# Faults that must be reported within ten seconds: no other test runs at the same time.
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ ALONE := tests/cluster/test_faults.py
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-dev: setup ## Run the whole road on this machine; ARGS="-f routes.yaml --port 9000"
+dev: setup ## Run everything on this machine; ARGS="-f routes.yaml --port 9000"
 	@exec .venv/bin/penstock dev $(ARGS)
 
 test: setup ## Run every test that needs neither root nor a cluster; ARGS="-k name"
@@ -33,12 +33,12 @@ test-cluster: ## Run test-api-server, and test-pods; the first time builds Kuber
 	@$(MAKE) --no-print-directory test-api-server
 	@$(if $(ARGS),:,$(MAKE) --no-print-directory test-pods)
 
-test-api-server: setup .cache/scanner/.ready ## Run the tests on a real API server, whose pods are processes; needs no root
+test-api-server: setup .cache/scanner/.ready ## Run the tests on a real API server with processes as pods; needs no root
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
 	@.venv/bin/pytest $(BY_GROUP) $(AGAIN) tests/cluster $(if $(ARGS),$(ARGS),--ignore=$(ALONE))
 	@$(if $(ARGS),:,.venv/bin/pytest $(AGAIN) $(ALONE))
 
-test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; afterwards nothing is left
+test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; leaves nothing behind
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest $(AGAIN) tests/pods $(ARGS)
 
 test-clients: setup .cache/clients/.ready ## Run unchanged client libraries (Python and Node) against a gateway
@@ -48,13 +48,13 @@ test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time b
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold
 	@.venv/bin/pytest tests/skaffold $(ARGS)
 
-binaries: setup ## Build with go what the four above need, once: a quarter of an hour on two cores
+binaries: setup ## Build with go the binaries of the four above, once: a quarter of an hour on two cores
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries all
 
-cluster: setup ## Run a cluster for trying things by hand, with real pods as root on Linux; Ctrl-C ends it
+cluster: setup ## Run a cluster for manual tests, with real pods as root on Linux; Ctrl-C ends it
 	@PYTHONPATH=tests exec .venv/bin/python -m harness.kubernetes up
 
-cluster-down: ## End a `make cluster` from elsewhere
+cluster-down: ## End a `make cluster` from another terminal
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes down
 
 check: setup ## Format check, lint, types, imports, unit tests: under a minute
@@ -78,8 +78,9 @@ chart: setup ## Write the chart's values.schema.json and table of values from th
 docs: setup ## Write the generated parts of docs/ from the code
 	@PYTHONPATH=docs .venv/bin/python -m generate
 
+# Not with --quiet, which hides the warnings from --strict, too.
 docs-site: docs .cache/docs/.ready ## Build the documentation as a site into .cache/docs-site; a broken link is an error
-	@.cache/docs/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
 	@.cache/docs/bin/python docs/generate/local_only.py .cache/docs-site
 	@echo ".cache/docs-site/index.html"
 
@@ -87,36 +88,36 @@ format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff format
 	@.venv/bin/ruff check --fix
 
-bench: setup ## Measure ours beside the peers, see benchmarks/README.md
+bench: setup ## Measure Penstock beside other gateways, see benchmarks/README.md
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 	@.venv/bin/python benchmarks/large_bodies.py
 	@.venv/bin/python benchmarks/meters.py
 
-chaos: setup ## Five minutes of random kills, pauses and hang-ups on real processes; ARGS="--seconds 60 --seed 7"
+chaos: setup ## Inject five minutes of random kills, pauses and cuts into real processes; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)
 
-simulate: setup ## Put our scaling beside the HPA's, Knative's and KubeAI's; renews the table of docs/operations/scaling.md
+simulate: setup ## Simulate scaling beside the HPA, Knative and KubeAI; writes the table of docs/operations/scaling.md
 	@PYTHONPATH=benchmarks .venv/bin/python -m scaling
 
-setup: .venv/.ready ## Install the locked environment into .venv (the others do it for you)
+setup: .venv/.ready ## Install the locked environment into .venv (done by the other commands, too)
 
 .venv/.ready: $(LOCKS) $(MEMBERS:%=%/pyproject.toml) requirements/install
 	@PYTHON="$(PYTHON)" requirements/install $(MEMBERS)
 	@touch $@
 
-# The scanner of policies, whose dependencies are pinned to other versions than ours.
+# The policy scanner; its dependencies need other versions.
 .cache/scanner/.ready: requirements/scanner.txt .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/scanner
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/scanner/bin/python -r requirements/scanner.txt
 	@touch $@
 
-# The generator of the site, which no process needs.
+# The generator of the documentation site.
 .cache/docs/.ready: requirements/docs.txt .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/docs
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/docs/bin/python -r requirements/docs.txt
 	@touch $@
 
-# Client libraries, each language in an environment of its own.
+# Client libraries, one environment per language.
 .cache/clients/.ready: requirements/clients.txt tests/clients/node/package-lock.json .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/clients/python
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/clients/python/bin/python -r requirements/clients.txt

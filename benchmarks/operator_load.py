@@ -267,7 +267,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def starts(found: list[Start]) -> str:
     lines = [
-        "| routes at the start | | seen s | all told s | all well s | CPU s | memory MiB | writes |",
+        "| routes at the start | state | seen s | all reported s | all complete s | CPU s | memory MiB | writes |",
         "|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
     for one in found:

@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a script
-"""Makes values.schema.json and the table of README.md from the commented values.yaml: `make chart`.
+"""Writes values.schema.json and the table of README.md from the commented values.yaml: `make chart`.
 
-What a key means is the comment above it; its type is its default's. What neither says is in a line `schema:` of that
-comment, as keywords of JSON Schema. Unknown keys are refused everywhere but where such a line says `free: true`.
+The description of a key is the comment above it; its type is its default's. A line `schema:` of the comment adds
+keywords of JSON Schema. Unknown keys are refused, except below a key with `free: true`. Every key needs a description.
 """
 
 import json
@@ -36,7 +36,7 @@ class Value(NamedTuple):
 
 
 class UndescribedError(ValueError):
-    """A value whose comment or default leaves open what may be there; the message names it."""
+    """A value without a description, or without the type of its content; the message names it."""
 
 
 def read(text: str) -> list[Value]:
@@ -67,7 +67,9 @@ def _values(node: Any, lines: list[str], prefix: str) -> Iterator[Value]:
             inner = list(_values(child, lines, f"{path}."))
         default = yaml.safe_load(yaml.serialize(child))
         if default in ({}, []) and not keywords:
-            raise UndescribedError(f"{path}: say in a line `schema:` what may be in there")
+            raise UndescribedError(f"{path}: add a line `schema:` with the type of its content")
+        if not inner and not description:
+            raise UndescribedError(f"{path}: add a comment with its meaning")
         yield Value(key.value, default, description, keywords, inner)
 
 

@@ -15,6 +15,8 @@ EMBEDDING_MODEL = "vectors"
 TEXT = "Paris is the capital of France."
 SCALARS: dict[str, Any] = {"integer": 7, "number": 0.5, "boolean": True}
 AFTER_TOOL = "It is sunny in Rome."
+OBJECT = json.dumps({"name": "Rome", "people": 7})
+"""Where JSON is asked for without a schema that the server is sent."""
 
 
 def sample(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
@@ -72,10 +74,18 @@ def _openai_pieces(body: dict[str, Any]) -> list[bytes]:
     elif format_.get("type") == "json_schema":
         text = json.dumps(sample(format_["json_schema"]["schema"]))
     elif format_.get("type") == "json_object":
-        text = json.dumps({"city": "Rome"})
+        text = OBJECT
     else:
-        text = TEXT
+        text = _in_words(body)
     return [*(delta(content=piece) for piece in _pieces(text)), finish(), usage(11, 5), DONE]
+
+
+def _in_words(body: dict[str, Any]) -> str:
+    """JSON where the prompt asks for it in words, as for `json_object` on Anthropic or in a code block."""
+    asked = json.dumps([body.get("system"), body["messages"]])
+    if "code block" in asked or "codeblock" in asked:
+        return f"```json\n{OBJECT}\n```"
+    return OBJECT if "JSON object" in asked else TEXT
 
 
 def _chosen(body: dict[str, Any], name: str) -> bool:
@@ -97,7 +107,7 @@ def _anthropic_pieces(body: dict[str, Any]) -> list[bytes]:
     elif format_.get("type") == "json_schema":
         blocks = [_text_block(json.dumps(sample(format_["schema"])))]
     else:
-        blocks = [_text_block(TEXT)]
+        blocks = [_text_block(_in_words(body))]
     start = {"type": "message", "role": "assistant", "content": [], "usage": {"input_tokens": 11, "output_tokens": 1}}
     pieces = [data({"type": "message_start", "message": start})]
     for index, (block, deltas) in enumerate(blocks):

@@ -432,6 +432,7 @@ CLASHING: Mapping[str, Any] = {
 
 @pytest.mark.parametrize("values", [*VARIANTS.values(), CLASHING], ids=[*VARIANTS, "clashing"])
 async def test_the_chart_renders_each_key_once(helm: Helm, values: Mapping[str, Any]) -> None:
+    """YAML 1.2 §3.2.1.3: keys are unique; opentelemetry-helm-charts #1772, dolphinscheduler #18340."""
     text = await helm("template", "penstock", str(CHART), "--namespace=ai", values=values)
     assert [one for one in yaml.load_all(text, _Strict) if one]
 
@@ -454,6 +455,7 @@ async def test_the_charts_labels_select_its_pods_whatever_labels_are_given(helm:
 
 
 async def test_every_user_can_be_left_to_the_cluster(helm: Helm) -> None:
+    """OpenShift's restricted-v2 allows no UID outside the namespace's range; goharbor/harbor-helm #874."""
     unset = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
     objects = await helm.template({**EVERYTHING, **unset})
     found = dict(pods(objects))

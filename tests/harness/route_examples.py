@@ -1,6 +1,6 @@
 """Examples of ModelRoutes for each rule that crosses fields: those that keep it, and those that break it and no other.
 
-One table for both who judge: the laptop (tests/unit/contract/test_rules.py) and the real API server
+One table for both who judge: the laptop (tests/unit/contract/test_route_validation.py) and the real API server
 (tests/cluster/test_crd_rules.py). What is here is within the bounds of the types.
 """
 
@@ -141,6 +141,9 @@ _TWICE = "providers: headers, query and set have each name once"
 _EITHER = "providers: a header or query parameter has either value or valueFrom"
 _BY_REFERENCE = "providers: a header or query parameter that carries a credential needs valueFrom, not value"
 _OWN_HEADER = "providers: headers must not have a name that the worker sets, such as content-type, host or accept"
+_KEY_IN_OWN_HEADER = (
+    "providers: keyHeader must not be a header that the worker sets, such as content-type, host or accept"
+)
 _KEY_HEADER = "providers: headers must not have the name of the header that carries the key of secretKeyRef"
 _QUERY_VERSION = "providers: query must not have api-version beside apiVersion"
 _NOT_SET = "providers: set must not have a field that chooses the model, the answers, a credential or an address"
@@ -199,6 +202,10 @@ BROKEN: dict[str, tuple[Spec, str]] = {
         f"a header of the worker's own: {name}": (adding("headers", named(name)), _OWN_HEADER)
         for name in ("content-type", "host", "content-length", "transfer-encoding", "connection", "accept", "te")
     },
+    "a key in a header of the worker's own": (
+        spec(providers=[{**PROVIDER, "secretKeyRef": REF, "keyHeader": "content-length"}]),
+        _KEY_IN_OWN_HEADER,
+    ),
     "a second key": (adding("headers", {"name": "authorization", **FROM_SECRET}, secretKeyRef=REF), _KEY_HEADER),
     "a second key for Anthropic": (
         adding("headers", {"name": "x-api-key", **FROM_SECRET}, secretKeyRef=REF, type="Anthropic"),

@@ -66,7 +66,7 @@ def without_tier(answer: Answer) -> Answer:
 
 def assert_grammatical(events: list[Event]) -> None:
     state = StreamState()
-    for seq, event in enumerate([Accepted("w", 0.0), Started("p", "m"), *events]):
+    for seq, event in enumerate([Accepted("w", 0.0), Started("p"), *events]):
         state.accept(seq, event)
     codec.decode_batch(codec.encode(Batch("w", [Frame(1, 1, seq, event) for seq, event in enumerate(events)])))
 

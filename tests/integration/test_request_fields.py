@@ -114,5 +114,12 @@ async def test_an_anthropic_provider_names_what_it_was_not_sent(stack: Stack) ->
             answered = await stack.post("/v1/chat/completions", completion(**hints, stream=streamed))
             assert answered.status_code == 200
             assert answered.headers["x-penstock-ignored"] == "seed, metadata"
+        history = [{"role": "assistant", "content": "a", "reasoning_content": "hm", "annotations": [{"type": "x"}]}]
+        nested = completion()
+        nested["messages"] = [{"role": "user", "content": "hi", "name": "ada"}, *history, *nested["messages"]]
+        answered = await stack.post("/v1/chat/completions", nested)
+        assert answered.headers["x-penstock-ignored"] == (
+            "messages.name, messages.reasoning_content, messages.annotations"
+        )
     finally:
         await stack.apply("main", stack.spec())

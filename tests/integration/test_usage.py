@@ -1,6 +1,7 @@
 """One row per request: what it used, what it cost and how it ended, whoever dies."""
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,13 +11,13 @@ import pytest
 import pytest_asyncio
 from harness.expect import ids_of
 from harness.processes import until
-from harness.provider import chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
+from harness.provider import Call, chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from msgspec.structs import replace
 
 from penstock_broker.stores.usage import UsageWriter, read_checkpoint, read_rows
-from penstock_contract.usage.record import GATEWAY_LOST, UsageRow
+from penstock_contract.usage.record import GATEWAY_LOST, NOTHING_UNANSWERED, UsageRow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,6 +70,24 @@ async def test_tries_that_failed_are_counted_in_the_row_of_the_one_that_served(s
     stack.main.answers(status(500), status(500), say("Hi"))
     response = await stack.post("/v1/chat/completions", completion())
     assert (await row(stack, ids_of(response))).attempts == 3
+
+
+async def test_a_refused_stream_is_not_charged_beside_the_answer_in_one_piece(stack: Stack) -> None:
+    async def answer(call: Call) -> None:
+        refused = "stream" in call.body
+        error = {"error": {"message": "no", "param": "stream", "code": "unsupported_value"}}
+        choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+        whole = {"choices": [choice], "usage": {"prompt_tokens": 1000, "completion_tokens": 50}}
+        body = json.dumps(error if refused else whole).encode()
+        await call.head(400 if refused else 200, {"content-type": "application/json"}, length=len(body))
+        await call.write(body)
+        await call.end()
+
+    stack.main.answers(answer)
+    response = await stack.post("/v1/chat/completions", completion())
+    found = await row(stack, ids_of(response))
+    assert (found.tokens.input, found.tokens.output, found.attempts) == (1000, 50, 2)
+    assert (found.cost, found.unanswered) == ("0.0024", NOTHING_UNANSWERED)
 
 
 async def test_embeddings_have_a_row_without_output(stack: Stack) -> None:

@@ -21,7 +21,7 @@ from penstock_broker.stores.usage import UsageWriter, close_row, open_row, read_
 from penstock_broker.stores.usage_storage import UsageBounds, read_storage_state
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import UsageRow
+from penstock_contract.usage.record import Tokens, Unanswered, UsageRow
 
 MIB = 1024 * 1024
 SMALL = UsageBounds(rows_bytes_max=2 * MIB, rows_kept_days=30, checkpoints_bytes_max=MIB)
@@ -135,6 +135,26 @@ async def test_a_row_that_a_gateway_closed_for_a_worker_that_was_away_is_that_wo
             writer.close(row(1, delivery=1, ended="stop"), claimed.sequence)
             await writer.drained(5)
         assert await stored(connection) == [row(1, delivery=1, ended="stop")]
+
+
+async def test_usage_writer_replaces_an_earlier_deliverys_row_without_an_answer(
+    tmp_path: Path,
+) -> None:
+    """A worker that was paused sent its request to the provider after another one had got it: both inputs count."""
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        async with writing(connection) as early, writing(connection) as late:
+            sent = Tokens(17, 0, 1, estimated=True)
+            early.close(row(1, worker="a", delivery=1, ended="cancelled", tokens=sent, cost="0.017"))
+            await early.drained(5)
+            assert (await late.write(row(1, worker="b", delivery=2))).kept is not None, "it is open"
+            whole = row(1, worker="b", delivery=2, ended="stop", tokens=Tokens(5, 0, 48), cost="0.053")
+            for _ in range(2):
+                late.close(whole)
+                await late.drained(5)
+        (found,) = await stored(connection)
+        assert (found.worker, found.ended, found.tokens) == ("b", "stop", Tokens(22, 0, 48, estimated=True))
+        assert (found.cost, found.unanswered) == ("0.07", Unanswered(17, "0.017"))
 
 
 async def test_usage_writer_sends_a_row_while_the_broker_does_not_answer_for_the_one_before(tmp_path: Path) -> None:

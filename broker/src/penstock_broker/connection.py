@@ -17,9 +17,9 @@ from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
+from penstock_broker.errors import NO_ANSWER, NOT_CONNECTED, broker_unavailable, translated
 from penstock_broker.log_throttle import LogThrottle
 from penstock_broker.nats_client import NatsClient
-from penstock_contract.errors import PenstockError
 from penstock_runtime.cancellation import cancel_and_wait
 
 Callback = Callable[[str, bytes], None]
@@ -30,17 +30,16 @@ PING_INTERVAL_S = 5
 PING_OUTSTANDING_MAX = 2
 CLOSE_S = 5.0
 PENDING_BYTES_MAX = 8 * 1024 * 1024
-NOT_FOUND = "404"
 REFUSALS = ("Authorization Violation", "Authentication", "authorization failed")
 
 log = structlog.get_logger("penstock.broker")
 
 
-class StoredMessage(msgspec.Struct, frozen=True):
-    """A message in a stream and its number there."""
+class Reply(msgspec.Struct, frozen=True):
+    """The reply to a request."""
 
     data: bytes
-    sequence: int
+    headers: dict[str, str]
 
 
 class Connection:
@@ -139,32 +138,13 @@ class Connection:
 
     async def request(
         self, subject: str, data: bytes, *, timeout_s: float, headers: dict[str, str] | None = None
-    ) -> bytes:
-        """Publish and wait for one answer; raises `broker_unavailable`."""
-        return (await self._ask(subject, data, timeout_s, headers)).data
-
-    async def newest(self, stream: str, subject: str, *, timeout_s: float) -> StoredMessage | None:
-        """The last message that a stream with direct access keeps of a subject; raises `broker_unavailable`.
-
-        nats-py's own makes a JetStream context, a date and JSON for it: twice the time, and it is asked per request.
-        """
-        message = await self._ask(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout_s)
-        headers = message.headers or {}
-        status = headers.get("Status")
-        if status == NOT_FOUND:
-            return None
-        if status is not None:
-            raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
-        return StoredMessage(message.data, int(headers["Nats-Sequence"]))
-
-    async def _ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Msg:
+    ) -> Reply:
+        """Publish and wait for one reply. Raises `broker_unavailable`."""
         if not self._client.is_connected:
-            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)
-        try:
-            answer: Msg = await self._client.request(subject, data, timeout=timeout_s, headers=headers)
-        except (NoRespondersError, NatsTimeoutError, OSError, Error) as error:
-            raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1) from error
-        return answer
+            raise broker_unavailable(NOT_CONNECTED)
+        with translated(NO_ANSWER):
+            message: Msg = await self._client.request(subject, data, timeout=timeout_s, headers=headers)
+        return Reply(message.data, message.headers or {})
 
     def listen(self, subject: str, callback: Callback) -> None:
         """Call before `start`: subscribed before any hook runs, and again after every reconnect.

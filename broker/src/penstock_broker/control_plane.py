@@ -5,11 +5,9 @@ already as wanted is read and not written: an entry that is put again wakes ever
 """
 
 import contextlib
-from collections.abc import Generator
 from typing import Literal
 
 import structlog
-from nats.errors import Error
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -23,12 +21,13 @@ from nats.js.api import (
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFoundError
 
+from penstock_broker import jetstream
 from penstock_broker.connection import Connection
+from penstock_broker.errors import translated
 from penstock_broker.stores import keys, kv_snapshot, limits, usage_storage
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import codec, subjects
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.errors import PenstockError
 
 ACK_WAIT_S = 4.0
 """A worker that dies before its first event is replaced after this long; it says +WPI four times as often."""
@@ -79,24 +78,24 @@ class ControlPlane:
         config = KeyValueConfig(
             bucket=subjects.CATALOGUE_BUCKET, history=1, storage=self._storage, replicas=self._replicas
         )
-        with _translated():
-            jetstream = self._jetstream()
+        with translated():
+            context = self._jetstream()
             with contextlib.suppress(BadRequestError):  # exists with another history or storage: its own
-                await jetstream.create_key_value(config)
-            await keys.prepare(jetstream, replicas=self._replicas, bytes_max=self._keys_bytes_max)
-            await limits.prepare(jetstream, replicas=self._replicas, bytes_max=self._limits_bytes_max)
-            await usage_storage.prepare(jetstream, self._usage, replicas=self._replicas)
+                await context.create_key_value(config)
+            await keys.prepare(context, replicas=self._replicas, bytes_max=self._keys_bytes_max)
+            await limits.prepare(context, replicas=self._replicas, bytes_max=self._limits_bytes_max)
+            await usage_storage.prepare(context, self._usage, replicas=self._replicas)
 
     async def apply(self, entry: CatalogueEntry) -> bool:
         """Make the route's queue what its limits say, then publish the entry; whether anything had to be written."""
-        with _translated():
+        with translated():
             queue_changed = await self._apply_queue(entry)
             consumer_changed = await self._apply_consumer(subjects.queue(entry.namespace, entry.name))
             return await self._publish(entry) or queue_changed or consumer_changed
 
     async def mark_complete(self) -> None:
         """Mark the catalogue as complete: every route that is to be served is in it. Call it after the last `apply`."""
-        with _translated():
+        with translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
             try:
                 await bucket.get(subjects.CATALOGUE_COMPLETE)
@@ -105,16 +104,16 @@ class ControlPlane:
 
     async def remove(self, namespace: str, route: str) -> None:
         """Take the route out of the catalogue, then its queue with whatever still waits in it."""
-        with _translated():
-            jetstream = self._jetstream()
-            bucket = await jetstream.key_value(subjects.CATALOGUE_BUCKET)
+        with translated():
+            context = self._jetstream()
+            bucket = await context.key_value(subjects.CATALOGUE_BUCKET)
             await bucket.delete(subjects.catalogue_key(namespace, route))
             with contextlib.suppress(NotFoundError):
-                await jetstream.delete_stream(subjects.queue(namespace, route))
+                await context.delete_stream(subjects.queue(namespace, route))
 
     async def route_keys(self) -> set[str]:
         """The routes that the catalogue has, as `namespace.name`: what a control plane that was away may remove."""
-        with _translated():
+        with translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
             return {entry.key for entry in await kv_snapshot.read(bucket, ANSWER_S)} - {subjects.CATALOGUE_COMPLETE}
 
@@ -132,16 +131,16 @@ class ControlPlane:
             storage=self._storage,
             num_replicas=self._replicas,
         )
-        jetstream = self._jetstream()
+        context = self._jetstream()
         try:
-            stored = (await jetstream.stream_info(str(wanted.name))).config
+            stored = (await context.stream_info(str(wanted.name))).config
         except NotFoundError:
-            await jetstream.add_stream(wanted)
+            await context.add_stream(wanted)
             return True
         if _same(stored, wanted, STREAM_FIELDS):
             return False
         # The storage of a queue cannot be changed, and deleting it would lose what waits: it keeps the one it has.
-        await jetstream.update_stream(wanted, storage=stored.storage)
+        await context.update_stream(wanted, storage=stored.storage)
         return True
 
     async def _apply_consumer(self, queue: str) -> bool:
@@ -154,24 +153,24 @@ class ControlPlane:
             max_ack_pending=-1,
             max_waiting=PULLS_WAITING_MAX,
         )
-        jetstream = self._jetstream()
+        context = self._jetstream()
         try:
-            stored = (await jetstream.consumer_info(queue, subjects.CONSUMER)).config
+            stored = (await context.consumer_info(queue, subjects.CONSUMER)).config
         except NotFoundError:
-            await jetstream.add_consumer(queue, wanted)
+            await context.add_consumer(queue, wanted)
             return True
         if stored is not None and _same(stored, wanted, CONSUMER_FIELDS):
             return False
         try:
-            await jetstream.add_consumer(queue, wanted)
+            await context.add_consumer(queue, wanted)
         except APIError as error:
             if error.err_code != ERR_CONSUMER_REFUSED:
                 raise
             # Of an earlier version of ours, in a field that cannot be changed. What is queued stays in the queue;
             # what is in a worker's hands before its first event is delivered once more.
             log.warning("broker.consumer_replaced", queue=queue, detail=str(error)[:200])
-            await jetstream.delete_consumer(queue, subjects.CONSUMER)
-            await jetstream.add_consumer(queue, wanted)
+            await context.delete_consumer(queue, subjects.CONSUMER)
+            await context.add_consumer(queue, wanted)
         return True
 
     async def _publish(self, entry: CatalogueEntry) -> bool:
@@ -184,21 +183,8 @@ class ControlPlane:
         return True
 
     def _jetstream(self) -> JetStreamContext:
-        if not self._connection.connected:
-            # At once: nats-py would keep the question until the broker is back, and its answer's time would run out.
-            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)
-        return self._connection.client.jetstream(timeout=ANSWER_S)
+        return jetstream.context(self._connection, timeout_s=ANSWER_S)
 
 
 def _same(stored: object, wanted: object, fields: tuple[str, ...]) -> bool:
     return all(getattr(stored, field) == getattr(wanted, field) for field in fields)
-
-
-@contextlib.contextmanager
-def _translated() -> Generator[None, None, None]:
-    """nats-py's errors in our words: nobody else imports it."""
-    try:
-        yield
-    except (Error, TimeoutError, OSError) as error:
-        detail = str(error)[:200] or type(error).__name__
-        raise PenstockError("broker_unavailable", f"the message broker refused: {detail}", retry_after_s=1) from error

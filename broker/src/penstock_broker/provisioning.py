@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import KeyValueConfig, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 
-from penstock_contract.errors import PenstockError
+from penstock_broker.errors import broker_unavailable
 
 BYTES_MIN = 1024 * 1024
 """Less is of no use to anybody."""
@@ -65,8 +65,7 @@ async def _provide(
 
 async def _make(name: str, max_bytes: int, make: Callable[[int], Awaitable[None]]) -> None:
     if not await _as_large_as_fits(name, max_bytes, min(max_bytes, BYTES_MIN), make):
-        message = f"the message broker has no room for the stream {name}"
-        raise PenstockError("broker_unavailable", message, retry_after_s=1) from None
+        raise broker_unavailable(f"the message broker has no room for the stream {name}") from None
 
 
 async def _bound(jetstream: JetStreamContext, info: StreamInfo, max_bytes: int, max_age: float) -> None:

@@ -16,11 +16,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error
 
+from penstock_broker import jetstream
 from penstock_broker.connection import Connection
+from penstock_broker.errors import broker_unavailable
+from penstock_broker.jetstream import JetStreamRefusal
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
 
-PUBLISH_TIMEOUT_S = 2.0
 PULL_EXPIRES_S = 30.0
 PULL_HEARTBEAT_S = 5.0
 PULL_RETRY_S = 0.25
@@ -30,21 +32,6 @@ ERR_STORE_FAILED = 10077
 """JetStream's `err_code` when `discard: new` refuses a message over the bound."""
 
 log = structlog.get_logger("penstock.broker")
-
-
-class _ApiError(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _PublishAck(msgspec.Struct):
-    stream: str = ""
-    seq: int = 0
-    error: _ApiError | None = None
-
-
-_decode_ack = msgspec.json.Decoder(_PublishAck).decode
 
 
 class QueuedMessage(msgspec.Struct, frozen=True):
@@ -60,23 +47,21 @@ async def enqueue(
     """Put a request on its route's queue. Raises `queue_full`, `broker_unavailable` or `request_too_large`."""
     if connection.connected and len(data) > connection.payload_bytes_max:
         raise PenstockError("request_too_large", "the request is larger than the message broker takes")
-    answer = await connection.request(
-        subject, data, timeout_s=PUBLISH_TIMEOUT_S, headers={**headers, "Nats-Msg-Id": message_id}
-    )
-    ack = _decode_ack(answer)
-    if ack.error is None:
-        return QueuedMessage(ack.stream, ack.seq)
-    if ack.error.err_code == ERR_STORE_FAILED and "maximum" in ack.error.description:
-        raise PenstockError("queue_full", "too many requests are waiting for this model", retry_after_s=2)
-    log.warning("broker.enqueue_refused", err_code=ack.error.err_code, detail=ack.error.description[:200])
-    raise PenstockError("broker_unavailable", "the request could not be queued", retry_after_s=1)
+    try:
+        ack = await jetstream.publish(connection, subject, data, headers={**headers, "Nats-Msg-Id": message_id})
+    except JetStreamRefusal as refusal:
+        if refusal.err_code == ERR_STORE_FAILED and "maximum" in refusal.description:
+            raise PenstockError("queue_full", "too many requests are waiting for this model", retry_after_s=2) from None
+        log.warning("broker.enqueue_refused", err_code=refusal.err_code, detail=refusal.description)
+        raise broker_unavailable("the request could not be queued") from None
+    return QueuedMessage(ack.stream, ack.seq)
 
 
 async def withdraw(connection: Connection, message: QueuedMessage) -> None:
     """Take a request out of its queue, best effort: its client gave up. Does nothing if a worker has acked it."""
     body = msgspec.json.encode({"seq": message.seq, "no_erase": True})
-    with contextlib.suppress(PenstockError):
-        await connection.request(f"$JS.API.STREAM.MSG.DELETE.{message.queue}", body, timeout_s=PUBLISH_TIMEOUT_S)
+    with contextlib.suppress(PenstockError, JetStreamRefusal):
+        await jetstream.api(connection, f"STREAM.MSG.DELETE.{message.queue}", body, jetstream.Answer)
 
 
 class Delivery:

@@ -8,7 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from penstock_broker import jetstream
 from penstock_broker.connection import Connection
+from penstock_broker.jetstream import Answer, JetStreamRefusal
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
 
@@ -20,14 +22,10 @@ Reason = Literal["BrokerUnavailable", "QueueMissing"]
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
-    """`pending`: nobody has them yet. `ack_pending`: in a worker's hands, before the first event.
-
-    `waiting` is how many pulls of workers are open.
-    """
+    """`pending`: not delivered yet. `ack_pending`: delivered to a worker, before the first event."""
 
     pending: int
     ack_pending: int
-    waiting: int
 
 
 class QueueUnavailable(Exception):  # noqa: N818
@@ -38,43 +36,34 @@ class QueueUnavailable(Exception):  # noqa: N818
         self.reason: Reason = reason
 
 
-class _ApiError(msgspec.Struct):
-    err_code: int = 0
-    description: str = ""
-
-
-class _ConsumerInfo(msgspec.Struct):
+class _ConsumerInfo(Answer, frozen=True):
     """Of JetStream's answer what matters here; an answer without the numbers is not an answer."""
 
     num_pending: int | None = None
     num_ack_pending: int | None = None
-    num_waiting: int | None = None
-    error: _ApiError | None = None
-
-
-_decode = msgspec.json.Decoder(_ConsumerInfo).decode
 
 
 async def read(connection: Connection, namespace: str, route: str, *, timeout_s: float = TIMEOUT_S) -> QueueState:
     """The state of the route's queue now. Raises `QueueUnavailable`."""
     subject = f"$JS.API.CONSUMER.INFO.{subjects.queue(namespace, route)}.{subjects.CONSUMER}"
     try:
-        answer = await connection.request(subject, b"", timeout_s=timeout_s)
+        reply = await connection.request(subject, b"", timeout_s=timeout_s)
     except PenstockError as error:
         raise QueueUnavailable("BrokerUnavailable", error.detail.message) from error
-    return state_of(answer)
+    return state_of(reply.data)
 
 
-def state_of(answer: bytes) -> QueueState:
-    """What JetStream said. Raises `QueueUnavailable` for an error and for an answer that is not whole."""
+def state_of(response: bytes) -> QueueState:
+    """Decode JetStream's response. Raises `QueueUnavailable` for an error and for a response without the numbers."""
     try:
-        info = _decode(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise QueueUnavailable("BrokerUnavailable", "the message broker's answer is unreadable") from None
-    if info.error is not None:
-        if info.error.err_code in {STREAM_NOT_FOUND, CONSUMER_NOT_FOUND}:
-            raise QueueUnavailable("QueueMissing", "the route's queue is not there")
-        raise QueueUnavailable("BrokerUnavailable", f"the message broker refused: {info.error.description[:200]}")
+        info = jetstream.decode(response, _ConsumerInfo)
+    except PenstockError as error:
+        raise QueueUnavailable("BrokerUnavailable", error.detail.message) from None
+    except JetStreamRefusal as refusal:
+        if refusal.err_code in {STREAM_NOT_FOUND, CONSUMER_NOT_FOUND}:
+            raise QueueUnavailable("QueueMissing", "the route's queue does not exist") from None
+        message = f"the message broker refused: {refusal.description}"
+        raise QueueUnavailable("BrokerUnavailable", message) from None
     if info.num_pending is None or info.num_ack_pending is None:
         raise QueueUnavailable("BrokerUnavailable", "the message broker's answer has no numbers")
-    return QueueState(pending=info.num_pending, ack_pending=info.num_ack_pending, waiting=info.num_waiting or 0)
+    return QueueState(pending=info.num_pending, ack_pending=info.num_ack_pending)

@@ -84,10 +84,10 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     jetstream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     """Replicas of each JetStream stream: 3 for a cluster of three."""
     usage_bytes_max: Annotated[int, Meta(ge=1_048_576)] = ROWS_BYTES_MAX
-    """Disk space reserved for usage rows, of which the oldest are discarded first
+    """Disk space reserved for usage records, of which the oldest are discarded first
     (docs/operations/usage.md#how-many-are-kept)."""
     usage_kept_days: Annotated[int, Meta(ge=1, le=36_500)] = ROWS_KEPT_DAYS
-    """Maximum age of a usage row."""
+    """Maximum age of a usage record."""
     checkpoint_bytes_max: Annotated[int, Meta(ge=1_048_576)] = CHECKPOINTS_BYTES_MAX
     """Memory reserved in JetStream for the workers' checkpoints of open requests."""
     reconcile_concurrency: Count = 8

@@ -1,8 +1,9 @@
-"""Imported before all others by a process whose start is waited for: a gateway, a worker.
+"""Imported before all other modules by a gateway and a worker, whose start from zero is a promise.
 
-Two libraries import what they find and what nobody here uses: nats-py aiohttp, for WebSockets, and structlog rich, for
-colours. They are there because the operator and Litestar's command line want them. Without them a worker starts with
-40 % less CPU and has 14 MiB less, a gateway 35 % and 12 MiB (measured; the start from zero is a promise).
+nats-py imports aiohttp, for WebSockets, and structlog imports rich, for colours, wherever these are installed; no
+setting of either prevents it. The operator needs aiohttp, and Litestar's command line rich, so both are in the image.
+Without them a worker starts with about 50 % less CPU and 13 MiB less memory, a gateway with 30 % and 12 MiB less
+(docs/decisions/0013).
 """
 
 import sys
@@ -10,5 +11,6 @@ from typing import Final
 
 UNUSED: Final = ("aiohttp", "rich")
 
-# None is how Python itself is told that a module is not to be had.
+# None in `sys.modules` makes `import` raise ModuleNotFoundError (Python's reference, "The module cache"). A process
+# that has imported one of them already keeps it.
 sys.modules.update({name: None for name in UNUSED if name not in sys.modules})  # type: ignore[misc]

@@ -42,6 +42,11 @@ const of = (name, model) => ({
     await answer.consumeStream()
     assert.equal(await answer.text, 'It is sunny in Rome.')
   },
+  async [`${name}_pdf`]() {
+    const file = { type: 'file', data: Buffer.from('%PDF-1.4'), mediaType: 'application/pdf', filename: 'a.pdf' }
+    const messages = [{ role: 'user', content: [{ type: 'text', text: prompt }, file] }]
+    assert.equal((await generateText({ model, messages, maxRetries: 0 })).text, TEXT)
+  },
   async [`${name}_generateObject`]() {
     const answer = await generateObject({ model, prompt, schema, maxRetries: 0 })
     assert.deepEqual(answer.object, { name: 'Rome', people: 7 })

@@ -1,6 +1,7 @@
 """instructor: structured output in its modes for OpenAI's API."""
 
 import os
+from collections.abc import Iterable
 
 import instructor
 from cases import case, run
@@ -32,6 +33,36 @@ def tools() -> None:
 @case
 def strict_tools() -> None:
     assert extracted(instructor.Mode.TOOLS_STRICT) == {"name": "Rome", "people": 7}
+
+
+@case
+def parallel_tools() -> None:
+    client = instructor.from_openai(
+        OpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0), mode=instructor.Mode.PARALLEL_TOOLS
+    )
+    cities = client.chat.completions.create(
+        model=MODEL, response_model=Iterable[City], messages=[{"role": "user", "content": "A city?"}]
+    )
+    assert [city.model_dump() for city in cities] == [{"name": "Rome", "people": 7}]
+
+
+@case
+def json_object() -> None:
+    assert extracted(instructor.Mode.JSON) == {"name": "Rome", "people": 7}
+
+
+@case
+def markdown_json() -> None:
+    assert extracted(instructor.Mode.MD_JSON) == {"name": "Rome", "people": 7}
+
+
+@case
+def partial_stream() -> None:
+    client = instructor.from_openai(OpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0))
+    pieces = client.chat.completions.create_partial(
+        model=MODEL, response_model=City, messages=[{"role": "user", "content": "A city?"}]
+    )
+    assert [piece.model_dump() for piece in pieces][-1] == {"name": "Rome", "people": 7}
 
 
 @case

@@ -1,4 +1,4 @@
-"""openai-agents in its chat mode: text, streamed tools, output types."""
+"""openai-agents in its chat mode: text, streamed tools, a handoff, output types."""
 
 import os
 
@@ -39,6 +39,13 @@ async def streamed_tools() -> None:
     async for _ in result.stream_events():
         pass
     assert result.final_output == "It is sunny in Rome."
+
+
+@case
+async def handoff() -> None:
+    expert = Agent(name="expert", model=agent().model)
+    result = await Runner.run(agent(handoffs=[expert]), "How is the weather?")
+    assert (result.last_agent.name, result.final_output) == ("expert", "It is sunny in Rome.")
 
 
 @case

@@ -1,10 +1,10 @@
-"""pydantic-ai: text, streamed text, tools, output by tool and by the provider's structured output."""
+"""pydantic-ai: text, streamed text, tools, a PDF, output by tool and by the provider's structured output."""
 
 import os
 
 from cases import case, run
 from pydantic import BaseModel
-from pydantic_ai import Agent, NativeOutput
+from pydantic_ai import Agent, BinaryContent, NativeOutput
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -48,6 +48,12 @@ def output_by_tool() -> None:
 @case
 def native_output() -> None:
     assert Agent(model, output_type=NativeOutput(City)).run_sync("A city?").output == City(name="Rome", people=7)
+
+
+@case
+def pdf() -> None:
+    document = BinaryContent(data=b"%PDF-1.4", media_type="application/pdf")
+    assert Agent(model).run_sync(["What is in it?", document]).output == "Paris is the capital of France."
 
 
 run()

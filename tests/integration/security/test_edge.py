@@ -136,6 +136,7 @@ async def test_a_key_is_read_in_three_headers(keyed: KeyedStack, name: str) -> N
 
 
 async def test_two_different_credentials_are_refused_with_the_setting_that_helps(keyed: KeyedStack) -> None:
+    """Two servers could read different ones (RFC 9110 §11); earendil-works/pi PR #4339."""
     both = {"authorization": "Bearer eyJhbGciOi.of.a-proxy", "api-key": FIRST_KEY}
     answer = await keyed.caller().get("/v1/models", headers=both)
     assert "PENSTOCK_KEY_HEADERS" in error_of(answer, 401, "invalid_api_key")["message"]
@@ -167,6 +168,7 @@ async def test_admin_api_refuses_a_key_whose_name_looks_like_another(keyed: Keye
 
 @pytest.mark.parametrize("origin", [ORIGIN, "https://app.example.com"])
 async def test_a_page_can_read_errors_that_are_answered_before_the_application(keyed: KeyedStack, origin: str) -> None:
+    """Fetch §4.10: without the header a page sees no status; EOSIO/eos #7446."""
     named = f"origin: {origin}\r\n".encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST
     for sent, status in (

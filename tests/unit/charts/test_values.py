@@ -65,9 +65,14 @@ def test_a_template_uses_no_other_value() -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("a: {}", "a: say in a line"), ("# one | two\na: 1", "a: a bar"), ("b:\n  a: []", "b.a: say")],
+    [
+        ("a: {}", "a: add a line `schema:`"),
+        ("# one | two\na: 1", "a: a bar"),
+        ("b:\n  a: []", "b.a: add a line `schema:`"),
+        ("b:\n  a: 1", "b.a: add a comment"),
+    ],
 )
-def test_a_value_that_leaves_open_what_it_may_be_is_an_error(text: str, complaint: str) -> None:
+def test_chart_value_without_description_or_content_type_is_an_error(text: str, complaint: str) -> None:
     with pytest.raises(reference.UndescribedError, match=re.escape(complaint)):
         reference.read(text)
 

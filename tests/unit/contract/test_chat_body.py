@@ -189,18 +189,6 @@ def test_a_large_body_of_very_many_strings_is_refused_before_it_is_decoded() -> 
     assert read(b'"user":"' + text + b'"').operation.input_tokens > len(text) // 4, "escaped quotes are text"
 
 
-def test_what_another_dialect_does_not_have_in_messages_is_noted() -> None:
-    call = {"id": "a", "function": {"name": "f"}, "extra_content": {"google": {}}}
-    assistant = {"role": "assistant", "tool_calls": [call], "reasoning_content": "hm"}
-    named = {"role": "user", "content": "a", "name": "ada"}
-    assert set(said(messages=[named, assistant]).nested) == {
-        "messages.name",
-        "messages.reasoning_content",
-        "messages.tool_calls.extra_content",
-    }
-    assert read().nested == ()
-
-
 # The count of input
 
 

@@ -22,7 +22,6 @@ from penstock_contract.limits.keys import (
     new_id,
     new_secret,
 )
-from penstock_runtime.listen_policy import is_loopback, keys_required
 
 RECORD = KeyRecord(
     id="key_0123456789abcdef", hash="0" * 64, hint="abcd", spec=KeySpec(name="Ada"), created_at=100, expires_at=200
@@ -114,22 +113,6 @@ def test_a_view_tells_neither_the_hash_nor_the_secret() -> None:
 def test_what_a_key_may_use(routes: list[str], models: list[str], allowed: bool) -> None:
     record = replace(RECORD, spec=KeySpec(name="x", routes=routes, models=models))
     assert record.may_use("ns.main", ("fast", "gpt")) is allowed
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_on_this_machine_only_no_key_is_needed_unless_it_is_wanted(host: str) -> None:
-    assert is_loopback(host)
-    assert not keys_required(host, None)
-    assert keys_required(host, "required")
-
-
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "192.168.1.2", "", "example.com", "localhost.example.com", "127.0.0.1 "]
-)
-def test_where_others_reach_it_keys_are_required_unless_they_are_switched_off(host: str) -> None:
-    assert not is_loopback(host)
-    assert keys_required(host, None)
-    assert not keys_required(host, "off")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,13 @@ def test_docs_model_route_has_the_times_of_fallback() -> None:
         assert expected in page
 
 
+def test_docs_index_of_decisions_has_each_title() -> None:
+    folder = DOCS / "decisions"
+    titles = {page.name: text(page).split("\n", 1)[0].lstrip("# ") for page in folder.glob("0*.md")}
+    listed = dict(re.findall(r"^- \[\d{4}\]\((.+?)\): (.+)$", text(folder / "index.md"), re.MULTILINE))
+    assert listed == {name: re.sub(r"^\d+\W+", "", title) for name, title in titles.items()}
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_docs_python_client_has_every_public_name(kind: type) -> None:
     page = text(DOCS / "how-to" / "python-client.md")
@@ -57,7 +64,9 @@ def test_docs_routes_in_pages_are_valid() -> None:
         assert load([RouteFile(page.name, block)])
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "reference" / "modelroute.md"], ids=name)
+@pytest.mark.parametrize(
+    "page", [DOCS / "tutorials" / "first-route.md", DOCS / "reference" / "modelroute.md"], ids=name
+)
 def test_docs_example_in_a_page_is_the_file_that_it_names(page: Path) -> None:
     file = ROOT / "examples" / "routes" / "fallback.yaml"
     assert file.relative_to(ROOT).as_posix() in text(page)
@@ -97,3 +106,17 @@ def text(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text(page), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_docs_modules_in_a_page_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":
+        pytest.skip("it names what existed then")
+    for path in re.findall(r"`(penstock_\w+/[\w/]+\.py)`", text(page)):
+        assert list(ROOT.glob(f"*/src/{path}")), path
+
+
+def test_docs_ten_questions_have_their_files() -> None:
+    rows = re.findall(r"^\| ([^|]+\?) \| (.+) \|$", text(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
+    assert len(rows) == 10
+    assert all(re.search(r"`penstock_\w+/[\w/]+\.py`", files) for _, files in rows)

@@ -153,7 +153,7 @@ async def test_an_answer_whose_provider_has_finished_is_whole_though_its_count_e
     for answer in answers:
         answer.admission = admission = await fleet.admit()
         admission.fail = answer.fail
-        feed(answer, Accepted("w", 0.1), Started("main", "m"), TextDelta("one"))
+        feed(answer, Accepted("w", 0.1), Started("main"), TextDelta("one"))
     feed(answers[0], UsageReported(4, 200), from_seq=3)
     await asyncio.sleep(1.5)
     assert answers[1].error is not None

@@ -24,6 +24,7 @@ from penstock_runtime.settings import InvalidSettings
     ],
 )
 def test_an_exact_origin_is_accepted(origin: str) -> None:
+    """RFC 6454 §4 and §6.1: an opaque scheme is an origin like any other; ollama #4385 and #3016."""
     assert parse(f" {origin} ,https://other.example.com") == {origin, "https://other.example.com"}
 
 

@@ -48,6 +48,9 @@ def test_what_litestar_raises_has_our_code_and_none_of_its_words(error: HTTPExce
 
 def test_a_path_or_method_that_does_not_exist_is_named() -> None:
     assert translate(NotFoundException(), "GET /v2", 1000).message == "there is nothing at GET /v2"
+    for path in ("/v1/responses", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"):
+        told = translate(NotFoundException(), f"POST {path}", 1000).message
+        assert told == f"there is nothing at POST {path}; use /v1/chat/completions"
     assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
 
 

@@ -284,7 +284,7 @@ def test_a_model_name_that_JSON_must_escape_does_not_break_the_stream() -> None:
     assert [json.loads(event.data)["model"] for event in decode(wire)[:-1]] == ['we"ird\n'] * 2
 
 
-@pytest.mark.parametrize("event", [Accepted("w", 0.1), Started("p", "m"), Embedded(0, b"0000")])
+@pytest.mark.parametrize("event", [Accepted("w", 0.1), Started("p"), Embedded(0, b"0000")])
 @pytest.mark.parametrize("make", [SeedRenderer, openai_stream])
 def test_events_that_are_no_clients_business_are_not_rendered(make: type[Renderer], event: Event) -> None:
     assert make().render(event) == b""

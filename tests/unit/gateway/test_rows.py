@@ -30,7 +30,7 @@ def entry(*events: object, error: ErrorDetail | None = None) -> Entry:
     return made
 
 
-BEGUN = (Accepted("w", 0.1), Started("main", "m"), TextDelta("one"), TextDelta("two"))
+BEGUN = (Accepted("w", 0.1), Started("main"), TextDelta("one"), TextDelta("two"))
 
 
 @virtual_time
@@ -73,7 +73,7 @@ async def test_a_providers_count_that_only_the_worker_received_wins_over_the_gat
 
 @virtual_time
 async def test_a_stream_is_closed_with_what_was_sent_before_its_provider_answered() -> None:
-    events = (Accepted("w", 0.1), Started("main", "m", 100, "0.5"), TextDelta("one"), UsageReported(7, 3))
+    events = (Accepted("w", 0.1), Started("main", 100, "0.5"), TextDelta("one"), UsageReported(7, 3))
     closed = entry(*events, error=ErrorDetail("worker_lost", "died")).closed(OPEN)
     assert (closed.tokens, closed.cost) == (Tokens(107, 0, 3, estimated=True), "0.500037")
 

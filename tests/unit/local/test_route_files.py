@@ -118,6 +118,30 @@ def test_every_example_loads(path: Path) -> None:
             ("spec:", "spec:\n  worker: {tolerations: [7]}"),
             "worker.tolerations[0]: Expected object, got int",
         ),
+        (
+            ("type: OpenAI", "type: OpenAI, headers: [{name: X-Title, value: a}]"),
+            "providers[0].headers[0].name: must be a header's name in lower case, at most 64 characters, as in http-",
+        ),
+        (
+            ("type: OpenAI", 'type: OpenAI, headers: [{name: x-title, value: "a\\nb"}]'),
+            "providers[0].headers[0].value: must be 1 to 1024 visible ASCII characters, without blanks around them",
+        ),
+        (
+            ("type: OpenAI", "type: OpenAI, query: [{name: a=b, value: a}]"),
+            "providers[0].query[0].name: must be letters, digits and . _ ~ $ [ ] -, at most 64",
+        ),
+        (
+            ("type: OpenAI", "type: OpenAI, headers: [{name: x-api-key, value: sk-1}]"),
+            "providers: a header or query parameter that carries a credential needs valueFrom, not value",
+        ),
+        (
+            ("type: OpenAI", "type: OpenAI, set: [{name: tier, value: flex}]"),
+            "providers: set.tier of the provider p is not JSON; a text is written as '\"flex\"'",
+        ),
+        (
+            ("type: OpenAI", "type: OpenAI, set: [{name: store, value: false}]"),
+            "providers[0].set[0].value: must be JSON text of at most 8192 characters in quotes, as in 'false'",
+        ),
         (("{name: m}", "{name: m, aliases: 7}"), "models[0].aliases: Expected array, got int"),
     ],
 )

@@ -172,7 +172,7 @@ class Site:
         await asyncio.sleep(0.001)
         if self.queue_error is not None:
             raise self.queue_error
-        return QueueState(pending=self.pending, ack_pending=self.orphaned, waiting=0)
+        return QueueState(pending=self.pending, ack_pending=self.orphaned)
 
     async def drain(self, _key: Key, worker: str) -> None:
         self._tell(worker, draining=True)

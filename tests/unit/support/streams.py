@@ -8,7 +8,7 @@ from penstock_gateway.streaming.stream import LiveStream
 
 NOW = 1000.0
 ACCEPTED = Accepted("worker-1", 0.25)
-STARTED = Started("main", "model")
+STARTED = Started("main")
 
 
 class Client:

@@ -120,15 +120,45 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
             Finished("tool_calls"),
         ],
     ),
+    "an input of a server's tool that is no JSON is its text": (
+        start()
+        + block(0, type="mcp_tool_use", id="m_1", name="f", input={})
+        + delta(0, type="input_json_delta", partial_json='{"a')
+        + stop_block(0)
+        + TEXT
+        + end(),
+        [
+            AnswerFields(
+                "delta", b'{"content_blocks":[{"type":"mcp_tool_use","id":"m_1","name":"f","input":"{\\"a"}]}'
+            ),
+            TextDelta("Hi"),
+            *COUNTED,
+        ],
+    ),
     "a tool of the server's own is not the client's": (
         start()
         + block(0, type="server_tool_use", id="srv_1", name="web_search", input={})
-        + delta(0, type="input_json_delta", partial_json="{}")
+        + delta(0, type="input_json_delta", partial_json='{"query":')
+        + delta(0, type="input_json_delta", partial_json='"a"}')
         + stop_block(0)
-        + block(1, type="text", text="")
-        + text(1, "Hi")
+        + block(1, type="web_search_tool_result", tool_use_id="srv_1", content=[{"url": "https://a.example"}])
+        + stop_block(1)
+        + block(2, type="text", text="")
+        + text(2, "Hi")
         + end(),
-        [TextDelta("Hi"), *COUNTED],
+        [
+            AnswerFields(
+                "delta",
+                b'{"content_blocks":[{"type":"server_tool_use","id":"srv_1","name":"web_search","input":{"query":"a"}}]}',
+            ),
+            AnswerFields(
+                "delta",
+                b'{"content_blocks":[{"type":"web_search_tool_result","tool_use_id":"srv_1",'
+                b'"content":[{"url":"https://a.example"}]}]}',
+            ),
+            TextDelta("Hi"),
+            *COUNTED,
+        ],
     ),
     "usage that grows": (
         start() + TEXT + event("message_delta", delta={}, usage={"output_tokens": 3}) + end(output_tokens=7),

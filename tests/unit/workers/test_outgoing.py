@@ -19,7 +19,7 @@ from penstock_contract.stream.events import (
 from penstock_contract.stream.state import IllegalEvent
 from penstock_worker.sessions.reply_stream import OutgoingStream
 
-BEGIN: list[Event] = [Accepted("worker-1", 0.0), Started("a", "m")]
+BEGIN: list[Event] = [Accepted("worker-1", 0.0), Started("a")]
 STOP = Finished("stop")
 
 

@@ -67,7 +67,7 @@ async def test_the_provider_is_asked_for_its_own_name_of_the_model() -> None:
     await stage.task
 
     assert stage.providers[0].calls[0].model == "its-own"
-    assert stage.events[1] == Started("a", "its-own")
+    assert stage.events[1] == Started("a")
 
 
 @virtual_time

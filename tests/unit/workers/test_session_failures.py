@@ -36,7 +36,7 @@ async def test_the_next_provider_is_tried_when_one_cannot_serve() -> None:
     stage = Stage((error("provider_auth_failed"),), (answer,))
     await stage.task
 
-    assert stage.events == [ACCEPTED, Started("b", "asked-for"), HI, USAGE, STOP]
+    assert stage.events == [ACCEPTED, Started("b"), HI, USAGE, STOP]
     assert len(stage.providers[0].opened_at) == 1
 
 
@@ -46,7 +46,7 @@ async def test_the_next_provider_is_tried_at_once() -> None:
     await stage.task
 
     assert stage.providers[0].opened_at == stage.providers[1].opened_at
-    assert stage.events[1] == Started("b", "asked-for")
+    assert stage.events[1] == Started("b")
 
 
 @virtual_time
@@ -63,7 +63,7 @@ async def test_a_call_that_fails_after_it_was_opened_is_tried_again_too() -> Non
     stage = Stage((lambda call: call.fail(error("provider_unavailable")), answer))
     await stage.task
 
-    assert stage.events == [ACCEPTED, Started("a", "asked-for", 6), HI, USAGE, STOP]
+    assert stage.events == [ACCEPTED, Started("a", 6), HI, USAGE, STOP]
     assert len(stage.providers[0].calls) == 2
 
 

@@ -17,7 +17,7 @@ async def test_a_first_token_that_is_too_late_aborts_the_call_and_tries_the_next
 
     assert stage.providers[0].calls[0].aborted
     assert stage.elapsed_s == pytest.approx(9)
-    assert stage.events[1] == Started("b", "asked-for", 6)
+    assert stage.events[1] == Started("b", 6)
 
 
 @virtual_time
@@ -53,7 +53,7 @@ async def test_a_first_token_in_the_same_moment_as_its_timeout_is_not_mixed_with
     # Either may win, but one must: an accepted request, one provider, its whole answer.
     assert stage.events in (
         [ACCEPTED, STARTED, HI, USAGE, STOP],
-        [ACCEPTED, Started("b", "asked-for", 6), HI, USAGE, STOP],
+        [ACCEPTED, Started("b", 6), HI, USAGE, STOP],
     )
     assert stage.settled == [ACK]
 

@@ -113,7 +113,7 @@ async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() ->
     (row,) = stage.rows.closed
     assert row.tokens == Tokens(106, 40, 20, estimated=True)
     assert row.cost == "0.00088", "6 tokens at 100 a million, and 0.00028"
-    assert stage.events[1] == Started("b", "asked-for", 6, "0.0006")
+    assert stage.events[1] == Started("b", 6, "0.0006")
 
 
 @virtual_time

@@ -5,18 +5,19 @@ sets, so that two who change a key at the same time cannot both believe that the
 """
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import msgspec
 import structlog
 from msgspec.structs import replace
-from nats.errors import Error
 from nats.js.api import KeyValueConfig, StorageType
 from nats.js.client import JetStreamContext
 from nats.js.errors import BadRequestError, KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from penstock_broker import jetstream
 from penstock_broker.connection import Connection
+from penstock_broker.errors import translated
 from penstock_broker.provisioning import create_missing_bucket
 from penstock_broker.stores import kv_snapshot
 from penstock_broker.stores.kv_watch import BucketWatch
@@ -69,7 +70,7 @@ class KeyStore:
     async def create(self, spec: KeySpec) -> tuple[KeyRecord, str]:
         """A new key and its secret, which is nowhere else."""
         self._check_expiry(spec)
-        with _translated():
+        with _store_errors():
             bucket = await self._bucket()
             await self._forget(bucket, await self._all(bucket))
             return await self._add(bucket, new_id(), spec, generation=1, expires_at=spec.expires_at)
@@ -78,7 +79,7 @@ class KeyStore:
         """Make `secret` a key unless it was ever one, also if it has been revoked or rotated away since."""
         # Two gateways that start at the same time must make one key, or one of it would survive its revocation.
         record = self._record(id_for(secret), secret, spec, generation=1, expires_at=spec.expires_at)
-        with _translated(), contextlib.suppress(KeyWrongLastSequenceError):
+        with _store_errors(), contextlib.suppress(KeyWrongLastSequenceError):
             bucket = await self._bucket()
             # What was deleted has left its name there, so that an old secret is not taken for a new one.
             if not await self._names(f"{record.id}.*"):
@@ -86,7 +87,7 @@ class KeyStore:
 
     async def all(self) -> list[KeyRecord]:
         """The newest record of every key, oldest key first."""
-        with _translated():
+        with _store_errors():
             stored = await self._all(await self._bucket())
         newest: dict[str, KeyRecord] = {}
         for record in sorted((one.record for one in stored), key=lambda record: record.generation):
@@ -94,13 +95,13 @@ class KeyStore:
         return sorted(newest.values(), key=lambda record: (record.created_at, record.id))
 
     async def get(self, key_id: str) -> KeyRecord:
-        with _translated():
+        with _store_errors():
             return (await self._of(await self._bucket(), key_id))[-1].record
 
     async def revoke(self, key_id: str) -> KeyRecord:
         """Shut it out everywhere, whichever of its secrets is used; again is no error."""
         now = int(self._clock.unix())
-        with _translated():
+        with _store_errors():
             bucket = await self._bucket()
             for _ in range(REVOKE_TRIES):
                 stored = await self._of(bucket, key_id)
@@ -115,7 +116,7 @@ class KeyStore:
     async def rotate(self, key_id: str, grace_s: int) -> tuple[KeyRecord, str]:
         """A new secret for the same key; the old one still works for `grace_s`."""
         now = int(self._clock.unix())
-        with _translated():
+        with _store_errors():
             bucket = await self._bucket()
             *_, newest = stored = await self._of(bucket, key_id)
             if not newest.record.valid(now):
@@ -190,17 +191,16 @@ class KeyStore:
 
     async def _names(self, pattern: str) -> list[str]:
         prefix = f"$KV.{subjects.KEYS_BUCKET}."
-        jetstream = self._connection.client.jetstream()
-        info = await jetstream.stream_info(f"KV_{subjects.KEYS_BUCKET}", subjects_filter=prefix + pattern)
+        info = await jetstream.context(self._connection).stream_info(
+            f"KV_{subjects.KEYS_BUCKET}", subjects_filter=prefix + pattern
+        )
         return [subject.removeprefix(prefix) for subject in info.state.subjects or {}]
 
     async def _bucket(self) -> KeyValue:
-        if not self._connection.connected:
-            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)
-        return await self._connection.client.jetstream().key_value(subjects.KEYS_BUCKET)
+        return await jetstream.context(self._connection).key_value(subjects.KEYS_BUCKET)
 
 
-async def prepare(jetstream: JetStreamContext, *, replicas: int, bytes_max: int = STORE_BYTES_MAX) -> None:
+async def prepare(context: JetStreamContext, *, replicas: int, bytes_max: int = STORE_BYTES_MAX) -> None:
     """Create the bucket if it is not there. On disk also where queues are in memory: a key is for longer.
 
     Raises `broker_unavailable`.
@@ -212,8 +212,8 @@ async def prepare(jetstream: JetStreamContext, *, replicas: int, bytes_max: int 
         storage=StorageType.FILE,
         replicas=replicas,
     )
-    with _translated():
-        await create_missing_bucket(jetstream, config)
+    with _store_errors():
+        await create_missing_bucket(context, config)
 
 
 async def _read(bucket: KeyValue, name: str) -> _Stored | None:
@@ -252,11 +252,5 @@ def _decode(key: str, value: bytes) -> KeyRecord | None:
     return record
 
 
-@contextlib.contextmanager
-def _translated() -> Generator[None, None, None]:
-    """nats-py's errors in our words: nobody else imports it."""
-    try:
-        yield
-    except (Error, TimeoutError, OSError) as error:
-        log.warning("keys.store_unavailable", error=type(error).__name__, detail=str(error)[:200])
-        raise PenstockError("broker_unavailable", "the store of keys does not answer", retry_after_s=1) from error
+def _store_errors() -> contextlib.AbstractContextManager[None]:
+    return translated("the key store does not answer", event="keys.store_unavailable")

@@ -20,11 +20,21 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
+from penstock_broker import jetstream
 from penstock_broker.connection import Connection
+from penstock_broker.errors import NO_ANSWER, broker_unavailable, translated
 from penstock_broker.stores import kv_snapshot
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import Checkpoint, GatewayPresence, RowWriteResult, UsageRow, may_replace
+from penstock_contract.usage.record import (
+    Checkpoint,
+    GatewayPresence,
+    RowWriteResult,
+    UsageRow,
+    is_stored,
+    may_replace,
+    with_replaced,
+)
 
 RETRY_S = 1.0
 CONFIRM_S = 2.0
@@ -73,10 +83,13 @@ class UsageWriter:
             stored, number = await _newest(self._connection, row)
             if stored is not None and not may_replace(stored, row):
                 return RowWriteResult(kept=stored)
-            if (written := await _put(self._connection, row, number)) is not None:
+            if stored is not None and is_stored(stored, row):
+                return RowWriteResult(number)  # by an earlier try whose answer was lost
+            written = await _put(self._connection, row if stored is None else with_replaced(row, stored), number)
+            if written is not None:
                 return RowWriteResult(written)
             await asyncio.sleep(CONFLICT_S * conflicts)
-        raise _away()
+        raise broker_unavailable()
 
     def close(self, row: UsageRow, after: int = 0) -> None:
         """Write the last row of a request, which was claimed with the number `after`; 0 if it was not."""
@@ -133,32 +146,14 @@ class UsageWriter:
         return True
 
 
-class _ApiError(msgspec.Struct):
-    err_code: int = 0
-
-
-class _Answer(msgspec.Struct):
-    seq: int = 0
-    error: _ApiError | None = None
-
-
-_decode_answer = msgspec.json.Decoder(_Answer).decode
-
-
-def _away() -> PenstockError:
-    return PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1)
-
-
 async def _put(connection: Connection, row: UsageRow, expected: int) -> int | None:
-    """The row's number, if the newest one of its request had the number `expected`; None if it may not be there."""
-    headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+    """Write the row if the newest of its request has the sequence `expected`: the new sequence; None if unconfirmed."""
     try:
-        answer = _decode_answer(
-            await connection.request(_subject(row), codec.encode_json(row), timeout_s=CONFIRM_S, headers=headers)
+        return await jetstream.compare_and_set(
+            connection, _subject(row), codec.encode_json(row), expected, timeout_s=CONFIRM_S
         )
     except PenstockError:
         return None
-    return answer.seq if answer.error is None else None
 
 
 async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | None, int]:
@@ -166,7 +161,7 @@ async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | Non
 
     Raises `broker_unavailable`.
     """
-    stored = await connection.newest(subjects.USAGE, _subject(row), timeout_s=READ_S)
+    stored = await jetstream.newest(connection, subjects.USAGE, _subject(row), timeout_s=READ_S)
     return (None, 0) if stored is None else (_decoded(stored.data), stored.sequence)
 
 
@@ -200,7 +195,7 @@ async def read_checkpoint(connection: Connection, row: UsageRow) -> Checkpoint |
     namespace, _, route = row.route.partition(".")
     subject = subjects.checkpoint(namespace, route, row.worker)
     try:
-        stored = await connection.newest(subjects.CHECKPOINTS, subject, timeout_s=READ_S)
+        stored = await jetstream.newest(connection, subjects.CHECKPOINTS, subject, timeout_s=READ_S)
         return None if stored is None else codec.decode_checkpoint(stored.data)
     except (PenstockError, msgspec.DecodeError):
         return None
@@ -213,15 +208,13 @@ async def read_rows(
 
     Each request at most once: what is written while we read is not read. Raises `broker_unavailable`.
     """
-    try:
+    with translated(NO_ANSWER):
         async for row in _read_rows(connection, since, filter_):
             yield row
-    except (Error, OSError, TimeoutError) as error:
-        raise PenstockError("broker_unavailable", "the message broker does not answer", retry_after_s=1) from error
 
 
 async def _read_rows(connection: Connection, since: float, filter_: str) -> AsyncIterator[UsageRow]:
-    jetstream = connection.client.jetstream()
+    context = connection.client.jetstream()
     config = ConsumerConfig(
         filter_subject=filter_,
         ack_policy=AckPolicy.NONE,
@@ -231,10 +224,10 @@ async def _read_rows(connection: Connection, since: float, filter_: str) -> Asyn
         mem_storage=True,
         num_replicas=1,
     )
-    last = (await jetstream.stream_info(subjects.USAGE)).state.last_seq
-    info = await jetstream.add_consumer(subjects.USAGE, config)
+    last = (await context.stream_info(subjects.USAGE)).state.last_seq
+    info = await context.add_consumer(subjects.USAGE, config)
     left = info.num_pending or 0
-    subscription = await jetstream.pull_subscribe_bind(consumer=info.name, stream=subjects.USAGE)
+    subscription = await context.pull_subscribe_bind(consumer=info.name, stream=subjects.USAGE)
     try:
         # Exactly what is there is asked for: nats-py's fetch waits for what is not.
         while left > 0:
@@ -249,7 +242,7 @@ async def _read_rows(connection: Connection, since: float, filter_: str) -> Asyn
     finally:
         with contextlib.suppress(Error, NatsTimeoutError):
             await subscription.unsubscribe()
-            await jetstream.delete_consumer(subjects.USAGE, info.name)
+            await context.delete_consumer(subjects.USAGE, info.name)
 
 
 def _decoded(data: bytes) -> UsageRow | None:

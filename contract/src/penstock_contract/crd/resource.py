@@ -89,14 +89,14 @@ def _ready(field: str) -> str:
 
 COLUMNS: Final = [
     # Of a list a column can only show the first.
-    _column("Model", ".spec.models[0].name", "The first of the models that clients may ask for."),
-    _column("Ready", _ready("status"), "Whether a request would be served."),
-    _column("Reason", _ready("reason"), "Why, in one word; docs/reference/conditions.md says what to do."),
-    _column("Desired", ".status.desiredReplicas", "Workers that there should be.", "integer"),
+    _column("Model", ".spec.models[0].name", "The first model of the route."),
+    _column("Ready", _ready("status"), "Status of the condition `Ready`."),
+    _column("Reason", _ready("reason"), "Reason of `Ready`; see docs/reference/conditions.md."),
+    _column("Desired", ".status.desiredReplicas", "Desired number of workers.", "integer"),
     _column("Workers", ".status.readyReplicas", "Workers that take requests.", "integer"),
     _column("Max", ".spec.scaling.maxReplicas", "The most workers with mode Auto.", "integer"),
-    _column("Age", ".metadata.creationTimestamp", "Since when the route exists.", "date"),
-    _column("Mode", ".spec.scaling.mode", "Who sets the number of workers.", priority=1),
+    _column("Age", ".metadata.creationTimestamp", "Age of the route.", "date"),
+    _column("Mode", ".spec.scaling.mode", "`Auto` or `Manual` scaling.", priority=1),
     _column("Draining", ".status.drainingReplicas", "Workers that finish their streams.", "integer", priority=1),
-    _column("Message", _ready("message"), "Why, in words.", priority=1),
+    _column("Message", _ready("message"), "Explanation of the reason.", priority=1),
 ]

@@ -135,14 +135,13 @@ NOTHING: Final = frozenset((b"null", b"false", b"[]", b"0"))
 
 
 class ChatBody(Struct, frozen=True):
-    """`fields` are the names at the top level, `nested` those in messages that another dialect does not have."""
+    """`fields` are the names at the top level."""
 
     model: str
     operation: ChatOperation
     stream: bool
     include_usage: bool
     fields: tuple[str, ...]
-    nested: tuple[str, ...]
 
 
 def read_chat(body: bytes) -> ChatBody:
@@ -154,14 +153,7 @@ def read_chat(body: bytes) -> ChatBody:
     size = text_bytes(body)
     tokens = 0
     in_parts = False
-    nested: dict[str, None] = {}
     for index, message in enumerate(messages):
-        if message.name is not None:
-            nested["messages.name"] = None
-        if message.reasoning_content is not None:
-            nested["messages.reasoning_content"] = None
-        if message.tool_calls and any(call.extra_content is not None for call in message.tool_calls):
-            nested["messages.tool_calls.extra_content"] = None
         if type(message.content) is list:
             in_parts = True
             for place, part in enumerate(message.content):
@@ -177,7 +169,6 @@ def read_chat(body: bytes) -> ChatBody:
         stream=bool(values.get("stream")),
         include_usage=bool(options is not None and options.include_usage),
         fields=tuple(fields),
-        nested=tuple(nested),
     )
 
 

@@ -54,24 +54,24 @@ class ModelSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=8,  # 10 with 64 models of 256 characters is what the API server's budget for a rule allows
             extra_json_schema={"x-kubernetes-list-type": "set"},
-            description="Other names for it. A provider is asked for `name`, also if the client used an alias.",
+            description="Other names of the model. Providers receive `name`, even if the client used an alias.",
         ),
     ] = []
-    type: Annotated[Literal["Chat", "Embedding"], Meta(description="Which endpoints serve it.")] = "Chat"
+    type: Annotated[Literal["Chat", "Embedding"], Meta(description="Endpoints that serve it.")] = "Chat"
 
 
 class SimulatedSpec(_Camel, frozen=True, kw_only=True):
     """A provider that makes up deterministic text at a set pace; for tests and benchmarks."""
 
-    tokens: Annotated[int, Meta(ge=1, le=1_000_000, description="Length of an answer.")] = 32
-    tokens_per_second: Annotated[float, Meta(gt=0, le=1_000_000, description="Its pace.")] = 50.0
+    tokens: Annotated[int, Meta(ge=1, le=1_000_000, description="Length of an answer in tokens.")] = 32
+    tokens_per_second: Annotated[float, Meta(gt=0, le=1_000_000, description="Pace of an answer.")] = 50.0
     first_token_seconds: Annotated[float, Meta(ge=0, le=3600, description="Time to the first token.")] = 0.0
     error_at_token: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(description="Fail after this many tokens; 0 fails before the first."),
     ] = None
     stall_at_token: Annotated[
-        Annotated[int, Meta(ge=0)] | None, Meta(description="Say nothing more after this many tokens.")
+        Annotated[int, Meta(ge=0)] | None, Meta(description="Send nothing more after this many tokens.")
     ] = None
 
 
@@ -81,16 +81,16 @@ class PricesSpec(_Camel, frozen=True, kw_only=True):
     `cachedInputPerMillion` and `cacheWriteInputPerMillion` default to the price of input.
     """
 
-    input_per_million: Annotated[PerMillion, Meta(description="For a million input tokens.")] = "0"
+    input_per_million: Annotated[PerMillion, Meta(description="Price of a million input tokens.")] = "0"
     cached_input_per_million: Annotated[
         PerMillion | None,
-        Meta(description="For a million input tokens that the provider had in its cache; not set: as input."),
+        Meta(description="Price of a million input tokens read from the provider's cache. Not set: as input."),
     ] = None
     cache_write_input_per_million: Annotated[
         PerMillion | None,
-        Meta(description="For a million input tokens that the provider wrote to its cache; not set: as input."),
+        Meta(description="Price of a million input tokens written to the provider's cache. Not set: as input."),
     ] = None
-    output_per_million: Annotated[PerMillion, Meta(description="For a million output tokens.")] = "0"
+    output_per_million: Annotated[PerMillion, Meta(description="Price of a million output tokens.")] = "0"
 
     @property
     def rates(self) -> Rates:
@@ -117,9 +117,9 @@ class ExtraFieldsSpec(_Camel, frozen=True, kw_only=True):
     mode: Annotated[
         Literal["Pass", "Drop", "Refuse"],
         Meta(
-            description="`Pass` sends them on as they came (an Anthropic provider refuses them), `Drop` leaves them"
-            " out and names them in `x-penstock-ignored`, `Refuse` answers with a 400. Fields that choose another"
-            " model, address or account are refused in each mode."
+            description="`Pass`: unchanged (`Anthropic` refuses them). `Drop`: left out and named in"
+            " `x-penstock-ignored`. `Refuse`: a 400. Fields that choose another model, address or"
+            " account are always refused."
         ),
     ] = "Pass"
     allow: Annotated[
@@ -127,7 +127,7 @@ class ExtraFieldsSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=64,
             extra_json_schema={"x-kubernetes-list-type": "set"},
-            description="Fields that are sent on as they came whatever `mode` says, also those that choose a model.",
+            description="Fields that are passed unchanged in every mode, including fields that choose a model.",
         ),
     ] = []
 
@@ -142,61 +142,62 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
     type: Annotated[
         Literal["OpenAI", "Anthropic", "AzureOpenAI", "CloudflareWorkersAI", "Simulated"],
         Meta(
-            description="The API it has. `OpenAI` fits every compatible server; `Anthropic` has no embeddings;"
-            " `AzureOpenAI` and `CloudflareWorkersAI` need a `baseURL`; `Simulated` makes up text, for tests."
-            " docs/reference/providers.md has what each takes."
+            description="API of the provider. `OpenAI`: every compatible server. `AzureOpenAI` and"
+            " `CloudflareWorkersAI` need a `baseURL`. `Simulated`: generated text, for tests. See"
+            " docs/reference/providers.md."
         ),
     ]
     base_url: Annotated[
         Url | None,
         Meta(
-            description="Up to and with the version: `/chat/completions`, `/embeddings` or `/messages` is appended."
-            " Without user, query or fragment. Not set: `https://api.openai.com/v1` or `https://api.anthropic.com/v1`."
-            " `AzureOpenAI`: `https://<resource>.openai.azure.com/openai/v1`, without `/v1` if `apiVersion` is set."
-            " `CloudflareWorkersAI`: `https://api.cloudflare.com/client/v4/accounts/<account>/ai`."
+            description="Address up to and with the version. Not set: `https://api.openai.com/v1` or"
+            " `https://api.anthropic.com/v1`. `AzureOpenAI`:"
+            " `https://<resource>.openai.azure.com/openai/v1`, without `/v1` if `apiVersion` is"
+            " set. `CloudflareWorkersAI`:"
+            " `https://api.cloudflare.com/client/v4/accounts/<account>/ai`."
         ),
     ] = field(default=None, name="baseURL")
     api_version: Annotated[
         ApiVersion | None,
-        Meta(description="For `AzureOpenAI`: the dated API, with the deployment in its path. Not set: the v1 API."),
+        Meta(description="`AzureOpenAI`: the dated API, with the deployment in its path. Not set: the v1 API."),
     ] = None
     allow_http: Annotated[
         bool,
         Meta(
-            description="Allow a `baseURL` without TLS, as for a Service of the same cluster: prompts and keys travel"
-            " in the clear."
+            description="Allow a `baseURL` without TLS, as for a Service of the same cluster: prompts and keys"
+            " are sent unencrypted."
         ),
     ] = field(default=False, name="allowHTTP")
     model: Annotated[
         PrintableName | None,
         Meta(
-            description="The provider's own name of the model, for all models of the route. Not set: the name in"
-            " `spec.models`; with `*` the one that the client asked for."
+            description="The provider's name of the model, for all models of the route. Not set: the name in"
+            " `spec.models`; with `*` the requested name."
         ),
     ] = None
     models: Annotated[
         dict[str, PrintableName],
         Meta(
             max_length=64,
-            description="The provider's own names by the names in `spec.models` (or, with `*`, those that clients ask"
-            " for); goes before `model`.",
+            description="The provider's names by the names in `spec.models` (with `*`: by the requested"
+            " names); takes precedence over `model`.",
         ),
     ] = {}
     first_token_timeout_seconds: Annotated[
         Seconds | None,
         Meta(
-            description="In place of `spec.limits.firstTokenTimeoutSeconds` for this provider; a reasoning model may"
-            " be silent for minutes before its first token."
+            description="Replaces `spec.limits.firstTokenTimeoutSeconds` for this provider; a reasoning model"
+            " may need minutes for its first token."
         ),
     ] = None
     secret_key_ref: Annotated[
-        SecretKeyRef | None, Meta(description="The key to call it with. Not set: none is sent.")
+        SecretKeyRef | None, Meta(description="Reference to the provider's key. Not set: none is sent.")
     ] = None
     key_header: Annotated[
         HeaderName | None,
         Meta(
-            description="The header that carries the key; in `authorization` it is a Bearer token. Not set:"
-            " `authorization`, with `type: Anthropic` `x-api-key`. Azure's is `api-key`."
+            description="Header of the key; in `authorization` it is a Bearer token. Not set: `authorization`;"
+            " `Anthropic`: `x-api-key`; `AzureOpenAI`: `api-key`."
         ),
     ] = None
     headers: Annotated[
@@ -218,8 +219,8 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
     anthropic_version: Annotated[
         Literal["2023-06-01", "2026-10-21"],
         Meta(
-            description="For `type: Anthropic`: the API's version. From `2026-10-21` on it has no `temperature`,"
-            " `top_p` and `top_k`; a request with another value than the default is refused then."
+            description="`Anthropic`: version of the API. From `2026-10-21` on, a `temperature`, `top_p` or"
+            " `top_k` other than the default is refused."
         ),
     ] = "2023-06-01"
     default_max_tokens: Annotated[
@@ -227,17 +228,16 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=10_000_000,
-            description="For `type: Anthropic`, which requires a bound: the bound of a request that has none.",
+            description="`Anthropic`, which requires a bound of tokens: the bound of a request without one.",
         ),
     ] = 4096
     max_tokens_field: Annotated[
         Literal["max_tokens", "max_completion_tokens"] | None,
         Meta(
-            description="For `type: OpenAI`: the only name of the bound that the provider takes. Not set: the name"
-            " that the client used."
+            description="`OpenAI`: the only name of the token bound that the provider accepts. Not set: the client's."
         ),
     ] = None
-    extra_fields: Annotated[ExtraFieldsSpec, Meta(description="Fields of a request that are not known.")] = (
+    extra_fields: Annotated[ExtraFieldsSpec, Meta(description="Treatment of unknown fields of a request.")] = (
         ExtraFieldsSpec()
     )
     drop: Annotated[
@@ -245,7 +245,7 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=64,
             extra_json_schema={"x-kubernetes-list-type": "set"},
-            description="Fields of a request that are left out for this provider; `x-penstock-ignored` names them.",
+            description="Fields that are left out for this provider; `x-penstock-ignored` names them.",
         ),
     ] = []
     set_fields: Annotated[
@@ -253,24 +253,24 @@ class ProviderSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=FIELDS_MAX,
             extra_json_schema=BY_NAME,
-            description="Fields of the provider's request that are added where the client sent none. A field that is"
-            " in `drop` too replaces the client's.",
+            description="Fields that are added if the client sent none. A field that is also in `drop`"
+            " replaces the client's.",
         ),
     ] = field(default_factory=list, name="set")
     weight: Annotated[
         int,
-        Meta(ge=0, le=1000, description="The share of the load within a priority; with 0 it is never asked."),
+        Meta(ge=0, le=1000, description="Share of the load within a priority; 0: never used."),
     ] = 1
     priority: Annotated[int, Meta(ge=0, le=100, description="The lowest is tried first.")] = 0
     max_in_flight: Annotated[
         Annotated[int, Meta(ge=1, le=100_000)] | None,
         Meta(
-            description="Calls at the same time, per worker; a request waits for a free place until its deadline."
-            " Not set: no bound but the worker's slots."
+            description="Concurrent calls per worker; further requests wait until their deadline. Not set:"
+            " bounded by the worker's slots."
         ),
     ] = None
-    simulated: Annotated[SimulatedSpec | None, Meta(description="For `type: Simulated` only.")] = None
-    prices: Annotated[PricesSpec | None, Meta(description="What it costs; not set: nothing.")] = None
+    simulated: Annotated[SimulatedSpec | None, Meta(description="`Simulated` only: the generated answers.")] = None
+    prices: Annotated[PricesSpec | None, Meta(description="Prices of the provider. Not set: no cost.")] = None
 
     @property
     def rates(self) -> Rates:
@@ -302,7 +302,7 @@ class RoutingSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=10,
-            description="How often each provider may be tried again for one request, after all others were tried and"
+            description="Further tries of each provider for one request, after all others were tried and"
             " before the first event.",
         ),
     ] = 2
@@ -316,7 +316,7 @@ class LimitsSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Requests of the route without a first event yet; one more is a 429 `queue_full`.",
+            description="Requests of the route without a first event; one more is a 429 `queue_full`.",
         ),
     ] = 256
     queue_timeout_seconds: Annotated[
@@ -343,7 +343,7 @@ class LimitsSpec(_Camel, frozen=True, kw_only=True):
     ] = None
     tokens_per_minute: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000_000)] | None,
-        Meta(description="Their tokens in a minute, input and output; not set: no limit."),
+        Meta(description="Tokens of all keys in a minute, input and output; not set: no limit."),
     ] = None
     concurrent_streams: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
@@ -356,16 +356,16 @@ class FallbackSpec(_Camel, frozen=True, kw_only=True):
 
     after_seconds: Annotated[
         WholeSeconds,
-        Meta(description="How long the load must be unknown. Until then the number of workers is held."),
+        Meta(description="Time for which the load must be unknown. Until then the number of workers is held."),
     ] = 60
     behavior: Annotated[
         Literal["Hold", "Static", "HoldIfHigher"],
         Meta(
-            description="`Hold` keeps the number of workers, `Static` goes to `replicas`, `HoldIfHigher` goes to"
-            " `replicas` but never below what there is."
+            description="`Hold` keeps the number of workers, `Static` sets `replicas`, `HoldIfHigher` sets"
+            " `replicas` but never lowers the number."
         ),
     ] = "Hold"
-    replicas: Annotated[Replicas, Meta(description="For `Static` and `HoldIfHigher`.")] = 1
+    replicas: Annotated[Replicas, Meta(description="Number of workers for `Static` and `HoldIfHigher`.")] = 1
 
 
 class ScalingSpec(_Camel, frozen=True, kw_only=True):
@@ -379,11 +379,11 @@ class ScalingSpec(_Camel, frozen=True, kw_only=True):
     ] = "Auto"
     replicas: Annotated[
         Replicas,
-        Meta(description="The number of workers with `mode: Manual`; what `kubectl scale` reads and writes."),
+        Meta(description="Number of workers with `mode: Manual`; `kubectl scale` reads and writes it."),
     ] = 1
     min_replicas: Annotated[
         Replicas,
-        Meta(description="The fewest workers with `mode: Auto`; with 0 there are none while there is nothing to do."),
+        Meta(description="The fewest workers with `mode: Auto`; 0 scales to zero without demand."),
     ] = 0
     max_replicas: Annotated[int, Meta(ge=1, le=1000, description="The most workers with `mode: Auto`.")] = 10
     concurrency_per_replica: Annotated[
@@ -392,26 +392,26 @@ class ScalingSpec(_Camel, frozen=True, kw_only=True):
     ] = 64
     target_utilization_percent: Annotated[
         int,
-        Meta(ge=10, le=100, description="How full the slots should be; less keeps some free for a burst."),
+        Meta(ge=10, le=100, description="Target share of used slots; less keeps slots free for a burst."),
     ] = 100
     stable_window_seconds: Annotated[
         int,
         Meta(
             ge=2,
             le=3600,
-            description="How long fewer workers must have been enough before any goes.",
+            description="Time for which fewer workers must have been enough before a scale-in.",
         ),
     ] = 60
     panic_window_seconds: Annotated[
-        int, Meta(ge=1, le=600, description="The load is averaged over this long to tell a burst.")
+        int, Meta(ge=1, le=600, description="Time over which the load is averaged to detect a burst.")
     ] = 6
     panic_threshold_percent: Annotated[
         int,
         Meta(
             ge=110,
             le=1000,
-            description="A burst is when the load of the panic window needs this much of the ready workers; none goes"
-            " for `stableWindowSeconds` after it.",
+            description="A burst begins when the load of the panic window needs this share of the ready"
+            " workers; no scale-in until `stableWindowSeconds` after it.",
         ),
     ] = 200
     scale_to_zero_after_seconds: Annotated[
@@ -419,46 +419,45 @@ class ScalingSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=86_400,
-            description="How long there must be nothing to do before the last worker goes, with `minReplicas: 0`.",
+            description="Time without demand before the last worker is removed, with `minReplicas: 0`.",
         ),
     ] = 300
     paused: Annotated[
         Literal["None", "ScaleIn", "ScaleOut", "All"],
-        Meta(description="Which changes of the number of workers are held back, until it is `None` again."),
+        Meta(description="Changes of the number of workers that are held back."),
     ] = "None"
-    fallback: Annotated[FallbackSpec, Meta(description="What to do while the load cannot be measured.")] = (
-        FallbackSpec()
-    )
+    fallback: Annotated[FallbackSpec, Meta(description="Behaviour while the load cannot be measured.")] = FallbackSpec()
 
 
 class ModelRouteSpec(_Camel, frozen=True, kw_only=True):
     models: Annotated[
         list[ModelSpec],
-        Meta(min_length=1, max_length=64, extra_json_schema=BY_NAME, description="What clients may ask for."),
+        Meta(min_length=1, max_length=64, extra_json_schema=BY_NAME, description="Models that clients may request."),
     ]
     providers: Annotated[
         list[ProviderSpec],
-        Meta(min_length=1, max_length=16, extra_json_schema=BY_NAME, description="Who answers."),
+        Meta(min_length=1, max_length=16, extra_json_schema=BY_NAME, description="Providers of the models."),
     ]
-    routing: Annotated[RoutingSpec, Meta(description="How one request goes through the providers.")] = RoutingSpec()
-    limits: Annotated[LimitsSpec, Meta(description="Bounds of the queue and of each request's times.")] = LimitsSpec()
-    scaling: Annotated[ScalingSpec, Meta(description="How many workers serve the route.")] = ScalingSpec()
-    worker: Annotated[
-        WorkerSpec, Meta(description="The settings of the worker's pods; a laptop has none and ignores them.")
-    ] = WorkerSpec()
+    routing: Annotated[RoutingSpec, Meta(description="Order and retries of a request's providers.")] = RoutingSpec()
+    limits: Annotated[LimitsSpec, Meta(description="Bounds of the queue, of timeouts and of the route's use.")] = (
+        LimitsSpec()
+    )
+    scaling: Annotated[ScalingSpec, Meta(description="Number of workers and its bounds.")] = ScalingSpec()
+    worker: Annotated[WorkerSpec, Meta(description="Settings of the workers' pods; ignored on a laptop.")] = (
+        WorkerSpec()
+    )
     error_messages: Annotated[
         Literal["Show", "Hide"],
         Meta(
-            description="Whether a caller gets the provider's own message when the provider refuses the request:"
-            " without credentials, hosts and addresses, at most 1000 characters. `Hide` gives the code and a constant"
-            " message."
+            description="`Show`: a client gets the provider's own message of a refused request, without"
+            " credentials and addresses. `Hide`: a constant message."
         ),
     ] = "Show"
     error_messages_in_log: Annotated[
         bool,
         Meta(
-            description="Whether the worker's log has the provider's message, as a caller would get it. It may quote"
-            " the prompt."
+            description="Write the provider's message into the worker's log, as a client would get it. It may"
+            " quote the prompt."
         ),
     ] = False
 
@@ -472,6 +471,6 @@ class ObjectMeta(Struct, frozen=True):
 
 class ModelRoute(Struct, frozen=True, rename="camel"):
     api_version: Annotated[Literal["penstock.dev/v1alpha1"], Meta(description="The version of these fields.")]
-    kind: Annotated[Literal["ModelRoute"], Meta(description="What this is.")]
+    kind: Annotated[Literal["ModelRoute"], Meta(description="Kind of the resource.")]
     metadata: ObjectMeta
     spec: ModelRouteSpec

@@ -31,36 +31,38 @@ class Condition(_Camel, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             max_length=316,
-            description="What it is about, like `Serving`; see docs/reference/conditions.md.",
+            description="Type of condition, such as `Serving`; see docs/reference/conditions.md.",
         ),
     ]
-    status: Annotated[Literal["True", "False", "Unknown"], Meta(description="Whether it is so.")]
-    observed_generation: Annotated[Generation, Meta(description="The generation of the spec that it is about.")] = 0
-    last_transition_time: Annotated[Time, Meta(description="When `status` last changed.")]
-    reason: Annotated[Reason, Meta(description="Why, in one word for programs.")]
-    message: Annotated[Message, Meta(description="Why, in words for people.")] = ""
+    status: Annotated[Literal["True", "False", "Unknown"], Meta(description="Status of the condition.")]
+    observed_generation: Annotated[
+        Generation, Meta(description="Generation of the spec that the condition describes.")
+    ] = 0
+    last_transition_time: Annotated[Time, Meta(description="Time of the last change of `status`.")]
+    reason: Annotated[Reason, Meta(description="Reason in one word, for programs.")]
+    message: Annotated[Message, Meta(description="Explanation for people.")] = ""
 
 
 class LastDecision(_Camel, frozen=True, kw_only=True):
     """The last change of the number of workers."""
 
-    at: Annotated[Time, Meta(description="When it was decided.")]
-    from_: Annotated[Replicas, Meta(description="How many workers there should have been before.")] = field(name="from")
-    to: Annotated[Replicas, Meta(description="How many there should be since.")]
-    reason: Annotated[Reason, Meta(description="Why, in one word for programs.")]
-    message: Annotated[Message, Meta(description="Why, with the numbers that it was decided by.")] = ""
+    at: Annotated[Time, Meta(description="Time of the decision.")]
+    from_: Annotated[Replicas, Meta(description="Desired number of workers before.")] = field(name="from")
+    to: Annotated[Replicas, Meta(description="Desired number of workers since.")]
+    reason: Annotated[Reason, Meta(description="Reason in one word, for programs.")]
+    message: Annotated[Message, Meta(description="Reason with its numbers.")] = ""
 
 
 class ModelRouteStatus(_Camel, frozen=True, kw_only=True):
     observed_generation: Annotated[
-        Generation, Meta(description="The generation of the spec that this status is about.")
+        Generation, Meta(description="Generation of the spec that this status describes.")
     ] = 0
-    replicas: Annotated[Count, Meta(description="Workers' pods that there are.")] = 0
+    replicas: Annotated[Count, Meta(description="Number of the workers' pods.")] = 0
     ready_replicas: Annotated[Count, Meta(description="Workers that take requests.")] = 0
     draining_replicas: Annotated[
         Generation, Meta(description="Workers that finish their streams and take no new request.")
     ] = 0
-    desired_replicas: Annotated[Count, Meta(description="Workers that there should be.")] = 0
+    desired_replicas: Annotated[Count, Meta(description="Desired number of workers.")] = 0
     selector: Annotated[
         str, Meta(max_length=512, description="The label selector of the workers' pods, for the scale subresource.")
     ] = ""
@@ -72,6 +74,6 @@ class ModelRouteStatus(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=16,
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-            description="What is so and why; `Ready` sums them up.",
+            description="Conditions of the route; `Ready` is the summary.",
         ),
     ] = []

@@ -6,20 +6,15 @@ each rule within the API server's cost budget.
 """
 
 import re
-import sys
 from collections.abc import Container
 from functools import cache
-from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple
 
+import cel
 import msgspec
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.route.spec import ModelRouteSpec
-
-# cel/__init__ imports its own command line with prompt_toolkit and rich: half a second for nothing.
-sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
-import cel  # noqa: E402 - after the line above
 
 
 class Rule(NamedTuple):
@@ -141,6 +136,12 @@ RULES: Final[tuple[Rule, ...]] = (
         f"self.headers.all(h, !(h.name in [{', '.join(repr(name) for name in _OWN_HEADERS)}]))",
         "providers: headers must not have a name that the worker sets, such as content-type, host or accept",
         "The provider would frame or read the message in another way.",
+        "provider",
+    ),
+    Rule(
+        f"!has(self.keyHeader) || !(self.keyHeader in [{', '.join(repr(name) for name in _OWN_HEADERS)}])",
+        "providers: keyHeader must not be a header that the worker sets, such as content-type, host or accept",
+        "The request would be framed or read in another way.",
         "provider",
     ),
     Rule(

@@ -38,22 +38,22 @@ class PullSecret(_Camel, frozen=True, kw_only=True):
 class ResourcesSpec(_Camel, frozen=True, kw_only=True):
     """As in a container of a Pod."""
 
-    requests: Annotated[Quantities, Meta(description="What a worker is given, like `{cpu: 100m, memory: 128Mi}`.")] = {}
-    limits: Annotated[Quantities, Meta(description="What it may not exceed.")] = {}
+    requests: Annotated[Quantities, Meta(description="Requested resources, such as `{cpu: 100m, memory: 128Mi}`.")] = {}
+    limits: Annotated[Quantities, Meta(description="Upper bounds.")] = {}
 
 
 class EnvVar(_Camel, frozen=True, kw_only=True):
     """A variable with its plain value. A secret comes in through a provider's `secretKeyRef`."""
 
-    name: Annotated[VariableName, Meta(description="The variable.")]
-    value: Annotated[str, Meta(max_length=32_768, description="Its value, as it is.")] = ""
+    name: Annotated[VariableName, Meta(description="Name of the variable.")]
+    value: Annotated[str, Meta(max_length=32_768, description="Value of the variable, not expanded.")] = ""
 
 
 class ServiceAccountSpec(_Camel, frozen=True, kw_only=True):
     """The ServiceAccount that the operator makes for the route's workers. It has no token for the API server."""
 
     annotations: Annotated[
-        Strings, Meta(description="Annotations by which a cloud gives the workers an identity of its own.")
+        Strings, Meta(description="Annotations by which a cloud assigns an identity to the workers.")
     ] = {}
 
 
@@ -62,13 +62,13 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
 
     image: Annotated[
         Annotated[str, Meta(min_length=1, max_length=1024)] | None,
-        Meta(description="The worker's image. Not set: the one that the operator was installed with."),
+        Meta(description="Image of the worker. Not set: the operator's default."),
     ] = None
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"] | None,
         Meta(
-            description="When to pull the image. Not set: as the operator was installed for its own image; for another"
-            " one Kubernetes decides by the tag."
+            description="When to pull the image. Not set: the operator's default for its own image; otherwise"
+            " Kubernetes decides by the tag."
         ),
     ] = None
     image_pull_secrets: Annotated[
@@ -76,7 +76,7 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=16,
             extra_json_schema=BY_NAME,
-            description="Credentials of the image's registry. None: those of the operator, by their name.",
+            description="Credentials of the image's registry. None: Secrets with the names of the operator's.",
         ),
     ] = []
     resources: Annotated[ResourcesSpec, Meta(description="CPU and memory of a worker.")] = ResourcesSpec()
@@ -85,7 +85,7 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             max_length=64,
             extra_json_schema=BY_NAME,
-            description="Further variables of the worker, but for those that the operator sets.",
+            description="Additional variables of the worker; those that the operator sets are refused.",
         ),
     ] = []
     node_selector: Annotated[Strings, Meta(description="Labels that a worker's node must have.")] = {}
@@ -93,17 +93,19 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
         list[Toleration],
         Meta(max_length=64, description="Taints that a worker's node may have, as in a Pod."),
     ] = []
-    affinity: Annotated[Affinity | None, Meta(description="Where workers should be placed, as in a Pod.")] = None
+    affinity: Annotated[Affinity | None, Meta(description="Placement of workers, as in a Pod.")] = None
     topology_spread_constraints: Annotated[
         list[TopologySpreadConstraint],
-        Meta(max_length=16, description="How workers are spread over nodes and zones, as in a Pod."),
+        Meta(max_length=16, description="Spread of workers over nodes and zones, as in a Pod."),
     ] = []
     priority_class_name: Annotated[
         Annotated[str, Meta(min_length=1, max_length=253)] | None,
-        Meta(description="Whom a worker may displace, and who may displace it."),
+        Meta(description="PriorityClass of the pods."),
     ] = None
-    pod_labels: Annotated[Strings, Meta(description="Further labels of the pods; the operator's own win.")] = {}
-    pod_annotations: Annotated[Strings, Meta(description="Further annotations of the pods.")] = {}
+    pod_labels: Annotated[
+        Strings, Meta(description="Additional labels of the pods; the operator's own take precedence.")
+    ] = {}
+    pod_annotations: Annotated[Strings, Meta(description="Additional annotations of the pods.")] = {}
     service_account: Annotated[ServiceAccountSpec, Meta(description="The workers' ServiceAccount.")] = (
         ServiceAccountSpec()
     )
@@ -112,7 +114,7 @@ class WorkerSpec(_Camel, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=90_000,
-            description="How long a worker may finish its streams when its pod has to go; at least"
-            " `limits.requestTimeoutSeconds`, so that none is cut. The pod itself has 5 s more.",
+            description="Time for a terminating worker to finish its streams; at least"
+            " `limits.requestTimeoutSeconds`, so that none is cut. The pod has 5 s more.",
         ),
     ] = 660

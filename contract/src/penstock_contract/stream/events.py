@@ -32,7 +32,6 @@ class Started(Struct, frozen=True, array_like=True, tag=1, gc=False):
     """
 
     provider: str
-    provider_model: str
     unanswered_input: int = 0
     unanswered_cost: str = "0"
 

@@ -4,17 +4,19 @@ A row is opened before its request is queued and replaced as more is known; JetS
 and the subject names the request, so there can never be two. Who writes when is in docs/operations/usage.md.
 """
 
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock_contract.request.operations import ChatOperation, Operation
-from penstock_contract.stream.events import UsageReported
+from penstock_contract.stream.events import FinishReason, UsageReported
 from penstock_contract.usage.money import Rates, decimal, picos
 
 GATEWAY_LOST: Final = "gateway_lost"
 """How a request ended whose gateway died; no client could be told, so it is not in the table of errors."""
+
+FINISH_REASONS: Final = frozenset(get_args(FinishReason))
 
 COUNT_MAX: Final = 2**53
 """The largest number of tokens that is believed; JSON carries no larger integer for certain (RFC 8259 §6)."""
@@ -74,14 +76,39 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def may_replace(stored: UsageRow, row: UsageRow) -> bool:
-    """Whether a stored row may be replaced by a worker's.
+    """Whether a worker's row may replace a stored one.
 
-    An open row gives way to a row of the same or of a later delivery. A closed row gives way to no open one, and to a
-    closed one only if a gateway wrote it in place of this very worker, or of a worker that it knew nothing of.
+    An open row is replaced by a row of the same or of a later delivery. A closed row is replaced by a closed one only:
+    if a gateway wrote it in place of this worker or of an unknown one, or if its worker ended without an answer and a
+    later delivery's answer is whole.
     """
     if stored.ended is None:
         return stored.delivery <= row.delivery
-    return row.ended is not None and stored.delivery in {0, row.delivery}
+    if row.ended is None:
+        return False
+    if stored.delivery in {0, row.delivery}:
+        return True
+    return stored.delivery < row.delivery and stored.ended not in FINISH_REASONS and row.ended in FINISH_REASONS
+
+
+def is_stored(stored: UsageRow, row: UsageRow) -> bool:
+    """Whether `stored` is `row`, perhaps with the input of a row that it replaced."""
+    written = (stored.worker, stored.delivery, stored.ended, stored.tokens.output)
+    return row.ended is not None and written == (row.worker, row.delivery, row.ended, row.tokens.output)
+
+
+def with_replaced(row: UsageRow, stored: UsageRow) -> UsageRow:
+    """`row`, which replaces `stored`, with the input and cost of an earlier delivery whose worker closed its row."""
+    if stored.ended is None or stored.delivery in {0, row.delivery} or not stored.tokens.input:
+        return row
+    tokens, unanswered = row.tokens, row.unanswered
+    cost = picos(unanswered.cost) + picos(stored.cost)
+    return replace(
+        row,
+        tokens=replace(tokens, input=tokens.input + stored.tokens.input, estimated=True),
+        cost=decimal(picos(row.cost) + picos(stored.cost)),
+        unanswered=Unanswered(unanswered.input + stored.tokens.input, decimal(cost)),
+    )
 
 
 class RowWriteResult(Struct, frozen=True):

@@ -9,7 +9,8 @@ from typing import Final
 from litestar.types import Scope
 
 from penstock_contract.catalogue import Resolution
-from penstock_contract.request.chat_fields import KNOWN, ignored
+from penstock_contract.request.chat_fields import IGNORED_MAX, KNOWN, ignored, shown
+from penstock_contract.request.nested_fields import nested_ignored
 from penstock_gateway.http.request_middleware import headers_of
 
 HEADER: Final = b"x-penstock-ignored"
@@ -21,16 +22,16 @@ def name_ignored(
     resolution: Resolution,
     provider: str | None,
     *,
-    nested: Sequence[str] = (),
+    body: bytes = b"",
     known: frozenset[str] = KNOWN,
 ) -> None:
     """Add the header to the response that is about to start, if there is anything to name.
 
-    `nested` are names in messages, which only another dialect leaves out.
+    `body` is a chat's, in which names may be left out that are not at the top level.
     """
     for spec in resolution.entry.spec.providers:
         if spec.name != provider or spec.type == "Simulated":
             continue
-        names = [*ignored(fields, spec, known=known), *(nested if spec.type == "Anthropic" else ())]
-        if names:
+        nested = nested_ignored(body, spec) if body else ()
+        if names := [*ignored(fields, spec, known=known), *map(shown, nested)][:IGNORED_MAX]:
             headers_of(scope).append((HEADER, ", ".join(names).encode()))

@@ -42,11 +42,11 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, des
     if data.stream:
         renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
         opened = await desk.dispatcher.open(resolution, data.operation, renderer, client)
-        name_ignored(request.scope, data.fields, resolution, opened.stream.provider, nested=data.nested)
+        name_ignored(request.scope, data.fields, resolution, opened.stream.provider, body=data.operation.body)
         return EventStream(opened)
     collector = ChatCollector(completion_id, created, data.model)
     provider = await desk.dispatcher.collect(resolution, data.operation, collector, client)
-    name_ignored(request.scope, data.fields, resolution, provider, nested=data.nested)
+    name_ignored(request.scope, data.fields, resolution, provider, body=data.operation.body)
     return Response(collector.completion(), media_type="application/json")
 
 

@@ -5,7 +5,7 @@ What Litestar raises is translated here; what it says about its inside stays ins
 
 import math
 import re
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from litestar import Request, Response
@@ -70,6 +70,10 @@ def respond(detail: ErrorDetail, headers: dict[str, str] | None = None) -> Respo
     return Response(ErrorBody.of(detail), status_code=status, headers=all_headers, media_type="application/json")
 
 
+OTHER_CHATS: Final = ("POST /v1/responses", "POST /v1/completions", "POST /v1/messages")
+"""Endpoints of other APIs for a model's text, which some clients call by default."""
+
+
 def headers_of(detail: ErrorDetail) -> dict[str, str]:
     """`retry-after` in whole seconds (RFC 9110 §10.2.3), `-ms` beside it for the SDKs that read it. Never raises.
 
@@ -89,7 +93,8 @@ def translate(error: HTTPException, asked: str, body_bytes_max: int) -> ErrorDet
     if isinstance(error, ValidationException):
         return _validation(error)
     if isinstance(error, NotFoundException):
-        return ErrorDetail("not_found", f"there is nothing at {asked}")
+        other = "; use /v1/chat/completions" if asked.startswith(OTHER_CHATS) else ""
+        return ErrorDetail("not_found", f"there is nothing at {asked}{other}")
     if isinstance(error, MethodNotAllowedException):
         return ErrorDetail("method_not_allowed", f"{asked} is not allowed")
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:

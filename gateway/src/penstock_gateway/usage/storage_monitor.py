@@ -1,4 +1,4 @@
-"""How full the store of usage rows is, told in time: what is older goes when there is no room for what is newer."""
+"""How full the store of usage records is, told in time: what is older goes when there is no room for what is newer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,10 +26,10 @@ class Stock:
         self._last: StorageState | None = None
         self._told = False
         for name, description, observe in (
-            (names.METRIC_USAGE_STORED, "Size of the stored usage rows", self._observe_bytes),
+            (names.METRIC_USAGE_STORED, "Size of the stored usage records", self._observe_bytes),
             (
                 names.METRIC_USAGE_STORED_MAX,
-                "Bound of the store of usage rows; the oldest are discarded first",
+                "Bound of the store of usage records; the oldest are discarded first",
                 self._observe_bytes_max,
             ),
         ):

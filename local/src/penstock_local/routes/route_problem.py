@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 import msgspec
 
+from penstock_contract.route.additions import HeaderToken, JsonText, QueryName, VisibleText
 from penstock_contract.route.spec import DnsLabel, ModelRoute, NamespaceName, PrintableName, Url
 from penstock_contract.route.validation import NAME
 from penstock_contract.route.worker import Quantity, VariableName
@@ -28,6 +29,10 @@ _TEXTS: Final = {
     DnsLabel: NAME.message.partition(": ")[2],
     NamespaceName: "must be lower-case letters, digits and hyphens, at most 63",
     PrintableName: "must be 1 to 256 characters, and no control character",
+    HeaderToken: "must be a header's name in lower case, at most 64 characters, as in http-referer",
+    JsonText: "must be JSON text of at most 8192 characters in quotes, as in 'false' or '\"flex\"'",
+    QueryName: "must be letters, digits and . _ ~ $ [ ] -, at most 64",
+    VisibleText: "must be 1 to 1024 visible ASCII characters, without blanks around them",
     VariableName: "must be letters, digits and _, at most 253, as in HTTPS_PROXY",
     Quantity: "must be a quantity of Kubernetes, like 2, 500m or 1Gi",
 }

@@ -177,7 +177,7 @@ class Autoscaler:
 
     async def _load(self, key: Key, scaling: ScalingSpec, executor: ScaleExecutor) -> QueueState | QueueUnavailable:
         if scaling.mode == "Manual":
-            return QueueState(pending=0, ack_pending=0, waiting=0)
+            return QueueState(pending=0, ack_pending=0)
         try:
             state = await self._read_queue(key)
             if state.pending and not self._workers.workers(key):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.stream.events import Event
-from penstock_worker.providers.provider import Sink
+from penstock_worker.providers.provider import AnswerForm, Sink
 
 
 class FakeCall:
@@ -18,12 +18,14 @@ class FakeCall:
         sink: Sink,
         connect_timeout_s: float,
         headers: dict[str, str],
+        form: AnswerForm,
         now: float,
     ) -> None:
         self.operation = operation
         self.model = model
         self.connect_timeout_s = connect_timeout_s
         self.headers = headers
+        self.form = form
         self.active_at = now
         self.aborted = False
         self._sink = sink
@@ -67,13 +69,20 @@ class FakeProvider:
         self.closed = False
 
     async def open(
-        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+        self,
+        operation: Operation,
+        model: str,
+        sink: Sink,
+        *,
+        connect_timeout_s: float,
+        headers: dict[str, str],
+        form: AnswerForm = "stream",
     ) -> FakeCall:
         self.opened_at.append(self._clock())
         act = self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]
         if isinstance(act, PenstockError):
             raise act
-        call = FakeCall(operation, model, sink, connect_timeout_s, headers, self._clock())
+        call = FakeCall(operation, model, sink, connect_timeout_s, headers, form, self._clock())
         self.calls.append(call)
         act(call)
         return call

@@ -4,11 +4,14 @@ Everything after `open` happens in callbacks, with no task and no wake-up per to
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.stream.events import Event
+
+AnswerForm = Literal["stream", "stream without options", "whole"]
+"""How the answer is asked for, see `streaming`."""
 
 
 class ConnectionStale(PenstockError):  # noqa: N818 - a state of the connection, handled, never shown
@@ -43,9 +46,16 @@ class Provider(Protocol):
     provider_name: str
 
     async def open(
-        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+        self,
+        operation: Operation,
+        model: str,
+        sink: Sink,
+        *,
+        connect_timeout_s: float,
+        headers: dict[str, str],
+        form: AnswerForm = "stream",
     ) -> Call:
-        """Send the request. `headers` are added (trace context).
+        """Send the request. `headers` are added (trace context); the answer is asked for in `form`.
 
         Raises `PenstockError`, and may be cancelled, only while nothing has been sent: what it returns was sent.
         """

@@ -15,7 +15,7 @@ from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import SimulatedSpec
 from penstock_contract.stream.events import Finished, TextDelta, UsageReported
 from penstock_worker.providers.failure.classification import failure
-from penstock_worker.providers.provider import Sink
+from penstock_worker.providers.provider import AnswerForm, Sink
 
 WORDS = ("water", "runs", "down", "the", "penstock", "and", "turns", "a", "wheel", "below")
 
@@ -32,9 +32,16 @@ class SimulatedProvider:
         self._spec = spec
 
     async def open(
-        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+        self,
+        operation: Operation,
+        model: str,
+        sink: Sink,
+        *,
+        connect_timeout_s: float,
+        headers: dict[str, str],
+        form: AnswerForm = "stream",
     ) -> "SimulatedCall":
-        del model, connect_timeout_s, headers
+        del model, connect_timeout_s, headers, form
         if not isinstance(operation, ChatOperation):
             raise PenstockError("unsupported_by_provider", "the simulated provider has no embeddings")
         request = _read(operation)

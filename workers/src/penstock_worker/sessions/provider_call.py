@@ -3,28 +3,31 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.route.spec import ProviderSpec
 from penstock_contract.stream.events import Event, Finished, Started, UsageReported
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered, clamp_usage
-from penstock_worker.providers.failure.classification import ProviderFailure, presented
+from penstock_worker.providers.failure.classification import ProviderFailure, StreamField, presented, refused_field
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.provider import Provider
+from penstock_worker.providers.streaming import AnswerForms
 from penstock_worker.sessions.reply_stream import OutgoingStream
 
 
 class Target(Struct, frozen=True):
     """A provider ready to be called; `slots` is its `maxInFlight`, None for no bound.
 
-    `redaction` makes what its messages must not show, with the key that it is called with at that time.
+    `redaction` makes what its messages must not show, with the key that it is called with at that time. `forms` is how
+    its models are asked for an answer.
     """
 
     spec: ProviderSpec
     provider: Provider
     slots: asyncio.Semaphore | None
     redaction: Callable[[], Redaction] = Redaction
+    forms: AnswerForms = field(default_factory=AnswerForms)
 
 
 class Attempt:
@@ -38,7 +41,6 @@ class Attempt:
         self,
         stream: OutgoingStream,
         target: Target,
-        model: str,
         unanswered: Unanswered = NOTHING_UNANSWERED,
         *,
         show: bool = True,
@@ -46,7 +48,7 @@ class Attempt:
         self._stream = stream
         self._redaction = target.redaction
         self._show = show
-        self._started = Started(target.spec.name, model, unanswered.input, unanswered.cost)
+        self._started = Started(target.spec.name, unanswered.input, unanswered.cost)
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
@@ -59,6 +61,8 @@ class Attempt:
         self.finished: Finished | None = None
         self.refused = False
         """Whether the provider answered with an error before any content."""
+        self.refused_field: StreamField | None = None
+        """The field by which the answer is streamed, if the error is about it."""
         self.over = False
         """Whether the provider's connection may serve another call by now: to abort it would end that one."""
 
@@ -109,6 +113,7 @@ class Attempt:
 
     def keep(self, error: PenstockError) -> PenstockError:
         """Keep a failure, and return it as the client may see it."""
+        self.refused_field = refused_field(error)
         if isinstance(error, ProviderFailure):
             self.reason = error.reason
             self.said = self._redaction().clean(error.said) if error.said else None

@@ -23,7 +23,8 @@ from penstock_contract.route.spec import LimitsSpec, ModelRouteSpec, ProviderSpe
 from penstock_contract.stream.events import Accepted
 from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
-from penstock_worker.providers.provider import Call, ConnectionStale
+from penstock_worker.providers.provider import AnswerForm, Call, ConnectionStale
+from penstock_worker.providers.streaming import next_form
 from penstock_worker.sessions import routing
 from penstock_worker.sessions.provider_call import Attempt, Target
 from penstock_worker.sessions.reply_stream import OutgoingStream
@@ -222,23 +223,37 @@ class Session:
     async def _try(self, target: Target) -> None:
         async with self._place(target):
             model = target.spec.own_name(self.request.model)
-            show = self._spec.error_messages == "Show"
-            self.usage.calling(target.spec)
-            attempt = self._attempt = Attempt(self.stream, target, model, self.usage.unanswered, show=show)
-            provider_name = target.provider.provider_name
-            label = model if self._configured(target.spec) else WILDCARD
-            with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
-                try:
-                    await self._first_event(target, model, attempt, observation)
-                    self._health.succeeded(target.spec)
-                    self.usage.began()
-                    self._confirming = asyncio.create_task(self._confirm(attempt))
-                    # Shielded: a cancelled `done` would look like an answer that is whole, and its call go on.
-                    await asyncio.shield(attempt.done)
-                finally:
-                    self._abort_call()
-                    said = attempt.said if self._spec.error_messages_in_log else None
-                    observation.end(attempt.error, attempt.usage, attempt.finished, reason=attempt.reason, said=said)
+            form: AnswerForm | None = target.forms.of(model, self._clock.monotonic())
+            while form is not None:
+                form = await self._ask(target, model, form)
+
+    async def _ask(self, target: Target, model: str, form: AnswerForm) -> AnswerForm | None:
+        """One call; the form to ask in now if the provider refuses `form`, None after an answer."""
+        show = self._spec.error_messages == "Show"
+        self.usage.calling(target.spec)
+        attempt = self._attempt = Attempt(self.stream, target, self.usage.unanswered, show=show)
+        provider_name = target.provider.provider_name
+        label = model if self._configured(target.spec) else WILDCARD
+        with self._observer.call(self.request, target.spec, provider_name, model, label) as observation:
+            try:
+                await self._first_event(target, model, attempt, observation, form)
+                self._health.succeeded(target.spec)
+                target.forms.served(model, form, self._clock.monotonic())
+                self.usage.began()
+                self._confirming = asyncio.create_task(self._confirm(attempt))
+                # Shielded: a cancelled `done` would look like an answer that is whole, and its call go on.
+                await asyncio.shield(attempt.done)
+            except PenstockError:
+                other = next_form(form, attempt.refused_field) if attempt.refused else None
+                if other is None:
+                    raise
+                self.usage.refused()
+                return other
+            finally:
+                self._abort_call()
+                said = attempt.said if self._spec.error_messages_in_log else None
+                observation.end(attempt.error, attempt.usage, attempt.finished, reason=attempt.reason, said=said)
+        return None
 
     def _configured(self, provider: ProviderSpec) -> bool:
         """Whether the route names the model that the provider is asked for, and not the client alone."""
@@ -262,10 +277,15 @@ class Session:
         finally:
             target.slots.release()
 
-    async def _first_event(self, target: Target, model: str, attempt: Attempt, observation: CallObservation) -> None:
+    async def _first_event(
+        self, target: Target, model: str, attempt: Attempt, observation: CallObservation, form: AnswerForm
+    ) -> None:
         limits: LimitsSpec = self._spec.limits
-        first_s = target.spec.first_token_timeout_seconds or limits.first_token_timeout_seconds
-        timeout_s = min(first_s, self._left_s())
+        timeout_s = self._left_s()
+        if form != "whole":
+            # A whole answer has its first event at its end: only the request's own time bounds it.
+            first_s = target.spec.first_token_timeout_seconds or limits.first_token_timeout_seconds
+            timeout_s = min(first_s, timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 self._call = await target.provider.open(
@@ -274,6 +294,7 @@ class Session:
                     attempt,
                     connect_timeout_s=limits.connect_timeout_seconds,
                     headers=observation.headers,
+                    form=form,
                 )
                 self.usage.sent()
                 await attempt.first

@@ -3,11 +3,12 @@
 import ssl
 from collections.abc import Callable
 
-from penstock_contract.request.operations import Operation
+from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import Adapter
-from penstock_worker.providers.provider import Call, Sink
+from penstock_worker.providers.provider import AnswerForm, Call, Sink
 from penstock_worker.providers.set_fields import with_fields
+from penstock_worker.providers.streaming import in_form
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.connection import ConnectionPool
 from penstock_worker.upstream.credentials import Credentials
@@ -29,9 +30,18 @@ class HttpProvider:
         self.provider_name = adapter.provider_name
 
     async def open(
-        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+        self,
+        operation: Operation,
+        model: str,
+        sink: Sink,
+        *,
+        connect_timeout_s: float,
+        headers: dict[str, str],
+        form: AnswerForm = "stream",
     ) -> Call:
         request = self._adapter.request(operation, model, self._spec, self.credentials.key())
+        if isinstance(operation, ChatOperation):
+            request = in_form(request, form)
         if self._spec.set_fields:
             request = with_fields(request, self._spec.set_fields, operation)
         raw = self._pool.raw(self.credentials.added_to(request), headers)

@@ -18,7 +18,7 @@ from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 from penstock_worker.providers.openai.azure import AzureOpenAIAdapter
-from penstock_worker.providers.provider import Call, Provider, Sink
+from penstock_worker.providers.provider import AnswerForm, Call, Provider, Sink
 from penstock_worker.providers.simulated import SimulatedProvider
 from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
 from penstock_worker.sessions.provider_call import Target
@@ -43,9 +43,16 @@ class RefusingProvider:
         self._error = error
 
     async def open(
-        self, operation: Operation, model: str, sink: Sink, *, connect_timeout_s: float, headers: dict[str, str]
+        self,
+        operation: Operation,
+        model: str,
+        sink: Sink,
+        *,
+        connect_timeout_s: float,
+        headers: dict[str, str],
+        form: AnswerForm = "stream",
     ) -> Call:
-        del operation, model, sink, connect_timeout_s, headers
+        del operation, model, sink, connect_timeout_s, headers, form
         raise PenstockError.of(self._error.detail)
 
     def close(self) -> None:

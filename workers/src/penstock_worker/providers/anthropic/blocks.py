@@ -3,21 +3,41 @@
 from typing import Any
 
 from penstock_worker.providers.answer import lenient
+from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
 
 FORMAT = "anthropic-claude-v1"
 """OpenRouter's word for details that Anthropic signed: only Anthropic takes them back."""
+TRANSLATED = frozenset(("", "text", "thinking", "redacted_thinking", "tool_use"))
 
 
 class Block:
     """`call` is the place of a tool call among the calls, None for every other block."""
 
-    __slots__ = ("began_at", "call", "citations", "data", "index", "input", "said", "signature", "thoughts", "type")
+    __slots__ = (
+        "began_at",
+        "call",
+        "citations",
+        "data",
+        "fields",
+        "index",
+        "input",
+        "pieces",
+        "said",
+        "signature",
+        "size",
+        "thoughts",
+        "type",
+    )
 
     def __init__(self, index: int, fields: dict[str, Any], began_at: int) -> None:
         self.index = index
         self.type = lenient.text(fields.get("type"))
         self.call: int | None = None
         self.input = fields.get("input")
+        self.fields = fields
+        self.size = 0
+        self.pieces: list[str] = []
+        """Of the input of a tool that Anthropic calls itself."""
         self.data = lenient.text(fields.get("data"))
         self.signature = lenient.text(fields.get("signature"))
         self.thoughts: list[str] = []
@@ -25,6 +45,11 @@ class Block:
         self.began_at = began_at
         self.said = False
         """Whether its input came in pieces: they replace what stood at its start."""
+
+    def input_piece(self, piece: str) -> None:
+        """Keep a piece of a server tool's input, within the bound of what a client is sent of it."""
+        self.pieces.append(piece[: max(0, FIELDS_BYTES_MAX - self.size)])
+        self.size += len(piece)
 
     def input_text(self) -> str:
         """The whole input that came at the block's start; OpenAI's `{}` for a call without arguments."""
@@ -39,6 +64,12 @@ class Block:
         text = "".join(self.thoughts)
         detail = {"type": "reasoning.text", "text": text, "signature": self.signature}
         return [{**detail, "format": FORMAT, "index": self.index}]
+
+    def opaque(self) -> list[dict[str, Any]]:
+        """The block as Anthropic sent it, if OpenAI's dialect has no place for its type, as a server tool's."""
+        if self.type in TRANSLATED:
+            return []
+        return [{**self.fields, "input": _read("".join(self.pieces))} if self.pieces else self.fields]
 
     def annotations(self, ends_at: int) -> list[dict[str, Any]]:
         """Citations with an address, as OpenAI's; a block's text is what its citations are for."""
@@ -59,3 +90,11 @@ class Block:
     def opaque_citations(self) -> list[dict[str, Any]]:
         """Citations of documents, which OpenAI has no words for."""
         return [citation for citation in self.citations if not isinstance(citation.get("url"), str)]
+
+
+def _read(text: str) -> object:
+    """The value of a JSON text; the text itself where it is none."""
+    try:
+        return next(lenient.values(text.encode(errors="surrogatepass")), text)
+    except (ValueError, RecursionError):
+        return text

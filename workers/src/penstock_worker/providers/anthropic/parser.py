@@ -154,13 +154,18 @@ class MessageParser:
                 # Arguments of a call that nobody can name.
                 raise failure("provider_stream_broken")
             return
-        if thinking:
-            block.thoughts.append(thinking)
+        self._in_block(block, delta, events)
+
+    def _in_block(self, block: Block, delta: Delta, events: list[Event]) -> None:
+        if delta.thinking:
+            block.thoughts.append(delta.thinking)
         if delta.signature:
             block.signature += delta.signature
         if delta.citation is not None:
             block.citations.append(delta.citation)
-        if delta.partial_json and block.call is not None:
+        if delta.partial_json and block.call is None:
+            block.input_piece(delta.partial_json)
+        elif delta.partial_json and block.call is not None:
             block.said = True
             self._pieces += 1
             self._unshown += len(delta.partial_json)
@@ -196,6 +201,7 @@ class MessageParser:
             "reasoning_details": block.reasoning_details(),
             "annotations": block.annotations(self._characters),
             "citations": block.opaque_citations(),
+            "content_blocks": block.opaque(),
         }
         if found := {name: value for name, value in fields.items() if value}:
             events.append(AnswerFields("delta", encoded(found)))

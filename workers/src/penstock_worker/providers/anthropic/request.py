@@ -13,7 +13,6 @@ class Url(Struct):
 
 class File(Struct):
     file_data: str | None = None
-    file_id: str | None = None
     filename: str | None = None
 
 
@@ -39,23 +38,14 @@ class ToolCall(Struct):
     function: Function | None = None
 
 
-class ReasoningDetail(Struct):
-    """OpenRouter's form of a block of thinking."""
-
-    type: str
-    text: str | None = None
-    signature: str | None = None
-    data: str | None = None
-    format: str | None = None
-
-
 class Message(Struct):
     role: str
     content: str | list[Part] | None = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
-    reasoning_details: list[ReasoningDetail] | None = None
+    reasoning_details: list[Json] | None = None
+    """In OpenRouter's form; a block of thinking each."""
     cache_control: Json | None = None
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
+from penstock_contract.request.nested_fields import is_anthropics_thinking
 from penstock_worker.providers.anthropic.request import File, Message, Part, ToolCall, Url
 
 Block = dict[str, Any]
@@ -113,13 +114,12 @@ def _marked(blocks: list[Block], message: Message) -> list[Block]:
 def _thinking(message: Message) -> list[Block]:
     """Earlier thinking goes back with its signature; what others thought has none and is left out."""
     blocks: list[Block] = []
-    for detail in message.reasoning_details or ():
-        if detail.format is not None and not detail.format.startswith("anthropic"):
-            continue
-        if detail.type == "reasoning.text" and detail.signature:
-            blocks.append({"type": "thinking", "thinking": detail.text or "", "signature": detail.signature})
-        elif detail.type == "reasoning.encrypted" and detail.data:
-            blocks.append({"type": "redacted_thinking", "data": detail.data})
+    for detail in filter(is_anthropics_thinking, message.reasoning_details or ()):
+        if detail["type"] == "reasoning.text":
+            thought = {"thinking": detail.get("text") or "", "signature": detail["signature"]}
+            blocks.append({"type": "thinking", **thought})
+        else:
+            blocks.append({"type": "redacted_thinking", "data": detail["data"]})
     return blocks
 
 

@@ -4,12 +4,12 @@
 beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
 """
 
-import json
 import math
 import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.failure.error_body import ErrorBody, read, read_object
@@ -41,9 +41,17 @@ about our account with the provider, or its state."""
 WAITS: frozenset[ErrorCode] = frozenset({"provider_rate_limited", "provider_unavailable"})
 """A `Retry-After` is for a caller that should come back; an empty account is not filled by waiting."""
 
-ANSWERS = frozenset({"choices", "content", "data", "response", "candidates", "embedding", "embeddings"})
-"""Fields of a good answer, beside which an error's field is an empty one."""
-ERRORS = ("error", "errors", "detail", "message")
+StreamField = Literal["stream", "stream_options"]
+STREAM_REFUSALS: frozenset[ErrorCode] = frozenset(
+    {"unsupported_by_provider", "provider_rejected", "provider_model_not_found", "provider_unavailable"}
+)
+"""Codes of 400, 404, 422, and of 405 and 501, which some servers and routers answer where a model has no streams."""
+_REFUSED_STREAM = re.compile(
+    r"\bstream(?:s|ing|ed)?\b.{0,60}?\b(?:(?:not|isn't|aren't) (?:\w+ )?(?:supported|available|allowed|permitted"
+    r"|implemented|enabled|possible)|unsupported|unavailable|disabled|must be (?:false|unset|omitted))\b"
+    r"|(?:\bnot|n't|\bcannot) (?:\w+ )?(?:support|allow|permit|implement|accept)\w*\b.{0,40}?\bstream"
+    r"|\b(?:unsupported|unknown|unrecognized|unexpected|invalid|extra)\b.{0,40}?\bstream\b"
+)
 _QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
@@ -81,26 +89,27 @@ def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> P
 
 def failure_of_error(error: object) -> ProviderFailure:
     """What an error inside a 200 means: decoded JSON of any type. Never raises."""
-    found = read_object(error)
+    # A bare text may be a code: `{"error": "content_filter"}`.
+    found = read_object({"error": error} if isinstance(error, str) else error)
     return _failure(found, None, found.wait_s)
 
 
-def failure_of_body(body: bytes) -> ProviderFailure | None:
-    """What a whole body of a 200 means when it is an error as JSON; None when it is none. Never raises."""
-    try:
-        value = json.loads(body.decode("utf-8-sig", "replace"))
-    except (ValueError, RecursionError):
-        return None
-    one = value[0] if isinstance(value, list) and value else value
-    if not isinstance(one, dict) or not ANSWERS.isdisjoint(one):
-        return None
-    is_error = any(one.get(key) for key in ERRORS) or "error" in (one.get("object"), one.get("type"))
-    return failure_of_error(value) if is_error else None
+def refused_field(error: PenstockError) -> StreamField | None:
+    """The field by which the answer is streamed, if the provider refused the request because of it.
 
-
-def stream_refused(error: PenstockError) -> bool:
-    """Whether the provider refused only that the answer is streamed."""
-    return error.code in {"unsupported_by_provider", "provider_rejected"} and error.detail.param == "stream"
+    By the error's `param`, else by the provider's message, as several servers name no field.
+    """
+    if error.code not in STREAM_REFUSALS:
+        return None
+    name = (error.detail.param or "").split(".")[0]
+    if name in {"stream", "stream_options"}:
+        return "stream_options" if name == "stream_options" else "stream"
+    if error.detail.param is not None or not isinstance(error, ProviderFailure):
+        return None
+    text = _plain(error.said or "")
+    if "stream_options" in text:
+        return "stream_options"
+    return "stream" if _REFUSED_STREAM.search(text) else None
 
 
 def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> PenstockError:

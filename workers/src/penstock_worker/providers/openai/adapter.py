@@ -4,7 +4,6 @@ The client's JSON is read at its top level only. What is nested, and each field 
 """
 
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -20,6 +19,7 @@ from penstock_contract.request.chat_fields import (
     treatment,
 )
 from penstock_contract.request.json_body import Fields
+from penstock_contract.request.nested_fields import FOREIGN, is_openais_own
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
@@ -27,10 +27,6 @@ from penstock_worker.providers.authorization import authorization
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
 
-OPENAI_HOSTS: Final = ("api.openai.com", ".openai.azure.com")
-"""They refuse what other providers put into an assistant's message."""
-FOREIGN: Final = (b"reasoning_content", b"reasoning_details", b"extra_content", b"cache_control")
-"""Names in messages that OpenAI's own hosts do not know."""
 LIMITS: Final = ("max_tokens", "max_completion_tokens")
 NO_LIMIT: Final = b"-1"
 INTEGERS: Final = (*LIMITS, "seed", "n", "dimensions")
@@ -57,9 +53,10 @@ class OpenAIAdapter:
                 fields.pop("encoding_format", None)
                 return HttpRequest("/embeddings", headers, _with_ours(fields, {"model": model}))
             _limit(fields, spec)
-            host = urlsplit(spec.base_url or self.default_base_url).hostname or ""
-            if host.endswith(OPENAI_HOSTS) and any(name in operation.body for name in FOREIGN):
-                fields["messages"] = Raw(_encode([_without_foreign(one) for one in _messages(fields["messages"])]))
+            if is_openais_own(spec) and any(name.encode() in operation.body for name in FOREIGN):
+                for name in ("messages", "tools"):
+                    if name in fields and bytes(fields[name]) != b"null":
+                        fields[name] = Raw(_encode([_without_foreign(one) for one in _messages(fields[name])]))
             ours = {"model": model, "stream": True, "stream_options": _stream_options(fields)}
             return HttpRequest("/chat/completions", headers, _with_ours(fields, ours))
         except UNREADABLE:
@@ -118,11 +115,13 @@ def _whole(fields: Fields, name: str) -> None:
 
 
 def _without_foreign(message: Fields) -> dict[str, object]:
-    kept: dict[str, object] = {name: value for name, value in message.items() if name.encode() not in FOREIGN}
+    """A message or a tool as OpenAI's own hosts take it."""
+    kept: dict[str, object] = {name: value for name, value in message.items() if name not in FOREIGN}
     for name in ("content", "tool_calls"):
         raw = message.get(name)
         if raw is not None and bytes(raw).startswith(b"["):
-            kept[name] = [
-                {key: value for key, value in part.items() if key.encode() not in FOREIGN} for part in _parts(raw)
-            ]
+            kept[name] = [{key: value for key, value in part.items() if key not in FOREIGN} for part in _parts(raw)]
+    function = message.get("function")
+    if function is not None and bytes(function).startswith(b"{"):
+        kept["function"] = {key: value for key, value in _fields(function).items() if key not in FOREIGN}
     return kept

@@ -24,7 +24,7 @@ from penstock_contract.stream.state import IllegalEvent, SequenceGap, StreamStat
 
 EVENTS: dict[str, Event] = {
     "A": Accepted("worker", 0.1),
-    "S": Started("main", "model"),
+    "S": Started("main"),
     "T": TextDelta("text"),
     "R": ReasoningDelta("hm"),
     "N": RefusalDelta("no"),

@@ -31,6 +31,8 @@ CHAT = ChatOperation(body=b"{}", input_tokens=1)
         (2, None, 1, False, False),
         (2, "stop", 1, False, False),
         (1, "stop", 2, False, False),
+        (1, "cancelled", 2, False, True),
+        (2, "cancelled", 1, False, False),
         (1, "worker_lost", 1, False, True),
         (0, "gateway_lost", 1, False, True),
     ],

@@ -25,7 +25,7 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
 
 
 def test_the_numbers_are_the_leaders() -> None:
-    assert state_of(ANSWER) == QueueState(pending=7, ack_pending=2, waiting=1)
+    assert state_of(ANSWER) == QueueState(pending=7, ack_pending=2)
 
 
 @pytest.mark.parametrize(("answer", "reason"), REFUSALS.values(), ids=REFUSALS)

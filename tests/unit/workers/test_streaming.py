@@ -1,0 +1,122 @@
+"""How an answer is asked for where a provider refuses streams."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from unit.support.operations import chat
+from unit.support.sessions import ACCEPTED, HI, STARTED, STOP, USAGE, Stage, answer, failed_of
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.route.spec import ProviderSpec
+from penstock_contract.usage.record import NOTHING_UNANSWERED
+from penstock_worker.providers.failure.classification import failure_of_status
+from penstock_worker.providers.fake_provider import FakeCall, wait
+from penstock_worker.providers.streaming import KEPT_S, MODELS_MAX, AnswerForms, in_form, next_form
+from penstock_worker.upstream.provider_factory import ADAPTERS
+
+REFUSED = {
+    "stream": b'{"error":{"message":"no","param":"stream","code":"unsupported_value"}}',
+    "stream_options": b'{"error":{"message":"no","param":"stream_options","code":"unknown_parameter"}}',
+    "messages": b'{"error":{"message":"no","param":"messages"}}',
+}
+
+
+def refusing(field: str) -> Any:
+    return lambda call: call.fail(failure_of_status(400, {}, REFUSED[field]), refused=True)
+
+
+@pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "AzureOpenAI", "CloudflareWorkersAI"])
+def test_a_whole_answer_is_asked_for_without_the_fields_of_a_stream(type_: str) -> None:
+    spec = msgspec.convert({"name": "p", "type": type_, "baseURL": "https://a.example/v1"}, ProviderSpec)
+    request = ADAPTERS[type_]().request(chat(temperature=0.5), "m", spec, None)
+    body = json.loads(request.body)
+    assert body["stream"] is True
+
+    assert in_form(request, "stream") is request
+    bare = {name: value for name, value in body.items() if name != "stream_options"}
+    assert json.loads(in_form(request, "stream without options").body) == bare
+    del bare["stream"]
+    assert json.loads(in_form(request, "whole").body) == bare
+
+
+def test_the_next_form_lacks_the_field_that_was_refused() -> None:
+    assert next_form("stream", "stream_options") == "stream without options"
+    assert next_form("stream", "stream") == "whole"
+    assert next_form("stream without options", "stream") == "whole"
+    assert next_form("stream without options", "stream_options") == "whole"
+    assert next_form("whole", "stream") is None
+    assert next_form("stream", None) is None
+
+
+def test_a_form_that_served_is_kept_for_its_model_and_its_time() -> None:
+    forms = AnswerForms()
+    forms.served("a", "whole", 0.0)
+    forms.served("b", "stream", 0.0)
+
+    assert (forms.of("a", KEPT_S - 1), forms.of("b", 1.0), forms.of("c", 1.0)) == ("whole", "stream", "stream")
+    forms.served("a", "whole", KEPT_S - 1)
+    assert forms.of("a", KEPT_S) == "stream", "a use does not prolong it"
+
+
+def test_models_whose_form_is_kept_have_a_bound() -> None:
+    forms = AnswerForms()
+    for number in range(MODELS_MAX + 1):
+        forms.served(f"m{number}", "whole", 0.0)
+
+    assert (forms.of("m0", 1.0), forms.of("m1", 1.0), forms.of(f"m{MODELS_MAX}", 1.0)) == ("stream", "whole", "whole")
+
+
+@virtual_time
+async def test_a_session_asks_again_without_the_field_that_a_provider_refuses() -> None:
+    stage = Stage((refusing("stream_options"), refusing("stream"), answer))
+    await stage.task
+
+    assert stage.events == [ACCEPTED, STARTED, HI, USAGE, STOP]
+    assert [call.form for call in stage.providers[0].calls] == ["stream", "stream without options", "whole"]
+
+
+@virtual_time
+async def test_a_refused_stream_is_neither_charged_nor_a_failure_of_the_provider() -> None:
+    stage = Stage((refusing("stream"), answer))
+    await stage.task
+
+    (row,) = stage.rows.closed
+    assert (row.attempts, row.unanswered, row.ended) == (2, NOTHING_UNANSWERED, "stop")
+    assert [spec.name for spec in stage.health.order(stage.specs, 0.0)] == ["a"]
+    assert not stage.health.refusing_keys()
+
+
+@virtual_time
+async def test_a_session_asks_in_one_piece_once_only() -> None:
+    stage = Stage((refusing("stream"),))
+    await stage.task
+
+    assert [call.form for call in stage.providers[0].calls] == ["stream", "whole"]
+    assert failed_of(stage.events).param == "stream"
+
+
+@virtual_time
+async def test_another_refusal_is_not_asked_again() -> None:
+    stage = Stage((refusing("messages"),))
+    await stage.task
+
+    assert len(stage.providers[0].calls) == 1
+
+
+@virtual_time
+async def test_a_whole_answer_may_take_longer_than_a_first_token() -> None:
+    calls: list[FakeCall] = []
+
+    def slow(call: FakeCall) -> None:
+        calls.append(call)
+        stage.loop.call_later(100.0, answer, call)
+
+    stage = Stage((refusing("stream"), slow), limits={"firstTokenTimeoutSeconds": 1.0, "requestTimeoutSeconds": 200.0})
+    await stage.task
+
+    assert stage.events[-1] == STOP
+    late = Stage((refusing("stream"), wait), limits={"firstTokenTimeoutSeconds": 1.0, "requestTimeoutSeconds": 200.0})
+    await late.task
+    assert failed_of(late.events).code == "first_token_timeout"
