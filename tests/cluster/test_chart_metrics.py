@@ -65,7 +65,7 @@ def test_a_legend_names_what_its_expression_groups_by(rendered: Mapping[str, Any
         assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) == grouped - {"le"}, target
 
 
-async def test_every_metric_and_label_that_is_asked_for_is_one_that_a_process_has(
+async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
     release: Release, api: Api, namespace: str, rendered: Mapping[str, Any]
 ) -> None:
     await api.create(ROUTES.at(namespace), model_route(providers=[BROKEN, PRICED | {"priority": 1}]))

@@ -53,7 +53,9 @@ def test_a_worker_of_the_operators_making_is_behind_the_workers_policy(rendered:
         ("operator", "gateway", 8080, False),
     ],
 )
-def test_who_reaches_whom(rendered: Mapping[str, Any], origin: str, target: str, port: int, reached: bool) -> None:
+def test_network_policies_allow_exactly_the_needed_connections(
+    rendered: Mapping[str, Any], origin: str, target: str, port: int, reached: bool
+) -> None:
     policies = of_kind(rendered["everything"], "NetworkPolicy")
     made = {**dict(pods(rendered["everything"])), "worker": WORKER}
 

@@ -54,7 +54,7 @@ async def test_a_deleted_object_is_made_again_with_an_event(
     assert operator.process.alive
 
 
-async def test_a_label_that_was_taken_off_comes_back_though_its_object_left_our_watch(
+async def test_drift_restores_a_removed_label_of_an_unwatched_object(
     api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
     await serve(api, namespace)

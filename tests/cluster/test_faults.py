@@ -131,7 +131,7 @@ def tries(request: pytest.FixtureRequest) -> int:
 @pytest.mark.timeout(400)
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_a_fault_is_told_in_time_and_so_is_its_end(
+async def test_faults_are_reported_in_time_and_so_is_their_end(
     fault: Fault, ground: Ground, tries: int, record_property: Callable[[str, object], None]
 ) -> None:
     if tries > 1:

@@ -108,7 +108,7 @@ async def test_more_load_than_slots_adds_workers_and_the_own_write_is_remembered
 
 
 @virtual_time
-async def test_the_demand_that_was_seen_is_told_and_not_while_it_is_unknown() -> None:
+async def test_autoscaler_reports_observed_demand_and_none_while_it_is_unknown() -> None:
     site = Site(deployed=1, paused="All", **QUICK)
     async with site.running():
         site.queue(12)
@@ -159,7 +159,7 @@ async def test_scale_in_marks_and_drains_the_least_busy_waits_for_its_streams_an
 
 
 @virtual_time
-async def test_one_that_is_done_goes_while_another_still_drains() -> None:
+async def test_autoscaler_removes_a_drained_worker_while_another_still_drains() -> None:
     site = Site(deployed=3, **QUICK)
     async with site.running():
         await site.passes(1)
@@ -178,7 +178,7 @@ async def test_one_that_is_done_goes_while_another_still_drains() -> None:
 
 
 @virtual_time
-async def test_without_demand_the_last_worker_goes_after_its_time() -> None:
+async def test_autoscaler_removes_the_last_worker_after_the_time_for_zero() -> None:
     site = Site(deployed=1, **QUICK)
     async with site.running():
         await site.passes(60)
@@ -193,7 +193,7 @@ async def test_without_demand_the_last_worker_goes_after_its_time() -> None:
 
 
 @virtual_time
-async def test_demand_that_returns_calls_the_draining_back_before_anybody_new_is_made() -> None:
+async def test_autoscaler_resumes_draining_workers_before_it_creates_new_ones() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         await site.passes(1)
@@ -213,7 +213,7 @@ async def test_demand_that_returns_calls_the_draining_back_before_anybody_new_is
 
 
 @virtual_time
-async def test_a_pod_that_never_started_goes_without_a_drain() -> None:
+async def test_autoscaler_removes_a_pod_that_never_started_without_a_drain() -> None:
     site = Site(**QUICK)
     site.start_s = 10_000
     async with site.running():
@@ -229,7 +229,7 @@ async def test_a_pod_that_never_started_goes_without_a_drain() -> None:
 
 
 @virtual_time
-async def test_a_lost_drain_is_said_again_about_once_a_second() -> None:
+async def test_autoscaler_sends_a_lost_drain_again_about_once_a_second() -> None:
     site = Site(deployed=1, **QUICK)
     site.deaf = True
     async with site.running():
@@ -244,7 +244,7 @@ async def test_a_lost_drain_is_said_again_about_once_a_second() -> None:
 
 
 @virtual_time
-async def test_after_a_restart_of_the_operator_the_drain_goes_on() -> None:
+async def test_autoscaler_continues_a_drain_after_a_restart_of_the_operator() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].in_flight = 6
@@ -264,7 +264,7 @@ async def test_after_a_restart_of_the_operator_the_drain_goes_on() -> None:
 
 
 @virtual_time
-async def test_a_worker_that_drains_and_nobody_wants_it_is_called_back() -> None:
+async def test_autoscaler_resumes_a_worker_that_drains_without_intention() -> None:
     site = Site(deployed=1, minReplicas=1, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].draining = True
@@ -314,7 +314,7 @@ async def test_in_manual_mode_the_number_is_the_specs_and_fewer_is_drained_first
 
 
 @virtual_time
-async def test_a_paused_scale_in_also_calls_back_who_has_not_gone_yet() -> None:
+async def test_autoscaler_paused_scale_in_resumes_draining_workers() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].in_flight = 1
@@ -344,7 +344,7 @@ async def test_a_paused_scale_out_lets_a_request_wait_and_a_later_one_wakes() ->
 
 
 @virtual_time
-async def test_while_the_queue_cannot_be_read_nothing_moves_and_the_view_says_so_after_two_seconds() -> None:
+async def test_autoscaler_holds_without_the_queue_and_reports_it_after_two_seconds() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         await site.passes(5)
@@ -370,7 +370,7 @@ async def test_while_the_queue_cannot_be_read_nothing_moves_and_the_view_says_so
 
 
 @virtual_time
-async def test_a_route_at_rest_hears_of_the_brokers_absence_too() -> None:
+async def test_autoscaler_reports_a_missing_broker_for_a_route_at_rest() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(60)
@@ -427,7 +427,7 @@ async def test_a_queue_that_is_not_there_is_reported_for_being_made_again() -> N
     ids=lambda error: error.kind,
 )
 @virtual_time
-async def test_what_the_api_server_did_not_take_is_done_when_it_can_be_and_not_told_before(error: ApiError) -> None:
+async def test_autoscaler_repeats_a_rejected_write_and_reports_it_only_when_done(error: ApiError) -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(1)
@@ -443,7 +443,7 @@ async def test_what_the_api_server_did_not_take_is_done_when_it_can_be_and_not_t
 
 
 @virtual_time
-async def test_nobody_is_told_to_drain_before_that_is_written_down() -> None:
+async def test_autoscaler_marks_a_pod_before_it_sends_the_drain() -> None:
     site = Site(deployed=1, **QUICK)
     site.api_error = ApiError("Unavailable", "nobody answers")
     async with site.running():

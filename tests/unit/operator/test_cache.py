@@ -66,7 +66,7 @@ def test_the_end_of_an_earlier_object_does_not_touch_a_new_one_of_its_name() -> 
     assert cache.snapshot(ROUTE).route is not None
 
 
-def test_a_deleted_object_is_gone_and_its_route_hears_of_it() -> None:
+def test_cache_removes_a_deleted_object_and_reports_its_route() -> None:
     cache = ClusterCache()
     cache.observe(PODS, owned("p", 1), deleted=False)
     assert [pod["metadata"]["name"] for pod in cache.snapshot(ROUTE).pods] == ["p"]
@@ -85,7 +85,7 @@ def test_a_pod_whose_label_changes_is_no_longer_its_old_routes() -> None:
     assert not cache._pods
 
 
-def test_a_list_brings_what_no_watch_told() -> None:
+def test_cache_stores_objects_of_a_list() -> None:
     cache = ClusterCache()
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
     assert cache.end_listing(listing, [route(1), route(2, name="two", uid="r2")]) == {ROUTE, (NAMESPACE, "two")}
@@ -123,7 +123,7 @@ def test_a_list_with_nothing_new_is_no_news() -> None:
 
 
 @pytest.mark.parametrize("known", [1, None])
-def test_what_was_heard_while_the_list_was_on_its_way_is_newer_than_the_list(known: int | None) -> None:
+def test_cache_prefers_an_event_that_arrived_during_a_list(known: int | None) -> None:
     cache = ClusterCache()
     if known is not None:
         cache.observe(MODEL_ROUTES, route(known), deleted=False)
@@ -133,14 +133,14 @@ def test_what_was_heard_while_the_list_was_on_its_way_is_newer_than_the_list(kno
     assert cache.snapshot(ROUTE).route == route(7)
 
 
-def test_a_list_is_newer_than_what_was_heard_before_it_was_made() -> None:
+def test_cache_prefers_a_list_over_earlier_events() -> None:
     cache = ClusterCache()
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
     cache.observe(MODEL_ROUTES, route(5), deleted=False)
     assert cache.end_listing(listing, [route(7)]) == {ROUTE}
 
 
-def test_an_earlier_object_of_its_name_in_a_list_does_not_replace_one_that_was_heard_of_meanwhile() -> None:
+def test_cache_keeps_an_object_that_replaced_a_listed_one_meanwhile() -> None:
     cache = ClusterCache()
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
     cache.observe(MODEL_ROUTES, route(7, uid="new"), deleted=False)

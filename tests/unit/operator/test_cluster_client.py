@@ -146,7 +146,7 @@ async def test_a_status_is_applied_to_its_subresource(tmp_path: Path) -> None:
         }
 
 
-async def test_a_list_is_read_in_pieces_of_only_what_is_ours(tmp_path: Path) -> None:
+async def test_client_lists_managed_objects_in_pages(tmp_path: Path) -> None:
     async def pages(request: web.Request) -> web.StreamResponse:
         more = "continue" not in request.query
         body = {"items": [{"page": 1 if more else 2}], "metadata": {"continue": "token" if more else ""}}
@@ -188,7 +188,7 @@ async def test_every_refusal_is_one_of_a_few_kinds_and_keeps_the_servers_words(
         assert server.calls == [("apply", "serviceaccounts", str(status))]
 
 
-async def test_a_field_that_the_servers_schema_does_not_have_is_the_objects_fault_though_the_server_says_500(
+async def test_client_maps_a_500_of_an_unknown_field_to_invalid(
     tmp_path: Path,
 ) -> None:
     message = (
@@ -201,7 +201,7 @@ async def test_a_field_that_the_servers_schema_does_not_have_is_the_objects_faul
         assert (error.kind, str(error)) == ("Invalid", message)
 
 
-async def test_an_answer_that_is_no_status_is_told_by_its_number(tmp_path: Path) -> None:
+async def test_client_reports_the_http_status_of_a_response_without_a_status_object(tmp_path: Path) -> None:
     async def page(_: web.Request) -> web.StreamResponse:
         return web.Response(status=502, text="<html>\x00 bad gateway")
 
@@ -210,7 +210,7 @@ async def test_an_answer_that_is_no_status_is_told_by_its_number(tmp_path: Path)
         assert str(await error_from(cluster.apply(OBJECT))) == "HTTP status 502"
 
 
-async def test_a_server_that_asks_for_quiet_gets_it_from_everybody_but_the_lease(tmp_path: Path) -> None:
+async def test_transport_applies_retry_after_to_every_call_but_the_lease(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = refuses(429, Retry_After="3600")
         error = await error_from(cluster.apply(OBJECT))
@@ -261,7 +261,7 @@ async def test_a_server_that_does_not_answer_is_unavailable_in_time(tmp_path: Pa
         over.set()
 
 
-async def test_who_does_not_hold_the_lease_writes_nothing_but_the_lease(tmp_path: Path) -> None:
+async def test_client_writes_nothing_but_the_lease_without_the_lease(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.leads = False
         for write in (
@@ -298,7 +298,7 @@ async def test_a_lease_is_made_or_replaced_as_it_was_read(tmp_path: Path) -> Non
         assert server.seen[1][5] == known
 
 
-async def test_an_annotation_is_set_and_taken_away(tmp_path: Path) -> None:
+async def test_client_sets_and_removes_an_annotation(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         await cluster.annotate_pod("ns", "p", {"cost": "1", "old": None})
         ((method, path, _, content_type, _, body),) = server.seen
@@ -321,7 +321,7 @@ async def test_a_token_that_was_replaced_is_used_without_a_restart(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", [None, "", "just words", "{[", "clusters: []"], ids=repr)
-async def test_a_kubeconfig_that_is_none_is_said_in_one_sentence(tmp_path: Path, text: str | None) -> None:
+async def test_credentials_report_an_invalid_kubeconfig_in_one_sentence(tmp_path: Path, text: str | None) -> None:
     config = tmp_path / "kubeconfig"
     if text is not None:
         config.write_text(text)
@@ -329,12 +329,12 @@ async def test_a_kubeconfig_that_is_none_is_said_in_one_sentence(tmp_path: Path,
         await ClusterCredentials({"KUBECONFIG": str(config)}).load()
 
 
-async def test_a_pod_without_a_service_account_is_said_in_one_sentence() -> None:
+async def test_credentials_report_a_missing_service_account_in_one_sentence() -> None:
     with pytest.raises(ClusterConfigError, match="service account"):
         await ClusterCredentials({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).load()
 
 
-async def test_a_kubeconfig_that_goes_away_leaves_what_was_read(tmp_path: Path) -> None:
+async def test_credentials_keep_the_last_token_of_a_deleted_kubeconfig(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, _):
         credentials = await server.credentials()
         (tmp_path / "kubeconfig").unlink()

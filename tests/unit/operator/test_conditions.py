@@ -296,7 +296,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize(("type_", "of", "expected"), CASES.values(), ids=CASES)
-def test_a_condition_says_what_is_so(type_: Type, of: Situation, expected: tuple[str, str]) -> None:
+def test_conditions_follow_the_situation(type_: Type, of: Situation, expected: tuple[str, str]) -> None:
     assert found(type_, of) == expected
 
 
@@ -306,7 +306,7 @@ def test_every_condition_is_there_from_the_first_look_on() -> None:
 
 
 @pytest.mark.parametrize("type_", ["Accepted", "Ready", "Degraded"])
-def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None:
+def test_conditions_of_a_rejected_version_name_the_served_one(type_: Type) -> None:
     def message(serves: ModelRouteSpec | None) -> str:
         all_ = evaluate(situation(acceptance=INVALID, serves=serves), {})
         return next(one.message for one in all_ if one.type == type_)
@@ -324,7 +324,7 @@ def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None
     ],
     ids=["served", "not applied", "not published"],
 )
-def test_a_version_that_is_accepted_says_whether_it_is_served(of: Situation, message: str) -> None:
+def test_conditions_of_an_accepted_version_name_whether_it_is_served(of: Situation, message: str) -> None:
     assert next(one.message for one in evaluate(of, {}) if one.type == "Accepted") == message
 
 
@@ -460,5 +460,5 @@ def test_a_route_is_ready_while_one_provider_takes_its_key() -> None:
     assert found("Ready", situation(serves=TWO, refusing_keys=("a", "b"))) == ("False", "ProviderAuthFailed")
 
 
-def test_a_refused_key_of_a_provider_that_is_no_longer_in_the_spec_says_nothing() -> None:
+def test_conditions_ignore_a_rejected_key_of_a_removed_provider() -> None:
     assert found("Degraded", situation(serves=TWO, refusing_keys=("former",))) == ("False", "AsExpected")

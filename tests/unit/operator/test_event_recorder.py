@@ -16,7 +16,7 @@ class FakeEvents:
         self.told.append(event)
 
 
-async def test_an_event_names_its_route_and_who_says_it() -> None:
+async def test_event_recorder_names_route_and_reporter() -> None:
     events = FakeEvents()
     await EventRecorder(events, ManualClock(), me="op-1").record(route_body(), "Repaired", "put back", action="Repair")
     (event,) = events.told
@@ -29,7 +29,7 @@ async def test_an_event_names_its_route_and_who_says_it() -> None:
     assert event["eventTime"] == "2023-11-14T22:13:20.000000Z"
 
 
-async def test_the_same_words_are_said_again_only_after_a_while_and_others_at_once() -> None:
+async def test_event_recorder_repeats_an_equal_event_only_after_a_while() -> None:
     events, clock = FakeEvents(), ManualClock()
     recorder = EventRecorder(events, clock, me="op-1")
     for _ in range(3):

@@ -20,7 +20,7 @@ def evaluate(body: dict[str, Any] | None, seen: lease.Seen | None, now: float) -
     return lease.evaluate(body, lease.look(body, seen, now), now, me="me", duration_s=15)
 
 
-def test_a_lease_that_is_not_there_or_nobodys_or_ours_may_be_taken() -> None:
+def test_lease_that_is_missing_free_or_own_may_be_taken() -> None:
     assert evaluate(None, None, 0) == Take()
     assert evaluate(read(""), None, 0) == Take()
     assert evaluate(read(None), None, 0) == Take()
@@ -66,7 +66,7 @@ def test_renewing_is_no_transition_and_keeps_the_time_of_acquisition() -> None:
     assert after["spec"] == before["spec"] | {"renewTime": "later"}
 
 
-def test_a_released_lease_may_be_taken_by_anybody_at_once() -> None:
+def test_lease_that_is_released_may_be_taken_at_once() -> None:
     written = lease.released(read("me", version=3), now_rfc3339=AT)
     assert written["metadata"]["resourceVersion"] == "3"
     assert evaluate(written, None, 0) == Take()

@@ -64,7 +64,7 @@ def test_calls_are_counted_by_verb_resource_and_code() -> None:
     ]
 
 
-def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
+def test_metrics_report_a_routes_workers_by_state_until_it_is_deleted() -> None:
     metrics, reader = made()
     metrics.route_workers("ns.main", RouteWorkers(desired=3, ready=2, draining=1))
     points = points_of(reader)[names.METRIC_ROUTE_WORKERS]
@@ -79,7 +79,7 @@ def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
     assert points_of(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
 
 
-def test_a_routes_demand_is_told_in_its_two_parts() -> None:
+def test_metrics_report_a_routes_demand_in_two_parts() -> None:
     sources, reader = observed()
     sources.demand = {"ns.main": RouteDemand(waiting=5, in_flight=3)}
     assert points_of(reader)[names.METRIC_ROUTE_DEMAND] == [
@@ -90,7 +90,7 @@ def test_a_routes_demand_is_told_in_its_two_parts() -> None:
     assert points_of(reader).get(names.METRIC_ROUTE_DEMAND, []) == []
 
 
-def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
+def test_metrics_read_their_sources_at_collection() -> None:
     sources, reader = observed()
     sources.queue_depth = 7
     sources.leading = True
@@ -99,7 +99,7 @@ def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
     assert points[names.METRIC_OPERATOR_LEADING] == [({}, 1)]
 
 
-def test_only_a_leader_tells_which_namespaces_are_served() -> None:
+def test_metrics_report_served_namespaces_of_a_leader_only() -> None:
     sources, reader = observed()
     sources.namespaces = {"a": True, "b": False}
     assert points_of(reader).get(names.METRIC_OPERATOR_NAMESPACE_SERVED, []) == []

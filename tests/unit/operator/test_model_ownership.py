@@ -35,7 +35,7 @@ def serves(ownership: ModelOwnership, key: str) -> list[str] | None:
     return None if served is None else names(served)
 
 
-def test_a_route_serves_what_it_wants_if_nobody_else_does() -> None:
+def test_model_ownership_grants_names_without_another_owner() -> None:
     ownership = assign([claimant("a", "x", "y"), claimant("b", "z")])
 
     assert ownership.grants["team.a"] == ModelGrant(spec("x", "y"))
@@ -107,7 +107,7 @@ def test_a_name_that_a_route_in_conflict_would_have_is_free_for_the_next() -> No
     assert serves(ownership, "team.c") == ["y"]
 
 
-def test_a_name_is_free_when_its_owner_goes() -> None:
+def test_model_ownership_frees_the_names_of_a_deleted_route() -> None:
     first, second = claimant("a", "x"), claimant("b", "x", at=1)
 
     assert serves(assign([second]), "team.b") == ["x"]
@@ -122,7 +122,7 @@ def test_only_the_routes_that_a_change_is_about_have_changed() -> None:
     assert after.changed_since(after) == set()
 
 
-def test_a_model_goes_with_its_name_and_an_alias_alone() -> None:
+def test_model_ownership_removes_a_model_with_its_name_and_an_alias_alone() -> None:
     aliased = spec(models=[{"name": "x", "aliases": ["a", "b"]}, {"name": "y"}])
 
     left = without(aliased, {"a", "y"})

@@ -65,7 +65,7 @@ async def test_a_rotation_is_done_once() -> None:
     assert new.signing_seeds[1:] == old.signing_seeds
 
 
-async def test_somebody_elses_secret_is_left_alone() -> None:
+async def test_nats_keys_command_leaves_a_foreign_secret_alone() -> None:
     store = Store()
     store.secret = {"data": {"password": "c2VjcmV0"}}
     with pytest.raises(KeysUnreadable, match=r"has no root\.json"):

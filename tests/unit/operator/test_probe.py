@@ -23,7 +23,7 @@ def asked(path: str, of: LeaderHealth, now: float) -> tuple[int, bytes]:
     return probes.answer(path)[:2]
 
 
-def test_a_leader_that_hears_is_live_and_ready() -> None:
+def test_probe_leader_with_live_watches_is_live_and_ready() -> None:
     assert asked("/livez", leader(), SILENCE_S) == (200, b"ok\n")
     assert asked("/readyz", leader(), SILENCE_S) == (200, b"ok\n")
 

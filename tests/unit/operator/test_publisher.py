@@ -62,7 +62,7 @@ async def test_nothing_is_published_before_the_catalogue_was_read_but_it_is_made
     assert plane.did == ["prepare", "apply ns.main"]
 
 
-async def test_a_catalogue_that_is_read_while_it_is_made_sure_of_is_not_written_by_who_decided_before() -> None:
+async def test_publisher_rejects_a_decision_from_before_the_catalogue_was_read() -> None:
     plane = FakeControlPlane()
     publisher = CataloguePublisher(plane)
     plane.preparing = lambda: publisher.replace({"ns.main": entry()})
@@ -100,7 +100,7 @@ async def test_after_a_reconnect_everything_is_set_up_again() -> None:
     assert plane.did == ["prepare", "apply ns.main"] * 2
 
 
-async def test_a_queue_that_is_said_to_be_missing_is_set_up_again() -> None:
+async def test_publisher_sets_up_a_missing_queue_again() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     await publisher.apply(entry())
@@ -157,7 +157,7 @@ async def test_a_removal_that_failed_is_still_to_be_done() -> None:
     assert publisher.names() == {"ns.a"}
 
 
-async def test_a_change_that_undoes_ours_is_told_and_mended_once() -> None:
+async def test_publisher_reports_and_repairs_a_reverted_entry_once() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     assert not await publisher.apply(entry()), "the first time nothing is mended"
@@ -169,7 +169,7 @@ async def test_a_change_that_undoes_ours_is_told_and_mended_once() -> None:
     assert plane.did.count("apply ns.main") == 2
 
 
-async def test_a_change_of_our_own_mends_nothing_though_it_is_heard_before_it_is_done() -> None:
+async def test_publisher_does_not_count_its_own_change_as_a_repair() -> None:
     class Echoing(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
             heard.append(publisher.put(entry.key, entry))
@@ -183,7 +183,7 @@ async def test_a_change_of_our_own_mends_nothing_though_it_is_heard_before_it_is
     assert not await publisher.apply(entry(cause="starting"))
 
 
-async def test_what_is_said_to_be_missing_while_it_is_applied_is_applied_again() -> None:
+async def test_publisher_applies_again_what_is_reported_missing_meanwhile() -> None:
     class Losing(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
             written = await super().apply(entry)
@@ -216,7 +216,7 @@ async def test_the_catalogue_is_marked_as_complete_once_and_again_after_a_reconn
     assert plane.did == ["complete", "complete"]
 
 
-async def test_what_a_pass_wrote_that_had_begun_before_the_word_of_the_loss_is_told_as_mended() -> None:
+async def test_publisher_counts_a_write_that_began_before_the_report_as_a_repair() -> None:
     class Late(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
             if await super().apply(entry) and self.did.count("apply ns.main") == 2:
@@ -231,7 +231,7 @@ async def test_what_a_pass_wrote_that_had_begun_before_the_word_of_the_loss_is_t
     assert not await publisher.apply(entry()), "it was found in order"
 
 
-async def test_what_an_attempt_wrote_before_it_failed_is_told_as_mended_by_the_next_one() -> None:
+async def test_publisher_counts_the_writes_of_a_failed_attempt_as_a_repair() -> None:
     class Halfway(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
             await super().apply(entry)

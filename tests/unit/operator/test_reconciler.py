@@ -40,14 +40,14 @@ async def test_a_spec_that_only_the_answer_to_a_status_has_is_planned_in_another
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 8
 
 
-async def test_a_change_that_no_pod_must_be_told_is_only_published() -> None:
+async def test_reconciler_only_publishes_a_change_without_effect_on_pods() -> None:
     made = await stage()
     made.put(**changed(limits={"queueDepth": 7}))
     assert await made.run() == ["publish", "status"]
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 7
 
 
-async def test_a_deleted_object_is_made_again_and_told_once() -> None:
+async def test_reconciler_creates_a_deleted_object_again_with_one_event() -> None:
     made = await stage()
     for _ in range(2):
         made.cache.observe(
@@ -94,7 +94,7 @@ async def test_a_change_of_names_is_news_for_the_routes_that_want_them() -> None
     assert (other, 0.0) in made.again
 
 
-async def test_an_event_that_cannot_be_told_stops_nothing() -> None:
+async def test_reconciler_continues_when_an_event_cannot_be_created() -> None:
     made = await stage()
     made.errors["event"] = ApiError("Forbidden", "no")
     account = made.cache._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"]
@@ -102,7 +102,7 @@ async def test_an_event_that_cannot_be_told_stops_nothing() -> None:
     assert await made.run() == ["apply ServiceAccount"]
 
 
-async def test_the_number_of_a_new_deployment_is_what_the_autoscaler_said_last() -> None:
+async def test_reconciler_new_deployment_has_the_autoscalers_last_number() -> None:
     made = Stage()
     made.put()
     made.scaling = ScalingView(desired=4, autoscaling=Autoscaling())
@@ -118,7 +118,7 @@ async def test_a_new_leader_flips_nothing_that_it_has_not_looked_at_yet() -> Non
     assert await made.run() == []
 
 
-async def test_an_autoscaler_that_never_looks_is_said() -> None:
+async def test_reconciler_reports_an_autoscaler_without_observations() -> None:
     made = await stage()
     made.scaling = ScalingView()
     await made.run()
@@ -127,7 +127,7 @@ async def test_an_autoscaler_that_never_looks_is_said() -> None:
     assert made.conditions()["ScalingActive"] == "Unknown NotChecked"
 
 
-async def test_a_refused_key_is_a_condition_and_one_warning_and_ends_by_itself() -> None:
+async def test_reconciler_reports_a_rejected_key_by_condition_and_one_warning() -> None:
     made = await stage({**spec_document(), "providers": [provider("p", **secret("openai"))]})
     for _ in range(2):
         made.scaling = msgspec.structs.replace(made.scaling, refusing_keys=("p",))

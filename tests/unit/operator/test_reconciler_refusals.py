@@ -64,7 +64,7 @@ async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
 
 
-async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_one_whose_name_is_taken() -> None:
+async def test_reconciler_rejected_last_good_version_does_not_affect_the_owner_of_its_name() -> None:
     made = await stage()
     older = route_body(spec_document("taken"), name="older", uid="u0", creationTimestamp="2025-01-01T00:00:00Z")
     made.registry.update(("team", "older"), older)
@@ -79,7 +79,7 @@ async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_on
     assert made.conditions()["Degraded"] == "True ApplyFailed"
 
 
-async def test_an_admission_webhook_that_is_away_is_said_and_tried_again_soon() -> None:
+async def test_reconciler_reports_an_unavailable_admission_webhook_and_retries_soon() -> None:
     made = Stage()
     made.put()
     made.errors["apply Deployment"] = ApiError("Failed", "failed calling webhook")
@@ -105,7 +105,7 @@ async def test_a_refused_version_is_forgotten_with_the_next_change() -> None:
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
 
 
-async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() -> None:
+async def test_reconciler_reports_a_missing_right_and_retries_later() -> None:
     made = Stage()
     made.put()
     made.errors["apply Deployment"] = ApiError("Forbidden", "may not create")
@@ -120,7 +120,7 @@ async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() 
 
 
 @pytest.mark.parametrize("kind", ["Forbidden", "Failed"])
-async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and_blames_nobody_else(kind: Any) -> None:
+async def test_reconciler_status_names_the_served_version_while_another_cannot_be_applied(kind: Any) -> None:
     made = await stage()
     made.errors["apply Deployment"] = ApiError(kind, "may not patch")
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
@@ -158,7 +158,7 @@ async def test_a_version_that_was_refused_and_cannot_be_applied_now_is_not_promi
     assert made.conditions()["Serving"] == "False ApplyFailed"
 
 
-async def test_a_server_that_is_busy_is_asked_again_when_it_said() -> None:
+async def test_reconciler_retries_a_busy_server_after_its_retry_after() -> None:
     made = Stage()
     made.put()
     made.errors["apply"] = ApiError("TooManyRequests", "busy", retry_after_s=17)

@@ -22,7 +22,7 @@ def other(*names: str, **metadata: Any) -> dict[str, Any]:
     return route_body(spec_document(*names), name="other", **made)
 
 
-def test_a_first_reading_concerns_every_route_and_a_second_settling_nobody() -> None:
+def test_registry_first_assignment_changes_every_route_and_a_second_none() -> None:
     made = register(route_body(), other("else"))
     assert made.assign_models() == {MAIN, OTHER}
     assert made.assign_models() == set()
@@ -134,7 +134,7 @@ def test_a_catalogue_that_is_read_late_brings_back_the_last_good_version_and_its
     assert made.assign_models() == set()
 
 
-def test_what_the_catalogue_says_of_a_route_that_is_served_as_it_is_changes_nothing() -> None:
+def test_registry_ignores_the_catalogue_for_a_route_whose_spec_is_served() -> None:
     catalogue: dict[str, CatalogueEntry] = {}
     made = RouteRegistry(catalogue.get)
     made.update(MAIN, route_body())

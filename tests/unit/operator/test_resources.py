@@ -19,7 +19,7 @@ def test_a_resource_is_found_by_its_object_and_by_its_collections_path(resource:
     assert resources.of_path(resource.path("ns", "name")) is None
 
 
-def test_an_object_that_is_none_of_ours_is_refused() -> None:
+def test_resources_reject_an_object_of_another_kind() -> None:
     with pytest.raises(LookupError):
         resources.of_object({"apiVersion": "v1", "kind": "ConfigMap"})
 

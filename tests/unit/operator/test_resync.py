@@ -77,7 +77,7 @@ async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
 
 
 @virtual_time
-async def test_a_kind_is_listed_again_once_in_a_while_and_tells_only_what_is_new() -> None:
+async def test_resync_lists_periodically_and_reports_only_changes() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
     async with syncing(lister, touched) as (sync, cache):
@@ -92,7 +92,7 @@ async def test_a_kind_is_listed_again_once_in_a_while_and_tells_only_what_is_new
 
 
 @virtual_time
-async def test_a_list_that_fails_is_asked_for_again_and_changes_nothing() -> None:
+async def test_resync_retries_a_failed_list_and_changes_nothing() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
     async with syncing(lister, touched) as (sync, cache):
@@ -106,7 +106,7 @@ async def test_a_list_that_fails_is_asked_for_again_and_changes_nothing() -> Non
 
 
 @virtual_time
-async def test_a_right_that_is_missing_is_asked_for_at_a_steady_pace() -> None:
+async def test_resync_retries_a_forbidden_list_at_a_constant_interval() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.errors = [ApiError("Forbidden", "no")] * 3
     async with syncing(lister, touched) as (sync, _):

@@ -33,7 +33,7 @@ def test_lists_have_commas_and_variables_may_have_them_in_their_values() -> None
     )
 
 
-def test_what_nobody_says_about_workers_is_left_out() -> None:
+def test_chart_omits_unset_worker_settings() -> None:
     settings = loaded()
     assert settings.worker_image_pull_policy is None
     assert settings.worker_image_pull_secret_list == []

@@ -17,7 +17,7 @@ def liveness(silence_s: float = 8.0) -> WatchLiveness:
     return made
 
 
-def test_nothing_is_silent_before_anybody_listens() -> None:
+def test_watch_liveness_is_not_silent_before_begin() -> None:
     made = WatchLiveness([WATCH], 8.0)
     assert made.silent_s(1_000_000.0) == 0.0
     assert not made.is_dead(1_000_000.0)

@@ -152,7 +152,7 @@ async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda 
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_a_namespace_that_is_refused_is_told_and_heard_once_it_is_not_and_the_others_go_on(status: int) -> None:
+async def test_watcher_reports_a_refused_namespace_and_its_return_without_effect_on_others(status: int) -> None:
     server, told = FakeApiServer(), Told()
     server.refused = {"b": status}
     async with watching(server, told) as made:

@@ -139,7 +139,7 @@ def test_the_wait_is_drawn_so_that_keys_that_failed_together_part(draw: float, w
 
 
 @virtual_time
-async def test_a_handler_that_says_when_is_called_then() -> None:
+async def test_work_queue_retries_at_the_time_that_a_handler_requests() -> None:
     journal = Journal()
     journal.failures = [Later(7.0, "told to wait")]
     async with running(journal.handle) as queue:

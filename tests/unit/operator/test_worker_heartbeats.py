@@ -53,14 +53,14 @@ def test_a_refused_key_is_news_once() -> None:
     assert table.record(KEY, beat(), 4.0)
 
 
-def test_one_that_was_lost_and_comes_back_is_new() -> None:
+def test_heartbeats_report_a_returned_worker_as_new() -> None:
     table = HeartbeatTable(answering(300))
     table.record(KEY, beat(), 1.0)
     table.record(KEY, beat(), 2.0)
     assert table.record(KEY, beat(), 3.0 + LOST_S)
 
 
-def test_after_the_brokers_absence_a_worker_that_was_heard_before_has_its_time_anew() -> None:
+def test_heartbeats_restart_the_time_of_workers_after_a_reconnect() -> None:
     pause_detector = answering(10)
     table = HeartbeatTable(pause_detector)
     table.record(KEY, beat("lost"), -10.0)
@@ -93,7 +93,7 @@ def test_a_broker_that_does_not_answer_makes_no_worker_disappear() -> None:
     assert set(table.workers(KEY, 600.0)) == {"w"}
 
 
-def test_the_table_forgets_who_is_long_gone() -> None:
+def test_heartbeats_forget_old_workers() -> None:
     table = HeartbeatTable(answering(300))
     for number in range(100):
         table.record(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
@@ -125,7 +125,7 @@ def test_heartbeats_and_activations_come_with_their_route() -> None:
     assert reports.heartbeats.workers(KEY)["w"].in_flight == 2
 
 
-def test_while_the_broker_is_away_nobody_is_lost() -> None:
+def test_heartbeats_keep_workers_while_the_broker_is_unavailable() -> None:
     reports = Reports()
     reports.receive(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat()))
     reports.clock.advance(600)

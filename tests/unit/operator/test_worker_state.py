@@ -20,13 +20,13 @@ def heard(in_flight: int = 0, *, draining: bool = False) -> WorkerReport:
     return WorkerReport(8, in_flight, draining)
 
 
-def test_pods_on_their_way_out_are_nobody() -> None:
+def test_worker_state_ignores_pods_that_are_being_deleted() -> None:
     pods = [pod("a"), pod("b", leaving=True), pod("c", phase="Failed"), pod("d", phase="Succeeded"), pod("e")]
     force = build(1, pods, {}, {}, {"e"})
     assert [load.name for load in force.loads] == ["a"]
 
 
-def test_a_pod_that_was_never_heard_is_not_ready() -> None:
+def test_worker_state_pod_without_a_heartbeat_is_not_ready() -> None:
     [load] = build(1, [pod("a")], {}, {}, ()).loads
     assert not load.ready
     assert not load.draining
@@ -64,20 +64,20 @@ def test_a_marked_pod_whose_worker_died_does_not_drain_for_ever() -> None:
     assert not force.loads[0].ready
 
 
-def test_who_drains_without_our_wish_is_named() -> None:
+def test_worker_state_names_workers_that_drain_without_intention() -> None:
     pods = [pod("a"), pod("b", marked=True)]
     force = build(2, pods, {"a": heard(draining=True), "b": heard(draining=True)}, {}, ())
     assert force.unasked == ("a",)
     assert force.draining == {"b"}
 
 
-def test_somebody_elses_deletion_cost_is_not_ours() -> None:
+def test_worker_state_ignores_foreign_deletion_costs() -> None:
     body = pod("a")
     body["metadata"]["annotations"] = {DELETION_COST: "5"}
     assert build(1, [body], {"a": heard()}, {}, ()).draining == frozenset()
 
 
-def test_streams_of_draining_workers_are_no_demand_and_what_nobody_acked_is() -> None:
+def test_worker_state_counts_unacked_requests_and_no_streams_of_draining_workers() -> None:
     pods = [pod("a"), pod("b", marked=True)]
     said = {"a": heard(3), "b": heard(5, draining=True)}
     force = build(2, pods, said, {}, ())
