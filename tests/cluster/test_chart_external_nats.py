@@ -1,4 +1,4 @@
-"""The chart with a broker of the user's own instead of ours: one that asks nobody who he is, and one that does."""
+"""The chart with an external broker: one without and one with authentication."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -68,7 +68,7 @@ async def test_chart_external_broker_with_keys_accepts_gateway_operator_and_work
     release: Release, api: Api, namespace: str, asking: tuple[NatsServer, NatsUsers]
 ) -> None:
     server, users = asking
-    # What `penstock nats-keys` prints, for who keeps Secrets elsewhere.
+    # The output of `penstock nats-keys`, for external secret stores.
     await api.create(SECRETS.at(namespace), secret_of(users.keys, namespace, "of-mine"))
 
     await installed(release, api, server, existingSecret="of-mine")

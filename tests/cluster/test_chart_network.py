@@ -1,4 +1,4 @@
-"""Who may reach whom, by the chart's NetworkPolicies: rendered and reasoned about, as no network here enforces them."""
+"""Allowed connections by the chart's NetworkPolicies: rendered and evaluated, as no network here enforces them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The cluster of the tests is a real one: it schedules nothing yet, but it knows who may do what."""
+"""The cluster of the tests is a real control plane: without scheduling, with authorization."""
 
 import pytest
 from harness.kubernetes.api import PODS, SECRETS, SERVICE_ACCOUNTS, Api

@@ -1,4 +1,4 @@
-"""What somebody else does to the operator's objects: reverted if it is the operator's field, left alone if not."""
+"""Foreign edits of the operator's objects: reverted in the operator's fields, kept in others."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def serve(api: Api, namespace: str) -> Manifest:
 
 
 async def repairs(api: Api, namespace: str) -> list[str]:
-    """What the operator said that it put back."""
+    """The repairs that the operator recorded in Events."""
 
     def told(events: Any) -> list[str]:
         return [event["note"] for event in events if event["reason"] == "Repaired"]

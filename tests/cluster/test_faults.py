@@ -1,4 +1,4 @@
-"""Forty things that go wrong: each is told within ten seconds, in words, and no longer told ten seconds after its cure.
+"""Forty faults: each is reported within ten seconds, and no longer ten seconds after its end.
 
 On the real API server, broker, operator and workers. They are injected side by side where they do not disturb each
 other, each into a route of its own; the tests then look at what became of them. A table of all is printed at the end.

@@ -1,4 +1,4 @@
-"""Two operators and one lease: whoever leads, the other takes over, and never do both write."""
+"""Two operators and one lease: the standby takes over from the leader, and never do both write."""
 
 import asyncio
 import time

@@ -60,7 +60,7 @@ async def can_i(kubectl: Kubectl, namespace: str, verb: str, resource: str) -> b
     try:
         answer = await kubectl("auth", "can-i", verb, resource, *subresource, "-n", namespace, f"--as={account}")
     except KubectlError:
-        return False  # it says no with its exit code too
+        return False  # it reports no with its exit code as well
     return answer.strip() == "yes"
 
 

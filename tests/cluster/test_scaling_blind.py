@@ -1,4 +1,4 @@
-"""Without the broker nobody knows the load: the number is held, the status says so, and then the fallback applies."""
+"""Without the broker the load is unknown: the number is held, the status reports it, then the fallback applies."""
 
 import pytest
 from harness.kubernetes.api import Api

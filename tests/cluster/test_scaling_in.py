@@ -79,7 +79,7 @@ async def test_scaling_serves_requests_that_arrive_while_the_last_worker_is_remo
                 await asyncio.sleep(pause_s)
             return answers
 
-        # About as far apart as the window is long: again and again one comes just as the worker is told to go.
+        # At intervals of about the window: some arrive just when the worker starts to drain.
         rounds = await asyncio.gather(*(ask_now_and_then(pause_s) for pause_s in (2.6, 3.1)))
     assert [answer.status_code for answers in rounds for answer in answers] == [200] * 12
     assert operator.process.alive

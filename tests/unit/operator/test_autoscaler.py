@@ -1,4 +1,4 @@
-"""From the look at a route's load to its Deployment's number, in virtual time with everybody else played by `Site`."""
+"""The autoscaler from a route's load to its Deployment's number, in virtual time; `Site` simulates everything else."""
 
 import pytest
 from unit.support.site import KEY, Site, scaled
@@ -145,7 +145,7 @@ async def test_scale_in_marks_and_drains_the_least_busy_waits_for_its_streams_an
         await site.passes(30)
         assert site.loads == {"main-worker-1": 3, "main-worker-2": 2, "main-worker-3": 1}
         assert site.annotated == [("main-worker-3", CHEAP), ("main-worker-2", CHEAP)]
-        assert sorted(set(site.told)) == [("drain", "main-worker-2"), ("drain", "main-worker-3")]
+        assert sorted(set(site.sent)) == [("drain", "main-worker-2"), ("drain", "main-worker-3")]
         assert site.scales == [], "they finish their streams first"
         assert site.autoscaler.view(KEY).desired == 1
         assert site.autoscaler.view(KEY).draining == {"main-worker-2", "main-worker-3"}
@@ -202,11 +202,11 @@ async def test_autoscaler_resumes_draining_workers_before_it_creates_new_ones() 
         site.workers_by_name["main-worker-2"].in_flight = 1
         await site.passes(30)
         assert site.autoscaler.view(KEY).draining
-        [(_, drained)] = set(site.told)
+        [(_, drained)] = set(site.sent)
         site.queue(12)
         await site.passes(5)
         assert site.autoscaler.view(KEY).draining == frozenset()
-        assert site.told[-1] == ("resume", drained)
+        assert site.sent[-1] == ("resume", drained)
         assert site.annotated == [(drained, CHEAP), (drained, None)]
         assert sum(site.loads.values()) == 14
     assert site.scales == []
@@ -225,7 +225,7 @@ async def test_autoscaler_removes_a_pod_that_never_started_without_a_drain() -> 
         await site.passes(60)
         assert site.loads == {}
     assert list(scaled(site)) == [3, 0]
-    assert site.told == []
+    assert site.sent == []
 
 
 @virtual_time
@@ -234,7 +234,7 @@ async def test_autoscaler_sends_a_lost_drain_again_about_once_a_second() -> None
     site.deaf = True
     async with site.running():
         await site.passes(21)
-        said = len(site.told)
+        said = len(site.sent)
         assert 6 <= said <= 12
         assert site.scales == [], "it has not said that it drains"
         site.deaf = False
@@ -269,7 +269,7 @@ async def test_autoscaler_resumes_a_worker_that_drains_without_intention() -> No
     async with site.running():
         site.workers_by_name["main-worker-1"].draining = True
         await site.passes(5)
-        assert site.told == [("resume", "main-worker-1")]
+        assert site.sent == [("resume", "main-worker-1")]
         assert not site.workers_by_name["main-worker-1"].draining
     assert site.scales == []
 
@@ -284,7 +284,7 @@ async def test_when_the_replica_set_takes_another_pod_the_drained_one_is_called_
         await site.passes(40)
         assert list(scaled(site)) == [1]
         assert site.workers_by_name["main-worker-1"].stopping
-        assert site.told[-1] == ("resume", "main-worker-2")
+        assert site.sent[-1] == ("resume", "main-worker-2")
         assert not site.workers_by_name["main-worker-2"].draining
 
 
@@ -448,7 +448,7 @@ async def test_autoscaler_marks_a_pod_before_it_sends_the_drain() -> None:
     site.api_error = ApiError("Unavailable", "nobody answers")
     async with site.running():
         await site.passes(60)
-        assert site.told == []
+        assert site.sent == []
         site.api_error = None
         await site.passes(10)
     assert list(scaled(site)) == [0]

@@ -1,4 +1,4 @@
-"""The cache: what is older never wins, and what went unheard is found by the next list."""
+"""The cache: an older version never wins, and the next list finds missed events."""
 
 from typing import Any
 

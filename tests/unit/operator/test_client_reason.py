@@ -1,4 +1,4 @@
-"""What a waiting client is told, and what it is not."""
+"""The reason that a waiting client receives, without internal names."""
 
 from pathlib import Path
 from typing import Any, get_args

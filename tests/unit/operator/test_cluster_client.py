@@ -1,4 +1,4 @@
-"""The API server behind `Cluster`: what is sent, what an answer means, and that nothing waits for ever.
+"""Client and transport: requests, errors by response, and bounded times.
 
 Against a small HTTP server; what a real API server does with it is in tests/cluster.
 """

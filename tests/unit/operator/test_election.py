@@ -1,4 +1,4 @@
-"""The election against a store that can be away, slow, or taken by somebody else."""
+"""The election with a store that can be unavailable or slow, and with another holder."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SETTINGS = OperatorSettings(namespaces="ns", worker_image="w", lease_namespace="
 
 
 class FakeLeases:
-    """One Lease with the API server's rule: who writes must have read the last version."""
+    """One Lease with the API server's rule: a write needs the current version."""
 
     def __init__(self) -> None:
         self.lease: Body | None = None

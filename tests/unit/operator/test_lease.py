@@ -1,4 +1,4 @@
-"""Who may take the lease: nobody's clock counts but ours."""
+"""Decisions about a lease, by the clock of this process alone."""
 
 from typing import Any
 

@@ -259,7 +259,7 @@ def test_a_route_that_names_no_resources_gets_the_operators() -> None:
         return pod["containers"][0]["resources"]
 
     assert made() == {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
-    # Whole: our limit could be less than it asks for.
+    # Whole: the default limit could be less than its request.
     assert made(resources={"requests": {"memory": "2Gi"}}) == {"requests": {"memory": "2Gi"}}
 
 

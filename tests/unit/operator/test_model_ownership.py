@@ -1,4 +1,4 @@
-"""Who owns a model name, and what a route may serve."""
+"""Owners of model names, and the versions that routes may serve."""
 
 import pytest
 from hypothesis import given

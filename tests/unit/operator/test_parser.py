@@ -1,4 +1,4 @@
-"""What is read of a ModelRoute, and what is said of one that cannot be served."""
+"""Parsing of a ModelRoute, and the problem of one that cannot be served."""
 
 from typing import Any
 

@@ -310,7 +310,7 @@ def test_a_route_that_is_older_is_not_disturbed() -> None:
     assert made.acceptance.accepted
 
 
-# What is told
+# Messages
 
 
 @pytest.mark.parametrize(

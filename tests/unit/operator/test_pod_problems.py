@@ -1,4 +1,4 @@
-"""What a pod or a Deployment says is wrong, in Kubernetes' words, and the reason that we give it."""
+"""Problems of pods and Deployments: Kubernetes' message under the operator's reason."""
 
 from typing import Any, get_args
 

@@ -1,4 +1,4 @@
-"""What the probes say of a leader."""
+"""Probe results of a leader."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SILENCE_S = 8.0
 
 
 def leader(**fields: Any) -> LeaderHealth:
-    """One whose watches were heard at 0."""
+    """A leader whose watches received something at 0."""
     liveness = WatchLiveness([WATCH], SILENCE_S)
     liveness.begin(0.0)
     return LeaderHealth(liveness, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})

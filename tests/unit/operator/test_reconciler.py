@@ -32,7 +32,7 @@ async def test_a_pass_over_what_is_right_writes_nothing() -> None:
 async def test_a_spec_that_only_the_answer_to_a_status_has_is_planned_in_another_pass() -> None:
     made = await stage()
     made.put(**changed(limits={"queueDepth": 7}))
-    # The watch will tell of it when it is known, and so nobody.
+    # The watch will report it.
     made.meanwhile["status"] = lambda: made.put(spec_document(limits={"queueDepth": 8}), generation=3)
     assert await made.run() == ["publish", "status"]
     assert made.again == [(KEY, 0.0)]

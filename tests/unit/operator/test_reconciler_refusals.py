@@ -1,4 +1,4 @@
-"""A version that cannot be applied: the last good one serves, and the status blames who is to blame."""
+"""A version that cannot be applied: the last good one serves, and the status has the reason."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The register: what is read again, and whom a change concerns."""
+"""The route registry: which specs are parsed again, and which routes a change concerns."""
 
 from typing import Any
 

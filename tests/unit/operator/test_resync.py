@@ -1,4 +1,4 @@
-"""Whole lists: when they are asked for, and when the world counts as whole."""
+"""Whole lists: when they are requested, and when the cache is complete."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the operator is told about workers is read, or refused by its name."""
+"""Settings about workers are parsed, or rejected by name."""
 
 import secrets
 from pathlib import Path

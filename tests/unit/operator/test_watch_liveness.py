@@ -1,4 +1,4 @@
-"""What is heard of watches: a healthy one is never suspected, and a silent one is found out whatever was tried."""
+"""Liveness of watches: a healthy watch is never late, and a silent one is detected despite restarts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""kopf against an API server of the test's own: who is refused costs nobody else anything."""
+"""kopf against an API server of the test's own: a refused collection does not affect the others."""
 
 import asyncio
 import contextlib
@@ -16,14 +16,14 @@ from penstock_operator.kube.watcher import Observe, Watcher, quieten_kopf
 NAMESPACES = ["a", "b"]
 KNOWN = (
     *WATCHED,
-    # kopf waits for these to exist, and never asks for one of them.
+    # kopf waits for these to exist, and never requests one of them.
     Resource("", "v1", "namespaces", "Namespace"),
     Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
 )
 
 
 class FakeApiServer:
-    """Empty lists and watches that say nothing, and a status for those who are refused."""
+    """Empty lists and silent watches, and a status for refused namespaces."""
 
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
@@ -96,7 +96,7 @@ def discovered(path: str) -> dict[str, Any]:
 
 
 class Told:
-    """What a `Watcher` says, and an event that is set whenever it does."""
+    """The callbacks of a `Watcher`, and an event that each sets."""
 
     def __init__(self) -> None:
         self.listed: set[Collection] = set()

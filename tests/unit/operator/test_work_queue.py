@@ -23,7 +23,7 @@ async def running(handle: Handle, *, concurrency: int = 2, draw: float = 1.0) ->
 
 
 class Journal:
-    """A handler that writes down when it worked on what, and does what it is told."""
+    """A handler that records its calls, and fails as configured."""
 
     def __init__(self) -> None:
         self.began: list[tuple[float, str]] = []

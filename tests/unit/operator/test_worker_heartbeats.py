@@ -1,4 +1,4 @@
-"""Who works, by what is heard on the broker."""
+"""Workers by their heartbeats on the broker."""
 
 import msgspec
 

@@ -1,6 +1,6 @@
 """One route's surroundings in virtual time, for the autoscaler: Deployment, ReplicaSet, kubelet, workers and queue.
 
-Everything that another process would do takes a little while, and the world hears of it through a watch. The
+Every action of another process takes a short time, and reaches the cache through a watch. The
 ReplicaSet chooses as the real one: pods that are not ready first, then the cheapest, then the youngest.
 """
 
@@ -42,11 +42,11 @@ class Worker:
         self.draining = False
         self.stopping = False
         self.ready = False
-        """As the kubelet's probe last said it."""
+        """The last result of the kubelet's probe."""
         self.annotations: dict[str, str] = {}
-        self.heard: WorkerReport | None = None
+        self.report: WorkerReport | None = None
         self.refusing_keys: tuple[str, ...] = ()
-        self.heard_at = 0.0
+        self.reported_at = 0.0
 
 
 class Site:
@@ -68,7 +68,7 @@ class Site:
         self.reads = 0
         self.scales: list[tuple[float, int]] = []
         self.annotated: list[tuple[str, str | None]] = []
-        self.told: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str]] = []
         self.changes = 0
         self.decisions: list[LastDecision] = []
         self.missing = 0
@@ -161,9 +161,9 @@ class Site:
         assert key == KEY
         now = self.clock.monotonic()
         return {
-            worker.name: worker.heard
+            worker.name: worker.report
             for worker in self.workers_by_name.values()
-            if worker.heard is not None and now - worker.heard_at < LOST_S
+            if worker.report is not None and now - worker.reported_at < LOST_S
         }
 
     async def read(self, key: Key) -> QueueState:
@@ -211,7 +211,7 @@ class Site:
             raise self.api_error
 
     def _tell(self, name: str, *, draining: bool) -> None:
-        self.told.append(("drain" if draining else "resume", name))
+        self.sent.append(("drain" if draining else "resume", name))
         worker = self.workers_by_name.get(name)
         if self.deaf or worker is None or worker.stopping or not worker.started:
             return
@@ -277,12 +277,12 @@ class Site:
         if not worker.started or worker.name not in self.workers_by_name:
             return
         if self.connected:
-            worker.heard_at = self.clock.monotonic()
-            before, worker.heard = (
-                worker.heard,
+            worker.reported_at = self.clock.monotonic()
+            before, worker.report = (
+                worker.report,
                 WorkerReport(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
             )
-            if worker.heard != before:
+            if worker.report != before:
                 self.autoscaler.touched(KEY)
         self._end_if_idle(worker)
 

@@ -1,4 +1,4 @@
-"""Who drains, who comes back, who may go."""
+"""Selection of the workers that drain, resume or are removed."""
 
 from typing import Any
 
