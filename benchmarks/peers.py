@@ -162,7 +162,7 @@ class Envoy:
 
 
 class Hono:
-    """The seed's framework on Node: hono/relay.mjs."""
+    """Hono, a web framework on Node: hono/relay.mjs."""
 
     name = "hono"
     title = "Hono raw"

@@ -1,5 +1,5 @@
 // A raw streaming relay on Hono, as an application author writes one: fetch the upstream, split its SSE events, parse each one's JSON,
-// write it out again with Hono's stream helper. No auth, no limits, no usage: the floor of what the seed's framework costs per token.
+// write it out again with Hono's stream helper. No auth, no limits, no usage: the floor of what a web framework costs per token.
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'

@@ -8,12 +8,12 @@ from opentelemetry.trace import NoOpTracer
 
 from generate.table import table
 from penstock_broker.stores.usage_storage import StorageState
-from penstock_gateway.telemetry.request_observer import Observer as GatewayObserver
-from penstock_gateway.usage.storage_monitor import Stock
+from penstock_gateway.telemetry.request_observer import RequestObserver
+from penstock_gateway.usage.storage_monitor import StorageMonitor
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.telemetry.setup import Telemetry
-from penstock_worker.telemetry import Observer as WorkerObserver
+from penstock_worker.telemetry import WorkerTelemetry
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -61,14 +61,14 @@ class RecordingMeter(NoOpMeter):
 
 def gateway() -> list[Instrument]:
     meter = RecordingMeter()
-    GatewayObserver(meter)
-    Stock(meter, _unknown)
+    RequestObserver(meter)
+    StorageMonitor(meter, _unknown)
     return meter.created
 
 
 def worker() -> list[Instrument]:
     meter = RecordingMeter()
-    WorkerObserver(Telemetry(NoOpTracer(), meter, _nothing), SystemClock(), "route", "queue")
+    WorkerTelemetry(Telemetry(NoOpTracer(), meter, _nothing), SystemClock(), "route", "queue")
     return meter.created
 
 

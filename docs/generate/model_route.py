@@ -14,8 +14,8 @@ from penstock_contract.route.secret_ref import SecretKeyRef, secret_variable
 from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.status import ModelRouteStatus
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, Rule
-from penstock_worker.sessions import routing
-from penstock_worker.sessions.routing import Verdict
+from penstock_worker.sessions import circuit_breaker, retry_plan
+from penstock_worker.sessions.retry_plan import Verdict
 
 Row = tuple[str, str, str, str]
 
@@ -73,8 +73,8 @@ def failures() -> str:
     return table(
         ("code", "meaning", "what follows", "cools the provider down"),
         (
-            (f"`{code}`", ERRORS[code].meaning, NEXT[verdict], "yes" if code in routing.COOLING else "no")
-            for code, verdict in routing.AFTER.items()
+            (f"`{code}`", ERRORS[code].meaning, NEXT[verdict], "yes" if code in circuit_breaker.COOLING else "no")
+            for code, verdict in retry_plan.AFTER.items()
         ),
     )
 

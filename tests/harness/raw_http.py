@@ -21,7 +21,7 @@ IMPATIENT = {
     "limits": {"firstTokenTimeoutSeconds": 1.2},
 }
 """Options of a `Stack` that waits for nobody, so that no test has to."""
-STREAMS = pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"], ids=["seed", "openai"])
+STREAMS = pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"], ids=["simple", "openai"])
 
 
 class RawClient:

@@ -19,7 +19,9 @@ from penstock_contract import codec
 from penstock_contract.stream.events import Accepted, Event, Finished, Started
 from penstock_contract.stream.frames import Batch, Frame
 from penstock_contract.stream.state import StreamState
-from penstock_gateway.streaming.renderers.openai import ChatCollector, ChatStreamRenderer, EmbeddingsCollector
+from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
+from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
+from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
 from penstock_worker.providers.adapter import ResponseParser
 from penstock_worker.providers.anthropic.parser import MessageParser
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser

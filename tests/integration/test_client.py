@@ -40,14 +40,14 @@ from penstock_contract.endpoints import (
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
+    ChatMessage,
     ChatRequest,
     EmbeddingsRequest,
     EmbedRequest,
-    SeedMessage,
 )
 from penstock_contract.responses import EmbedResponse, Model, Readiness
 
-HELLO = ChatRequest([SeedMessage("user", "hello")])
+HELLO = ChatRequest([ChatMessage("user", "hello")])
 MAIN = ChatCompletionRequest(model="main", messages=[Message("user", "hi")])
 COMPLETION = ChatCompletionRequest(model="m", messages=[Message("user", "hello")])
 
@@ -287,7 +287,7 @@ def test_a_truncated_stream_raises(both: Both, end: bytes) -> None:
     assert (len(gateway.calls), both.pauses) == (1, [])
 
 
-@pytest.mark.parametrize("frame", [b"event: error\ndata: ", b"data: "], ids=["seed", "OpenAI"])
+@pytest.mark.parametrize("frame", [b"event: error\ndata: ", b"data: "], ids=["simple", "OpenAI"])
 @pytest.mark.parametrize("before", [[], ["a"]], ids=["first", "midway"])
 def test_an_error_event_raises(both: Both, frame: bytes, before: list[str]) -> None:
     """With the code of the gateway's table, and without another try."""
@@ -413,7 +413,7 @@ async def test_every_door_of_a_real_gateway_answers_its_type(stack: Stack) -> No
         assert await client.call(READY) == Readiness(True, "ok")
         assert (await client.call(HEALTH)).status == "ok"
         assert {"main", "vectors"} <= {model.id for model in await client.models()}
-        async with client.chat([SeedMessage("user", "hi")], "main") as chunks:
+        async with client.chat([ChatMessage("user", "hi")], "main") as chunks:
             assert [chunk.text async for chunk in chunks] == ["Hel", "lo"]
             assert chunks.request_id
         async with client.generate("hi", "main") as chunks:
@@ -435,7 +435,7 @@ async def test_a_real_gateway_s_errors_have_their_code(stack: Stack) -> None:
     received: list[str] = []
 
     async def consume_all(client: AsyncClient) -> None:
-        async with client.chat([SeedMessage("user", "hi")]) as chunks:
+        async with client.chat([ChatMessage("user", "hi")]) as chunks:
             async for chunk in chunks:
                 received.append(chunk.text)  # noqa: PERF401 - an async comprehension would lose what came
 
@@ -459,6 +459,6 @@ async def test_leaving_stops_the_provider(stack: Stack) -> None:
     """All the way from the client's `async with` to the provider's connection."""
     stack.main.answers(say_then_wait("Hel"))
     async with AsyncClient(stack.url) as client:
-        async with client.chat([SeedMessage("user", "hi")]) as chunks:
+        async with client.chat([ChatMessage("user", "hi")]) as chunks:
             assert (await anext(chunks)).text == "Hel"
         await stack.main.calls[0].left()

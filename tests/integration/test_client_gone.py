@@ -16,7 +16,7 @@ STACK = {"slots": 2}
 DOORS = pytest.mark.parametrize(
     ("path", "streaming"),
     [("/api/chat", True), ("/v1/chat/completions", True), ("/v1/chat/completions", False)],
-    ids=["seed", "openai", "openai-whole"],
+    ids=["simple", "openai", "openai-whole"],
 )
 
 

@@ -145,7 +145,7 @@ async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None
             await tell(stack, "worker-p", Resume())
             await says(200, "ok")
             stack.nats.kill()
-            await says(503, "the message broker is away")
+            await says(503, "the message broker is unavailable")
             assert (await kubelet.get("/livez")).status_code == 200, "a restart would not bring the broker back"
             stack.nats.start()
             stack.processes.append(stack.nats.process)

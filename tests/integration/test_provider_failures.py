@@ -32,9 +32,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DOORS = pytest.mark.parametrize(
     ("path", "streaming"),
     [("/api/chat", True), ("/v1/chat/completions", True), ("/v1/chat/completions", False)],
-    ids=["seed", "openai", "openai-whole"],
+    ids=["simple", "openai", "openai-whole"],
 )
-STREAMS = pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"], ids=["seed", "openai"])
+STREAMS = pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"], ids=["simple", "openai"])
 # Most tests are about one call; the patience is short, yet longer than this machine ever hesitates.
 STACK = {"routing": {"retries": 0}, "limits": {"idleTimeoutSeconds": 0.5, "firstTokenTimeoutSeconds": 0.5}}
 

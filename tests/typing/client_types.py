@@ -19,11 +19,11 @@ from penstock_contract.endpoints import (
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
+    ChatMessage,
     ChatRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
-    SeedMessage,
 )
 from penstock_contract.responses import (
     ChatChunk,
@@ -59,7 +59,7 @@ def sync_calls(client: Client) -> None:
 
 
 def sync_streams(client: Client) -> None:
-    with client.stream(CHAT, ChatRequest([SeedMessage("user", "hi")])) as chunks:
+    with client.stream(CHAT, ChatRequest([ChatMessage("user", "hi")])) as chunks:
         assert_type(chunks, Chunks[ChatChunk])
         assert_type(chunks.request_id, str | None)
         for chunk in chunks:
@@ -69,7 +69,7 @@ def sync_streams(client: Client) -> None:
         assert_type(list(generated), list[ChatChunk])
     with client.stream(CHAT_COMPLETION_STREAM, COMPLETION) as completion:
         assert_type(next(completion), ChatCompletionChunk)
-    with client.chat([SeedMessage("user", "hi")], model="m") as chat, client.generate("hi") as text:
+    with client.chat([ChatMessage("user", "hi")], model="m") as chat, client.generate("hi") as text:
         assert_type(chat, Chunks[ChatChunk])
         assert_type(text, Chunks[ChatChunk])
 
@@ -83,12 +83,12 @@ async def async_calls(client: AsyncClient) -> None:
 
 
 async def async_streams(client: AsyncClient) -> None:
-    async with client.stream(CHAT, ChatRequest([SeedMessage("user", "hi")])) as chunks:
+    async with client.stream(CHAT, ChatRequest([ChatMessage("user", "hi")])) as chunks:
         assert_type(chunks, AsyncChunks[ChatChunk])
         async for chunk in chunks:
             assert_type(chunk, ChatChunk)
     async with client.stream(CHAT_COMPLETION_STREAM, COMPLETION) as completion:
         assert_type([chunk async for chunk in completion], list[ChatCompletionChunk])
-    async with client.chat([SeedMessage("user", "hi")]) as chat, client.generate("hi", model="m") as text:
+    async with client.chat([ChatMessage("user", "hi")]) as chat, client.generate("hi", model="m") as text:
         assert_type(chat, AsyncChunks[ChatChunk])
         assert_type(text, AsyncChunks[ChatChunk])

@@ -4,20 +4,20 @@ from typing import assert_type
 
 from penstock_client import AsyncClient, Client
 from penstock_contract.endpoints import CHAT, EMBED, MODELS
-from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
+from penstock_contract.request.operations import ChatMessage, ChatRequest, EmbedRequest, GenerateRequest
 from penstock_contract.responses import ChatChunk
 
 
 def sync(client: Client) -> None:
-    client.call(EMBED, ChatRequest([SeedMessage("user", "hi")]))  # rejected: misc
+    client.call(EMBED, ChatRequest([ChatMessage("user", "hi")]))  # rejected: misc
     client.call(EMBED, {"text": "hi"})  # rejected: misc
     client.call(EMBED)  # rejected: arg-type
     client.call(MODELS, EmbedRequest("hi"))  # rejected: misc
     client.call(EMBED, EmbedRequest(texts="hi"))  # rejected: call-arg
-    client.call(CHAT, ChatRequest([SeedMessage("user", "hi")]))  # rejected: call-overload
+    client.call(CHAT, ChatRequest([ChatMessage("user", "hi")]))  # rejected: call-overload
     client.stream(CHAT, GenerateRequest("hi"))  # rejected: misc
     client.stream(EMBED, EmbedRequest("hi"))  # rejected: arg-type
-    client.chat([SeedMessage("system", "hi")])  # rejected: arg-type
+    client.chat([ChatMessage("system", "hi")])  # rejected: arg-type
     assert_type(client.call(EMBED, EmbedRequest("hi")), ChatChunk)  # rejected: assert-type
     for _ in client.stream(CHAT, ChatRequest([])):  # rejected: attr-defined
         pass

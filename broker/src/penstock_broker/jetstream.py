@@ -19,7 +19,7 @@ ERR_WRONG_LAST_SEQUENCE: Final = 10071
 NOT_FOUND: Final = "404"
 
 
-class ApiError(msgspec.Struct, frozen=True):
+class JetStreamApiError(msgspec.Struct, frozen=True):
     code: int = 0
     err_code: int = 0
     description: str = ""
@@ -28,7 +28,7 @@ class ApiError(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """A JetStream API response: `error`, or the fields of a subclass."""
 
-    error: ApiError | None = None
+    error: JetStreamApiError | None = None
 
 
 class PublishAck(Answer, frozen=True):
@@ -46,7 +46,7 @@ class StoredMessage(msgspec.Struct, frozen=True):
 class JetStreamRefusal(Exception):  # noqa: N818
     """An error response of JetStream's API."""
 
-    def __init__(self, error: ApiError) -> None:
+    def __init__(self, error: JetStreamApiError) -> None:
         super().__init__(error.description[:200])
         self.err_code = error.err_code
         self.description = error.description[:200]

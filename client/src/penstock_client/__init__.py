@@ -2,10 +2,10 @@
 
 from penstock_client import Client
 from penstock_contract.endpoints import CHAT
-from penstock_contract.request.operations import ChatRequest, SeedMessage
+from penstock_contract.request.operations import ChatRequest, ChatMessage
 
 with Client("http://127.0.0.1:8080") as client:
-    with client.stream(CHAT, ChatRequest([SeedMessage("user", "Hello")])) as chunks:
+    with client.stream(CHAT, ChatRequest([ChatMessage("user", "Hello")])) as chunks:
         for chunk in chunks:
             print(chunk.text, end="", flush=True)
 """

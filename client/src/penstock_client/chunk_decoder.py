@@ -10,11 +10,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from penstock_client.errors import failed_in_stream, invalid, truncated
-from penstock_client.sse import EventTooLarge, ServerSentEvent, SSEDecoder
+from penstock_contract.stream.sse import EventTooLarge, ServerSentEvent, SseDecoder
 
 Chunk = TypeVar("Chunk")
 
 DONE = "[DONE]"
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""Longest event; a server that sends a longer one is not a gateway."""
 
 
 class ChunkDecoder(Generic[Chunk]):
@@ -23,7 +25,7 @@ class ChunkDecoder(Generic[Chunk]):
     def __init__(self, chunk: type[Chunk], request_id: str | None) -> None:
         self._decoder = msgspec.json.Decoder(chunk)
         self._request_id = request_id
-        self._sse = SSEDecoder()
+        self._sse = SseDecoder(MAX_EVENT_BYTES)
         self._events: deque[ServerSentEvent] = deque()
         self._complete = False
 
@@ -37,7 +39,7 @@ class ChunkDecoder(Generic[Chunk]):
         if not data:
             raise truncated("the stream ended before its last event", self._request_id)
         try:
-            events = self._sse.feed(data)
+            events = self._sse.events(data)
         except EventTooLarge as error:
             raise invalid(str(error), self._request_id) from error
         self._events.extend(event for event in events if event.event in {"message", "error"})

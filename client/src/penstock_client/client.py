@@ -28,7 +28,7 @@ from penstock_client.exchange import (
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import before_the_answer
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
-from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest, SeedMessage
+from penstock_contract.request.operations import ChatMessage, ChatRequest, EmbedRequest, GenerateRequest
 from penstock_contract.responses import ChatChunk, EmbedResponse, Model
 
 Request = TypeVar("Request")
@@ -108,7 +108,7 @@ class Client:
             chunks.close()
 
     def chat(
-        self, messages: Sequence[SeedMessage], model: str | None = None
+        self, messages: Sequence[ChatMessage], model: str | None = None
     ) -> AbstractContextManager[Chunks[ChatChunk]]:
         return self.stream(CHAT, ChatRequest(list(messages), model))
 

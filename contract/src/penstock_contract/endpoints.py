@@ -1,13 +1,13 @@
-"""Every door of the gateway, declared once: method, path, what goes in, what comes out.
+"""The endpoints of the gateway, declared once: method, path, request type and response type.
 
-The gateway's handlers and the client meet in these values. The client is generic over them, so that an editor knows
-the types with no generated code; nothing here knows HTTP beyond the two words of a request line.
+The gateway's handlers are declared by these values, and the client is generic over them: an editor shows the types
+without generated code. Nothing here depends on HTTP beyond the method and the path of a request line.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
@@ -34,9 +34,9 @@ Chunk = TypeVar("Chunk")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Endpoint(Generic[Request, Response]):
-    """A door that answers once, with JSON; `request` is `NoneType` where there is no body.
+    """An endpoint that answers once, with JSON; `request` is `NoneType` where there is no body.
 
-    `implied` are the fields of the request that choosing this door decides: OpenAI has two doors behind one path.
+    `implied` are the request fields that follow from the endpoint: OpenAI has two endpoints behind one path.
     `answers` are the statuses that come with a `response`; any other brings an `ErrorBody`.
     """
 
@@ -50,7 +50,7 @@ class Endpoint(Generic[Request, Response]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamEndpoint(Generic[Request, Chunk]):
-    """A door that answers 200 with server-sent events, each of them one `chunk`, ended by `data: [DONE]`."""
+    """An endpoint that answers 200 with server-sent events, each of them one `chunk`, ended by `data: [DONE]`."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -74,3 +74,15 @@ MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
 HEALTH = Endpoint("GET", "/health", NoneType, Health)
 READY = Endpoint("GET", "/ready", NoneType, Readiness, answers=(200, 503))
+
+ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
+    CHAT,
+    GENERATE,
+    EMBED,
+    CHAT_COMPLETION,
+    CHAT_COMPLETION_STREAM,
+    EMBEDDINGS,
+    MODELS,
+    HEALTH,
+    READY,
+)

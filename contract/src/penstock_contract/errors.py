@@ -7,6 +7,7 @@ that the provider refused, cleaned by the worker (`penstock_worker.providers.fai
 
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 ErrorCode = Literal[
@@ -274,3 +275,8 @@ class ErrorBody(Struct, frozen=True):
     @classmethod
     def of(cls, detail: ErrorDetail) -> "ErrorBody":
         return cls(ErrorObject(detail.message, ERRORS[detail.code].type, detail.param, detail.code))
+
+
+def error_json(detail: ErrorDetail) -> bytes:
+    """Encode an error in the shape that clients read."""
+    return msgspec.json.encode(ErrorBody.of(detail))

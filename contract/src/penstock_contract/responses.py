@@ -1,7 +1,7 @@
-"""What a client gets back, per door.
+"""The responses of each endpoint.
 
-Streams of the seed's wire are `ChatChunk`s, OpenAI's `ChatCompletionChunk`s. Answers of OpenAI's wire also carry what
-else the provider sent (docs/reference/answers.md); the Structs name the fields that several providers have.
+A stream of the simple dialect has `ChatChunk`s, one of OpenAI's dialect `ChatCompletionChunk`s. OpenAI's answers also
+carry other fields of the provider (docs/reference/answers.md); the Structs name the fields that several providers have.
 """
 
 from typing import Any, Literal

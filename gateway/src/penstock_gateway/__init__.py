@@ -1,4 +1,4 @@
-"""HTTP in, server-sent events out: validates a request, queues it, and streams what its worker says.
+"""HTTP in, server-sent events out: validates a request, queues it, and streams the answer of its worker.
 
-It knows no provider; it meets the workers in `penstock_contract`.
+Depends on no provider: gateway and workers share `penstock_contract` only.
 """

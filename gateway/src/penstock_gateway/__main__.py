@@ -8,7 +8,7 @@ import os
 import sys
 
 from penstock_gateway.app import create_gateway
-from penstock_gateway.server.server import Server
+from penstock_gateway.server.server import GatewayServer
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime import settings
 from penstock_runtime.clock import SystemClock
@@ -28,7 +28,7 @@ def main() -> None:
         gateway = create_gateway(config, telemetry, SystemClock())
     except OSError as error:
         sys.exit(f"penstock gateway: the admin API cannot listen on {config.admin_host}:{config.admin_port}: {error}")
-    Server(config, gateway).run()
+    GatewayServer(config, gateway.app, gateway.end_streams).run()
     telemetry.close()
 
 

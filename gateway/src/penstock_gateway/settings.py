@@ -1,4 +1,4 @@
-"""What a gateway is told by its environment; everything about routes comes from the catalogue."""
+"""Settings of a gateway process, from its environment. Routes come from the catalogue."""
 
 from typing import Annotated, Literal, get_args
 
@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import origins
-from penstock_gateway.server.connection_limits import ConnectionBounds
+from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
@@ -99,12 +99,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
 
     @property
     def for_this_machine_only(self) -> bool:
-        """Nobody asks for a key as nobody else can reach us: a page in a browser on this machine could."""
+        """True if requests need no key only because of the loopback address; pages of a local browser can reach it."""
         return self.authentication is None and is_loopback(self.host)
 
     @property
-    def bounds(self) -> ConnectionBounds:
-        return ConnectionBounds(
+    def connection_limits(self) -> ConnectionLimits:
+        return ConnectionLimits(
             header_bytes_max=self.header_bytes_max,
             body_bytes_max=self.body_bytes_max,
             header_timeout_s=self.header_timeout_s,
@@ -114,6 +114,12 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
             keyless_keep_alive_s=min(self.keyless_keep_alive_s, self.keep_alive_s) if self.keys_required else None,
             connections_max=self.connections_max,
         )
+
+    @property
+    def default_models(self) -> dict[str, str]:
+        """The default model of each type that has one."""
+        models = {"Chat": self.default_chat_model, "Embedding": self.default_embedding_model}
+        return {type_: name for type_, name in models.items() if name is not None}
 
     @property
     def origins(self) -> frozenset[str]:
@@ -126,7 +132,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         return frozenset(name.strip().lower().encode() for name in self.key_headers.split(",")) - {b""}
 
     def check(self) -> None:
-        """What the fields cannot say by themselves. Raises `InvalidSettings`."""
+        """Check rules that span several fields. Raises `InvalidSettings`."""
         if self.admin_port is not None and self.admin_token is None:
             raise InvalidSettings("PENSTOCK_ADMIN_TOKEN is not set, but PENSTOCK_ADMIN_PORT is")
         try:

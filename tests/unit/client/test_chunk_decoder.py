@@ -42,7 +42,7 @@ def test_without_its_end_a_stream_is_truncated(wire: bytes) -> None:
     assert (caught.value.code, caught.value.request_id, caught.value.retryable) == ("stream_truncated", "req_1", True)
 
 
-@pytest.mark.parametrize("frame", [b"event: error\ndata: " + ERROR, b"data: " + ERROR], ids=["seed", "OpenAI"])
+@pytest.mark.parametrize("frame", [b"event: error\ndata: " + ERROR, b"data: " + ERROR], ids=["simple", "OpenAI"])
 def test_text_that_came_with_an_error_is_not_lost(frame: bytes) -> None:
     """Both wires' error events raise, after the chunks before them, also from one network read."""
     decoder = ChunkDecoder(ChatChunk, "req_1")

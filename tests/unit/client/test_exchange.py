@@ -7,7 +7,7 @@ from penstock_client.errors import GatewayError
 from penstock_client.exchange import answer, check_is_stream, content, headers_for
 from penstock_contract.endpoints import CHAT, CHAT_COMPLETION, CHAT_COMPLETION_STREAM, EMBED, MODELS
 from penstock_contract.request.messages import Message
-from penstock_contract.request.operations import ChatCompletionRequest, ChatRequest, EmbedRequest, SeedMessage
+from penstock_contract.request.operations import ChatCompletionRequest, ChatMessage, ChatRequest, EmbedRequest
 from penstock_contract.responses import EmbedResponse
 
 
@@ -22,7 +22,7 @@ def test_the_door_decides_whether_openai_streams(door: object, stream: bool, ask
 
 def test_sends_what_the_caller_said_and_no_more() -> None:
     """Fields left alone are left out, for the gateway's defaults to hold."""
-    assert content(CHAT, ChatRequest([SeedMessage("user", "hi")])) == b'{"messages":[{"role":"user","content":"hi"}]}'
+    assert content(CHAT, ChatRequest([ChatMessage("user", "hi")])) == b'{"messages":[{"role":"user","content":"hi"}]}'
     assert content(EMBED, EmbedRequest("hi")) == b'{"text":"hi"}'
     assert content(MODELS, None) is None
 

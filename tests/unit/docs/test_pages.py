@@ -11,7 +11,7 @@ from generate.page import DOCS, ROOT
 from penstock_client import AsyncClient, Client
 from penstock_client.exchange import DEFAULT_URL
 from penstock_local.routes.route_files import RouteFile, load, read
-from penstock_worker.sessions import routing
+from penstock_worker.sessions import circuit_breaker, retry_plan
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples" / "routes").glob("*.yaml"))
@@ -28,11 +28,11 @@ def test_docs_settings_have_the_default_of_penstock_chat() -> None:
 def test_docs_model_route_has_the_times_of_fallback() -> None:
     page = " ".join(text(DOCS / "reference" / "modelroute.md").split())
     for expected in (
-        f"a backoff of {routing.BACKOFF_FIRST_S:g} s that doubles up to {routing.BACKOFF_MAX_S:g} s",
-        f"`Retry-After` longer than {routing.RETRY_AFTER_MAX_S:g} s",
-        f"else for {routing.COOLING_FIRST_S:g} s, doubled",
-        f"at most {routing.COOLING_MAX_S:g} s",
-        f"or {routing.PROBE_S:g} s have passed",
+        f"a backoff of {retry_plan.BACKOFF_FIRST_S:g} s that doubles up to {retry_plan.BACKOFF_MAX_S:g} s",
+        f"`Retry-After` longer than {retry_plan.RETRY_AFTER_MAX_S:g} s",
+        f"else for {circuit_breaker.COOLING_FIRST_S:g} s, doubled",
+        f"at most {circuit_breaker.COOLING_MAX_S:g} s",
+        f"or {circuit_breaker.PROBE_S:g} s have passed",
     ):
         assert expected in page
 

@@ -1,7 +1,7 @@
 """A gateway asks for workers when it knows of no free slot, at once, again while a request waits, and not too often."""
 
 from penstock_contract.stream.frames import WorkerHeartbeat
-from penstock_gateway.streaming.activation import SAY_AGAIN_S, WAITS_LONG_S, Activations
+from penstock_gateway.streaming.activation import REPEAT_S, WAITS_LONG_S, Activations
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
 
@@ -32,7 +32,7 @@ def test_a_burst_is_said_once_in_100_ms() -> None:
     for number in range(100):
         said.activations.queued(ROUTE, NOW + number / 1000)
     assert said == [ROUTE]
-    said.activations.queued(ROUTE, NOW + SAY_AGAIN_S)
+    said.activations.queued(ROUTE, NOW + REPEAT_S)
     assert said == [ROUTE, ROUTE]
 
 
@@ -42,9 +42,9 @@ def test_what_was_held_back_is_said_by_the_ticker() -> None:
     said.activations.queued(ROUTE, NOW + 0.05)
     said.activations.waits(ROUTE, NOW, NOW + 0.06)
     assert said == [ROUTE]
-    said.activations.waits(ROUTE, NOW, NOW + SAY_AGAIN_S)
+    said.activations.waits(ROUTE, NOW, NOW + REPEAT_S)
     assert said == [ROUTE, ROUTE]
-    said.activations.waits(ROUTE, NOW, NOW + 2 * SAY_AGAIN_S)
+    said.activations.waits(ROUTE, NOW, NOW + 2 * REPEAT_S)
     assert said == [ROUTE, ROUTE], "nothing is owed any more"
 
 
@@ -57,8 +57,8 @@ def test_routes_do_not_hold_each_other_back() -> None:
 
 def test_while_slots_are_free_nothing_is_said_and_each_request_takes_one() -> None:
     said = Said()
-    said.activations.heard(ROUTE, beat(worker="a", slots=8, in_flight=6), NOW)
-    said.activations.heard(ROUTE, beat(worker="b", slots=1), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(worker="a", slots=8, in_flight=6), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(worker="b", slots=1), NOW)
     for _ in range(3):
         said.activations.queued(ROUTE, NOW)
     assert said == []
@@ -68,26 +68,26 @@ def test_while_slots_are_free_nothing_is_said_and_each_request_takes_one() -> No
 
 def test_a_heartbeat_replaces_what_was_guessed_since_the_last() -> None:
     said = Said()
-    said.activations.heard(ROUTE, beat(slots=1), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(slots=1), NOW)
     said.activations.queued(ROUTE, NOW)
-    said.activations.heard(ROUTE, beat(slots=1), NOW + 1)
+    said.activations.on_heartbeat(ROUTE, beat(slots=1), NOW + 1)
     said.activations.queued(ROUTE, NOW + 1)
     assert said == []
 
 
 def test_slots_of_workers_that_drain_are_full_or_are_lost_do_not_count() -> None:
     said = Said()
-    said.activations.heard(ROUTE, beat(worker="a", draining=True), NOW)
-    said.activations.heard(ROUTE, beat(worker="b", slots=8, in_flight=8), NOW)
-    said.activations.heard(ROUTE, beat(worker="c", slots=2, in_flight=5), NOW)
-    said.activations.heard(ROUTE, beat(worker="d"), NOW - LOST_S - 0.1)
+    said.activations.on_heartbeat(ROUTE, beat(worker="a", draining=True), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(worker="b", slots=8, in_flight=8), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(worker="c", slots=2, in_flight=5), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(worker="d"), NOW - LOST_S - 0.1)
     said.activations.queued(ROUTE, NOW)
     assert said == [ROUTE]
 
 
 def test_after_the_brokers_absence_the_workers_are_not_held_lost() -> None:
     said = Said()
-    said.activations.heard(ROUTE, beat(), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(), NOW)
     said.activations.reconnected(NOW + 3)
     said.activations.queued(ROUTE, NOW + 6)
     assert said == []
@@ -95,7 +95,7 @@ def test_after_the_brokers_absence_the_workers_are_not_held_lost() -> None:
 
 def test_a_request_that_waits_long_is_said_again_every_second_whatever_the_workers_say() -> None:
     said = Said()
-    said.activations.heard(ROUTE, beat(), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(), NOW)
     said.activations.queued(ROUTE, NOW)
     ticks = [NOW + 0.25 * tick for tick in range(1, 13)]
     for now in ticks:
@@ -106,7 +106,7 @@ def test_a_request_that_waits_long_is_said_again_every_second_whatever_the_worke
 
 def test_what_is_long_gone_is_forgotten() -> None:
     said = Said()
-    said.activations.heard(ROUTE, beat(), NOW)
+    said.activations.on_heartbeat(ROUTE, beat(), NOW)
     said.activations.queued("default.other", NOW)
     said.activations.forget(NOW + FORGET_S / 2)
     assert set(said.activations._routes) == {ROUTE, "default.other"}

@@ -6,9 +6,10 @@ from typing import Any
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from penstock_contract.stream.events import AnswerFields, Event, Finished, TextDelta, ToolCallDelta, UsageReported
-from penstock_gateway.streaming.renderers.openai import ChatCollector, ChatStreamRenderer
+from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
+from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import encode_json
-from penstock_gateway.streaming.renderers.simple import SeedRenderer
+from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 
 SIGNATURE = {"google": {"thought_signature": "c2lnLTE="}}
 CITED = {
@@ -155,4 +156,4 @@ def test_an_integer_beyond_64_bits_reaches_the_client_as_a_number() -> None:
 
 
 def test_the_simple_dialect_has_no_place_for_fields() -> None:
-    assert SeedRenderer().render(fields("delta", annotations=[CITED])) == b""
+    assert SimpleRenderer().render(fields("delta", annotations=[CITED])) == b""

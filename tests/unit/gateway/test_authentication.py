@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.limits.keys import KeyRecord, KeySpec, hash_of, new_secret
-from penstock_gateway.access.authentication import identify, presented
-from penstock_gateway.access.key_cache import KeyRing
+from penstock_gateway.access.authentication import identify, sent_keys
+from penstock_gateway.access.key_cache import KeyCache
 
 SECRET = new_secret()
 RECORD = KeyRecord(
@@ -17,8 +17,8 @@ RECORD = KeyRecord(
 NOW = 50.0
 
 
-def ring(*records: KeyRecord) -> KeyRing:
-    made = KeyRing()
+def cache(*records: KeyRecord) -> KeyCache:
+    made = KeyCache()
     made.replace({record.hash: record for record in records})
     return made
 
@@ -27,7 +27,7 @@ def bearer(secret: str) -> list[tuple[bytes, bytes]]:
     return [(b"authorization", f"Bearer {secret}".encode())]
 
 
-def refusal(headers: list[tuple[bytes, bytes]], keys: KeyRing, now: float = NOW) -> PenstockError:
+def refusal(headers: list[tuple[bytes, bytes]], keys: KeyCache, now: float = NOW) -> PenstockError:
     with pytest.raises(PenstockError) as error:
         identify(headers, keys, now)
     return error.value
@@ -38,32 +38,32 @@ def refusal(headers: list[tuple[bytes, bytes]], keys: KeyRing, now: float = NOW)
     [bearer(SECRET), [(b"x-api-key", SECRET.encode())], [(b"authorization", f"BEARER   {SECRET}  ".encode())]],
 )
 def test_a_known_key_is_found_in_either_header(headers: list[tuple[bytes, bytes]]) -> None:
-    assert identify(headers, ring(RECORD), NOW) is RECORD
+    assert identify(headers, cache(RECORD), NOW) is RECORD
 
 
 def test_the_same_key_twice_is_one_key() -> None:
-    assert identify([*bearer(SECRET), (b"x-api-key", SECRET.encode())], ring(RECORD), NOW) is RECORD
+    assert identify([*bearer(SECRET), (b"x-api-key", SECRET.encode())], cache(RECORD), NOW) is RECORD
 
 
 def test_two_different_keys_are_none() -> None:
     two = [*bearer(SECRET), (b"x-api-key", new_secret().encode())]
-    assert "more than one" in refusal(two, ring(RECORD)).detail.message
-    assert "more than one" in refusal([*bearer(SECRET), *bearer(new_secret())], ring(RECORD)).detail.message
+    assert "more than one" in refusal(two, cache(RECORD)).detail.message
+    assert "more than one" in refusal([*bearer(SECRET), *bearer(new_secret())], cache(RECORD)).detail.message
 
 
 def test_an_expired_or_revoked_key_is_told_to_who_has_it() -> None:
-    assert refusal(bearer(SECRET), ring(RECORD), 100).detail.message == "the API key has expired"
-    revoked = ring(replace(RECORD, revoked_at=10))
+    assert refusal(bearer(SECRET), cache(RECORD), 100).detail.message == "the API key has expired"
+    revoked = cache(replace(RECORD, revoked_at=10))
     assert refusal(bearer(SECRET), revoked).detail.message == "the API key was revoked"
 
 
 def test_before_the_keys_are_known_nobody_is_called_an_intruder() -> None:
-    assert refusal(bearer(SECRET), KeyRing()).code == "broker_unavailable"
-    assert refusal([], KeyRing()).code == "invalid_api_key"
+    assert refusal(bearer(SECRET), KeyCache()).code == "broker_unavailable"
+    assert refusal([], KeyCache()).code == "invalid_api_key"
 
 
 def test_a_change_of_a_key_counts_at_once() -> None:
-    keys = ring(RECORD)
+    keys = cache(RECORD)
     keys.put(RECORD.hash, replace(RECORD, revoked_at=10))
     assert refusal(bearer(SECRET), keys).code == "invalid_api_key"
     keys.put(RECORD.hash, None)
@@ -78,8 +78,8 @@ def test_a_change_of_a_key_counts_at_once() -> None:
     )
 )
 def test_whatever_the_headers_hold_only_the_key_is_let_in(headers: list[tuple[bytes, bytes]]) -> None:
-    assert refusal(headers, ring(RECORD)).code == "invalid_api_key"
+    assert refusal(headers, cache(RECORD)).code == "invalid_api_key"
 
 
 def test_other_schemes_and_empty_headers_show_no_key() -> None:
-    assert presented([(b"authorization", b"Basic eDp4"), (b"authorization", b"Bearer "), (b"x-api-key", b" ")]) == set()
+    assert sent_keys([(b"authorization", b"Basic eDp4"), (b"authorization", b"Bearer "), (b"x-api-key", b" ")]) == set()

@@ -19,7 +19,8 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_gateway.streaming.renderers.openai import ChatCollector, EmbeddingsCollector
+from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
+from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
 
 USAGE = UsageReported(9, 2, 4, 1)
 STOP = Finished("stop")

@@ -31,6 +31,6 @@ def test_a_full_listener_is_logged_once_a_minute_with_what_happened_meanwhile() 
     keyless = KeylessConnections()
     with structlog.testing.capture_logs() as lines:
         for tick in range(0, int(LOG_EVERY_S) + 10, 10):
-            keyless.refused()
-            keyless.note(float(tick), open_=11, most=10)
+            keyless.count_rejected()
+            keyless.log_full(float(tick), open_=11, most=10)
     assert [line["refused"] for line in lines] == [1, 6]

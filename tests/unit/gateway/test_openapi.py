@@ -51,7 +51,7 @@ STRUCTS: dict[str, type] = {
 }
 
 
-DOORS = [
+HANDLERS = [
     simple.chat,
     simple.generate,
     simple.embed,
@@ -69,8 +69,8 @@ def served(*, keys_required: bool = True) -> dict[str, Any]:
         # Litestar 3's way to name a dependency is not asked for here.
         warnings.simplefilter("ignore", LitestarDeprecationWarning)
         app = Litestar(
-            DOORS,
-            dependencies={"desk": Provide(lambda: None, sync_to_thread=False)},
+            HANDLERS,
+            dependencies={"api": Provide(lambda: None, sync_to_thread=False)},
             openapi_config=configuration("1.2.3", keys_required=keys_required),
         )
     with TestClient(app) as client:

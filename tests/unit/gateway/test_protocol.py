@@ -16,9 +16,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from penstock_gateway.server.client_connection import EXTENSION, ClientConnection, connection_of
-from penstock_gateway.server.connection_limits import ConnectionBounds
+from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.protocol import GatewayProtocol
-from penstock_gateway.server.write_timeout import Unread
+from penstock_gateway.server.write_timeout import WriteTimeout
 from penstock_gateway.settings import GatewaySettings
 
 
@@ -55,8 +55,8 @@ class Wire(asyncio.Transport):
 def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowControl]:
     wire = Wire()
     flow = FlowControl(wire)
-    made = ClientConnection(wire, flow, Unread(wire, asyncio.get_running_loop(), 30), chunked=True)
-    made.bound(bytes_max)
+    made = ClientConnection(wire, flow, WriteTimeout(wire, asyncio.get_running_loop(), 30), chunked=True)
+    made.limit(bytes_max)
     return made, wire, flow
 
 
@@ -141,7 +141,7 @@ async def stream_app(scope: Any, receive: Any, send: Any) -> None:
     if not writer.chunked:
         await send({"type": "http.response.body", "body": b"plain"})
         return
-    writer.bound(65_536)
+    writer.limit(65_536)
     writer.write(b"data: a\n\n")
     await asyncio.sleep(0)
     writer.write(b"data: [DONE]\n\n")
@@ -240,11 +240,11 @@ async def test_what_is_not_http_is_answered_in_the_one_error_shape_with_its_ids(
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
-async def idle(wire: Wire, bounds: ConnectionBounds | None = None) -> GatewayProtocol:
+async def idle(wire: Wire, limits: ConnectionLimits | None = None) -> GatewayProtocol:
     """A connection that has had its first answer."""
     config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
     config.load()
-    made = GatewayProtocol(config, ServerState(), {}, bounds=bounds)
+    made = GatewayProtocol(config, ServerState(), {}, limits=limits)
     made.connection_made(wire)
     made.data_received(REQUEST)
     while not made.cycle.response_complete:  # noqa: ASYNC110 - uvicorn tells nobody
@@ -267,7 +267,7 @@ async def test_an_idle_connection_is_open_for_longer_than_load_balancers_keep_th
 @virtual_time
 async def test_it_is_closed_when_it_is_told_to() -> None:
     wire = Wire()
-    await idle(wire, ConnectionBounds(keep_alive_s=3))
+    await idle(wire, ConnectionLimits(keep_alive_s=3))
     await asyncio.sleep(2.9)
     assert not wire.closing
 
@@ -278,7 +278,7 @@ async def test_it_is_closed_when_it_is_told_to() -> None:
 @virtual_time
 async def test_a_request_that_begins_on_an_idle_connection_has_its_own_time() -> None:
     wire = Wire()
-    made = await idle(wire, ConnectionBounds(keep_alive_s=60, header_timeout_s=10))
+    made = await idle(wire, ConnectionLimits(keep_alive_s=60, header_timeout_s=10))
     await asyncio.sleep(59)
     made.data_received(REQUEST[:7])
     await asyncio.sleep(9)

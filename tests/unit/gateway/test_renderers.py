@@ -23,9 +23,9 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_gateway.streaming.renderers.openai import ChatStreamRenderer
+from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import PING, Renderer
-from penstock_gateway.streaming.renderers.simple import SeedRenderer
+from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 
 USAGE = UsageReported(9, 2, 4, 1)
 STOP = Finished("stop")
@@ -46,7 +46,7 @@ def render(renderer: Renderer, events: Iterable[Event]) -> bytes:
     return b"".join(renderer.render(event) for event in events)
 
 
-SEED: dict[str, tuple[list[Event], bytes]] = {
+SIMPLE: dict[str, tuple[list[Event], bytes]] = {
     "a chat": (
         [TextDelta("Hel"), TextDelta("lo"), USAGE, STOP],
         b'data: {"text":"Hel"}\n\ndata: {"text":"lo"}\n\ndata: [DONE]\n\n',
@@ -176,7 +176,7 @@ OPENAI: dict[str, tuple[bool, list[Event], bytes]] = {
 }
 
 STREAMS = {
-    **{f"seed: {name}": wire for name, (_, wire) in SEED.items()},
+    **{f"simple: {name}": wire for name, (_, wire) in SIMPLE.items()},
     **{f"openai: {name}": wire for name, (_, _, wire) in OPENAI.items()},
 }
 OPENAI_STREAMS = {name: wire for name, wire in STREAMS.items() if name.startswith("openai")}
@@ -191,9 +191,9 @@ def plain(events: list[ServerSentEvent]) -> list[tuple[str | None, str]]:
     return [(event.event, event.data) for event in events]
 
 
-@pytest.mark.parametrize(("events", "wire"), SEED.values(), ids=SEED)
+@pytest.mark.parametrize(("events", "wire"), SIMPLE.values(), ids=SIMPLE)
 def test_the_seeds_wire_is_these_bytes(events: list[Event], wire: bytes) -> None:
-    assert render(SeedRenderer(), events) == wire
+    assert render(SimpleRenderer(), events) == wire
 
 
 @pytest.mark.parametrize(("include_usage", "events", "wire"), OPENAI.values(), ids=OPENAI)
@@ -285,7 +285,7 @@ def test_a_model_name_that_JSON_must_escape_does_not_break_the_stream() -> None:
 
 
 @pytest.mark.parametrize("event", [Accepted("w", 0.1), Started("p"), Embedded(0, b"0000")])
-@pytest.mark.parametrize("make", [SeedRenderer, openai_stream])
+@pytest.mark.parametrize("make", [SimpleRenderer, openai_stream])
 def test_events_that_are_no_clients_business_are_not_rendered(make: type[Renderer], event: Event) -> None:
     assert make().render(event) == b""
 

@@ -18,12 +18,13 @@ from penstock_contract.stream.frames import Frame
 from penstock_contract.usage.record import RowWriteResult, UsageRow, may_replace
 from penstock_runtime.telemetry.setup import configure
 from penstock_worker.providers.fake_provider import Act, FakeCall, FakeProvider, wait
-from penstock_worker.sessions.provider_call import Target
-from penstock_worker.sessions.reply_stream import OutgoingStream
-from penstock_worker.sessions.routing import Health
+from penstock_worker.providers.target import Target
+from penstock_worker.sessions.circuit_breaker import CircuitBreaker
+from penstock_worker.sessions.context import RouteVersion, WorkerContext
+from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.session import Session
 from penstock_worker.sessions.usage import RequestUsage
-from penstock_worker.telemetry import Observer
+from penstock_worker.telemetry import WorkerTelemetry
 
 PROMPT = "tell me"
 BODY = msgspec.json.encode({"model": "asked-for", "messages": [{"role": "user", "content": PROMPT}]})
@@ -35,14 +36,23 @@ USAGE = UsageReported(3, 1)
 STOP = Finished("stop")
 
 
-class Outbox:
+class SteppingClock(LoopClock):
+    """The time of day is set by `step_s`; the monotonic clock is the event loop's."""
+
+    step_s = 0.0
+
+    def unix(self) -> float:
+        return super().unix() + self.step_s
+
+
+class RecordedFrames:
     """Keeps frames instead of sending them."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[str, Frame, bool]] = []
 
-    def add(self, subject: str, frame: Frame, *, now: bool = False, patient: bool = False) -> None:
-        assert not (now and patient)
+    def add(self, subject: str, frame: Frame, *, now: bool = False, deferrable: bool = False) -> None:
+        assert not (now and deferrable)
         self.frames.append((subject, frame, now))
 
     @property
@@ -155,40 +165,46 @@ class Stage:
         self.loop = asyncio.get_running_loop()
         self.broker = Broker()
         self.rows = Rows()
-        self.health = Health()
+        self.breaker = CircuitBreaker()
         self.specs = route.providers
-        self.outbox = Outbox()
+        self.batcher = RecordedFrames()
         self.providers = [FakeProvider(*one, clock=self.loop.time) for one in acts]
         telemetry = configure("test", {})
-        stream = OutgoingStream(
-            self.outbox,  # type: ignore[arg-type]
+        stream = ReplyStream(
+            self.batcher,  # type: ignore[arg-type]
             ("default", "main"),
             1,
             delivered,
             "gw-1",
             replay_bytes_max=1_000_000,
         )
+        self.clock = SteppingClock()
+        usage = RequestUsage(
+            request(**request_fields), "default.main", stream, self.rows, self.clock, worker="worker-1"
+        )
         self.session = Session(
             request(**request_fields),
             delivery(self.broker, delivered),
             stream,
-            route,
-            [Target(one, fake, slots) for one, fake in zip(route.providers, self.providers, strict=True)],
-            worker="worker-1",
-            incarnation=1,
-            clock=LoopClock(),
-            draw=lambda: draw,
-            observer=Observer(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
-            health=self.health,
-            usage=RequestUsage(
-                request(**request_fields), "default.main", stream, self.rows, LoopClock(), worker="worker-1"
+            usage,
+            RouteVersion(
+                route,
+                [Target(one, fake, slots) for one, fake in zip(route.providers, self.providers, strict=True)],
+                self.breaker,
+            ),
+            WorkerContext(
+                worker="worker-1",
+                incarnation=1,
+                clock=self.clock,
+                draw=lambda: draw,
+                telemetry=WorkerTelemetry(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
             ),
         )
         self.task = asyncio.create_task(self.session.run())
 
     @property
     def events(self) -> list[Event]:
-        return self.outbox.events
+        return self.batcher.events
 
     @property
     def settled(self) -> list[bytes]:
@@ -206,8 +222,8 @@ class Stage:
 
 def answer(call: FakeCall) -> None:
     """A provider that says hi."""
-    call.say(HI)
-    call.say(USAGE, STOP)
+    call.emit(HI)
+    call.emit(USAGE, STOP)
     call.end()
 
 
@@ -227,6 +243,6 @@ async def streaming(**limits: float) -> tuple[Stage, FakeCall]:
     stage = Stage((wait,), limits=limits)
     await stage.settle()
     [call] = stage.providers[0].calls
-    call.say(HI)
+    call.emit(HI)
     await stage.settle()
     return stage, call

@@ -1,18 +1,20 @@
-"""A gateway's open stream and a client that may be slow."""
+"""An open stream of a gateway, and a client that may read slowly."""
+
+from typing import Any
 
 from penstock_contract.route.spec import LimitsSpec
 from penstock_contract.stream.events import Accepted, Event, Started
 from penstock_gateway.streaming.renderers.renderer import Renderer
-from penstock_gateway.streaming.renderers.simple import SeedRenderer
-from penstock_gateway.streaming.stream import LiveStream
+from penstock_gateway.streaming.renderers.simple import SimpleRenderer
+from penstock_gateway.streaming.stream import Stream
 
 NOW = 1000.0
 ACCEPTED = Accepted("worker-1", 0.25)
 STARTED = Started("main")
 
 
-class Client:
-    """A writer that remembers; with `takes` it refuses what is more than that many writes."""
+class RecordingWriter:
+    """Keeps what is written; with `takes` it rejects writes beyond that number."""
 
     def __init__(self, takes: int | None = None) -> None:
         self.writes: list[bytes] = []
@@ -26,22 +28,22 @@ class Client:
         return True
 
     @property
-    def heard(self) -> bytes:
+    def received(self) -> bytes:
         return b"".join(self.writes)
 
 
-def live(id_: int = 7, route: str = "default.main", renderer: Renderer | None = None) -> LiveStream:
-    return LiveStream(id_, "req_1", route, LimitsSpec(), renderer or SeedRenderer(), NOW)
+def make_stream(id_: int = 7, route: str = "default.main", renderer: Renderer | None = None, **options: Any) -> Stream:
+    return Stream(id_, "req_1", route, LimitsSpec(), renderer or SimpleRenderer(), NOW, **options)
 
 
-def feed(stream: LiveStream, *events: Event, attempt: int = 1, from_seq: int = 0, now: float = NOW) -> None:
+def feed(stream: Stream, *events: Event, attempt: int = 1, from_seq: int = 0, now: float = NOW) -> None:
     for seq, event in enumerate(events, from_seq):
         stream.feed(attempt, seq, event, now)
 
 
-def started(*events: Event, client: Client | None = None) -> tuple[LiveStream, Client]:
+def started_stream(*events: Event, client: RecordingWriter | None = None) -> tuple[Stream, RecordingWriter]:
     """A stream whose answer has begun, with its client attached."""
-    stream, client = live(), client or Client()
+    stream, client = make_stream(), client or RecordingWriter()
     feed(stream, ACCEPTED, STARTED)
     stream.attach(client)
     feed(stream, *events, from_seq=2)

@@ -1,4 +1,4 @@
-"""A provider of a few bytes: a loopback server whose connections follow a script, and a sink that writes down."""
+"""A provider of a few bytes: a loopback server whose connections follow a script, and a listener that writes down."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,8 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.stream.events import Event, TextDelta
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.upstream.address_policy import AddressRules
-from penstock_worker.upstream.connection import ConnectionPool, Exchange
+from penstock_worker.upstream.connection import UpstreamConnection
+from penstock_worker.upstream.pool import ConnectionPool
 
 LOOPBACK = AddressRules.parse("127.0.0.0/8")
 
@@ -33,7 +34,7 @@ class Connection:
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         return head + await self._reader.readexactly(length)
 
-    async def say(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         self._writer.write(data)
         await self._writer.drain()
 
@@ -113,7 +114,7 @@ class Words:
 
 
 class Ear:
-    """A sink that remembers; `over` is done at the last words, which must come once."""
+    """A listener that remembers; `over` is done at the last words, which must come once."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -122,15 +123,15 @@ class Ear:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._heard = asyncio.Event()
 
-    def events(self, events: Sequence[Event]) -> None:
+    def on_events(self, events: Sequence[Event]) -> None:
         assert not self.over.done()
         self.words += [event.text for event in events if isinstance(event, TextDelta)]
         self._heard.set()
 
-    def ended(self) -> None:
+    def on_end(self) -> None:
         self.over.set_result(None)
 
-    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
+    def on_failure(self, error: PenstockError, *, refused: bool = False) -> None:
         self.error, self.refused = error, refused
         self.over.set_result(None)
 
@@ -158,7 +159,7 @@ REQUEST = HttpRequest("/chat/completions", {}, b'{"a":1}')
 
 async def ask(
     pool: ConnectionPool, parser: Words | None = None, request: HttpRequest = REQUEST
-) -> tuple[Ear, Exchange]:
+) -> tuple[Ear, UpstreamConnection]:
     ear = Ear()
     exchange, reused = await pool.acquire(5)
     exchange.start(pool.raw(request, {}), parser or Words(), ear, reused=reused)

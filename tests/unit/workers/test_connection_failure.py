@@ -14,8 +14,8 @@ from unit.support.upstream import LOOPBACK
 
 from penstock_contract.errors import PenstockError
 from penstock_worker.providers.failure.classification import ProviderFailure
-from penstock_worker.upstream.connection import ConnectionPool
 from penstock_worker.upstream.connection_failure import REASONS, connection_failure
+from penstock_worker.upstream.pool import ConnectionPool
 
 
 def certificate(code: int) -> ssl.SSLCertVerificationError:
@@ -50,7 +50,7 @@ FAILURES: dict[str, tuple[BaseException, str]] = {
 
 
 @pytest.mark.parametrize(("error", "reason"), FAILURES.values(), ids=FAILURES)
-def test_a_connection_failure_has_its_reason_and_no_address(error: BaseException, reason: str) -> None:
+def test_connection_failure_has_a_reason_and_no_address(error: BaseException, reason: str) -> None:
     failed = connection_failure(error)
 
     assert (failed.code, failed.reason) == ("provider_unavailable", reason)
@@ -59,14 +59,14 @@ def test_a_connection_failure_has_its_reason_and_no_address(error: BaseException
     assert "secret" not in failed.detail.message
 
 
-def test_a_cause_is_found_behind_the_error_that_hides_it() -> None:
+def test_connection_failure_finds_the_cause_behind_the_error() -> None:
     outer = OSError("uvloop's words")
     outer.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "10.0.0.7")
 
     assert connection_failure(outer).reason == "refused ECONNREFUSED"
 
 
-async def test_a_timeout_of_asyncio_is_a_timeout() -> None:
+async def test_connection_failure_of_asyncios_timeout_is_a_timeout() -> None:
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(0):
             await asyncio.Event().wait()
@@ -111,7 +111,7 @@ def server_context(file: Path) -> ssl.SSLContext:
 
 
 @on_every_loop
-async def test_a_certificate_of_an_unknown_authority_is_named_as_the_cause(certificate_file: Path) -> None:
+async def test_connection_failure_names_an_unknown_authority(certificate_file: Path) -> None:
     server = await a_server(server_context(certificate_file))
     try:
         failed = await failure_at(server.sockets[0].getsockname()[1], ssl.create_default_context())
@@ -123,7 +123,7 @@ async def test_a_certificate_of_an_unknown_authority_is_named_as_the_cause(certi
 
 
 @on_every_loop
-async def test_a_certificate_of_another_name_is_named_as_the_cause(certificate_file: Path) -> None:
+async def test_connection_failure_names_a_certificate_of_another_name(certificate_file: Path) -> None:
     server = await a_server(server_context(certificate_file))
     try:
         trusting = ssl.create_default_context(cafile=str(certificate_file))
@@ -135,7 +135,7 @@ async def test_a_certificate_of_another_name_is_named_as_the_cause(certificate_f
 
 
 @on_every_loop
-async def test_a_server_without_tls_is_named_as_the_cause() -> None:
+async def test_connection_failure_names_a_server_without_tls() -> None:
     server = await a_server(None)
     try:
         failed = await failure_at(server.sockets[0].getsockname()[1], ssl.create_default_context())
@@ -146,7 +146,7 @@ async def test_a_server_without_tls_is_named_as_the_cause() -> None:
 
 
 @on_every_loop
-async def test_a_refused_connection_is_named_as_the_cause() -> None:
+async def test_connection_failure_names_a_refused_connection() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         failed = await failure_at(bound.getsockname()[1], None)

@@ -10,7 +10,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route.spec import ProviderSpec
 from penstock_runtime.clock import ManualClock
 from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.upstream.credentials import Credentials
+from penstock_worker.upstream.credentials import ProviderCredentials
 from penstock_worker.upstream.provider_key import CHECK_S, ProviderKeys
 
 REQUEST = HttpRequest("/chat/completions", {"authorization": "Bearer sk-1"}, b"{}")
@@ -21,8 +21,8 @@ def spec(**fields: Any) -> ProviderSpec:
     return msgspec.convert({"name": "p", "type": "OpenAI", **fields}, ProviderSpec)
 
 
-def credentials(environ: dict[str, str] | None = None, **fields: Any) -> Credentials:
-    return Credentials(spec(**fields), ProviderKeys(None, environ or {}, ManualClock().monotonic))
+def credentials(environ: dict[str, str] | None = None, **fields: Any) -> ProviderCredentials:
+    return ProviderCredentials(spec(**fields), ProviderKeys(None, environ or {}, ManualClock().monotonic))
 
 
 def test_credentials_without_additions_leave_a_request_as_it_is() -> None:
@@ -73,12 +73,12 @@ def test_credentials_refuse_a_secret_that_is_missing_or_no_header_can_carry(valu
         credentials(environ, secretKeyRef={"name": "access", "key": "client-secret"}).key()
 
 
-def test_a_rotated_secret_of_a_header_is_read_again_and_counted(tmp_path: Path) -> None:
+def test_credentials_read_a_rotated_secret_again_and_count_it(tmp_path: Path) -> None:
     (tmp_path / "access").mkdir()
     file = tmp_path / "access" / "client-secret"
     file.write_text("first")
     clock = ManualClock()
-    made = Credentials(
+    made = ProviderCredentials(
         spec(headers=[{"name": "x-client-secret", **CLIENT_SECRET}]), ProviderKeys(str(tmp_path), {}, clock.monotonic)
     )
     assert made.added_to(REQUEST).headers["x-client-secret"] == "first"
@@ -94,7 +94,7 @@ def test_a_rotated_secret_of_a_header_is_read_again_and_counted(tmp_path: Path) 
     assert made.number == number + 2
 
 
-def test_all_secrets_are_known_to_the_redaction_without_their_scheme() -> None:
+def test_credentials_give_all_secrets_without_their_scheme_to_the_redaction() -> None:
     made = credentials(
         {"OPENAI_KEY": "sk-1234567890", "ACCESS_CLIENT_SECRET": "Basic dXNlcjpwYXNz"},
         secretKeyRef={"name": "openai", "key": "key"},

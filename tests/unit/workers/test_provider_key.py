@@ -35,19 +35,19 @@ def key_of(directory: Path | None, clock: ManualClock, environ: dict[str, str] |
     return key
 
 
-def test_a_mounted_key_wins_over_the_variable(tmp_path: Path) -> None:
+def test_provider_key_file_takes_precedence_over_the_variable(tmp_path: Path) -> None:
     volume = Volume(tmp_path)
     volume.write("sk-file\n")
     assert key_of(tmp_path, ManualClock(), {"OPENAI_API_KEY": "sk-variable"}).value() == "sk-file"
 
 
-def test_without_a_mounted_key_the_variable_counts(tmp_path: Path) -> None:
+def test_provider_key_is_the_variable_without_a_file(tmp_path: Path) -> None:
     for directory in (None, tmp_path):
         assert key_of(directory, ManualClock(), {"OPENAI_API_KEY": "sk-variable"}).value() == "sk-variable"
         assert key_of(directory, ManualClock()).value() is None
 
 
-def test_a_key_that_is_replaced_is_read_again_after_a_second(tmp_path: Path) -> None:
+def test_provider_key_is_read_again_a_second_after_a_change(tmp_path: Path) -> None:
     volume, clock = Volume(tmp_path), ManualClock()
     volume.write("sk-1")
     key = key_of(tmp_path, clock)
@@ -60,7 +60,7 @@ def test_a_key_that_is_replaced_is_read_again_after_a_second(tmp_path: Path) -> 
     assert key.number == number + 1
 
 
-def test_a_check_reads_a_replaced_key_at_once(tmp_path: Path) -> None:
+def test_provider_key_check_reads_a_replaced_key_immediately(tmp_path: Path) -> None:
     volume = Volume(tmp_path)
     volume.write("sk-1")
     key = key_of(tmp_path, ManualClock())
@@ -71,7 +71,7 @@ def test_a_check_reads_a_replaced_key_at_once(tmp_path: Path) -> None:
     assert key.value() == "sk-2"
 
 
-def test_a_key_that_goes_away_stays_in_use_until_the_next_one(tmp_path: Path) -> None:
+def test_provider_key_stays_in_use_after_its_file_is_removed(tmp_path: Path) -> None:
     volume, clock = Volume(tmp_path), ManualClock()
     volume.write("sk-1")
     key = key_of(tmp_path, clock, {"OPENAI_API_KEY": "sk-0"})
@@ -82,7 +82,7 @@ def test_a_key_that_goes_away_stays_in_use_until_the_next_one(tmp_path: Path) ->
         assert key.value() == used
 
 
-def test_a_name_that_leaves_the_directory_is_no_file(tmp_path: Path) -> None:
+def test_provider_key_ignores_a_name_outside_the_directory(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("not a key")
     keys = ProviderKeys(str(tmp_path / "keys"), {}, ManualClock().monotonic)
     for name, key in (("..", "secret"), ("a", "../../secret"), ("a", str(tmp_path / "secret"))):

@@ -9,7 +9,7 @@ from penstock_worker.providers.fake_provider import wait
 
 
 @virtual_time
-async def test_an_answer_is_said_in_order_and_ends_once() -> None:
+async def test_session_emits_an_answer_in_order_and_ends_it_once() -> None:
     stage = Stage((answer,))
     await stage.task
 
@@ -17,36 +17,36 @@ async def test_an_answer_is_said_in_order_and_ends_once() -> None:
 
 
 @virtual_time
-async def test_a_request_is_acked_exactly_at_the_first_event() -> None:
+async def test_session_acks_at_the_first_event() -> None:
     stage = Stage((wait,))
     await stage.settle()
     assert (stage.events, stage.settled) == ([ACCEPTED], [])
 
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     await stage.settle()
     assert (stage.events, stage.settled) == ([ACCEPTED, STARTED, HI], [ACK])
 
-    stage.providers[0].calls[0].say(STOP)
+    stage.providers[0].calls[0].emit(STOP)
     await stage.task
     assert stage.settled == [ACK]
 
 
 @virtual_time
-async def test_the_ack_timer_is_restarted_until_the_first_event_and_not_after() -> None:
+async def test_session_extends_the_ack_wait_until_the_first_event_only() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    await stage.session.keep()
-    await stage.session.keep()
-    stage.providers[0].calls[0].say(HI)
+    await stage.session.extend_ack_wait()
+    await stage.session.extend_ack_wait()
+    stage.providers[0].calls[0].emit(HI)
     await stage.settle()
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
 
     assert stage.settled == [WPI, WPI, ACK]
 
 
 @virtual_time
-async def test_an_answer_that_comes_in_one_read_is_said_like_any_other() -> None:
-    stage = Stage((lambda call: call.say(HI, USAGE, STOP),))
+async def test_session_emits_an_answer_of_one_read_like_any_other() -> None:
+    stage = Stage((lambda call: call.emit(HI, USAGE, STOP),))
     await stage.task
 
     assert stage.events == [ACCEPTED, STARTED, HI, USAGE, STOP]
@@ -54,15 +54,15 @@ async def test_an_answer_that_comes_in_one_read_is_said_like_any_other() -> None
 
 
 @virtual_time
-async def test_an_answer_without_a_word_is_an_answer() -> None:
-    stage = Stage((lambda call: call.say(STOP),))
+async def test_session_accepts_an_answer_without_text() -> None:
+    stage = Stage((lambda call: call.emit(STOP),))
     await stage.task
 
     assert stage.events == [ACCEPTED, STARTED, STOP]
 
 
 @virtual_time
-async def test_the_provider_is_asked_for_its_own_name_of_the_model() -> None:
+async def test_session_sends_the_providers_own_model_name() -> None:
     stage = Stage((answer,), providers=[{"model": "its-own"}])
     await stage.task
 
@@ -71,7 +71,7 @@ async def test_the_provider_is_asked_for_its_own_name_of_the_model() -> None:
 
 
 @virtual_time
-async def test_without_a_name_of_its_own_it_is_asked_for_the_clients() -> None:
+async def test_session_sends_the_clients_model_name_without_an_own_one() -> None:
     stage = Stage((answer,))
     await stage.task
 
@@ -79,7 +79,7 @@ async def test_without_a_name_of_its_own_it_is_asked_for_the_clients() -> None:
 
 
 @virtual_time
-async def test_the_provider_gets_the_operation_and_the_routes_connect_timeout() -> None:
+async def test_session_passes_operation_and_connect_timeout_to_the_provider() -> None:
     stage = Stage((answer,), limits={"connectTimeoutSeconds": 1.5})
     await stage.task
 
@@ -89,7 +89,7 @@ async def test_the_provider_gets_the_operation_and_the_routes_connect_timeout() 
 
 
 @virtual_time
-async def test_the_time_in_the_queue_is_told() -> None:
+async def test_session_reports_the_time_in_the_queue() -> None:
     stage = Stage((answer,), published_at=EPOCH - 2.5)
     await stage.task
 
@@ -97,7 +97,7 @@ async def test_the_time_in_the_queue_is_told() -> None:
 
 
 @virtual_time
-async def test_a_gateway_whose_clock_is_ahead_makes_no_negative_wait() -> None:
+async def test_session_reports_no_negative_queue_time() -> None:
     stage = Stage((answer,), published_at=EPOCH + 9)
     await stage.task
 
@@ -106,7 +106,7 @@ async def test_a_gateway_whose_clock_is_ahead_makes_no_negative_wait() -> None:
 
 @pytest.mark.parametrize("ahead_s", [3600, -3600])
 @virtual_time
-async def test_a_request_is_served_however_the_clocks_of_gateway_and_worker_differ(ahead_s: int) -> None:
+async def test_session_serves_a_request_with_any_clock_difference(ahead_s: int) -> None:
     stage = Stage((answer,), published_at=EPOCH - ahead_s)
     await stage.task
 
@@ -116,7 +116,7 @@ async def test_a_request_is_served_however_the_clocks_of_gateway_and_worker_diff
 
 
 @virtual_time
-async def test_a_request_that_killed_three_workers_is_not_tried_by_a_fourth() -> None:
+async def test_session_fails_a_request_after_three_crashed_workers() -> None:
     stage = Stage((answer,), delivered=4)
     await stage.task
 
@@ -126,7 +126,7 @@ async def test_a_request_that_killed_three_workers_is_not_tried_by_a_fourth() ->
 
 
 @virtual_time
-async def test_a_third_delivery_is_still_served() -> None:
+async def test_session_serves_a_third_delivery() -> None:
     stage = Stage((answer,), delivered=3)
     await stage.task
 

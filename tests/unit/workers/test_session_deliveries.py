@@ -9,8 +9,8 @@ from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.usage.record import UsageRow
 from penstock_worker.providers.fake_provider import wait
-from penstock_worker.sessions.registry import SessionTable
-from penstock_worker.sessions.session import CONFIRM_LATE_S
+from penstock_worker.sessions.ownership import CONFIRM_LATE_S
+from penstock_worker.sessions.registry import SessionRegistry
 
 
 def row_of(delivery: int, ended: str | None = None) -> UsageRow:
@@ -22,32 +22,32 @@ def row_of(delivery: int, ended: str | None = None) -> UsageRow:
 
 
 @virtual_time
-async def test_an_ack_that_was_lost_is_said_again_and_the_answer_does_not_wait_for_it() -> None:
+async def test_ownership_repeats_a_lost_ack_without_delaying_the_answer() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.broker.away = True
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await asyncio.sleep(5)
-    call.say(HI)
+    call.emit(HI)
     assert stage.events == [ACCEPTED, STARTED, HI, HI]
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
     stage.broker.away = False
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
     await asyncio.sleep(5)
-    await stage.session.keep()
+    await stage.session.extend_ack_wait()
     assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has said that it has the ack"
     answer(call)
     await stage.task
 
 
 @virtual_time
-async def test_a_row_is_opened_once_and_the_ack_alone_is_repeated_with_growing_pauses() -> None:
+async def test_ownership_opens_the_row_once_and_repeats_the_ack_with_growing_pauses() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.broker.away = True
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await asyncio.sleep(100)
     assert len(stage.rows.opened) == 1
     assert 8 <= stage.broker.asked <= 14
@@ -56,12 +56,12 @@ async def test_a_row_is_opened_once_and_the_ack_alone_is_repeated_with_growing_p
 
 
 @virtual_time
-async def test_a_confirmation_ends_with_its_session_though_its_cancellation_is_swallowed() -> None:
+async def test_ownership_ends_its_confirmation_although_the_cancellation_is_swallowed() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.broker.away = stage.broker.swallows = True
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await stage.settle()
     answer(call)
     await stage.task
@@ -72,7 +72,7 @@ async def test_a_confirmation_ends_with_its_session_though_its_cancellation_is_s
 
 
 @virtual_time
-async def test_a_session_that_is_stopped_while_it_looks_for_another_worker_calls_no_provider() -> None:
+async def test_session_stopped_while_it_reads_the_row_calls_no_provider() -> None:
     stage = Stage((answer,), delivered=2)
 
     async def look_and_swallow(row: UsageRow) -> None:
@@ -90,7 +90,7 @@ async def test_a_session_that_is_stopped_while_it_looks_for_another_worker_calls
 
 
 @virtual_time
-async def test_an_answer_that_is_whole_does_not_wait_long_for_the_broker() -> None:
+async def test_ownership_delays_a_whole_answer_only_briefly() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.broker.away = True
@@ -102,21 +102,21 @@ async def test_an_answer_that_is_whole_does_not_wait_long_for_the_broker() -> No
 
 @pytest.mark.parametrize("ended", [None, "stop"], ids=["serves", "has served"])
 @virtual_time
-async def test_a_worker_that_stood_still_leaves_the_row_and_the_message_to_whoever_serves_the_request(
+async def test_ownership_leaves_row_and_message_to_the_delivery_that_serves_after_a_pause(
     ended: str | None,
 ) -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.rows.stored = row_of(2, ended)
     call = stage.providers[0].calls[0]
-    call.say(HI)
+    call.emit(HI)
     await stage.task
     assert call.aborted
     assert (stage.rows.opened, stage.rows.closed, stage.settled) == ([], [], [])
 
 
 @virtual_time
-async def test_a_request_that_another_worker_began_is_not_begun_again() -> None:
+async def test_session_does_not_serve_a_request_that_another_worker_began() -> None:
     stage = Stage((answer,), delivered=2)
     stage.rows.stored = row_of(1)
     await stage.task
@@ -126,7 +126,7 @@ async def test_a_request_that_another_worker_began_is_not_begun_again() -> None:
 
 
 @virtual_time
-async def test_a_request_whose_worker_died_before_it_began_is_served() -> None:
+async def test_session_serves_a_request_whose_worker_crashed_before_the_first_event() -> None:
     stage = Stage((answer,), delivered=2)
     stage.rows.stored = row_of(0)
     await stage.task
@@ -135,7 +135,7 @@ async def test_a_request_whose_worker_died_before_it_began_is_served() -> None:
 
 
 @virtual_time
-async def test_while_nobody_can_say_who_began_a_request_is_served() -> None:
+async def test_session_serves_a_request_while_the_row_cannot_be_read() -> None:
     stage = Stage((wait,), delivered=2)
     stage.rows.away = True
     await stage.settle()
@@ -149,11 +149,11 @@ async def test_while_nobody_can_say_who_began_a_request_is_served() -> None:
     ("delivered", "serves", "settled", "closed"), [(1, 2, [], 0), (2, 1, [TERM], 0), (1, 0, [TERM], 1)]
 )
 @virtual_time
-async def test_a_stop_because_another_attempt_is_served_leaves_the_row_and_a_later_ones_message(
+async def test_ownership_leaves_row_and_message_after_a_stop_for_a_later_delivery(
     delivered: int, serves: int, settled: list[bytes], closed: int
 ) -> None:
     stage = Stage((wait,), delivered=delivered)
-    table = SessionTable(replay_kept_s=30)
+    table = SessionRegistry(replay_kept_s=30)
     table.add(stage.session, stage.task)
     await stage.settle()
     table.stop(stage.session, "cancelled", serves)
@@ -162,9 +162,9 @@ async def test_a_stop_because_another_attempt_is_served_leaves_the_row_and_a_lat
 
 
 @virtual_time
-async def test_a_stop_of_a_worker_of_the_same_name_before_this_one_stops_nothing() -> None:
+async def test_registry_ignores_a_stop_for_an_earlier_worker_of_the_same_name() -> None:
     stage = Stage((wait,), delivered=2)
-    table = SessionTable(replay_kept_s=30)
+    table = SessionRegistry(replay_kept_s=30)
     table.add(stage.session, stage.task)
     await stage.settle()
     table.stop(stage.session, "cancelled", 2)

@@ -15,7 +15,7 @@ from penstock_worker.providers.provider import ConnectionStale
 
 
 @virtual_time
-async def test_a_failure_before_the_first_event_is_told_and_the_request_discarded() -> None:
+async def test_session_reports_a_failure_before_the_first_event_and_discards_the_request() -> None:
     stage = Stage((error("provider_rejected"),))
     await stage.task
 
@@ -24,7 +24,7 @@ async def test_a_failure_before_the_first_event_is_told_and_the_request_discarde
 
 
 @virtual_time
-async def test_a_failure_that_would_be_the_same_everywhere_is_final() -> None:
+async def test_failover_stops_after_a_failure_that_is_the_same_everywhere() -> None:
     stage = Stage((error("provider_rejected"),), (answer,))
     await stage.task
 
@@ -32,7 +32,7 @@ async def test_a_failure_that_would_be_the_same_everywhere_is_final() -> None:
 
 
 @virtual_time
-async def test_the_next_provider_is_tried_when_one_cannot_serve() -> None:
+async def test_failover_calls_the_next_provider_after_a_refusal() -> None:
     stage = Stage((error("provider_auth_failed"),), (answer,))
     await stage.task
 
@@ -41,7 +41,7 @@ async def test_the_next_provider_is_tried_when_one_cannot_serve() -> None:
 
 
 @virtual_time
-async def test_the_next_provider_is_tried_at_once() -> None:
+async def test_failover_calls_the_next_provider_without_a_pause() -> None:
     stage = Stage((error("provider_unavailable"),), (answer,), draw=0.0)
     await stage.task
 
@@ -50,7 +50,7 @@ async def test_the_next_provider_is_tried_at_once() -> None:
 
 
 @virtual_time
-async def test_the_only_provider_is_tried_again_after_growing_pauses() -> None:
+async def test_failover_retries_the_only_provider_with_growing_pauses() -> None:
     stage = Stage((error("provider_unavailable"),), retries=2, draw=0.0)
     await stage.task
 
@@ -59,7 +59,7 @@ async def test_the_only_provider_is_tried_again_after_growing_pauses() -> None:
 
 
 @virtual_time
-async def test_a_call_that_fails_after_it_was_opened_is_tried_again_too() -> None:
+async def test_failover_retries_a_call_that_fails_after_it_was_opened() -> None:
     stage = Stage((lambda call: call.fail(error("provider_unavailable")), answer))
     await stage.task
 
@@ -68,7 +68,7 @@ async def test_a_call_that_fails_after_it_was_opened_is_tried_again_too() -> Non
 
 
 @virtual_time
-async def test_a_retry_after_is_waited_for() -> None:
+async def test_failover_waits_for_a_short_retry_after() -> None:
     stage = Stage((error("provider_rate_limited", 3), answer))
     await stage.task
 
@@ -78,7 +78,7 @@ async def test_a_retry_after_is_waited_for() -> None:
 
 
 @virtual_time
-async def test_a_retry_after_that_is_too_long_is_handed_to_the_client_at_once() -> None:
+async def test_failover_reports_a_long_retry_after_without_waiting() -> None:
     stage = Stage((error("provider_rate_limited", 60),))
     await stage.task
 
@@ -87,7 +87,7 @@ async def test_a_retry_after_that_is_too_long_is_handed_to_the_client_at_once() 
 
 
 @virtual_time
-async def test_the_last_error_is_told_when_every_provider_failed() -> None:
+async def test_failover_reports_the_last_error_of_all_providers() -> None:
     stage = Stage((error("provider_unavailable"),), (error("provider_rate_limited", 60),), retries=0)
     await stage.task
 
@@ -95,7 +95,7 @@ async def test_the_last_error_is_told_when_every_provider_failed() -> None:
 
 
 @virtual_time
-async def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
+async def test_failover_does_not_wait_beyond_the_deadline() -> None:
     stage = Stage((error("provider_rate_limited", 7),), timeout_s=5)
     await stage.task
 
@@ -104,7 +104,7 @@ async def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
 
 
 @virtual_time
-async def test_a_stale_connection_costs_neither_a_try_nor_a_pause() -> None:
+async def test_failover_counts_no_try_for_a_stale_connection() -> None:
     stage = Stage((ConnectionStale(), ConnectionStale(), answer), retries=0)
     await stage.task
 
@@ -113,7 +113,7 @@ async def test_a_stale_connection_costs_neither_a_try_nor_a_pause() -> None:
 
 
 @virtual_time
-async def test_an_empty_answer_is_a_broken_stream() -> None:
+async def test_session_reports_an_empty_answer_as_a_broken_stream() -> None:
     stage = Stage((lambda call: call.end(),), retries=0)
     await stage.task
 
@@ -122,7 +122,7 @@ async def test_an_empty_answer_is_a_broken_stream() -> None:
 
 
 @virtual_time
-async def test_an_error_that_nobody_expected_is_told_without_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_session_reports_an_unexpected_error_without_its_message(capsys: pytest.CaptureFixture[str]) -> None:
     def explode(call: FakeCall) -> None:
         del call
         raise KeyError("a secret of ours")
@@ -136,10 +136,10 @@ async def test_an_error_that_nobody_expected_is_told_without_its_words(capsys: p
 
 
 @virtual_time
-async def test_a_failure_after_the_first_event_ends_the_stream_and_nothing_is_tried_again() -> None:
+async def test_failover_retries_nothing_after_the_first_event() -> None:
     stage = Stage((wait,), (answer,))
     await stage.settle()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     stage.providers[0].calls[0].fail(error("provider_stream_broken"))
     await stage.task
 
@@ -149,10 +149,10 @@ async def test_a_failure_after_the_first_event_ends_the_stream_and_nothing_is_tr
 
 
 @virtual_time
-async def test_an_answer_that_stops_without_its_finish_is_broken() -> None:
+async def test_session_reports_an_answer_without_its_finish_as_broken() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     stage.providers[0].calls[0].end()
     await stage.task
 
@@ -160,7 +160,7 @@ async def test_an_answer_that_stops_without_its_finish_is_broken() -> None:
 
 
 @virtual_time
-async def test_words_after_the_finish_change_nothing() -> None:
+async def test_session_ignores_events_after_the_finish() -> None:
     stage = Stage((answer,))
     await stage.task
     stage.providers[0].calls[0].fail(error("provider_unavailable"))
@@ -170,7 +170,7 @@ async def test_words_after_the_finish_change_nothing() -> None:
 
 
 @virtual_time
-async def test_a_call_beyond_the_providers_bound_waits_for_a_place() -> None:
+async def test_failover_waits_for_a_slot_of_the_provider() -> None:
     slots = asyncio.Semaphore(1)
     first, second = Stage((wait,), slots=slots), Stage((answer,), slots=slots)
     await first.settle()
@@ -182,7 +182,7 @@ async def test_a_call_beyond_the_providers_bound_waits_for_a_place() -> None:
 
 
 @virtual_time
-async def test_a_place_is_free_again_after_a_failure() -> None:
+async def test_failover_releases_the_slot_after_a_failure() -> None:
     slots = asyncio.Semaphore(1)
     await Stage((error("provider_rejected"),), slots=slots).task
     second = Stage((answer,), slots=slots)
@@ -192,7 +192,7 @@ async def test_a_place_is_free_again_after_a_failure() -> None:
 
 
 @virtual_time
-async def test_a_place_is_not_waited_for_beyond_the_deadline() -> None:
+async def test_failover_does_not_wait_for_a_slot_beyond_the_deadline() -> None:
     slots = asyncio.Semaphore(0)
     stage = Stage((answer,), slots=slots, timeout_s=7)
     await stage.task
@@ -207,7 +207,7 @@ def refused(message: str) -> PenstockError:
 
 
 @virtual_time
-async def test_the_providers_message_about_the_request_reaches_the_client() -> None:
+async def test_session_passes_the_providers_message_to_the_client() -> None:
     stage = Stage((lambda call: call.fail(refused("foo must be a number")),), (answer,))
     await stage.task
 
@@ -216,7 +216,7 @@ async def test_the_providers_message_about_the_request_reaches_the_client() -> N
 
 
 @virtual_time
-async def test_a_route_that_hides_messages_gives_its_own() -> None:
+async def test_session_hides_the_providers_message_if_the_route_does() -> None:
     stage = Stage((lambda call: call.fail(refused("foo must be a number")),), spec={"errorMessages": "Hide"})
     await stage.task
 
@@ -227,7 +227,7 @@ async def test_a_route_that_hides_messages_gives_its_own() -> None:
 
 @virtual_time
 @pytest.mark.parametrize(("in_log", "logged"), [(False, 0), (True, 1)])
-async def test_the_providers_message_is_in_the_log_only_if_the_route_says_so(in_log: bool, logged: int) -> None:
+async def test_session_logs_the_providers_message_only_if_the_route_allows_it(in_log: bool, logged: int) -> None:
     stage = Stage((lambda call: call.fail(refused("the prompt")),), spec={"errorMessagesInLog": in_log})
     with capture_logs() as lines:
         await stage.task
@@ -238,9 +238,9 @@ async def test_the_providers_message_is_in_the_log_only_if_the_route_says_so(in_
 
 
 @virtual_time
-async def test_a_model_that_only_the_client_named_and_that_is_missing_cools_no_provider_down() -> None:
+async def test_failover_opens_no_circuit_for_an_unknown_model_of_the_client() -> None:
     stage = Stage((error("provider_model_not_found"),), (answer,), spec={"models": [{"name": "*"}]}, model="made-up")
     await stage.task
 
     first, second = stage.specs
-    assert stage.health.order([first, second], 0.0) == [first, second]
+    assert stage.breaker.order([first, second], 0.0) == [first, second]

@@ -7,7 +7,7 @@ from penstock_worker.providers.fake_provider import wait
 
 
 @virtual_time
-async def test_a_stop_before_the_first_event_aborts_the_call_and_discards_the_request() -> None:
+async def test_session_stopped_before_the_first_event_aborts_the_call_and_discards_the_request() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.task.cancel()
@@ -19,7 +19,7 @@ async def test_a_stop_before_the_first_event_aborts_the_call_and_discards_the_re
 
 
 @virtual_time
-async def test_a_stop_in_the_middle_of_the_answer_aborts_the_call() -> None:
+async def test_session_stopped_within_the_answer_aborts_the_call() -> None:
     stage, call = await streaming()
     stage.task.cancel()
     await stage.settle()
@@ -30,18 +30,18 @@ async def test_a_stop_in_the_middle_of_the_answer_aborts_the_call() -> None:
 
 
 @virtual_time
-async def test_words_in_the_same_moment_as_a_stop_are_not_said_out_of_order() -> None:
+async def test_session_emits_events_that_come_with_a_stop_in_order() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.task.cancel()
-    stage.providers[0].calls[0].say(HI)
+    stage.providers[0].calls[0].emit(HI)
     await stage.settle()
 
     assert stage.events == [ACCEPTED]
 
 
 @virtual_time
-async def test_a_stop_while_waiting_for_a_retry_discards_the_request() -> None:
+async def test_session_stopped_during_a_pause_discards_the_request() -> None:
     stage = Stage((error("provider_rate_limited", 5),))
     await stage.settle()
     stage.task.cancel()

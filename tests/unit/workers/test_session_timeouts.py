@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
-from unit.support.virtual_time import LoopClock, virtual_time
+from unit.support.virtual_time import virtual_time
 
 from penstock_contract.stream.events import Started
 from penstock_worker.providers.fake_provider import FakeCall, wait
 
 
 @virtual_time
-async def test_a_first_token_that_is_too_late_aborts_the_call_and_tries_the_next_provider() -> None:
+async def test_failover_aborts_a_late_call_and_tries_the_next_provider() -> None:
     stage = Stage((wait,), (answer,), limits={"firstTokenTimeoutSeconds": 9})
     await stage.task
 
@@ -21,7 +21,7 @@ async def test_a_first_token_that_is_too_late_aborts_the_call_and_tries_the_next
 
 
 @virtual_time
-async def test_a_first_token_that_is_too_late_everywhere_is_told() -> None:
+async def test_failover_reports_a_late_first_token_of_all_providers() -> None:
     stage = Stage((wait,), limits={"firstTokenTimeoutSeconds": 9})
     await stage.task
 
@@ -30,7 +30,7 @@ async def test_a_first_token_that_is_too_late_everywhere_is_told() -> None:
 
 
 @virtual_time
-async def test_the_deadline_bounds_the_wait_for_the_first_token() -> None:
+async def test_failover_bounds_the_wait_for_the_first_token_by_the_deadline() -> None:
     stage = Stage((wait,), timeout_s=4)
     await stage.task
 
@@ -46,7 +46,7 @@ def says_at(when_s: float) -> object:
 
 
 @virtual_time
-async def test_a_first_token_in_the_same_moment_as_its_timeout_is_not_mixed_with_the_next_answer() -> None:
+async def test_failover_does_not_mix_answers_if_first_token_and_timeout_coincide() -> None:
     stage = Stage((says_at(9.0),), (answer,), limits={"firstTokenTimeoutSeconds": 9})  # type: ignore[arg-type]
     await stage.task
 
@@ -59,7 +59,7 @@ async def test_a_first_token_in_the_same_moment_as_its_timeout_is_not_mixed_with
 
 
 @virtual_time
-async def test_a_first_token_just_before_its_timeout_is_the_answer() -> None:
+async def test_failover_takes_a_first_token_just_before_its_timeout() -> None:
     stage = Stage((wait,), (answer,), limits={"firstTokenTimeoutSeconds": 9})
     loop = asyncio.get_running_loop()
     await stage.settle()
@@ -72,7 +72,7 @@ async def test_a_first_token_just_before_its_timeout_is_the_answer() -> None:
 
 
 @virtual_time
-async def test_a_provider_that_stops_in_the_middle_is_given_up_after_the_idle_timeout() -> None:
+async def test_session_ends_an_idle_answer_after_the_idle_timeout() -> None:
     stage, call = await streaming(idleTimeoutSeconds=5)
     stage.session.check_time(call.active_at + 5)
     assert not stage.task.done()
@@ -85,7 +85,7 @@ async def test_a_provider_that_stops_in_the_middle_is_given_up_after_the_idle_ti
 
 
 @virtual_time
-async def test_every_sign_of_life_restarts_the_idle_timeout() -> None:
+async def test_session_restarts_the_idle_timeout_with_each_part_of_the_answer() -> None:
     stage, call = await streaming(idleTimeoutSeconds=5)
     call.active_at += 3
     stage.session.check_time(call.active_at + 4)
@@ -95,7 +95,7 @@ async def test_every_sign_of_life_restarts_the_idle_timeout() -> None:
 
 
 @virtual_time
-async def test_an_answer_that_goes_on_beyond_the_deadline_is_ended() -> None:
+async def test_session_ends_an_answer_at_the_deadline() -> None:
     stage, call = await streaming()
     await asyncio.sleep(600)
     stage.session.check_time(call.active_at)
@@ -106,7 +106,7 @@ async def test_an_answer_that_goes_on_beyond_the_deadline_is_ended() -> None:
 
 
 @virtual_time
-async def test_time_says_nothing_before_the_first_event() -> None:
+async def test_session_ends_nothing_by_time_before_the_first_event() -> None:
     stage = Stage((wait,))
     await stage.settle()
     stage.session.check_time(1e9)
@@ -116,7 +116,7 @@ async def test_time_says_nothing_before_the_first_event() -> None:
 
 
 @virtual_time
-async def test_time_says_nothing_after_the_end() -> None:
+async def test_session_ends_nothing_by_time_after_the_end() -> None:
     stage = Stage((answer,))
     await stage.task
     stage.session.check_time(1e9)
@@ -124,23 +124,13 @@ async def test_time_says_nothing_after_the_end() -> None:
     assert stage.events[-1] == STOP
 
 
-class SteppingClock(LoopClock):
-    """The time of day is set by hand; the monotonic clock goes on."""
-
-    step_s = 0.0
-
-    def unix(self) -> float:
-        return super().unix() + self.step_s
-
-
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0])
 @virtual_time
-async def test_a_step_of_the_machines_clock_ends_no_stream(step_s: float) -> None:
+async def test_session_is_not_ended_by_a_step_of_the_machines_clock(step_s: float) -> None:
     stage, call = await streaming()
-    stage.session._clock = stage.session.usage._clock = clock = SteppingClock()
-    clock.step_s = step_s
+    stage.clock.step_s = step_s
     stage.session.check_time(asyncio.get_running_loop().time())
-    call.say(USAGE, STOP)
+    call.emit(USAGE, STOP)
     call.end()
     await stage.task
 

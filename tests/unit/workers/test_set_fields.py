@@ -34,7 +34,7 @@ def sent(operation: Operation, type_: str = "OpenAI", drop: tuple[str, ...] = ()
 
 
 @pytest.mark.parametrize("type_", HOSTS)
-def test_a_set_field_is_in_the_body_of_every_type_that_sends_json(type_: str) -> None:
+def test_set_fields_are_in_the_body_of_every_type_that_sends_json(type_: str) -> None:
     body = sent(chat(), type_, service_tier='"flex"', vendor='{"a": [1, 1e2, 123456789012345678901234567890]}')
 
     assert body["service_tier"] == "flex"
@@ -43,21 +43,21 @@ def test_a_set_field_is_in_the_body_of_every_type_that_sends_json(type_: str) ->
 
 
 @pytest.mark.parametrize("type_", HOSTS)
-def test_the_clients_value_wins_over_a_set_field(type_: str) -> None:
+def test_set_fields_yield_to_the_clients_value(type_: str) -> None:
     assert sent(chat(temperature=0.25), type_, temperature="0.5")["temperature"] == 0.25
 
 
 @pytest.mark.parametrize("type_", HOSTS)
-def test_a_set_field_that_is_dropped_too_replaces_the_clients(type_: str) -> None:
+def test_set_fields_replace_a_dropped_field_of_the_client(type_: str) -> None:
     assert sent(chat(temperature=0.25), type_, ("temperature",), temperature="0.5")["temperature"] == 0.5
 
 
-def test_the_two_names_of_the_bound_are_one_field() -> None:
+def test_set_fields_treat_both_names_of_the_bound_as_one() -> None:
     assert "max_tokens" not in sent(chat(max_completion_tokens=5), max_tokens="9")
     assert sent(chat(), max_tokens="9")["max_tokens"] == 9
 
 
-def test_a_set_field_of_a_chat_is_not_added_to_embeddings_nor_vice_versa() -> None:
+def test_set_fields_of_chat_and_embeddings_are_separate() -> None:
     added = {"reasoning_effort": '"low"', "dimensions": "8", "input_type": '"query"'}
 
     assert sent(embeddings("a"), **added) == {"model": "model", "input": "a", "dimensions": 8, "input_type": "query"}

@@ -12,7 +12,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.spec import SimulatedSpec
 from penstock_contract.stream.events import Event, Finished, TextDelta, UsageReported
-from penstock_worker.providers.provider import Call
+from penstock_worker.providers.provider import CallHandle
 from penstock_worker.providers.simulated import SimulatedProvider, token
 
 MORE = {"role": "user", "content": "tell me more"}
@@ -25,26 +25,26 @@ class Ear:
         self.error: PenstockError | None = None
         self.over = asyncio.Event()
 
-    def events(self, events: Sequence[Event]) -> None:
+    def on_events(self, events: Sequence[Event]) -> None:
         now = round(asyncio.get_running_loop().time() - START, 6)
         self.heard += [(now, event) for event in events]
 
-    def ended(self) -> None:
+    def on_end(self) -> None:
         self.over.set()
 
-    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
+    def on_failure(self, error: PenstockError, *, refused: bool = False) -> None:
         self.error, self.refused = error, refused
         self.over.set()
 
 
-async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, Call]:
+async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, CallHandle]:
     ear = Ear()
     provider = SimulatedProvider(SimulatedSpec(**spec))
     return ear, await provider.open(operation, "m", ear, connect_timeout_s=1, headers={})
 
 
 @virtual_time
-async def test_tokens_come_at_their_pace_and_then_usage_and_the_end() -> None:
+async def test_simulated_sends_tokens_at_their_rate_then_usage_and_end() -> None:
     ear, _ = await call(tokens=3, tokens_per_second=10, first_token_seconds=2)
     await ear.over.wait()
 
@@ -58,7 +58,7 @@ async def test_tokens_come_at_their_pace_and_then_usage_and_the_end() -> None:
 
 
 @virtual_time
-async def test_a_late_token_does_not_delay_the_rest() -> None:
+async def test_simulated_does_not_delay_tokens_after_a_late_one() -> None:
     ear, _ = await call(tokens=4, tokens_per_second=10)
     await asyncio.sleep(0.05)
     asyncio.get_running_loop()._advance(0.15)  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ async def test_a_late_token_does_not_delay_the_rest() -> None:
 
 
 @virtual_time
-async def test_a_bound_on_tokens_ends_with_length() -> None:
+async def test_simulated_ends_with_length_at_the_bound() -> None:
     ear, _ = await call(chat(MORE, max_tokens=2), tokens=5)
     await ear.over.wait()
 
@@ -82,7 +82,7 @@ async def test_a_bound_on_tokens_ends_with_length() -> None:
 
 @virtual_time
 @pytest.mark.parametrize("place", [0, 2])
-async def test_an_error_comes_at_its_token(place: int) -> None:
+async def test_simulated_fails_at_the_configured_token(place: int) -> None:
     ear, _ = await call(tokens=5, error_at_token=place)
     await ear.over.wait()
 
@@ -93,7 +93,7 @@ async def test_an_error_comes_at_its_token(place: int) -> None:
 
 @virtual_time
 @pytest.mark.parametrize("place", [0, 2])
-async def test_a_stall_is_silence_from_its_token_on(place: int) -> None:
+async def test_simulated_stalls_at_the_configured_token(place: int) -> None:
     ear, _ = await call(tokens=5, stall_at_token=place)
     await asyncio.sleep(1000)
 
@@ -102,7 +102,7 @@ async def test_a_stall_is_silence_from_its_token_on(place: int) -> None:
 
 
 @virtual_time
-async def test_an_aborted_call_says_nothing_more() -> None:
+async def test_simulated_sends_nothing_after_an_abort() -> None:
     ear, open_ = await call(tokens=5, tokens_per_second=10)
     await asyncio.sleep(0.15)
     open_.abort()
@@ -113,14 +113,14 @@ async def test_an_aborted_call_says_nothing_more() -> None:
 
 
 @virtual_time
-async def test_embeddings_are_unsupported() -> None:
+async def test_simulated_refuses_embeddings() -> None:
     with pytest.raises(PenstockError) as error:
         await call(embeddings("a"))
 
     assert error.value.code == "unsupported_by_provider"
 
 
-def test_no_two_neighbours_are_equal() -> None:
+def test_simulated_tokens_differ_from_their_neighbours() -> None:
     tokens = [token(index) for index in range(1000)]
 
     assert len(set(tokens)) == 1000

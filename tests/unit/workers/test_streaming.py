@@ -28,7 +28,7 @@ def refusing(field: str) -> Any:
 
 
 @pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "AzureOpenAI", "CloudflareWorkersAI"])
-def test_a_whole_answer_is_asked_for_without_the_fields_of_a_stream(type_: str) -> None:
+def test_answer_form_whole_has_no_stream_fields(type_: str) -> None:
     spec = msgspec.convert({"name": "p", "type": type_, "baseURL": "https://a.example/v1"}, ProviderSpec)
     request = ADAPTERS[type_]().request(chat(temperature=0.5), "m", spec, None)
     body = json.loads(request.body)
@@ -41,7 +41,7 @@ def test_a_whole_answer_is_asked_for_without_the_fields_of_a_stream(type_: str) 
     assert json.loads(in_form(request, "whole").body) == bare
 
 
-def test_the_next_form_lacks_the_field_that_was_refused() -> None:
+def test_answer_form_next_lacks_the_refused_field() -> None:
     assert next_form("stream", "stream_options") == "stream without options"
     assert next_form("stream", "stream") == "whole"
     assert next_form("stream without options", "stream") == "whole"
@@ -50,7 +50,7 @@ def test_the_next_form_lacks_the_field_that_was_refused() -> None:
     assert next_form("stream", None) is None
 
 
-def test_a_form_that_served_is_kept_for_its_model_and_its_time() -> None:
+def test_answer_forms_keep_a_successful_form_per_model_for_a_time() -> None:
     forms = AnswerForms()
     forms.served("a", "whole", 0.0)
     forms.served("b", "stream", 0.0)
@@ -60,7 +60,7 @@ def test_a_form_that_served_is_kept_for_its_model_and_its_time() -> None:
     assert forms.of("a", KEPT_S) == "stream", "a use does not prolong it"
 
 
-def test_models_whose_form_is_kept_have_a_bound() -> None:
+def test_answer_forms_bound_the_kept_models() -> None:
     forms = AnswerForms()
     for number in range(MODELS_MAX + 1):
         forms.served(f"m{number}", "whole", 0.0)
@@ -69,7 +69,7 @@ def test_models_whose_form_is_kept_have_a_bound() -> None:
 
 
 @virtual_time
-async def test_a_session_asks_again_without_the_field_that_a_provider_refuses() -> None:
+async def test_failover_repeats_a_call_without_the_refused_field() -> None:
     stage = Stage((refusing("stream_options"), refusing("stream"), answer))
     await stage.task
 
@@ -78,18 +78,18 @@ async def test_a_session_asks_again_without_the_field_that_a_provider_refuses() 
 
 
 @virtual_time
-async def test_a_refused_stream_is_neither_charged_nor_a_failure_of_the_provider() -> None:
+async def test_failover_neither_charges_nor_counts_a_refused_stream() -> None:
     stage = Stage((refusing("stream"), answer))
     await stage.task
 
     (row,) = stage.rows.closed
     assert (row.attempts, row.unanswered, row.ended) == (2, NOTHING_UNANSWERED, "stop")
-    assert [spec.name for spec in stage.health.order(stage.specs, 0.0)] == ["a"]
-    assert not stage.health.refusing_keys()
+    assert [spec.name for spec in stage.breaker.order(stage.specs, 0.0)] == ["a"]
+    assert not stage.breaker.refusing_keys()
 
 
 @virtual_time
-async def test_a_session_asks_in_one_piece_once_only() -> None:
+async def test_failover_requests_a_whole_answer_once_only() -> None:
     stage = Stage((refusing("stream"),))
     await stage.task
 
@@ -98,7 +98,7 @@ async def test_a_session_asks_in_one_piece_once_only() -> None:
 
 
 @virtual_time
-async def test_another_refusal_is_not_asked_again() -> None:
+async def test_failover_does_not_repeat_another_refusal() -> None:
     stage = Stage((refusing("messages"),))
     await stage.task
 
@@ -106,7 +106,7 @@ async def test_another_refusal_is_not_asked_again() -> None:
 
 
 @virtual_time
-async def test_a_whole_answer_may_take_longer_than_a_first_token() -> None:
+async def test_failover_gives_a_whole_answer_more_time_than_a_first_token() -> None:
     calls: list[FakeCall] = []
 
     def slow(call: FakeCall) -> None:

@@ -11,7 +11,7 @@ from penstock_contract.stream.events import Finished, ReasoningDelta, Started, T
 from penstock_contract.usage.record import COUNT_MAX, GATEWAY_LOST, Tokens
 from penstock_worker.providers.fake_provider import wait
 from penstock_worker.providers.provider import ConnectionStale
-from penstock_worker.sessions.usage import between_checkpoints_s
+from penstock_worker.sessions.checkpoints import between_checkpoints_s
 
 PRICES = {"inputPerMillion": "1", "cachedInputPerMillion": "0.5", "outputPerMillion": "10"}
 PRICED = [{"prices": PRICES}, {"prices": {"outputPerMillion": "20"}}]
@@ -19,8 +19,8 @@ WHOLE = (TextDelta("Hi"), UsageReported(100, 20, 40), Finished("stop"))
 
 
 @virtual_time
-async def test_a_whole_answer_is_closed_with_the_providers_count() -> None:
-    stage = Stage((lambda call: call.say(*WHOLE[:1]) or call.say(*WHOLE[1:]),), providers=PRICED[:1])
+async def test_usage_row_of_a_whole_answer_has_the_providers_count() -> None:
+    stage = Stage((lambda call: call.emit(*WHOLE[:1]) or call.emit(*WHOLE[1:]),), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert row.tokens == Tokens(100, 40, 20)
@@ -29,11 +29,11 @@ async def test_a_whole_answer_is_closed_with_the_providers_count() -> None:
 
 
 @virtual_time
-async def test_the_row_is_open_before_the_request_is_acked() -> None:
+async def test_usage_row_is_opened_before_the_ack() -> None:
     stage = Stage((wait,))
     await stage.settle()
     assert not stage.rows.opened
-    stage.providers[0].calls[0].say(TextDelta("Hi"))
+    stage.providers[0].calls[0].emit(TextDelta("Hi"))
     await stage.settle()
     (row,) = stage.rows.opened
     assert row.ended is None
@@ -44,10 +44,10 @@ async def test_the_row_is_open_before_the_request_is_acked() -> None:
 
 
 @virtual_time
-async def test_what_is_stopped_is_closed_with_our_own_count_and_the_reason_that_the_gateway_gave() -> None:
+async def test_usage_row_of_a_stopped_answer_has_the_workers_count_and_the_gateways_reason() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    stage.providers[0].calls[0].say(TextDelta("one"), ReasoningDelta("two"), ToolCallDelta(0, "id", "f", "{}"))
+    stage.providers[0].calls[0].emit(TextDelta("one"), ReasoningDelta("two"), ToolCallDelta(0, "id", "f", "{}"))
     await asyncio.sleep(2)
     stage.session.usage.stopped = "budget_exhausted"
     stage.task.cancel()
@@ -60,10 +60,10 @@ async def test_what_is_stopped_is_closed_with_our_own_count_and_the_reason_that_
 
 
 @virtual_time
-async def test_a_request_whose_gateway_died_says_so_in_its_row_and_an_end_to_whoever_still_listens() -> None:
+async def test_usage_row_of_a_lost_gateway_names_it_and_the_stream_gets_an_end() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    stage.providers[0].calls[0].say(TextDelta("one"))
+    stage.providers[0].calls[0].emit(TextDelta("one"))
     await stage.settle()
     stage.session.usage.stopped = GATEWAY_LOST
     stage.session.end(ErrorDetail("worker_lost", "nothing was heard"))
@@ -76,16 +76,16 @@ async def test_a_request_whose_gateway_died_says_so_in_its_row_and_an_end_to_who
 
 
 @virtual_time
-async def test_attempts_are_all_calls_and_the_workers_that_died_before() -> None:
+async def test_usage_attempts_are_all_calls_and_the_crashed_workers_before() -> None:
     refused = PenstockError("provider_unavailable", "no")
-    stage = Stage((refused,), (lambda call: call.say(*WHOLE),), providers=PRICED, delivered=2)
+    stage = Stage((refused,), (lambda call: call.emit(*WHOLE),), providers=PRICED, delivered=2)
     await stage.task
     (row,) = stage.rows.closed
     assert (row.attempts, row.provider, row.cost) == (3, "b", "0.0004")
 
 
 @virtual_time
-async def test_a_request_that_no_provider_answered_used_nothing() -> None:
+async def test_usage_of_an_unanswered_request_is_zero() -> None:
     stage = Stage((PenstockError("provider_rejected", "no"),), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
@@ -93,7 +93,7 @@ async def test_a_request_that_no_provider_answered_used_nothing() -> None:
 
 
 @virtual_time
-async def test_a_request_that_is_stopped_before_the_first_event_has_used_the_input_that_was_sent() -> None:
+async def test_usage_of_a_request_stopped_before_the_first_event_is_the_sent_input() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     stage.session.usage.stopped = "cancelled"
@@ -104,10 +104,10 @@ async def test_a_request_that_is_stopped_before_the_first_event_has_used_the_inp
 
 
 @virtual_time
-async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() -> None:
+async def test_usage_counts_each_sent_call_at_its_providers_price() -> None:
     dear = {"prices": {"inputPerMillion": "100"}}
     stage = Stage(
-        (wait,), (lambda call: call.say(*WHOLE),), providers=[dear, PRICED[0]], limits={"firstTokenTimeoutSeconds": 9}
+        (wait,), (lambda call: call.emit(*WHOLE),), providers=[dear, PRICED[0]], limits={"firstTokenTimeoutSeconds": 9}
     )
     await stage.task
     (row,) = stage.rows.closed
@@ -117,7 +117,7 @@ async def test_each_attempt_that_was_sent_counts_at_its_own_providers_price() ->
 
 
 @virtual_time
-async def test_an_attempt_that_timed_out_counts_though_none_comes_after_it() -> None:
+async def test_usage_counts_a_timed_out_call_without_a_later_one() -> None:
     stage = Stage((wait,), providers=PRICED[:1], retries=0, limits={"firstTokenTimeoutSeconds": 9})
     await stage.task
     (row,) = stage.rows.closed
@@ -125,34 +125,34 @@ async def test_an_attempt_that_timed_out_counts_though_none_comes_after_it() -> 
 
 
 @virtual_time
-async def test_a_connection_that_breaks_while_it_waits_has_taken_the_input() -> None:
+async def test_usage_counts_the_input_of_a_connection_that_breaks_while_waiting() -> None:
     broken = PenstockError("provider_unavailable", "no")
-    stage = Stage((lambda call: call.fail(broken), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    stage = Stage((lambda call: call.fail(broken), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert (row.tokens.input, row.tokens.estimated, row.cost, row.attempts) == (106, True, "0.000286", 2)
 
 
 @virtual_time
-async def test_a_provider_that_answered_with_an_error_has_used_nothing() -> None:
+async def test_usage_counts_nothing_for_an_error_of_the_provider() -> None:
     limited = PenstockError("provider_rate_limited", "no")
-    stage = Stage((lambda call: call.fail(limited, refused=True), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+    stage = Stage((lambda call: call.fail(limited, refused=True), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert (row.tokens, row.cost, row.attempts) == (Tokens(100, 40, 20), "0.00028", 2)
 
 
 @virtual_time
-async def test_a_connection_that_the_server_had_closed_has_used_nothing() -> None:
-    stage = Stage((lambda call: call.fail(ConnectionStale()), lambda call: call.say(*WHOLE)), providers=PRICED[:1])
+async def test_usage_counts_nothing_for_a_stale_connection() -> None:
+    stage = Stage((lambda call: call.fail(ConnectionStale()), lambda call: call.emit(*WHOLE)), providers=PRICED[:1])
     await stage.task
     (row,) = stage.rows.closed
     assert (row.tokens, row.cost) == (Tokens(100, 40, 20), "0.00028")
 
 
 @virtual_time
-async def test_a_count_that_no_64_bits_hold_is_bounded_before_it_is_sent() -> None:
-    stage = Stage((lambda call: call.say(TextDelta("Hi"), UsageReported(10**30, -5), Finished("stop")),))
+async def test_usage_bounds_a_count_beyond_64_bits() -> None:
+    stage = Stage((lambda call: call.emit(TextDelta("Hi"), UsageReported(10**30, -5), Finished("stop")),))
     await stage.task
     assert UsageReported(COUNT_MAX, 0) in stage.events
     (row,) = stage.rows.closed
@@ -160,11 +160,11 @@ async def test_a_count_that_no_64_bits_hold_is_bounded_before_it_is_sent() -> No
 
 
 @virtual_time
-async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
+async def test_usage_counts_the_output_of_an_answer_that_breaks_off() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
     call = stage.providers[0].calls[0]
-    call.say(TextDelta("one"), TextDelta("two"))
+    call.emit(TextDelta("one"), TextDelta("two"))
     call.fail(PenstockError("provider_stream_broken", "broke off"))
     await stage.task
     (row,) = stage.rows.closed
@@ -172,16 +172,16 @@ async def test_a_provider_that_breaks_off_leaves_what_it_said() -> None:
 
 
 @virtual_time
-async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
+async def test_usage_checkpoint_counts_sent_input_and_output_so_far() -> None:
     stage = Stage((wait,), providers=PRICED[:1])
     await stage.settle()
-    sent = stage.session.usage.counted()
+    sent = stage.session.usage.checkpoint()
     assert sent is not None
     assert (sent.input, sent.output, sent.cost) == (6, 0, 6 * 10**6)
-    stage.providers[0].calls[0].say(TextDelta("x" * 50))
+    stage.providers[0].calls[0].emit(TextDelta("x" * 50))
     await stage.settle()
     await asyncio.sleep(2.0)
-    counted = stage.session.usage.counted()
+    counted = stage.session.usage.checkpoint()
     assert counted is not None
     assert (counted.id, counted.input, counted.output, counted.cost) == ("req_1", 6, 10, 6 * 10**6 + 10 * 10**7)
     assert counted.duration_s == 2.0
@@ -190,5 +190,5 @@ async def test_a_checkpoint_counts_what_was_sent_and_what_has_begun() -> None:
 
 
 @pytest.mark.parametrize(("open_", "seconds"), [(0, 0.03), (30, 0.03), (64, 0.064), (1000, 1.0)])
-def test_checkpoints_are_frequent_while_there_is_little_to_note(open_: int, seconds: float) -> None:
+def test_checkpoints_are_frequent_with_few_open_requests(open_: int, seconds: float) -> None:
     assert between_checkpoints_s(open_) == seconds

@@ -1,6 +1,6 @@
-"""A worker of one route: pulls requests when it has a free slot, calls providers, publishes their frames.
+"""A worker of one route: pulls a request per free slot, calls providers, publishes frames.
 
-It knows neither HTTP clients nor their dialects; it meets the gateway in `penstock_contract`.
+It depends on no HTTP client and no client dialect; it shares `penstock_contract` with the gateway.
 """
 
 from importlib.metadata import version

@@ -20,8 +20,9 @@ from penstock_runtime.clock import SystemClock
 from penstock_runtime.probes import Probes, prometheus
 from penstock_runtime.telemetry import logs
 from penstock_runtime.telemetry.setup import configure
+from penstock_worker.sessions.context import WorkerContext
 from penstock_worker.settings import WorkerSettings
-from penstock_worker.telemetry import Observer
+from penstock_worker.telemetry import WorkerTelemetry
 from penstock_worker.worker import Worker
 
 
@@ -36,17 +37,14 @@ async def serve(config: WorkerSettings) -> None:
         inbox_prefix=subjects.worker_inbox(config.namespace, config.route),
         credentials=config.nats_credentials,
     )
-    observer = Observer(telemetry, clock, route, subjects.queue(config.namespace, config.route))
-    worker = Worker(
-        config,
-        connection,
-        observer,
-        name=name,
+    context = WorkerContext(
+        worker=name,
         incarnation=secrets.randbits(32),
-        environ=os.environ,
         clock=clock,
         draw=random.SystemRandom().random,
+        telemetry=WorkerTelemetry(telemetry, clock, route, subjects.queue(config.namespace, config.route)),
     )
+    worker = Worker(config, connection, context, os.environ)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
@@ -65,7 +63,7 @@ async def serve(config: WorkerSettings) -> None:
 def main() -> None:
     try:
         config = settings.load(WorkerSettings, os.environ)
-        config.address_rules  # noqa: B018 - raises for what is no address
+        config.address_rules  # noqa: B018 - raises for an invalid address
     except settings.InvalidSettings as error:
         sys.exit(f"penstock worker: {error}")
     logs.configure("penstock-worker", level=config.log_level)

@@ -1,4 +1,4 @@
-"""What a worker is told by its environment; everything about the route itself comes from the catalogue."""
+"""A worker's environment variables. The route itself comes from the catalogue."""
 
 from typing import Annotated
 

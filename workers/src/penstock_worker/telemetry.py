@@ -1,6 +1,6 @@
-"""What a worker tells about its work: two spans a request, a few metrics and one log line a call, nothing a token.
+"""Metrics, spans and log of a worker: two spans per request, few metrics and a log line per call, nothing per token.
 
-`process` is the time that a request is in this worker's hands, `chat <model>` one call to one provider.
+The span `process` lasts from the delivery to the end of the session, `chat <model>` is one call to one provider.
 """
 
 import contextlib
@@ -23,23 +23,23 @@ from penstock_runtime.telemetry.setup import Telemetry
 log = structlog.get_logger("penstock.worker")
 
 
-class CallObservation:
-    """One call to a provider; `headers` carry the trace to it."""
+class CallTelemetry:
+    """Telemetry of one provider call; `headers` carry the trace context to the provider."""
 
     def __init__(
-        self, observer: "Observer", span: Span, labels: dict[str, str], *, request_id: str, provider: str
+        self, worker: "WorkerTelemetry", span: Span, labels: dict[str, str], *, request_id: str, provider: str
     ) -> None:
-        self._observer = observer
+        self._worker = worker
         self._span = span
         self._labels = labels
         self._request_id = request_id
         self._provider = provider
-        self._began = observer.clock.monotonic()
+        self._began = worker.clock.monotonic()
         self._first_s: float | None = None
         self.headers = trace_headers(span)
 
     def first_event(self) -> None:
-        self._first_s = self._observer.clock.monotonic() - self._began
+        self._first_s = self._worker.clock.monotonic() - self._began
         self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, self._first_s)
 
     def end(
@@ -49,17 +49,17 @@ class CallObservation:
         finished: Finished | None,
         *,
         reason: str | None = None,
-        said: str | None = None,
+        provider_message: str | None = None,
     ) -> None:
-        """Record the call; without error and finish it was stopped by its client.
+        """Record the end of the call; a call without error and finish was stopped by its client.
 
-        `reason` is a constant word about the failure. `said` is the provider's own message, cleaned, where the route
-        allows it in the log; it goes into no span and no metric.
+        `reason` is one of a few constants. `provider_message` is the provider's own message, redacted, if
+        the route allows it in the log; it is in no span and no metric.
         """
         code = error.code if error is not None else ("cancelled" if finished is None else None)
         labels = self._labels if code is None else {**self._labels, names.ERROR_TYPE: code}
-        duration_s = self._observer.clock.monotonic() - self._began
-        self._observer.duration.record(duration_s, labels)
+        duration_s = self._worker.clock.monotonic() - self._began
+        self._worker.duration.record(duration_s, labels)
         if code is not None:
             self._span.set_attribute(names.ERROR_TYPE, code)
             self._span.set_status(StatusCode.ERROR)
@@ -68,11 +68,11 @@ class CallObservation:
         if usage is not None:
             self._span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
             self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
-            self._observer.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
-            self._observer.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
-        # One line for each request is the gateway's; what did not go well at a provider is worth a second.
-        tell = log.warning if error is not None else log.info if code is not None else log.debug
-        tell(
+            self._worker.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
+            self._worker.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
+        # The gateway logs one line per request; a failed call is worth a second.
+        write = log.warning if error is not None else log.info if code is not None else log.debug
+        write(
             "worker.call_ended",
             request_id=self._request_id,
             provider=self._provider,
@@ -80,7 +80,7 @@ class CallObservation:
             model=self._labels[names.REQUEST_MODEL],
             code=code,
             reason=reason,
-            **({} if said is None else {"provider_message": said}),
+            **({} if provider_message is None else {"provider_message": provider_message}),
             retry_after_s=None if error is None else error.retry_after_s,
             first_event_s=None if self._first_s is None else round(self._first_s, 4),
             duration_s=round(duration_s, 4),
@@ -89,8 +89,8 @@ class CallObservation:
         )
 
 
-class Observer:
-    """Made once per worker; its instruments do nothing when telemetry is off."""
+class WorkerTelemetry:
+    """One per worker; its instruments do nothing when telemetry is off."""
 
     def __init__(self, telemetry: Telemetry, clock: Clock, route: str, queue: str) -> None:
         self.clock = clock
@@ -133,7 +133,7 @@ class Observer:
             try:
                 yield
             except Exception as error:
-                # The type only: an exception's words may hold the prompt.
+                # The type only: an exception's message may contain the prompt.
                 code = error.code if isinstance(error, PenstockError) else "internal_error"
                 span.set_attribute(names.ERROR_TYPE, code)
                 span.set_status(StatusCode.ERROR)
@@ -142,10 +142,10 @@ class Observer:
     @contextlib.contextmanager
     def call(
         self, request: InferenceRequest, provider: ProviderSpec, provider_name: str, model: str, model_label: str
-    ) -> Iterator[CallObservation]:
-        """`model` is what the provider is asked for, perhaps a client's word; `model_label` is from the catalogue.
+    ) -> Iterator[CallTelemetry]:
+        """`model` is sent to the provider and may be chosen by the client; `model_label` is from the catalogue.
 
-        `provider_name` is OpenTelemetry's word for the provider's kind.
+        `provider_name` is OpenTelemetry's `gen_ai.provider.name`.
         """
         server = urlsplit(provider.base_url or "").hostname or ""
         operation = "chat" if isinstance(request.operation, ChatOperation) else "embeddings"
@@ -158,4 +158,4 @@ class Observer:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
-            yield CallObservation(self, span, labels, request_id=request.id, provider=provider.name)
+            yield CallTelemetry(self, span, labels, request_id=request.id, provider=provider.name)

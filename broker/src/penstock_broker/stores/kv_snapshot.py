@@ -19,7 +19,7 @@ class Watcher(Protocol):
     async def updates(self, timeout: float) -> KeyValue.Entry | None: ...  # noqa: ASYNC109 - nats-py's
 
 
-class Bucket(Protocol):
+class KeyValueBucket(Protocol):
     """What is needed of nats-py's."""
 
     async def status(self) -> KeyValue.BucketStatus: ...
@@ -37,7 +37,7 @@ async def read(bucket: KeyValue, timeout_s: float) -> list[KeyValue.Entry]:
     return [entry for entry in entries if entry.operation is None]
 
 
-async def read_to_end(bucket: Bucket, watcher: Watcher, timeout_s: float) -> list[KeyValue.Entry]:
+async def read_to_end(bucket: KeyValueBucket, watcher: Watcher, timeout_s: float) -> list[KeyValue.Entry]:
     """What was there when the watch began; deletions are among it. Raises `TimeoutError`."""
     entries: list[KeyValue.Entry] = []
     while True:

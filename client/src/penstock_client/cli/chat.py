@@ -17,7 +17,7 @@ import httpx
 from penstock_client.client import Client
 from penstock_client.errors import GatewayError, GatewayUnreachable
 from penstock_client.exchange import DEFAULT_URL
-from penstock_contract.request.operations import SeedMessage
+from penstock_contract.request.operations import ChatMessage
 
 ANSWERED = 0
 FAILED = 1
@@ -69,7 +69,7 @@ class Terminal:
         self._stderr.flush()
 
 
-def answer(client: Client, messages: list[SeedMessage], model: str | None, terminal: Terminal) -> tuple[str, int]:
+def answer(client: Client, messages: list[ChatMessage], model: str | None, terminal: Terminal) -> tuple[str, int]:
     """Write the answer as it comes; returns what came of it and an exit code."""
     texts: list[str] = []
     try:
@@ -94,14 +94,14 @@ def answer(client: Client, messages: list[SeedMessage], model: str | None, termi
 
 def converse(client: Client, model: str | None, terminal: Terminal) -> int:
     """Ask and answer until Ctrl-D; a stopped answer stays in the conversation as far as it was seen."""
-    history: list[SeedMessage] = []
+    history: list[ChatMessage] = []
     while (line := terminal.ask()) is not None:
         if not line.strip():
             continue
-        asked = [*history, SeedMessage("user", _valid(line))]
+        asked = [*history, ChatMessage("user", _valid(line))]
         text, _ = answer(client, asked, model, terminal)
         if text:
-            history = [*asked, SeedMessage("assistant", text)]
+            history = [*asked, ChatMessage("assistant", text)]
     return ANSWERED
 
 
@@ -136,7 +136,7 @@ def run(
         prompt = "\n\n".join(part for part in (" ".join(options.prompt), piped) if part.strip())
         if not prompt.strip():
             parser.error("nothing to ask: give a PROMPT, or pipe one in")
-        return answer(client, [SeedMessage("user", _valid(prompt))], options.model, terminal)[1]
+        return answer(client, [ChatMessage("user", _valid(prompt))], options.model, terminal)[1]
 
 
 def main() -> None:

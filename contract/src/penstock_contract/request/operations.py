@@ -78,7 +78,7 @@ class EmbeddingsRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     user: str | None = None
 
 
-class SeedMessage(Struct, frozen=True):
+class ChatMessage(Struct, frozen=True):
     role: Literal["user", "assistant"]
     content: NonEmpty
 
@@ -86,7 +86,7 @@ class SeedMessage(Struct, frozen=True):
 class ChatRequest(Struct, frozen=True, omit_defaults=True):
     """`POST /api/chat`. The answer is always a stream: `stream` may only be true."""
 
-    messages: Annotated[list[SeedMessage], Meta(min_length=1, max_length=4096)]
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=4096)]
     model: ModelName | None = None
     stream: bool | None = None
 

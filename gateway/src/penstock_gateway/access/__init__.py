@@ -1,1 +1,1 @@
-"""Who may send a request: API keys and principals."""
+"""Access control: API keys, principals and the request context."""

@@ -1,7 +1,7 @@
-"""Authenticates a request: looks up the key in its headers before any handler sees the request.
+"""Authenticates a request: looks up the key in its headers before any handler runs.
 
 Outside Litestar, which answers unknown paths and wrong methods outside its own middleware: without a key neither
-is shown. At every request, as a connection outlives a key. No broker is asked: the watch keeps the keys in memory.
+is shown. At every request, because a connection outlives a key. No broker request: the watch keeps the keys in memory.
 """
 
 from collections.abc import Iterable
@@ -9,99 +9,104 @@ from typing import cast
 
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from penstock_contract.endpoints import HEALTH, READY
 from penstock_contract.errors import PenstockError
 from penstock_contract.limits.keys import KEY_LENGTH, KeyRecord, hash_of
-from penstock_gateway.access.key_cache import KeyRing
-from penstock_gateway.access.principal import ANONYMOUS, Caller
-from penstock_gateway.http.error_response import Refusal
+from penstock_gateway.access.key_cache import KeyCache
+from penstock_gateway.access.principal import ANONYMOUS, Principal
+from penstock_gateway.access.request_context import set_context
+from penstock_gateway.http.error_response import ErrorResponse
 from penstock_gateway.server.client_connection import connection_of
+from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_runtime.clock import Clock
 
-SCOPE_KEY = "penstock.caller"
-OPEN_PATHS = frozenset({"/health", "/ready", "/schema", "/schema/openapi.json"})
-"""What probes ask, and documentation that is the same for everybody. `/metrics` shows which models exist."""
+OPEN_PATHS = frozenset({HEALTH.path, READY.path, "/schema", "/schema/openapi.json"})
+"""Paths of probes, and of documentation that is the same for everyone. `/metrics` shows which models exist."""
 KEY_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
 """OpenAI's SDKs send the first, Anthropic's the second, Azure's the third."""
 CHALLENGE = 'Bearer realm="penstock"'
 INVALID = f'{CHALLENGE}, error="invalid_token"'
-"""RFC 6750 §3: no error code for a request that had no credentials at all."""
-
-
-def caller_of(scope: Scope) -> Caller:
-    caller: object = scope.get(SCOPE_KEY)
-    return caller if isinstance(caller, Caller) else ANONYMOUS
+"""RFC 6750 §3: no error code for a request without credentials."""
+MISSING = "no API key was sent: use the header authorization: Bearer, x-api-key or api-key"
+TWO_KEYS = (
+    "the request has more than one API key; send one. On a gateway behind a proxy that uses Authorization itself, "
+    "set PENSTOCK_KEY_HEADERS"
+)
 
 
 class Authentication:
-    """`headers` are those in which a key may be shown."""
+    """Sets the request context. `keys` is None where authentication is off: every principal is anonymous.
+
+    `headers` are those in which a key may be sent.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
-        ring: KeyRing,
+        keys: KeyCache | None,
         clock: Clock,
-        refusal: Refusal,
+        observer: RequestObserver,
         headers: frozenset[bytes] = KEY_HEADERS,
     ) -> None:
         self._app = app
-        self._ring = ring
+        self._keys = keys
         self._clock = clock
-        self._refusal = refusal
+        self._observer = observer
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "http":
             request = cast("HTTPScope", scope)
             try:
-                record = identify(request["headers"], self._ring, self._clock.unix(), self._headers)
+                principal = self._principal(request)
             except PenstockError as error:
                 if request["path"] not in OPEN_PATHS:
-                    await self._refusal.send(error, _challenge(error), scope, receive, send)
+                    self._observer.request_rejected(error.code)
+                    await ErrorResponse(error.detail, _challenge(error)).asgi(send)
                     return
-            else:
-                scope[SCOPE_KEY] = Caller(record)  # type: ignore[literal-required]
+                principal = ANONYMOUS
+            set_context(scope, receive, principal)
+            if principal.key is not None:
                 connection = connection_of(scope)
                 if connection is not None:
                     connection.authenticated()
         await self._app(scope, receive, send)
 
+    def _principal(self, request: HTTPScope) -> Principal:
+        if self._keys is None:
+            return ANONYMOUS
+        return Principal(identify(request["headers"], self._keys, self._clock.unix(), self._headers))
+
 
 def identify(
-    headers: Iterable[tuple[bytes, bytes]], ring: KeyRing, now: float, looked_at: frozenset[bytes] = KEY_HEADERS
+    headers: Iterable[tuple[bytes, bytes]], keys: KeyCache, now: float, key_headers: frozenset[bytes] = KEY_HEADERS
 ) -> KeyRecord:
-    """The key that a request shows. Raises `invalid_api_key`, or `broker_unavailable` before the keys are known."""
-    secrets = presented(headers, looked_at)
+    """The key that a request sent. Raises `invalid_api_key`, or `broker_unavailable` before the keys are loaded."""
+    secrets = sent_keys(headers, key_headers)
     if not secrets:
         raise PenstockError("invalid_api_key", MISSING)
     if len(secrets) > 1:
-        # A proxy might look at one and we at the other.
+        # A proxy might use one and the gateway the other.
         raise PenstockError("invalid_api_key", TWO_KEYS)
-    if not ring.loaded:
+    if not keys.loaded:
         raise PenstockError("broker_unavailable", "the API keys are not loaded yet", retry_after_s=1)
     (secret,) = secrets
-    # The length is no secret, and what is longer need not be hashed.
-    record = ring.find(hash_of(secret)) if len(secret) == KEY_LENGTH else None
+    # The length is not secret, and a longer text need not be hashed.
+    record = keys.find(hash_of(secret)) if len(secret) == KEY_LENGTH else None
     if record is None:
         raise PenstockError("invalid_api_key", "the API key is not valid")
     if not record.valid(now):
-        # Told only to who has the secret.
+        # Only the holder of the secret receives this message.
         ended = "was revoked" if record.revoked_at is not None else "has expired"
         raise PenstockError("invalid_api_key", f"the API key {ended}")
     return record
 
 
-MISSING = "no API key was sent: use the header authorization: Bearer, x-api-key or api-key"
-TWO_KEYS = (
-    "the request shows more than one API key; send one. On a gateway behind a proxy that uses Authorization itself, "
-    "set PENSTOCK_KEY_HEADERS"
-)
-
-
-def presented(headers: Iterable[tuple[bytes, bytes]], looked_at: frozenset[bytes] = KEY_HEADERS) -> set[str]:
-    """Every different key in these headers. Names are lower-case; other schemes than Bearer are a proxy's business."""
+def sent_keys(headers: Iterable[tuple[bytes, bytes]], key_headers: frozenset[bytes] = KEY_HEADERS) -> set[str]:
+    """Every different key in these headers. Names are lower-case; schemes other than Bearer belong to a proxy."""
     found: set[str] = set()
     for name, value in headers:
-        if name not in looked_at:
+        if name not in key_headers:
             continue
         if name == b"authorization":
             scheme, _, credentials = value.partition(b" ")

@@ -1,4 +1,4 @@
-"""The key that an installation begins with: its secret is the installer's, and comes in by the environment."""
+"""Creates the first API key of an installation; the installer chooses its secret and passes it by the environment."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ log = structlog.get_logger("penstock.gateway")
 
 
 class FirstKey:
-    """Put into the store after each connect, unless it was ever there: a revoked one stays revoked."""
+    """Stores the key after each connect, unless the store ever had it: a revoked key stays revoked."""
 
     def __init__(self, secret: str, connection: Connection, store: KeyStore) -> None:
         self._secret = secret
@@ -38,7 +38,7 @@ class FirstKey:
             try:
                 await self._store.adopt(self._secret, KeySpec(name=NAME))
             except PenstockError:
-                # The bucket is the control plane's to create.
+                # The control plane creates the bucket.
                 await asyncio.sleep(RETRY_S)
             else:
                 return

@@ -1,10 +1,10 @@
-"""The keys as this process last heard of them: who a secret belongs to is one dictionary read."""
+"""The API keys in memory, as the watch last received them: a look-up is one dictionary read."""
 
 from penstock_contract.limits.keys import KeyRecord
 
 
-class KeyRing:
-    """Fed by the watch. `loaded` once the store was read: until then nobody can be told from an intruder."""
+class KeyCache:
+    """Filled by the watch. `loaded` once the store was read: before that, a valid key cannot be recognised."""
 
     def __init__(self) -> None:
         self._records: dict[str, KeyRecord] = {}

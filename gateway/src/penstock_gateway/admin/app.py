@@ -1,24 +1,21 @@
-"""Composition root of the admin API's application."""
+"""Builds the admin API's application."""
 
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 from opentelemetry.trace import Tracer
 
-from penstock_contract.errors import PenstockError
 from penstock_gateway.admin import keys, usage
 from penstock_gateway.admin.authentication import AdminAuthentication
-from penstock_gateway.admin.dependencies import AdminDesk
+from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.api import status
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.cors import Cors, CorsRules
-from penstock_gateway.http.error_response import Refusal
-from penstock_gateway.http.errors import Problems
-from penstock_gateway.http.request_middleware import Envelope
-from penstock_gateway.server.request_head import Head
+from penstock_gateway.http.exception_handlers import ExceptionHandlers
+from penstock_gateway.http.head_requests import HeadRequests
+from penstock_gateway.http.request_middleware import RequestMiddleware
 from penstock_gateway.telemetry.exposition import Exposition
-from penstock_gateway.telemetry.request_observer import Observer
+from penstock_gateway.telemetry.request_observer import RequestObserver
 
 BODY_BYTES_MAX = 64 * 1024
 """The largest key: 64 routes and 64 models of 256 characters, and its metadata."""
@@ -37,26 +34,26 @@ HANDLERS: list[ControllerRouterHandler] = [
 
 
 def create_admin(
-    desk: AdminDesk, token: str, observer: Observer, tracer: Tracer, exposition: Exposition, *, local: bool
+    admin: AdminDependencies,
+    token: str,
+    observer: RequestObserver,
+    tracer: Tracer,
+    exposition: Exposition,
+    *,
+    local: bool,
 ) -> ASGIApp:
-    """`local`: only this machine can reach it, so requests by another name than its own come from a page."""
-    problems = Problems(observer, body_bytes_max=BODY_BYTES_MAX)
+    """With `local` the listener is on loopback: a request with a foreign Host comes from a browser page."""
     app = Litestar(
         HANDLERS,
         dependencies={
-            "admin": Provide(lambda: desk, sync_to_thread=False),
+            "admin": Provide(lambda: admin, sync_to_thread=False),
             "exposition": Provide(lambda: exposition, sync_to_thread=False),
         },
-        exception_handlers={
-            PenstockError: problems.penstock,
-            HTTPException: problems.http,
-            Exception: problems.unexpected,
-        },
+        exception_handlers=ExceptionHandlers(observer, body_bytes_max=BODY_BYTES_MAX).by_type(),
         openapi_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         request_class=ClientRequest,
         logging_config=None,
     )
-    refusal = Refusal(observer)
-    authenticated = AdminAuthentication(Head(app), token, refusal)
-    return Envelope(Cors(authenticated, CorsRules(frozenset(), closed=local), refusal), tracer)
+    authenticated = AdminAuthentication(HeadRequests(app), token, observer)
+    return RequestMiddleware(Cors(authenticated, CorsRules(frozenset(), closed=local), observer), tracer)

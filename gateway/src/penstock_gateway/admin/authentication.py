@@ -1,23 +1,30 @@
-"""The admin API's one token, for everything but metrics: those tell no more than a worker's own do."""
+"""The admin API's token, required for everything but probes and metrics, which show no more than a worker's own do."""
 
 import hmac
 from typing import cast
 
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from penstock_contract.errors import PenstockError
-from penstock_gateway.access.authentication import INVALID, presented
-from penstock_gateway.http.error_response import Refusal
+from penstock_contract.endpoints import HEALTH
+from penstock_contract.errors import ErrorDetail
+from penstock_gateway.access.authentication import INVALID, sent_keys
+from penstock_gateway.access.principal import ANONYMOUS
+from penstock_gateway.access.request_context import set_context
+from penstock_gateway.http.error_response import ErrorResponse
 from penstock_gateway.server.client_connection import connection_of
+from penstock_gateway.telemetry.request_observer import RequestObserver
 
-OPEN_PATHS = frozenset({"/health", "/metrics"})
+OPEN_PATHS = frozenset({HEALTH.path, "/metrics"})
+NO_TOKEN = ErrorResponse(
+    ErrorDetail("invalid_api_key", "the admin token is missing or not valid"), {"www-authenticate": INVALID}
+)
 
 
 class AdminAuthentication:
-    def __init__(self, app: ASGIApp, token: str, refusal: Refusal) -> None:
+    def __init__(self, app: ASGIApp, token: str, observer: RequestObserver) -> None:
         self._app = app
         self._token = token.encode()
-        self._refusal = refusal
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "http":
@@ -27,12 +34,13 @@ class AdminAuthentication:
                 if connection is not None:
                     connection.authenticated()
             elif request["path"] not in OPEN_PATHS:
-                error = PenstockError("invalid_api_key", "the admin token is missing or not valid")
-                await self._refusal.send(error, {"www-authenticate": INVALID}, scope, receive, send)
+                self._observer.request_rejected(NO_TOKEN.detail.code)
+                await NO_TOKEN.asgi(send)
                 return
+            set_context(scope, receive, ANONYMOUS)
         await self._app(scope, receive, send)
 
     def _admits(self, request: HTTPScope) -> bool:
-        shown = presented(request["headers"])
+        sent = sent_keys(request["headers"])
         # Compared in constant time: unlike a key, the token is not looked up by a hash.
-        return len(shown) == 1 and hmac.compare_digest(shown.pop().encode("latin-1"), self._token)
+        return len(sent) == 1 and hmac.compare_digest(sent.pop().encode("latin-1"), self._token)

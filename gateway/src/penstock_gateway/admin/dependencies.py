@@ -1,4 +1,4 @@
-"""What the admin API's handlers need, as one dependency."""
+"""The dependencies of the admin API's handlers, as one object."""
 
 from msgspec import Struct
 
@@ -7,7 +7,7 @@ from penstock_broker.stores.keys import KeyStore
 from penstock_runtime.clock import Clock
 
 
-class AdminDesk(Struct, frozen=True):
+class AdminDependencies(Struct, frozen=True):
     keys: KeyStore
     clock: Clock
     connection: Connection

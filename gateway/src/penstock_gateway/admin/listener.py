@@ -1,4 +1,4 @@
-"""A second uvicorn in the gateway's event loop, which lives as long as the gateway's own application."""
+"""A second uvicorn in the gateway's event loop, started and stopped with the gateway's own application."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import Generator
 import uvicorn
 from litestar.types import ASGIApp
 
-from penstock_gateway.server.connection_limits import ConnectionBounds
+from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.protocol import protocol
 from penstock_runtime.listening_socket import bind
 
@@ -17,19 +17,19 @@ STOP_S = 2
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """The gateway's server has them."""
+        """The gateway's server handles signals."""
         yield
 
 
 class AdminListener:
-    """Whoever calls `start` calls `close`."""
+    """Listens when it is created; raises `OSError` if it cannot. Call `close` after `start`."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, bounds: ConnectionBounds) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, limits: ConnectionLimits) -> None:
         self._socket = bind(host, port)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=protocol(bounds),
+                http=protocol(limits),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -1,1 +1,1 @@
-"""The doors: one module per wire. A handler translates, calls the dispatcher, and returns; no logic."""
+"""The HTTP handlers, one module per dialect: a handler translates, calls the dispatcher and returns; no logic."""

@@ -1,4 +1,4 @@
-"""What OpenAPI should say where Litestar cannot know it: streams are `text/event-stream`, errors have one shape."""
+"""OpenAPI descriptions that Litestar cannot derive: streams are `text/event-stream`, errors have one shape."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,14 +9,14 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Op
 from penstock_contract.errors import ErrorBody
 from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
 
-SSE_SEED = ResponseSpec(
+SIMPLE_STREAM = ResponseSpec(
     ChatChunk,
     description='Server-sent events: one `data: {"text": …}` per piece, then `data: [DONE]`; '
     "`event: error` with the error object if it fails midway",
     media_type="text/event-stream",
     examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
 )
-CHAT_COMPLETION = ResponseSpec(
+CHAT_COMPLETION_ANSWER = ResponseSpec(
     cast("type[Any]", ChatCompletion | ChatCompletionChunk),
     description="The completion; with `stream: true` server-sent events (`text/event-stream`) of "
     "`chat.completion.chunk` objects, ended by `data: [DONE]`",
@@ -26,7 +26,7 @@ CHAT_COMPLETION = ResponseSpec(
 
 @dataclass
 class ChatCompletionOperation(Operation):
-    """Files the two answers under their own media types, which one `ResponseSpec` cannot."""
+    """Gives each of the two answers its own media type, which one `ResponseSpec` cannot."""
 
     def __post_init__(self) -> None:
         answer = (self.responses or {}).get("200")
@@ -45,7 +45,7 @@ ERRORS = {
         413: "The body is too large",
         429: "The queue or the provider's rate limit is full; see `retry-after`",
         502: "The provider failed",
-        503: "No worker took the request in time, or the broker is away; see `retry-after`",
-        504: "The provider's first token came too late",
+        503: "No worker took the request in time, or the broker is unavailable; see `retry-after`",
+        504: "The provider's first token was late",
     }.items()
 }

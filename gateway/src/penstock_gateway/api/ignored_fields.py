@@ -1,23 +1,21 @@
-"""`x-penstock-ignored`: which of a request's fields the answering provider was not sent.
+"""`x-penstock-ignored`: the fields of a request that were not sent to the answering provider.
 
-A stream that had no first event before its 200 was due has no such header: the provider is not known then.
+A stream without a first event at its commit deadline has no such header: the provider is not known then.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from litestar.types import Scope
-
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.chat_fields import IGNORED_MAX, KNOWN, ignored, shown
 from penstock_contract.request.nested_fields import nested_ignored
-from penstock_gateway.http.request_middleware import headers_of
+from penstock_gateway.access.request_context import RequestContext
 
 HEADER: Final = b"x-penstock-ignored"
 
 
 def name_ignored(
-    scope: Scope,
+    context: RequestContext,
     fields: Sequence[str],
     resolution: Resolution,
     provider: str | None,
@@ -25,13 +23,13 @@ def name_ignored(
     body: bytes = b"",
     known: frozenset[str] = KNOWN,
 ) -> None:
-    """Add the header to the response that is about to start, if there is anything to name.
+    """Add the header to the response that is about to start, if a field was ignored.
 
-    `body` is a chat's, in which names may be left out that are not at the top level.
+    `body` is a chat request's: fields below its top level may be ignored, too.
     """
     for spec in resolution.entry.spec.providers:
         if spec.name != provider or spec.type == "Simulated":
             continue
         nested = nested_ignored(body, spec) if body else ()
         if names := [*ignored(fields, spec, known=known), *map(shown, nested)][:IGNORED_MAX]:
-            headers_of(scope).append((HEADER, ", ".join(names).encode()))
+            context.response_headers.append((HEADER, ", ".join(names).encode()))

@@ -1,7 +1,7 @@
-"""The client's own body: read once, by the endpoint that it is for.
+"""The client's own body, decoded once, by the reader of its endpoint; and the request's context.
 
-An endpoint's handler takes what its reader returns as `data`: Litestar passes a Struct on as it is. OpenAPI documents
-the public request type instead, see `documentation`.
+A handler receives the result of its reader as `data`: Litestar passes a Struct on as it is. OpenAPI documents the
+public request type instead, see `documentation`.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from litestar import Request
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.request.chat_fields import shown
 from penstock_contract.request.json_body import LARGE_BODY_BYTES, decoded, fields_of, invalid, without_mark
+from penstock_gateway.access.request_context import RequestContext, context_of
 
 READER = "body"
 """The handler's option that holds its reader."""
@@ -22,27 +23,31 @@ Reader = Callable[[bytes], msgspec.Struct]
 
 
 class ClientRequest(Request[Any, Any, Any]):
-    """Nothing of a request's user, auth or state is ours to type."""
+    """Litestar's user, auth and state are not used, and have no type."""
+
+    @property
+    def context(self) -> RequestContext:
+        return context_of(self.scope)
 
     async def json(self) -> Any:
-        """What the endpoint's reader makes of the body. Raises `invalid_request`."""
+        """The body as decoded by the endpoint's reader. Raises `invalid_request`."""
         body = await self.body()
         reader: Reader | None = self.route_handler.opt.get(READER)
         if reader is not None:
             if len(body) <= LARGE_BODY_BYTES:
                 return reader(body)
-            # In a thread, though it holds the interpreter's lock: that is given up between one scan of the body and the
-            # next, so that other streams wait for one scan (20 ms for 7 MB) and not for all of them (70 ms).
+            # In a thread, although it holds the interpreter's lock: the lock is released between two scans of the body,
+            # so that other streams wait for one scan (20 ms for 7 MB) and not for all of them (70 ms).
             return await asyncio.to_thread(reader, body)
         try:
             return await super().json()
         except UNREADABLE:
-            # Text that is not UTF-8, and nesting without end. Without its cause, which would carry the bytes.
+            # Text that is not UTF-8, and nesting without end. Without its cause, which would contain the bytes.
             raise invalid("the request's body is not valid JSON") from None
 
 
 def strict(kind: type[msgspec.Struct]) -> Reader:
-    """A reader that refuses fields that `kind` does not have: our own endpoints have no others."""
+    """A reader that rejects fields that `kind` does not have: our own endpoints have no others."""
     decoder = msgspec.json.Decoder(kind)
     known = {field.encode_name for field in msgspec.structs.fields(kind)}
 
@@ -50,7 +55,7 @@ def strict(kind: type[msgspec.Struct]) -> Reader:
         body = without_mark(body)
         for name in fields_of(body):
             if name not in known:
-                raise invalid(f"this field is not known here; there are {', '.join(sorted(known))}", shown(name))
+                raise invalid(f"unknown field; this endpoint has {', '.join(sorted(known))}", shown(name))
         found: msgspec.Struct = decoded(decoder, body, "")
         return found
 

@@ -1,11 +1,12 @@
-"""The OpenAPI document: Litestar's paths, with the schemas, errors, keys, streams and examples that it cannot know.
+"""The OpenAPI document: Litestar's paths, completed with schemas, errors, keys, streams and examples.
 
-Schemas are msgspec's own, because Litestar's leave out bounds of 0 and bounds inside unions. Version 3.2, because only
+Schemas are msgspec's own, because Litestar's leave out limits of 0 and limits inside unions. Version 3.2, because only
 its `itemSchema` gives the events of a stream a type. `complete` is pure.
 """
 
 import copy
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -13,23 +14,11 @@ from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, Endpoint
 from penstock_contract.errors import ErrorBody
-from penstock_contract.request.operations import (
-    ChatCompletionRequest,
-    ChatRequest,
-    EmbeddingsRequest,
-    EmbedRequest,
-    GenerateRequest,
-)
-from penstock_contract.responses import (
-    ChatChunk,
-    ChatCompletion,
-    ChatCompletionChunk,
-    EmbeddingsResponse,
-    EmbedResponse,
-    Model,
-    ModelList,
-)
+from penstock_contract.request.chat_body import ChatBody
+from penstock_contract.request.embeddings_body import EmbeddingsBody
+from penstock_contract.responses import Model
 from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
@@ -38,21 +27,19 @@ Json = dict[str, Any]
 VERSION = "3.2.0"
 
 REFERENCE = "#/components/schemas/{name}"
-REQUESTS = (ChatCompletionRequest, ChatRequest, EmbedRequest, EmbeddingsRequest, GenerateRequest)
+REQUESTS = tuple({endpoint.request: None for endpoint in ALL if endpoint.request is not NoneType})
 ANSWERS = (
-    ChatChunk,
-    ChatCompletion,
-    ChatCompletionChunk,
-    EmbedResponse,
-    EmbeddingsResponse,
+    *(endpoint.response if isinstance(endpoint, Endpoint) else endpoint.chunk for endpoint in ALL),
     ErrorBody,
     Model,
-    ModelList,
 )
-READ_AS = {"ChatBody": "ChatCompletionRequest", "EmbeddingsBody": "EmbeddingsRequest"}
-"""What an endpoint's reader makes of a body, and the public type of the body."""
-OPEN_OBJECTS = ("ChatCompletionRequest", "EmbeddingsRequest")
-"""Requests whose unknown fields are forwarded to the provider. Generators must be told, or they refuse them."""
+READ_AS = {
+    ChatBody.__name__: CHAT_COMPLETION.request.__name__,
+    EmbeddingsBody.__name__: EMBEDDINGS.request.__name__,
+}
+"""The public type of a body, by the type that an endpoint's reader returns."""
+OPEN_OBJECTS = tuple(READ_AS.values())
+"""Requests whose unknown fields are forwarded to the provider. A generator rejects them unless the schema allows it."""
 
 SECURITY_SCHEMES: Json = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A Penstock key, as OpenAI's SDKs send it."},
@@ -69,7 +56,7 @@ OTHER = "Every other error, in the same shape; docs/reference/errors.md lists th
 
 
 class DocumentPlugin(JsonRenderPlugin):
-    """Renders the completed document; `keys_required` as the gateway is set up."""
+    """Renders the completed document; `keys_required` as in the gateway's settings."""
 
     def __init__(self, *, keys_required: bool) -> None:
         super().__init__()
@@ -89,7 +76,7 @@ def configuration(version: str, *, keys_required: bool) -> OpenAPIConfig:
 
 
 def complete(document: Json, *, keys_required: bool) -> Json:
-    """A new document; `document` is left as it is."""
+    """A completed copy of `document`."""
     made = {**copy.deepcopy(document), "openapi": VERSION}
     components = made.setdefault("components", {})
     found = {name: schema for name, schema in components.get("schemas", {}).items() if name not in READ_AS}
@@ -108,14 +95,14 @@ def complete(document: Json, *, keys_required: bool) -> Json:
 
 def _schemas() -> Json:
     _, schemas = msgspec.json.schema_components(ANSWERS, ref_template=REFERENCE)
-    _, asked = msgspec.json.schema_components(REQUESTS, ref_template=REFERENCE)
-    for schema in asked.values():
+    _, requests = msgspec.json.schema_components(REQUESTS, ref_template=REFERENCE)
+    for schema in requests.values():
         for field in schema.get("properties", {}).values():
-            # Generators take a field with a default for one that is always there, and ask a client to send it.
+            # Generators treat a field with a default as always present, and make a client send it.
             field.pop("default", None)
     for name in OPEN_OBJECTS:
-        asked[name].setdefault("additionalProperties", True)
-    return {**schemas, **asked}
+        requests[name].setdefault("additionalProperties", True)
+    return {**schemas, **requests}
 
 
 def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
@@ -129,8 +116,8 @@ def _errors(operation: Json, *, with_key: bool, with_body: bool) -> None:
     responses = operation["responses"]
     added = {**(ERROR_STATUSES if with_key else {}), **(BODY_STATUSES if with_body else {})}
     for status, description in added.items():
-        said = responses.get(status, {}).get("description", "") if status != "400" else ""
-        responses[status] = {"description": said or description, "content": _error_content()}
+        present = responses.get(status, {}).get("description", "") if status != "400" else ""
+        responses[status] = {"description": present or description, "content": _error_content()}
     if with_key:
         responses["default"] = {"description": OTHER, "content": _error_content()}
 

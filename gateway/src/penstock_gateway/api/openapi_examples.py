@@ -1,4 +1,4 @@
-"""The examples of the OpenAPI document: requests that are valid, and answers as they are."""
+"""The examples of the OpenAPI document: valid requests, and real answers."""
 
 from typing import Any
 
@@ -67,4 +67,4 @@ STREAMS: dict[str, str] = {
         "data: [DONE]\n\n"
     ),
 }
-"""Whole streams, by the name of their events' schema."""
+"""Complete streams, by the name of their events' schema."""

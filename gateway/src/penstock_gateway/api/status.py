@@ -1,37 +1,38 @@
-"""Endpoints for operators: alive, ready, metrics."""
+"""Endpoints for probes and metrics."""
 
 import platform
 from importlib.metadata import version
-from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Response, get
 
+from penstock_contract.endpoints import HEALTH, READY
 from penstock_contract.errors import PenstockError
 from penstock_contract.responses import Health, Readiness
-from penstock_gateway.access.authentication import caller_of
-from penstock_gateway.api.dependencies import Desk
+from penstock_gateway.api.dependencies import ApiDependencies
+from penstock_gateway.api.endpoint_handler import answers
+from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.telemetry.exposition import CONTENT_TYPE, Exposition
 
-RUNTIME = f"penstock/{version('penstock-gateway')} python/{platform.python_version()}"
+VERSION = version("penstock-gateway")
+RUNTIME = f"penstock/{VERSION} python/{platform.python_version()}"
 PUBLIC_RUNTIME = "penstock"
-"""For callers without a key: a version says which advisories to try."""
+"""For requests without a key: a version shows which advisories apply."""
 
 
-@get("/health", sync_to_thread=False)
-def health(request: Request[Any, Any, Any]) -> Health:
-    """Alive: the process answers. The versions are shown to callers with a key."""
-    known = caller_of(request.scope).key is not None
-    return Health("ok", RUNTIME if known else PUBLIC_RUNTIME)
+@answers(HEALTH)
+def health(request: ClientRequest) -> Health:
+    """Alive: the process answers. The versions are shown to requests with a key."""
+    return Health("ok", RUNTIME if request.context.principal.key is not None else PUBLIC_RUNTIME)
 
 
-@get("/ready", sync_to_thread=False)
-def ready(desk: Desk) -> Response[Readiness]:
+@answers(READY)
+def ready(api: ApiDependencies) -> Response[Readiness]:
     """Ready: requests can be served; 503 with the reason if not."""
-    if not desk.connection.connected:
-        reason = "the message broker is away"
-    elif not desk.catalogue.loaded or not (desk.catalogue.known or desk.catalogue.entries):
+    if not api.connection.connected:
+        reason = "the message broker is unavailable"
+    elif not api.catalogue.loaded or not (api.catalogue.known or api.catalogue.entries):
         reason = "the catalogue of routes is not loaded"
-    elif desk.ring is not None and not desk.ring.loaded:
+    elif api.keys is not None and not api.keys.loaded:
         reason = "the API keys are not loaded"
     else:
         return Response(Readiness(True, "ok"))
@@ -39,8 +40,8 @@ def ready(desk: Desk) -> Response[Readiness]:
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(request: Request[Any, Any, Any], exposition: Exposition) -> Response[bytes]:
+async def metrics(request: ClientRequest, exposition: Exposition) -> Response[bytes]:
     """Prometheus text format. It names every route and model, so a key that may not use all of them gets a 404."""
-    if caller_of(request.scope).restricted:
-        raise PenstockError("not_found", "there is nothing at GET /metrics")
+    if request.context.principal.restricted:
+        raise PenstockError("not_found", "no endpoint at GET /metrics")
     return Response(await exposition.text(), media_type=CONTENT_TYPE)

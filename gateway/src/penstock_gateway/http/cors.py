@@ -1,8 +1,8 @@
-"""Which pages may use the API from a browser: those of the origins in the settings, exactly, and none by default.
+"""CORS: pages of the origins in the settings may use the API from a browser; by default no page may.
 
-Where no key is asked for, a foreign origin is refused outright: any page that its user visits could otherwise spend
-their providers' money, as a browser sends a plain POST without asking. The Host is looked at then too, because a page
-can give its own name our address (DNS rebinding) and be of the same origin.
+Where no key is required, a request from a foreign origin is rejected. Otherwise any page that the user visits could
+spend the user's money, because a browser sends a plain POST without a preflight. The Host is checked then too: a page
+can resolve its own name to our address (DNS rebinding) and be of the same origin.
 """
 
 import ipaddress
@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from msgspec import Struct
 
-from penstock_contract.errors import PenstockError
-from penstock_gateway.http.error_response import Refusal
+from penstock_contract.errors import ErrorDetail
+from penstock_gateway.http.error_response import ErrorResponse
+from penstock_gateway.telemetry.request_observer import RequestObserver
 
 METHODS = b"GET, POST"
 HEADERS_MAX = 2048
@@ -26,8 +27,13 @@ EXPOSED = (
 )
 
 
+NOT_ALLOWED = ErrorResponse(
+    ErrorDetail("origin_not_allowed", "pages of this origin may not use this API"), {"vary": "origin"}
+)
+
+
 class CorsRules(Struct, frozen=True):
-    """`closed`: refuse other origins, and names of us that are not this machine's own."""
+    """With `closed`, other origins are rejected, and Host names that are not this machine's own."""
 
     origins: frozenset[str]
     closed: bool = False
@@ -36,7 +42,7 @@ class CorsRules(Struct, frozen=True):
         return origin.lower() in self.origins
 
     def headers_for(self, origin: bytes) -> list[tuple[bytes, bytes]]:
-        """What a page of `origin` needs to read an answer; nothing for other pages."""
+        """The headers with which a page of `origin` can read an answer; none for other pages."""
         if not self.allows(origin.decode("latin-1")):
             return []
         return [
@@ -45,8 +51,8 @@ class CorsRules(Struct, frozen=True):
             (b"vary", b"origin"),
         ]
 
-    def refuses(self, origin: str | None, host: str) -> bool:
-        """Whether a request must not even be looked at. No browser leaves the Host out."""
+    def rejects(self, origin: str | None, host: str) -> bool:
+        """True if the request must not be handled. Every browser sends a Host."""
         if not self.closed:
             return False
         if host and not _of_this_machine(host):
@@ -55,10 +61,10 @@ class CorsRules(Struct, frozen=True):
 
 
 class Cors:
-    def __init__(self, app: ASGIApp, rules: CorsRules, refusal: Refusal) -> None:
+    def __init__(self, app: ASGIApp, rules: CorsRules, observer: RequestObserver) -> None:
         self._app = app
         self._rules = rules
-        self._refusal = refusal
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) != "http" or not (self._rules.closed or _has_origin(scope["headers"])):
@@ -68,10 +74,10 @@ class Cors:
         headers = dict(request["headers"])
         origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
         preflight = request["method"] == "OPTIONS" and b"access-control-request-method" in headers
-        refused = self._rules.refuses(origin, headers.get(b"host", b"").decode("latin-1"))
-        if refused or (preflight and (origin is None or not self._rules.allows(origin))):
-            error = PenstockError("origin_not_allowed", "pages of this origin may not use this API")
-            await self._refusal.send(error, {"vary": "origin"}, scope, receive, send)
+        rejected = self._rules.rejects(origin, headers.get(b"host", b"").decode("latin-1"))
+        if rejected or (preflight and (origin is None or not self._rules.allows(origin))):
+            self._observer.request_rejected(NOT_ALLOWED.detail.code)
+            await NOT_ALLOWED.asgi(send)
         elif origin is None or not self._rules.allows(origin):
             await self._app(scope, receive, send)
         elif preflight:
@@ -82,7 +88,7 @@ class Cors:
 
 
 def _has_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Most callers are no browsers."""
+    """Only browsers send one."""
     return any(name == b"origin" for name, _ in headers)
 
 
@@ -93,10 +99,10 @@ def _preflight(headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         (b"access-control-max-age", PREFLIGHT_S),
         (b"vary", b"origin, access-control-request-headers"),
     ]
-    # The SDKs send a dozen of their own (x-stainless-…): for an origin that is trusted any will do.
-    asked = headers.get(b"access-control-request-headers", b"")
-    if asked and len(asked) <= HEADERS_MAX:
-        answer.append((b"access-control-allow-headers", asked))
+    # The SDKs send a dozen of their own (x-stainless-…); a trusted origin may send any.
+    requested = headers.get(b"access-control-request-headers", b"")
+    if requested and len(requested) <= HEADERS_MAX:
+        answer.append((b"access-control-allow-headers", requested))
     return answer
 
 
@@ -110,7 +116,7 @@ def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
 
 
 def _of_this_machine(host: str) -> bool:
-    """Whether `host` (a Host header) is `localhost` or an address: what no DNS server can give away."""
+    """True if `host` (a Host header) is `localhost` or an address, which no DNS server can assign."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         if name == "localhost" or name.endswith(".localhost"):

@@ -1,36 +1,82 @@
-"""An error as a whole response, where Litestar is not asked: in front of it."""
+"""The error response: one shape and one set of headers, with a writer for each place that answers.
 
-from litestar.types import Receive, Scope, Send
+`asgi` answers in front of Litestar, `litestar` in its exception handlers, `raw` for what never becomes a request.
+"""
 
-from penstock_contract.errors import PenstockError
-from penstock_gateway.http.errors import headers_of
-from penstock_gateway.streaming.renderers.renderer import error_json
-from penstock_gateway.telemetry.request_observer import Observer
+import http
+import math
+from collections.abc import Sequence
+
+from litestar import Response
+from litestar.types import Send
+from msgspec import Struct
+
+from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, error_json
+
+Header = tuple[bytes, bytes]
+
+MEDIA_TYPE = "application/json"
+RETRY_AFTER_MAX_S = 31 * 86_400.0
+"""The longest wait that a client is sent: until a monthly budget begins again."""
 
 
-class Refusal:
-    """Counts what it refuses, as the app's own exception handlers do."""
+class ErrorResponse(Struct, frozen=True):
+    """`extra` are headers beside those that follow from `detail`. Request ids come from the middleware."""
 
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+    detail: ErrorDetail
+    extra: dict[str, str] = {}
 
-    async def send(
-        self, error: PenstockError, headers: dict[str, str], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        del scope, receive
-        self._observer.request_refused(error.code)
-        body = error_json(error.detail)
-        all_headers = {
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            **headers_of(error.detail),
-            **headers,
-        }
+    @property
+    def status(self) -> int:
+        return ERRORS[self.detail.code].status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`retry-after` in whole seconds (RFC 9110 §10.2.3), and `-ms` for the SDKs that read it. Never raises.
+
+        A wait that is not a number is left out, and none is longer than `RETRY_AFTER_MAX_S`, whatever a worker sent.
+        """
+        headers = {"x-should-retry": "true" if ERRORS[self.detail.code].retryable else "false"}
+        wait_s = self.detail.retry_after_s
+        if wait_s is not None and not math.isnan(wait_s):
+            wait_s = min(max(0.0, wait_s), RETRY_AFTER_MAX_S)
+            headers["retry-after"] = str(math.ceil(wait_s))
+            headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
+        return {**headers, **self.extra}
+
+    def litestar(self) -> Response[ErrorBody]:
+        body = ErrorBody.of(self.detail)
+        return Response(body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+    async def asgi(self, send: Send) -> None:
+        body = error_json(self.detail)
+        headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **self.headers}
         await send(
             {
                 "type": "http.response.start",
-                "status": error.kind.status,
-                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in all_headers.items()],
+                "status": self.status,
+                "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
             }
         )
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def raw(self, request_id: str, extra: Sequence[Header] = ()) -> bytes:
+        """A whole HTTP/1.1 response that closes the connection."""
+        body = error_json(self.detail)
+        headers = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(body)),
+            "connection": "close",
+            "x-request-id": request_id,
+            "request-id": request_id,
+            **self.headers,
+        }
+        lines = [
+            f"HTTP/1.1 {self.status} {http.HTTPStatus(self.status).phrase}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            *(f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in extra),
+        ]
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+INTERNAL_ERROR = ErrorResponse(ErrorDetail("internal_error", "internal error"))

@@ -1,4 +1,4 @@
-"""The origins in PENSTOCK_CORS_ORIGINS: exact ones, of pages and of apps (`app://obsidian.md`, `tauri://localhost`)."""
+"""Parses PENSTOCK_CORS_ORIGINS: exact origins of pages and of apps (`app://obsidian.md`, `tauri://localhost`)."""
 
 import re
 
@@ -6,11 +6,11 @@ ORIGINS_MAX = 64
 _PAGE = re.compile(r"https?://([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?", re.IGNORECASE)
 _APP = re.compile(r"[a-z][a-z0-9+.-]{0,63}://[a-z0-9._~%-]{1,253}(:[0-9]{1,5})?", re.IGNORECASE)
 NULL = "null"
-"""The origin of a sandboxed frame and of a page from a file: any page can make one of itself."""
+"""The origin of a sandboxed frame and of a page from a file: any page can create one."""
 
 
 def parse(text: str) -> frozenset[str]:
-    """The origins of `text`, separated by commas, in lower case. Raises `ValueError` with what to write instead."""
+    """The origins of `text`, separated by commas, in lower case. Raises `ValueError` with the correct form."""
     found = frozenset(part.strip().lower() for part in text.split(",")) - {""}
     for origin in sorted(found):
         _check(origin)

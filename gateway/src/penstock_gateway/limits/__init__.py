@@ -1,1 +1,1 @@
-"""Rate limits, concurrency limits and budgets: leases of the records in NATS."""
+"""Rate limits, concurrency limits and budgets, which hold over all gateways."""

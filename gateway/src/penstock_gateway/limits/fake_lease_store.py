@@ -1,4 +1,4 @@
-"""Accounts in memory, with a broker's latency and its failures; shipped beside what uses it (`exchange.Accounts`)."""
+"""Lease records in memory, with a broker's latency and failures; shipped beside its interface, `LeaseRecords`."""
 
 import asyncio
 
@@ -6,14 +6,14 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.limits.lease_record import LeaseRecord
 
 
-class FakeAccounts:
+class FakeLeaseRecordStore:
     """Several gateways may share one. `away` makes every call fail; `calls` counts them."""
 
     def __init__(self, latency_s: float = 0.0) -> None:
         self.records: dict[str, tuple[LeaseRecord, int]] = {}
         self.away = False
         self.calls = 0
-        self._latency_s = latency_s
+        self.latency_s = latency_s
 
     async def get(self, name: str) -> tuple[LeaseRecord, int]:
         await self._travel()
@@ -28,6 +28,6 @@ class FakeAccounts:
 
     async def _travel(self) -> None:
         self.calls += 1
-        await asyncio.sleep(self._latency_s)
+        await asyncio.sleep(self.latency_s)
         if self.away:
-            raise PenstockError("broker_unavailable", "the message broker is away", retry_after_s=1)
+            raise PenstockError("broker_unavailable", "the message broker is unavailable", retry_after_s=1)

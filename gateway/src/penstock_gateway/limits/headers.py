@@ -1,21 +1,21 @@
-"""What is left of a key's limits, as OpenAI says it: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`."""
+"""The rate-limit headers of OpenAI's API: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`."""
 
 import math
 
 from penstock_gateway.http.request_middleware import Headers
 
-Left = tuple[int, int, float]
-"""Limit, what remains of it, seconds until it is whole again."""
+Remaining = tuple[int, int, float]
+"""The limit, the part of it that remains, and seconds until the whole is available again."""
 
 
-def rate_headers(meter: str, left: Left) -> Headers:
-    limit, remaining, reset_s = left
-    named = {"limit": str(limit), "remaining": str(remaining), "reset": duration(reset_s)}
+def rate_headers(meter: str, remaining: Remaining) -> Headers:
+    limit, left, reset_s = remaining
+    named = {"limit": str(limit), "remaining": str(left), "reset": duration(reset_s)}
     return [(f"x-ratelimit-{name}-{meter}".encode(), value.encode()) for name, value in named.items()]
 
 
 def duration(seconds: float) -> str:
-    """As Go writes it, which is what OpenAI sends: `120ms`, `1s`, `6m0s`. Rounded up: who comes then is not early."""
+    """In Go's format, which OpenAI sends: `120ms`, `1s`, `6m0s`. Rounded up, so that a retry is never too early."""
     if seconds < 1:
         return f"{math.ceil(seconds * 1000)}ms"
     minutes, rest = divmod(math.ceil(seconds), 60)

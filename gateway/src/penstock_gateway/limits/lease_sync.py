@@ -1,7 +1,7 @@
-"""A till's talk with the account in the broker: one exchange at a time, together for everybody who waits.
+"""Synchronises a limit lease with its record in NATS KV; concurrent callers share one round trip.
 
-An exchange reads what the till claims at that moment, decides by `lease_record.merge_claims`, writes by
-compare-and-set and tells the till what it got. Who asks while one is under way gets the next.
+A synchronisation reads the lease's claims, computes the new record (`lease_record`), writes it by compare-and-set, and
+applies the grants to the lease. A caller that asks while one is under way gets the next.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import structlog
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant, LeaseRecord, merge_claims
-from penstock_gateway.limits.limit_spec import Terms
+from penstock_gateway.limits.limit_spec import LimitSpec
 from penstock_runtime.clock import Clock
 
 CONFLICTS_MAX = 50
@@ -21,41 +21,48 @@ CONFLICT_S = 0.002
 log = structlog.get_logger("penstock.gateway")
 
 
-class Accounts(Protocol):
-    """Where accounts are: `broker.accounts.LeaseRecordStore`, or a fake."""
+class LeaseRecords(Protocol):
+    """The store of lease records: `penstock_broker.stores.limits.LeaseRecordStore`, or a fake."""
 
     async def get(self, name: str) -> tuple[LeaseRecord, int]: ...
 
     async def put(self, name: str, account: LeaseRecord, revision: int) -> int | None: ...
 
 
-class Party(Protocol):
-    """Who exchanges: a till."""
+class LeaseHolder(Protocol):
+    """The lease that is synchronised."""
 
-    terms: Terms
+    spec: LimitSpec
 
     def claims(self) -> LeaseClaim:
-        """What is said now. While it is under way no more may be spent or taken than what it leaves us for sure."""
+        """The claims of this moment. Until the answer, no more is spent or taken than they are certain to leave."""
         ...
 
     def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
-        """What came of it."""
+        """Take the answer to `claims`."""
         ...
 
-    def unknown(self, error: ErrorDetail) -> None:
-        """The broker does not answer."""
+    def on_unknown(self, error: ErrorDetail) -> None:
+        """The broker did not answer."""
         ...
 
 
-class Exchange:
-    """`at` is the event-loop time of the last, `took_s` how long they take of late."""
+class LeaseSync:
+    """`at` is the event-loop time of the last synchronisation, `took_s` a moving average of their duration."""
 
     def __init__(
-        self, name: str, party: Party, accounts: Accounts, clock: Clock, *, gateway: str, draw: Callable[[], float]
+        self,
+        name: str,
+        holder: LeaseHolder,
+        store: LeaseRecords,
+        clock: Clock,
+        *,
+        gateway: str,
+        draw: Callable[[], float],
     ) -> None:
         self._name = name
-        self._party = party
-        self._accounts = accounts
+        self._holder = holder
+        self._store = store
         self._clock = clock
         self._gateway = gateway
         self._draw = draw
@@ -67,12 +74,12 @@ class Exchange:
         self._next: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def soon(self) -> None:
-        """Begin one, or the next; whoever wants to know how it went waits for it with `made`."""
+    def request(self) -> None:
+        """Start a synchronisation, or one after the current; `wait` gives its result."""
         self._following()
 
-    async def made(self) -> None:
-        """Wait for one that begins from now on. Raises `broker_unavailable`."""
+    async def wait(self) -> None:
+        """Wait for a synchronisation that starts from now on. Raises `broker_unavailable`."""
         await asyncio.shield(self._following())
 
     def _following(self) -> asyncio.Future[None]:
@@ -84,51 +91,49 @@ class Exchange:
 
     async def _run(self) -> None:
         while self._next is not None:
-            told, self._next = self._next, None
+            result, self._next = self._next, None
             try:
-                await self._make()
+                await self._synchronise()
             except PenstockError as error:
-                told.set_exception(error)
-                self._party.unknown(error.detail)
+                result.set_exception(error)
+                self._holder.on_unknown(error.detail)
             except Exception:
-                # The task's root: whoever waits gets an answer, and the next exchange its chance.
+                # The task's root: the waiting callers get an answer, and the next synchronisation runs.
                 log.exception("limits.exchange_failed")
-                told.set_exception(PenstockError("internal_error", "internal error"))
+                result.set_exception(PenstockError("internal_error", "internal error"))
             except BaseException:
-                told.cancel()
+                result.cancel()
                 raise
             else:
-                told.set_result(None)
-            if not told.cancelled():
-                told.exception()  # looked at: perhaps nobody waits
+                result.set_result(None)
+            if not result.cancelled():
+                result.exception()  # retrieved, because there may be no waiting caller
 
-    async def _make(self) -> None:
+    async def _synchronise(self) -> None:
         if self._doubtful is not None:
-            # The answer to the last one was lost: what it wrote may be there.
-            self._known = await self._accounts.get(self._name)
+            # The answer to the last write was lost: the record may have been written.
+            self._known = await self._store.get(self._name)
             if self._known[0] == self._doubtful[0]:
-                self._party.apply(*self._doubtful[1:])
+                self._holder.apply(*self._doubtful[1:])
             self._doubtful = None
-        claims, terms = self._party.claims(), self._party.terms
+        claims, spec = self._holder.claims(), self._holder.spec
         self.at = began_at = self._loop.time()
         for conflicts in range(CONFLICTS_MAX):
             if self._known is None:
-                self._known = await self._accounts.get(self._name)
+                self._known = await self._store.get(self._name)
             account, revision = self._known
-            settled, grants = merge_claims(
-                account, self._gateway, claims, terms.quotas, terms.places, self._clock.unix()
-            )
+            settled, grants = merge_claims(account, self._gateway, claims, spec.quotas, spec.slots, self._clock.unix())
             try:
-                written = await self._accounts.put(self._name, settled, revision)
+                written = await self._store.put(self._name, settled, revision)
             except PenstockError:
                 self._known, self._doubtful = None, (settled, claims, grants)
                 raise
             if written is not None:
                 self._known = settled, written
                 self.took_s = (self.took_s + self._loop.time() - began_at) / 2
-                self._party.apply(claims, grants)
+                self._holder.apply(claims, grants)
                 return
             self._known = None
-            # Each at another moment, or who is slower never gets its turn.
+            # A random pause: without it the slowest gateway would lose every compare-and-set.
             await asyncio.sleep(self._draw() * CONFLICT_S * min(conflicts, 16))
         raise PenstockError("broker_unavailable", "too many gateways account for the same key", retry_after_s=1)

@@ -1,9 +1,9 @@
-"""This gateway's part of one account: spends what it has leased without asking anybody, and asks for more in time.
+"""This gateway's lease of one owner's limits: spends what it leased without a broker request, and renews in time.
 
-admit → is there enough here, for money: more than the input costs? If not, one exchange with the broker, with whoever
-else waits; then yes or no. The input is spent at once, as the next one asks before a provider has counted it.
-spend → integers, per slice of tokens, and per token near the end of a budget. When half of the money is gone more
-is asked for; when all is gone the streams end.
+`admit`: if the lease lacks something, one synchronisation, shared with other waiting requests, decides. The input is
+spent at once, because the next request is admitted before a provider has counted this one.
+`spend`: integers, per slice of tokens, and per token near the end of a budget. When half of the money is spent, more is
+leased; when all is spent, `Spender.exhaust` ends the streams.
 """
 
 import asyncio
@@ -12,298 +12,287 @@ from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant
-from penstock_gateway.limits.concurrency_slots import QUEUE, Places
-from penstock_gateway.limits.lease_sync import Accounts, Exchange
-from penstock_gateway.limits.limit_spec import Terms, Upfront
-from penstock_gateway.limits.meter_lease import NEVER, Pool, Refused
+from penstock_gateway.limits.concurrency_slots import QUEUE, ConcurrencySlots
+from penstock_gateway.limits.headers import Remaining
+from penstock_gateway.limits.lease_sync import LeaseRecords, LeaseSync
+from penstock_gateway.limits.limit_spec import LimitSpec, UpfrontUse
+from penstock_gateway.limits.meter_lease import NEVER, LimitReached, MeterLease
 from penstock_runtime.clock import Clock
 
-EXCHANGE_S = 1.0
-"""How often a gateway says what it used, while something is."""
+SYNC_S = 1.0
+"""The interval of synchronisations while something is used."""
 RELEASE_S = 0.02
-"""A place that came free is given back after this long, unless somebody here takes it; where many are left for others,
-after `EXCHANGE_S`, so that a busy key does not ask for each request."""
-RECKON_S = 0.1
+"""A slot that came free is returned after this time, unless another request of this gateway takes it. While many are
+free, after `SYNC_S`: a busy key then does not need a broker request for each request."""
+MEASURE_S = 0.1
 LEAD_S = 0.05
-LEAD_EXCHANGES = 3
-"""How long before the end of a lease more is asked for: longer than exchanges take of late."""
+LEAD_SYNCS = 3
+"""More is leased this long before the end of a lease: longer than recent synchronisations took."""
 LEAST_S = 0.1
 PIECES = 4
-"""The smallest lease that is of use: for so long at the pace of late, or so many pieces of each open answer."""
+"""The smallest useful lease: this long at the recent pace, or so many pieces of each open answer."""
 AHEAD_S = 1.5
-"""A lease is for this long, at the pace of late."""
+"""The duration of a lease at the recent pace."""
 SLICE = 16
 SLICES_LEFT = 64
-"""Tokens are said one by one when fewer slices than this are left for each open answer."""
+"""Tokens are spent one by one when fewer slices than this are left for each open answer."""
 
 
 class Spender(Protocol):
-    """Who spends here: it may collect up to `slice` tokens before it says so."""
+    """A request that spends from a lease. It may collect up to `slice` tokens before it spends them."""
 
-    def recut(self) -> None:
-        """Say what was collected; `slice` is another one now."""
+    def resize_slice(self) -> None:
+        """Spend what was collected; the lease's `slice` has changed."""
+        ...
+
+    def exhaust(self, error: ErrorDetail) -> None:
+        """No money is left, or `broker_unavailable`: the rest is not known."""
         ...
 
 
-class Till:
-    """`on_empty` is called when money is gone, or with `broker_unavailable` when nobody can say whether it is."""
-
+class LimitLease:
     def __init__(
         self,
         name: str,
-        terms: Terms,
-        accounts: Accounts,
+        spec: LimitSpec,
+        store: LeaseRecords,
         clock: Clock,
         *,
         gateway: str,
-        on_empty: Callable[["Till", ErrorDetail], None],
         draw: Callable[[], float],
         admit_unknown: bool = False,
     ) -> None:
-        self.terms = terms
-        self.requests = Pool()
-        self.tokens = Pool()
-        self.money = Pool()
+        self.spec = spec
+        self.requests = MeterLease()
+        self.tokens = MeterLease()
+        self.money = MeterLease()
         self.open = 0
         """Admissions that may still spend."""
         self.spenders: set[Spender] = set()
-        self.slice = 1 if "money" in terms.quotas else SLICE
-        self.idle_since = asyncio.get_running_loop().time()
-        self._pools = {"requests": self.requests, "tokens": self.tokens, "money": self.money}
-        self._places = Places()
+        self.slice = 1 if "money" in spec.quotas else SLICE
+        self._meters = {"requests": self.requests, "tokens": self.tokens, "money": self.money}
+        self._slots = ConcurrencySlots()
         self._waiting = 0
         self._inputs: list[int] = []
-        """Money that those who wait need for their input."""
+        """The money for the input of each waiting request."""
         self._clock = clock
-        self._on_empty = on_empty
         self._admit_unknown = admit_unknown
         self._loop = asyncio.get_running_loop()
-        self._reckoned_at = self._loop.time()
-        self._exchange = Exchange(name, self, accounts, clock, gateway=gateway, draw=draw)
+        self.idle_since = self._measured_at = self._loop.time()
+        self._sync = LeaseSync(name, self, store, clock, gateway=gateway, draw=draw)
         self._release: asyncio.TimerHandle | None = None
 
-    def change(self, terms: Terms) -> None:
-        """New limits, from now on; shares of other routes' queues stay."""
-        places = {name: limit for name, limit in self.terms.places.items() if name.startswith(QUEUE)}
-        changed = Terms(terms.owner, terms.quotas, {**places, **terms.places})
-        if changed == self.terms:
+    def change(self, spec: LimitSpec) -> None:
+        """Apply new limits from now on; shares of other routes' queues stay."""
+        queues = {name: limit for name, limit in self.spec.slots.items() if name.startswith(QUEUE)}
+        changed = LimitSpec(spec.owner, spec.quotas, {**queues, **spec.slots})
+        if changed == self.spec:
             return
-        if changed.quotas != self.terms.quotas:
-            for pool in self._pools.values():
-                pool.lease, pool.known_until = min(pool.lease, pool.used), 0.0
-        self.terms = changed
-        self.slice = 1 if "money" in changed.quotas else SLICE
-        for spender in list(self.spenders):
-            spender.recut()
-        self._places.forget_refusals()
+        if changed.quotas != self.spec.quotas:
+            for meter in self._meters.values():
+                meter.amount, meter.known_until = min(meter.amount, meter.used), 0.0
+        self.spec = changed
+        self._set_slice(1 if "money" in changed.quotas else SLICE)
+        self._slots.forget_rejections()
 
-    # Admission
+    async def admit(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
+        """Take one request, its slots, and its upfront use.
 
-    async def admit(self, places: Sequence[str], upfront: Upfront) -> None:
-        """Take one request, the places, and what it uses for certain.
-
-        Raises `Refused`, or `broker_unavailable`. Places are given back by `leave`, and everything by `undo` if the
-        request never came to be. What was spent upfront is corrected like all that is spent.
+        Raises `LimitReached`, or `broker_unavailable`. Return the slots with `release`, and everything with `undo` if
+        the request is not made. The upfront use is corrected like all that is spent.
         """
         self.money.unit = max(self.money.unit, upfront.unit)
         self._waiting += 1
         self._inputs.append(upfront.money)
-        self._places.wait(places)
+        self._slots.wait(slots)
         try:
-            asked = False
-            while (lacking := self._lacking(places, upfront)) is not None:
-                if self._refuses(lacking, upfront) if asked else self._refused_before(lacking, upfront):
-                    raise self._refusal(lacking, upfront)
+            synchronised = False
+            while (lacking := self._lacking(slots, upfront)) is not None:
+                rejected = self._rejected if synchronised else self._rejected_before
+                if rejected(lacking, upfront):
+                    raise self._limit_reached(lacking, upfront)
                 try:
-                    await self._exchange.made()
+                    await self._sync.wait()
                 except PenstockError:
                     if not self._admit_unknown:
                         raise
                     break
-                asked = True
+                synchronised = True
             self.requests.used += 1
-            self._places.take(places)
+            self._slots.take(slots)
             self.open += 1
             self.spend(upfront.tokens, upfront.money)
         finally:
             self._waiting -= 1
             self._inputs.remove(upfront.money)
-            self._places.wait_no_more(places)
+            self._slots.stop_waiting(slots)
             self.idle_since = self._loop.time()
 
-    def undo(self, places: Sequence[str], upfront: Upfront) -> None:
+    def undo(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
         self.requests.used -= 1
         self.spend(-upfront.tokens, -upfront.money)
-        self.leave(places)
+        self.release(slots)
 
-    def leave(self, places: Sequence[str]) -> None:
+    def release(self, slots: Sequence[str]) -> None:
         self.open -= 1
-        self.vacate(places)
+        self.free(slots)
         self.idle_since = self._loop.time()
 
-    def vacate(self, places: Sequence[str]) -> None:
-        """Give places back before the rest."""
-        self._places.vacate(places)
-        if places and self._release is None and self._places.scarce(places, self.terms.places):
+    def free(self, slots: Sequence[str]) -> None:
+        """Return slots before the rest."""
+        self._slots.free(slots)
+        if slots and self._release is None and self._slots.scarce(slots, self.spec.slots):
             self._release = self._loop.call_later(RELEASE_S, self._on_release)
 
-    # Spending
-
     def spend(self, tokens: int, money: int) -> None:
-        """Nothing but integers. Negative amounts correct an estimate."""
+        """Integer additions only. Negative amounts correct an estimate."""
         self.tokens.used += tokens
-        pool = self.money
-        pool.used += money
-        if pool.used > pool.mark:
+        meter = self.money
+        meter.used += money
+        if meter.used > meter.mark:
             self._on_mark()
 
-    # Time
+    def remaining(self, meter: str) -> Remaining | None:
+        """The numbers of the rate-limit headers; None without a limit."""
+        quota, lease = self.spec.quotas.get(meter), self._meters[meter]
+        if quota is None:
+            return None
+        left = min(quota.limit, max(0, lease.remaining - lease.used))
+        return quota.limit, left, max(0.0, lease.whole_at(quota) - self._clock.unix())
 
     def tick(self, now: float) -> None:
-        """Say what was used, keep alive what is held, give back what nobody needs; `now` is event-loop time."""
-        elapsed_s = now - self._reckoned_at
-        if elapsed_s >= RECKON_S:
-            self._reckoned_at = now
-            for meter in self.terms.quotas:
-                self._pools[meter].reckon(elapsed_s)
-        if any(self._runs_low(self._pools[meter]) for meter in self.terms.quotas if meter != "money"):
-            self._exchange.soon()
-        if now - self._exchange.at >= EXCHANGE_S and (self._dirty() or self.open):
-            self._exchange.soon()
+        """Report use, renew what is held, return what is not needed; `now` is event-loop time."""
+        elapsed_s = now - self._measured_at
+        if elapsed_s >= MEASURE_S:
+            self._measured_at = now
+            for meter in self.spec.quotas:
+                self._meters[meter].measure(elapsed_s)
+        if any(self._runs_low(self._meters[meter]) for meter in self.spec.quotas if meter != "money"):
+            self._sync.request()
+        if now - self._sync.at >= SYNC_S and (self._dirty() or self.open):
+            self._sync.request()
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing here is worth keeping."""
+        """True if this object holds nothing that must be kept."""
         return not (self.open or self._waiting or self._dirty())
 
     async def close(self) -> None:
-        """Say the last and give everything back, as far as the broker is there."""
+        """Report the last use and return everything, if the broker is available."""
         if self._release is not None:
             self._release.cancel()
         try:
-            await self._exchange.made()
+            await self._sync.wait()
         except PenstockError:
             return
 
-    # What is left, in words for a client
-
-    def left(self, meter: str) -> tuple[int, int, float] | None:
-        """Limit, what remains of it, and seconds until it is whole again; None without a limit."""
-        quota, pool = self.terms.quotas.get(meter), self._pools[meter]
-        if quota is None:
-            return None
-        remaining = min(quota.limit, max(0, pool.remaining - pool.used))
-        return quota.limit, remaining, max(0.0, pool.whole_at(quota) - self._clock.unix())
-
-    # Inside
-
-    def _lacking(self, places: Sequence[str], upfront: Upfront) -> str | None:
+    def _lacking(self, slots: Sequence[str], upfront: UpfrontUse) -> str | None:
         now = self._clock.unix()
-        for meter in self.terms.quotas:
+        for meter in self.spec.quotas:
             if meter == "money" and not upfront.unit:
                 continue
-            pool = self._pools[meter]
-            if now >= pool.ends_at or not pool.holds(upfront.of(meter)):
+            lease = self._meters[meter]
+            if now >= lease.ends_at or not lease.holds(upfront.of(meter)):
                 return meter
-        return self._places.lacking(places)
+        return self._slots.lacking(slots)
 
-    def _refuses(self, lacking: str, upfront: Upfront) -> bool:
-        """Whether the exchange just made left too little of it."""
-        if lacking in self._pools:
-            pool = self._pools[lacking]
-            return pool.lease == 0 or pool.left <= upfront.of(lacking)
-        return self._places.refused(lacking)
+    def _rejected(self, lacking: str, upfront: UpfrontUse) -> bool:
+        """True if the synchronisation just made left too little."""
+        if lacking in self._meters:
+            lease = self._meters[lacking]
+            return lease.amount == 0 or lease.left <= upfront.of(lacking)
+        return self._slots.rejected(lacking)
 
-    def _refused_before(self, lacking: str, upfront: Upfront) -> bool:
+    def _rejected_before(self, lacking: str, upfront: UpfrontUse) -> bool:
         now = self._loop.time()
-        if lacking in self._pools:
-            pool = self._pools[lacking]
-            known = now < pool.known_until and self._clock.unix() < pool.ends_at
-            return known and pool.left <= upfront.of(lacking)
-        return self._places.refused(lacking, now)
+        if lacking in self._meters:
+            lease = self._meters[lacking]
+            known = now < lease.known_until and self._clock.unix() < lease.ends_at
+            return known and lease.left <= upfront.of(lacking)
+        return self._slots.rejected(lacking, now)
 
-    def _refusal(self, lacking: str, upfront: Upfront) -> Refused:
-        if lacking not in self._pools:
-            return Refused(lacking, 1.0)
-        pool, quota = self._pools[lacking], self.terms.quotas[lacking]
-        free_at = pool.free_at(quota) if upfront.of(lacking) < quota.limit else None
+    def _limit_reached(self, lacking: str, upfront: UpfrontUse) -> LimitReached:
+        if lacking not in self._meters:
+            return LimitReached(lacking, 1.0)
+        lease, quota = self._meters[lacking], self.spec.quotas[lacking]
+        free_at = lease.free_at(quota) if upfront.of(lacking) < quota.limit else None
         retry_after_s = None if free_at is None else max(0.0, free_at - self._clock.unix())
-        return Refused(lacking, retry_after_s, some=pool.left > 0)
+        return LimitReached(lacking, retry_after_s, some=lease.left > 0)
 
-    def _runs_low(self, pool: Pool) -> bool:
-        """Whether the next request would have to wait for the broker, or others should know of a debt."""
-        if pool.used > pool.lease:
+    def _runs_low(self, lease: MeterLease) -> bool:
+        """True if the next request would wait for the broker, or other gateways should read of a debt."""
+        if lease.used > lease.amount:
             return True
-        return self.open > 0 and 3 * (pool.lease - pool.used) < pool.lease < pool.remaining
+        return self.open > 0 and 3 * (lease.amount - lease.used) < lease.amount < lease.remaining
 
     def _dirty(self) -> bool:
-        metered = any(self._pools[meter].used or self._pools[meter].lease for meter in self.terms.quotas)
-        return metered or self._places.held
+        metered = any(self._meters[meter].used or self._meters[meter].amount for meter in self.spec.quotas)
+        return metered or self._slots.held
 
     def _on_release(self) -> None:
         self._release = None
-        if self._places.idle(self.terms.places):
-            self._exchange.soon()
+        if self._slots.idle(self.spec.slots):
+            self._sync.request()
+
+    # Synchronisation
 
     def claims(self) -> LeaseClaim:
-        """What is said now. While it is under way no more is spent or taken than what it leaves us for sure."""
-        meters = {}
+        """The claims of this moment. Until the answer, no more is spent or taken than they are certain to leave."""
+        claims = {}
         busy = self.open + self._waiting
-        for meter in self.terms.quotas:
-            pool = self._pools[meter]
+        for meter in self.spec.quotas:
+            lease = self._meters[meter]
             if meter == "requests":
-                # Spent by who comes in; the others by whatever is open.
+                # Spent by arriving requests; the other meters by open answers.
                 least, want = max(1, self._waiting), self._waiting
             else:
-                least = want = max(1, busy * pool.unit * PIECES, int(pool.pace * LEAST_S))
+                least = want = max(1, busy * lease.unit * PIECES, int(lease.pace * LEAST_S))
             inputs = tuple(self._inputs) if meter == "money" else ()
-            want += sum(inputs) + int(pool.pace * AHEAD_S)
-            meters[meter] = pool.claim(want if busy else 0, least, inputs)
-        return LeaseClaim(meters, self._places.claim(self.terms.places))
+            want += sum(inputs) + int(lease.pace * AHEAD_S)
+            claims[meter] = lease.claim(want if busy else 0, least, inputs)
+        return LeaseClaim(claims, self._slots.claim(self.spec.slots))
 
     def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
         now = self._loop.time()
         for meter, granted in grants.meters.items():
-            self._pools[meter].apply(claims.meters[meter], granted, now)
-        self._places.apply(grants.slots, grants.free, now)
-        if "money" in self.terms.quotas and (self.open or self._waiting):
-            self._look_at_money()
+            self._meters[meter].apply(claims.meters[meter], granted, now)
+        self._slots.apply(grants.slots, grants.free, now)
+        if "money" in self.spec.quotas and (self.open or self._waiting):
+            self._plan_money()
 
-    def _look_at_money(self) -> None:
-        """Ask again before the lease is spent, so that its end is known to be the end when it comes."""
-        pool = self.money
-        pool.mark = NEVER
-        left = pool.lease - pool.used
-        cut = SLICE * pool.unit * max(1, self.open)
-        slice_ = SLICE if pool.remaining - pool.used > SLICES_LEFT * cut and left > 2 * cut else 1
-        if slice_ != self.slice:
-            self.slice = slice_
-            for spender in list(self.spenders):
-                spender.recut()
-            left = pool.lease - pool.used
-        ahead = int(pool.pace * max(LEAD_S, LEAD_EXCHANGES * self._exchange.took_s))
-        final = pool.remaining <= pool.lease
-        pool.last = final and left <= ahead + pool.unit
-        if pool.last:
-            pool.mark = pool.lease - 1
-        else:
-            pool.mark = pool.used + left - max(ahead, 0 if final else left // 2)
-        if pool.used > pool.mark:
+    def on_unknown(self, error: ErrorDetail) -> None:
+        """The leased money may be spent; after that the streams end, unless the settings admit without limits."""
+        if "money" not in self.spec.quotas:
+            return
+        if self.money.used < self.money.amount:
+            self.money.mark, self.money.last = self.money.amount - 1, False
+        elif self.open and not self._admit_unknown:
+            self._exhaust(error)
+
+    def _plan_money(self) -> None:
+        """Choose the slice, and the moment of the next synchronisation: before the lease is spent."""
+        lease = self.money
+        lease.mark = NEVER
+        cut = SLICE * lease.unit * max(1, self.open)
+        far = lease.left > SLICES_LEFT * cut and lease.amount - lease.used > 2 * cut
+        self._set_slice(SLICE if far else 1)
+        lease.set_mark(int(lease.pace * max(LEAD_S, LEAD_SYNCS * self._sync.took_s)))
+        if lease.used > lease.mark:
             self._on_mark()
 
-    def _on_mark(self) -> None:
-        pool = self.money
-        pool.mark = NEVER
-        if pool.last:
-            self._on_empty(self, ErrorDetail("budget_exhausted", f"the budget of {self.terms.owner} is used up"))
-        else:
-            self._exchange.soon()
+    def _set_slice(self, size: int) -> None:
+        if size != self.slice:
+            self.slice = size
+            for spender in list(self.spenders):
+                spender.resize_slice()
 
-    def unknown(self, error: ErrorDetail) -> None:
-        """What was leased may be spent; after that only if the settings say so."""
-        if "money" not in self.terms.quotas:
-            return
-        if self.money.used < self.money.lease:
-            self.money.mark, self.money.last = self.money.lease - 1, False
-        elif self.open and not self._admit_unknown:
-            self._on_empty(self, error)
+    def _on_mark(self) -> None:
+        self.money.mark = NEVER
+        if self.money.last:
+            self._exhaust(ErrorDetail("budget_exhausted", f"the budget of {self.spec.owner} is used up"))
+        else:
+            self._sync.request()
+
+    def _exhaust(self, error: ErrorDetail) -> None:
+        for spender in list(self.spenders):
+            spender.exhaust(error)

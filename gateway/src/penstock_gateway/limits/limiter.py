@@ -1,43 +1,32 @@
-"""Limits and budgets at the door and inside the stream: who may come in, and what each piece of an answer costs.
+"""Admits requests within the limits of their key and their route, and keeps the leases of these limits.
 
-A request is admitted while its key's and its route's windows have something left, and its key the money for its input.
-The input is charged then, by our own count and the price of the cheapest provider, and the answer as it streams; the
-provider's count corrects both, and the request's last row all of it: until that row arrives the charge stays, as the
-input counts once it has been sent to a provider. Nothing else is reserved.
-A stream that is running goes on when the minute's tokens are used up (the debt is the next minute's), and ends when
-the money is gone.
+A request is admitted while the windows of its key and its route have something left, and the key has the money for its
+input. A running stream continues when the minute's tokens are used up (the next minute pays the debt), and ends when
+the money is used up.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from penstock_contract.catalogue import Resolution
-from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
-from penstock_contract.stream.events import UsageReported
-from penstock_contract.usage.money import FREE, picos
-from penstock_contract.usage.record import (
-    BYTES_PER_TOKEN_OUT,
-    NOTHING_UNANSWERED,
-    Unanswered,
-    UsageRow,
-    tokens_from_report,
-)
-from penstock_gateway.access.principal import Caller
+from penstock_gateway.access.principal import Principal
 from penstock_gateway.http.request_middleware import Headers
+from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.headers import rate_headers
-from penstock_gateway.limits.lease_sync import Accounts
-from penstock_gateway.limits.limit_lease import Till
-from penstock_gateway.limits.limit_spec import STREAMS, Terms, Upfront, of_key, of_route, upfront_of
-from penstock_gateway.limits.meter_lease import Refused
+from penstock_gateway.limits.lease_sync import LeaseRecords
+from penstock_gateway.limits.limit_lease import LimitLease
+from penstock_gateway.limits.limit_spec import STREAMS, LimitSpec, of_key, of_route, upfront_of
+from penstock_gateway.limits.meter_lease import LimitReached
 from penstock_runtime.clock import Clock
 
 TICK_S = 0.1
 KEPT_S = 300.0
 
-WORDS = {
+UNITS = {
     "requests": "requests per minute",
     "tokens": "tokens per minute",
     STREAMS: "concurrent streams",
@@ -46,245 +35,117 @@ WORDS = {
 log = structlog.get_logger("penstock.gateway")
 
 
-class Admission:
-    """One admitted request, until `close` and `settle`. `said` is called per piece of an answer."""
-
-    __slots__ = (
-        "_collected",
-        "_final",
-        "_money",
-        "_open",
-        "_places",
-        "_rates",
-        "_resolution",
-        "_slice",
-        "_started",
-        "_tokens",
-        "_unanswered",
-        "fail",
-        "paid",
-        "tills",
-    )
+class Limiter:
+    """`run` must be running; call `close` afterwards."""
 
     def __init__(
         self,
-        tills: Sequence[Till],
-        places: Sequence[Sequence[str]],
-        resolution: Resolution,
-        upfront: Upfront,
-    ) -> None:
-        self.tills = tuple(tills)
-        self.paid = upfront.unit > 0
-        self.fail: Callable[[ErrorDetail], None] | None = None
-        self._places = [list(each) for each in places]
-        self._resolution = resolution
-        self._rates = FREE
-        self._collected = 0
-        self._slice = 1
-        self._tokens = upfront.tokens
-        self._money = upfront.money
-        self._unanswered = 0, 0
-        """Tokens and money of attempts that were sent and did not answer."""
-        self._final: tuple[int, int] | None = None
-        self._open = True
-
-    def started(self, provider: str, unanswered: Unanswered = NOTHING_UNANSWERED) -> None:
-        """A provider answers: its input is paid for at its price, and the request has left the queue.
-
-        What was sent to others before it is paid for, too.
-        """
-        specs = self._resolution.entry.spec.providers
-        self._rates = next((spec.rates for spec in specs if spec.name == provider), FREE)
-        self._unanswered = unanswered.input, picos(unanswered.cost)
-        tokens, money = self._unanswered
-        self._correct(self._tokens + tokens, self._tokens * self._rates.input + money)
-        self._slice = min(till.slice for till in self.tills)
-        for till, places in zip(self.tills, self._places, strict=True):
-            queue = [place for place in places if place != STREAMS]
-            if queue:
-                till.vacate(queue)
-                places[:] = [place for place in places if place == STREAMS]
-
-    def said(self, length: int) -> None:
-        """A piece of the answer, `length` characters long. Per token: an addition and a comparison."""
-        self._collected += length // BYTES_PER_TOKEN_OUT or 1
-        if self._collected >= self._slice:
-            self._spend()
-
-    def recut(self) -> None:
-        self._slice = min(till.slice for till in self.tills)
-        self._spend()
-
-    def _spend(self) -> None:
-        tokens, self._collected = self._collected, 0
-        self._charge(tokens, tokens * self._rates.output)
-
-    def counted(self, usage: UsageReported) -> None:
-        """The provider's own count, its last word before the end: what it empties does not end this stream any more."""
-        self.fail = None
-        counted = tokens_from_report(usage)
-        tokens, money = self._unanswered
-        cost = self._rates.cost(counted.input, counted.cached_input, counted.output, counted.cache_write_input)
-        self._correct(counted.input + counted.output + tokens, cost + money)
-
-    def settle(self, row: UsageRow) -> None:
-        """The request's last row, which may arrive before `close` or after it."""
-        self._final = max(0, row.tokens.input) + max(0, row.tokens.output), max(0, picos(row.cost))
-        self._correct(*self._final)
-
-    def close(self, *, queued: bool = True) -> None:
-        """The stream has ended: its places are free. A second call does nothing.
-
-        What is charged stays until the last row; a request that was not `queued` has none that counts.
-        """
-        if self._open:
-            self._open = False
-            if self._final is not None:
-                self._correct(*self._final)
-            elif queued:
-                self._spend()
-            else:
-                self._correct(0, 0)
-            self.fail = None
-            for till, places in zip(self.tills, self._places, strict=True):
-                till.leave(places)
-
-    def _charge(self, tokens: int, money: int) -> None:
-        self._tokens += tokens
-        self._money += money
-        for till in self.tills:
-            till.spend(tokens, money)
-
-    def _correct(self, tokens: int, money: int) -> None:
-        self._collected = 0
-        self._charge(tokens - self._tokens, money - self._money)
-
-
-class Meter:
-    """`run` must be running; whoever calls it calls `close` afterwards."""
-
-    def __init__(
-        self,
-        accounts: Accounts,
+        store: LeaseRecords,
         clock: Clock,
         *,
         gateway: str,
         draw: Callable[[], float],
         admit_unknown: bool = False,
     ) -> None:
-        self._accounts = accounts
+        self._store = store
         self._clock = clock
         self._gateway = gateway
         self._admit_unknown = admit_unknown
         self._draw = draw
-        self._tills: dict[str, Till] = {}
-        self._loop = asyncio.get_running_loop()
+        self._leases: dict[str, LimitLease] = {}
+
+    def __len__(self) -> int:
+        """The number of leases in memory."""
+        return len(self._leases)
 
     async def admit(
-        self, caller: Caller, resolution: Resolution, operation: Operation, headers: Headers
+        self, principal: Principal, resolution: Resolution, operation: Operation, headers: Headers
     ) -> Admission | None:
-        """None where nothing is limited. `headers` get what is left, also if that is not enough.
+        """None where nothing is limited. The rate-limit headers are added to `headers`, also for a rejection.
 
-        Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. What is got is given to `leave`.
+        Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. Call the admission's `close`.
         """
         entry = resolution.entry
         wanted = [
-            (name, terms, places)
-            for name, terms, places in (of_key(caller.key, entry), of_route(entry))
-            if terms.quotas or terms.places
+            (name, spec, slots)
+            for name, spec, slots in (of_key(principal.key, entry), of_route(entry))
+            if spec.quotas or spec.slots
         ]
         if not wanted:
             return None
         upfront = upfront_of(entry, operation)
-        tills: list[Till] = []
+        leases: list[LimitLease] = []
         try:
-            for name, terms, places in wanted:
-                till = self._till(name, terms)
+            for name, spec, slots in wanted:
+                lease = self._lease(name, spec)
                 try:
-                    await till.admit(places, upfront)
+                    await lease.admit(slots, upfront)
                 finally:
-                    _say_left(till, headers)
-                tills.append(till)
+                    _add_headers(lease, headers)
+                leases.append(lease)
         except BaseException as error:
-            for till, (_, _, places) in zip(tills, wanted, strict=False):
-                till.undo(places, upfront)
-            if isinstance(error, Refused):
-                raise _refusal(error, wanted[len(tills)][1]) from None
+            for lease, (_, _, slots) in zip(leases, wanted, strict=False):
+                lease.undo(slots, upfront)
+            if isinstance(error, LimitReached):
+                raise _rejection(error, wanted[len(leases)][1]) from None
             raise
-        admission = Admission(tills, [places for _, _, places in wanted], resolution, upfront)
-        for till in tills:
-            till.spenders.add(admission)
-        return admission
-
-    def leave(self, admission: Admission, *, queued: bool = True) -> None:
-        """Its stream has ended; it may still be corrected by `settle`."""
-        admission.close(queued=queued)
-        for till in admission.tills:
-            till.spenders.discard(admission)
+        return Admission(leases, [slots for _, _, slots in wanted], resolution, upfront)
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK_S)
             try:
-                self._tick(self._loop.time())
+                self._tick(loop.time())
             except Exception:
-                # The root of all accounts' clocks: one must not stop it.
+                # The timer of all leases: an error in one must not stop it.
                 log.exception("limits.tick_failed")
 
     def _tick(self, now: float) -> None:
-        for name, till in list(self._tills.items()):
-            till.tick(now)
-            if till.at_rest and now - till.idle_since > KEPT_S:
-                del self._tills[name]
+        for name, lease in list(self._leases.items()):
+            lease.tick(now)
+            if lease.at_rest and now - lease.idle_since > KEPT_S:
+                del self._leases[name]
 
     async def close(self) -> None:
-        await asyncio.gather(*(till.close() for till in self._tills.values()))
+        await asyncio.gather(*(lease.close() for lease in self._leases.values()))
 
-    def _till(self, name: str, terms: Terms) -> Till:
-        till = self._tills.get(name)
-        if till is None:
-            till = self._tills[name] = Till(
+    def _lease(self, name: str, spec: LimitSpec) -> LimitLease:
+        lease = self._leases.get(name)
+        if lease is None:
+            lease = self._leases[name] = LimitLease(
                 name,
-                terms,
-                self._accounts,
+                spec,
+                self._store,
                 self._clock,
                 gateway=self._gateway,
-                on_empty=_end_all,
                 draw=self._draw,
                 admit_unknown=self._admit_unknown,
             )
-        elif till.terms != terms:  # a key that was edited, or that uses another route
-            till.change(terms)
-        return till
+        elif lease.spec != spec:  # a key that was edited, or that uses another route
+            lease.change(spec)
+        return lease
 
 
-def _end_all(till: Till, error: ErrorDetail) -> None:
-    for admission in list(till.spenders):
-        if isinstance(admission, Admission) and admission.fail is not None and admission.paid:
-            admission.fail(error)
-
-
-def _say_left(till: Till, headers: Headers) -> None:
-    """The key's limit, or the route's where the key has none of its own."""
+def _add_headers(lease: LimitLease, headers: Headers) -> None:
+    """The headers of the key's limit, or of the route's where the key has none of its own."""
     for meter in ("requests", "tokens"):
-        left = till.left(meter)
-        said = any(name.endswith(meter.encode()) for name, _ in headers)
-        if left is not None and not said:
-            headers += rate_headers(meter, left)
+        remaining = lease.remaining(meter)
+        present = any(name.endswith(meter.encode()) for name, _ in headers)
+        if remaining is not None and not present:
+            headers += rate_headers(meter, remaining)
 
 
-def _refusal(refused: Refused, terms: Terms) -> PenstockError:
-    if refused.what == "money":
-        message = f"the budget of {terms.owner} is used up"
-        if refused.some:
-            message = f"what is left of the budget of {terms.owner} does not pay for the input of this request"
-        return PenstockError("budget_exhausted", message, retry_after_s=refused.retry_after_s)
-    if refused.what in WORDS:
-        quota = terms.quotas.get(refused.what)
-        limit = quota.limit if quota is not None else terms.places[refused.what]
-        message = f"the limit of {terms.owner} is reached: {limit} {WORDS[refused.what]}"
+def _rejection(reached: LimitReached, spec: LimitSpec) -> PenstockError:
+    if reached.what == "money":
+        message = f"the budget of {spec.owner} is used up"
+        if reached.some:
+            message = f"what is left of the budget of {spec.owner} does not pay for the input of this request"
+        return PenstockError("budget_exhausted", message, retry_after_s=reached.retry_after_s)
+    if reached.what in UNITS:
+        quota = spec.quotas.get(reached.what)
+        limit = quota.limit if quota is not None else spec.slots[reached.what]
+        message = f"the limit of {spec.owner} is reached: {limit} {UNITS[reached.what]}"
     else:
-        message = (
-            f"{terms.places[refused.what]} requests of {terms.owner} are waiting for this model, which is its share"
-        )
-    return PenstockError("rate_limit_exceeded", message, retry_after_s=refused.retry_after_s)
+        message = f"{spec.slots[reached.what]} requests of {spec.owner} are waiting for this model, which is its share"
+    return PenstockError("rate_limit_exceeded", message, retry_after_s=reached.retry_after_s)

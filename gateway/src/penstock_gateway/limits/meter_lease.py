@@ -1,4 +1,4 @@
-"""What a gateway has of one meter of an account. Numbers only: no clock, no broker."""
+"""The lease of one meter in this gateway: requests, tokens or money. Numbers only: no clock, no broker."""
 
 from typing import Final
 
@@ -6,66 +6,66 @@ from penstock_contract.limits.lease_record import MINUTE_S, MeterClaim, MeterGra
 
 NEVER: Final = 2**62
 RECHECK_S: Final = 0.1
-"""For how long one refuses without asking again: others may give back what they did not use."""
+"""A rejection is valid for this long without another synchronisation: other gateways may return unused amounts."""
 
 
-class Pool:
-    """One meter: of `lease`, `used` is spent; `remaining` was left for everybody when the lease was made.
+class MeterLease:
+    """One meter: `used` of `amount` is spent; `remaining` was left for all gateways when the lease was granted.
 
-    The account has `leased` in our name; `lease` is less while an exchange is under way. At `mark` something is to be
-    done.
+    The lease record has `leased` for this gateway; `amount` is less while a synchronisation is under way. When `used`
+    exceeds `mark`, the limit lease acts.
     """
 
     __slots__ = (
+        "amount",
         "began_at",
         "debt",
         "ends_at",
         "known_until",
         "last",
-        "lease",
         "leased",
         "mark",
+        "measured",
         "pace",
-        "reckoned",
         "remaining",
-        "said",
+        "reported",
         "unit",
         "used",
     )
 
     def __init__(self) -> None:
         self.began_at = self.ends_at = 0.0
-        self.lease = self.leased = self.used = self.remaining = self.debt = 0
-        self.said = self.reckoned = 0
+        self.amount = self.leased = self.used = self.remaining = self.debt = 0
+        self.reported = self.measured = 0
         self.pace = 0.0
         self.unit = 1
-        """What the smallest piece of an answer uses."""
+        """The use of the smallest piece of an answer."""
         self.mark = NEVER
         self.last = False
-        """Whether nothing is left beyond the lease, so that the end of it is the end."""
+        """True if nothing is left beyond the lease, so that its end is the limit's end."""
         self.known_until = 0.0
-        """Until then nobody asks again what is left for everybody."""
+        """Until then `remaining` is not read again."""
 
     @property
     def left(self) -> int:
-        """Of the window, as far as this gateway knows, beyond what others have leased."""
+        """The rest of the window as far as this gateway knows, beyond the leases of other gateways."""
         return self.remaining - self.used
 
     def holds(self, need: int) -> bool:
-        """Whether the lease has more than `need`: of what is there to the last unit, nothing could be answered.
+        """True if the lease has more than `need`: with nothing beyond the input there could be no answer.
 
-        A correction downwards is the account's, not the lease's.
+        A correction downwards belongs to the lease record, not to the lease.
         """
-        return self.lease - max(0, self.used) > need
+        return self.amount - max(0, self.used) > need
 
     def free_at(self, quota: Quota) -> float | None:
-        """Unix time at which there is something again; None for never."""
+        """Unix time at which something is available again; None for a budget without a period."""
         if quota.period == "Total":
             return None
         return self.ends_at + (MINUTE_S * (self._owed // quota.limit) if quota.period is None else 0.0)
 
     def whole_at(self, quota: Quota) -> float:
-        """Unix time at which all of it is there again."""
+        """Unix time at which the whole limit is available again."""
         return self.ends_at + (MINUTE_S * -(-self._owed // quota.limit) if quota.period is None else 0.0)
 
     @property
@@ -73,30 +73,43 @@ class Pool:
         return self.debt + max(0, self.used - self.remaining)
 
     def claim(self, want: int, least: int, inputs: tuple[int, ...] = ()) -> MeterClaim:
-        """What is said now. Until the answer no more is spent than what that leaves us for sure."""
-        self.lease = min(self.lease, self.used + want)
+        """The claim to send now. Until the answer, no more is spent than the claim is certain to leave."""
+        self.amount = min(self.amount, self.used + want)
         return MeterClaim(
             used=self.used, window=self.began_at, leased=self.leased, want=want, least=least, inputs=inputs
         )
 
     def apply(self, claimed: MeterClaim, granted: MeterGrant, now: float) -> None:
-        """What came of it, at event-loop time `now`."""
+        """Take the answer to a claim, at event-loop time `now`."""
         self.used -= claimed.used
-        self.said += claimed.used
-        self.lease = self.leased = granted.amount
+        self.reported += claimed.used
+        self.amount = self.leased = granted.amount
         self.remaining, self.debt = granted.remaining, granted.debt
         self.began_at, self.ends_at = granted.began_at, granted.ends_at
         self.known_until = now + RECHECK_S
 
-    def reckon(self, elapsed_s: float) -> None:
-        """Renew the pace, in units per second."""
-        total = self.said + self.used
-        self.pace = (self.pace + max(0, total - self.reckoned) / elapsed_s) / 2
-        self.reckoned = total
+    def set_mark(self, ahead: int) -> None:
+        """Place the mark before the end of the lease: the next synchronisation has to know if that is the limit's end.
+
+        `ahead` is the use during one synchronisation. A lease beyond which nothing is left is spent to its end.
+        """
+        left = self.amount - self.used
+        final = self.remaining <= self.amount
+        self.last = final and left <= ahead + self.unit
+        if self.last:
+            self.mark = self.amount - 1
+        else:
+            self.mark = self.used + left - max(ahead, 0 if final else left // 2)
+
+    def measure(self, elapsed_s: float) -> None:
+        """Update the pace, in units per second."""
+        total = self.reported + self.used
+        self.pace = (self.pace + max(0, total - self.measured) / elapsed_s) / 2
+        self.measured = total
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
-    """`some` of it is left, but not enough for this request. `retry_after_s` is None where time does not help."""
+class LimitReached(Exception):  # noqa: N818 - an answer, not a fault
+    """Part of the limit `what` is left if `some`, but not enough. `retry_after_s` is None where time does not help."""
 
     def __init__(self, what: str, retry_after_s: float | None, *, some: bool = False) -> None:
         super().__init__(what)

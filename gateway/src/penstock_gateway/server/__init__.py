@@ -1,1 +1,1 @@
-"""The HTTP/1.1 server: uvicorn protocol, connections and their limits."""
+"""The HTTP server: uvicorn, its protocol class, and the limits of each client connection."""

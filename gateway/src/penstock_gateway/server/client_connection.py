@@ -1,4 +1,4 @@
-"""The connection under a request, for what writes a stream without ASGI: one call per token."""
+"""The connection under a request, for a stream that is written without ASGI: one call per token."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from litestar.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from penstock_gateway.server.write_timeout import Room, Unread
+from penstock_gateway.server.write_timeout import BufferLimit, WriteTimeout
 
 EXTENSION = "penstock.connection"
 
@@ -14,82 +14,92 @@ EXTENSION = "penstock.connection"
 class ClientConnection:
     """Raw writes for a response whose start was sent through ASGI.
 
-    `gone` is called for a write after the client's end, `shown` when the request has shown a valid key.
+    `on_gone` is called for a write after the client's end, `on_authenticated` when the request had a valid key.
     """
 
-    __slots__ = ("_bytes_max", "_flow", "_gone", "_probe", "_room", "_shown", "_transport", "_unread", "chunked")
+    __slots__ = (
+        "_buffer",
+        "_bytes_max",
+        "_flow",
+        "_on_authenticated",
+        "_on_gone",
+        "_probe",
+        "_transport",
+        "_write_timeout",
+        "chunked",
+    )
 
     def __init__(
         self,
         transport: asyncio.Transport,
         flow: FlowControl,
-        unread: Unread,
+        write_timeout: WriteTimeout,
         *,
         chunked: bool,
-        gone: Callable[[], None] | None = None,
-        shown: Callable[[], None] | None = None,
+        on_gone: Callable[[], None] | None = None,
+        on_authenticated: Callable[[], None] | None = None,
     ) -> None:
         self._transport = transport
         self._flow = flow
-        self._unread = unread
-        self._gone = gone
-        self._shown = shown
+        self._write_timeout = write_timeout
+        self._on_gone = on_gone
+        self._on_authenticated = on_authenticated
         self._bytes_max = 0
-        self._room = Room(0)
+        self._buffer = BufferLimit(0)
         self._probe = b""
         self.chunked = chunked
-        """Whether the response's body is, so that `write` can be used."""
+        """True if the response's body is chunked, so that `write` can be used."""
 
-    def bound(self, bytes_max: int, probe: bytes = b"") -> None:
-        """Let at most `bytes_max` wait for the client to read. `probe` is what every client of this stream ignores."""
+    def limit(self, bytes_max: int, probe: bytes = b"") -> None:
+        """Allow `bytes_max` to wait for the client. `probe` are bytes that every client of this stream ignores."""
         self._bytes_max = bytes_max
-        self._room = Room(bytes_max)
+        self._buffer = BufferLimit(bytes_max)
         self._probe = probe
 
     def write(self, data: bytes) -> bool:
-        """One chunk of a chunked body (RFC 9112 §7.1)."""
+        """Write one chunk of a chunked body (RFC 9112 §7.1). False if the client has too much unread."""
         if self._transport.is_closing():
             # uvloop raises for a write after the end.
-            if self._gone is not None:
-                self._gone()
+            if self._on_gone is not None:
+                self._on_gone()
             return True
         size = len(data)
-        if (self._flow.write_paused or size > self._bytes_max) and not self._room.admits(
+        if (self._flow.write_paused or size > self._bytes_max) and not self._buffer.admits(
             self._transport.get_write_buffer_size(), size
         ):
             return False
         chunk = b"%x\r\n%b\r\n" % (size, data)
-        self._unread.written += len(chunk)
+        self._write_timeout.written += len(chunk)
         self._transport.write(chunk)
         return True
 
     @property
     def taken(self) -> int | None:
-        """Bytes that the client's side has taken, None when none wait for it: neither here nor in the kernel."""
-        waiting = self._unread.unacknowledged
-        return self._unread.written - waiting if waiting else None
+        """Bytes that the client's side has taken; None when none wait for it, here or in the kernel."""
+        waiting = self._write_timeout.unacknowledged
+        return self._write_timeout.written - waiting if waiting else None
 
     def probe(self) -> None:
-        """Write what a client ignores, if this is a stream: one that is gone refuses it."""
+        """Write bytes that a client ignores, if this is a stream: the TCP stack of a lost client rejects them."""
         if self._probe:
             self.write(self._probe)
 
     def authenticated(self) -> None:
-        """The request has shown a valid key."""
-        if self._shown is not None:
-            self._shown()
+        """The request had a valid key."""
+        if self._on_authenticated is not None:
+            self._on_authenticated()
 
     def finish(self) -> None:
-        """Nothing comes but the end: a client that reads nothing of what is left for the write timeout is cut off."""
+        """Only the end follows. A client that reads nothing of the rest within the write timeout is cut off."""
         self._probe = b""
-        self._unread.limit()
+        self._write_timeout.start()
 
     def abort(self) -> None:
-        """Cut the connection, so that no client takes what it has for the whole."""
+        """Cut the connection, so that no client takes a partial answer for the whole."""
         self._transport.abort()
 
 
 def connection_of(scope: Scope) -> ClientConnection | None:
-    """The connection under `scope`, if its server hands it over."""
+    """The connection under `scope`, if its server provides it."""
     connection: object = (scope.get("extensions") or {}).get(EXTENSION)
     return connection if isinstance(connection, ClientConnection) else None

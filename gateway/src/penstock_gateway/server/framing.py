@@ -1,6 +1,6 @@
-"""Checks a request's head for what two servers could read differently (RFC 9112) and for what the gateway cannot read.
+"""Checks a request's head for framing that two servers could read differently (RFC 9112), and for unsupported codings.
 
-Pure: it sees the parsed headers, with names in lower case. The parser itself refuses two lengths, a length beside
+Pure: its input is the parsed headers, with names in lower case. The parser itself rejects two lengths, a length beside
 chunks, signs in lengths, folded headers and control characters.
 """
 
@@ -11,15 +11,15 @@ from penstock_contract.errors import ErrorDetail
 Header = tuple[bytes, bytes]
 
 HEADERS_MAX = 256
-"""Clients send 10 to 30, proxies add a few. Each costs time in every layer that looks for one."""
+"""Clients send 10 to 30, proxies add a few. Each costs time in every layer that searches the headers."""
 
 
-def too_many() -> ErrorDetail:
+def too_many_headers() -> ErrorDetail:
     return ErrorDetail("headers_too_large", f"the request has more than {HEADERS_MAX} headers")
 
 
 def problem_of(headers: Sequence[Header], version: str) -> ErrorDetail | None:
-    """Why the request with this head is refused; None for one that is served."""
+    """The error of a head that is rejected; None for one that is served."""
     hosts = 0
     codings: list[bytes] = []
     encoding = b""
@@ -44,7 +44,7 @@ def problem_of(headers: Sequence[Header], version: str) -> ErrorDetail | None:
 
 
 def _coding_problem(codings: list[bytes], version: str) -> ErrorDetail | None:
-    """RFC 9112 §6.1: what has no certain end is a 400, what has one and is not understood a 501."""
+    """RFC 9112 §6.1: a body without a certain end is a 400, an unsupported coding with a certain end a 501."""
     if version == "1.0":
         return ErrorDetail("invalid_request", "Transfer-Encoding does not exist in HTTP/1.0; send Content-Length")
     if codings[-1] != b"chunked" or codings.count(b"chunked") > 1:

@@ -1,7 +1,7 @@
-"""The connections that can be closed to make room for another one: no request on them, and none ever showed a key.
+"""The connections that can be closed to make room: no request runs on them, and none had a valid key.
 
-One list for all connections of a listener. The one that has waited longest is closed first, so a client that holds
-many keyless connections loses its own, and a new client is served.
+One list for all connections of a listener. The connection that has been idle longest is closed first: a client that
+holds many keyless connections loses its own, and a new client is served.
 """
 
 from collections.abc import Hashable
@@ -16,7 +16,7 @@ log = structlog.get_logger("penstock.gateway")
 
 class Evictable(Hashable, Protocol):
     def evict(self) -> None:
-        """Close the connection, which has no request under way."""
+        """Close the connection; no request runs on it."""
         ...
 
 
@@ -26,7 +26,7 @@ class KeylessConnections:
     def __init__(self) -> None:
         self._idle: dict[Evictable, None] = {}  # in the order in which they became idle
         self._logged_at: float | None = None
-        self._evicted = self._refused = 0
+        self._evicted = self._rejected = 0
 
     def add(self, connection: Evictable) -> None:
         self._idle[connection] = None
@@ -35,7 +35,7 @@ class KeylessConnections:
         self._idle.pop(connection, None)
 
     def make_room(self, newest: Evictable) -> bool:
-        """Close the one that is idle for longest, other than `newest`. False if there is none."""
+        """Close the connection that has been idle longest, other than `newest`. False if there is none."""
         for connection in self._idle:
             if connection is not newest:
                 break
@@ -46,15 +46,15 @@ class KeylessConnections:
         connection.evict()
         return True
 
-    def refused(self) -> None:
-        self._refused += 1
+    def count_rejected(self) -> None:
+        self._rejected += 1
 
-    def note(self, now: float, *, open_: int, most: int) -> None:
-        """One log line a minute while the listener is full, with what happened since the last."""
+    def log_full(self, now: float, *, open_: int, most: int) -> None:
+        """Log once a minute while the listener is full, with the counts since the last line."""
         if self._logged_at is not None and now - self._logged_at < LOG_EVERY_S:
             return
         self._logged_at = now
         log.warning(
-            "gateway.connections_full", open=open_, max=most, keyless_closed=self._evicted, refused=self._refused
+            "gateway.connections_full", open=open_, max=most, keyless_closed=self._evicted, refused=self._rejected
         )
-        self._evicted = self._refused = 0
+        self._evicted = self._rejected = 0

@@ -1,1 +1,1 @@
-"""A request on its way to a worker and the stream back to the client."""
+"""Open streams: from a validated request to the queue, and from a worker's frames to the client's bytes."""

@@ -1,7 +1,7 @@
-"""The streams that are open in this gateway, and the way in for their frames.
+"""The open streams of this gateway, and the subscription that feeds them.
 
-A frame reaches a stream only if it came in under the stream's own route: no worker can speak into another route's
-stream. A worker that sends frames nobody waits for is told to stop.
+A frame is given to a stream only if it arrived under the stream's own route: a worker cannot write into another route's
+stream. A worker whose frames belong to no stream is stopped.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from penstock_contract import codec, subjects
-from penstock_gateway.streaming.stream import LiveStream
+from penstock_gateway.streaming.stream import Stream
 
 STOPPED_MAX = 4096
 STOP_AGAIN_S = 1.0
@@ -19,54 +19,58 @@ STOP_AGAIN_S = 1.0
 log = structlog.get_logger("penstock.gateway")
 
 
-class StreamTable:
-    """`stop(route, worker, stream, serves)` is called for a stream that a worker still serves and nobody reads.
+class StreamRegistry:
+    """`stop(route, worker, stream, serves)` is called for a stream that a worker serves and that has no reader.
 
-    `serves` is the attempt that is read instead, 0 for none. Again after `STOP_AGAIN_S`, as long as its frames come:
-    core NATS may have lost it.
+    `serves` is the attempt that is read instead, 0 for none. Repeated every `STOP_AGAIN_S` while its frames arrive:
+    core NATS may have lost the message.
     """
 
     def __init__(self, stop: Callable[[str, str, int, int], None]) -> None:
-        self._live: dict[int, LiveStream] = {}
+        self._streams: dict[int, Stream] = {}
         self._stop = stop
         self._stopped: OrderedDict[tuple[str, int], float] = OrderedDict()
-        self._loop = asyncio.get_running_loop()
 
-    def __iter__(self) -> Iterator[LiveStream]:
-        return iter(list(self._live.values()))
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(list(self._streams.values()))
 
     def __len__(self) -> int:
-        return len(self._live)
+        return len(self._streams)
 
-    def add(self, stream: LiveStream) -> None:
-        self._live[stream.id] = stream
+    @property
+    def stopped(self) -> int:
+        """The number of stops that are remembered."""
+        return len(self._stopped)
 
-    def remove(self, stream: LiveStream) -> None:
-        self._live.pop(stream.id, None)
+    def add(self, stream: Stream) -> None:
+        self._streams[stream.id] = stream
 
-    def stopping(self, stream: LiveStream) -> None:
-        """Its worker is being told to stop, with the reason: what still comes from it need not be answered."""
+    def remove(self, stream: Stream) -> None:
+        self._streams.pop(stream.id, None)
+
+    def stopping(self, stream: Stream) -> None:
+        """A `Stop` with its reason is being published: further frames of this stream need no other."""
         if stream.worker is not None:
-            self._stopped[stream.worker, stream.id] = self._loop.time()
+            self._stopped[stream.worker, stream.id] = asyncio.get_running_loop().time()
 
     def on_batch(self, subject: str, data: bytes) -> None:
-        """The reply subscription's callback; see `live` for the rules of this path."""
+        """The callback of the reply subscription; see `stream` for the rules of this path."""
         batch = codec.decode_batch(data)
         route = subjects.reply_route(subject)
-        now = self._loop.time()
-        live = self._live
+        now = asyncio.get_running_loop().time()
+        streams = self._streams
         for frame in batch.frames:
-            stream = live.get(frame.stream)
+            stream = streams.get(frame.stream)
             if stream is None:
-                self._unwanted(route, batch.worker, frame.stream, 0, now)
+                self._on_unwanted(route, batch.worker, frame.stream, 0, now)
             elif stream.route != route:
                 log.warning("gateway.frame_of_foreign_route", route=route, worker=batch.worker)
             elif not stream.feed(frame.attempt, frame.seq, frame.event, now):
-                self._unwanted(route, batch.worker, frame.stream, stream.attempt, now)
+                self._on_unwanted(route, batch.worker, frame.stream, stream.protocol.attempt, now)
 
-    def _unwanted(self, route: str, worker: str, stream: int, serves: int, now: float) -> None:
+    def _on_unwanted(self, route: str, worker: str, stream: int, serves: int, now: float) -> None:
         if not subjects.TOKEN.fullmatch(worker):
-            return  # nobody who could be told; not a bound of `Batch`, which is decoded for every few tokens
+            return  # no such worker; checked here, because `Batch` is decoded for every few tokens
         if now - self._stopped.get((worker, stream), -STOP_AGAIN_S) < STOP_AGAIN_S:
             return
         self._stopped[worker, stream] = now

@@ -1,10 +1,10 @@
 """An answer as server-sent events: Litestar sends the start, then the stream writes to the connection itself.
 
-Where the server does not hand over its connection (another ASGI server, tests in process) or HTTP/1.0 knows no chunks,
-the same bytes go through ASGI sends.
+Where the server provides no connection (another ASGI server, tests in process), and in HTTP/1.0, which has no chunks,
+the same bytes are sent through ASGI.
 
-A stream is closed at its answer's end, and not when its client has read that: a client that reads late or never holds
-its connection, for as long as the write timeout lets it, but no place, no usage row and no shutdown.
+A stream is closed at its answer's end, not when its client has read it: a client that reads late, or never, holds its
+connection until the write timeout, but no slot, no usage record and no shutdown.
 """
 
 import asyncio
@@ -16,31 +16,32 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
 
 from penstock_gateway.server.client_connection import ClientConnection, connection_of
-from penstock_gateway.server.write_timeout import Room
-from penstock_gateway.streaming.dispatcher import OpenStream, until_client_gone
+from penstock_gateway.server.write_timeout import BufferLimit
+from penstock_gateway.streaming.dispatcher import Dispatcher
+from penstock_gateway.streaming.open_stream import OpenStream, wait_for_disconnect
 
 HEADERS = {
-    # no-transform and x-accel-buffering: proxies must neither compress nor collect a stream (wire.md §1.5).
+    # no-transform and x-accel-buffering: proxies must neither compress nor buffer a stream.
     "cache-control": "no-cache, no-transform",
     "x-accel-buffering": "no",
 }
 MEDIA_TYPE = "text/event-stream"
 END: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
 SEND_BYTES = 64 * 1024
-"""Of one ASGI send: a slow client is seen to read when a send returns."""
+"""Of one ASGI send: the return of a send shows that a slow client reads."""
 
 
 class AsgiWriter:
-    """The plain way: bytes wait here until `run` has sent them."""
+    """A writer without a connection: bytes wait here until `run` has sent them."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._room = Room(bytes_max)
+        self._limit = BufferLimit(bytes_max)
         self._waiting = bytearray()
         self._changed = asyncio.Event()
         self._written = self._sent = 0
 
     def write(self, data: bytes) -> bool:
-        if not self._room.admits(len(self._waiting), len(data)):
+        if not self._limit.admits(len(self._waiting), len(data)):
             return False
         self._waiting += data
         self._written += len(data)
@@ -52,12 +53,12 @@ class AsgiWriter:
         return self._sent if self._sent < self._written else None
 
     async def run(self, send: Send, opened: OpenStream) -> None:
-        """Send until the answer's end and everything before it is sent, then the end; or until the client has gone.
+        """Send everything up to the answer's end, and the end; stop if the client has gone.
 
         An answer that is cut off gets no end: its client would take it for the whole.
         """
         done = opened.stream.done
-        done.add_done_callback(lambda _: self._changed.set())
+        done.add_done_callback(self._on_done)
         with contextlib.suppress(OSError):
             while (self._waiting or not done.done()) and not opened.cut_off:
                 self._changed.clear()
@@ -72,32 +73,37 @@ class AsgiWriter:
                 await send(END)
 
     async def finish(self, running: asyncio.Task[None], timeout_s: float) -> None:
-        """Wait for `run`, as long as its client takes something every `timeout_s`."""
+        """Wait for `run` while its client takes something every `timeout_s`."""
         sent = -1
         while not running.done() and self._sent > sent:
             sent = self._sent
             await asyncio.wait([running], timeout=timeout_s)
 
+    def _on_done(self, _done: asyncio.Future[None]) -> None:
+        self._changed.set()
+
 
 class EventStreamResponse(ASGIResponse):
-    def __init__(self, opened: OpenStream, **kwargs: Any) -> None:
+    def __init__(self, dispatcher: Dispatcher, opened: OpenStream, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._dispatcher = dispatcher
         self._opened = opened
+        self._bytes_max = dispatcher.settings.client_buffer_bytes_max
 
     _should_set_content_length = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = connection_of(scope)
         if connection is None or not connection.chunked:
-            await self._send_plainly(connection, receive, send)
+            await self._send_through_asgi(connection, receive, send)
             return
         opened = self._opened
         try:
             await self.start_response(send)
-            opened.write_to(connection)
+            opened.write_to(connection, self._bytes_max)
             await opened.finished()
         finally:
-            await opened.close()
+            self._dispatcher.close(opened)
         if opened.cut_off:
             await _cut(connection, receive)
         else:
@@ -105,9 +111,9 @@ class EventStreamResponse(ASGIResponse):
             with contextlib.suppress(OSError):
                 await send(END)
 
-    async def _send_plainly(self, connection: ClientConnection | None, receive: Receive, send: Send) -> None:
+    async def _send_through_asgi(self, connection: ClientConnection | None, receive: Receive, send: Send) -> None:
         opened = self._opened
-        writer = AsgiWriter(opened.client_buffer_bytes_max)
+        writer = AsgiWriter(self._bytes_max)
         sending: asyncio.Task[None] | None = None
         try:
             try:
@@ -116,11 +122,11 @@ class EventStreamResponse(ASGIResponse):
                 sending = asyncio.create_task(writer.run(send, opened))
                 await opened.finished()
             finally:
-                await opened.close()
+                self._dispatcher.close(opened)
             if connection is None:
-                # To return before the end is all that ASGI lets us do: the server closes what is not complete.
+                # ASGI can only return before the end: the server closes a response that is not complete.
                 if not opened.cut_off:
-                    await writer.finish(sending, opened.write_timeout_s)
+                    await writer.finish(sending, self._dispatcher.settings.write_timeout_s)
             elif opened.cut_off:
                 await _cut(connection, receive)
             else:
@@ -133,16 +139,17 @@ class EventStreamResponse(ASGIResponse):
 
 async def _cut(connection: ClientConnection, receive: Receive) -> None:
     connection.abort()
-    # The server has heard of it then, and does not take an answer without an end for our error.
-    await until_client_gone(receive)
+    # After the disconnect the server does not report a response without an end as an error.
+    await wait_for_disconnect(receive)
 
 
 class EventStream(Response[None]):
-    """What a handler returns: an opened stream, with its media type and headers."""
+    """A handler's return value: an open stream, with its media type and headers."""
 
-    def __init__(self, opened: OpenStream) -> None:
+    def __init__(self, dispatcher: Dispatcher, opened: OpenStream) -> None:
         super().__init__(None, media_type=MEDIA_TYPE, headers=HEADERS)
+        self._dispatcher = dispatcher
         self._opened = opened
 
     def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> ASGIResponse:
-        return EventStreamResponse(self._opened, headers=HEADERS, media_type=MEDIA_TYPE)
+        return EventStreamResponse(self._dispatcher, self._opened, headers=HEADERS, media_type=MEDIA_TYPE)

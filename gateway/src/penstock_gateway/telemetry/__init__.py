@@ -1,1 +1,1 @@
-"""Metrics, spans and logs of requests."""
+"""Metrics, the log line and the record of each request."""

@@ -1,4 +1,4 @@
-"""Counters that are read by who exports them, and not told at each step: an `add` of OpenTelemetry's takes 10 µs."""
+"""A counter that the metrics exporter reads: an `add` of OpenTelemetry's own counters takes 10 µs."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 
-class Tally:
-    """One counter. The values of its labels must be few: each set of them is kept."""
+class ObservableCounter:
+    """One counter. The label values must be few, because each combination is kept."""
 
     def __init__(self, meter: Meter, name: str, *, unit: str = "", description: str) -> None:
         self._sums: defaultdict[tuple[tuple[str, str], ...], float] = defaultdict(float)
@@ -17,5 +17,5 @@ class Tally:
         self._sums[tuple(labels.items())] += amount
 
     def _observe(self, _options: CallbackOptions) -> list[Observation]:
-        """In the exporter's thread."""
+        """Runs in the exporter's thread."""
         return [Observation(amount, dict(labels)) for labels, amount in list(self._sums.items())]

@@ -1,4 +1,4 @@
-"""What a gateway tells about its requests: metrics and one log line when a stream has ended, nothing per token."""
+"""Records metrics and one log line when a stream has ended. Nothing is recorded per token."""
 
 import http
 
@@ -9,15 +9,15 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ERRORS
 from penstock_contract.usage.record import UsageRow
-from penstock_gateway.streaming.stream import LiveStream
-from penstock_gateway.telemetry.observable_counter import Tally
+from penstock_gateway.telemetry.observable_counter import ObservableCounter
+from penstock_gateway.telemetry.stream_record import StreamRecord
 from penstock_runtime.telemetry import names
 
 log = structlog.get_logger("penstock.gateway")
 
 
-class Observer:
-    """`model` labels are names from the catalogue, never what a client typed: their number is bounded."""
+class RequestObserver:
+    """`model` labels are names from the catalogue, never text of a client: their number is bounded."""
 
     def __init__(self, meter: Meter) -> None:
         self._in_flight = 0
@@ -45,13 +45,13 @@ class Observer:
             description="Time from publication to pick-up by a worker",
             explicit_bucket_boundaries_advisory=names.BUCKETS_FIRST_TOKEN,
         )
-        self._tokens = Tally(
+        self._tokens = ObservableCounter(
             meter, names.METRIC_TOKENS, unit="{token}", description="Tokens by `gen_ai.token.type`: input or output"
         )
-        self._cost = Tally(
+        self._cost = ObservableCounter(
             meter, names.METRIC_COST, description="Cost of requests in the currency of the prices, by provider"
         )
-        self._errors = Tally(
+        self._errors = ObservableCounter(
             meter, names.METRIC_ERRORS, unit="{error}", description="Failed requests by error code (`error.type`)"
         )
         meter.create_observable_gauge(
@@ -61,32 +61,39 @@ class Observer:
     def stream_opened(self) -> None:
         self._in_flight += 1
 
-    def stream_ended(self, stream: LiveStream, resolution: Resolution, now: float, *, answered_as_stream: bool) -> None:
-        """`answered_as_stream`: its client has its 200. Otherwise an error becomes a status: `request_refused`."""
+    def stream_ended(
+        self, stream: StreamRecord, resolution: Resolution, now: float, *, answered_as_stream: bool
+    ) -> None:
+        """Record the end of a stream.
+
+        With `answered_as_stream` the client has received a 200. Otherwise an error becomes a status, which
+        `request_rejected` counts.
+        """
         self._in_flight -= 1
         labels = {names.ROUTE: resolution.entry.key, names.REQUEST_MODEL: resolution.model_label}
         duration_s = now - stream.opened_at
         code = stream.error.code if stream.error is not None else None
+        server_error = code is not None and ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
         self._duration.record(duration_s, labels if code is None else {**labels, names.ERROR_TYPE: code})
         if code is not None and answered_as_stream:
             self._errors.add(1, {names.ERROR_TYPE: code})
-            if ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            if server_error:
                 trace.get_current_span().set_status(trace.StatusCode.ERROR)
         if stream.queued_s is not None:
             self._queue_wait.record(stream.queued_s, labels)
-        first_s = None if stream.first_delta_at is None else stream.first_delta_at - stream.opened_at
-        if first_s is not None and stream.first_delta_at is not None:
-            self._first_token.record(first_s, labels)
+        first_token_s = stream.first_token_s
+        if first_token_s is not None and stream.first_delta_at is not None:
+            self._first_token.record(first_token_s, labels)
             if stream.deltas > 1:
-                self._per_token.record((stream.active_at - stream.first_delta_at) / (stream.deltas - 1), labels)
+                per_token_s = (stream.last_event_at - stream.first_delta_at) / (stream.deltas - 1)
+                self._per_token.record(per_token_s, labels)
         if stream.usage is not None:
             self._tokens.add(stream.usage.input_tokens, {**labels, names.TOKEN_TYPE: "input"})
             self._tokens.add(stream.usage.output_tokens, {**labels, names.TOKEN_TYPE: "output"})
         if code is not None:
             trace.get_current_span().set_attribute(names.ERROR_TYPE, code)
-        serious = code is not None and (ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR)
-        tell = log.warning if serious else log.info
-        tell(
+        write = log.warning if server_error else log.info
+        write(
             "gateway.request_ended",
             request_id=stream.request_id,
             key_id=stream.tenant,
@@ -97,20 +104,20 @@ class Observer:
             attempt=stream.attempt,
             code=code,
             queued_s=None if stream.queued_s is None else round(stream.queued_s, 4),
-            first_token_s=None if first_s is None else round(first_s, 4),
+            first_token_s=None if first_token_s is None else round(first_token_s, 4),
             duration_s=round(duration_s, 4),
             input_tokens=stream.usage.input_tokens if stream.usage else None,
             output_tokens=stream.usage.output_tokens if stream.usage else None,
         )
 
     def request_closed(self, row: UsageRow, resolution: Resolution) -> None:
-        """A request's last usage row is known."""
+        """Add the cost of a request whose final usage record is known."""
         if row.provider and (cost := float(row.cost)):
             labels = {names.ROUTE: row.route, names.REQUEST_MODEL: resolution.model_label}
             self._cost.add(cost, {**labels, names.PROVIDER_IN_ROUTE: row.provider})
 
-    def request_refused(self, code: str) -> None:
-        """A request that was answered with an error status."""
+    def request_rejected(self, code: str) -> None:
+        """Count a request that was answered with an error status."""
         self._errors.add(1, {names.ERROR_TYPE: code})
 
     def _observe_in_flight(self, _options: CallbackOptions) -> list[Observation]:

@@ -1,1 +1,1 @@
-"""Usage records that the gateway creates and closes."""
+"""The usage records of requests: opened by the gateway, and closed by it when no worker closes them."""

@@ -1,7 +1,8 @@
-"""Closes the rows that a dead gateway left open, by whichever gateway notices first.
+"""Closes the usage records that a lost gateway left open; the first gateway that detects the loss does it.
 
-A gateway writes down that it is there; one that is in that list and was silent for `SILENCE_MAX_S` (see `peers`) is
-dead. By then its workers have ended its requests and written their last rows; no other process closes what is open.
+Each gateway stores its presence. A gateway whose presence is stored and whose heartbeats have been missing for
+`SILENCE_MAX_S` (`peer_table`) is lost. By then its workers have ended its requests and written their last rows; no
+other process closes the open ones.
 """
 
 import asyncio
@@ -18,41 +19,42 @@ from penstock_runtime.peer_table import GIVEN_UP_S, PeerTable
 
 EVERY_S = 5.0
 REVISITED_S = 60.0
-"""A worker may begin what was still queued, as it never heard of the gateway, and open the row again: until then the
-dead are looked at again."""
+"""A worker may still start a queued request of the lost gateway and open its row again: so long its rows are checked
+again."""
 MARGIN_S = 60.0
-"""Rows are looked for from this long before the gateway's oldest open request."""
+"""Rows are read from this long before the gateway's oldest open request."""
 
 log = structlog.get_logger("penstock.gateway")
 
 
 def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
-    """The last row of a request that nobody else can close, with what its worker had counted when it last said so."""
+    """The final row of an orphaned request, with the counts of its worker's last checkpoint."""
     noted = with_checkpoint(row, checkpoint)
     if choose_tokens(row.tokens, noted.tokens) is row.tokens:
         noted = row
     return replace(noted, ended=GATEWAY_LOST)
 
 
-class Reaper:
+class OrphanCloser:
     """`run` must be running."""
 
     def __init__(self, connection: Connection, pause_detector: PauseDetector, *, gateway: str) -> None:
         self._connection = connection
         self._gateway = gateway
         self._presence = GatewayPresenceStore(connection)
-        self._loop = asyncio.get_running_loop()
-        self._connected_at = self._loop.time()
+        self._connected_at: float | None = None
         self._pause_detector = pause_detector
         self._gateways: PeerTable[str, None] = PeerTable(pause_detector)
         self._gone_at: dict[str, float] = {}
 
     def on_heartbeat(self, _subject: str, data: bytes) -> None:
-        self._gateways.record_heartbeat(codec.decode_gateway_heartbeat(data).gateway, None, self._loop.time())
+        self._gateways.record_heartbeat(
+            codec.decode_gateway_heartbeat(data).gateway, None, asyncio.get_running_loop().time()
+        )
 
     async def on_connected(self) -> None:
         """No heartbeat arrived before."""
-        self._connected_at = self._loop.time()
+        self._connected_at = asyncio.get_running_loop().time()
         self._gateways.rebase(self._connected_at)
 
     async def run(self) -> None:
@@ -61,26 +63,26 @@ class Reaper:
             if not self._connection.connected:
                 continue
             try:
-                await self._look()
+                await self._check()
             except Exception:
-                # The task's root: whatever the broker said, there is a next time.
+                # The task's root: a broker error must not end it.
                 log.exception("usage.reaping_failed")
 
-    async def _look(self) -> None:
-        now = self._loop.time()
+    async def _check(self) -> None:
+        now = asyncio.get_running_loop().time()
         self._gateways.take_lost(now)
-        if self._pause_detector.elapsed_s(self._connected_at, now) < GIVEN_UP_S:
+        if self._connected_at is None or self._pause_detector.elapsed_s(self._connected_at, now) < GIVEN_UP_S:
             return
         known = await self._presence.all()
         gone = {name for name in known if self._gateways.get(name) is None} - {self._gateway}
         self._gone_at = {name: self._gone_at.get(name, now) for name in gone}
         for name in gone:
-            await self._reap(name, known[name], final=now - self._gone_at[name] >= REVISITED_S)
+            await self._close_rows(name, known[name], final=now - self._gone_at[name] >= REVISITED_S)
 
-    async def _reap(self, dead: str, oldest_at: float, *, final: bool) -> None:
+    async def _close_rows(self, lost: str, oldest_at: float, *, final: bool) -> None:
         left: dict[str, UsageRow] = {}
         since = max(0.0, oldest_at - MARGIN_S)
-        async for row in read_rows(self._connection, since=since, filter_=subjects.usage_filter(dead)):
+        async for row in read_rows(self._connection, since=since, filter_=subjects.usage_filter(lost)):
             if row.ended is None:
                 left[row.id] = row
             else:
@@ -88,9 +90,9 @@ class Reaper:
         checkpoints = {row.worker: await read_checkpoint(self._connection, row) for row in left.values() if row.worker}
         closed = [await self._close(row, checkpoints.get(row.worker)) for row in left.values()]
         if left:
-            log.warning("usage.gateway_gone", gateway=dead, rows_closed=sum(closed), rows_left=len(left))
+            log.warning("usage.gateway_gone", gateway=lost, rows_closed=sum(closed), rows_left=len(left))
         elif final:
-            await self._presence.remove(dead)
+            await self._presence.remove(lost)
 
     async def _close(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
         return await close_row(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))

@@ -1,4 +1,4 @@
-"""How full the store of usage records is, told in time: what is older goes when there is no room for what is newer."""
+"""Reports the fill of the usage store in metrics, and logs before it is full: the oldest rows are then discarded."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,18 +13,18 @@ EVERY_S = 30.0
 FIRST_S = 1.0
 NEARLY_FULL = 0.8
 ROOM_AGAIN = 0.75
-"""So that a store that stands at the edge is not told of again and again."""
+"""Lower than `NEARLY_FULL`, so that a store at the threshold is not logged again and again."""
 
 log = structlog.get_logger("penstock.gateway")
 
 
-class Stock:
-    """`stored` asks the broker, None while it does not know. `run` must be running."""
+class StorageMonitor:
+    """`stored` reads the fill from the broker; None while it is unknown. `run` must be running."""
 
     def __init__(self, meter: Meter, stored: Callable[[], Awaitable[StorageState | None]]) -> None:
         self._stored = stored
         self._last: StorageState | None = None
-        self._told = False
+        self._warned = False
         for name, description, observe in (
             (names.METRIC_USAGE_STORED, "Size of the stored usage records", self._observe_bytes),
             (
@@ -39,21 +39,21 @@ class Stock:
         await asyncio.sleep(FIRST_S)
         while True:
             try:
-                self._look(await self._stored())
+                self._check(await self._stored())
             except Exception:
-                # The task's root: whatever the broker said, there is a next time.
+                # The task's root: a broker error must not end it.
                 log.exception("usage.stock_failed")
             await asyncio.sleep(EVERY_S)
 
-    def _look(self, stored: StorageState | None) -> None:
+    def _check(self, stored: StorageState | None) -> None:
         self._last = stored or self._last
         if stored is None:
             return
-        if stored.fill >= NEARLY_FULL and not self._told:
-            self._told = True
+        if stored.fill >= NEARLY_FULL and not self._warned:
+            self._warned = True
             log.warning("usage.nearly_full", rows=stored.rows, bytes=stored.bytes, bytes_max=stored.bytes_max)
-        elif stored.fill < ROOM_AGAIN and self._told:
-            self._told = False
+        elif stored.fill < ROOM_AGAIN and self._warned:
+            self._warned = False
             log.info("usage.has_room", rows=stored.rows, bytes=stored.bytes, bytes_max=stored.bytes_max)
 
     def _observe_bytes(self, _options: CallbackOptions) -> list[Observation]:

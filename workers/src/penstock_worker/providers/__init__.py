@@ -1,4 +1,4 @@
-"""One file per provider dialect: a pure adapter (request out, response in) and nothing else.
+"""One folder per provider dialect, with a pure adapter: it builds requests and parses answers.
 
-`ADAPTERS` finds them. An adapter builds bytes and parses bytes; connections, timers and retries are not its business.
+Connections and retries are outside: `upstream.provider_factory.ADAPTERS` lists the adapters. `simulated` needs timers.
 """

@@ -22,21 +22,21 @@ class ResponseParser(Protocol):
     """Turns the body of one successful response into events. Pure: no IO, no clock."""
 
     def feed(self, data: bytes) -> Sequence[Event]:
-        """Events that `data` completes. Raises `PenstockError` when the provider says that it failed, or babbles."""
+        """Events that `data` completes. Raises `PenstockError` for an error of the provider or an unreadable body."""
         ...
 
     def end(self) -> Sequence[Event]:
-        """The body is over. Raises `PenstockError` if that is too early; returns what is still to be said."""
+        """The remaining events at the end of the body. Raises `PenstockError` if the answer is not whole."""
         ...
 
     @property
     def progress(self) -> int:
-        """Grows with what carried a part of the answer and made no event yet: a finish, a count, a block's start."""
+        """Grows with each part of the answer that made no event yet: a finish, a count, the start of a block."""
         ...
 
     @property
     def complete(self) -> bool:
-        """Whether `Finished` was returned: what follows does not matter."""
+        """True after `Finished` was returned: later bytes are ignored."""
         ...
 
 
@@ -47,7 +47,7 @@ class Adapter(Protocol):
     default_base_url: str
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
-        """Raises `unsupported_by_provider` for what this dialect does not have."""
+        """Raises `unsupported_by_provider` for a field that this dialect lacks."""
         ...
 
     def parser(self, operation: Operation) -> ResponseParser: ...

@@ -1,21 +1,21 @@
-"""A `Provider` that does what a test tells it; shipped beside the protocol that it fakes (`calls`)."""
+"""A `Provider` controlled by a test; shipped beside the interface that it implements (`provider`)."""
 
 from collections.abc import Callable
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.stream.events import Event
-from penstock_worker.providers.provider import AnswerForm, Sink
+from penstock_worker.providers.provider import AnswerForm, CallListener
 
 
 class FakeCall:
-    """A call in the test's hands: what was asked, and the pen for the answer."""
+    """An open call: its arguments, and methods by which the test sends the answer."""
 
     def __init__(
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         connect_timeout_s: float,
         headers: dict[str, str],
         form: AnswerForm,
@@ -28,36 +28,36 @@ class FakeCall:
         self.form = form
         self.active_at = now
         self.aborted = False
-        self._sink = sink
+        self._listener = listener
 
     def abort(self) -> None:
         self.aborted = True
 
-    def say(self, *events: Event) -> None:
-        """What came with one read; nobody hears an aborted call."""
+    def emit(self, *events: Event) -> None:
+        """Pass on the events of one read; nothing after an abort."""
         if not self.aborted:
-            self._sink.events(events)
+            self._listener.on_events(events)
 
     def end(self) -> None:
         if not self.aborted:
-            self._sink.ended()
+            self._listener.on_end()
 
     def fail(self, error: PenstockError, *, refused: bool = False) -> None:
         if not self.aborted:
-            self._sink.failed(error, refused=refused)
+            self._listener.on_failure(error, refused=refused)
 
 
 Act = Callable[[FakeCall], None] | PenstockError
-"""What happens to a call: it is refused with this error, or this is done as soon as it is open."""
+"""Behaviour of a call: `open` raises this error, or this function is called with the open call."""
 
 
 def wait(call: FakeCall) -> None:
-    """Say nothing: the test says it later."""
+    """Send nothing: the test does later."""
     del call
 
 
 class FakeProvider:
-    """Plays one act per call, the last one again and again; `clock` gives event-loop time."""
+    """Applies one act per call, the last one repeatedly; `clock` returns event-loop time."""
 
     provider_name = "fake"
 
@@ -72,7 +72,7 @@ class FakeProvider:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
@@ -82,7 +82,7 @@ class FakeProvider:
         act = self._acts.pop(0) if len(self._acts) > 1 else self._acts[0]
         if isinstance(act, PenstockError):
             raise act
-        call = FakeCall(operation, model, sink, connect_timeout_s, headers, form, self._clock())
+        call = FakeCall(operation, model, listener, connect_timeout_s, headers, form, self._clock())
         self.calls.append(call)
         act(call)
         return call

@@ -1,6 +1,6 @@
-"""The two sides of one provider call: who makes it, and who hears what comes back.
+"""Interfaces of one provider call: the provider that opens it, its handle, and the listener of its events.
 
-Everything after `open` happens in callbacks, with no task and no wake-up per token.
+Everything after `open` happens in callbacks, without a task or a wake-up per token.
 """
 
 from collections.abc import Sequence
@@ -11,35 +11,35 @@ from penstock_contract.request.operations import Operation
 from penstock_contract.stream.events import Event
 
 AnswerForm = Literal["stream", "stream without options", "whole"]
-"""How the answer is asked for, see `streaming`."""
+"""The form in which an answer is requested, see `streaming`."""
 
 
 class ConnectionStale(PenstockError):  # noqa: N818 - a state of the connection, handled, never shown
-    """A pooled connection died before it gave a byte of the answer: the server had closed it. Send it again."""
+    """The server closed a pooled connection before the first byte of the answer. The request is sent again."""
 
     def __init__(self) -> None:
         super().__init__("provider_unavailable", "the provider closed the connection")
 
 
-class Sink(Protocol):
-    """Hears one call. `ended` and `failed` are last words; exactly one of them comes."""
+class CallListener(Protocol):
+    """Receives the events of one call. Exactly one of `on_end` and `on_failure` is called, last."""
 
-    def events(self, events: Sequence[Event]) -> None: ...
+    def on_events(self, events: Sequence[Event]) -> None: ...
 
-    def ended(self) -> None: ...
+    def on_end(self) -> None: ...
 
-    def failed(self, error: PenstockError, *, refused: bool = False) -> None:
-        """`refused`: the provider answered with an error instead of an answer, and so has generated nothing."""
+    def on_failure(self, error: PenstockError, *, refused: bool = False) -> None:
+        """`refused`: the provider returned an error instead of an answer, so it has generated nothing."""
 
 
-class Call(Protocol):
-    """A call under way."""
+class CallHandle(Protocol):
+    """An open call."""
 
     active_at: float
-    """Event-loop time of the last part of the answer; comments and pings are none."""
+    """Event-loop time of the last part of the answer; comments and pings do not count."""
 
     def abort(self) -> None:
-        """End the call now; the sink hears nothing more. Does nothing after the end."""
+        """End the call; the listener is not called again. Does nothing after the end."""
 
 
 class Provider(Protocol):
@@ -49,17 +49,17 @@ class Provider(Protocol):
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
         form: AnswerForm = "stream",
-    ) -> Call:
-        """Send the request. `headers` are added (trace context); the answer is asked for in `form`.
+    ) -> CallHandle:
+        """Send the request, with additional `headers` (trace context); the answer is requested in `form`.
 
-        Raises `PenstockError`, and may be cancelled, only while nothing has been sent: what it returns was sent.
+        Raises `PenstockError` and can be cancelled only before anything is sent: a returned handle was sent.
         """
         ...
 
     def close(self) -> None:
-        """Nobody new will call: close idle connections, and each other one when its call is over."""
+        """Close the idle connections now, and each other connection at the end of its call."""

@@ -1,6 +1,6 @@
-"""A provider that makes up deterministic text at a configured pace; for tests and benchmarks, never a default.
+"""A provider that generates deterministic text at a configured rate; for tests and benchmarks, never a default.
 
-Everything else about it is real: it is called, times out, fails and is aborted like any other.
+Otherwise it behaves like any provider: it is called, times out, fails and is aborted.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import SimulatedSpec
 from penstock_contract.stream.events import Finished, TextDelta, UsageReported
 from penstock_worker.providers.failure.classification import failure
-from penstock_worker.providers.provider import AnswerForm, Sink
+from penstock_worker.providers.provider import AnswerForm, CallListener
 
 WORDS = ("water", "runs", "down", "the", "penstock", "and", "turns", "a", "wheel", "below")
 
@@ -35,7 +35,7 @@ class SimulatedProvider:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
@@ -48,18 +48,18 @@ class SimulatedProvider:
         limit = int(request.max_completion_tokens or request.max_tokens or self._spec.tokens)
         if limit < 0:
             limit = self._spec.tokens
-        return SimulatedCall(self._spec, sink, words=_words(request), limit=min(limit, self._spec.tokens))
+        return SimulatedCall(self._spec, listener, words=_words(request), limit=min(limit, self._spec.tokens))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 class SimulatedCall:
     """Tokens are due at fixed times from the start, so that a late one does not delay the rest."""
 
-    def __init__(self, spec: SimulatedSpec, sink: Sink, *, words: int, limit: int) -> None:
+    def __init__(self, spec: SimulatedSpec, listener: CallListener, *, words: int, limit: int) -> None:
         self._spec = spec
-        self._sink = sink
+        self._listener = listener
         self._words = words
         self._limit = limit
         self._sent = 0
@@ -79,14 +79,14 @@ class SimulatedCall:
         if self._sent == self._spec.stall_at_token:
             return
         if self._sent == self._spec.error_at_token:
-            self._sink.failed(failure("provider_unavailable"))
+            self._listener.on_failure(failure("provider_unavailable"))
             return
-        self._sink.events([TextDelta(token(self._sent))])
+        self._listener.on_events([TextDelta(token(self._sent))])
         self._sent += 1
         if self._sent >= self._limit:
             reason = Finished("length" if self._limit < self._spec.tokens else "stop")
-            self._sink.events([UsageReported(self._words, self._sent), reason])
-            self._sink.ended()
+            self._listener.on_events([UsageReported(self._words, self._sent), reason])
+            self._listener.on_end()
             return
         self._timer = self._loop.call_at(self._start + self._sent / self._spec.tokens_per_second, self._tick)
 

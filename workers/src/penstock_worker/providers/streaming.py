@@ -1,7 +1,7 @@
-"""How a provider's answer is asked for: as a stream, and without it where the provider refuses streams. Pure.
+"""Form of a provider's answer: a stream, or a whole answer where the provider refuses streams. Pure.
 
 OpenAI refuses streams of some models to organisations that are not verified (`param: stream`), and servers without
-`stream_options` refuse that field. The request is sent again without the field; what served then is kept for a while.
+`stream_options` refuse that field. The request is sent again without the field, and the form that succeeded is kept.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from penstock_worker.providers.failure.classification import StreamField
 from penstock_worker.providers.provider import AnswerForm
 
 KEPT_S: Final = 600.0
-"""After it a stream is asked for again: an account may have been verified, a server replaced."""
+"""Afterwards a stream is requested again: an account may have been verified, a server replaced."""
 MODELS_MAX: Final = 256
 """With `*` clients choose the models' names."""
 
@@ -37,13 +37,13 @@ def in_form(request: HttpRequest, form: AnswerForm) -> HttpRequest:
 
 
 class AnswerForms:
-    """What each model of a provider was found to take. Times are monotonic."""
+    """The form that each model of a provider accepted. Times are monotonic."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[AnswerForm, float]] = {}
 
     def of(self, model: str, now: float) -> AnswerForm:
-        """The form to ask in: a stream, or what served within `KEPT_S` after a stream was refused."""
+        """The form to request: a stream, or the one that succeeded within `KEPT_S` after a stream was refused."""
         form, until = self._found.get(model, ("stream", now))
         if now < until:
             return form
@@ -60,7 +60,7 @@ class AnswerForms:
 
 
 def next_form(form: AnswerForm, refused: StreamField | None) -> AnswerForm | None:
-    """The form to ask in after the provider refused a field of `form`; None if there is no other."""
+    """The form to request after the provider refused a field of `form`; None if there is no other."""
     if refused is None or form == "whole":
         return None
     return "stream without options" if refused == "stream_options" and form == "stream" else "whole"

@@ -1,12 +1,13 @@
-"""Frames on their way out, put together per gateway.
+"""Batches frames per gateway and publishes them.
 
-The first frame after a quiet while goes at once, later ones together, at most `LINGER_S` later, or `LINGER_BUSY_S`
-while there are many: one NATS message per token saturated a core, and at 12 800 tokens/s the longer wait saves a tenth
-of gateway and broker. One pump task publishes for all streams, so frames keep their order.
+The first frame after an idle period is published immediately, later ones in a batch, at most `LINGER_S` later, or
+`LINGER_BUSY_S` at a high rate: one NATS message per token saturated a core, and at 12 800 tokens/s the longer wait
+saves a tenth of the CPU of gateway and broker. One pump task publishes for all streams, so frames keep their order.
 
-While there are many, the whole process waits, its loop too, and finds all that came meanwhile at once: a network card
-moderates its interrupts for the same reason. It costs two or three waits until a new stream's first token (7 ms became
-46 ms at 12 800 tokens/s) and saves up to a fifth of all CPU; who has no time to spare never waits (ADR 0011).
+At a high rate the whole process sleeps between batches, its event loop too, and then reads everything that arrived
+meanwhile: interrupt moderation of network cards has the same reason. It adds two or three waits to a new stream's
+first token (7 ms became 46 ms at 12 800 tokens/s) and saves up to a fifth of all CPU. A process without idle time
+never sleeps (ADR 0011).
 """
 
 import asyncio
@@ -25,7 +26,8 @@ LINGER_BUSY_S = 0.016
 BUSY_FRAMES_PER_S = 6_000
 RATE_WINDOW_S = 0.1
 TURNS_TO_LEAVE = 4
-"""Of the event loop, until the kernel has what was published: nats-py's flusher is a task, uvloop writes after it."""
+"""Iterations of the event loop until the kernel has the published bytes: nats-py's flusher is a task, and uvloop writes
+after it."""
 BATCH_BYTES_MAX = 512 * 1024
 
 BROKEN = ErrorDetail("provider_stream_broken", "the provider's answer broke off or could not be read")
@@ -35,51 +37,51 @@ log = structlog.get_logger("penstock.worker")
 Publish = Callable[[str, bytes], Awaitable[None]]
 
 
-class Outbox:
-    """`run` must be running for anything to leave. `stand_still` blocks the thread for so many seconds.
+class FrameBatcher:
+    """Publishes only while `run` is running. `block` blocks the thread for a number of seconds.
 
-    `on_broken` is called with the id and the attempt of a stream whose frame cannot be encoded; the gateway gets
-    `BROKEN` in place of the frame.
+    `on_broken` is called with the id and the attempt of a stream whose frame cannot be encoded; the gateway receives
+    `BROKEN` instead of the frame.
     """
 
     def __init__(
         self,
         worker: str,
         publish: Publish,
-        stand_still: Callable[[float], None] = time.sleep,
+        block: Callable[[float], None] = time.sleep,
         *,
         on_broken: Callable[[int, int], None] = lambda _stream, _attempt: None,
     ) -> None:
         self._on_broken = on_broken
         self._worker = worker
         self._publish = publish
-        self._stand_still = stand_still
-        self._waiting: dict[str, list[Frame]] = {}
+        self._block = block
+        self._queued: dict[str, list[Frame]] = {}
         self._loop = asyncio.get_running_loop()
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._patience: asyncio.TimerHandle | None = None
+        self._deferred: asyncio.TimerHandle | None = None
         self._flushed_at = 0.0
         self._added = 0
         self._rate = 0.0
         self._linger_s = LINGER_S
 
-    def add(self, subject: str, frame: Frame, *, now: bool = False, patient: bool = False) -> None:
-        """Queue `frame`; with `now`, do not linger (what a client waits for).
+    def add(self, subject: str, frame: Frame, *, now: bool = False, deferrable: bool = False) -> None:
+        """Queue `frame`. `now`: publish without lingering, because a client waits for it.
 
-        `patient`: linger also after a quiet while, and hold up nobody who comes later.
+        `deferrable`: linger also after an idle period, without delaying a later frame.
         """
-        frames = self._waiting.get(subject)
+        frames = self._queued.get(subject)
         if frames is None:
-            self._waiting[subject] = [frame]
+            self._queued[subject] = [frame]
         else:
             frames.append(frame)
         self._added += 1
         if now:
             self._due.set()
-        elif patient:
-            if self._patience is None:
-                self._patience = self._loop.call_later(self._linger_s, self._due.set)
+        elif deferrable:
+            if self._deferred is None:
+                self._deferred = self._loop.call_later(self._linger_s, self._due.set)
         elif self._timer is None and not self._due.is_set():
             wait = self._flushed_at + self._linger_s - self._loop.time()
             if wait <= 0:
@@ -95,34 +97,34 @@ class Outbox:
                 await self._rest()
 
     async def flush(self) -> None:
-        """Publish everything that waits."""
+        """Publish all queued frames."""
         self._due.clear()
-        for timer in (self._timer, self._patience):
+        for timer in (self._timer, self._deferred):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._patience = None
+        self._timer = self._deferred = None
         self._measure(self._loop.time())
-        waiting, self._waiting = self._waiting, {}
-        for subject, frames in waiting.items():
+        queued, self._queued = self._queued, {}
+        for subject, frames in queued.items():
             try:
                 await self._send(subject, frames)
             except Exception:
-                # The root of all streams' way out: what cannot be sent to one gateway must not stop the others.
+                # The root of the pump task: a failure for one gateway must not stop the frames of the others.
                 log.exception("worker.frames_lost", subject=subject, frames=len(frames))
 
     async def _rest(self) -> None:
-        """Let the loop stand still for what is left of the linger."""
+        """Block the event loop for the rest of the linger time."""
         for _ in range(TURNS_TO_LEAVE):
             await asyncio.sleep(0)
         left_s = self._flushed_at + self._linger_s - self._loop.time()
         if left_s > 0:
-            self._stand_still(left_s)
+            self._block(left_s)
 
     async def _send(self, subject: str, frames: list[Frame]) -> None:
         try:
             data = codec.encode(Batch(self._worker, frames))
         except (TypeError, ValueError, OverflowError):
-            frames = [frame if self._can_be_encoded(frame) else self._broken(frame) for frame in frames]
+            frames = [frame if self._is_encodable(frame) else self._broken(frame) for frame in frames]
             data = codec.encode(Batch(self._worker, frames))
         if len(data) > BATCH_BYTES_MAX and len(frames) > 1:
             middle = len(frames) // 2
@@ -131,7 +133,7 @@ class Outbox:
             return
         await self._publish(subject, data)
 
-    def _can_be_encoded(self, frame: Frame) -> bool:
+    def _is_encodable(self, frame: Frame) -> bool:
         try:
             codec.encode(Batch(self._worker, [frame]))
         except (TypeError, ValueError, OverflowError):
@@ -144,7 +146,7 @@ class Outbox:
         return Frame(frame.stream, frame.attempt, frame.seq, Failed(BROKEN))
 
     def _measure(self, now: float) -> None:
-        """A moving mean of frames per second, over about `RATE_WINDOW_S`."""
+        """Update the moving average of frames per second over about `RATE_WINDOW_S`, and the linger time."""
         elapsed_s = max(now - self._flushed_at, 1e-4)
         self._rate += min(1.0, elapsed_s / RATE_WINDOW_S) * (self._added / elapsed_s - self._rate)
         self._linger_s = LINGER_BUSY_S if self._rate >= BUSY_FRAMES_PER_S else LINGER_S

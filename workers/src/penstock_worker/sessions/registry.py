@@ -1,32 +1,33 @@
-"""The requests in this worker's hands, and for a while those that ended: somebody may have missed their last words."""
+"""Open sessions, and for a while the ended streams: a gateway may have missed their last frames."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 
 from penstock_contract.stream.frames import Attach
-from penstock_worker.sessions.reply_stream import OutgoingStream
+from penstock_worker.sessions.frame_batcher import BROKEN
+from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.session import Session
 
 ENDED_STREAMS_MAX = 4096
-SAID_AGAIN_S = 10.0
-"""A gateway asks by itself about a stream that has been silent for this long."""
+REPEATED_S = 10.0
+"""A gateway attaches to a stream that has been silent for this long, so older ends need no repetition."""
 
 
-class SessionTable:
-    """By the stream's id; times are event-loop times. A session belongs to its task from `add` to `ended`."""
+class SessionRegistry:
+    """Keyed by stream id; times are event-loop times. A session belongs to its task from `add` to `ended`."""
 
     def __init__(self, *, replay_kept_s: float) -> None:
         self._open: dict[int, tuple[Session, asyncio.Task[None]]] = {}
-        self._ended: OrderedDict[int, tuple[float, OutgoingStream]] = OrderedDict()
+        self._ended: OrderedDict[int, tuple[float, ReplyStream]] = OrderedDict()
         self._replay_kept_s = replay_kept_s
 
     def __len__(self) -> int:
-        """Open ones."""
+        """Number of open sessions."""
         return len(self._open)
 
     def __iter__(self) -> Iterator[Session]:
-        """Open ones, as of now."""
+        """The sessions open at the time of the call."""
         return iter([session for session, _ in self._open.values()])
 
     @property
@@ -47,26 +48,32 @@ class SessionTable:
         return self._open[stream][0] if stream in self._open else None
 
     def served(self, stream: int) -> bool:
-        """Whether it has ended here lately."""
+        """True if the stream ended here recently."""
         return stream in self._ended
 
-    def stop(self, session: Session, code: str, serves: int = 0) -> None:
-        """End it; its row says `code`, unless another attempt `serves` the request: then the row is that one's.
+    def stop(self, session: Session, code: str, served_by: int = 0) -> None:
+        """Stop the session and close its row with `code`, unless another delivery, `served_by`, has the row.
 
-        If that is ours, a worker of our name before us was meant.
+        If that is this session's own delivery, the message was meant for an earlier worker of the same name.
         """
-        if serves == session.stream.attempt:
+        if served_by == session.stream.attempt:
             return
-        session.served_by = serves or session.served_by
-        session.usage.stopped = code
+        session.record_stop(code, served_by)
         self.cancel(session)
 
     def cancel(self, session: Session) -> None:
-        """Not at once: a task that is cancelled before its first step never runs, not even its `finally`."""
+        """Cancel in the next iteration of the loop: a task cancelled before its first step never runs its `finally`."""
         asyncio.get_running_loop().call_soon(self._open[session.request.stream][1].cancel)
 
+    def end_broken(self, stream: int, attempt: int) -> None:
+        """End a call whose frame cannot be encoded; the gateway has received the end of its stream."""
+        session = self.get(stream)
+        if session is not None and session.stream.attempt == attempt:
+            session.end(BROKEN)
+            self.stop(session, BROKEN.code)
+
     def attach(self, attach: Attach) -> None:
-        """Send what the gateway misses, of an open stream or one that ended."""
+        """Send the frames that the gateway misses, of an open or ended stream."""
         if (open_ := self.get(attach.stream)) is not None:
             stream = open_.stream
         elif attach.stream in self._ended:
@@ -77,16 +84,18 @@ class SessionTable:
             stream.attach(attach.gateway, attach.from_seq)
 
     def repeat_last(self, now: float) -> None:
-        """Say the last word of each stream again: it shows the gateways what they miss, if they do."""
+        """Send the last frame of each stream again: a gateway that missed frames detects the gap."""
         for session in self:
             session.stream.repeat_last()
         for ended_at, stream in reversed(self._ended.values()):
-            if now - ended_at > SAID_AGAIN_S:
+            if now - ended_at > REPEATED_S:
                 break
             stream.repeat_last()
 
-    def forget(self, now: float) -> None:
-        """Drop what ended too long ago."""
+    def check_time(self, now: float) -> None:
+        """End the streams whose time is over, and drop those that ended more than `replay_kept_s` ago."""
+        for session in self:
+            session.check_time(now)
         while self._ended:
             stream, (ended_at, _) = next(iter(self._ended.items()))
             if now - ended_at < self._replay_kept_s:

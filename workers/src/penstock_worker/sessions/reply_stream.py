@@ -1,7 +1,7 @@
-"""One stream on its way to its gateway: numbers the events, checks the grammar, keeps them for replay.
+"""A stream towards its gateway: numbers the events, checks their grammar, keeps them for replay.
 
-Replay is the one mechanism that heals a NATS blip, a gap and a gateway that comes back: core NATS drops silently
-around a reconnect. What is kept is bounded: of a longer stream the last events, as a gap is seldom old.
+Replay is the one mechanism that repairs a NATS reconnect, a gap and a gateway's return: core NATS drops messages
+silently around a reconnect. The kept bytes are bounded: the last events of a long stream, as gaps are recent.
 """
 
 from collections import deque
@@ -21,12 +21,12 @@ from penstock_contract.stream.events import (
 )
 from penstock_contract.stream.frames import Frame
 from penstock_contract.stream.state import StreamState
-from penstock_worker.sessions.frame_batcher import Outbox
+from penstock_worker.sessions.frame_batcher import FrameBatcher
 
 EVENT_BYTES = 64
-"""What an event costs to keep, besides its text; an estimate."""
-FIRST_WORDS = 2
-"""The number of an answer's first piece, after `Accepted` and `Started`."""
+"""Memory of a kept event besides its text; an estimate."""
+FIRST_DELTA_SEQ = 2
+"""Sequence number of an answer's first delta, after `Accepted` and `Started`."""
 
 
 def _content_bytes(event: Event) -> int:
@@ -44,15 +44,15 @@ def _content_bytes(event: Event) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-class OutgoingStream:
-    """One attempt at one request, towards one gateway."""
+class ReplyStream:
+    """One delivery of one request, towards one gateway; `attempt` is the delivery's number."""
 
     __slots__ = (
+        "_batcher",
         "_bytes",
         "_bytes_max",
         "_kept",
         "_kept_bytes",
-        "_outbox",
         "_route",
         "_state",
         "_subject",
@@ -63,9 +63,16 @@ class OutgoingStream:
     )
 
     def __init__(
-        self, outbox: Outbox, route: tuple[str, str], stream: int, attempt: int, gateway: str, *, replay_bytes_max: int
+        self,
+        batcher: FrameBatcher,
+        route: tuple[str, str],
+        stream: int,
+        attempt: int,
+        gateway: str,
+        *,
+        replay_bytes_max: int,
     ) -> None:
-        self._outbox = outbox
+        self._batcher = batcher
         self._route = route
         self._state = StreamState()
         self._kept: deque[Event] = deque()
@@ -83,13 +90,13 @@ class OutgoingStream:
 
     @property
     def deltas(self) -> int:
-        """Pieces of an answer said so far. Exact unless the provider counted: then nobody needs our count."""
-        # All events but Accepted, Started and the last.
+        """Deltas emitted so far. Exact unless the provider reported usage: then this count is not used."""
+        # All events except Accepted, Started and the last.
         return max(0, self._state.next_seq - (3 if self._state.ended else 2))
 
     @property
     def text_bytes(self) -> int:
-        """Their content."""
+        """Bytes of their content."""
         return self._bytes - EVENT_BYTES * self._state.next_seq
 
     def emit(self, event: Event) -> None:
@@ -97,22 +104,22 @@ class OutgoingStream:
         state = self._state
         seq = state.next_seq
         state.accept(seq, event)
-        # At once: what a client waits for. `Accepted`, the first of all, only tells the gateway who has the request: a
-        # message of its own would keep broker and gateway busy just when the provider begins to answer.
+        # Published immediately: what a client waits for. `Accepted`, the first event, only names the worker: a message
+        # of its own would load broker and gateway just when the provider begins to answer.
         if type(event) is TextDelta:
-            # Nearly all there is; without the way round, as this runs for every token.
+            # Nearly all events; inlined, as this runs for every token.
             text = event.text
             bytes_ = EVENT_BYTES + (len(text) if text.isascii() else len(text.encode()))
-            now, patient = seq == FIRST_WORDS, False
+            now, deferrable = seq == FIRST_DELTA_SEQ, False
         else:
             bytes_, ended = EVENT_BYTES + _content_bytes(event), state.ended
-            now, patient = ended or 0 < seq <= FIRST_WORDS, seq == 0 and not ended
+            now, deferrable = ended or 0 < seq <= FIRST_DELTA_SEQ, seq == 0 and not ended
         self._bytes += bytes_
         self._kept.append(event)
         self._kept_bytes += bytes_
         while self._kept_bytes > self._bytes_max:
             self._kept_bytes -= EVENT_BYTES + _content_bytes(self._kept.popleft())
-        self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=now, patient=patient)
+        self._batcher.add(self._subject, Frame(self.id, self.attempt, seq, event), now=now, deferrable=deferrable)
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`, unless it has ended."""
@@ -121,20 +128,20 @@ class OutgoingStream:
             self.emit(Failed(error))
 
     def repeat_last(self) -> None:
-        """Send the last event once more: a gateway that has it ignores it, one that has not sees what it misses."""
+        """Send the last event again: a gateway that has it ignores it, any other detects the gap."""
         if self._kept:
             last = self._state.next_seq - 1
-            self._outbox.add(self._subject, Frame(self.id, self.attempt, last, self._kept[-1]), now=True)
+            self._batcher.add(self._subject, Frame(self.id, self.attempt, last, self._kept[-1]), now=True)
 
     def attach(self, gateway: str, from_seq: int) -> None:
-        """Send everything from `from_seq` again, to `gateway`, and go on there."""
+        """Send all events from `from_seq` to `gateway`, and later ones too."""
         if gateway != self.gateway:
             self.gateway = gateway
             self._subject = subjects.reply(gateway, *self._route)
         oldest = self._state.next_seq - len(self._kept)
         if from_seq < oldest:
-            lost = Failed(ErrorDetail("stream_lost", "part of the answer was lost on its way and is no longer kept"))
-            self._outbox.add(self._subject, Frame(self.id, self.attempt, from_seq, lost), now=True)
+            lost = Failed(ErrorDetail("stream_lost", "part of the answer was lost between worker and gateway"))
+            self._batcher.add(self._subject, Frame(self.id, self.attempt, from_seq, lost), now=True)
             return
         for seq, event in enumerate(islice(self._kept, from_seq - oldest, None), from_seq):
-            self._outbox.add(self._subject, Frame(self.id, self.attempt, seq, event), now=True)
+            self._batcher.add(self._subject, Frame(self.id, self.attempt, seq, event), now=True)

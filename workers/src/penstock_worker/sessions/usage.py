@@ -1,9 +1,9 @@
-"""One request's usage as its worker knows it, and the rows that it writes: open at the first event, closed at the end.
+"""A request's usage as its worker counts it, and its usage row: opened at the first event, closed at the end.
 
-The input counts from the moment at which the request has been sent to a provider, for each attempt at its own
-provider's price, unless that provider answered with an error (`refused`).
+The input of each call counts from the time at which the request was sent to the provider, at that provider's price,
+unless the provider answered with an error.
 
-Nothing here is called per token: what was said is counted by the stream that says it.
+Nothing here is called per token: the reply stream counts its own output.
 """
 
 from typing import Protocol
@@ -26,21 +26,11 @@ from penstock_contract.usage.record import (
     update_row,
 )
 from penstock_runtime.clock import Clock
-from penstock_worker.sessions.reply_stream import OutgoingStream
-
-CHECKPOINT_S = 0.03
-"""A token or two of a fast model: what is lost of a request when its worker and its gateway die together."""
-NOTED_PER_S = 1_000
-"""Requests in checkpoints: to note one costs 5 µs and more, and whoever has many open has no time to spare."""
+from penstock_worker.sessions.reply_stream import ReplyStream
 
 
-def between_checkpoints_s(open_: int) -> float:
-    """Rarer with more than 30 requests that are open: to note one costs the same."""
-    return max(CHECKPOINT_S, open_ / NOTED_PER_S)
-
-
-class Rows(Protocol):
-    """Where rows go, see `broker.usage.UsageWriter`; a closed one is kept until it is stored."""
+class UsageRowStore(Protocol):
+    """Storage of usage rows, see `UsageWriter`; it keeps a closed row until it is stored."""
 
     async def read_row(self, row: UsageRow) -> UsageRow | None: ...
 
@@ -50,14 +40,14 @@ class Rows(Protocol):
 
 
 class RequestUsage:
-    """`stopped` is how the request ends if somebody else ends it: the code that the gateway gave, or its own death."""
+    """`stopped` is the row's outcome if the request is stopped: the gateway's code, or `GATEWAY_LOST`."""
 
     def __init__(
         self,
         request: InferenceRequest,
         route: str,
-        stream: OutgoingStream,
-        rows: Rows,
+        stream: ReplyStream,
+        rows: UsageRowStore,
         clock: Clock,
         *,
         worker: str,
@@ -76,9 +66,9 @@ class RequestUsage:
         self._stream = stream
         self._rows = rows
         self._clock = clock
-        # Durations are the queue wait, as far as it is known, and this worker's monotonic time.
+        # Durations are the queue wait, estimated from times of day, and this worker's monotonic time.
         self._opened_at = clock.monotonic() - request.queued_s(clock.unix())
-        # Whoever had it before died with it: each of them may have called a provider.
+        # The workers of the earlier deliveries crashed: each of them may have called a provider.
         self._attempts = stream.attempt - 1
         self._provider = ""
         self._rates = FREE
@@ -87,15 +77,15 @@ class RequestUsage:
         self._is_sent = False
         self._number = 0
         self.unanswered = NOTHING_UNANSWERED
-        """Of the attempts before the one under way."""
+        """Usage of the calls before the current one."""
 
-    async def begun_elsewhere(self) -> int:
-        """The delivery whose worker began to serve this request; 0 if none did. Raises `broker_unavailable`."""
+    async def served_elsewhere(self) -> int:
+        """The other delivery that has the row, 0 if none. Raises `broker_unavailable`."""
         stored = await self._rows.read_row(self._opened)
         return stored.delivery if stored is not None and stored.delivery != self._stream.attempt else 0
 
-    def calling(self, provider: ProviderSpec) -> None:
-        """A provider is about to be asked."""
+    def begin_call(self, provider: ProviderSpec) -> None:
+        """Count the call before, and start with `provider`."""
         if self._is_sent:
             cost = picos(self.unanswered.cost) + self._rates.cost(self._input, 0, 0)
             self.unanswered = Unanswered(self.unanswered.input + self._input, decimal(cost))
@@ -104,28 +94,28 @@ class RequestUsage:
         self._provider = provider.name
         self._rates = provider.rates
 
-    def sent(self) -> None:
-        """The request has left for the provider: its input counts."""
+    def record_sent(self) -> None:
+        """Count the input: the request was sent to the provider."""
         self._is_sent = True
         self._input = self._input or estimate_input_tokens(self._request.operation)
 
-    def refused(self) -> None:
-        """The provider answered with an error, or its connection was closed before it: the attempt used nothing."""
+    def record_refusal(self) -> None:
+        """Count nothing: the provider answered with an error, or closed the connection without an answer."""
         self._is_sent = False
 
-    def began(self) -> None:
-        """The provider's first event."""
+    def record_first_event(self) -> None:
+        """Take the time of the provider's first event."""
         self._began_at = self._clock.monotonic()
 
-    async def claim(self) -> int:
-        """Open the row. Returns the later delivery that has it, 0 if none does. Raises `broker_unavailable`."""
-        claimed = await self._rows.write(self._row(None, None))
-        self._number = claimed.sequence
-        stays = claimed.kept
-        return stays.delivery if stays is not None and stays.delivery > self._stream.attempt else 0
+    async def open_row(self) -> int:
+        """Open the row. Returns the later delivery that has it, 0 if none. Raises `broker_unavailable`."""
+        written = await self._rows.write(self._row(None, None))
+        self._number = written.sequence
+        kept = written.kept
+        return kept.delivery if kept is not None and kept.delivery > self._stream.attempt else 0
 
-    def counted(self) -> OpenRequestUsage | None:
-        """So far; None before anything was sent."""
+    def checkpoint(self) -> OpenRequestUsage | None:
+        """The usage so far; None before a request was sent."""
         if not self._is_sent and not self.unanswered.input:
             return None
         tokens = self._tokens(None)
@@ -133,17 +123,17 @@ class RequestUsage:
         input_ = self.unanswered.input + tokens.input
         return OpenRequestUsage(self._opened.id, input_, tokens.output, min(cost, COST_MAX), self._duration_s())
 
-    def ended(self, usage: UsageReported | None, finished: Finished | None) -> None:
-        """Close the row, with the provider's count if it came."""
+    def close_row(self, usage: UsageReported | None, finished: Finished | None) -> None:
+        """Close the row, with the provider's count if there is one."""
         if finished is not None:
-            how: str = finished.reason
+            outcome: str = finished.reason
         elif self.stopped is not None:
-            how = self.stopped
+            outcome = self.stopped
         elif self._stream.error is not None:
-            how = self._stream.error.code
+            outcome = self._stream.error.code
         else:
-            how = "cancelled"
-        self._rows.close(self._row(usage, how), self._number)
+            outcome = "cancelled"
+        self._rows.close(self._row(usage, outcome), self._number)
 
     def _row(self, usage: UsageReported | None, ended: str | None) -> UsageRow:
         return update_row(

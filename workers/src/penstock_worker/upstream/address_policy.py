@@ -1,8 +1,8 @@
-"""Which addresses a worker may connect to: any that is not this machine, its link or its cloud's metadata.
+"""Addresses that a worker may connect to: all except this machine, its link and its cloud's metadata.
 
-A baseURL is whoever's who may write a ModelRoute, and a name answers whatever its DNS server likes. So every address is
-looked at when it is connected to, and exactly that address is connected to: a name that answers differently the second
-time (DNS rebinding) is not asked a second time. Private networks stay open, as providers live there.
+A baseURL is written by any author of a ModelRoute, and a DNS server can return any address for a name. So each address
+is checked before the connection, and exactly that address is connected to: the name is not resolved a second time,
+which prevents DNS rebinding. Private networks are allowed, as providers run there.
 """
 
 import ipaddress
@@ -15,13 +15,13 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: a network chooses a prefix of its own in it, of a length that is not known here."""
+"""RFC 8215: a network chooses its own prefix in it, of a length unknown here."""
 SIIT = ipaddress.IPv6Network("::ffff:0:0:0/96")
 """RFC 2765: `::ffff:0:a.b.c.d`."""
 ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 """RFC 5214: the third quarter of an interface's address, in front of its IPv4 address."""
 NAT64_LENGTHS = (48, 56, 64, 96)
-"""Of the prefixes that fit into it (RFC 6052 §2.2)."""
+"""Lengths of the prefixes that fit into it (RFC 6052 §2.2)."""
 FORBIDDEN: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -45,17 +45,17 @@ FORBIDDEN: tuple[Network, ...] = tuple(
 
 
 class AddressRules(Struct, frozen=True):
-    """`allowed` wins over what is forbidden."""
+    """`allowed` takes precedence over `FORBIDDEN`."""
 
     allowed: tuple[Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "AddressRules":
-        """Networks separated by commas (`127.0.0.0/8, ::1`). Raises `ValueError`, which names the one that is none."""
+        """Networks separated by commas (`127.0.0.0/8, ::1`). Raises `ValueError`, which names the invalid one."""
         return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
 
     def allow(self, text: str) -> bool:
-        """Whether `text`, an address as a resolver gives it, may be connected to."""
+        """True if `text`, an address as a resolver returns it, may be connected to."""
         try:
             address = ipaddress.ip_address(text)
         except ValueError:

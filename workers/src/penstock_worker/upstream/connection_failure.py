@@ -1,6 +1,6 @@
-"""Why a connection to a provider failed: a constant word for the log, a sentence without an address for the client.
+"""Classifies failed connections: a constant reason for the log, a sentence without an address for the client.
 
-The words of the operating system and of OpenSSL are not passed on, as they hold addresses and names of hosts.
+Messages of the operating system and of OpenSSL are not passed on: they contain addresses and host names.
 """
 
 import errno
@@ -53,7 +53,7 @@ ERRNOS: dict[int, str] = {
 
 
 def connection_failure(error: BaseException) -> ProviderFailure:
-    """`provider_unavailable` for whatever kept a connection from being made."""
+    """`provider_unavailable` with the reason of the failed connection."""
     reason, number = "other", None
     for one in _causes(error):
         number = one.errno if isinstance(one, OSError) else None
@@ -66,7 +66,7 @@ def connection_failure(error: BaseException) -> ProviderFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, the outermost first."""
+    """The error and its causes, the outermost first."""
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen:
@@ -87,7 +87,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, ConnectionAbortedError) or "SSL handshake" in str(error):
-        # asyncio's and uvloop's words for a peer that closes in the middle of a handshake, or takes too long.
+        # asyncio's and uvloop's messages for a peer that closes during the handshake, or exceeds its timeout.
         return "tls_handshake"
     return "reset" if isinstance(error, ConnectionError) else "other"
 

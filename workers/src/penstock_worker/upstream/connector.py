@@ -1,8 +1,8 @@
-"""From a host's name to a connection with an address that was looked at.
+"""Resolves a host's name, checks the addresses, and connects to an allowed one.
 
-Of several addresses the first that answers is taken, as RFC 8305 has it (Happy Eyeballs): the next is tried when one
-fails, or has said nothing for a moment. The event loop's own does not do, as it resolves the name itself, and what it
-connects to could not be looked at before.
+Of several addresses the first that answers is used (RFC 8305, Happy Eyeballs): the next is tried when one fails, or has
+not answered for a moment. The event loop's own implementation is not used: it resolves the name itself, so the address
+could not be checked before the connection.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ log = structlog.get_logger("penstock.worker")
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The system's resolver; raises `OSError`. Numbers count as addresses too, in every form that it knows."""
+    """The system's resolver; raises `OSError`. Accepts addresses too, in every form that the system parses."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Connector:
-    """Connects to one host and port, as often as asked; each time its name is resolved and looked at anew."""
+    """Connects to one host and port. Its name is resolved, and its addresses checked, for each connection."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Connector:
         allowed = [self._info(address) for address in addresses if self._rules.allow(address)]
         if not allowed:
             log.warning("worker.address_refused", host=self._host, addresses=addresses[:8])
-            raise PenstockError("provider_unavailable", "the provider's address is not one that may be called")
+            raise PenstockError("provider_unavailable", "the provider's address is not allowed")
         while True:
             sock, address = await self._first(allowed)
             try:
@@ -67,7 +67,7 @@ class Connector:
                     server_hostname=self._host if self._tls else None,
                 )
             except OSError:
-                # It took the connection and then could not speak TLS: another address may.
+                # It accepted the connection, and the TLS handshake failed: another address may succeed.
                 remove_addr_infos(allowed, address)
                 if not allowed:
                     raise
@@ -75,14 +75,14 @@ class Connector:
                 return made
 
     async def _first(self, allowed: list[AddrInfoType]) -> tuple[socket.socket, Any]:
-        """Who answers first, and its address."""
+        """A socket to the first address that answers, and that address."""
         try:
             sock = await start_connection(allowed, happy_eyeballs_delay=NEXT_AFTER_S)
-        except RuntimeError as error:  # uvloop has it for some of what is an OSError to asyncio
+        except RuntimeError as error:  # uvloop raises it for some cases of asyncio's OSError
             raise OSError(str(error)) from error
         try:
             return sock, sock.getpeername()
-        except OSError:  # gone already
+        except OSError:  # closed already
             sock.close()
             raise
 

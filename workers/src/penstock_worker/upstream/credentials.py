@@ -1,6 +1,6 @@
-"""All that a provider is called with beside the request itself: its key, constant headers and query parameters.
+"""Credentials of a provider: its key, and the route's headers and query parameters.
 
-A value that stands in a Secret is read again when the Secret changes, as `provider_key` reads it.
+A value in a Secret is read again after the Secret has changed, see `provider_key`.
 """
 
 import re
@@ -15,13 +15,13 @@ from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.upstream.provider_key import ProviderKey, ProviderKeys
 
 VISIBLE: Final = re.compile(r"[\x20-\x7e]*")
-"""What a header may carry: a line end would begin another one (RFC 9110 §5.5)."""
+"""Characters allowed in a header: a line end would begin another header (RFC 9110 §5.5)."""
 _SCHEME: Final = re.compile(r"(?:bearer|basic|token)\s+", re.IGNORECASE)
 Addition = HeaderSpec | QueryParameterSpec
 
 
-class Credentials:
-    """Of one provider; each use has the values as they are at that time."""
+class ProviderCredentials:
+    """Credentials of one provider; each use has the current values."""
 
     def __init__(self, spec: ProviderSpec, keys: ProviderKeys) -> None:
         self._key = keys.of(spec.secret_key_ref)
@@ -39,7 +39,7 @@ class Credentials:
         return sum(source.number for source in self._sources)
 
     def check(self) -> None:
-        """Read again what has changed."""
+        """Read the changed values again."""
         for source in self._sources:
             source.check()
 
@@ -59,11 +59,11 @@ class Credentials:
         path = request.path
         if pairs:
             path += ("&" if "?" in path else "?") + "&".join(pairs)
-        # The adapter's own win: no header of the route replaces the dialect's.
+        # The adapter's headers take precedence over the route's.
         return HttpRequest(path, {**headers, **request.headers}, request.body)
 
     def secrets(self) -> Iterator[str]:
-        """The values that no message may show; without the scheme in front, which is an ordinary word."""
+        """The values that no message may show, without the scheme in front of them."""
         for source in self._sources:
             if value := source.value():
                 yield _SCHEME.sub("", value, count=1)
@@ -83,7 +83,7 @@ def _text(addition: Addition, source: ProviderKey | None) -> str:
 def _value(source: ProviderKey) -> str:
     value = source.value()
     if not value:
-        raise PenstockError("provider_auth_failed", "a credential of the provider is not configured")
+        raise PenstockError("provider_auth_failed", "a credential of the provider is missing")
     if not VISIBLE.fullmatch(value):
         raise PenstockError("provider_auth_failed", "a credential of the provider has characters outside visible ASCII")
     return value

@@ -1,4 +1,4 @@
-"""A provider behind HTTP: an adapter for the dialect, a pool for the connections."""
+"""A provider with an HTTP API: an adapter for the dialect, a pool for the connections."""
 
 import ssl
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from collections.abc import Callable
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import Adapter
-from penstock_worker.providers.provider import AnswerForm, Call, Sink
+from penstock_worker.providers.provider import AnswerForm, CallHandle, CallListener
 from penstock_worker.providers.set_fields import with_fields
 from penstock_worker.providers.streaming import in_form
 from penstock_worker.upstream.address_policy import AddressRules
-from penstock_worker.upstream.connection import ConnectionPool
-from penstock_worker.upstream.credentials import Credentials
+from penstock_worker.upstream.credentials import ProviderCredentials
+from penstock_worker.upstream.pool import ConnectionPool
 
 
 class HttpProvider:
@@ -19,7 +19,7 @@ class HttpProvider:
         self,
         spec: ProviderSpec,
         adapter: Adapter,
-        credentials: Credentials,
+        credentials: ProviderCredentials,
         tls: Callable[[], ssl.SSLContext],
         rules: AddressRules,
     ) -> None:
@@ -33,22 +33,22 @@ class HttpProvider:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
         form: AnswerForm = "stream",
-    ) -> Call:
+    ) -> CallHandle:
         request = self._adapter.request(operation, model, self._spec, self.credentials.key())
         if isinstance(operation, ChatOperation):
             request = in_form(request, form)
         if self._spec.set_fields:
             request = with_fields(request, self._spec.set_fields, operation)
         raw = self._pool.raw(self.credentials.added_to(request), headers)
-        exchange, reused = await self._pool.acquire(connect_timeout_s)
+        connection, reused = await self._pool.acquire(connect_timeout_s)
         parser = self._adapter.parser(operation)
-        exchange.start(raw, parser, sink, reused=reused)
-        return exchange
+        connection.start(raw, parser, listener, reused=reused)
+        return connection
 
     def close(self) -> None:
         self._pool.close()

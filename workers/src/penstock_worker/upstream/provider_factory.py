@@ -1,7 +1,4 @@
-"""Builds the providers of a route from its spec: adapters, keys and connection pools.
-
-Where keys come from is in `provider_key`.
-"""
+"""Builds the providers of a route from its spec: adapters, credentials and connection pools."""
 
 import asyncio
 import functools
@@ -18,12 +15,12 @@ from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 from penstock_worker.providers.openai.azure import AzureOpenAIAdapter
-from penstock_worker.providers.provider import AnswerForm, Call, Provider, Sink
+from penstock_worker.providers.provider import AnswerForm, CallHandle, CallListener, Provider
 from penstock_worker.providers.simulated import SimulatedProvider
+from penstock_worker.providers.target import Target
 from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
-from penstock_worker.sessions.provider_call import Target
 from penstock_worker.upstream.address_policy import AddressRules
-from penstock_worker.upstream.credentials import Credentials
+from penstock_worker.upstream.credentials import ProviderCredentials
 from penstock_worker.upstream.http_provider import HttpProvider
 from penstock_worker.upstream.provider_key import ProviderKeys
 
@@ -36,7 +33,7 @@ ADAPTERS: dict[str, type[Adapter]] = {
 
 
 class RefusingProvider:
-    """Stands for a provider that cannot be called (no address), so that the route's other providers serve."""
+    """Stands for a provider with an invalid address, so that the route's other providers serve."""
 
     def __init__(self, provider_name: str, error: PenstockError) -> None:
         self.provider_name = provider_name
@@ -46,13 +43,13 @@ class RefusingProvider:
         self,
         operation: Operation,
         model: str,
-        sink: Sink,
+        listener: CallListener,
         *,
         connect_timeout_s: float,
         headers: dict[str, str],
         form: AnswerForm = "stream",
-    ) -> Call:
-        del operation, model, sink, connect_timeout_s, headers, form
+    ) -> CallHandle:
+        del operation, model, listener, connect_timeout_s, headers, form
         raise PenstockError.of(self._error.detail)
 
     def close(self) -> None:
@@ -62,14 +59,14 @@ class RefusingProvider:
 def build(
     spec: ModelRouteSpec, environ: Mapping[str, str], rules: AddressRules, keys: ProviderKeys | None = None
 ) -> list[Target]:
-    """Without `keys` they are in `environ` alone."""
+    """Without `keys`, they are read from `environ` alone."""
     keys = keys or ProviderKeys(None, environ, time.monotonic)
-    tls = functools.cache(ssl.create_default_context)  # one for all, and only if somebody needs it
-    return [_target(provider, Credentials(provider, keys), tls, rules) for provider in spec.providers]
+    tls = functools.cache(ssl.create_default_context)  # one for all providers, made at the first use
+    return [_target(provider, ProviderCredentials(provider, keys), tls, rules) for provider in spec.providers]
 
 
 def _target(
-    spec: ProviderSpec, credentials: Credentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, credentials: ProviderCredentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Target:
     return Target(
         spec,
@@ -79,8 +76,8 @@ def _target(
     )
 
 
-def _redaction(spec: ProviderSpec, credentials: Credentials) -> Redaction:
-    """What the provider's messages must not show: the credentials it is called with now, and where it is."""
+def _redaction(spec: ProviderSpec, credentials: ProviderCredentials) -> Redaction:
+    """Values that the provider's messages must not show: its current credentials, and its host."""
     try:
         host = urlsplit(spec.base_url or "").hostname
     except ValueError:
@@ -89,7 +86,7 @@ def _redaction(spec: ProviderSpec, credentials: Credentials) -> Redaction:
 
 
 def _provider(
-    spec: ProviderSpec, credentials: Credentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec, credentials: ProviderCredentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
 ) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None
@@ -98,6 +95,6 @@ def _provider(
     try:
         return HttpProvider(spec, adapter, credentials, tls, rules)
     except ValueError:
-        # `urlsplit` refuses brackets that hold no address; the pattern in the contract cannot tell.
-        bad = PenstockError("provider_unavailable", "the provider's baseURL is not an address")
+        # `urlsplit` refuses brackets that hold no address; the contract's pattern accepts them.
+        bad = PenstockError("provider_unavailable", "the provider's baseURL is invalid")
         return RefusingProvider(adapter.provider_name, bad)

@@ -1,7 +1,7 @@
 """The API key of a provider: a file that the cluster replaces while the worker runs, else an environment variable.
 
 In a cluster each Secret is mounted, and the kubelet replaces the files within about a minute after the Secret has
-changed. A file that goes away changes nothing: the key that was read last stays in use, as `kubectl delete` and
+changed. A removed file changes nothing: the last key stays in use, as `kubectl delete` and
 `kubectl create` in a row are a usual way to rotate a key.
 """
 
@@ -30,18 +30,18 @@ class ProviderKey:
         """Counts the changes."""
 
     def value(self) -> str | None:
-        """The key as it is now; the file is looked at once a second at most."""
+        """The current key; the file is checked once a second at most."""
         if self._now() - self._checked_at >= CHECK_S:
             self.check()
         return self._value
 
     def check(self) -> bool:
-        """Read the file again if it is another one; whether the key has changed."""
+        """Read the file again if it has changed. Returns True if the key has changed."""
         self._checked_at = self._now()
         if self._file is None:
             return False
         try:
-            # Through the symbolic links by which the kubelet replaces all files of a volume at once.
+            # Follows the symbolic links by which the kubelet replaces all files of a volume atomically.
             found = os.stat(self._file)  # noqa: PTH116 - once a second in the path of a request
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp == self._stamp or found.st_size > KEY_BYTES_MAX:
@@ -58,7 +58,7 @@ class ProviderKey:
 
 
 class ProviderKeys:
-    """Where keys are: `directory` has `<secret>/<key>`, None on a machine without Secrets."""
+    """Source of the keys: `directory` contains `<secret>/<key>`; None on a machine without Secrets."""
 
     def __init__(self, directory: str | None, environ: Mapping[str, str], now: Callable[[], float]) -> None:
         self._directory = Path(directory) if directory is not None else None
@@ -70,7 +70,7 @@ class ProviderKeys:
         if ref is None:
             return None
         variable = self._environ.get(secret_variable(ref))
-        # What is no name of a file cannot be the key of a Secret either.
+        # An invalid file name cannot be the key of a Secret either.
         named = all(Path(part).name == part for part in (ref.name, ref.key))
         file = self._directory / ref.name / ref.key if self._directory is not None and named else None
         return ProviderKey(file, variable, self._now)

@@ -1,4 +1,4 @@
 """One renderer per dialect: events in, bytes for the client out. Pure; one object per stream.
 
-`renderer.Renderer` is what a stream needs of them; a collector is a renderer that keeps everything for one answer.
+A stream needs a `renderer.Renderer`; a collector is a renderer that keeps everything for one answer.
 """

@@ -1,8 +1,7 @@
-"""Fields of a provider's answer that have no event, put where they came from: JSON objects into JSON objects.
+"""Puts fields of a provider's answer that have no event where the provider had them: JSON objects into JSON objects.
 
-A streaming client gets each piece as it came. For a client that gets the answer as a whole the pieces are joined, by
-the rules of OpenAI's own stream helpers: texts are appended, objects joined, list items joined with those of their
-`index`.
+A streaming client receives each piece as the provider sent it. For a whole answer the pieces are joined by the rules of
+OpenAI's own stream helpers: texts are appended, objects joined, list items joined with those of the same `index`.
 """
 
 import json
@@ -11,8 +10,8 @@ from typing import Any
 from penstock_contract.stream.events import AnswerFields
 
 STICKY_LENGTH_MAX = 128
-"""OpenAI repeats `system_fingerprint` and `service_tier` in each chunk, and its helpers keep the last one's. What is
-longer, or is no plain value, is sent once and again at the end."""
+"""OpenAI repeats `system_fingerprint` and `service_tier` in each chunk, and its helpers keep the last value. A longer
+text, a list or an object is sent once, and again at the end."""
 OWN = frozenset(
     {
         "id",
@@ -34,17 +33,17 @@ OWN = frozenset(
     }
 )
 KEPT = frozenset({"type", "id", "index", "format", "role", "signature", "url", "title"})
-"""Texts that name something: a second piece repeats them."""
+"""Texts that are names: a second piece repeats them, and they are not appended."""
 
 
 def fields_of(data: bytes) -> dict[str, Any]:
-    """Integers beyond 64 bits become floats, as the encoder of answers has no others."""
+    """Decode fields. Integers beyond 64 bits become floats, because the encoder of answers has no larger integers."""
     found = json.loads(data, parse_int=_integer) if data else {}
     return found if isinstance(found, dict) else {}
 
 
 def fields_of_event(event: AnswerFields) -> dict[str, Any]:
-    """Without what this dialect's renderer writes itself."""
+    """The fields that this dialect's renderer does not write itself."""
     return {name: value for name, value in fields_of(event.fields).items() if name not in OWN}
 
 
@@ -58,7 +57,7 @@ def sticky(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def beside(known: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """`known` with the further fields, at every level; what is known already stays."""
+    """`known` with the further fields, at every level; a known value stays."""
     merged = dict(known)
     for name, value in fields.items():
         mine = known.get(name)
@@ -70,7 +69,7 @@ def beside(known: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def join(whole: dict[str, Any], piece: dict[str, Any]) -> None:
-    """Add a delta's fields to those that came before."""
+    """Add a delta's fields to those before it."""
     for name, value in piece.items():
         mine = whole.get(name)
         if mine is None:

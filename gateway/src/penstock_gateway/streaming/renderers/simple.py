@@ -1,11 +1,12 @@
-"""The seed's wire: `data: {"text":…}`, `data: [DONE]`, and `event: error` when it goes wrong midway."""
+"""The simple dialect: `data: {"text":…}`, `data: [DONE]`, and `event: error` when it fails midway."""
 
+from penstock_contract.errors import error_json
 from penstock_contract.stream.events import Event, Failed, Finished, RefusalDelta, TextDelta
-from penstock_gateway.streaming.renderers.renderer import DONE, encode_json, error_json
+from penstock_gateway.streaming.renderers.renderer import DONE, encode_json
 
 
-class SeedRenderer:
-    """Text only, a refusal's too: this wire has no words for tool calls, reasoning or usage."""
+class SimpleRenderer:
+    """Text only, including a refusal's: the dialect has no tool calls, reasoning or usage."""
 
     __slots__ = ()
 

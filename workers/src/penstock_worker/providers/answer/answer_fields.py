@@ -1,7 +1,7 @@
-"""Fields of a provider's answer that Penstock has no word for, on their way to a client of the same dialect.
+"""Fields of a provider's answer without a neutral event, passed to a client of the same dialect.
 
-Three places: `answer` (beside `choices`), `choice` (beside `delta`) and `delta`. The first is a state, said again only
-when it changes; a delta's fields are pieces, each said as it came.
+Three places: `answer` (beside `choices`), `choice` (beside `delta`) and `delta`. The first is a state, emitted again
+only after a change; the fields of a delta are pieces, each emitted as received.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from penstock_contract.stream.events import AnswerFields, Event
 from penstock_worker.providers.answer import lenient
 
 FIELDS_BYTES_MAX = 4 * 1024 * 1024
-"""Of one event: NATS takes messages of 8 MB, and pictures come here."""
+"""Bytes of one event: NATS accepts messages of 8 MB, and images are sent in these fields."""
 OMITTED = "penstock_omitted"
 """Names the fields that were too large, so that nothing is dropped silently."""
 
@@ -23,7 +23,7 @@ TYPES: dict[str, type] = {
     "images": list,
     "reasoning_details": list,
 }
-"""Fields that clients' SDKs have types for: a value of another type would break them, and says nothing."""
+"""Fields that clients' SDKs have types for: a value of another type would break them, and has no meaning."""
 
 
 class FieldsSeen:
@@ -32,7 +32,7 @@ class FieldsSeen:
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], object] = {}
         self.waiting: list[Event] = []
-        """What has to wait for the first piece of the answer: these fields are no sign that it began."""
+        """Fields held until the first piece of the answer: they do not show that it began."""
 
     def answer(self, fields: dict[str, Any]) -> None:
         if news := self._news("answer", fields):

@@ -1,4 +1,4 @@
-"""Why an answer ended, in the words of all providers, and in agreement with what was sent to the client."""
+"""Finish reasons of all providers, made consistent with the events sent to the client."""
 
 from penstock_contract.stream.events import FinishReason
 
@@ -53,7 +53,7 @@ FAILED_REASONS = frozenset(
         "malformed_function_call",
     }
 )
-"""Ends that are failures: the answer is not whole, and no reason of OpenAI's says so."""
+"""Ends that are failures: the answer is not whole, and no finish reason of OpenAI means that."""
 
 STRENGTH: dict[FinishReason, int] = {"stop": 0, "tool_calls": 1, "length": 2, "content_filter": 3}
 
@@ -68,10 +68,10 @@ def stronger(before: FinishReason | None, now: FinishReason) -> FinishReason:
 
 
 def agreed(reason: FinishReason, *, called: bool) -> FinishReason:
-    """The reason that fits what was sent.
+    """The reason that fits the events sent.
 
     `tool_calls` where calls were sent, also for a named `tool_choice`, where OpenAI itself sends `stop`: agents run
-    calls by this word, and a client that looks at the calls is not affected. Never `tool_calls` without a call: agents
+    calls because of it, and a client that looks at the calls is not affected. Never `tool_calls` without a call: agents
     would loop.
     """
     if called and reason == "stop":

@@ -106,7 +106,7 @@ def mended(words: str) -> str:
 
 
 def meant(value: object) -> bool:
-    """Whether a value says something: null, false, 0, "" and what holds nothing else do not."""
+    """True for a value with content; null, false, 0, "" and containers of these have none."""
     if isinstance(value, dict):
         return any(meant(item) for item in value.values())
     if isinstance(value, list):
@@ -126,7 +126,7 @@ class Halves:
         return bool(self._held)
 
     def join(self, kind: object, piece: str) -> str:
-        """What may go out of `piece` and of what was held; a half at its end is held."""
+        """The text that can be emitted of `piece` and of the half held before; a half at its end is held."""
         if not piece:
             return ""
         piece = self._held.pop(kind, "") + piece

@@ -13,7 +13,7 @@ from penstock_contract.stream.events import ReasoningDelta, TextDelta
 from penstock_worker.providers.openai.chunk import Chunk, decode_strictly
 
 _PADDING = b',"obfuscation":"'
-"""OpenAI's last member, of another length each time, against who counts bytes on the wire."""
+"""OpenAI's last member: padding of random length, against attackers that count bytes on the wire."""
 _BRACE = ord("}")
 _PLACES = {TextDelta: ("content",), ReasoningDelta: ("reasoning_content", "reasoning")}
 _decode_text = msgspec.json.Decoder(str).decode
@@ -31,7 +31,7 @@ class TextTemplate:
 
     @classmethod
     def of(cls, payload: bytes, chunk: Chunk, kind: type[TextDelta | ReasoningDelta]) -> Self | None:
-        """Of a chunk that says one piece of text and nothing else; None if its bytes do not show where."""
+        """The template of a chunk with one piece of text and nothing else; None if its bytes do not show the place."""
         if not chunk.choices or len(chunk.choices) != 1 or (delta := chunk.choices[0].delta) is None:
             return None
         unpadded = _unpadded(payload)

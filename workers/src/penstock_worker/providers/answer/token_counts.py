@@ -1,7 +1,7 @@
-"""What a provider says it counted, in all spellings, and whether that can be a count.
+"""Token counts of a provider, in all spellings, and the check of their plausibility.
 
-A provider's numbers are read leniently and believed only where they are plausible: a request has input, and an answer
-with content has output. What is not plausible is no count: the worker's own estimate takes its place, marked.
+A provider's numbers are read leniently and used only if plausible: a request has input, and an answer with content has
+output. An implausible number is replaced by the worker's own estimate, which is marked as such.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ class TokenCounts:
         if total and not self.output and self.input and not _first(OUTPUT, found):
             self.output = max(0, total - self.input)
         if "thoughtsTokenCount" in found and "candidatesTokenCount" in found:
-            # Gemini counts thoughts beside the answer, everybody else within it.
+            # Gemini counts thoughts in addition to the answer, all other providers within it.
             self.output = (lenient.count(found["candidatesTokenCount"]) or 0) + self.reasoning
         self._keep_details(found)
 
@@ -77,7 +77,7 @@ class TokenCounts:
         )
 
     def _keep_details(self, found: dict[str, Any]) -> None:
-        """What has no number of its own: audio and prediction tokens, cost, server tools."""
+        """Counts without a field of their own: audio and prediction tokens, cost, server tools."""
         for name, value in found.items():
             if name in (*INPUT_DETAILS, *OUTPUT_DETAILS):
                 place = "prompt_tokens_details" if name in INPUT_DETAILS else "completion_tokens_details"

@@ -35,7 +35,7 @@ class ToolCalls:
 
     @property
     def nameless(self) -> bool:
-        """Whether there is a call that nobody can make."""
+        """True if a call is incomplete, so that no client can make it."""
         return not all(call.name for call in self._calls)
 
     def piece(
@@ -67,7 +67,7 @@ class ToolCalls:
         return ToolCallDelta(place, call.id if new else None, named, arguments, extra)
 
     def ends(self) -> list[ToolCallDelta]:
-        """What is missing for the arguments of each call to be a JSON text: OpenAI's `{}` for a call without any."""
+        """Deltas that make the arguments of each call a JSON text: OpenAI's `{}` for a call without arguments."""
         missing = [place for place, call in enumerate(self._calls) if not "".join(call.arguments).strip()]
         for place in missing:
             self._calls[place].arguments.append("{}")

@@ -17,7 +17,7 @@ from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.anthropic.parser import MessageParser
-from penstock_worker.providers.anthropic.request import ChatRequest, Format, Json, ToolChoice
+from penstock_worker.providers.anthropic.request import ClientChatRequest, Format, Json, ToolChoice
 from penstock_worker.providers.anthropic.strict_schema import strict_schema
 from penstock_worker.providers.anthropic.turns import system_of, turns_of, unsupported
 from penstock_worker.providers.authorization import authorization
@@ -26,10 +26,10 @@ WITHOUT_SAMPLING: Final = "2026-10-21"
 """The version from which on `temperature`, `top_p` and `top_k` are refused, at their defaults too."""
 EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
 JSON_ONLY: Final = "Answer with one JSON object and nothing else."
-"""What `response_format: json_object` becomes: Anthropic has a format for schemas only."""
+"""Schema for `response_format: json_object`: Anthropic has a format for schemas only."""
 
 _fields = msgspec.json.Decoder(Fields).decode
-_request = msgspec.json.Decoder(ChatRequest)
+_request = msgspec.json.Decoder(ClientChatRequest)
 
 
 class AnthropicAdapter:
@@ -43,7 +43,7 @@ class AnthropicAdapter:
         passed = _passed(operation.body, spec)
         request = _read(operation.body)
         for name in spec.drop:
-            if name in ChatRequest.__struct_fields__ and name != "messages":
+            if name in ClientChatRequest.__struct_fields__ and name != "messages":
                 setattr(request, name, None)
         body = {**passed, **_body(request, spec), "model": model, "stream": True}
         return HttpRequest("/messages", headers, msgspec.json.encode(body))
@@ -53,10 +53,10 @@ class AnthropicAdapter:
         return MessageParser()
 
 
-def _read(body: bytes) -> ChatRequest:
+def _read(body: bytes) -> ClientChatRequest:
     """The request in the types that can be translated; another provider may take what is of another type."""
     try:
-        request: ChatRequest = decoded(_request, body, "")
+        request: ClientChatRequest = decoded(_request, body, "")
     except PenstockError as error:
         raise PenstockError("unsupported_by_provider", error.detail.message, param=error.detail.param) from None
     return request
@@ -85,7 +85,7 @@ def _asks_for_nothing(name: str, raw: Raw) -> bool:
     return text in {b"false", b"0"} or (name == "modalities" and text.translate(None, b" \n\r\t") == b'["text"]')
 
 
-def _body(request: ChatRequest, spec: ProviderSpec) -> dict[str, Any]:
+def _body(request: ClientChatRequest, spec: ProviderSpec) -> dict[str, Any]:
     turns, system = turns_of(request.messages), system_of(request.messages)
     if request.response_format is not None and request.response_format.type == "json_object":
         system = _json_only(request.response_format, system)
@@ -123,7 +123,7 @@ def _json_only(form: Format, system: str | list[Json] | None) -> str | list[Json
     return f"{system}\n\n{JSON_ONLY}" if system else JSON_ONLY
 
 
-def _sampling(request: ChatRequest, spec: ProviderSpec) -> dict[str, float | None]:
+def _sampling(request: ClientChatRequest, spec: ProviderSpec) -> dict[str, float | None]:
     """Anthropic's scale of `temperature` ends at 1. Its newer models refuse both beside each other: a 1 is no wish."""
     temperature, top_p = request.temperature, request.top_p
     if temperature is not None and temperature > 1:
@@ -148,7 +148,7 @@ def _stops(stop: str | list[str] | None) -> list[str] | None:
     return [one for one in stops if one.strip()] or None
 
 
-def _thinking(request: ChatRequest) -> Json | None:
+def _thinking(request: ClientChatRequest) -> Json | None:
     if request.thinking is not None or request.reasoning_effort is None:
         return request.thinking
     if request.reasoning_effort == "none":
@@ -159,7 +159,7 @@ def _thinking(request: ChatRequest) -> Json | None:
     return None if chosen or forced else {"type": "adaptive"}
 
 
-def _output_config(request: ChatRequest) -> Json | None:
+def _output_config(request: ClientChatRequest) -> Json | None:
     config: Json = {}
     effort = request.reasoning_effort
     if effort is not None and effort != "none":
@@ -189,7 +189,7 @@ def _schema(form: Format) -> Json | None:
             raise unsupported(f"response_format of type {form.type[:64]}", "response_format")
 
 
-def _tools(request: ChatRequest) -> list[Json] | None:
+def _tools(request: ClientChatRequest) -> list[Json] | None:
     tools: list[Json] = []
     for index, tool in enumerate(request.tools or ()):
         if tool.type != "function" or tool.function is None:
@@ -210,7 +210,7 @@ def _tools(request: ChatRequest) -> list[Json] | None:
     return tools or None
 
 
-def _tool_choice(request: ChatRequest) -> Json | None:
+def _tool_choice(request: ClientChatRequest) -> Json | None:
     choice = request.tool_choice
     if isinstance(choice, ToolChoice) and (choice.type != "function" or choice.function is None):
         raise unsupported(f"tool_choice of type {choice.type[:64]}", "tool_choice")

@@ -6,7 +6,7 @@ from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
 
 FORMAT = "anthropic-claude-v1"
-"""OpenRouter's word for details that Anthropic signed: only Anthropic takes them back."""
+"""OpenRouter's `format` of details signed by Anthropic: only Anthropic accepts them in a later turn."""
 TRANSLATED = frozenset(("", "text", "thinking", "redacted_thinking", "tool_use"))
 
 
@@ -37,14 +37,14 @@ class Block:
         self.fields = fields
         self.size = 0
         self.pieces: list[str] = []
-        """Of the input of a tool that Anthropic calls itself."""
+        """Bytes of the input of a tool that Anthropic calls itself."""
         self.data = lenient.text(fields.get("data"))
         self.signature = lenient.text(fields.get("signature"))
         self.thoughts: list[str] = []
         self.citations: list[dict[str, Any]] = []
         self.began_at = began_at
         self.said = False
-        """Whether its input came in pieces: they replace what stood at its start."""
+        """True if its input came in pieces, which replace the value at its start."""
 
     def input_piece(self, piece: str) -> None:
         """Keep a piece of a server tool's input, within the bound of what a client is sent of it."""
@@ -56,7 +56,7 @@ class Block:
         return lenient.json_text(self.input) or "{}"
 
     def reasoning_details(self) -> list[dict[str, Any]]:
-        """What Anthropic wants to have back in the next turn, as OpenRouter hands it to clients."""
+        """Details that Anthropic requires in the next turn, in the form of OpenRouter."""
         if self.type == "redacted_thinking" and self.data:
             return [{"type": "reasoning.encrypted", "data": self.data, "format": FORMAT, "index": self.index}]
         if not self.signature:
@@ -88,7 +88,7 @@ class Block:
         ]
 
     def opaque_citations(self) -> list[dict[str, Any]]:
-        """Citations of documents, which OpenAI has no words for."""
+        """Citations of documents, for which OpenAI has no type."""
         return [citation for citation in self.citations if not isinstance(citation.get("url"), str)]
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from penstock_worker.providers.answer import lenient
 
 
-class Delta(Struct, gc=False):
+class EventDelta(Struct, gc=False):
     type: str | None = None
     text: str | None = None
     partial_json: str | None = None
@@ -24,7 +24,7 @@ class StreamEvent(Struct, gc=False):
     type: str
     index: int = 0
     message: dict[str, Any] | None = None
-    delta: Delta | None = None
+    delta: EventDelta | None = None
     content_block: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     error: Any = None
@@ -43,7 +43,7 @@ def read(event: dict[str, Any]) -> StreamEvent:
         type=kind,
         index=lenient.count(event.get("index")) or 0,
         message=lenient.mapping(event.get("message")) or None,
-        delta=Delta(
+        delta=EventDelta(
             type=lenient.text(delta.get("type")),
             text=lenient.text(delta.get("text")),
             partial_json=lenient.json_text(delta.get("partial_json")),
@@ -59,16 +59,16 @@ def read(event: dict[str, Any]) -> StreamEvent:
 
 
 def parts(message: dict[str, Any]) -> list[StreamEvent]:
-    """The events that a whole message, answered where a stream was asked for, would have come in."""
+    """The stream events equal to a whole message, which some servers return although a stream was requested."""
     events = [StreamEvent("message_start", message={"usage": message.get("usage")})]
     content = message.get("content")
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else lenient.objects(content)
     for index, block in enumerate(blocks):
         events.append(StreamEvent("content_block_start", index, content_block=block))
         events += [
-            StreamEvent("content_block_delta", index, delta=Delta(citation=citation))
+            StreamEvent("content_block_delta", index, delta=EventDelta(citation=citation))
             for citation in lenient.objects(block.get("citations"))
         ]
         events.append(StreamEvent("content_block_stop", index))
-    stopped = Delta(stop_reason=lenient.text(message.get("stop_reason")) or "end_turn")
+    stopped = EventDelta(stop_reason=lenient.text(message.get("stop_reason")) or "end_turn")
     return [*events, StreamEvent("message_delta", delta=stopped), StreamEvent("message_stop")]

@@ -1,7 +1,7 @@
 """Parses an answer of the Anthropic Messages dialect, version 2023-06-01, into events.
 
 Usage is split between `message_start` and `message_delta` (cumulative), and only `message_stop` proves that the answer
-is whole. A whole message where a stream was asked for is read like its events. See docs/reference/answers.md.
+is whole. A whole message instead of a stream is read as its events. See docs/reference/answers.md.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from penstock_contract.stream.events import (
     TextDelta,
     UsageReported,
 )
+from penstock_contract.stream.sse import SseDecoder
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import encoded
 from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read_reason, stronger
-from penstock_worker.providers.answer.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.answer.tool_calls import ToolCalls
 from penstock_worker.providers.anthropic.blocks import Block
-from penstock_worker.providers.anthropic.event import Delta, StreamEvent, decode_strictly, parts, read
+from penstock_worker.providers.anthropic.event import EventDelta, StreamEvent, decode_strictly, parts, read
 from penstock_worker.providers.failure.classification import failure, failure_of_error
 
-UNREADABLE_ANYHOW = (*UNREADABLE, ValueError, EventTooLarge)
+UNREADABLE_ANYHOW = (*UNREADABLE, ValueError)
 
 
 class MessageParser:
@@ -65,7 +65,7 @@ class MessageParser:
     def feed(self, data: bytes) -> Sequence[Event]:
         events: list[Event] = []
         try:
-            for payload in self._decoder.feed(data):
+            for payload in self._decoder.payloads(data):
                 self._payload(payload, events)
         except UNREADABLE_ANYHOW as error:
             raise failure("provider_stream_broken") from error
@@ -89,7 +89,7 @@ class MessageParser:
             event = decode_strictly(payload)
         except UNREADABLE:
             if payload.startswith(b"[DONE]"):
-                # OpenAI's word, which some compatible servers add; it proves nothing without Anthropic's reason.
+                # OpenAI's `[DONE]`, added by some compatible servers; it proves nothing without Anthropic's reason.
                 if self._reason is None:
                     raise failure("provider_stream_broken") from None
                 self._finish(events)
@@ -136,7 +136,7 @@ class MessageParser:
         elif event.type != "ping":
             self._frame(event, events)
 
-    def _delta(self, index: int, delta: Delta, events: list[Event]) -> None:
+    def _delta(self, index: int, delta: EventDelta, events: list[Event]) -> None:
         self.progress += 1
         if text := delta.text:
             self._pieces += 1
@@ -151,12 +151,12 @@ class MessageParser:
         block = self._blocks.get(index)
         if block is None:
             if delta.partial_json and index not in self._seen:
-                # Arguments of a call that nobody can name.
+                # Arguments of a call without a name.
                 raise failure("provider_stream_broken")
             return
         self._in_block(block, delta, events)
 
-    def _in_block(self, block: Block, delta: Delta, events: list[Event]) -> None:
+    def _in_block(self, block: Block, delta: EventDelta, events: list[Event]) -> None:
         if delta.thinking:
             block.thoughts.append(delta.thinking)
         if delta.signature:
@@ -189,7 +189,7 @@ class MessageParser:
             events.append(self._calls.piece(block.call, id_, name, ""))
         elif block.type in {"text", "thinking", ""}:
             thoughts = fields.get("thinking")
-            said = Delta(text=lenient.text(fields.get("text")), thinking=lenient.text(thoughts))
+            said = EventDelta(text=lenient.text(fields.get("text")), thinking=lenient.text(thoughts))
             said.text = self._halves.join(TextDelta, said.text or "")
             said.thinking = self._halves.join(ReasoningDelta, said.thinking or "")
             self._delta(index, said, events)
@@ -234,7 +234,7 @@ class MessageParser:
         events.append(Finished(agreed(self._reason or "stop", called=bool(self._calls))))
 
     def _reported(self) -> UsageReported | None:
-        """Anthropic counts cached input beside the input, everybody else within it."""
+        """Anthropic counts cached input beside the input, all other providers within it."""
         counts = self._counts
         counts.input += counts.cached + counts.written
         characters = self._characters + self._unshown

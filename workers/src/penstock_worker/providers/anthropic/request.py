@@ -25,23 +25,23 @@ class Part(Struct):
     cache_control: Json | None = None
 
 
-class Function(Struct):
+class ClientFunction(Struct):
     """`arguments` is JSON text, as OpenAI has it; some clients send the object itself, or nothing."""
 
     name: str
     arguments: str | Json | None = None
 
 
-class ToolCall(Struct):
+class ClientToolCall(Struct):
     id: str | None = None
     type: str | None = None
-    function: Function | None = None
+    function: ClientFunction | None = None
 
 
-class Message(Struct):
+class ClientMessage(Struct):
     role: str
     content: str | list[Part] | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[ClientToolCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
     reasoning_details: list[Json] | None = None
@@ -57,7 +57,7 @@ class Definition(Struct):
     cache_control: Json | None = None
 
 
-class Tool(Struct):
+class ClientTool(Struct):
     type: str = "function"
     function: Definition | None = None
     cache_control: Json | None = None
@@ -72,25 +72,25 @@ class ToolChoice(Struct):
     function: Named | None = None
 
 
-class JsonSchema(Struct):
+class ClientJsonSchema(Struct):
     schema: Json | None = None
 
 
 class Format(Struct):
     type: str
-    json_schema: JsonSchema | None = None
+    json_schema: ClientJsonSchema | None = None
     schema: Json | None = None
 
 
-class ChatRequest(Struct):
-    messages: list[Message]
+class ClientChatRequest(Struct):
+    messages: list[ClientMessage]
     max_tokens: float | None = None
     max_completion_tokens: float | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
     stop: str | list[str] | None = None
-    tools: list[Tool] | None = None
+    tools: list[ClientTool] | None = None
     tool_choice: str | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: Format | None = None

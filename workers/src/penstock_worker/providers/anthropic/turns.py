@@ -1,7 +1,7 @@
 """A conversation in Anthropic's form: system text apart, turns that alternate, blocks in place of parts.
 
-What Anthropic refuses is left out where it says nothing (empty texts), and made over where it has a meaning (ids of
-other providers' tool calls). Pure; raises `PenstockError` with the path of what cannot be translated.
+Parts that Anthropic refuses are left out if they are empty (empty texts), and converted if they have a meaning (ids of
+other providers' tool calls). Pure; raises `PenstockError` with the path of a part that cannot be translated.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import msgspec
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.nested_fields import is_anthropics_thinking
-from penstock_worker.providers.anthropic.request import File, Message, Part, ToolCall, Url
+from penstock_worker.providers.anthropic.request import ClientMessage, ClientToolCall, File, Part, Url
 
 Block = dict[str, Any]
 
@@ -29,7 +29,7 @@ def unsupported(what: str, param: str) -> PenstockError:
     return PenstockError("unsupported_by_provider", f"{param}: this provider has no {what}", param=param)
 
 
-def system_of(messages: list[Message]) -> str | list[Block] | None:
+def system_of(messages: list[ClientMessage]) -> str | list[Block] | None:
     """One text; blocks if any of it is marked for the provider's cache."""
     blocks = [
         block
@@ -44,7 +44,7 @@ def system_of(messages: list[Message]) -> str | list[Block] | None:
     return "\n\n".join(block["text"] for block in blocks) or None
 
 
-def turns_of(messages: list[Message]) -> list[Block]:
+def turns_of(messages: list[ClientMessage]) -> list[Block]:
     """Neighbours of the same role are joined: Anthropic wants the turns to alternate."""
     turns: list[Block] = []
     ids = ToolIds()
@@ -94,7 +94,7 @@ def clean(id_: str) -> str:
     return f"{re.sub(r'[^a-zA-Z0-9_-]', '_', id_)[:48]}_{digest}"
 
 
-def _content(message: Message, path: str, ids: ToolIds) -> list[Block]:
+def _content(message: ClientMessage, path: str, ids: ToolIds) -> list[Block]:
     if message.role == "tool":
         return [_result(message, path, ids)]
     blocks = _thinking(message) + _blocks(message, path)
@@ -105,13 +105,13 @@ def _content(message: Message, path: str, ids: ToolIds) -> list[Block]:
     return _marked(blocks, message)
 
 
-def _marked(blocks: list[Block], message: Message) -> list[Block]:
+def _marked(blocks: list[Block], message: ClientMessage) -> list[Block]:
     if message.cache_control and blocks:
         blocks[-1]["cache_control"] = message.cache_control
     return blocks
 
 
-def _thinking(message: Message) -> list[Block]:
+def _thinking(message: ClientMessage) -> list[Block]:
     """Earlier thinking goes back with its signature; what others thought has none and is left out."""
     blocks: list[Block] = []
     for detail in filter(is_anthropics_thinking, message.reasoning_details or ()):
@@ -123,7 +123,7 @@ def _thinking(message: Message) -> list[Block]:
     return blocks
 
 
-def _result(message: Message, path: str, ids: ToolIds) -> Block:
+def _result(message: ClientMessage, path: str, ids: ToolIds) -> Block:
     block: Block = {"type": "tool_result", "tool_use_id": ids.of_result(message.tool_call_id)}
     parts = _blocks(message, path)
     for part in parts:
@@ -136,7 +136,7 @@ def _result(message: Message, path: str, ids: ToolIds) -> Block:
     return _marked([block], message)[0]
 
 
-def _call(call: ToolCall, path: str, ids: ToolIds) -> Block:
+def _call(call: ClientToolCall, path: str, ids: ToolIds) -> Block:
     if call.function is None:
         raise unsupported(f"tool calls of type {call.type}", path)
     given = call.function.arguments
@@ -151,7 +151,7 @@ def _call(call: ToolCall, path: str, ids: ToolIds) -> Block:
     return {"type": "tool_use", "id": ids.of_call(call.id), "name": call.function.name, "input": arguments}
 
 
-def _blocks(message: Message, path: str) -> list[Block]:
+def _blocks(message: ClientMessage, path: str) -> list[Block]:
     """Blank texts are left out: Anthropic refuses them."""
     if message.content is None or isinstance(message.content, str):
         text = message.content or ""

@@ -1,7 +1,7 @@
 """The meaning of a provider's failure: of an HTTP status and its body, and of an error object inside a 200.
 
-`meanings` is the table, `error_body` reads the shapes. The message of a failure is ours; the provider's own is kept
-beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
+`meanings` is the table, `error_body` reads the shapes. The message of a failure is constant text; the provider's
+own is kept beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
 """
 
 import math
@@ -12,8 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_worker.providers.failure.error_body import ErrorBody, read, read_object
-from penstock_worker.providers.failure.meanings import MEANINGS, STATUSES, Meaning
+from penstock_worker.providers.failure.error_body import ProviderErrorBody, read, read_object
+from penstock_worker.providers.failure.meaning import STATUSES, Meaning
+from penstock_worker.providers.failure.meanings import MEANINGS
 from penstock_worker.providers.failure.redaction import Redaction
 
 RETRY_AFTER_MAX_S = 3600.0
@@ -55,8 +56,8 @@ _REFUSED_STREAM = re.compile(
 _QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
-class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with what the provider said
-    """`said` is the provider's own message, not cleaned yet; `reason` is one of a few constant words for the log."""
+class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the provider's message
+    """`said` is the provider's own message, not yet redacted; `reason` is one of a few constants for the log."""
 
     def __init__(
         self,
@@ -81,14 +82,14 @@ def failure(
 
 
 def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
-    """What a provider's unsuccessful response means; `headers` have lower-case names. Never raises."""
+    """The meaning of a provider's unsuccessful response; `headers` have lower-case names. Never raises."""
     found = read(body, headers)
     wait_s = retry_after_s(headers)
     return _failure(found, status, found.wait_s if wait_s is None else wait_s)
 
 
 def failure_of_error(error: object) -> ProviderFailure:
-    """What an error inside a 200 means: decoded JSON of any type. Never raises."""
+    """The meaning of an error inside a 200, decoded JSON of any type. Never raises."""
     # A bare text may be a code: `{"error": "content_filter"}`.
     found = read_object({"error": error} if isinstance(error, str) else error)
     return _failure(found, None, found.wait_s)
@@ -123,7 +124,7 @@ def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> Pens
     return PenstockError(detail.code, message, param=param, retry_after_s=detail.retry_after_s)
 
 
-def _failure(found: ErrorBody, status: int | None, wait_s: float | None) -> ProviderFailure:
+def _failure(found: ProviderErrorBody, status: int | None, wait_s: float | None) -> ProviderFailure:
     meaning = _meaning(found, status)
     code = meaning.code if meaning is not None else _of_status(found, status)
     suffix = f" (HTTP {status})" if status is not None else ""
@@ -139,14 +140,14 @@ def _failure(found: ErrorBody, status: int | None, wait_s: float | None) -> Prov
     )
 
 
-def _of_status(found: ErrorBody, status: int | None) -> ErrorCode:
+def _of_status(found: ProviderErrorBody, status: int | None) -> ErrorCode:
     if status is None or status < 300:
         status = next((one for one in found.statuses if one >= 400), 503)
     return STATUSES.get(status, "provider_unavailable")
 
 
-def _meaning(found: ErrorBody, status: int | None) -> Meaning | None:
-    """The most exact row that fits; None when the status alone says what is known."""
+def _meaning(found: ProviderErrorBody, status: int | None) -> Meaning | None:
+    """The most exact row that fits; None if only the status has a meaning."""
     inside_200 = status is None or status < 300
     if status == 413:
         return None

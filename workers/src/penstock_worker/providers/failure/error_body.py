@@ -33,7 +33,7 @@ _TITLE = re.compile(r"<title[^>]*>([^<]{1,512})</title>", re.IGNORECASE)
 _WAIT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,9})?)s")
 
 
-class ErrorBody(Struct):
+class ProviderErrorBody(Struct):
     """`names` are the values of codes, types and the like; `statuses` the numbers among them that are HTTP's.
 
     `param` is a path in the request; `wait_s` is Gemini's `retryDelay`.
@@ -53,9 +53,9 @@ class ErrorBody(Struct):
         )
 
 
-def read(body: bytes, headers: Mapping[str, str] | None = None) -> ErrorBody:
+def read(body: bytes, headers: Mapping[str, str] | None = None) -> ProviderErrorBody:
     """Never raises; an empty or unreadable body has no names and no message."""
-    found = ErrorBody([], [], [])
+    found = ProviderErrorBody([], [], [])
     exception = (headers or {}).get("x-amzn-errortype")
     if exception:
         _name(exception, found)
@@ -63,14 +63,14 @@ def read(body: bytes, headers: Mapping[str, str] | None = None) -> ErrorBody:
     return found
 
 
-def read_object(value: object) -> ErrorBody:
+def read_object(value: object) -> ProviderErrorBody:
     """As `read`, of JSON that is decoded already."""
-    found = ErrorBody([], [], [])
+    found = ProviderErrorBody([], [], [])
     _value(value, found, 0)
     return found
 
 
-def _text(text: str, found: ErrorBody, depth: int) -> None:
+def _text(text: str, found: ProviderErrorBody, depth: int) -> None:
     text = text.strip()
     if not text:
         return
@@ -100,7 +100,7 @@ def _unescaped(text: str) -> str:
         return text
 
 
-def _markup(text: str, found: ErrorBody) -> None:
+def _markup(text: str, found: ProviderErrorBody) -> None:
     for tag, inner in _XML.findall(text[:65_536]):
         if tag.lower() == "code":
             _name(inner, found)
@@ -110,7 +110,7 @@ def _markup(text: str, found: ErrorBody) -> None:
         found.messages.append(html.unescape(title[1]).strip())
 
 
-def _value(value: object, found: ErrorBody, depth: int) -> None:
+def _value(value: object, found: ProviderErrorBody, depth: int) -> None:
     if depth > DEPTH_MAX:
         return
     if isinstance(value, str):
@@ -122,7 +122,7 @@ def _value(value: object, found: ErrorBody, depth: int) -> None:
         _object(value, found, depth)
 
 
-def _object(value: dict[str, object], found: ErrorBody, depth: int) -> None:
+def _object(value: dict[str, object], found: ProviderErrorBody, depth: int) -> None:
     for key in NAMES:
         _name(value.get(key), found)
     if isinstance(error := value.get("error"), str):
@@ -131,7 +131,7 @@ def _object(value: dict[str, object], found: ErrorBody, depth: int) -> None:
         if found.param is None:
             found.param = _field(value.get(key))
     _gemini(value, found)
-    # First, as it says more: OpenRouter's `metadata.raw` is the body of the provider behind it.
+    # First, as it is more exact: OpenRouter's `metadata.raw` is the body of the provider behind it.
     for key in ("raw", *MESSAGES):
         _value(value.get(key), found, depth + 1)
     for key in INNER:
@@ -141,7 +141,7 @@ def _object(value: dict[str, object], found: ErrorBody, depth: int) -> None:
         _value(inner, found, depth + 1)
 
 
-def _gemini(value: dict[str, object], found: ErrorBody) -> None:
+def _gemini(value: dict[str, object], found: ProviderErrorBody) -> None:
     """The parts of `details`: how long to wait, and whether a quota is a day's."""
     if isinstance(delay := value.get("retryDelay"), str) and (seconds := _WAIT.fullmatch(delay)):
         found.wait_s = float(seconds[1])
@@ -149,7 +149,7 @@ def _gemini(value: dict[str, object], found: ErrorBody) -> None:
         found.names.append("quota per day")
 
 
-def _cloudflare(item: object, found: ErrorBody) -> object:
+def _cloudflare(item: object, found: ProviderErrorBody) -> object:
     """An entry of `errors` without its code, which is a number of Cloudflare's own, without a meaning elsewhere."""
     if not isinstance(item, dict):
         return item
@@ -158,7 +158,7 @@ def _cloudflare(item: object, found: ErrorBody) -> object:
     return {key: value for key, value in item.items() if key != "code"}
 
 
-def _name(value: object, found: ErrorBody) -> None:
+def _name(value: object, found: ProviderErrorBody) -> None:
     if isinstance(value, dict):
         values: Iterable[object] = list(value.values())[:ITEMS_MAX]
         for inner in values:

@@ -1,4 +1,4 @@
-"""What providers' errors mean: one table of the names and wordings that the servers in use send.
+"""The meaning of providers' errors: one table of the names and wordings that the servers in use send.
 
 Data only. A name is the value of a `code`, `type`, `status`, `reason` or exception field; it is compared without case,
 punctuation and the suffixes `error` and `exception`. A wording is a part of the message; ` … ` stands for any text.
@@ -6,38 +6,21 @@ The rows are ordered: where several fit, the first one counts, because it is the
 Sources: the vendors' error references, SDKs and bug reports that docs/reference/errors.md lists.
 """
 
-from typing import Final
-
-from msgspec import Struct
-
-from penstock_contract.errors import ErrorCode
-
-
-class Meaning(Struct, frozen=True):
-    """Names and wordings of one kind of error; `source` is the server that sends them.
-
-    `param` is the field that such an error is about, where the server does not name it.
-    """
-
-    code: ErrorCode
-    source: str
-    names: tuple[str, ...] = ()
-    wordings: tuple[str, ...] = ()
-    param: str | None = None
-
-
-QUOTA: Final = "provider_quota_exhausted"
-CONTEXT: Final = "context_length_exceeded"
-POLICY: Final = "content_policy_violation"
-UNSUPPORTED: Final = "unsupported_by_provider"
-MODEL: Final = "provider_model_not_found"
-AUTH: Final = "provider_auth_failed"
-RATE: Final = "provider_rate_limited"
-UNAVAILABLE: Final = "provider_unavailable"
-REJECTED: Final = "provider_rejected"
+from penstock_worker.providers.failure.meaning import (
+    AUTH,
+    CONTEXT,
+    MODEL,
+    POLICY,
+    QUOTA,
+    RATE,
+    REJECTED,
+    UNAVAILABLE,
+    UNSUPPORTED,
+    Meaning,
+)
 
 MEANINGS: tuple[Meaning, ...] = (
-    # Gemini says "exceeded your current quota" of a minute's quota, too: its names count before OpenAI's wording.
+    # Gemini writes "exceeded your current quota" for a per-minute quota too: its names precede OpenAI's wording.
     Meaning(QUOTA, "Gemini", ("quota per day",)),
     Meaning(RATE, "Gemini", ("RESOURCE_EXHAUSTED",)),
     # The account is empty: no later try helps until it is paid for.
@@ -94,7 +77,7 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(CONTEXT, "Moonshot", (), ("exceeded model token limit",)),
     Meaning(CONTEXT, "DashScope", (), ("range of input length should be",)),
     Meaning(CONTEXT, "Cloudflare", ("cloudflare 3006", "cloudflare 5021"), ("exceeded this model context window",)),
-    # Refused for what it says.
+    # Refused because of its content.
     Meaning(POLICY, "OpenAI", ("content_policy_violation", "moderation_blocked", "invalid_prompt")),
     Meaning(POLICY, "OpenAI", (), ("rejected as a result of our safety system", "violating our usage policy")),
     Meaning(
@@ -309,18 +292,3 @@ MEANINGS: tuple[Meaning, ...] = (
         ),
     ),
 )
-
-STATUSES: dict[int, ErrorCode] = {
-    400: "provider_rejected",
-    401: "provider_auth_failed",
-    402: "provider_quota_exhausted",
-    403: "provider_auth_failed",
-    404: "provider_model_not_found",
-    409: "provider_unavailable",
-    413: "context_length_exceeded",
-    415: "provider_rejected",
-    422: "provider_rejected",
-    424: "provider_unavailable",
-    429: "provider_rate_limited",
-}
-"""What a status means by itself; any other one is `provider_unavailable`."""

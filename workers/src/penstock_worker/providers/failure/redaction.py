@@ -1,7 +1,7 @@
-"""Takes out of a provider's message what its reader must not see: credentials, hosts, addresses, paths. Pure.
+"""Removes credentials, hosts, addresses and paths from a provider's message. Pure.
 
 A message may quote the key whole, in part (`sk-…abcd`), encoded in a URL or broken by invisible characters. The
-removal errs on the side of removing: a word too many is a worse sentence, a key too many is a leak.
+removal prefers false positives: a removed word makes a sentence worse, a missed key is a leak.
 """
 
 import ipaddress
@@ -56,7 +56,7 @@ _PART = re.compile(r"[A-Za-z0-9]+")
 
 
 class Redaction(Struct, frozen=True):
-    """What one provider's messages must not show: `secrets` is what it is called with, `hosts` where it is."""
+    """Values that one provider's messages must not show: `secrets` are its credentials, `hosts` its addresses."""
 
     secrets: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Redaction(Struct, frozen=True):
         return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"
 
     def allows(self, word: str) -> bool:
-        """Whether `word` has nothing to remove."""
+        """True if nothing in `word` has to be removed."""
         return self.clean(word) == word
 
 

@@ -79,7 +79,7 @@ def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Field
 
 
 def _limit(fields: Fields, spec: ProviderSpec) -> None:
-    """The bound keeps the client's name, unless the route knows that the provider takes one only; -1 is none."""
+    """Keep the client's name of the bound, unless the route configures the provider's only name; -1 is no bound."""
     for name in LIMITS:
         if name in fields and bytes(fields[name]) == NO_LIMIT:
             del fields[name]
@@ -95,7 +95,7 @@ def _with_ours(fields: Fields, ours: dict[str, object]) -> bytes:
 
 
 def _stream_options(fields: Fields) -> dict[str, object]:
-    """The usage is asked for always: without it the cost of an answer is not known. The gateway withholds it."""
+    """Always request the usage: without it the cost of an answer is unknown. The gateway withholds it."""
     given = fields.get("stream_options")
     options: dict[str, object] = {}
     if given is not None and bytes(given) != b"null":

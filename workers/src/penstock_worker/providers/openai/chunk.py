@@ -15,33 +15,33 @@ from penstock_worker.providers.answer import lenient
 _NEVER_A_FIELD = " extra"
 
 
-class Function(Struct, gc=False, forbid_unknown_fields=True):
+class ChunkFunction(Struct, gc=False, forbid_unknown_fields=True):
     name: str | None = None
     arguments: str | None = None
 
 
-class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
+class ChunkToolCall(Struct, gc=False, forbid_unknown_fields=True):
     index: int | None = None
     id: str | None = None
     type: Any = None
-    function: Function | None = None
+    function: ChunkFunction | None = None
     extra: dict[str, Any] | None = field(default=None, name=_NEVER_A_FIELD)
 
 
-class Delta(Struct, gc=False, forbid_unknown_fields=True):
+class ChunkDelta(Struct, gc=False, forbid_unknown_fields=True):
     content: str | None = None
     role: Any = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[ChunkToolCall] | None = None
     extra: dict[str, Any] | None = field(default=None, name=_NEVER_A_FIELD)
 
 
-class Choice(Struct, gc=False, forbid_unknown_fields=True):
+class ProviderChoice(Struct, gc=False, forbid_unknown_fields=True):
     """`source` is where the delta came from: a `message` or `text` may repeat the deltas that came before."""
 
-    delta: Delta | None = None
+    delta: ChunkDelta | None = None
     index: int = 0
     finish_reason: str | None = None
     logprobs: None = None
@@ -52,7 +52,7 @@ class Choice(Struct, gc=False, forbid_unknown_fields=True):
 class Chunk(Struct, gc=False, forbid_unknown_fields=True):
     """`lenient`: its texts may have lone surrogates."""
 
-    choices: list[Choice] | None = None
+    choices: list[ProviderChoice] | None = None
     id: Any = None
     object: Any = None
     created: Any = None
@@ -99,7 +99,7 @@ def read(answer: dict[str, Any]) -> Chunk:
     )
 
 
-def _choice(choice: dict[str, Any]) -> Choice:
+def _choice(choice: dict[str, Any]) -> ProviderChoice:
     source = next((name for name in ("delta", "message", "text") if lenient.meant(choice.get(name))), "delta")
     said = choice.get(source)
     delta = {"content": said} if isinstance(said, str | list) else lenient.mapping(said)
@@ -107,7 +107,7 @@ def _choice(choice: dict[str, Any]) -> Choice:
     if isinstance(reason, dict):
         reason = reason.get("type") or reason.get("reason")
     reason = lenient.text(reason)
-    return Choice(
+    return ProviderChoice(
         delta=_delta(delta),
         index=lenient.count(choice.get("index")) or 0,
         finish_reason=reason if reason.lower() not in NO_REASONS else None,
@@ -116,7 +116,7 @@ def _choice(choice: dict[str, Any]) -> Choice:
     )
 
 
-def _delta(delta: dict[str, Any]) -> Delta:
+def _delta(delta: dict[str, Any]) -> ChunkDelta:
     extra = _rest(delta, _DELTA)
     content, thoughts = _content(delta.get("content"), extra)
     for name in ("reasoning_content", "reasoning", "thinking"):
@@ -131,7 +131,7 @@ def _delta(delta: dict[str, Any]) -> Delta:
     legacy = lenient.mapping(delta.get("function_call"))
     if legacy and not calls:
         calls.append(_call({"function": legacy}))
-    return Delta(
+    return ChunkDelta(
         content=content,
         refusal=lenient.text(delta.get("refusal")),
         reasoning_content=thoughts,
@@ -166,15 +166,15 @@ def _content(content: object, extra: dict[str, Any]) -> tuple[str, str]:
     return "".join(texts), "".join(thoughts)
 
 
-def _call(call: dict[str, Any]) -> ToolCall:
+def _call(call: dict[str, Any]) -> ChunkToolCall:
     function = lenient.mapping(call.get("function"))
     extra = _rest(call, _CALL)
     if inner := _rest(function, _CALLS_FUNCTION):
         extra["function"] = inner
-    return ToolCall(
+    return ChunkToolCall(
         index=lenient.count(call.get("index")),
         id=lenient.text(call.get("id")),
-        function=Function(lenient.text(function.get("name")), lenient.json_text(function.get("arguments"))),
+        function=ChunkFunction(lenient.text(function.get("name")), lenient.json_text(function.get("arguments"))),
         extra=extra,
     )
 

@@ -90,7 +90,7 @@ class EmbeddingsParser:
 
 
 def _vector(embedding: object) -> bytes:
-    """Little-endian float32 of a list of numbers, or of base64 that was not asked for."""
+    """Little-endian float32 of a list of numbers, or of base64 that was not requested."""
     if isinstance(embedding, str):
         try:
             vector = base64.b64decode(embedding, validate=True)

@@ -1,7 +1,7 @@
-"""Parses chat completions of the OpenAI dialect into events: a stream, or a whole answer where a stream was asked for.
+"""Parses chat completions of the OpenAI dialect into events: a stream, or a whole answer instead of one.
 
-Read leniently: what carries meaning in every spelling that servers use, what is not needed not at all, and everything
-else kept for the client (`AnswerFields`). docs/reference/answers.md lists what is read and what becomes of it.
+Lenient: fields with a meaning are read in every spelling that servers use, fields that are not needed are skipped, and
+all others are kept for the client (`AnswerFields`). docs/reference/answers.md lists the fields and their events.
 """
 
 from collections.abc import Sequence
@@ -17,22 +17,30 @@ from penstock_contract.stream.events import (
     TextDelta,
     ToolCallDelta,
 )
+from penstock_contract.stream.sse import SseDecoder
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import FieldsSeen, encoded
 from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read_reason, stronger
-from penstock_worker.providers.answer.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.answer.text_template import TextTemplate
 from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.answer.tool_calls import ToolCalls
 from penstock_worker.providers.failure.classification import failure, failure_of_error
-from penstock_worker.providers.openai.chunk import Choice, Chunk, Delta, ToolCall, decode_strictly, error_of, read
+from penstock_worker.providers.openai.chunk import (
+    Chunk,
+    ChunkDelta,
+    ChunkToolCall,
+    ProviderChoice,
+    decode_strictly,
+    error_of,
+    read,
+)
 
 _BRACKET = ord("[")
-"""Of `[DONE]`."""
+"""First byte of `[DONE]`."""
 _DONE = b"[DONE]"
 LESSONS_MAX = 8
 """How often a stream whose chunks differ by more than their text is looked at for a template."""
-UNREADABLE_ANYHOW = (*UNREADABLE, ValueError, EventTooLarge)
+UNREADABLE_ANYHOW = (*UNREADABLE, ValueError)
 
 
 class ChatParser:
@@ -79,7 +87,7 @@ class ChatParser:
     def feed(self, data: bytes) -> Sequence[Event]:
         events: list[Event] = []
         try:
-            for payload in self._decoder.feed(data):
+            for payload in self._decoder.payloads(data):
                 template = self._template
                 if template is not None and (piece := template.piece(payload)):
                     events.append(template.kind(piece))
@@ -146,7 +154,7 @@ class ChatParser:
             self._counts.read(chunk.usage)
         choices = chunk.choices
         if choices:
-            # Found out by the first chunk: the answer that we asked for is the only one, whatever its number.
+            # Set by the first chunk: one answer was requested, so it is the only one, whatever its number.
             if self._index is None:
                 self._begin(choices[0].index, payload)
             for choice in choices:
@@ -175,7 +183,7 @@ class ChatParser:
             if choice.index == self._index:
                 self._choice(chunk, choice, events)
 
-    def _choice(self, chunk: Chunk, choice: Choice, events: list[Event]) -> None:
+    def _choice(self, chunk: Chunk, choice: ProviderChoice, events: list[Event]) -> None:
         delta = choice.delta
         if delta is not None and self._is_news(choice, delta):
             self._delta(chunk, delta, events)
@@ -186,7 +194,7 @@ class ChatParser:
         elif choice.source == "message" and self._whole:
             self._reason = self._reason or "stop"
 
-    def _delta(self, chunk: Chunk, delta: Delta, events: list[Event]) -> None:
+    def _delta(self, chunk: Chunk, delta: ChunkDelta, events: list[Event]) -> None:
         if content := delta.content:
             if chunk.lenient or self._halves:
                 self._say(TextDelta, content, events)
@@ -203,8 +211,8 @@ class ChatParser:
         if delta.extra and (fields := self._fields.delta(delta.extra)) is not None:
             events.append(fields)
 
-    def _is_news(self, choice: Choice, delta: Delta) -> bool:
-        """Some servers repeat the whole answer as a `message` after its deltas: the first place that spoke is read."""
+    def _is_news(self, choice: ProviderChoice, delta: ChunkDelta) -> bool:
+        """Read the first place with content: some servers repeat the answer as a `message` after its deltas."""
         if self._source is None and (delta.content or delta.reasoning_content or delta.reasoning or delta.tool_calls):
             self._source = choice.source
         return self._source is None or choice.source == self._source
@@ -220,7 +228,7 @@ class ChatParser:
         else:
             self.progress += 1
 
-    def _tool_call(self, call: ToolCall, beside: set[int]) -> ToolCallDelta:
+    def _tool_call(self, call: ChunkToolCall, beside: set[int]) -> ToolCallDelta:
         function = call.function
         name, arguments = (function.name or "", function.arguments or "") if function is not None else ("", "")
         extra = encoded(call.extra) if call.extra else b""

@@ -11,7 +11,7 @@ import msgspec
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.stream.events import Event
-from penstock_worker.providers.answer.sse import EventTooLarge, SseDecoder
+from penstock_contract.stream.sse import EventTooLarge, SseDecoder
 from penstock_worker.providers.failure.classification import failure, failure_of_error
 from penstock_worker.providers.openai.embeddings_parser import EMBEDDINGS_BYTES_MAX, EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
@@ -36,7 +36,7 @@ class WorkersAIChatParser:
 
     @property
     def progress(self) -> int:
-        """Of a whole answer its bytes."""
+        """Grows with the bytes of a whole answer."""
         return self._chat.progress + (len(self._whole) if self._whole is not None else 0)
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -51,7 +51,7 @@ class WorkersAIChatParser:
             return ()
         events: list[Event] = []
         try:
-            for payload in self._decoder.feed(data):
+            for payload in self._decoder.payloads(data):
                 if payload:
                     events += self._payload(payload)
         except (*UNREADABLE, EventTooLarge) as error:
@@ -92,7 +92,7 @@ class WorkersAIChatParser:
         return self._rewritten({"choices": [choice], "usage": chunk.get("usage")})
 
     def _tool_call(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Of either shape: `{name, arguments}`, or OpenAI's with `function`."""
+        """A call of either shape: `{name, arguments}`, or OpenAI's with `function`."""
         nested = call.get("function")
         function: dict[str, Any] = nested if isinstance(nested, dict) else call
         arguments = function.get("arguments")

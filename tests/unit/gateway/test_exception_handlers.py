@@ -1,0 +1,205 @@
+"""Every failure before the first byte: one shape, the real status, and nothing of our inside."""
+
+import http
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from litestar import post
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    PermissionDeniedException,
+    ValidationException,
+)
+from litestar.params import JSONBody
+from litestar.testing import TestClient, create_test_client
+from opentelemetry.metrics import NoOpMeterProvider
+
+from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
+from penstock_contract.request.chat_body import ChatBody, read_chat
+from penstock_gateway.api.json_request import READER, ClientRequest
+from penstock_gateway.http.error_response import ErrorResponse
+from penstock_gateway.http.exception_handlers import ExceptionHandlers, translate
+from penstock_gateway.telemetry.request_observer import RequestObserver
+
+TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
+    "nothing there": (NotFoundException(), "not_found"),
+    "another method": (MethodNotAllowedException(), "method_not_allowed"),
+    "too large": (ClientException(status_code=413), "request_too_large"),
+    "bad JSON": (ClientException(detail="JSON is malformed: /srv/secret.py"), "invalid_request"),
+    "a bad field": (ValidationException(extra=[{"message": "Expected `str`", "key": "a"}]), "invalid_request"),
+    "a bad body": (ValidationException(extra=[]), "invalid_request"),
+    "something of Litestar's": (InternalServerException(detail="Traceback /srv/secret.py"), "internal_error"),
+    "something else": (PermissionDeniedException(detail="secret"), "invalid_request"),
+}
+
+
+@pytest.mark.parametrize(("error", "code"), TRANSLATIONS.values(), ids=TRANSLATIONS)
+def test_what_litestar_raises_has_our_code_and_none_of_its_words(error: HTTPException, code: ErrorCode) -> None:
+    detail = translate(error, "POST /v1/x", 1000)
+
+    assert detail.code == code
+    assert "secret" not in detail.message
+
+
+def test_a_path_or_method_that_does_not_exist_is_named() -> None:
+    assert translate(NotFoundException(), "GET /v2", 1000).message == "no endpoint at GET /v2"
+    for path in ("/v1/responses", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"):
+        told = translate(NotFoundException(), f"POST {path}", 1000).message
+        assert told == f"no endpoint at POST {path}; use /v1/chat/completions"
+    assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
+
+
+@pytest.mark.parametrize("code", get_args(ErrorCode))
+def test_an_error_is_answered_with_its_status_and_whether_to_retry(code: ErrorCode) -> None:
+    response = ErrorResponse(ErrorDetail(code, "words")).litestar()
+
+    assert response.status_code == ERRORS[code].status
+    assert response.headers["x-should-retry"] == ("true" if ERRORS[code].retryable else "false")
+    assert response.content == ErrorBody.of(ErrorDetail(code, "words"))
+    assert "retry-after" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "seconds", "milliseconds"),
+    [
+        (2, "2", "2000"),
+        (0.2501, "1", "251"),
+        (0, "0", "0"),
+        (1.5, "2", "1500"),
+        (-3, "0", "0"),
+        (float("-inf"), "0", "0"),
+        (1e308, "2678400", "2678400000"),
+        (float("inf"), "2678400", "2678400000"),
+    ],
+)
+def test_a_pause_is_told_in_whole_seconds_and_in_milliseconds(
+    retry_after_s: float, seconds: str, milliseconds: str
+) -> None:
+    headers = ErrorResponse(ErrorDetail("queue_full", "words", None, retry_after_s)).headers
+
+    assert (headers["retry-after"], headers["retry-after-ms"]) == (seconds, milliseconds)
+
+
+def test_a_pause_that_is_no_number_is_left_out() -> None:
+    headers = ErrorResponse(ErrorDetail("queue_full", "words", None, float("nan"))).headers
+
+    assert "retry-after" not in headers
+    assert "retry-after-ms" not in headers
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient[Any]]:
+    @post("/v1/chat/completions", status_code=200, opt={READER: read_chat})
+    async def handler(data: JSONBody[ChatBody]) -> dict[str, str]:
+        if data.model == "explode":
+            raise KeyError("a secret of ours")
+        if data.model == "nonsense":
+            msgspec.json.decode(b"{")
+        if data.model == "not UTF-8":
+            msgspec.json.decode(b'"\xff"')
+        if data.model == "deep":
+            msgspec.json.decode(b"[" * 100_000)
+        if data.model == "full":
+            raise PenstockError("queue_full", "words", retry_after_s=2)
+        return {}
+
+    handlers = ExceptionHandlers(RequestObserver(NoOpMeterProvider().get_meter("test")), body_bytes_max=1000)
+    with create_test_client(
+        [handler],
+        request_class=ClientRequest,
+        exception_handlers={
+            PenstockError: handlers.penstock,
+            HTTPException: handlers.http,
+            Exception: handlers.unexpected,
+        },
+        logging_config=None,
+        raise_server_exceptions=False,
+    ) as made:
+        yield made
+
+
+def answer(client: TestClient[Any], body: bytes) -> tuple[int, dict[str, Any]]:
+    response = client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
+    return response.status_code, msgspec.json.decode(response.content)["error"]
+
+
+GOOD = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def body(**fields: Any) -> bytes:
+    return msgspec.json.encode({**GOOD, **fields})
+
+
+def test_a_good_body_is_answered(client: TestClient[Any]) -> None:
+    assert client.post("/v1/chat/completions", content=body(unknown={"a": [1]})).status_code == http.HTTPStatus.OK
+
+
+FIELDS: dict[str, tuple[bytes, str]] = {
+    "a role nobody has": (body(messages=[{"role": "bad", "content": "hi"}]), "messages[0].role"),
+    "a content of a wrong type": (body(messages=[{"role": "user", "content": 7}]), "messages[0].content"),
+    "no messages": (body(messages=[]), "messages"),
+    "a message that is none": (body(messages=["hi"]), "messages[0]"),
+    "too hot": (body(temperature=2.1), "temperature"),
+    "no tokens": (body(max_tokens=0), "max_tokens"),
+    "two answers": (body(n=2), "n"),
+    "an empty model": (body(model=""), "model"),
+    "a missing field": (msgspec.json.encode({"model": "m"}), "messages"),
+    "a tool without a name": (body(tools=[{"type": "function", "function": {}}]), "tools[0].function.name"),
+    "a tool choice nobody has": (body(tool_choice="maybe"), "tool_choice"),
+}
+
+
+@pytest.mark.parametrize(("sent", "param"), FIELDS.values(), ids=FIELDS)
+def test_a_bad_field_is_named(client: TestClient[Any], sent: bytes, param: str) -> None:
+    status, error = answer(client, sent)
+
+    assert (status, error["code"], error["param"]) == (400, "invalid_request", param)
+    assert error["message"].startswith(param)
+
+
+BODIES = {
+    "empty": b"",
+    "null": b"null",
+    "a list": b"[]",
+    "a word": b'"hi"',
+    "cut": body()[:-1],
+    "not JSON": b"model=m",
+    "not UTF-8": body(model="X").replace(b"X", b"\xff"),
+    "half a surrogate pair": body(model="X").replace(b"X", b"\\ud83d"),
+    "nested without end": b'{"x":' + b"[" * 100_000,
+    "tools nested without end": b'{"tools":[{"function":{"name":"f","parameters":{"x":' + b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("sent", BODIES.values(), ids=BODIES)
+def test_a_body_that_cannot_be_read_is_an_invalid_request(client: TestClient[Any], sent: bytes) -> None:
+    status, error = answer(client, sent)
+
+    assert (status, error["code"], error["param"]) == (400, "invalid_request", None)
+    assert "Traceback" not in error["message"]
+
+
+def test_our_own_error_is_answered_as_it_is(client: TestClient[Any]) -> None:
+    assert answer(client, body(model="full")) == (
+        429,
+        {"message": "words", "type": "rate_limit_error", "param": None, "code": "queue_full"},
+    )
+
+
+@pytest.mark.parametrize("model", ["nonsense", "not UTF-8", "deep"])
+def test_what_we_cannot_read_of_our_own_is_no_fault_of_the_client(client: TestClient[Any], model: str) -> None:
+    status, error = answer(client, body(model=model))
+
+    assert (status, error["code"]) == (500, "internal_error")
+
+
+def test_an_error_that_nobody_expected_keeps_its_words(client: TestClient[Any]) -> None:
+    status, error = answer(client, body(model="explode"))
+
+    assert (status, error["code"], error["message"]) == (500, "internal_error", "internal error")

@@ -1,0 +1,73 @@
+"""Limits while the broker is away, and what a gateway keeps of them."""
+
+import asyncio
+
+from unit.support.limiters import PRICES, Fleet, key, resolution, stream
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.limits.keys import Budget
+
+
+@virtual_time
+async def test_without_the_broker_what_was_leased_is_spent_and_then_nobody_knows() -> None:
+    fleet = Fleet(key(requests_per_minute=1000), resolution(), gateways=1)
+    for _ in range(60):
+        await asyncio.sleep(0.05)
+        await fleet.pass_through()
+    fleet.store.away = True
+    admitted = await _admitted_until_refused(fleet)
+    assert 0 < admitted <= 25
+    assert (await fleet.rejection()).code == "broker_unavailable"
+    fleet.store.away = False
+    assert await fleet.pass_through()
+    await fleet.end()
+
+
+@virtual_time
+async def test_without_the_broker_everybody_is_admitted_if_the_setting_says_so() -> None:
+    fleet = Fleet(key(requests_per_minute=10), resolution(), gateways=1, admit_unknown=True)
+    fleet.store.away = True
+    for _ in range(50):
+        assert await fleet.pass_through()
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_limit_that_was_changed_holds_at_once() -> None:
+    fleet = Fleet(key(requests_per_minute=1), resolution())
+    await fleet.pass_through()
+    assert not await fleet.pass_through()
+    fleet.principal = type(fleet.principal)(key(requests_per_minute=2))
+    assert [await fleet.pass_through() for _ in range(2)] == [True, False]
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_account_that_nobody_uses_is_forgotten_here_and_not_in_the_store() -> None:
+    fleet = Fleet(key(budget=Budget(amount="0.001", period="Total")), resolution(PRICES))
+    errors: list[ErrorDetail] = []
+    await stream(fleet, 0, 1000, errors)
+    assert len(fleet.limiters[0])
+    await asyncio.sleep(400)
+    assert not len(fleet.limiters[0])
+    assert (await fleet.rejection()).code == "budget_exhausted"
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_key_without_limits_costs_nothing() -> None:
+    fleet = Fleet(key(), resolution())
+    for limiter in fleet.limiters:
+        assert await limiter.admit(fleet.principal, fleet.route, ..., []) is None  # type: ignore[arg-type]
+    assert fleet.store.calls == 0
+    await fleet.end()
+
+
+async def _admitted_until_refused(fleet: Fleet) -> int:
+    for admitted in range(1000):
+        try:
+            (await fleet.admit()).close()
+        except PenstockError:
+            return admitted
+    raise AssertionError("nobody was refused")

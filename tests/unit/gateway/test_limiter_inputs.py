@@ -1,0 +1,179 @@
+"""What an input costs is charged before a provider answers, and comes back if no provider was sent it."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+from unit.support.limiters import PRICES, Fleet, key, prompt, resolution
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.limits.keys import Budget
+from penstock_contract.request.operations import EmbeddingsOperation, Operation
+from penstock_contract.stream.events import UsageReported
+from penstock_contract.usage.record import COUNT_MAX, Tokens, Unanswered, UsageRow
+from penstock_gateway.limits.admission import Admission
+
+ROW = UsageRow(
+    id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0, ended="cancelled"
+)
+
+
+async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[Admission]:
+    """How many of `count` requests come in before any provider has answered."""
+    asks = (fleet.admit(number % len(fleet.limiters), operation) for number in range(count))
+    answers = await asyncio.gather(*asks, return_exceptions=True)
+    for answer in answers:
+        assert isinstance(answer, Admission) or (
+            isinstance(answer, PenstockError) and answer.detail.code == "budget_exhausted"
+        )
+    return [answer for answer in answers if isinstance(answer, Admission)]
+
+
+@virtual_time
+async def test_a_prompt_that_costs_more_than_is_left_is_refused_and_a_smaller_one_is_not() -> None:
+    fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution({"inputPerMillion": "3"}))
+    assert not await admitted_at_once(fleet, 50, prompt(100_000))
+    error = await fleet.rejection(0, prompt(100_000))
+    assert error.message == "what is left of the budget of the API key does not pay for the input of this request"
+    (await fleet.admit(0, prompt(6_000))).close(queued=False)
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 0, "the broker refused it"
+    await fleet.end()
+
+
+@virtual_time
+async def test_prompts_that_do_not_fit_keep_no_money_from_another_gateway() -> None:
+    fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution(PRICES))
+    asks = [asyncio.create_task(fleet.rejection(0, prompt(30_000))) for _ in range(10)]
+    await asyncio.wait(asks)
+    (await fleet.admit(1, prompt(15_000))).close()
+    assert {ask.result().code for ask in asks} == {"budget_exhausted"}
+    await fleet.end()
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [prompt(1_000), EmbeddingsOperation(body=b"{}", input_tokens=1_000, count=1)],
+    ids=["chat", "embeddings"],
+)
+@virtual_time
+async def test_prompts_that_come_at_the_same_time_cost_together_no_more_than_the_budget(operation: Operation) -> None:
+    fleet = Fleet(key(Budget(amount="0.0105", period="Day")), resolution(PRICES))
+    came_in = await admitted_at_once(fleet, 50, operation)
+    assert len(came_in) == 10, "a thousandth each"
+    for admission in came_in:
+        admission.record_start("main")
+        admission.record_usage(UsageReported(1_000, 0, 0))
+        admission.close()
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 10 * 1_000 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_what_was_set_aside_for_an_input_comes_back_when_no_provider_was_reached() -> None:
+    fleet = Fleet(key(Budget(amount="0.0105", period="Day"), tokens_per_minute=100_000), resolution(PRICES), gateways=1)
+    for _ in range(3):
+        came_in = await admitted_at_once(fleet, 50, prompt(1_000))
+        assert len(came_in) == 10
+        for admission in came_in:
+            admission.close()
+            admission.record_final(ROW)
+    await asyncio.sleep(2)
+    assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_input_that_may_have_been_sent_stays_charged_until_the_requests_last_row() -> None:
+    fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES))
+    admission = await fleet.admit(0, prompt(1_000))
+    admission.close()
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 1_000 * 1_000_000
+    admission.record_final(replace(ROW, tokens=Tokens(1_000, 0, 3), cost="0.00103", ended="cancelled"))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 1_030 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_what_was_sent_to_providers_that_did_not_answer_is_charged_with_the_first_event() -> None:
+    fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit(0, prompt(1_000))
+    admission.record_start("main", Unanswered(2_000, "0.01"))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 11_000 * 1_000_000
+    admission.record_usage(UsageReported(500, 0))
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 10_500 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_last_row_that_arrives_before_the_end_of_the_stream_is_what_is_charged() -> None:
+    fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit(0, prompt(1_000))
+    admission.record_start("main")
+    admission.record_final(replace(ROW, tokens=Tokens(10, 0, 1), cost="0.002"))
+    admission.record_output(400)
+    admission.close()
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 2_000 * 1_000_000
+    await fleet.end()
+
+
+@pytest.mark.parametrize("usage", [UsageReported(-(10**6), -(10**6)), UsageReported(-(10**30), 0, -(10**6))])
+@virtual_time
+async def test_a_negative_count_of_a_provider_is_no_credit(usage: UsageReported) -> None:
+    fleet = Fleet(key(Budget(amount="0.01", period="Total"), tokens_per_minute=100), resolution(PRICES), gateways=1)
+    for _ in range(3):
+        admission = await fleet.admit()
+        admission.record_start("main")
+        admission.record_usage(usage)
+        admission.close()
+        admission.record_final(replace(ROW, tokens=Tokens(-(10**6), 0, 0), cost="-1000"))
+    await asyncio.sleep(2)
+    assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_absurd_count_of_a_provider_uses_the_budget_up_and_breaks_nothing() -> None:
+    fleet = Fleet(key(Budget(amount="0.01", period="Total")), resolution(PRICES), gateways=1)
+    admission = await fleet.admit()
+    admission.record_start("main")
+    admission.record_usage(UsageReported(10**40, 10**40))
+    admission.close()
+    await asyncio.sleep(2)
+    assert (await fleet.rejection()).code == "budget_exhausted"
+    assert fleet.window("money").used == COUNT_MAX * 11 * 10**6
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_input_is_set_aside_at_the_cheapest_providers_price_and_paid_at_the_price_of_who_answers() -> None:
+    fleet = Fleet(
+        key(Budget(amount="0.006", period="Day")), resolution({"inputPerMillion": "5"}, {"inputPerMillion": "1"})
+    )
+    came_in = await admitted_at_once(fleet, 2, prompt(1_000))
+    assert len(came_in) == 2, "both fit if the second provider answers"
+    came_in[0].record_start("other-1")
+    came_in[1].record_start("main")
+    for admission in came_in:
+        admission.close()
+    await asyncio.sleep(2)
+    assert fleet.window("money").used == 6_000 * 1_000_000
+    await fleet.end()
+
+
+@virtual_time
+async def test_prompts_that_do_not_fit_do_not_ask_the_broker_one_by_one() -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
+    await fleet.rejection(0, prompt(2_000))
+    calls = fleet.store.calls
+    for _ in range(50):
+        await fleet.rejection(0, prompt(2_000))
+    assert fleet.store.calls - calls <= 2
+    await fleet.end()

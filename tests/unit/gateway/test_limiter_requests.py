@@ -1,0 +1,102 @@
+"""Requests in a minute over several gateways, in virtual time: what is accepted and what is refused."""
+
+import asyncio
+import bisect
+import random
+
+import pytest
+from unit.support.limiters import KEY, MINUTES_S, OFFSET, Fleet, key, resolution
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.stream.events import UsageReported
+
+
+async def hammer(fleet: Fleet, gateway: int, limit: int, accepted: list[float], dice: random.Random) -> None:
+    """Ask again and again for three minutes; a refusal while a tenth of the window is unused fails."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + MINUTES_S
+    while loop.time() < end:
+        await asyncio.sleep(dice.uniform(0.0, 0.4))
+        if loop.time() >= end:
+            return
+        if await fleet.pass_through(gateway):
+            accepted.append(loop.time())
+            continue
+        window = fleet.window("requests")
+        used = len(accepted) - bisect.bisect_left(accepted, window.began_at - 0.01 - OFFSET)
+        assert used > 0.9 * limit, f"refused with {used} of {limit} used"
+
+
+@pytest.mark.parametrize("split", [10, 19, 20], ids=["evenly", "nearly all at one", "all at one"])
+@virtual_time
+async def test_two_gateways_accept_together_what_the_limit_says(split: int) -> None:
+    limit = 600
+    fleet = Fleet(key(requests_per_minute=limit), resolution())
+    accepted: list[float] = []
+    dice = random.Random(split)
+    await asyncio.gather(*(hammer(fleet, int(number >= split), limit, accepted, dice) for number in range(20)))
+    assert 0.95 * 3 * limit <= len(accepted) <= 1.05 * 3 * limit
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_small_limit_is_used_to_its_last_request() -> None:
+    fleet = Fleet(key(requests_per_minute=3), resolution())
+    assert [await fleet.pass_through(gateway) for gateway in (0, 1, 0, 1, 0)] == [True, True, True, False, False]
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_refusal_says_when_to_come_back_and_then_it_is_true() -> None:
+    fleet = Fleet(key(requests_per_minute=1), resolution())
+    await fleet.pass_through()
+    await asyncio.sleep(20)
+    error = await fleet.rejection(1)
+    assert error.code == "rate_limit_exceeded"
+    assert error.message == "the limit of the API key is reached: 1 requests per minute"
+    assert error.retry_after_s is not None
+    assert 39 < error.retry_after_s < 40
+    await asyncio.sleep(error.retry_after_s)
+    assert await fleet.pass_through(1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_what_is_left_is_said_as_openai_says_it() -> None:
+    fleet = Fleet(key(requests_per_minute=10, tokens_per_minute=1000), resolution())
+    admission = await fleet.admit()
+    assert fleet.headers == {
+        "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "9",
+        "x-ratelimit-reset-requests": "1m0s",
+        "x-ratelimit-limit-tokens": "1000",
+        "x-ratelimit-remaining-tokens": "996",
+        "x-ratelimit-reset-tokens": "1m0s",
+    }
+    admission.record_start("main")
+    admission.record_usage(UsageReported(100, 200))
+    await asyncio.sleep(1.5)
+    await fleet.admit(1)
+    assert fleet.headers["x-ratelimit-remaining-requests"] == "8"
+    assert 680 <= int(fleet.headers["x-ratelimit-remaining-tokens"]) <= 700
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_route_has_limits_of_its_own_for_all_keys_and_for_who_has_none() -> None:
+    fleet = Fleet(None, resolution(requestsPerMinute=2))
+    assert [await fleet.pass_through(gateway) for gateway in (0, 1, 0)] == [True, True, False]
+    assert "the model's route" in (await fleet.rejection()).message
+    await fleet.end()
+
+
+@virtual_time
+async def test_what_the_route_refuses_is_not_counted_against_the_key() -> None:
+    fleet = Fleet(key(requests_per_minute=5, concurrent_streams=5), resolution(requestsPerMinute=1))
+    assert await fleet.pass_through()
+    for _ in range(8):
+        assert not await fleet.pass_through()
+    await asyncio.sleep(3)
+    assert fleet.window("requests").used == 1
+    assert not fleet.store.records[KEY][0].slots
+    await fleet.end()

@@ -1,0 +1,130 @@
+"""Streams at the same time: never more than allowed, and every place comes back, whoever dies."""
+
+import asyncio
+import random
+
+import pytest
+from unit.support.limiters import KEY, Fleet, key, resolution
+from unit.support.virtual_time import virtual_time
+
+from penstock_broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
+from penstock_broker.stores.limits import TIMEOUT_S
+from penstock_contract.errors import PenstockError
+from penstock_contract.limits.lease_record import SLOTS_HELD_S
+from penstock_gateway.limits.limit_lease import SYNC_S
+from penstock_gateway.streaming.stream_timeouts import BROKER_AWAY_MAX_S
+
+
+@virtual_time
+async def test_streams_at_the_same_time_are_never_more_than_allowed_and_every_place_comes_back() -> None:
+    limit = 7
+    fleet = Fleet(key(concurrent_streams=limit), resolution())
+    open_, most, served = 0, 0, 0
+    dice = random.Random(3)
+
+    async def client(gateway: int) -> None:
+        nonlocal open_, most, served
+        for _ in range(40):
+            try:
+                admission = await fleet.admit(gateway)
+            except PenstockError:
+                await asyncio.sleep(dice.uniform(0.01, 0.1))
+                continue
+            open_ += 1
+            most = max(most, open_)
+            await asyncio.sleep(dice.uniform(0.0, 0.2))
+            open_ -= 1
+            served += 1
+            admission.close()
+
+    await asyncio.gather(*(client(number % 2) for number in range(20)))
+    assert most == limit
+    assert served > 200
+    await asyncio.sleep(0.1)
+    together = [await fleet.admit(number % 2) for number in range(limit)]
+    assert (await fleet.rejection()).message == "the limit of the API key is reached: 7 concurrent streams"
+    assert len(together) == limit
+    await fleet.end()
+
+
+@virtual_time
+async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_streams_must_have_ended() -> None:
+    fleet = Fleet(key(concurrent_streams=4), resolution())
+    for _ in range(4):
+        await fleet.admit(0)
+    await asyncio.sleep(10)
+    assert (await fleet.rejection(1)).code == "rate_limit_exceeded"
+    await fleet.kill(0)
+    await asyncio.sleep(SLOTS_HELD_S - 1.5)
+    assert (await fleet.rejection(1)).code == "rate_limit_exceeded"
+    await asyncio.sleep(1.6)
+    for _ in range(4):
+        await fleet.admit(1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> None:
+    fleet = Fleet(key(queue_share_percent=50), resolution(queueDepth=4))
+    waiting = [await fleet.admit(0), await fleet.admit(1)]
+    assert (await fleet.rejection()).code == "rate_limit_exceeded"
+    waiting[0].record_start("main")
+    await asyncio.sleep(0.2)
+    third = await fleet.admit(1)
+    waiting[1].close()
+    third.close()
+    waiting[0].close()
+    await asyncio.sleep(0.2)
+    assert not fleet.store.records[KEY][0].slots
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_key_that_is_busy_keeps_its_place_and_does_not_ask_the_broker_for_each_request() -> None:
+    fleet = Fleet(key(concurrent_streams=5), resolution(), gateways=1)
+    loop = asyncio.get_running_loop()
+    start, served = loop.time(), 0
+    while loop.time() < start + 10:
+        admission = await fleet.admit()
+        await asyncio.sleep(0.05)
+        admission.close()
+        served += 1
+        await asyncio.sleep(0.03)
+    assert served > 100
+    assert fleet.store.calls < 30, "one a second, and one when a place was given back too early"
+    await fleet.end()
+
+
+@pytest.mark.parametrize(("limit", "after_s"), [(1, 0.05), (2, 0.05), (5, 1.2)])
+@virtual_time
+async def test_a_place_that_another_gateway_may_need_is_given_back(limit: int, after_s: float) -> None:
+    fleet = Fleet(key(concurrent_streams=limit), resolution())
+    for admission in [await fleet.admit(number % 2) for number in range(limit)]:
+        admission.close()
+    await asyncio.sleep(after_s)
+    for _ in range(limit):
+        await fleet.admit(1)
+    await fleet.end()
+
+
+@pytest.mark.parametrize("away_s", [6.0, BROKER_AWAY_MAX_S])
+@virtual_time
+async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_out_again(away_s: float) -> None:
+    fleet = Fleet(key(concurrent_streams=8), resolution())
+    for number in range(8):
+        await fleet.admit(number % 2)
+    await asyncio.sleep(2)
+    await fleet.kill(0)  # its streams go on: only it does not get to its account
+    fleet.store.away = True
+    await asyncio.sleep(away_s)
+    fleet.store.away = False
+    # The other one is back a moment later.
+    await asyncio.sleep(1)
+    for _ in range(4):
+        assert (await fleet.rejection(1)).code == "rate_limit_exceeded"
+    await fleet.end()
+
+
+def test_a_place_is_held_for_longer_than_a_stream_can_live_without_the_broker() -> None:
+    unnoticed_s = PING_INTERVAL_S * (PING_OUTSTANDING_MAX + 1)
+    assert unnoticed_s + BROKER_AWAY_MAX_S + SYNC_S + TIMEOUT_S < SLOTS_HELD_S

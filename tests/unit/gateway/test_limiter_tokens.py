@@ -1,0 +1,115 @@
+"""Tokens in a minute: they are known only when they have been said, and the next minute pays."""
+
+import asyncio
+import bisect
+import random
+
+import pytest
+from unit.support.limiters import MINUTES_S, OFFSET, Fleet, key, resolution
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.stream.events import UsageReported
+
+
+async def talk(fleet: Fleet, gateway: int, limit: int, used: list[float], dice: random.Random) -> None:
+    """Streams of 50 tokens, one after the other, for three minutes; refused ones try again."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + MINUTES_S
+    while loop.time() < end:
+        try:
+            admission = await fleet.admit(gateway)
+        except PenstockError:
+            window = fleet.window("tokens")
+            spent = len(used) - bisect.bisect_left(used, window.began_at - 0.01 - OFFSET)
+            assert spent > 0.9 * limit
+            await asyncio.sleep(dice.uniform(0.1, 0.5))
+            continue
+        admission.record_start("main")
+        used += [loop.time()] * 4
+        for _ in range(46):
+            await asyncio.sleep(0.02)
+            admission.record_output(4)
+            used.append(loop.time())
+        admission.record_usage(UsageReported(4, 46))
+        admission.close()
+
+
+@virtual_time
+async def test_two_gateways_let_through_together_the_tokens_that_the_limit_says() -> None:
+    limit = 20_000
+    fleet = Fleet(key(tokens_per_minute=limit), resolution())
+    used: list[float] = []
+    dice = random.Random(5)
+    start = asyncio.get_running_loop().time()
+    await asyncio.gather(*(talk(fleet, number % 2, limit, used, dice) for number in range(20)))
+    within = bisect.bisect_left(used, start + MINUTES_S)
+    assert 0.95 * 3 * limit <= within <= 1.05 * 3 * limit
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_stream_that_runs_goes_on_when_the_tokens_are_used_up_and_the_next_minute_pays() -> None:
+    fleet = Fleet(key(tokens_per_minute=100), resolution())
+    admission = await fleet.admit()
+    assert admission.record_start("main") is None
+    admission.record_usage(UsageReported(4, 250))
+    admission.close()
+    await asyncio.sleep(2)
+    assert admission.exhausted is None
+    assert not await fleet.pass_through(1)
+    await asyncio.sleep(60)
+    assert not await fleet.pass_through(1), "54 of the debt and 100 of the limit are more than this minute has"
+    await asyncio.sleep(61)
+    assert await fleet.pass_through(1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_debt_of_tokens_is_over_when_the_refusal_says() -> None:
+    fleet = Fleet(key(tokens_per_minute=1_000), resolution())
+    start = asyncio.get_running_loop().time()
+    admission = await fleet.admit()
+    admission.record_start("main")
+    admission.record_usage(UsageReported(60_500, 0))
+    admission.close()
+    await asyncio.sleep(30)
+    error = await fleet.rejection(1)
+    assert error.retry_after_s == pytest.approx(60 * 60 - 30, abs=0.1), "59 minutes are paid with, and half of another"
+    assert fleet.headers["x-ratelimit-reset-tokens"] == "60m30s"
+    await asyncio.sleep(error.retry_after_s - 60)
+    assert not await fleet.pass_through(1)
+    await asyncio.sleep(60)
+    assert await fleet.pass_through(1)
+    assert asyncio.get_running_loop().time() - start == pytest.approx(60 * 60, abs=0.1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_a_debt_of_tokens_ends_while_nobody_asks() -> None:
+    fleet = Fleet(key(tokens_per_minute=1_000), resolution())
+    admission = await fleet.admit()
+    admission.record_start("main")
+    admission.record_usage(UsageReported(60_000, 0))
+    admission.close()
+    await asyncio.sleep(2 * 60 * 60)
+    assert await fleet.pass_through(1)
+    await fleet.end()
+
+
+@virtual_time
+async def test_an_estimate_that_was_too_high_lets_nobody_in_when_the_tokens_are_used_up() -> None:
+    fleet = Fleet(key(tokens_per_minute=100), resolution())
+    first, second = await fleet.admit(), await fleet.admit()
+    for admission in (first, second):
+        admission.record_start("main")
+    first.record_usage(UsageReported(0, 500))
+    first.close()
+    await asyncio.sleep(1.5)
+    assert not await fleet.pass_through()
+    second.record_usage(UsageReported(0, 0))
+    second.close()
+    assert not await fleet.pass_through()
+    await asyncio.sleep(1.5)
+    assert not await fleet.pass_through(1)
+    await fleet.end()

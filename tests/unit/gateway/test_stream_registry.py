@@ -1,0 +1,141 @@
+"""The way in for frames: to their own stream, of their own route, and back to a worker that nobody listens to."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from unit.support.streams import ACCEPTED, STARTED, RecordingWriter, make_stream
+from unit.support.virtual_time import virtual_time
+
+from penstock_contract import codec, subjects
+from penstock_contract.stream.events import Accepted, Event, Finished, TextDelta
+from penstock_contract.stream.frames import Batch, Frame
+from penstock_gateway.streaming.registry import STOP_AGAIN_S, STOPPED_MAX, StreamRegistry
+
+SUBJECT = subjects.reply("gw-1", "default", "main")
+FOREIGN = subjects.reply("gw-1", "default", "other")
+ANSWER: list[Event] = [ACCEPTED, STARTED, TextDelta("a"), Finished("stop")]
+
+
+class Stops:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, int, int]] = []
+
+    def __call__(self, route: str, worker: str, stream: int, serves: int) -> None:
+        self.asked.append((route, worker, stream, serves))
+
+
+def batch(events: Sequence[Event], *, stream: int = 7, attempt: int = 1, worker: str = "worker-1") -> bytes:
+    return codec.encode(Batch(worker, [Frame(stream, attempt, seq, event) for seq, event in enumerate(events)]))
+
+
+def table() -> tuple[StreamRegistry, Stops, RecordingWriter]:
+    stops, client = Stops(), RecordingWriter()
+    made, stream = StreamRegistry(stops), make_stream(7)
+    stream.attach(client)
+    made.add(stream)
+    return made, stops, client
+
+
+async def test_a_batch_reaches_its_stream() -> None:
+    made, stops, client = table()
+    made.on_batch(SUBJECT, batch(ANSWER))
+
+    assert client.received == b'data: {"text":"a"}\n\ndata: [DONE]\n\n'
+    assert stops.asked == []
+
+
+async def test_one_batch_serves_several_streams() -> None:
+    made, _, client = table()
+    other, other_client = make_stream(8), RecordingWriter()
+    other.attach(other_client)
+    made.add(other)
+    frames = [Frame(stream, 1, seq, event) for seq, event in enumerate(ANSWER) for stream in (7, 8)]
+    made.on_batch(SUBJECT, codec.encode(Batch("worker-1", frames)))
+
+    assert client.received == other_client.received == b'data: {"text":"a"}\n\ndata: [DONE]\n\n'
+
+
+async def test_a_frame_of_a_foreign_route_is_ignored() -> None:
+    made, stops, client = table()
+    made.on_batch(FOREIGN, batch(ANSWER))
+    [stream] = made
+
+    assert client.received == b""
+    assert stream.worker is None
+    assert stops.asked == []
+
+
+async def test_a_worker_that_serves_a_stream_that_nobody_reads_is_told_to_stop_once() -> None:
+    made, stops, _ = table()
+    made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
+    made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
+
+    assert stops.asked == [("default.main", "worker-1", 99, 0)]
+
+
+@virtual_time
+async def test_a_worker_that_goes_on_is_told_again_after_a_while() -> None:
+    made, stops, _ = table()
+    made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
+    await asyncio.sleep(STOP_AGAIN_S - 0.1)
+    made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
+    assert len(stops.asked) == 1
+
+    await asyncio.sleep(0.2)
+    made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
+    assert len(stops.asked) == 2
+
+
+async def test_a_worker_whose_attempt_was_replaced_is_told_to_stop() -> None:
+    made, stops, _ = table()
+    made.on_batch(SUBJECT, batch([ACCEPTED], worker="worker-1"))
+    made.on_batch(SUBJECT, batch([Accepted("worker-2", 4.0)], attempt=2, worker="worker-2"))
+    made.on_batch(SUBJECT, batch([ACCEPTED, STARTED, TextDelta("zombie")], worker="worker-1"))
+
+    assert stops.asked == [("default.main", "worker-1", 7, 2)], "the second attempt is served"
+
+
+async def test_frames_after_a_streams_own_end_stop_nobody() -> None:
+    made, stops, _ = table()
+    made.on_batch(SUBJECT, batch(ANSWER))
+    made.on_batch(SUBJECT, batch(ANSWER))
+
+    assert stops.asked == []
+
+
+async def test_a_removed_stream_is_read_by_nobody() -> None:
+    made, stops, client = table()
+    [stream] = made
+    made.remove(stream)
+    made.remove(stream)
+    made.on_batch(SUBJECT, batch(ANSWER))
+
+    assert len(made) == 0
+    assert client.received == b""
+    assert stops.asked == [("default.main", "worker-1", 7, 0)]
+
+
+async def test_only_so_many_stops_are_remembered() -> None:
+    made, _, _ = table()
+    for stream in range(100, 100 + STOPPED_MAX + 10):
+        made.on_batch(SUBJECT, batch([TextDelta("a")], stream=stream))
+
+    assert made.stopped == STOPPED_MAX
+
+
+async def test_bytes_that_are_no_batch_are_a_decode_error() -> None:
+    made, _, _ = table()
+
+    with pytest.raises(msgspec.DecodeError):
+        made.on_batch(SUBJECT, b"\xc1\xff")
+
+
+async def test_streams_may_end_while_somebody_looks_through_the_table() -> None:
+    made, _, _ = table()
+    made.add(make_stream(8))
+    for stream in made:
+        made.remove(stream)
+
+    assert len(made) == 0

@@ -1,0 +1,458 @@
+"""What an open stream needs at a moment: one row per need, and the moment before it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from unit.support.streams import ACCEPTED, NOW, STARTED, feed, make_stream
+from unit.support.virtual_time import START, VirtualTimeLoop, virtual_time
+
+from penstock_contract import codec, subjects
+from penstock_contract.errors import ErrorCode, ErrorDetail
+from penstock_contract.route.spec import LimitsSpec
+from penstock_contract.stream.events import TextDelta
+from penstock_contract.stream.frames import Probe, WorkerHeartbeat
+from penstock_gateway.settings import GatewaySettings
+from penstock_gateway.streaming.activation import Activations
+from penstock_gateway.streaming.registry import StreamRegistry
+from penstock_gateway.streaming.stream import Stream
+from penstock_gateway.streaming.stream_timeouts import (
+    ATTACH_AGAIN_S,
+    BROKER_AWAY_MAX_S,
+    DEADLINE_GRACE_S,
+    GAP_MAX_S,
+    PROBE_S,
+    ServingWorker,
+    StreamAction,
+    next_action,
+)
+from penstock_gateway.streaming.supervisor import TICK_S, StreamSupervisor
+from penstock_runtime.pause_detector import PauseDetector
+from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
+
+SETTINGS = GatewaySettings(commit_after_s=45, ping_after_s=15, write_timeout_s=30)
+LIMITS = LimitsSpec(queue_timeout_seconds=30, request_timeout_seconds=600)
+LONG = msgspec.structs.replace(LIMITS, queue_timeout_seconds=3600)
+
+
+def queued() -> Stream:
+    stream = make_stream()
+    stream.limits = LIMITS
+    return stream
+
+
+def waiting_long() -> Stream:
+    stream = make_stream()
+    stream.limits = LONG
+    return stream
+
+
+def accepted() -> Stream:
+    stream = queued()
+    feed(stream, ACCEPTED)
+    return stream
+
+
+def streaming() -> Stream:
+    stream = accepted()
+    feed(stream, STARTED, TextDelta("a"), from_seq=1)
+    return stream
+
+
+def with_gap() -> Stream:
+    stream = streaming()
+    feed(stream, TextDelta("c"), from_seq=4)
+    return stream
+
+
+def with_gap_before_its_worker() -> Stream:
+    stream = queued()
+    feed(stream, STARTED, from_seq=1)
+    return stream
+
+
+def committed() -> Stream:
+    stream = waiting_long()
+    stream.commit()
+    return stream
+
+
+def stalled() -> Stream:
+    stream = streaming()
+    stream.output.stalled_since = NOW
+    return stream
+
+
+def forgotten() -> Stream:
+    stream = accepted()
+    stream.forget_worker(NOW + 20)
+    return stream
+
+
+def asked_lately() -> Stream:
+    stream = with_gap()
+    stream.attach_sent_at = NOW + 1
+    return stream
+
+
+def probed_lately() -> Stream:
+    stream = streaming()
+    stream.attach_sent_at = NOW + 5
+    return stream
+
+
+Row = tuple[Callable[[], Stream], float, dict[str, Any], StreamAction | ErrorCode]
+SEEN: dict[str, Any] = {"worker": ServingWorker(PeerState.ALIVE, NOW)}
+SILENT: dict[str, Any] = {"worker": ServingWorker(PeerState.SILENT, NOW)}
+LOST: dict[str, Any] = {"worker": ServingWorker(PeerState.LOST, NOW)}
+AWAY: dict[str, Any] = {"broker_away_s": 1.0}
+
+
+def attentive(*, away_s: float = 0.0) -> PauseDetector:
+    """The broker has answered each PING since `NOW`, but for the first `away_s` after it."""
+    pause_detector = PauseDetector(HEARTBEAT_S)
+    pause_detector.record_answer(NOW)
+    for second in range(1, 60):
+        if second >= away_s:
+            pause_detector.record_answer(NOW + second)
+    return pause_detector
+
+
+def back_after(away_s: float) -> dict[str, Any]:
+    return {"pause_detector": attentive(away_s=away_s)}
+
+
+def heard_again_at(since: float) -> dict[str, Any]:
+    return {"worker": ServingWorker(PeerState.ALIVE, since)}
+
+
+DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "pause_detector": attentive()}
+
+NEEDS: dict[str, Row] = {
+    "a stream that has just been queued needs nothing": (queued, 0, {}, StreamAction.NOTHING),
+    "it waits as long as its route lets it": (queued, 30, {}, StreamAction.NOTHING),
+    "no worker took it in time": (queued, 30.1, {}, "queue_timeout"),
+    "a forgotten worker's request waits again": (forgotten, 49, {}, StreamAction.COMMIT),
+    "and not for ever": (forgotten, 50.1, {}, "queue_timeout"),
+    "an accepted request does not wait in the queue": (accepted, 31, SEEN, StreamAction.ATTACH),
+    "a worker that is heard serves": (accepted, 3.6, SEEN, StreamAction.NOTHING),
+    "a worker that is silent may be back": (streaming, 9, SILENT, StreamAction.NOTHING),
+    "also before its first event": (accepted, 9, SILENT, StreamAction.NOTHING),
+    "a worker that died before its first event is replaced": (accepted, 3.6, LOST, StreamAction.FORGET_WORKER),
+    "a worker that died after it ends the stream": (streaming, 3.6, LOST, "worker_lost"),
+    "not while the broker is away": (streaming, 3.6, {**LOST, **AWAY}, StreamAction.NOTHING),
+    "what heals a gap cannot arrive in an absence": (with_gap, GAP_MAX_S + 4, back_after(6.0), StreamAction.ATTACH),
+    "nor from a silent worker": (with_gap, GAP_MAX_S + 4, SILENT, StreamAction.ATTACH),
+    "nor had it time to when the worker is just back": (
+        with_gap,
+        GAP_MAX_S + 4,
+        heard_again_at(NOW + GAP_MAX_S + 3),
+        StreamAction.ATTACH,
+    ),
+    "nobody is heard while the broker is away": (streaming, 8, {"broker_away_s": 8.0}, StreamAction.NOTHING),
+    "a broker that is away for too long": (
+        streaming,
+        12,
+        {"broker_away_s": BROKER_AWAY_MAX_S + 0.1},
+        "broker_unavailable",
+    ),
+    "also for what is queued": (queued, 12, {"broker_away_s": BROKER_AWAY_MAX_S + 0.1}, "broker_unavailable"),
+    "a gap is asked for": (with_gap, ATTACH_AGAIN_S + 0.1, SEEN, StreamAction.ATTACH),
+    "also if its first frame is what was lost": (
+        with_gap_before_its_worker,
+        ATTACH_AGAIN_S + 0.1,
+        {},
+        StreamAction.ATTACH,
+    ),
+    "not twice at once": (asked_lately, 1 + ATTACH_AGAIN_S, SEEN, StreamAction.NOTHING),
+    "but again": (asked_lately, 1.1 + ATTACH_AGAIN_S, SEEN, StreamAction.ATTACH),
+    "a gap that does not heal": (with_gap, GAP_MAX_S + 0.1, SEEN, "stream_lost"),
+    "it has time while the broker is away": (with_gap, GAP_MAX_S + 0.1, AWAY, StreamAction.NOTHING),
+    "a silent stream is asked for what was lost": (streaming, PROBE_S + 0.1, SEEN, StreamAction.ATTACH),
+    "not before": (streaming, PROBE_S, SEEN, StreamAction.NOTHING),
+    "nor so soon again": (probed_lately, PROBE_S + 4, SEEN, StreamAction.NOTHING),
+    "the commit waits for a first event": (waiting_long, 45, {}, StreamAction.NOTHING),
+    "and comes when that is late": (waiting_long, 45.1, {}, StreamAction.COMMIT),
+    "a client that hears nothing hears a keep-alive": (committed, 15.1, {}, StreamAction.PING),
+    "not before its time": (committed, 15, {}, StreamAction.NOTHING),
+    "also while the broker is away": (committed, 15.1, AWAY, StreamAction.PING),
+    "a client without its 200 hears none": (waiting_long, 15.1, {}, StreamAction.NOTHING),
+    "a client that does not read": (stalled, 30.1, SEEN, "slow_client"),
+    "it may take its time": (stalled, 9, SEEN, StreamAction.NOTHING),
+    "the whole takes too long": (streaming, 600.1 + DEADLINE_GRACE_S, SEEN, "request_timeout"),
+    "the worker is the first to say so": (streaming, 600 + DEADLINE_GRACE_S, SEEN, StreamAction.ATTACH),
+}
+
+
+@pytest.mark.parametrize("row", NEEDS.values(), ids=NEEDS)
+async def test_a_stream_needs(row: Row) -> None:
+    make, age_s, seen, expected = row
+
+    need = next_action(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
+
+    assert (need.code if isinstance(need, ErrorDetail) else need) == expected
+
+
+async def test_a_request_that_no_worker_took_says_after_how_long_and_why() -> None:
+    unknown = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS)
+    known = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS, cause="the worker's image cannot be pulled")
+
+    assert isinstance(unknown, ErrorDetail)
+    assert unknown.message == "no worker took the request within 30 s"
+    assert isinstance(known, ErrorDetail)
+    assert known.message == "no worker took the request within 30 s: the worker's image cannot be pulled"
+
+
+async def test_every_need_has_a_row() -> None:
+    assert {need for _, _, _, need in NEEDS.values()} >= set(StreamAction)
+
+
+@pytest.mark.parametrize("row", [row for row in NEEDS.values() if isinstance(row[3], str)])
+async def test_an_error_that_may_be_retried_before_anything_was_said_tells_when(row: Row) -> None:
+    make, age_s, seen, _ = row
+    need = next_action(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
+
+    assert isinstance(need, ErrorDetail)
+    if need.code in {"queue_timeout", "broker_unavailable"}:
+        assert need.retry_after_s is not None
+
+
+class Broker:
+    """One that takes everything and says nothing."""
+
+    def __init__(self) -> None:
+        self.connected = True
+
+        self.silent = False
+        self.worker_is_connected = True
+
+    async def publish(self, subject: str, data: bytes) -> None: ...
+
+    async def has_no_subscriber(self, subject: str, data: bytes, *, timeout_s: float) -> bool:
+        assert subject == subjects.control("default", "main", "worker-1")
+        assert codec.decode_control(data) == Probe()
+        if self.worker_is_connected:
+            await asyncio.sleep(timeout_s)
+        return not self.worker_is_connected
+
+
+class Watched:
+    """A stream that a supervisor looks after, and its worker's heartbeat each second, in virtual time."""
+
+    def __init__(self) -> None:
+        assert START == NOW
+        self.stream = streaming()
+        table = StreamRegistry(lambda *_: None)
+        table.add(self.stream)
+        self.broker = Broker()
+        self._pause_detector = PauseDetector(HEARTBEAT_S)
+        activations = Activations(lambda _: None, self._pause_detector)
+        self._supervisor = StreamSupervisor(
+            SETTINGS, self.broker, table, activations, lambda _: "", self._pause_detector, gateway="gw"
+        )
+        self._supervisor.start()
+        self._tasks = [
+            asyncio.create_task(self._beat()),
+            asyncio.create_task(self._answer()),
+        ]
+
+    async def _answer(self) -> None:
+        """The broker does, to a PING each second."""
+        while True:
+            if self.broker.connected and not self.broker.silent:
+                self._pause_detector.record_answer(asyncio.get_running_loop().time())
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _beat(self, incarnation: int = 0) -> None:
+        await self._supervisor.on_connected()
+        beat = codec.encode(WorkerHeartbeat("worker-1", 8, 1, draining=False, version="1", incarnation=incarnation))
+        while True:
+            if self.broker.connected and not self.broker.silent:
+                self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
+            await asyncio.sleep(1.0)
+
+    def hear(self, route: str, worker: str, incarnation: int) -> None:
+        """A heartbeat that came in under `route`, whatever it says of itself."""
+        beat = codec.encode(WorkerHeartbeat(worker, 8, 1, draining=False, version="1", incarnation=incarnation))
+        self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
+
+    def die(self) -> None:
+        """The worker does, and its connection is closed."""
+        self._tasks[0].cancel()
+        self.broker.worker_is_connected = False
+
+    def fall_silent(self) -> None:
+        """The worker's link does."""
+        self._tasks[0].cancel()
+
+    def come_again(self, incarnation: int = 1) -> None:
+        """Its container is started again, under its name."""
+        self.broker.worker_is_connected = True
+        self._tasks[0] = asyncio.create_task(self._beat(incarnation=incarnation))
+
+    async def end(self) -> None:
+        await self._supervisor.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+
+def stand_still(seconds: float) -> None:
+    """The process gets no processor; its timers and what was sent to it meanwhile are due all at once."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop._advance(seconds)
+
+
+@pytest.mark.parametrize("away_s", [4.0, 60.0])
+@virtual_time
+async def test_a_gateway_that_got_no_processor_does_not_take_its_workers_for_dead(away_s: float) -> None:
+    watched = Watched()
+    await asyncio.sleep(2.1)  # the next tick comes before the next heartbeat
+    stand_still(away_s)
+    await asyncio.sleep(10)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_died_meanwhile_is_found_out_afterwards() -> None:
+    watched = Watched()
+    await asyncio.sleep(2.1)
+    watched.die()
+    stand_still(60.0)
+    await asyncio.sleep(TICK_S)
+    assert watched.stream.error is None
+    await asyncio.sleep(LOST_S + 3 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_is_back_before_it_was_missed_does_not_serve_what_the_one_before_it_served() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    await asyncio.sleep(0.5)
+    watched.come_again()
+    await asyncio.sleep(2 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_of_another_route_cannot_end_a_stream_by_naming_its_worker() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    for _ in range(40):
+        watched.hear("other", "worker-1", incarnation=99)
+        await asyncio.sleep(TICK_S)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_nor_keep_one_whose_worker_is_dead() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    for _ in range(40):
+        watched.hear("other", "worker-1", incarnation=0)
+        await asyncio.sleep(TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_broker_is_back_when_it_is_and_not_when_everybody_else_has_been_told() -> None:
+    """Hooks run one after the other after a reconnect, and one may wait for an answer of JetStream's for seconds."""
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.broker.connected = False
+    await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
+    watched.broker.connected = True
+    await asyncio.sleep(BROKER_AWAY_MAX_S)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_died_while_the_broker_was_away_is_found_out_afterwards() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.broker.connected = False
+    watched.die()
+    await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
+    watched.broker.connected = True
+    await asyncio.sleep(LOST_S - TICK_S)
+    assert watched.stream.error is None
+    await asyncio.sleep(HEARTBEAT_S + 4 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@virtual_time
+async def test_a_killed_worker_is_found_out_within_5_s() -> None:
+    watched = Watched()
+    await asyncio.sleep(5)
+    watched.die()
+    await asyncio.sleep(LOST_S + 3 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 6.0, SILENCE_MAX_S])
+@virtual_time
+async def test_a_worker_with_a_silent_link_keeps_its_stream(seconds: float) -> None:
+    watched = Watched()
+    await asyncio.sleep(5.9)
+    watched.fall_silent()
+    await asyncio.sleep(seconds)
+    watched.come_again(incarnation=0)
+    await asyncio.sleep(20)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_worker_that_vanished_without_closing_its_connection_is_found_out_after_the_longest_silence() -> None:
+    watched = Watched()
+    await asyncio.sleep(5.1)
+    watched.fall_silent()
+    await asyncio.sleep(GIVEN_UP_S - 2 * TICK_S)
+    assert watched.stream.error is None
+    await asyncio.sleep(4 * TICK_S)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "worker_lost"
+    await watched.end()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 6.0, SILENCE_MAX_S])
+@virtual_time
+async def test_a_silent_broker_or_link_of_the_gateway_ends_no_stream(seconds: float) -> None:
+    watched = Watched()
+    await asyncio.sleep(5.9)
+    watched.broker.silent = True
+    await asyncio.sleep(seconds)
+    watched.broker.silent = False
+    await asyncio.sleep(20)
+    assert watched.stream.error is None
+    await watched.end()
+
+
+@virtual_time
+async def test_a_broker_that_stays_silent_ends_streams_as_one_that_is_away() -> None:
+    watched = Watched()
+    await asyncio.sleep(5.1)
+    watched.broker.silent = True
+    await asyncio.sleep(BROKER_AWAY_MAX_S + 2.5)
+    assert watched.stream.error is not None
+    assert watched.stream.error.code == "broker_unavailable"
+    await watched.end()

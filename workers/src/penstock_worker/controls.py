@@ -1,0 +1,47 @@
+"""Applies control messages: a gateway stops a stream, attaches to one or probes; the operator drains or resumes."""
+
+import structlog
+
+from penstock_contract import codec
+from penstock_contract.stream.frames import Attach, Drain, Probe, Resume, Stop
+from penstock_worker.heartbeats import Heartbeats
+from penstock_worker.intake import Intake
+from penstock_worker.sessions.registry import SessionRegistry
+from penstock_worker.slots import Slots
+
+log = structlog.get_logger("penstock.worker")
+
+
+class Controls:
+    """Subscriber of the worker's two control subjects: its own, and that of all workers of the route."""
+
+    def __init__(self, sessions: SessionRegistry, slots: Slots, intake: Intake, heartbeats: Heartbeats) -> None:
+        self._sessions = sessions
+        self._slots = slots
+        self._intake = intake
+        self._heartbeats = heartbeats
+
+    def on_message(self, _subject: str, data: bytes) -> None:
+        control = codec.decode_control(data)
+        match control:
+            case Stop():
+                if (session := self._sessions.get(control.stream)) is not None:
+                    self._sessions.stop(session, control.code, control.serves)
+            case Attach():
+                self._sessions.attach(control)
+            case Drain():
+                self._drain(draining=True)
+            case Resume():
+                self._drain(draining=False)
+            case Probe():
+                self._heartbeats.publish_soon()
+
+    def _drain(self, *, draining: bool) -> None:
+        if self._slots.closed:
+            return
+        if self._slots.draining != draining:
+            self._slots.draining = draining
+            log.info("worker.draining" if draining else "worker.resumed", in_flight=self._slots.in_use)
+            self._intake.slots_changed()
+        # Also if nothing changed: the sender repeats the message when it has missed the heartbeat after it.
+        self._heartbeats.publish_soon()

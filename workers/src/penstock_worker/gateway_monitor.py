@@ -1,0 +1,79 @@
+"""Receives the gateways' heartbeats, probes the silent ones, and ends the sessions of lost ones."""
+
+import asyncio
+
+import structlog
+
+from penstock_broker.connection import Connection
+from penstock_contract import codec, subjects
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.stream.frames import Batch
+from penstock_contract.usage.record import GATEWAY_LOST
+from penstock_runtime.pause_detector import PauseDetector
+from penstock_worker.background import BackgroundTasks
+from penstock_worker.gateway_liveness import GatewayLiveness
+from penstock_worker.sessions.registry import SessionRegistry
+
+PROBE_TIMEOUT_S = 1.0
+"""A silent gateway is probed again after this time."""
+
+log = structlog.get_logger("penstock.worker")
+
+
+class GatewayMonitor:
+    """Times are event-loop times; `check` is called several times a second."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        worker: str,
+        route: tuple[str, str],
+        sessions: SessionRegistry,
+        pause_detector: PauseDetector,
+        background: BackgroundTasks,
+    ) -> None:
+        self._connection = connection
+        self._worker = worker
+        self._route = route
+        self._sessions = sessions
+        self._background = background
+        self._liveness = GatewayLiveness(pause_detector)
+        self._probed: set[str] = set()
+
+    def on_heartbeat(self, _subject: str, data: bytes) -> None:
+        gateway = codec.decode_gateway_heartbeat(data).gateway
+        self._liveness.record_heartbeat(gateway, asyncio.get_running_loop().time())
+
+    def expect(self, gateway: str, now: float) -> None:
+        """Expect heartbeats of a gateway that has sent a request."""
+        self._liveness.expect(gateway, now)
+
+    def rebase(self, now: float) -> None:
+        """Count silence from now on, after a reconnect to the broker."""
+        self._liveness.rebase(now)
+
+    def check(self, now: float) -> None:
+        """Probe the silent gateways, and end the sessions of the lost ones."""
+        for gateway in self._liveness.silent(now):
+            if gateway not in self._probed:
+                self._probed.add(gateway)
+                self._background.spawn(self._probe(gateway))
+        self._end_sessions(self._liveness.take_lost(now))
+
+    async def _probe(self, gateway: str) -> None:
+        """Request the gateway's reply subject, to which it alone subscribes: the broker reports no subscribers."""
+        subject, nothing = subjects.reply(gateway, *self._route), codec.encode(Batch(self._worker, []))
+        try:
+            if await self._connection.has_no_subscriber(subject, nothing, timeout_s=PROBE_TIMEOUT_S):
+                self._liveness.mark_disconnected(gateway, asyncio.get_running_loop().time())
+        finally:
+            self._probed.discard(gateway)
+
+    def _end_sessions(self, lost: list[str]) -> None:
+        """End the calls of lost gateways: their answers reach no client, and they cost money."""
+        for session in self._sessions if lost else ():
+            if session.stream.gateway in lost:
+                log.warning("worker.gateway_lost", request_id=session.request.id)
+                # A gateway that was only paused reads this from its queued messages, and ends its client's stream.
+                session.end(ErrorDetail("worker_lost", "the worker received no heartbeat of the gateway for too long"))
+                self._sessions.stop(session, GATEWAY_LOST)

@@ -1,0 +1,120 @@
+"""Takes deliveries from the route's queue: each becomes a session, is acked again, or is returned to the queue."""
+
+import asyncio
+import contextlib
+
+import msgspec
+import structlog
+
+from penstock_broker.connection import Connection
+from penstock_broker.queue import Delivery, Puller
+from penstock_broker.stores.usage import UsageWriter
+from penstock_contract import codec
+from penstock_contract.errors import PenstockError
+from penstock_contract.request.operations import InferenceRequest
+from penstock_worker.background import BackgroundTasks
+from penstock_worker.gateway_monitor import GatewayMonitor
+from penstock_worker.served_route import ServedRoute
+from penstock_worker.sessions.context import RouteVersion, WorkerContext
+from penstock_worker.sessions.frame_batcher import FrameBatcher
+from penstock_worker.sessions.registry import SessionRegistry
+from penstock_worker.sessions.reply_stream import ReplyStream
+from penstock_worker.sessions.session import Session
+from penstock_worker.sessions.usage import RequestUsage
+from penstock_worker.slots import Slots
+
+log = structlog.get_logger("penstock.worker")
+
+
+class Intake:
+    """Pulls as many requests as there are free slots."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        context: WorkerContext,
+        route: ServedRoute,
+        sessions: SessionRegistry,
+        slots: Slots,
+        gateways: GatewayMonitor,
+        background: BackgroundTasks,
+        *,
+        batcher: FrameBatcher,
+        usage: UsageWriter,
+        replay_bytes_max: int,
+    ) -> None:
+        self._context = context
+        self._route = route
+        self._sessions = sessions
+        self._slots = slots
+        self._gateways = gateways
+        self._background = background
+        self._batcher = batcher
+        self._usage = usage
+        self._replay_bytes_max = replay_bytes_max
+        self._puller = Puller(connection, *route.name, free_slots=slots.free, deliver=self._on_delivery)
+
+    async def run(self) -> None:
+        await self._puller.run()
+
+    async def stop(self) -> None:
+        """Stop pulling; a later delivery is returned to the queue."""
+        await self._puller.stop()
+
+    def reset(self) -> None:
+        """Pull again on a new connection."""
+        self._puller.reset()
+
+    def slots_changed(self) -> None:
+        self._puller.slots_changed()
+
+    def _on_delivery(self, delivery: Delivery) -> None:
+        try:
+            request = codec.decode_request(delivery.data)
+        except msgspec.DecodeError:
+            log.warning("worker.request_unreadable")
+            self._background.spawn(delivery.discard())
+            return
+        if (session := self._sessions.get(request.stream)) is not None:
+            # Redelivered while the session is open: its +WPI was late, or its ack was lost. The session continues.
+            if not session.waiting_for_ack:
+                self._background.spawn(_ack_again(delivery))
+            return
+        if self._sessions.served(request.stream):
+            # The ack was lost. A second generation would be paid for again.
+            self._background.spawn(_ack_again(delivery))
+            return
+        route = self._route.version
+        if route is None or self._slots.free() <= 0:
+            self._background.spawn(delivery.release())
+            return
+        session = self._session(request, delivery, route)
+        self._sessions.add(session, asyncio.create_task(self._serve(session)))
+
+    def _session(self, request: InferenceRequest, delivery: Delivery, route: RouteVersion) -> Session:
+        context, name = self._context, self._route.name
+        stream = ReplyStream(
+            self._batcher,
+            name,
+            request.stream,
+            delivery.delivered,
+            request.gateway,
+            replay_bytes_max=self._replay_bytes_max,
+        )
+        usage = RequestUsage(request, ".".join(name), stream, self._usage, context.clock, worker=context.worker)
+        return Session(request, delivery, stream, usage, route, context)
+
+    async def _serve(self, session: Session) -> None:
+        loop = asyncio.get_running_loop()
+        self._gateways.expect(session.request.gateway, loop.time())
+        try:
+            await session.run()
+        finally:
+            self._sessions.ended(session, loop.time())
+            self._puller.slots_changed()
+
+
+async def _ack_again(delivery: Delivery) -> None:
+    """Ack once; if this ack is lost too, the message is delivered again."""
+    with contextlib.suppress(PenstockError):
+        await delivery.ack()

@@ -1,0 +1,98 @@
+"""Ownership of a request: which delivery serves it, and when the queue may drop its message.
+
+The usage row is opened and the message acked at the provider's first event, each repeated until the broker confirms
+it. From then on a crash of this worker ends the request with an error and never runs it again: a second generation
+costs money. If the row belongs to a later delivery by then, this worker was paused for too long: it ends its call, and
+the other delivery keeps the request.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from penstock_broker.queue import Delivery
+from penstock_contract.errors import PenstockError
+from penstock_contract.stream.events import Finished, UsageReported
+from penstock_runtime.cancellation import cancel_and_wait
+from penstock_worker.sessions.usage import RequestUsage
+
+CONFIRM_AGAIN_S = 0.5
+CONFIRM_AGAIN_MAX_S = 8.0
+"""Upper bound of the pause after a failed confirmation, which doubles each time: a lost queue never confirms."""
+CONFIRM_LATE_S = 2.0
+"""Longest time for which a session with a whole answer waits for the confirmation."""
+
+log = structlog.get_logger("penstock.worker")
+
+
+class RequestOwnership:
+    """`served_by` is another delivery that serves the request, 0 if none: then its row and message are left alone."""
+
+    def __init__(self, request_id: str, delivery: Delivery, usage: RequestUsage) -> None:
+        self.waiting_for_ack = True
+        self.served_by = 0
+        self._request_id = request_id
+        self._delivery = delivery
+        self._usage = usage
+        self._confirming: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def served_elsewhere(self) -> bool:
+        """True if the worker of an earlier delivery received its provider's first event."""
+        if self._delivery.delivered > 1:
+            # Served while the broker does not answer: only after a lost ack would that be a second generation.
+            with contextlib.suppress(PenstockError):
+                self.served_by = await self._usage.served_elsewhere()
+        return self.served_by != 0
+
+    def confirm(self, on_lost: Callable[[], None]) -> None:
+        """Open the row, then ack, in a task of its own; `on_lost` is called if another delivery has the row."""
+        self._confirming = asyncio.create_task(self._confirm(on_lost))
+
+    async def confirmed(self) -> None:
+        """Wait for the confirmation, at most `CONFIRM_LATE_S`."""
+        if self._confirming is not None:
+            await asyncio.wait([self._confirming], timeout=CONFIRM_LATE_S)
+            if self._confirming.done():
+                self._confirming.result()
+
+    async def extend_ack_wait(self) -> None:
+        """Restart the ack timer, while the provider has not answered or the broker has not confirmed the ack."""
+        if self.waiting_for_ack:
+            await self._delivery.in_progress()
+
+    async def close(self, usage: UsageReported | None, finished: Finished | None) -> None:
+        """Close the row and take the message out of the queue."""
+        self._closed = True
+        if self._confirming is not None:
+            self._confirming.cancel()
+        if not self.served_by:
+            self._usage.close_row(usage, finished)
+        # The message of a later delivery stays: that worker's successor may need it.
+        if self.waiting_for_ack and self.served_by <= self._delivery.delivered:
+            await self._delivery.discard()
+        if self._confirming is not None:
+            await cancel_and_wait(self._confirming)
+
+    async def _confirm(self, on_lost: Callable[[], None]) -> None:
+        """Repeat until confirmed. Writes the row once."""
+        is_open, pause_s = False, CONFIRM_AGAIN_S
+        while not self._closed:
+            try:
+                if not is_open:
+                    self.served_by = await self._usage.open_row()
+                    is_open = True
+                if self.served_by:
+                    log.warning("worker.request_served_elsewhere", request_id=self._request_id)
+                    on_lost()
+                    return
+                if not self._closed:
+                    await self._delivery.ack()
+            except PenstockError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, CONFIRM_AGAIN_MAX_S)
+            else:
+                self.waiting_for_ack = False
+                return
