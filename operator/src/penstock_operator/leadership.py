@@ -34,7 +34,7 @@ from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.kube.resources import Key
 from penstock_operator.kube.resync import Resync
 from penstock_operator.kube.transport import Transport
-from penstock_operator.kube.watcher import Watcher
+from penstock_operator.kube.watcher import ClusterWatcher
 from penstock_operator.probe import LeaderHealth
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
@@ -70,7 +70,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     queue: WorkQueue[Key]
     events: OperatorEvents
     resync: Resync
-    watcher: Watcher
+    watcher: ClusterWatcher
     autoscaler: Autoscaler
     reconciler: Reconciler
     probes: Probes
@@ -177,7 +177,7 @@ class Operator:
 class OperatorHealth:
     """Liveness and readiness, for the probes: each returns the reason of a failure, or None."""
 
-    def __init__(self, election: Election, transport: Transport, watcher: Watcher, resync: Resync) -> None:
+    def __init__(self, election: Election, transport: Transport, watcher: ClusterWatcher, resync: Resync) -> None:
         self._election = election
         self._transport = transport
         self._watcher = watcher

@@ -20,7 +20,7 @@ from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Key
 from penstock_operator.kube.resync import Resync
 from penstock_operator.kube.transport import Transport
-from penstock_operator.kube.watcher import Watcher
+from penstock_operator.kube.watcher import ClusterWatcher
 from penstock_operator.leadership import OperatorHealth, Parts
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
@@ -90,7 +90,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         resync_s=settings.resync_s,
         draw=draw,
     )
-    watcher = Watcher(
+    watcher = ClusterWatcher(
         credentials,
         namespaces,
         silence_s=settings.watch_silence_s,

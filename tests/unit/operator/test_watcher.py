@@ -11,7 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, WATCHED, Collection, Resource
-from penstock_operator.kube.watcher import Observe, Watcher, quieten_kopf
+from penstock_operator.kube.watcher import ClusterWatcher, Observe, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (
@@ -96,7 +96,7 @@ def discovered(path: str) -> dict[str, Any]:
 
 
 class Told:
-    """The callbacks of a `Watcher`, and an event that each sets."""
+    """The callbacks of a `ClusterWatcher`, and an event that each sets."""
 
     def __init__(self) -> None:
         self.listed: set[Collection] = set()
@@ -128,10 +128,12 @@ def every(namespaces: set[str]) -> set[Collection]:
 
 
 @contextlib.asynccontextmanager
-async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda *_: None) -> AsyncIterator[Watcher]:
+async def watching(
+    server: FakeApiServer, told: Told, observe: Observe = lambda *_: None
+) -> AsyncIterator[ClusterWatcher]:
     quieten_kopf()
     await server.start()
-    made = Watcher(
+    made = ClusterWatcher(
         server,
         NAMESPACES,
         silence_s=6.0,

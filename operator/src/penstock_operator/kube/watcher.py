@@ -60,7 +60,7 @@ class _Backoffs:
             yield 2.0
 
 
-class Watcher:
+class ClusterWatcher:
     """`observe`, `listed` and `refused` are called in the event loop that runs `run`, `ended` in kopf's thread."""
 
     def __init__(
@@ -213,7 +213,7 @@ class _KopfThread(threading.Thread):
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve(self))
-        except Exception as error:  # noqa: BLE001 - the root of this thread; `Watcher.run` notices its end
+        except Exception as error:  # noqa: BLE001 - the root of this thread; `ClusterWatcher.run` notices its end
             log.warning("operator.watch_failed", error=type(error).__name__, detail=str(error)[:300])
 
     def stop(self) -> None:
@@ -236,7 +236,7 @@ def _handler(resource: Resource, thread: _KopfThread, observe: Observe) -> Calla
 
 
 def quieten_kopf() -> None:
-    """Suppresses kopf's log lines about each retry and its own end; `Watcher` logs both once."""
+    """Suppresses kopf's log lines about each retry and its own end; `ClusterWatcher` logs both once."""
     for name, level in (
         ("kopf", logging.WARNING),
         ("kopf._cogs.clients.watching", logging.CRITICAL),
