@@ -1,4 +1,4 @@
-{{/* Names, labels, and what every pod of the chart has in common. */}}
+{{/* Names, labels, and common parts of every pod of the chart. */}}
 
 {{- define "penstock.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
@@ -22,8 +22,8 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* Of every object. Takes (list $ "component"), and the object's further labels as a third. Each key once: what selects
-an object or says that it is Helm's keeps the chart's value, of the others the user's wins. */}}
+{{/* Labels of every object. Takes (list $ "component"), and further labels as a third item. Each key once: selectors and
+Helm's own labels keep the chart's value, for all others the user's value wins. */}}
 {{- define "penstock.labels" -}}
 {{- $root := index . 0 -}}
 {{- $own := include "penstock.selectorLabels" . | fromYaml -}}
@@ -44,7 +44,7 @@ an object or says that it is Helm's keeps the chart's value, of the others the u
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
 {{- end }}
 
-{{/* What the `restricted` Pod Security level asks for, and a read-only file system. Takes (list $ "component"). */}}
+{{/* The requirements of the `restricted` Pod Security level, and a read-only file system. Takes (list $ "component"). */}}
 {{- define "penstock.podSecurityContext" -}}
 {{- $root := index . 0 -}}
 runAsNonRoot: true
@@ -171,7 +171,7 @@ nats://{{ include "penstock.fullname" . }}-nats.{{ .Release.Namespace }}.svc:422
 ipFamilyPolicy: PreferDualStack
 {{- end }}
 
-{{/* Whether the broker asks who one is: our own, or an external one whose users' Secret is named. */}}
+{{/* Whether the broker requires credentials: the chart's own, or an external one with a Secret of users. */}}
 {{- define "penstock.natsAuth" -}}
 {{- if .Values.nats.enabled }}{{ .Values.nats.auth.enabled }}{{ else }}{{ ne .Values.nats.auth.existingSecret "" }}{{ end -}}
 {{- end }}
@@ -186,7 +186,7 @@ ipFamilyPolicy: PreferDualStack
 {{- .Values.nats.auth.existingSecret | default (printf "%s-nats-keys" (include "penstock.fullname" .)) -}}
 {{- end }}
 
-{{/* Of it, the files that one component may see. Takes (list $ "file"…). */}}
+{{/* The files of it that one component may mount. Takes (list $ "file"…). */}}
 {{- define "penstock.natsVolume" -}}
 {{- $root := index . 0 -}}
 {{- if eq (include "penstock.natsAuth" $root) "true" }}
@@ -206,7 +206,7 @@ ipFamilyPolicy: PreferDualStack
 {{- mul (regexFind "^[0-9]+" .) (get $factors (regexFind "[A-Z]i$" .)) -}}
 {{- end }}
 
-{{/* What usage rows may take, which has to fit. */}}
+{{/* The bound of usage records, which must fit into fileMax. */}}
 {{- define "penstock.usageBytes" -}}
 {{- $bytes := include "penstock.bytes" .Values.nats.jetstream.usageMax -}}
 {{- if and .Values.nats.enabled (gt (add $bytes 268435456) (include "penstock.bytes" .Values.nats.jetstream.fileMax | int64)) -}}
