@@ -1,4 +1,4 @@
-"""The declared doors are the gateway's: this is what stands in for generated code."""
+"""The gateway serves the declared endpoints: the types that the client shares without generated code."""
 
 from typing import get_type_hints
 
@@ -13,8 +13,8 @@ from penstock_gateway.api.openapi import READ_AS
 DECLARED = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint | StreamEndpoint)}
 HANDLERS = {
     (method, path): handler
-    for door in (openai, simple, status)
-    for handler in vars(door).values()
+    for module in (openai, simple, status)
+    for handler in vars(module).values()
     if isinstance(handler, HTTPRouteHandler)
     for method in handler.http_methods
     for path in handler.paths
@@ -22,8 +22,7 @@ HANDLERS = {
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_is_a_door_of_the_gateway(name: str) -> None:
-    """Each one has a handler for its method and path that takes the declared request."""
+def test_endpoint_has_a_handler_that_takes_its_request(name: str) -> None:
     endpoint = DECLARED[name]
 
     handler = HANDLERS[endpoint.method, endpoint.path]
