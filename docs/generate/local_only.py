@@ -28,6 +28,9 @@ class Loads(HTMLParser):
         address = values.get(LOADED.get(tag, "")) or ""
         if REMOTE.match(address) and not (tag == "link" and (values.get("rel") or "") in POINTS):
             self.found.append(address)
+        # The theme's script loads mermaid from a CDN for such an element.
+        if "mermaid" in (values.get("class") or "").split():
+            self.found.append("mermaid")
 
 
 def remote(site: Path) -> Iterator[str]:

@@ -186,7 +186,7 @@ ipFamilyPolicy: PreferDualStack
 {{- .Values.nats.auth.existingSecret | default (printf "%s-nats-keys" (include "penstock.fullname" .)) -}}
 {{- end }}
 
-{{/* Of it, the files that one component may see. Takes (list $ "file"…). */}}
+{{/* The files of it that one component may mount. Takes (list $ "file"…). */}}
 {{- define "penstock.natsVolume" -}}
 {{- $root := index . 0 -}}
 {{- if eq (include "penstock.natsAuth" $root) "true" }}
@@ -206,7 +206,7 @@ ipFamilyPolicy: PreferDualStack
 {{- mul (regexFind "^[0-9]+" .) (get $factors (regexFind "[A-Z]i$" .)) -}}
 {{- end }}
 
-{{/* What usage rows may take, which has to fit. */}}
+{{/* The bound of usage records, which must fit into fileMax. */}}
 {{- define "penstock.usageBytes" -}}
 {{- $bytes := include "penstock.bytes" .Values.nats.jetstream.usageMax -}}
 {{- if and .Values.nats.enabled (gt (add $bytes 268435456) (include "penstock.bytes" .Values.nats.jetstream.fileMax | int64)) -}}

@@ -13,6 +13,7 @@ from generate.local_only import remote
         '<link rel="stylesheet" href="//fonts.example/css">',
         '<link rel="preconnect" href="https://fonts.example">',
         '<img src="http://images.example/a.png">',
+        '<pre class="mermaid"><code>graph</code></pre>',
     ],
 )
 def test_docs_site_with_a_remote_load_is_refused(tmp_path: Path, loads: str) -> None:
