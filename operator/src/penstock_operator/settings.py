@@ -1,4 +1,4 @@
-"""What the operator is told by its environment; everything about routes comes from the API server."""
+"""Settings of the operator, from environment variables. All configuration of routes comes from the API server."""
 
 from collections.abc import Mapping
 from pathlib import Path

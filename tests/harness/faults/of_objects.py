@@ -15,7 +15,7 @@ async def deployment_deleted(scene: Scene) -> None:
     await scene.serve()
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     await scene.inject(scene.api.delete(path))
-    await scene.tells("Repaired", f"Deployment {scene.worker}: made again after it was deleted")
+    await scene.tells("Repaired", f"Deployment {scene.worker}: created again after it was deleted")
     await scene.recovers()
 
 
@@ -43,7 +43,7 @@ async def _deleted(scene: Scene, resource: Resource, kind: str) -> None:
     path = resource.at(scene.namespace, scene.worker)
     uid = (await scene.api.get(path))["metadata"]["uid"]
     await scene.inject(scene.api.delete(path))
-    await scene.tells("Repaired", f"{kind} {scene.worker}: made again after it was deleted")
+    await scene.tells("Repaired", f"{kind} {scene.worker}: created again after it was deleted")
     await scene.restored(scene.api.until(path, lambda one: one["metadata"]["uid"] != uid, "it is back"))
 
 

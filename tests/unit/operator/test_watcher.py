@@ -95,7 +95,7 @@ def discovered(path: str) -> dict[str, Any]:
     }
 
 
-class Told:
+class Reported:
     """The callbacks of a `ClusterWatcher`, and an event that each sets."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ def every(namespaces: set[str]) -> set[Collection]:
 
 @contextlib.asynccontextmanager
 async def watching(
-    server: FakeApiServer, told: Told, observe: Observe = lambda *_: None
+    server: FakeApiServer, reported: Reported, observe: Observe = lambda *_: None
 ) -> AsyncIterator[ClusterWatcher]:
     quieten_kopf()
     await server.start()
@@ -138,10 +138,10 @@ async def watching(
         NAMESPACES,
         silence_s=6.0,
         observe=observe,
-        listed=told.on_listed,
-        refused=told.on_refused,
+        listed=reported.on_listed,
+        refused=reported.on_refused,
         ended=lambda *_: None,
-        restarted=told.on_restarted,
+        restarted=reported.on_restarted,
     )
     task = asyncio.create_task(made.run())
     try:
@@ -155,18 +155,18 @@ async def watching(
 
 @pytest.mark.parametrize("status", [403, 404])
 async def test_watcher_reports_a_refused_namespace_and_its_return_without_effect_on_others(status: int) -> None:
-    server, told = FakeApiServer(), Told()
+    server, reported = FakeApiServer(), Reported()
     server.refused = {"b": status}
-    async with watching(server, told) as made:
-        await told.until(listed={"a"}, refused={"b"})
-        assert told.listed == every({"a"})
-        assert "pods is refused" in told.refused[Collection(PODS, "b")]
-        told.refused.clear()
-        await told.until(listed={"a"}, refused={"b"})
+    async with watching(server, reported) as made:
+        await reported.until(listed={"a"}, refused={"b"})
+        assert reported.listed == every({"a"})
+        assert "pods is refused" in reported.refused[Collection(PODS, "b")]
+        reported.refused.clear()
+        await reported.until(listed={"a"}, refused={"b"})
         assert made.liveness.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
         server.refused = {}
-        await told.until(listed={"a", "b"}, refused=set())
-    assert told.restarts == 0
+        await reported.until(listed={"a", "b"}, refused=set())
+    assert reported.restarts == 0
 
 
 def wire(name: str, version: int, affinity: bytes = b"1") -> bytes:
@@ -181,7 +181,7 @@ def wire(name: str, version: int, affinity: bytes = b"1") -> bytes:
 
 @pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
 async def test_a_route_that_is_too_deep_keeps_no_other_from_being_seen(depth: int) -> None:
-    server, told = FakeApiServer(), Told()
+    server, reported = FakeApiServer(), Reported()
     deep = b'{"a":' * depth + b"1" + b"}" * depth
     server.routes = wire("listed-deep", 1, deep) + b"," + wire("listed", 2)
     server.event = b'{"type":"ADDED","object":%b}\n{"type":"ADDED","object":%b}' % (
@@ -196,8 +196,8 @@ async def test_a_route_that_is_too_deep_keeps_no_other_from_being_seen(depth: in
         if len(seen) == 4:
             all_seen.set()
 
-    async with watching(server, told, observe):
+    async with watching(server, reported, observe):
         async with asyncio.timeout(20):
             await all_seen.wait()
     assert seen["watched"]["spec"] == {"worker": {"affinity": 1}}
-    assert told.restarts == 0
+    assert reported.restarts == 0

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import structlog
+import structlog.testing
 from unit.support.virtual_time import virtual_time
 
 from penstock_operator.work_queue import BACKOFF_MAX_S, Later, WorkQueue
@@ -193,3 +195,19 @@ async def test_the_end_cancels_what_is_being_worked_on() -> None:
         assert journal.active == 1
     assert journal.active == 0
     assert journal.keys == ["a"]
+
+
+@virtual_time
+async def test_work_queue_logs_a_failure_under_its_own_name() -> None:
+    async def fail(_: str) -> None:
+        raise ValueError("no")
+
+    queue: WorkQueue[str] = WorkQueue("autoscale", concurrency=1, draw=lambda: 1.0)
+    with structlog.testing.capture_logs() as lines:
+        task = asyncio.create_task(queue.run(fail))
+        queue.add("a")
+        await asyncio.sleep(0.1)
+        task.cancel()
+    assert [(line["event"], line["key"], line["detail"]) for line in lines] == [
+        ("operator.autoscale_failed", "a", "no")
+    ]
