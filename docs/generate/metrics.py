@@ -10,7 +10,7 @@ from generate.table import table
 from penstock_broker.stores.usage_storage import StorageState
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.storage_monitor import StorageMonitor
-from penstock_operator.metrics import Metrics
+from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.telemetry.setup import Telemetry
 from penstock_worker.telemetry import WorkerTelemetry
@@ -75,6 +75,7 @@ def worker() -> list[Instrument]:
 def operator() -> list[Instrument]:
     meter = RecordingMeter()
     Metrics(meter)
+    ObservedMetrics(meter, queue_depth=lambda: 0, leading=lambda: False, demand=dict, namespaces=dict)
     return meter.created
 
 

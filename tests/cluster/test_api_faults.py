@@ -1,4 +1,4 @@
-"""An API server that is away or refuses: nothing is scaled meanwhile, the status says why, and it mends itself."""
+"""An unavailable or rejecting API server: nothing is scaled, the status has the reason, and the state recovers."""
 
 import copy
 import time
@@ -47,7 +47,7 @@ async def test_an_api_server_that_was_away_for_a_minute_finds_everything_as_it_w
         await api.until(ROUTES.at(namespace, "next"), served, "the next route is served", timeout_s=20)
         print(f"served {time.monotonic() - back:.1f} s after the API server was back")  # noqa: T201
         holder = (await api.get(LEASES.at(namespace, "penstock-operator")))["spec"]["holderIdentity"]
-        # The one that led could not know whether anybody led in its place, and has ended.
+        # The former leader could not exclude another leader, and has ended.
         assert not first.process.alive
         assert holder == "operator-2"
         written = [w for w in operators.writes(mark) if w.name == "main-worker"]

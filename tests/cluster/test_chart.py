@@ -123,7 +123,7 @@ async def test_an_upgrade_rolls_the_gateways_and_not_the_broker_and_cuts_no_stre
     }
 
 
-async def test_whoever_has_no_key_is_refused_and_probes_and_metrics_are_where_they_need_none(release: Release) -> None:
+async def test_chart_rejects_requests_without_a_key_but_serves_probes_and_metrics(release: Release) -> None:
     await release.install(gateway={"replicas": 1}, operator={"replicas": 1})
     async with await release.client() as client, await release.admin() as admin:
         del client.headers["authorization"]
@@ -248,7 +248,7 @@ async def test_two_releases_in_two_namespaces_serve_each_their_own(
         await api.delete(NAMESPACES.at(name=second_namespace))
 
 
-async def test_only_the_operator_may_ask_the_api_server_and_nothing_that_it_does_not_need(
+async def test_chart_only_the_operator_has_rights_at_the_api_server(
     release: Release, kubectl: Kubectl, namespace: str
 ) -> None:
     await release.install(gateway={"replicas": 1}, operator={"replicas": 1})
@@ -280,7 +280,7 @@ async def test_only_the_operator_may_ask_the_api_server_and_nothing_that_it_does
 
 
 @OF_THE_CLUSTER
-async def test_who_may_view_or_edit_a_namespace_may_view_or_edit_its_routes(
+async def test_chart_aggregates_route_rights_to_view_and_edit(
     release: Release, api: Api, kubectl: Kubectl, namespace: str
 ) -> None:
     roles = [one for one in await release.helm.template() if one["kind"] == "ClusterRole"]

@@ -1,4 +1,4 @@
-"""The chart with a broker of the user's own instead of ours: one that asks nobody who he is, and one that does."""
+"""The chart with an external broker: one without and one with authentication."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -56,17 +56,19 @@ async def answer(release: Release) -> str:
     return said.raise_for_status().text
 
 
-async def test_a_broker_that_asks_nobody_carries_the_stream(release: Release, api: Api, nats: NatsServer) -> None:
+async def test_chart_external_broker_without_credentials_carries_the_stream(
+    release: Release, api: Api, nats: NatsServer
+) -> None:
     await installed(release, api, nats)
 
     assert (await answer(release)).endswith("data: [DONE]\n\n")
 
 
-async def test_a_broker_with_our_keys_knows_gateway_operator_and_each_routes_workers(
+async def test_chart_external_broker_with_keys_accepts_gateway_operator_and_workers(
     release: Release, api: Api, namespace: str, asking: tuple[NatsServer, NatsUsers]
 ) -> None:
     server, users = asking
-    # What `penstock nats-keys` prints, for who keeps Secrets elsewhere.
+    # The output of `penstock nats-keys`, for external secret stores.
     await api.create(SECRETS.at(namespace), secret_of(users.keys, namespace, "of-mine"))
 
     await installed(release, api, server, existingSecret="of-mine")

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for what the chart's real processes say of themselves, labels included."""
+"""Dashboard and alerts use metrics and labels that the chart's real processes export."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def test_a_legend_names_what_its_expression_groups_by(rendered: Mapping[str, Any
         assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) == grouped - {"le"}, target
 
 
-async def test_every_metric_and_label_that_is_asked_for_is_one_that_a_process_has(
+async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
     release: Release, api: Api, namespace: str, rendered: Mapping[str, Any]
 ) -> None:
     await api.create(ROUTES.at(namespace), model_route(providers=[BROKEN, PRICED | {"priority": 1}]))
@@ -101,7 +101,7 @@ async def test_every_metric_and_label_that_is_asked_for_is_one_that_a_process_ha
 
 
 async def _said(release: Release, api: Api, namespace: str) -> Series:
-    """What a gateway, the operator and a worker say, on the ports that the PodMonitors name."""
+    """Metrics of a gateway, the operator and a worker, on the ports of the PodMonitors."""
     workers = await api.list(PODS.at(namespace), labelSelector="app.kubernetes.io/name=penstock-worker")
     series: Series = {}
     async with plain_client() as client:

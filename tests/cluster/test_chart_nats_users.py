@@ -125,7 +125,7 @@ async def test_a_rotation_renews_every_users_credentials_and_the_workers_follow(
     await until(lambda: streams(release), "the route answers")
 
 
-async def test_a_secret_that_somebody_deleted_is_made_again_for_the_pod_that_waits_for_it(
+async def test_operator_creates_a_deleted_secret_again_for_a_waiting_pod(
     release: Release, api: Api, namespace: str
 ) -> None:
     await release.install(**SMALL)

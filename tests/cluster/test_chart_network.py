@@ -1,4 +1,4 @@
-"""Who may reach whom, by the chart's NetworkPolicies: rendered and reasoned about, as no network here enforces them."""
+"""Allowed connections by the chart's NetworkPolicies: rendered and evaluated, as no network here enforces them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +53,9 @@ def test_a_worker_of_the_operators_making_is_behind_the_workers_policy(rendered:
         ("operator", "gateway", 8080, False),
     ],
 )
-def test_who_reaches_whom(rendered: Mapping[str, Any], origin: str, target: str, port: int, reached: bool) -> None:
+def test_network_policies_allow_exactly_the_needed_connections(
+    rendered: Mapping[str, Any], origin: str, target: str, port: int, reached: bool
+) -> None:
     policies = of_kind(rendered["everything"], "NetworkPolicy")
     made = {**dict(pods(rendered["everything"])), "worker": WORKER}
 

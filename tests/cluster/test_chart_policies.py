@@ -13,7 +13,8 @@ from unit.support.routes import UID, spec
 
 from penstock_contract.route.worker import ResourcesSpec
 from penstock_operator.reconcile import manifests
-from penstock_operator.reconcile.manifests import Owner, WorkerDefaults
+from penstock_operator.reconcile.owned_object import Owner
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 
 ROOT = Path(__file__).parents[2]
 SCANNER = ROOT / ".cache" / "scanner" / "bin" / "checkov"

@@ -46,7 +46,7 @@ def _masked(one: dict[str, Any]) -> dict[str, Any]:
     return one | {"data": dict.fromkeys(one["data"], "random")} if one["kind"] == "Secret" else one
 
 
-def test_the_definition_is_the_files_and_stays_when_the_release_goes(rendered: Mapping[str, Any]) -> None:
+def test_chart_crd_is_the_file_and_outlives_the_release(rendered: Mapping[str, Any]) -> None:
     (definition,) = of_kind(rendered["default"], "CustomResourceDefinition")
     assert definition["spec"] == yaml.safe_load((CHART / "files" / "crd.yaml").read_text("utf-8"))["spec"]
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
@@ -201,7 +201,7 @@ def test_nothing_of_a_second_release_belongs_to_the_cluster(rendered: Mapping[st
     assert {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in everything} == {"crd"}
 
 
-def test_the_gateways_own_settings_take_what_the_chart_tells_it(objects: list[dict[str, Any]]) -> None:
+def test_chart_gateway_environment_is_valid_settings(objects: list[dict[str, Any]]) -> None:
     gateway = dict(pods(objects))["gateway"]
     data = {
         f"{one['metadata']['name']}/{key}": value
@@ -221,14 +221,12 @@ def test_the_gateways_own_settings_take_what_the_chart_tells_it(objects: list[di
     assert "/metrics" not in str(container)
 
 
-def test_a_key_is_asked_for_unless_somebody_says_otherwise(rendered: Mapping[str, Any]) -> None:
+def test_chart_requires_api_keys_by_default(rendered: Mapping[str, Any]) -> None:
     told = {variant: variables(dict(pods(made))["gateway"]) for variant, made in rendered.items()}
     assert {variant for variant, one in told.items() if one["PENSTOCK_AUTHENTICATION"] == "off"} == {"smallest"}
 
 
-async def test_the_keys_are_random_and_stay_when_the_release_goes_unless_they_are_somebodys(
-    helm: Helm, rendered: Mapping[str, Any]
-) -> None:
+async def test_chart_keys_are_random_and_outlive_the_release(helm: Helm, rendered: Mapping[str, Any]) -> None:
     (made,) = of_kind(rendered["default"], "Secret")
     assert made["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     (other,) = of_kind(await helm.template(), "Secret")
@@ -247,7 +245,7 @@ def test_no_service_leads_to_the_admin_api(objects: list[dict[str, Any]]) -> Non
     assert [port["targetPort"] for service in services for port in service["spec"]["ports"]] == ["http"]
 
 
-def test_every_monitor_asks_a_port_that_its_pods_have(rendered: Mapping[str, Any]) -> None:
+def test_chart_monitors_use_existing_ports(rendered: Mapping[str, Any]) -> None:
     made = {component: pod["spec"]["containers"][0].get("ports", []) for component, pod in pods(rendered["everything"])}
     made["workers"] = [{"name": "probes"}]
     monitors = of_kind(rendered["everything"], "PodMonitor")
@@ -257,7 +255,7 @@ def test_every_monitor_asks_a_port_that_its_pods_have(rendered: Mapping[str, Any
         assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports - {"http"}
 
 
-def test_workers_are_told_of_the_registry_and_of_the_collector(rendered: Mapping[str, Any]) -> None:
+def test_chart_workers_have_registry_and_collector_settings(rendered: Mapping[str, Any]) -> None:
     told = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
     assert told.worker_image_pull_policy == "IfNotPresent"
     assert told.worker_image_pull_secret_list == ["registry"]
@@ -282,7 +280,7 @@ async def test_workers_may_call_loopback_where_the_definition_takes_it(helm: Hel
     assert "PENSTOCK_WORKER_ALLOWED_ADDRESSES" not in variables(dict(pods(rendered["default"]))["operator"])
 
 
-def test_everybody_goes_to_the_same_broker(rendered: Mapping[str, Any]) -> None:
+def test_chart_all_components_use_the_same_broker(rendered: Mapping[str, Any]) -> None:
     for variant, url in {
         "default": "nats://penstock-nats.ai.svc:4222",
         "external-nats": "tls://nats.example:4443",

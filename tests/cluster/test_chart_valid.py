@@ -1,4 +1,4 @@
-"""What others say of the chart: both Helms, kubeconform, and the definitions of those whose kinds it may make."""
+"""Validation of the chart by both Helms, kubeconform, and the CRDs of foreign kinds."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cluster of the tests is a real one: it schedules nothing yet, but it knows who may do what."""
+"""The cluster of the tests is a real control plane: without scheduling, with authorization."""
 
 import pytest
 from harness.kubernetes.api import PODS, SECRETS, SERVICE_ACCOUNTS, Api
@@ -12,7 +12,7 @@ async def test_a_namespace_has_its_service_account_before_the_test_needs_it(api:
     await api.until(SERVICE_ACCOUNTS.at(namespace, "default"), bool, "the controllers made the ServiceAccount")
 
 
-async def test_a_service_account_may_do_what_its_role_says_and_nothing_else(
+async def test_rbac_service_account_has_exactly_the_rights_of_its_role(
     cluster: Cluster, api: Api, namespace: str
 ) -> None:
     await cluster.grant(api, namespace, "reader", RULES)
@@ -24,7 +24,7 @@ async def test_a_service_account_may_do_what_its_role_says_and_nothing_else(
         await reader("get", "secrets")
 
 
-async def test_the_audit_log_tells_who_wrote_what(cluster: Cluster, api: Api, namespace: str) -> None:
+async def test_rbac_audit_log_names_the_writer(cluster: Cluster, api: Api, namespace: str) -> None:
     log = cluster.plane.audit_log
     start = log.mark()
 

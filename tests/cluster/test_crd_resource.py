@@ -68,7 +68,7 @@ async def test_a_part_that_is_given_in_part_gets_the_rest_of_its_defaults(api: A
     assert kept["spec"] == _with_defaults(msgspec.convert(given, ModelRouteSpec))
 
 
-async def test_a_field_that_nobody_knows_is_refused_by_kubectl(kubectl: Kubectl, namespace: str) -> None:
+async def test_crd_rejects_an_unknown_field(kubectl: Kubectl, namespace: str) -> None:
     misspelt = route(spec(scaling={"maxreplicas": 3}))
 
     with pytest.raises(KubectlError, match=r'unknown field "spec\.scaling\.maxreplicas"'):
@@ -104,7 +104,7 @@ async def test_kubectl_explains_scaling_in_the_words_of_its_structs(kubectl: Kub
         assert field["description"] in said
 
 
-async def test_a_list_of_routes_shows_what_somebody_on_call_needs(api: Api, kubectl: Kubectl, namespace: str) -> None:
+async def test_crd_columns_show_the_routes_state(api: Api, kubectl: Kubectl, namespace: str) -> None:
     await api.create(ROUTES.at(namespace), route(spec()))
     await api.patch(ROUTES.at(namespace, "main", "status"), {"status": msgspec.to_builtins(STATUS)})
 
@@ -146,7 +146,7 @@ async def test_a_scale_beyond_the_bounds_is_refused(api: Api, kubectl: Kubectl, 
 
 
 @pytest.mark.parametrize("status", [STATUS, ModelRouteStatus()], ids=["full", "empty"])
-async def test_a_status_comes_back_as_it_was_written(api: Api, namespace: str, status: ModelRouteStatus) -> None:
+async def test_crd_status_is_stored_unchanged(api: Api, namespace: str, status: ModelRouteStatus) -> None:
     await api.create(ROUTES.at(namespace), route(spec()))
     written = route(spec()) | {"status": msgspec.to_builtins(status)}
     del written["spec"]

@@ -30,7 +30,7 @@ async def test_a_route_that_keeps_the_rules_is_accepted(api: Api, kept: Spec) ->
 
 
 @pytest.mark.parametrize(("broken", "message"), BROKEN.values(), ids=BROKEN)
-async def test_a_route_that_breaks_one_rule_is_told_which(api: Api, broken: Spec, message: str) -> None:
+async def test_crd_names_the_rule_that_a_route_violates(api: Api, broken: Spec, message: str) -> None:
     assert await refusal(api, route(broken)) == {message}
 
 
@@ -54,6 +54,6 @@ async def test_a_name_that_would_not_fit_a_pod_or_a_subject_is_refused(api: Api,
     assert await refusal(api, route(spec(), name)) == {NAME.message}
 
 
-async def test_a_refusal_says_which_provider_it_is_about(api: Api) -> None:
+async def test_crd_rejection_names_the_provider(api: Api) -> None:
     with pytest.raises(ApiError, match=r"spec\.providers\[1\]: Invalid value"):
         await create(api, route(BROKEN["a second provider that simulates"][0]))

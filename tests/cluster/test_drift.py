@@ -1,4 +1,4 @@
-"""What somebody else does to the operator's objects: put back if it is the operator's field, left alone if not."""
+"""Foreign edits of the operator's objects: reverted in the operator's fields, kept in others."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def serve(api: Api, namespace: str) -> Manifest:
 
 
 async def repairs(api: Api, namespace: str) -> list[str]:
-    """What the operator said that it put back."""
+    """The repairs that the operator recorded in Events."""
 
     def told(events: Any) -> list[str]:
         return [event["note"] for event in events if event["reason"] == "Repaired"]
@@ -54,7 +54,7 @@ async def test_a_deleted_object_is_made_again_with_an_event(
     assert operator.process.alive
 
 
-async def test_a_label_that_was_taken_off_comes_back_though_its_object_left_our_watch(
+async def test_drift_restores_a_removed_label_of_an_unwatched_object(
     api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
     await serve(api, namespace)

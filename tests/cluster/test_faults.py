@@ -1,4 +1,4 @@
-"""Forty things that go wrong: each is told within ten seconds, in words, and no longer told ten seconds after its cure.
+"""Forty faults: each is reported within ten seconds, and no longer ten seconds after its end.
 
 On the real API server, broker, operator and workers. They are injected side by side where they do not disturb each
 other, each into a route of its own; the tests then look at what became of them. A table of all is printed at the end.
@@ -131,7 +131,7 @@ def tries(request: pytest.FixtureRequest) -> int:
 @pytest.mark.timeout(400)
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_a_fault_is_told_in_time_and_so_is_its_end(
+async def test_faults_are_reported_in_time_and_so_is_their_end(
     fault: Fault, ground: Ground, tries: int, record_property: Callable[[str, object], None]
 ) -> None:
     if tries > 1:

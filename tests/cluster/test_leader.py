@@ -1,4 +1,4 @@
-"""Two operators and one lease: whoever leads, the other takes over, and never do both write."""
+"""Two operators and one lease: the standby takes over from the leader, and never do both write."""
 
 import asyncio
 import time
@@ -79,7 +79,7 @@ async def test_streams_go_on_and_nothing_is_scaled_while_a_killed_leader_is_foll
         assert second.process.alive
 
 
-async def test_a_leader_that_is_told_to_go_ends_well_and_is_followed_within_three_seconds(
+async def test_leader_ends_on_sigterm_and_is_replaced_within_three_seconds(
     api: Api, namespace: str, operators: Operators
 ) -> None:
     first = await operators.start()
@@ -94,9 +94,7 @@ async def test_a_leader_that_is_told_to_go_ends_well_and_is_followed_within_thre
     assert first.process.exit_code == 0
 
 
-async def test_a_standby_that_is_told_to_go_leaves_the_lease_alone(
-    api: Api, namespace: str, operators: Operators
-) -> None:
+async def test_standby_leaves_the_lease_alone_on_sigterm(api: Api, namespace: str, operators: Operators) -> None:
     first = await operators.start()
     second = await operators.start()
     second.process.terminate()
@@ -106,7 +104,7 @@ async def test_a_standby_that_is_told_to_go_leaves_the_lease_alone(
     assert first.process.alive
 
 
-async def test_a_leader_that_loses_its_api_server_ends_and_the_standby_goes_on(
+async def test_leader_without_its_api_server_ends_and_the_standby_leads(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     link = await Link.start(cluster.plane.port)

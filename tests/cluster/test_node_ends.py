@@ -1,4 +1,4 @@
-"""A real node's namespaces, whoever ends them: the machine is afterwards as it was before."""
+"""A real node's namespaces: however they end, the machine is afterwards as before."""
 
 import asyncio
 import os

@@ -60,11 +60,11 @@ async def can_i(kubectl: Kubectl, namespace: str, verb: str, resource: str) -> b
     try:
         answer = await kubectl("auth", "can-i", verb, resource, *subresource, "-n", namespace, f"--as={account}")
     except KubectlError:
-        return False  # it says no with its exit code too
+        return False  # it reports no with its exit code as well
     return answer.strip() == "yes"
 
 
-async def test_the_account_may_do_what_the_rules_say_and_nothing_near_it(
+async def test_chart_operator_account_has_exactly_the_rights_of_its_rules(
     operators: Operators, kubectl: Kubectl, namespace: str
 ) -> None:
     await operators.start()

@@ -11,7 +11,7 @@ from harness.processes import until
 OBJECTS = (DEPLOYMENTS, SERVICE_ACCOUNTS, BUDGETS)
 
 
-async def test_a_route_becomes_its_objects_and_an_entry_and_says_so(
+async def test_route_becomes_objects_an_entry_and_a_status(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess
 ) -> None:
     created = await api.create(ROUTES.at(namespace), model_route())
@@ -27,7 +27,7 @@ async def test_a_route_becomes_its_objects_and_an_entry_and_says_so(
     assert operator.process.alive
 
 
-async def test_a_change_reaches_the_catalogue_and_only_what_pods_must_be_told_rolls_them(
+async def test_route_change_is_published_and_rolls_pods_only_if_needed(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess
 ) -> None:
     await api.create(ROUTES.at(namespace), model_route())
@@ -52,7 +52,7 @@ async def test_a_change_reaches_the_catalogue_and_only_what_pods_must_be_told_ro
     assert operator.process.alive
 
 
-async def test_workers_are_told_the_addresses_that_the_operator_allows_and_a_route_cannot_say_others(
+async def test_route_workers_have_the_operators_allowed_addresses_only(
     api: Api, namespace: str, operators: Operators
 ) -> None:
     operator = await operators.start(PENSTOCK_WORKER_ALLOWED_ADDRESSES="127.0.0.0/8")
@@ -102,7 +102,7 @@ async def test_what_happened_while_no_operator_ran_is_made_good_by_the_next_one(
     await api.until(DEPLOYMENTS.at(namespace, "stays-worker"), lambda _: True, "the Deployment is back")
 
 
-async def test_of_two_routes_that_want_one_name_the_older_keeps_it_until_it_goes(
+async def test_route_older_owner_keeps_a_model_name_until_it_is_deleted(
     api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
     await api.create(ROUTES.at(namespace), model_route("older"))
@@ -164,7 +164,7 @@ async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_se
 
 
 @pytest.mark.timeout(120)
-async def test_a_namespace_goes_away_although_the_operator_is_down(
+async def test_namespace_is_deleted_while_the_operator_is_down(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     del cluster

@@ -1,4 +1,4 @@
-"""Without the broker nobody knows the load: the number is held, the status says so, and then the fallback applies."""
+"""Without the broker the load is unknown: the number is held, the status reports it, then the fallback applies."""
 
 import pytest
 from harness.kubernetes.api import Api
@@ -10,7 +10,7 @@ from harness.nats_server import NatsServer
 pytestmark = pytest.mark.timeout(180)
 
 
-async def test_while_the_broker_is_away_the_number_is_held_and_the_condition_comes_and_goes(
+async def test_scaling_holds_the_number_without_the_broker_and_reports_it(
     api: Api, namespace: str, nats: NatsServer, operators: Operators, cluster: Cluster
 ) -> None:
     await operators.start()

@@ -67,7 +67,7 @@ async def test_an_autoscaler_of_kubernetes_decides_through_scale(
     assert {one["type"]: one["status"] for one in hpa["status"]["conditions"]}["AbleToScale"] == "True"
 
 
-async def test_a_number_that_somebody_else_wrote_on_the_deployment_is_put_back(
+async def test_scaling_reverts_a_foreign_number_on_the_deployment(
     api: Api, namespace: str, kubectl: Kubectl, kubelet: Kubelet, operators: Operators
 ) -> None:
     await kubelet.push("test/hollow", Image(hollow=True))
@@ -79,7 +79,7 @@ async def test_a_number_that_somebody_else_wrote_on_the_deployment_is_put_back(
     await route.asks_for(2)
 
 
-async def test_a_paused_route_is_left_as_it_is_and_goes_on_when_it_no_longer_is(
+async def test_scaling_leaves_a_paused_route_alone_until_it_is_resumed(
     api: Api, namespace: str, nats: NatsServer, operators: Operators, cluster: Cluster, tmp_path: Path
 ) -> None:
     await operators.start()

@@ -1,4 +1,4 @@
-"""Workers and operators die: what waits is served all the same, and nobody scales twice."""
+"""Crashes of workers and operators: waiting requests are served, and no scaling happens twice."""
 
 import asyncio
 import os

@@ -60,7 +60,7 @@ async def test_a_backlog_of_100_is_one_write_of_what_it_needs(
     assert scale_writes(operators, mark) == 1
 
 
-async def test_a_client_whose_workers_cannot_start_is_told_why(
+async def test_route_reports_the_reason_to_a_client_when_workers_cannot_start(
     api: Api, namespace: str, nats: NatsServer, operators: Operators, tmp_path: Path
 ) -> None:
     await operators.start(PENSTOCK_WORKER_IMAGE="test/nobody-pushed-this")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(180)
 TOKENS = 500
 
 
-async def test_a_busy_worker_is_drained_finishes_its_stream_and_only_then_goes(
+async def test_scaling_drains_a_busy_worker_before_its_removal(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, kubelet: Kubelet, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)
@@ -48,7 +48,7 @@ async def test_a_busy_worker_is_drained_finishes_its_stream_and_only_then_goes(
     assert "worker_lost" not in kubelet.logs(namespace)
 
 
-async def test_a_route_that_nobody_asks_goes_to_zero_and_wakes_again(
+async def test_scaling_idle_route_scales_to_zero_and_back(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)
@@ -64,7 +64,7 @@ async def test_a_route_that_nobody_asks_goes_to_zero_and_wakes_again(
     assert operator.process.alive
 
 
-async def test_requests_that_come_while_the_last_worker_goes_are_all_answered(
+async def test_scaling_serves_requests_that_arrive_while_the_last_worker_is_removed(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)
@@ -79,7 +79,7 @@ async def test_requests_that_come_while_the_last_worker_goes_are_all_answered(
                 await asyncio.sleep(pause_s)
             return answers
 
-        # About as far apart as the window is long: again and again one comes just as the worker is told to go.
+        # At intervals of about the window: some arrive just when the worker starts to drain.
         rounds = await asyncio.gather(*(ask_now_and_then(pause_s) for pause_s in (2.6, 3.1)))
     assert [answer.status_code for answers in rounds for answer in answers] == [200] * 12
     assert operator.process.alive

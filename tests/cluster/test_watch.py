@@ -58,7 +58,7 @@ async def test_what_was_deleted_while_the_watch_was_broken_for_too_long_is_misse
             await api.until(ROUTES.at(namespace, name), served, "it is served")
         link.cut()
         await api.delete(ROUTES.at(namespace, "goes"))
-        # A server that has just started has no history: it answers 410 to whoever wants to go on where it was.
+        # A server that has just started has no history: it responds with 410 to a watch that resumes.
         cluster.plane.api_server.kill()
         await until(lambda: not cluster.plane.api_server.alive, "the API server is gone")
         cluster.plane.start_api_server()

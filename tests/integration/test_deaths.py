@@ -221,7 +221,7 @@ async def test_while_the_broker_is_away_requests_are_503_and_service_returns_by_
     stack.nats.kill()
     await until(lambda: _status(stack, "/ready", 503), "the gateway has noticed")
     ready = await stack.client.get("/ready")
-    assert ready.json() == {"ready": False, "reason": "the message broker is away"}
+    assert ready.json() == {"ready": False, "reason": "there is no connection to the message broker"}
     ids_of(ready)
     for path in STREAMS:
         for fields in ({"stream": True}, {}):

@@ -19,7 +19,7 @@ from penstock_broker.stores.kv_watch import SAME_BUCKET_S
 from penstock_contract import subjects
 
 READY: dict[str, Any] = {"ready": True, "reason": "ok"}
-NO_BROKER = {"ready": False, "reason": "the message broker is away"}
+NO_BROKER = {"ready": False, "reason": "there is no connection to the message broker"}
 NO_CATALOGUE = {"ready": False, "reason": "the catalogue of routes is not loaded"}
 
 

@@ -1,4 +1,4 @@
-{{/* Names, labels, and the parts that all pods of the chart share. */}}
+{{/* Names, labels, and common parts of every pod of the chart. */}}
 
 {{- define "penstock.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
@@ -22,8 +22,8 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* Of every object. Takes (list $ "component"), and the object's further labels as a third. Each key once: what selects
-an object or says that it is Helm's keeps the chart's value, of the others the user's wins. */}}
+{{/* Labels of every object. Takes (list $ "component"), and further labels as a third item. Each key once: selectors and
+Helm's own labels keep the chart's value, for all others the user's value wins. */}}
 {{- define "penstock.labels" -}}
 {{- $root := index . 0 -}}
 {{- $own := include "penstock.selectorLabels" . | fromYaml -}}
@@ -44,7 +44,7 @@ an object or says that it is Helm's keeps the chart's value, of the others the u
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
 {{- end }}
 
-{{/* What the `restricted` Pod Security level asks for, and a read-only file system. Takes (list $ "component"). */}}
+{{/* The requirements of the `restricted` Pod Security level, and a read-only file system. Takes (list $ "component"). */}}
 {{- define "penstock.podSecurityContext" -}}
 {{- $root := index . 0 -}}
 runAsNonRoot: true
@@ -171,7 +171,7 @@ nats://{{ include "penstock.fullname" . }}-nats.{{ .Release.Namespace }}.svc:422
 ipFamilyPolicy: PreferDualStack
 {{- end }}
 
-{{/* Whether the broker requires credentials: the chart's own, or an external one with a Secret of its users. */}}
+{{/* Whether the broker requires credentials: the chart's own, or an external one with a Secret of users. */}}
 {{- define "penstock.natsAuth" -}}
 {{- if .Values.nats.enabled }}{{ .Values.nats.auth.enabled }}{{ else }}{{ ne .Values.nats.auth.existingSecret "" }}{{ end -}}
 {{- end }}

@@ -1,4 +1,4 @@
-"""The operator: turns each ModelRoute into workers, scales them by demand, and says in its status what is true.
+"""The operator: creates the workers of each ModelRoute, scales them by demand, and reports their state in its status.
 
-Pure modules decide (`decide`, `plan`, `pods`, `status`), thin shells do; only `cluster` imports the Kubernetes client.
+Pure modules decide (`plan`, `conditions`, `decide`), I/O modules apply the decision. `wiring` builds the parts.
 """

@@ -5,9 +5,10 @@ import sys
 
 import uvloop
 
-from penstock_operator.kube.client import NoCluster
+from penstock_operator import wiring
+from penstock_operator.kube.credentials import ClusterConfigError
 from penstock_operator.kube.watcher import quieten_kopf
-from penstock_operator.operator import Operator
+from penstock_operator.leadership import Operator
 from penstock_operator.settings import OperatorSettings
 from penstock_runtime import settings
 from penstock_runtime.clock import SystemClock
@@ -17,7 +18,7 @@ from penstock_runtime.telemetry.setup import configure
 
 async def serve(config: OperatorSettings) -> None:
     telemetry = configure("penstock-operator", os.environ, prometheus=True)
-    await Operator(config, os.environ, telemetry, SystemClock()).run()
+    await Operator(wiring.build(config, os.environ, telemetry, SystemClock())).run()
     telemetry.close()
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     quieten_kopf()
     try:
         uvloop.run(serve(config))
-    except NoCluster as error:
+    except ClusterConfigError as error:
         sys.exit(f"penstock operator: {error}")
 
 

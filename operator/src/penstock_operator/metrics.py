@@ -1,4 +1,7 @@
-"""What the operator tells about itself: counts and times, with labels whose number is bounded by the routes'."""
+"""The operator's metrics. The number of label values is bounded by the number of routes.
+
+`Metrics` is what the parts of the operator record. `ObservedMetrics` reads its sources when a reader collects.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -10,7 +13,7 @@ from penstock_runtime.telemetry import names
 
 
 class RouteWorkers(Struct, frozen=True):
-    """A route's workers, as its status says it."""
+    """A route's number of workers by state, as in its status."""
 
     desired: int
     ready: int
@@ -18,17 +21,10 @@ class RouteWorkers(Struct, frozen=True):
 
 
 class Metrics:
-    """`queue_depth`, `leading`, `demand` and `namespaces` are asked when somebody reads.
-
-    `api_call` may come from any thread. `namespaces`: whether it is served, of each that should be.
-    """
+    """`api_call` is safe to call from any thread."""
 
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
-        self.queue_depth: Callable[[], int] = lambda: 0
-        self.leading: Callable[[], bool] = lambda: False
-        self.demand: Callable[[], Mapping[str, RouteDemand]] = dict
-        self.namespaces: Callable[[], Mapping[str, bool]] = dict
         self._calls = meter.create_counter(
             names.METRIC_OPERATOR_API_CALLS,
             unit="{call}",
@@ -54,35 +50,13 @@ class Metrics:
             description="Changes of a route's desired number of workers, by reason",
         )
         meter.create_observable_gauge(
-            names.METRIC_OPERATOR_QUEUE,
-            [lambda _: [Observation(self.queue_depth())]],
-            unit="{route}",
-            description="Routes that wait for a reconciliation",
-        )
-        meter.create_observable_gauge(
-            names.METRIC_OPERATOR_LEADING,
-            [lambda _: [Observation(int(self.leading()))]],
-            description="1 if this process leads, else 0",
-        )
-        meter.create_observable_gauge(
-            names.METRIC_OPERATOR_NAMESPACE_SERVED,
-            [self._observe_namespaces],
-            description="1 if a namespace is served, 0 while its lists or watches are refused; leader only",
-        )
-        meter.create_observable_gauge(
             names.METRIC_ROUTE_WORKERS,
             [self._observe_workers],
             unit="{worker}",
             description="A route's workers by state: desired, ready or draining",
         )
-        meter.create_observable_gauge(
-            names.METRIC_ROUTE_DEMAND,
-            [self._observe_demand],
-            unit="{request}",
-            description="A route's requests by state: waiting or in_flight; not with `mode: Manual`",
-        )
 
-    def api_call(self, verb: str, resource: str, code: str, _duration_s: float) -> None:
+    def api_call(self, verb: str, resource: str, code: str) -> None:
         self._calls.add(1, {names.API_VERB: verb, names.API_RESOURCE: resource, names.API_CODE: code})
 
     def reconciled(self, result: str, duration_s: float) -> None:
@@ -98,21 +72,11 @@ class Metrics:
         self._decisions.add(1, {names.ROUTE: route, names.REASON: reason})
 
     def route_workers(self, route: str, workers: RouteWorkers | None) -> None:
-        """None: the route is gone."""
+        """None: the route was deleted."""
         if workers is None:
             self._workers.pop(route, None)
         else:
             self._workers[route] = workers
-
-    def _observe_demand(self, _: CallbackOptions) -> Iterable[Observation]:
-        for route, demand in self.demand().items():
-            yield Observation(demand.waiting, {names.ROUTE: route, names.REQUEST_STATE: "waiting"})
-            yield Observation(demand.in_flight, {names.ROUTE: route, names.REQUEST_STATE: "in_flight"})
-
-    def _observe_namespaces(self, _: CallbackOptions) -> Iterable[Observation]:
-        if self.leading():
-            for namespace, served in self.namespaces().items():
-                yield Observation(int(served), {names.SERVED_NAMESPACE: namespace})
 
     def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, workers in list(self._workers.items()):
@@ -123,3 +87,52 @@ class Metrics:
             }
             for state, count in states.items():
                 yield Observation(count, {names.ROUTE: route, names.WORKER_STATE: state})
+
+
+class ObservedMetrics:
+    """Reads each source in the reader's thread. `namespaces`: whether each namespace is served."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        queue_depth: Callable[[], int],
+        leading: Callable[[], bool],
+        demand: Callable[[], Mapping[str, RouteDemand]],
+        namespaces: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        self._leading = leading
+        self._demand = demand
+        self._namespaces = namespaces
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_QUEUE,
+            [lambda _: [Observation(queue_depth())]],
+            unit="{route}",
+            description="Routes that wait for a reconciliation",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_LEADING,
+            [lambda _: [Observation(int(leading()))]],
+            description="1 if this process leads, else 0",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_OPERATOR_NAMESPACE_SERVED,
+            [self._observe_namespaces],
+            description="1 if a namespace is served, 0 while its lists or watches are refused; leader only",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_ROUTE_DEMAND,
+            [self._observe_demand],
+            unit="{request}",
+            description="A route's requests by state: waiting or in_flight; not with `mode: Manual`",
+        )
+
+    def _observe_demand(self, _: CallbackOptions) -> Iterable[Observation]:
+        for route, demand in self._demand().items():
+            yield Observation(demand.waiting, {names.ROUTE: route, names.REQUEST_STATE: "waiting"})
+            yield Observation(demand.in_flight, {names.ROUTE: route, names.REQUEST_STATE: "in_flight"})
+
+    def _observe_namespaces(self, _: CallbackOptions) -> Iterable[Observation]:
+        if self._leading():
+            for namespace, served in self._namespaces().items():
+                yield Observation(int(served), {names.SERVED_NAMESPACE: namespace})

@@ -1,31 +1,32 @@
-"""What the probes say of an operator; pure. A reason why not, None if all is well."""
+"""Health of a leader, as its probes report it; pure. Each check returns the reason of a failure, or None."""
 
 from typing import Final
 
 from msgspec import Struct
 
-from penstock_operator.kube.watch_liveness import Hearing
+from penstock_operator.kube.watch_liveness import WatchLiveness
 
 ANSWERED_S: Final = 10.0
-"""An API server that answered within this is there; a leader asks it every two seconds."""
+"""An API server that responded within this time counts as available; a leader calls it every two seconds."""
 
 
-class Leader(Struct, frozen=True):
-    """`answered_at`: when the API server last answered a call that is no watch, None for never.
+class LeaderHealth(Struct, frozen=True):
+    """`answered_at`: time of the API server's last response outside of watches, None before the first.
 
-    `unlisted` is what a beginning waits for, `unserved` why no namespace at all is served; both empty if all is well.
+    `unlisted` names the collections that the start waits for, `unserved` why no namespace is served; both empty if all
+    is well.
     """
 
-    hearing: Hearing
+    liveness: WatchLiveness
     answered_at: float | None
     unlisted: str
     unserved: str
 
     def dead(self, now: float) -> str | None:
-        """A watch is not heard, and neither the API server nor kopf is the reason: a new process may do better."""
-        api_is_there = self.answered_at is not None and now - self.answered_at < ANSWERED_S
-        if api_is_there and self.hearing.is_dead(now):
-            return f"a watch has been silent for {self.hearing.silent_s(now):.0f} s, and the API server is there"
+        """A watch is silent although the API server responds and kopf was restarted: a new process may do better."""
+        api_is_available = self.answered_at is not None and now - self.answered_at < ANSWERED_S
+        if api_is_available and self.liveness.is_dead(now):
+            return f"a watch has been silent for {self.liveness.silent_s(now):.0f} s, and the API server responds"
         return None
 
     def unready(self, now: float) -> str | None:
@@ -33,6 +34,6 @@ class Leader(Struct, frozen=True):
             return f"not listed yet: {self.unlisted}"
         if self.unserved:
             return f"no namespace is served: {self.unserved}"
-        if self.hearing.is_late(now):
-            return f"a watch has been silent for {self.hearing.silent_s(now):.0f} s"
+        if self.liveness.is_late(now):
+            return f"a watch has been silent for {self.liveness.silent_s(now):.0f} s"
         return None

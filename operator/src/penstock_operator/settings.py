@@ -14,13 +14,14 @@ from penstock_broker.stores.usage_storage import (
     UsageBounds,
 )
 from penstock_contract.route.worker import ResourcesSpec, VariableName
+from penstock_operator.kube.lease import LeaseTerms
 from penstock_operator.nats.keys import KeysUnreadable, SigningKey, read_signing_key
-from penstock_operator.reconcile.manifests import OWN_VARIABLES
+from penstock_operator.routes.worker_variables import OWN_VARIABLES
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 SecretName = Annotated[str, Meta(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?\Z")]
-"""Or none."""
+"""A Secret's name, or empty."""
 Count = Annotated[int, Meta(ge=1, le=1_000)]
 
 
@@ -114,12 +115,22 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def lease(self) -> LeaseTerms:
+        return LeaseTerms(
+            namespace=self.lease_namespace,
+            name=self.lease_name,
+            duration_s=self.lease_duration_s,
+            renew_deadline_s=self.lease_renew_deadline_s,
+            retry_s=self.lease_retry_s,
+        )
+
+    @property
     def worker_environment(self) -> Mapping[str, str]:
         """Raises `InvalidSettings`."""
         try:
             environment = msgspec.json.decode(self.worker_env, type=dict[VariableName, str])
         except msgspec.DecodeError as error:
-            raise InvalidSettings(f"PENSTOCK_WORKER_ENV is no JSON object of texts by variable: {error}") from error
+            raise InvalidSettings(f"PENSTOCK_WORKER_ENV is not a JSON object of strings: {error}") from error
         if clashes := sorted(OWN_VARIABLES & environment.keys()):
             raise InvalidSettings(f"PENSTOCK_WORKER_ENV must not set {', '.join(clashes)}, which the operator sets")
         return environment
@@ -130,7 +141,9 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(self.worker_resources, type=ResourcesSpec)
         except msgspec.DecodeError as error:
-            raise InvalidSettings(f"PENSTOCK_WORKER_RESOURCES is no object of requests and limits: {error}") from error
+            raise InvalidSettings(
+                f"PENSTOCK_WORKER_RESOURCES is not a JSON object of requests and limits: {error}"
+            ) from error
 
     @property
     def signing_key(self) -> SigningKey | None:
@@ -143,7 +156,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
             raise InvalidSettings(f"PENSTOCK_NATS_SIGNING_KEY: {error}") from error
 
     def check(self) -> None:
-        """What the fields cannot say by themselves. Raises `InvalidSettings`."""
+        """Checks what the types of the fields cannot express. Raises `InvalidSettings`."""
         if not self.namespace_list:
             raise InvalidSettings("PENSTOCK_NAMESPACES names no namespace")
         _ = self.worker_environment, self.worker_resources_spec

@@ -1,7 +1,7 @@
-"""A level-triggered queue of keys: says that something about an object may be different, never what.
+"""A level-triggered queue of keys: a key means that an object may have changed, without the kind of change.
 
-However often a key is added, it is worked on once, by one task at a time, and once more if it was added meanwhile.
-Like client-go's work queue, with the clock of the event loop and the dice handed in.
+A key that is added several times is handled once, by one task at a time, and once more if it was added meanwhile.
+Modelled on client-go's work queue, with the event loop's clock and an injected random source.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ Key = TypeVar("Key", bound=Hashable)
 
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 5.0
-"""Short: only a key with something to do asks the API server at all, and what was away is back at some moment."""
+"""Short: only a key with work to do sends requests, and outages end at unknown times."""
 
 log = structlog.get_logger("penstock.operator")
 
 
-class Later(Exception):  # noqa: N818 - not an error: it says when to look again
-    """Raised by a handler that knows when another try can succeed; any other exception backs off."""
+class Later(Exception):  # noqa: N818 - not an error: it carries the time of the next attempt
+    """Raised by a handler that knows when another attempt can succeed; any other exception backs off."""
 
     def __init__(self, delay_s: float, reason: str) -> None:
         super().__init__(reason)
@@ -29,15 +29,14 @@ class Later(Exception):  # noqa: N818 - not an error: it says when to look again
 
 
 class WorkQueue(Generic[Key]):
-    """`draw` gives random numbers from 0 to 1: keys that failed together are not tried again together.
+    """`name` is the part of the log event `operator.<name>_failed`.
 
-    Bounded by the number of keys that exist: each is in here at most once in each state.
+    `draw` returns random numbers from 0 to 1, so that keys that failed together are not retried together. Bounded by
+    the number of existing keys: each is in the queue at most once in each state.
     """
 
-    def __init__(
-        self, handle: Callable[[Key], Awaitable[None]], *, concurrency: int, draw: Callable[[], float]
-    ) -> None:
-        self._handle = handle
+    def __init__(self, name: str, *, concurrency: int, draw: Callable[[], float]) -> None:
+        self._failed_event = f"operator.{name}_failed"
         self._concurrency = concurrency
         self._draw = draw
         self._ready: OrderedDict[Key, None] = OrderedDict()
@@ -49,21 +48,21 @@ class WorkQueue(Generic[Key]):
 
     @property
     def depth(self) -> int:
-        """Keys that could be worked on now."""
+        """Number of keys that wait for a task."""
         return len(self._ready)
 
     @property
     def idle(self) -> bool:
-        """No key could be worked on now, and none is."""
+        """Whether no key waits for a task and none is being handled."""
         return not self._ready and not self._working
 
     @property
     def failing(self) -> int:
-        """Keys whose last try failed."""
+        """Number of keys whose last attempt failed."""
         return len(self._failures)
 
     def add(self, key: Key) -> None:
-        """Work on `key` as soon as possible; a later date that it had is forgotten."""
+        """Handles `key` as soon as possible; replaces a later time."""
         self._cancel_timer(key)
         if key in self._working:
             self._added_meanwhile.add(key)
@@ -72,7 +71,7 @@ class WorkQueue(Generic[Key]):
             self._wake.release()
 
     def add_after(self, key: Key, delay_s: float) -> None:
-        """Work on `key` in a while, unless it is added before that. The earlier of two dates counts."""
+        """Handles `key` after a delay, unless it is added before. The earlier of two times counts."""
         loop = asyncio.get_running_loop()
         due = loop.time() + delay_s
         if key in self._timers and self._timers[key][0] <= due:
@@ -80,31 +79,31 @@ class WorkQueue(Generic[Key]):
         self._cancel_timer(key)
         self._timers[key] = (due, loop.call_at(due, self._due, key))
 
-    async def run(self) -> None:
-        """Work until cancelled; then what is being worked on is cancelled too."""
+    async def run(self, handle: Callable[[Key], Awaitable[None]]) -> None:
+        """Handles keys until cancelled; then handlers in progress are cancelled too."""
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._concurrency):
-                    group.create_task(self._work())
+                    group.create_task(self._work(handle))
         finally:
             for _, timer in self._timers.values():
                 timer.cancel()
             self._timers.clear()
 
-    async def _work(self) -> None:
+    async def _work(self, handle: Callable[[Key], Awaitable[None]]) -> None:
         while True:
             await self._wake.acquire()
             key, _ = self._ready.popitem(last=False)
             self._working.add(key)
             try:
-                await self._handle(key)
+                await handle(key)
             except Later as later:
                 self._failures.pop(key, None)
                 self.add_after(key, later.delay_s)
-            except Exception as error:  # noqa: BLE001 - the root of this key's work: it is tried again
+            except Exception as error:  # noqa: BLE001 - the root of this key's work: it is retried
                 delay_s = self._backoff(key)
                 log.warning(
-                    "operator.reconcile_failed",
+                    self._failed_event,
                     key=str(key),
                     error=type(error).__name__,
                     detail=str(error)[:300],
@@ -118,7 +117,7 @@ class WorkQueue(Generic[Key]):
             if key in self._added_meanwhile:
                 self._added_meanwhile.discard(key)
                 if key in self._failures:
-                    # News do not shorten the wait of a key that fails: it may be its own writes that come back.
+                    # A change does not shorten the back-off of a key: it may be the watch event of its own write.
                     continue
                 self.add(key)
 

@@ -5,7 +5,7 @@ from harness.kubernetes.api import DEPLOYMENTS, NAMESPACES, ROUTES
 from harness.kubernetes.model_routes import catalogue_of
 from harness.processes import until
 
-from penstock_operator.reconcile.manifests import GRACE_MARGIN_S
+from penstock_operator.reconcile.pod_template import GRACE_MARGIN_S
 
 NOBODY = "nobody is there to tell"
 

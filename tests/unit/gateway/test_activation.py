@@ -1,4 +1,4 @@
-"""A gateway asks for workers when it knows of no free slot, at once, again while a request waits, and not too often."""
+"""Activations: sent when no free slot is known, repeated while a request waits, and not too often."""
 
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_gateway.streaming.activation import REPEAT_S, WAITS_LONG_S, Activations
@@ -21,13 +21,13 @@ class Said(list[str]):
         self.activations = Activations(self.append, pause_detector)
 
 
-def test_the_first_request_of_a_route_without_workers_is_said_at_once() -> None:
+def test_activation_of_a_route_without_workers_is_immediate() -> None:
     said = Said()
     said.activations.queued(ROUTE, NOW)
     assert said == [ROUTE]
 
 
-def test_a_burst_is_said_once_in_100_ms() -> None:
+def test_activation_is_sent_once_in_100_ms_for_a_burst() -> None:
     said = Said()
     for number in range(100):
         said.activations.queued(ROUTE, NOW + number / 1000)
@@ -36,7 +36,7 @@ def test_a_burst_is_said_once_in_100_ms() -> None:
     assert said == [ROUTE, ROUTE]
 
 
-def test_what_was_held_back_is_said_by_the_ticker() -> None:
+def test_activation_that_was_held_back_is_sent_by_the_ticker() -> None:
     said = Said()
     said.activations.queued(ROUTE, NOW)
     said.activations.queued(ROUTE, NOW + 0.05)
@@ -48,14 +48,14 @@ def test_what_was_held_back_is_said_by_the_ticker() -> None:
     assert said == [ROUTE, ROUTE], "nothing is owed any more"
 
 
-def test_routes_do_not_hold_each_other_back() -> None:
+def test_activation_of_one_route_does_not_delay_another() -> None:
     said = Said()
     said.activations.queued(ROUTE, NOW)
     said.activations.queued("default.other", NOW)
     assert said == [ROUTE, "default.other"]
 
 
-def test_while_slots_are_free_nothing_is_said_and_each_request_takes_one() -> None:
+def test_activation_is_not_sent_while_slots_are_free_and_each_request_takes_one() -> None:
     said = Said()
     said.activations.on_heartbeat(ROUTE, beat(worker="a", slots=8, in_flight=6), NOW)
     said.activations.on_heartbeat(ROUTE, beat(worker="b", slots=1), NOW)
@@ -66,7 +66,7 @@ def test_while_slots_are_free_nothing_is_said_and_each_request_takes_one() -> No
     assert said == [ROUTE]
 
 
-def test_a_heartbeat_replaces_what_was_guessed_since_the_last() -> None:
+def test_activation_takes_the_free_slots_of_the_last_heartbeat() -> None:
     said = Said()
     said.activations.on_heartbeat(ROUTE, beat(slots=1), NOW)
     said.activations.queued(ROUTE, NOW)
@@ -75,7 +75,7 @@ def test_a_heartbeat_replaces_what_was_guessed_since_the_last() -> None:
     assert said == []
 
 
-def test_slots_of_workers_that_drain_are_full_or_are_lost_do_not_count() -> None:
+def test_activation_ignores_slots_of_workers_that_are_draining_full_or_lost() -> None:
     said = Said()
     said.activations.on_heartbeat(ROUTE, beat(worker="a", draining=True), NOW)
     said.activations.on_heartbeat(ROUTE, beat(worker="b", slots=8, in_flight=8), NOW)
@@ -85,7 +85,7 @@ def test_slots_of_workers_that_drain_are_full_or_are_lost_do_not_count() -> None
     assert said == [ROUTE]
 
 
-def test_after_the_brokers_absence_the_workers_are_not_held_lost() -> None:
+def test_activation_keeps_the_workers_after_a_broker_absence() -> None:
     said = Said()
     said.activations.on_heartbeat(ROUTE, beat(), NOW)
     said.activations.reconnected(NOW + 3)
@@ -93,7 +93,7 @@ def test_after_the_brokers_absence_the_workers_are_not_held_lost() -> None:
     assert said == []
 
 
-def test_a_request_that_waits_long_is_said_again_every_second_whatever_the_workers_say() -> None:
+def test_activation_is_repeated_every_second_for_a_request_that_waits() -> None:
     said = Said()
     said.activations.on_heartbeat(ROUTE, beat(), NOW)
     said.activations.queued(ROUTE, NOW)
@@ -104,7 +104,7 @@ def test_a_request_that_waits_long_is_said_again_every_second_whatever_the_worke
     assert ticks[3] - NOW == WAITS_LONG_S
 
 
-def test_what_is_long_gone_is_forgotten() -> None:
+def test_activation_forgets_routes_that_are_not_used() -> None:
     said = Said()
     said.activations.on_heartbeat(ROUTE, beat(), NOW)
     said.activations.queued("default.other", NOW)

@@ -1,4 +1,4 @@
-"""What a provider sent beside the answer reaches clients of its dialect, where the SDKs look for it."""
+"""Fields of a provider's answer without an event reach clients of its dialect where the SDKs read them."""
 
 import json
 from typing import Any
@@ -47,7 +47,7 @@ def test_stream_renderer_repeats_tier_and_fingerprint_in_every_chunk() -> None:
     assert found[0].choices[0].delta.role == "assistant"
 
 
-def test_stream_renderer_sends_what_is_long_once_and_at_the_end() -> None:
+def test_stream_renderer_sends_long_fields_once_and_at_the_end() -> None:
     found = chunks(fields("answer", citations=["https://e.org/a"]), TextDelta("Hi"), TextDelta("Ho"), STOP)
 
     assert [(chunk.model_extra or {}).get("citations") for chunk in found] == [
@@ -82,7 +82,7 @@ def test_stream_renderer_puts_fields_of_a_choice_beside_the_finish() -> None:
     assert found[-1].choices[0].finish_reason == "stop"
 
 
-def test_stream_renderer_never_lets_a_field_replace_one_of_ours() -> None:
+def test_stream_renderer_never_replaces_its_own_fields() -> None:
     found = chunks(
         fields("answer", id="x", model="y", usage={"a": 1}), fields("delta", role="user"), TextDelta("Hi"), STOP
     )
@@ -104,7 +104,7 @@ def test_stream_renderer_sends_further_counts_with_the_usage() -> None:
     assert usage.model_extra == {"cost": 0.25}
 
 
-def test_collector_puts_everything_where_the_sdk_looks_for_it() -> None:
+def test_collector_puts_every_field_where_the_sdk_reads_it() -> None:
     found = completion(
         fields("answer", service_tier="default", citations=["https://e.org/a"]),
         TextDelta("Hi"),
@@ -149,11 +149,11 @@ def test_collector_joins_the_pieces_of_a_field() -> None:
     assert (message.audio.id, message.audio.transcript, message.audio.data) == ("a1", "Hello", "AABB")
 
 
-def test_an_integer_beyond_64_bits_reaches_the_client_as_a_number() -> None:
+def test_answer_fields_encode_an_integer_beyond_64_bits_as_a_number() -> None:
     found = completion(TextDelta("Hi"), AnswerFields("answer", b'{"nonce":%d}' % 2**70), STOP)
 
     assert found.model_extra == {"nonce": float(2**70)}
 
 
-def test_the_simple_dialect_has_no_place_for_fields() -> None:
+def test_simple_renderer_leaves_fields_out() -> None:
     assert SimpleRenderer().render(fields("delta", annotations=[CITED])) == b""

@@ -1,4 +1,4 @@
-"""Whose key a request shows, from nothing but its headers and the keys that are known."""
+"""The key of a request, from its headers and the key cache."""
 
 import pytest
 from hypothesis import given
@@ -37,32 +37,32 @@ def refusal(headers: list[tuple[bytes, bytes]], keys: KeyCache, now: float = NOW
     "headers",
     [bearer(SECRET), [(b"x-api-key", SECRET.encode())], [(b"authorization", f"BEARER   {SECRET}  ".encode())]],
 )
-def test_a_known_key_is_found_in_either_header(headers: list[tuple[bytes, bytes]]) -> None:
+def test_authentication_finds_a_key_in_each_header(headers: list[tuple[bytes, bytes]]) -> None:
     assert identify(headers, cache(RECORD), NOW) is RECORD
 
 
-def test_the_same_key_twice_is_one_key() -> None:
+def test_authentication_accepts_the_same_key_twice() -> None:
     assert identify([*bearer(SECRET), (b"x-api-key", SECRET.encode())], cache(RECORD), NOW) is RECORD
 
 
-def test_two_different_keys_are_none() -> None:
+def test_authentication_rejects_two_different_keys() -> None:
     two = [*bearer(SECRET), (b"x-api-key", new_secret().encode())]
     assert "more than one" in refusal(two, cache(RECORD)).detail.message
     assert "more than one" in refusal([*bearer(SECRET), *bearer(new_secret())], cache(RECORD)).detail.message
 
 
-def test_an_expired_or_revoked_key_is_told_to_who_has_it() -> None:
+def test_authentication_names_expiry_and_revocation_to_the_holder_of_the_secret() -> None:
     assert refusal(bearer(SECRET), cache(RECORD), 100).detail.message == "the API key has expired"
     revoked = cache(replace(RECORD, revoked_at=10))
     assert refusal(bearer(SECRET), revoked).detail.message == "the API key was revoked"
 
 
-def test_before_the_keys_are_known_nobody_is_called_an_intruder() -> None:
+def test_authentication_is_unavailable_before_the_keys_are_loaded() -> None:
     assert refusal(bearer(SECRET), KeyCache()).code == "broker_unavailable"
     assert refusal([], KeyCache()).code == "invalid_api_key"
 
 
-def test_a_change_of_a_key_counts_at_once() -> None:
+def test_authentication_applies_a_changed_key_immediately() -> None:
     keys = cache(RECORD)
     keys.put(RECORD.hash, replace(RECORD, revoked_at=10))
     assert refusal(bearer(SECRET), keys).code == "invalid_api_key"
@@ -77,9 +77,9 @@ def test_a_change_of_a_key_counts_at_once() -> None:
         st.tuples(st.sampled_from([b"authorization", b"x-api-key", b"cookie"]), st.binary(max_size=80)), max_size=4
     )
 )
-def test_whatever_the_headers_hold_only_the_key_is_let_in(headers: list[tuple[bytes, bytes]]) -> None:
+def test_authentication_accepts_only_the_exact_key(headers: list[tuple[bytes, bytes]]) -> None:
     assert refusal(headers, cache(RECORD)).code == "invalid_api_key"
 
 
-def test_other_schemes_and_empty_headers_show_no_key() -> None:
+def test_authentication_ignores_other_schemes_and_empty_headers() -> None:
     assert sent_keys([(b"authorization", b"Basic eDp4"), (b"authorization", b"Bearer "), (b"x-api-key", b" ")]) == set()

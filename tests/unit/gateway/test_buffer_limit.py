@@ -1,17 +1,17 @@
-"""What may wait for a client: the bound, and a few events that are larger than the bound by themselves."""
+"""The bytes that may wait for a client: up to the limit, and a few events that are larger by themselves."""
 
 from penstock_gateway.server.write_timeout import LARGE_MAX, BufferLimit
 
 LARGE = 9_000_000
 
 
-def test_room_admits_up_to_the_bound_and_one_write_beyond() -> None:
+def test_buffer_limit_admits_up_to_the_limit_and_one_write_beyond() -> None:
     limit = BufferLimit(100)
     assert limit.admits(100, 50)
     assert not limit.admits(150, 1)
 
 
-def test_room_admits_a_large_event_and_what_follows_it_before_the_client_had_time_to_read() -> None:
+def test_buffer_limit_admits_a_large_event_and_the_next_before_the_client_has_read() -> None:
     limit = BufferLimit(100)
     assert limit.admits(0, LARGE)
     assert limit.admits(LARGE, 50)
@@ -19,7 +19,7 @@ def test_room_admits_a_large_event_and_what_follows_it_before_the_client_had_tim
     assert not limit.admits(LARGE + 101, 1)
 
 
-def test_room_admits_few_large_events_at_once() -> None:
+def test_buffer_limit_admits_few_large_events_at_once() -> None:
     limit, waiting = BufferLimit(100), 0
     for _ in range(LARGE_MAX):
         assert limit.admits(waiting, LARGE)
@@ -27,7 +27,7 @@ def test_room_admits_few_large_events_at_once() -> None:
     assert not limit.admits(waiting, LARGE)
 
 
-def test_room_is_as_new_when_the_client_has_read_down_to_the_bound() -> None:
+def test_buffer_limit_is_reset_when_the_client_has_read_down_to_it() -> None:
     limit = BufferLimit(100)
     assert limit.admits(0, LARGE)
     assert limit.admits(LARGE, LARGE)

@@ -1,4 +1,4 @@
-"""Whole answers, for clients that did not ask for a stream."""
+"""Whole answers, for clients that did not request a stream."""
 
 import base64
 import struct
@@ -39,7 +39,7 @@ def choice(*events: Event) -> object:
     return found
 
 
-def test_a_completion_is_the_text_put_together_with_its_usage() -> None:
+def test_chat_collector_joins_the_text_and_adds_the_usage() -> None:
     assert completion(TextDelta("Hel"), TextDelta("lo"), USAGE, STOP) == {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -63,11 +63,11 @@ def test_a_completion_is_the_text_put_together_with_its_usage() -> None:
     }
 
 
-def test_without_a_count_there_is_no_usage() -> None:
+def test_chat_collector_leaves_usage_out_without_a_count() -> None:
     assert "usage" not in completion(TextDelta("Hi"), STOP)
 
 
-def test_tool_calls_are_put_together_in_their_order() -> None:
+def test_chat_collector_joins_tool_calls_in_their_order() -> None:
     assert choice(
         ToolCallDelta(1, "b", "time", "{}"),
         ToolCallDelta(0, "a", "weather", '{"city":'),
@@ -89,7 +89,7 @@ def test_tool_calls_are_put_together_in_their_order() -> None:
     }
 
 
-def test_an_id_and_a_name_that_come_apart_belong_together() -> None:
+def test_chat_collector_joins_an_id_and_a_name_of_different_pieces() -> None:
     found = choice(ToolCallDelta(0, "a", None, ""), ToolCallDelta(0, None, "weather", "{}"), Finished("tool_calls"))
 
     assert found["message"]["tool_calls"] == [  # type: ignore[index]
@@ -97,13 +97,13 @@ def test_an_id_and_a_name_that_come_apart_belong_together() -> None:
     ]
 
 
-def test_a_refusal_stands_where_the_sdks_look_for_it_and_not_in_the_text() -> None:
+def test_chat_collector_puts_a_refusal_into_its_own_field() -> None:
     found = choice(RefusalDelta("I "), RefusalDelta("won't"), STOP)
 
     assert found["message"] == {"role": "assistant", "content": None, "refusal": "I won't"}  # type: ignore[index]
 
 
-def test_reasoning_is_beside_the_content() -> None:
+def test_chat_collector_puts_reasoning_beside_the_content() -> None:
     found = choice(ReasoningDelta("h"), ReasoningDelta("m"), TextDelta("Hi"), STOP)
 
     assert found["message"] == {  # type: ignore[index]
@@ -114,11 +114,11 @@ def test_reasoning_is_beside_the_content() -> None:
     }
 
 
-def test_an_answer_without_a_word_has_empty_content_and_not_null() -> None:
+def test_chat_collector_gives_an_empty_answer_empty_content() -> None:
     assert choice(STOP)["message"]["content"] == ""  # type: ignore[index]
 
 
-def test_half_an_answer_is_none() -> None:
+def test_chat_collector_raises_for_an_answer_that_failed_midway() -> None:
     with pytest.raises(PenstockError) as error:
         completion(TextDelta("Hel"), Failed(ErrorDetail("worker_lost", "words")))
 
@@ -136,7 +136,7 @@ def embeddings(*events: Event) -> EmbeddingsCollector:
     return collector
 
 
-def test_vectors_are_in_the_order_of_the_input() -> None:
+def test_embeddings_collector_orders_vectors_by_input() -> None:
     collector = embeddings(Embedded(1, vector(3, 4)), Embedded(0, vector(1, 2)), UsageReported(5, 0), STOP)
 
     assert msgspec.json.decode(msgspec.json.encode(collector.response("float"))) == {
@@ -150,14 +150,14 @@ def test_vectors_are_in_the_order_of_the_input() -> None:
     }
 
 
-def test_base64_is_little_endian_float32_as_the_sdks_decode_it() -> None:
+def test_embeddings_collector_encodes_base64_as_little_endian_float32() -> None:
     [found] = embeddings(Embedded(0, vector(0.5, -2)), STOP).response("base64").data
 
     assert isinstance(found.embedding, str)
     assert struct.unpack("<2f", base64.b64decode(found.embedding)) == (0.5, -2)
 
 
-def test_vectors_of_a_failed_call_are_none() -> None:
+def test_embeddings_collector_raises_for_a_failed_call() -> None:
     with pytest.raises(PenstockError) as error:
         embeddings(Embedded(0, vector(1)), Failed(ErrorDetail("worker_lost", "words"))).vectors()
 

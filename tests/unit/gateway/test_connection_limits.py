@@ -1,4 +1,4 @@
-"""How many connections the file descriptors allow, and the warning when that is fewer than the setting."""
+"""The number of connections within the descriptor limit, and the warning when it is lower than the setting."""
 
 import structlog
 

@@ -1,4 +1,4 @@
-"""Which origins may read, and which requests are not even looked at."""
+"""Origins that may read answers, and requests that are rejected by their origin or host."""
 
 import pytest
 
@@ -10,7 +10,7 @@ OPEN = CorsRules(frozenset({"https://app.example.com"}))
 CLOSED = CorsRules(frozenset({"https://app.example.com"}), closed=True)
 
 
-def test_an_origin_is_compared_as_a_whole_and_without_its_case() -> None:
+def test_cors_compares_whole_origins_without_case() -> None:
     origin = "https://app.example.com"
     assert OPEN.allows(origin)
     assert OPEN.allows("HTTPS://App.example.com")
@@ -18,7 +18,7 @@ def test_an_origin_is_compared_as_a_whole_and_without_its_case() -> None:
         assert not OPEN.allows(other)
 
 
-def test_where_keys_are_asked_for_nobody_is_refused_for_an_origin() -> None:
+def test_cors_rejects_no_origin_where_keys_are_required() -> None:
     assert not OPEN.rejects("https://evil.example", "evil.example")
 
 
@@ -43,7 +43,7 @@ def test_where_keys_are_asked_for_nobody_is_refused_for_an_origin() -> None:
         ("http://evil.example", "evil.example", True),
     ],
 )
-def test_on_this_machine_without_keys_pages_of_others_and_foreign_names_are_refused(
+def test_cors_rejects_foreign_origins_and_hosts_on_loopback_without_keys(
     origin: str | None, host: str, refused: bool
 ) -> None:
     assert CLOSED.rejects(origin, host) is refused
@@ -53,26 +53,26 @@ def settings(**variables: str) -> GatewaySettings:
     return load(GatewaySettings, {f"PENSTOCK_{name}": value for name, value in variables.items()})
 
 
-def test_origins_are_listed_with_commas() -> None:
+def test_cors_settings_separate_origins_by_commas() -> None:
     made = settings(CORS_ORIGINS="https://App.example.com ,http://localhost:3000,http://[::1]:3000")
     assert made.origins == {"https://app.example.com", "http://localhost:3000", "http://[::1]:3000"}
     assert settings().origins == frozenset()
 
 
 @pytest.mark.parametrize("origins", ["*", "example.com", "https://a/", "https://a b", "https://*.a"])
-def test_what_is_no_exact_origin_is_refused_at_the_start(origins: str) -> None:
+def test_cors_settings_reject_inexact_origins(origins: str) -> None:
     with pytest.raises(InvalidSettings, match="PENSTOCK_CORS_ORIGINS"):
         settings(CORS_ORIGINS=origins).check()
 
 
-def test_only_a_gateway_of_this_machine_without_a_word_about_keys_is_closed() -> None:
+def test_cors_is_closed_only_on_loopback_without_an_authentication_setting() -> None:
     assert settings().for_this_machine_only
     assert not settings(HOST="0.0.0.0").for_this_machine_only
     assert not settings(AUTHENTICATION="off").for_this_machine_only
     assert not settings(AUTHENTICATION="required").for_this_machine_only
 
 
-def test_an_admin_port_without_a_token_ends_the_start() -> None:
+def test_settings_reject_an_admin_port_without_a_token() -> None:
     with pytest.raises(InvalidSettings, match="PENSTOCK_ADMIN_TOKEN"):
         settings(ADMIN_PORT="1").check()
     settings(ADMIN_PORT="1", ADMIN_TOKEN="t" * 32).check()
@@ -81,7 +81,7 @@ def test_an_admin_port_without_a_token_ends_the_start() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("ADMIN_TOKEN", "short"), ("ADMIN_TOKEN", "t" * 32 + "\n"), ("FIRST_KEY", "sk-penstock-short")]
 )
-def test_a_secret_that_is_no_good_is_named_and_not_repeated(name: str, value: str) -> None:
+def test_settings_name_an_invalid_secret_without_its_value(name: str, value: str) -> None:
     with pytest.raises(InvalidSettings, match=f"PENSTOCK_{name}") as error:
         settings(**{name: value})
     assert value not in str(error.value)

@@ -40,23 +40,23 @@ TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
 
 
 @pytest.mark.parametrize(("error", "code"), TRANSLATIONS.values(), ids=TRANSLATIONS)
-def test_what_litestar_raises_has_our_code_and_none_of_its_words(error: HTTPException, code: ErrorCode) -> None:
+def test_exception_handlers_translate_litestar_errors_without_their_text(error: HTTPException, code: ErrorCode) -> None:
     detail = translate(error, "POST /v1/x", 1000)
 
     assert detail.code == code
     assert "secret" not in detail.message
 
 
-def test_a_path_or_method_that_does_not_exist_is_named() -> None:
+def test_exception_handlers_name_an_unknown_path_or_method() -> None:
     assert translate(NotFoundException(), "GET /v2", 1000).message == "no endpoint at GET /v2"
     for path in ("/v1/responses", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"):
-        told = translate(NotFoundException(), f"POST {path}", 1000).message
-        assert told == f"no endpoint at POST {path}; use /v1/chat/completions"
+        message = translate(NotFoundException(), f"POST {path}", 1000).message
+        assert message == f"no endpoint at POST {path}; use /v1/chat/completions"
     assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
 
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
-def test_an_error_is_answered_with_its_status_and_whether_to_retry(code: ErrorCode) -> None:
+def test_error_response_has_its_status_and_retry_header(code: ErrorCode) -> None:
     response = ErrorResponse(ErrorDetail(code, "words")).litestar()
 
     assert response.status_code == ERRORS[code].status
@@ -78,7 +78,7 @@ def test_an_error_is_answered_with_its_status_and_whether_to_retry(code: ErrorCo
         (float("inf"), "2678400", "2678400000"),
     ],
 )
-def test_a_pause_is_told_in_whole_seconds_and_in_milliseconds(
+def test_error_response_has_retry_after_in_seconds_and_milliseconds(
     retry_after_s: float, seconds: str, milliseconds: str
 ) -> None:
     headers = ErrorResponse(ErrorDetail("queue_full", "words", None, retry_after_s)).headers
@@ -86,7 +86,7 @@ def test_a_pause_is_told_in_whole_seconds_and_in_milliseconds(
     assert (headers["retry-after"], headers["retry-after-ms"]) == (seconds, milliseconds)
 
 
-def test_a_pause_that_is_no_number_is_left_out() -> None:
+def test_error_response_leaves_out_a_wait_that_is_not_a_number() -> None:
     headers = ErrorResponse(ErrorDetail("queue_full", "words", None, float("nan"))).headers
 
     assert "retry-after" not in headers
@@ -136,7 +136,7 @@ def body(**fields: Any) -> bytes:
     return msgspec.json.encode({**GOOD, **fields})
 
 
-def test_a_good_body_is_answered(client: TestClient[Any]) -> None:
+def test_exception_handlers_leave_a_valid_body_alone(client: TestClient[Any]) -> None:
     assert client.post("/v1/chat/completions", content=body(unknown={"a": [1]})).status_code == http.HTTPStatus.OK
 
 
@@ -156,7 +156,7 @@ FIELDS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("sent", "param"), FIELDS.values(), ids=FIELDS)
-def test_a_bad_field_is_named(client: TestClient[Any], sent: bytes, param: str) -> None:
+def test_exception_handlers_name_an_invalid_field(client: TestClient[Any], sent: bytes, param: str) -> None:
     status, error = answer(client, sent)
 
     assert (status, error["code"], error["param"]) == (400, "invalid_request", param)
@@ -178,14 +178,16 @@ BODIES = {
 
 
 @pytest.mark.parametrize("sent", BODIES.values(), ids=BODIES)
-def test_a_body_that_cannot_be_read_is_an_invalid_request(client: TestClient[Any], sent: bytes) -> None:
+def test_exception_handlers_answer_an_unreadable_body_with_invalid_request(
+    client: TestClient[Any], sent: bytes
+) -> None:
     status, error = answer(client, sent)
 
     assert (status, error["code"], error["param"]) == (400, "invalid_request", None)
     assert "Traceback" not in error["message"]
 
 
-def test_our_own_error_is_answered_as_it_is(client: TestClient[Any]) -> None:
+def test_exception_handlers_answer_a_penstock_error_unchanged(client: TestClient[Any]) -> None:
     assert answer(client, body(model="full")) == (
         429,
         {"message": "words", "type": "rate_limit_error", "param": None, "code": "queue_full"},
@@ -193,13 +195,13 @@ def test_our_own_error_is_answered_as_it_is(client: TestClient[Any]) -> None:
 
 
 @pytest.mark.parametrize("model", ["nonsense", "not UTF-8", "deep"])
-def test_what_we_cannot_read_of_our_own_is_no_fault_of_the_client(client: TestClient[Any], model: str) -> None:
+def test_exception_handlers_answer_internal_decode_errors_with_500(client: TestClient[Any], model: str) -> None:
     status, error = answer(client, body(model=model))
 
     assert (status, error["code"]) == (500, "internal_error")
 
 
-def test_an_error_that_nobody_expected_keeps_its_words(client: TestClient[Any]) -> None:
+def test_exception_handlers_hide_the_text_of_unexpected_errors(client: TestClient[Any]) -> None:
     status, error = answer(client, body(model="explode"))
 
     assert (status, error["code"], error["message"]) == (500, "internal_error", "internal error")

@@ -1,4 +1,4 @@
-"""The text of `/metrics` is made outside the event loop, once for all who wait for it."""
+"""The text of `/metrics` is rendered outside the event loop, once for concurrent requests."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ import threading
 from penstock_gateway.telemetry.exposition import CONTENT_TYPE, Exposition, prometheus
 
 
-async def test_requests_at_the_same_time_share_one_text_that_is_made_in_a_thread() -> None:
+async def test_exposition_is_shared_by_concurrent_requests_and_made_in_a_thread() -> None:
     release, threads = threading.Event(), []
 
     def make() -> bytes:
@@ -26,7 +26,7 @@ async def test_requests_at_the_same_time_share_one_text_that_is_made_in_a_thread
     assert len(threads) == 2, "the next request gets a new one"
 
 
-def test_its_media_type_is_that_of_the_library() -> None:
+def test_exposition_has_the_media_type_of_the_library() -> None:
     from prometheus_client import CONTENT_TYPE_LATEST
 
     assert CONTENT_TYPE == CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""Which request heads are refused, and with which status."""
+"""Request heads that are rejected, and their status."""
 
 import pytest
 
@@ -25,6 +25,6 @@ HOST = (b"host", b"a")
         ([HOST, (b"content-encoding", b"zstd")], "1.1", "unsupported_content_encoding"),
     ],
 )
-def test_a_head_is_refused_by_its_framing(headers: list[tuple[bytes, bytes]], version: str, code: str | None) -> None:
+def test_framing_rejects_an_ambiguous_head(headers: list[tuple[bytes, bytes]], version: str, code: str | None) -> None:
     problem = problem_of(headers, version)
     assert (problem.code if problem else None) == code

@@ -1,4 +1,4 @@
-"""Which connection makes room for a new one, and how often that is logged."""
+"""The connection that makes room for a new one, and the log of a full listener."""
 
 import structlog
 
@@ -12,7 +12,7 @@ class Connection:
         self.evicted = True
 
 
-def test_the_connection_that_is_idle_for_longest_is_closed_and_never_the_newest() -> None:
+def test_keyless_connections_close_the_longest_idle_and_never_the_newest() -> None:
     keyless = KeylessConnections()
     first, second, newest = Connection(), Connection(), Connection()
     for one in (first, second, newest):
@@ -27,7 +27,7 @@ def test_the_connection_that_is_idle_for_longest_is_closed_and_never_the_newest(
     assert not newest.evicted
 
 
-def test_a_full_listener_is_logged_once_a_minute_with_what_happened_meanwhile() -> None:
+def test_keyless_connections_log_a_full_listener_once_a_minute() -> None:
     keyless = KeylessConnections()
     with structlog.testing.capture_logs() as lines:
         for tick in range(0, int(LOG_EVERY_S) + 10, 10):

@@ -10,7 +10,7 @@ from penstock_contract.limits.keys import Budget
 
 
 @virtual_time
-async def test_without_the_broker_what_was_leased_is_spent_and_then_nobody_knows() -> None:
+async def test_limiter_spends_its_lease_without_the_broker_and_then_rejects() -> None:
     fleet = Fleet(key(requests_per_minute=1000), resolution(), gateways=1)
     for _ in range(60):
         await asyncio.sleep(0.05)
@@ -25,7 +25,7 @@ async def test_without_the_broker_what_was_leased_is_spent_and_then_nobody_knows
 
 
 @virtual_time
-async def test_without_the_broker_everybody_is_admitted_if_the_setting_says_so() -> None:
+async def test_limiter_admits_without_the_broker_if_set() -> None:
     fleet = Fleet(key(requests_per_minute=10), resolution(), gateways=1, admit_unknown=True)
     fleet.store.away = True
     for _ in range(50):
@@ -34,7 +34,7 @@ async def test_without_the_broker_everybody_is_admitted_if_the_setting_says_so()
 
 
 @virtual_time
-async def test_a_limit_that_was_changed_holds_at_once() -> None:
+async def test_limiter_applies_a_changed_limit_immediately() -> None:
     fleet = Fleet(key(requests_per_minute=1), resolution())
     await fleet.pass_through()
     assert not await fleet.pass_through()
@@ -44,19 +44,19 @@ async def test_a_limit_that_was_changed_holds_at_once() -> None:
 
 
 @virtual_time
-async def test_an_account_that_nobody_uses_is_forgotten_here_and_not_in_the_store() -> None:
+async def test_limiter_forgets_an_unused_lease_but_not_its_record() -> None:
     fleet = Fleet(key(budget=Budget(amount="0.001", period="Total")), resolution(PRICES))
     errors: list[ErrorDetail] = []
     await stream(fleet, 0, 1000, errors)
-    assert len(fleet.limiters[0])
+    assert fleet.limiters[0]._leases
     await asyncio.sleep(400)
-    assert not len(fleet.limiters[0])
+    assert not fleet.limiters[0]._leases
     assert (await fleet.rejection()).code == "budget_exhausted"
     await fleet.end()
 
 
 @virtual_time
-async def test_a_key_without_limits_costs_nothing() -> None:
+async def test_limiter_makes_no_broker_request_for_a_key_without_limits() -> None:
     fleet = Fleet(key(), resolution())
     for limiter in fleet.limiters:
         assert await limiter.admit(fleet.principal, fleet.route, ..., []) is None  # type: ignore[arg-type]

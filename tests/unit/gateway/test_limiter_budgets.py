@@ -1,10 +1,10 @@
-"""Money: streams that use a budget up end with the reason, whoever counts."""
+"""Budgets: streams that use a budget up end with the reason, over all gateways."""
 
 import asyncio
 
 import pytest
 from unit.support.limiters import PRICES, Fleet, key, prompt, resolution, stream
-from unit.support.streams import feed, make_stream
+from unit.support.streams import RecordingWriter, feed, make_stream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail
@@ -15,7 +15,7 @@ from penstock_contract.stream.events import Accepted, Finished, Started, TextDel
 
 @pytest.mark.parametrize("latency_s", [0.0, 0.002, 0.015])
 @virtual_time
-async def test_streams_that_share_a_budget_use_it_up_and_end_with_the_reason(latency_s: float) -> None:
+async def test_limiter_ends_streams_that_used_up_their_shared_budget(latency_s: float) -> None:
     # 50 streams of 4 tokens in and 200 out would cost 0.1002.
     fleet = Fleet(key(Budget(amount="0.05", period="Day")), resolution(PRICES))
     fleet.store.latency_s = latency_s
@@ -35,7 +35,7 @@ async def test_streams_that_share_a_budget_use_it_up_and_end_with_the_reason(lat
 
 
 @virtual_time
-async def test_a_budget_is_usable_from_one_gateway_though_another_was_busy_before() -> None:
+async def test_limiter_gives_one_gateway_a_budget_that_another_used_before() -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Total")), resolution(PRICES))
     errors: list[ErrorDetail] = []
     first = await asyncio.gather(*(stream(fleet, 1, 20, errors) for _ in range(2)))
@@ -47,7 +47,7 @@ async def test_a_budget_is_usable_from_one_gateway_though_another_was_busy_befor
 
 
 @virtual_time
-async def test_nothing_is_reserved_for_a_request_that_may_become_long() -> None:
+async def test_limiter_reserves_nothing_for_a_request_that_may_become_long() -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Day")), resolution(PRICES))
     errors: list[ErrorDetail] = []
     got = await asyncio.gather(*(stream(fleet, number % 2, 14, errors) for number in range(60)))
@@ -57,7 +57,7 @@ async def test_nothing_is_reserved_for_a_request_that_may_become_long() -> None:
 
 
 @virtual_time
-async def test_a_budget_begins_anew_with_its_period() -> None:
+async def test_limiter_renews_a_budget_with_its_period() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES))
     errors: list[ErrorDetail] = []
     await stream(fleet, 0, 1000, errors)
@@ -70,7 +70,7 @@ async def test_a_budget_begins_anew_with_its_period() -> None:
 
 @pytest.mark.parametrize(("period", "tokens"), [("Total", 4), ("Day", 2_000)], ids=["for good", "too long a prompt"])
 @virtual_time
-async def test_a_budget_that_time_does_not_bring_back_says_no_time(period: Period, tokens: int) -> None:
+async def test_limiter_gives_no_retry_time_for_a_budget_that_time_does_not_renew(period: Period, tokens: int) -> None:
     fleet = Fleet(key(Budget(amount="0.001", period=period)), resolution(PRICES))
     await stream(fleet, 0, 1000, [])
     assert (await fleet.rejection(0, prompt(tokens))).retry_after_s is None
@@ -78,7 +78,7 @@ async def test_a_budget_that_time_does_not_bring_back_says_no_time(period: Perio
 
 
 @virtual_time
-async def test_a_budget_does_not_end_what_costs_nothing() -> None:
+async def test_limiter_does_not_end_free_streams() -> None:
     fleet = Fleet(key(Budget(amount="0", period="Total")), resolution())
     errors: list[ErrorDetail] = []
     assert await stream(fleet, 0, 50, errors) == 50
@@ -86,7 +86,7 @@ async def test_a_budget_does_not_end_what_costs_nothing() -> None:
 
 
 @virtual_time
-async def test_the_providers_count_replaces_ours() -> None:
+async def test_limiter_replaces_its_estimate_by_the_providers_count() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total"), tokens_per_minute=10_000), resolution(PRICES))
     admission = await fleet.admit()
     admission.record_start("main")
@@ -101,7 +101,7 @@ async def test_the_providers_count_replaces_ours() -> None:
 
 
 @virtual_time
-async def test_without_the_broker_a_stream_spends_its_gateways_lease_and_ends() -> None:
+async def test_limiter_ends_a_stream_without_the_broker_when_its_lease_is_spent() -> None:
     fleet = Fleet(key(Budget(amount="100", period="Day")), resolution(PRICES), gateways=1)
     errors: list[ErrorDetail] = []
     streaming = asyncio.create_task(stream(fleet, 0, 10_000, errors))
@@ -114,7 +114,7 @@ async def test_without_the_broker_a_stream_spends_its_gateways_lease_and_ends() 
 
 
 @virtual_time
-async def test_a_gateway_that_stood_still_pays_once_for_what_it_used() -> None:
+async def test_limiter_charges_the_use_of_a_paused_gateway_once() -> None:
     fleet = Fleet(key(Budget(amount="0.1", period="Total")), resolution(PRICES))
     admission = await fleet.admit(0)
     admission.record_start("main")
@@ -130,7 +130,7 @@ async def test_a_gateway_that_stood_still_pays_once_for_what_it_used() -> None:
 
 
 @virtual_time
-async def test_the_first_stream_of_a_key_ends_with_the_budget_however_fast_it_is() -> None:
+async def test_limiter_ends_the_first_stream_of_a_key_with_its_budget() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
     admission = await fleet.admit()
     error = admission.record_start("main")
@@ -146,7 +146,27 @@ async def test_the_first_stream_of_a_key_ends_with_the_budget_however_fast_it_is
 
 
 @virtual_time
-async def test_an_answer_whose_provider_has_finished_is_whole_though_its_count_empties_the_budget() -> None:
+async def test_limiter_ends_a_stream_before_the_next_event_when_another_used_up_the_budget() -> None:
+    fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
+    streams = [make_stream(admission=await fleet.admit()) for _ in range(2)]
+    client = RecordingWriter()
+    streams[1].attach(client)
+    for stream_ in streams:
+        feed(stream_, Accepted("w", 0.1), Started("main"), TextDelta("one"))
+    for seq in range(3, 103):
+        feed(streams[0], TextDelta("more"), from_seq=seq)
+        await asyncio.sleep(0.01)
+    assert streams[0].error is not None
+    assert streams[1].exhausted == streams[0].error
+
+    feed(streams[1], TextDelta("two"), from_seq=3)
+    assert streams[1].error == streams[0].error
+    assert b"two" not in client.received
+    await fleet.end()
+
+
+@virtual_time
+async def test_limiter_does_not_end_a_stream_by_its_own_final_count() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
     answers = [make_stream(admission=await fleet.admit()) for _ in range(2)]
     for answer in answers:

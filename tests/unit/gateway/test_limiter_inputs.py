@@ -1,4 +1,4 @@
-"""What an input costs is charged before a provider answers, and comes back if no provider was sent it."""
+"""An input is charged before a provider answers, and returned if no provider received it."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ ROW = UsageRow(
 
 
 async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[Admission]:
-    """How many of `count` requests come in before any provider has answered."""
+    """The admitted ones of `count` concurrent requests, before any provider has answered."""
     asks = (fleet.admit(number % len(fleet.limiters), operation) for number in range(count))
     answers = await asyncio.gather(*asks, return_exceptions=True)
     for answer in answers:
@@ -31,7 +31,7 @@ async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> li
 
 
 @virtual_time
-async def test_a_prompt_that_costs_more_than_is_left_is_refused_and_a_smaller_one_is_not() -> None:
+async def test_limiter_rejects_a_prompt_that_costs_more_than_is_left() -> None:
     fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution({"inputPerMillion": "3"}))
     assert not await admitted_at_once(fleet, 50, prompt(100_000))
     error = await fleet.rejection(0, prompt(100_000))
@@ -43,7 +43,7 @@ async def test_a_prompt_that_costs_more_than_is_left_is_refused_and_a_smaller_on
 
 
 @virtual_time
-async def test_prompts_that_do_not_fit_keep_no_money_from_another_gateway() -> None:
+async def test_limiter_leases_no_money_for_prompts_that_do_not_fit() -> None:
     fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution(PRICES))
     asks = [asyncio.create_task(fleet.rejection(0, prompt(30_000))) for _ in range(10)]
     await asyncio.wait(asks)
@@ -58,7 +58,7 @@ async def test_prompts_that_do_not_fit_keep_no_money_from_another_gateway() -> N
     ids=["chat", "embeddings"],
 )
 @virtual_time
-async def test_prompts_that_come_at_the_same_time_cost_together_no_more_than_the_budget(operation: Operation) -> None:
+async def test_limiter_admits_concurrent_prompts_within_the_budget(operation: Operation) -> None:
     fleet = Fleet(key(Budget(amount="0.0105", period="Day")), resolution(PRICES))
     came_in = await admitted_at_once(fleet, 50, operation)
     assert len(came_in) == 10, "a thousandth each"
@@ -72,7 +72,7 @@ async def test_prompts_that_come_at_the_same_time_cost_together_no_more_than_the
 
 
 @virtual_time
-async def test_what_was_set_aside_for_an_input_comes_back_when_no_provider_was_reached() -> None:
+async def test_limiter_returns_the_charge_of_an_input_that_no_provider_received() -> None:
     fleet = Fleet(key(Budget(amount="0.0105", period="Day"), tokens_per_minute=100_000), resolution(PRICES), gateways=1)
     for _ in range(3):
         came_in = await admitted_at_once(fleet, 50, prompt(1_000))
@@ -86,7 +86,7 @@ async def test_what_was_set_aside_for_an_input_comes_back_when_no_provider_was_r
 
 
 @virtual_time
-async def test_an_input_that_may_have_been_sent_stays_charged_until_the_requests_last_row() -> None:
+async def test_limiter_charges_a_sent_input_until_the_final_usage_record() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES))
     admission = await fleet.admit(0, prompt(1_000))
     admission.close()
@@ -99,7 +99,7 @@ async def test_an_input_that_may_have_been_sent_stays_charged_until_the_requests
 
 
 @virtual_time
-async def test_what_was_sent_to_providers_that_did_not_answer_is_charged_with_the_first_event() -> None:
+async def test_limiter_charges_unanswered_calls_with_the_first_event() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
     admission = await fleet.admit(0, prompt(1_000))
     admission.record_start("main", Unanswered(2_000, "0.01"))
@@ -112,7 +112,7 @@ async def test_what_was_sent_to_providers_that_did_not_answer_is_charged_with_th
 
 
 @virtual_time
-async def test_a_last_row_that_arrives_before_the_end_of_the_stream_is_what_is_charged() -> None:
+async def test_limiter_charges_a_final_usage_record_that_arrives_early() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
     admission = await fleet.admit(0, prompt(1_000))
     admission.record_start("main")
@@ -126,7 +126,7 @@ async def test_a_last_row_that_arrives_before_the_end_of_the_stream_is_what_is_c
 
 @pytest.mark.parametrize("usage", [UsageReported(-(10**6), -(10**6)), UsageReported(-(10**30), 0, -(10**6))])
 @virtual_time
-async def test_a_negative_count_of_a_provider_is_no_credit(usage: UsageReported) -> None:
+async def test_limiter_gives_no_credit_for_a_negative_count(usage: UsageReported) -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Total"), tokens_per_minute=100), resolution(PRICES), gateways=1)
     for _ in range(3):
         admission = await fleet.admit()
@@ -140,7 +140,7 @@ async def test_a_negative_count_of_a_provider_is_no_credit(usage: UsageReported)
 
 
 @virtual_time
-async def test_an_absurd_count_of_a_provider_uses_the_budget_up_and_breaks_nothing() -> None:
+async def test_limiter_bounds_an_absurd_count() -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Total")), resolution(PRICES), gateways=1)
     admission = await fleet.admit()
     admission.record_start("main")
@@ -153,7 +153,7 @@ async def test_an_absurd_count_of_a_provider_uses_the_budget_up_and_breaks_nothi
 
 
 @virtual_time
-async def test_an_input_is_set_aside_at_the_cheapest_providers_price_and_paid_at_the_price_of_who_answers() -> None:
+async def test_limiter_charges_an_input_at_the_cheapest_price_and_corrects_it_to_the_providers() -> None:
     fleet = Fleet(
         key(Budget(amount="0.006", period="Day")), resolution({"inputPerMillion": "5"}, {"inputPerMillion": "1"})
     )
@@ -169,7 +169,7 @@ async def test_an_input_is_set_aside_at_the_cheapest_providers_price_and_paid_at
 
 
 @virtual_time
-async def test_prompts_that_do_not_fit_do_not_ask_the_broker_one_by_one() -> None:
+async def test_limiter_does_not_synchronise_for_each_prompt_that_does_not_fit() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
     await fleet.rejection(0, prompt(2_000))
     calls = fleet.store.calls

@@ -12,7 +12,7 @@ from penstock_contract.stream.events import UsageReported
 
 
 async def hammer(fleet: Fleet, gateway: int, limit: int, accepted: list[float], dice: random.Random) -> None:
-    """Ask again and again for three minutes; a refusal while a tenth of the window is unused fails."""
+    """Send requests for three minutes; a rejection while a tenth of the window is unused fails."""
     loop = asyncio.get_running_loop()
     end = loop.time() + MINUTES_S
     while loop.time() < end:
@@ -29,7 +29,7 @@ async def hammer(fleet: Fleet, gateway: int, limit: int, accepted: list[float], 
 
 @pytest.mark.parametrize("split", [10, 19, 20], ids=["evenly", "nearly all at one", "all at one"])
 @virtual_time
-async def test_two_gateways_accept_together_what_the_limit_says(split: int) -> None:
+async def test_limiter_holds_a_request_limit_over_two_gateways(split: int) -> None:
     limit = 600
     fleet = Fleet(key(requests_per_minute=limit), resolution())
     accepted: list[float] = []
@@ -40,14 +40,14 @@ async def test_two_gateways_accept_together_what_the_limit_says(split: int) -> N
 
 
 @virtual_time
-async def test_a_small_limit_is_used_to_its_last_request() -> None:
+async def test_limiter_admits_the_last_request_of_a_small_limit() -> None:
     fleet = Fleet(key(requests_per_minute=3), resolution())
     assert [await fleet.pass_through(gateway) for gateway in (0, 1, 0, 1, 0)] == [True, True, True, False, False]
     await fleet.end()
 
 
 @virtual_time
-async def test_a_refusal_says_when_to_come_back_and_then_it_is_true() -> None:
+async def test_limiter_gives_a_retry_time_that_holds() -> None:
     fleet = Fleet(key(requests_per_minute=1), resolution())
     await fleet.pass_through()
     await asyncio.sleep(20)
@@ -62,7 +62,7 @@ async def test_a_refusal_says_when_to_come_back_and_then_it_is_true() -> None:
 
 
 @virtual_time
-async def test_what_is_left_is_said_as_openai_says_it() -> None:
+async def test_limiter_sends_openais_rate_headers() -> None:
     fleet = Fleet(key(requests_per_minute=10, tokens_per_minute=1000), resolution())
     admission = await fleet.admit()
     assert fleet.headers == {
@@ -83,7 +83,7 @@ async def test_what_is_left_is_said_as_openai_says_it() -> None:
 
 
 @virtual_time
-async def test_a_route_has_limits_of_its_own_for_all_keys_and_for_who_has_none() -> None:
+async def test_limiter_holds_a_routes_own_limit_without_keys() -> None:
     fleet = Fleet(None, resolution(requestsPerMinute=2))
     assert [await fleet.pass_through(gateway) for gateway in (0, 1, 0)] == [True, True, False]
     assert "the model's route" in (await fleet.rejection()).message
@@ -91,7 +91,7 @@ async def test_a_route_has_limits_of_its_own_for_all_keys_and_for_who_has_none()
 
 
 @virtual_time
-async def test_what_the_route_refuses_is_not_counted_against_the_key() -> None:
+async def test_limiter_does_not_charge_the_key_for_a_rejection_of_the_route() -> None:
     fleet = Fleet(key(requests_per_minute=5, concurrent_streams=5), resolution(requestsPerMinute=1))
     assert await fleet.pass_through()
     for _ in range(8):

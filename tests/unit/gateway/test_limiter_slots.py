@@ -1,4 +1,4 @@
-"""Streams at the same time: never more than allowed, and every place comes back, whoever dies."""
+"""Concurrent streams: never more than the limit, and every slot is freed, also that of a lost gateway."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from penstock_gateway.streaming.stream_timeouts import BROKER_AWAY_MAX_S
 
 
 @virtual_time
-async def test_streams_at_the_same_time_are_never_more_than_allowed_and_every_place_comes_back() -> None:
+async def test_limiter_never_exceeds_concurrent_streams_and_frees_every_slot() -> None:
     limit = 7
     fleet = Fleet(key(concurrent_streams=limit), resolution())
     open_, most, served = 0, 0, 0
@@ -48,7 +48,7 @@ async def test_streams_at_the_same_time_are_never_more_than_allowed_and_every_pl
 
 
 @virtual_time
-async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_streams_must_have_ended() -> None:
+async def test_limiter_frees_the_slots_of_a_lost_gateway_after_its_streams_have_ended() -> None:
     fleet = Fleet(key(concurrent_streams=4), resolution())
     for _ in range(4):
         await fleet.admit(0)
@@ -64,7 +64,7 @@ async def test_the_places_of_a_gateway_that_died_come_back_and_not_before_its_st
 
 
 @virtual_time
-async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> None:
+async def test_limiter_frees_a_queue_slot_when_a_provider_answers() -> None:
     fleet = Fleet(key(queue_share_percent=50), resolution(queueDepth=4))
     waiting = [await fleet.admit(0), await fleet.admit(1)]
     assert (await fleet.rejection()).code == "rate_limit_exceeded"
@@ -80,7 +80,7 @@ async def test_a_share_of_the_queue_is_given_back_when_a_provider_answers() -> N
 
 
 @virtual_time
-async def test_a_key_that_is_busy_keeps_its_place_and_does_not_ask_the_broker_for_each_request() -> None:
+async def test_limiter_keeps_the_slot_of_a_busy_key() -> None:
     fleet = Fleet(key(concurrent_streams=5), resolution(), gateways=1)
     loop = asyncio.get_running_loop()
     start, served = loop.time(), 0
@@ -97,7 +97,7 @@ async def test_a_key_that_is_busy_keeps_its_place_and_does_not_ask_the_broker_fo
 
 @pytest.mark.parametrize(("limit", "after_s"), [(1, 0.05), (2, 0.05), (5, 1.2)])
 @virtual_time
-async def test_a_place_that_another_gateway_may_need_is_given_back(limit: int, after_s: float) -> None:
+async def test_limiter_returns_a_slot_that_another_gateway_may_need(limit: int, after_s: float) -> None:
     fleet = Fleet(key(concurrent_streams=limit), resolution())
     for admission in [await fleet.admit(number % 2) for number in range(limit)]:
         admission.close()
@@ -109,7 +109,7 @@ async def test_a_place_that_another_gateway_may_need_is_given_back(limit: int, a
 
 @pytest.mark.parametrize("away_s", [6.0, BROKER_AWAY_MAX_S])
 @virtual_time
-async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_out_again(away_s: float) -> None:
+async def test_limiter_keeps_the_slots_of_streams_during_a_broker_absence(away_s: float) -> None:
     fleet = Fleet(key(concurrent_streams=8), resolution())
     for number in range(8):
         await fleet.admit(number % 2)
@@ -125,6 +125,6 @@ async def test_places_of_streams_that_survive_the_brokers_absence_are_not_given_
     await fleet.end()
 
 
-def test_a_place_is_held_for_longer_than_a_stream_can_live_without_the_broker() -> None:
+def test_limiter_holds_a_slot_longer_than_a_stream_lives_without_the_broker() -> None:
     unnoticed_s = PING_INTERVAL_S * (PING_OUTSTANDING_MAX + 1)
     assert unnoticed_s + BROKER_AWAY_MAX_S + SYNC_S + TIMEOUT_S < SLOTS_HELD_S

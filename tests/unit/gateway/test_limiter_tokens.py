@@ -1,4 +1,4 @@
-"""Tokens in a minute: they are known only when they have been said, and the next minute pays."""
+"""Tokens per minute: they are counted when they are sent, and the next minute pays a debt."""
 
 import asyncio
 import bisect
@@ -36,7 +36,7 @@ async def talk(fleet: Fleet, gateway: int, limit: int, used: list[float], dice: 
 
 
 @virtual_time
-async def test_two_gateways_let_through_together_the_tokens_that_the_limit_says() -> None:
+async def test_limiter_holds_a_token_limit_over_two_gateways() -> None:
     limit = 20_000
     fleet = Fleet(key(tokens_per_minute=limit), resolution())
     used: list[float] = []
@@ -49,7 +49,7 @@ async def test_two_gateways_let_through_together_the_tokens_that_the_limit_says(
 
 
 @virtual_time
-async def test_a_stream_that_runs_goes_on_when_the_tokens_are_used_up_and_the_next_minute_pays() -> None:
+async def test_limiter_lets_a_running_stream_borrow_tokens_of_the_next_minute() -> None:
     fleet = Fleet(key(tokens_per_minute=100), resolution())
     admission = await fleet.admit()
     assert admission.record_start("main") is None
@@ -66,7 +66,7 @@ async def test_a_stream_that_runs_goes_on_when_the_tokens_are_used_up_and_the_ne
 
 
 @virtual_time
-async def test_a_debt_of_tokens_is_over_when_the_refusal_says() -> None:
+async def test_limiter_gives_a_retry_time_at_the_end_of_a_token_debt() -> None:
     fleet = Fleet(key(tokens_per_minute=1_000), resolution())
     start = asyncio.get_running_loop().time()
     admission = await fleet.admit()
@@ -86,7 +86,7 @@ async def test_a_debt_of_tokens_is_over_when_the_refusal_says() -> None:
 
 
 @virtual_time
-async def test_a_debt_of_tokens_ends_while_nobody_asks() -> None:
+async def test_limiter_pays_a_token_debt_without_requests() -> None:
     fleet = Fleet(key(tokens_per_minute=1_000), resolution())
     admission = await fleet.admit()
     admission.record_start("main")
@@ -98,7 +98,7 @@ async def test_a_debt_of_tokens_ends_while_nobody_asks() -> None:
 
 
 @virtual_time
-async def test_an_estimate_that_was_too_high_lets_nobody_in_when_the_tokens_are_used_up() -> None:
+async def test_limiter_admits_no_request_for_a_corrected_estimate_when_tokens_are_used_up() -> None:
     fleet = Fleet(key(tokens_per_minute=100), resolution())
     first, second = await fleet.admit(), await fleet.admit()
     for admission in (first, second):

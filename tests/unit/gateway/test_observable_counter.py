@@ -16,7 +16,7 @@ def told(reader: InMemoryMetricReader) -> dict[str, float]:
     return {str(dict(point.attributes or {})["model"]): point.value for point in metric.data.data_points}
 
 
-def test_what_was_added_is_told_by_its_labels_and_only_grows() -> None:
+def test_observable_counter_reports_growing_sums_by_label() -> None:
     reader = InMemoryMetricReader()
     tally = ObservableCounter(MeterProvider([reader]).get_meter("test"), "tokens", unit="{token}", description="Tokens")
     assert told(reader) == {}

@@ -66,7 +66,7 @@ HANDLERS = [
 
 def served(*, keys_required: bool = True) -> dict[str, Any]:
     with warnings.catch_warnings():
-        # Litestar 3's way to name a dependency is not asked for here.
+        # Litestar 3's way to name a dependency is not used here.
         warnings.simplefilter("ignore", LitestarDeprecationWarning)
         app = Litestar(
             HANDLERS,
@@ -100,14 +100,14 @@ def references(value: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-def test_openapi_document_has_every_schema_that_it_refers_to(document: dict[str, Any]) -> None:
+def test_openapi_document_has_every_schema_that_it_references(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
     assert {name.rpartition("/")[2] for name in references(document)} <= set(schemas)
     assert "Desk" not in schemas
 
 
-def test_openapi_document_says_how_a_key_is_sent_and_where_none_is_needed(document: dict[str, Any]) -> None:
+def test_openapi_document_names_the_key_headers_and_the_open_paths(document: dict[str, Any]) -> None:
     schemes = document["components"]["securitySchemes"]
 
     assert (schemes["bearer"]["scheme"], schemes["apiKey"]["name"]) == ("bearer", "x-api-key")
@@ -116,7 +116,7 @@ def test_openapi_document_says_how_a_key_is_sent_and_where_none_is_needed(docume
         assert operation.get("security") == ([] if path in OPEN_PATHS else None)
 
 
-def test_openapi_document_of_a_gateway_without_keys_lets_them_be_left_out() -> None:
+def test_openapi_document_of_a_gateway_without_keys_makes_them_optional() -> None:
     assert {} in served(keys_required=False)["security"]
 
 
@@ -154,7 +154,7 @@ def test_openapi_requests_that_forward_unknown_fields_allow_them(document: dict[
     assert document["components"]["schemas"][name]["additionalProperties"] is True
 
 
-def test_openapi_requests_have_no_defaults_that_make_generators_demand_a_field(document: dict[str, Any]) -> None:
+def test_openapi_requests_have_no_defaults(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name in ("ChatCompletionRequest", "ChatRequest", "EmbeddingsRequest", "Message", "StreamOptions"):
         assert not [field for field, one in schemas[name]["properties"].items() if "default" in one], name
@@ -182,7 +182,7 @@ def test_openapi_example_is_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "struct"), [("ChatChunk", ChatChunk), ("ChatCompletionChunk", ChatCompletionChunk)])
-def test_openapi_stream_example_is_one_that_the_gateway_could_send(name: str, struct: type) -> None:
+def test_openapi_stream_example_is_a_possible_answer(name: str, struct: type) -> None:
     *events, last, rest = STREAMS[name].split("\n\n")
 
     assert (last, rest) == ("data: [DONE]", "")

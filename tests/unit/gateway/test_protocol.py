@@ -23,7 +23,7 @@ from penstock_gateway.settings import GatewaySettings
 
 
 class Wire(asyncio.Transport):
-    """A transport whose client reads when told to."""
+    """A transport; the test sets how many bytes wait for the client."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,14 +69,14 @@ def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowContro
         (b"x" * 4096, b"1000\r\n" + b"x" * 4096 + b"\r\n"),
     ],
 )
-async def test_a_write_is_one_chunk(data: bytes, chunk: bytes) -> None:
+async def test_client_connection_writes_one_chunk(data: bytes, chunk: bytes) -> None:
     made, wire, _ = connection()
 
     assert made.write(data)
     assert wire.sent == chunk
 
 
-async def test_a_client_that_reads_slowly_may_have_so_much_waiting_and_no_more() -> None:
+async def test_client_connection_limits_the_bytes_of_a_slow_client() -> None:
     made, wire, flow = connection(bytes_max=100)
     flow.pause_writing()
     wire.waiting = 100
@@ -87,7 +87,7 @@ async def test_a_client_that_reads_slowly_may_have_so_much_waiting_and_no_more()
     assert wire.sent == b"1\r\na\r\n"
 
 
-async def test_a_client_that_reads_again_is_written_to_again() -> None:
+async def test_client_connection_writes_again_when_the_client_reads() -> None:
     made, wire, flow = connection(bytes_max=100)
     flow.pause_writing()
     wire.waiting = 101
@@ -96,7 +96,7 @@ async def test_a_client_that_reads_again_is_written_to_again() -> None:
     assert made.write(b"a")
 
 
-async def test_a_client_that_has_gone_is_not_written_to_and_not_called_slow() -> None:
+async def test_client_connection_ignores_writes_after_the_clients_end() -> None:
     made, wire, _ = connection()
     wire.closing = True
 
@@ -104,14 +104,14 @@ async def test_a_client_that_has_gone_is_not_written_to_and_not_called_slow() ->
     assert wire.sent == b""
 
 
-async def test_an_abort_cuts_the_connection() -> None:
+async def test_client_connection_abort_cuts_the_connection() -> None:
     made, wire, _ = connection()
     made.abort()
 
     assert wire.aborted
 
 
-async def test_what_a_client_has_taken_is_what_was_written_and_does_not_wait() -> None:
+async def test_client_connection_counts_the_bytes_that_the_client_has_taken() -> None:
     made, wire, _ = connection()
     assert made.taken is None
 
@@ -120,7 +120,7 @@ async def test_what_a_client_has_taken_is_what_was_written_and_does_not_wait() -
     assert made.taken == len(b"28\r\n") + 40 + len(b"\r\n") - 30
 
 
-async def test_a_connection_is_found_where_its_server_hands_it_over() -> None:
+async def test_client_connection_is_found_in_the_scope_of_its_server() -> None:
     made, _, _ = connection()
 
     def found(extensions: dict[str, Any] | None) -> ClientConnection | None:
@@ -162,7 +162,7 @@ async def served(state: ServerState | None = None) -> AsyncIterator[tuple[asynci
     finally:
         writer.close()
         await writer.wait_closed()
-        while state.connections:  # noqa: ASYNC110 - uvicorn tells nobody
+        while state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0)
         server.close()
 
@@ -188,17 +188,17 @@ class Answer:
 
 
 @on_every_loop
-async def test_what_is_written_to_the_connection_is_the_body_of_the_response() -> None:
+async def test_protocol_sends_connection_writes_as_the_response_body() -> None:
     async with served() as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         assert b"".join((await Answer().read(reader)).body) == b"data: a\n\ndata: [DONE]\n\n"
 
 
 @on_every_loop
-async def test_a_token_does_not_wait_for_the_acknowledgement_of_the_one_before_it() -> None:
+async def test_protocol_disables_nagles_algorithm() -> None:
     state = ServerState()
     async with served(state):
-        while not state.connections:  # noqa: ASYNC110 - uvicorn tells nobody
+        while not state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0)
         [protocol] = state.connections
         assert isinstance(protocol, GatewayProtocol)
@@ -207,7 +207,7 @@ async def test_a_token_does_not_wait_for_the_acknowledgement_of_the_one_before_i
 
 
 @on_every_loop
-async def test_the_connection_serves_the_next_request_after_it() -> None:
+async def test_protocol_serves_the_next_request_after_a_stream() -> None:
     async with served() as (reader, writer):
         for _ in range(3):
             writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -215,7 +215,7 @@ async def test_the_connection_serves_the_next_request_after_it() -> None:
 
 
 @on_every_loop
-async def test_a_client_of_http_1_0_is_served_the_plain_way() -> None:
+async def test_protocol_serves_http_1_0_without_chunks() -> None:
     async with served() as (reader, writer):
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -225,7 +225,7 @@ async def test_a_client_of_http_1_0_is_served_the_plain_way() -> None:
 
 
 @on_every_loop
-async def test_what_is_not_http_is_answered_in_the_one_error_shape_with_its_ids() -> None:
+async def test_protocol_answers_invalid_http_in_the_error_shape() -> None:
     async with served() as (reader, writer):
         writer.write(b"nonsense\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -247,13 +247,13 @@ async def idle(wire: Wire, limits: ConnectionLimits | None = None) -> GatewayPro
     made = GatewayProtocol(config, ServerState(), {}, limits=limits)
     made.connection_made(wire)
     made.data_received(REQUEST)
-    while not made.cycle.response_complete:  # noqa: ASYNC110 - uvicorn tells nobody
+    while not made.cycle.response_complete:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0)
     return made
 
 
 @virtual_time
-async def test_an_idle_connection_is_open_for_longer_than_load_balancers_keep_theirs() -> None:
+async def test_protocol_keeps_an_idle_connection_longer_than_load_balancers() -> None:
     """They would send the next request into our close, and answer it with a 502."""
     wire = Wire()
     await idle(wire)
@@ -265,7 +265,7 @@ async def test_an_idle_connection_is_open_for_longer_than_load_balancers_keep_th
 
 
 @virtual_time
-async def test_it_is_closed_when_it_is_told_to() -> None:
+async def test_protocol_closes_an_idle_connection_after_its_keep_alive() -> None:
     wire = Wire()
     await idle(wire, ConnectionLimits(keep_alive_s=3))
     await asyncio.sleep(2.9)
@@ -276,7 +276,7 @@ async def test_it_is_closed_when_it_is_told_to() -> None:
 
 
 @virtual_time
-async def test_a_request_that_begins_on_an_idle_connection_has_its_own_time() -> None:
+async def test_protocol_starts_the_header_timeout_of_the_next_request() -> None:
     wire = Wire()
     made = await idle(wire, ConnectionLimits(keep_alive_s=60, header_timeout_s=10))
     await asyncio.sleep(59)

@@ -192,17 +192,17 @@ def plain(events: list[ServerSentEvent]) -> list[tuple[str | None, str]]:
 
 
 @pytest.mark.parametrize(("events", "wire"), SIMPLE.values(), ids=SIMPLE)
-def test_the_seeds_wire_is_these_bytes(events: list[Event], wire: bytes) -> None:
+def test_simple_renderer_writes_these_bytes(events: list[Event], wire: bytes) -> None:
     assert render(SimpleRenderer(), events) == wire
 
 
 @pytest.mark.parametrize(("include_usage", "events", "wire"), OPENAI.values(), ids=OPENAI)
-def test_openais_wire_is_these_bytes(include_usage: bool, events: list[Event], wire: bytes) -> None:
+def test_chat_renderer_writes_these_bytes(include_usage: bool, events: list[Event], wire: bytes) -> None:
     assert render(openai_stream(include_usage=include_usage), events) == wire
 
 
 @pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
-def test_every_event_is_one_data_line_and_a_blank_line_and_no_carriage_return(wire: bytes) -> None:
+def test_renderers_write_one_data_line_and_a_blank_line(wire: bytes) -> None:
     assert b"\r" not in wire
     assert wire.endswith(b"\n\n")
     for event in wire.removesuffix(b"\n\n").split(b"\n\n"):
@@ -211,12 +211,12 @@ def test_every_event_is_one_data_line_and_a_blank_line_and_no_carriage_return(wi
 
 
 @pytest.mark.parametrize("wire", OPENAI_STREAMS.values(), ids=OPENAI_STREAMS)
-def test_openais_wire_has_no_field_but_data(wire: bytes) -> None:
+def test_chat_renderer_writes_no_field_but_data(wire: bytes) -> None:
     assert {line.partition(b":")[0] for line in wire.split(b"\n") if line} == {b"data"}
 
 
 @pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
-def test_the_official_sdks_decoder_reads_a_stream_the_same_wherever_it_is_cut(wire: bytes) -> None:
+def test_chat_renderer_output_is_decoded_by_the_official_sdk_at_any_cut(wire: bytes) -> None:
     whole = plain(decode(wire))
 
     for place in range(len(wire) + 1):
@@ -224,14 +224,14 @@ def test_the_official_sdks_decoder_reads_a_stream_the_same_wherever_it_is_cut(wi
 
 
 @pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
-def test_keep_alives_between_the_events_change_nothing_for_the_official_sdk(wire: bytes) -> None:
+def test_chat_renderer_output_is_decoded_with_keep_alives(wire: bytes) -> None:
     pinged = PING + wire.replace(b"\n\n", b"\n\n" + PING)
 
     assert plain(decode(pinged)) == plain(decode(wire))
 
 
 @pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
-def test_a_stream_ends_with_done_or_an_error_and_never_with_both(wire: bytes) -> None:
+def test_renderers_end_with_done_or_an_error(wire: bytes) -> None:
     events = decode(wire)
     ends = [event for event in events if event.data == "[DONE]" or "error" in json.loads(event.data)]
 
@@ -239,7 +239,7 @@ def test_a_stream_ends_with_done_or_an_error_and_never_with_both(wire: bytes) ->
 
 
 @pytest.mark.parametrize("wire", STREAMS.values(), ids=STREAMS)
-def test_every_event_is_one_of_the_contracts_structs(wire: bytes) -> None:
+def test_renderers_write_events_of_the_contracts_types(wire: bytes) -> None:
     for event in decode(wire):
         if event.data == "[DONE]":
             continue
@@ -251,14 +251,14 @@ def test_every_event_is_one_of_the_contracts_structs(wire: bytes) -> None:
 
 
 @pytest.mark.parametrize("wire", OPENAI_STREAMS.values(), ids=OPENAI_STREAMS)
-def test_every_chunk_is_one_of_the_official_sdks_models(wire: bytes) -> None:
+def test_chat_renderer_writes_chunks_of_the_official_sdks_models(wire: bytes) -> None:
     for event in decode(wire):
         if event.data != "[DONE]" and "error" not in json.loads(event.data):
             OpenAIChunk.model_validate(json.loads(event.data))
 
 
 @pytest.mark.parametrize("include_usage", [False, True])
-def test_all_chunks_of_a_stream_have_one_id_and_one_time(include_usage: bool) -> None:
+def test_chat_renderer_writes_one_id_and_one_time(include_usage: bool) -> None:
     wire = render(
         openai_stream(include_usage=include_usage),
         [ReasoningDelta("hm"), TextDelta("Hi"), ToolCallDelta(0, "a", "f", "{}"), USAGE, STOP],
@@ -270,7 +270,7 @@ def test_all_chunks_of_a_stream_have_one_id_and_one_time(include_usage: bool) ->
     }
 
 
-def test_the_short_way_of_a_text_delta_says_what_the_long_way_would() -> None:
+def test_chat_renderer_fast_path_equals_the_encoder() -> None:
     renderer = openai_stream(include_usage=True)
     said = [json.loads(decode(renderer.render(TextDelta(text)))[0].data) for text in ("Hel", "lo")]
 
@@ -278,7 +278,7 @@ def test_the_short_way_of_a_text_delta_says_what_the_long_way_would() -> None:
         assert msgspec.to_builtins(msgspec.convert(chunk, ChatCompletionChunk)) == chunk
 
 
-def test_a_model_name_that_JSON_must_escape_does_not_break_the_stream() -> None:  # noqa: N802
+def test_chat_renderer_escapes_the_model_name() -> None:
     wire = render(openai_stream(model='we"ird\n'), [TextDelta("Hi"), STOP])
 
     assert [json.loads(event.data)["model"] for event in decode(wire)[:-1]] == ['we"ird\n'] * 2
@@ -286,10 +286,10 @@ def test_a_model_name_that_JSON_must_escape_does_not_break_the_stream() -> None:
 
 @pytest.mark.parametrize("event", [Accepted("w", 0.1), Started("p"), Embedded(0, b"0000")])
 @pytest.mark.parametrize("make", [SimpleRenderer, openai_stream])
-def test_events_that_are_no_clients_business_are_not_rendered(make: type[Renderer], event: Event) -> None:
+def test_renderers_write_nothing_for_internal_events(make: type[Renderer], event: Event) -> None:
     assert make().render(event) == b""
 
 
-def test_a_keep_alive_is_a_comment_with_a_blank_line() -> None:
+def test_keep_alive_is_a_comment_with_a_blank_line() -> None:
     assert PING == b": ping\n\n"
     assert decode(PING) == []

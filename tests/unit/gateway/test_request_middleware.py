@@ -1,4 +1,4 @@
-"""What is answered when the app, an exception handler or the encoding of its response raises."""
+"""The answer when the app, an exception handler or the encoding of its response raises."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ async def raises_midway(scope: Scope, receive: Receive, send: Send) -> None:
     raise OverflowError("a secret of ours")
 
 
-async def test_an_error_path_that_raises_is_answered_in_the_one_shape_with_its_id() -> None:
+async def test_request_middleware_answers_exceptions_in_the_error_shape() -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -45,7 +45,7 @@ async def test_an_error_path_that_raises_is_answered_in_the_one_shape_with_its_i
     }
 
 
-async def test_an_error_after_the_start_of_a_response_is_the_servers_to_end() -> None:
+async def test_request_middleware_raises_after_the_start_of_a_response() -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Gateways tell how full the store of usage rows is: always as a metric, and in the log when there is little room."""
+"""The fill of the usage store: a metric always, and a log line when it is nearly full."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from penstock_runtime.telemetry import names
 
 
 class Shelf:
-    """A broker with so many bytes of 100, or None; and what a gateway tells of it."""
+    """A broker with a number of bytes out of 100, or None; and the gateway's metrics of it."""
 
     def __init__(self, *filled: int | Exception | None, bytes_max: int | None = 100) -> None:
         self._filled = list(filled)
@@ -50,7 +50,7 @@ def events(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 @virtual_time
-async def test_the_bytes_and_their_bound_are_metrics() -> None:
+async def test_storage_monitor_reports_bytes_and_their_limit() -> None:
     shelf = Shelf(40, 41)
     assert shelf.metrics() == {}
     await shelf.looked_at()
@@ -58,27 +58,27 @@ async def test_the_bytes_and_their_bound_are_metrics() -> None:
 
 
 @virtual_time
-async def test_a_store_without_a_bound_is_never_full() -> None:
+async def test_storage_monitor_never_reports_an_unlimited_store_as_full() -> None:
     shelf = Shelf(10**9, bytes_max=None)
     await shelf.looked_at()
     assert shelf.metrics() == {names.METRIC_USAGE_STORED: 10**9}
 
 
 @virtual_time
-async def test_what_was_known_last_is_told_while_the_broker_is_away() -> None:
+async def test_storage_monitor_reports_the_last_value_while_the_broker_is_unavailable() -> None:
     shelf = Shelf(40, None)
     await shelf.looked_at()
     assert shelf.metrics()[names.METRIC_USAGE_STORED] == 40
 
 
-def test_the_log_tells_once_that_there_is_little_room_and_once_that_there_is_again(
+def test_storage_monitor_logs_once_when_nearly_full_and_once_when_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     virtual_time(Shelf(79, 80, 81, 79, 80, 74, 80).looked_at)()
     assert events(capsys) == ["usage.nearly_full", "usage.has_room", "usage.nearly_full"]
 
 
-def test_one_look_that_fails_is_not_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+def test_storage_monitor_continues_after_a_failed_check(capsys: pytest.CaptureFixture[str]) -> None:
     shelf = Shelf(ValueError("no"), 90)
     virtual_time(shelf.looked_at)()
     assert events(capsys) == ["usage.stock_failed", "usage.nearly_full"]

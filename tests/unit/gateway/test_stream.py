@@ -1,4 +1,4 @@
-"""An open stream in the gateway: attempts, gaps, one end, and a client that may come late, read slowly or be gone."""
+"""An open stream: attempts, gaps, one end, and a client that may be late, slow or gone."""
 
 import pytest
 from unit.support.streams import ACCEPTED, NOW, STARTED, RecordingWriter, feed, make_stream, started_stream
@@ -41,13 +41,13 @@ def first_error(stream: Stream) -> ErrorDetail:
 # In order
 
 
-async def test_frames_become_the_clients_bytes_one_write_each() -> None:
+async def test_stream_writes_each_frame_once() -> None:
     _, client = started_stream(A, B, STOP)
 
     assert client.writes == [said("a"), said("b"), DONE]
 
 
-async def test_the_answer_has_begun_with_started_and_not_before() -> None:
+async def test_stream_starts_with_started() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED)
     assert not stream.first.done()
@@ -58,7 +58,7 @@ async def test_the_answer_has_begun_with_started_and_not_before() -> None:
     assert stream.protocol.started
 
 
-async def test_who_serves_it_and_how_long_it_waited_is_known() -> None:
+async def test_stream_records_worker_provider_and_queue_time() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED, STARTED, UsageReported(3, 1), STOP, now=NOW + 1)
 
@@ -67,14 +67,14 @@ async def test_who_serves_it_and_how_long_it_waited_is_known() -> None:
     assert stream.ended_by_worker
 
 
-async def test_a_stream_waited_in_the_queue_no_longer_than_it_is_open_whatever_its_workers_clock_is() -> None:
+async def test_stream_bounds_the_queue_time_by_its_own_age() -> None:
     stream = make_stream()
     feed(stream, Accepted("worker-1", 300.0), now=NOW + 1)
 
     assert stream.record().queued_s == 1
 
 
-async def test_every_piece_of_an_answer_is_counted_and_the_first_is_timed() -> None:
+async def test_stream_counts_pieces_and_times_the_first() -> None:
     stream, _ = started_stream()
     feed(stream, ReasoningDelta("hm"), from_seq=2, now=NOW + 1)
     feed(stream, A, B, from_seq=3, now=NOW + 2)
@@ -84,7 +84,7 @@ async def test_every_piece_of_an_answer_is_counted_and_the_first_is_timed() -> N
     assert stream.last_event_at == NOW + 2
 
 
-async def test_repeated_frames_are_written_once() -> None:
+async def test_stream_writes_repeated_frames_once() -> None:
     stream, client = started_stream(A)
     feed(stream, STARTED, A, B, from_seq=1)
 
@@ -94,7 +94,7 @@ async def test_repeated_frames_are_written_once() -> None:
 # The end
 
 
-async def test_nothing_is_written_after_the_end() -> None:
+async def test_stream_writes_nothing_after_its_end() -> None:
     stream, client = started_stream(A, STOP)
     feed(stream, B, Failed(LOST), from_seq=4)
     stream.fail(LOST)
@@ -105,7 +105,7 @@ async def test_nothing_is_written_after_the_end() -> None:
     assert stream.error is None
 
 
-async def test_only_the_first_failure_counts() -> None:
+async def test_stream_keeps_the_first_failure() -> None:
     stream, client = started_stream(A)
     stream.fail(LOST)
     stream.fail(ErrorDetail("idle_timeout", "other words"))
@@ -114,14 +114,14 @@ async def test_only_the_first_failure_counts() -> None:
     assert stream.error == LOST
 
 
-async def test_a_failure_that_the_worker_told_is_an_event_of_the_dialect() -> None:
+async def test_stream_renders_a_workers_failure_as_an_event() -> None:
     stream, client = started_stream(A, Failed(LOST))
 
     assert client.received == said("a") + LOST_EVENT
     assert stream.ended_by_worker
 
 
-async def test_an_event_out_of_place_ends_the_stream() -> None:
+async def test_stream_ends_at_an_illegal_event() -> None:
     stream, client = started_stream(A)
     feed(stream, ACCEPTED, from_seq=3)
 
@@ -131,7 +131,7 @@ async def test_an_event_out_of_place_ends_the_stream() -> None:
     assert not stream.ended_by_worker
 
 
-async def test_a_client_that_leaves_ends_the_wait_without_an_error() -> None:
+async def test_stream_ends_without_an_error_when_the_client_leaves() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED)
     stream.leave()
@@ -144,7 +144,7 @@ async def test_a_client_that_leaves_ends_the_wait_without_an_error() -> None:
 # Failures before the first byte
 
 
-async def test_a_failure_before_the_commit_is_raised_to_whoever_waits_for_the_first_event() -> None:
+async def test_stream_raises_a_failure_before_the_commit() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED, Failed(LOST))
 
@@ -152,7 +152,7 @@ async def test_a_failure_before_the_commit_is_raised_to_whoever_waits_for_the_fi
     assert stream.done.done()
 
 
-async def test_a_failure_before_the_commit_writes_nothing() -> None:
+async def test_stream_writes_nothing_for_a_failure_before_the_commit() -> None:
     stream, client = make_stream(), RecordingWriter()
     stream.fail(LOST)
     stream.attach(client)
@@ -160,7 +160,7 @@ async def test_a_failure_before_the_commit_writes_nothing() -> None:
     assert client.writes == []
 
 
-async def test_a_failure_after_the_commit_is_an_event_even_if_nothing_was_said() -> None:
+async def test_stream_writes_a_failure_after_the_commit_as_an_event() -> None:
     stream, client = make_stream(), RecordingWriter()
     stream.commit()
     stream.attach(client)
@@ -170,7 +170,7 @@ async def test_a_failure_after_the_commit_is_an_event_even_if_nothing_was_said()
     assert client.received == LOST_EVENT
 
 
-async def test_a_stream_may_be_committed_twice() -> None:
+async def test_stream_may_be_committed_twice() -> None:
     stream = make_stream()
     stream.commit()
     feed(stream, ACCEPTED, STARTED)
@@ -182,7 +182,7 @@ async def test_a_stream_may_be_committed_twice() -> None:
 # Attempts
 
 
-async def test_a_later_attempt_replaces_one_that_has_not_begun() -> None:
+async def test_stream_replaces_an_attempt_that_has_not_started() -> None:
     stream, client = make_stream(), RecordingWriter()
     feed(stream, ACCEPTED, attempt=1)
     feed(stream, Accepted("worker-2", 4.0), STARTED, A, STOP, attempt=2, now=NOW + 5)
@@ -192,7 +192,7 @@ async def test_a_later_attempt_replaces_one_that_has_not_begun() -> None:
     assert client.received == said("a") + DONE
 
 
-async def test_a_later_attempt_does_not_replace_one_that_has_begun() -> None:
+async def test_stream_keeps_an_attempt_that_has_started() -> None:
     stream, client = started_stream(A)
     kept = stream.feed(2, 0, Accepted("worker-2", 4.0), NOW)
     feed(stream, B, STOP, from_seq=3)
@@ -202,7 +202,7 @@ async def test_a_later_attempt_does_not_replace_one_that_has_begun() -> None:
     assert client.received == said("a", "b") + DONE
 
 
-async def test_a_worker_that_was_replaced_is_not_listened_to_any_more() -> None:
+async def test_stream_ignores_a_replaced_worker() -> None:
     stream, client = make_stream(), RecordingWriter()
     feed(stream, ACCEPTED, attempt=1)
     feed(stream, Accepted("worker-2", 4.0), attempt=2)
@@ -215,7 +215,7 @@ async def test_a_worker_that_was_replaced_is_not_listened_to_any_more() -> None:
     assert client.received == said("a") + DONE
 
 
-async def test_the_first_delivery_may_be_any_attempt() -> None:
+async def test_stream_accepts_any_attempt_first() -> None:
     stream, client = make_stream(), RecordingWriter()
     feed(stream, ACCEPTED, STARTED, STOP, attempt=3)
     stream.attach(client)
@@ -223,7 +223,7 @@ async def test_the_first_delivery_may_be_any_attempt() -> None:
     assert client.received == DONE
 
 
-async def test_a_worker_that_is_forgotten_restarts_the_wait_in_the_queue() -> None:
+async def test_stream_restarts_the_queue_wait_when_its_worker_is_forgotten() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED)
     stream.forget_worker(NOW + 9)
@@ -234,7 +234,7 @@ async def test_a_worker_that_is_forgotten_restarts_the_wait_in_the_queue() -> No
 # Gaps
 
 
-async def test_a_gap_is_timed_from_its_first_frame_and_writes_nothing() -> None:
+async def test_stream_times_a_gap_from_its_first_frame() -> None:
     stream, client = started_stream(A)
     feed(stream, C, from_seq=4, now=NOW + 1)
     feed(stream, C, from_seq=5, now=NOW + 2)
@@ -244,7 +244,7 @@ async def test_a_gap_is_timed_from_its_first_frame_and_writes_nothing() -> None:
     assert client.received == said("a")
 
 
-async def test_a_gap_is_healed_by_the_frames_that_were_missing() -> None:
+async def test_stream_closes_a_gap_with_the_missing_frames() -> None:
     stream, client = started_stream(A)
     feed(stream, C, from_seq=4, now=NOW + 1)
     feed(stream, B, C, STOP, from_seq=3, now=NOW + 2)
@@ -257,7 +257,7 @@ async def test_a_gap_is_healed_by_the_frames_that_were_missing() -> None:
 
 
 def kept(bytes_max: int | None) -> Stream:
-    """A stream whose renderer keeps its answer."""
+    """A stream with a collector."""
     collector = ChatCollector("id", 0, "m")
     stream = Stream(7, "req_1", "default.main", LimitsSpec(), collector, NOW, answer_bytes_max=bytes_max)
     feed(stream, ACCEPTED, STARTED)
@@ -273,7 +273,7 @@ ENDLESS: dict[str, Event] = {
 
 
 @pytest.mark.parametrize("piece", ENDLESS.values(), ids=ENDLESS)
-async def test_an_answer_that_is_kept_as_a_whole_has_a_bound(piece: Event) -> None:
+async def test_stream_limits_the_size_of_a_whole_answer(piece: Event) -> None:
     stream = kept(10_000)
     feed(stream, *[piece] * 10, from_seq=2)
     assert stream.error is None
@@ -285,14 +285,14 @@ async def test_an_answer_that_is_kept_as_a_whole_has_a_bound(piece: Event) -> No
     assert not stream.ended_by_worker, "its worker is told to stop"
 
 
-async def test_also_one_of_empty_pieces() -> None:
+async def test_stream_limits_a_whole_answer_of_empty_pieces() -> None:
     stream = kept(10_000)
     feed(stream, *[ToolCallDelta(0, None, None, "")] * 200, from_seq=2)
 
     assert stream.error is not None
 
 
-async def test_an_answer_within_its_bound_is_whole() -> None:
+async def test_stream_completes_a_whole_answer_within_its_limit() -> None:
     stream = kept(10_000)
     feed(stream, *[TextDelta("x" * 936)] * 10, STOP, from_seq=2)
 
@@ -300,7 +300,7 @@ async def test_an_answer_within_its_bound_is_whole() -> None:
     assert stream.record().finished == STOP
 
 
-async def test_an_answer_that_is_written_as_it_comes_has_no_such_bound() -> None:
+async def test_stream_does_not_limit_an_answer_that_is_written_immediately() -> None:
     stream, client = started_stream(*[A] * 10_000, STOP)
 
     assert stream.error is None
@@ -310,7 +310,7 @@ async def test_an_answer_that_is_written_as_it_comes_has_no_such_bound() -> None
 # Clients
 
 
-async def test_what_was_said_before_the_client_is_attached_is_written_at_once() -> None:
+async def test_stream_writes_pending_bytes_when_the_client_is_attached() -> None:
     stream, client = make_stream(), RecordingWriter()
     feed(stream, ACCEPTED, STARTED, A, B)
     stream.attach(client)
@@ -319,7 +319,7 @@ async def test_what_was_said_before_the_client_is_attached_is_written_at_once() 
     assert client.writes == [said("a", "b"), said("c")]
 
 
-async def test_a_stream_that_ended_before_its_client_is_attached_is_whole() -> None:
+async def test_stream_is_complete_for_a_client_attached_after_its_end() -> None:
     stream, client = make_stream(), RecordingWriter()
     feed(stream, ACCEPTED, STARTED, A, STOP)
     stream.attach(client)
@@ -327,13 +327,13 @@ async def test_a_stream_that_ended_before_its_client_is_attached_is_whole() -> N
     assert client.received == said("a") + DONE
 
 
-async def test_a_client_with_nothing_waiting_gets_no_empty_write() -> None:
+async def test_stream_makes_no_empty_write() -> None:
     _, client = started_stream()
 
     assert client.writes == []
 
 
-async def test_a_client_that_does_not_read_ends_its_stream() -> None:
+async def test_stream_ends_when_the_client_does_not_read() -> None:
     stream, client = started_stream(A, B, C, client=RecordingWriter(takes=2))
 
     assert client.received == said("a", "b")
@@ -343,7 +343,7 @@ async def test_a_client_that_does_not_read_ends_its_stream() -> None:
     assert not stream.ended_by_worker
 
 
-async def test_a_client_that_does_not_take_what_was_waiting_ends_its_stream() -> None:
+async def test_stream_ends_when_the_client_does_not_take_pending_bytes() -> None:
     stream, _ = make_stream(), None
     feed(stream, ACCEPTED, STARTED, A)
     stream.attach(RecordingWriter(takes=0))
@@ -352,14 +352,14 @@ async def test_a_client_that_does_not_take_what_was_waiting_ends_its_stream() ->
     assert stream.error.code == "slow_client"
 
 
-async def test_a_client_that_does_not_take_the_end_is_slow_too() -> None:
+async def test_stream_reports_a_client_that_does_not_take_the_end() -> None:
     stream, _ = started_stream(A, STOP, client=RecordingWriter(takes=1))
 
     assert stream.error is not None
     assert stream.error.code == "slow_client"
 
 
-async def test_a_keep_alive_goes_to_the_client_and_counts_as_written() -> None:
+async def test_stream_writes_a_keep_alive_to_the_client() -> None:
     stream, client = started_stream(A)
     stream.ping(b": ping\n\n", NOW + 15)
 
@@ -367,7 +367,7 @@ async def test_a_keep_alive_goes_to_the_client_and_counts_as_written() -> None:
     assert stream.output.written_at == NOW + 15
 
 
-async def test_a_keep_alive_without_a_client_is_not_kept_for_it() -> None:
+async def test_stream_drops_a_keep_alive_without_a_client() -> None:
     stream, client = make_stream(), RecordingWriter()
     stream.commit()
     stream.ping(b": ping\n\n", NOW + 15)
@@ -376,14 +376,14 @@ async def test_a_keep_alive_without_a_client_is_not_kept_for_it() -> None:
     assert client.writes == []
 
 
-async def test_a_client_with_nothing_to_read_is_not_waited_for() -> None:
+async def test_stream_output_is_not_stalled_without_pending_bytes() -> None:
     stream, _ = started_stream(A)
     stream.output.check_client(NOW)
 
     assert stream.output.stalled_since is None
 
 
-async def test_a_client_that_takes_nothing_of_what_waits_is_stalled_since_it_was_first_seen() -> None:
+async def test_stream_output_is_stalled_since_the_first_check_without_progress() -> None:
     stream, client = started_stream(A)
     client.taken = 100
     for later in (0, 5, 10):
@@ -392,7 +392,7 @@ async def test_a_client_that_takes_nothing_of_what_waits_is_stalled_since_it_was
     assert stream.output.stalled_since == NOW
 
 
-async def test_a_client_that_takes_a_little_now_and_then_reads_though_it_always_has_much_waiting() -> None:
+async def test_stream_output_counts_any_progress_of_the_client() -> None:
     stream, client = started_stream(A)
     for later in range(60):
         client.taken = later // 10
@@ -401,7 +401,7 @@ async def test_a_client_that_takes_a_little_now_and_then_reads_though_it_always_
     assert stream.output.stalled_since == NOW + 50
 
 
-async def test_a_client_that_has_read_all_begins_anew() -> None:
+async def test_stream_output_resets_the_stall_when_all_was_read() -> None:
     stream, client = started_stream(A)
     for later, taken in ((0, 100), (1, None), (2, 100)):
         client.taken = taken
@@ -410,7 +410,7 @@ async def test_a_client_that_has_read_all_begins_anew() -> None:
     assert stream.output.stalled_since == NOW + 2
 
 
-async def test_a_stream_without_a_client_waits_for_nobody_to_read() -> None:
+async def test_stream_output_is_not_stalled_without_a_client() -> None:
     stream = make_stream()
     stream.output.check_client(NOW)
 

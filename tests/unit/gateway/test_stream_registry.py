@@ -1,4 +1,4 @@
-"""The way in for frames: to their own stream, of their own route, and back to a worker that nobody listens to."""
+"""Frames are fed to their own stream, under its own route; a worker without a reader is stopped."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def table() -> tuple[StreamRegistry, Stops, RecordingWriter]:
     return made, stops, client
 
 
-async def test_a_batch_reaches_its_stream() -> None:
+async def test_stream_registry_feeds_a_batch_to_its_stream() -> None:
     made, stops, client = table()
     made.on_batch(SUBJECT, batch(ANSWER))
 
@@ -46,7 +46,7 @@ async def test_a_batch_reaches_its_stream() -> None:
     assert stops.asked == []
 
 
-async def test_one_batch_serves_several_streams() -> None:
+async def test_stream_registry_feeds_one_batch_to_several_streams() -> None:
     made, _, client = table()
     other, other_client = make_stream(8), RecordingWriter()
     other.attach(other_client)
@@ -57,7 +57,7 @@ async def test_one_batch_serves_several_streams() -> None:
     assert client.received == other_client.received == b'data: {"text":"a"}\n\ndata: [DONE]\n\n'
 
 
-async def test_a_frame_of_a_foreign_route_is_ignored() -> None:
+async def test_stream_registry_ignores_a_frame_of_a_foreign_route() -> None:
     made, stops, client = table()
     made.on_batch(FOREIGN, batch(ANSWER))
     [stream] = made
@@ -67,7 +67,7 @@ async def test_a_frame_of_a_foreign_route_is_ignored() -> None:
     assert stops.asked == []
 
 
-async def test_a_worker_that_serves_a_stream_that_nobody_reads_is_told_to_stop_once() -> None:
+async def test_stream_registry_stops_the_worker_of_an_unknown_stream_once() -> None:
     made, stops, _ = table()
     made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
     made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
@@ -76,7 +76,7 @@ async def test_a_worker_that_serves_a_stream_that_nobody_reads_is_told_to_stop_o
 
 
 @virtual_time
-async def test_a_worker_that_goes_on_is_told_again_after_a_while() -> None:
+async def test_stream_registry_repeats_the_stop_while_frames_arrive() -> None:
     made, stops, _ = table()
     made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
     await asyncio.sleep(STOP_AGAIN_S - 0.1)
@@ -88,7 +88,7 @@ async def test_a_worker_that_goes_on_is_told_again_after_a_while() -> None:
     assert len(stops.asked) == 2
 
 
-async def test_a_worker_whose_attempt_was_replaced_is_told_to_stop() -> None:
+async def test_stream_registry_stops_the_worker_of_a_replaced_attempt() -> None:
     made, stops, _ = table()
     made.on_batch(SUBJECT, batch([ACCEPTED], worker="worker-1"))
     made.on_batch(SUBJECT, batch([Accepted("worker-2", 4.0)], attempt=2, worker="worker-2"))
@@ -97,7 +97,7 @@ async def test_a_worker_whose_attempt_was_replaced_is_told_to_stop() -> None:
     assert stops.asked == [("default.main", "worker-1", 7, 2)], "the second attempt is served"
 
 
-async def test_frames_after_a_streams_own_end_stop_nobody() -> None:
+async def test_stream_registry_sends_no_stop_for_frames_after_the_end() -> None:
     made, stops, _ = table()
     made.on_batch(SUBJECT, batch(ANSWER))
     made.on_batch(SUBJECT, batch(ANSWER))
@@ -105,7 +105,7 @@ async def test_frames_after_a_streams_own_end_stop_nobody() -> None:
     assert stops.asked == []
 
 
-async def test_a_removed_stream_is_read_by_nobody() -> None:
+async def test_stream_registry_stops_the_worker_of_a_removed_stream() -> None:
     made, stops, client = table()
     [stream] = made
     made.remove(stream)
@@ -117,22 +117,22 @@ async def test_a_removed_stream_is_read_by_nobody() -> None:
     assert stops.asked == [("default.main", "worker-1", 7, 0)]
 
 
-async def test_only_so_many_stops_are_remembered() -> None:
+async def test_stream_registry_limits_the_remembered_stops() -> None:
     made, _, _ = table()
     for stream in range(100, 100 + STOPPED_MAX + 10):
         made.on_batch(SUBJECT, batch([TextDelta("a")], stream=stream))
 
-    assert made.stopped == STOPPED_MAX
+    assert len(made._stopped) == STOPPED_MAX
 
 
-async def test_bytes_that_are_no_batch_are_a_decode_error() -> None:
+async def test_stream_registry_raises_for_an_invalid_batch() -> None:
     made, _, _ = table()
 
     with pytest.raises(msgspec.DecodeError):
         made.on_batch(SUBJECT, b"\xc1\xff")
 
 
-async def test_streams_may_end_while_somebody_looks_through_the_table() -> None:
+async def test_stream_registry_may_change_during_iteration() -> None:
     made, _, _ = table()
     made.add(make_stream(8))
     for stream in made:

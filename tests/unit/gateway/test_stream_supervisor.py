@@ -1,4 +1,4 @@
-"""What an open stream needs at a moment: one row per need, and the moment before it."""
+"""The action that an open stream needs: one case per action, and the moment before it."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from unit.support.limiters import PRICES, resolution
 from unit.support.streams import ACCEPTED, NOW, STARTED, feed, make_stream
 from unit.support.virtual_time import START, VirtualTimeLoop, virtual_time
 
@@ -14,6 +15,8 @@ from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.route.spec import LimitsSpec
 from penstock_contract.stream.events import TextDelta
 from penstock_contract.stream.frames import Probe, WorkerHeartbeat
+from penstock_gateway.limits.admission import Admission
+from penstock_gateway.limits.limit_spec import UpfrontUse
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.registry import StreamRegistry
@@ -79,6 +82,14 @@ def committed() -> Stream:
     return stream
 
 
+def exhausted() -> Stream:
+    stream = streaming()
+    admission = Admission([], [], resolution(PRICES), UpfrontUse(1, 1, 1))
+    admission.exhaust(ErrorDetail("budget_exhausted", "the budget of the API key is used up"))
+    stream.admission = admission
+    return stream
+
+
 def stalled() -> Stream:
     stream = streaming()
     stream.output.stalled_since = NOW
@@ -131,63 +142,69 @@ def heard_again_at(since: float) -> dict[str, Any]:
 DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "pause_detector": attentive()}
 
 NEEDS: dict[str, Row] = {
-    "a stream that has just been queued needs nothing": (queued, 0, {}, StreamAction.NOTHING),
-    "it waits as long as its route lets it": (queued, 30, {}, StreamAction.NOTHING),
-    "no worker took it in time": (queued, 30.1, {}, "queue_timeout"),
-    "a forgotten worker's request waits again": (forgotten, 49, {}, StreamAction.COMMIT),
-    "and not for ever": (forgotten, 50.1, {}, "queue_timeout"),
+    "a queued stream needs nothing": (queued, 0, {}, StreamAction.NOTHING),
+    "it waits until its queue timeout": (queued, 30, {}, StreamAction.NOTHING),
+    "the queue timeout passes": (queued, 30.1, {}, "queue_timeout"),
+    "the queue timeout starts again when a worker is forgotten": (forgotten, 49, {}, StreamAction.COMMIT),
+    "and passes again": (forgotten, 50.1, {}, "queue_timeout"),
     "an accepted request does not wait in the queue": (accepted, 31, SEEN, StreamAction.ATTACH),
-    "a worker that is heard serves": (accepted, 3.6, SEEN, StreamAction.NOTHING),
-    "a worker that is silent may be back": (streaming, 9, SILENT, StreamAction.NOTHING),
-    "also before its first event": (accepted, 9, SILENT, StreamAction.NOTHING),
-    "a worker that died before its first event is replaced": (accepted, 3.6, LOST, StreamAction.FORGET_WORKER),
-    "a worker that died after it ends the stream": (streaming, 3.6, LOST, "worker_lost"),
-    "not while the broker is away": (streaming, 3.6, {**LOST, **AWAY}, StreamAction.NOTHING),
-    "what heals a gap cannot arrive in an absence": (with_gap, GAP_MAX_S + 4, back_after(6.0), StreamAction.ATTACH),
-    "nor from a silent worker": (with_gap, GAP_MAX_S + 4, SILENT, StreamAction.ATTACH),
-    "nor had it time to when the worker is just back": (
+    "a worker with heartbeats serves": (accepted, 3.6, SEEN, StreamAction.NOTHING),
+    "a silent worker may be back": (streaming, 9, SILENT, StreamAction.NOTHING),
+    "a silent worker before its first event": (accepted, 9, SILENT, StreamAction.NOTHING),
+    "a worker lost before its first event is replaced": (accepted, 3.6, LOST, StreamAction.FORGET_WORKER),
+    "a worker lost after its first event ends the stream": (streaming, 3.6, LOST, "worker_lost"),
+    "a lost worker during a broker absence": (streaming, 3.6, {**LOST, **AWAY}, StreamAction.NOTHING),
+    "a gap is kept open during an absence": (with_gap, GAP_MAX_S + 4, back_after(6.0), StreamAction.ATTACH),
+    "a gap is kept open while its worker is silent": (with_gap, GAP_MAX_S + 4, SILENT, StreamAction.ATTACH),
+    "a gap is kept open when its worker is just back": (
         with_gap,
         GAP_MAX_S + 4,
         heard_again_at(NOW + GAP_MAX_S + 3),
         StreamAction.ATTACH,
     ),
-    "nobody is heard while the broker is away": (streaming, 8, {"broker_away_s": 8.0}, StreamAction.NOTHING),
-    "a broker that is away for too long": (
+    "a short broker absence": (streaming, 8, {"broker_away_s": 8.0}, StreamAction.NOTHING),
+    "a long broker absence": (
         streaming,
         12,
         {"broker_away_s": BROKER_AWAY_MAX_S + 0.1},
         "broker_unavailable",
     ),
-    "also for what is queued": (queued, 12, {"broker_away_s": BROKER_AWAY_MAX_S + 0.1}, "broker_unavailable"),
-    "a gap is asked for": (with_gap, ATTACH_AGAIN_S + 0.1, SEEN, StreamAction.ATTACH),
-    "also if its first frame is what was lost": (
+    "a long broker absence for a queued stream": (
+        queued,
+        12,
+        {"broker_away_s": BROKER_AWAY_MAX_S + 0.1},
+        "broker_unavailable",
+    ),
+    "a gap is attached again": (with_gap, ATTACH_AGAIN_S + 0.1, SEEN, StreamAction.ATTACH),
+    "a gap at the first frame is attached again": (
         with_gap_before_its_worker,
         ATTACH_AGAIN_S + 0.1,
         {},
         StreamAction.ATTACH,
     ),
-    "not twice at once": (asked_lately, 1 + ATTACH_AGAIN_S, SEEN, StreamAction.NOTHING),
-    "but again": (asked_lately, 1.1 + ATTACH_AGAIN_S, SEEN, StreamAction.ATTACH),
-    "a gap that does not heal": (with_gap, GAP_MAX_S + 0.1, SEEN, "stream_lost"),
-    "it has time while the broker is away": (with_gap, GAP_MAX_S + 0.1, AWAY, StreamAction.NOTHING),
-    "a silent stream is asked for what was lost": (streaming, PROBE_S + 0.1, SEEN, StreamAction.ATTACH),
-    "not before": (streaming, PROBE_S, SEEN, StreamAction.NOTHING),
-    "nor so soon again": (probed_lately, PROBE_S + 4, SEEN, StreamAction.NOTHING),
-    "the commit waits for a first event": (waiting_long, 45, {}, StreamAction.NOTHING),
-    "and comes when that is late": (waiting_long, 45.1, {}, StreamAction.COMMIT),
-    "a client that hears nothing hears a keep-alive": (committed, 15.1, {}, StreamAction.PING),
-    "not before its time": (committed, 15, {}, StreamAction.NOTHING),
-    "also while the broker is away": (committed, 15.1, AWAY, StreamAction.PING),
-    "a client without its 200 hears none": (waiting_long, 15.1, {}, StreamAction.NOTHING),
+    "an attach is not repeated immediately": (asked_lately, 1 + ATTACH_AGAIN_S, SEEN, StreamAction.NOTHING),
+    "an attach is repeated later": (asked_lately, 1.1 + ATTACH_AGAIN_S, SEEN, StreamAction.ATTACH),
+    "a gap that is not closed": (with_gap, GAP_MAX_S + 0.1, SEEN, "stream_lost"),
+    "a gap during a broker absence": (with_gap, GAP_MAX_S + 0.1, AWAY, StreamAction.NOTHING),
+    "a silent stream is attached again": (streaming, PROBE_S + 0.1, SEEN, StreamAction.ATTACH),
+    "a silent stream before its time": (streaming, PROBE_S, SEEN, StreamAction.NOTHING),
+    "a silent stream that was attached lately": (probed_lately, PROBE_S + 4, SEEN, StreamAction.NOTHING),
+    "the commit waits for the first event": (waiting_long, 45, {}, StreamAction.NOTHING),
+    "the commit follows when it is late": (waiting_long, 45.1, {}, StreamAction.COMMIT),
+    "a keep-alive for a silent stream": (committed, 15.1, {}, StreamAction.PING),
+    "no keep-alive before its time": (committed, 15, {}, StreamAction.NOTHING),
+    "a keep-alive during a broker absence": (committed, 15.1, AWAY, StreamAction.PING),
+    "no keep-alive before the 200": (waiting_long, 15.1, {}, StreamAction.NOTHING),
     "a client that does not read": (stalled, 30.1, SEEN, "slow_client"),
-    "it may take its time": (stalled, 9, SEEN, StreamAction.NOTHING),
-    "the whole takes too long": (streaming, 600.1 + DEADLINE_GRACE_S, SEEN, "request_timeout"),
-    "the worker is the first to say so": (streaming, 600 + DEADLINE_GRACE_S, SEEN, StreamAction.ATTACH),
+    "a client that reads slowly": (stalled, 9, SEEN, StreamAction.NOTHING),
+    "a budget that is used up ends a stream without events": (exhausted, 0, SEEN, "budget_exhausted"),
+    "the request timeout passes": (streaming, 600.1 + DEADLINE_GRACE_S, SEEN, "request_timeout"),
+    "the worker ends the request first": (streaming, 600 + DEADLINE_GRACE_S, SEEN, StreamAction.ATTACH),
 }
 
 
 @pytest.mark.parametrize("row", NEEDS.values(), ids=NEEDS)
-async def test_a_stream_needs(row: Row) -> None:
+async def test_stream_timeouts_choose_the_action(row: Row) -> None:
     make, age_s, seen, expected = row
 
     need = next_action(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
@@ -195,7 +212,7 @@ async def test_a_stream_needs(row: Row) -> None:
     assert (need.code if isinstance(need, ErrorDetail) else need) == expected
 
 
-async def test_a_request_that_no_worker_took_says_after_how_long_and_why() -> None:
+async def test_stream_timeouts_name_the_queue_timeout_and_its_cause() -> None:
     unknown = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS)
     known = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS, cause="the worker's image cannot be pulled")
 
@@ -205,12 +222,12 @@ async def test_a_request_that_no_worker_took_says_after_how_long_and_why() -> No
     assert known.message == "no worker took the request within 30 s: the worker's image cannot be pulled"
 
 
-async def test_every_need_has_a_row() -> None:
+async def test_stream_timeouts_have_a_case_for_every_action() -> None:
     assert {need for _, _, _, need in NEEDS.values()} >= set(StreamAction)
 
 
 @pytest.mark.parametrize("row", [row for row in NEEDS.values() if isinstance(row[3], str)])
-async def test_an_error_that_may_be_retried_before_anything_was_said_tells_when(row: Row) -> None:
+async def test_stream_timeouts_give_a_retry_time(row: Row) -> None:
     make, age_s, seen, _ = row
     need = next_action(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
 
@@ -220,7 +237,7 @@ async def test_an_error_that_may_be_retried_before_anything_was_said_tells_when(
 
 
 class Broker:
-    """One that takes everything and says nothing."""
+    """Accepts every message, and sends none."""
 
     def __init__(self) -> None:
         self.connected = True
@@ -274,7 +291,7 @@ class Watched:
             await asyncio.sleep(1.0)
 
     def hear(self, route: str, worker: str, incarnation: int) -> None:
-        """A heartbeat that came in under `route`, whatever it says of itself."""
+        """A heartbeat that arrived under `route`, with any worker's name."""
         beat = codec.encode(WorkerHeartbeat(worker, 8, 1, draining=False, version="1", incarnation=incarnation))
         self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
 
@@ -308,7 +325,7 @@ def stand_still(seconds: float) -> None:
 
 @pytest.mark.parametrize("away_s", [4.0, 60.0])
 @virtual_time
-async def test_a_gateway_that_got_no_processor_does_not_take_its_workers_for_dead(away_s: float) -> None:
+async def test_stream_supervisor_keeps_the_workers_after_a_pause_of_the_gateway(away_s: float) -> None:
     watched = Watched()
     await asyncio.sleep(2.1)  # the next tick comes before the next heartbeat
     stand_still(away_s)
@@ -318,7 +335,7 @@ async def test_a_gateway_that_got_no_processor_does_not_take_its_workers_for_dea
 
 
 @virtual_time
-async def test_a_worker_that_died_meanwhile_is_found_out_afterwards() -> None:
+async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_pause() -> None:
     watched = Watched()
     await asyncio.sleep(2.1)
     watched.die()
@@ -332,7 +349,7 @@ async def test_a_worker_that_died_meanwhile_is_found_out_afterwards() -> None:
 
 
 @virtual_time
-async def test_a_worker_that_is_back_before_it_was_missed_does_not_serve_what_the_one_before_it_served() -> None:
+async def test_stream_supervisor_detects_a_restarted_worker() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     watched.die()
@@ -345,7 +362,7 @@ async def test_a_worker_that_is_back_before_it_was_missed_does_not_serve_what_th
 
 
 @virtual_time
-async def test_a_worker_of_another_route_cannot_end_a_stream_by_naming_its_worker() -> None:
+async def test_stream_supervisor_ignores_heartbeats_of_other_routes() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     for _ in range(40):
@@ -356,7 +373,7 @@ async def test_a_worker_of_another_route_cannot_end_a_stream_by_naming_its_worke
 
 
 @virtual_time
-async def test_nor_keep_one_whose_worker_is_dead() -> None:
+async def test_stream_supervisor_ignores_heartbeats_of_other_routes_for_a_lost_worker() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     watched.die()
@@ -369,7 +386,7 @@ async def test_nor_keep_one_whose_worker_is_dead() -> None:
 
 
 @virtual_time
-async def test_a_broker_is_back_when_it_is_and_not_when_everybody_else_has_been_told() -> None:
+async def test_stream_supervisor_detects_the_broker_before_other_reconnect_hooks() -> None:
     """Hooks run one after the other after a reconnect, and one may wait for an answer of JetStream's for seconds."""
     watched = Watched()
     await asyncio.sleep(5)
@@ -382,7 +399,7 @@ async def test_a_broker_is_back_when_it_is_and_not_when_everybody_else_has_been_
 
 
 @virtual_time
-async def test_a_worker_that_died_while_the_broker_was_away_is_found_out_afterwards() -> None:
+async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_broker_absence() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     watched.broker.connected = False
@@ -398,7 +415,7 @@ async def test_a_worker_that_died_while_the_broker_was_away_is_found_out_afterwa
 
 
 @virtual_time
-async def test_a_killed_worker_is_found_out_within_5_s() -> None:
+async def test_stream_supervisor_detects_a_killed_worker_within_5_s() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     watched.die()
@@ -410,7 +427,7 @@ async def test_a_killed_worker_is_found_out_within_5_s() -> None:
 
 @pytest.mark.parametrize("seconds", [3.0, 6.0, SILENCE_MAX_S])
 @virtual_time
-async def test_a_worker_with_a_silent_link_keeps_its_stream(seconds: float) -> None:
+async def test_stream_supervisor_keeps_the_stream_of_a_worker_with_a_silent_link(seconds: float) -> None:
     watched = Watched()
     await asyncio.sleep(5.9)
     watched.fall_silent()
@@ -422,7 +439,7 @@ async def test_a_worker_with_a_silent_link_keeps_its_stream(seconds: float) -> N
 
 
 @virtual_time
-async def test_a_worker_that_vanished_without_closing_its_connection_is_found_out_after_the_longest_silence() -> None:
+async def test_stream_supervisor_detects_a_vanished_worker_after_the_longest_silence() -> None:
     watched = Watched()
     await asyncio.sleep(5.1)
     watched.fall_silent()
@@ -436,7 +453,7 @@ async def test_a_worker_that_vanished_without_closing_its_connection_is_found_ou
 
 @pytest.mark.parametrize("seconds", [3.0, 6.0, SILENCE_MAX_S])
 @virtual_time
-async def test_a_silent_broker_or_link_of_the_gateway_ends_no_stream(seconds: float) -> None:
+async def test_stream_supervisor_keeps_streams_while_the_broker_is_silent(seconds: float) -> None:
     watched = Watched()
     await asyncio.sleep(5.9)
     watched.broker.silent = True
@@ -448,7 +465,7 @@ async def test_a_silent_broker_or_link_of_the_gateway_ends_no_stream(seconds: fl
 
 
 @virtual_time
-async def test_a_broker_that_stays_silent_ends_streams_as_one_that_is_away() -> None:
+async def test_stream_supervisor_ends_streams_when_the_broker_stays_silent() -> None:
     watched = Watched()
     await asyncio.sleep(5.1)
     watched.broker.silent = True

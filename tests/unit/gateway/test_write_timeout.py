@@ -1,4 +1,4 @@
-"""What is left to read after an answer's end: who takes none of it in time is cut off, who takes a little is not."""
+"""After an answer's end: a client that takes nothing in time is cut off, one that takes a little is not."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ def write_timeout(waiting: int) -> tuple[WriteTimeout, Wire]:
 
 
 @virtual_time
-async def test_a_client_that_takes_nothing_of_it_is_cut_off_after_the_timeout() -> None:
+async def test_write_timeout_cuts_a_client_that_takes_nothing() -> None:
     made, wire = write_timeout(1000)
     ended_at = asyncio.get_running_loop().time()
     made.start()
@@ -40,7 +40,7 @@ async def test_a_client_that_takes_nothing_of_it_is_cut_off_after_the_timeout() 
 
 
 @virtual_time
-async def test_a_client_that_takes_a_little_within_the_timeout_goes_on_to_the_last_byte() -> None:
+async def test_write_timeout_keeps_a_client_that_takes_a_little() -> None:
     made, wire = write_timeout(100)
     made.start()
     while wire.waiting:
@@ -52,7 +52,7 @@ async def test_a_client_that_takes_a_little_within_the_timeout_goes_on_to_the_la
 
 
 @virtual_time
-async def test_a_client_that_stops_reading_in_the_middle_of_it_is_cut_off() -> None:
+async def test_write_timeout_cuts_a_client_that_stops_reading() -> None:
     made, wire = write_timeout(1000)
     made.start()
     await asyncio.sleep(TIMEOUT_S / 2)
@@ -63,7 +63,7 @@ async def test_a_client_that_stops_reading_in_the_middle_of_it_is_cut_off() -> N
 
 
 @virtual_time
-async def test_a_client_whose_next_answer_is_written_meanwhile_is_still_seen_to_stop() -> None:
+async def test_write_timeout_cuts_a_stopped_client_while_the_next_answer_is_written() -> None:
     made, wire = write_timeout(1000)
     made.start()
     for _ in range(60):
@@ -75,7 +75,7 @@ async def test_a_client_whose_next_answer_is_written_meanwhile_is_still_seen_to_
 
 
 @virtual_time
-async def test_a_client_that_has_read_all_is_not_watched() -> None:
+async def test_write_timeout_does_not_start_when_all_was_read() -> None:
     made, wire = write_timeout(0)
     made.start()
     await asyncio.sleep(0)
@@ -86,7 +86,7 @@ async def test_a_client_that_has_read_all_is_not_watched() -> None:
 
 
 @virtual_time
-async def test_a_connection_that_is_lost_is_forgotten() -> None:
+async def test_write_timeout_is_cancelled_with_the_connection() -> None:
     made, wire = write_timeout(1000)
     made.start()
     made.cancel()

@@ -1,4 +1,4 @@
-"""From the look at a route's load to its Deployment's number, in virtual time with everybody else played by `Site`."""
+"""The autoscaler from a route's load to its Deployment's number, in virtual time; `Site` simulates everything else."""
 
 import pytest
 from unit.support.site import KEY, Site, scaled
@@ -6,7 +6,7 @@ from unit.support.virtual_time import virtual_time
 
 from penstock_broker.queue_state import QueueUnavailable
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.scaling.autoscaler import SETTLE_MAX_S
+from penstock_operator.scaling.autoscaler import BURST_MAX_S
 from penstock_operator.scaling.worker_state import CHEAP
 from penstock_operator.status.scaling_view import RouteDemand
 
@@ -68,7 +68,7 @@ async def test_a_backlog_that_never_stops_growing_is_not_waited_for() -> None:
             site.queue(4)
             await site.passes(0.005)
     first, _ = site.scales[0]
-    assert first - 1 < SETTLE_MAX_S + 0.02
+    assert first - 1 < BURST_MAX_S + 0.02
 
 
 @virtual_time
@@ -108,7 +108,7 @@ async def test_more_load_than_slots_adds_workers_and_the_own_write_is_remembered
 
 
 @virtual_time
-async def test_the_demand_that_was_seen_is_told_and_not_while_it_is_unknown() -> None:
+async def test_autoscaler_reports_observed_demand_and_none_while_it_is_unknown() -> None:
     site = Site(deployed=1, paused="All", **QUICK)
     async with site.running():
         site.queue(12)
@@ -145,7 +145,7 @@ async def test_scale_in_marks_and_drains_the_least_busy_waits_for_its_streams_an
         await site.passes(30)
         assert site.loads == {"main-worker-1": 3, "main-worker-2": 2, "main-worker-3": 1}
         assert site.annotated == [("main-worker-3", CHEAP), ("main-worker-2", CHEAP)]
-        assert sorted(set(site.told)) == [("drain", "main-worker-2"), ("drain", "main-worker-3")]
+        assert sorted(set(site.sent)) == [("drain", "main-worker-2"), ("drain", "main-worker-3")]
         assert site.scales == [], "they finish their streams first"
         assert site.autoscaler.view(KEY).desired == 1
         assert site.autoscaler.view(KEY).draining == {"main-worker-2", "main-worker-3"}
@@ -159,7 +159,7 @@ async def test_scale_in_marks_and_drains_the_least_busy_waits_for_its_streams_an
 
 
 @virtual_time
-async def test_one_that_is_done_goes_while_another_still_drains() -> None:
+async def test_autoscaler_removes_a_drained_worker_while_another_still_drains() -> None:
     site = Site(deployed=3, **QUICK)
     async with site.running():
         await site.passes(1)
@@ -178,7 +178,7 @@ async def test_one_that_is_done_goes_while_another_still_drains() -> None:
 
 
 @virtual_time
-async def test_without_demand_the_last_worker_goes_after_its_time() -> None:
+async def test_autoscaler_removes_the_last_worker_after_the_time_for_zero() -> None:
     site = Site(deployed=1, **QUICK)
     async with site.running():
         await site.passes(60)
@@ -193,7 +193,7 @@ async def test_without_demand_the_last_worker_goes_after_its_time() -> None:
 
 
 @virtual_time
-async def test_demand_that_returns_calls_the_draining_back_before_anybody_new_is_made() -> None:
+async def test_autoscaler_resumes_draining_workers_before_it_creates_new_ones() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         await site.passes(1)
@@ -202,18 +202,18 @@ async def test_demand_that_returns_calls_the_draining_back_before_anybody_new_is
         site.workers_by_name["main-worker-2"].in_flight = 1
         await site.passes(30)
         assert site.autoscaler.view(KEY).draining
-        [(_, drained)] = set(site.told)
+        [(_, drained)] = set(site.sent)
         site.queue(12)
         await site.passes(5)
         assert site.autoscaler.view(KEY).draining == frozenset()
-        assert site.told[-1] == ("resume", drained)
+        assert site.sent[-1] == ("resume", drained)
         assert site.annotated == [(drained, CHEAP), (drained, None)]
         assert sum(site.loads.values()) == 14
     assert site.scales == []
 
 
 @virtual_time
-async def test_a_pod_that_never_started_goes_without_a_drain() -> None:
+async def test_autoscaler_removes_a_pod_that_never_started_without_a_drain() -> None:
     site = Site(**QUICK)
     site.start_s = 10_000
     async with site.running():
@@ -225,16 +225,16 @@ async def test_a_pod_that_never_started_goes_without_a_drain() -> None:
         await site.passes(60)
         assert site.loads == {}
     assert list(scaled(site)) == [3, 0]
-    assert site.told == []
+    assert site.sent == []
 
 
 @virtual_time
-async def test_a_lost_drain_is_said_again_about_once_a_second() -> None:
+async def test_autoscaler_sends_a_lost_drain_again_about_once_a_second() -> None:
     site = Site(deployed=1, **QUICK)
     site.deaf = True
     async with site.running():
         await site.passes(21)
-        said = len(site.told)
+        said = len(site.sent)
         assert 6 <= said <= 12
         assert site.scales == [], "it has not said that it drains"
         site.deaf = False
@@ -244,7 +244,7 @@ async def test_a_lost_drain_is_said_again_about_once_a_second() -> None:
 
 
 @virtual_time
-async def test_after_a_restart_of_the_operator_the_drain_goes_on() -> None:
+async def test_autoscaler_continues_a_drain_after_a_restart_of_the_operator() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].in_flight = 6
@@ -264,12 +264,12 @@ async def test_after_a_restart_of_the_operator_the_drain_goes_on() -> None:
 
 
 @virtual_time
-async def test_a_worker_that_drains_and_nobody_wants_it_is_called_back() -> None:
+async def test_autoscaler_resumes_a_worker_that_drains_without_intention() -> None:
     site = Site(deployed=1, minReplicas=1, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].draining = True
         await site.passes(5)
-        assert site.told == [("resume", "main-worker-1")]
+        assert site.sent == [("resume", "main-worker-1")]
         assert not site.workers_by_name["main-worker-1"].draining
     assert site.scales == []
 
@@ -284,7 +284,7 @@ async def test_when_the_replica_set_takes_another_pod_the_drained_one_is_called_
         await site.passes(40)
         assert list(scaled(site)) == [1]
         assert site.workers_by_name["main-worker-1"].stopping
-        assert site.told[-1] == ("resume", "main-worker-2")
+        assert site.sent[-1] == ("resume", "main-worker-2")
         assert not site.workers_by_name["main-worker-2"].draining
 
 
@@ -314,7 +314,7 @@ async def test_in_manual_mode_the_number_is_the_specs_and_fewer_is_drained_first
 
 
 @virtual_time
-async def test_a_paused_scale_in_also_calls_back_who_has_not_gone_yet() -> None:
+async def test_autoscaler_paused_scale_in_resumes_draining_workers() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].in_flight = 1
@@ -344,7 +344,7 @@ async def test_a_paused_scale_out_lets_a_request_wait_and_a_later_one_wakes() ->
 
 
 @virtual_time
-async def test_while_the_queue_cannot_be_read_nothing_moves_and_the_view_says_so_after_two_seconds() -> None:
+async def test_autoscaler_holds_without_the_queue_and_reports_it_after_two_seconds() -> None:
     site = Site(deployed=2, **QUICK)
     async with site.running():
         await site.passes(5)
@@ -370,7 +370,7 @@ async def test_while_the_queue_cannot_be_read_nothing_moves_and_the_view_says_so
 
 
 @virtual_time
-async def test_a_route_at_rest_hears_of_the_brokers_absence_too() -> None:
+async def test_autoscaler_reports_a_missing_broker_for_a_route_at_rest() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(60)
@@ -427,7 +427,7 @@ async def test_a_queue_that_is_not_there_is_reported_for_being_made_again() -> N
     ids=lambda error: error.kind,
 )
 @virtual_time
-async def test_what_the_api_server_did_not_take_is_done_when_it_can_be_and_not_told_before(error: ApiError) -> None:
+async def test_autoscaler_repeats_a_rejected_write_and_reports_it_only_when_done(error: ApiError) -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(1)
@@ -443,12 +443,12 @@ async def test_what_the_api_server_did_not_take_is_done_when_it_can_be_and_not_t
 
 
 @virtual_time
-async def test_nobody_is_told_to_drain_before_that_is_written_down() -> None:
+async def test_autoscaler_marks_a_pod_before_it_sends_the_drain() -> None:
     site = Site(deployed=1, **QUICK)
     site.api_error = ApiError("Unavailable", "nobody answers")
     async with site.running():
         await site.passes(60)
-        assert site.told == []
+        assert site.sent == []
         site.api_error = None
         await site.passes(10)
     assert list(scaled(site)) == [0]

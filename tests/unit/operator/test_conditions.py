@@ -11,7 +11,7 @@ from unit.support.routes import provider, secret, spec
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import Condition
-from penstock_operator.status.conditions import UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, judge
+from penstock_operator.status.conditions import UNPUBLISHED, Acceptance, Autoscaling, Finding, Situation, evaluate
 from penstock_operator.status.pod_problems import Problem, ProblemReason
 from penstock_operator.status.pod_summary import Survey
 from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, REASONS, WITH_POD_PROBLEMS, Type
@@ -55,7 +55,7 @@ def situation(
 
 
 def found(type_: Type, of: Situation, previous: Mapping[str, Condition] | None = None) -> tuple[str, str]:
-    return next((one.status, one.reason) for one in judge(of, previous or {}) if one.type == type_)
+    return next((one.status, one.reason) for one in evaluate(of, previous or {}) if one.type == type_)
 
 
 def seen(type_: Type, status: str = "True", generation: int = 3) -> dict[str, Condition]:
@@ -296,19 +296,19 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
 
 
 @pytest.mark.parametrize(("type_", "of", "expected"), CASES.values(), ids=CASES)
-def test_a_condition_says_what_is_so(type_: Type, of: Situation, expected: tuple[str, str]) -> None:
+def test_conditions_follow_the_situation(type_: Type, of: Situation, expected: tuple[str, str]) -> None:
     assert found(type_, of) == expected
 
 
 def test_every_condition_is_there_from_the_first_look_on() -> None:
     nothing = Situation(generation=1, acceptance=ACCEPTED, serves=spec(), survey=Survey(), published=False)
-    assert [one.type for one in judge(nothing, {})] == list(REASONS)
+    assert [one.type for one in evaluate(nothing, {})] == list(REASONS)
 
 
 @pytest.mark.parametrize("type_", ["Accepted", "Ready", "Degraded"])
-def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None:
+def test_conditions_of_a_rejected_version_name_the_served_one(type_: Type) -> None:
     def message(serves: ModelRouteSpec | None) -> str:
-        all_ = judge(situation(acceptance=INVALID, serves=serves), {})
+        all_ = evaluate(situation(acceptance=INVALID, serves=serves), {})
         return next(one.message for one in all_ if one.type == type_)
 
     assert message(spec()) == "limits: too long; the last good version keeps serving"
@@ -319,18 +319,18 @@ def test_a_version_that_is_refused_says_what_serves_instead(type_: Type) -> None
     ("of", "message"),
     [
         (situation(), "this version is served"),
-        (situation(**WITHHELD), "this version can be served, and is not yet: deployments is forbidden"),
-        (situation(published=False), f"this version can be served, and is not yet: {UNPUBLISHED}"),
+        (situation(**WITHHELD), "this version can be served, but is not yet: deployments is forbidden"),
+        (situation(published=False), f"this version can be served, but is not yet: {UNPUBLISHED}"),
     ],
     ids=["served", "not applied", "not published"],
 )
-def test_a_version_that_is_accepted_says_whether_it_is_served(of: Situation, message: str) -> None:
-    assert next(one.message for one in judge(of, {}) if one.type == "Accepted") == message
+def test_conditions_of_an_accepted_version_name_whether_it_is_served(of: Situation, message: str) -> None:
+    assert next(one.message for one in evaluate(of, {}) if one.type == "Accepted") == message
 
 
 @pytest.mark.parametrize("type_", ["WorkersReady", "Serving", "Ready", "Degraded"])
 def test_the_pods_own_message_is_wherever_it_matters(type_: Type) -> None:
-    assert {one.message for one in judge(situation(BROKEN), {}) if one.type == type_} == {"pod a: denied"}
+    assert {one.message for one in evaluate(situation(BROKEN), {}) if one.type == type_} == {"pod a: denied"}
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ SITUATIONS = st.builds(
 
 @given(SITUATIONS)
 def test_no_condition_contradicts_another(of: Situation) -> None:
-    by_type: dict[str, Finding] = {one.type: one for one in judge(of, {})}
+    by_type: dict[str, Finding] = {one.type: one for one in evaluate(of, {})}
 
     for one in by_type.values():
         assert one.reason in REASONS[one.type]
@@ -436,20 +436,22 @@ TWO = spec(providers=[provider("a", **secret("openai")), provider("b", **secret(
 
 
 def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
-    (degraded,) = [one for one in judge(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+    (degraded,) = [one for one in evaluate(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
 
     assert (degraded.status, degraded.reason) == ("True", "ProviderAuthFailed")
-    assert degraded.message == "the provider a refuses the key key of the Secret openai"
+    assert degraded.message == "the provider a rejects the key key of the Secret openai"
 
 
 def test_a_provider_that_refuses_its_credentials_is_named_with_each_secret() -> None:
     header = {"name": "x-token", "valueFrom": secret("access", "token")}
     serves = spec(providers=[provider("a", **secret("openai"), headers=[header])])
 
-    (degraded,) = [one for one in judge(situation(serves=serves, refusing_keys=("a",)), {}) if one.type == "Degraded"]
+    (degraded,) = [
+        one for one in evaluate(situation(serves=serves, refusing_keys=("a",)), {}) if one.type == "Degraded"
+    ]
 
     assert degraded.message == (
-        "the provider a refuses the key key of the Secret openai or the key token of the Secret access"
+        "the provider a rejects the key key of the Secret openai or the key token of the Secret access"
     )
 
 
@@ -458,5 +460,5 @@ def test_a_route_is_ready_while_one_provider_takes_its_key() -> None:
     assert found("Ready", situation(serves=TWO, refusing_keys=("a", "b"))) == ("False", "ProviderAuthFailed")
 
 
-def test_a_refused_key_of_a_provider_that_is_no_longer_in_the_spec_says_nothing() -> None:
+def test_conditions_ignore_a_rejected_key_of_a_removed_provider() -> None:
     assert found("Degraded", situation(serves=TWO, refusing_keys=("former",))) == ("False", "AsExpected")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from unit.support.routes import UID, provider, secret, spec
 
 from penstock_operator.reconcile import drift, manifests
-from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
+from penstock_operator.reconcile.owned_object import Manifest, Owner
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 
 WORKER = {
     "image": "penstock:2",
@@ -156,7 +157,7 @@ def test_what_others_change_is_a_difference_and_is_named(path: str, value: Any, 
     assert drift.edits(WANTED, set_at(path, value)) == [told]
 
 
-def test_a_label_that_was_taken_off_is_a_difference() -> None:
+def test_drift_reports_a_removed_label() -> None:
     made = live()
     del made["metadata"]["labels"]["penstock.dev/route"]
 
@@ -173,7 +174,7 @@ def test_what_is_no_longer_wanted_shows_though_nothing_contradicts() -> None:
     assert drift.differences(without, live()) == ["metadata.annotations.penstock.dev/applied"]
 
 
-def test_a_changed_wish_is_nobody_elses_edit() -> None:
+def test_drift_does_not_report_a_changed_manifest_as_an_edit() -> None:
     after = manifests.deployment(
         Owner("team", "main", UID), spec(), WorkerDefaults(image="penstock:3", nats_url="nats://broker")
     )
@@ -237,7 +238,7 @@ def entry(manager: str, operation: str = "Apply", *, subresource: str = "", repl
     ],
     ids=["ours alone", "others own other fields", "a scaler's", "shared", "somebody's edit", "nobody's", "unknown"],
 )
-def test_the_number_of_workers_is_kept_while_it_is_ours_alone(fields: list[Manifest], kept: int | None) -> None:
+def test_drift_keeps_the_number_of_workers_of_a_single_owner(fields: list[Manifest], kept: int | None) -> None:
     made = live()
     made["metadata"]["managedFields"] = fields
 

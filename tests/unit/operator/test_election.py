@@ -1,4 +1,4 @@
-"""The election against a store that can be away, slow, or taken by somebody else."""
+"""The election with a store that can be unavailable or slow, and with another holder."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.settings import OperatorSettings
 
 Body = dict[str, Any]
-SETTINGS = OperatorSettings(namespaces="ns", worker_image="w", lease_namespace="ns", lease_name="l")
+SETTINGS = OperatorSettings(namespaces="ns", worker_image="w", lease_namespace="ns", lease_name="l").lease
 
 
 class FakeLeases:
-    """One Lease with the API server's rule: who writes must have read the last version."""
+    """One Lease with the API server's rule: a write needs the current version."""
 
     def __init__(self) -> None:
         self.lease: Body | None = None
@@ -80,7 +80,7 @@ async def until_won(election: Election) -> float:
 
 
 @virtual_time
-async def test_the_first_leads_and_goes_on_leading_while_the_second_stands_by() -> None:
+async def test_election_first_candidate_leads_while_the_second_stands_by() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, _):
         await until_won(one)
@@ -119,7 +119,7 @@ async def test_a_leader_that_stops_gives_the_lease_back_and_is_followed_at_once(
 
 
 @virtual_time
-async def test_a_leader_that_cannot_renew_stops_before_anybody_else_may_begin() -> None:
+async def test_election_leader_that_cannot_renew_stops_before_the_lease_expires() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)
@@ -129,12 +129,12 @@ async def test_a_leader_that_cannot_renew_stops_before_anybody_else_may_begin() 
         with pytest.raises(LeaseLost):
             await task
         stopped_after = asyncio.get_running_loop().time() - began
-        assert SETTINGS.lease_renew_deadline_s - 2.1 <= stopped_after <= SETTINGS.lease_renew_deadline_s
+        assert SETTINGS.renew_deadline_s - 2.1 <= stopped_after <= SETTINGS.renew_deadline_s
         assert not one.leading()
 
 
 @virtual_time
-async def test_a_short_absence_of_the_api_server_costs_nobody_the_lease() -> None:
+async def test_election_survives_a_short_outage_of_the_api_server() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)
@@ -158,7 +158,7 @@ async def test_a_leader_that_was_frozen_may_not_write_although_no_timer_has_run_
 
 
 @virtual_time
-async def test_a_leader_whose_lease_somebody_else_took_stops_at_once() -> None:
+async def test_election_leader_stops_at_once_when_another_process_holds_the_lease() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)
@@ -184,7 +184,7 @@ async def test_a_renewal_whose_answer_was_lost_is_no_reason_to_stop() -> None:
 
 
 @virtual_time
-async def test_a_lease_that_somebody_deleted_is_made_again_by_its_leader() -> None:
+async def test_election_leader_creates_a_deleted_lease_again() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)

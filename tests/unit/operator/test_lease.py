@@ -1,10 +1,11 @@
-"""Who may take the lease: nobody's clock counts but ours."""
+"""Decisions about a lease, by the clock of this process alone."""
 
 from typing import Any
 
 from penstock_operator.kube import lease
-from penstock_operator.kube.lease import Take, Wait
+from penstock_operator.kube.lease import LeaseTerms, Take, Wait
 
+TERMS = LeaseTerms(namespace="ns", name="l", duration_s=15, renew_deadline_s=10, retry_s=2)
 AT = "2026-11-22T16:00:00.000000Z"
 
 
@@ -15,38 +16,38 @@ def read(holder: str | None, version: int = 1, duration_s: int | None = 15) -> d
     }
 
 
-def judge(body: dict[str, Any] | None, seen: lease.Seen | None, now: float) -> Take | Wait:
-    return lease.judge(body, lease.look(body, seen, now), now, me="me", duration_s=15)
+def evaluate(body: dict[str, Any] | None, seen: lease.Seen | None, now: float) -> Take | Wait:
+    return lease.evaluate(body, lease.look(body, seen, now), now, me="me", duration_s=15)
 
 
-def test_a_lease_that_is_not_there_or_nobodys_or_ours_may_be_taken() -> None:
-    assert judge(None, None, 0) == Take()
-    assert judge(read(""), None, 0) == Take()
-    assert judge(read(None), None, 0) == Take()
-    assert judge(read("me"), None, 0) == Take()
-    assert judge({"metadata": {"resourceVersion": "1"}}, None, 0) == Take()
+def test_lease_that_is_missing_free_or_own_may_be_taken() -> None:
+    assert evaluate(None, None, 0) == Take()
+    assert evaluate(read(""), None, 0) == Take()
+    assert evaluate(read(None), None, 0) == Take()
+    assert evaluate(read("me"), None, 0) == Take()
+    assert evaluate({"metadata": {"resourceVersion": "1"}}, None, 0) == Take()
 
 
 def test_another_holder_is_given_its_whole_time_from_when_we_first_saw_the_record() -> None:
     body = read("other")
     seen = lease.look(body, None, 100)
-    assert judge(body, seen, 100) == Wait("other", 115)
-    assert judge(body, seen, 114.9) == Wait("other", 115)
-    assert judge(body, seen, 115) == Take()
+    assert evaluate(body, seen, 100) == Wait("other", 115)
+    assert evaluate(body, seen, 114.9) == Wait("other", 115)
+    assert evaluate(body, seen, 115) == Take()
 
 
 def test_a_renewal_that_we_see_starts_its_time_again() -> None:
     seen = lease.look(read("other", version=1), None, 100)
-    assert judge(read("other", version=2), seen, 114) == Wait("other", 129)
+    assert evaluate(read("other", version=2), seen, 114) == Wait("other", 129)
 
 
 def test_a_holder_that_promised_a_longer_time_is_given_it() -> None:
     body = read("other", duration_s=60)
-    assert judge(body, lease.look(body, None, 0), 20) == Wait("other", 60)
+    assert evaluate(body, lease.look(body, None, 0), 20) == Wait("other", 60)
 
 
 def test_taking_over_counts_a_transition_and_keeps_the_version_that_was_read() -> None:
-    written = lease.record(read("other", version=7), namespace="ns", name="l", me="me", duration_s=15, now_rfc3339=AT)
+    written = lease.record(read("other", version=7), TERMS, me="me", now_rfc3339=AT)
     assert written["metadata"] == {"namespace": "ns", "name": "l", "resourceVersion": "7"}
     assert written["spec"] == {
         "holderIdentity": "me",
@@ -58,14 +59,14 @@ def test_taking_over_counts_a_transition_and_keeps_the_version_that_was_read() -
 
 
 def test_renewing_is_no_transition_and_keeps_the_time_of_acquisition() -> None:
-    before = lease.record(None, namespace="ns", name="l", me="me", duration_s=15, now_rfc3339=AT)
+    before = lease.record(None, TERMS, me="me", now_rfc3339=AT)
     assert before["spec"]["leaseTransitions"] == 0
     before["metadata"]["resourceVersion"] = "1"
-    after = lease.record(before, namespace="ns", name="l", me="me", duration_s=15, now_rfc3339="later")
+    after = lease.record(before, TERMS, me="me", now_rfc3339="later")
     assert after["spec"] == before["spec"] | {"renewTime": "later"}
 
 
-def test_a_released_lease_may_be_taken_by_anybody_at_once() -> None:
+def test_lease_that_is_released_may_be_taken_at_once() -> None:
     written = lease.released(read("me", version=3), now_rfc3339=AT)
     assert written["metadata"]["resourceVersion"] == "3"
-    assert judge(written, None, 0) == Take()
+    assert evaluate(written, None, 0) == Take()

@@ -11,8 +11,10 @@ from unit.support.routes import UID, provider, secret, spec, spec_document
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.worker import ResourcesSpec
 from penstock_operator.nats.keys import WORKER, NatsKeys
-from penstock_operator.reconcile import manifests
-from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
+from penstock_operator.reconcile import manifests, owned_object, pod_template
+from penstock_operator.reconcile.owned_object import Manifest, Owner
+from penstock_operator.reconcile.pod_template import WorkerDefaults
+from penstock_operator.routes import worker_variables
 from penstock_runtime.settings import load
 from penstock_worker.settings import WorkerSettings
 
@@ -45,7 +47,7 @@ EVERYTHING = [deployment(), manifests.service_account(OWNER, spec()), manifests.
 
 
 @pytest.mark.parametrize("manifest", EVERYTHING, ids=lambda manifest: manifest["kind"])
-def test_every_object_goes_away_with_its_route(manifest: Manifest) -> None:
+def test_manifests_have_the_route_as_their_owner(manifest: Manifest) -> None:
     assert manifest["metadata"]["ownerReferences"] == [
         {
             "apiVersion": "penstock.dev/v1alpha1",
@@ -70,7 +72,7 @@ def test_every_object_is_found_by_the_operator_and_by_its_route(manifest: Manife
     }
 
 
-def test_the_deployment_leaves_the_number_of_workers_to_whoever_scales() -> None:
+def test_manifests_deployment_has_no_number_of_workers() -> None:
     assert "replicas" not in deployment()["spec"]
 
 
@@ -127,7 +129,7 @@ def test_a_worker_that_drains_is_seen_not_to_be_ready_within_seconds() -> None:
     assert made["livenessProbe"]["httpGet"]["path"] == made["startupProbe"]["httpGet"]["path"] == "/livez"
 
 
-def test_a_worker_can_read_what_it_is_told() -> None:
+def test_manifests_variables_are_readable_as_worker_settings() -> None:
     told = env(spec(worker={"env": [{"name": "PENSTOCK_LOG_LEVEL", "value": "DEBUG"}]}))
     told["PENSTOCK_WORKER_NAME"] = "main-worker-6d4cf56db6-4q2xk"
 
@@ -156,7 +158,7 @@ def test_a_worker_has_the_whole_grace_for_its_streams_and_is_killed_after_it(gra
     assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": told, "PENSTOCK_WORKER_NAME": "a"})
 
 
-def test_each_secret_comes_in_as_one_variable() -> None:
+def test_manifests_mount_each_secret_as_one_variable() -> None:
     shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
 
     told = env(spec(providers=shared))
@@ -214,14 +216,14 @@ def test_a_user_that_is_not_given_is_left_to_the_cluster() -> None:
     assert context(run_as_user=7, run_as_group=0) == restricted | {"runAsUser": 7, "runAsGroup": 0}
 
 
-def test_a_service_account_has_the_routes_annotations_and_ours() -> None:
-    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", manifests.APPLIED: "forged"}
+def test_manifests_service_account_has_the_routes_annotations_and_the_digest() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", owned_object.APPLIED: "forged"}
 
     made = manifests.service_account(OWNER, spec(worker={"serviceAccount": {"annotations": annotations}}))
 
     assert made["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
-    assert made["metadata"]["annotations"][manifests.APPLIED] != "forged"
-    assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {manifests.APPLIED}
+    assert made["metadata"]["annotations"][owned_object.APPLIED] != "forged"
+    assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {owned_object.APPLIED}
 
 
 def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
@@ -257,7 +259,7 @@ def test_a_route_that_names_no_resources_gets_the_operators() -> None:
         return pod["containers"][0]["resources"]
 
     assert made() == {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
-    # Whole: our limit could be less than it asks for.
+    # Whole: the default limit could be less than its request.
     assert made(resources={"requests": {"memory": "2Gi"}}) == {"requests": {"memory": "2Gi"}}
 
 
@@ -278,12 +280,12 @@ POD_FIELDS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("field", POD_FIELDS)
-def test_what_a_route_says_about_its_pods_is_in_them(field: str) -> None:
+def test_manifests_pods_have_the_routes_pod_fields(field: str) -> None:
     assert pod_spec(**{field: POD_FIELDS[field]})[field] == POD_FIELDS[field]
     assert field not in pod_spec()
 
 
-def test_what_a_route_says_about_its_container_is_in_it() -> None:
+def test_manifests_container_has_the_routes_container_fields() -> None:
     resources = {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
 
     made = container(image="mine:2", imagePullPolicy="Always", resources=resources)
@@ -291,7 +293,7 @@ def test_what_a_route_says_about_its_container_is_in_it() -> None:
     assert (made["image"], made["imagePullPolicy"], made["resources"]) == ("mine:2", "Always", resources)
 
 
-def test_what_a_route_does_not_say_is_left_to_the_operator_and_to_kubernetes() -> None:
+def test_manifests_use_defaults_for_fields_that_a_route_omits() -> None:
     made = container()
     assert made["image"] == "penstock:1"
     assert made["command"] == ["penstock", "worker"]
@@ -345,7 +347,7 @@ def test_what_the_catalogue_carries_restarts_nothing(change: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("change", ROLLS.values(), ids=ROLLS)
-def test_what_a_running_pod_cannot_be_told_makes_new_ones(change: dict[str, Any]) -> None:
+def test_manifests_change_the_template_for_what_a_running_pod_cannot_receive(change: dict[str, Any]) -> None:
     before, after = deployment(spec(**BASE)), deployment(spec(**(BASE | change)))
 
     assert after["spec"]["template"] != before["spec"]["template"]
@@ -408,13 +410,13 @@ def test_a_disruption_budget_lets_one_worker_leave_at_a_time_and_never_holds_one
         ),
     ],
 )
-def test_a_variable_that_two_things_would_set_is_told(document: dict[str, Any], clash: str) -> None:
-    assert manifests.clashes(spec(**document)) == [clash]
+def test_worker_variables_report_a_variable_that_is_set_twice(document: dict[str, Any], clash: str) -> None:
+    assert worker_variables.clashes(spec(**document)) == [clash]
 
 
 def test_one_secret_of_two_providers_is_no_clash() -> None:
     two = [provider("a", **secret("openai")), provider("b", **secret("openai"))]
-    assert manifests.clashes(spec(providers=two)) == []
+    assert worker_variables.clashes(spec(providers=two)) == []
 
 
 KEYS = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
@@ -448,9 +450,9 @@ def test_a_worker_finds_its_credentials_in_a_file_and_not_in_a_variable() -> Non
     made = deployment(defaults=replace(DEFAULTS, nats_secret="of-mine"))["spec"]["template"]["spec"]
     (worker,) = made["containers"]
     assert {"name": "nats", "secret": {"secretName": "of-mine"}} in made["volumes"]
-    assert {"name": "nats", "mountPath": manifests.CREDENTIALS, "readOnly": True} in worker["volumeMounts"]
+    assert {"name": "nats", "mountPath": pod_template.CREDENTIALS, "readOnly": True} in worker["volumeMounts"]
     variables = {one["name"]: one.get("value") for one in worker["env"]}
-    assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{manifests.CREDENTIALS}/{WORKER}"
+    assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{pod_template.CREDENTIALS}/{WORKER}"
 
 
 def test_without_credentials_nothing_is_mounted() -> None:

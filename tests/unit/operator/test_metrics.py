@@ -5,12 +5,12 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from penstock_operator.metrics import Metrics, RouteWorkers
+from penstock_operator.metrics import Metrics, ObservedMetrics, RouteWorkers
 from penstock_operator.status.scaling_view import RouteDemand
 from penstock_runtime.telemetry import names
 
 
-def told(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
+def points_of(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
     """Labels and value of every point, by metric; of a histogram how often something was recorded."""
     data = reader.get_metrics_data()
     if data is None:
@@ -31,21 +31,43 @@ def made() -> tuple[Metrics, InMemoryMetricReader]:
     return Metrics(MeterProvider([reader]).get_meter("test")), reader
 
 
+class Sources:
+    """What `ObservedMetrics` reads, with values that a test may change."""
+
+    def __init__(self) -> None:
+        self.queue_depth = 0
+        self.leading = False
+        self.demand: dict[str, RouteDemand] = {}
+        self.namespaces: dict[str, bool] = {}
+
+
+def observed() -> tuple[Sources, InMemoryMetricReader]:
+    sources, reader = Sources(), InMemoryMetricReader()
+    ObservedMetrics(
+        MeterProvider([reader]).get_meter("test"),
+        queue_depth=lambda: sources.queue_depth,
+        leading=lambda: sources.leading,
+        demand=lambda: sources.demand,
+        namespaces=lambda: sources.namespaces,
+    )
+    return sources, reader
+
+
 def test_calls_are_counted_by_verb_resource_and_code() -> None:
     metrics, reader = made()
     for code in ("200", "200", "409"):
-        metrics.api_call("apply", "deployments", code, 0.01)
+        metrics.api_call("apply", "deployments", code)
     labels = {names.API_VERB: "apply", names.API_RESOURCE: "deployments"}
-    assert told(reader)[names.METRIC_OPERATOR_API_CALLS] == [
+    assert points_of(reader)[names.METRIC_OPERATOR_API_CALLS] == [
         (labels | {names.API_CODE: "200"}, 2),
         (labels | {names.API_CODE: "409"}, 1),
     ]
 
 
-def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
+def test_metrics_report_a_routes_workers_by_state_until_it_is_deleted() -> None:
     metrics, reader = made()
     metrics.route_workers("ns.main", RouteWorkers(desired=3, ready=2, draining=1))
-    points = told(reader)[names.METRIC_ROUTE_WORKERS]
+    points = points_of(reader)[names.METRIC_ROUTE_WORKERS]
     assert {(labels[names.WORKER_STATE], value) for labels, value in points} == {
         ("desired", 3),
         ("ready", 2),
@@ -54,35 +76,35 @@ def test_a_routes_workers_are_told_by_state_until_it_is_gone() -> None:
     assert {labels[names.ROUTE] for labels, _ in points} == {"ns.main"}
     metrics.route_workers("ns.main", None)
     metrics.route_workers("ns.never", None)
-    assert told(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
+    assert points_of(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
 
 
-def test_a_routes_demand_is_told_in_its_two_parts() -> None:
-    metrics, reader = made()
-    metrics.demand = lambda: {"ns.main": RouteDemand(waiting=5, in_flight=3)}
-    assert told(reader)[names.METRIC_ROUTE_DEMAND] == [
+def test_metrics_report_a_routes_demand_in_two_parts() -> None:
+    sources, reader = observed()
+    sources.demand = {"ns.main": RouteDemand(waiting=5, in_flight=3)}
+    assert points_of(reader)[names.METRIC_ROUTE_DEMAND] == [
         ({names.ROUTE: "ns.main", names.REQUEST_STATE: "waiting"}, 5),
         ({names.ROUTE: "ns.main", names.REQUEST_STATE: "in_flight"}, 3),
     ]
-    metrics.demand = dict
-    assert told(reader).get(names.METRIC_ROUTE_DEMAND, []) == []
+    sources.demand = {}
+    assert points_of(reader).get(names.METRIC_ROUTE_DEMAND, []) == []
 
 
-def test_what_is_now_is_asked_for_when_somebody_reads() -> None:
-    metrics, reader = made()
-    metrics.queue_depth = lambda: 7
-    metrics.leading = lambda: True
-    points = told(reader)
+def test_metrics_read_their_sources_at_collection() -> None:
+    sources, reader = observed()
+    sources.queue_depth = 7
+    sources.leading = True
+    points = points_of(reader)
     assert points[names.METRIC_OPERATOR_QUEUE] == [({}, 7)]
     assert points[names.METRIC_OPERATOR_LEADING] == [({}, 1)]
 
 
-def test_only_a_leader_tells_which_namespaces_are_served() -> None:
-    metrics, reader = made()
-    metrics.namespaces = lambda: {"a": True, "b": False}
-    assert told(reader).get(names.METRIC_OPERATOR_NAMESPACE_SERVED, []) == []
-    metrics.leading = lambda: True
-    assert told(reader)[names.METRIC_OPERATOR_NAMESPACE_SERVED] == [
+def test_metrics_report_served_namespaces_of_a_leader_only() -> None:
+    sources, reader = observed()
+    sources.namespaces = {"a": True, "b": False}
+    assert points_of(reader).get(names.METRIC_OPERATOR_NAMESPACE_SERVED, []) == []
+    sources.leading = True
+    assert points_of(reader)[names.METRIC_OPERATOR_NAMESPACE_SERVED] == [
         ({names.SERVED_NAMESPACE: "a"}, 1),
         ({names.SERVED_NAMESPACE: "b"}, 0),
     ]
@@ -94,7 +116,7 @@ def test_passes_decisions_restarts_and_the_lease_are_counted() -> None:
     metrics.decided("ns.main", "FromZero")
     metrics.watch_restarted()
     metrics.lease_transitioned(True)
-    points = told(reader)
+    points = points_of(reader)
     assert points[names.METRIC_OPERATOR_RECONCILE] == [({names.RESULT: "ok"}, 1)]
     assert points[names.METRIC_SCALING_DECISIONS] == [({names.ROUTE: "ns.main", names.REASON: "FromZero"}, 1)]
     assert points[names.METRIC_OPERATOR_WATCH_RESTARTS] == [({}, 1)]

@@ -68,7 +68,7 @@ def test_a_routes_workers_get_a_user_of_the_account_with_that_routes_permissions
     assert claims["nats"]["type"] == "user"
 
 
-def test_the_same_route_gets_the_same_credentials_from_whoever_leads() -> None:
+def test_nats_keys_give_a_route_the_same_credentials_from_every_leader() -> None:
     key = made().signing_key
     again = read_signing_key(msgspec.json.encode(key))
 
@@ -108,7 +108,7 @@ def test_the_servers_part_has_no_secret_and_trusts_the_signing_keys() -> None:
     assert operator["iss"] == operator["sub"] == public(keys.operator_seed)
 
 
-def test_who_mounts_one_file_sees_nothing_of_what_signs_accounts() -> None:
+def test_nats_keys_files_of_components_contain_no_operator_seed() -> None:
     keys = made()
     for name, text in keys.files().items():
         assert (keys.operator_seed in text) == (name == nats_keys.ROOT)

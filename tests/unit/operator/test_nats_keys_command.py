@@ -35,9 +35,9 @@ class Store:
 
 async def test_keys_are_made_once_and_found_ever_after() -> None:
     store = Store()
-    assert await provide(store, "ai", "keys", "") == "was made"
+    assert await provide(store, "ai", "keys", "") == "was created"
     before = store.secret
-    assert await provide(store, "ai", "keys", "") == "is as it should be"
+    assert await provide(store, "ai", "keys", "") == "is up to date"
     assert (store.secret, store.writes) == (before, 1)
 
 
@@ -48,7 +48,7 @@ async def test_what_follows_from_the_keys_is_brought_up_to_date() -> None:
     root, right = store.file(nats_keys.ROOT), store.file(nats_keys.GATEWAY)
     store.secret["data"][nats_keys.GATEWAY] = base64.b64encode(b"of an older version").decode()
 
-    assert await provide(store, "ai", "keys", "") == "was brought up to date"
+    assert await provide(store, "ai", "keys", "") == "was updated"
     assert (store.file(nats_keys.ROOT), store.file(nats_keys.GATEWAY)) == (root, right)
 
 
@@ -65,7 +65,7 @@ async def test_a_rotation_is_done_once() -> None:
     assert new.signing_seeds[1:] == old.signing_seeds
 
 
-async def test_somebody_elses_secret_is_left_alone() -> None:
+async def test_nats_keys_command_leaves_a_foreign_secret_alone() -> None:
     store = Store()
     store.secret = {"data": {"password": "c2VjcmV0"}}
     with pytest.raises(KeysUnreadable, match=r"has no root\.json"):

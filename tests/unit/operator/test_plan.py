@@ -23,10 +23,12 @@ from unit.support.routes import (
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.cache import Snapshot
+from penstock_operator.kube.resources import FIELD_MANAGER
 from penstock_operator.nats.keys import NatsKeys
-from penstock_operator.reconcile.manifests import Manifest, WorkerDefaults
-from penstock_operator.reconcile.plan import MANAGER, Plan, last_good, needed, plan
-from penstock_operator.routes.model_ownership import Claimant, names, settle
+from penstock_operator.reconcile.owned_object import Manifest
+from penstock_operator.reconcile.plan import Plan, needed, plan
+from penstock_operator.reconcile.pod_template import WorkerDefaults
+from penstock_operator.routes.model_ownership import Claimant, assign, last_good, names
 from penstock_operator.routes.parser import Route, read, refuse
 
 DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker")
@@ -62,7 +64,7 @@ def planned(
         wanted=None if of.problem else of.spec,
         last_good=last_good(of, before),
     )
-    return plan(of, exists, settle([claimant, *others]), before, DEFAULTS, **known)
+    return plan(of, exists, assign([claimant, *others]), before, DEFAULTS, **known)
 
 
 def exists(of: Route | None = None, *, pods: list[dict[str, Any]] | None = None, owned: bool = True) -> Snapshot:
@@ -71,7 +73,7 @@ def exists(of: Route | None = None, *, pods: list[dict[str, Any]] | None = None,
     for manifest in made.values():
         manifest["metadata"]["resourceVersion"] = "7"
     live = made["Deployment"]
-    owner = ("penstock-scaler", "Update") if owned else (MANAGER, "Apply")
+    owner = ("penstock-scaler", "Update") if owned else (FIELD_MANAGER, "Apply")
     fields = {"manager": owner[0], "operation": owner[1], "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     live["metadata"]["managedFields"] = [fields]
     live["metadata"]["generation"] = 1
@@ -146,7 +148,7 @@ def test_a_change_of_the_pods_is_applied_without_their_number_and_is_nobodys_edi
     assert made.applying
 
 
-def test_a_number_that_is_ours_alone_is_applied_as_it_is_and_only_to_what_was_read() -> None:
+def test_plan_keeps_a_number_owned_by_the_operator_alone_and_applies_it_to_the_read_version_only() -> None:
     made = planned(route(spec_document(worker={"image": "penstock:2"})), exists(owned=False), before=published())
 
     assert deployment_of(made)["spec"]["replicas"] == 1
@@ -154,7 +156,7 @@ def test_a_number_that_is_ours_alone_is_applied_as_it_is_and_only_to_what_was_re
     assert planned(exists=exists(owned=False), before=published()).apply == ()
 
 
-def test_what_somebody_edited_is_put_back_and_told() -> None:
+def test_plan_reverts_an_edit_and_describes_it() -> None:
     there = exists()
     assert there.deployment is not None
     there.deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "evil"
@@ -162,18 +164,18 @@ def test_what_somebody_edited_is_put_back_and_told() -> None:
     made = planned(exists=there, before=published())
 
     assert kinds(made) == ["Deployment"]
-    assert made.repairs == ("Deployment main-worker: put back spec.template.spec.containers[worker].image",)
+    assert made.repairs == ("Deployment main-worker: reverted spec.template.spec.containers[worker].image",)
 
 
 @pytest.mark.parametrize("kind", ["service_account", "deployment", "disruption_budget"])
-def test_what_somebody_deleted_is_made_again_and_told(kind: str) -> None:
+def test_plan_creates_a_deleted_object_again_and_describes_it(kind: str) -> None:
     made = planned(exists=msgspec.structs.replace(exists(), **{kind: None}), before=published())
 
     assert len(made.apply) == len(made.repairs) == 1
-    assert made.repairs[0].endswith(" main-worker: made again after it was deleted")
+    assert made.repairs[0].endswith(" main-worker: created again after it was deleted")
 
 
-def test_a_disruption_budget_comes_and_goes_with_the_need_for_one() -> None:
+def test_plan_applies_and_deletes_a_disruption_budget_as_needed() -> None:
     alone, many = route(spec_document(scaling={"maxReplicas": 1})), route()
 
     gone = planned(alone, exists(), before=published())
@@ -188,12 +190,12 @@ def test_a_disruption_budget_comes_and_goes_with_the_need_for_one() -> None:
 @pytest.mark.parametrize(
     ("metadata", "blocked"),
     [
-        ({"ownerReferences": [{"uid": "other", "controller": True}]}, "belongs to somebody else"),
+        ({"ownerReferences": [{"uid": "other", "controller": True}]}, "belongs to another owner"),
         ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "is being deleted"),
     ],
     ids=["somebody else's", "going"],
 )
-def test_an_object_that_is_not_ours_to_change_is_left_alone_and_told(metadata: dict[str, Any], blocked: str) -> None:
+def test_plan_leaves_an_object_of_another_owner_alone_and_describes_it(metadata: dict[str, Any], blocked: str) -> None:
     there = exists()
     for live in (there.deployment, there.disruption_budget):
         assert live is not None
@@ -207,7 +209,7 @@ def test_an_object_that_is_not_ours_to_change_is_left_alone_and_told(metadata: d
     assert planned(route(spec_document(scaling={"maxReplicas": 1})), there).delete == ()
 
 
-def test_an_object_that_lost_its_owner_is_taken_in_again() -> None:
+def test_plan_adopts_an_object_without_an_owner_again() -> None:
     there = exists()
     assert there.deployment is not None
     del there.deployment["metadata"]["ownerReferences"]
@@ -259,7 +261,7 @@ def test_a_last_good_version_is_repaired_too() -> None:
     [None, published(created_at=CREATED_AT - 1), published(ready=False)],
     ids=["never served", "of an earlier route of that name", "told only why it was not ready"],
 )
-def test_without_a_last_good_version_clients_are_told_why(before: CatalogueEntry | None) -> None:
+def test_plan_publishes_the_reason_without_a_last_good_version(before: CatalogueEntry | None) -> None:
     made = planned(route(BROKEN_RULE), before=before)
 
     assert made.serves is None
@@ -281,7 +283,7 @@ def test_a_name_that_an_older_route_has_is_refused_and_its_owner_named() -> None
     assert "else/other" not in made.entry.reason
 
 
-def test_a_route_whose_every_name_is_taken_is_not_in_the_catalogue() -> None:
+def test_plan_publishes_no_entry_for_a_route_without_a_name_of_its_own() -> None:
     assert planned(route(spec_document("x")), NOTHING, other("x")).entry is None
 
 
@@ -295,12 +297,12 @@ def test_a_conflict_leaves_the_last_good_version_serving() -> None:
     assert made.apply == ()
 
 
-def test_many_conflicts_are_told_in_a_few_words() -> None:
+def test_plan_shortens_the_message_of_many_conflicts() -> None:
     many = [str(number) for number in range(9)]
     made = planned(route(spec_document(*many)), NOTHING, other(*many))
 
     assert made.acceptance.message.count("belongs to") == 5
-    assert made.acceptance.message.endswith("; 4 more are taken")
+    assert made.acceptance.message.endswith("; 4 more names belong to other routes")
 
 
 def test_a_route_that_is_older_is_not_disturbed() -> None:
@@ -308,7 +310,7 @@ def test_a_route_that_is_older_is_not_disturbed() -> None:
     assert made.acceptance.accepted
 
 
-# What is told
+# Messages
 
 
 @pytest.mark.parametrize(
@@ -321,7 +323,7 @@ def test_a_route_that_is_older_is_not_disturbed() -> None:
         ),
     ],
 )
-def test_the_entry_says_why_nobody_serves(pods: list[dict[str, Any]], told: str) -> None:
+def test_plan_entry_has_the_reason_why_no_worker_serves(pods: list[dict[str, Any]], told: str) -> None:
     made = planned(exists=exists(pods=pods), before=published())
 
     assert made.entry is not None
@@ -329,7 +331,7 @@ def test_the_entry_says_why_nobody_serves(pods: list[dict[str, Any]], told: str)
     assert made.entry.cause == told
 
 
-def test_workers_that_were_told_to_drain_do_not_count_as_ready() -> None:
+def test_plan_does_not_count_draining_workers_as_ready() -> None:
     there = exists(pods=[ready_pod("a"), ready_pod("b")])
 
     assert planned(exists=there, before=published(), draining={"a"}).survey.ready == 1
@@ -345,10 +347,10 @@ def test_a_secret_reaches_the_workers_by_reference_only() -> None:
 def test_the_deployment_mounts_the_secret_that_the_plan_wants() -> None:
     minting = replace(DEFAULTS, signing_key=NatsKeys.new(secrets.token_bytes, 1_790_000_000).signing_key)
     of = route()
-    claims = settle(
+    ownership = assign(
         [Claimant(namespace=of.namespace, name=of.name, created_at=of.created_at, wanted=of.spec, last_good=None)]
     )
-    made = plan(of, NOTHING, claims, None, minting)
+    made = plan(of, NOTHING, ownership, None, minting)
     assert made.credentials is not None
     (template,) = [one["spec"]["template"] for one in made.apply if one["kind"] == "Deployment"]
     mounted = {"name": "nats", "secret": {"secretName": made.credentials["metadata"]["name"]}}

@@ -6,9 +6,8 @@ from unit.support.routes import provider, secret, spec_document
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.reconcile.reconciler import FIRST_LOOK_S, STATUS_EVERY_S
-from penstock_operator.status.conditions import Autoscaling
-from penstock_operator.status.scaling_view import ScalingView
+from penstock_operator.reconcile.status_writer import FIRST_LOOK_S, STATUS_EVERY_S
+from penstock_operator.status.scaling_view import Autoscaling, ScalingView
 
 
 async def test_a_new_route_gets_its_objects_then_its_entry_then_its_status() -> None:
@@ -33,7 +32,7 @@ async def test_a_pass_over_what_is_right_writes_nothing() -> None:
 async def test_a_spec_that_only_the_answer_to_a_status_has_is_planned_in_another_pass() -> None:
     made = await stage()
     made.put(**changed(limits={"queueDepth": 7}))
-    # The watch will tell of it when it is known, and so nobody.
+    # The watch will report it.
     made.meanwhile["status"] = lambda: made.put(spec_document(limits={"queueDepth": 8}), generation=3)
     assert await made.run() == ["publish", "status"]
     assert made.again == [(KEY, 0.0)]
@@ -41,19 +40,19 @@ async def test_a_spec_that_only_the_answer_to_a_status_has_is_planned_in_another
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 8
 
 
-async def test_a_change_that_no_pod_must_be_told_is_only_published() -> None:
+async def test_reconciler_only_publishes_a_change_without_effect_on_pods() -> None:
     made = await stage()
     made.put(**changed(limits={"queueDepth": 7}))
     assert await made.run() == ["publish", "status"]
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 7
 
 
-async def test_a_deleted_object_is_made_again_and_told_once() -> None:
+async def test_reconciler_creates_a_deleted_object_again_with_one_event() -> None:
     made = await stage()
     for _ in range(2):
-        made.world.observe(
+        made.cache.observe(
             resources.SERVICE_ACCOUNTS,
-            made.world._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"],
+            made.cache._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"],
             deleted=True,
         )
         assert "apply ServiceAccount" in await made.run()
@@ -86,7 +85,7 @@ async def test_a_change_of_names_is_news_for_the_routes_that_want_them() -> None
     made = await stage()
     other = ("team", "other")
     made.put(name="other", uid="u2", creationTimestamp="2026-01-02T00:00:00Z")
-    made.register.take_in(other, made.world.routes()[other])
+    made.registry.update(other, made.cache.routes()[other])
     await made.run()
     assert (other, 0.0) in made.again
     made.again.clear()
@@ -95,15 +94,15 @@ async def test_a_change_of_names_is_news_for_the_routes_that_want_them() -> None
     assert (other, 0.0) in made.again
 
 
-async def test_an_event_that_cannot_be_told_stops_nothing() -> None:
+async def test_reconciler_continues_when_an_event_cannot_be_created() -> None:
     made = await stage()
     made.errors["event"] = ApiError("Forbidden", "no")
-    account = made.world._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"]
-    made.world.observe(resources.SERVICE_ACCOUNTS, account, deleted=True)
+    account = made.cache._objects[resources.SERVICE_ACCOUNTS]["team", "main-worker"]
+    made.cache.observe(resources.SERVICE_ACCOUNTS, account, deleted=True)
     assert await made.run() == ["apply ServiceAccount"]
 
 
-async def test_the_number_of_a_new_deployment_is_what_the_autoscaler_said_last() -> None:
+async def test_reconciler_new_deployment_has_the_autoscalers_last_number() -> None:
     made = Stage()
     made.put()
     made.scaling = ScalingView(desired=4, autoscaling=Autoscaling())
@@ -119,7 +118,7 @@ async def test_a_new_leader_flips_nothing_that_it_has_not_looked_at_yet() -> Non
     assert await made.run() == []
 
 
-async def test_an_autoscaler_that_never_looks_is_said() -> None:
+async def test_reconciler_reports_an_autoscaler_without_observations() -> None:
     made = await stage()
     made.scaling = ScalingView()
     await made.run()
@@ -128,14 +127,14 @@ async def test_an_autoscaler_that_never_looks_is_said() -> None:
     assert made.conditions()["ScalingActive"] == "Unknown NotChecked"
 
 
-async def test_a_refused_key_is_a_condition_and_one_warning_and_ends_by_itself() -> None:
+async def test_reconciler_reports_a_rejected_key_by_condition_and_one_warning() -> None:
     made = await stage({**spec_document(), "providers": [provider("p", **secret("openai"))]})
     for _ in range(2):
         made.scaling = msgspec.structs.replace(made.scaling, refusing_keys=("p",))
         await made.run()
     assert made.conditions()["Degraded"] == "True ProviderAuthFailed"
     assert [(event["type"], event["reason"]) for event in made.events] == [("Warning", "ProviderAuthFailed")]
-    assert "the provider p refuses the key key of the Secret openai" in made.events[0]["note"]
+    assert "the provider p rejects the key key of the Secret openai" in made.events[0]["note"]
     made.scaling = msgspec.structs.replace(made.scaling, refusing_keys=())
     await made.run()
     assert made.conditions()["Degraded"] == "False AsExpected"

@@ -10,18 +10,18 @@ from penstock_operator.reconcile.reconciler import BROKER_AGAIN_S
 from penstock_operator.work_queue import Later
 
 
-async def test_what_somebody_deleted_on_the_broker_is_put_back_with_an_event() -> None:
+async def test_reconciler_restores_deletions_on_the_broker_with_an_event() -> None:
     made = await stage()
     entry = made.broker.entries["team.main"]
-    assert made.publications.put("team.main", None)
+    assert made.publisher.put("team.main", None)
     assert await made.run() == ["publish", "event"]
     assert made.broker.entries["team.main"] == entry
     assert made.events[-1]["reason"] == "Repaired"
-    assert not made.publications.put("team.main", entry)
+    assert not made.publisher.put("team.main", entry)
     assert await made.run() == []
 
 
-async def test_without_a_broker_the_objects_are_made_and_the_status_says_what_is_missing() -> None:
+async def test_reconciler_creates_objects_without_a_broker_and_reports_it() -> None:
     made = Stage()
     made.put()
     made.broker.away = True
@@ -49,7 +49,7 @@ async def test_a_last_good_version_outlives_a_leader_that_began_without_the_brok
     with pytest.raises(Later):
         await made.run()
     made.broker.away = False
-    made.publications.replace(dict(made.broker.entries))
+    made.publisher.replace(dict(made.broker.entries))
     await made.run()
     await made.run()
     assert made.broker.entries["team.main"].ready
@@ -58,15 +58,15 @@ async def test_a_last_good_version_outlives_a_leader_that_began_without_the_brok
     assert made.conditions()["Serving"] == "True Idle"
 
 
-async def test_a_leader_that_cannot_know_what_is_served_does_not_say_that_nothing_is() -> None:
+async def test_reconciler_keeps_the_status_while_the_served_version_is_unknown() -> None:
     before = await stage()
     before.put(UNREADABLE, generation=2)
     await before.run()
     assert before.conditions()["Serving"] == "True Idle"
     made = Stage(catalogue_read=False)
-    body = before.world.routes()[KEY]
+    body = before.cache.routes()[KEY]
     body["metadata"]["resourceVersion"] = "1"
-    made.world.observe(resources.MODEL_ROUTES, body, deleted=False)
+    made.cache.observe(resources.MODEL_ROUTES, body, deleted=False)
     with pytest.raises(Later):
         await made.run()
     assert made.journal == []
@@ -79,14 +79,14 @@ async def test_a_leader_that_cannot_know_what_is_served_does_not_say_that_nothin
 async def test_a_pass_that_began_before_the_catalogue_was_read_publishes_nothing() -> None:
     made = Stage(catalogue_read=False)
     made.put()
-    made.meanwhile["apply Deployment"] = lambda: made.publications.replace({})
+    made.meanwhile["apply Deployment"] = lambda: made.publisher.replace({})
     with pytest.raises(Later):
         await made.run()
     assert "publish" not in made.journal
     assert "publish" in await made.run()
 
 
-async def test_a_route_that_is_gone_is_taken_out_of_the_catalogue_and_nothing_else_is_touched() -> None:
+async def test_reconciler_removes_the_entry_of_a_deleted_route_and_nothing_else() -> None:
     made = await stage()
     made.take_away()
     assert await made.run() == ["unpublish"]
@@ -94,7 +94,7 @@ async def test_a_route_that_is_gone_is_taken_out_of_the_catalogue_and_nothing_el
     assert await made.run() == []
 
 
-async def test_a_route_that_went_while_the_broker_was_away_is_taken_out_later() -> None:
+async def test_reconciler_removes_the_entry_of_a_deleted_route_once_the_broker_is_back() -> None:
     made = await stage()
     made.take_away()
     made.broker.away = True
@@ -104,7 +104,7 @@ async def test_a_route_that_went_while_the_broker_was_away_is_taken_out_later() 
     assert await made.run() == ["unpublish"]
 
 
-async def test_a_route_that_is_being_deleted_is_taken_out_and_its_objects_are_left_alone() -> None:
+async def test_reconciler_removes_the_entry_of_a_terminating_route_and_keeps_its_objects() -> None:
     made = await stage()
     made.put(deletionTimestamp="2026-01-01T00:01:00Z")
     assert await made.run() == ["unpublish"]

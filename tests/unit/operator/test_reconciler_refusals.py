@@ -1,4 +1,4 @@
-"""A version that cannot be applied: the last good one serves, and the status blames who is to blame."""
+"""A version that cannot be applied: the last good one serves, and the status has the reason."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from unit.support.reconcilers import KEY, Stage, changed, stage
 from unit.support.routes import route_body, spec_document
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.api_error import ApiError
-from penstock_operator.reconcile.reconciler import FAILED_AGAIN_S, FORBIDDEN_AGAIN_S, STATUS_EVERY_S
+from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
+from penstock_operator.reconcile.reconciler import FAILED_AGAIN_S
+from penstock_operator.reconcile.status_writer import STATUS_EVERY_S
 from penstock_operator.work_queue import Later
 
 
@@ -51,25 +52,25 @@ async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_
 
     def mended_too_late() -> None:
         made.put(spec_document(limits={"queueDepth": 9}), generation=3)
-        made.register.take_in(KEY, made.world.routes()[KEY])
+        made.registry.update(KEY, made.cache.routes()[KEY])
         raise ApiError("Invalid", "no")
 
     made.meanwhile["apply Deployment"] = mended_too_late
     with pytest.raises(Later):
         await made.run()
-    assert not made.register.routes[KEY].problem
+    assert not made.registry.routes[KEY].problem
     await made.run()
     assert made.conditions()["Accepted"] == "True Accepted"
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
 
 
-async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_one_whose_name_is_taken() -> None:
+async def test_reconciler_rejected_last_good_version_does_not_affect_the_owner_of_its_name() -> None:
     made = await stage()
     older = route_body(spec_document("taken"), name="older", uid="u0", creationTimestamp="2025-01-01T00:00:00Z")
-    made.register.take_in(("team", "older"), older)
+    made.registry.update(("team", "older"), older)
     made.put(**changed(models=[{"name": "taken"}]))
-    made.world.observe(
-        resources.DEPLOYMENTS, made.world._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
+    made.cache.observe(
+        resources.DEPLOYMENTS, made.cache._objects[resources.DEPLOYMENTS]["team", "main-worker"], deleted=True
     )
     made.errors["apply Deployment"] = ApiError("Invalid", "no")
     with pytest.raises(Later, match="no"):
@@ -78,7 +79,7 @@ async def test_a_last_good_version_that_is_refused_now_says_nothing_about_the_on
     assert made.conditions()["Degraded"] == "True ApplyFailed"
 
 
-async def test_an_admission_webhook_that_is_away_is_said_and_tried_again_soon() -> None:
+async def test_reconciler_reports_an_unavailable_admission_webhook_and_retries_soon() -> None:
     made = Stage()
     made.put()
     made.errors["apply Deployment"] = ApiError("Failed", "failed calling webhook")
@@ -104,7 +105,7 @@ async def test_a_refused_version_is_forgotten_with_the_next_change() -> None:
     assert made.broker.entries["team.main"].spec.limits.queue_depth == 9
 
 
-async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() -> None:
+async def test_reconciler_reports_a_missing_right_and_retries_later() -> None:
     made = Stage()
     made.put()
     made.errors["apply Deployment"] = ApiError("Forbidden", "may not create")
@@ -119,7 +120,7 @@ async def test_a_right_that_is_missing_is_said_and_asked_for_again_in_a_while() 
 
 
 @pytest.mark.parametrize("kind", ["Forbidden", "Failed"])
-async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and_blames_nobody_else(kind: Any) -> None:
+async def test_reconciler_status_names_the_served_version_while_another_cannot_be_applied(kind: Any) -> None:
     made = await stage()
     made.errors["apply Deployment"] = ApiError(kind, "may not patch")
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
@@ -129,7 +130,7 @@ async def test_while_a_version_cannot_be_applied_the_status_says_what_serves_and
     assert made.conditions() | {"Serving": "True Idle", "Ready": "False ApplyFailed"} == made.conditions()
     accepted = next(one for one in made.statuses[-1]["conditions"] if one["type"] == "Accepted")
     assert (accepted["status"], accepted["observedGeneration"]) == ("True", 2)
-    assert accepted["message"] == "this version can be served, and is not yet: may not patch"
+    assert accepted["message"] == "this version can be served, but is not yet: may not patch"
 
 
 async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_broker_is_not_why() -> None:
@@ -157,7 +158,7 @@ async def test_a_version_that_was_refused_and_cannot_be_applied_now_is_not_promi
     assert made.conditions()["Serving"] == "False ApplyFailed"
 
 
-async def test_a_server_that_is_busy_is_asked_again_when_it_said() -> None:
+async def test_reconciler_retries_a_busy_server_after_its_retry_after() -> None:
     made = Stage()
     made.put()
     made.errors["apply"] = ApiError("TooManyRequests", "busy", retry_after_s=17)

@@ -10,7 +10,7 @@ from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
 from penstock_operator.nats.keys import NatsKeys
 from penstock_operator.nats.worker_secrets import AGAIN_S
-from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.work_queue import Later
 
 MINTING = WorkerDefaults(
@@ -36,7 +36,7 @@ async def test_a_pod_that_waits_for_its_volume_makes_the_secret_be_made_again() 
     await made.run()
     waiting_pod = pod(state=waiting("ContainerCreating"))
     waiting_pod["metadata"] |= {"uid": "p", "resourceVersion": "1000", "labels": {"penstock.dev/route": "main"}}
-    made.world.observe(resources.PODS, waiting_pod, deleted=False)
+    made.cache.observe(resources.PODS, waiting_pod, deleted=False)
     made.clock.advance(AGAIN_S)
 
     assert "create Secret main-worker-nats" in await made.run()

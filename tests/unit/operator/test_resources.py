@@ -3,7 +3,7 @@
 import pytest
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.resources import DEPLOYMENTS, PODS
+from penstock_operator.kube.resources import DEPLOYMENTS, PODS, Collection
 
 
 def test_a_path_leads_to_the_collection_the_object_or_its_subresource() -> None:
@@ -15,11 +15,11 @@ def test_a_path_leads_to_the_collection_the_object_or_its_subresource() -> None:
 @pytest.mark.parametrize("resource", resources.ALL, ids=lambda resource: resource.plural)
 def test_a_resource_is_found_by_its_object_and_by_its_collections_path(resource: resources.Resource) -> None:
     assert resources.of_object({"apiVersion": resource.api_version, "kind": resource.kind}) == resource
-    assert resources.of_path(resource.path("ns")) == ("ns", resource.plural)
+    assert resources.of_path(resource.path("ns")) == Collection(resource, "ns")
     assert resources.of_path(resource.path("ns", "name")) is None
 
 
-def test_an_object_that_is_none_of_ours_is_refused() -> None:
+def test_resources_reject_an_object_of_another_kind() -> None:
     with pytest.raises(LookupError):
         resources.of_object({"apiVersion": "v1", "kind": "ConfigMap"})
 

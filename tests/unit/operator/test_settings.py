@@ -1,4 +1,4 @@
-"""What the operator is told about workers is read, or refused by its name."""
+"""Settings about workers are parsed, or rejected by name."""
 
 import secrets
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_lists_have_commas_and_variables_may_have_them_in_their_values() -> None
     )
 
 
-def test_what_nobody_says_about_workers_is_left_out() -> None:
+def test_chart_omits_unset_worker_settings() -> None:
     settings = loaded()
     assert settings.worker_image_pull_policy is None
     assert settings.worker_image_pull_secret_list == []
@@ -51,7 +51,7 @@ def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> Non
     with pytest.raises(InvalidSettings, match="are both set"):
         loaded(NATS_SIGNING_KEY=str(path), WORKER_NATS_SECRET="shared")
     path.write_text("{}")
-    with pytest.raises(InvalidSettings, match=r"PENSTOCK_NATS_SIGNING_KEY: signing\.json is not what"):
+    with pytest.raises(InvalidSettings, match=r"PENSTOCK_NATS_SIGNING_KEY: signing\.json is not a file of"):
         loaded(NATS_SIGNING_KEY=str(path))
 
 
@@ -59,12 +59,12 @@ def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> Non
     ("given", "complaint"),
     [
         ({"NAMESPACES": " , "}, "PENSTOCK_NAMESPACES names no namespace"),
-        ({"WORKER_ENV": "OTEL_A=1"}, "PENSTOCK_WORKER_ENV is no JSON object"),
-        ({"WORKER_ENV": '{"A": 1}'}, "PENSTOCK_WORKER_ENV is no JSON object"),
-        ({"WORKER_ENV": '{"not a name": "1"}'}, "PENSTOCK_WORKER_ENV is no JSON object"),
+        ({"WORKER_ENV": "OTEL_A=1"}, "PENSTOCK_WORKER_ENV is not a JSON object"),
+        ({"WORKER_ENV": '{"A": 1}'}, "PENSTOCK_WORKER_ENV is not a JSON object"),
+        ({"WORKER_ENV": '{"not a name": "1"}'}, "PENSTOCK_WORKER_ENV is not a JSON object"),
         ({"WORKER_ENV": '{"PENSTOCK_ROUTE": "a"}'}, "must not set PENSTOCK_ROUTE, which the operator sets"),
-        ({"WORKER_RESOURCES": '{"cpu": "1"}'}, "PENSTOCK_WORKER_RESOURCES is no object of requests and limits"),
-        ({"WORKER_RESOURCES": '{"limits": {"memory": "much"}}'}, "PENSTOCK_WORKER_RESOURCES is no object"),
+        ({"WORKER_RESOURCES": '{"cpu": "1"}'}, "PENSTOCK_WORKER_RESOURCES is not a JSON object of requests and limits"),
+        ({"WORKER_RESOURCES": '{"limits": {"memory": "much"}}'}, "PENSTOCK_WORKER_RESOURCES is not a JSON object"),
         ({"NATS_SIGNING_KEY": "/missing"}, "PENSTOCK_NATS_SIGNING_KEY: .*No such file"),
         ({"WORKER_NATS_SECRET": "Not a name"}, "PENSTOCK_WORKER_NATS_SECRET"),
         ({"WORKER_IMAGE_PULL_POLICY": "Sometimes"}, "PENSTOCK_WORKER_IMAGE_PULL_POLICY"),

@@ -14,8 +14,8 @@ Handle = Callable[[str], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def running(handle: Handle, *, concurrency: int = 2, draw: float = 1.0) -> AsyncIterator[WorkQueue[str]]:
-    queue = WorkQueue(handle, concurrency=concurrency, draw=lambda: draw)
-    task = asyncio.create_task(queue.run())
+    queue: WorkQueue[str] = WorkQueue("reconcile", concurrency=concurrency, draw=lambda: draw)
+    task = asyncio.create_task(queue.run(handle))
     yield queue
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -23,7 +23,7 @@ async def running(handle: Handle, *, concurrency: int = 2, draw: float = 1.0) ->
 
 
 class Journal:
-    """A handler that writes down when it worked on what, and does what it is told."""
+    """A handler that records its calls, and fails as configured."""
 
     def __init__(self) -> None:
         self.began: list[tuple[float, str]] = []
@@ -139,7 +139,7 @@ def test_the_wait_is_drawn_so_that_keys_that_failed_together_part(draw: float, w
 
 
 @virtual_time
-async def test_a_handler_that_says_when_is_called_then() -> None:
+async def test_work_queue_retries_at_the_time_that_a_handler_requests() -> None:
     journal = Journal()
     journal.failures = [Later(7.0, "told to wait")]
     async with running(journal.handle) as queue:

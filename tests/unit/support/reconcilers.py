@@ -11,24 +11,23 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Body, Key, World
-from penstock_operator.kube.event_recorder import Recorder
-from penstock_operator.kube.resources import Resource
+from penstock_operator.kube.cache import ClusterCache
+from penstock_operator.kube.event_recorder import EventRecorder
+from penstock_operator.kube.resources import Body, Key, Resource
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.manifests import WorkerDefaults
+from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
-from penstock_operator.routes.publisher import Publications
-from penstock_operator.routes.registry import Register
-from penstock_operator.status.conditions import Autoscaling
-from penstock_operator.status.scaling_view import ScalingView
+from penstock_operator.routes.publisher import CataloguePublisher
+from penstock_operator.routes.registry import RouteRegistry
+from penstock_operator.status.scaling_view import Autoscaling, ScalingView
 from penstock_runtime.clock import ManualClock
 
 KEY = ("team", "main")
 DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker")
 
 
-class FakePlane:
+class FakeControlPlane:
     """The broker; writes into the stage's journal."""
 
     def __init__(self, journal: list[str]) -> None:
@@ -60,7 +59,7 @@ class Stage:
 
     def __init__(self, defaults: WorkerDefaults = DEFAULTS, *, catalogue_read: bool = True) -> None:
         self.clock = ManualClock()
-        self.world = World()
+        self.cache = ClusterCache()
         self.journal: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.errors: dict[str, ApiError] = {}
@@ -68,20 +67,20 @@ class Stage:
         """What happens while the API server works on a write, by its words in the journal."""
         self.scaling = ScalingView(autoscaling=Autoscaling())
         self.again: list[tuple[Key, float]] = []
-        self.broker = FakePlane(self.journal)
+        self.broker = FakeControlPlane(self.journal)
         self.statuses: list[Body] = []
         self._versions = itertools.count(100)
-        self.publications = Publications(self.broker)
+        self.publisher = CataloguePublisher(self.broker)
         if catalogue_read:
-            self.publications.replace({})
-        self.register = Register(self.publications.entry)
+            self.publisher.replace({})
+        self.registry = RouteRegistry(self.publisher.entry)
         self.reconciler = Reconciler(
             self,
-            self.world,
-            self.register,
-            self.publications,
+            self.cache,
+            self.registry,
+            self.publisher,
             self,
-            Recorder(self, self.clock, me="test"),
+            EventRecorder(self, self.clock, me="test"),
             Metrics(NoOpMeterProvider().get_meter("test")),
             defaults,
             WorkerSecrets(self, self.clock),
@@ -92,13 +91,13 @@ class Stage:
     def put(self, document: Any = None, **metadata: Any) -> None:
         body = route_body(document, **metadata)
         body["metadata"]["resourceVersion"] = str(next(self._versions))
-        if (known := self.world.routes().get(KEY)) is not None and "status" in known:
+        if (known := self.cache.routes().get(KEY)) is not None and "status" in known:
             body["status"] = known["status"]
-        self.world.observe(resources.MODEL_ROUTES, body, deleted=False)
+        self.cache.observe(resources.MODEL_ROUTES, body, deleted=False)
 
     def take_away(self) -> None:
-        body = self.world.routes()[KEY]
-        self.world.observe(resources.MODEL_ROUTES, body, deleted=True)
+        body = self.cache.routes()[KEY]
+        self.cache.observe(resources.MODEL_ROUTES, body, deleted=True)
 
     async def run(self) -> list[str]:
         """One pass; what it wrote."""
@@ -119,7 +118,7 @@ class Stage:
         self._do(f"apply {body['kind']}")
         kind = resources.of_object(body)
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        known = self.world._objects[kind].get((namespace, name), {"metadata": {"uid": f"u-{kind.plural}"}})
+        known = self.cache._objects[kind].get((namespace, name), {"metadata": {"uid": f"u-{kind.plural}"}})
         metadata = {**body["metadata"], "uid": known["metadata"]["uid"], "resourceVersion": str(next(self._versions))}
         return {**body, "metadata": metadata}
 
@@ -129,7 +128,7 @@ class Stage:
     async def apply_status(self, namespace: str, name: str, status: Body) -> Body:
         self._do("status")
         self.statuses.append(status)
-        body = self.world.routes()[namespace, name]
+        body = self.cache.routes()[namespace, name]
         metadata = {**body["metadata"], "resourceVersion": str(next(self._versions))}
         return {**body, "metadata": metadata, "status": status}
 

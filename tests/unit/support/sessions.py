@@ -1,4 +1,4 @@
-"""A session with everything around it faked: what it said, and how it settled its delivery."""
+"""A session with fakes around it: its frames, its usage rows, and the acks of its delivery."""
 
 import asyncio
 import contextlib
@@ -215,13 +215,13 @@ class Stage:
         return LoopClock().unix() - EPOCH
 
     async def settle(self) -> None:
-        """Let everything run that can run without time passing."""
+        """Run all callbacks that are due without time passing."""
         for _ in range(20):
             await asyncio.sleep(0)
 
 
 def answer(call: FakeCall) -> None:
-    """A provider that says hi."""
+    """An answer of one token."""
     call.emit(HI)
     call.emit(USAGE, STOP)
     call.end()

@@ -1,6 +1,6 @@
 """One route's surroundings in virtual time, for the autoscaler: Deployment, ReplicaSet, kubelet, workers and queue.
 
-Everything that another process would do takes a little while, and the world hears of it through a watch. The
+Every action of another process takes a short time, and reaches the cache through a watch. The
 ReplicaSet chooses as the real one: pods that are not ready first, then the cheapest, then the youngest.
 """
 
@@ -18,10 +18,10 @@ from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, World
-from penstock_operator.scaling.autoscaler import Autoscaler, Outlets
-from penstock_operator.scaling.worker_heartbeats import Heard
-from penstock_operator.scaling.worker_state import DELETION_COST
+from penstock_operator.kube.cache import ClusterCache
+from penstock_operator.kube.resources import Key
+from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
+from penstock_operator.scaling.worker_state import DELETION_COST, WorkerReport
 from penstock_runtime.peer_table import LOST_S
 
 KEY = ("team", "main")
@@ -42,11 +42,11 @@ class Worker:
         self.draining = False
         self.stopping = False
         self.ready = False
-        """As the kubelet's probe last said it."""
+        """The last result of the kubelet's probe."""
         self.annotations: dict[str, str] = {}
-        self.heard: Heard | None = None
+        self.report: WorkerReport | None = None
         self.refusing_keys: tuple[str, ...] = ()
-        self.heard_at = 0.0
+        self.reported_at = 0.0
 
 
 class Site:
@@ -54,7 +54,7 @@ class Site:
         self.spec = routes.spec(scaling={"concurrencyPerReplica": slots, **scaling})
         self.slots = slots
         self.clock = LoopClock()
-        self.world = World()
+        self.cache = ClusterCache()
         self.workers_by_name: dict[str, Worker] = {}
         self.pending = 0
         self.orphaned = 0
@@ -68,7 +68,7 @@ class Site:
         self.reads = 0
         self.scales: list[tuple[float, int]] = []
         self.annotated: list[tuple[str, str | None]] = []
-        self.told: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str]] = []
         self.changes = 0
         self.decisions: list[LastDecision] = []
         self.missing = 0
@@ -80,7 +80,7 @@ class Site:
         self.replicas = deployed
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = asyncio.get_running_loop().time()
-        self.world.observe(resources.MODEL_ROUTES, self._route(), deleted=False)
+        self.cache.observe(resources.MODEL_ROUTES, self._route(), deleted=False)
         self.autoscaler = self.another()
         if deployed is not None:
             self._publish_deployment()
@@ -103,9 +103,9 @@ class Site:
             self,
             self,
             self.read,
-            self.world,
+            self.cache,
             lambda key: self.spec if key == KEY else None,
-            Outlets(changed, decided, missing),
+            ScalingListeners(changed, decided, missing),
             self.clock,
             draw=lambda: 0.5,
         )
@@ -157,13 +157,13 @@ class Site:
 
     # What the autoscaler sees and does
 
-    def workers(self, key: Key) -> Mapping[str, Heard]:
+    def workers(self, key: Key) -> Mapping[str, WorkerReport]:
         assert key == KEY
         now = self.clock.monotonic()
         return {
-            worker.name: worker.heard
+            worker.name: worker.report
             for worker in self.workers_by_name.values()
-            if worker.heard is not None and now - worker.heard_at < LOST_S
+            if worker.report is not None and now - worker.reported_at < LOST_S
         }
 
     async def read(self, key: Key) -> QueueState:
@@ -211,7 +211,7 @@ class Site:
             raise self.api_error
 
     def _tell(self, name: str, *, draining: bool) -> None:
-        self.told.append(("drain" if draining else "resume", name))
+        self.sent.append(("drain" if draining else "resume", name))
         worker = self.workers_by_name.get(name)
         if self.deaf or worker is None or worker.stopping or not worker.started:
             return
@@ -277,12 +277,12 @@ class Site:
         if not worker.started or worker.name not in self.workers_by_name:
             return
         if self.connected:
-            worker.heard_at = self.clock.monotonic()
-            before, worker.heard = (
-                worker.heard,
-                Heard(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
+            worker.reported_at = self.clock.monotonic()
+            before, worker.report = (
+                worker.report,
+                WorkerReport(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
             )
-            if worker.heard != before:
+            if worker.report != before:
                 self.autoscaler.touched(KEY)
         self._end_if_idle(worker)
 
@@ -293,7 +293,7 @@ class Site:
     def _publish_deployment(self) -> None:
         body = routes.route_body({"replicas": self.replicas}, name="main-worker", generation=self._generation)
         body["metadata"] |= {"labels": {"penstock.dev/route": "main"}, "resourceVersion": str(next(self._versions))}
-        self.world.observe(resources.DEPLOYMENTS, body, deleted=False)
+        self.cache.observe(resources.DEPLOYMENTS, body, deleted=False)
         self.autoscaler.touched(KEY)
 
     def _publish_pod(self, worker: Worker, *, deleted: bool = False) -> None:
@@ -306,7 +306,7 @@ class Site:
         }
         if worker.stopping:
             body["metadata"]["deletionTimestamp"] = routes.CREATED
-        self.world.observe(resources.PODS, body, deleted=deleted)
+        self.cache.observe(resources.PODS, body, deleted=deleted)
         self.autoscaler.touched(KEY)
 
     def _route(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A provider of a few bytes: a loopback server whose connections follow a script, and a listener that writes down."""
+"""A minimal provider: a loopback server whose connections follow a script, a parser, and a recording listener."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ LOOPBACK = AddressRules.parse("127.0.0.0/8")
 
 
 def no_tls() -> ssl.SSLContext:
-    """A context that trusts nobody, for connections that need none."""
+    """A context without authorities, for connections without TLS."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -43,7 +43,7 @@ class Connection:
         return await self._reader.readuntil(b"\r\n\r\n")
 
     async def hung_up(self) -> bytes:
-        """Wait until the client has closed; what it said before that."""
+        """Wait until the client has closed; returns the bytes before that."""
         with contextlib.suppress(ConnectionError):
             return await self._reader.read()
         return b""
@@ -92,8 +92,8 @@ async def upstream(*scripts: Script) -> AsyncIterator[Upstream]:
         server.close()
 
 
-class Words:
-    """A parser for whom every piece of the body is a word; the body may end after `last`."""
+class TextParser:
+    """A parser that makes a text delta of each piece of the body; the body may end after `last`."""
 
     def __init__(self, *, last: bytes | None = None, bad: bytes | None = None) -> None:
         self._last = last
@@ -113,20 +113,20 @@ class Words:
         return ()
 
 
-class Ear:
-    """A listener that remembers; `over` is done at the last words, which must come once."""
+class RecordingListener:
+    """Keeps the text of a call; `over` is done at its end, which must come once."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.error: PenstockError | None = None
         self.refused = False
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
 
     def on_events(self, events: Sequence[Event]) -> None:
         assert not self.over.done()
         self.words += [event.text for event in events if isinstance(event, TextDelta)]
-        self._heard.set()
+        self._received.set()
 
     def on_end(self) -> None:
         self.over.set_result(None)
@@ -135,15 +135,15 @@ class Ear:
         self.error, self.refused = error, refused
         self.over.set_result(None)
 
-    async def heard(self, words: str) -> Self:
-        """Wait until these words came."""
+    async def received(self, words: str) -> Self:
+        """Wait until exactly this text was received."""
         while "".join(self.words) != words:
-            self._heard.clear()
-            await self._heard.wait()
+            self._received.clear()
+            await self._received.wait()
         return self
 
     async def whole(self) -> str:
-        """Everything, of an answer that must end well."""
+        """The whole text of an answer that must end without an error."""
         await self.over
         assert self.error is None, self.error
         return "".join(self.words)
@@ -158,9 +158,9 @@ REQUEST = HttpRequest("/chat/completions", {}, b'{"a":1}')
 
 
 async def ask(
-    pool: ConnectionPool, parser: Words | None = None, request: HttpRequest = REQUEST
-) -> tuple[Ear, UpstreamConnection]:
-    ear = Ear()
+    pool: ConnectionPool, parser: TextParser | None = None, request: HttpRequest = REQUEST
+) -> tuple[RecordingListener, UpstreamConnection]:
+    listener = RecordingListener()
     exchange, reused = await pool.acquire(5)
-    exchange.start(pool.raw(request, {}), parser or Words(), ear, reused=reused)
-    return ear, exchange
+    exchange.start(pool.raw(request, {}), parser or TextParser(), listener, reused=reused)
+    return listener, exchange

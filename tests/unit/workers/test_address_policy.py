@@ -95,7 +95,7 @@ def test_address_policy_names_an_invalid_network() -> None:
 
 
 class Listening:
-    """A loopback server that counts who connects."""
+    """A loopback server that counts its connections."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._address = (host, port)
@@ -186,7 +186,7 @@ async def test_connector_verifies_the_certificate_of_the_name(monkeypatch: pytes
 
 
 class Silent:
-    """An address that answers nobody: a server whose queue of connections is full drops every further one."""
+    """An address that does not answer: a server with a full backlog drops further connections."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = socket.socket()

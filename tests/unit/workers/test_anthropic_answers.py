@@ -227,13 +227,13 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
-def test_message_parser_reads_what_carries_meaning(stream: bytes, events: list[Event]) -> None:
+def test_message_parser_reads_every_field_with_a_meaning(stream: bytes, events: list[Event]) -> None:
     assert hear(MessageParser(), stream) == (events, None)
     assert_heard_however_it_is_cut(MessageParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
-def test_message_parser_says_an_error_for_what_is_no_answer(stream: bytes, code: ErrorCode) -> None:
+def test_message_parser_reports_a_body_without_an_answer_as_an_error(stream: bytes, code: ErrorCode) -> None:
     assert hear(MessageParser(), stream)[1] == code
 
 

@@ -1,4 +1,4 @@
-"""What Anthropic sends, and the events that it means."""
+"""Answers of Anthropic, and their events."""
 
 import json
 from typing import Any
@@ -220,22 +220,22 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_means_these_events(stream: bytes, events: list[Event]) -> None:
+def test_message_parser_maps_an_answer_to_events(stream: bytes, events: list[Event]) -> None:
     assert hear(MessageParser(), stream) == (events, None)
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_means_the_same_wherever_it_is_cut(stream: bytes, events: list[Event]) -> None:
+def test_message_parser_maps_an_answer_cut_anywhere_to_the_same_events(stream: bytes, events: list[Event]) -> None:
     assert_heard_however_it_is_cut(MessageParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
-def test_a_broken_stream_is_an_error_and_never_a_clean_end(stream: bytes, code: ErrorCode) -> None:
+def test_message_parser_reports_a_broken_stream_as_an_error(stream: bytes, code: ErrorCode) -> None:
     assert hear(MessageParser(), stream)[1] == code
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
-def test_a_broken_stream_is_the_same_error_wherever_it_is_cut(stream: bytes, code: ErrorCode) -> None:
+def test_message_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(stream: bytes, code: ErrorCode) -> None:
     events: list[Event] = [TextDelta("Hi")] if b'"Hi"' in stream else []
 
     assert_heard_however_it_is_cut(MessageParser, stream, (events, code))
@@ -254,13 +254,13 @@ def test_a_broken_stream_is_the_same_error_wherever_it_is_cut(stream: bytes, cod
         ("made_up", "stop"),
     ],
 )
-def test_a_stop_reason_is_one_of_four(said: str, reason: FinishReason) -> None:
+def test_message_parser_maps_a_stop_reason_to_one_of_four(said: str, reason: FinishReason) -> None:
     call = block(0, type="tool_use", id="toolu_a", name="time", input={}) if reason == "tool_calls" else b""
 
     assert hear(MessageParser(), start() + call + end(said))[0][-1] == Finished(reason)
 
 
-def test_only_message_stop_completes_an_answer() -> None:
+def test_message_parser_completes_an_answer_at_message_stop_only() -> None:
     parser = MessageParser()
     stream = start() + TEXT + end()
     before, stop = stream[: stream.index(b"event: message_stop")], stream[stream.index(b"event: message_stop") :]

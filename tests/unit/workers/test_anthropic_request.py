@@ -1,4 +1,4 @@
-"""What we send to Anthropic: the same conversation in its words."""
+"""Requests to Anthropic: the client's conversation in its dialect."""
 
 import json
 import re
@@ -230,7 +230,7 @@ def test_a_refusal_beside_the_content_is_text_too() -> None:
     }
 
 
-def test_what_an_assistant_thought_elsewhere_is_not_said() -> None:
+def test_anthropic_request_leaves_out_thoughts_of_other_providers() -> None:
     assert turns(HELLO, {"role": "assistant", "content": "Hi", "reasoning_content": "hm"})[1] == {
         "role": "assistant",
         "content": [{"type": "text", "text": "Hi"}],
@@ -312,7 +312,7 @@ def test_tools_have_an_input_schema() -> None:
         ("none", False, {"type": "none"}),
     ],
 )
-def test_a_tool_choice_is_in_anthropics_words(
+def test_anthropic_request_translates_a_tool_choice(
     choice: Any, parallel: bool | None, theirs: dict[str, Any] | None
 ) -> None:
     sent = body(tools=[WEATHER], tool_choice=choice, parallel_tool_calls=parallel)
@@ -376,7 +376,7 @@ def test_a_json_schema_is_anthropics_output_format_with_closed_objects() -> None
     }
 
 
-def test_a_json_object_is_asked_for_in_words_or_by_its_schema() -> None:
+def test_anthropic_request_asks_for_a_json_object_by_text_or_schema() -> None:
     assert body(response_format={"type": "json_object"})["system"] == JSON_ONLY
     with_schema = body(response_format={"type": "json_object", "schema": {"type": "object"}})
     assert with_schema["output_config"]["format"]["schema"] == {"type": "object", "additionalProperties": False}

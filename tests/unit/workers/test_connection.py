@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from unit.support.loops import on_every_loop
-from unit.support.upstream import LOOPBACK, Connection, Ear, Script, Words, ask, no_tls, upstream
+from unit.support.upstream import LOOPBACK, Connection, RecordingListener, Script, TextParser, ask, no_tls, upstream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorCode, PenstockError
@@ -51,8 +51,8 @@ def answers_and_closes(response: bytes) -> Script:
 
 async def failure_of(response: bytes, *, closes: bool = True) -> PenstockError:
     async with upstream(answers_and_closes(response) if closes else answers(response)) as server:
-        ear, _ = await ask(server.pool)
-        return await ear.failure()
+        listener, _ = await ask(server.pool)
+        return await listener.failure()
 
 
 # Bodies
@@ -70,31 +70,31 @@ async def test_connection_passes_a_chunked_body_piece_by_piece() -> None:
         await connection.hung_up()
 
     async with upstream(script) as server:
-        ear, _ = await ask(server.pool)
-        await ear.heard("one ")
+        listener, _ = await ask(server.pool)
+        await listener.received("one ")
         go_on.set()
-        assert await ear.whole() == "one two"
+        assert await listener.whole() == "one two"
 
 
 @on_every_loop
 async def test_connection_ends_a_body_of_known_length_at_its_last_byte() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "hello"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "hello"
 
 
 @on_every_loop
 async def test_connection_ends_a_body_without_a_length_at_its_close() -> None:
     async with upstream(answers_and_closes(OK + b"\r\nhello")) as server:
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "hello"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "hello"
 
 
 @on_every_loop
 async def test_connection_accepts_an_empty_body() -> None:
     async with upstream(answers(sized(b""))) as server:
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == ""
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == ""
 
 
 @on_every_loop
@@ -108,8 +108,8 @@ async def test_connection_reads_a_response_cut_into_single_bytes() -> None:
         await connection.hung_up()
 
     async with upstream(script) as server:
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "hello"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "hello"
 
 
 BROKEN: dict[str, tuple[bytes, ErrorCode]] = {
@@ -131,44 +131,44 @@ BROKEN: dict[str, tuple[bytes, ErrorCode]] = {
 @pytest.mark.parametrize(("response", "code"), BROKEN.values(), ids=BROKEN)
 async def test_connection_reports_a_broken_response_as_an_error(response: bytes, code: ErrorCode) -> None:
     if code == "provider_stream_broken":
-        # The words of a body without an end are not enough for any parser.
+        # No parser accepts a body without its end.
         async with upstream(answers_and_closes(response)) as server:
-            ear, _ = await ask(server.pool, Words(last=b"never"))
-            assert (await ear.failure()).code == code
+            listener, _ = await ask(server.pool, TextParser(last=b"never"))
+            assert (await listener.failure()).code == code
     else:
         assert (await failure_of(response)).code == code
 
 
 @on_every_loop
 async def test_connection_reports_a_reset_within_the_body_as_a_broken_stream() -> None:
-    heard = asyncio.Event()
+    received = asyncio.Event()
 
     async def script(connection: Connection) -> None:
         await connection.request()
         await connection.send(CHUNKED + chunk(b"hello"))
-        await heard.wait()
+        await received.wait()
         connection.reset()
 
     async with upstream(script) as server:
-        ear, _ = await ask(server.pool)
-        await ear.heard("hello")
-        heard.set()
-        assert (await ear.failure()).code == "provider_stream_broken"
+        listener, _ = await ask(server.pool)
+        await listener.received("hello")
+        received.set()
+        assert (await listener.failure()).code == "provider_stream_broken"
 
 
 @on_every_loop
 async def test_connection_fails_the_call_and_closes_after_a_parser_error() -> None:
     async with upstream(answers(CHUNKED + chunk(b"bad"))) as server:
-        ear, exchange = await ask(server.pool, Words(bad=b"bad"))
-        assert (await ear.failure()).code == "provider_rate_limited"
+        listener, exchange = await ask(server.pool, TextParser(bad=b"bad"))
+        assert (await listener.failure()).code == "provider_rate_limited"
         assert not exchange.usable
 
 
 @on_every_loop
 async def test_connection_fails_the_call_if_the_body_ends_too_early() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
-        ear, _ = await ask(server.pool, Words(last=b"bye"))
-        assert (await ear.failure()).code == "provider_stream_broken"
+        listener, _ = await ask(server.pool, TextParser(last=b"bye"))
+        assert (await listener.failure()).code == "provider_stream_broken"
 
 
 # Statuses
@@ -187,10 +187,10 @@ async def test_connection_reports_an_error_status_with_its_retry_after_and_witho
 @on_every_loop
 async def test_connection_is_kept_after_an_error_status() -> None:
     async with upstream(answers(sized(b"no", b"HTTP/1.1 429 Slow\r\n"), sized(b"hello"))) as server:
-        ear, _ = await ask(server.pool)
-        await ear.failure()
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "hello"
+        listener, _ = await ask(server.pool)
+        await listener.failure()
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "hello"
         assert server.connections == 1
 
 
@@ -249,8 +249,8 @@ async def test_connection_refuses_a_compressed_answer(encoding: bytes) -> None:
 )
 async def test_connection_skips_an_interim_response(first: bytes) -> None:
     async with upstream(answers(first + CHUNKED + chunk(b"hello") + END)) as server:
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "hello"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "hello"
 
 
 @on_every_loop
@@ -266,8 +266,8 @@ async def test_connection_reads_a_refusal_sent_before_the_request_is_read() -> N
         await connection.hung_up()
 
     async with upstream(script) as server:
-        ear, _ = await ask(server.pool, request=HttpRequest("/x", {}, b"x" * 8 * 1024 * 1024))
-        assert (await ear.failure()).code == "context_length_exceeded"
+        listener, _ = await ask(server.pool, request=HttpRequest("/x", {}, b"x" * 8 * 1024 * 1024))
+        assert (await listener.failure()).code == "context_length_exceeded"
 
 
 # Bounds
@@ -285,8 +285,8 @@ async def test_connection_reads_headers_within_the_bound() -> None:
     line = b"x-filler: " + b"x" * 1000 + b"\r\n"
 
     async with upstream(answers(sized(b"hello", OK + line * 60))) as server:
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "hello"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "hello"
 
 
 @on_every_loop
@@ -299,10 +299,10 @@ async def test_connection_refuses_an_endless_header_at_the_bound() -> None:
         await refused.wait()
 
     async with upstream(script) as server:
-        ear, exchange = await ask(server.pool)
+        listener, exchange = await ask(server.pool)
         try:
             async with asyncio.timeout(0.2):
-                assert (await ear.failure()).code == "provider_stream_broken"
+                assert (await listener.failure()).code == "provider_stream_broken"
         finally:
             exchange.abort()
             refused.set()
@@ -315,8 +315,8 @@ async def test_connection_refuses_an_endless_header_at_the_bound() -> None:
 async def test_pool_reuses_a_connection_after_a_whole_response() -> None:
     async with upstream(answers(CHUNKED + chunk(b"one") + END, sized(b"two"), sized(b"three"))) as server:
         for word in ("one", "two", "three"):
-            ear, _ = await ask(server.pool)
-            assert await ear.whole() == word
+            listener, _ = await ask(server.pool)
+            assert await listener.whole() == word
         assert server.connections == 1
 
 
@@ -329,8 +329,8 @@ async def test_pool_reuses_a_connection_after_a_whole_response() -> None:
 async def test_pool_does_not_reuse_a_connection_that_the_server_will_close(response: bytes) -> None:
     async with upstream(answers(response), answers(sized(b"two"))) as server:
         for word in ("one", "two"):
-            ear, _ = await ask(server.pool)
-            assert await ear.whole() == word
+            listener, _ = await ask(server.pool)
+            assert await listener.whole() == word
         assert server.connections == 2
 
 
@@ -351,13 +351,13 @@ async def test_pool_forgets_an_idle_connection_closed_by_the_server() -> None:
         connection.close()
 
     async with upstream(script, answers(sized(b"two"))) as server:
-        ear, exchange = await ask(server.pool)
-        await ear.whole()
+        listener, exchange = await ask(server.pool)
+        await listener.whole()
         while exchange.usable:
             await asyncio.wait(server.finished)
             await asyncio.sleep(0)
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "two"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "two"
 
 
 @on_every_loop
@@ -369,10 +369,10 @@ async def test_connection_closed_under_a_new_request_is_stale() -> None:
         connection.close()
 
     async with upstream(script) as server:
-        ear, _ = await ask(server.pool)
-        await ear.whole()
-        ear, _ = await ask(server.pool)
-        assert isinstance(await ear.failure(), ConnectionStale)
+        listener, _ = await ask(server.pool)
+        await listener.whole()
+        listener, _ = await ask(server.pool)
+        assert isinstance(await listener.failure(), ConnectionStale)
 
 
 @on_every_loop
@@ -395,10 +395,10 @@ async def test_pool_closes_its_idle_connections_with_a_stale_one() -> None:
     async with upstream(dies, lives, answers(sized(b"three"))) as server:
         ears = [(await ask(server.pool))[0], (await ask(server.pool))[0]]
         assert [await ears[1].whole(), await ears[0].whole()] == ["two", "one"]
-        ear, _ = await ask(server.pool)
-        assert isinstance(await ear.failure(), ConnectionStale)
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "three"
+        listener, _ = await ask(server.pool)
+        assert isinstance(await listener.failure(), ConnectionStale)
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "three"
 
 
 @on_every_loop
@@ -411,10 +411,10 @@ async def test_connection_closed_within_its_answer_is_not_stale() -> None:
         connection.close()
 
     async with upstream(script) as server:
-        ear, _ = await ask(server.pool)
-        await ear.whole()
-        ear, _ = await ask(server.pool)
-        error = await ear.failure()
+        listener, _ = await ask(server.pool)
+        await listener.whole()
+        listener, _ = await ask(server.pool)
+        error = await listener.failure()
         assert not isinstance(error, ConnectionStale)
         assert error.code == "provider_stream_broken"
 
@@ -422,11 +422,11 @@ async def test_connection_closed_within_its_answer_is_not_stale() -> None:
 @on_every_loop
 async def test_pool_replaces_a_connection_idle_for_too_long() -> None:
     async with upstream(answers(sized(b"one")), answers(sized(b"two"))) as server:
-        ear, exchange = await ask(server.pool)
-        await ear.whole()
+        listener, exchange = await ask(server.pool)
+        await listener.whole()
         exchange.idle_since -= IDLE_CONNECTION_AGE_S
-        ear, _ = await ask(server.pool)
-        assert await ear.whole() == "two"
+        listener, _ = await ask(server.pool)
+        assert await listener.whole() == "two"
         assert not exchange.usable
 
 
@@ -441,11 +441,11 @@ async def test_connection_of_an_aborted_call_is_closed_without_further_events() 
         aborted.set()
 
     async with upstream(script) as server:
-        ear, exchange = await ask(server.pool)
-        await ear.heard("one")
+        listener, exchange = await ask(server.pool)
+        await listener.received("one")
         exchange.abort()
         await aborted.wait()
-        assert not ear.over.done()
+        assert not listener.over.done()
         assert not exchange.usable
 
 
@@ -483,8 +483,8 @@ async def test_pool_reports_a_connect_timeout_as_unavailable() -> None:
 @on_every_loop
 async def test_connection_sends_the_last_bytes_of_a_request_without_delay() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
-        ear, exchange = await ask(server.pool)
-        await ear.whole()
+        listener, exchange = await ask(server.pool)
+        await listener.whole()
         assert exchange._transport is not None
         found = exchange._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert found == 1
@@ -572,7 +572,7 @@ def connected(pool: ConnectionPool) -> tuple[UpstreamConnection, Wire]:
 async def test_connection_is_closed_if_a_complete_answer_does_not_end() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
-    exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
+    exchange.start(b"", TextParser(last=b"[DONE]"), RecordingListener(), reused=False)
     exchange.data_received(CHUNKED + chunk(b"hello") + chunk(b"[DONE]"))
 
     await asyncio.sleep(RESPONSE_END_S - 0.01)
@@ -585,7 +585,7 @@ async def test_connection_is_closed_if_a_complete_answer_does_not_end() -> None:
 async def test_connection_is_kept_if_a_complete_answer_ends_in_time() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
-    exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
+    exchange.start(b"", TextParser(last=b"[DONE]"), RecordingListener(), reused=False)
     exchange.data_received(CHUNKED + chunk(b"[DONE]"))
     await asyncio.sleep(RESPONSE_END_S - 0.01)
     exchange.data_received(END)
@@ -598,12 +598,12 @@ async def test_connection_is_kept_if_a_complete_answer_ends_in_time() -> None:
 async def test_connection_timer_of_one_answer_does_not_close_the_next() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
-    exchange.start(b"", Words(last=b"[DONE]"), Ear(), reused=False)
+    exchange.start(b"", TextParser(last=b"[DONE]"), RecordingListener(), reused=False)
     exchange.data_received(CHUNKED + chunk(b"[DONE]") + END)
     await asyncio.sleep(RESPONSE_END_S - 0.01)
     again, reused = await pool.acquire(1)
     assert (again, reused) == (exchange, True)
-    again.start(b"", Words(last=b"[DONE]"), Ear(), reused=True)
+    again.start(b"", TextParser(last=b"[DONE]"), RecordingListener(), reused=True)
     again.data_received(CHUNKED + chunk(b"hello"))
     await asyncio.sleep(1)
 
@@ -614,7 +614,7 @@ async def test_connection_timer_of_one_answer_does_not_close_the_next() -> None:
 async def test_connection_is_active_with_each_part_of_the_answer() -> None:
     # Chaos fault 8: comments and single bytes kept a provider from being idle.
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
-    exchange.start(b"", ChatParser(), Ear(), reused=False)
+    exchange.start(b"", ChatParser(), RecordingListener(), reused=False)
     began = exchange.active_at
     exchange.data_received(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
     text = b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n'
@@ -635,7 +635,7 @@ async def test_pool_bounds_its_idle_connections_and_keeps_the_newest() -> None:
     wires = []
     for _ in range(IDLE_CONNECTIONS_MAX + 2):
         exchange, wire = connected(pool)
-        exchange.start(b"", Words(), Ear(), reused=False)
+        exchange.start(b"", TextParser(), RecordingListener(), reused=False)
         exchange.data_received(sized(b"hello"))
         wires.append(wire)
 
@@ -646,10 +646,10 @@ async def test_pool_bounds_its_idle_connections_and_keeps_the_newest() -> None:
 async def test_pool_closes_idle_connections_and_no_open_call() -> None:
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     idle, idle_wire = connected(pool)
-    idle.start(b"", Words(), Ear(), reused=False)
+    idle.start(b"", TextParser(), RecordingListener(), reused=False)
     idle.data_received(sized(b"hello"))
     busy, busy_wire = connected(pool)
-    busy.start(b"", Words(), Ear(), reused=False)
+    busy.start(b"", TextParser(), RecordingListener(), reused=False)
 
     pool.close()
 
@@ -658,27 +658,27 @@ async def test_pool_closes_idle_connections_and_no_open_call() -> None:
 
 @virtual_time
 async def test_pool_keeps_no_connection_after_its_close() -> None:
-    """A route's providers change while it serves: nobody would ever ask the old pool for one."""
+    """A route's providers change while it serves: no later call uses the old pool."""
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
-    ear = Ear()
-    exchange.start(b"", Words(), ear, reused=False)
+    listener = RecordingListener()
+    exchange.start(b"", TextParser(), listener, reused=False)
     pool.close()
     exchange.data_received(sized(b"hello"))
 
-    assert ear.words == ["hello"]
+    assert listener.words == ["hello"]
     assert wire.closed
 
 
 @virtual_time
 async def test_connection_discards_bytes_after_the_answer() -> None:
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
-    ear = Ear()
-    exchange.start(b"", Words(), ear, reused=False)
+    listener = RecordingListener()
+    exchange.start(b"", TextParser(), listener, reused=False)
 
     exchange.data_received(sized(b"hello") + sized(b"again"))
 
-    assert ear.words == ["hello"]
+    assert listener.words == ["hello"]
 
 
 # What has used the input
@@ -702,6 +702,6 @@ async def test_connection_discards_bytes_after_the_answer() -> None:
 @on_every_loop
 async def test_connection_reports_a_refusal_only_for_an_error_answer(response: bytes, refused: bool) -> None:
     async with upstream(answers_and_closes(response)) as server:
-        ear, _ = await ask(server.pool, Words(bad=b"bad", last=b"last"))
-        await ear.failure()
-        assert ear.refused is refused
+        listener, _ = await ask(server.pool, TextParser(bad=b"bad", last=b"last"))
+        await listener.failure()
+        assert listener.refused is refused

@@ -1,4 +1,4 @@
-"""Why a connection failed: a constant word for the log, and a sentence without an address for the client."""
+"""Failed connections: a constant reason for the log, a sentence without an address for the client."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""What a provider is called with beside the request: its key, constant headers and query parameters."""
+"""Credentials of a provider: its key, and the route's headers and query parameters."""
 
 from pathlib import Path
 from typing import Any

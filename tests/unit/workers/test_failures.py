@@ -1,4 +1,4 @@
-"""What a provider's unsuccessful response means, whichever provider it is."""
+"""The meaning of a provider's unsuccessful response."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ STATUSES: dict[int, ErrorCode] = {
 
 
 @pytest.mark.parametrize(("status", "code"), STATUSES.items())
-def test_a_status_has_its_code_and_is_named_in_our_words(status: int, code: ErrorCode) -> None:
+def test_failure_of_a_status_has_its_code_and_a_constant_message(status: int, code: ErrorCode) -> None:
     error = failure_of_status(status, {}, b"the provider's own words, with the prompt")
 
     assert error.code == code
@@ -64,27 +64,27 @@ def test_a_status_has_its_code_and_is_named_in_our_words(status: int, code: Erro
         ("made_up", "provider_rejected"),
     ],
 )
-def test_a_rejection_is_told_more_closely_by_its_known_code(said: str, code: ErrorCode) -> None:
+def test_failure_of_a_rejection_has_the_meaning_of_its_known_code(said: str, code: ErrorCode) -> None:
     body = b'{"error":{"message":"no","code":"%b"}}' % said.encode()
 
     assert failure_of_status(400, {}, body).code == code
     assert failure_of_status(422, {}, body).code == code
 
 
-def test_a_known_code_outside_a_rejection_changes_nothing() -> None:
+def test_failure_ignores_a_known_code_outside_a_rejection() -> None:
     assert failure_of_status(500, {}, b'"context_length_exceeded"').code == "provider_unavailable"
 
 
-def test_words_that_only_mention_a_code_change_nothing() -> None:
+def test_failure_ignores_a_message_that_only_mentions_a_code() -> None:
     assert failure_of_status(400, {}, b'{"message":"not a content_filter thing"}').code == "provider_rejected"
 
 
-def test_a_status_carries_its_retry_after() -> None:
+def test_failure_of_a_status_has_its_retry_after() -> None:
     assert failure_of_status(429, {"retry-after": "7"}, b"").detail.retry_after_s == 7
 
 
 @pytest.mark.parametrize("code", MESSAGES)
-def test_every_message_is_ours_and_ends_without_a_stop(code: ErrorCode) -> None:
+def test_failure_messages_are_constant_and_end_without_a_full_stop(code: ErrorCode) -> None:
     assert failure(code).detail.message == MESSAGES[code]
     assert not MESSAGES[code].endswith(".")
 
@@ -119,17 +119,17 @@ def test_every_message_is_ours_and_ends_without_a_stop(code: ErrorCode) -> None:
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
     ],
 )
-def test_a_retry_after_is_seconds_or_nothing(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_s(headers) == seconds
 
 
-def test_a_retry_after_may_be_a_date() -> None:
+def test_retry_after_is_read_as_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
 
     assert retry_after_s({"retry-after": date}) == pytest.approx(100, abs=5)
 
 
-def test_an_empty_account_is_not_a_rate_limit() -> None:
+def test_failure_of_an_empty_account_is_not_a_rate_limit() -> None:
     body = b'{"error":{"message":"no money","type":"insufficient_quota","code":"insufficient_quota"}}'
     error = failure_of_status(429, {"retry-after": "20"}, body)
 
@@ -468,14 +468,14 @@ def encoded(body: object) -> bytes:
 
 
 def read_whole(body: bytes) -> None:
-    """A body where a stream was asked for, as the parser reads it."""
+    """A body instead of a stream, as the parser reads it."""
     parser = ChatParser()
     parser.feed(body)
     parser.end()
 
 
 @pytest.mark.parametrize(("status", "body", "code"), [row[1:] for row in SAID], ids=[row[0] for row in SAID])
-def test_a_provider_error_has_the_meaning_that_its_vendor_gives_it(status: int, body: object, code: str) -> None:
+def test_failure_has_the_meaning_that_the_vendor_documents(status: int, body: object, code: str) -> None:
     assert failure_of_status(status, {}, encoded(body)).code == code
 
 
@@ -486,7 +486,7 @@ def test_a_provider_error_has_the_meaning_that_its_vendor_gives_it(status: int, 
         row[0] for row in SAID if row[3] not in {REJECTED, UNAVAILABLE, AUTH, RATE, MODEL} and row[1] not in {402, 413}
     ],
 )
-def test_an_error_inside_a_200_has_the_same_meaning(status: int, body: object, code: str) -> None:
+def test_failure_inside_a_200_has_the_same_meaning(status: int, body: object, code: str) -> None:
     del status
     value = msgspec.json.decode(encoded(body))
 
@@ -502,16 +502,14 @@ WORDED = [(meaning.code, meaning.source, words) for meaning in MEANINGS for word
 
 @pytest.mark.parametrize(("code", "source", "name"), NAMED, ids=[f"{one[1]} {one[2]}" for one in NAMED])
 @pytest.mark.parametrize("field", ["code", "type", "status"])
-def test_a_name_of_the_table_is_known_in_each_field_that_may_have_it(
-    code: str, source: str, name: str, field: str
-) -> None:
+def test_failure_finds_a_name_of_the_table_in_each_field(code: str, source: str, name: str, field: str) -> None:
     del source
 
     assert failure_of_error({field: name, "message": "no"}).code == code
 
 
 @pytest.mark.parametrize(("code", "source", "words"), WORDED, ids=[f"{one[1]} {one[2]}" for one in WORDED])
-def test_a_wording_of_the_table_is_known_inside_a_sentence(code: str, source: str, words: str) -> None:
+def test_failure_finds_a_wording_of_the_table_inside_a_sentence(code: str, source: str, words: str) -> None:
     del source
     sentence = f"Sorry, {words.replace(' … ', ' 17 of 18 ')} (code 5)"
 
@@ -520,7 +518,7 @@ def test_a_wording_of_the_table_is_known_inside_a_sentence(code: str, source: st
 
 @pytest.mark.parametrize("odd", [None, 7, 7.5, True, [], {}, {"a": {"b": 1}}, [[]], "", "x" * 100_000, 10**30])
 @pytest.mark.parametrize("field", ["code", "type", "param", "message", "status", "metadata", "details", "innererror"])
-def test_an_odd_type_of_one_field_hides_no_other(field: str, odd: object) -> None:
+def test_failure_reads_the_other_fields_beside_one_of_an_odd_type(field: str, odd: object) -> None:
     error: dict[str, object] = {"code": "insufficient_quota", "type": "insufficient_quota", field: odd}
     body = json.dumps({"error": error}).encode()
 
@@ -556,7 +554,7 @@ def test_an_odd_type_of_one_field_hides_no_other(field: str, odd: object) -> Non
         ),
     )
 )
-def test_no_decoded_error_makes_the_reading_raise(value: object) -> None:
+def test_failure_never_raises_for_a_decoded_error(value: object) -> None:
     error = failure_of_error(value)
     shown = presented(error, Redaction(("sk-a-secret-of-ours",), ("api.example.com",)), show=True)
     msgspec.json.encode(shown.detail)
@@ -565,7 +563,7 @@ def test_no_decoded_error_makes_the_reading_raise(value: object) -> None:
 
 
 @given(st.binary(), st.integers(300, 599))
-def test_no_body_makes_the_reading_raise(body: bytes, status: int) -> None:
+def test_failure_never_raises_for_a_body(body: bytes, status: int) -> None:
     for cut in (body, b"{" + body, b'{"error":' + body, b'{"error":{"message":"' + body, b"<" + body, b"data: " + body):
         shown = presented(failure_of_status(status, {}, cut), Redaction(), show=True)
         msgspec.json.encode(shown.detail)
@@ -574,17 +572,17 @@ def test_no_body_makes_the_reading_raise(body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"error":' * 20_000, b"9" * 100_000, b'"\\ud83d"', b"\xff\xfe"])
-def test_a_hostile_body_is_read_as_no_error_of_a_known_kind(body: bytes) -> None:
+def test_failure_of_a_hostile_body_is_of_no_known_kind(body: bytes) -> None:
     assert failure_of_status(400, {}, body).code == REJECTED
 
 
-def test_a_quotation_of_the_prompt_cools_no_provider_down() -> None:
+def test_failure_that_quotes_the_prompt_opens_no_circuit() -> None:
     said = 'Invalid "content": "Your credit balance is too low to access the API"'
 
     assert failure_of_status(400, {}, encoded(openai(said))).code == REJECTED
 
 
-def test_what_a_validator_repeats_of_the_request_is_not_read() -> None:
+def test_failure_ignores_a_validators_copy_of_the_request() -> None:
     item = {
         "loc": ["body", "x"],
         "msg": "no",
@@ -596,20 +594,20 @@ def test_what_a_validator_repeats_of_the_request_is_not_read() -> None:
     assert (error.code, error.said, error.detail.param) == (REJECTED, "no", "x")
 
 
-def test_a_retry_delay_in_the_body_counts_where_no_header_has_one() -> None:
+def test_retry_after_is_read_from_the_body_without_a_header() -> None:
     body = encoded(gemini(429, "RESOURCE_EXHAUSTED", "no", {"@type": "RetryInfo", "retryDelay": "17.5s"}))
 
     assert failure_of_status(429, {}, body).detail.retry_after_s == 17.5
     assert failure_of_status(429, {"retry-after": "3"}, body).detail.retry_after_s == 3
 
 
-def test_bedrock_names_its_exception_in_a_header() -> None:
+def test_failure_of_bedrock_is_named_by_a_header() -> None:
     headers = {"x-amzn-errortype": "ThrottlingException:http://internal.amazon.com/coral"}
 
     assert failure_of_status(400, headers, b'{"message":"no"}').code == RATE
 
 
-def test_a_body_cut_at_its_bound_still_has_its_message() -> None:
+def test_failure_of_a_body_cut_at_its_bound_has_its_message() -> None:
     assert failure_of_status(400, {}, b'{"error":{"message":"prompt is too long","x":"yyy').code == CONTEXT
 
 
@@ -631,7 +629,7 @@ def test_a_body_cut_at_its_bound_still_has_its_message() -> None:
         (b"", "provider_stream_broken"),
     ],
 )
-def test_an_error_as_a_whole_body_of_a_200_is_told_from_an_answer(body: bytes, code: str) -> None:
+def test_failure_as_the_body_of_a_200_is_distinguished_from_an_answer(body: bytes, code: str) -> None:
     with pytest.raises(PenstockError) as raised:
         read_whole(body)
 
@@ -679,7 +677,7 @@ EXTRA = "Extra inputs are not permitted"
         (401, openai("stream not allowed"), None),
     ],
 )
-def test_a_refused_stream_is_told_from_other_refusals(status: int, body: object, field: str | None) -> None:
+def test_failure_names_the_refused_field_of_a_stream(status: int, body: object, field: str | None) -> None:
     assert refused_field(failure_of_status(status, {}, encoded(body))) == field
 
 
@@ -687,7 +685,7 @@ OURS = Redaction(("sk-a-secret-of-ours",), ("api.example.com",))
 
 
 @pytest.mark.parametrize("code", sorted(SHOWN))
-def test_the_providers_message_about_the_request_reaches_the_caller_without_our_key(code: str) -> None:
+def test_failure_about_the_request_is_presented_with_the_providers_redacted_message(code: str) -> None:
     body = encoded({"error": {"message": "foo is odd for sk-a-secret-of-ours at api.example.com", "param": "foo"}})
     error = failure_of_status(400, {}, body)
     error = type(error)(code, error.detail.message, param=error.detail.param, said=error.said)  # type: ignore[arg-type]
@@ -697,14 +695,14 @@ def test_the_providers_message_about_the_request_reaches_the_caller_without_our_
 
 
 @pytest.mark.parametrize("code", sorted(set(MESSAGES) - SHOWN))
-def test_a_message_about_our_account_or_the_providers_state_stays_ours(code: ErrorCode) -> None:
+def test_failure_about_the_account_or_the_providers_state_is_presented_with_a_constant_message(code: ErrorCode) -> None:
     error = failure(code)
     error.said = "your organization org-12345678 has no money"
 
     assert presented(error, OURS, show=True).detail.message == MESSAGES[code]
 
 
-def test_a_route_that_hides_messages_gives_ours_and_the_field() -> None:
+def test_failure_of_a_route_that_hides_messages_is_presented_with_the_field_only() -> None:
     error = failure_of_status(400, {}, encoded(openai("their words", param="foo.bar[2]")))
 
     shown = presented(error, OURS, show=False).detail
@@ -712,7 +710,7 @@ def test_a_route_that_hides_messages_gives_ours_and_the_field() -> None:
     assert shown.param == "foo.bar[2]"
 
 
-def test_a_message_of_nothing_but_what_is_removed_is_ours() -> None:
+def test_failure_with_an_entirely_redacted_message_is_presented_with_a_constant_one() -> None:
     error = failure_of_status(400, {}, encoded(openai("\u200b\u0007 \n")))
 
     assert presented(error, OURS, show=True).detail.message == "the provider rejected the request as invalid (HTTP 400)"
@@ -721,7 +719,7 @@ def test_a_message_of_nothing_but_what_is_removed_is_ours() -> None:
 @pytest.mark.parametrize(
     "param", ["max_tokens", "messages[0].content", "tools[3].function.name", "other", "messages.A"]
 )
-def test_a_field_of_the_request_that_the_provider_refused_is_named(param: str) -> None:
+def test_failure_names_the_refused_field_of_the_request(param: str) -> None:
     error = failure_of_status(400, {}, encoded(openai("no", param=param)))
 
     assert presented(error, OURS, show=True).detail.param == param
@@ -731,7 +729,7 @@ def test_a_field_of_the_request_that_the_provider_refused_is_named(param: str) -
     "param",
     ["sk-secret", "messages in the prompt", "a.example.com", "x" * 100, "sk-a-secret-of-ours", "", 7, None, [], {}],
 )
-def test_what_is_no_path_of_a_field_is_not_repeated(param: object) -> None:
+def test_failure_does_not_repeat_an_invalid_field_path(param: object) -> None:
     error = failure_of_status(400, {}, encoded(openai("no", param=param)))
 
     assert presented(error, OURS, show=True).detail.param is None

@@ -1,4 +1,4 @@
-"""Frames leave in order, the first at once, the others together, and never too many bytes at a time."""
+"""Frames are published in order: the first immediately, later ones in bounded batches."""
 
 import asyncio
 import itertools
@@ -24,7 +24,7 @@ OTHER = "penstock.replies.gw-2.default.main"
 
 
 class Wire:
-    """What was published, when, and the batcher that does it."""
+    """A batcher, its published messages and their times."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()

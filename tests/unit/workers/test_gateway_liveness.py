@@ -1,4 +1,4 @@
-"""A worker finds out that a gateway is lost: `tests/unit/runtime/test_peer_table.py` has the rules of time."""
+"""Lost gateways as a worker detects them: `tests/unit/runtime/test_peer_table.py` has the rules of time."""
 
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S

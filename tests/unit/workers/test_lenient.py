@@ -55,7 +55,7 @@ def test_lenient_text_reads_texts_and_numbers(value: Any, words: str) -> None:
         ({"a": "\ud83d"}, '{"a":"\ufffd"}'),
     ],
 )
-def test_lenient_json_text_encodes_what_is_no_text(value: Any, words: str) -> None:
+def test_lenient_json_text_encodes_a_value_other_than_text(value: Any, words: str) -> None:
     assert lenient.json_text(value) == words
 
 
@@ -80,18 +80,18 @@ def test_lenient_values_reads_an_integer_of_any_length() -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b"\xff", b"nonsense"])
-def test_lenient_values_refuses_what_is_no_json(data: bytes) -> None:
+def test_lenient_values_refuses_invalid_json(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any kind of it
         list(lenient.values(data))
 
 
 @pytest.mark.parametrize("value", [None, False, 0, "", [], {}, [None], {"a": None, "b": [""]}])
-def test_lenient_meant_is_false_for_what_says_nothing(value: Any) -> None:
+def test_lenient_meant_is_false_for_a_value_without_content(value: Any) -> None:
     assert not lenient.meant(value)
 
 
 @pytest.mark.parametrize("value", [True, 1, "x", [0, "x"], {"a": {"b": 1}}])
-def test_lenient_meant_is_true_for_what_says_something(value: Any) -> None:
+def test_lenient_meant_is_true_for_a_value_with_content(value: Any) -> None:
     assert lenient.meant(value)
 
 

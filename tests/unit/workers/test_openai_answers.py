@@ -363,7 +363,7 @@ def with_ids(events: list[Event]) -> list[Event]:
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
-def test_chat_parser_reads_what_carries_meaning(stream: bytes, events: list[Event]) -> None:
+def test_chat_parser_reads_every_field_with_a_meaning(stream: bytes, events: list[Event]) -> None:
     found, code = hear(ChatParser(), stream)
 
     assert (with_ids(found), code) == (events, None)

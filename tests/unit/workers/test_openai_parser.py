@@ -1,4 +1,4 @@
-"""What OpenAI and everybody compatible send, and the events that it means."""
+"""Answers of OpenAI and compatible servers, and their events."""
 
 import json
 from array import array
@@ -143,7 +143,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
             ToolCallDelta(0, "a", "weather", ""),
             ToolCallDelta(0, None, None, '{"a"'),
             ToolCallDelta(0, None, None, ":1}"),
-            # The provider says `stop`: OpenAI's word for an answer that calls is `tool_calls`, and agents go by it.
+            # The provider sends `stop`: OpenAI's reason for an answer with calls is `tool_calls`, which agents rely on.
             Finished("tool_calls"),
         ],
     ),
@@ -272,24 +272,24 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_means_these_events(stream: bytes, events: list[Event]) -> None:
+def test_chat_parser_maps_an_answer_to_events(stream: bytes, events: list[Event]) -> None:
     assert hear(ChatParser(), stream) == (events, None)
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_means_the_same_wherever_it_is_cut(stream: bytes, events: list[Event]) -> None:
+def test_chat_parser_maps_an_answer_cut_anywhere_to_the_same_events(stream: bytes, events: list[Event]) -> None:
     assert_heard_however_it_is_cut(ChatParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
-def test_a_broken_stream_is_an_error_and_never_a_clean_end(stream: bytes, code: ErrorCode) -> None:
+def test_chat_parser_reports_a_broken_stream_as_an_error(stream: bytes, code: ErrorCode) -> None:
     assert hear(ChatParser(), stream)[1] == code
 
 
 @pytest.mark.parametrize(
     ("stream", "code"), [value for key, value in FAILURES.items() if "nested without" not in key], ids=lambda _: ""
 )
-def test_a_broken_stream_is_the_same_error_wherever_it_is_cut(stream: bytes, code: ErrorCode) -> None:
+def test_chat_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(stream: bytes, code: ErrorCode) -> None:
     events = [TextDelta("Hi")] if b'"Hi"' in stream else []
 
     assert_heard_however_it_is_cut(ChatParser, stream, (events, code))
@@ -310,13 +310,13 @@ def test_a_broken_stream_is_the_same_error_wherever_it_is_cut(stream: bytes, cod
         ("made_up", "stop"),
     ],
 )
-def test_a_finish_reason_is_one_of_four(said: str, reason: FinishReason) -> None:
+def test_chat_parser_maps_a_finish_reason_to_one_of_four(said: str, reason: FinishReason) -> None:
     calls = call(0, "a", "f", "{}") if reason == "tool_calls" else b""
 
     assert hear(ChatParser(), calls + choice(said) + DONE)[0][-1] == Finished(reason)
 
 
-def test_an_answer_is_complete_with_done_before_its_body_ends() -> None:
+def test_chat_parser_completes_an_answer_at_done() -> None:
     parser = ChatParser()
 
     parser.feed(choice(content="Hi") + STOP)
@@ -325,7 +325,7 @@ def test_an_answer_is_complete_with_done_before_its_body_ends() -> None:
     assert parser.complete
 
 
-def test_the_words_of_a_failing_provider_stay_here() -> None:
+def test_chat_parser_keeps_the_message_of_a_failing_provider_out_of_its_error() -> None:
     parser = ChatParser()
 
     with pytest.raises(PenstockError) as error:
@@ -338,7 +338,7 @@ def vectors(*items: dict[str, Any], **fields: Any) -> bytes:
     return json.dumps({"object": "list", "data": list(items), "model": "m", **fields}).encode()
 
 
-def test_embeddings_come_in_any_order_with_their_place() -> None:
+def test_embeddings_parser_reads_embeddings_in_any_order() -> None:
     body = vectors(
         {"object": "embedding", "index": 1, "embedding": [0.5, -2]},
         {"object": "embedding", "index": 0, "embedding": [1, 0.25]},
@@ -356,7 +356,7 @@ def test_embeddings_come_in_any_order_with_their_place() -> None:
     )
 
 
-def test_embeddings_mean_the_same_wherever_they_are_cut() -> None:
+def test_embeddings_parser_reads_embeddings_cut_anywhere() -> None:
     body = vectors({"index": 0, "embedding": [1, 2]})
 
     assert_heard_however_it_is_cut(EmbeddingsParser, body, hear(EmbeddingsParser(), body))
@@ -378,11 +378,11 @@ def test_embeddings_mean_the_same_wherever_they_are_cut() -> None:
     ],
     ids=lambda body: body[:80].decode("latin-1"),
 )
-def test_embeddings_that_cannot_be_read_are_a_broken_answer(body: bytes) -> None:
+def test_embeddings_parser_reports_unreadable_embeddings_as_broken(body: bytes) -> None:
     assert hear(EmbeddingsParser(), body) == ([], "provider_stream_broken")
 
 
-def test_embeddings_beyond_the_bound_are_refused_before_they_are_whole() -> None:
+def test_embeddings_parser_refuses_embeddings_beyond_the_bound_early() -> None:
     parser = EmbeddingsParser()
     for _ in range(64):
         parser.feed(b" " * 1024 * 1024)

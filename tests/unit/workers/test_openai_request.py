@@ -1,4 +1,4 @@
-"""What we send to OpenAI and all compatible servers: the client's own bytes, but for what is ours to say."""
+"""Requests to OpenAI and compatible servers: the client's bytes, with the fields that Penstock sets."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def provider(**fields: Any) -> ProviderSpec:
     return msgspec.convert({"name": "p", "type": "OpenAI", **fields}, ProviderSpec)
 
 
-def test_a_plain_request_says_nothing_more_than_it_must() -> None:
+def test_openai_request_of_a_plain_chat_adds_only_required_fields() -> None:
     assert body(chat()) == {**OURS, "messages": [HELLO]}
 
 
@@ -191,7 +191,7 @@ def test_an_integer_that_is_written_as_a_float_is_sent_as_an_integer() -> None:
     assert b'"n":1,' in sent
 
 
-def test_the_clients_stream_options_stay_and_the_usage_is_asked_for() -> None:
+def test_openai_request_keeps_stream_options_and_requests_the_usage() -> None:
     sent = body(chat(stream_options={"include_usage": False, "include_obfuscation": False}))
 
     assert sent["stream_options"] == {"include_obfuscation": False, "include_usage": True}
@@ -207,14 +207,14 @@ def test_what_is_ours_comes_last_and_once() -> None:
     assert sent.count(b'"model":') == 1
 
 
-def test_an_embeddings_request_keeps_what_the_client_asked() -> None:
+def test_openai_request_of_embeddings_keeps_the_clients_fields() -> None:
     for given_ in ("a", ["a", "b"], [1, 2], [[1], [2]]):
         fields = {"dimensions": 3, "input_type": "query", "truncate": "END", "user": "u"}
         sent = body(embeddings(given_, encoding_format="base64", **fields))
         assert sent == {"model": "model", "input": given_, **fields}
 
 
-def test_an_answer_is_parsed_by_what_was_asked() -> None:
+def test_openai_adapter_chooses_the_parser_by_operation() -> None:
     adapter = OpenAIAdapter()
 
     assert isinstance(adapter.parser(chat()), ChatParser)

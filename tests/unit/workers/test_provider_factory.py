@@ -1,4 +1,4 @@
-"""From a route's spec to providers that can be called."""
+"""Providers built from a route's spec."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ REF = SecretKeyRef(name="openai", key="api-key")
 
 
 class Volume:
-    """A mounted Secret as the kubelet writes it: files behind links that are replaced at once."""
+    """A mounted Secret as the kubelet writes it: files behind links that are replaced atomically."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -1,4 +1,4 @@
-"""What a client may read of a provider's message: nothing of our credentials or of where the provider is."""
+"""A provider's message for clients contains neither credentials nor the provider's address."""
 
 import time
 

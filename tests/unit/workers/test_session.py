@@ -1,4 +1,4 @@
-"""One request in a worker's hands: what is said, and when the queue hears that it is done."""
+"""A session: its events, and the ack of its delivery."""
 
 import pytest
 from unit.support.sessions import ACCEPTED, ACK, BODY, HI, STARTED, STOP, TERM, USAGE, WPI, Stage, answer, failed_of

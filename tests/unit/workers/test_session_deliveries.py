@@ -1,4 +1,4 @@
-"""A request that came more than once: only one worker serves it, and one row says so."""
+"""A request delivered more than once is served by one worker and has one row."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The simulated provider: deterministic words at their times, and the faults that it is told to have."""
+"""The simulated provider: deterministic tokens at their times, and configured faults."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ MORE = {"role": "user", "content": "tell me more"}
 HELLO = chat(MORE)
 
 
-class Ear:
+class RecordingListener:
     def __init__(self) -> None:
-        self.heard: list[tuple[float, Event]] = []
+        self.received: list[tuple[float, Event]] = []
         self.error: PenstockError | None = None
         self.over = asyncio.Event()
 
     def on_events(self, events: Sequence[Event]) -> None:
         now = round(asyncio.get_running_loop().time() - START, 6)
-        self.heard += [(now, event) for event in events]
+        self.received += [(now, event) for event in events]
 
     def on_end(self) -> None:
         self.over.set()
@@ -37,18 +37,18 @@ class Ear:
         self.over.set()
 
 
-async def call(operation: Operation = HELLO, **spec: Any) -> tuple[Ear, CallHandle]:
-    ear = Ear()
+async def call(operation: Operation = HELLO, **spec: Any) -> tuple[RecordingListener, CallHandle]:
+    listener = RecordingListener()
     provider = SimulatedProvider(SimulatedSpec(**spec))
-    return ear, await provider.open(operation, "m", ear, connect_timeout_s=1, headers={})
+    return listener, await provider.open(operation, "m", listener, connect_timeout_s=1, headers={})
 
 
 @virtual_time
 async def test_simulated_sends_tokens_at_their_rate_then_usage_and_end() -> None:
-    ear, _ = await call(tokens=3, tokens_per_second=10, first_token_seconds=2)
-    await ear.over.wait()
+    listener, _ = await call(tokens=3, tokens_per_second=10, first_token_seconds=2)
+    await listener.over.wait()
 
-    assert ear.heard == [
+    assert listener.received == [
         (2.0, TextDelta(token(0))),
         (2.1, TextDelta(token(1))),
         (2.2, TextDelta(token(2))),
@@ -59,20 +59,20 @@ async def test_simulated_sends_tokens_at_their_rate_then_usage_and_end() -> None
 
 @virtual_time
 async def test_simulated_does_not_delay_tokens_after_a_late_one() -> None:
-    ear, _ = await call(tokens=4, tokens_per_second=10)
+    listener, _ = await call(tokens=4, tokens_per_second=10)
     await asyncio.sleep(0.05)
     asyncio.get_running_loop()._advance(0.15)  # type: ignore[attr-defined]
-    await ear.over.wait()
+    await listener.over.wait()
 
-    assert ear.heard[-1][0] == pytest.approx(0.3)
+    assert listener.received[-1][0] == pytest.approx(0.3)
 
 
 @virtual_time
 async def test_simulated_ends_with_length_at_the_bound() -> None:
-    ear, _ = await call(chat(MORE, max_tokens=2), tokens=5)
-    await ear.over.wait()
+    listener, _ = await call(chat(MORE, max_tokens=2), tokens=5)
+    await listener.over.wait()
 
-    assert [event for _, event in ear.heard] == [
+    assert [event for _, event in listener.received] == [
         TextDelta(token(0)),
         TextDelta(token(1)),
         UsageReported(3, 2),
@@ -83,33 +83,33 @@ async def test_simulated_ends_with_length_at_the_bound() -> None:
 @virtual_time
 @pytest.mark.parametrize("place", [0, 2])
 async def test_simulated_fails_at_the_configured_token(place: int) -> None:
-    ear, _ = await call(tokens=5, error_at_token=place)
-    await ear.over.wait()
+    listener, _ = await call(tokens=5, error_at_token=place)
+    await listener.over.wait()
 
-    assert len(ear.heard) == place
-    assert ear.error is not None
-    assert ear.error.code == "provider_unavailable"
+    assert len(listener.received) == place
+    assert listener.error is not None
+    assert listener.error.code == "provider_unavailable"
 
 
 @virtual_time
 @pytest.mark.parametrize("place", [0, 2])
 async def test_simulated_stalls_at_the_configured_token(place: int) -> None:
-    ear, _ = await call(tokens=5, stall_at_token=place)
+    listener, _ = await call(tokens=5, stall_at_token=place)
     await asyncio.sleep(1000)
 
-    assert len(ear.heard) == place
-    assert not ear.over.is_set()
+    assert len(listener.received) == place
+    assert not listener.over.is_set()
 
 
 @virtual_time
 async def test_simulated_sends_nothing_after_an_abort() -> None:
-    ear, open_ = await call(tokens=5, tokens_per_second=10)
+    listener, open_ = await call(tokens=5, tokens_per_second=10)
     await asyncio.sleep(0.15)
     open_.abort()
     open_.abort()
     await asyncio.sleep(10)
 
-    assert len(ear.heard) == 2
+    assert len(listener.received) == 2
 
 
 @virtual_time

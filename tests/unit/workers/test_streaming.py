@@ -1,4 +1,4 @@
-"""How an answer is asked for where a provider refuses streams."""
+"""The form of an answer where a provider refuses streams."""
 
 import json
 from typing import Any

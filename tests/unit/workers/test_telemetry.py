@@ -1,4 +1,4 @@
-"""What a worker tells about a call: labels that clients cannot make, and nothing of what was said."""
+"""Telemetry of a call: labels that no client chooses, and no prompt or answer."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ PROVIDER = ProviderSpec(name="main", type="OpenAI", base_url="https://api.exampl
 
 
 class Collected:
-    """An observer and what it told."""
+    """A telemetry, and its spans and metrics."""
 
     def __init__(self) -> None:
         self._reader = InMemoryMetricReader()
@@ -33,7 +33,7 @@ class Collected:
         meters = MeterProvider([self._reader])
         self.clock = ManualClock()
         telemetry = Telemetry(tracers.get_tracer("test"), meters.get_meter("test"), lambda: None)
-        self.observer = WorkerTelemetry(telemetry, self.clock, "default.main", "REQUESTS_default_main")
+        self.telemetry = WorkerTelemetry(telemetry, self.clock, "default.main", "REQUESTS_default_main")
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -63,11 +63,11 @@ def call(
     usage: UsageReported | None = None,
     finished: Finished | None = None,
 ) -> ReadableSpan:
-    with collected.observer.call(request(), PROVIDER, "openai", model, label) as observation:
+    with collected.telemetry.call(request(), PROVIDER, "openai", model, label) as observed:
         collected.clock.advance(0.5)
-        observation.first_event()
+        observed.first_event()
         collected.clock.advance(1.5)
-        observation.end(error, usage, finished)
+        observed.end(error, usage, finished)
     return collected.spans[-1]
 
 
@@ -127,7 +127,7 @@ def test_telemetry_unfinished_call_has_an_error_type_and_no_message(error: Error
 
 def test_telemetry_request_is_one_span_with_its_queue_wait() -> None:
     collected = Collected()
-    with collected.observer.request(request(), delivery(Broker(), delivered=2), 0.75):
+    with collected.telemetry.request(request(), delivery(Broker(), delivered=2), 0.75):
         pass
 
     [span] = collected.spans
@@ -146,7 +146,7 @@ def test_telemetry_request_is_one_span_with_its_queue_wait() -> None:
 
 def test_telemetry_keeps_the_message_of_an_unexpected_error_out_of_the_span() -> None:
     collected = Collected()
-    with pytest.raises(KeyError), collected.observer.request(request(), delivery(Broker()), 0.0):
+    with pytest.raises(KeyError), collected.telemetry.request(request(), delivery(Broker()), 0.0):
         raise KeyError("a secret of ours")
 
     [span] = collected.spans

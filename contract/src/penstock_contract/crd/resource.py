@@ -53,16 +53,16 @@ def definition() -> dict[str, Any]:
 
 def _schema() -> Schema:
     spec = structural(ModelRouteSpec)
-    spec["description"] = "What clients may ask for, who answers, and within which limits."
+    spec["description"] = "Models, providers, workers and limits of the route."
     spec["x-kubernetes-validations"] = _validations(rule for rule in RULES if rule.scope == "spec")
     spec["properties"]["providers"]["items"]["x-kubernetes-validations"] = _validations(
         rule for rule in (*RULES, LOCAL_ADDRESS) if rule.scope == "provider"
     )
     status = structural(ModelRouteStatus)
-    status["description"] = "What the operator last saw and decided; written by it alone."
+    status["description"] = "Observed state and last decisions; written by the operator alone."
     return {
         "type": "object",
-        "description": "Which models clients may ask for, which providers answer, and within which limits.",
+        "description": "A route from model names to providers, with its workers and limits.",
         "properties": {
             "apiVersion": {"type": "string", "description": f"{GROUP}/{VERSION}"},
             "kind": {"type": "string", "description": "ModelRoute"},

@@ -32,11 +32,13 @@ class SseDecoder:
     An instance is read by `payloads` or by `events`. Only CR, LF and CRLF end a line, never U+2028.
     """
 
-    __slots__ = ("_after_cr", "_id", "_is_first", "_max_event_bytes", "_rest")
+    __slots__ = ("_after_cr", "_id", "_is_first", "_max_event_bytes", "_rest", "_rest_bytes")
 
     def __init__(self, max_event_bytes: int = EVENT_BYTES_MAX) -> None:
         self._max_event_bytes = max_event_bytes
-        self._rest = bytearray()
+        self._rest: list[bytes] = []
+        """The pieces of the unfinished event; none is empty."""
+        self._rest_bytes = 0
         self._after_cr = False
         self._is_first = True
         self._id = ""
@@ -49,13 +51,14 @@ class SseDecoder:
         """
         if self._after_cr or _CR in data:
             data = self._with_lf(data)
-        if not self._rest:
-            only = data[6:-2]
-            if data[:6] == b"data: " and data[-2:] == b"\n\n" and _LF not in only:
-                # One whole event of one line: nearly all that providers send.
-                return [only]
+        if self._rest and not (data := self._joined(data)):
+            return []
+        only = data[6:-2]
+        if data[:6] == b"data: " and data[-2:] == b"\n\n" and _LF not in only:
+            # One whole event of one line: nearly all that providers send.
+            return [only]
         payloads = []
-        for event in self._complete(data):
+        for event in self._split(data):
             # The common case first: one data line and nothing else.
             if event[:6] == b"data: " and _LF not in event:
                 payloads.append(event[6:])
@@ -65,7 +68,7 @@ class SseDecoder:
 
     def end(self) -> list[bytes]:
         """The data of an event without its blank line at the end of the body; it may be cut."""
-        rest = bytes(self._rest).rstrip(b"\n")
+        rest = b"".join(self._rest).rstrip(b"\n")
         self._rest.clear()
         return [] if not rest or (payload := _payload(rest)) is None else [payload]
 
@@ -76,27 +79,37 @@ class SseDecoder:
         """
         if self._after_cr or _CR in data:
             data = self._with_lf(data)
+        if self._rest and not (data := self._joined(data)):
+            return []
         events = []
-        for lines in self._complete(data):
+        for lines in self._split(data):
             self._check(len(lines))
             if (event := self._event(lines)) is not None:
                 events.append(event)
         return events
 
-    def _complete(self, data: bytes) -> list[bytes]:
-        """The lines of each event that `data` completes; the rest is kept."""
+    def _joined(self, data: bytes) -> bytes:
+        """The unfinished event and `data`, if `data` completes it; else `data` is kept, and nothing is returned."""
         rest = self._rest
-        if rest:
-            if b"\n\n" not in data and not (data[:1] == b"\n" and rest[-1] == _LF):
-                # Appended without a copy of what is kept: a large event arrives in many pieces.
-                rest += data
-                self._check(len(rest))
-                return []
-            data = bytes(rest) + data
+        if b"\n\n" in data or (data[:1] == b"\n" and rest[-1][-1:] == b"\n"):
+            rest.append(data)
+            data = b"".join(rest)
             rest.clear()
+            return data
+        if data:
+            # Not joined for each piece: a large event arrives in many.
+            rest.append(data)
+            self._rest_bytes += len(data)
+            self._check(self._rest_bytes)
+        return b""
+
+    def _split(self, data: bytes) -> list[bytes]:
+        """The lines of each whole event in `data`; the rest is kept."""
         *events, last = data.split(b"\n\n")
-        self._check(len(last))
-        rest += last
+        if last:
+            self._rest.append(last)
+            self._rest_bytes = len(last)
+            self._check(self._rest_bytes)
         return events
 
     def _with_lf(self, data: bytes) -> bytes:

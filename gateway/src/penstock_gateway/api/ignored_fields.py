@@ -1,6 +1,6 @@
 """`x-penstock-ignored`: the fields of a request that were not sent to the answering provider.
 
-A stream without a first event at its commit deadline has no such header: the provider is not known then.
+A stream without a first event at its commit deadline has no such header: its provider is still unknown.
 """
 
 from collections.abc import Sequence

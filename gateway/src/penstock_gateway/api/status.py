@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from litestar import Response, get
 
+from penstock_broker.errors import NOT_CONNECTED
 from penstock_contract.endpoints import HEALTH, READY
 from penstock_contract.errors import PenstockError
 from penstock_contract.responses import Health, Readiness
@@ -29,7 +30,7 @@ def health(request: ClientRequest) -> Health:
 def ready(api: ApiDependencies) -> Response[Readiness]:
     """Ready: requests can be served; 503 with the reason if not."""
     if not api.connection.connected:
-        reason = "the message broker is unavailable"
+        reason = NOT_CONNECTED
     elif not api.catalogue.loaded or not (api.catalogue.known or api.catalogue.entries):
         reason = "the catalogue of routes is not loaded"
     elif api.keys is not None and not api.keys.loaded:

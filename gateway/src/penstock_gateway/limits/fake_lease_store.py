@@ -2,6 +2,7 @@
 
 import asyncio
 
+from penstock_broker.errors import NO_ANSWER
 from penstock_contract.errors import PenstockError
 from penstock_contract.limits.lease_record import LeaseRecord
 
@@ -30,4 +31,4 @@ class FakeLeaseRecordStore:
         self.calls += 1
         await asyncio.sleep(self.latency_s)
         if self.away:
-            raise PenstockError("broker_unavailable", "the message broker is unavailable", retry_after_s=1)
+            raise PenstockError("broker_unavailable", NO_ANSWER, retry_after_s=1)

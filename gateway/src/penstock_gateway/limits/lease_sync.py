@@ -1,7 +1,7 @@
 """Synchronises a limit lease with its record in NATS KV; concurrent callers share one round trip.
 
 A synchronisation reads the lease's claims, computes the new record (`lease_record`), writes it by compare-and-set, and
-applies the grants to the lease. A caller that asks while one is under way gets the next.
+applies the grants to the lease. A call during a synchronisation waits for the next one.
 """
 
 import asyncio

@@ -46,7 +46,7 @@ class Spender(Protocol):
         ...
 
     def exhaust(self, error: ErrorDetail) -> None:
-        """No money is left, or `broker_unavailable`: the rest is not known."""
+        """No money is left, or `broker_unavailable`: the rest is unknown."""
         ...
 
 

@@ -23,7 +23,7 @@ class LimitSpec(Struct, frozen=True):
 
 
 class UpfrontUse(Struct, frozen=True):
-    """What a request uses for certain: its input, by the gateway's own count and the lowest price.
+    """The certain use of a request: its input, by the gateway's own count and the lowest price.
 
     `unit` is the price of a token of its answer, 0 if the request is free.
     """
@@ -38,7 +38,7 @@ class UpfrontUse(Struct, frozen=True):
 
 
 def upfront_of(entry: CatalogueEntry, operation: Operation) -> UpfrontUse:
-    """At the cheapest provider's price: the provider is not known yet, and the dearest might reject what fits."""
+    """At the cheapest provider's price: the provider is chosen later, and the dearest might reject what fits."""
     rates = [provider.rates for provider in entry.spec.providers]
     tokens = estimate_input_tokens(operation)
     return UpfrontUse(

@@ -54,10 +54,6 @@ class Limiter:
         self._draw = draw
         self._leases: dict[str, LimitLease] = {}
 
-    def __len__(self) -> int:
-        """The number of leases in memory."""
-        return len(self._leases)
-
     async def admit(
         self, principal: Principal, resolution: Resolution, operation: Operation, headers: Headers
     ) -> Admission | None:

@@ -48,7 +48,7 @@ class MeterLease:
 
     @property
     def left(self) -> int:
-        """The rest of the window as far as this gateway knows, beyond the leases of other gateways."""
+        """The rest of the window beyond the leases of other gateways, as of the last synchronisation."""
         return self.remaining - self.used
 
     def holds(self, need: int) -> bool:
@@ -89,7 +89,7 @@ class MeterLease:
         self.known_until = now + RECHECK_S
 
     def set_mark(self, ahead: int) -> None:
-        """Place the mark before the end of the lease: the next synchronisation has to know if that is the limit's end.
+        """Place the mark before the end of the lease: the next synchronisation shows if that is the limit's end.
 
         `ahead` is the use during one synchronisation. A lease beyond which nothing is left is spent to its end.
         """

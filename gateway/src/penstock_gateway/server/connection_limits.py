@@ -25,7 +25,7 @@ class ConnectionLimits(Struct, frozen=True):
     write_timeout_s: float = 30.0
     keep_alive_s: float = 75.0
     keyless_keep_alive_s: float | None = None
-    """Of a connection on which no valid key was sent; None means `keep_alive_s`."""
+    """The keep-alive of a connection without a valid key; None means `keep_alive_s`."""
     connections_max: int = 10_000
 
 

@@ -17,7 +17,7 @@ AGAIN_S = 5.0
 
 
 class HalfClosed:
-    """Of one connection; `probe` writes. Aborts the connection of a client that has gone."""
+    """The check of one connection; `probe` writes. Aborts the connection of a client that has gone."""
 
     __slots__ = ("_loop", "_peer", "_probe", "_timer", "_transport", "begun")
 

@@ -22,7 +22,7 @@ from penstock_gateway.server.protocol import protocol
 from penstock_gateway.settings import GatewaySettings
 
 ERROR_EVENTS_S = 2
-"""How long error events may take to leave before connections are cut."""
+"""Time for the error events to leave before connections are cut."""
 
 
 class GatewayServer(uvicorn.Server):

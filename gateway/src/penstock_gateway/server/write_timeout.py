@@ -1,7 +1,7 @@
 """Bytes that a client has not read yet, and the timeout for a client that reads none of them.
 
 A client reads when bytes leave for it, however few. The number that waits means nothing: a slow client may have much
-waiting for long. (Bytes leave in steps: the kernel asks for more when a third of its buffer is free.) While a stream
+waiting for long. (Bytes leave in steps: the kernel takes more when a third of its buffer is free.) While a stream
 runs, the supervisor checks this with the stream's other timeouts; after an answer's end, `WriteTimeout` does.
 """
 
@@ -40,7 +40,7 @@ class BufferLimit:
 
 
 class WriteTimeout:
-    """Of one connection. A writer that writes in pieces adds to `written`; times are seconds."""
+    """The timeout of one connection. A writer that writes in pieces adds to `written`; times are seconds."""
 
     __slots__ = ("_loop", "_peer", "_taken_before", "_timeout_s", "_timer", "_transport", "written")
 

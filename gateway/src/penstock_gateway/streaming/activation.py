@@ -1,4 +1,4 @@
-"""Decides when to request workers for a route, from the free slots that this gateway knows. Pure.
+"""Decides when to request workers for a route, from the free slots in the workers' heartbeats. Pure.
 
 Heartbeats are up to a second old, so each request queued since then takes one of the slots that they reported. A
 superfluous activation costs the operator a look at the queue; a missing one makes a request wait. Therefore activations
@@ -14,7 +14,7 @@ from penstock_runtime.peer_table import FORGET_S, PeerState, PeerTable
 REPEAT_S = 0.1
 """At most one activation in this time for a route, the first immediately."""
 WAITS_LONG_S = 1.0
-"""A request that waits this long is a sufficient reason, whatever the heartbeats said: a lost message costs this."""
+"""A request that waits this long is a sufficient reason, whatever the heartbeats report: a lost message costs this."""
 
 
 class _Route:

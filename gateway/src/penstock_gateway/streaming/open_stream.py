@@ -13,7 +13,7 @@ from penstock_gateway.streaming.stream import Stream
 
 
 class OpenStream:
-    """What a handler receives for a queued request. Pass it to `Dispatcher.close`.
+    """The result of queueing a request. Pass it to `Dispatcher.close`.
 
     `collected` if the client gets one whole answer instead of a stream.
     """

@@ -37,11 +37,6 @@ class StreamRegistry:
     def __len__(self) -> int:
         return len(self._streams)
 
-    @property
-    def stopped(self) -> int:
-        """The number of stops that are remembered."""
-        return len(self._stopped)
-
     def add(self, stream: Stream) -> None:
         self._streams[stream.id] = stream
 

@@ -28,7 +28,7 @@ HEADERS = {
 MEDIA_TYPE = "text/event-stream"
 END: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
 SEND_BYTES = 64 * 1024
-"""Of one ASGI send: the return of a send shows that a slow client reads."""
+"""The size of one ASGI send: the return of a send shows that a slow client reads."""
 
 
 class AsgiWriter:

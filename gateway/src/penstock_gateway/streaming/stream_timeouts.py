@@ -7,6 +7,7 @@ A silence of up to `SILENCE_MAX_S`, be it the broker's, this process's or the wo
 from enum import Enum
 from typing import NamedTuple
 
+from penstock_broker.errors import NO_ANSWER
 from penstock_contract.errors import ErrorDetail
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.stream import Stream
@@ -92,7 +93,7 @@ def _timeout(
     if now - stream.opened_at > limits.request_timeout_seconds + DEADLINE_GRACE_S:
         return ErrorDetail("request_timeout", "the request took longer than its route's request timeout")
     if broker_away_s > BROKER_AWAY_MAX_S:
-        return ErrorDetail("broker_unavailable", "the message broker is unavailable", retry_after_s=1)
+        return ErrorDetail("broker_unavailable", NO_ANSWER, retry_after_s=1)
     if (
         gap_since is not None
         and broker_away_s == 0

@@ -1,4 +1,4 @@
-"""A usage record that is not known to be closed, and its final values if this gateway closes it. Pure."""
+"""A usage record that has not been closed yet, and its final values if this gateway closes it. Pure."""
 
 from collections.abc import Callable
 from typing import Protocol

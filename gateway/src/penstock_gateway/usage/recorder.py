@@ -7,8 +7,8 @@
        estimate; of two estimates the larger one counts.
 
 A worker that was only disconnected closes the row once more when it is back, and its count replaces the gateway's.
-Where more than one worker had the request, only the row of the one that served the stream counts, and only the gateway
-knows which that is. If other workers wrote rows, the gateway checks once more, also a row that was closed.
+Where more than one worker had the request, only the row of the one that served the stream counts, which only the
+gateway can decide. If other workers wrote rows, the gateway checks once more, also a row that was closed.
 """
 
 import asyncio

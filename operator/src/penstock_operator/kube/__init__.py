@@ -1,1 +1,1 @@
-"""The Kubernetes API: client, watches, cache, leader election, Events."""
+"""The Kubernetes API: transport, client, watches, cache, leader election, Events."""

@@ -1,28 +1,26 @@
-"""The responses that kopf reads: JSON whose depth is bounded, as lists and line by line as watches.
+"""aiohttp responses with bounded JSON depth, for lists and, line by line, for watches.
 
-kopf decodes with `json.loads`, and ends at an error of it. aiohttp lets a session have its own class of responses;
-changing kopf's functions was the alternative. It knows aiohttp, and nothing about objects.
+kopf decodes with `json.loads` and ends at its errors. aiohttp accepts a response class per session; patching kopf's
+functions was the alternative. This module depends on aiohttp and is independent of object kinds.
 """
 
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from penstock_operator.kube.nesting import bounded
 
-if TYPE_CHECKING:
-    from aiohttp.connector import Connection
-
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """Of a list its `json`, of a watch its `content.iter_chunked`."""
+    """Bounds the depth in `json` of a list and in `content.iter_chunked` of a watch."""
 
-    async def start(self, connection: "Connection") -> aiohttp.ClientResponse:
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         await super().start(connection)
         if self.url.query.get("watch") == "true":
-            # Only what kopf and aiohttp use of a stream is there.
+            # Provides only the part of a stream that kopf and aiohttp use.
             self.content = cast(aiohttp.StreamReader, BoundedLines(self.content))
         return self
 

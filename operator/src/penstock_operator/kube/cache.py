@@ -1,28 +1,22 @@
-"""What exists in the cluster, as last heard: plain dicts by kind, namespace and name.
+"""The objects of the cluster, as last received: plain dicts by kind, namespace and name.
 
-Fed by watches and by whole lists, in any order. An event that is older than what is known is ignored. A list is newer
-than all that was known when it was asked for, whatever versions it says: an object that was deleted while nobody
-listened goes, and a store that was put back from a backup is believed. It knows neither kopf nor the API server.
+Updated by watches and by whole lists, in any order. An event older than the cached version is ignored. A list is newer
+than everything that was cached when it was requested, whatever its versions: an object that was deleted while no watch
+was open is removed, and a store restored from a backup is believed. The module depends on neither kopf nor the API
+client.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
 from msgspec import Struct
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.resources import Resource
-
-Body = dict[str, Any]
-Key = tuple[str, str]
-"""Namespace and name; of a route, unless something else is said."""
-
-ROUTE_LABEL = "penstock.dev/route"
+from penstock_operator.kube.resources import ROUTE_LABEL, Body, Key, Resource
 
 
 class Snapshot(Struct, frozen=True):
-    """Everything about one route at one moment. Nobody may change what is in it."""
+    """The objects of one route at one moment; read-only."""
 
     route: Body | None
     deployment: Body | None
@@ -32,24 +26,24 @@ class Snapshot(Struct, frozen=True):
 
 
 class Listing:
-    """A list that has been asked for and is not there yet: what was known then, and what was heard since."""
+    """A list in progress: the objects cached when it was requested, and the events received since."""
 
     def __init__(self, resource: Resource, namespace: str, known: dict[Key, str]) -> None:
         self.resource = resource
         self.namespace = namespace
         self.known = known
         self.deleted: set[str] = set()
-        self.heard: set[Key] = set()
+        self.received: set[Key] = set()
 
 
-class World:
+class ClusterCache:
     def __init__(self) -> None:
         self._objects: dict[Resource, dict[Key, Body]] = {resource: {} for resource in resources.WATCHED}
         self._pods: defaultdict[Key, dict[str, Body]] = defaultdict(dict)
         self._listings: list[Listing] = []
 
     def observe(self, resource: Resource, body: Body, *, deleted: bool) -> set[Key]:
-        """Take in one event; gives the routes that it is about."""
+        """Stores one event; returns the routes that it concerns."""
         key = _key(body)
         known = self._objects[resource].get(key)
         if deleted:
@@ -57,24 +51,24 @@ class World:
                 listing.deleted.add(_uid(body))
             if known is None or _uid(known) != _uid(body):
                 return set()
-            self._forget(resource, key)
+            self._remove(resource, key)
             return routes_of(resource, known)
         if known is not None and _version(body) <= _version(known):
             return set()
         for listing in self._listings:
             if listing.resource == resource:
-                listing.heard.add(key)
-        return self._take_in(resource, key, body)
+                listing.received.add(key)
+        return self._store(resource, key, body)
 
     def begin_listing(self, resource: Resource, namespace: str) -> Listing:
-        """Call before the list is asked for, and `end_listing` with what came."""
+        """Call before the list is requested, and `end_listing` with its result."""
         known = {key: _uid(body) for key, body in self._objects[resource].items() if key[0] == namespace}
         listing = Listing(resource, namespace, known)
         self._listings.append(listing)
         return listing
 
     def end_listing(self, listing: Listing, bodies: Iterable[Body] | None) -> set[Key]:
-        """Take in a list, or None if it failed; gives the routes for which something was new or is gone."""
+        """Stores a list, or None if it failed; returns the routes with a new, changed or removed object."""
         self._listings.remove(listing)
         if bodies is None:
             return set()
@@ -83,11 +77,11 @@ class World:
         for body in bodies:
             present.add(_uid(body))
             if _uid(body) not in listing.deleted:
-                touched |= self._take_in_listed(listing, body)
+                touched |= self._store_listed(listing, body)
         for key, uid in listing.known.items():
             known = self._objects[listing.resource].get(key)
             if uid not in present and known is not None and _uid(known) == uid:
-                self._forget(listing.resource, key)
+                self._remove(listing.resource, key)
                 touched |= routes_of(listing.resource, known)
         return touched
 
@@ -103,34 +97,34 @@ class World:
         )
 
     def routes(self) -> dict[Key, Body]:
-        """Every route, not to be changed."""
+        """Every route; read-only."""
         return self._objects[resources.MODEL_ROUTES]
 
-    def _take_in_listed(self, listing: Listing, body: Body) -> set[Key]:
+    def _store_listed(self, listing: Listing, body: Body) -> set[Key]:
         key = _key(body)
         known = self._objects[listing.resource].get(key)
         if known is not None:
             if _version(body) == _version(known):
                 return set()
-            if key in listing.heard and _version(body) < _version(known):
+            if key in listing.received and _version(body) < _version(known):
                 return set()
-        return self._take_in(listing.resource, key, body)
+        return self._store(listing.resource, key, body)
 
-    def _take_in(self, resource: Resource, key: Key, body: Body) -> set[Key]:
+    def _store(self, resource: Resource, key: Key, body: Body) -> set[Key]:
         known = self._objects[resource].get(key)
-        self._remember(resource, key, body)
+        self._insert(resource, key, body)
         return routes_of(resource, body) | (routes_of(resource, known) if known is not None else set())
 
-    def _remember(self, resource: Resource, key: Key, body: Body) -> None:
+    def _insert(self, resource: Resource, key: Key, body: Body) -> None:
         if key in self._objects[resource]:
-            # It may have been another route's.
-            self._forget(resource, key)
+            # The cached version may belong to another route.
+            self._remove(resource, key)
         self._objects[resource][key] = body
         if resource == resources.PODS:
             for route in routes_of(resource, body):
                 self._pods[route][key[1]] = body
 
-    def _forget(self, resource: Resource, key: Key) -> None:
+    def _remove(self, resource: Resource, key: Key) -> None:
         body = self._objects[resource].pop(key)
         if resource == resources.PODS:
             for route in routes_of(resource, body):
@@ -140,7 +134,7 @@ class World:
 
 
 def routes_of(resource: Resource, body: Body) -> set[Key]:
-    """The route that an object is or belongs to, by its label or its owner: somebody may have taken the label off."""
+    """The route that an object is or belongs to, by its label or its owner: the label may have been removed."""
     namespace, name = _key(body)
     if resource == resources.MODEL_ROUTES:
         return {(namespace, name)}
@@ -160,5 +154,5 @@ def _uid(body: Body) -> str:
 
 
 def _version(body: Body) -> int:
-    """One counter for all objects of a kind, so that also two objects of one name have an order (KEP-5504)."""
+    """One counter for all objects of a kind, so that two objects of the same name are ordered as well (KEP-5504)."""
     return int(body["metadata"]["resourceVersion"])

@@ -1,58 +1,52 @@
-"""Leads, or stands by: the shell around `lease`.
+"""Leader election with a Lease: the I/O around `lease`.
 
-Own, because `kubernetes.aio.leaderelection` believes remote clocks and never gives the lease back.
+An implementation of our own, because `kubernetes.aio.leaderelection` trusts remote clocks and does not release the
+lease.
 """
 
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from penstock_operator.kube import lease
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.settings import OperatorSettings
+from penstock_operator.kube.lease import LeaseTerms
+from penstock_operator.kube.resources import Body
 from penstock_runtime.clock import Clock
 
-Body = dict[str, Any]
-
 CALL_TIMEOUT_S: Final = 3.0
-"""Short, so that several tries fit into the renew deadline, each over a new connection if need be."""
+"""Short, so that several attempts fit into the renew deadline, each over a new connection if necessary."""
 STANDBY_POLL_S: Final = 1.0
-"""A lease that was given back is taken within this; reading one object a second costs nothing."""
+"""A released lease is taken within this time; reading one object a second costs nothing."""
 RELEASE_TIMEOUT_S: Final = 1.0
 
 log = structlog.get_logger("penstock.operator")
 
 
 class LeaseStore(Protocol):
-    """What an election needs of the cluster; both raise `ApiError`."""
+    """The part of the API client that an election uses; both methods raise `ApiError`."""
 
     async def read_lease(self, namespace: str, name: str, *, timeout_s: float) -> Body | None: ...
 
     async def write_lease(self, lease: Body, *, timeout_s: float) -> Body:
-        """Raises Conflict if somebody was faster than the version in `lease`."""
+        """Raises Conflict if the version in `lease` is not current."""
 
 
 class LeaseLost(Exception):  # noqa: N818 - the end of a leader, not an error of the code
-    """Somebody else may lead now: stop at once, without another write."""
+    """Another process may lead now: stop at once, without another write."""
 
 
 class Election:
-    """`run` campaigns and then leads until it raises `LeaseLost`; `release` gives the lease back at the end."""
+    """`run` campaigns and then leads until it raises `LeaseLost`; `release` gives up the lease at the end."""
 
     def __init__(
-        self,
-        store: LeaseStore,
-        settings: OperatorSettings,
-        clock: Clock,
-        *,
-        me: str,
-        transitioned: Callable[[bool], None],
+        self, store: LeaseStore, terms: LeaseTerms, clock: Clock, *, me: str, transitioned: Callable[[bool], None]
     ) -> None:
         self._store = store
-        self._settings = settings
+        self._terms = terms
         self._clock = clock
         self._me = me
         self._transitioned = transitioned
@@ -61,13 +55,13 @@ class Election:
         self._renewed_at: float | None = None
         self.won = asyncio.Event()
         self.standing_by = False
-        """Whether somebody else leads, as far as was heard."""
+        """Whether another process leads, by the last read of the Lease."""
 
     def leading(self) -> bool:
-        """Whether we may write now: so also after a pause of the whole process, before any timer has run."""
+        """Whether this process may write now; correct also after a pause of the process, before any timer has run."""
         if self._renewed_at is None:
             return False
-        return self._clock.monotonic() - self._renewed_at < self._settings.lease_renew_deadline_s
+        return self._clock.monotonic() - self._renewed_at < self._terms.renew_deadline_s
 
     async def run(self) -> None:
         while True:
@@ -78,11 +72,11 @@ class Election:
         self._transitioned(True)
         self.won.set()
         while True:
-            await asyncio.sleep(self._settings.lease_retry_s)
+            await asyncio.sleep(self._terms.retry_s)
             await self._renew()
 
     async def release(self) -> None:
-        """Give the lease back if we hold it; best effort, as it runs out by itself."""
+        """Releases the lease if this process holds it; best effort, as it expires anyway."""
         if self._renewed_at is None or self._lease is None:
             return
         self._renewed_at = None
@@ -92,11 +86,8 @@ class Election:
             except ApiError as error:
                 if error.kind != "Conflict":
                     raise
-                # Of a renewal that was cancelled on its way the answer is not known: it may have been written.
-                settings = self._settings
-                found = await self._store.read_lease(
-                    settings.lease_namespace, settings.lease_name, timeout_s=RELEASE_TIMEOUT_S
-                )
+                # The response of a cancelled renewal is unknown: the renewal may have been written.
+                found = await self._read(RELEASE_TIMEOUT_S)
                 if found is None or found["spec"].get("holderIdentity") != self._me:
                     raise
                 await self._write_released(found)
@@ -106,34 +97,33 @@ class Election:
             log.info("operator.lease_released")
         self._transitioned(False)
 
+    async def _read(self, timeout_s: float) -> Body | None:
+        return await self._store.read_lease(self._terms.namespace, self._terms.name, timeout_s=timeout_s)
+
     async def _write_released(self, held: Body) -> None:
         await self._store.write_lease(lease.released(held, now_rfc3339=self._now()), timeout_s=RELEASE_TIMEOUT_S)
 
     async def _campaign(self) -> bool:
-        settings = self._settings
         try:
-            self._lease = await self._store.read_lease(
-                settings.lease_namespace, settings.lease_name, timeout_s=CALL_TIMEOUT_S
-            )
+            self._lease = await self._read(CALL_TIMEOUT_S)
             now = self._clock.monotonic()
             self._seen = lease.look(self._lease, self._seen, now)
-            verdict = lease.judge(self._lease, self._seen, now, me=self._me, duration_s=settings.lease_duration_s)
+            verdict = lease.evaluate(self._lease, self._seen, now, me=self._me, duration_s=self._terms.duration_s)
             self.standing_by = isinstance(verdict, lease.Wait)
             if self.standing_by:
                 return False
             await self._write()
         except ApiError as error:
-            # A conflict is another standby that was faster.
+            # Conflict: another standby was faster.
             if error.kind != "Conflict":
                 log.warning("operator.lease_not_available", error=error.kind, detail=str(error))
             return False
         return True
 
     async def _renew(self) -> None:
-        """Renew within the deadline or raise `LeaseLost`."""
-        settings = self._settings
+        """Renews within the deadline, or raises `LeaseLost`."""
         assert self._renewed_at is not None
-        deadline = self._renewed_at + settings.lease_renew_deadline_s
+        deadline = self._renewed_at + self._terms.renew_deadline_s
         while (left_s := deadline - self._clock.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left_s):
@@ -147,21 +137,18 @@ class Election:
                     continue
             else:
                 return
-            await asyncio.sleep(min(settings.lease_retry_s, max(0.0, deadline - self._clock.monotonic())))
+            await asyncio.sleep(min(self._terms.retry_s, max(0.0, deadline - self._clock.monotonic())))
         self._lose("not renewed in time")
 
     async def _read_again(self) -> None:
-        """After a conflict: an answer to a write of ours may have been lost, or somebody else leads."""
-        settings = self._settings
+        """Reads after a conflict: the response to an own write may have been lost, or another process leads."""
         try:
-            self._lease = await self._store.read_lease(
-                settings.lease_namespace, settings.lease_name, timeout_s=CALL_TIMEOUT_S
-            )
+            self._lease = await self._read(CALL_TIMEOUT_S)
         except ApiError:
-            await asyncio.sleep(settings.lease_retry_s)
+            await asyncio.sleep(self._terms.retry_s)
             return
         if self._lease is not None and self._lease["spec"].get("holderIdentity") != self._me:
-            self._lose("somebody else took it")
+            self._lose("another process holds it")
 
     def _lose(self, why: str) -> None:
         self._renewed_at = None
@@ -169,19 +156,10 @@ class Election:
         raise LeaseLost(why)
 
     async def _write(self) -> None:
-        settings = self._settings
-        # The time before the call: the holder's own view of its lease must end before anybody else's does.
+        # The time before the call: the lease must end for its holder before it ends for any other process.
         began = self._clock.monotonic()
         self._lease = await self._store.write_lease(
-            lease.record(
-                self._lease,
-                namespace=settings.lease_namespace,
-                name=settings.lease_name,
-                me=self._me,
-                duration_s=settings.lease_duration_s,
-                now_rfc3339=self._now(),
-            ),
-            timeout_s=CALL_TIMEOUT_S,
+            lease.record(self._lease, self._terms, me=self._me, now_rfc3339=self._now()), timeout_s=CALL_TIMEOUT_S
         )
         self._renewed_at = began
 

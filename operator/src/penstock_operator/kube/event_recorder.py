@@ -1,17 +1,17 @@
-"""Kubernetes Events about routes: what happened once, for people; what is so is in the status.
+"""Kubernetes Events about routes: changes that happened once, for people. The present state is in the status.
 
-Best effort. The same words about the same route are said once in a while only.
+Best effort. An equal Event about the same route is created at most once per `QUIET_S`.
 """
 
 import datetime as dt
 import secrets
 from collections import OrderedDict
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import structlog
 
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.resources import MODEL_ROUTES
+from penstock_operator.kube.resources import MODEL_ROUTES, Body
 from penstock_runtime.clock import Clock
 
 NOTE_MAX: Final = 1024
@@ -22,38 +22,32 @@ log = structlog.get_logger("penstock.operator")
 
 
 class EventStore(Protocol):
-    async def create_event(self, event: dict[str, Any]) -> None:
+    async def create_event(self, event: Body) -> None:
         """Raises `ApiError`."""
 
 
-class Recorder:
-    """`me` is this process, as events name it."""
+class EventRecorder:
+    """`me` identifies this process in Events."""
 
     def __init__(self, store: EventStore, clock: Clock, *, me: str) -> None:
         self._store = store
         self._clock = clock
         self._me = me
-        self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._recorded_at: OrderedDict[tuple[str, str, str], float] = OrderedDict()
 
-    async def tell(
-        self,
-        route: dict[str, Any],
-        reason: str,
-        note: str,
-        *,
-        action: str,
-        kind: Literal["Normal", "Warning"] = "Normal",
+    async def record(
+        self, route: Body, reason: str, note: str, *, action: str, kind: Literal["Normal", "Warning"] = "Normal"
     ) -> None:
-        """Say something about a route, given in its whole JSON. `reason` and `action` are words in CamelCase."""
+        """Creates an Event about a route, given in its whole JSON. `reason` and `action` are words in CamelCase."""
         metadata = route["metadata"]
         now = self._clock.monotonic()
-        what = (metadata["uid"], reason, note)
-        if now - self._said.get(what, -QUIET_S) < QUIET_S:
+        event_key = (metadata["uid"], reason, note)
+        if now - self._recorded_at.get(event_key, -QUIET_S) < QUIET_S:
             return
-        self._said[what] = now
-        self._said.move_to_end(what)
-        while len(self._said) > REMEMBERED_MAX:
-            self._said.popitem(last=False)
+        self._recorded_at[event_key] = now
+        self._recorded_at.move_to_end(event_key)
+        while len(self._recorded_at) > REMEMBERED_MAX:
+            self._recorded_at.popitem(last=False)
         at = dt.datetime.fromtimestamp(self._clock.unix(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         event = {
             "apiVersion": "events.k8s.io/v1",

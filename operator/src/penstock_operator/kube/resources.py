@@ -1,13 +1,18 @@
-"""The kinds of object that the operator reads or writes, and where the API server keeps them.
+"""The kinds of object that the operator reads or writes: API paths, collections, labels and field managers.
 
-Fixed, so that nothing has to be discovered: discovery costs requests at every start and rights that nobody needs.
+The list is fixed. Discovery would cost requests at every start, and rights that nothing else needs.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+Body = dict[str, Any]
+"""The whole JSON of an object."""
+Key = tuple[str, str]
+"""Namespace and name of an object; of a route, unless stated otherwise."""
 
 
 class Resource(NamedTuple):
-    """`group` is empty for Kubernetes' first API."""
+    """`group` is empty for the core API."""
 
     group: str
     version: str
@@ -24,48 +29,62 @@ class Resource(NamedTuple):
         return f"{root}/{self.version}/namespaces/{namespace}/{self.plural}{tail}"
 
 
+class Collection(NamedTuple):
+    """The objects of one kind in one namespace: the unit of lists and watches."""
+
+    resource: Resource
+    namespace: str
+
+
 MODEL_ROUTES: Final = Resource("penstock.dev", "v1alpha1", "modelroutes", "ModelRoute")
 DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 DISRUPTION_BUDGETS: Final = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 PODS: Final = Resource("", "v1", "pods", "Pod")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
-"""Made, and never read: of the workers' credentials for the broker."""
+"""Created with the workers' NATS credentials; the operator has no right to read them."""
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 WATCHED: Final = (MODEL_ROUTES, DEPLOYMENTS, DISRUPTION_BUDGETS, SERVICE_ACCOUNTS, PODS)
 ALL: Final = (*WATCHED, SECRETS, EVENTS, LEASES)
+_BY_PLURAL: Final = {resource.plural: resource for resource in ALL}
 
+ROUTE_LABEL: Final = "penstock.dev/route"
+"""On every object and pod of a route, with the route's name."""
 MANAGED_BY: Final = "app.kubernetes.io/managed-by=penstock-operator"
-"""Of everything but routes, only what is ours is listed and watched."""
+"""Label selector of lists and watches of every kind but ModelRoute."""
+
+FIELD_MANAGER: Final = "penstock"
+"""Field manager of everything that is applied but the number of workers."""
+SCALE_FIELD_MANAGER: Final = "penstock-scaler"
+"""A second field manager, for `spec.replicas` alone: an apply of the Deployment never changes the number."""
 
 
 def selector(resource: Resource) -> str:
     return "" if resource == MODEL_ROUTES else MANAGED_BY
 
 
-def of_object(body: dict[str, str]) -> Resource:
-    """The resource of an object by its `apiVersion` and `kind`; raises `LookupError` for one that is not ours."""
+def of_object(body: Body) -> Resource:
+    """The resource of an object by its `apiVersion` and `kind`. Raises `LookupError` for any other kind."""
     for resource in ALL:
         if (resource.api_version, resource.kind) == (body["apiVersion"], body["kind"]):
             return resource
     raise LookupError(f"{body['apiVersion']} {body['kind']}")
 
 
-def of_path(path: str) -> tuple[str, str] | None:
-    """(namespace, plural) of a collection's path, None for any other path."""
+def of_path(path: str) -> Collection | None:
+    """The collection at a path, None for the path of an object, of another kind, or of discovery."""
     parts = path.strip("/").split("/")
-    return (parts[-2], parts[-1]) if len(parts) >= 4 and parts[-3] == "namespaces" else None
+    if len(parts) < 4 or parts[-3] != "namespaces" or parts[-1] not in _BY_PLURAL:
+        return None
+    return Collection(_BY_PLURAL[parts[-1]], parts[-2])
 
 
 def label(path: str) -> str:
-    """What a path is about, for a metric: `pods`, `deployments/scale`, `discovery`; never a name."""
+    """The metric label of a path: `pods`, `deployments/scale`, `discovery`; never an object's name."""
     _, found, tail = path.partition("/namespaces/")
     parts = tail.split("/")
-    if not found or len(parts) < 2 or parts[1] not in _PLURALS:
+    if not found or len(parts) < 2 or parts[1] not in _BY_PLURAL:
         return "discovery"
     return "/".join((parts[1], *parts[3:4]))
-
-
-_PLURALS: Final = frozenset(resource.plural for resource in ALL)

@@ -1,45 +1,42 @@
-"""Brings the world in line with whole lists: what no watch tells is found here.
+"""Reconciles the cache with whole lists: finds every change that no watch reported.
 
-A kind is listed after each of kopf's own lists (it does not report what went while a watch was broken), and once in a
-while whatever happened.
+A kind is listed after each of kopf's own lists, because kopf does not report objects that were deleted while a watch
+was broken, and periodically.
 
-A namespace in which a kind may not be listed or watched (its Role or the namespace itself was deleted, say) is not
-served: nothing is decided by half a picture or by one that gets old. The others are, and it is too once it is whole.
+A namespace in which a kind may not be listed or watched (because its Role or the namespace was deleted, for example)
+is not served: a partial or outdated cache must not lead to decisions. Other namespaces are not affected. The namespace
+is served again once all its lists are complete.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, World
-from penstock_operator.kube.resources import Resource
+from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
+from penstock_operator.kube.cache import ClusterCache
+from penstock_operator.kube.resources import Body, Collection, Key, Resource
 from penstock_operator.work_queue import Later, WorkQueue
 
-Collection = tuple[Resource, str]
-"""A kind in a namespace."""
-
-FORBIDDEN_AGAIN_S: Final = 5.0
-"""A right that is missing is asked for this often, until somebody has given it."""
+CONCURRENCY: Final = 2
 
 log = structlog.get_logger("penstock.operator")
 
 
 class Lister(Protocol):
-    async def list(self, resource: Resource, namespace: str) -> list[dict[str, Any]]:
-        """Every object of a kind that is ours. Raises `ApiError`."""
+    async def list(self, resource: Resource, namespace: str) -> list[Body]:
+        """Returns every object of a kind that the operator manages. Raises `ApiError`."""
 
 
-class Sync:
-    """`touched` is called for each route for which a list had news, `whole` for a namespace that is served now."""
+class Resync:
+    """Calls `touched` for each route that a list changed, and `whole` for a namespace when it becomes served."""
 
     def __init__(
         self,
         lister: Lister,
-        world: World,
+        cache: ClusterCache,
         namespaces: list[str],
         *,
         touched: Callable[[Key], None],
@@ -48,51 +45,51 @@ class Sync:
         draw: Callable[[], float],
     ) -> None:
         self._lister = lister
-        self._world = world
+        self._cache = cache
         self._namespaces = namespaces
         self._touched = touched
         self._whole = whole
         self._resync_s = resync_s
         self._draw = draw
-        self._missing = {(resource, namespace) for resource in resources.WATCHED for namespace in namespaces}
+        self._missing = {Collection(resource, namespace) for resource in resources.WATCHED for namespace in namespaces}
         self._refused: set[Collection] = set()
         self._unwatched: set[Collection] = set()
-        """Those of the refused that are not worth a list: what is in it would get old."""
-        self._queue: WorkQueue[Collection] = WorkQueue(self._list, concurrency=2, draw=draw)
+        """The refused collections that are not listed: without a watch a list would become outdated."""
+        self._queue: WorkQueue[Collection] = WorkQueue("list", concurrency=CONCURRENCY, draw=draw)
         self.done = asyncio.Event()
-        """Every namespace has been whole once or is refused, and not all of them are refused."""
+        """Set when every namespace is complete or refused, and at least one is complete."""
 
     @property
     def missing(self) -> str:
-        """What is not listed, in words."""
+        """The collections that are not listed, as text."""
         return ", ".join(sorted(f"{resource.plural} of {namespace}" for resource, namespace in self._missing))
 
     def serves(self, namespace: str) -> bool:
-        """Whether everything in a namespace is known, and heard of when it changes."""
+        """Whether every object of a namespace is in the cache and watched."""
         return not any((resource, namespace) in self._missing for resource in resources.WATCHED)
 
     def served(self) -> dict[str, bool]:
-        """Whether it is served, of each namespace; from any thread."""
+        """Whether each namespace is served; safe to call from any thread."""
         return {namespace: self.serves(namespace) for namespace in self._namespaces}
 
-    def listed(self, resource: Resource, namespace: str) -> None:
-        """Call when kopf has listed it and watches it, for the first time or again."""
-        self._unwatched.discard((resource, namespace))
-        self._queue.add((resource, namespace))
+    def listed(self, collection: Collection) -> None:
+        """Call when kopf has listed a collection and watches it, for the first time or again."""
+        self._unwatched.discard(collection)
+        self._queue.add(collection)
 
-    def refused(self, resource: Resource, namespace: str, why: str) -> None:
-        """Call when kopf may not list or watch it; until it is `listed`."""
-        self._unwatched.add((resource, namespace))
-        self._refuse((resource, namespace), why)
+    def refused(self, collection: Collection, why: str) -> None:
+        """Call when the API server refuses kopf's list or watch; in force until `listed`."""
+        self._unwatched.add(collection)
+        self._refuse(collection, why)
 
     async def run(self) -> None:
-        await self._queue.run()
+        await self._queue.run(self._list)
 
     async def _list(self, collection: Collection) -> None:
         if collection in self._unwatched:
             return
         resource, namespace = collection
-        listing = self._world.begin_listing(resource, namespace)
+        listing = self._cache.begin_listing(resource, namespace)
         bodies = None
         try:
             bodies = await self._lister.list(resource, namespace)
@@ -102,7 +99,7 @@ class Sync:
                 raise Later(FORBIDDEN_AGAIN_S, str(error)) from error
             raise
         finally:
-            for key in self._world.end_listing(listing, bodies):
+            for key in self._cache.end_listing(listing, bodies):
                 self._touched(key)
         if collection in self._unwatched:
             return
@@ -115,7 +112,7 @@ class Sync:
             log.error("operator.namespace_refused", namespace=namespace, resource=resource.plural, detail=why)
         self._missing.add(collection)
         self._refused.add(collection)
-        self._look_whether_done()
+        self._update_done()
 
     def _complete(self, collection: Collection) -> None:
         _, namespace = collection
@@ -126,12 +123,12 @@ class Sync:
             if was_refused:
                 log.info("operator.namespace_served", namespace=namespace)
             self._whole(namespace)
-        self._look_whether_done()
+        self._update_done()
 
     def _is_refused(self, namespace: str) -> bool:
         return any((resource, namespace) in self._refused for resource in resources.WATCHED)
 
-    def _look_whether_done(self) -> None:
+    def _update_done(self) -> None:
         served = {namespace for namespace in self._namespaces if self.serves(namespace)}
         if served and all(namespace in served or self._is_refused(namespace) for namespace in self._namespaces):
             self.done.set()

@@ -1,24 +1,23 @@
-"""When each watch was heard last, and what follows from that. Pure: the time is handed in, in seconds.
+"""Time since each watch last received something, and what follows from it. Pure: the time is an argument, in seconds.
 
-A healthy watch is heard within `silence_s`, always: the API server ends it before that, and it is opened again. One
-that is refused is heard too: the way to the API server is not what is broken.
+A healthy watch receives something at least every `silence_s`: the API server ends it before that, and kopf opens it
+again. A refused watch counts as alive: the connection to the API server works.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
-Collection = tuple[str, str]
-"""Namespace and plural."""
+from penstock_operator.kube.resources import Collection
 
 LATE: Final = 2
-"""Silences after which a watch counts as late: the API server may be away."""
+"""Silences after which a watch counts as late: the API server may be unavailable."""
 STUCK: Final = 3
-"""Silences after which kopf, which should have opened the watch again, is itself started again."""
+"""Silences after which kopf, which should have opened the watch again, is restarted."""
 DEAD: Final = 8
-"""Silences after which starting kopf again has not helped: it was done twice by then, with the pauses in between."""
+"""Silences after which restarts of kopf have not helped: two have happened by then, with the pauses in between."""
 
 
-class Hearing:
+class WatchLiveness:
     def __init__(self, collections: Iterable[Collection], silence_s: float) -> None:
         self._collections = tuple(collections)
         self._silence_s = silence_s
@@ -26,7 +25,7 @@ class Hearing:
         self._heard_at: dict[Collection, float] = {}
 
     def begin(self, now: float) -> None:
-        """Starting kopf, or starting it again: it gets its time, and what was silent before goes on being silent."""
+        """Call when kopf starts or restarts: it gets its time, and a silent watch stays silent."""
         self._began = now
         for collection in self._collections:
             self._heard_at.setdefault(collection, now)
@@ -35,7 +34,7 @@ class Hearing:
         self._heard_at[collection] = now
 
     def silent_s(self, now: float) -> float:
-        """Since when the quietest watch has not been heard, however often kopf was started again meanwhile."""
+        """Silence of the quietest watch, regardless of restarts of kopf."""
         return max((now - at for at in self._heard_at.values()), default=0.0)
 
     def is_late(self, now: float) -> bool:

@@ -1,21 +1,21 @@
-"""kopf, as far as we use it: it lists and watches, we are told what it saw.
+"""Watches the cluster with kopf, and reports what it received.
 
-In a thread of its own, because kopf takes the process's signals for itself, cancels every task of its event loop when
-it ends, and ends at an error in a watch that is not 410. So it can end, and be started again, and nothing else notices.
+kopf runs in a thread of its own, because it handles the process's signals, cancels every task of its event loop when it
+ends, and ends at an error in a watch other than 410. This way it can end and be restarted without other effects.
 
-Low-level event handlers only: no annotations, no finalizers, no patches. What kopf 1.45 does not tell is that objects
-went while a watch was broken for too long: it lists again and reports what is there. `listed` says when, so that
-somebody can compare.
+Only low-level event handlers are used: no annotations, finalizers or patches. kopf 1.45 does not report objects that
+were deleted while a watch was broken for too long: it lists again and reports what exists. `listed` is called at that
+moment, so that the caller can compare.
 
-A collection that is refused (403: a right is missing, or the whole namespace; 404: the kind is not there) is asked for
-until it is not, and costs the others nothing. `refused` says so.
+A refused collection (403: a right is missing, or the whole namespace; 404: the kind does not exist) is requested until
+it is granted, without effect on the others. `refused` reports it.
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 import aiohttp
@@ -25,17 +25,16 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import error_of
-from penstock_operator.kube.api_session import CONNECT_TIMEOUT_S, CallEnded, Credentials, is_watch, open_session
-from penstock_operator.kube.resources import Resource
-from penstock_operator.kube.watch_liveness import Collection, Hearing
+from penstock_operator.kube.resources import Body, Collection, Resource
+from penstock_operator.kube.transport import CONNECT_TIMEOUT_S, CallEnded, Credentials, is_watch, open_session
+from penstock_operator.kube.watch_liveness import WatchLiveness
 
-Body = dict[str, Any]
 Observe = Callable[[Resource, Body, bool], None]
 """A kind, an object of it, and whether it was deleted."""
-Listed = Callable[[Resource, str], None]
-"""A kind and a namespace that kopf has listed, for the first time or again, or may watch again."""
-Refused = Callable[[Resource, str, str], None]
-"""A kind and a namespace that kopf may not list or watch now, and why, in the API server's words."""
+Listed = Callable[[Collection], None]
+"""A collection that kopf has listed, for the first time or again, or may watch again."""
+Refused = Callable[[Collection, str], None]
+"""A collection that kopf may not list or watch now, and the API server's message."""
 
 CHUNK: Final = 500
 LIST_TIMEOUT_S: Final = 30.0
@@ -49,11 +48,11 @@ log = structlog.get_logger("penstock.operator")
 
 
 class _NotThere(aiohttp.ClientConnectionError):
-    """A 404, as an error after which kopf tries again: its own would end kopf, and all other watches with it."""
+    """A 404, as an error after which kopf retries: its own would end kopf, and all other watches with it."""
 
 
 class _Backoffs:
-    """Endless, unlike kopf's own: at the end of those an API server that is away (or says 403) would end kopf."""
+    """Endless, unlike kopf's own: at the end of those an unavailable API server (or a 403) would end kopf."""
 
     def __iter__(self) -> Iterator[float]:
         yield from (0.2, 0.5, 1.0)
@@ -61,7 +60,7 @@ class _Backoffs:
             yield 2.0
 
 
-class Watching:
+class ClusterWatcher:
     """`observe`, `listed` and `refused` are called in the event loop that runs `run`, `ended` in kopf's thread."""
 
     def __init__(
@@ -84,30 +83,30 @@ class Watching:
         self._refused = refused
         self._ended = ended
         self._restarted = restarted
-        self.hearing = Hearing(
-            ((namespace, resource.plural) for namespace in namespaces for resource in resources.WATCHED), silence_s
+        self.liveness = WatchLiveness(
+            (Collection(resource, namespace) for namespace in namespaces for resource in resources.WATCHED), silence_s
         )
         self._unlisted: set[Collection] = set()
-        """Told as `listed` when their watch is open (again)."""
+        """Reported as `listed` when their watch is open (again)."""
         self._thread: _KopfThread | None = None
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watches until cancelled."""
         loop = asyncio.get_running_loop()
         delay_s = RESTART_FIRST_S
         try:
             while True:
                 began = loop.time()
-                self.hearing.begin(began)
+                self.liveness.begin(began)
                 self._unlisted.clear()
-                thread = self._thread = _KopfThread(self, loop)
+                thread = self._thread = _KopfThread(self.serve_kopf, loop)
                 thread.start()
-                await self._until_dead(thread)
-                silent_s = round(self.hearing.silent_s(loop.time()), 1)
+                await self._until_stuck(thread)
+                silent_s = round(self.liveness.silent_s(loop.time()), 1)
                 log.warning("operator.watch_restarted", silent_s=silent_s, ended=not thread.is_alive())
                 thread.stop()
                 self._restarted()
-                # One that ran for long starts again at once, the next that ends soon waits longer.
+                # After a long run kopf restarts at once; after a short one the delay doubles.
                 delay_s = (
                     RESTART_FIRST_S if loop.time() - began > RESTART_MAX_S * 3 else min(RESTART_MAX_S, 2 * delay_s)
                 )
@@ -116,15 +115,15 @@ class Watching:
             if self._thread is not None:
                 self._thread.stop()
 
-    async def _until_dead(self, thread: "_KopfThread") -> None:
+    async def _until_stuck(self, thread: "_KopfThread") -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(CHECK_S)
-            if not thread.is_alive() or self.hearing.is_stuck(loop.time()):
+            if not thread.is_alive() or self.liveness.is_stuck(loop.time()):
                 return
 
     async def serve_kopf(self, thread: "_KopfThread") -> None:
-        """Run one kopf operator until `thread` is stopped; in its event loop."""
+        """Runs one kopf operator until `thread` is stopped; in its event loop."""
         registry = kopf.OperatorRegistry()
 
         async def follow(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -132,10 +131,10 @@ class Watching:
             if (collection := resources.of_path(request.url.path)) is None:
                 return response
             if response.status == 200:
-                thread.tell(self._on_opened, collection, is_watch(request))
+                thread.post(self._on_opened, collection, is_watch(request))
             elif response.status in {403, 404}:
                 why = str(error_of(response.status, await response.read(), None))
-                thread.tell(self._on_refused, collection, why)
+                thread.post(self._on_refused, collection, why)
                 if response.status == 404:
                     raise _NotThere(why)
             return response
@@ -143,7 +142,8 @@ class Watching:
         @kopf.on.login(registry=registry)
         async def login(**_: Any) -> kopf.AiohttpSession:
             session = open_session(self._credentials, self._ended, follow)
-            return kopf.AiohttpSession(server=self._credentials.server, aiohttp_session=session)
+            server = str(self._credentials.configuration.host).rstrip("/")
+            return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
         for resource in resources.WATCHED:
             kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.plural)(
@@ -154,16 +154,16 @@ class Watching:
             settings=self._settings(),
             namespaces=self._namespaces,
             standalone=True,
-            # Of no use to one that has no peers, but kopf would ask who our user is, and in a pod that has no name.
+            # Unused without peers. Without it kopf would request the user's name, which a pod does not have.
             identity="penstock-operator",  # type: ignore[arg-type]  # a NewType that kopf does not export
             stop_flag=thread.stop_flag,
         )
 
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
-        # The server ends each watch soon and says so before, with a bookmark: silence means that the way is broken.
-        # Opening a watch again where the last one ended costs the server next to nothing and loses no event.
-        settings.watching.server_timeout = int(self._silence_s - BOOKMARK_BEFORE_END_S)  # the server wants it whole
+        # The server ends each watch after this time, and sends a bookmark before: silence means a broken connection.
+        # Opening a watch again at its last position costs the server next to nothing and loses no event.
+        settings.watching.server_timeout = int(self._silence_s - BOOKMARK_BEFORE_END_S)  # the server wants an integer
         settings.watching.inactivity_timeout = self._silence_s
         settings.watching.connect_timeout = CONNECT_TIMEOUT_S
         settings.watching.chunk_size = CHUNK
@@ -173,7 +173,7 @@ class Watching:
         settings.networking.error_backoffs = _Backoffs()
         settings.networking.request_timeout = LIST_TIMEOUT_S
         settings.networking.connect_timeout = CONNECT_TIMEOUT_S
-        # No lists of namespaces and CRDs: the Role is of our namespaces only.
+        # No lists of namespaces and CRDs: the Role covers only the served namespaces.
         settings.scanning.disabled = True
         settings.posting.enabled = False
         settings.process.ultimate_exiting_timeout = None
@@ -184,62 +184,59 @@ class Watching:
         if not watch:
             self._unlisted.add(collection)
             return
-        self.hearing.heard(collection, asyncio.get_running_loop().time())
+        self.liveness.heard(collection, asyncio.get_running_loop().time())
         if collection in self._unlisted:
             self._unlisted.discard(collection)
-            self._listed(*_named(collection))
+            self._listed(collection)
 
     def _on_refused(self, collection: Collection, why: str) -> None:
-        self.hearing.heard(collection, asyncio.get_running_loop().time())
+        self.liveness.heard(collection, asyncio.get_running_loop().time())
         self._unlisted.add(collection)
-        self._refused(*_named(collection), why)
+        self._refused(collection, why)
 
 
 class _KopfThread(threading.Thread):
-    """Not waited for at the end: what kopf still does then is of no interest to anybody."""
+    """Not joined at the end: results that kopf still produces then are discarded."""
 
-    def __init__(self, watching: Watching, home: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, serve: Callable[["_KopfThread"], Coroutine[Any, Any, None]], home: asyncio.AbstractEventLoop
+    ) -> None:
         super().__init__(name="kopf", daemon=True)
-        self._watching = watching
+        self._serve = serve
         self._home = home
         self._loop = asyncio.new_event_loop()
         self._stopping = False
         self.stop_flag = asyncio.Event()
-        """Of asyncio: for one of threading, kopf would hold a thread that cannot be ended."""
+        """An asyncio event: for a threading event, kopf would start a thread that cannot be ended."""
 
     def run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._watching.serve_kopf(self))
-        except Exception as error:  # noqa: BLE001 - the root of this thread; `Watching.run` sees that it ended
+                runner.run(self._serve(self))
+        except Exception as error:  # noqa: BLE001 - the root of this thread; `ClusterWatcher.run` notices its end
             log.warning("operator.watch_failed", error=type(error).__name__, detail=str(error)[:300])
 
     def stop(self) -> None:
         self._stopping = True
-        with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended by itself
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has already ended
             self._loop.call_soon_threadsafe(self.stop_flag.set)
 
-    def tell(self, call: Callable[..., None], *arguments: object) -> None:
-        """Call something in the other event loop, unless it is no longer ours to speak."""
+    def post(self, call: Callable[..., None], *arguments: object) -> None:
+        """Calls a function in the main event loop, unless this thread was stopped."""
         if not self._stopping:
-            with contextlib.suppress(RuntimeError):  # the other loop is closed: the process is about to end
+            with contextlib.suppress(RuntimeError):  # the main loop is closed: the process is about to end
                 self._home.call_soon_threadsafe(call, *arguments)
-
-
-def _named(collection: Collection) -> tuple[Resource, str]:
-    namespace, plural = collection
-    return next(resource for resource in resources.WATCHED if resource.plural == plural), namespace
 
 
 def _handler(resource: Resource, thread: _KopfThread, observe: Observe) -> Callable[..., Any]:
     async def handle(event: Any, **_: Any) -> None:
-        thread.tell(observe, resource, event["object"], event["type"] == "DELETED")
+        thread.post(observe, resource, event["object"], event["type"] == "DELETED")
 
     return handle
 
 
 def quieten_kopf() -> None:
-    """Keep from the log every try of a broken connection, and kopf's own end three times; we say both once."""
+    """Suppresses kopf's log lines about each retry and its own end; `ClusterWatcher` logs both once."""
     for name, level in (
         ("kopf", logging.WARNING),
         ("kopf._cogs.clients.watching", logging.CRITICAL),

@@ -1,8 +1,8 @@
-"""NATS' own tokens: claims in JSON, signed by an Ed25519 key whose text says what kind it is of; pure.
+"""NATS JWTs: JSON claims, signed by an Ed25519 key whose text contains its kind; pure.
 
-Not a library: the only one on PyPI says of itself that it is not well tested, and what a server looks at fits on this
-page. Everything is a function of what is given: the same key and claims are the same token, whoever makes it and
-whenever, so that a token that nobody may read back need not be.
+Not a library: the only one on PyPI is untested by its own description, and the claims that a server checks fit on this
+page. The result depends on the arguments alone: the same key and claims are always the same token, so that a stored
+token need not be read.
 """
 
 import base64
@@ -34,11 +34,11 @@ _JETSTREAM_LIMITS: Final = dict.fromkeys(("mem_storage", "disk_storage", "stream
 
 
 class SeedDamaged(Exception):  # noqa: N818
-    """What was given is no private key of NATS."""
+    """The text is not a NATS private key."""
 
 
 def seed_of(kind: Kind, raw: bytes) -> str:
-    """The text of a private key made of `RAW_SEED_BYTES` random bytes."""
+    """The text of a private key from `RAW_SEED_BYTES` random bytes."""
     return str(nkeys.encode_seed(raw, _PREFIXES[kind]).decode())
 
 
@@ -48,7 +48,7 @@ def public_key(seed: str) -> str:
 
 
 def derived_seed(seed: str, name: str) -> str:
-    """A user's own key, which only who has `seed` can make, and makes again."""
+    """A user's own key, derived from `seed`: the same name is always the same key."""
     return seed_of("user", hmac.digest(seed.encode(), f"penstock.user.{name}".encode(), hashlib.sha256))
 
 
@@ -58,9 +58,9 @@ def operator_token(seed: str, *, system_account: str, issued_at: int) -> str:
 
 
 def account_token(seed: str, account: str, *, name: str, signing_keys: tuple[str, ...], issued_at: int) -> str:
-    """`seed` is the operator's; a user of the account is whom one of `signing_keys` has signed.
+    """`seed` is the operator's; users of the account are those signed by one of `signing_keys`.
 
-    Without signing keys it has no JetStream: the servers' own account, where nobody is at home.
+    Without signing keys it has no JetStream: this is the servers' system account, which has no users.
     """
     nats = {
         "limits": _ACCOUNT_LIMITS | (_JETSTREAM_LIMITS if signing_keys else {}),
@@ -109,7 +109,7 @@ def _pair(seed: str) -> nkeys.KeyPair:
     try:
         return nkeys.from_seed(bytearray(seed.encode()))
     except (nkeys.NkeysError, ValueError, TypeError):
-        # Not chained: what it says may quote what it was given.
+        # Not chained: its message may contain the seed.
         raise SeedDamaged from None
 
 

@@ -1,10 +1,11 @@
-"""The keys that say who may use an installation's broker, and what each part gets of them; pure.
+"""The keys of an installation's broker, and the files for each component; pure.
 
-    operator seed ── signs ──▶ account (its name is where JetStream keeps the streams: it never changes)
+    operator seed ── signs ──▶ account (JetStream stores streams under its name: it never changes)
     signing seed  ── signs ──▶ users: gateways, the operator, the workers of each route
 
-The first stays in its Secret, which is mounted nowhere. The second is the operator's, who makes a user per route with
-it. Two signing seeds count at a time, the newest signs: a rotation cuts nobody off, and a second one ends the first.
+The operator seed stays in its Secret, which is mounted nowhere. The operator uses the signing seed to create a user for
+each route. Two signing seeds are valid at a time, and the newest signs: a rotation disconnects no user, and a second
+rotation invalidates the first seed.
 """
 
 from collections.abc import Callable
@@ -28,17 +29,17 @@ SIGNING_SEEDS: Final = 2
 
 Kept = TypeVar("Kept", bound=Struct)
 Draw = Callable[[int], bytes]
-"""So many random bytes."""
+"""Returns the given number of random bytes."""
 
 
 class KeysUnreadable(Exception):  # noqa: N818
-    """The message names what is wrong and quotes nothing of it."""
+    """The message describes the problem and quotes no key."""
 
 
 class SigningKey(Struct, frozen=True, kw_only=True):
-    """Makes users of an account. The same name and permissions are the same credentials, byte by byte.
+    """Creates users of an account. The same name and permissions are the same credentials, byte by byte.
 
-    They do not expire: the operator is not on the way of a request, and a day without it must not stop the workers.
+    They do not expire: requests do not depend on the operator, and a day without it must not stop the workers.
     """
 
     account: str
@@ -54,12 +55,12 @@ class SigningKey(Struct, frozen=True, kw_only=True):
         return nats_jwt.credentials(token, seed)
 
     def of_workers(self, namespace: str, route: str, uid: str) -> str:
-        """A route that is made anew has other workers: `uid` is a ModelRoute's."""
+        """Credentials of a route's workers; `uid` is the ModelRoute's: a recreated route has other credentials."""
         return self.credentials(f"worker.{namespace}.{route}.{uid}", permissions.worker(namespace, route))
 
 
 class NatsKeys(Struct, frozen=True, kw_only=True):
-    """`signing_seeds`: the newest first. `rotation` is the last one's name, as the installer gave it."""
+    """`signing_seeds`: the newest first. `rotation` is the installer's name of the last rotation."""
 
     created_at: int
     operator_seed: str
@@ -70,7 +71,7 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def new(cls, draw: Draw, now: int, rotation: str = "") -> "NatsKeys":
-        """Nobody ever needs the accounts' own seeds again: they are not kept."""
+        """The accounts' own seeds are not stored: they are not needed again."""
 
         def seed(kind: nats_jwt.Kind) -> str:
             return nats_jwt.seed_of(kind, draw(nats_jwt.RAW_SEED_BYTES))
@@ -85,7 +86,7 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
         )
 
     def rotated(self, rotation: str, draw: Draw) -> "NatsKeys":
-        """With a new signing key, unless this rotation has been done."""
+        """The keys with a new signing seed, unless this rotation is already done."""
         if rotation == self.rotation:
             return self
         newest = nats_jwt.seed_of("account", draw(nats_jwt.RAW_SEED_BYTES))
@@ -96,7 +97,7 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
         return SigningKey(account=self.account, seed=self.signing_seeds[0], created_at=self.created_at)
 
     def server_config(self) -> str:
-        """What a nats-server needs to know: whom to trust. No secret is in it."""
+        """The nats-server configuration with the trusted keys; contains no secret."""
         seed, at = self.operator_seed, self.created_at
         signing_keys = tuple(nats_jwt.public_key(one) for one in self.signing_seeds)
         account = nats_jwt.account_token(seed, self.account, name="penstock", signing_keys=signing_keys, issued_at=at)
@@ -113,7 +114,7 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
         )
 
     def files(self) -> dict[str, str]:
-        """Name → text; whoever mounts them mounts only its own."""
+        """Text by file name; each component mounts only its own file."""
         signing = self.signing_key
         return {
             ROOT: msgspec.json.encode(self).decode(),
@@ -142,7 +143,7 @@ def _read(text: bytes, kind: type[Kept], name: str) -> Kept:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise KeysUnreadable(f"{name} is not what `penstock nats-keys` makes") from None
+        raise KeysUnreadable(f"{name} is not a file of `penstock nats-keys`") from None
 
 
 def _check(name: str, *seeds: str) -> None:

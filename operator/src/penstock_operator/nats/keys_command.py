@@ -1,8 +1,7 @@
-"""`penstock nats-keys`: makes an installation's keys for its broker, once.
+"""`penstock nats-keys`: creates an installation's keys for its broker, once.
 
-Run by the chart before an installation and each upgrade, as its own ServiceAccount: what is there stays, and what
-follows from it (permissions of a new version) is brought up to date. Without `--apply` it prints a new Secret, for who
-keeps Secrets elsewhere.
+The chart runs it before an installation and each upgrade, with its own ServiceAccount: existing keys stay, and derived
+files (permissions of a new version) are updated. Without `--apply` it prints a new Secret, for external secret stores.
 """
 
 import argparse
@@ -19,16 +18,18 @@ import msgspec
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.client import Cluster, ClusterCredentials, NoCluster
+from penstock_operator.kube.client import ClusterClient
+from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
+from penstock_operator.kube.transport import Transport
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
 
 TRIES: Final = 30
 AGAIN_S: Final = 1.0
-"""An API server that restarts, or a network policy that is not in force yet."""
+"""For an API server that restarts, or a network policy that is not in force yet."""
 
 
 class SecretStore(Protocol):
-    """What is needed of the cluster; everything raises `ApiError`."""
+    """The part of the API client that is used; every method raises `ApiError`."""
 
     async def read_secret(self, namespace: str, name: str) -> dict[str, Any] | None: ...
 
@@ -49,36 +50,37 @@ def secret_of(keys: NatsKeys, namespace: str, name: str) -> dict[str, Any]:
 
 
 def renewed(found: dict[str, Any] | None, rotation: str, now: int) -> NatsKeys:
-    """The keys that an installation should have, from the Secret that it has. Raises `KeysUnreadable`."""
+    """The keys for an installation, from its present Secret. Raises `KeysUnreadable`."""
     if found is None:
         return NatsKeys.new(secrets.token_bytes, now, rotation)
     if (root := found.get("data", {}).get(ROOT)) is None:
-        raise KeysUnreadable(f"the Secret has no {ROOT}: name it as nats.auth.existingSecret, or another one here")
+        raise KeysUnreadable(f"the Secret has no {ROOT}: set it as nats.auth.existingSecret, or name another one here")
     return read_root(base64.b64decode(root)).rotated(rotation, secrets.token_bytes)
 
 
-async def provide(cluster: SecretStore, namespace: str, name: str, rotation: str) -> str:
-    """See that the Secret is there and up to date; what was done, in words. Raises `ApiError` and `KeysUnreadable`."""
-    found = await cluster.read_secret(namespace, name)
+async def provide(client: SecretStore, namespace: str, name: str, rotation: str) -> str:
+    """Creates or updates the Secret; returns a description. Raises `ApiError` and `KeysUnreadable`."""
+    found = await client.read_secret(namespace, name)
     wanted = secret_of(renewed(found, rotation, int(time.time())), namespace, name)
     if found is not None and found["data"] == wanted["data"]:
-        return "is as it should be"
-    await cluster.apply(wanted)
-    return "was made" if found is None else "was brought up to date"
+        return "is up to date"
+    await client.apply(wanted)
+    return "was created" if found is None else "was updated"
 
 
 async def _provide(namespace: str, name: str, rotation: str) -> str:
     credentials = ClusterCredentials(os.environ)
     await credentials.load()
-    cluster = Cluster(credentials, ended=lambda *_: None, may_write=lambda: True)
-    await cluster.open()
+    transport = Transport(credentials, lambda *_: None)
+    await transport.open()
+    client = ClusterClient(transport, may_write=lambda: True)
     try:
-        return await _patiently(lambda: provide(cluster, namespace, name, rotation))
+        return await _with_retries(lambda: provide(client, namespace, name, rotation))
     finally:
-        await cluster.close()
+        await transport.close()
 
 
-async def _patiently(work: Callable[[], Any]) -> str:
+async def _with_retries(work: Callable[[], Any]) -> str:
     for _ in range(TRIES):
         try:
             return str(await work())
@@ -92,12 +94,14 @@ async def _patiently(work: Callable[[], Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="penstock nats-keys", description="Make the keys of an installation's broker."
+        prog="penstock nats-keys", description="Create the keys of an installation's broker."
     )
-    parser.add_argument("--namespace", default="", help="of the Secret")
-    parser.add_argument("--secret", default="penstock-nats-keys", help="its name")
-    parser.add_argument("--apply", action="store_true", help="in the cluster, instead of printing a new one")
-    parser.add_argument("--rotation", default="", help="a new word here makes a new signing key")
+    parser.add_argument("--namespace", default="", help="namespace of the Secret")
+    parser.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
+    parser.add_argument(
+        "--apply", action="store_true", help="create or update the Secret in the cluster, instead of printing a new one"
+    )
+    parser.add_argument("--rotation", default="", help="name of a rotation: a new name creates a new signing key")
     args = parser.parse_args()
     if not args.apply:
         keys = NatsKeys.new(secrets.token_bytes, int(time.time()), args.rotation)
@@ -105,7 +109,7 @@ def main() -> None:
         return
     try:
         done = asyncio.run(_provide(args.namespace, args.secret, args.rotation))
-    except (NoCluster, ApiError, KeysUnreadable) as error:
+    except (ClusterConfigError, ApiError, KeysUnreadable) as error:
         sys.exit(f"penstock nats-keys: {args.namespace}/{args.secret}: {error}")
     print(f"penstock nats-keys: {args.namespace}/{args.secret} {done}")  # noqa: T201
 

@@ -1,14 +1,13 @@
-"""The Secrets with the workers' credentials for the broker: made by us, and never seen again.
+"""Creates the Secrets with the workers' NATS credentials, without a right to read them.
 
-Who may read or patch one Secret of a namespace by any name may read them all, providers' keys too. So we have the right
-to create and no other, and remember what we made. A Secret that somebody has deleted shows in a pod that waits for its
-volume: then it is made again.
+A right to read or patch Secrets of any name would include all Secrets of the namespace, with the providers' keys. So
+the operator may only create them, and remembers which it created. A deleted Secret is detected by a pod that waits for
+its volume: then it is created again.
 """
 
 from typing import Final, Protocol
 
-from penstock_operator.kube.cache import Body, Key
-from penstock_operator.reconcile.manifests import Manifest
+from penstock_operator.kube.resources import Body, Key
 from penstock_runtime.clock import Clock
 
 AGAIN_S: Final = 15.0
@@ -17,7 +16,7 @@ AGAIN_S: Final = 15.0
 
 class SecretStore(Protocol):
     async def create_secret(self, secret: Body) -> None:
-        """Does nothing if one of this name is there. Raises `ApiError`."""
+        """Does nothing if one of this name exists. Raises `ApiError`."""
 
 
 class WorkerSecrets:
@@ -26,8 +25,8 @@ class WorkerSecrets:
         self._clock = clock
         self._made: dict[Key, tuple[str, float]] = {}
 
-    async def provide(self, key: Key, secret: Manifest, *, waited_for: bool) -> None:
-        """See that the route has this Secret. `waited_for`: a pod may be missing it. Raises `ApiError`."""
+    async def provide(self, key: Key, secret: Body, *, waited_for: bool) -> None:
+        """Creates the route's Secret, unless already done. `waited_for`: a pod may lack it. Raises `ApiError`."""
         name, now = secret["metadata"]["name"], self._clock.monotonic()
         made, at = self._made.get(key, ("", 0.0))
         if made == name and not (waited_for and now - at >= AGAIN_S):
@@ -36,5 +35,5 @@ class WorkerSecrets:
         self._made[key] = (name, now)
 
     def forget(self, key: Key) -> None:
-        """The route is gone, and its Secrets with it."""
+        """Call when the route was deleted, and its Secrets with it."""
         self._made.pop(key, None)

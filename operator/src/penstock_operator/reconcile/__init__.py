@@ -1,1 +1,1 @@
-"""From a ModelRoute to the objects of its workers: plan, manifests, drift, apply."""
+"""Reconciles a ModelRoute with the objects of its workers: plan, manifests, drift, apply."""

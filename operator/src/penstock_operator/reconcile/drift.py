@@ -1,7 +1,7 @@
-"""Where a live object lacks or contradicts what is wanted; pure.
+"""Differences of a live object from its manifest; pure.
 
-What the API server fills in, and what others added, is no difference. What was wanted once and is no longer shows in
-the annotation with the digest of what was applied.
+Defaults of the API server and additions of other clients are no differences. A field that the manifest no longer
+contains is detected by the annotation with the digest of the applied manifest.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from penstock_operator.reconcile.manifests import APPLIED, Manifest
+from penstock_operator.reconcile.owned_object import APPLIED, Manifest
 
 _QUANTITY: Final = re.compile(
     r"\+?(?P<number>[0-9.]+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[-+]?\d+))?"
@@ -18,18 +18,18 @@ _POWERS: Final[Mapping[str, int]] = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, 
 _BINARY: Final[Mapping[str, int]] = {prefix + "i": 1024**power for power, prefix in enumerate("KMGTPE", start=1)}
 _QUANTITIES: Final = re.compile(r"\.(requests|limits)\.[^.]+$|\.sizeLimit$")
 _ABSENT: Final[tuple[Any, ...]] = (None, "", {}, [])
-"""What the API server leaves out when it is empty."""
+"""Values that the API server omits."""
 
 
 def differences(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
-    """Paths (`spec.template.spec.containers[worker].image`) where `live` is not as `wanted`; empty when it is."""
-    # An item of a list lacks its kind.
-    told = {key: value for key, value in wanted.items() if key not in {"apiVersion", "kind"}}
-    return [found for key, value in told.items() for found in _compare(value, live.get(key), key)]
+    """Paths (`spec.template.spec.containers[worker].image`) where `live` differs from `wanted`; empty if none."""
+    # Items of lists lack their kind.
+    compared = {key: value for key, value in wanted.items() if key not in {"apiVersion", "kind"}}
+    return [found for key, value in compared.items() for found in _compare(value, live.get(key), key)]
 
 
 def edits(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
-    """The differences that somebody else made: empty if what is wanted is no longer what was applied last."""
+    """The differences that another client made: empty if the manifest itself changed since it was applied."""
     if _applied(wanted) != _applied(live):
         return []
     return differences(wanted, live)
@@ -38,8 +38,8 @@ def edits(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
 def replicas_to_keep(live: Manifest, manager: str) -> int | None:
     """The live number of workers if `manager` alone owns it, else None.
 
-    A field that server-side apply owned and finds no more is removed: the API server would put its default of 1 in
-    its place. So it is applied as it is until a scaler, whoever it is, has made it its own.
+    Server-side apply removes an owned field that the manifest no longer has, and the API server would set its default
+    of 1. So the number is applied unchanged until a scaler owns it.
     """
     owners = {
         (entry.get("manager"), entry.get("operation"), entry.get("subresource", ""))
@@ -50,7 +50,7 @@ def replicas_to_keep(live: Manifest, manager: str) -> int | None:
 
 
 def same_quantity(one: Any, other: Any) -> bool:
-    """`1000m` is `1`, `1Gi` is `1024Mi`; what is no quantity is compared as it is."""
+    """Compares quantities: `1000m` is `1`, `1Gi` is `1024Mi`; other values are compared as text."""
     first, second = _number(one), _number(other)
     return str(one) == str(other) if first is None or second is None else first == second
 
@@ -76,7 +76,7 @@ def _compare_lists(wanted: list[Any], live: list[Any], path: str) -> list[str]:
 
 
 def _key(items: list[Any]) -> str | None:
-    """What tells the items of a list apart, if they are no plain sequence: others may have added some of their own."""
+    """The field that identifies the items of a list, if it is no plain sequence: other clients may add items."""
     for key in ("uid", "name"):
         if items and all(isinstance(item, dict) and key in item for item in items):
             return key

@@ -1,7 +1,7 @@
-"""From a route and what exists to what should: the objects, the catalogue's entry, and the reasons; pure.
+"""Plans one route: the objects to apply, the catalogue's entry, and the reasons; pure.
 
-A shell carries a plan out: objects first, the entry after them. So a version that the API server refuses never gets
-into the catalogue, and what is there is the last good one.
+The reconciler applies the objects before it publishes the entry. So a version that the API server rejects is never
+published, and the catalogue keeps the last good one.
 """
 
 from collections.abc import Iterator
@@ -14,27 +14,28 @@ from msgspec.structs import replace
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.cache import Snapshot
+from penstock_operator.kube.resources import FIELD_MANAGER
 from penstock_operator.reconcile import drift, manifests
-from penstock_operator.reconcile.manifests import Manifest, Owner, WorkerDefaults
-from penstock_operator.routes.model_ownership import Claims, Standing
+from penstock_operator.reconcile.owned_object import Manifest, Owner
+from penstock_operator.reconcile.pod_template import WorkerDefaults
+from penstock_operator.routes.model_ownership import ModelGrant, ModelOwnership, last_good
 from penstock_operator.routes.parser import Route
 from penstock_operator.status.client_reason import REFUSALS, cause
-from penstock_operator.status.conditions import Acceptance, AcceptedReason
+from penstock_operator.status.conditions import Acceptance
 from penstock_operator.status.pod_summary import Survey, survey
+from penstock_operator.status.reasons import AcceptedReason
 
-MANAGER: Final = "penstock"
-"""Field manager of everything that is applied but the number of workers."""
-CONFLICTS_TOLD: Final = 5
+CONFLICTS_LISTED: Final = 5
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """What to do about a route, and what was found.
+    """The writes for a route, and the observed state of its pods.
 
-    `serves` is the version to serve: the spec, else the last good one, else None, which also wants no workers.
-    `apply` are the objects that are not as wanted, in order; empty when all is well. `delete` are (kind, name).
-    `repairs` say what somebody else changed or deleted, for an Event. `blocked` says what keeps an object from being
-    applied. `entry` is what the catalogue should hold, None for nothing. `credentials` is a Secret that the Deployment
-    needs; whether it is there cannot be seen.
+    `serves` is the version to serve: the spec, else the last good one, else None, which also means no workers.
+    `apply` are the objects that differ from their manifests, in order. `delete` are (kind, name). `repairs` describe
+    edits and deletions by other clients, for an Event. `blocked` is the reason why an object cannot be applied. `entry`
+    is the catalogue's entry, None for none. `credentials` is a Secret that the Deployment needs; the operator cannot
+    read whether it exists.
     """
 
     acceptance: Acceptance
@@ -49,33 +50,33 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def applying(self) -> bool:
-        """Whether the Deployment is not as wanted."""
+        """Whether the Deployment differs from its manifest."""
         return any(manifest["kind"] == "Deployment" for manifest in self.apply)
 
 
 def plan(
     route: Route,
     exists: Snapshot,
-    claims: Claims,
+    ownership: ModelOwnership,
     published: CatalogueEntry | None,
     defaults: WorkerDefaults,
     *,
     desired: int | None = None,
     draining: AbstractSet[str] = frozenset(),
 ) -> Plan:
-    """`published` is the catalogue's present entry. `desired` is the autoscaler's last word, None before its first.
+    """`published` is the catalogue's present entry. `desired` is the autoscaler's last number, None before its first.
 
-    `claims` are settled with this reading of the route. `draining` are names of the pods that were told to drain.
+    `ownership` was assigned with this version of the route. `draining` are names of the draining pods.
     """
     found = survey(exists.pods, exists.deployment, draining)
-    standing = claims.standings.get(route.key, Standing(None))
-    acceptance = _acceptance(route, standing)
+    grant = ownership.grants.get(route.key, ModelGrant(None))
+    acceptance = _acceptance(route, grant)
     if route.deleting:
-        # Its objects go by their owner references, and the workers finish their streams. Nothing is put back.
+        # Its objects are garbage-collected, and the workers finish their streams. Nothing is restored.
         return Plan(acceptance=acceptance, serves=None, survey=found)
-    if (serves := standing.serves) is None:
+    if (serves := grant.serves) is None:
         return Plan(
-            acceptance=acceptance, serves=None, survey=found, entry=_unserved_entry(route, claims, acceptance.reason)
+            acceptance=acceptance, serves=None, survey=found, entry=_unserved_entry(route, ownership, acceptance.reason)
         )
     owner = Owner(route.namespace, route.name, route.uid)
     secret, defaults = _with_credentials(owner, defaults)
@@ -103,7 +104,7 @@ def plan(
 
 
 def needed(route: Route, exists: Snapshot, defaults: WorkerDefaults) -> tuple[Manifest, ...]:
-    """What this version of the route needs, served or not: to ask whether the API server would take it."""
+    """The objects of this version of the route, for a dry run: whether the API server would accept them."""
     if route.spec is None:
         return ()
     owner = Owner(route.namespace, route.name, route.uid)
@@ -113,32 +114,26 @@ def needed(route: Route, exists: Snapshot, defaults: WorkerDefaults) -> tuple[Ma
 
 
 def _with_credentials(owner: Owner, defaults: WorkerDefaults) -> tuple[Manifest | None, WorkerDefaults]:
-    """The Secret of this route's workers, and the defaults that name it: not made twice, as it costs a signature."""
+    """The Secret of this route's workers, and the defaults that name it: made once, as it costs a signature."""
     if (secret := manifests.credentials(owner, defaults)) is None:
         return None, defaults
     return secret, replace(defaults, nats_secret=secret["metadata"]["name"])
 
 
-def last_good(route: Route, published: CatalogueEntry | None) -> ModelRouteSpec | None:
-    """The version that was served until now; not that of an earlier route of the same name."""
-    if published is None or not published.ready or published.created_at != route.created_at:
-        return None
-    return published.spec
-
-
-def _acceptance(route: Route, standing: Standing) -> Acceptance:
+def _acceptance(route: Route, grant: ModelGrant) -> Acceptance:
     if route.problem:
         return Acceptance("InvalidSpec", route.problem)
-    if standing.conflicts:
-        told = [f"the model {one.model} belongs to the route {one.owner}" for one in standing.conflicts]
-        more = [f"{len(told) - CONFLICTS_TOLD} more are taken"] if len(told) > CONFLICTS_TOLD else []
-        return Acceptance("ModelNameConflict", "; ".join([*told[:CONFLICTS_TOLD], *more]))
+    if grant.conflicts:
+        conflicts = [f"the model {one.model} belongs to the route {one.owner}" for one in grant.conflicts]
+        more = len(conflicts) - CONFLICTS_LISTED
+        rest = [f"{more} more names belong to other routes"] if more > 0 else []
+        return Acceptance("ModelNameConflict", "; ".join([*conflicts[:CONFLICTS_LISTED], *rest]))
     return Acceptance("Accepted", "this version is served")
 
 
-def _unserved_entry(route: Route, claims: Claims, reason: AcceptedReason) -> CatalogueEntry | None:
-    """So that clients are told why, under the names that nobody else serves."""
-    if route.spec is None or (spec := claims.unowned(f"{route.namespace}/{route.name}", route.spec)) is None:
+def _unserved_entry(route: Route, ownership: ModelOwnership, reason: AcceptedReason) -> CatalogueEntry | None:
+    """An entry with the reason for clients, under the names that no other route serves."""
+    if route.spec is None or (spec := ownership.unowned(f"{route.namespace}/{route.name}", route.spec)) is None:
         return None
     return CatalogueEntry(
         namespace=route.namespace,
@@ -153,12 +148,12 @@ def _unserved_entry(route: Route, claims: Claims, reason: AcceptedReason) -> Cat
 def _wanted(
     owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults, exists: Snapshot, first_replicas: int
 ) -> Iterator[tuple[Manifest, Manifest | None]]:
-    """Each object that should be, with the live one."""
+    """Each wanted object, with the live one."""
     yield manifests.service_account(owner, spec), exists.service_account
     deployment, live = manifests.deployment(owner, spec, defaults), exists.deployment
     if live is None:
         deployment = manifests.with_replicas(deployment, first_replicas)
-    elif (kept := drift.replicas_to_keep(live, MANAGER)) is not None:
+    elif (kept := drift.replicas_to_keep(live, FIELD_MANAGER)) is not None:
         deployment = manifests.with_replicas(deployment, kept, resource_version=live["metadata"]["resourceVersion"])
     yield deployment, live
     if manifests.wants_disruption_budget(spec):
@@ -166,7 +161,7 @@ def _wanted(
 
 
 def _first_replicas(spec: ModelRouteSpec, desired: int | None) -> int:
-    """A Deployment without the field would begin with 1."""
+    """The number of a new Deployment; without the field it would start with 1."""
     if desired is not None:
         return desired
     return spec.scaling.replicas if spec.scaling.mode == "Manual" else spec.scaling.min_replicas
@@ -178,13 +173,13 @@ def _controller(live: Manifest) -> str | None:
 
 
 def _block(manifest: Manifest, live: Manifest | None, owner: Owner) -> str:
-    """An object of another owner is not ours to change; one that is going is made anew when it is gone."""
+    """The reason why an object cannot be applied: it has another owner, or is being deleted and created again later."""
     words = f"{manifest['kind']} {owner.object_name}"
     if live is None:
         return ""
     if "deletionTimestamp" in live["metadata"]:
         return f"{words} is being deleted"
-    return "" if _controller(live) in {owner.uid, None} else f"{words} belongs to somebody else"
+    return "" if _controller(live) in {owner.uid, None} else f"{words} belongs to another owner"
 
 
 def _superfluous(owner: Owner, spec: ModelRouteSpec, exists: Snapshot) -> tuple[tuple[str, str], ...]:
@@ -195,11 +190,11 @@ def _superfluous(owner: Owner, spec: ModelRouteSpec, exists: Snapshot) -> tuple[
 
 
 def _repair(manifest: Manifest, live: Manifest | None, before: ModelRouteSpec | None) -> str:
-    """What somebody did to an object that was as wanted, in words; empty if nobody did anything."""
+    """Describes another client's edit or deletion of an applied object; empty for none."""
     words = f"{manifest['kind']} {manifest['metadata']['name']}"
     if live is not None:
         edits = drift.edits(manifest, live)
-        return f"{words}: put back {', '.join(edits)}" if edits else ""
+        return f"{words}: reverted {', '.join(edits)}" if edits else ""
     if before is None or (manifest["kind"] == "PodDisruptionBudget" and not manifests.wants_disruption_budget(before)):
         return ""
-    return f"{words}: made again after it was deleted"
+    return f"{words}: created again after it was deleted"

@@ -1,61 +1,56 @@
-"""One route at a time from what is to what should be: looks, plans, applies, publishes, says what is so.
+"""Reconciles one ModelRoute: plan, apply the objects, publish the catalogue entry, update the status.
 
-Level-triggered: every pass starts from the whole picture, and one that finds everything in order writes nothing.
-Decisions are in `plan`, `conditions` and `status`; here are the order of the steps and what an error means.
+Level-triggered: every pass starts from the whole state, and writes nothing if all is in order. `plan`, `conditions` and
+`composition` decide; this module defines the order of the steps and the reaction to errors:
 
-    409   the world is behind: again in a moment, when the watch has caught up
-    422   this version of the route cannot be served: the last good one stays, and the status says why. Asked for
-          again in a while, as a dry run: it may have been a policy of the cluster's, and not the route
-    403   a right or a quota is missing: the status says so, again in a while
-    500   the server could not, because of an admission webhook say: the status says so, again soon
-    429   again when the server said
-    away  nothing is done and nothing is forgotten: again with a back-off
+    409         the cache is outdated: retry shortly, when the watch has caught up
+    422         this version of the route cannot be served: the last good one stays, and the status has the reason.
+                Repeated later as a dry run, because a policy of the cluster may be the cause, and not the route
+    403         a right or a quota is missing: the status has the reason, retry later
+    500         the server failed, because of an admission webhook for example: the status has the reason, retry soon
+    429         retry when the server allows
+    no response nothing is written and nothing is lost: retry with back-off
 """
 
-import datetime as dt
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
-from penstock_contract.route.status import LastDecision, ModelRouteStatus
 from penstock_operator.kube import resources
-from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Body, Key, Snapshot, World
-from penstock_operator.kube.event_recorder import Recorder
-from penstock_operator.kube.resources import Resource
-from penstock_operator.metrics import Metrics, RouteWorkers
+from penstock_operator.kube.api_error import BUSY_AGAIN_S, FORBIDDEN_AGAIN_S, ApiError
+from penstock_operator.kube.cache import ClusterCache, Snapshot
+from penstock_operator.kube.event_recorder import EventRecorder
+from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.metrics import Metrics
 from penstock_operator.nats import worker_secrets
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.manifests import Manifest, WorkerDefaults
-from penstock_operator.reconcile.plan import Plan, last_good, needed, plan
+from penstock_operator.reconcile.owned_object import Manifest
+from penstock_operator.reconcile.plan import Plan, needed, plan
+from penstock_operator.reconcile.pod_template import WorkerDefaults
+from penstock_operator.reconcile.status_writer import StatusWriter
+from penstock_operator.routes.model_ownership import last_good
 from penstock_operator.routes.parser import Route
-from penstock_operator.routes.publisher import Publications
-from penstock_operator.routes.registry import Register
+from penstock_operator.routes.publisher import CataloguePublisher
+from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.status import composition
-from penstock_operator.status.conditions import Situation, refused_keys
+from penstock_operator.status.conditions import Situation
 from penstock_operator.status.scaling_view import ScalingView
 from penstock_operator.work_queue import Later
 from penstock_runtime.clock import Clock
 
-STATUS_EVERY_S: Final = 5.0
-"""Numbers that change all the time are written this often; a condition that flips is written at once."""
-FORBIDDEN_AGAIN_S: Final = 4.0
 BROKER_AGAIN_S: Final = 2.0
-FIRST_LOOK_S: Final = 10.0
-"""A new leader says nothing about a route that was spoken of before until its autoscaler has looked, or for so long."""
-BUSY_AGAIN_S: Final = 1.0
 FAILED_AGAIN_S: Final = 2.0
 NOT_READ: Final = PenstockError("broker_unavailable", "the catalogue of routes was not read yet")
-MENDED_BROKER: Final = "on the broker: put back the route's queue or its entry in the catalogue"
+REPAIRED_BROKER: Final = "on the broker: restored the route's queue or its entry in the catalogue"
 
 log = structlog.get_logger("penstock.operator")
 
 
 class ObjectStore(Protocol):
-    """What is needed of the cluster; everything raises `ApiError`."""
+    """The part of the API client that is used; every method raises `ApiError`."""
 
     async def apply(self, body: Body, *, dry_run: bool = False) -> Body: ...
 
@@ -67,25 +62,25 @@ class ObjectStore(Protocol):
 
 
 class Scaler(Protocol):
-    """What is needed of the autoscaler."""
+    """The part of the autoscaler that is used."""
 
     def view(self, key: Key) -> ScalingView: ...
 
     def touched(self, key: Key) -> None:
-        """The route, its Deployment or its pods may be different."""
+        """The route, its Deployment or its pods may have changed."""
 
 
 class Reconciler:
-    """`again` puts a key into the work queue, at once or after some seconds."""
+    """`again` adds a key to the work queue, at once or after some seconds."""
 
     def __init__(
         self,
-        cluster: ObjectStore,
-        world: World,
-        register: Register,
-        publications: Publications,
+        client: ObjectStore,
+        cache: ClusterCache,
+        registry: RouteRegistry,
+        publisher: CataloguePublisher,
         scaler: Scaler,
-        recorder: Recorder,
+        recorder: EventRecorder,
         metrics: Metrics,
         defaults: WorkerDefaults,
         secrets: WorkerSecrets,
@@ -93,10 +88,10 @@ class Reconciler:
         *,
         again: Callable[[Key, float], None],
     ) -> None:
-        self._cluster = cluster
-        self._world = world
-        self._register = register
-        self._publications = publications
+        self._client = client
+        self._cache = cache
+        self._registry = registry
+        self._publisher = publisher
         self._scaler = scaler
         self._recorder = recorder
         self._metrics = metrics
@@ -104,11 +99,10 @@ class Reconciler:
         self._secrets = secrets
         self._clock = clock
         self._again = again
-        self._status_at: dict[Key, float] = {}
-        self._first_at: dict[Key, float] = {}
+        self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
-        """One pass. Raises `Later` if it knows when another one can do more, anything else to be tried again soon."""
+        """Runs one pass. Raises `Later` if it knows when another one can do more; any other exception backs off."""
         began = self._clock.monotonic()
         result = "error"
         try:
@@ -126,13 +120,13 @@ class Reconciler:
             self._metrics.reconciled(result, self._clock.monotonic() - began)
 
     async def _pass(self, key: Key) -> None:
-        if (refused := self._register.refused(key)) is not None and await self._would_be_taken(key, refused):
-            self._register.reconsider(key)
-        # Asked before anything is decided: it may be read while the objects are applied.
-        catalogue_read = self._publications.loaded.is_set()
-        exists = self._world.snapshot(key)
-        route = self._register.take_in(key, exists.route)
-        for other in self._register.settle() - {key}:
+        if (refused := self._registry.refused(key)) is not None and await self._would_be_accepted(key, refused):
+            self._registry.reconsider(key)
+        # Read before anything is decided: the catalogue may arrive while the objects are applied.
+        catalogue_read = self._publisher.loaded.is_set()
+        exists = self._cache.snapshot(key)
+        route = self._registry.update(key, exists.route)
+        for other in self._registry.assign_models() - {key}:
             self._again(other, 0.0)
         if route is None or exists.route is None:
             await self._forget(key)
@@ -141,31 +135,31 @@ class Reconciler:
         wanted = self._plan(route, exists, view)
         failure = await self._apply(key, wanted, exists)
         if failure is not None and failure.kind == "Invalid" and wanted.acceptance.accepted:
-            self._register.refuse(route, str(failure))
-            for other in self._register.settle():
+            self._registry.refuse(route, str(failure))
+            for other in self._registry.assign_models():
                 self._again(other, 0.0)
-            raise Later(0.0, "planned again, without what the API server refuses")
+            raise Later(0.0, "plan again, without the version that the API server rejects")
         unpublished = await self._publish(route, exists.route, wanted, failure) if catalogue_read else NOT_READ
-        said = composition.previous(exists.route).observed_generation == route.generation
-        # Without the catalogue nobody knows whether a last good version is served: what was said of this spec stays.
-        if not route.deleting and (wanted.serves is not None or catalogue_read or not said):
-            await self._say(key, exists.route, route, wanted, view, failure)
+        reported = composition.previous(exists.route).observed_generation == route.generation
+        # Without the catalogue it is unknown whether a last good version is served: the reported status stays.
+        if not route.deleting and (wanted.serves is not None or catalogue_read or not reported):
+            await self._status.update(key, exists.route, self._situation(route, wanted, view, failure), view)
         self._scaler.touched(key)
         if failure is not None:
             raise Later(FAILED_AGAIN_S if failure.kind == "Failed" else FORBIDDEN_AGAIN_S, str(failure))
         if unpublished is not None:
             raise Later(BROKER_AGAIN_S, str(unpublished))
-        if self._register.refused(key) is not None:
-            raise Later(FORBIDDEN_AGAIN_S, "asked for again")
+        if self._registry.refused(key) is not None:
+            raise Later(FORBIDDEN_AGAIN_S, "repeat the dry run of the rejected version")
 
-    async def _would_be_taken(self, key: Key, refused: Route) -> bool:
-        """Whether the API server would take what it has refused; if not, its present reason counts."""
+    async def _would_be_accepted(self, key: Key, refused: Route) -> bool:
+        """Whether the API server would accept the objects that it rejected; if not, its present reason counts."""
         try:
-            for manifest in needed(refused, self._world.snapshot(key), self._defaults):
-                await self._cluster.apply(manifest, dry_run=True)
+            for manifest in needed(refused, self._cache.snapshot(key), self._defaults):
+                await self._client.apply(manifest, dry_run=True)
         except ApiError as error:
             if error.kind == "Invalid":
-                self._register.refuse(refused, str(error))
+                self._registry.refuse(refused, str(error))
             elif error.kind not in {"Forbidden", "Failed"}:
                 raise
             return False
@@ -175,15 +169,15 @@ class Reconciler:
         return plan(
             route,
             exists,
-            self._register.claims,
-            self._publications.entry(route.key),
+            self._registry.ownership,
+            self._publisher.entry(route.key),
             self._defaults,
             desired=view.desired,
             draining=view.draining,
         )
 
     async def _apply(self, key: Key, wanted: Plan, exists: Snapshot) -> ApiError | None:
-        """Make the objects as wanted; gives the error that lies in the request and not in the moment."""
+        """Applies the plan's objects; returns an error that a retry of the same request will not change."""
         assert exists.route is not None
         try:
             if wanted.credentials is not None:
@@ -195,129 +189,74 @@ class Reconciler:
                 await self._apply_one(manifest)
             for kind, name in wanted.delete:
                 resource = next(resource for resource in resources.WATCHED if resource.kind == kind)
-                await self._cluster.delete(resource, exists.route["metadata"]["namespace"], name)
+                await self._client.delete(resource, exists.route["metadata"]["namespace"], name)
         except ApiError as error:
             if error.kind in {"Forbidden", "Invalid", "Failed"}:
                 return error
             raise
         for repair in wanted.repairs:
             log.info("operator.repaired", route=exists.route["metadata"]["name"], repair=repair)
-            await self._recorder.tell(exists.route, "Repaired", repair, action="Repair")
+            await self._recorder.record(exists.route, "Repaired", repair, action="Repair")
         return None
 
     async def _apply_one(self, manifest: Manifest) -> None:
-        live = await self._cluster.apply(manifest)
-        self._take_in(resources.of_object(manifest), live)
+        live = await self._client.apply(manifest)
+        self._store_response(resources.of_object(manifest), live)
         if (replicas := manifest["spec"].get("replicas") if "spec" in manifest else None) is not None:
-            # The number goes to the scaler before it is left out of the next apply, which would reset it to 1.
-            await self._cluster.scale(manifest["metadata"]["namespace"], manifest["metadata"]["name"], replicas)
+            # The scaler owns the number before the next apply leaves it out, which would reset it to 1.
+            await self._client.scale(manifest["metadata"]["namespace"], manifest["metadata"]["name"], replicas)
 
     async def _publish(self, route: Route, body: Body, wanted: Plan, failure: ApiError | None) -> PenstockError | None:
-        """Bring the catalogue in line; gives the reason why that was not possible."""
+        """Publishes or removes the catalogue entry; returns the error of the broker."""
         entry = wanted.entry
         if failure is not None and entry is not None and entry.ready and not self._is_published(entry):
-            # Objects first: what they cannot serve is not promised.
+            # Objects first: a version whose objects cannot be applied is not published.
             return None
         try:
             if entry is None:
-                await self._publications.remove(route.key)
-            elif await self._publications.apply(entry):
-                await self._recorder.tell(body, "Repaired", MENDED_BROKER, action="Repair")
+                await self._publisher.remove(route.key)
+            elif await self._publisher.apply(entry):
+                await self._recorder.record(body, "Repaired", REPAIRED_BROKER, action="Repair")
         except PenstockError as error:
             return error
         return None
 
     def _is_published(self, entry: CatalogueEntry) -> bool:
-        """Whether the catalogue has this version as one that is served."""
-        known = self._publications.entry(entry.key)
+        """Whether the catalogue has this version as a served one."""
+        known = self._publisher.entry(entry.key)
         return known is not None and known.ready and known.spec == entry.spec
 
-    async def _say(
-        self, key: Key, body: Body, route: Route, wanted: Plan, view: ScalingView, failure: ApiError | None
-    ) -> None:
+    def _situation(self, route: Route, wanted: Plan, view: ScalingView, failure: ApiError | None) -> Situation:
         published = wanted.entry is not None and self._is_published(wanted.entry)
-        situation = Situation(
+        return Situation(
             generation=route.generation,
             acceptance=wanted.acceptance,
             serves=wanted.serves,
             survey=wanted.survey,
             published=published,
-            older=not published and last_good(route, self._publications.entry(route.key)) is not None,
+            older=not published and last_good(route, self._publisher.entry(route.key)) is not None,
             applying=wanted.applying,
             apply_error=wanted.blocked if failure is None else str(failure),
             autoscaling=view.autoscaling,
             refusing_keys=view.refusing_keys,
         )
-        before = composition.previous(body)
-        if wanted.survey.wanted is not None and before.conditions and view.autoscaling is None:
-            # Else what is not known yet would flip conditions of every route, and flip them back a second later.
-            first_at = self._first_at.setdefault(key, self._clock.monotonic())
-            if (left_s := FIRST_LOOK_S - (self._clock.monotonic() - first_at)) > 0:
-                self._again(key, left_s)
-                return
-        now = dt.datetime.fromtimestamp(self._clock.unix(), dt.UTC)
-        after = composition.compose(route.name, situation, before, now, desired=view.desired, decision=view.decision)
-        self._metrics.route_workers(
-            route.key, RouteWorkers(after.desired_replicas, after.ready_replicas, after.draining_replicas)
-        )
-        if not composition.needs_write(body, after):
-            return
-        if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
-            await self._recorder.tell(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
-        since_s = self._clock.monotonic() - self._status_at.get(key, -STATUS_EVERY_S)
-        if since_s < STATUS_EVERY_S and not _urgent(before, after):
-            self._again(key, STATUS_EVERY_S - since_s)
-            return
-        await self._write_status(key, composition.document(after))
 
-    async def _write_status(self, key: Key, document: Body) -> None:
-        try:
-            written = await self._cluster.apply_status(*key, document)
-        except ApiError as error:
-            if error.kind == "NotFound":
-                return  # its deletion is on the way to us
-            if error.kind in {"Forbidden", "Invalid"}:
-                raise Later(FORBIDDEN_AGAIN_S, str(error)) from error
-            raise
-        self._status_at[key] = self._clock.monotonic()
-        self._take_in(resources.MODEL_ROUTES, written)
+    def _store_response(self, resource: Resource, response: Body) -> None:
+        """Updates the cache before the watch does: the next pass must not repeat this write.
 
-    def _take_in(self, resource: Resource, answer: Body) -> None:
-        """At once, not when the watch tells: the next pass must not make again what was just made.
-
-        But there is a next pass: the answer has also what others wrote meanwhile, and when the watch tells of that it
-        is old already.
+        Requests another pass: the response may contain changes of other clients, and the watch event for those is
+        outdated when it arrives.
         """
-        for key in self._world.observe(resource, answer, deleted=False):
+        for key in self._cache.observe(resource, response, deleted=False):
             self._again(key, 0.0)
 
     async def _forget(self, key: Key) -> None:
-        """The route is gone. Its objects go by their owner references, its pods with the time that they need."""
+        """Cleans up after a deleted route. Its objects are garbage-collected; its pods end in their grace period."""
         name = f"{key[0]}.{key[1]}"
-        self._status_at.pop(key, None)
-        self._first_at.pop(key, None)
+        self._status.forget(key)
         self._secrets.forget(key)
-        self._metrics.route_workers(name, None)
         self._scaler.touched(key)
         try:
-            await self._publications.remove(name)
+            await self._publisher.remove(name)
         except PenstockError as error:
             raise Later(BROKER_AGAIN_S, str(error)) from error
-
-    async def decided(self, key: Key, decision: LastDecision) -> None:
-        """The autoscaler changed the number of a route's workers."""
-        self._metrics.decided(f"{key[0]}.{key[1]}", decision.reason)
-        if (body := self._world.routes().get(key)) is not None:
-            note = f"from {decision.from_} to {decision.to} workers: {decision.message}"
-            await self._recorder.tell(body, decision.reason, note, action="Scale")
-
-
-def _reason(of: ModelRouteStatus, type_: str) -> str:
-    return next((condition.reason for condition in of.conditions if condition.type == type_), "")
-
-
-def _urgent(before: ModelRouteStatus, after: ModelRouteStatus) -> bool:
-    """Whether a condition flipped, or this is the first word about a generation."""
-    known: dict[str, Any] = {condition.type: condition.status for condition in before.conditions}
-    flipped = any(known.get(condition.type) != condition.status for condition in after.conditions)
-    return flipped or before.observed_generation != after.observed_generation

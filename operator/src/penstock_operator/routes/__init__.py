@@ -1,1 +1,1 @@
-"""ModelRoutes as the operator reads them: parsing, model ownership, catalogue entries."""
+"""ModelRoutes in the operator: parsing, variables, model ownership, and their entries in the catalogue."""

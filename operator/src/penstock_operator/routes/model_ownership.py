@@ -1,7 +1,7 @@
-"""Who owns each model name among all routes of all namespaces: one gateway serves them all. Pure.
+"""Assigns each model name to one route, across all namespaces, as one gateway serves them all; pure.
 
-The oldest route goes first and takes its names. One that wants a name which is taken is not accepted as it is: its
-last good version keeps serving, without the names that an older route has taken since.
+The oldest route gets its names first. A route with a name of another route is not accepted: its last good version keeps
+serving, without the names that an older route has got since.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct
 
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
+from penstock_operator.routes.parser import Route
 
 
 class Claimant(Struct, frozen=True, kw_only=True):
-    """A route that asks for its names: `wanted` is its spec, None if it cannot be served; `last_good` served before.
+    """A route with its names: `wanted` is its spec, None if it cannot be served; `last_good` was served before.
 
     `created_at` is in Unix seconds.
     """
@@ -30,53 +32,61 @@ class Claimant(Struct, frozen=True, kw_only=True):
 
 
 class Conflict(Struct, frozen=True):
-    """A name that another route has: `owner` is its namespace/name."""
+    """A name of another route: `owner` is that route's namespace/name."""
 
     model: str
     owner: str
 
 
-class Standing(Struct, frozen=True):
-    """What a route may serve, None if nothing, and why that is not what it wants."""
+class ModelGrant(Struct, frozen=True):
+    """The version that a route may serve, None for none, and the conflicts that reject its spec."""
 
     serves: ModelRouteSpec | None
     conflicts: tuple[Conflict, ...] = ()
 
 
-class Claims(Struct, frozen=True):
-    """`owners` is namespace/name by model name, `standings` by the catalogue's key."""
+class ModelOwnership(Struct, frozen=True):
+    """`owners` maps model names to namespace/name, `grants` is keyed by the catalogue's key."""
 
     owners: Mapping[str, str] = {}
-    standings: Mapping[str, Standing] = {}
+    grants: Mapping[str, ModelGrant] = {}
 
-    def changed_since(self, before: "Claims") -> set[str]:
-        """Keys of the routes, there before or now, for which something changed."""
-        keys = self.standings.keys() | before.standings.keys()
-        return {key for key in keys if self.standings.get(key) != before.standings.get(key)}
+    def changed_since(self, before: "ModelOwnership") -> set[str]:
+        """Keys of the routes, present before or now, whose grant changed."""
+        keys = self.grants.keys() | before.grants.keys()
+        return {key for key in keys if self.grants.get(key) != before.grants.get(key)}
 
     def unowned(self, route: str, spec: ModelRouteSpec) -> ModelRouteSpec | None:
-        """`spec` of `route` (namespace/name) without the names that others own; None if none is left."""
+        """`spec` of `route` (namespace/name) without the names of other routes; None if none is left."""
         return without(spec, {name for name in names(spec) if self.owners.get(name, route) != route})
 
 
-def settle(claimants: Iterable[Claimant]) -> Claims:
+def assign(claimants: Iterable[Claimant]) -> ModelOwnership:
+    """Assigns the names of all routes; the order of `claimants` does not matter."""
     owners: dict[str, str] = {}
-    standings: dict[str, Standing] = {}
+    grants: dict[str, ModelGrant] = {}
     for claimant in sorted(claimants, key=lambda one: (one.created_at, one.namespace, one.name)):
-        standing = _standing(claimant, owners)
-        standings[claimant.key] = standing
-        for name in names(standing.serves) if standing.serves is not None else ():
+        grant = _grant(claimant, owners)
+        grants[claimant.key] = grant
+        for name in names(grant.serves) if grant.serves is not None else ():
             owners[name] = f"{claimant.namespace}/{claimant.name}"
-    return Claims(owners, standings)
+    return ModelOwnership(owners, grants)
+
+
+def last_good(route: Route, published: CatalogueEntry | None) -> ModelRouteSpec | None:
+    """The version that was served until now; not that of an earlier route of the same name."""
+    if published is None or not published.ready or published.created_at != route.created_at:
+        return None
+    return published.spec
 
 
 def names(spec: ModelRouteSpec) -> list[str]:
-    """What the route answers to, `*` among them."""
+    """The route's model names and aliases, including `*`."""
     return [name for model in spec.models for name in (model.name, *model.aliases)]
 
 
 def without(spec: ModelRouteSpec, lost: set[str]) -> ModelRouteSpec | None:
-    """`spec` less the names in `lost`; a model whose name is lost goes with its aliases. None if no model is left."""
+    """`spec` without the names in `lost`; a model without its name loses its aliases. None if no model is left."""
     models = [
         msgspec.structs.replace(model, aliases=[alias for alias in model.aliases if alias not in lost])
         for model in spec.models
@@ -85,13 +95,13 @@ def without(spec: ModelRouteSpec, lost: set[str]) -> ModelRouteSpec | None:
     return msgspec.structs.replace(spec, models=models) if models else None
 
 
-def _standing(claimant: Claimant, owners: Mapping[str, str]) -> Standing:
+def _grant(claimant: Claimant, owners: Mapping[str, str]) -> ModelGrant:
     conflicts: tuple[Conflict, ...] = ()
     if claimant.wanted is not None:
         conflicts = tuple(Conflict(name, owners[name]) for name in names(claimant.wanted) if name in owners)
         if not conflicts:
-            return Standing(claimant.wanted)
+            return ModelGrant(claimant.wanted)
     serves = claimant.last_good
     if serves is not None:
         serves = without(serves, {name for name in names(serves) if name in owners})
-    return Standing(serves, conflicts)
+    return ModelGrant(serves, conflicts)

@@ -1,7 +1,7 @@
-"""A ModelRoute as the API server has it, read into the contract's words; pure.
+"""Parses a ModelRoute's JSON into the contract's types; pure.
 
-What cannot be read is an answer, not an exception: a newer CRD may let a field through that this operator does not
-know, and an older one may have let a spec through that breaks a rule of today.
+An unreadable route is a result, not an exception: a newer CRD may accept a field that this operator does not know, and
+an older one may have accepted a spec that violates a present rule.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from penstock_contract.route import validation
 from penstock_contract.route.spec import DnsLabel, ModelRouteSpec
-from penstock_operator.reconcile import manifests
+from penstock_operator.routes import worker_variables
 
 PROBLEM_MAX: Final = 1_000
 
@@ -35,12 +35,12 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """As in the catalogue."""
+        """The catalogue's key."""
         return f"{self.namespace}.{self.name}"
 
 
 def read(body: Mapping[str, Any]) -> Route:
-    """The route in a ModelRoute's whole JSON. Only what the API server itself sets has to be there."""
+    """Parses a ModelRoute's whole JSON. Requires only the fields that the API server itself sets."""
     metadata = body["metadata"]
     spec, problem = _spec(body)
     return Route(
@@ -56,13 +56,13 @@ def read(body: Mapping[str, Any]) -> Route:
 
 
 def refuse(route: Route, message: str) -> Route:
-    """The same route after the API server refused what was to be made of it; `message` is the API server's."""
-    return msgspec.structs.replace(route, problem=f"the API server refuses it: {message}"[:PROBLEM_MAX])
+    """The same route after the API server rejected one of its objects; `message` is the API server's."""
+    return msgspec.structs.replace(route, problem=f"the API server rejects it: {message}"[:PROBLEM_MAX])
 
 
 def _spec(body: Mapping[str, Any]) -> tuple[ModelRouteSpec | None, str]:
     try:
-        # The name becomes a token of subjects and keys: nothing else may be made of one that is not fit for that.
+        # The name becomes a token of subjects and keys, so nothing may be made of an unsuitable one.
         msgspec.convert(body["metadata"]["name"], DnsLabel)
     except msgspec.ValidationError:
         return None, validation.NAME.message
@@ -72,4 +72,4 @@ def _spec(body: Mapping[str, Any]) -> tuple[ModelRouteSpec | None, str]:
         return None, f"this operator cannot read it: {error}".replace("`$", "`spec")
     except RecursionError:
         return None, "this operator cannot read it: it is nested too deeply"
-    return spec, "; ".join([*validation.broken_rules(spec), *manifests.clashes(spec)])
+    return spec, "; ".join([*validation.broken_rules(spec), *worker_variables.clashes(spec)])

@@ -1,7 +1,7 @@
-"""The routes as they were read, and who owns which model name. Pure: a change goes in, whom it concerns comes out.
+"""The parsed routes and the assignment of model names. Pure: a change is stored, the routes that it concerns returned.
 
-Reading a spec costs a millisecond and settling the names costs all routes: the first only when a spec changed, the
-second also when the catalogue has another last good version of a route that is not served as it is.
+Parsing a spec takes a millisecond, and assigning names reads all routes. The first happens only when a spec changed,
+the second also when the catalogue has another last good version of a route whose present version is not served.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,28 +9,27 @@ from typing import Any
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_operator.kube.cache import Body, Key
-from penstock_operator.reconcile.plan import last_good
+from penstock_operator.kube.resources import Body, Key
 from penstock_operator.routes import parser
-from penstock_operator.routes.model_ownership import Claimant, Claims, settle
+from penstock_operator.routes.model_ownership import Claimant, ModelOwnership, assign, last_good
 from penstock_operator.routes.parser import Route
 
 Published = Callable[[str], CatalogueEntry | None]
-"""The catalogue's entry by its key."""
+"""Returns the catalogue's entry by its key."""
 
 
-class Register:
+class RouteRegistry:
     def __init__(self, published: Published) -> None:
         self._published = published
         self._routes: dict[Key, Route] = {}
         self._refused: dict[Key, Route] = {}
         self._stale = False
-        self._claims = Claims()
+        self._ownership = ModelOwnership()
         self._fallen_back: dict[Key, ModelRouteSpec | None] = {}
-        """The last good version, as it was then, of each route that is not served as it is."""
+        """The last good version, at that time, of each route whose present version is not served."""
 
-    def take_in(self, key: Key, body: Body | None) -> Route | None:
-        """The route in its whole JSON, as it is now; None if it is gone."""
+    def update(self, key: Key, body: Body | None) -> Route | None:
+        """Stores a route's present JSON, None if it was deleted; returns the parsed route."""
         known = self._routes.get(key)
         if known is not None and (body is None or not _same(known, body["metadata"])):
             self._refused.pop(key, None)
@@ -46,9 +45,9 @@ class Register:
         return route
 
     def refuse(self, route: Route, message: str) -> None:
-        """The API server refuses what this version of a route needs: it cannot be served, until `reconsider`.
+        """The API server rejects an object of this version of a route: it cannot be served, until `reconsider`.
 
-        `route` is as `take_in` or `refused` gave it. Nothing happens if it is another one by now.
+        `route` is a result of `update` or `refused`. Does nothing if the route has changed since.
         """
         key = (route.namespace, route.name)
         if route.problem or route is not (self._refused.get(key) or self._routes.get(key)):
@@ -59,49 +58,49 @@ class Register:
             self._stale = True
 
     def refused(self, key: Key) -> Route | None:
-        """The route as it was read, if the API server refuses what it needs."""
+        """The route as parsed, if the API server rejects one of its objects."""
         return self._refused.get(key)
 
     def reconsider(self, key: Key) -> None:
-        """The API server would take it now: a policy of the cluster's was changed, say, and not the route."""
+        """The API server would accept it now: a policy of the cluster may have changed, and not the route."""
         if (route := self._refused.pop(key, None)) is not None:
             self._routes[key] = route
             self._stale = True
 
-    def settle(self) -> set[Key]:
-        """Give the names out again if that could change anything; gives the routes for which it does."""
+    def assign_models(self) -> set[Key]:
+        """Assigns the names again if the result could change; returns the routes whose grant changed."""
         if not self._stale and not self._has_other_last_good():
             return set()
         self._stale = False
-        before = self._claims
+        before = self._ownership
         claimants = {key: self._claimant(route) for key, route in self._routes.items() if not route.deleting}
-        self._claims = settle(claimants.values())
+        self._ownership = assign(claimants.values())
         self._fallen_back = {
             key: claimant.last_good
             for key, claimant in claimants.items()
-            if claimant.wanted is None or self._claims.standings[claimant.key].serves is not claimant.wanted
+            if claimant.wanted is None or self._ownership.grants[claimant.key].serves is not claimant.wanted
         }
-        changed = self._claims.changed_since(before)
+        changed = self._ownership.changed_since(before)
         return {key for key in self._routes if f"{key[0]}.{key[1]}" in changed}
 
     def served(self, key: Key) -> ModelRouteSpec | None:
-        """The version of a route that is to be served, as of the last `settle`; None for none."""
+        """The version of a route that is to be served, as of the last `assign_models`; None for none."""
         if key not in self._routes or self._routes[key].deleting:
             return None
-        standing = self._claims.standings.get(f"{key[0]}.{key[1]}")
-        return None if standing is None else standing.serves
+        grant = self._ownership.grants.get(f"{key[0]}.{key[1]}")
+        return None if grant is None else grant.serves
 
     @property
-    def claims(self) -> Claims:
-        """As of the last `settle`."""
-        return self._claims
+    def ownership(self) -> ModelOwnership:
+        """As of the last `assign_models`."""
+        return self._ownership
 
     @property
     def routes(self) -> Mapping[Key, Route]:
         return self._routes
 
     def _has_other_last_good(self) -> bool:
-        """Whether the catalogue says something else now: it was read, say, after the names were given out."""
+        """Whether the catalogue has changed: it may have been read after the names were assigned."""
         return any(self._last_good(self._routes[key]) != before for key, before in self._fallen_back.items())
 
     def _last_good(self, route: Route) -> ModelRouteSpec | None:
@@ -118,7 +117,7 @@ class Register:
 
 
 def _same(route: Route, metadata: Mapping[str, Any]) -> bool:
-    """Only these say that something else may be in the route: a status has no generation."""
+    """Compares the fields that identify a version of the spec; a change of the status does not change them."""
     return (route.uid, route.generation, route.deleting) == (
         metadata["uid"],
         metadata.get("generation", 0),

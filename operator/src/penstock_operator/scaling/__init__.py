@@ -1,4 +1,5 @@
-"""How many workers a route should have, and which of them go: pure decisions on what was observed, with a given clock.
+"""Autoscaling: the number of workers of each route, which of them drain, and the writes that carry it out.
 
-Nothing here knows a broker, an API server or a task; docs/operations/scaling.md describes the rules.
+`observation`, `history`, `decide` and `scale_in` are pure, with the clock as an argument. docs/operations/scaling.md
+describes the rules.
 """

@@ -1,7 +1,7 @@
-"""How many workers a route should have now. `decide` is the whole of the autoscaler's judgement; others carry it out.
+"""Decides how many workers a route should have now; pure. Other modules carry the decision out.
 
-Up at once, by what is waiting and running now. Down only after a whole window has agreed, by the most of that window.
-An unknown demand is never zero. `docs/operations/scaling.md` has each rule and each reason in words.
+Scale-out is immediate, by the present waiting and running requests. Scale-in needs a whole window of lower demand, and
+follows the window's maximum. Unknown demand never means zero. docs/operations/scaling.md describes each rule.
 """
 
 from typing import Literal
@@ -13,9 +13,9 @@ from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 
 SAMPLE_S = 1.0
-"""How often to look while the number may have to change without an event that says so."""
+"""Interval of observations while the number may have to change without an event."""
 HYSTERESIS = 8
-"""A scale-in leaves room for an eighth more than the window's peak: demand that swings by ±5 % spans 10.5 % of it."""
+"""A scale-in keeps capacity for an eighth above the window's peak: demand that varies by ±5 % spans 10.5 % of it."""
 
 Reason = Literal[
     "Manual",
@@ -35,14 +35,14 @@ Reason = Literal[
     "DemandUnknown",
     "Paused",
 ]
-"""Closed: a metric's label, `status.lastDecision.reason` and the reason of an Event."""
+"""Closed set: a metric's label, `status.lastDecision.reason` and the reason of an Event."""
 
 
 class Decision(Struct, frozen=True):
-    """How many workers should serve, those that drain not counted; None holds what there is.
+    """`replicas` is the number of serving workers, without draining ones; None holds the present number.
 
-    `again_in_s` is when to look again if nothing happens before. None: only an event can change the decision, that is
-    an activation, a worker's heartbeat with requests in flight, or a change of the route or its Deployment.
+    `again_in_s` is the delay of the next observation. None: only an event can change the decision, that is an
+    activation, a worker's heartbeat with requests in flight, or a change of the route or its Deployment.
     """
 
     replicas: int | None
@@ -54,9 +54,9 @@ class Decision(Struct, frozen=True):
 def decide(
     spec: ScalingSpec, observation: Observation | Unavailable, history: History, now: float
 ) -> tuple[Decision, History]:
-    """The decision for this moment, and the history to bring along to the next one. `now` is monotonic seconds."""
+    """Returns the decision and the history for the next call. `now` is monotonic seconds."""
     if spec.mode == "Manual":
-        # What happens meanwhile proves nothing for a later return to Auto.
+        # The history of this time does not count after a return to Auto.
         return _manual(spec, observation.serving), History()
     if isinstance(observation, Unavailable):
         history = history.unknown(now)
@@ -73,7 +73,7 @@ def decide(
 
 
 def replicas_for(spec: ScalingSpec, demand: float) -> int:
-    """Workers whose slots hold `demand` at the utilization aimed at; not bounded."""
+    """Workers whose slots hold `demand` at the target utilization; not bounded."""
     return -int(-demand * 100 // (spec.concurrency_per_replica * spec.target_utilization_percent))
 
 
@@ -82,18 +82,18 @@ def _bounded(spec: ScalingSpec, replicas: int) -> int:
 
 
 def _surge(spec: ScalingSpec, observation: Observation, history: History) -> bool:
-    """Whether the panic window's mean wants a multiple of the workers that are ready to serve it."""
+    """Whether the panic window's mean needs a multiple of the ready workers."""
     wanted = replicas_for(spec, history.panic.mean)
     return wanted * 100 >= spec.panic_threshold_percent * max(1, observation.ready)
 
 
 def _manual(spec: ScalingSpec, serving: int | None) -> Decision:
     replicas = None if serving == spec.replicas else spec.replicas
-    return Decision(replicas, "Manual", f"spec.scaling.replicas asks for {spec.replicas}")
+    return Decision(replicas, "Manual", f"spec.scaling.replicas is {spec.replicas}")
 
 
 def _blind(spec: ScalingSpec, reason: str, serving: int | None, history: History, now: float) -> Decision:
-    """Without knowing the demand: the bounds, then what the fallback says once it is due."""
+    """Decides without known demand: the bounds first, then the fallback once it is due."""
     if serving is not None and (beyond := _beyond_bounds(spec, serving)):
         return beyond
     unknown_s = now - (now if history.unknown_since is None else history.unknown_since)
@@ -104,9 +104,9 @@ def _blind(spec: ScalingSpec, reason: str, serving: int | None, history: History
         return Decision(None, "DemandUnknown", f"{why}; the number of workers is held", SAMPLE_S)
     replicas = _bounded(spec, spec.fallback.replicas)
     if serving is not None:
-        # Nothing that is not known ends the last worker.
+        # Unknown demand never removes the last worker.
         replicas = max(replicas, serving if behavior == "HoldIfHigher" else min(serving, 1))
-    message = f"{why} for {unknown_s:.0f} s; the fallback {behavior} asks for {replicas}"
+    message = f"{why} for {unknown_s:.0f} s; the fallback {behavior} requires {replicas}"
     return Decision(None if replicas == serving else replicas, "Fallback", message, SAMPLE_S)
 
 
@@ -114,7 +114,7 @@ def _seen(spec: ScalingSpec, observation: Observation, history: History, now: fl
     serving, demand = observation.serving, observation.demand
     needed = replicas_for(spec, demand)
     wanted = _bounded(spec, needed)
-    # A panic remembers its highest: if somebody has taken workers away in it, they come back.
+    # A panic keeps its peak: workers that were removed during it are restored.
     remembered = 0 if history.panic_at is None else _bounded(spec, replicas_for(spec, history.panic_peak))
     load = f"{observation.pending} waiting and {observation.in_flight} in flight need {needed}"
     if needed > spec.max_replicas:
@@ -122,7 +122,7 @@ def _seen(spec: ScalingSpec, observation: Observation, history: History, now: fl
     if wanted > serving and needed > serving:
         return Decision(max(wanted, remembered), "FromZero" if serving == 0 else "DemandRose", load, SAMPLE_S)
     if remembered > serving:
-        return Decision(remembered, "Panic", f"{load}; a burst that is not over has needed {remembered}", SAMPLE_S)
+        return Decision(remembered, "Panic", f"{load}; the peak of the current burst needed {remembered}", SAMPLE_S)
     if beyond := _beyond_bounds(spec, serving):
         return beyond
     if wanted == serving:
@@ -131,7 +131,7 @@ def _seen(spec: ScalingSpec, observation: Observation, history: History, now: fl
         return Decision(None, reason, load, None if at_rest else SAMPLE_S)
     if history.panic_at is not None:
         left_s = spec.stable_window_seconds - (now - history.panic_at)
-        return Decision(None, "Panic", f"{load}; a burst keeps the others for {left_s:.0f} s more", SAMPLE_S)
+        return Decision(None, "Panic", f"{load}; a burst keeps the present number for {left_s:.0f} s more", SAMPLE_S)
     return _fewer(spec, serving, history, load, now)
 
 
@@ -145,11 +145,11 @@ def _beyond_bounds(spec: ScalingSpec, serving: int) -> Decision | None:
 
 
 def _fewer(spec: ScalingSpec, serving: int, history: History, load: str, now: float) -> Decision:
-    """Whether the past allows a scale-in, and how far."""
+    """Decides whether the history allows a scale-in, and how far."""
     stable_s = spec.stable_window_seconds
     covered_s = now - (now if history.covered_since is None else history.covered_since)
     if covered_s < stable_s:
-        message = f"{load}; demand has been known for {covered_s:.0f} s of the {stable_s} s that a scale-in takes"
+        message = f"{load}; demand has been known for {covered_s:.0f} of {stable_s} s"
         return Decision(None, "Learning", message, SAMPLE_S)
     peak = history.stable.peak
     agreed = _bounded(spec, replicas_for(spec, peak + peak // HYSTERESIS))
@@ -157,30 +157,30 @@ def _fewer(spec: ScalingSpec, serving: int, history: History, load: str, now: fl
         agreed = 1
         if serving == 1:
             zero_s = max(stable_s, spec.scale_to_zero_after_seconds)
-            return Decision(None, "ZeroWindow", f"the last worker goes after {zero_s} s without demand", SAMPLE_S)
+            return Decision(None, "ZeroWindow", f"the last worker is removed after {zero_s} s without demand", SAMPLE_S)
     if agreed >= serving:
-        message = f"{load}; the last {stable_s} s have needed up to {peak} slots"
+        message = f"{load}; the last {stable_s} s needed up to {peak} slots"
         return Decision(None, "StableWindow", message, SAMPLE_S)
     if agreed == 0:
         idle_s = now - (now if history.idle_since is None else history.idle_since)
         return Decision(0, "NoDemand", f"no demand for {idle_s:.0f} s", SAMPLE_S)
-    message = f"the last {stable_s} s have needed no more than {peak} slots"
+    message = f"the last {stable_s} s needed at most {peak} slots"
     return Decision(agreed, "DemandFell", message, SAMPLE_S)
 
 
 def _idle_long_enough(spec: ScalingSpec, history: History, now: float) -> bool:
-    """The stable window, which every scale-in takes, has agreed before this is asked."""
+    """Only called when the stable window already allows a scale-in."""
     return history.idle_since is not None and now - history.idle_since >= spec.scale_to_zero_after_seconds
 
 
 def _paused(spec: ScalingSpec, serving: int | None, decision: Decision) -> Decision:
-    """The same decision, or a hold if it moves in a direction that is paused."""
+    """The same decision, or a hold if its direction is paused."""
     if decision.replicas is None or spec.paused == "None":
         return decision
-    # With the present number unknown the direction is too: a pause must not be broken by chance.
+    # With an unknown present number the direction is unknown too: a pause must not be violated by chance.
     up = serving is None or decision.replicas > serving
     down = serving is None or decision.replicas < serving
     if spec.paused == "All" or (spec.paused == "ScaleOut" and up) or (spec.paused == "ScaleIn" and down):
-        message = f"{decision.reason} asks for {decision.replicas}, but paused is {spec.paused}"
+        message = f"{decision.reason} requires {decision.replicas}, but paused is {spec.paused}"
         return Decision(None, "Paused", message, decision.again_in_s)
     return decision

@@ -1,7 +1,7 @@
-"""Brings one route's Deployment to where a decision wants it: marks pods, tells workers, sets the number.
+"""Carries out a scaling decision for one route: marks pods, sends drain and resume, sets the Deployment's number.
 
-What was begun is on the pods (see `workforce`). What is remembered here only bridges the time until the world shows
-our own writes; a restart in the middle costs nothing.
+Started drains are recorded on the pods (see `worker_state`). The state here only bridges the time until the cache
+shows the operator's own writes; a restart in between loses nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,34 +11,34 @@ import structlog
 from msgspec import Struct
 
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Body, Key
+from penstock_operator.kube.resources import Body, Key
+from penstock_operator.scaling import worker_state
 from penstock_operator.scaling.scale_in import Steps
-from penstock_operator.scaling.worker_heartbeats import Heard
-from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, Workforce, is_active, muster
+from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, WorkerReport, WorkerState, is_active
 
 WRITE_SEEN_S: Final = 10.0
-"""An own write that is not in the world after so long was undone by somebody."""
-TELL_AGAIN_S: Final = 1.0
+"""An own write that the cache does not show after this time was reverted by another client."""
+RESEND_S: Final = 1.0
 
 log = structlog.get_logger("penstock.operator")
 
 
-class Cluster(Protocol):
-    """What is needed of the API server; everything raises `ApiError`."""
+class ScaleClient(Protocol):
+    """The part of the API client that scaling uses; every method raises `ApiError`."""
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None: ...
 
     async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None: ...
 
 
-class Workers(Protocol):
-    """What is needed of the fleet."""
+class WorkerControl(Protocol):
+    """The part of `WorkerHeartbeats` that scaling uses."""
 
     @property
     def connected(self) -> bool:
-        """Whether the broker is there."""
+        """Whether the broker is connected."""
 
-    def workers(self, key: Key) -> Mapping[str, Heard]: ...
+    def workers(self, key: Key) -> Mapping[str, WorkerReport]: ...
 
     async def drain(self, key: Key, worker: str) -> None: ...
 
@@ -46,30 +46,30 @@ class Workers(Protocol):
 
 
 class _Write(Struct, frozen=True):
-    """Our last write of a Deployment's number, and the generation that it was made on."""
+    """The last own write of a Deployment's number, and the generation before it."""
 
     replicas: int
     generation: int
     at: float
 
 
-class Steering:
-    """Of one route. `now` is monotonic seconds."""
+class ScaleExecutor:
+    """Executes decisions for one route. `now` is monotonic seconds."""
 
-    def __init__(self, key: Key, cluster: Cluster, fleet: Workers) -> None:
+    def __init__(self, key: Key, client: ScaleClient, workers: WorkerControl) -> None:
         self._key = key
-        self._cluster = cluster
-        self._fleet = fleet
+        self._client = client
+        self._workers = workers
         self._write: _Write | None = None
         self._intended: dict[str, bool] = {}
-        """Pods to drain or not, where the world does not show it yet."""
-        self._told_at: dict[str, float] = {}
+        """Pods to drain or not, where the cache does not show it yet."""
+        self._sent_at: dict[str, float] = {}
         self._leaving: dict[str, float] = {}
-        """Pods that our last smaller number leaves out, and since when."""
+        """Pods that the last scale-in leaves out, and since when."""
 
     @property
     def unsettled(self) -> bool:
-        """Whether something is on its way that no event may tell the end of."""
+        """Whether a write is in progress whose end no event may report."""
         return bool(self._write or self._intended or self._leaving)
 
     @property
@@ -77,7 +77,7 @@ class Steering:
         return frozenset(self._leaving)
 
     def replicas(self, deployment: Body, now: float) -> int:
-        """What the Deployment asks for: as the world shows it, or as we have just written it."""
+        """The Deployment's number: as in the cache, or as just written."""
         shown = int(deployment["spec"].get("replicas", 1))
         write = self._write
         if write is None:
@@ -88,68 +88,68 @@ class Steering:
             return shown
         return write.replicas
 
-    def muster(self, deployment: Body, pods: Sequence[Body], now: float) -> Workforce:
+    def observe(self, deployment: Body, pods: Sequence[Body], now: float) -> WorkerState:
         active = {pod["metadata"]["name"] for pod in pods if is_active(pod)}
         replicas = self.replicas(deployment, now)
-        # A smaller number is carried out when there are no more pods than it asks for: who is there then, stays.
+        # A scale-in is complete when there are no more pods than its number: the pods that exist then stay.
         surplus = len(active) > replicas
         self._leaving = {
             name: since
             for name, since in self._leaving.items()
             if surplus and name in active and now - since < WRITE_SEEN_S
         }
-        workforce = muster(replicas, pods, self._fleet.workers(self._key), self._intended, self._leaving)
+        state = worker_state.build(replicas, pods, self._workers.workers(self._key), self._intended, self._leaving)
         self._intended = {
             name: wanted
             for name, wanted in self._intended.items()
-            if name in active and wanted is not (name in workforce.marked)
+            if name in active and wanted is not (name in state.marked)
         }
-        self._told_at = {name: at for name, at in self._told_at.items() if name in active}
-        return workforce
+        self._sent_at = {name: at for name, at in self._sent_at.items() if name in active}
+        return state
 
-    async def carry_out(self, wanted: Steps, workforce: Workforce, deployment: Body, now: float) -> None:
-        """Raises `ApiError`; then nothing is lost by being asked again."""
+    async def execute(self, wanted: Steps, state: WorkerState, deployment: Body, now: float) -> None:
+        """Raises `ApiError`; the call can be repeated then."""
         for name in wanted.resume:
-            await self._mark(name, workforce, drain=False)
-        # Also who drains unasked: whoever led before had told it, and did not come to write that down.
-        for name in (*wanted.resume, *workforce.unasked):
-            if self._may_tell(name, now):
-                await self._fleet.resume(self._key, name)
+            await self._mark(name, state, drain=False)
+        # Also workers that drain without a mark: the previous leader sent the request and crashed before the mark.
+        for name in (*wanted.resume, *state.unasked):
+            if self._may_send(name, now):
+                await self._workers.resume(self._key, name)
         for name in wanted.drain:
-            await self._mark(name, workforce, drain=True)
-        silent = [load.name for load in workforce.loads if load.draining and not load.confirmed]
+            await self._mark(name, state, drain=True)
+        silent = [load.name for load in state.loads if load.draining and not load.confirmed]
         for name in (*wanted.drain, *(name for name in silent if name not in wanted.resume)):
-            if self._may_tell(name, now):
-                await self._fleet.drain(self._key, name)
-        if wanted.replicas != workforce.replicas:
-            await self._scale(wanted, workforce, deployment, now)
+            if self._may_send(name, now):
+                await self._workers.drain(self._key, name)
+        if wanted.replicas != state.replicas:
+            await self._scale(wanted, state, deployment, now)
 
-    async def _scale(self, wanted: Steps, workforce: Workforce, deployment: Body, now: float) -> None:
+    async def _scale(self, wanted: Steps, state: WorkerState, deployment: Body, now: float) -> None:
         namespace, route = self._key
-        await self._cluster.scale(namespace, f"{route}-worker", wanted.replicas)
-        log.info("operator.scaled", route=f"{namespace}.{route}", replicas=wanted.replicas, was=workforce.replicas)
+        await self._client.scale(namespace, f"{route}-worker", wanted.replicas)
+        log.info("operator.scaled", route=f"{namespace}.{route}", replicas=wanted.replicas, was=state.replicas)
         self._write = _Write(wanted.replicas, _generation(deployment), now)
-        if wanted.replicas < workforce.replicas:
+        if wanted.replicas < state.replicas:
             self._leaving.update(dict.fromkeys(wanted.gone, now))
 
-    async def _mark(self, pod: str, workforce: Workforce, *, drain: bool) -> None:
-        """Write the intention on the pod, before its worker hears of it."""
-        self._told_at.pop(pod, None)
-        if (pod in workforce.marked) is not drain:
+    async def _mark(self, pod: str, state: WorkerState, *, drain: bool) -> None:
+        """Writes the intention on the pod, before the request is sent to its worker."""
+        self._sent_at.pop(pod, None)
+        if (pod in state.marked) is not drain:
             try:
-                await self._cluster.annotate_pod(self._key[0], pod, {DELETION_COST: CHEAP if drain else None})
+                await self._client.annotate_pod(self._key[0], pod, {DELETION_COST: CHEAP if drain else None})
             except ApiError as error:
-                # Without the right to mark pods readiness alone steers the ReplicaSet, and this process remembers.
+                # Without the right to annotate pods the ReplicaSet follows readiness, and the intention is kept here.
                 if error.kind not in {"NotFound", "Forbidden"}:
                     raise
                 log.warning("operator.pod_not_marked", pod=pod, error=error.kind)
         self._intended[pod] = drain
 
-    def _may_tell(self, worker: str, now: float) -> bool:
-        """Core NATS may lose a control, so it is said again; not with every look."""
-        if now - self._told_at.get(worker, float("-inf")) < TELL_AGAIN_S:
+    def _may_send(self, worker: str, now: float) -> bool:
+        """Core NATS may lose a control message, so it is sent again, at most once per `RESEND_S`."""
+        if now - self._sent_at.get(worker, float("-inf")) < RESEND_S:
             return False
-        self._told_at[worker] = now
+        self._sent_at[worker] = now
         return True
 
 

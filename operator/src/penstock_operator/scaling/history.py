@@ -1,6 +1,6 @@
-"""What one route's past must hold for the next decision, in bounded space whatever the windows and the rate of samples.
+"""The past demand of one route, as far as decisions need it; bounded for every window length and sample rate; pure.
 
-Immutable: each observation makes a new one. It starts empty with the process, and an empty past proves nothing.
+Immutable: each observation makes a new one. It starts empty with the process, and an empty history allows no scale-in.
 """
 
 from typing import Self
@@ -9,9 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 BUCKETS = 30
-"""How finely a window forgets: a sample leaves it at most a thirtieth of its length too late, never too early."""
+"""Resolution of a window: a sample leaves it at most a thirtieth of its length too late, never too early."""
 BUCKETS_MAX = 2 * BUCKETS
-"""More than one window's worth only after its length has changed."""
+"""More than one window only after its length has changed."""
 GAP_MIN_S = 5.0
 
 
@@ -57,7 +57,7 @@ class Window(Struct, frozen=True):
 
     @property
     def mean(self) -> float:
-        """Of the buckets, not of the samples: a flurry of activations is no heavier than a tick."""
+        """Mean of the buckets, not of the samples: a burst of activations weighs no more than one tick."""
         if not self.buckets:
             return 0.0
         return sum(bucket.total / bucket.count for bucket in self.buckets) / len(self.buckets)
@@ -72,14 +72,14 @@ class History(Struct, frozen=True):
     covered_since: float | None = None
     """Since when demand has been known without a gap."""
     idle_since: float | None = None
-    """Since when it has been known to be nothing."""
+    """Since when demand has been known to be zero."""
     unknown_since: float | None = None
     serving: int | None = None
     panic_at: float | None = None
     panic_peak: int = 0
 
     def observed(self, demand: int, serving: int, now: float, *, stable_s: float, panic_s: float) -> Self:
-        # What happened in a gap is not known, and a window with a hole has agreed to nothing.
+        # Demand in a gap is unknown, and a window with a gap allows no scale-in.
         gap = self.observed_at is None or now - self.observed_at > max(GAP_MIN_S, stable_s / 2)
         covered_since = None if gap else self.covered_since
         idle_since = None if gap or demand else self.idle_since
@@ -97,7 +97,7 @@ class History(Struct, frozen=True):
         )
 
     def unknown(self, now: float) -> Self:
-        """Demand could not be seen: what it was from now on until it is seen again counts for nothing."""
+        """Records that demand is unknown: the time until the next observation counts for nothing."""
         return replace(
             self,
             covered_since=None,
@@ -106,7 +106,7 @@ class History(Struct, frozen=True):
         )
 
     def panicking(self, now: float, *, surge: bool, demand: int, stable_s: float) -> Self:
-        """Take note of a surge, or of the end of a panic: a full stable window without one."""
+        """Records a surge, or the end of a panic: a full stable window without a surge."""
         if surge:
             return replace(self, panic_at=now, panic_peak=max(self.panic_peak, demand))
         if self.panic_at is None:

@@ -1,15 +1,15 @@
-"""What the autoscaler saw of one route at one moment, or that it could not see."""
+"""One route's load at one moment, or that it is unknown."""
 
 from msgspec import Struct
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """One consistent look at a route.
+    """One consistent observation of a route.
 
-    `replicas` is what the Deployment asks for now, pods that still start included. `draining` counts those of its
-    workers that were told to drain; a pod that is already being deleted is in neither number. `ready` workers pull:
-    they send heartbeats and do not drain. `pending` requests are queued and not delivered. `in_flight` are on workers
-    that do not drain: a stream that ends with its worker is no demand for another one.
+    `replicas` is the Deployment's number, including pods that still start. `draining` counts those of its workers that
+    were requested to drain; a pod that is being deleted is in neither number. `ready` workers pull: they send
+    heartbeats and do not drain. `pending` requests are queued and not delivered. `in_flight` are on workers that do not
+    drain: a stream that ends with its worker is no demand for another one.
     """
 
     replicas: int
@@ -20,19 +20,19 @@ class Observation(Struct, frozen=True, kw_only=True):
 
     @property
     def demand(self) -> int:
-        """Both parts: in flight alone is capped by the slots and would never ask for more of them."""
+        """Both parts: in flight alone is limited by the slots and would never require more of them."""
         return self.pending + self.in_flight
 
     @property
     def serving(self) -> int:
-        """The workers that a decision is about: ready ones and those that will be."""
+        """The workers that a decision counts: ready and starting ones."""
         return max(0, self.replicas - self.draining)
 
 
 class Unavailable(Struct, frozen=True):
-    """Demand is unknown, which is never zero. `reason` is in CamelCase, like `BrokerUnavailable` or `QueueMissing`.
+    """Demand is unknown, which never means zero. `reason` is in CamelCase, as `BrokerUnavailable` or `QueueMissing`.
 
-    The Deployment may be known all the same: `serving` is its `replicas` less those that drain. None: as last observed.
+    The Deployment may be known: `serving` is its `replicas` less the draining ones. None: as last observed.
     """
 
     reason: str

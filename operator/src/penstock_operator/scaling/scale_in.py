@@ -1,7 +1,7 @@
-"""Which workers drain, which come back and which may go, so that a Deployment's number can be changed without a cut.
+"""Selects the workers that drain, resume or may be removed, so that a scale-in cuts no stream; pure.
 
-A Deployment can only be told a number, so the pods that are to go must be idle first: they are told to drain, keep
-counting for the Deployment while they finish their streams, and leave its number when they are done.
+A Deployment takes only a number, so the pods to remove must be idle first. They drain, count for the Deployment while
+they finish their streams, and leave its number when they are done.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from msgspec import Struct
 class WorkerLoad(Struct, frozen=True, kw_only=True):
     """A pod of the route's Deployment that is not being deleted. `started_at` is comparable among a route's workers.
 
-    `draining`: was told to drain, or says that it does. `confirmed`: says so itself, so that its `in_flight` can only
-    fall. `ready`: pulls, or has pulled; a pod that has never sent a heartbeat is not ready.
+    `draining`: was requested to drain. `confirmed`: its heartbeat reports that it drains, so that its `in_flight` can
+    only fall. `ready`: pulls, or has pulled; a pod that has never sent a heartbeat is not ready.
     """
 
     name: str
@@ -30,9 +30,10 @@ class WorkerLoad(Struct, frozen=True, kw_only=True):
 
 
 class Steps(Struct, frozen=True):
-    """What to do now: tell `drain` and `resume`, then let the Deployment ask for `replicas`.
+    """The next writes: drain and resume workers, then set the Deployment's `replicas`.
 
-    `gone` are the pods that the number leaves out, for the ReplicaSet to pick: drained ones, and such as never pulled.
+    `gone` are the pods that the number leaves out, for the ReplicaSet to select: drained ones, and those that never
+    pulled.
     """
 
     replicas: int
@@ -42,16 +43,16 @@ class Steps(Struct, frozen=True):
 
 
 def steps(target: int, replicas: int, workers: Sequence[WorkerLoad]) -> Steps:
-    """How to come from a Deployment that asks for `replicas` towards `target` workers that serve.
+    """The steps from a Deployment with `replicas` towards `target` serving workers.
 
-    To be asked again whenever something has changed: a worker that drains keeps its place until it is drained.
+    Call again after every change: a draining worker keeps its place until it is drained.
     """
     draining = [worker for worker in workers if worker.draining]
     serving = max(0, replicas - len(draining))
     resume = to_resume(workers, max(0, target - serving))
     left = [worker for worker in draining if worker not in resume]
     drained = [worker for worker in left if worker.drained]
-    # What is not ready, or not even there yet, goes without a drain.
+    # A worker that is not ready, or does not exist yet, is removed without a drain.
     starting = [worker for worker in workers if not worker.ready and not worker.draining]
     ready = len(workers) - len(draining) - len(starting)
     excess = max(0, serving - target)
@@ -71,12 +72,12 @@ def _names(workers: Sequence[WorkerLoad]) -> tuple[str, ...]:
 
 
 def to_drain(workers: Sequence[WorkerLoad], count: int) -> list[WorkerLoad]:
-    """The ready ones with the fewest streams, of these the youngest."""
+    """The ready workers with the fewest streams, and of these the youngest."""
     ready = [worker for worker in workers if worker.ready and not worker.draining]
     return sorted(ready, key=lambda worker: (worker.in_flight, -worker.started_at, worker.name))[:count]
 
 
 def to_resume(workers: Sequence[WorkerLoad], count: int) -> list[WorkerLoad]:
-    """Of those that drain the busiest, of these the oldest: the others are sooner rid of."""
+    """The busiest draining workers, and of these the oldest: the others are drained sooner."""
     draining = [worker for worker in workers if worker.draining]
     return sorted(draining, key=lambda worker: (-worker.in_flight, worker.started_at, worker.name))[:count]

@@ -1,7 +1,7 @@
-"""A route's workers at one moment, put together of what its pods, their heartbeats and our own intentions say; pure.
+"""The state of a route's workers at one moment, joined from pods, heartbeats and drain intentions; pure.
 
-An intention to have a worker drained is written on its pod, as a deletion cost: the ReplicaSet takes the cheapest pod
-of those that are ready, and whoever leads after us reads there what we had begun.
+An intention to drain a worker is written on its pod as a deletion cost: the ReplicaSet removes the cheapest of the
+ready pods, and the next leader reads there which drains were started.
 """
 
 import datetime as dt
@@ -12,16 +12,24 @@ from msgspec import Struct
 
 from penstock_operator.scaling.observation import Observation
 from penstock_operator.scaling.scale_in import WorkerLoad
-from penstock_operator.scaling.worker_heartbeats import Heard
 
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 CHEAP: Final = "-1000"
 
 
-class Workforce(Struct, frozen=True):
-    """`replicas` is what the Deployment asks for. `loads` are pods that are not on their way out.
+class WorkerReport(Struct, frozen=True):
+    """The contents of a worker's last heartbeat."""
 
-    `unasked` say that they drain, but nobody wants it. `marked` are pods that carry our deletion cost.
+    slots: int
+    in_flight: int
+    draining: bool
+    refusing_keys: tuple[str, ...] = ()
+
+
+class WorkerState(Struct, frozen=True):
+    """`replicas` is the Deployment's number. `loads` are pods that are not being deleted.
+
+    `unasked` report that they drain without an intention. `marked` are pods with the operator's deletion cost.
     """
 
     replicas: int
@@ -44,48 +52,48 @@ class Workforce(Struct, frozen=True):
             ready=sum(load.ready and not load.draining for load in self.loads),
             draining=len(self.draining),
             pending=pending,
-            # What was delivered and not acked is in some worker's hands, but for what one gave back or took along when
-            # it died: JetStream does not count that as pending, and with nobody left to pull it would wait for ever.
+            # A delivered, unacked request is on a worker, or was on one that crashed: JetStream does not count the
+            # latter as pending, and without a worker that pulls it would wait forever.
             in_flight=max(in_flight, ack_pending),
         )
 
 
-def muster(
+def build(
     replicas: int,
     pods: Sequence[Mapping[str, Any]],
-    heard: Mapping[str, Heard],
+    reports: Mapping[str, WorkerReport],
     intended: Mapping[str, bool],
     leaving: Collection[str],
-) -> Workforce:
-    """`intended` overrides what is written on a pod. `leaving` are pods that a smaller number has just left out."""
+) -> WorkerState:
+    """`intended` overrides a pod's annotation. `leaving` are pods that a smaller number has just left out."""
     present = [pod for pod in pods if is_active(pod) and pod["metadata"]["name"] not in leaving]
     marked = frozenset(pod["metadata"]["name"] for pod in present if is_marked(pod))
     loads: list[WorkerLoad] = []
     unasked: list[str] = []
     for pod in present:
         name = pod["metadata"]["name"]
-        says = heard.get(name)
+        report = reports.get(name)
         wanted = intended.get(name, name in marked)
-        if says is not None and says.draining and not wanted:
+        if report is not None and report.draining and not wanted:
             unasked.append(name)
         loads.append(
             WorkerLoad(
                 name=name,
-                slots=0 if says is None else says.slots,
-                in_flight=0 if says is None else says.in_flight,
-                # One that is not heard (any more) cannot finish anything: it counts as not ready, and goes as such.
-                draining=wanted and says is not None,
-                # And the ReplicaSet can see that it is this one: before that, a smaller number would end another.
-                confirmed=says is not None and says.draining and (name in marked or not _is_ready(pod)),
+                slots=0 if report is None else report.slots,
+                in_flight=0 if report is None else report.in_flight,
+                # A worker without heartbeats cannot finish anything: it counts as not ready, and is removed as such.
+                draining=wanted and report is not None,
+                # And the ReplicaSet sees the mark: before that, a smaller number would remove another pod.
+                confirmed=report is not None and report.draining and (name in marked or not _is_ready(pod)),
                 started_at=_seconds(pod["metadata"].get("creationTimestamp")),
-                ready=says is not None,
+                ready=report is not None,
             )
         )
-    return Workforce(replicas, tuple(loads), tuple(unasked), marked)
+    return WorkerState(replicas, tuple(loads), tuple(unasked), marked)
 
 
 def is_active(pod: Mapping[str, Any]) -> bool:
-    """Whether it counts for its ReplicaSet."""
+    """Whether the pod counts for its ReplicaSet."""
     phase = pod.get("status", {}).get("phase")
     return "deletionTimestamp" not in pod["metadata"] and phase not in {"Succeeded", "Failed"}
 

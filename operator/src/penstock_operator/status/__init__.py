@@ -1,1 +1,1 @@
-"""Status and conditions of a ModelRoute, and the pod state that they report."""
+"""Status and conditions of a ModelRoute, and the state of its pods."""

@@ -1,28 +1,29 @@
-"""Why nobody serves a route right now, in words for an API client that waits; pure.
+"""The reason, for waiting API clients, why no worker serves a route; pure.
 
-A client may know what kind of thing is wrong, so that it can tell whoever runs the place, and no more: no name of an
-image, a node, a secret, a namespace or another route. Those are in the route's conditions, under the same reason.
+A client receives the kind of the problem, to forward it to the administrator, and no details: no name of an image, a
+node, a secret, a namespace or another route. Those are in the route's conditions, under the same reason.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_operator.status.conditions import AcceptedReason, kept_at_zero
+from penstock_operator.status.conditions import kept_at_zero
 from penstock_operator.status.pod_problems import ProblemReason
 from penstock_operator.status.pod_summary import Survey
+from penstock_operator.status.reasons import AcceptedReason
 
 WORDS: Final[Mapping[ProblemReason, str]] = {
     "SecretNotFound": "a secret that its workers need does not exist",
     "SecretKeyNotFound": "a secret that its workers need lacks a key",
     "ImagePullFailed": "the image of its workers cannot be pulled",
     "ContainerFailed": "its workers cannot be started",
-    "CrashLoop": "its workers end soon after they start",
+    "CrashLoop": "its workers exit soon after they start",
     "QuotaExceeded": "the quota for its workers is used up",
     "PodForbidden": "the cluster does not admit its workers",
     "Unschedulable": "the cluster has no room for its workers",
-    "Evicted": "its workers had to leave their node",
-    "NotReady": "its workers say that they are not ready",
+    "Evicted": "its workers were evicted from their node",
+    "NotReady": "its workers are not ready",
     "RolloutStalled": "its workers do not become ready",
 }
 REFUSALS: Final[Mapping[AcceptedReason, str]] = {
@@ -30,11 +31,11 @@ REFUSALS: Final[Mapping[AcceptedReason, str]] = {
     "ModelNameConflict": "another route has one of its model names (ModelNameConflict)",
 }
 STARTING: Final = "a worker is starting"
-ASLEEP: Final = "it has no workers, and is set not to start any"
+ASLEEP: Final = "it has no workers, and its configuration starts none"
 
 
 def cause(spec: ModelRouteSpec, survey: Survey) -> str:
-    """Empty while a worker takes requests, or the next request starts one."""
+    """Returns the reason; empty while a worker takes requests, or the next request starts one."""
     if survey.ready > 0:
         return ""
     if survey.problems:

@@ -1,4 +1,4 @@
-"""The status of a route: what was found, with its times, and whether it is worth a write; pure."""
+"""Composes the status of a route: conditions with their times, numbers, and whether a write is needed; pure."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from penstock_contract.route.status import Condition, LastDecision, ModelRouteStatus
-from penstock_operator.reconcile.manifests import ROUTE_LABEL
-from penstock_operator.status.conditions import Finding, Situation, judge
+from penstock_operator.kube.resources import ROUTE_LABEL
+from penstock_operator.status.conditions import Finding, Situation, evaluate
 
 MESSAGE_MAX: Final = 1_000
 
 
 def previous(body: Mapping[str, Any]) -> ModelRouteStatus:
-    """The status in a ModelRoute's whole JSON; an empty one if there is none, or none that can be read."""
+    """The status in a ModelRoute's whole JSON; an empty one if it is missing or unreadable."""
     try:
         return msgspec.convert(body.get("status", {}), ModelRouteStatus)
     except msgspec.ValidationError:
@@ -30,7 +30,7 @@ def compose(
     desired: int | None = None,
     decision: LastDecision | None = None,
 ) -> ModelRouteStatus:
-    """The whole status of `route`. `desired` and `decision` are the autoscaler's last, None if it has none yet.
+    """The whole status of `route`. `desired` and `decision` are the autoscaler's last, None before the first.
 
     A condition keeps its time until its status changes.
     """
@@ -47,26 +47,27 @@ def compose(
         selector=f"{ROUTE_LABEL}={route}",
         last_decision=decision or before.last_decision,
         conditions=[
-            _stamped(finding, situation.generation, known.get(finding.type), now) for finding in judge(situation, known)
+            _stamped(finding, situation.generation, known.get(finding.type), now)
+            for finding in evaluate(situation, known)
         ],
     )
 
 
 def document(status: ModelRouteStatus) -> dict[str, Any]:
-    """As it is written to the API server."""
+    """The status as written to the API server."""
     written: dict[str, Any] = msgspec.to_builtins(status)
     return written
 
 
 def needs_write(body: Mapping[str, Any], status: ModelRouteStatus) -> bool:
-    """Whether the live status in `body` says anything else. A condition that somebody else added is theirs."""
+    """Whether the live status in `body` differs. Conditions of other clients are ignored."""
     live = body.get("status", {})
     wanted = document(status)
     ours = {condition["type"] for condition in wanted["conditions"]}
     try:
         compared = _comparable(live, ours)
     except (TypeError, KeyError, AttributeError):
-        return True  # an earlier definition let something else than a status through
+        return True  # an earlier CRD accepted an invalid status
     return _comparable(wanted, ours) != {key: value for key, value in compared.items() if key in wanted}
 
 

@@ -1,35 +1,33 @@
-"""What is so about a route and why, as the conditions of its status; pure.
+"""The conditions of a route's status, computed from its situation; pure.
 
-    Accepted       this generation of the spec can be served; the message says whether it is
-    ResolvedRefs   the secrets that it names are there, as far as a worker has shown it
-    WorkersReady   there are as many ready workers as there should be
-    Serving        a request is answered now, or wakes a worker
-    ScalingActive  the operator follows the load
-    Degraded       something needs somebody's attention; the only one whose good value is False
-    Ready          what the spec asks for is in force, and served
+    Accepted       this generation of the spec can be served; the message has whether it is
+    ResolvedRefs   the secrets of the spec exist, as proven by a started worker
+    WorkersReady   all desired workers are ready
+    Serving        a request is served now, or starts a worker
+    ScalingActive  the number of workers follows the load
+    Degraded       a problem needs attention; the only condition whose good status is False
+    Ready          the spec is in force, and served
 
 docs/reference/conditions.md has the meaning and the remedy of each reason. Nothing here changes with the load.
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import Condition
-from penstock_operator.reconcile import manifests
+from penstock_operator.routes.worker_variables import secret_refs
 from penstock_operator.status.pod_summary import Survey
-from penstock_operator.status.reasons import Status, Type
+from penstock_operator.status.reasons import AcceptedReason, Status, Type
+from penstock_operator.status.scaling_view import Autoscaling
 
-AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
-Trouble = Literal["BrokerUnavailable", "QueueMissing"]
-
-UNPUBLISHED: Final = "the catalogue of routes does not have this version yet"
+UNPUBLISHED: Final = "this version is not in the catalogue of routes yet"
 
 
 class Acceptance(Struct, frozen=True):
-    """Whether the spec as it is now is the one to serve, and if not, why."""
+    """Whether the present spec can be served, and the reason if not."""
 
     reason: AcceptedReason
     message: str
@@ -39,21 +37,13 @@ class Acceptance(Struct, frozen=True):
         return self.reason == "Accepted"
 
 
-class Autoscaling(Struct, frozen=True):
-    """What the autoscaler can see: `trouble` if it cannot, and whether it fell back since. `message` says more."""
-
-    trouble: Trouble | None = None
-    fallback: bool = False
-    message: str = ""
-
-
 class Situation(Struct, frozen=True, kw_only=True):
-    """Everything that the conditions are made of. `serves` is the version that is served, None if none is.
+    """All inputs of the conditions. `serves` is the served version, None for none.
 
-    `published`: the catalogue holds that very version; `older`: it holds an older one of this route. `applying`: the
-    Deployment was not as wanted when the pods were looked at. `apply_error`: why the objects cannot be brought to what
-    is wanted. `autoscaling` is None before the first look. `refusing_keys` are names of the providers
-    that refuse a worker's key.
+    `published`: the catalogue has that version; `older`: it has an older one of this route. `applying`: the Deployment
+    differed from its manifest when the pods were observed. `apply_error`: why an object cannot be applied.
+    `autoscaling` is None before the first observation. `refusing_keys` are names of the providers that reject a
+    worker's key.
     """
 
     generation: int
@@ -69,7 +59,7 @@ class Situation(Struct, frozen=True, kw_only=True):
 
     @property
     def unpublished_because(self) -> str:
-        """Objects come first: what cannot be applied is not published, whatever the broker does."""
+        """Objects come first: a version that cannot be applied is not published, regardless of the broker."""
         return self.apply_error or UNPUBLISHED
 
 
@@ -82,8 +72,8 @@ class Finding(NamedTuple):
     message: str
 
 
-def judge(situation: Situation, previous: Mapping[str, Condition]) -> list[Finding]:
-    """All of them, the summary first. `previous` are the conditions that were last written, by type."""
+def evaluate(situation: Situation, previous: Mapping[str, Condition]) -> list[Finding]:
+    """Returns all conditions, the summary first. `previous` are the last written conditions, by type."""
     accepted = _accepted(situation)
     refs = _resolved_refs(situation, previous.get("ResolvedRefs"))
     serving = _serving(situation)
@@ -103,7 +93,7 @@ def _accepted(situation: Situation) -> Finding:
     if acceptance.accepted:
         if situation.published:
             return Finding("Accepted", "True", "Accepted", acceptance.message)
-        later = f"this version can be served, and is not yet: {situation.unpublished_because}"
+        later = f"this version can be served, but is not yet: {situation.unpublished_because}"
         return Finding("Accepted", "True", "Accepted", later)
     outcome = "the last good version keeps serving" if situation.serves is not None else "nothing is served"
     return Finding("Accepted", "False", acceptance.reason, f"{acceptance.message}; {outcome}")
@@ -112,17 +102,17 @@ def _accepted(situation: Situation) -> Finding:
 def _resolved_refs(situation: Situation, previous: Condition | None) -> Finding:
     if situation.serves is None:
         return Finding("ResolvedRefs", "Unknown", "NotChecked", "nothing is served")
-    refs = {(ref.name, ref.key) for ref in manifests.secret_refs(situation.serves).values()}
+    refs = {(ref.name, ref.key) for ref in secret_refs(situation.serves).values()}
     if not refs:
-        return Finding("ResolvedRefs", "True", "Resolved", "no secret is named")
+        return Finding("ResolvedRefs", "True", "Resolved", "the spec names no secret")
     for problem in situation.survey.problems:
         if problem.reason in {"SecretNotFound", "SecretKeyNotFound"}:
             return Finding("ResolvedRefs", "False", problem.reason, problem.message)
-    # The operator does not read secrets: a container that was made with them is the proof, and it outlives the pod.
+    # The operator does not read secrets: a container that was created with them is the proof, and remains one later.
     proven = previous is not None and previous.status == "True" and previous.observed_generation == situation.generation
     if proven or refs <= situation.survey.proven_secrets:
-        return Finding("ResolvedRefs", "True", "Resolved", "a worker was made with each secret")
-    return Finding("ResolvedRefs", "Unknown", "NotChecked", "no worker was made with them yet")
+        return Finding("ResolvedRefs", "True", "Resolved", "a worker was created with each secret")
+    return Finding("ResolvedRefs", "Unknown", "NotChecked", "no worker was created with them yet")
 
 
 def _workers_ready(situation: Situation) -> Finding:
@@ -132,7 +122,7 @@ def _workers_ready(situation: Situation) -> Finding:
     if survey.wanted is None:
         if situation.apply_error:
             return Finding("WorkersReady", "False", "ApplyFailed", situation.apply_error)
-        return Finding("WorkersReady", "False", "Starting", "the Deployment is being made")
+        return Finding("WorkersReady", "False", "Starting", "the Deployment is being created")
     if due == 0:
         return Finding("WorkersReady", "True", "ScaledToZero", "no worker is needed")
     if survey.ready >= due:
@@ -151,7 +141,7 @@ def _serving(situation: Situation) -> Finding:
     if autoscaling.trouble == "QueueMissing":
         return Finding("Serving", "False", "QueueMissing", autoscaling.message)
     if survey.ready > 0:
-        # Also if the operator has no broker: a worker is ready only if it has one, and a version in the catalogue.
+        # Also without a broker here: a worker is ready only with a broker connection and a version from the catalogue.
         return Finding("Serving", "True", "Serving", "ready workers take requests")
     if not situation.published and not situation.apply_error:
         return Finding("Serving", "False", "BrokerUnavailable", UNPUBLISHED)
@@ -168,7 +158,7 @@ def _serving(situation: Situation) -> Finding:
 
 
 def kept_at_zero(spec: ModelRouteSpec) -> str | None:
-    """Why a route without workers does not wake, None if it does."""
+    """Why a request to a route without workers starts none, None if it does."""
     if spec.scaling.mode == "Manual":
         return "scaling.mode is Manual and the number of workers is 0"
     if spec.scaling.paused in {"ScaleOut", "All"}:
@@ -207,19 +197,19 @@ def _degraded(situation: Situation) -> Finding:
         return Finding("Degraded", "True", "ProviderAuthFailed", refused)
     if not situation.acceptance.accepted:
         return Finding("Degraded", "True", situation.acceptance.reason, _accepted(situation).message)
-    return Finding("Degraded", "False", "AsExpected", "nothing is known to be wrong")
+    return Finding("Degraded", "False", "AsExpected", "no problem is known")
 
 
 def refused_keys(situation: Situation) -> str:
-    """Which providers refuse a worker's key, and where each key is; empty if none does."""
+    """Describes the providers that reject a worker's key, and where each key is; empty for none."""
     if situation.serves is None:
         return ""
-    told = []
+    rejections = []
     for provider in situation.serves.providers:
         if provider.name in situation.refusing_keys:
             keys = " or ".join(f"the key {ref.key} of the Secret {ref.name}" for ref in provider.secret_refs)
-            told.append(f"the provider {provider.name} refuses {keys or 'a call without a key'}")
-    return "; ".join(told)
+            rejections.append(f"the provider {provider.name} rejects {keys or 'a call without a key'}")
+    return "; ".join(rejections)
 
 
 def _every_key_is_refused(situation: Situation) -> bool:
@@ -246,16 +236,16 @@ def _ready(situation: Situation, refs: Finding, serving: Finding, previous: Cond
     if _rolling(situation, previous):
         if problems:
             return Finding("Ready", "False", problems[0].reason, problems[0].message)
-        # Not False: nothing is wrong, and the older version serves meanwhile.
+        # Not False: there is no problem, and the older version serves meanwhile.
         return Finding("Ready", "Unknown", "RollingOut", "workers of the older version are being replaced")
     return Finding("Ready", "True", serving.reason, serving.message)
 
 
 def _rolling(situation: Situation, previous: Condition | None) -> bool:
-    """Whether some workers are of an older version, or may be for all that is known.
+    """Whether some workers are of an older version, or may be.
 
-    A Deployment that its controller has not looked at yet says nothing. Once this generation was seen in force, that
-    is because the number of workers changed.
+    The status of a Deployment that its controller has not observed yet is unknown. Once this generation was in force,
+    the reason can only be a changed number of workers.
     """
     in_force = (
         previous is not None and previous.status == "True" and previous.observed_generation == situation.generation

@@ -1,8 +1,8 @@
-"""What is wrong with a route's pods, in the cluster's own words under one of our reasons; pure.
+"""Problems of a route's pods: the cluster's message under one of the operator's reasons; pure.
 
-Message forms are those of Kubernetes 1.36: pkg/kubelet (images, kuberuntime, kubelet_pods.go), the ReplicaSet
-controller and the quota's admission. What changes at every try (a back-off's time, a made-up pod's name) is left out:
-a message that changes is a write.
+Message formats are those of Kubernetes 1.36: pkg/kubelet (images, kuberuntime, kubelet_pods.go), the ReplicaSet
+controller and quota admission. Parts that change at every attempt (a back-off's time, a generated pod name) are
+removed: each changed message is a write.
 """
 
 import re
@@ -24,7 +24,7 @@ ProblemReason = Literal[
     "NotReady",
     "RolloutStalled",
 ]
-"""The most telling first: what must be mended before the next one could show."""
+"""Ordered by precedence: an earlier problem hides the later ones until it is fixed."""
 
 MESSAGE_MAX: Final = 500
 
@@ -49,14 +49,14 @@ _NO_KEY: Final = re.compile(r"^couldn't find key .* in Secret ")
 
 
 class Problem(Struct, frozen=True):
-    """`message` is in one line and bounded; of pods it begins with the name of the first that says so."""
+    """`message` is one bounded line; for pods it begins with the name of the first one with this problem."""
 
     reason: ProblemReason
     message: str
 
 
 def telling(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """One of each reason, the first that was found; the most telling reason first."""
+    """One problem of each reason, the first that was found; ordered by precedence."""
     first: dict[str, Problem] = {}
     for problem in problems:
         first.setdefault(problem.reason, problem)
@@ -64,7 +64,7 @@ def telling(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
-    """At most one of each of these pods, which all should serve."""
+    """Yields at most one problem of each pod; all of these pods should serve."""
     for pod in pods:
         if (found := _problem(pod)) is not None:
             reason, message = found
@@ -72,7 +72,7 @@ def of_pods(pods: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
 
 
 def of_evictions(pods: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
-    """Of pods that have failed: their node threw them out, or did not take them in."""
+    """Yields the evictions and rejections by nodes, of failed pods."""
     for pod in pods:
         status = pod["status"]
         if status["phase"] == "Failed" and status.get("reason"):
@@ -81,7 +81,7 @@ def of_evictions(pods: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
 
 
 def of_deployment(status: Mapping[str, Any]) -> Iterator[Problem]:
-    """A Deployment's status has its ReplicaSets' failures too, the newest one's first."""
+    """Yields the problems in a Deployment's status, which includes its ReplicaSets' failures, the newest first."""
     for condition in status.get("conditions", ()):
         match condition:
             case {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": str(message)}:
@@ -116,11 +116,11 @@ def _problem(pod: Mapping[str, Any]) -> tuple[ProblemReason, str] | None:
     started = [container.get("state", {}).get("running", {}).get("startedAt", "") for container in containers]
     if ready.get("status") != "False" or not started or not all(started):
         return None
-    # Kubernetes' times are all in UTC with whole seconds: they compare as text. One that is not ready since before
-    # its containers ran is only starting.
+    # Kubernetes' times are all in UTC with whole seconds: they compare as text. A pod that is unready since before its
+    # containers ran is only starting.
     if ready.get("lastTransitionTime", "") <= max(started):
         return None
-    return "NotReady", ready.get("message") or "it was ready and is no longer"
+    return "NotReady", ready.get("message") or "it was ready and is not ready any more"
 
 
 def _container_problem(container: Mapping[str, Any]) -> tuple[ProblemReason, str] | None:
@@ -135,18 +135,18 @@ def _container_problem(container: Mapping[str, Any]) -> tuple[ProblemReason, str
         return "SecretNotFound", message
     if reason == "CreateContainerConfigError" and _NO_KEY.match(message):
         return "SecretKeyNotFound", message
-    fell = container.get("lastState", {}).get("terminated", {})
-    # Between two falls a container runs for a moment: one that fell twice and was not ready since is in the loop still.
-    if reason == "CrashLoopBackOff" or (reason in _HEALTHY_WAITS and fell and container.get("restartCount", 0) > 1):
-        return "CrashLoop", _fall(fell or state.get("terminated", {})) or message
+    fall = container.get("lastState", {}).get("terminated", {})
+    # Between two exits a container runs briefly: after two exits without a ready state in between it still crashes.
+    if reason == "CrashLoopBackOff" or (reason in _HEALTHY_WAITS and fall and container.get("restartCount", 0) > 1):
+        return "CrashLoop", _exit(fall or state.get("terminated", {})) or message
     if reason not in _HEALTHY_WAITS:
         return "ContainerFailed", f"{reason}: {message}"
     return None
 
 
-def _fall(terminated: Mapping[str, Any]) -> str:
+def _exit(terminated: Mapping[str, Any]) -> str:
     if not terminated:
         return ""
     reason = f" ({terminated['reason']})" if terminated.get("reason") else ""
     message = f": {terminated['message']}" if terminated.get("message") else ""
-    return f"the container ended with code {terminated.get('exitCode', 0)}{reason}{message}"
+    return f"the container exited with code {terminated.get('exitCode', 0)}{reason}{message}"

@@ -1,6 +1,6 @@
-"""What a route's pods and its Deployment say: how many serve, and what is wrong with the others; pure.
+"""Summary of a route's pods and Deployment: how many serve, and the problems of the others; pure.
 
-Read of a pod: `metadata.{name,creationTimestamp,deletionTimestamp}`, the `env` of its containers, and `status`.
+Reads `metadata.{name,creationTimestamp,deletionTimestamp}`, the `env` of containers, and `status` of a pod.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +14,12 @@ from penstock_operator.status.pod_problems import Problem
 
 
 class Survey(Struct, frozen=True, kw_only=True):
-    """`wanted` is None without a Deployment. `replicas` are pods that are not on their way out.
+    """`wanted` is None without a Deployment. `replicas` are pods that are not being deleted.
 
-    `draining` finish their streams: told to by the autoscaler, or being ended. `rolling`: pods of an older template
-    are among `replicas`; `unobserved`: the Deployment changed, and its controller has not looked yet.
-    `creating`: a container has not been made, perhaps as a volume is missing. `proven_secrets` are (name, key) of
-    secrets with which a container was made.
+    `draining` finish their streams, because of the autoscaler or a deletion. `rolling`: pods of an older template are
+    among `replicas`; `unobserved`: the Deployment changed, and its controller has not observed it yet. `creating`: a
+    container has not been created, perhaps because a volume is missing. `proven_secrets` are (name, key) of secrets
+    with which a container was created.
     """
 
     wanted: int | None = None
@@ -35,7 +35,7 @@ class Survey(Struct, frozen=True, kw_only=True):
 
     @property
     def due(self) -> int:
-        """Workers that should take requests: those wanted less those that drain and are still counted."""
+        """Workers that should take requests: the wanted ones less the draining ones that are still counted."""
         return max(0, (self.wanted or 0) - (self.replicas - self.ready - self.starting))
 
 
@@ -44,8 +44,8 @@ def survey(
     deployment: Mapping[str, Any] | None,
     draining: AbstractSet[str] = frozenset(),
 ) -> Survey:
-    """`draining` are names of the pods that the autoscaler told to drain."""
-    # The oldest first, always: a message that names another pod each time would be a write each time.
+    """`draining` are names of the pods that the autoscaler requested to drain."""
+    # The oldest first: a message that names another pod each time would be a write each time.
     ordered = sorted(pods, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]))
     living = [pod for pod in ordered if not _finished(pod)]
     active = [pod for pod in living if "deletionTimestamp" not in pod["metadata"]]
@@ -56,7 +56,7 @@ def survey(
     generation = deployment["metadata"].get("generation", 0) if deployment is not None else 0
     found = [*pod_problems.of_pods(working), *pod_problems.of_deployment(status)]
     if len(ready) < (wanted or 0):
-        # A pod that was thrown out stays on as a record. It matters until its place is taken.
+        # An evicted pod remains as a record. It matters until it is replaced.
         found += pod_problems.of_evictions(pod for pod in ordered if _finished(pod))
     return Survey(
         wanted=wanted,

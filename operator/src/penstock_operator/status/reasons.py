@@ -11,6 +11,9 @@ from penstock_operator.status.pod_problems import ProblemReason
 
 Type = Literal["Ready", "Accepted", "ResolvedRefs", "WorkersReady", "Serving", "ScalingActive", "Degraded"]
 Status = Literal["True", "False", "Unknown"]
+AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
+Trouble = Literal["BrokerUnavailable", "QueueMissing"]
+"""Reasons for unknown demand."""
 
 _NOTHING: Final = "Nothing."
 _SEE_ACCEPTED: Final = "See [Accepted](#accepted)."

@@ -1,15 +1,23 @@
-"""What others are told about a route's scaling: the reconciler for its plan and its status, a reader of metrics."""
+"""A route's scaling as the autoscaler reports it: to the reconciler for plan and status, and to metrics."""
 
 from msgspec import Struct
 
 from penstock_contract.route.status import LastDecision
-from penstock_operator.status.conditions import Autoscaling
+from penstock_operator.status.reasons import Trouble
+
+
+class Autoscaling(Struct, frozen=True):
+    """Whether the demand is known: `trouble` if not, `fallback` once that applies; `message` has details."""
+
+    trouble: Trouble | None = None
+    fallback: bool = False
+    message: str = ""
 
 
 class ScalingView(Struct, frozen=True, kw_only=True):
-    """`desired` is the autoscaler's last word and `decision` its last change; None before the first of each.
+    """`desired` is the autoscaler's last number and `decision` its last change; None before the first of each.
 
-    `draining` are names of the pods that were told to drain. `autoscaling` is None before the first look.
+    `draining` are names of the draining pods. `autoscaling` is None before the first observation.
     `refusing_keys` are names of the providers that refuse a worker's key.
     """
 
@@ -21,7 +29,7 @@ class ScalingView(Struct, frozen=True, kw_only=True):
 
 
 class RouteDemand(Struct, frozen=True):
-    """A route's requests at the last look: nobody has those that wait; those in flight do not end with their worker."""
+    """A route's requests at the last observation: not delivered, and in flight on workers that do not drain."""
 
     waiting: int
     in_flight: int

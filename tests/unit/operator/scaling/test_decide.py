@@ -33,7 +33,7 @@ def test_demand_is_what_waits_and_what_is_in_flight() -> None:
     assert told(Story().at(seen(2, pending=9, in_flight=16))) == (4, "DemandRose")
 
 
-def test_full_slots_alone_ask_for_nothing_more() -> None:
+def test_decide_full_slots_alone_require_no_more_workers() -> None:
     assert told(Story().at(seen(2, in_flight=16))) == (None, "Steady")
 
 
@@ -62,7 +62,7 @@ def test_workers_that_start_count_as_capacity() -> None:
         assert told(story.at(seen(13, ready=0, pending=100))) == (None, "Steady")
 
 
-def test_what_comes_on_top_while_workers_start_adds_only_the_difference() -> None:
+def test_decide_adds_only_the_difference_while_workers_start() -> None:
     story = Story()
     story.at(seen(0, pending=100))
     story.now += 1.0
@@ -79,7 +79,7 @@ def test_never_beyond_the_maximum() -> None:
     assert told(Story().at(seen(0, pending=10_000))) == (20, "FromZero")
 
 
-def test_at_the_maximum_it_says_so() -> None:
+def test_decide_reports_the_maximum() -> None:
     decision = Story().at(seen(20, in_flight=160, pending=50))
     assert told(decision) == (None, "AtMaximum")
     assert "maxReplicas is 20" in decision.message
@@ -129,7 +129,7 @@ def test_scale_in_waits_for_a_whole_stable_window() -> None:
     assert told(decision) == (3, "DemandFell")
 
 
-def test_scale_in_goes_to_the_most_that_the_window_needed() -> None:
+def test_decide_scales_in_to_the_windows_peak() -> None:
     story = Story()
     story.learn(seen(10, in_flight=80))
     story.wait(30, seen(10, in_flight=10))
@@ -193,7 +193,7 @@ def test_a_late_tick_is_no_hole() -> None:
 # ---- to zero
 
 
-def test_the_last_worker_goes_only_after_the_time_for_zero() -> None:
+def test_decide_removes_the_last_worker_only_after_the_time_for_zero() -> None:
     story = Story()
     story.at(seen(1, in_flight=1))
     story.now += 1.0
@@ -219,7 +219,7 @@ def test_a_hole_starts_the_time_for_zero_anew() -> None:
     assert told(story.at(seen(1))) == (0, "NoDemand")
 
 
-def test_it_says_after_how_long_the_last_worker_goes() -> None:
+def test_decide_message_has_the_time_for_zero() -> None:
     assert "after 300 s" in Story().wait(STABLE_S, seen(1)).message
     assert "after 900 s" in Story(changed(scale_to_zero_after_seconds=900)).wait(STABLE_S, seen(1)).message
 
@@ -236,7 +236,7 @@ def test_a_minimum_keeps_the_last_workers_for_ever() -> None:
     assert told(story.wait(3600, seen(1))) == (None, "Steady")
 
 
-def test_nothing_to_do_and_nobody_there_is_steady() -> None:
+def test_decide_is_steady_without_demand_and_workers() -> None:
     assert told(Story().at(seen(0))) == (None, "Steady")
 
 
@@ -260,7 +260,7 @@ def test_a_panic_lasts_while_the_surge_does_though_the_demand_would_let_some_go(
     assert told(story.wait(3 * STABLE_S, seen(20, ready=2, in_flight=16, pending=20))) == (None, "Panic")
 
 
-def test_in_a_panic_workers_that_somebody_took_away_come_back() -> None:
+def test_decide_restores_removed_workers_in_a_panic() -> None:
     story = Story()
     story.at(seen(0, pending=100))
     story.now += 10.0
@@ -316,14 +316,14 @@ def test_a_fallback_waits_for_its_time() -> None:
         ("HoldIfHigher", 3, 5, (None, "Fallback")),
     ],
 )
-def test_the_fallback_does_what_its_behavior_says(
+def test_decide_fallback_follows_its_behavior(
     behavior: str, replicas: int, serving: int, expected: tuple[int | None, str]
 ) -> None:
     story = Story(with_fallback(behavior, replicas=replicas))
     assert told(story.wait(60, Unavailable("QueueMissing", serving))) == expected
 
 
-def test_a_fallback_that_depends_on_a_number_nobody_knows_holds() -> None:
+def test_decide_fallback_holds_with_an_unknown_number() -> None:
     assert told(Story(with_fallback("HoldIfHigher")).wait(3600, BROKER_AWAY)) == (None, "DemandUnknown")
 
 
@@ -345,7 +345,7 @@ def test_the_first_good_observation_ends_the_fallback() -> None:
     assert told(story.at(BROKER_AWAY)) == (None, "DemandUnknown")
 
 
-def test_after_an_outage_nothing_is_taken_away_for_a_full_stable_window() -> None:
+def test_decide_removes_no_worker_for_a_stable_window_after_an_outage() -> None:
     story = Story()
     story.wait(STABLE_S - 1, seen(10))
     story.at(BROKER_AWAY)
@@ -353,7 +353,7 @@ def test_after_an_outage_nothing_is_taken_away_for_a_full_stable_window() -> Non
     assert told(story.wait(STABLE_S - 1, seen(10))) == (None, "Learning")
 
 
-def test_an_outage_ends_the_time_for_zero_as_nobody_knows_what_was_asked_in_it() -> None:
+def test_decide_outage_restarts_the_time_for_zero() -> None:
     story = Story()
     story.wait(EIGHT.scale_to_zero_after_seconds - 1, seen(1))
     story.at(BROKER_AWAY)
@@ -384,7 +384,7 @@ def test_a_drain_for_a_scale_in_leaves_its_decision_alone() -> None:
         assert told(story.at(seen(10, draining=8, in_flight=10))) == (None, "Steady")
 
 
-def test_demand_that_comes_back_while_workers_drain_asks_for_them_by_their_number() -> None:
+def test_decide_requires_draining_workers_for_returning_demand() -> None:
     assert told(Story().at(seen(10, draining=8, in_flight=16, pending=48))) == (8, "DemandRose")
 
 
@@ -416,8 +416,8 @@ def test_a_pause_holds_the_fallback_too() -> None:
     assert told(story.wait(60, Unavailable("BrokerUnavailable", 1))) == (None, "Paused")
 
 
-def test_a_pause_says_what_it_holds_back() -> None:
-    assert Story(changed(paused="All")).at(seen(0, pending=100)).message == ("FromZero asks for 13, but paused is All")
+def test_decide_pause_message_has_the_held_change() -> None:
+    assert Story(changed(paused="All")).at(seen(0, pending=100)).message == ("FromZero requires 13, but paused is All")
 
 
 def test_a_pause_of_the_other_direction_changes_nothing() -> None:

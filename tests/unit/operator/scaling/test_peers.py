@@ -16,7 +16,7 @@ from scaling.kubeai import MovingAverage, ScaleDowns
         (10, 89, 8, 12),
     ],
 )
-def test_hpa_asks_for_the_metric_over_the_target_beyond_its_tolerance(
+def test_simulation_hpa_scales_by_metric_over_target_beyond_its_tolerance(
     current: int, metric: float, target: float, expected: int
 ) -> None:
     assert per_pod_metric_replicas(current, metric, target) == expected
@@ -35,7 +35,7 @@ def test_hpa_counts_what_it_has_added_within_the_period() -> None:
     assert behavior.limit(5, 20, 10.0) == 5
 
 
-def test_hpa_goes_down_to_the_highest_of_five_minutes() -> None:
+def test_simulation_hpa_scales_in_to_the_highest_of_five_minutes() -> None:
     behavior = Behavior()
     behavior.limit(10, 10, 0.0)
     behavior.limit(10, 6, 100.0)
@@ -61,7 +61,7 @@ def test_hpa_leaves_the_last_pod_to_keda() -> None:
         (10, 1000, 888, 0, 10),  # TestAutoscalerUseOnePodAsMinimumIfEndpointsNotFound
     ],
 )
-def test_knative_scales_as_its_table_says(
+def test_simulation_knative_follows_its_table(
     target: float, stable: float, panic: float, ready: int, expected: int
 ) -> None:
     scaler = Scaler(target, max_up_rate=10, max_down_rate=10)
@@ -114,7 +114,7 @@ def test_knative_averages_over_the_reports_that_came() -> None:
         (3, [3], 1),  # the zeros it starts with count
     ],
 )
-def test_kubeai_averages_as_its_table_says(length: int, values: list[float], expected: float) -> None:
+def test_simulation_kubeai_follows_its_table(length: int, values: list[float], expected: float) -> None:
     average = MovingAverage(length)
     assert [average.next(value) for value in values][-1] == expected
 

@@ -74,7 +74,7 @@ def test_the_bounds_always_hold(spec: ScalingSpec, past: Sequence[Moment], obser
 
 
 @given(specs(), pasts, observations())
-def test_what_is_needed_now_is_asked_for_now(
+def test_decide_scales_out_to_present_demand_at_once(
     spec: ScalingSpec, past: Sequence[Moment], observation: Observation
 ) -> None:
     decision = after(spec, past, observation)
@@ -98,7 +98,7 @@ def test_an_unknown_demand_takes_nothing_away_but_for_a_bound_or_a_static_fallba
 
 
 @given(specs(), pasts, observations())
-def test_nothing_is_taken_away_within_the_stable_window_of_a_need(
+def test_decide_removes_nothing_within_the_stable_window(
     spec: ScalingSpec, past: Sequence[Moment], observation: Observation
 ) -> None:
     """Whatever any moment of the last window needed is still there, and the window was seen from end to end."""
@@ -123,7 +123,7 @@ def test_nothing_is_taken_away_within_the_stable_window_of_a_need(
 
 
 @given(specs(), pasts, observations(), st.integers(1, 200))
-def test_more_that_waits_never_asks_for_fewer(
+def test_decide_more_waiting_requests_never_reduce_the_number(
     spec: ScalingSpec, past: Sequence[Moment], observation: Observation, more: int
 ) -> None:
     history, now = live(spec, past)
@@ -146,7 +146,7 @@ def test_a_pause_is_never_broken(
 
 
 @given(specs(), pasts, observations())
-def test_a_decision_that_was_carried_out_is_not_asked_for_again(
+def test_decide_does_not_repeat_an_executed_decision(
     spec: ScalingSpec, past: Sequence[Moment], observation: Observation
 ) -> None:
     history, now = live(spec, past)

@@ -1,4 +1,4 @@
-"""The simulation is fair, and docs/operations/scaling.md says what it gives."""
+"""The simulation is fair, and docs/operations/scaling.md has its results."""
 
 from pathlib import Path
 from typing import get_args
@@ -32,7 +32,7 @@ def test_the_page_has_every_reason(reason: str) -> None:
 
 
 @pytest.mark.parametrize("make", [Ours, KedaHpa, Knative, KubeAI])
-def test_every_request_is_served_whoever_scales(make: type[Autoscaler]) -> None:
+def test_simulation_serves_every_request_with_each_autoscaler(make: type[Autoscaler]) -> None:
     requests = [(100.0 + n % 7, 5.0) for n in range(60)]
     tally = World(trace(*sorted(requests)), make()).run()
     assert len(tally.waits) == len(requests)
@@ -40,14 +40,12 @@ def test_every_request_is_served_whoever_scales(make: type[Autoscaler]) -> None:
 
 
 @pytest.mark.parametrize(("make", "wait"), [(Ours, 5.0), (KedaHpa, 25.0), (Knative, 5.0), (KubeAI, 5.0)])
-def test_the_first_request_waits_for_the_start_of_a_worker_and_for_whoever_polls(
-    make: type[Autoscaler], wait: float
-) -> None:
+def test_simulation_first_request_waits_for_a_start_and_a_poll(make: type[Autoscaler], wait: float) -> None:
     assert World(trace((100.0, 5.0)), make()).run().waits == [wait]
 
 
 @pytest.mark.parametrize("make", [Ours, KedaHpa, Knative])
-def test_everybody_ends_at_zero(make: type[Autoscaler]) -> None:
+def test_simulation_every_autoscaler_ends_at_zero(make: type[Autoscaler]) -> None:
     assert World(trace((100.0, 5.0)), make()).run().asked[-1] == 0
 
 
@@ -92,7 +90,7 @@ def test_a_worker_never_has_more_streams_than_slots() -> None:
     assert highest == SLOTS
 
 
-def test_ours_waits_for_a_long_stream_before_its_pod_goes() -> None:
+def test_simulation_operator_waits_for_a_long_stream_before_it_removes_the_pod() -> None:
     tally = World(trace(*((100.0, 590.0 if n % 8 else 20.0) for n in range(40))), Ours()).run()
     assert tally.cut == 0
     assert tally.flaps == 1

@@ -13,7 +13,7 @@ from penstock_contract.route.additions import FieldSpec
 from penstock_worker.providers.adapter import HttpRequest
 
 SAME: Final = frozenset(("max_tokens", "max_completion_tokens"))
-"""Two names of one bound: a client that sent either has chosen."""
+"""Two names of one bound: a client that sent either has set it."""
 
 _fields = msgspec.json.Decoder(Fields).decode
 

@@ -51,7 +51,7 @@ class AnswerForms:
         return "stream"
 
     def served(self, model: str, form: AnswerForm, now: float) -> None:
-        """Keep a form in which the provider has answered, if it is another than a stream."""
+        """Keep a form in which the provider has answered, unless it is a stream."""
         if form == "stream" or model in self._found:
             return
         if len(self._found) >= MODELS_MAX:

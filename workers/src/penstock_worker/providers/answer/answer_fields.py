@@ -67,7 +67,7 @@ def _says_something(name: str, value: object) -> bool:
 
 
 def encoded(fields: dict[str, Any]) -> bytes:
-    """Within the bound; the largest are replaced by their names."""
+    """The fields within the bound; the largest are replaced by their names."""
     data = lenient.encoded(fields).encode()
     omitted: list[str] = []
     while len(data) > FIELDS_BYTES_MAX:

@@ -1,4 +1,4 @@
-"""Readers for JSON that a provider wrote: each takes a value of any type, and none raises.
+"""Lenient readers of a provider's JSON: each accepts a value of any type, and none raises.
 
 A good answer is not thrown away because of an odd number, null or type. What cannot be read is `None` or empty, and the
 adapter decides what that means. The adapters decode typed first; this is the way for what the typed decoder refuses.
@@ -52,7 +52,7 @@ def values(data: bytes) -> Iterator[Any]:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens, or an index: 0 to 2^53, rounded; None for what is no such number."""
+    """A number of tokens, or an index: 0 to 2^53, rounded; None for any other value."""
     if isinstance(value, str):
         try:
             value = float(value[:400])
@@ -82,7 +82,7 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def objects(value: object) -> list[dict[str, Any]]:
-    """The objects of a list, or the one object that stands where a list should."""
+    """The objects of a list, or a single object in place of a list."""
     if isinstance(value, dict):
         return [value]
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -96,12 +96,12 @@ def json_text(value: object) -> str:
 
 
 def encoded(value: object) -> str:
-    """Compact JSON that any reader takes."""
+    """Compact JSON that every reader accepts."""
     return mended(_encoder.encode(value))
 
 
 def mended(words: str) -> str:
-    """Surrogate halves that meet become their character, a lone one U+FFFD."""
+    """Join adjacent surrogate halves to their character; a lone half becomes U+FFFD."""
     return words.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

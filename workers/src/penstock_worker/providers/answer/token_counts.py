@@ -22,7 +22,7 @@ DETAILS_BYTES_MAX = 16 * 1024
 
 
 class TokenCounts:
-    """The latest of a provider's counts: they are cumulative, and one that is left out or 0 stays as it was."""
+    """The latest of a provider's counts. They are cumulative; a count that is missing or 0 does not change."""
 
     __slots__ = ("_details", "cached", "input", "output", "reasoning", "written")
 
@@ -31,7 +31,7 @@ class TokenCounts:
         self._details: dict[str, Any] = {}
 
     def read(self, usage: object) -> None:
-        """Take a usage object of any spelling."""
+        """Read a usage object of any spelling."""
         found = lenient.mapping(usage)
         inputs = [found, *(lenient.mapping(found.get(name)) for name in INPUT_DETAILS)]
         outputs = [found, *(lenient.mapping(found.get(name)) for name in OUTPUT_DETAILS)]
@@ -103,7 +103,7 @@ def _first(names: tuple[str, ...], *places: dict[str, Any]) -> int | None:
 
 
 def _details(found: dict[str, Any]) -> dict[str, Any]:
-    """SDKs have integers for whatever counts tokens."""
+    """Rounded: SDKs have integers for token counts."""
     rest: dict[str, Any] = {}
     for name, value in found.items():
         if name not in KNOWN and not name.endswith("TokenCount"):

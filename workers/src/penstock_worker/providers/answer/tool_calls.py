@@ -1,4 +1,4 @@
-"""Which call a piece of a tool call belongs to, and what makes it whole for a client.
+"""Assigns the pieces of tool calls to calls, and completes the calls for a client.
 
 Servers disagree on `index`, `id` and `name`: each may be missing, repeated with every piece, or the same for several
 calls. A client gets calls with an index that is dense from 0, an id, and arguments that are a JSON text.
@@ -74,7 +74,7 @@ class ToolCalls:
         return [ToolCallDelta(place, None, None, "{}") for place in missing]
 
     def _place_of(self, index: int | None, id_: str, name: str, beside: set[int]) -> int | None:
-        """The call that a piece goes on with; None for a new one."""
+        """The call that a piece continues; None for a new call."""
         if id_:
             for known, call in enumerate(self._calls):
                 if call.given_id == id_:

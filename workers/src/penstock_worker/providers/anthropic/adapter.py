@@ -23,7 +23,7 @@ from penstock_worker.providers.anthropic.turns import system_of, turns_of, unsup
 from penstock_worker.providers.authorization import authorization
 
 WITHOUT_SAMPLING: Final = "2026-10-21"
-"""The version from which on `temperature`, `top_p` and `top_k` are refused, at their defaults too."""
+"""The first version that refuses `temperature`, `top_p` and `top_k`, even with their default values."""
 EFFORTS: Final = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
 JSON_ONLY: Final = "Answer with one JSON object and nothing else."
 """Schema for `response_format: json_object`: Anthropic has a format for schemas only."""
@@ -54,7 +54,7 @@ class AnthropicAdapter:
 
 
 def _read(body: bytes) -> ClientChatRequest:
-    """The request in the types that can be translated; another provider may take what is of another type."""
+    """The request in the types that can be translated; another provider may accept other types."""
     try:
         request: ClientChatRequest = decoded(_request, body, "")
     except PenstockError as error:
@@ -63,7 +63,7 @@ def _read(body: bytes) -> ClientChatRequest:
 
 
 def _passed(body: bytes, spec: ProviderSpec) -> dict[str, Raw]:
-    """Fields that the route allows by name. Raises for what this provider does not have."""
+    """Fields that the route allows by name. Raises for a field that this provider lacks."""
     try:
         fields = _fields(body)
     except UNREADABLE:
@@ -124,7 +124,7 @@ def _json_only(form: Format, system: str | list[Json] | None) -> str | list[Json
 
 
 def _sampling(request: ClientChatRequest, spec: ProviderSpec) -> dict[str, float | None]:
-    """Anthropic's scale of `temperature` ends at 1. Its newer models refuse both beside each other: a 1 is no wish."""
+    """Anthropic's `temperature` ends at 1. Newer models refuse it with `top_p`: a `top_p` of 1 is left out."""
     temperature, top_p = request.temperature, request.top_p
     if temperature is not None and temperature > 1:
         raise PenstockError(
@@ -143,7 +143,7 @@ def _sampling(request: ClientChatRequest, spec: ProviderSpec) -> dict[str, float
 
 
 def _stops(stop: str | list[str] | None) -> list[str] | None:
-    """Blank ones are refused by Anthropic."""
+    """Without blank sequences, which Anthropic refuses."""
     stops = [stop] if isinstance(stop, str) else stop or []
     return [one for one in stops if one.strip()] or None
 

@@ -1,4 +1,4 @@
-"""One content block of an Anthropic answer: what of it has to wait until the block is whole."""
+"""One content block of an Anthropic answer, with the parts held until the block is whole."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TRANSLATED = frozenset(("", "text", "thinking", "redacted_thinking", "tool_use")
 
 
 class Block:
-    """`call` is the place of a tool call among the calls, None for every other block."""
+    """`call` is the index of a tool call among the calls, None for other blocks."""
 
     __slots__ = (
         "began_at",

@@ -1,4 +1,4 @@
-"""One event of the Anthropic dialect as a Struct, read strictly and fast, or leniently from whatever JSON it is."""
+"""One event of the Anthropic dialect as a Struct, read strictly and fast, or leniently from any JSON."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class EventDelta(Struct, gc=False):
 
 
 class StreamEvent(Struct, gc=False):
-    """Blocks, messages and usage are rare and stay as they came."""
+    """Blocks, messages and usage are rare, and kept as received."""
 
     type: str
     index: int = 0
@@ -34,7 +34,7 @@ decode_strictly = msgspec.json.Decoder(StreamEvent).decode
 
 
 def read(event: dict[str, Any]) -> StreamEvent:
-    """An event of whatever shape; a type that is missing is seen from what it carries."""
+    """An event of any shape; a missing type is derived from the fields."""
     delta = lenient.mapping(event.get("delta"))
     kind = lenient.text(event.get("type"))
     if not kind:

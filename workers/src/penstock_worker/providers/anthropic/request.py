@@ -1,4 +1,4 @@
-"""A chat request as the Anthropic adapter reads it: what it translates. All else was refused or left out before."""
+"""The fields of a chat request that the Anthropic adapter translates. All others were refused or left out before."""
 
 from typing import Any
 

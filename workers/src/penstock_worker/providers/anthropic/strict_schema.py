@@ -1,4 +1,4 @@
-"""A JSON Schema in the subset that Anthropic's structured output takes, as Anthropic's own SDK makes it over.
+"""A JSON Schema in the subset that Anthropic's structured output accepts, converted as in Anthropic's SDK.
 
 Each object is closed. Bounds that the API refuses become part of the description: the model reads them there. Pure.
 """
@@ -26,7 +26,7 @@ NESTING_MAX: Final = 100
 
 
 def strict_schema(schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
-    """The schema made over; what it was stays as it is."""
+    """A converted copy of the schema."""
     if depth > NESTING_MAX:
         return schema
     made = {name: value for name, value in schema.items() if name not in BOUNDS}

@@ -45,7 +45,7 @@ def system_of(messages: list[ClientMessage]) -> str | list[Block] | None:
 
 
 def turns_of(messages: list[ClientMessage]) -> list[Block]:
-    """Neighbours of the same role are joined: Anthropic wants the turns to alternate."""
+    """Joins neighbours of the same role: Anthropic requires alternating turns."""
     turns: list[Block] = []
     ids = ToolIds()
     for index, message in enumerate(messages):
@@ -65,7 +65,7 @@ def turns_of(messages: list[ClientMessage]) -> list[Block]:
 
 
 class ToolIds:
-    """Ids that Anthropic takes, the same for a call and its result; a good id stays as it is."""
+    """Ids that Anthropic accepts, equal for a call and its result; a valid id is kept."""
 
     def __init__(self) -> None:
         self._made = 0
@@ -80,7 +80,7 @@ class ToolIds:
         return made
 
     def of_result(self, id_: str | None) -> str:
-        """A result without an id is the next one's of the calls without."""
+        """A result without an id belongs to the next call without an id."""
         if id_:
             return clean(id_)
         return self._open.popleft() if self._open else "call_0"
@@ -112,7 +112,7 @@ def _marked(blocks: list[Block], message: ClientMessage) -> list[Block]:
 
 
 def _thinking(message: ClientMessage) -> list[Block]:
-    """Earlier thinking goes back with its signature; what others thought has none and is left out."""
+    """Earlier thinking is sent with its signature; that of other providers has none and is left out."""
     blocks: list[Block] = []
     for detail in filter(is_anthropics_thinking, message.reasoning_details or ()):
         if detail["type"] == "reasoning.text":

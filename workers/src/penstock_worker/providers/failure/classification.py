@@ -114,7 +114,7 @@ def refused_field(error: PenstockError) -> StreamField | None:
 
 
 def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> PenstockError:
-    """The error as its client gets it: with the provider's own message where that is the client's business."""
+    """The error as the client receives it: with the provider's own message if it is about the client's request."""
     if not isinstance(error, ProviderFailure) or error.code not in SHOWN:
         return error
     detail = error.detail
@@ -208,7 +208,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def clamped(seconds: float | None) -> float | None:
-    """Within what any client may be made to wait."""
+    """Bounded by the longest time that a client may be made to wait."""
     if seconds is None or math.isnan(seconds):
         return None
     return min(max(0.0, seconds), RETRY_AFTER_MAX_S)

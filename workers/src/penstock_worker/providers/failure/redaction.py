@@ -11,10 +11,10 @@ import unicodedata
 from msgspec import Struct
 
 MESSAGE_MAX = 1000
-"""Characters of a message that a client gets."""
+"""Longest message for a client, in characters."""
 INPUT_MAX = 8192
 PIECE = 8
-"""A piece of a secret of so many characters is as good as the secret."""
+"""A part of a secret of this length is treated as the secret."""
 PIECE_AT_END = 4
 """Providers show the first or last characters of a key, from this length on."""
 KEY, ADDRESS, PATH = "[key]", "[address]", "[path]"

@@ -1,4 +1,4 @@
-"""The OpenAI dialect's requests: chat completions and embeddings, as OpenAI and all compatible servers take them.
+"""The OpenAI dialect's requests: chat completions and embeddings, for OpenAI and all compatible servers.
 
 The client's JSON is read at its top level only. What is nested, and each field that is not ours, keeps its bytes.
 """
@@ -67,7 +67,7 @@ class OpenAIAdapter:
 
 
 def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:
-    """The fields less those that the provider is not sent. Raises for what the route refuses at this provider."""
+    """The fields that the provider is sent. Raises for a field that the route refuses for this provider."""
     looked_at = list(fields) if spec.drop else [name for name in fields if name not in known or name in ANTHROPICS_OWN]
     for name in looked_at:
         match treatment(name, spec, known=known):
@@ -90,7 +90,7 @@ def _limit(fields: Fields, spec: ProviderSpec) -> None:
 
 
 def _with_ours(fields: Fields, ours: dict[str, object]) -> bytes:
-    """Ours come last: a server that matches names without case takes the last one."""
+    """The fields of Penstock come last: a server that matches names without case takes the last one."""
     return _encode({**{name: value for name, value in fields.items() if name not in ours}, **ours})
 
 
@@ -115,7 +115,7 @@ def _whole(fields: Fields, name: str) -> None:
 
 
 def _without_foreign(message: Fields) -> dict[str, object]:
-    """A message or a tool as OpenAI's own hosts take it."""
+    """A message or a tool as OpenAI's own hosts accept it."""
     kept: dict[str, object] = {name: value for name, value in message.items() if name not in FOREIGN}
     for name in ("content", "tool_calls"):
         raw = message.get(name)

@@ -17,7 +17,7 @@ from penstock_worker.providers.openai.adapter import OpenAIAdapter
 class AzureOpenAIAdapter:
     provider_name = "azure.ai.openai"
     default_base_url = ""
-    """None: a resource has an address of its own, and a route without it is invalid."""
+    """Empty: each resource has an address of its own, and a route without it is invalid."""
 
     def __init__(self) -> None:
         self._openai = OpenAIAdapter()

@@ -1,4 +1,4 @@
-"""The OpenAI dialect's chunk as a Struct, read strictly and fast, or leniently from whatever JSON it is.
+"""The OpenAI dialect's chunk as a Struct, read strictly and fast, or leniently from any JSON.
 
 The strict decoder refuses unknown fields and odd types, so that a chunk which it takes has nothing that could get lost;
 nearly all chunks are such. The lenient reader takes what carries meaning in every spelling, and keeps the rest in
@@ -90,7 +90,7 @@ def error_of(answer: dict[str, Any]) -> object:
 
 
 def read(answer: dict[str, Any]) -> Chunk:
-    """A chunk, or a whole completion, of whatever shape. The caller has looked for an error."""
+    """A chunk, or a whole completion, of any shape. The caller has checked for an error."""
     return Chunk(
         choices=[_choice(choice) for choice in lenient.objects(answer.get("choices"))],
         usage=_usage(answer),

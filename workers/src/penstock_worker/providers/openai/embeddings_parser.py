@@ -112,7 +112,7 @@ def _vector(embedding: object) -> bytes:
 
 
 def _coordinate(number: object) -> float:
-    """A vector with a hole is another vector: what is no number breaks the answer."""
+    """A value that is not a number breaks the answer: a vector with a gap is another vector."""
     try:
         return float(number)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:

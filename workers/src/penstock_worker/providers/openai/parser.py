@@ -39,7 +39,7 @@ _BRACKET = ord("[")
 """First byte of `[DONE]`."""
 _DONE = b"[DONE]"
 LESSONS_MAX = 8
-"""How often a stream whose chunks differ by more than their text is looked at for a template."""
+"""How often a template is searched in a stream whose chunks differ by more than their text."""
 UNREADABLE_ANYHOW = (*UNREADABLE, ValueError)
 
 

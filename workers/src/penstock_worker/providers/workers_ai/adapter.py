@@ -19,7 +19,7 @@ from penstock_worker.providers.workers_ai.parser import WorkersAIChatParser, Wor
 class WorkersAIAdapter:
     provider_name = "cloudflare"
     default_base_url = ""
-    """None: the address contains the account, and a route without it is invalid."""
+    """Empty: the address contains the account, and a route without it is invalid."""
 
     def __init__(self) -> None:
         self._openai = OpenAIAdapter()

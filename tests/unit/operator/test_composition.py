@@ -109,7 +109,7 @@ def test_the_last_decision_stays_until_the_next() -> None:
     assert status(situation(), decided).last_decision == DECISION
 
 
-def test_a_status_that_says_the_same_is_not_written() -> None:
+def test_status_without_changes_is_not_written() -> None:
     first = status(situation(), decision=DECISION)
     again = status(situation(), previous(live(first)), LATER)
 
@@ -133,11 +133,11 @@ def test_the_first_status_is_written() -> None:
     ],
     ids=["generation", "message", "workers", "desired", "decision", "conditions"],
 )
-def test_a_status_that_says_something_else_is_written(after: ModelRouteStatus) -> None:
+def test_status_with_changes_is_written(after: ModelRouteStatus) -> None:
     assert needs_write(live(status(situation())), after)
 
 
-def test_what_somebody_else_wrote_into_the_status_is_theirs() -> None:
+def test_status_ignores_conditions_of_other_clients() -> None:
     body = live(status(situation()))
     body["status"]["conditions"].append({"type": "Audited", "status": "True"})
     body["status"]["other"] = 1
@@ -145,7 +145,7 @@ def test_what_somebody_else_wrote_into_the_status_is_theirs() -> None:
     assert not needs_write(body, status(situation()))
 
 
-def test_a_condition_that_somebody_changed_is_put_back() -> None:
+def test_status_restores_a_condition_that_another_client_changed() -> None:
     body = live(status(situation()))
     body["status"]["conditions"][0]["status"] = "False"
 

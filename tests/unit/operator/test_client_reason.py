@@ -1,4 +1,4 @@
-"""What a waiting client is told, and what it is not."""
+"""The reason that a waiting client receives, without internal names."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -45,12 +45,12 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
         "the first by hand",
     ],
 )
-def test_a_client_is_told_why_nobody_takes_its_request(scaling: dict[str, Any], survey: Survey, told: str) -> None:
+def test_client_reason_explains_why_no_worker_serves(scaling: dict[str, Any], survey: Survey, told: str) -> None:
     assert cause(spec(scaling=scaling), survey) == told
 
 
 @pytest.mark.parametrize("reason", get_args(ProblemReason))
-def test_a_client_hears_the_kind_of_problem_and_none_of_its_names(reason: ProblemReason) -> None:
+def test_client_reason_contains_no_names(reason: ProblemReason) -> None:
     problem = Problem(reason, 'pod main-worker-a: secret "openai" of registry.internal/penstock on node-7')
 
     told = cause(spec(), workers(1, 0, 1, problem))

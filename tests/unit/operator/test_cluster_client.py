@@ -1,4 +1,4 @@
-"""The API server behind `Cluster`: what is sent, what an answer means, and that nothing waits for ever.
+"""Client and transport: requests, errors by response, and bounded times.
 
 Against a small HTTP server; what a real API server does with it is in tests/cluster.
 """
@@ -16,7 +16,9 @@ from aiohttp import web
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError, ErrorKind
-from penstock_operator.kube.client import Cluster, ClusterCredentials, NoCluster
+from penstock_operator.kube.client import ClusterClient, LeaseClient
+from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
+from penstock_operator.kube.transport import Transport
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 POD = resources.PODS.path("ns", "p")
@@ -33,6 +35,7 @@ class Server:
         self.leads = True
         self.handle: Handler = answers({})
         self.port = 0
+        self.transport: Transport
 
     async def receive(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
@@ -57,8 +60,7 @@ class Server:
         await credentials.load()
         return credentials
 
-    def ended(self, verb: str, resource: str, code: str, duration_s: float) -> None:
-        assert duration_s >= 0
+    def ended(self, verb: str, resource: str, code: str) -> None:
         self.calls.append((verb, resource, code))
 
 
@@ -74,7 +76,7 @@ def refuses(status: int, message: str = "no", **headers: str) -> Handler:
 
 
 @contextlib.asynccontextmanager
-async def connected(directory: Path) -> AsyncIterator[tuple[Server, Cluster]]:
+async def connected(directory: Path) -> AsyncIterator[tuple[Server, ClusterClient]]:
     server = Server(directory)
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.receive)
@@ -84,10 +86,10 @@ async def connected(directory: Path) -> AsyncIterator[tuple[Server, Cluster]]:
     await site.start()
     server.port = runner.addresses[0][1]
     server.write_config({"token": "one"})
-    cluster = Cluster(await server.credentials(), ended=server.ended, may_write=lambda: server.leads)
-    await cluster.open()
-    yield server, cluster
-    await cluster.close()
+    server.transport = Transport(await server.credentials(), server.ended)
+    await server.transport.open()
+    yield server, ClusterClient(server.transport, may_write=lambda: server.leads)
+    await server.transport.close()
     await runner.cleanup()
 
 
@@ -144,7 +146,7 @@ async def test_a_status_is_applied_to_its_subresource(tmp_path: Path) -> None:
         }
 
 
-async def test_a_list_is_read_in_pieces_of_only_what_is_ours(tmp_path: Path) -> None:
+async def test_client_lists_managed_objects_in_pages(tmp_path: Path) -> None:
     async def pages(request: web.Request) -> web.StreamResponse:
         more = "continue" not in request.query
         body = {"items": [{"page": 1 if more else 2}], "metadata": {"continue": "token" if more else ""}}
@@ -169,7 +171,7 @@ async def test_a_list_is_read_in_pieces_of_only_what_is_ours(tmp_path: Path) -> 
         (404, "NotFound"),
         (405, "Invalid"),
         (409, "Conflict"),
-        (410, "Gone"),
+        (410, "Conflict"),
         (422, "Invalid"),
         (429, "TooManyRequests"),
         (500, "Failed"),
@@ -186,7 +188,7 @@ async def test_every_refusal_is_one_of_a_few_kinds_and_keeps_the_servers_words(
         assert server.calls == [("apply", "serviceaccounts", str(status))]
 
 
-async def test_a_field_that_the_servers_schema_does_not_have_is_the_objects_fault_though_the_server_says_500(
+async def test_client_maps_a_500_of_an_unknown_field_to_invalid(
     tmp_path: Path,
 ) -> None:
     message = (
@@ -199,7 +201,7 @@ async def test_a_field_that_the_servers_schema_does_not_have_is_the_objects_faul
         assert (error.kind, str(error)) == ("Invalid", message)
 
 
-async def test_an_answer_that_is_no_status_is_told_by_its_number(tmp_path: Path) -> None:
+async def test_client_reports_the_http_status_of_a_response_without_a_status_object(tmp_path: Path) -> None:
     async def page(_: web.Request) -> web.StreamResponse:
         return web.Response(status=502, text="<html>\x00 bad gateway")
 
@@ -208,7 +210,7 @@ async def test_an_answer_that_is_no_status_is_told_by_its_number(tmp_path: Path)
         assert str(await error_from(cluster.apply(OBJECT))) == "HTTP status 502"
 
 
-async def test_a_server_that_asks_for_quiet_gets_it_from_everybody_but_the_lease(tmp_path: Path) -> None:
+async def test_transport_applies_retry_after_to_every_call_but_the_lease(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = refuses(429, Retry_After="3600")
         error = await error_from(cluster.apply(OBJECT))
@@ -220,7 +222,7 @@ async def test_a_server_that_asks_for_quiet_gets_it_from_everybody_but_the_lease
         assert error.retry_after_s is not None
         assert 3500 < error.retry_after_s <= 3600
         assert server.seen == []
-        await cluster.read_lease("ns", "l", timeout_s=3)
+        await LeaseClient(server.transport).read_lease("ns", "l", timeout_s=3)
         assert len(server.seen) == 1
 
 
@@ -234,12 +236,13 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
     async with connected(tmp_path) as (server, _):
         server.port = 1
         server.write_config({"token": "one"})
-        cluster = Cluster(await server.credentials(), ended=server.ended, may_write=lambda: True)
-        await cluster.open()
+        transport = Transport(await server.credentials(), server.ended)
+        await transport.open()
+        cluster = ClusterClient(transport, may_write=lambda: True)
         assert (await error_from(cluster.apply(OBJECT))).kind == "Unavailable"
-        assert cluster.answered_at is None
+        assert transport.answered_at is None
         assert [call[:2] for call in server.calls] == [("apply", "serviceaccounts")]
-        await cluster.close()
+        await transport.close()
 
 
 async def test_a_server_that_does_not_answer_is_unavailable_in_time(tmp_path: Path) -> None:
@@ -250,15 +253,15 @@ async def test_a_server_that_does_not_answer_is_unavailable_in_time(tmp_path: Pa
         await over.wait()
         return web.Response()
 
-    async with connected(tmp_path) as (server, cluster):
+    async with connected(tmp_path) as (server, _cluster):
         server.handle = hang
-        error = await error_from(cluster.read_lease("ns", "l", timeout_s=0.05))
+        error = await error_from(LeaseClient(server.transport).read_lease("ns", "l", timeout_s=0.05))
         assert asked.is_set()
         assert error.kind == "Unavailable"
         over.set()
 
 
-async def test_who_does_not_hold_the_lease_writes_nothing_but_the_lease(tmp_path: Path) -> None:
+async def test_client_writes_nothing_but_the_lease_without_the_lease(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.leads = False
         for write in (
@@ -271,7 +274,7 @@ async def test_who_does_not_hold_the_lease_writes_nothing_but_the_lease(tmp_path
         ):
             assert (await error_from(write)).kind == "Unavailable"
         assert server.seen == []
-        await cluster.write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
+        await LeaseClient(server.transport).write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
         assert len(server.seen) == 1
 
 
@@ -279,23 +282,23 @@ async def test_what_is_not_there_is_deleted_already_and_no_lease(tmp_path: Path)
     async with connected(tmp_path) as (server, cluster):
         server.handle = refuses(404)
         await cluster.delete(resources.DISRUPTION_BUDGETS, "ns", "b")
-        assert await cluster.read_lease("ns", "l", timeout_s=3) is None
+        assert await LeaseClient(server.transport).read_lease("ns", "l", timeout_s=3) is None
         server.handle = refuses(403)
         assert (await error_from(cluster.delete(resources.DISRUPTION_BUDGETS, "ns", "b"))).kind == "Forbidden"
-        assert (await error_from(cluster.read_lease("ns", "l", timeout_s=3))).kind == "Forbidden"
+        assert (await error_from(LeaseClient(server.transport).read_lease("ns", "l", timeout_s=3))).kind == "Forbidden"
 
 
 async def test_a_lease_is_made_or_replaced_as_it_was_read(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (server, cluster):
-        await cluster.write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
+    async with connected(tmp_path) as (server, _cluster):
+        await LeaseClient(server.transport).write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
         known = {"metadata": {"namespace": "ns", "name": "l", "resourceVersion": "5"}}
-        await cluster.write_lease(known, timeout_s=3)
+        await LeaseClient(server.transport).write_lease(known, timeout_s=3)
         root = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
         assert [seen[:2] for seen in server.seen] == [("POST", root), ("PUT", f"{root}/l")]
         assert server.seen[1][5] == known
 
 
-async def test_an_annotation_is_set_and_taken_away(tmp_path: Path) -> None:
+async def test_client_sets_and_removes_an_annotation(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         await cluster.annotate_pod("ns", "p", {"cost": "1", "old": None})
         ((method, path, _, content_type, _, body),) = server.seen
@@ -318,20 +321,20 @@ async def test_a_token_that_was_replaced_is_used_without_a_restart(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", [None, "", "just words", "{[", "clusters: []"], ids=repr)
-async def test_a_kubeconfig_that_is_none_is_said_in_one_sentence(tmp_path: Path, text: str | None) -> None:
+async def test_credentials_report_an_invalid_kubeconfig_in_one_sentence(tmp_path: Path, text: str | None) -> None:
     config = tmp_path / "kubeconfig"
     if text is not None:
         config.write_text(text)
-    with pytest.raises(NoCluster, match="kubeconfig: "):
+    with pytest.raises(ClusterConfigError, match="kubeconfig: "):
         await ClusterCredentials({"KUBECONFIG": str(config)}).load()
 
 
-async def test_a_pod_without_a_service_account_is_said_in_one_sentence() -> None:
-    with pytest.raises(NoCluster, match="service account"):
+async def test_credentials_report_a_missing_service_account_in_one_sentence() -> None:
+    with pytest.raises(ClusterConfigError, match="service account"):
         await ClusterCredentials({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).load()
 
 
-async def test_a_kubeconfig_that_goes_away_leaves_what_was_read(tmp_path: Path) -> None:
+async def test_credentials_keep_the_last_token_of_a_deleted_kubeconfig(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, _):
         credentials = await server.credentials()
         (tmp_path / "kubeconfig").unlink()

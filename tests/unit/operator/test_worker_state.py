@@ -4,8 +4,7 @@ from typing import Any
 
 from unit.support import routes
 
-from penstock_operator.scaling.worker_heartbeats import Heard
-from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, muster
+from penstock_operator.scaling.worker_state import CHEAP, DELETION_COST, WorkerReport, build
 
 
 def pod(name: str, *, marked: bool = False, leaving: bool = False, phase: str = "Running") -> dict[str, Any]:
@@ -17,25 +16,25 @@ def pod(name: str, *, marked: bool = False, leaving: bool = False, phase: str = 
     return body
 
 
-def heard(in_flight: int = 0, *, draining: bool = False) -> Heard:
-    return Heard(8, in_flight, draining)
+def heard(in_flight: int = 0, *, draining: bool = False) -> WorkerReport:
+    return WorkerReport(8, in_flight, draining)
 
 
-def test_pods_on_their_way_out_are_nobody() -> None:
+def test_worker_state_ignores_pods_that_are_being_deleted() -> None:
     pods = [pod("a"), pod("b", leaving=True), pod("c", phase="Failed"), pod("d", phase="Succeeded"), pod("e")]
-    force = muster(1, pods, {}, {}, {"e"})
+    force = build(1, pods, {}, {}, {"e"})
     assert [load.name for load in force.loads] == ["a"]
 
 
-def test_a_pod_that_was_never_heard_is_not_ready() -> None:
-    [load] = muster(1, [pod("a")], {}, {}, ()).loads
+def test_worker_state_pod_without_a_heartbeat_is_not_ready() -> None:
+    [load] = build(1, [pod("a")], {}, {}, ()).loads
     assert not load.ready
     assert not load.draining
 
 
 def test_a_mark_on_the_pod_is_an_intention_and_a_newer_one_overrides_it() -> None:
     pods, said = [pod("a", marked=True), pod("b", marked=True), pod("c")], {name: heard() for name in "abc"}
-    force = muster(3, pods, said, {"b": False, "c": True}, ())
+    force = build(3, pods, said, {"b": False, "c": True}, ())
     assert force.draining == {"a", "c"}
     assert force.marked == {"a", "b"}
     assert force.serving == 1
@@ -43,7 +42,7 @@ def test_a_mark_on_the_pod_is_an_intention_and_a_newer_one_overrides_it() -> Non
 
 def test_a_drain_is_confirmed_by_the_worker_alone() -> None:
     pods = [pod("a", marked=True), pod("b", marked=True)]
-    a, b = muster(2, pods, {"a": heard(), "b": heard(draining=True)}, {}, ()).loads
+    a, b = build(2, pods, {"a": heard(), "b": heard(draining=True)}, {}, ()).loads
     assert not a.confirmed
     assert not a.drained
     assert b.confirmed
@@ -52,36 +51,36 @@ def test_a_drain_is_confirmed_by_the_worker_alone() -> None:
 
 def test_a_drain_counts_when_the_replica_set_can_see_which_pod_it_is() -> None:
     said = {"a": heard(draining=True)}
-    [ready] = muster(1, [pod("a")], said, {"a": True}, ()).loads
+    [ready] = build(1, [pod("a")], said, {"a": True}, ()).loads
     assert ready.draining
     assert not ready.drained
-    [noticed] = muster(1, [routes.pod("a", ready=False, phase="Running")], said, {"a": True}, ()).loads
+    [noticed] = build(1, [routes.pod("a", ready=False, phase="Running")], said, {"a": True}, ()).loads
     assert noticed.drained
 
 
 def test_a_marked_pod_whose_worker_died_does_not_drain_for_ever() -> None:
-    force = muster(1, [pod("a", marked=True)], {}, {}, ())
+    force = build(1, [pod("a", marked=True)], {}, {}, ())
     assert force.draining == frozenset()
     assert not force.loads[0].ready
 
 
-def test_who_drains_without_our_wish_is_named() -> None:
+def test_worker_state_names_workers_that_drain_without_intention() -> None:
     pods = [pod("a"), pod("b", marked=True)]
-    force = muster(2, pods, {"a": heard(draining=True), "b": heard(draining=True)}, {}, ())
+    force = build(2, pods, {"a": heard(draining=True), "b": heard(draining=True)}, {}, ())
     assert force.unasked == ("a",)
     assert force.draining == {"b"}
 
 
-def test_somebody_elses_deletion_cost_is_not_ours() -> None:
+def test_worker_state_ignores_foreign_deletion_costs() -> None:
     body = pod("a")
     body["metadata"]["annotations"] = {DELETION_COST: "5"}
-    assert muster(1, [body], {"a": heard()}, {}, ()).draining == frozenset()
+    assert build(1, [body], {"a": heard()}, {}, ()).draining == frozenset()
 
 
-def test_streams_of_draining_workers_are_no_demand_and_what_nobody_acked_is() -> None:
+def test_worker_state_counts_unacked_requests_and_no_streams_of_draining_workers() -> None:
     pods = [pod("a"), pod("b", marked=True)]
     said = {"a": heard(3), "b": heard(5, draining=True)}
-    force = muster(2, pods, said, {}, ())
+    force = build(2, pods, said, {}, ())
     seen = force.observed(pending=2, ack_pending=0)
     assert (seen.demand, seen.ready, seen.draining, seen.serving) == (5, 1, 1, 1)
     assert force.observed(pending=0, ack_pending=4).demand == 4

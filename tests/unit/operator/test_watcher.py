@@ -1,29 +1,29 @@
-"""kopf against an API server of the test's own: who is refused costs nobody else anything."""
+"""kopf against an API server of the test's own: a refused collection does not affect the others."""
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
+from kubernetes.aio.client.configuration import Configuration
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.resources import WATCHED, Resource
-from penstock_operator.kube.watcher import Observe, Watching, quieten_kopf
+from penstock_operator.kube.resources import MODEL_ROUTES, PODS, WATCHED, Collection, Resource
+from penstock_operator.kube.watcher import ClusterWatcher, Observe, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (
     *WATCHED,
-    # kopf waits for these to exist, and never asks for one of them.
+    # kopf waits for these to exist, and never requests one of them.
     Resource("", "v1", "namespaces", "Namespace"),
     Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
 )
 
 
 class FakeApiServer:
-    """Empty lists and watches that say nothing, and a status for those who are refused."""
+    """Empty lists and silent watches, and a status for refused namespaces."""
 
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
@@ -36,11 +36,8 @@ class FakeApiServer:
         self.server = ""
 
     @property
-    def proxy(self) -> str | None:
-        return None
-
-    def ssl_context(self) -> ssl.SSLContext | bool:
-        return True
+    def configuration(self) -> Configuration:
+        return Configuration(host=self.server)
 
     async def authorization(self) -> str | None:
         return None
@@ -64,9 +61,11 @@ class FakeApiServer:
         collection = resources.of_path(request.path)
         if collection is None:
             return web.json_response(discovered(request.path))
-        if (status := self.refused.get(collection[0])) is not None:
-            return web.json_response({"kind": "Status", "message": f"{collection[1]} is refused"}, status=status)
-        routes = collection == ("a", "modelroutes")
+        if (status := self.refused.get(collection.namespace)) is not None:
+            return web.json_response(
+                {"kind": "Status", "message": f"{collection.resource.plural} is refused"}, status=status
+            )
+        routes = collection == Collection(MODEL_ROUTES, "a")
         if request.query.get("watch") != "true":
             items = self.routes if routes else b""
             body = b'{"items":[' + items + b'],"metadata":{"resourceVersion":"1"}}'
@@ -97,20 +96,20 @@ def discovered(path: str) -> dict[str, Any]:
 
 
 class Told:
-    """What a `Watching` says, and an event that is set whenever it does."""
+    """The callbacks of a `ClusterWatcher`, and an event that each sets."""
 
     def __init__(self) -> None:
-        self.listed: set[tuple[str, str]] = set()
-        self.refused: dict[tuple[str, str], str] = {}
+        self.listed: set[Collection] = set()
+        self.refused: dict[Collection, str] = {}
         self.restarts = 0
         self._changed = asyncio.Event()
 
-    def on_listed(self, resource: Resource, namespace: str) -> None:
-        self.listed.add((namespace, resource.plural))
+    def on_listed(self, collection: Collection) -> None:
+        self.listed.add(collection)
         self._changed.set()
 
-    def on_refused(self, resource: Resource, namespace: str, why: str) -> None:
-        self.refused[namespace, resource.plural] = why
+    def on_refused(self, collection: Collection, why: str) -> None:
+        self.refused[collection] = why
         self._changed.set()
 
     def on_restarted(self) -> None:
@@ -124,15 +123,17 @@ class Told:
                 await self._changed.wait()
 
 
-def every(namespaces: set[str]) -> set[tuple[str, str]]:
-    return {(namespace, resource.plural) for namespace in namespaces for resource in WATCHED}
+def every(namespaces: set[str]) -> set[Collection]:
+    return {Collection(resource, namespace) for namespace in namespaces for resource in WATCHED}
 
 
 @contextlib.asynccontextmanager
-async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda *_: None) -> AsyncIterator[Watching]:
+async def watching(
+    server: FakeApiServer, told: Told, observe: Observe = lambda *_: None
+) -> AsyncIterator[ClusterWatcher]:
     quieten_kopf()
     await server.start()
-    made = Watching(
+    made = ClusterWatcher(
         server,
         NAMESPACES,
         silence_s=6.0,
@@ -153,16 +154,16 @@ async def watching(server: FakeApiServer, told: Told, observe: Observe = lambda 
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_a_namespace_that_is_refused_is_told_and_heard_once_it_is_not_and_the_others_go_on(status: int) -> None:
+async def test_watcher_reports_a_refused_namespace_and_its_return_without_effect_on_others(status: int) -> None:
     server, told = FakeApiServer(), Told()
     server.refused = {"b": status}
     async with watching(server, told) as made:
         await told.until(listed={"a"}, refused={"b"})
         assert told.listed == every({"a"})
-        assert "pods is refused" in told.refused["b", "pods"]
+        assert "pods is refused" in told.refused[Collection(PODS, "b")]
         told.refused.clear()
         await told.until(listed={"a"}, refused={"b"})
-        assert made.hearing.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
+        assert made.liveness.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
         server.refused = {}
         await told.until(listed={"a", "b"}, refused=set())
     assert told.restarts == 0

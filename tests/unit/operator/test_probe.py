@@ -1,35 +1,36 @@
-"""What the probes say of a leader."""
+"""Probe results of a leader."""
 
 from typing import Any
 
-from penstock_operator.kube.watch_liveness import DEAD, LATE, Hearing
-from penstock_operator.probe import ANSWERED_S, Leader
+from penstock_operator.kube.resources import PODS, Collection
+from penstock_operator.kube.watch_liveness import DEAD, LATE, WatchLiveness
+from penstock_operator.probe import ANSWERED_S, LeaderHealth
 from penstock_runtime.probes import Probes
 
-WATCH = ("team", "pods")
+WATCH = Collection(PODS, "team")
 SILENCE_S = 8.0
 
 
-def leader(**fields: Any) -> Leader:
-    """One whose watches were heard at 0."""
-    hearing = Hearing([WATCH], SILENCE_S)
-    hearing.begin(0.0)
-    return Leader(hearing, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})
+def leader(**fields: Any) -> LeaderHealth:
+    """A leader whose watches received something at 0."""
+    liveness = WatchLiveness([WATCH], SILENCE_S)
+    liveness.begin(0.0)
+    return LeaderHealth(liveness, **{"answered_at": 0.0, "unlisted": "", "unserved": "", **fields})
 
 
-def asked(path: str, of: Leader, now: float) -> tuple[int, bytes]:
+def asked(path: str, of: LeaderHealth, now: float) -> tuple[int, bytes]:
     probes = Probes("127.0.0.1", 0, live=lambda: of.dead(now), ready=lambda: of.unready(now))
     return probes.answer(path)[:2]
 
 
-def test_a_leader_that_hears_is_live_and_ready() -> None:
+def test_probe_leader_with_live_watches_is_live_and_ready() -> None:
     assert asked("/livez", leader(), SILENCE_S) == (200, b"ok\n")
     assert asked("/readyz", leader(), SILENCE_S) == (200, b"ok\n")
 
 
 def test_a_watch_that_stays_silent_though_the_api_server_answers_fails_liveness() -> None:
     now = DEAD * SILENCE_S + 1
-    told = (503, b"a watch has been silent for 65 s, and the API server is there\n")
+    told = (503, b"a watch has been silent for 65 s, and the API server responds\n")
     assert asked("/livez", leader(answered_at=now - 2), now) == told
 
 

@@ -1,4 +1,4 @@
-"""Who drains, who comes back, who may go."""
+"""Selection of the workers that drain, resume or are removed."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def test_the_least_busy_drain_first_and_of_these_the_youngest() -> None:
     assert names(to_drain(workers, 3)) == ["young", "old", "busy"]
 
 
-def test_nobody_is_told_to_drain_who_drains_or_has_not_started() -> None:
+def test_scale_in_drains_only_ready_workers() -> None:
     assert to_drain([draining("a"), starting("b")], 2) == []
 
 
@@ -61,12 +61,12 @@ def test_a_worker_that_has_not_confirmed_its_drain_does_not_go() -> None:
     assert steps(1, 2, [worker("a", 4), draining("b", confirmed=False)]) == Steps(2)
 
 
-def test_a_worker_that_starts_goes_before_one_that_serves_and_without_a_drain() -> None:
+def test_scale_in_removes_a_starting_worker_first_and_without_a_drain() -> None:
     workers = [worker("a"), starting("old", started_at=10.0), starting("young", started_at=20.0)]
     assert steps(2, 3, workers) == Steps(2, gone=("young",))
 
 
-def test_a_pod_that_is_not_even_there_goes_first_of_all() -> None:
+def test_scale_in_removes_a_pod_that_does_not_exist_yet_first() -> None:
     assert steps(2, 3, [worker("a"), starting("b")]) == Steps(2)
 
 
@@ -75,17 +75,17 @@ def test_those_that_serve_drain_only_for_what_the_starting_ones_do_not_make_up()
     assert steps(1, 3, workers) == Steps(2, drain=("b",), gone=("c",))
 
 
-def test_demand_that_comes_back_resumes_before_it_starts_anything() -> None:
+def test_scale_in_resumes_draining_workers_before_new_ones_start() -> None:
     workers = [worker("a", 8), draining("b", 3), draining("c", 1)]
     assert steps(2, 3, workers) == Steps(3, resume=("b",))
     assert steps(5, 3, workers) == Steps(5, resume=("b", "c"))
 
 
-def test_a_drained_worker_comes_back_rather_than_a_new_one_is_started() -> None:
+def test_scale_in_resumes_a_drained_worker_rather_than_a_new_start() -> None:
     assert steps(2, 2, [worker("a", 8), draining("b")]) == Steps(2, resume=("b",))
 
 
-def test_a_worker_that_drains_and_is_not_needed_makes_room_for_nobody() -> None:
+def test_scale_in_keeps_the_place_of_a_draining_worker() -> None:
     """Its slots are no capacity: the number counts it on top of those that serve."""
     assert steps(1, 2, [worker("a", 8), draining("b", 3)]) == Steps(2)
 
@@ -125,14 +125,14 @@ def test_the_number_never_leaves_out_a_worker_that_may_have_a_stream(
 
 
 @given(st.integers(0, 20), fleets, st.integers(0, 5))
-def test_afterwards_as_many_serve_as_were_asked_for(target: int, workers: list[WorkerLoad], absent: int) -> None:
+def test_scale_in_steps_lead_to_the_target(target: int, workers: list[WorkerLoad], absent: int) -> None:
     found = steps(target, len(workers) + absent, workers)
     still_draining = {one.name for one in workers if one.draining} - set(found.resume) - set(found.gone)
     assert found.replicas - len(still_draining) - len(found.drain) == target
 
 
 @given(st.integers(0, 20), fleets)
-def test_nobody_is_told_two_things(target: int, workers: list[WorkerLoad]) -> None:
+def test_scale_in_never_drains_and_resumes_the_same_worker(target: int, workers: list[WorkerLoad]) -> None:
     found = steps(target, len(workers), workers)
     told = [*found.drain, *found.resume, *found.gone]
     assert len(told) == len(set(told))

@@ -4,7 +4,7 @@ from typing import Any
 
 from unit.support.routes import route_body
 
-from penstock_operator.kube.event_recorder import NOTE_MAX, QUIET_S, Recorder
+from penstock_operator.kube.event_recorder import NOTE_MAX, QUIET_S, EventRecorder
 from penstock_runtime.clock import ManualClock
 
 
@@ -16,9 +16,9 @@ class FakeEvents:
         self.told.append(event)
 
 
-async def test_an_event_names_its_route_and_who_says_it() -> None:
+async def test_event_recorder_names_route_and_reporter() -> None:
     events = FakeEvents()
-    await Recorder(events, ManualClock(), me="op-1").tell(route_body(), "Repaired", "put back", action="Repair")
+    await EventRecorder(events, ManualClock(), me="op-1").record(route_body(), "Repaired", "put back", action="Repair")
     (event,) = events.told
     regarding = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRoute", "namespace": "team", "name": "main"}
     assert event["regarding"].items() >= regarding.items()
@@ -29,22 +29,22 @@ async def test_an_event_names_its_route_and_who_says_it() -> None:
     assert event["eventTime"] == "2023-11-14T22:13:20.000000Z"
 
 
-async def test_the_same_words_are_said_again_only_after_a_while_and_others_at_once() -> None:
+async def test_event_recorder_repeats_an_equal_event_only_after_a_while() -> None:
     events, clock = FakeEvents(), ManualClock()
-    recorder = Recorder(events, clock, me="op-1")
+    recorder = EventRecorder(events, clock, me="op-1")
     for _ in range(3):
-        await recorder.tell(route_body(), "Repaired", "put back", action="Repair")
-    await recorder.tell(route_body(), "Repaired", "something else", action="Repair")
-    await recorder.tell(route_body(uid="another"), "Repaired", "put back", action="Repair")
+        await recorder.record(route_body(), "Repaired", "put back", action="Repair")
+    await recorder.record(route_body(), "Repaired", "something else", action="Repair")
+    await recorder.record(route_body(uid="another"), "Repaired", "put back", action="Repair")
     assert len(events.told) == 3
     clock.advance(QUIET_S)
-    await recorder.tell(route_body(), "Repaired", "put back", action="Repair")
+    await recorder.record(route_body(), "Repaired", "put back", action="Repair")
     assert len(events.told) == 4
 
 
 async def test_a_long_note_is_cut_to_what_the_api_server_takes() -> None:
     events = FakeEvents()
-    await Recorder(events, ManualClock(), me="m" * 500).tell(route_body(), "R", "n" * 5000, action="A")
+    await EventRecorder(events, ManualClock(), me="m" * 500).record(route_body(), "R", "n" * 5000, action="A")
     (event,) = events.told
     assert len(event["note"]) == NOTE_MAX
     assert len(event["reportingInstance"]) == 128

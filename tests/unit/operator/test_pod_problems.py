@@ -1,4 +1,4 @@
-"""What a pod or a Deployment says is wrong, in Kubernetes' words, and the reason that we give it."""
+"""Problems of pods and Deployments: Kubernetes' message under the operator's reason."""
 
 from typing import Any, get_args
 
@@ -87,17 +87,17 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
     "a worker that falls": (
         pod(state=BACK_OFF, lastState=FELL, restartCount=1),
         "CrashLoop",
-        "the container ended with code 1 (Error)",
+        "the container exited with code 1 (Error)",
     ),
     "a worker out of memory": (
         pod(state=BACK_OFF, lastState=KILLED, restartCount=4),
         "CrashLoop",
-        "the container ended with code 137 (OOMKilled)",
+        "the container exited with code 137 (OOMKilled)",
     ),
     "a worker that fell and runs for a moment": (
         pod(state=RUNS, lastState=FELL, restartCount=2),
         "CrashLoop",
-        "the container ended with code 1 (Error)",
+        "the container exited with code 1 (Error)",
     ),
     "a worker that left a message": (
         pod(
@@ -105,7 +105,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
             lastState={"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such\tdevice\n"}},
         ),
         "CrashLoop",
-        "the container ended with code 128 (StartError): no such device",
+        "the container exited with code 128 (StartError): no such device",
     ),
     "a worker that fell at its first start": (
         pod(state=BACK_OFF),
@@ -116,11 +116,11 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
 
 
 @pytest.mark.parametrize(("made", "reason", "message"), FAULTS.values(), ids=FAULTS)
-def test_a_pods_fault_is_told_in_its_own_words(made: dict[str, Any], reason: str, message: str) -> None:
+def test_pod_problems_have_the_clusters_message(made: dict[str, Any], reason: str, message: str) -> None:
     assert said(made) == (reason, f"pod main-worker-a: {message}")
 
 
-def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words() -> None:
+def test_pod_problems_have_the_schedulers_message() -> None:
     made = pod()
     message = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available."
     made["status"]["conditions"] = [
@@ -153,7 +153,7 @@ def test_a_pod_that_is_ready_again_has_no_problem_whatever_it_went_through() -> 
     assert said(pod(state=RUNS, ready=True, lastState=KILLED, restartCount=9)) is None
 
 
-def test_a_pod_that_was_ready_and_is_no_longer_is_told() -> None:
+def test_pod_problems_report_a_pod_that_is_no_longer_ready() -> None:
     made = pod(state=RUNS, phase="Running")
     made["status"]["conditions"][1] |= {
         "lastTransitionTime": "2026-01-01T00:10:00Z",
@@ -214,7 +214,7 @@ def failure(message: str) -> dict[str, str]:
         ),
     ],
 )
-def test_a_deployments_failure_is_told_without_the_name_of_a_pod_that_never_was(
+def test_pod_problems_of_a_deployment_have_no_name_of_an_uncreated_pod(
     condition: dict[str, str], reason: ProblemReason, message: str
 ) -> None:
     assert list(of_deployment(deployment(1, condition)["status"])) == [Problem(reason, message)]
@@ -248,12 +248,12 @@ def test_a_deployment_at_work_has_no_problem(condition: dict[str, str]) -> None:
         ({"phase": "Succeeded"}, []),
     ],
 )
-def test_a_pod_that_a_node_threw_out_is_told(status: dict[str, str], told: list[str]) -> None:
+def test_pod_problems_report_an_evicted_pod(status: dict[str, str], told: list[str]) -> None:
     found = list(of_evictions([{"metadata": {"name": "main-worker-a"}, "status": status}]))
     assert found == [Problem("Evicted", message) for message in told]
 
 
-def test_of_each_reason_the_first_is_told_and_the_most_telling_comes_first() -> None:
+def test_pod_problems_have_one_of_each_reason_in_order_of_precedence() -> None:
     found = most_telling(
         [Problem("Unschedulable", "1"), Problem("CrashLoop", "2"), Problem("CrashLoop", "3"), Problem("NotReady", "4")]
     )

@@ -1,4 +1,4 @@
-"""What is read of a ModelRoute, and what is said of one that cannot be served."""
+"""Parsing of a ModelRoute, and the problem of one that cannot be served."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from unit.support.routes import CREATED_AT, UID, provider, route_body, secret, s
 from penstock_operator.routes.parser import PROBLEM_MAX, Route, read, refuse
 
 
-def test_a_route_is_read_with_what_the_api_server_knows_of_it() -> None:
+def test_parser_reads_a_route_with_its_metadata() -> None:
     assert read(route_body(generation=7)) == Route(
         namespace="team", name="main", uid=UID, generation=7, created_at=CREATED_AT, spec=spec()
     )
 
 
-def test_a_route_that_is_being_deleted_is_told_apart() -> None:
+def test_parser_marks_a_route_that_is_being_deleted() -> None:
     assert read(route_body(deletionTimestamp="2026-01-01T00:00:00Z")).deleting
 
 
@@ -71,7 +71,7 @@ def test_what_the_api_server_refuses_is_a_problem_in_its_words() -> None:
 
     assert refused.spec == spec()
     assert refused.problem == (
-        'the API server refuses it: Deployment "main-worker" is invalid: spec.template.spec.tolerations'
+        'the API server rejects it: Deployment "main-worker" is invalid: spec.template.spec.tolerations'
     )
 
 

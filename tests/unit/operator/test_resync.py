@@ -1,4 +1,4 @@
-"""Whole lists: when they are asked for, and when the world counts as whole."""
+"""Whole lists: when they are requested, and when the cache is complete."""
 
 import asyncio
 import contextlib
@@ -9,10 +9,10 @@ from typing import Any
 from unit.support.virtual_time import virtual_time
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import Key, World
-from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Resource
-from penstock_operator.kube.resync import FORBIDDEN_AGAIN_S, Sync
+from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
+from penstock_operator.kube.cache import ClusterCache
+from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Collection, Key, Resource
+from penstock_operator.kube.resync import Resync
 
 RESYNC_S = 600.0
 
@@ -42,11 +42,11 @@ def route(name: str) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def syncing(
     lister: FakeLister, touched: list[Key], *namespaces: str, whole: list[str] | None = None
-) -> AsyncIterator[tuple[Sync, World]]:
-    world = World()
-    sync = Sync(
+) -> AsyncIterator[tuple[Resync, ClusterCache]]:
+    cache = ClusterCache()
+    sync = Resync(
         lister,
-        world,
+        cache,
         list(namespaces or ("ns",)),
         touched=touched.append,
         whole=([] if whole is None else whole).append,
@@ -54,7 +54,7 @@ async def syncing(
         draw=lambda: 0.5,
     )
     task = asyncio.create_task(sync.run())
-    yield sync, world
+    yield sync, cache
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -64,63 +64,63 @@ async def syncing(
 async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
-    async with syncing(lister, touched) as (sync, world):
+    async with syncing(lister, touched) as (sync, cache):
         for resource in WATCHED[1:]:
-            sync.listed(resource, "ns")
+            sync.listed(Collection(resource, "ns"))
         await asyncio.sleep(1)
         assert not sync.done.is_set()
         assert sync.missing == "modelroutes of ns"
-        sync.listed(MODEL_ROUTES, "ns")
+        sync.listed(Collection(MODEL_ROUTES, "ns"))
         await sync.done.wait()
-        assert set(world.routes()) == {("ns", "a")}
+        assert set(cache.routes()) == {("ns", "a")}
         assert touched == [("ns", "a")]
 
 
 @virtual_time
-async def test_a_kind_is_listed_again_once_in_a_while_and_tells_only_what_is_new() -> None:
+async def test_resync_lists_periodically_and_reports_only_changes() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
-    async with syncing(lister, touched) as (sync, world):
-        sync.listed(MODEL_ROUTES, "ns")
+    async with syncing(lister, touched) as (sync, cache):
+        sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(RESYNC_S - 1)
         assert len(lister.asked) == 1
         lister.bodies = [route("b")]
         await asyncio.sleep(2)
         assert len(lister.asked) == 2
-        assert set(world.routes()) == {("ns", "b")}
+        assert set(cache.routes()) == {("ns", "b")}
         assert sorted(touched) == [("ns", "a"), ("ns", "a"), ("ns", "b")]
 
 
 @virtual_time
-async def test_a_list_that_fails_is_asked_for_again_and_changes_nothing() -> None:
+async def test_resync_retries_a_failed_list_and_changes_nothing() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
-    async with syncing(lister, touched) as (sync, world):
-        sync.listed(MODEL_ROUTES, "ns")
+    async with syncing(lister, touched) as (sync, cache):
+        sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(1)
         lister.errors = [ApiError("Unavailable", "away")] * 3
-        sync.listed(MODEL_ROUTES, "ns")
+        sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(30)
         assert len(lister.asked) == 5
-        assert set(world.routes()) == {("ns", "a")}
+        assert set(cache.routes()) == {("ns", "a")}
 
 
 @virtual_time
-async def test_a_right_that_is_missing_is_asked_for_at_a_steady_pace() -> None:
+async def test_resync_retries_a_forbidden_list_at_a_constant_interval() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.errors = [ApiError("Forbidden", "no")] * 3
     async with syncing(lister, touched) as (sync, _):
-        sync.listed(resources.PODS, "ns")
+        sync.listed(Collection(resources.PODS, "ns"))
         await asyncio.sleep(60)
     times = [at for _, at in lister.asked]
     waits = [round(after - before, 1) for before, after in itertools.pairwise(times)]
     assert waits == [FORBIDDEN_AGAIN_S] * 3
 
 
-def all_listed(sync: Sync, *namespaces: str) -> None:
+def all_listed(sync: Resync, *namespaces: str) -> None:
     for namespace in namespaces:
         for resource in WATCHED:
-            sync.listed(resource, namespace)
+            sync.listed(Collection(resource, namespace))
 
 
 @virtual_time
@@ -131,7 +131,7 @@ async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() ->
         await asyncio.sleep(1)
         assert not sync.done.is_set(), "nobody knows yet what b says"
         for resource in WATCHED:
-            sync.refused(resource, "b", "no")
+            sync.refused(Collection(resource, "b"), "no")
         await sync.done.wait()
         assert sync.served() == {"a": True, "b": False}
         assert whole == ["a"]
@@ -141,8 +141,8 @@ async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() ->
 async def test_where_every_namespace_is_refused_nothing_is_decided() -> None:
     async with syncing(FakeLister(), [], "a", "b") as (sync, _):
         for resource in WATCHED:
-            sync.refused(resource, "a", "no")
-            sync.refused(resource, "b", "no")
+            sync.refused(Collection(resource, "a"), "no")
+            sync.refused(Collection(resource, "b"), "no")
         await asyncio.sleep(60)
         assert not sync.done.is_set()
 
@@ -153,12 +153,12 @@ async def test_one_kind_that_is_refused_is_enough_for_its_namespace_not_to_be_se
     async with syncing(FakeLister(), [], "a", "b", whole=whole) as (sync, _):
         all_listed(sync, "a", "b")
         await asyncio.sleep(1)
-        sync.refused(resources.PODS, "b", "no")
+        sync.refused(Collection(resources.PODS, "b"), "no")
         assert sync.served() == {"a": True, "b": False}
         assert sync.missing == "pods of b"
         await asyncio.sleep(2 * RESYNC_S)
         assert not sync.serves("b"), "what may be listed and not watched gets old"
-        sync.listed(resources.PODS, "b")
+        sync.listed(Collection(resources.PODS, "b"))
         await asyncio.sleep(1)
         assert sync.serves("b")
         assert whole == ["a", "b", "b"]

@@ -1,30 +1,31 @@
-"""What is heard of watches: a healthy one is never suspected, and a silent one is found out whatever was tried."""
+"""Liveness of watches: a healthy watch is never late, and a silent one is detected despite restarts."""
 
 import pytest
 
-from penstock_operator.kube.watch_liveness import DEAD, STUCK, Hearing
+from penstock_operator.kube.resources import MODEL_ROUTES, PODS, Collection
+from penstock_operator.kube.watch_liveness import DEAD, STUCK, WatchLiveness
 from penstock_operator.kube.watcher import RESTART_MAX_S
 
-WATCH, OTHER = ("team", "pods"), ("team", "modelroutes")
+WATCH, OTHER = Collection(PODS, "team"), Collection(MODEL_ROUTES, "team")
 ALLOWED = pytest.mark.parametrize("silence_s", [6.0, 8.0, 62.0, 300.0])
 """The bounds of PENSTOCK_WATCH_SILENCE_S, its default, and one above a minute."""
 
 
-def hearing(silence_s: float = 8.0) -> Hearing:
-    made = Hearing([WATCH, OTHER], silence_s)
+def liveness(silence_s: float = 8.0) -> WatchLiveness:
+    made = WatchLiveness([WATCH, OTHER], silence_s)
     made.begin(1_000.0)
     return made
 
 
-def test_nothing_is_silent_before_anybody_listens() -> None:
-    made = Hearing([WATCH], 8.0)
+def test_watch_liveness_is_not_silent_before_begin() -> None:
+    made = WatchLiveness([WATCH], 8.0)
     assert made.silent_s(1_000_000.0) == 0.0
     assert not made.is_dead(1_000_000.0)
 
 
 @ALLOWED
 def test_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(silence_s: float) -> None:
-    made, now = hearing(silence_s), 1_000.0
+    made, now = liveness(silence_s), 1_000.0
     for _ in range(100):
         now += silence_s
         assert [made.is_late(now), made.is_stuck(now), made.is_dead(now)] == [False] * 3
@@ -34,7 +35,7 @@ def test_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(silence_s: float) ->
 
 @ALLOWED
 def test_a_watch_that_stays_silent_is_dead_however_often_kopf_is_started_again(silence_s: float) -> None:
-    made, now, starts = hearing(silence_s), 1_000.0, 0
+    made, now, starts = liveness(silence_s), 1_000.0, 0
     while not made.is_dead(now):
         now += 0.5
         made.heard(OTHER, now)
@@ -47,7 +48,7 @@ def test_a_watch_that_stays_silent_is_dead_however_often_kopf_is_started_again(s
 
 @ALLOWED
 def test_starting_kopf_again_is_given_its_time(silence_s: float) -> None:
-    made = hearing(silence_s)
+    made = liveness(silence_s)
     now = 1_000.0 + STUCK * silence_s + 0.5
     assert made.is_stuck(now)
     made.begin(now + RESTART_MAX_S)

@@ -1,4 +1,4 @@
-"""Who owns a model name, and what a route may serve."""
+"""Owners of model names, and the versions that routes may serve."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,15 @@ from unit.support.routes import spec
 
 from penstock_contract.catalogue import Catalogue, CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_operator.routes.model_ownership import Claimant, Claims, Conflict, Standing, names, settle, without
+from penstock_operator.routes.model_ownership import (
+    Claimant,
+    Conflict,
+    ModelGrant,
+    ModelOwnership,
+    assign,
+    names,
+    without,
+)
 
 
 def claimant(
@@ -22,16 +30,16 @@ def claimant(
     )
 
 
-def serves(claims: Claims, key: str) -> list[str] | None:
-    served = claims.standings[key].serves
+def serves(ownership: ModelOwnership, key: str) -> list[str] | None:
+    served = ownership.grants[key].serves
     return None if served is None else names(served)
 
 
-def test_a_route_serves_what_it_wants_if_nobody_else_does() -> None:
-    claims = settle([claimant("a", "x", "y"), claimant("b", "z")])
+def test_model_ownership_grants_names_without_another_owner() -> None:
+    ownership = assign([claimant("a", "x", "y"), claimant("b", "z")])
 
-    assert claims.standings["team.a"] == Standing(spec("x", "y"))
-    assert claims.owners == {"x": "team/a", "y": "team/a", "z": "team/b"}
+    assert ownership.grants["team.a"] == ModelGrant(spec("x", "y"))
+    assert ownership.owners == {"x": "team/a", "y": "team/a", "z": "team/b"}
 
 
 @pytest.mark.parametrize(
@@ -45,76 +53,76 @@ def test_a_route_serves_what_it_wants_if_nobody_else_does() -> None:
 )
 def test_the_older_route_keeps_a_name(older: Claimant, newer: Claimant) -> None:
     for order in ([older, newer], [newer, older]):
-        claims = settle(order)
+        ownership = assign(order)
         owner = f"{older.namespace}/{older.name}"
 
-        assert claims.owners == {"x": owner}
-        assert claims.standings[newer.key] == Standing(None, (Conflict("x", owner),))
+        assert ownership.owners == {"x": owner}
+        assert ownership.grants[newer.key] == ModelGrant(None, (Conflict("x", owner),))
 
 
 def test_an_alias_is_a_name() -> None:
     aliased = spec(models=[{"name": "x", "aliases": ["y"]}])
-    claims = settle([claimant("a", "y"), Claimant(namespace="team", name="b", created_at=1, wanted=aliased)])
+    ownership = assign([claimant("a", "y"), Claimant(namespace="team", name="b", created_at=1, wanted=aliased)])
 
-    assert claims.standings["team.b"].conflicts == (Conflict("y", "team/a"),)
+    assert ownership.grants["team.b"].conflicts == (Conflict("y", "team/a"),)
 
 
 def test_the_wildcard_is_claimed_once_and_takes_no_other_name() -> None:
-    claims = settle([claimant("a", "*"), claimant("b", "*", at=1), claimant("c", "x", at=2)])
+    ownership = assign([claimant("a", "*"), claimant("b", "*", at=1), claimant("c", "x", at=2)])
 
-    assert claims.standings["team.b"].conflicts == (Conflict("*", "team/a"),)
-    assert serves(claims, "team.c") == ["x"]
+    assert ownership.grants["team.b"].conflicts == (Conflict("*", "team/a"),)
+    assert serves(ownership, "team.c") == ["x"]
 
 
 def test_a_route_in_conflict_keeps_its_last_good_version() -> None:
-    claims = settle([claimant("a", "x"), claimant("b", "x", "y", at=1, last_good=spec("y"))])
+    ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1, last_good=spec("y"))])
 
-    assert serves(claims, "team.b") == ["y"]
-    assert claims.standings["team.b"].conflicts == (Conflict("x", "team/a"),)
+    assert serves(ownership, "team.b") == ["y"]
+    assert ownership.grants["team.b"].conflicts == (Conflict("x", "team/a"),)
 
 
 def test_a_route_that_cannot_be_served_keeps_its_last_good_version_and_its_names() -> None:
-    claims = settle([claimant("a", last_good=spec("x")), claimant("b", "x", at=1)])
+    ownership = assign([claimant("a", last_good=spec("x")), claimant("b", "x", at=1)])
 
-    assert serves(claims, "team.a") == ["x"]
-    assert claims.standings["team.b"].conflicts == (Conflict("x", "team/a"),)
+    assert serves(ownership, "team.a") == ["x"]
+    assert ownership.grants["team.b"].conflicts == (Conflict("x", "team/a"),)
 
 
 def test_a_name_that_an_older_route_takes_leaves_the_last_good_version() -> None:
-    claims = settle([claimant("a", "x"), claimant("b", "x", "y", at=1, last_good=spec("x", "y"))])
+    ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1, last_good=spec("x", "y"))])
 
-    assert serves(claims, "team.b") == ["y"]
+    assert serves(ownership, "team.b") == ["y"]
 
 
 def test_a_last_good_version_without_a_name_left_is_not_served() -> None:
-    claims = settle([claimant("a", "x"), claimant("b", "x", at=1, last_good=spec("x"))])
+    ownership = assign([claimant("a", "x"), claimant("b", "x", at=1, last_good=spec("x"))])
 
-    assert serves(claims, "team.b") is None
+    assert serves(ownership, "team.b") is None
 
 
 def test_a_name_that_a_route_in_conflict_would_have_is_free_for_the_next() -> None:
-    claims = settle([claimant("a", "x"), claimant("b", "x", "y", at=1), claimant("c", "y", at=2)])
+    ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1), claimant("c", "y", at=2)])
 
-    assert serves(claims, "team.b") is None
-    assert serves(claims, "team.c") == ["y"]
+    assert serves(ownership, "team.b") is None
+    assert serves(ownership, "team.c") == ["y"]
 
 
-def test_a_name_is_free_when_its_owner_goes() -> None:
+def test_model_ownership_frees_the_names_of_a_deleted_route() -> None:
     first, second = claimant("a", "x"), claimant("b", "x", at=1)
 
-    assert serves(settle([second]), "team.b") == ["x"]
-    assert settle([second]).changed_since(settle([first, second])) == {"team.a", "team.b"}
+    assert serves(assign([second]), "team.b") == ["x"]
+    assert assign([second]).changed_since(assign([first, second])) == {"team.a", "team.b"}
 
 
 def test_only_the_routes_that_a_change_is_about_have_changed() -> None:
-    before = settle([claimant("a", "x"), claimant("b", "y"), claimant("c", "x", at=1)])
-    after = settle([claimant("a", "z"), claimant("b", "y"), claimant("c", "x", at=1)])
+    before = assign([claimant("a", "x"), claimant("b", "y"), claimant("c", "x", at=1)])
+    after = assign([claimant("a", "z"), claimant("b", "y"), claimant("c", "x", at=1)])
 
     assert after.changed_since(before) == {"team.a", "team.c"}
     assert after.changed_since(after) == set()
 
 
-def test_a_model_goes_with_its_name_and_an_alias_alone() -> None:
+def test_model_ownership_removes_a_model_with_its_name_and_an_alias_alone() -> None:
     aliased = spec(models=[{"name": "x", "aliases": ["a", "b"]}, {"name": "y"}])
 
     left = without(aliased, {"a", "y"})
@@ -125,14 +133,14 @@ def test_a_model_goes_with_its_name_and_an_alias_alone() -> None:
 
 
 def test_names_that_others_own_are_not_spoken_for() -> None:
-    claims = settle([claimant("a", "x"), claimant("b", "x", "y", at=1)])
+    ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1)])
 
-    left = claims.unowned("team/b", spec("x", "y"))
+    left = ownership.unowned("team/b", spec("x", "y"))
 
     assert left is not None
     assert names(left) == ["y"]
-    assert claims.unowned("team/b", spec("x")) is None
-    assert claims.unowned("team/a", spec("x")) == spec("x")
+    assert ownership.unowned("team/b", spec("x")) is None
+    assert ownership.unowned("team/a", spec("x")) == spec("x")
 
 
 SPECS = st.lists(st.sampled_from("vwxyz*"), min_size=1, max_size=3, unique=True).map(lambda names_: spec(*names_))
@@ -156,17 +164,17 @@ def test_every_name_has_one_owner_whatever_the_order_and_the_gateway_agrees(
 ) -> None:
     shuffled = list(claimants)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    claims = settle(claimants)
-    assert settle(shuffled) == claims
+    ownership = assign(claimants)
+    assert assign(shuffled) == ownership
 
     entries = {
         one.key: CatalogueEntry(namespace=one.namespace, name=one.name, created_at=one.created_at, spec=served)
         for one in claimants
-        if (served := claims.standings[one.key].serves) is not None
+        if (served := ownership.grants[one.key].serves) is not None
     }
     catalogue = Catalogue()
     catalogue.replace(entries)
     catalogue.completed()
     found = {name: f"{entry.namespace}/{entry.name}" for name, entry in catalogue.models()}
-    assert found == {name: owner for name, owner in claims.owners.items() if name != "*"}
-    assert sum(len(names(entry.spec)) for entry in entries.values()) == len(claims.owners)
+    assert found == {name: owner for name, owner in ownership.owners.items() if name != "*"}
+    assert sum(len(names(entry.spec)) for entry in entries.values()) == len(ownership.owners)

@@ -75,7 +75,7 @@ def test_a_rollout_is_seen_in_the_deployments_status(status: Body, rolling: bool
     assert (found.rolling, found.unobserved) == (rolling, unobserved)
 
 
-def test_a_deployment_that_nobody_has_looked_at_is_unobserved() -> None:
+def test_pod_summary_marks_a_deployment_that_its_controller_has_not_observed() -> None:
     made = deployment()
     del made["status"]
     assert survey([], made).unobserved
@@ -95,7 +95,7 @@ def test_a_pod_on_its_way_out_has_no_problem(told_to_drain: set[str]) -> None:
     assert survey([made if told_to_drain else ending(made)], deployment(1), told_to_drain).problems == ()
 
 
-def test_a_pod_that_was_thrown_out_matters_until_its_place_is_taken() -> None:
+def test_pod_summary_reports_an_evicted_pod_until_it_is_replaced() -> None:
     evicted = Problem("Evicted", "pod b: Evicted: memory")
 
     assert survey([ready_pod("a"), failed("b")], deployment(2)).problems == (evicted,)

@@ -1,0 +1,103 @@
+"""Writes a route's status: at once when a condition changes, else at a bounded rate."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from penstock_contract.route.status import ModelRouteStatus
+from penstock_operator.kube import resources
+from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
+from penstock_operator.kube.event_recorder import EventRecorder
+from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.metrics import Metrics, RouteWorkers
+from penstock_operator.status import composition
+from penstock_operator.status.conditions import Situation, refused_keys
+from penstock_operator.status.scaling_view import ScalingView
+from penstock_operator.work_queue import Later
+from penstock_runtime.clock import Clock
+
+STATUS_EVERY_S: Final = 5.0
+"""Minimum interval of writes that change numbers only; a changed condition is written at once."""
+FIRST_LOOK_S: Final = 10.0
+"""A new leader leaves the status of a known route unchanged until its autoscaler has observed it, or for this long."""
+
+
+class StatusStore(Protocol):
+    async def apply_status(self, namespace: str, name: str, status: Body) -> Body:
+        """Raises `ApiError`."""
+
+
+class StatusWriter:
+    """`written` receives the response of a write, `again` requests another pass after some seconds."""
+
+    def __init__(
+        self,
+        store: StatusStore,
+        recorder: EventRecorder,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        written: Callable[[Resource, Body], None],
+        again: Callable[[Key, float], None],
+    ) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._metrics = metrics
+        self._clock = clock
+        self._written = written
+        self._again = again
+        self._written_at: dict[Key, float] = {}
+        self._first_at: dict[Key, float] = {}
+
+    async def update(self, key: Key, body: Body, situation: Situation, view: ScalingView) -> None:
+        """Writes the status of the route in `body`, if it differs. Raises `ApiError` and `Later`."""
+        before = composition.previous(body)
+        if situation.survey.wanted is not None and before.conditions and view.autoscaling is None:
+            # Otherwise the missing observation would change conditions of every route, and revert them a second later.
+            first_at = self._first_at.setdefault(key, self._clock.monotonic())
+            if (left_s := FIRST_LOOK_S - (self._clock.monotonic() - first_at)) > 0:
+                self._again(key, left_s)
+                return
+        now = dt.datetime.fromtimestamp(self._clock.unix(), dt.UTC)
+        after = composition.compose(key[1], situation, before, now, desired=view.desired, decision=view.decision)
+        self._metrics.route_workers(
+            f"{key[0]}.{key[1]}", RouteWorkers(after.desired_replicas, after.ready_replicas, after.draining_replicas)
+        )
+        if not composition.needs_write(body, after):
+            return
+        if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
+            await self._recorder.record(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
+        since_s = self._clock.monotonic() - self._written_at.get(key, -STATUS_EVERY_S)
+        if since_s < STATUS_EVERY_S and not _urgent(before, after):
+            self._again(key, STATUS_EVERY_S - since_s)
+            return
+        await self._write(key, composition.document(after))
+
+    def forget(self, key: Key) -> None:
+        """Call when the route was deleted."""
+        self._written_at.pop(key, None)
+        self._first_at.pop(key, None)
+        self._metrics.route_workers(f"{key[0]}.{key[1]}", None)
+
+    async def _write(self, key: Key, document: Body) -> None:
+        try:
+            response = await self._store.apply_status(*key, document)
+        except ApiError as error:
+            if error.kind == "NotFound":
+                return  # the watch will report its deletion
+            if error.kind in {"Forbidden", "Invalid"}:
+                raise Later(FORBIDDEN_AGAIN_S, str(error)) from error
+            raise
+        self._written_at[key] = self._clock.monotonic()
+        self._written(resources.MODEL_ROUTES, response)
+
+
+def _reason(of: ModelRouteStatus, type_: str) -> str:
+    return next((condition.reason for condition in of.conditions if condition.type == type_), "")
+
+
+def _urgent(before: ModelRouteStatus, after: ModelRouteStatus) -> bool:
+    """Whether a condition changed, or this is the first status of a generation."""
+    known: dict[str, str] = {condition.type: condition.status for condition in before.conditions}
+    flipped = any(known.get(condition.type) != condition.status for condition in after.conditions)
+    return flipped or before.observed_generation != after.observed_generation

@@ -1,0 +1,274 @@
+"""What the catalogue holds: written when it has to be, and remembered though the broker forgot."""
+
+from collections.abc import Callable
+
+import pytest
+
+from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.errors import PenstockError
+from penstock_contract.route.spec import ModelRouteSpec, ModelSpec, ProviderSpec, SimulatedSpec
+from penstock_operator.routes.publisher import CataloguePublisher
+
+SPEC = ModelRouteSpec(
+    models=[ModelSpec(name="m")],
+    providers=[ProviderSpec(name="p", type="Simulated", simulated=SimulatedSpec())],
+)
+
+
+def entry(name: str = "main", *, cause: str = "") -> CatalogueEntry:
+    return CatalogueEntry(namespace="ns", name=name, created_at=1, spec=SPEC, cause=cause)
+
+
+class FakeControlPlane:
+    def __init__(self) -> None:
+        self.away = False
+        self.did: list[str] = []
+        self.preparing: Callable[[], None] = lambda: None
+
+    async def prepare(self) -> None:
+        self._do("prepare")
+        self.preparing()
+
+    async def apply(self, entry: CatalogueEntry) -> bool:
+        self._do(f"apply {entry.key} {entry.cause}".strip())
+        return True
+
+    async def mark_complete(self) -> None:
+        self._do("complete")
+
+    async def remove(self, namespace: str, route: str) -> None:
+        self._do(f"remove {namespace}.{route}")
+
+    def _do(self, what: str) -> None:
+        if self.away:
+            raise PenstockError("broker_unavailable", "away")
+        self.did.append(what)
+
+
+def loaded(plane: FakeControlPlane, *entries: CatalogueEntry) -> CataloguePublisher:
+    publisher = CataloguePublisher(plane)
+    publisher.replace({one.key: one for one in entries})
+    return publisher
+
+
+async def test_nothing_is_published_before_the_catalogue_was_read_but_it_is_made() -> None:
+    plane = FakeControlPlane()
+    publisher = CataloguePublisher(plane)
+    with pytest.raises(PenstockError):
+        await publisher.apply(entry())
+    assert plane.did == ["prepare"]
+    publisher.replace({})
+    await publisher.apply(entry())
+    assert plane.did == ["prepare", "apply ns.main"]
+
+
+async def test_publisher_rejects_a_decision_from_before_the_catalogue_was_read() -> None:
+    plane = FakeControlPlane()
+    publisher = CataloguePublisher(plane)
+    plane.preparing = lambda: publisher.replace({"ns.main": entry()})
+    with pytest.raises(PenstockError):
+        await publisher.apply(entry(cause="not the last good one"))
+    assert publisher.entry("ns.main") == entry()
+    assert plane.did == ["prepare"]
+
+
+async def test_there_is_a_catalogue_before_there_is_a_route_and_again_when_the_broker_forgot() -> None:
+    plane = FakeControlPlane()
+    publisher = CataloguePublisher(plane)
+    await publisher.ensure_catalogue()
+    await publisher.ensure_catalogue()
+    assert plane.did == ["prepare"]
+    publisher.reconnected()
+    await publisher.ensure_catalogue()
+    assert plane.did == ["prepare", "prepare"]
+
+
+async def test_an_entry_that_is_there_is_not_set_up_again_and_a_changed_one_is() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    for cause in ("", "", "starting", "starting"):
+        await publisher.apply(entry(cause=cause))
+    assert plane.did == ["prepare", "apply ns.main", "apply ns.main starting"]
+
+
+async def test_after_a_reconnect_everything_is_set_up_again() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    await publisher.apply(entry())
+    publisher.reconnected()
+    await publisher.apply(entry())
+    assert plane.did == ["prepare", "apply ns.main"] * 2
+
+
+async def test_publisher_sets_up_a_missing_queue_again() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    await publisher.apply(entry())
+    publisher.invalidate("ns.main")
+    await publisher.apply(entry())
+    assert plane.did == ["prepare", "apply ns.main", "apply ns.main"]
+
+
+async def test_what_could_not_be_published_is_not_counted_as_published() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    await publisher.apply(entry())
+    plane.away = True
+    with pytest.raises(PenstockError):
+        await publisher.apply(entry(cause="starting"))
+    assert publisher.entry("ns.main") == entry()
+    plane.away = False
+    await publisher.apply(entry(cause="starting"))
+    assert plane.did[-1] == "apply ns.main starting"
+
+
+async def test_what_we_published_is_known_also_when_the_broker_forgot_it() -> None:
+    publisher = loaded(FakeControlPlane())
+    await publisher.apply(entry())
+    publisher.replace({})
+    assert publisher.entry("ns.main") == entry()
+    assert publisher.names() == {"ns.main"}
+
+
+async def test_what_an_earlier_leader_published_is_known_as_it_changes() -> None:
+    publisher = loaded(FakeControlPlane(), entry("a"))
+    publisher.put("ns.b", entry("b"))
+    assert publisher.names() == {"ns.a", "ns.b"}
+    publisher.put("ns.a", None)
+    assert publisher.entry("ns.a") is None
+
+
+async def test_a_removal_is_done_once_and_only_for_what_may_be_there() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane, entry("a"))
+    await publisher.remove("ns.a")
+    await publisher.remove("ns.a")
+    await publisher.remove("ns.never")
+    assert plane.did == ["prepare", "remove ns.a"]
+    assert publisher.entry("ns.a") is None
+
+
+async def test_a_removal_that_failed_is_still_to_be_done() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane, entry("a"))
+    plane.away = True
+    with pytest.raises(PenstockError):
+        await publisher.remove("ns.a")
+    assert publisher.names() == {"ns.a"}
+
+
+async def test_publisher_reports_and_repairs_a_reverted_entry_once() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    assert not await publisher.apply(entry()), "the first time nothing is mended"
+    assert not publisher.put("ns.main", entry()), "that was ours"
+    assert not publisher.put("ns.other", None), "that is nobody's"
+    assert publisher.put("ns.main", entry(cause="somebody else's word"))
+    assert await publisher.apply(entry())
+    assert not await publisher.apply(entry())
+    assert plane.did.count("apply ns.main") == 2
+
+
+async def test_publisher_does_not_count_its_own_change_as_a_repair() -> None:
+    class Echoing(FakeControlPlane):
+        async def apply(self, entry: CatalogueEntry) -> bool:
+            heard.append(publisher.put(entry.key, entry))
+            return await super().apply(entry)
+
+    heard: list[bool] = []
+    publisher = loaded(Echoing())
+    await publisher.apply(entry())
+    assert not await publisher.apply(entry(cause="starting"))
+    assert heard == [False, False], "it is known to be ours"
+    assert not await publisher.apply(entry(cause="starting"))
+
+
+async def test_publisher_applies_again_what_is_reported_missing_meanwhile() -> None:
+    class Losing(FakeControlPlane):
+        async def apply(self, entry: CatalogueEntry) -> bool:
+            written = await super().apply(entry)
+            if self.did.count("apply ns.main") == 2:
+                publisher.invalidate("ns.main")  # the bucket went after it had been looked at
+            return written
+
+    plane = Losing()
+    publisher = loaded(plane)
+    await publisher.apply(entry())
+    publisher.invalidate("ns.main")
+    assert await publisher.apply(entry())
+    assert await publisher.apply(entry()), "mended once more"
+    assert not await publisher.apply(entry())
+    assert plane.did.count("apply ns.main") == 3
+
+
+async def test_the_catalogue_is_marked_as_complete_once_and_again_after_a_reconnect() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    await publisher.complete()
+    await publisher.complete()
+    assert plane.did == ["complete"]
+    publisher.reconnected()
+    plane.away = True
+    with pytest.raises(PenstockError):
+        await publisher.complete()
+    plane.away = False
+    await publisher.complete()
+    assert plane.did == ["complete", "complete"]
+
+
+async def test_publisher_counts_a_write_that_began_before_the_report_as_a_repair() -> None:
+    class Late(FakeControlPlane):
+        async def apply(self, entry: CatalogueEntry) -> bool:
+            if await super().apply(entry) and self.did.count("apply ns.main") == 2:
+                publisher.invalidate("ns.main")
+                return True
+            return self.did.count("apply ns.main") == 1
+
+    publisher = loaded(Late())
+    await publisher.apply(entry())
+    publisher.reconnected()
+    assert await publisher.apply(entry())
+    assert not await publisher.apply(entry()), "it was found in order"
+
+
+async def test_publisher_counts_the_writes_of_a_failed_attempt_as_a_repair() -> None:
+    class Halfway(FakeControlPlane):
+        async def apply(self, entry: CatalogueEntry) -> bool:
+            await super().apply(entry)
+            attempt = self.did.count("apply ns.main")
+            if attempt == 2:
+                raise PenstockError("broker_unavailable", "it was written, and the answer was lost")
+            return attempt == 1
+
+    publisher = loaded(Halfway())
+    await publisher.apply(entry())
+    publisher.invalidate("ns.main")
+    with pytest.raises(PenstockError):
+        await publisher.apply(entry())
+    assert await publisher.apply(entry())
+    publisher.invalidate("ns.main")
+    assert not await publisher.apply(entry())
+
+
+async def test_what_a_new_reading_of_the_catalogue_does_not_have_is_applied_again() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    await publisher.apply(entry())
+    publisher.replace({})
+    await publisher.apply(entry())
+    assert plane.did.count("apply ns.main") == 2
+
+
+async def test_a_catalogue_that_turns_out_to_be_missing_is_made_before_the_next_try() -> None:
+    class Bucketless(FakeControlPlane):
+        async def apply(self, entry: CatalogueEntry) -> bool:
+            if self.did.count("prepare") < 2:
+                raise PenstockError("broker_unavailable", "no such bucket")
+            return await super().apply(entry)
+
+    plane = Bucketless()
+    publisher = loaded(plane)
+    with pytest.raises(PenstockError):
+        await publisher.apply(entry())
+    await publisher.apply(entry())
+    assert plane.did == ["prepare", "prepare", "apply ns.main"]
