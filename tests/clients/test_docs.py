@@ -10,7 +10,9 @@ from model_server import MODELS, TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PAGE = (HERE.parent.parent / "docs" / "how-to" / "client-libraries.md").read_text()
+HOW_TO = HERE.parent.parent / "docs" / "how-to"
+PAGE = (HOW_TO / "client-libraries.md").read_text()
+WEB_PAGE = (HOW_TO / "web-page.md").read_text()
 SECTIONS = {section.partition("\n")[0]: section for section in PAGE.split("\n## ")[1:]}
 FENCED = re.compile(r"^```(python|js)\n(.+?)^```$", re.DOTALL | re.MULTILINE)
 SNIPPETS = {name: found.groups() for name, section in SECTIONS.items() if (found := FENCED.search(section))}
@@ -28,6 +30,15 @@ async def test_snippet_prints_an_answer(gateway: Stack, tmp_path: Path, library:
     script.write_text(code)
     output = await run_script(script, gateway.url, MODELS["openai"])
     assert ("name='Rome' people=7" if library == "instructor" else TEXT) in output
+
+
+async def test_docs_web_page_reads_a_stream(gateway: Stack, tmp_path: Path) -> None:
+    found = re.search(r"^```js\n(.+?)^```$", WEB_PAGE, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    code = found[1].replace("http://127.0.0.1:8080", gateway.url)
+    script = tmp_path / "web-page.mjs"
+    script.write_text(code.replace("{ messages:", f"{{ model: {MODELS['openai']!r}, messages:"))
+    assert TEXT in await run_script(script, gateway.url, MODELS["openai"])
 
 
 async def test_every_library_of_the_page_has_a_snippet() -> None:

@@ -116,6 +116,17 @@ def test_docs_modules_in_a_page_exist(page: Path) -> None:
         assert list(ROOT.glob(f"*/src/{path}")), path
 
 
+def test_docs_pages_that_code_refers_to_exist() -> None:
+    sources = [
+        path
+        for pattern in ("*/src/**/*.py", "charts/**/*.yaml", "charts/**/*.json", "examples/**/*.yaml", "Makefile")
+        for path in ROOT.glob(pattern)
+    ]
+    references = {(path, page) for path in sources for page in re.findall(r"docs/[\w/-]+\.md", text(path))}
+    assert len(references) > 10
+    assert [(name(path), page) for path, page in references if not (ROOT / page).exists()] == []
+
+
 def test_docs_ten_questions_have_their_files() -> None:
     rows = re.findall(r"^\| ([^|]+\?) \| (.+) \|$", text(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
     assert len(rows) == 10
