@@ -50,7 +50,7 @@ async def test_a_deleted_object_is_made_again_with_an_event(
     await api.delete(path)
     await api.until(path, lambda one: one["metadata"]["uid"] != uid, "it was made again")
     (note,) = await repairs(api, namespace)
-    assert "made again" in note
+    assert "created again" in note
     assert operator.process.alive
 
 
