@@ -8,19 +8,14 @@ import structlog
 
 from penstock_broker.connection import Connection
 from penstock_broker.queue import Delivery, Puller
-from penstock_broker.stores.usage import UsageWriter
 from penstock_contract import codec
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.operations import InferenceRequest
 from penstock_worker.background import BackgroundTasks
 from penstock_worker.gateway_monitor import GatewayMonitor
 from penstock_worker.served_route import ServedRoute
-from penstock_worker.sessions.context import RouteVersion, WorkerContext
-from penstock_worker.sessions.frame_batcher import FrameBatcher
+from penstock_worker.sessions.factory import SessionFactory
 from penstock_worker.sessions.registry import SessionRegistry
-from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.session import Session
-from penstock_worker.sessions.usage import RequestUsage
 from penstock_worker.slots import Slots
 
 log = structlog.get_logger("penstock.worker")
@@ -32,26 +27,19 @@ class Intake:
     def __init__(
         self,
         connection: Connection,
-        context: WorkerContext,
+        factory: SessionFactory,
         route: ServedRoute,
         sessions: SessionRegistry,
         slots: Slots,
         gateways: GatewayMonitor,
         background: BackgroundTasks,
-        *,
-        batcher: FrameBatcher,
-        usage: UsageWriter,
-        replay_bytes_max: int,
     ) -> None:
-        self._context = context
+        self._factory = factory
         self._route = route
         self._sessions = sessions
         self._slots = slots
         self._gateways = gateways
         self._background = background
-        self._batcher = batcher
-        self._usage = usage
-        self._replay_bytes_max = replay_bytes_max
         self._puller = Puller(connection, *route.name, free_slots=slots.free, deliver=self._on_delivery)
 
     async def run(self) -> None:
@@ -84,25 +72,12 @@ class Intake:
             # The ack was lost. A second generation would be paid for again.
             self._background.spawn(_ack_again(delivery))
             return
-        route = self._route.version
-        if route is None or self._slots.free() <= 0:
+        version = self._route.version
+        if version is None or self._slots.free() <= 0:
             self._background.spawn(delivery.release())
             return
-        session = self._session(request, delivery, route)
+        session = self._factory.session(request, delivery, version)
         self._sessions.add(session, asyncio.create_task(self._serve(session)))
-
-    def _session(self, request: InferenceRequest, delivery: Delivery, route: RouteVersion) -> Session:
-        context, name = self._context, self._route.name
-        stream = ReplyStream(
-            self._batcher,
-            name,
-            request.stream,
-            delivery.delivered,
-            request.gateway,
-            replay_bytes_max=self._replay_bytes_max,
-        )
-        usage = RequestUsage(request, ".".join(name), stream, self._usage, context.clock, worker=context.worker)
-        return Session(request, delivery, stream, usage, route, context)
 
     async def _serve(self, session: Session) -> None:
         loop = asyncio.get_running_loop()

@@ -29,6 +29,7 @@ from penstock_worker.intake import Intake
 from penstock_worker.served_route import ServedRoute
 from penstock_worker.sessions.checkpoints import write_checkpoints
 from penstock_worker.sessions.context import WorkerContext
+from penstock_worker.sessions.factory import SessionFactory
 from penstock_worker.sessions.frame_batcher import FrameBatcher
 from penstock_worker.sessions.registry import SessionRegistry
 from penstock_worker.settings import WorkerSettings
@@ -60,18 +61,10 @@ class Worker:
         )
         self._batcher = FrameBatcher(context.worker, connection.publish, on_broken=sessions.end_broken)
         self._usage = UsageWriter(connection)
-        self._intake = Intake(
-            connection,
-            context,
-            route,
-            sessions,
-            slots,
-            self._gateways,
-            background,
-            batcher=self._batcher,
-            usage=self._usage,
-            replay_bytes_max=settings.replay_bytes_max,
+        factory = SessionFactory(
+            context, route.name, self._batcher, self._usage, replay_bytes_max=settings.replay_bytes_max
         )
+        self._intake = Intake(connection, factory, route, sessions, slots, self._gateways, background)
         self._heartbeats = Heartbeats(connection, context, route, sessions, slots, background)
         self._controls = Controls(sessions, slots, self._intake, self._heartbeats)
         self._watch = CatalogueWatch(connection, replace=self._on_catalogue, put=self._on_entry)
