@@ -131,3 +131,12 @@ def test_docs_ten_questions_have_their_files() -> None:
     rows = re.findall(r"^\| ([^|]+\?) \| (.+) \|$", text(ROOT / "CONTRIBUTING.md"), re.MULTILINE)
     assert len(rows) == 10
     assert all(re.search(r"`penstock_\w+/[\w/]+\.py`", files) for _, files in rows)
+
+
+@pytest.mark.parametrize(
+    ("heading", "most"), [("The files of one token", 15), ("The files of one `kubectl apply`", 25)]
+)
+def test_docs_walk_through_the_code_is_short(heading: str, most: int) -> None:
+    _, _, section = text(ROOT / "ARCHITECTURE.md").partition(f"\n### {heading}")
+    files = set(re.findall(r"`(penstock_\w+/[\w/]+\.py)`", section.partition("\n## ")[0]))
+    assert 10 <= len(files) <= most
