@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of, ids_of, stream_error_of
 from harness.link import Link
+from harness.plain_client import plain_client
 from harness.processes import until
 from harness.provider import Answer, Call, chunk, finish, say, say_then_wait, silence, usage, when
 from harness.route_spec import completion
@@ -154,11 +155,13 @@ async def test_requests_that_arrive_while_a_worker_stops_are_neither_lost_nor_la
 
     async def keep_asking() -> None:
         nonlocal slowest
-        while not stop.is_set():
-            began = time.monotonic()
-            response = await stack.post("/api/chat", completion())
-            assert texts_of(response.text) == "Hello"
-            slowest = max(slowest, time.monotonic() - began)
+        # A connection of its own: a request can wait for seconds in httpx's shared pool before it is sent.
+        async with plain_client(stack.url) as client:
+            while not stop.is_set():
+                began = time.monotonic()
+                response = await client.post("/api/chat", json=completion())
+                assert texts_of(response.text) == "Hello"
+                slowest = max(slowest, time.monotonic() - began)
 
     asking = [asyncio.create_task(keep_asking()) for _ in range(12)]
     await stack.main.called(50)
