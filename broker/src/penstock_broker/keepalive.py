@@ -8,7 +8,7 @@ import asyncio
 
 from penstock_broker.connection import Connection
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import HEARTBEAT_S
+from penstock_runtime.peer_liveness import HEARTBEAT_S
 
 
 class Keepalive:

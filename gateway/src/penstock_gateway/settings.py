@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
-from penstock_gateway.http import origins
+from penstock_gateway.http import cors_origins
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
 from penstock_runtime.settings import InvalidSettings, LogLevel
@@ -124,7 +124,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     @property
     def origins(self) -> frozenset[str]:
         """In lower case, as browsers send them."""
-        return origins.parse(self.cors_origins)
+        return cors_origins.parse(self.cors_origins)
 
     @property
     def headers_of_keys(self) -> frozenset[bytes]:
@@ -136,7 +136,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         if self.admin_port is not None and self.admin_token is None:
             raise InvalidSettings("PENSTOCK_ADMIN_TOKEN is not set, but PENSTOCK_ADMIN_PORT is")
         try:
-            origins.parse(self.cors_origins)
+            cors_origins.parse(self.cors_origins)
         except ValueError as error:
             raise InvalidSettings(f"PENSTOCK_CORS_ORIGINS: {error}") from error
         named = self.headers_of_keys

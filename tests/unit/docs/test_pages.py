@@ -29,7 +29,7 @@ def test_docs_model_route_has_the_times_of_fallback() -> None:
     page = " ".join(text(DOCS / "reference" / "modelroute.md").split())
     for expected in (
         f"a backoff of {retry_plan.BACKOFF_FIRST_S:g} s that doubles up to {retry_plan.BACKOFF_MAX_S:g} s",
-        f"`Retry-After` longer than {retry_plan.RETRY_AFTER_MAX_S:g} s",
+        f"`Retry-After` longer than {retry_plan.RETRY_WAIT_MAX_S:g} s",
         f"else for {circuit_breaker.COOLING_FIRST_S:g} s, doubled",
         f"at most {circuit_breaker.COOLING_MAX_S:g} s",
         f"or {circuit_breaker.PROBE_S:g} s have passed",

@@ -3,7 +3,7 @@
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_gateway.streaming.activation import REPEAT_S, WAITS_LONG_S, Activations
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
+from penstock_runtime.peer_liveness import FORGET_S, HEARTBEAT_S, LOST_S
 
 ROUTE = "default.main"
 NOW = 0.0

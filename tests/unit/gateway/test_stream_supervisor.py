@@ -33,7 +33,7 @@ from penstock_gateway.streaming.stream_timeouts import (
 )
 from penstock_gateway.streaming.supervisor import TICK_S, StreamSupervisor
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
+from penstock_runtime.peer_liveness import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
 
 SETTINGS = GatewaySettings(commit_after_s=45, ping_after_s=15, write_timeout_s=30)
 LIMITS = LimitsSpec(queue_timeout_seconds=30, request_timeout_seconds=600)

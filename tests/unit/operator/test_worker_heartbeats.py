@@ -8,7 +8,7 @@ from penstock_contract.stream.frames import Activation, WorkerHeartbeat
 from penstock_operator.scaling.worker_heartbeats import HeartbeatTable, WorkerHeartbeats
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.pause_detector import LATE_S, PauseDetector
-from penstock_runtime.peer_table import FORGET_S, HEARTBEAT_S, LOST_S
+from penstock_runtime.peer_liveness import FORGET_S, HEARTBEAT_S, LOST_S
 
 KEY = ("team", "main")
 

@@ -22,7 +22,7 @@ from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Key
 from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
 from penstock_operator.scaling.worker_state import DELETION_COST, WorkerReport
-from penstock_runtime.peer_table import LOST_S
+from penstock_runtime.peer_liveness import LOST_S
 
 KEY = ("team", "main")
 WATCH_S = 0.02

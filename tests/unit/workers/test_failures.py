@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.failure.classification import (
     MESSAGES,
-    RETRY_AFTER_MAX_S,
+    PROVIDER_RETRY_AFTER_MAX_S,
     SHOWN,
     failure,
     failure_of_error,
@@ -22,7 +22,7 @@ from penstock_worker.providers.failure.classification import (
     refused_field,
     retry_after_s,
 )
-from penstock_worker.providers.failure.meanings import MEANINGS
+from penstock_worker.providers.failure.meaning_table import MEANINGS
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.openai.parser import ChatParser
 
@@ -105,15 +105,15 @@ def test_failure_messages_are_constant_and_end_without_a_full_stop(code: ErrorCo
         ({"retry-after": ""}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "-inf"}, 0.0),
-        ({"retry-after": "inf"}, RETRY_AFTER_MAX_S),
-        ({"retry-after": "1e308"}, RETRY_AFTER_MAX_S),
-        ({"retry-after": "1e400"}, RETRY_AFTER_MAX_S),
-        ({"retry-after": "9" * 20}, RETRY_AFTER_MAX_S),
-        ({"retry-after": "9" * 5000}, RETRY_AFTER_MAX_S),
-        ({"retry-after-ms": "inf"}, RETRY_AFTER_MAX_S),
-        ({"retry-after-ms": "1e308"}, RETRY_AFTER_MAX_S),
+        ({"retry-after": "inf"}, PROVIDER_RETRY_AFTER_MAX_S),
+        ({"retry-after": "1e308"}, PROVIDER_RETRY_AFTER_MAX_S),
+        ({"retry-after": "1e400"}, PROVIDER_RETRY_AFTER_MAX_S),
+        ({"retry-after": "9" * 20}, PROVIDER_RETRY_AFTER_MAX_S),
+        ({"retry-after": "9" * 5000}, PROVIDER_RETRY_AFTER_MAX_S),
+        ({"retry-after-ms": "inf"}, PROVIDER_RETRY_AFTER_MAX_S),
+        ({"retry-after-ms": "1e308"}, PROVIDER_RETRY_AFTER_MAX_S),
         ({"retry-after-ms": "nan"}, None),
-        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, RETRY_AFTER_MAX_S),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, PROVIDER_RETRY_AFTER_MAX_S),
         ({"retry-after": "Fri, 31 Dec 99999 23:59:59 GMT"}, None),
         ({"retry-after": "Fri, 31 Feb 2026 25:61:00 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),

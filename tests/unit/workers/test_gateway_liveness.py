@@ -1,7 +1,7 @@
-"""Lost gateways as a worker detects them: `tests/unit/runtime/test_peer_table.py` has the rules of time."""
+"""Lost gateways as a worker detects them: `tests/unit/runtime/test_peer_liveness.py` has the rules of time."""
 
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import GIVEN_UP_S, HEARTBEAT_S, LOST_S
+from penstock_runtime.peer_liveness import GIVEN_UP_S, HEARTBEAT_S, LOST_S
 from penstock_worker.gateway_liveness import GatewayLiveness
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.sessions.retry_plan import AFTER, RETRY_AFTER_MAX_S, RetryPlan, Verdict, order, pause_s
+from penstock_worker.sessions.retry_plan import AFTER, RETRY_WAIT_MAX_S, RetryPlan, Verdict, order, pause_s
 
 
 def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:
@@ -138,8 +138,8 @@ def test_retry_plan_limits_the_tries_of_a_provider(retries: int, calls: int) -> 
     [
         (None, Verdict.AGAIN_LATER),
         (0.0, Verdict.AGAIN_LATER),
-        (RETRY_AFTER_MAX_S, Verdict.AGAIN_LATER),
-        (RETRY_AFTER_MAX_S + 0.1, Verdict.NOT_AGAIN),
+        (RETRY_WAIT_MAX_S, Verdict.AGAIN_LATER),
+        (RETRY_WAIT_MAX_S + 0.1, Verdict.NOT_AGAIN),
     ],
 )
 def test_retry_plan_drops_a_provider_with_a_long_retry_after(retry_after_s: float | None, verdict: Verdict) -> None:

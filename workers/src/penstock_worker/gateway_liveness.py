@@ -1,7 +1,7 @@
 """Liveness of the gateways that this worker serves: a lost gateway reads no frames any more."""
 
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import PeerState, PeerTable
+from penstock_runtime.peer_liveness import PeerState, PeerTable
 
 
 class GatewayLiveness:

@@ -5,7 +5,7 @@ import asyncio
 from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import WorkerHeartbeat
-from penstock_runtime.peer_table import HEARTBEAT_S
+from penstock_runtime.peer_liveness import HEARTBEAT_S
 from penstock_worker import VERSION
 from penstock_worker.background import BackgroundTasks
 from penstock_worker.served_route import ServedRoute

@@ -12,7 +12,7 @@ from penstock_worker.sessions.circuit_breaker import CircuitBreaker
 from penstock_worker.sessions.context import RouteVersion
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.upstream import provider_factory
-from penstock_worker.upstream.credentials import ProviderCredentials
+from penstock_worker.upstream.provider_credentials import ProviderCredentials
 from penstock_worker.upstream.provider_key import ProviderKeys
 
 log = structlog.get_logger("penstock.worker")

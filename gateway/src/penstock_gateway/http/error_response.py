@@ -16,7 +16,7 @@ from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, error_json
 Header = tuple[bytes, bytes]
 
 MEDIA_TYPE = "application/json"
-RETRY_AFTER_MAX_S = 31 * 86_400.0
+CLIENT_RETRY_AFTER_MAX_S = 31 * 86_400.0
 """The longest wait that a client is sent: until a monthly budget begins again."""
 
 
@@ -34,12 +34,12 @@ class ErrorResponse(Struct, frozen=True):
     def headers(self) -> dict[str, str]:
         """`retry-after` in whole seconds (RFC 9110 §10.2.3), and `-ms` for the SDKs that read it. Never raises.
 
-        A wait that is not a number is left out, and none is longer than `RETRY_AFTER_MAX_S`, whatever a worker sent.
+        A wait that is not a number is left out. A longer one than `CLIENT_RETRY_AFTER_MAX_S` is shortened to it.
         """
         headers = {"x-should-retry": "true" if ERRORS[self.detail.code].retryable else "false"}
         wait_s = self.detail.retry_after_s
         if wait_s is not None and not math.isnan(wait_s):
-            wait_s = min(max(0.0, wait_s), RETRY_AFTER_MAX_S)
+            wait_s = min(max(0.0, wait_s), CLIENT_RETRY_AFTER_MAX_S)
             headers["retry-after"] = str(math.ceil(wait_s))
             headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
         return {**headers, **self.extra}

@@ -13,10 +13,10 @@ from typing import Protocol
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant
 from penstock_gateway.limits.concurrency_slots import QUEUE, ConcurrencySlots
-from penstock_gateway.limits.headers import Remaining
 from penstock_gateway.limits.lease_sync import LeaseRecords, LeaseSync
 from penstock_gateway.limits.limit_spec import LimitSpec, UpfrontUse
 from penstock_gateway.limits.meter_lease import NEVER, LimitReached, MeterLease
+from penstock_gateway.limits.rate_limit_headers import Remaining
 from penstock_runtime.clock import Clock
 
 SYNC_S = 1.0

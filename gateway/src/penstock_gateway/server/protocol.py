@@ -21,7 +21,7 @@ from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.framing import HEADERS_MAX, problem_of, too_many_headers
 from penstock_gateway.server.half_closed import HalfClosed
 from penstock_gateway.server.keyless_connections import KeylessConnections
-from penstock_gateway.server.receive_budget import HEADER_OVERHEAD, HEADERS_TOO_LARGE, ReceiveBudget, ReceivePhase
+from penstock_gateway.server.receive_buffer_limit import HEADER_OVERHEAD, HEADERS_TOO_LARGE, ReceiveBudget, ReceivePhase
 from penstock_gateway.server.request_cycle import UnframedCycle, connection_under, mark_disconnected, without_chunks
 from penstock_gateway.server.tcp_peer import TcpPeer
 from penstock_gateway.server.write_timeout import WriteTimeout

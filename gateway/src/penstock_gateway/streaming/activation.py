@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import FORGET_S, PeerState, PeerTable
+from penstock_runtime.peer_liveness import FORGET_S, PeerState, PeerTable
 
 REPEAT_S = 0.1
 """At most one activation in this time for a route, the first immediately."""

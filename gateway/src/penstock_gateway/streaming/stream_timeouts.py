@@ -1,7 +1,7 @@
 """Decides what an open stream needs at a moment: an error that ends it, or one of a few actions. Pure.
 
 A silence of up to `SILENCE_MAX_S`, be it the broker's, this process's or the worker's, ends no stream; see
-`penstock_runtime.peer_table`.
+`penstock_runtime.peer_liveness`.
 """
 
 from enum import Enum
@@ -12,7 +12,7 @@ from penstock_contract.errors import ErrorDetail
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.stream import Stream
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import SILENCE_MAX_S, PeerState
+from penstock_runtime.peer_liveness import SILENCE_MAX_S, PeerState
 
 BROKER_AWAY_MAX_S = SILENCE_MAX_S
 GAP_MAX_S = 5.0

@@ -21,7 +21,7 @@ from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.streaming.stream_timeouts import UNKNOWN_WORKER, ServingWorker, StreamAction, next_action
 from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.pause_detector import LATE_S, PauseDetector
-from penstock_runtime.peer_table import HEARTBEAT_S, LOST_S, PeerState, PeerTable
+from penstock_runtime.peer_liveness import HEARTBEAT_S, LOST_S, PeerState, PeerTable
 
 TICK_S = 0.25
 PROBE_TIMEOUT_S = 1.0

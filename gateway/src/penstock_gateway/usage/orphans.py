@@ -1,7 +1,7 @@
 """Closes the usage records that a lost gateway left open; the first gateway that detects the loss does it.
 
 Each gateway stores its presence. A gateway whose presence is stored and whose heartbeats have been missing for
-`SILENCE_MAX_S` (`peer_table`) is lost. By then its workers have ended its requests and written their last rows; no
+`SILENCE_MAX_S` (`peer_liveness`) is lost. By then its workers have ended its requests and written their last rows; no
 other process closes the open ones.
 """
 
@@ -15,7 +15,7 @@ from penstock_broker.stores.usage import GatewayPresenceStore, close_row, read_c
 from penstock_contract import codec, subjects
 from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, UsageRow, choose_tokens, with_checkpoint
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import GIVEN_UP_S, PeerTable
+from penstock_runtime.peer_liveness import GIVEN_UP_S, PeerTable
 
 EVERY_S = 5.0
 REVISITED_S = 60.0

@@ -13,7 +13,7 @@ from penstock_operator.kube.resources import Key
 from penstock_operator.scaling.worker_state import WorkerReport
 from penstock_runtime.clock import Clock
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import FORGET_S, PeerState, PeerTable
+from penstock_runtime.peer_liveness import FORGET_S, PeerState, PeerTable
 
 SWEEP_S: Final = FORGET_S
 

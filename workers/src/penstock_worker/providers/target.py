@@ -6,9 +6,9 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from penstock_contract.route.provider import ProviderSpec
+from penstock_worker.providers.answer_form import AnswerForms
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.provider import Provider
-from penstock_worker.providers.streaming import AnswerForms
 
 
 class Target(Struct, frozen=True):

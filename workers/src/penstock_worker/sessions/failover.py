@@ -11,8 +11,8 @@ from penstock_contract.catalogue import WILDCARD
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.route.provider import ProviderSpec
+from penstock_worker.providers.answer_form import next_form
 from penstock_worker.providers.provider import AnswerForm, ConnectionStale
-from penstock_worker.providers.streaming import next_form
 from penstock_worker.providers.target import Target
 from penstock_worker.sessions import retry_plan
 from penstock_worker.sessions.context import RouteVersion, WorkerContext

@@ -15,7 +15,7 @@ from penstock_contract.route.provider import ProviderSpec
 
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 4.0
-RETRY_AFTER_MAX_S = 8.0
+RETRY_WAIT_MAX_S = 8.0
 """A longer `Retry-After` is not waited for: another provider is tried, or the request fails."""
 
 
@@ -95,7 +95,7 @@ class RetryPlan:
         verdict = AFTER.get(error.code, Verdict.GIVE_UP)
         tries = self._tries[provider.name] = self._tries.get(provider.name, 0) + 1
         pause = pause_s(error, tries, self._draw)
-        if verdict is Verdict.AGAIN_LATER and (tries > self._retries or pause > RETRY_AFTER_MAX_S):
+        if verdict is Verdict.AGAIN_LATER and (tries > self._retries or pause > RETRY_WAIT_MAX_S):
             verdict = Verdict.NOT_AGAIN
         if verdict is Verdict.AGAIN_LATER:
             self._ready_at[provider.name] = now + pause

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import Adapter
+from penstock_worker.providers.answer_form import in_form
 from penstock_worker.providers.provider import AnswerForm, CallHandle, CallListener
 from penstock_worker.providers.set_fields import with_fields
-from penstock_worker.providers.streaming import in_form
 from penstock_worker.upstream.address_policy import AddressRules
-from penstock_worker.upstream.credentials import ProviderCredentials
 from penstock_worker.upstream.pool import ConnectionPool
+from penstock_worker.upstream.provider_credentials import ProviderCredentials
 
 
 class HttpProvider:

@@ -21,8 +21,8 @@ from penstock_worker.providers.simulated import SimulatedProvider
 from penstock_worker.providers.target import Target
 from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
 from penstock_worker.upstream.address_policy import AddressRules
-from penstock_worker.upstream.credentials import ProviderCredentials
 from penstock_worker.upstream.http_provider import HttpProvider
+from penstock_worker.upstream.provider_credentials import ProviderCredentials
 from penstock_worker.upstream.provider_key import ProviderKeys
 
 ADAPTERS: dict[str, type[Adapter]] = {

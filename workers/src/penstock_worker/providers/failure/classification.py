@@ -1,6 +1,6 @@
 """The meaning of a provider's failure: of an HTTP status and its body, and of an error object inside a 200.
 
-`meanings` is the table, `error_body` reads the shapes. The message of a failure is constant text; the provider's
+`meaning_table` is the table, `error_body` reads the shapes. The message of a failure is constant text; the provider's
 own is kept beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
 """
 
@@ -14,10 +14,10 @@ from typing import Literal
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.failure.error_body import ProviderErrorBody, read, read_object
 from penstock_worker.providers.failure.meaning import STATUSES, Meaning
-from penstock_worker.providers.failure.meanings import MEANINGS
+from penstock_worker.providers.failure.meaning_table import MEANINGS
 from penstock_worker.providers.failure.redaction import Redaction
 
-RETRY_AFTER_MAX_S = 3600.0
+PROVIDER_RETRY_AFTER_MAX_S = 3600.0
 """No provider's `Retry-After` is taken for longer: an SDK would sleep for it."""
 
 MESSAGES: dict[ErrorCode, str] = {
@@ -211,7 +211,7 @@ def clamped(seconds: float | None) -> float | None:
     """Bounded by the longest time that a client may be made to wait."""
     if seconds is None or math.isnan(seconds):
         return None
-    return min(max(0.0, seconds), RETRY_AFTER_MAX_S)
+    return min(max(0.0, seconds), PROVIDER_RETRY_AFTER_MAX_S)
 
 
 def _number(text: str) -> float | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_table import (
+from penstock_runtime.peer_liveness import (
     FORGET_S,
     GIVEN_UP_S,
     HEARTBEAT_S,

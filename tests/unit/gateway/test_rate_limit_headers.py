@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_gateway.limits.headers import duration, rate_headers
+from penstock_gateway.limits.rate_limit_headers import duration, rate_headers
 
 
 @pytest.mark.parametrize(

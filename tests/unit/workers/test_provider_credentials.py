@@ -10,7 +10,7 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route.provider import ProviderSpec
 from penstock_runtime.clock import ManualClock
 from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.upstream.credentials import ProviderCredentials
+from penstock_worker.upstream.provider_credentials import ProviderCredentials
 from penstock_worker.upstream.provider_key import CHECK_S, ProviderKeys
 
 REQUEST = HttpRequest("/chat/completions", {"authorization": "Bearer sk-1"}, b"{}")

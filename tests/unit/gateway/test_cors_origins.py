@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_gateway.http.origins import parse
+from penstock_gateway.http.cors_origins import parse
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime import settings
 from penstock_runtime.settings import InvalidSettings
