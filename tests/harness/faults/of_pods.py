@@ -64,13 +64,13 @@ async def _crashes(scene: Scene, image: Image, words: str) -> None:
 
 
 async def crash_loop(scene: Scene) -> None:
-    await _crashes(scene, Image({"penstock": [sys.executable, "-c", "raise SystemExit(3)"]}), "ended with code 3")
+    await _crashes(scene, Image({"penstock": [sys.executable, "-c", "raise SystemExit(3)"]}), "exited with code 3")
 
 
 async def killed_in_a_loop(scene: Scene) -> None:
     # As the kernel does when a container takes more memory than it may.
     image = Image({"penstock": ["/bin/sh", "-c", "kill -9 $$"]})
-    await _crashes(scene, image, "ended with code 137")
+    await _crashes(scene, image, "exited with code 137")
 
 
 async def not_our_image(scene: Scene) -> None:
