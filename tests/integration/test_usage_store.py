@@ -157,6 +157,18 @@ async def test_usage_writer_replaces_an_earlier_deliverys_row_without_an_answer(
         assert (found.cost, found.unanswered) == ("0.07", Unanswered(17, "0.017"))
 
 
+async def test_usage_writer_replaces_a_gateways_estimate_of_the_same_output(tmp_path: Path) -> None:
+    async with broker(tmp_path) as connection:
+        await ControlPlane(connection, usage=SMALL).prepare()
+        async with writing(connection) as writer:
+            estimate = row(1, worker="a", delivery=1, ended="stop", tokens=Tokens(24, 0, 48, estimated=True))
+            assert await close_row(connection, estimate, lambda _: estimate)
+            counted = row(1, worker="a", delivery=1, ended="stop", tokens=Tokens(5, 0, 48))
+            writer.close(counted)
+            await writer.drained(5)
+        assert await stored(connection) == [counted]
+
+
 async def test_usage_writer_sends_a_row_while_the_broker_does_not_answer_for_the_one_before(tmp_path: Path) -> None:
     """A worker that is killed after a pause of the broker has then lost no row of an answer that it sent."""
     nats = NatsServer(tmp_path)

@@ -12,7 +12,7 @@ from nats.errors import UnexpectedEOF
 
 
 class NatsClient(Client):
-    """Overrides two private methods of the pinned version; `tests/integration/test_broker.py` shows both faults."""
+    """Overrides two private methods of the pinned version; `tests/integration/test_nats_client.py` shows why."""
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():

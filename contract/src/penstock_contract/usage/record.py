@@ -92,9 +92,15 @@ def may_replace(stored: UsageRow, row: UsageRow) -> bool:
 
 
 def is_stored(stored: UsageRow, row: UsageRow) -> bool:
-    """Return whether `stored` is `row`, perhaps with the input of a row that it replaced."""
-    written = (stored.worker, stored.delivery, stored.ended, stored.tokens.output)
-    return row.ended is not None and written == (row.worker, row.delivery, row.ended, row.tokens.output)
+    """Return whether `stored` has all counts of the closed `row`, perhaps with the input of a row that it replaced.
+
+    Another count of the input is another row: a gateway's estimate may have the same output as the provider's count.
+    """
+    tokens, added = stored.tokens, stored.unanswered.input - row.unanswered.input
+    if added:
+        tokens = replace(tokens, input=tokens.input - added, estimated=row.tokens.estimated)
+    written = (stored.worker, stored.delivery, stored.ended, tokens)
+    return row.ended is not None and written == (row.worker, row.delivery, row.ended, row.tokens)
 
 
 def with_replaced(row: UsageRow, stored: UsageRow) -> UsageRow:

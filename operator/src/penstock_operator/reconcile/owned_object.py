@@ -11,7 +11,7 @@ from penstock_operator.kube.resources import MODEL_ROUTES, ROUTE_LABEL
 Manifest = dict[str, Any]
 
 APPLIED: Final = "penstock.dev/applied"
-"""Annotation with the digest of the applied manifest: tells a changed manifest, or a removed field, from an edit."""
+"""Annotation with the digest of the applied manifest; separates a changed manifest or a removed field from an edit."""
 
 
 class Owner(Struct, frozen=True):
