@@ -1,4 +1,4 @@
-"""Generated parts of a page: found by their markers, replaced by what the code says now."""
+"""Generated parts of a page: found by their markers and replaced by text from the code."""
 
 import os.path
 import re

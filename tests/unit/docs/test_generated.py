@@ -1,4 +1,4 @@
-"""The generated parts of the documentation are what the code says: `make docs` changes nothing."""
+"""The generated parts of the documentation equal the output of `make docs`."""
 
 import re
 from pathlib import Path
