@@ -12,13 +12,27 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from penstock_broker.queue import Delivery
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.request.operations import ChatOperation, InferenceRequest
+from penstock_contract.request.operations import (
+    ChatOperation,
+    CountTokensOperation,
+    EmbeddingsOperation,
+    InferenceRequest,
+    MessagesOperation,
+)
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.stream.events import Finished, UsageReported
 from penstock_runtime.clock import Clock
 from penstock_runtime.telemetry import names
 from penstock_runtime.telemetry.propagation import trace_context, trace_headers
 from penstock_runtime.telemetry.setup import Telemetry
+
+OPERATION_NAMES = {
+    ChatOperation: "chat",
+    MessagesOperation: "chat",
+    CountTokensOperation: "count_tokens",
+    EmbeddingsOperation: "embeddings",
+}
+"""OpenTelemetry's `gen_ai.operation.name`, and a name of our own where it has none."""
 
 log = structlog.get_logger("penstock.worker")
 
@@ -148,7 +162,7 @@ class WorkerTelemetry:
         `provider_name` is OpenTelemetry's `gen_ai.provider.name`.
         """
         server = urlsplit(provider.base_url or "").hostname or ""
-        operation = "chat" if isinstance(request.operation, ChatOperation) else "embeddings"
+        operation = OPERATION_NAMES[type(request.operation)]
         attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
         labels = {**attributes, names.REQUEST_MODEL: model_label}
         with self._tracer.start_as_current_span(

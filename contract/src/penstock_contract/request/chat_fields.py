@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from penstock_contract.errors import PenstockError
+from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN, TO_CHAT
 from penstock_contract.request.json_body import invalid
+from penstock_contract.request.nested_fields import is_openais_own
 from penstock_contract.route.provider import ExtraFieldsSpec, ProviderSpec
 
 Treatment = Literal["passed", "translated", "ignored", "refused"]
@@ -94,6 +96,8 @@ def treatment(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOW
         return "passed"
     if name in provider.drop:
         return "ignored"
+    if known is MESSAGES_KNOWN:
+        return _of_messages(name, provider)
     if provider.type == "Simulated":
         return "translated" if name in SIMULATED else _extra(name, extra) if name not in known else "ignored"
     anthropic = provider.type == "Anthropic"
@@ -105,6 +109,20 @@ def treatment(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOW
         return "refused" if name in REFUSED_BY_ALL else "translated" if name in OURS else "passed"
     found = _extra(name, extra)
     return "refused" if anthropic and found == "passed" else found
+
+
+def _of_messages(name: str, provider: ProviderSpec) -> Treatment:
+    """The treatment of a field of Anthropic's Messages API."""
+    extra = _extra(name, provider.extra_fields)
+    if provider.type == "Anthropic":
+        if name in MESSAGES_KNOWN:
+            return "translated" if name in OURS else "passed"
+        return extra
+    if name in TO_CHAT:
+        if name == "top_k":
+            return "refused" if is_openais_own(provider) else extra
+        return TO_CHAT[name]
+    return "refused" if extra == "passed" else extra
 
 
 SIMULATED: Final = frozenset(("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"))
@@ -142,7 +160,8 @@ def refusal(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOWN)
     param = shown(name)
     if steers(name):
         return invalid("it would steer the provider; a route allows it by extraFields.allow", param)
-    if provider.type != "Anthropic":
+    if (provider.type == "Anthropic") is (known is MESSAGES_KNOWN):
+        # The provider speaks the request's dialect: the route's own rule refuses the field.
         return invalid("this field is not known, and the route refuses unknown fields (extraFields)", param)
     return PenstockError("unsupported_by_provider", f"{param}: this provider has no such field", param=param)
 

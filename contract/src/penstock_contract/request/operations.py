@@ -124,8 +124,30 @@ class EmbeddingsOperation(Struct, frozen=True, kw_only=True, tag="embeddings"):
     count: int
 
 
-Operation = ChatOperation | EmbeddingsOperation
-"""The tags are OpenTelemetry's `gen_ai.operation.name`."""
+class MessagesOperation(Struct, frozen=True, kw_only=True, tag="messages"):
+    """A message of Anthropic's API: `body` is JSON in its form, as the client sent it.
+
+    `version` and `betas` are the client's `anthropic-version` and `anthropic-beta`, for a provider of the same API.
+    """
+
+    body: bytes
+    input_tokens: int
+    version: str
+    betas: tuple[str, ...] = ()
+
+
+class CountTokensOperation(Struct, frozen=True, kw_only=True, tag="count_tokens"):
+    """A count of the input of a Messages request by its provider. It generates nothing: no token is charged."""
+
+    body: bytes
+    version: str
+    betas: tuple[str, ...] = ()
+    input_tokens: int = 0
+
+
+Operation = ChatOperation | EmbeddingsOperation | MessagesOperation | CountTokensOperation
+Generation = ChatOperation | MessagesOperation
+"""Operations whose answer is generated text."""
 
 
 class InferenceRequest(Struct, frozen=True, kw_only=True):

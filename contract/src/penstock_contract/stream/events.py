@@ -107,6 +107,19 @@ class AnswerFields(Struct, frozen=True, array_like=True, tag=10, gc=False):
     fields: bytes
 
 
+class NativeEvent(Struct, frozen=True, array_like=True, tag=11, gc=False):
+    """An event of the provider's own stream, as it came, for a client of the same API.
+
+    `data` is one JSON object without line ends. `length` are the characters of the model's output in it. `index` is
+    that of the block which further `TextDelta`s continue, -1 if `data` starts no block.
+    """
+
+    type: str
+    data: bytes
+    length: int = 0
+    index: int = -1
+
+
 Event = (
     Accepted
     | Started
@@ -119,5 +132,6 @@ Event = (
     | Embedded
     | RefusalDelta
     | AnswerFields
+    | NativeEvent
 )
 """Keep-alives (`ping`) are the gateway's own words to a client, not events of a stream."""

@@ -9,7 +9,7 @@ from typing import Final, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import Generation, Operation
 from penstock_contract.stream.events import FinishReason, UsageReported
 from penstock_contract.usage.money import Rates, decimal, picos
 
@@ -242,7 +242,7 @@ def _is_counted(tokens: Tokens) -> bool:
 
 def estimate_output_tokens(operation: Operation, deltas: int, text_bytes: int) -> int:
     """One delta is one token with most providers; for those that batch tokens, the length of the text counts."""
-    return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, ChatOperation) else 0
+    return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, Generation) else 0
 
 
 def estimate_input_tokens(operation: Operation) -> int:

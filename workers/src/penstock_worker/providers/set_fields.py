@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, KNOWN
 from penstock_contract.request.json_body import Fields
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import EmbeddingsOperation, Operation
 from penstock_contract.route.additions import FieldSpec
 from penstock_worker.providers.adapter import HttpRequest
 
@@ -20,7 +20,7 @@ _fields = msgspec.json.Decoder(Fields).decode
 
 def with_fields(request: HttpRequest, added: Sequence[FieldSpec], operation: Operation) -> HttpRequest:
     """The request with each field that its body lacks; a chat's field is not added to embeddings, and vice versa."""
-    ours, others = (KNOWN, EMBEDDINGS_KNOWN) if isinstance(operation, ChatOperation) else (EMBEDDINGS_KNOWN, KNOWN)
+    ours, others = (EMBEDDINGS_KNOWN, KNOWN) if isinstance(operation, EmbeddingsOperation) else (KNOWN, EMBEDDINGS_KNOWN)
     fields = _fields(request.body)
     present = set(fields) | (SAME if SAME & fields.keys() else set())
     news = {

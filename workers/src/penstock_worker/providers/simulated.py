@@ -11,7 +11,7 @@ from msgspec import Struct
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.messages import Role
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import Generation, Operation
 from penstock_contract.route.provider import SimulatedSpec
 from penstock_contract.stream.events import Finished, TextDelta, UsageReported
 from penstock_worker.providers.failure.classification import failure
@@ -42,8 +42,8 @@ class SimulatedProvider:
         form: AnswerForm = "stream",
     ) -> "SimulatedCall":
         del model, connect_timeout_s, headers, form
-        if not isinstance(operation, ChatOperation):
-            raise PenstockError("unsupported_by_provider", "the simulated provider has no embeddings")
+        if not isinstance(operation, Generation):
+            raise PenstockError("unsupported_by_provider", "the simulated provider only generates text")
         request = _read(operation)
         limit = int(request.max_completion_tokens or request.max_tokens or self._spec.tokens)
         if limit < 0:
@@ -109,7 +109,7 @@ class _Request(Struct):
 _decode = msgspec.json.Decoder(_Request).decode
 
 
-def _read(operation: ChatOperation) -> _Request:
+def _read(operation: Generation) -> _Request:
     try:
         return _decode(operation.body)
     except UNREADABLE:

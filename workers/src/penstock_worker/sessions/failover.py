@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from penstock_contract.catalogue import WILDCARD
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.operations import InferenceRequest
+from penstock_contract.request.operations import CountTokensOperation, InferenceRequest
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.answer_form import next_form
 from penstock_worker.providers.provider import AnswerForm, ConnectionStale
@@ -98,8 +98,10 @@ class Failover:
         call.on_failure(error)
 
     def _record_failure(self, provider: ProviderSpec, error: PenstockError) -> None:
-        if error.code == "provider_model_not_found" and not self._configured(provider):
-            # The model's name is the client's own: the failure shows nothing about the provider's state.
+        unconfigured = error.code == "provider_model_not_found" and not self._configured(provider)
+        if unconfigured or isinstance(self._request.operation, CountTokensOperation):
+            # The model's name is the client's own, or only the counting of tokens failed, which many servers lack: the
+            # failure shows nothing about the provider's state.
             self._breaker.release_probe(provider)
         else:
             self._breaker.record_failure(provider, error.detail, self._clock.monotonic())

@@ -14,6 +14,7 @@ from penstock_contract.stream.events import (
     Embedded,
     Event,
     Failed,
+    NativeEvent,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -39,6 +40,8 @@ def _content_bytes(event: Event) -> int:
             return len(event.vector)
         case AnswerFields():
             return len(event.fields)
+        case NativeEvent():
+            return len(event.data)
         case _:
             return 0
     return len(text) if text.isascii() else len(text.encode())
@@ -114,6 +117,9 @@ class ReplyStream:
         else:
             bytes_, ended = EVENT_BYTES + _content_bytes(event), state.ended
             now, deferrable = ended or 0 < seq <= FIRST_DELTA_SEQ, seq == 0 and not ended
+            if type(event) is NativeEvent:
+                # Kept whole, but only the model's output in it is counted.
+                self._bytes -= len(event.data) - event.length
         self._bytes += bytes_
         self._kept.append(event)
         self._kept_bytes += bytes_

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Callable
 
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import CountTokensOperation, Generation, Operation
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import Adapter
 from penstock_worker.providers.answer_form import in_form
@@ -40,9 +40,9 @@ class HttpProvider:
         form: AnswerForm = "stream",
     ) -> CallHandle:
         request = self._adapter.request(operation, model, self._spec, self.credentials.key())
-        if isinstance(operation, ChatOperation):
+        if isinstance(operation, Generation):
             request = in_form(request, form)
-        if self._spec.set_fields:
+        if self._spec.set_fields and not isinstance(operation, CountTokensOperation):
             request = with_fields(request, self._spec.set_fields, operation)
         raw = self._pool.raw(self.credentials.added_to(request), headers)
         connection, reused = await self._pool.acquire(connect_timeout_s)

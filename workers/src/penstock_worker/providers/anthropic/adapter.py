@@ -13,10 +13,13 @@ from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_fields import refusal, treatment
 from penstock_contract.request.json_body import Fields, decoded
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import ChatOperation, CountTokensOperation, MessagesOperation, Operation
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
+from penstock_worker.providers.anthropic.count_parser import CountParser
+from penstock_worker.providers.anthropic.native_parser import NativeParser
 from penstock_worker.providers.anthropic.parser import MessageParser
+from penstock_worker.providers.anthropic.passed_request import passed_request
 from penstock_worker.providers.anthropic.request import ClientChatRequest, Format, Json, ToolChoice
 from penstock_worker.providers.anthropic.strict_schema import strict_schema
 from penstock_worker.providers.anthropic.turns import system_of, turns_of, unsupported
@@ -37,6 +40,8 @@ class AnthropicAdapter:
     default_base_url = "https://api.anthropic.com/v1"
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
+        if isinstance(operation, MessagesOperation | CountTokensOperation):
+            return passed_request(operation, model, spec, key)
         if not isinstance(operation, ChatOperation):
             raise PenstockError("unsupported_by_provider", "this provider has no embeddings")
         headers = {"anthropic-version": spec.anthropic_version, **authorization(spec, key)}
@@ -49,8 +54,13 @@ class AnthropicAdapter:
         return HttpRequest("/messages", headers, msgspec.json.encode(body))
 
     def parser(self, operation: Operation) -> ResponseParser:
-        del operation
-        return MessageParser()
+        match operation:
+            case MessagesOperation():
+                return NativeParser()
+            case CountTokensOperation():
+                return CountParser()
+            case _:
+                return MessageParser()
 
 
 def _read(body: bytes) -> ClientChatRequest:

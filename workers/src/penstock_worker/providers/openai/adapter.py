@@ -20,12 +20,19 @@ from penstock_contract.request.chat_fields import (
 )
 from penstock_contract.request.json_body import Fields
 from penstock_contract.request.nested_fields import FOREIGN, is_openais_own
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import (
+    ChatOperation,
+    CountTokensOperation,
+    EmbeddingsOperation,
+    MessagesOperation,
+    Operation,
+)
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.authorization import authorization
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
+from penstock_worker.providers.translation.chat_request import chat_of
 
 LIMITS: Final = ("max_tokens", "max_completion_tokens")
 NO_LIMIT: Final = b"-1"
@@ -42,6 +49,10 @@ class OpenAIAdapter:
     default_base_url = "https://api.openai.com/v1"
 
     def request(self, operation: Operation, model: str, spec: ProviderSpec, key: str | None) -> HttpRequest:
+        if isinstance(operation, MessagesOperation):
+            operation = chat_of(operation, spec)
+        if isinstance(operation, CountTokensOperation):
+            raise PenstockError("unsupported_by_provider", "this provider does not count the tokens of a request")
         headers = authorization(spec, key)
         chat = isinstance(operation, ChatOperation)
         try:
@@ -63,7 +74,7 @@ class OpenAIAdapter:
             raise PenstockError("invalid_request", "the request's body could not be read") from None
 
     def parser(self, operation: Operation) -> ResponseParser:
-        return ChatParser() if isinstance(operation, ChatOperation) else EmbeddingsParser()
+        return EmbeddingsParser() if isinstance(operation, EmbeddingsOperation) else ChatParser()
 
 
 def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.operations import ChatOperation, Operation
+from penstock_contract.request.operations import EmbeddingsOperation, Operation
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
@@ -29,7 +29,7 @@ class WorkersAIAdapter:
         fields = msgspec.json.decode(plain.body, type=dict[str, msgspec.Raw])
         for name in ("model", "stream_options"):
             fields.pop(name, None)
-        if isinstance(operation, ChatOperation):
+        if not isinstance(operation, EmbeddingsOperation):
             if "response_format" in fields:
                 fields["response_format"] = msgspec.Raw(_response_format(fields["response_format"]))
         else:
@@ -38,7 +38,7 @@ class WorkersAIAdapter:
         return HttpRequest(f"/run/{quote(model, safe='@/')}", plain.headers, msgspec.json.encode(fields))
 
     def parser(self, operation: Operation) -> ResponseParser:
-        return WorkersAIChatParser() if isinstance(operation, ChatOperation) else WorkersAIEmbeddingsParser()
+        return WorkersAIEmbeddingsParser() if isinstance(operation, EmbeddingsOperation) else WorkersAIChatParser()
 
 
 def _response_format(raw: msgspec.Raw) -> bytes:
