@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar
 
+from penstock_contract.message_responses import MessageResponse, TokensCount
+from penstock_contract.request.anthropic.requests import CountTokensRequest, MessagesRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -69,6 +71,8 @@ CHAT_COMPLETION = Endpoint(
 CHAT_COMPLETION_STREAM = StreamEndpoint(
     "POST", "/v1/chat/completions", ChatCompletionRequest, ChatCompletionChunk, implied={"stream": True}
 )
+MESSAGES = Endpoint("POST", "/v1/messages", MessagesRequest, MessageResponse, implied={"stream": False})
+COUNT_TOKENS = Endpoint("POST", "/v1/messages/count_tokens", CountTokensRequest, TokensCount)
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
@@ -81,6 +85,8 @@ ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     EMBED,
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
+    MESSAGES,
+    COUNT_TOKENS,
     EMBEDDINGS,
     MODELS,
     HEALTH,

@@ -62,7 +62,7 @@ class Authentication:
             except PenstockError as error:
                 if request["path"] not in OPEN_PATHS:
                     self._observer.request_rejected(error.code)
-                    await ErrorResponse(error.detail, _challenge(error)).asgi(send)
+                    await ErrorResponse(error.detail, _challenge(error)).asgi(send, scope)
                     return
                 principal = ANONYMOUS
             set_context(scope, receive, principal)

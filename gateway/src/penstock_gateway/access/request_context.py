@@ -6,7 +6,8 @@ from litestar.types import Receive, Scope
 from msgspec import Struct
 
 from penstock_gateway.access.principal import Principal
-from penstock_gateway.http.request_middleware import Headers, request_id_of, response_headers_of
+from penstock_gateway.http.request_id import request_id_of
+from penstock_gateway.http.request_middleware import Headers, response_headers_of
 
 SCOPE_KEY = "penstock.context"
 

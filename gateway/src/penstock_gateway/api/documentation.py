@@ -7,6 +7,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
 
 from penstock_contract.errors import ErrorBody
+from penstock_contract.message_responses import MessageResponse, MessageStreamEvent
 from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
 
 SIMPLE_STREAM = ResponseSpec(
@@ -34,6 +35,27 @@ class ChatCompletionOperation(Operation):
             answer.content = {
                 "application/json": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletion")),
                 "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletionChunk")),
+            }
+
+
+MESSAGE_ANSWER = ResponseSpec(
+    cast("type[Any]", MessageResponse | MessageStreamEvent),
+    description="The message; with `stream: true` server-sent events (`text/event-stream`), each with its type in "
+    "`event:` and in its data, from `message_start` to `message_stop`",
+    media_type="application/json",
+)
+
+
+@dataclass
+class MessagesDocumentation(Operation):
+    """As `ChatCompletionOperation`, for the Messages API."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            answer.content = {
+                "application/json": OpenAPIMediaType(Reference("#/components/schemas/MessageResponse")),
+                "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/MessageStreamEvent")),
             }
 
 

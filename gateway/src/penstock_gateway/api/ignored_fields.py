@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from penstock_contract.catalogue import Resolution
+from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
+from penstock_contract.request.anthropic.nested import ignored_inside
 from penstock_contract.request.chat_fields import IGNORED_MAX, KNOWN, ignored, shown
 from penstock_contract.request.nested_fields import nested_ignored
+from penstock_contract.route.provider import ProviderSpec
 from penstock_gateway.access.request_context import RequestContext
 
 HEADER: Final = b"x-penstock-ignored"
@@ -25,11 +28,15 @@ def name_ignored(
 ) -> None:
     """Add the header to the response that is about to start, if a field was ignored.
 
-    `body` is a chat request's: fields below its top level may be ignored, too.
+    `body` is the request's, of chat or of messages: fields below its top level may be ignored, too.
     """
     for spec in resolution.entry.spec.providers:
         if spec.name != provider or spec.type == "Simulated":
             continue
-        nested = nested_ignored(body, spec) if body else ()
+        nested = _nested(body, spec, known) if body else ()
         if names := [*ignored(fields, spec, known=known), *map(shown, nested)][:IGNORED_MAX]:
             context.response_headers.append((HEADER, ", ".join(names).encode()))
+
+
+def _nested(body: bytes, spec: ProviderSpec, known: frozenset[str]) -> list[str]:
+    return ignored_inside(body, spec) if known is MESSAGES_KNOWN else nested_ignored(body, spec)

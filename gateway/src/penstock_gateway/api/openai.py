@@ -12,11 +12,13 @@ from penstock_contract.request.chat_body import ChatBody, read_chat
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
+from penstock_gateway.api.anthropic import model_info, models_page
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.http.error_dialect import is_anthropics
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
@@ -65,18 +67,22 @@ async def embeddings(
 
 
 @answers(MODELS)
-async def models(request: ClientRequest, api: ApiDependencies) -> ModelList:
-    """The models that the request's key may use, and that are ready."""
-    may_use = request.context.principal.may_use
-    return ModelList([_model(name, entry) for name, entry in api.catalogue.models(may_use)])
+async def models(request: ClientRequest, api: ApiDependencies) -> ModelList | Response[Any]:
+    """The models that the request's key may use, and that are ready. In Anthropic's shape for its clients."""
+    found = list(api.catalogue.models(request.context.principal.may_use))
+    if is_anthropics(request.scope):
+        return models_page(found, request.query_params)
+    return ModelList([_model(name, entry) for name, entry in found])
 
 
 @get(f"{MODELS.path}/{{model_id:path}}", responses=ERRORS)
-async def model(model_id: str, request: ClientRequest, api: ApiDependencies) -> Model:
+async def model(model_id: str, request: ClientRequest, api: ApiDependencies) -> Model | Response[Any]:
     """One model; its id may contain slashes."""
     wanted = model_id.removeprefix("/")
     for name, entry in api.catalogue.models(request.context.principal.may_use):
         if name == wanted:
+            if is_anthropics(request.scope):
+                return Response(model_info(name, entry), media_type="application/json")
             return _model(name, entry)
     raise no_model(wanted)
 

@@ -14,8 +14,11 @@ from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, Endpoint
+from penstock_contract.endpoints import ALL, CHAT_COMPLETION, COUNT_TOKENS, EMBEDDINGS, MESSAGES, Endpoint
 from penstock_contract.errors import ErrorBody
+from penstock_contract.message_errors import MessagesErrorBody
+from penstock_contract.message_responses import MessageStreamEvent
+from penstock_contract.request.anthropic.body import CountTokensBody, MessagesBody
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import Model
@@ -31,11 +34,15 @@ REQUESTS = tuple({endpoint.request: None for endpoint in ALL if endpoint.request
 ANSWERS = (
     *(endpoint.response if isinstance(endpoint, Endpoint) else endpoint.chunk for endpoint in ALL),
     ErrorBody,
+    MessagesErrorBody,
+    MessageStreamEvent,
     Model,
 )
 READ_AS = {
     ChatBody.__name__: CHAT_COMPLETION.request.__name__,
     EmbeddingsBody.__name__: EMBEDDINGS.request.__name__,
+    MessagesBody.__name__: MESSAGES.request.__name__,
+    CountTokensBody.__name__: COUNT_TOKENS.request.__name__,
 }
 """The public type of a body, by the type that an endpoint's reader returns."""
 OPEN_OBJECTS = tuple(READ_AS.values())
@@ -87,7 +94,7 @@ def complete(document: Json, *, keys_required: bool) -> Json:
     for path, method, operation in _operations(made):
         if path in OPEN_PATHS:
             operation["security"] = []
-        _errors(operation, with_key=path not in OPEN_PATHS, with_body=method == "post")
+        _errors(operation, path, with_key=path not in OPEN_PATHS, with_body=method == "post")
         for content in _contents(operation):
             _content(content)
     return made
@@ -112,18 +119,22 @@ def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
                 yield path, method, operation
 
 
-def _errors(operation: Json, *, with_key: bool, with_body: bool) -> None:
+def _errors(operation: Json, path: str, *, with_key: bool, with_body: bool) -> None:
+    shape = MessagesErrorBody if path.startswith(MESSAGES.path) else ErrorBody
     responses = operation["responses"]
     added = {**(ERROR_STATUSES if with_key else {}), **(BODY_STATUSES if with_body else {})}
     for status, description in added.items():
         present = responses.get(status, {}).get("description", "") if status != "400" else ""
-        responses[status] = {"description": present or description, "content": _error_content()}
+        responses[status] = {"description": present or description, "content": _error_content(shape)}
     if with_key:
-        responses["default"] = {"description": OTHER, "content": _error_content()}
+        responses["default"] = {"description": OTHER, "content": _error_content(shape)}
+    for status, response in responses.items():
+        if shape is MessagesErrorBody and status != "200":
+            response["content"] = _error_content(shape)
 
 
-def _error_content() -> Json:
-    return {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+def _error_content(shape: type) -> Json:
+    return {"application/json": {"schema": {"$ref": REFERENCE.format(name=shape.__name__)}}}
 
 
 def _contents(operation: Json) -> Iterator[Json]:

@@ -35,6 +35,30 @@ EXAMPLES: dict[str, Any] = {
         ],
         "usage": _USAGE,
     },
+    "MessagesRequest": {
+        "model": "smollm2",
+        "max_tokens": 64,
+        "system": "Answer in one sentence.",
+        "messages": [{"role": "user", "content": "Where is the Louvre?"}],
+        "stream": True,
+    },
+    "MessageResponse": {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "smollm2",
+        "content": [{"type": "text", "text": "In Paris."}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 12,
+            "output_tokens": 3,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+        },
+    },
+    "CountTokensRequest": {"model": "smollm2", "messages": [{"role": "user", "content": "Where is the Louvre?"}]},
+    "TokensCount": {"input_tokens": 12},
     "EmbeddingsRequest": {"model": "minilm", "input": ["a kitten", "a cat"], "encoding_format": "float"},
     "EmbeddingsResponse": {
         "object": "list",
@@ -55,6 +79,16 @@ EXAMPLES: dict[str, Any] = {
             "code": "invalid_request",
         }
     },
+    "MessagesErrorBody": {
+        "type": "error",
+        "error": {
+            "type": "invalid_request_error",
+            "message": "max_tokens: this field is required",
+            "code": "invalid_request",
+            "param": "max_tokens",
+        },
+        "request_id": "req_1",
+    },
 }
 """By the name of the schema."""
 
@@ -65,6 +99,19 @@ STREAMS: dict[str, str] = {
         '"finish_reason":null}]}\n\n'
         f'data: {{{_CHUNK},"choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}]}}\n\n'
         "data: [DONE]\n\n"
+    ),
+    "MessageStreamEvent": (
+        'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
+        '"role":"assistant","model":"smollm2","content":[],"stop_reason":null,"stop_sequence":null,'
+        '"usage":{"input_tokens":12,"output_tokens":0}}}\n\n'
+        'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+        '"content_block":{"type":"text","text":""}}\n\n'
+        'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+        '"delta":{"type":"text_delta","text":"In Paris."}}\n\n'
+        'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+        'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+        '"usage":{"output_tokens":3}}\n\n'
+        'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     ),
 }
 """Complete streams, by the name of their events' schema."""

@@ -77,7 +77,7 @@ class Cors:
         rejected = self._rules.rejects(origin, headers.get(b"host", b"").decode("latin-1"))
         if rejected or (preflight and (origin is None or not self._rules.allows(origin))):
             self._observer.request_rejected(NOT_ALLOWED.detail.code)
-            await NOT_ALLOWED.asgi(send)
+            await NOT_ALLOWED.asgi(send, scope)
         elif origin is None or not self._rules.allows(origin):
             await self._app(scope, receive, send)
         elif preflight:

@@ -1,4 +1,4 @@
-"""The error response: one shape and one set of headers, with a writer for each place that answers.
+"""The error response: one set of headers, in the shape of the request's API, with a writer for each place that answers.
 
 `asgi` answers in front of Litestar, `litestar` in its exception handlers, `raw` for what never becomes a request.
 """
@@ -6,12 +6,15 @@
 import http
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Response
-from litestar.types import Send
+from litestar.types import Scope, Send
 from msgspec import Struct
+from msgspec.json import encode
 
-from penstock_contract.errors import ERRORS, ErrorBody, ErrorDetail, error_json
+from penstock_contract.errors import ERRORS, ErrorDetail
+from penstock_gateway.http.error_dialect import error_body
 
 Header = tuple[bytes, bytes]
 
@@ -44,12 +47,12 @@ class ErrorResponse(Struct, frozen=True):
             headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
         return {**headers, **self.extra}
 
-    def litestar(self) -> Response[ErrorBody]:
-        body = ErrorBody.of(self.detail)
+    def litestar(self, scope: Scope | None = None) -> Response[Any]:
+        body = error_body(self.detail, scope)
         return Response(body, status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
-    async def asgi(self, send: Send) -> None:
-        body = error_json(self.detail)
+    async def asgi(self, send: Send, scope: Scope | None = None) -> None:
+        body = encode(error_body(self.detail, scope))
         headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **self.headers}
         await send(
             {
@@ -60,9 +63,9 @@ class ErrorResponse(Struct, frozen=True):
         )
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def raw(self, request_id: str, extra: Sequence[Header] = ()) -> bytes:
-        """A whole HTTP/1.1 response that closes the connection."""
-        body = error_json(self.detail)
+    def raw(self, request_id: str, extra: Sequence[Header] = (), scope: Scope | None = None) -> bytes:
+        """A whole HTTP/1.1 response that closes the connection; `scope` where the request's head has arrived."""
+        body = encode(error_body(self.detail, scope))
         headers = {
             "content-type": MEDIA_TYPE,
             "content-length": str(len(body)),

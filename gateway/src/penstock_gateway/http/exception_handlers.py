@@ -18,16 +18,16 @@ from litestar.exceptions import (
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from litestar.types import ExceptionHandlersMap
 
-from penstock_contract.errors import ErrorBody, ErrorDetail, PenstockError
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_gateway.http.error_response import INTERNAL_ERROR, ErrorResponse
-from penstock_gateway.http.request_middleware import request_id_of
+from penstock_gateway.http.request_id import request_id_of
 from penstock_gateway.telemetry.request_observer import RequestObserver
 
 BODY = "data"
 """Litestar's name of the whole body: the parameter of our handlers, which means nothing to a client."""
 ECHO_MAX = 200
 """Characters of a client's text that an answer repeats."""
-OTHER_CHATS: Final = ("POST /v1/responses", "POST /v1/completions", "POST /v1/messages")
+OTHER_CHATS: Final = ("POST /v1/responses", "POST /v1/completions")
 """Endpoints of other APIs for a model's text, which some clients call by default."""
 MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
 """msgspec names the object that lacks the field; `param` is the field."""
@@ -43,22 +43,21 @@ class ExceptionHandlers:
     def by_type(self) -> ExceptionHandlersMap:
         return {PenstockError: self.penstock, HTTPException: self.http, Exception: self.unexpected}
 
-    def penstock(self, request: Request[Any, Any, Any], error: PenstockError) -> Response[ErrorBody]:
-        del request
-        return self._respond(ErrorResponse(error.detail))
+    def penstock(self, request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:
+        return self._respond(ErrorResponse(error.detail), request)
 
-    def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[ErrorBody]:
+    def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         detail = translate(error, f"{request.method} {shortened(request.url.path)}", self._body_bytes_max)
         headers = {"allow": error.headers["allow"]} if error.headers and "allow" in error.headers else {}
-        return self._respond(ErrorResponse(detail, headers))
+        return self._respond(ErrorResponse(detail, headers), request)
 
-    def unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
+    def unexpected(self, request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         log.error("gateway.unexpected_error", request_id=request_id_of(request.scope), exc_info=error)
-        return self._respond(INTERNAL_ERROR)
+        return self._respond(INTERNAL_ERROR, request)
 
-    def _respond(self, response: ErrorResponse) -> Response[ErrorBody]:
+    def _respond(self, response: ErrorResponse, request: Request[Any, Any, Any]) -> Response[Any]:
         self._observer.request_rejected(response.detail.code)
-        return response.litestar()
+        return response.litestar(request.scope)
 
 
 def shortened(path: str) -> str:

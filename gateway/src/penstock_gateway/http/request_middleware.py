@@ -5,7 +5,6 @@ exception handler, or the encoding of its response, may itself raise: that is an
 """
 
 import http
-import secrets
 from typing import cast
 
 import structlog
@@ -13,24 +12,15 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from penstock_gateway.http.error_response import INTERNAL_ERROR
+from penstock_gateway.http.request_id import SCOPE_KEY, new_request_id
 from penstock_runtime.telemetry import names, propagation
 
-SCOPE_KEY = "penstock.request_id"
 HEADERS_KEY = "penstock.headers"
 TRACE_HEADERS = frozenset(field.encode() for field in propagation.FIELDS)
 
 Headers = list[tuple[bytes, bytes]]
 
 log = structlog.get_logger("penstock.gateway")
-
-
-def new_request_id() -> str:
-    """A random id. A client's own id is not used: it could forge a log line or name another's request."""
-    return f"req_{secrets.token_hex(12)}"
-
-
-def request_id_of(scope: Scope) -> str:
-    return str(scope.get(SCOPE_KEY, ""))
 
 
 def response_headers_of(scope: Scope) -> Headers:
@@ -84,7 +74,7 @@ class RequestMiddleware:
                 if started:
                     raise
                 log.exception("gateway.unexpected_error", request_id=request_id)
-                await INTERNAL_ERROR.asgi(send_with_headers)
+                await INTERNAL_ERROR.asgi(send_with_headers, scope)
             template = scope.get("path_template") or "unmatched"
             span.update_name(f"{scope['method']} {template}")
             span.set_attribute(names.HTTP_ROUTE, str(template))

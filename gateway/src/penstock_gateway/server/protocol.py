@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from penstock_contract.errors import ErrorDetail
 from penstock_gateway.http.cors import CorsRules
 from penstock_gateway.http.error_response import ErrorResponse
-from penstock_gateway.http.request_middleware import new_request_id
+from penstock_gateway.http.request_id import new_request_id
 from penstock_gateway.server.client_connection import EXTENSION, ClientConnection
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.framing import HEADERS_MAX, problem_of, too_many_headers
@@ -276,7 +276,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if answerable:
             origin = self._origin()
             headers = self._cors.headers_for(origin) if origin else []
-            self.transport.write(ErrorResponse(detail).raw(new_request_id(), headers))
+            self.transport.write(ErrorResponse(detail).raw(new_request_id(), headers, cycle.scope if cycle is not None else None))
             self._write_timeout.start()
             self.transport.close()
         else:

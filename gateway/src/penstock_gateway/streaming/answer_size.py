@@ -5,6 +5,7 @@ from penstock_contract.stream.events import (
     AnswerFields,
     Embedded,
     Event,
+    NativeEvent,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -39,6 +40,13 @@ class AnswerSize:
             case ToolCallDelta():
                 length = len(event.arguments)
                 self._other_bytes += len(event.fields)
+            case NativeEvent():
+                length = event.length
+                self._other_bytes += len(event.data)
+                if not length:
+                    # A frame of the answer and no piece of it.
+                    self.deltas -= 1
+                    self._other_bytes += PIECE_BYTES
             case Embedded():
                 self._other_bytes += len(event.vector)
         self.text_length += length

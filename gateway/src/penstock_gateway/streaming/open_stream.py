@@ -8,7 +8,6 @@ from litestar.types import Receive
 from penstock_broker.queue import QueuedMessage
 from penstock_contract.catalogue import Resolution
 from penstock_gateway.server.client_connection import ClientConnection
-from penstock_gateway.streaming.renderers.renderer import PING
 from penstock_gateway.streaming.stream import Stream
 
 
@@ -35,7 +34,7 @@ class OpenStream:
 
     def write_to(self, connection: ClientConnection, bytes_max: int) -> None:
         """Write the answer to `connection`, of which `bytes_max` may wait for the client."""
-        connection.limit(bytes_max, PING)
+        connection.limit(bytes_max, self.stream.ping_bytes)
         self.stream.attach(connection)
 
     async def finished(self) -> None:

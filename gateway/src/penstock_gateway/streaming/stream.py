@@ -26,7 +26,7 @@ from penstock_contract.subjects import ANONYMOUS_TENANT
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered
 from penstock_gateway.limits.admission import Admission
 from penstock_gateway.streaming.answer_size import AnswerSize
-from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.renderers.renderer import PING, Renderer
 from penstock_gateway.streaming.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, FrameResult, StreamProtocol
 from penstock_gateway.telemetry.stream_record import StreamRecord
@@ -61,6 +61,7 @@ class Stream:
         "limits",
         "opened_at",
         "output",
+        "ping_bytes",
         "protocol",
         "provider",
         "published_at",
@@ -91,6 +92,7 @@ class Stream:
         self.limits = limits
         self.tenant = tenant
         self.admission = admission
+        self.ping_bytes = getattr(renderer, "ping", PING)
         self.protocol = StreamProtocol()
         self.output = StreamOutput(now)
         self.size = AnswerSize(answer_bytes_max)

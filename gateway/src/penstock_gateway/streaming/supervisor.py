@@ -16,7 +16,6 @@ from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import control_subject
 from penstock_gateway.streaming.registry import StreamRegistry
-from penstock_gateway.streaming.renderers.renderer import PING
 from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.streaming.stream_timeouts import UNKNOWN_WORKER, ServingWorker, StreamAction, next_action
 from penstock_runtime.cancellation import cancel_and_wait
@@ -163,7 +162,7 @@ class StreamSupervisor:
             case StreamAction.COMMIT:
                 stream.commit()
             case StreamAction.PING:
-                stream.ping(PING, now)
+                stream.ping(stream.ping_bytes, now)
             case StreamAction.ATTACH:
                 await self._attach(stream, now)
             case StreamAction.FORGET_WORKER:

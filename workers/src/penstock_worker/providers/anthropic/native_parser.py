@@ -75,6 +75,7 @@ class NativeParser:
         self._reason: FinishReason | None = None
         self._held: list[Event] | None = None
         """The events before the first content; None before the message's start."""
+        self._began = self._called = False
         self._blocks: dict[int, bool] = {}
         """Every block that started: True while it is open."""
         self._text_block = -1
@@ -270,7 +271,7 @@ class NativeParser:
             )
         if self._held is None:
             self._held = []
-            if event.type != "message_start":
+            if event.name != "message_start":
                 self._held.append(NativeEvent("message_start", b'{"type":"message_start","message":{}}'))
         if begins and not self._began:
             self._begin(events)

@@ -1,0 +1,1 @@
+"""Events as messages of Anthropic's API: as a stream, and whole."""
