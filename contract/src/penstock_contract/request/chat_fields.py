@@ -142,7 +142,7 @@ def steers(name: str) -> bool:
 def check_names(names: Iterable[str], providers: list[ProviderSpec], *, known: frozenset[str] = KNOWN) -> None:
     """Refuse names that differ from a known one by case only, and what no provider of the route may be sent."""
     for name in names:
-        if name in known and name not in ANTHROPICS_OWN:
+        if name in known and name not in ANTHROPICS_OWN and known is not MESSAGES_KNOWN:
             continue
         folded = name.casefold()
         if folded != name and folded in known:

@@ -1,0 +1,396 @@
+"""Requests of Anthropic's Messages API for a provider of OpenAI's: what each part becomes, and what is refused."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from unit.support.operations import messages
+
+from penstock_contract.errors import PenstockError
+from penstock_contract.request.anthropic.body import read_count
+from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN, TO_CHAT
+from penstock_contract.request.anthropic.nested import ignored_inside
+from penstock_contract.request.chat_fields import check_names, ignored, treatment
+from penstock_contract.route.provider import ProviderSpec
+from penstock_worker.providers.openai.adapter import OpenAIAdapter
+from penstock_worker.providers.openai.parser import ChatParser
+from penstock_worker.providers.workers_ai.adapter import WorkersAIAdapter
+
+HELLO = {"role": "user", "content": "hello"}
+EPHEMERAL = {"type": "ephemeral"}
+PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+PNG_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+TOOL = {"name": "now", "description": "the time", "input_schema": {"type": "object", "properties": {}}}
+FUNCTION = {"name": "now", "description": "the time", "parameters": {"type": "object", "properties": {}}}
+CALL = {"type": "tool_use", "id": "t1", "name": "now", "input": {"at": "é"}}
+
+
+def provider(**fields: Any) -> ProviderSpec:
+    return msgspec.convert({"name": "p", "type": "OpenAI", "baseURL": "https://vllm.example/v1", **fields}, ProviderSpec)
+
+
+SPEC = provider()
+OWN = provider(baseURL=None)
+
+
+def body(*turns: Any, spec: ProviderSpec = SPEC, **fields: Any) -> Any:
+    return json.loads(OpenAIAdapter().request(messages(*turns, **fields), "gpt", spec, None).body)
+
+
+def sent(*turns: Any, spec: ProviderSpec = SPEC, **fields: Any) -> Any:
+    return body(*turns, spec=spec, **fields)["messages"]
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+def assistant(*blocks: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+def text(words: str, **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words, **more}
+
+
+def result(content: Any = "noon", **more: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": "t1", "content": content, **more}
+
+
+def document(**source: Any) -> dict[str, Any]:
+    return {"type": "document", "source": source, "title": "T"}
+
+
+TURNS: dict[str, tuple[list[Any], list[Any]]] = {
+    "a text": ([HELLO], [HELLO]),
+    "text blocks": ([user(text("a"), text("b", cache_control=EPHEMERAL))], [{"role": "user", "content": "a\n\nb"}]),
+    "a picture": ([user(PNG, text("what?"))], [{"role": "user", "content": [PNG_PART, text("what?")]}]),
+    "a picture's address": (
+        [user({"type": "image", "source": {"type": "url", "url": "https://a/b.png"}})],
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a/b.png"}}]}],
+    ),
+    "a text document": (
+        [user(document(type="text", media_type="text/plain", data="long"))],
+        [{"role": "user", "content": "T\n\nlong"}],
+    ),
+    "a document of blocks": (
+        [user(document(type="content", content=[text("x"), PNG]))],
+        [{"role": "user", "content": [text("T"), text("x"), PNG_PART]}],
+    ),
+    "a PDF": (
+        [user(document(type="base64", media_type="application/pdf", data="JVBE"))],
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "file", "file": {"filename": "T", "file_data": "data:application/pdf;base64,JVBE"}}
+                ],
+            }
+        ],
+    ),
+    "a call and its result": (
+        [HELLO, assistant(text("let me see"), CALL), user(result())],
+        [
+            HELLO,
+            {
+                "role": "assistant",
+                "content": "let me see",
+                "tool_calls": [
+                    {"id": "t1", "type": "function", "function": {"name": "now", "arguments": '{"at": "é"}'}}
+                ],
+            },
+            {"role": "tool", "tool_call_id": "t1", "content": "noon"},
+        ],
+    ),
+    "results before the user's text": (
+        [user(text("and now"), result(), {**result([text("a"), text("b")]), "tool_use_id": "t2"})],
+        [
+            {"role": "tool", "tool_call_id": "t1", "content": "noon"},
+            {"role": "tool", "tool_call_id": "t2", "content": "a\n\nb"},
+            {"role": "user", "content": "and now"},
+        ],
+    ),
+    "a result that is an error": (
+        [user(result("no clock", is_error=True), {**result("Error: x", is_error=True), "tool_use_id": "t2"})],
+        [
+            {"role": "tool", "tool_call_id": "t1", "content": "Error: no clock"},
+            {"role": "tool", "tool_call_id": "t2", "content": "Error: x"},
+        ],
+    ),
+    "a result without content": (
+        [user({"type": "tool_result", "tool_use_id": "t1"})],
+        [{"role": "tool", "tool_call_id": "t1", "content": ""}],
+    ),
+    "a picture in a result": (
+        [user(result([text("see"), PNG]))],
+        [
+            {
+                "role": "tool",
+                "tool_call_id": "t1",
+                "content": "see\n\nThe result of tool call t1 has 1 attachment(s), which follow in the user's message.",
+            },
+            {"role": "user", "content": [text("Attachments of the result of tool call t1:"), PNG_PART]},
+        ],
+    ),
+    "thinking of another API's provider goes back": (
+        [assistant({"type": "thinking", "thinking": "hm", "signature": "penstock"}, text("a"))],
+        [{"role": "assistant", "content": "a", "reasoning_content": "hm"}],
+    ),
+    "thinking that Anthropic signed does not": (
+        [
+            assistant(
+                {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+                {"type": "redacted_thinking", "data": "z"},
+                text("a"),
+            )
+        ],
+        [{"role": "assistant", "content": "a"}],
+    ),
+    "a call's own fields go back": (
+        [assistant({**CALL, "extra_content": {"google": {"thought_signature": "c2ln"}}, "caller": {"type": "direct"}})],
+        [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "t1",
+                        "type": "function",
+                        "function": {"name": "now", "arguments": '{"at": "é"}'},
+                        "extra_content": {"google": {"thought_signature": "c2ln"}},
+                    }
+                ],
+            }
+        ],
+    ),
+    "a system message midway": (
+        [HELLO, {"role": "system", "content": [text("be brief")]}],
+        [HELLO, {"role": "system", "content": "be brief"}],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_messages_translation_of_turns(name: str) -> None:
+    turns, expected = TURNS[name]
+
+    assert sent(*turns) == expected
+
+
+FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "system": (
+        {"system": [text("a", cache_control=EPHEMERAL), text("b")]},
+        {"messages": [{"role": "system", "content": "a\n\nb"}, HELLO]},
+    ),
+    "an empty system": ({"system": []}, {"messages": [HELLO]}),
+    "the bound": ({}, {"max_tokens": 64}),
+    "sampling": (
+        {"temperature": 0.5, "top_p": 0.9, "top_k": 40},
+        {"temperature": 0.5, "top_p": 0.9, "top_k": 40},
+    ),
+    "stops": ({"stop_sequences": ["END"]}, {"stop": ["END"]}),
+    "the user": ({"metadata": {"user_id": "u-1"}}, {"user": "u-1"}),
+    "tools": (
+        {"tools": [{**TOOL, "type": "custom", "cache_control": EPHEMERAL}, {**TOOL, "strict": True}]},
+        {
+            "tools": [
+                {"type": "function", "function": FUNCTION},
+                {"type": "function", "function": {**FUNCTION, "strict": True}},
+            ]
+        },
+    ),
+    "any tool": ({"tools": [TOOL], "tool_choice": {"type": "any"}}, {"tool_choice": "required"}),
+    "no tool": ({"tools": [TOOL], "tool_choice": {"type": "none"}}, {"tool_choice": "none"}),
+    "one tool, one call": (
+        {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "now", "disable_parallel_tool_use": True}},
+        {"tool_choice": {"type": "function", "function": {"name": "now"}}, "parallel_tool_calls": False},
+    ),
+    "much thinking": ({"thinking": {"type": "enabled", "budget_tokens": 31_999}}, {"reasoning_effort": "high"}),
+    "some thinking": ({"thinking": {"type": "enabled", "budget_tokens": 4096}}, {"reasoning_effort": "medium"}),
+    "little thinking": ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"reasoning_effort": "low"}),
+    "an effort": (
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}},
+        {"reasoning_effort": "high"},
+    ),
+    "a schema": (
+        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "output", "schema": {"type": "object"}, "strict": True},
+            }
+        },
+    ),
+    "an older schema": (
+        {"output_format": {"type": "json_schema", "schema": {}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": {}, "strict": True}}},
+    ),
+}
+OURS = {"model": "gpt", "stream": True, "stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_messages_translation_of_fields(name: str) -> None:
+    fields, expected = FIELDS[name]
+
+    assert body(**fields).items() >= {**expected, **OURS}.items()
+
+
+@pytest.mark.parametrize("thinking", [{"type": "adaptive"}, {"type": "disabled"}, None])
+def test_messages_translation_leaves_the_effort_to_the_provider(thinking: Any) -> None:
+    assert set(body(thinking=thinking)) == {"messages", "max_tokens", *OURS}
+
+
+def test_messages_translation_names_the_bound_as_openais_own_models_require() -> None:
+    assert body(spec=OWN)["max_completion_tokens"] == 64
+    assert "max_tokens" not in body(spec=OWN)
+    assert body(spec=provider(baseURL=None, maxTokensField="max_tokens"))["max_tokens"] == 64
+
+
+def test_messages_translation_obeys_the_routes_rules() -> None:
+    spec = provider(drop=["thinking", "user"], extraFields={"allow": ["provider"]})
+    made = body(thinking={"type": "enabled", "budget_tokens": 9}, metadata={"user_id": "u"}, provider={"only": []}, spec=spec)
+
+    assert set(made) == {"messages", "max_tokens", "provider", *OURS}
+
+
+REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
+    "a server's tool": ([], {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0]"),
+    "a tool for code": ([], {"tools": [{**TOOL, "allowed_callers": ["code_execution_20250825"]}]}, "tools[0].allowed_callers"),
+    "a tool without a schema": ([], {"tools": [{"name": "f"}]}, "tools[0].input_schema"),
+    "a choice": ([], {"tools": [TOOL], "tool_choice": {"type": "best"}}, "tool_choice"),
+    "an effort": ([], {"output_config": {"effort": "huge"}}, "output_config.effort"),
+    "a format": ([], {"output_config": {"format": {"type": "xml"}}}, "output_config.format"),
+    "a container": ([], {"container": "c"}, "container"),
+    "a region": ([], {"inference_geo": "eu"}, "inference_geo"),
+    "servers": ([], {"mcp_servers": [{"type": "url", "url": "https://a"}]}, "mcp_servers"),
+    "an unknown field": ([], {"novel": 1}, "novel"),
+    "another model": ([], {"fallbacks": [{"model": "x"}]}, "fallbacks"),
+    "no tokens": ([], {"max_tokens": 0}, "max_tokens"),
+    "an unknown block": ([user({"type": "hologram"})], {}, "messages[0].content[0]"),
+    "a search result": ([user({"type": "search_result", "source": "s"})], {}, "messages[0].content[0]"),
+    "a server's call": ([assistant({"type": "server_tool_use"})], {}, "messages[0].content[0]"),
+    "a picture of an assistant": ([assistant(PNG)], {}, "messages[0].content[0]"),
+    "a picture in the system": ([], {"system": [PNG]}, "system[0]"),
+    "a file by id": (
+        [user({"type": "image", "source": {"type": "file", "file_id": "f"}})],
+        {},
+        "messages[0].content[0].source",
+    ),
+    "a document by address": ([user(document(type="url", url="https://a"))], {}, "messages[0].content[0].source"),
+    "a document in a result": (
+        [user(result([document(type="file", file_id="f")]))],
+        {},
+        "messages[0].content[0].content[0].source",
+    ),
+    "citations": (
+        [user({**document(type="text", media_type="text/plain", data="x"), "citations": {"enabled": True}})],
+        {},
+        "messages[0].content[0].citations",
+    ),
+    "a call's input": ([assistant({**CALL, "input": "x"})], {}, "messages[0].content[0].input"),
+    "a result of nothing": ([user({"type": "tool_result"})], {}, "messages[0].content[0].tool_use_id"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_messages_translation_refuses_by_name_what_has_none(name: str) -> None:
+    turns, fields, param = REFUSED[name]
+
+    with pytest.raises(PenstockError) as error:
+        body(*turns, **fields)
+
+    assert error.value.kind.status == 400
+    assert error.value.detail.param == param
+    assert error.value.detail.message.startswith(f"{param}: ") or param == "fallbacks"
+
+
+def test_messages_top_k_is_refused_where_openai_itself_answers() -> None:
+    with pytest.raises(PenstockError) as error:
+        body(top_k=5, spec=OWN)
+
+    assert (error.value.code, error.value.detail.param) == ("unsupported_by_provider", "top_k")
+
+
+def test_messages_count_is_refused_where_the_provider_cannot_count() -> None:
+    count = read_count(b'{"model":"m","messages":[{"role":"user","content":"a"}]}').count("2023-06-01")
+
+    with pytest.raises(PenstockError) as error:
+        OpenAIAdapter().request(count, "gpt", SPEC, None)
+
+    assert error.value.code == "unsupported_by_provider"
+
+
+@pytest.mark.parametrize("name", TO_CHAT)
+def test_messages_field_is_treated_as_the_table_has_it(name: str) -> None:
+    expected = TO_CHAT[name]
+
+    assert treatment(name, SPEC, known=MESSAGES_KNOWN) == expected
+    names = ("model", name)
+    if expected == "refused":
+        with pytest.raises(PenstockError):
+            check_names(names, [SPEC], known=MESSAGES_KNOWN)
+        check_names(names, [SPEC, provider(type="Anthropic")], known=MESSAGES_KNOWN)
+    else:
+        check_names(names, [SPEC], known=MESSAGES_KNOWN)
+        assert ignored(names, SPEC, known=MESSAGES_KNOWN) == ([name] if expected == "ignored" else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("Pass", "refused"), ("Drop", "ignored"), ("Refuse", "refused")]
+)
+def test_messages_unknown_field_has_no_translation(mode: str, expected: str) -> None:
+    assert treatment("novel", provider(extraFields={"mode": mode}), known=MESSAGES_KNOWN) == expected
+
+
+def test_messages_ignored_names_are_what_the_translation_leaves_out() -> None:
+    operation = messages(
+        user(text("a", cache_control=EPHEMERAL, citations=None), result([text("b", citations=[1])], cache_control=EPHEMERAL)),
+        assistant(
+            {"type": "thinking", "thinking": "x", "signature": "c2ln"},
+            {"type": "thinking", "thinking": "y", "signature": "penstock"},
+            {"type": "redacted_thinking", "data": "z"},
+            {**CALL, "caller": {"type": "direct"}},
+        ),
+        system=[text("s", cache_control=EPHEMERAL)],
+        tools=[{**TOOL, "cache_control": EPHEMERAL, "eager_input_streaming": True, "defer_loading": False}],
+        tool_choice={"type": "auto", "novel": 1},
+        metadata={"user_id": "u", "trace": "t"},
+    )
+
+    assert ignored_inside(operation.body, SPEC) == [
+        "system.cache_control",
+        "messages.content.cache_control",
+        "messages.content.content.citations",
+        "messages.content.thinking",
+        "messages.content.redacted_thinking",
+        "messages.content.caller",
+        "tools.cache_control",
+        "tools.eager_input_streaming",
+        "tools.defer_loading",
+        "tool_choice.novel",
+        "metadata.trace",
+    ]
+
+
+def test_messages_field_is_named_as_ignored_where_the_route_drops_what_it_becomes() -> None:
+    operation = messages(thinking={"type": "enabled", "budget_tokens": 9})
+
+    assert ignored_inside(operation.body, provider(drop=["reasoning_effort"])) == ["thinking"]
+
+
+def test_messages_are_parsed_as_a_chat() -> None:
+    assert isinstance(OpenAIAdapter().parser(messages()), ChatParser)
+
+
+def test_messages_reach_workers_ai_without_model_and_options() -> None:
+    spec = provider(type="CloudflareWorkersAI")
+    made = WorkersAIAdapter().request(messages(system="s"), "@cf/meta/llama", spec, None)
+
+    assert made.path == "/run/@cf/meta/llama"
+    assert json.loads(made.body) == {
+        "messages": [{"role": "system", "content": "s"}, HELLO],
+        "max_tokens": 64,
+        "stream": True,
+    }
