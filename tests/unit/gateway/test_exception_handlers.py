@@ -21,6 +21,7 @@ from litestar.testing import TestClient, create_test_client
 from opentelemetry.metrics import NoOpMeterProvider
 
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
+from penstock_contract.message_errors import messages_error
 from penstock_contract.request.chat_body import ChatBody, read_chat
 from penstock_gateway.api.json_request import READER, ClientRequest
 from penstock_gateway.http.error_response import ErrorResponse
@@ -49,7 +50,7 @@ def test_exception_handlers_translate_litestar_errors_without_their_text(error: 
 
 def test_exception_handlers_name_an_unknown_path_or_method() -> None:
     assert translate(NotFoundException(), "GET /v2", 1000).message == "no endpoint at GET /v2"
-    for path in ("/v1/responses", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"):
+    for path in ("/v1/responses", "/v1/completions"):
         message = translate(NotFoundException(), f"POST {path}", 1000).message
         assert message == f"no endpoint at POST {path}; use /v1/chat/completions"
     assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
@@ -63,6 +64,32 @@ def test_error_response_has_its_status_and_retry_header(code: ErrorCode) -> None
     assert response.headers["x-should-retry"] == ("true" if ERRORS[code].retryable else "false")
     assert response.content == ErrorBody.of(ErrorDetail(code, "words"))
     assert "retry-after" not in response.headers
+
+
+SCOPE: Any = {"type": "http", "headers": [], "penstock.request_id": "req_1"}
+CLIENT = [(b"anthropic-version", b"2023-06-01")]
+
+
+@pytest.mark.parametrize(
+    ("scope", "anthropics"),
+    [
+        ({"path": "/v1/messages"}, True),
+        ({"path": "/v1/messages/count_tokens"}, True),
+        ({"path": "/v1/messages/batches"}, True),
+        ({"path": "/v1/models", "headers": CLIENT}, True),
+        ({"path": "/v1/models/a/b", "headers": CLIENT}, True),
+        ({"path": "/v1/models"}, False),
+        ({"path": "/v1/messagesx"}, False),
+        ({"path": "/v1/chat/completions", "headers": CLIENT}, False),
+    ],
+)
+def test_error_response_has_the_shape_of_the_requests_api(scope: dict[str, Any], *, anthropics: bool) -> None:
+    detail = ErrorDetail("model_not_found", "words", "model")
+    response = ErrorResponse(detail)
+    expected = messages_error(detail, "req_1") if anthropics else ErrorBody.of(detail)
+
+    assert response.litestar({**SCOPE, **scope}).content == expected
+    assert response.raw("req_1", scope={**SCOPE, **scope}).endswith(b"\r\n\r\n" + msgspec.json.encode(expected))
 
 
 @pytest.mark.parametrize(

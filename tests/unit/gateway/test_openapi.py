@@ -12,6 +12,9 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from penstock_contract.errors import ErrorBody
+from penstock_contract.message_errors import MessagesErrorBody
+from penstock_contract.message_responses import MessageResponse, MessageStreamEvent, TokensCount
+from penstock_contract.request.anthropic.requests import CountTokensRequest, MessagesRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -29,7 +32,7 @@ from penstock_contract.responses import (
     ModelList,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import openai, simple, status
+from penstock_gateway.api import anthropic, openai, simple, status
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
@@ -39,14 +42,19 @@ STRUCTS: dict[str, type] = {
         ChatCompletion,
         ChatCompletionRequest,
         ChatRequest,
+        CountTokensRequest,
         EmbedRequest,
         EmbedResponse,
         EmbeddingsRequest,
         EmbeddingsResponse,
         ErrorBody,
         GenerateRequest,
+        MessageResponse,
+        MessagesErrorBody,
+        MessagesRequest,
         Model,
         ModelList,
+        TokensCount,
     )
 }
 
@@ -56,6 +64,8 @@ HANDLERS = [
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    anthropic.messages,
+    anthropic.count_tokens,
     openai.embeddings,
     openai.models,
     openai.model,
@@ -120,7 +130,7 @@ def test_openapi_document_of_a_gateway_without_keys_makes_them_optional() -> Non
     assert {} in served(keys_required=False)["security"]
 
 
-def test_openapi_operations_have_the_errors_of_every_request_in_the_one_shape(document: dict[str, Any]) -> None:
+def test_openapi_operations_have_the_errors_of_every_request_in_the_shape_of_their_api(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         if path in OPEN_PATHS:
             continue
@@ -130,7 +140,8 @@ def test_openapi_operations_have_the_errors_of_every_request_in_the_one_shape(do
             if number == "200":
                 continue
             schema = response["content"]["application/json"]["schema"]
-            assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, number)
+            shape = "MessagesErrorBody" if path.startswith("/v1/messages") else "ErrorBody"
+            assert schema == {"$ref": f"#/components/schemas/{shape}"}, (path, number)
 
 
 def part(document: dict[str, Any], struct: str, field: str, type_: str) -> dict[str, Any]:
@@ -149,7 +160,7 @@ def test_openapi_bounds_of_0_and_bounds_inside_unions_are_kept(document: dict[st
     assert {"type": "string", "minLength": 1} in texts["items"]["anyOf"]
 
 
-@pytest.mark.parametrize("name", ["ChatCompletionRequest", "EmbeddingsRequest"])
+@pytest.mark.parametrize("name", ["ChatCompletionRequest", "EmbeddingsRequest", "MessagesRequest", "CountTokensRequest"])
 def test_openapi_requests_that_forward_unknown_fields_allow_them(document: dict[str, Any], name: str) -> None:
     assert document["components"]["schemas"][name]["additionalProperties"] is True
 
@@ -173,6 +184,7 @@ def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any
         "/api/chat": "ChatChunk",
         "/api/generate": "ChatChunk",
         "/v1/chat/completions": "ChatCompletionChunk",
+        "/v1/messages": "MessageStreamEvent",
     }
 
 
@@ -188,6 +200,15 @@ def test_openapi_stream_example_is_a_possible_answer(name: str, struct: type) ->
     assert (last, rest) == ("data: [DONE]", "")
     for event in events:
         msgspec.json.decode(event.removeprefix("data: ").encode(), type=struct)
+
+
+def test_openapi_example_of_a_message_stream_is_a_possible_answer() -> None:
+    *events, rest = STREAMS["MessageStreamEvent"].split("\n\n")
+
+    assert rest == ""
+    for event in events:
+        name, _, data = event.removeprefix("event: ").partition("\ndata: ")
+        assert msgspec.json.decode(data.encode(), type=MessageStreamEvent).type == name
 
 
 def test_openapi_document_has_an_example_for_every_body_and_no_random_one(document: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The endpoints of OpenAI's dialect: chat completions, embeddings, models."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Response, get
 from litestar.params import JSONBody
@@ -67,22 +67,23 @@ async def embeddings(
 
 
 @answers(MODELS)
-async def models(request: ClientRequest, api: ApiDependencies) -> ModelList | Response[Any]:
+async def models(request: ClientRequest, api: ApiDependencies) -> ModelList:
     """The models that the request's key may use, and that are ready. In Anthropic's shape for its clients."""
     found = list(api.catalogue.models(request.context.principal.may_use))
     if is_anthropics(request.scope):
-        return models_page(found, request.query_params)
+        # Litestar sends a response as it is, whatever the declared type, which is the one of the OpenAPI document.
+        return cast("ModelList", models_page(found, request.query_params))
     return ModelList([_model(name, entry) for name, entry in found])
 
 
 @get(f"{MODELS.path}/{{model_id:path}}", responses=ERRORS)
-async def model(model_id: str, request: ClientRequest, api: ApiDependencies) -> Model | Response[Any]:
+async def model(model_id: str, request: ClientRequest, api: ApiDependencies) -> Model:
     """One model; its id may contain slashes."""
     wanted = model_id.removeprefix("/")
     for name, entry in api.catalogue.models(request.context.principal.may_use):
         if name == wanted:
             if is_anthropics(request.scope):
-                return Response(model_info(name, entry), media_type="application/json")
+                return cast("Model", Response(model_info(name, entry), media_type="application/json"))
             return _model(name, entry)
     raise no_model(wanted)
 
