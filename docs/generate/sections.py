@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from generate import chart, conditions, endpoints, errors, metrics, model_route, providers, settings
+from generate import chart, conditions, endpoints, errors, messages, metrics, model_route, providers, settings
 from penstock_gateway.settings import GatewaySettings
 from penstock_operator.settings import OperatorSettings
 from penstock_operator.status.reasons import EXPLANATIONS
@@ -33,6 +33,8 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "fields of a chat request": providers.chat,
     "fields of an embeddings request": providers.embeddings,
     "fields that steer": providers.steering,
+    "fields of a messages request": messages.fields,
+    "types of errors of messages": messages.error_types,
     "endpoints of the client": endpoints.declared,
     "values of the chart": chart.values,
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from model_server import EMBEDDING_MODEL
@@ -10,8 +11,10 @@ HERE = Path(__file__).parent
 INSTALLED = HERE.parent.parent / ".cache" / "clients"
 
 
-async def run_script(path: Path, url: str, model: str) -> str:
+async def run_script(path: Path, url: str, model: str, variables: Mapping[str, str] | None = None) -> str:
     """Runs a Python or Node script with the gateway's address and a model in its environment; returns its output.
+
+    `variables` are further ones of the environment.
 
     Fails if it exits with another status than 0.
     """
@@ -31,6 +34,7 @@ async def run_script(path: Path, url: str, model: str) -> str:
             "PENSTOCK_URL": url,
             "MODEL": model,
             "EMBEDDING_MODEL": EMBEDDING_MODEL,
+            **(variables or {}),
         },
     )
     try:

@@ -7,12 +7,14 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider import DONE, Call, data, delta, embeddings, finish, stream, usage
+from harness.provider import DONE, Call, data, delta, embeddings, finish, json_answer, status, stream, usage
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""
 EMBEDDING_MODEL = "vectors"
 TEXT = "Paris is the capital of France."
+FAILURES = 4
+"""More than the worker's own retry and one of a client repair."""
 SCALARS: dict[str, Any] = {"integer": 7, "number": 0.5, "boolean": True}
 AFTER_TOOL = "It is sunny in Rome."
 OBJECT = json.dumps({"name": "Rome", "people": 7})
@@ -47,12 +49,36 @@ async def openai_model(call: Call) -> None:
         inputs = call.body["input"]
         await embeddings([[float(index), 0.5, -1.0] for index in range(len(inputs))])(call)
         return
-    await stream(*_openai_pieces(call.body))(call)
+    if await _failed(call):
+        return
+    thoughts = [delta(reasoning_content="Let me think.")] if call.body.get("reasoning_effort") == "high" else []
+    await stream(*thoughts, *_openai_pieces(call.body))(call)
 
 
 async def anthropic_model(call: Call) -> None:
-    """Anthropic's Messages, streamed."""
-    await stream(*_anthropic_pieces(call.body))(call)
+    """Anthropic's Messages, streamed, and the count of their tokens."""
+    if call.path.endswith("/count_tokens"):
+        await json_answer({"input_tokens": 11})(call)
+    elif not await _failed(call):
+        await stream(*_anthropic_pieces(call.body))(call)
+
+
+FAILED: dict[str, int] = {}
+"""Calls of a prompt that has been failed, by the prompt."""
+
+
+async def _failed(call: Call) -> bool:
+    """Whether the call was failed, because its prompt asks for it: `fail twice …`, or `break off`."""
+    last = json.dumps(call.body["messages"][-1]["content"])
+    if "fail twice" in last and FAILED.setdefault(last, 0) < FAILURES:
+        FAILED[last] += 1
+        await status(503)(call)
+        return True
+    if "break off" in last:
+        text = delta(content="Par") if "stream_options" in call.body else b"".join(_anthropic_pieces(call.body)[:3])
+        await stream(text)(call)
+        return True
+    return False
 
 
 def _openai_pieces(body: dict[str, Any]) -> list[bytes]:
@@ -110,12 +136,23 @@ def _anthropic_pieces(body: dict[str, Any]) -> list[bytes]:
         blocks = [_text_block(_in_words(body))]
     start = {"type": "message", "role": "assistant", "content": [], "usage": {"input_tokens": 11, "output_tokens": 1}}
     pieces = [data({"type": "message_start", "message": start})]
+    if (body.get("thinking") or {}).get("type") == "enabled":
+        blocks.insert(0, THOUGHT)
     for index, (block, deltas) in enumerate(blocks):
         pieces.append(data({"type": "content_block_start", "index": index, "content_block": block}))
         pieces += [data({"type": "content_block_delta", "index": index, "delta": each}) for each in deltas]
         pieces.append(data({"type": "content_block_stop", "index": index}))
     end = {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 5}}
     return [*pieces, data(end), data({"type": "message_stop"})]
+
+
+THOUGHT: tuple[dict[str, Any], list[dict[str, Any]]] = (
+    {"type": "thinking", "thinking": "", "signature": ""},
+    [
+        {"type": "thinking_delta", "thinking": "Let me think."},
+        {"type": "signature_delta", "signature": "c2lnbmF0dXJl"},
+    ],
+)
 
 
 def _text_block(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

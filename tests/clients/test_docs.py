@@ -1,4 +1,4 @@
-"""The snippets of docs/how-to/client-libraries.md, run as they stand: only address and model name are replaced."""
+"""The snippets of the pages on clients, run as they stand: only address and model name are replaced."""
 
 import re
 from pathlib import Path
@@ -30,6 +30,34 @@ async def test_snippet_prints_an_answer(gateway: Stack, tmp_path: Path, library:
     script.write_text(code)
     output = await run_script(script, gateway.url, MODELS["openai"])
     assert ("name='Rome' people=7" if library == "instructor" else TEXT) in output
+
+
+ANTHROPIC_PAGE = (HOW_TO / "clients" / "anthropic.md").read_text()
+CLAUDE_CODE_PAGE = (HOW_TO / "clients" / "claude-code.md").read_text()
+EXPORTS = re.compile(r"^```sh\n(.+?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("dialect", MODELS)
+@pytest.mark.parametrize(("language", "code"), FENCED.findall(ANTHROPIC_PAGE), ids=["python", "js"])
+async def test_snippet_of_anthropics_sdk_prints_an_answer(
+    gateway: Stack, tmp_path: Path, language: str, code: str, dialect: str
+) -> None:
+    code = code.replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODELS[dialect])
+    script = INSTALLED / "node" / "snippet-anthropic.mjs" if language == "js" else tmp_path / "snippet.py"
+    script.write_text(code)
+    assert TEXT in await run_script(script, gateway.url, MODELS[dialect])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("dialect", MODELS)
+async def test_environment_of_claude_code_leads_its_requests_to_the_gateway(gateway: Stack, dialect: str) -> None:
+    found = EXPORTS.search(CLAUDE_CODE_PAGE)
+    assert found is not None
+    exports = found[1].replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODELS[dialect])
+    variables = dict(line.removeprefix("export ").split("=", 1) for line in exports.splitlines())
+    output = await run_script(HERE / "python" / "claude_code.py", "http://127.0.0.1:9", "no-such-model", variables)
+    assert " cases passed" in output, output
 
 
 async def test_docs_web_page_reads_a_stream(gateway: Stack, tmp_path: Path) -> None:
