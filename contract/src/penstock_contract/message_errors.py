@@ -1,4 +1,4 @@
-"""Errors in the shape of Anthropic's API, for its endpoints. The codes are those of `errors`; only the shape differs."""
+"""Errors in the shape of Anthropic's API, for its endpoints. The codes are those of `errors`."""
 
 from typing import Final, Literal
 

@@ -127,7 +127,9 @@ def system_blocks_images_and_hints() -> None:
         model=MODEL,
         max_tokens=64,
         system=[{"type": "text", "text": "Be brief.", "cache_control": hint}],
-        messages=[{"role": "user", "content": [{"type": "image", "source": picture}, {"type": "text", "text": "Where?"}]}],
+        messages=[
+            {"role": "user", "content": [{"type": "image", "source": picture}, {"type": "text", "text": "Where?"}]}
+        ],
         stop_sequences=["END"],
         metadata={"user_id": "u-1"},
         service_tier="auto",
@@ -165,9 +167,7 @@ def bearer_token() -> None:
 
 @case
 def newer_version_without_sampling() -> None:
-    newer = Anthropic(
-        base_url=URL, api_key="k", max_retries=0, default_headers={"anthropic-version": "2026-10-21"}
-    )
+    newer = Anthropic(base_url=URL, api_key="k", max_retries=0, default_headers={"anthropic-version": "2026-10-21"})
     assert newer.messages.create(model=MODEL, max_tokens=64, messages=HI).content[0].text == TEXT
     try:
         newer.messages.create(model=MODEL, max_tokens=64, messages=HI, temperature=1.0)

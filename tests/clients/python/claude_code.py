@@ -14,7 +14,9 @@ MODEL = os.environ.get("ANTHROPIC_MODEL") or os.environ["MODEL"]
 TOKEN = os.environ.get("ANTHROPIC_AUTH_TOKEN") or "not-needed"
 TEXT = "Paris is the capital of France."
 EPHEMERAL = {"type": "ephemeral"}
-BETAS = "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,prompt-caching-scope-2026-01-05"
+BETAS = (
+    "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27,prompt-caching-scope-2026-01-05"
+)
 HEADERS = {
     "accept": "application/json",
     "authorization": f"Bearer {TOKEN}",
@@ -128,7 +130,11 @@ def the_turn_after_a_tool() -> None:
         FIRST,
         {
             "role": "assistant",
-            "content": [{"type": "thinking", "thinking": "hm", "signature": "c2ln"}, {"type": "text", "text": "I read."}, call],
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
+                {"type": "text", "text": "I read."},
+                call,
+            ],
         },
         {
             "role": "user",
@@ -165,7 +171,12 @@ def an_interrupted_tool() -> None:
 
 @case
 def a_call_of_the_small_model() -> None:
-    quota = {"model": MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": "quota"}], "metadata": MAIN["metadata"]}
+    quota = {
+        "model": MODEL,
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "quota"}],
+        "metadata": MAIN["metadata"],
+    }
     response = client.post("/v1/messages?beta=true", json=quota)
     assert response.status_code == 200, response.text
     assert response.json()["type"] == "message"

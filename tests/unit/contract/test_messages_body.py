@@ -61,7 +61,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an image without data": (content(image(type="base64")), "messages[0].content[0].source.data"),
     "a file's address": (content(image(type="url", url="file:///etc/passwd")), "messages[0].content[0].source.url"),
     "an address without TLS": (content(image(type="url", url="http://a/b")), "messages[0].content[0].source.url"),
-    "a twin of an address": (content(image(type="base64", data="", URL="file:///")), "messages[0].content[0].source.URL"),
+    "a twin of an address": (
+        content(image(type="base64", data="", URL="file:///")),
+        "messages[0].content[0].source.URL",
+    ),
     "a twin of a type": (content({"type": "text", "text": "a", "Type": "image"}), "messages[0].content[0].Type"),
     "a picture in a result": (
         content({"type": "tool_result", "tool_use_id": "t", "content": [image(type="url", url="ftp://a")]}),

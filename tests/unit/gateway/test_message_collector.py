@@ -113,18 +113,26 @@ def test_message_collector_keeps_everything_that_a_provider_of_the_same_api_sent
     ]
     assert (message["id"], message["stop_reason"], message["container"]) == ("msg_p", "pause_turn", {"id": "c"})
     assert (message["novel"], message["context_management"]) == ([1], {"applied_edits": []})
-    assert message["usage"].items() >= {
-        "input_tokens": 9,
-        "output_tokens": 40,
-        "cache_read_input_tokens": 4,
-        "speed": "fast",
-        "server_tool_use": {"web_search_requests": 1},
-    }.items()
+    assert (
+        message["usage"].items()
+        >= {
+            "input_tokens": 9,
+            "output_tokens": 40,
+            "cache_read_input_tokens": 4,
+            "speed": "fast",
+            "server_tool_use": {"web_search_requests": 1},
+        }.items()
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "input_"),
-    [("", {}), ('{"a":', '{"a":'), ("[1]", "[1]"), ('{"a":123456789012345678901234567890}', {"a": 1.2345678901234568e29})],
+    [
+        ("", {}),
+        ('{"a":', '{"a":'),
+        ("[1]", "[1]"),
+        ('{"a":123456789012345678901234567890}', {"a": 1.2345678901234568e29}),
+    ],
 )
 def test_message_collector_keeps_arguments_that_are_no_object(arguments: str, input_: object) -> None:
     [block] = collect([ToolCallDelta(0, "c", "f", arguments), Finished("length")])["content"]

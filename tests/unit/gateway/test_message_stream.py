@@ -1,12 +1,10 @@
 """The bytes of Anthropic's Messages API, written out, and read by its Python SDK's rules."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import (
@@ -165,7 +163,10 @@ def test_message_renderer_passes_events_of_the_same_api_byte_for_byte() -> None:
     ]
 
     assert render(events) == (
-        block(0, TEXT_BLOCK).replace(b'"index":0,"content_block":{"type":"text","text":""}', b'"content_block":{"type":"text","text":""},"index":0')
+        block(0, TEXT_BLOCK).replace(
+            b'"index":0,"content_block":{"type":"text","text":""}',
+            b'"content_block":{"type":"text","text":""},"index":0',
+        )
         + text(0, '"Hi"')
         + stop(0)
         + sse("content_block_start", opaque.data.decode())
@@ -180,7 +181,9 @@ def objects(data: bytes) -> list[Any]:
 
 def test_message_renderer_gives_a_native_start_the_requested_model_and_every_count() -> None:
     [start] = objects(
-        render([native("message_start", message={"id": "msg_p", "model": "p-1", "container": {"id": "c"}, "usage": None})])
+        render(
+            [native("message_start", message={"id": "msg_p", "model": "p-1", "container": {"id": "c"}, "usage": None})]
+        )
     )
 
     message = start["message"]
@@ -252,62 +255,3 @@ def test_message_renderer_passes_the_signature_of_a_call_that_its_provider_requi
 
 def test_message_ping_is_an_event_that_clients_skip() -> None:
     assert PING == b'event: ping\ndata: {"type":"ping"}\n\n'
-
-
-# ---- what a client makes of any order of pieces ----
-
-Piece = tuple[str, str]
-
-
-def read(data: bytes) -> list[dict[str, Any]]:
-    """The blocks as Anthropic's SDK joins them; asserts that they are dense, sequential and closed."""
-    blocks: list[dict[str, Any]] = []
-    open_: set[int] = set()
-    for event in objects(data):
-        match event["type"]:
-            case "content_block_start":
-                assert event["index"] == len(blocks)
-                assert not open_, "two blocks are open at once"
-                open_.add(event["index"])
-                blocks.append({**event["content_block"], "json": ""})
-            case "content_block_delta":
-                assert event["index"] in open_
-                found, change = blocks[event["index"]], event["delta"]
-                found["text"] = found.get("text", "") + change.get("text", "")
-                found["thinking"] = found.get("thinking", "") + change.get("thinking", "")
-                found["json"] += change.get("partial_json", "")
-            case "content_block_stop":
-                open_.remove(event["index"])
-    assert not open_
-    return blocks
-
-
-ARGUMENTS = [['{"a"', ":1}"], ["{", '"b":"', 'x"}'], ["{}"]]
-
-
-@st.composite
-def answers(draw: st.DrawFn) -> list[Event]:
-    """Texts, thoughts and three calls whose pieces may be mixed in any way, each in its own order."""
-    queues: list[list[Event]] = [
-        [ToolCallDelta(index, f"c{index}", f"f{index}", "")] + [ToolCallDelta(index, None, None, one) for one in pieces]
-        for index, pieces in enumerate(ARGUMENTS)
-    ]
-    queues.append([TextDelta(one) for one in draw(st.lists(st.text(min_size=1), max_size=5))])
-    queues.append([ReasoningDelta(one) for one in draw(st.lists(st.text(min_size=1), max_size=3))])
-    events: list[Event] = []
-    while any(queues):
-        queue = draw(st.sampled_from([one for one in queues if one]))
-        events.append(queue.pop(0))
-    return events
-
-
-@given(answers())
-def test_message_stream_has_every_piece_in_order_however_they_are_mixed(events: Sequence[Event]) -> None:
-    blocks = read(render([*events, STOP]))
-
-    texts = "".join(event.text for event in events if isinstance(event, TextDelta))
-    thoughts = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
-    assert "".join(one.get("text", "") for one in blocks) == texts
-    assert "".join(one.get("thinking", "") for one in blocks) == thoughts
-    calls = {one["id"]: one["json"] for one in blocks if one["type"] == "tool_use"}
-    assert calls == {f"c{index}": "".join(pieces) for index, pieces in enumerate(ARGUMENTS)}

@@ -130,7 +130,9 @@ def test_openapi_document_of_a_gateway_without_keys_makes_them_optional() -> Non
     assert {} in served(keys_required=False)["security"]
 
 
-def test_openapi_operations_have_the_errors_of_every_request_in_the_shape_of_their_api(document: dict[str, Any]) -> None:
+def test_openapi_operations_have_the_errors_of_every_request_in_the_shape_of_their_api(
+    document: dict[str, Any],
+) -> None:
     for path, method, operation in operations(document):
         if path in OPEN_PATHS:
             continue
@@ -160,7 +162,9 @@ def test_openapi_bounds_of_0_and_bounds_inside_unions_are_kept(document: dict[st
     assert {"type": "string", "minLength": 1} in texts["items"]["anyOf"]
 
 
-@pytest.mark.parametrize("name", ["ChatCompletionRequest", "EmbeddingsRequest", "MessagesRequest", "CountTokensRequest"])
+@pytest.mark.parametrize(
+    "name", ["ChatCompletionRequest", "EmbeddingsRequest", "MessagesRequest", "CountTokensRequest"]
+)
 def test_openapi_requests_that_forward_unknown_fields_allow_them(document: dict[str, Any], name: str) -> None:
     assert document["components"]["schemas"][name]["additionalProperties"] is True
 

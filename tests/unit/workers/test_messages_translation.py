@@ -9,9 +9,6 @@ from unit.support.operations import messages
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.anthropic.body import read_count
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN, TO_CHAT
-from penstock_contract.request.anthropic.nested import ignored_inside
-from penstock_contract.request.chat_fields import check_names, ignored, treatment
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 from penstock_worker.providers.openai.parser import ChatParser
@@ -27,7 +24,9 @@ CALL = {"type": "tool_use", "id": "t1", "name": "now", "input": {"at": "é"}}
 
 
 def provider(**fields: Any) -> ProviderSpec:
-    return msgspec.convert({"name": "p", "type": "OpenAI", "baseURL": "https://vllm.example/v1", **fields}, ProviderSpec)
+    return msgspec.convert(
+        {"name": "p", "type": "OpenAI", "baseURL": "https://vllm.example/v1", **fields}, ProviderSpec
+    )
 
 
 SPEC = provider()
@@ -250,14 +249,20 @@ def test_messages_translation_names_the_bound_as_openais_own_models_require() ->
 
 def test_messages_translation_obeys_the_routes_rules() -> None:
     spec = provider(drop=["thinking", "user"], extraFields={"allow": ["provider"]})
-    made = body(thinking={"type": "enabled", "budget_tokens": 9}, metadata={"user_id": "u"}, provider={"only": []}, spec=spec)
+    made = body(
+        thinking={"type": "enabled", "budget_tokens": 9}, metadata={"user_id": "u"}, provider={"only": []}, spec=spec
+    )
 
     assert set(made) == {"messages", "max_tokens", "provider", *OURS}
 
 
 REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     "a server's tool": ([], {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0]"),
-    "a tool for code": ([], {"tools": [{**TOOL, "allowed_callers": ["code_execution_20250825"]}]}, "tools[0].allowed_callers"),
+    "a tool for code": (
+        [],
+        {"tools": [{**TOOL, "allowed_callers": ["code_execution_20250825"]}]},
+        "tools[0].allowed_callers",
+    ),
     "a tool without a schema": ([], {"tools": [{"name": "f"}]}, "tools[0].input_schema"),
     "a choice": ([], {"tools": [TOOL], "tool_choice": {"type": "best"}}, "tool_choice"),
     "an effort": ([], {"output_config": {"effort": "huge"}}, "output_config.effort"),
@@ -320,64 +325,6 @@ def test_messages_count_is_refused_where_the_provider_cannot_count() -> None:
         OpenAIAdapter().request(count, "gpt", SPEC, None)
 
     assert error.value.code == "unsupported_by_provider"
-
-
-@pytest.mark.parametrize("name", TO_CHAT)
-def test_messages_field_is_treated_as_the_table_has_it(name: str) -> None:
-    expected = TO_CHAT[name]
-
-    assert treatment(name, SPEC, known=MESSAGES_KNOWN) == expected
-    names = ("model", name)
-    if expected == "refused":
-        with pytest.raises(PenstockError):
-            check_names(names, [SPEC], known=MESSAGES_KNOWN)
-        check_names(names, [SPEC, provider(type="Anthropic")], known=MESSAGES_KNOWN)
-    else:
-        check_names(names, [SPEC], known=MESSAGES_KNOWN)
-        assert ignored(names, SPEC, known=MESSAGES_KNOWN) == ([name] if expected == "ignored" else [])
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"), [("Pass", "refused"), ("Drop", "ignored"), ("Refuse", "refused")]
-)
-def test_messages_unknown_field_has_no_translation(mode: str, expected: str) -> None:
-    assert treatment("novel", provider(extraFields={"mode": mode}), known=MESSAGES_KNOWN) == expected
-
-
-def test_messages_ignored_names_are_what_the_translation_leaves_out() -> None:
-    operation = messages(
-        user(text("a", cache_control=EPHEMERAL, citations=None), result([text("b", citations=[1])], cache_control=EPHEMERAL)),
-        assistant(
-            {"type": "thinking", "thinking": "x", "signature": "c2ln"},
-            {"type": "thinking", "thinking": "y", "signature": "penstock"},
-            {"type": "redacted_thinking", "data": "z"},
-            {**CALL, "caller": {"type": "direct"}},
-        ),
-        system=[text("s", cache_control=EPHEMERAL)],
-        tools=[{**TOOL, "cache_control": EPHEMERAL, "eager_input_streaming": True, "defer_loading": False}],
-        tool_choice={"type": "auto", "novel": 1},
-        metadata={"user_id": "u", "trace": "t"},
-    )
-
-    assert ignored_inside(operation.body, SPEC) == [
-        "system.cache_control",
-        "messages.content.cache_control",
-        "messages.content.content.citations",
-        "messages.content.thinking",
-        "messages.content.redacted_thinking",
-        "messages.content.caller",
-        "tools.cache_control",
-        "tools.eager_input_streaming",
-        "tools.defer_loading",
-        "tool_choice.novel",
-        "metadata.trace",
-    ]
-
-
-def test_messages_field_is_named_as_ignored_where_the_route_drops_what_it_becomes() -> None:
-    operation = messages(thinking={"type": "enabled", "budget_tokens": 9})
-
-    assert ignored_inside(operation.body, provider(drop=["reasoning_effort"])) == ["thinking"]
 
 
 def test_messages_are_parsed_as_a_chat() -> None:

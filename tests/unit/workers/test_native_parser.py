@@ -10,10 +10,10 @@ from unit.support.operations import chat, messages
 from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
 from penstock_contract.stream.events import AnswerFields, Event, Finished, NativeEvent, TextDelta, UsageReported
+from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
 from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
 from penstock_worker.providers.anthropic.count_parser import CountParser
 from penstock_worker.providers.anthropic.native_parser import NativeParser
-from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
 
 
 def event(type_: str, **fields: Any) -> dict[str, Any]:
@@ -114,7 +114,9 @@ def test_native_parser_loses_no_block_no_delta_and_no_event() -> None:
     heard, _ = hear(NativeParser(), sse(*KEPT))
 
     assert [shown(one) for one in heard[:-2]] == KEPT
-    assert [one.data for one in heard[:-2] if isinstance(one, NativeEvent)] == [json.dumps(one).encode() for one in KEPT]
+    assert [one.data for one in heard[:-2] if isinstance(one, NativeEvent)] == [
+        json.dumps(one).encode() for one in KEPT
+    ]
     assert heard[-1] == Finished("stop")
 
 
@@ -132,7 +134,11 @@ def test_native_parser_keeps_text_of_a_block_that_is_not_the_last_one() -> None:
 
 def test_native_parser_counts_the_models_output_only() -> None:
     heard, _ = hear(NativeParser(), sse(*KEPT))
-    lengths = {one.name + str(json.loads(one.data).get("index", "")): one.length for one in heard if isinstance(one, NativeEvent)}
+    lengths = {
+        one.name + str(json.loads(one.data).get("index", "")): one.length
+        for one in heard
+        if isinstance(one, NativeEvent)
+    }
 
     assert lengths["content_block_start3"] == 0
     assert sum(one.length for one in heard if isinstance(one, NativeEvent)) == len('hm{"query":"rain"}')

@@ -110,8 +110,8 @@ class AnswerFields(Struct, frozen=True, array_like=True, tag=10, gc=False):
 class NativeEvent(Struct, frozen=True, array_like=True, tag=11, gc=False):
     """An event of the provider's own stream, as it came, for a client of the same API.
 
-    `name` is the event's type, `data` one JSON object without line ends. `length` are the characters of the model's output in it. `index` is
-    that of the block which further `TextDelta`s continue, -1 if `data` starts no block.
+    `name` is the event's type, `data` one JSON object without line ends. `length` are the characters of the model's
+    output in it. `index` is that of the block which further `TextDelta`s continue, -1 if `data` starts no block.
     """
 
     name: str

@@ -121,7 +121,7 @@ def model_info(name: str, entry: CatalogueEntry) -> ModelInfo:
 def _checked(
     data: MessagesBody, request: ClientRequest, api: ApiDependencies
 ) -> tuple[Resolution, str, tuple[str, ...]]:
-    """The route, the client's version of the API and its betas. Raises for what no provider of the route may be sent."""
+    """The route, the client's version of the API and its betas. Raises for what no provider may be sent."""
     version = request.headers.get(VERSION) or VERSIONS[0]
     check_version(version, data.fields)
     resolution = api.resolve(data.model, "Chat", request.context)

@@ -276,7 +276,9 @@ class GatewayProtocol(HttpToolsProtocol):
         if answerable:
             origin = self._origin()
             headers = self._cors.headers_for(origin) if origin else []
-            self.transport.write(ErrorResponse(detail).raw(new_request_id(), headers, cycle.scope if cycle is not None else None))
+            self.transport.write(
+                ErrorResponse(detail).raw(new_request_id(), headers, cycle.scope if cycle is not None else None)
+            )
             self._write_timeout.start()
             self.transport.close()
         else:

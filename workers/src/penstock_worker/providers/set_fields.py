@@ -20,7 +20,9 @@ _fields = msgspec.json.Decoder(Fields).decode
 
 def with_fields(request: HttpRequest, added: Sequence[FieldSpec], operation: Operation) -> HttpRequest:
     """The request with each field that its body lacks; a chat's field is not added to embeddings, and vice versa."""
-    ours, others = (EMBEDDINGS_KNOWN, KNOWN) if isinstance(operation, EmbeddingsOperation) else (KNOWN, EMBEDDINGS_KNOWN)
+    ours, others = (
+        (EMBEDDINGS_KNOWN, KNOWN) if isinstance(operation, EmbeddingsOperation) else (KNOWN, EMBEDDINGS_KNOWN)
+    )
     fields = _fields(request.body)
     present = set(fields) | (SAME if SAME & fields.keys() else set())
     news = {

@@ -83,7 +83,7 @@ _names = msgspec.json.Decoder(Fields).decode
 
 
 class MessagesBody(Struct, frozen=True):
-    """`fields` are the names at the top level that have a value; `thinks`: the client requested the model's thinking."""
+    """`fields` are the names at the top level that have a value; `thinks`: the client requested thinking."""
 
     model: str
     body: bytes
@@ -159,7 +159,7 @@ def _read(body: bytes, kind: type[MessagesBody], required: tuple[str, ...]) -> M
 
 
 def _is_nothing(raw: Raw) -> bool:
-    return len(memoryview(raw)) <= 4 and bytes(raw) in NOTHING  # noqa: PLR2004 - the length of `null`
+    return len(memoryview(raw)) <= 4 and bytes(raw) in NOTHING
 
 
 def _measured(content: str | list[Fields], path: str) -> tuple[int, int]:

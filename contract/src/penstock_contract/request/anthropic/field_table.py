@@ -1,4 +1,4 @@
-"""The treatment of each field of a Messages request at each type of provider: the table behind docs/reference/messages.md.
+"""The treatment of each field of a Messages request by type of provider: the table behind docs/reference/messages.md.
 
 A provider of Anthropic's API is sent every field as it came. For a provider of OpenAI's API the request is translated;
 a field without a translation is refused, or left out if it is a hint that cannot change the answer's meaning. Pure.
@@ -33,7 +33,7 @@ TO_CHAT: Final[dict[str, Literal["translated", "passed", "ignored", "refused"]]]
     "inference_geo": "refused",
     "mcp_servers": "refused",
 }
-"""`anthropic-beta` is the header; `betas` in a body is a mistake of some clients, which Anthropic's SDKs make a header."""
+"""`anthropic-beta` is the header; Anthropic's SDKs make it from an argument `betas`; some clients send it in the body."""
 
 MESSAGES_KNOWN: Final = frozenset(TO_CHAT)
 MADE_OF: Final = {

@@ -1,15 +1,15 @@
 """Collects a whole message of Anthropic's API for a client that did not request a stream. Pure.
 
-The deltas are joined by the rules of Anthropic's SDKs (anthropic-python 2.14.0, `lib/streaming/_messages.py`); a delta of
-an unknown type adds its fields to its block.
+The deltas are joined by the rules of Anthropic's SDKs (anthropic-python 2.14.0, `lib/streaming/_messages.py`). A delta
+of an unknown type adds its fields to its block.
 """
 
 from typing import Any
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.stream.events import Event, Failed, TextDelta
-from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
 from penstock_gateway.streaming.renderers.answer_fields import fields_of
+from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
 
 Json = dict[str, Any]
 
@@ -79,7 +79,7 @@ class MessageCollector:
                 block |= {name: value for name, value in delta.items() if name != "type"}
 
     def _add(self, index: int, name: str, piece: object) -> None:
-        """Keep a piece of a text, after the text with which its block started; an input replaces the one at its start."""
+        """Keep a piece of a text, after the one with which its block started; an input replaces that."""
         pieces = self._texts.get((index, name))
         if pieces is None:
             begun = self._content[index].get(name)

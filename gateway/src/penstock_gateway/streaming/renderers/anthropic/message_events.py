@@ -22,9 +22,9 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
+from penstock_gateway.streaming.renderers.answer_fields import fields_of
 from penstock_gateway.streaming.renderers.anthropic.blocks import ContentBlocks, Json
 from penstock_gateway.streaming.renderers.anthropic.usage import end_usage, start_usage
-from penstock_gateway.streaming.renderers.answer_fields import fields_of
 
 STOP_REASONS: Final[dict[FinishReason, StopReason]] = {
     "stop": "end_turn",
@@ -80,9 +80,25 @@ class MessageEvents:
         match event:
             case NativeEvent():
                 return [self._of_native(event)]
+            case TextDelta() if self._native:
+                return [_text(self.text_index, event.text)] if self.text_index >= 0 else []
+            case AnswerFields():
+                self._read(event)
+            case UsageReported():
+                self._usage = event
+            case Finished():
+                return [] if self._native else self._end(event)
+            case Failed():
+                error = messages_error(event.error, self._request_id)
+                return [] if self._ended else [msgspec.to_builtins(error)]
+            case _:
+                return self._of_piece(event)
+        return []
+
+    def _of_piece(self, event: Event) -> list[Json]:
+        """The objects of a piece of an answer that came without blocks."""
+        match event:
             case TextDelta():
-                if self._native:
-                    return [_text(self.text_index, event.text)] if self.text_index >= 0 else []
                 return self._content(self._blocks.text(event.text), len(event.text))
             case RefusalDelta():
                 self._refused = True
@@ -94,15 +110,8 @@ class MessageEvents:
                 fields = {name: value for name, value in fields_of(event.fields).items() if name in CALL_FIELDS}
                 made = self._blocks.call(event.index, event.id, event.name, event.arguments, fields)
                 return self._content(made, len(event.arguments))
-            case AnswerFields():
-                self._read(event)
-            case UsageReported():
-                self._usage = event
-            case Finished():
-                return [] if self._native else self._end(event)
-            case Failed() if not self._ended:
-                return [msgspec.to_builtins(messages_error(event.error, self._request_id))]
-        return []
+            case _:
+                return []
 
     def text(self, text: str) -> None:
         """Count a piece of text that was written without `of`."""
@@ -182,7 +191,7 @@ class MessageEvents:
         return [*self._start(), *self._blocks.end(), ended, {"type": "message_stop"}]
 
     def _read(self, event: AnswerFields) -> None:
-        """vLLM and SGLang name the sequence at which the answer stopped; other servers do not."""
+        """Servers like vLLM and SGLang name the sequence at which the answer stopped; other servers do not."""
         if event.place != "choice":
             return
         fields: dict[str, Any] = fields_of(event.fields)

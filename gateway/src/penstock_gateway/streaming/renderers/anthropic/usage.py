@@ -22,7 +22,7 @@ def start_usage(input_tokens: int) -> dict[str, Any]:
 
 
 def end_usage(reported: UsageReported | None, pieces: int, characters: int) -> dict[str, Any]:
-    """The usage at a message's end. Anthropic requires a count of the output: without the provider's it is estimated."""
+    """The usage at a message's end. Without the provider's count the output, which Anthropic requires, is estimated."""
     if reported is None:
         return {"output_tokens": max(pieces, characters // BYTES_PER_TOKEN_OUT)}
     read, written = reported.cached_input_tokens, reported.cache_write_input_tokens
