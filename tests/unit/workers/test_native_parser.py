@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from unit.support.operations import chat, messages
 from unit.support.parsing import assert_heard_however_it_is_cut, hear
 
-from penstock_contract.stream.events import AnswerFields, Event, Finished, NativeEvent, TextDelta, UsageReported
+from penstock_contract.stream.events import Event, Finished, NativeEvent, TextDelta, UsageReported
 from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
 from penstock_worker.providers.anthropic.adapter import AnthropicAdapter
-from penstock_worker.providers.anthropic.count_parser import CountParser
 from penstock_worker.providers.anthropic.native_parser import NativeParser
 
 
@@ -280,21 +279,6 @@ def test_native_parser_joins_a_character_that_is_cut_in_two() -> None:
     found = seen(start(), block(0, **TEXT), text(0, "a\ud83c"), text(0, "\udf0db"), stop(0), *end())
 
     assert "".join(one for one in found if isinstance(one, str)) == "a🌍b"
-
-
-# ---- the count of tokens ----
-
-
-def test_count_parser_reads_the_number() -> None:
-    assert hear(CountParser(), b'{\n "input_', b'tokens": 12, "novel": 1}\n') == (
-        [AnswerFields("answer", b'{"input_tokens":12}'), Finished("stop")],
-        None,
-    )
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'{"input_tokens":"many"}', b"<html>", b"x" * 70_000])
-def test_count_parser_refuses_what_is_no_count(body: bytes) -> None:
-    assert hear(CountParser(), body)[1] == "provider_stream_broken"
 
 
 def test_anthropic_adapter_has_a_parser_of_each_operation() -> None:

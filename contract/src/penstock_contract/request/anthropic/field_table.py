@@ -33,7 +33,7 @@ TO_CHAT: Final[dict[str, Literal["translated", "passed", "ignored", "refused"]]]
     "inference_geo": "refused",
     "mcp_servers": "refused",
 }
-"""`anthropic-beta` is the header; Anthropic's SDKs make it from an argument `betas`; some clients send it in the body."""
+"""`anthropic-beta` is the header, which Anthropic's SDKs make from `betas`; some clients send that in the body."""
 
 MESSAGES_KNOWN: Final = frozenset(TO_CHAT)
 MADE_OF: Final = {
