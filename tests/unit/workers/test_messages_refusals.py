@@ -12,12 +12,8 @@ from penstock_contract.request.anthropic.body import read_count
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 
-HELLO = {"role": "user", "content": "hello"}
-EPHEMERAL = {"type": "ephemeral"}
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
-PNG_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 TOOL = {"name": "now", "description": "the time", "input_schema": {"type": "object", "properties": {}}}
-FUNCTION = {"name": "now", "description": "the time", "parameters": {"type": "object", "properties": {}}}
 CALL = {"type": "tool_use", "id": "t1", "name": "now", "input": {"at": "é"}}
 
 
@@ -33,10 +29,6 @@ OWN = provider(baseURL=None)
 
 def body(*turns: Any, spec: ProviderSpec = SPEC, **fields: Any) -> Any:
     return json.loads(OpenAIAdapter().request(messages(*turns, **fields), "gpt", spec, None).body)
-
-
-def sent(*turns: Any, spec: ProviderSpec = SPEC, **fields: Any) -> Any:
-    return body(*turns, spec=spec, **fields)["messages"]
 
 
 def user(*blocks: Any) -> dict[str, Any]:

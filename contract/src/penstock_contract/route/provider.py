@@ -52,7 +52,7 @@ class ExtraFieldsSpec(RouteStruct, frozen=True, kw_only=True):
     mode: Annotated[
         Literal["Pass", "Drop", "Refuse"],
         Meta(
-            description="`Pass`: unchanged (`Anthropic` refuses them). `Drop`: left out and named in"
+            description="`Pass`: unchanged, or refused where the request is translated. `Drop`: left out and named in"
             " `x-penstock-ignored`. `Refuse`: a 400. Fields that choose another model, address or"
             " account are always refused."
         ),
@@ -154,8 +154,8 @@ class ProviderSpec(RouteStruct, frozen=True, kw_only=True):
     anthropic_version: Annotated[
         Literal["2023-06-01", "2026-10-21"],
         Meta(
-            description="`Anthropic`: version of the API. From `2026-10-21` on, a `temperature`, `top_p` or"
-            " `top_k` other than the default is refused."
+            description="`Anthropic`: version of the API for translated requests. From `2026-10-21` on, a `temperature`,"
+            " `top_p` or `top_k` other than the default is refused."
         ),
     ] = "2023-06-01"
     default_max_tokens: Annotated[

@@ -22,6 +22,7 @@ HEADERS_MAX = 2048
 PREFLIGHT_S = b"600"
 EXPOSED = (
     b"x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, www-authenticate, x-penstock-ignored, "
+    b"x-penstock-estimated, "
     b"x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, "
     b"x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens"
 )
