@@ -107,7 +107,7 @@ class AnswerFields(Struct, frozen=True, array_like=True, tag=10, gc=False):
     fields: bytes
 
 
-class NativeEvent(Struct, frozen=True, array_like=True, tag=11, gc=False):
+class NativeEvent(Struct, frozen=True, array_like=True, tag=20, gc=False):
     """An event of the provider's own stream, as it came, for a client of the same API.
 
     `name` is the event's type, `data` one JSON object without line ends. `length` are the characters of the model's
