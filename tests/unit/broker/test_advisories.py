@@ -43,7 +43,7 @@ def heard(subject: str) -> list[tuple[str, str] | str]:
         (f"{STREAM}.REQUESTS_of_somebody_else", []),
     ],
 )
-def test_a_queue_a_consumer_and_the_catalogue_are_told_apart_from_what_is_not_ours(
+def test_advisories_of_queues_consumers_and_catalogue_are_distinguished_from_foreign_ones(
     subject: str, expected: list[tuple[str, str] | str]
 ) -> None:
     assert heard(subject) == expected

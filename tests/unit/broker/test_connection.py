@@ -29,14 +29,14 @@ def connection(client: Client) -> Connection:
     return made
 
 
-async def test_a_message_is_published() -> None:
+async def test_connection_publishes_a_message() -> None:
     client = Client()
     await connection(client).publish("a", b"x")
 
     assert client.published == [("a", b"x")]
 
 
-async def test_a_message_is_dropped_while_the_broker_is_away() -> None:
+async def test_connection_drops_a_message_while_the_broker_is_unavailable() -> None:
     client = Client(is_connected=False)
     await connection(client).publish("a", b"x")
 
@@ -44,7 +44,7 @@ async def test_a_message_is_dropped_while_the_broker_is_away() -> None:
 
 
 @pytest.mark.parametrize("error", [OutboundBufferLimitError, MaxPayloadError, ConnectionClosedError])
-async def test_a_message_that_the_client_refuses_is_lost_like_any_other(
+async def test_connection_drops_a_message_that_the_nats_client_rejects(
     error: type[Error], capsys: pytest.CaptureFixture[str]
 ) -> None:
     await connection(Client(error())).publish("a", b"a secret")
@@ -54,7 +54,7 @@ async def test_a_message_that_the_client_refuses_is_lost_like_any_other(
     assert "secret" not in said
 
 
-async def test_the_same_error_many_times_a_second_is_told_once_until_the_broker_is_back(
+async def test_connection_logs_a_repeated_error_once_until_the_reconnect(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = connection(Client())
@@ -67,7 +67,7 @@ async def test_the_same_error_many_times_a_second_is_told_once_until_the_broker_
     assert capsys.readouterr().out.count("broker.error") == 1
 
 
-async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> None:
+async def test_connection_raises_a_retryable_error_for_a_request_without_a_broker() -> None:
     with pytest.raises(PenstockError) as error:
         await connection(Client(is_connected=False)).request("a", b"x", timeout_s=1)
 
@@ -75,19 +75,19 @@ async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> N
     assert error.value.kind.retryable
 
 
-async def test_it_closes_though_it_never_started() -> None:
+async def test_connection_closes_without_a_start() -> None:
     async with asyncio.timeout(1):
         await Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test").close()
 
 
-async def test_it_closes_before_its_first_attempt() -> None:
+async def test_connection_closes_before_its_first_attempt() -> None:
     made = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
     await made.start(wait=False)
     async with asyncio.timeout(1):
         await made.close()
 
 
-async def test_it_closes_while_it_waits_for_a_broker_that_says_nothing() -> None:
+async def test_connection_closes_during_the_attempt_to_connect_to_a_silent_broker() -> None:
     left = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

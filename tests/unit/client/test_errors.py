@@ -17,7 +17,7 @@ def case_insensitive(headers: dict[str, str]) -> Message:
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_every_code_of_the_table_survives_the_wire(code: ErrorCode) -> None:
+def test_errors_keep_every_code_of_the_table_over_the_wire(code: ErrorCode) -> None:
     """What the gateway raises is what the client raises: code, status, param and whether to try again."""
     kind = ERRORS[code]
     body = msgspec.json.encode(ErrorBody.of(ErrorDetail(code, "what happened", param="messages[0].role")))
@@ -39,7 +39,7 @@ def test_every_code_of_the_table_survives_the_wire(code: ErrorCode) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"\xff", b'{"message":"flat"}', b'{"error":"text"}', b'{"error":{"message":null}}', b"[]"]
 )
-def test_a_stranger_s_error_is_still_a_gateway_error(body: bytes) -> None:
+def test_errors_of_another_server_are_gateway_errors(body: bytes) -> None:
     """A proxy's page or another server's JSON keeps its status and never shows its body."""
     error = refused(502, {}, body, 0.0)
 
@@ -48,12 +48,12 @@ def test_a_stranger_s_error_is_still_a_gateway_error(body: bytes) -> None:
     assert "html" not in str(error)
 
 
-def test_an_unassigned_status_is_told_by_number() -> None:
+def test_errors_have_the_number_of_an_unassigned_status() -> None:
     """`HTTPStatus` does not know 599."""
     assert refused(599, {}, b"", 0.0).message.startswith("599,")
 
 
-def test_headers_are_read_in_any_case() -> None:
+def test_errors_read_headers_in_any_case() -> None:
     """The mapping decides about case; ours asks in lower case."""
     assert refused(429, case_insensitive({"Retry-After": "3"}), b"", 0.0).retry_after_s == 3.0  # type: ignore[arg-type]
 
@@ -61,7 +61,7 @@ def test_headers_are_read_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("code", "retryable"), [("worker_lost", True), ("cancelled", False), ("from_the_future", False)]
 )
-def test_an_error_inside_a_stream(code: str, retryable: bool) -> None:
+def test_errors_inside_a_stream_have_their_status_and_code(code: str, retryable: bool) -> None:
     """It has the status of the stream, the code of the table, and newer codes pass."""
     data = f'{{"error":{{"message":"lost","type":"api_error","param":null,"code":"{code}"}}}}'
 
@@ -76,7 +76,7 @@ def test_an_error_inside_a_stream(code: str, retryable: bool) -> None:
     )
 
 
-def test_says_everything_in_one_line() -> None:
+def test_errors_print_everything_in_one_line() -> None:
     """What lands in a log is enough to ask the operator about it."""
     error = GatewayError("the queue is full", code="queue_full", status=429, request_id="req_1")
 

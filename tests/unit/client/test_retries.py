@@ -21,7 +21,7 @@ NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
         (504, True),
     ],
 )
-def test_the_status_decides(status: int, expected: bool) -> None:
+def test_retries_depend_on_the_status(status: int, expected: bool) -> None:
     """408, 409, 429 and all server errors may pass; the rest will not."""
     assert expected is should_retry(status, {})
 
@@ -29,7 +29,7 @@ def test_the_status_decides(status: int, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("status", "said", "expected"), [(503, "false", False), (400, "true", True), (503, "perhaps", True)]
 )
-def test_the_gateway_decides_over_the_status(status: int, said: str, expected: bool) -> None:
+def test_retries_follow_the_gateways_header_rather_than_the_status(status: int, said: str, expected: bool) -> None:
     """`x-should-retry` wins; words it does not know are ignored."""
     assert expected is should_retry(status, {"x-should-retry": said})
 
@@ -51,12 +51,12 @@ def test_the_gateway_decides_over_the_status(status: int, said: str, expected: b
         ({"retry-after": "7", "retry-after-ms": "soon"}, 7.0),
     ],
 )
-def test_reads_the_hint(headers: dict[str, str], expected: float | None) -> None:
+def test_retries_read_the_hint(headers: dict[str, str], expected: float | None) -> None:
     """Seconds, fractions, milliseconds and dates; nonsense is no hint."""
     assert expected == retry_after_s(headers, NOW)
 
 
-def test_backs_off_exponentially_to_a_limit() -> None:
+def test_retries_back_off_exponentially_up_to_a_bound() -> None:
     """Half a second doubles up to eight."""
     policy = RetryPolicy(max_retries=7)
 
@@ -65,18 +65,18 @@ def test_backs_off_exponentially_to_a_limit() -> None:
     assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, None]
 
 
-def test_jitter_takes_at_most_a_quarter_off() -> None:
+def test_retries_jitter_subtracts_at_most_a_quarter() -> None:
     """Clients refused together do not return together."""
     assert RetryPolicy().delay_s(0, retryable=True, hint_s=None, dice=1.0) == 0.375
 
 
 @pytest.mark.parametrize(("hint_s", "expected"), [(0.01, 0.01), (30.0, 30.0), (120.0, 120.0), (120.1, None)])
-def test_a_hint_is_obeyed_or_ends_it(hint_s: float, expected: float | None) -> None:
+def test_retries_wait_exactly_for_a_hint_or_end(hint_s: float, expected: float | None) -> None:
     """A gateway's pause is kept exactly; one above 120 s is a refusal."""
     assert expected == RetryPolicy().delay_s(0, retryable=True, hint_s=hint_s, dice=0.5)
 
 
-def test_gives_up() -> None:
+def test_retries_end_after_the_last_one_and_for_a_final_error() -> None:
     """After the last retry, and at once where trying again is useless."""
     assert RetryPolicy(max_retries=0).delay_s(0, retryable=True, hint_s=1.0, dice=0.0) is None
     assert RetryPolicy(max_retries=2).delay_s(2, retryable=True, hint_s=1.0, dice=0.0) is None

@@ -60,7 +60,7 @@ def generate(transport: httpx.BaseTransport, pauses: list[float]) -> list[str]:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_answer_is_unreachable(error: httpx.TransportError, pauses: list[float]) -> None:
+def test_transport_reports_a_missing_response_as_unreachable(error: httpx.TransportError, pauses: list[float]) -> None:
     """A connection is tried again, an address that cannot work is not; a password in the address is not repeated."""
     waited: list[float] = []
     with pytest.raises(GatewayUnreachable, match=r"no answer from http://gateway:1: .+") as caught:
@@ -71,7 +71,7 @@ def test_no_answer_is_unreachable(error: httpx.TransportError, pauses: list[floa
 
 
 @pytest.mark.parametrize("ask", [embed, generate])
-def test_patience_that_is_used_up_is_not_asked_for_again(ask: object) -> None:
+def test_transport_does_not_retry_a_read_timeout(ask: object) -> None:
     """A read timeout ends it: another try would pay for a second generation."""
     waited: list[float] = []
     transport = Failing(httpx.ReadTimeout("timed out"))
@@ -82,7 +82,7 @@ def test_patience_that_is_used_up_is_not_asked_for_again(ask: object) -> None:
 
 
 @pytest.mark.parametrize("body", [b": ping\n\n", b'data: {"text":"a"}\n\n'], ids=["before the first event", "midway"])
-def test_a_stream_that_falls_silent_is_a_timeout(body: bytes) -> None:
+def test_transport_reports_a_silent_stream_as_a_timeout(body: bytes) -> None:
     """Not a truncation, and not tried again either."""
     waited: list[float] = []
     transport = Failing(httpx.ReadTimeout("timed out"), body)
@@ -93,7 +93,7 @@ def test_a_stream_that_falls_silent_is_a_timeout(body: bytes) -> None:
     assert (transport.requests, waited) == (1, [])
 
 
-def test_a_stream_that_breaks_is_truncated() -> None:
+def test_transport_reports_a_broken_stream_as_truncated() -> None:
     """With the network's error, and without a retry after the first event."""
     waited: list[float] = []
     transport = Failing(httpx.ReadError("[Errno 104] Connection reset by peer"), b'data: {"text":"a"}\n\n')
@@ -127,7 +127,7 @@ class Pieces(httpx.SyncByteStream):
 @pytest.mark.parametrize(
     ("ask", "kind"), [(embed, "application/json"), (generate, "text/event-stream")], ids=["whole", "stream"]
 )
-def test_a_body_that_cannot_be_decompressed_is_an_invalid_response(ask: object, kind: str) -> None:
+def test_transport_reports_an_undecodable_body_as_an_invalid_response(ask: object, kind: str) -> None:
     """A proxy's doing, as the gateway compresses nothing; it would do it again."""
     waited: list[float] = []
     transport = Garbled(kind)

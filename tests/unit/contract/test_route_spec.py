@@ -197,25 +197,25 @@ REJECTED = {
 
 
 @pytest.mark.parametrize("document", ACCEPTED.values(), ids=ACCEPTED)
-def test_a_spec_within_its_bounds_is_accepted(document: dict[str, Any]) -> None:
+def test_route_spec_within_its_bounds_is_accepted(document: dict[str, Any]) -> None:
     msgspec.convert(document, ModelRouteSpec)
 
 
 @pytest.mark.parametrize(("document", "place"), REJECTED.values(), ids=REJECTED)
-def test_a_spec_out_of_bounds_is_rejected_and_the_place_is_named(document: dict[str, Any], place: str) -> None:
+def test_route_spec_out_of_bounds_is_rejected_by_place(document: dict[str, Any], place: str) -> None:
     with pytest.raises(msgspec.ValidationError) as error:
         msgspec.convert(document, ModelRouteSpec)
 
     assert place in str(error.value)
 
 
-def test_a_spec_is_written_as_it_is_read() -> None:
+def test_route_spec_is_encoded_as_it_is_decoded() -> None:
     spec = msgspec.convert(ACCEPTED["a secret"], ModelRouteSpec)
 
     assert msgspec.to_builtins(spec) == ACCEPTED["a secret"]
 
 
-def test_metadata_that_only_kubernetes_needs_is_ignored() -> None:
+def test_route_spec_ignores_metadata_for_kubernetes() -> None:
     route = msgspec.convert(
         {
             "apiVersion": "penstock.dev/v1alpha1",
@@ -239,5 +239,5 @@ def test_metadata_that_only_kubernetes_needs_is_ignored() -> None:
         ("a", "b--c", "A_B_C"),
     ],
 )
-def test_a_secret_is_found_in_the_variable_of_its_name_and_key(name: str, key: str, variable: str) -> None:
+def test_route_spec_secret_variable_has_the_secrets_name_and_key(name: str, key: str, variable: str) -> None:
     assert secret_variable(SecretKeyRef(name=name, key=key)) == variable

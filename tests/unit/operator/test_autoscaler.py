@@ -21,7 +21,7 @@ def away() -> QueueUnavailable:
 
 
 @virtual_time
-async def test_one_request_wakes_a_route_within_20_ms_and_with_one_write() -> None:
+async def test_autoscaler_starts_a_route_for_one_request_within_20_ms_and_one_write() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(1)
@@ -36,7 +36,7 @@ async def test_one_request_wakes_a_route_within_20_ms_and_with_one_write() -> No
 
 
 @virtual_time
-async def test_a_burst_that_takes_a_while_to_come_in_is_one_write_of_what_it_needs() -> None:
+async def test_autoscaler_writes_the_need_of_a_slow_burst_once() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(1)
@@ -48,7 +48,7 @@ async def test_a_burst_that_takes_a_while_to_come_in_is_one_write_of_what_it_nee
 
 
 @virtual_time
-async def test_a_burst_whose_sender_stands_still_for_a_moment_is_one_write_too() -> None:
+async def test_autoscaler_writes_the_need_of_an_interrupted_burst_once() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(1)
@@ -60,7 +60,7 @@ async def test_a_burst_whose_sender_stands_still_for_a_moment_is_one_write_too()
 
 
 @virtual_time
-async def test_a_backlog_that_never_stops_growing_is_not_waited_for() -> None:
+async def test_autoscaler_does_not_wait_for_a_backlog_that_keeps_growing() -> None:
     site = Site(**{**QUICK, "maxReplicas": 1000})
     async with site.running():
         await site.passes(1)
@@ -72,7 +72,7 @@ async def test_a_backlog_that_never_stops_growing_is_not_waited_for() -> None:
 
 
 @virtual_time
-async def test_a_backlog_that_needs_the_maximum_anyway_is_not_waited_for() -> None:
+async def test_autoscaler_does_not_wait_for_a_backlog_that_needs_the_maximum() -> None:
     site = Site(**{**QUICK, "maxReplicas": 2})
     async with site.running():
         await site.passes(1)
@@ -82,7 +82,7 @@ async def test_a_backlog_that_needs_the_maximum_anyway_is_not_waited_for() -> No
 
 
 @virtual_time
-async def test_a_route_at_rest_is_not_looked_at() -> None:
+async def test_autoscaler_does_not_check_an_idle_route() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(5)
@@ -94,7 +94,7 @@ async def test_a_route_at_rest_is_not_looked_at() -> None:
 
 
 @virtual_time
-async def test_more_load_than_slots_adds_workers_and_the_own_write_is_remembered_before_it_is_seen() -> None:
+async def test_autoscaler_adds_workers_under_load_and_keeps_its_own_write_before_the_watch_event() -> None:
     site = Site(deployed=1, **QUICK)
     async with site.running():
         site.queue(8)
@@ -121,7 +121,7 @@ async def test_autoscaler_reports_observed_demand_and_none_while_it_is_unknown()
 
 
 @virtual_time
-async def test_what_a_dead_worker_took_along_wakes_a_route_too() -> None:
+async def test_autoscaler_starts_a_route_for_the_requests_of_a_crashed_worker() -> None:
     site = Site(**QUICK)
     async with site.running():
         await site.passes(1)
@@ -135,7 +135,7 @@ async def test_what_a_dead_worker_took_along_wakes_a_route_too() -> None:
 
 
 @virtual_time
-async def test_scale_in_marks_and_drains_the_least_busy_waits_for_its_streams_and_shrinks_in_one_write() -> None:
+async def test_autoscaler_marks_drains_and_removes_the_least_busy_workers_in_one_write() -> None:
     site = Site(deployed=3, **QUICK)
     async with site.running():
         await site.passes(1)
@@ -275,7 +275,7 @@ async def test_autoscaler_resumes_a_worker_that_drains_without_intention() -> No
 
 
 @virtual_time
-async def test_when_the_replica_set_takes_another_pod_the_drained_one_is_called_back() -> None:
+async def test_autoscaler_resumes_the_drained_worker_after_the_replica_set_removed_another() -> None:
     site = Site(deployed=2, minReplicas=1, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].in_flight = 3
@@ -292,7 +292,7 @@ async def test_when_the_replica_set_takes_another_pod_the_drained_one_is_called_
 
 
 @virtual_time
-async def test_in_manual_mode_the_number_is_the_specs_and_fewer_is_drained_first() -> None:
+async def test_autoscaler_follows_the_spec_in_manual_mode_and_drains_first() -> None:
     site = Site(mode="Manual", replicas=3, **QUICK)
     async with site.running():
         await site.passes(5)
@@ -329,7 +329,7 @@ async def test_autoscaler_paused_scale_in_resumes_draining_workers() -> None:
 
 
 @virtual_time
-async def test_a_paused_scale_out_lets_a_request_wait_and_a_later_one_wakes() -> None:
+async def test_autoscaler_paused_scale_out_leaves_a_request_waiting_until_it_is_resumed() -> None:
     site = Site(paused="ScaleOut", **QUICK)
     async with site.running():
         site.queue(1)
@@ -387,7 +387,7 @@ async def test_autoscaler_reports_a_missing_broker_for_a_route_at_rest() -> None
 
 
 @virtual_time
-async def test_after_the_threshold_the_fallback_applies() -> None:
+async def test_autoscaler_applies_the_fallback_after_the_threshold() -> None:
     site = Site(fallback={"afterSeconds": 20, "behavior": "Static", "replicas": 4}, **QUICK)
     async with site.running():
         await site.passes(1)
@@ -404,7 +404,7 @@ async def test_after_the_threshold_the_fallback_applies() -> None:
 
 
 @virtual_time
-async def test_a_queue_that_is_not_there_is_reported_for_being_made_again() -> None:
+async def test_autoscaler_reports_a_missing_queue() -> None:
     site = Site(deployed=1, **QUICK)
     async with site.running():
         site.queue_error = QueueUnavailable("QueueMissing", "the route's queue is not there")
@@ -455,7 +455,7 @@ async def test_autoscaler_marks_a_pod_before_it_sends_the_drain() -> None:
 
 
 @virtual_time
-async def test_without_the_right_to_mark_pods_readiness_alone_has_to_do() -> None:
+async def test_autoscaler_drains_by_readiness_without_the_right_to_mark_pods() -> None:
     site = Site(deployed=2, minReplicas=1, **QUICK)
 
     async def refuse(*_: object) -> None:
@@ -471,7 +471,7 @@ async def test_without_the_right_to_mark_pods_readiness_alone_has_to_do() -> Non
 
 
 @virtual_time
-async def test_a_route_that_is_not_served_or_has_no_deployment_is_left_alone() -> None:
+async def test_autoscaler_ignores_an_unserved_route_and_one_without_a_deployment() -> None:
     site = Site(deployed=None, **QUICK)
     async with site.running():
         site.queue(3)
@@ -481,7 +481,7 @@ async def test_a_route_that_is_not_served_or_has_no_deployment_is_left_alone() -
 
 
 @virtual_time
-async def test_a_key_that_a_worker_reports_as_refused_is_in_the_view_until_no_worker_reports_it() -> None:
+async def test_autoscaler_view_has_a_rejected_key_until_no_worker_reports_it() -> None:
     site = Site(**QUICK, deployed=2, minReplicas=2)
     async with site.running():
         await site.passes(3)

@@ -59,7 +59,7 @@ def test_client_reason_contains_no_names(reason: ProblemReason) -> None:
     assert not any(name in told for name in ("main-worker", "openai", "registry", "node-7"))
 
 
-def test_every_refusal_has_words_for_a_client() -> None:
+def test_client_reason_exists_for_every_refusal() -> None:
     assert set(REFUSALS) == set(get_args(AcceptedReason)) - {"Accepted"}
 
 

@@ -99,7 +99,7 @@ async def error_from(call: Awaitable[Any]) -> ApiError:
     return raised.value
 
 
-async def test_an_apply_is_server_side_by_our_manager_and_forced(tmp_path: Path) -> None:
+async def test_client_applies_server_side_as_one_manager_with_force(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = answers({"made": True})
         assert await cluster.apply(OBJECT) == {"made": True}
@@ -109,7 +109,7 @@ async def test_an_apply_is_server_side_by_our_manager_and_forced(tmp_path: Path)
         assert server.calls == [("apply", "serviceaccounts", "200")]
 
 
-async def test_a_number_of_workers_is_applied_by_a_manager_of_its_own(tmp_path: Path) -> None:
+async def test_client_applies_replicas_as_a_manager_of_its_own(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         await cluster.scale("ns", "main-worker", 3)
         ((method, path, query, _, _, body),) = server.seen
@@ -119,7 +119,7 @@ async def test_a_number_of_workers_is_applied_by_a_manager_of_its_own(tmp_path: 
         assert server.calls == [("apply", "deployments/scale", "200")]
 
 
-async def test_a_secret_is_created_and_one_that_is_there_is_left_alone(tmp_path: Path) -> None:
+async def test_client_creates_a_secret_and_leaves_an_existing_one_alone(tmp_path: Path) -> None:
     secret = {"metadata": {"namespace": "ns", "name": "s"}, "stringData": {"a": "b"}}
     async with connected(tmp_path) as (server, cluster):
         await cluster.create_secret(secret)
@@ -133,7 +133,7 @@ async def test_a_secret_is_created_and_one_that_is_there_is_left_alone(tmp_path:
         assert len(server.seen) == 3
 
 
-async def test_a_status_is_applied_to_its_subresource(tmp_path: Path) -> None:
+async def test_client_applies_a_status_to_its_subresource(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         await cluster.apply_status("ns", "main", {"replicas": 1})
         ((_, path, _, _, _, body),) = server.seen
@@ -178,7 +178,7 @@ async def test_client_lists_managed_objects_in_pages(tmp_path: Path) -> None:
         (503, "Unavailable"),
     ],
 )
-async def test_every_refusal_is_one_of_a_few_kinds_and_keeps_the_servers_words(
+async def test_client_maps_every_refusal_to_an_error_kind_with_the_servers_text(
     tmp_path: Path, status: int, kind: ErrorKind
 ) -> None:
     async with connected(tmp_path) as (server, cluster):
@@ -226,13 +226,13 @@ async def test_transport_applies_retry_after_to_every_call_but_the_lease(tmp_pat
         assert len(server.seen) == 1
 
 
-async def test_the_wait_in_the_body_counts_if_there_is_no_header(tmp_path: Path) -> None:
+async def test_transport_reads_the_retry_time_of_the_body_without_a_header(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = answers({"message": "later", "details": {"retryAfterSeconds": 7}}, 503)
         assert (await error_from(cluster.apply(OBJECT))).retry_after_s == 7
 
 
-async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+async def test_transport_reports_an_unreachable_server_as_unavailable(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, _):
         server.port = 1
         server.write_config({"token": "one"})
@@ -245,7 +245,7 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
         await transport.close()
 
 
-async def test_a_server_that_does_not_answer_is_unavailable_in_time(tmp_path: Path) -> None:
+async def test_transport_reports_a_silent_server_as_unavailable_in_time(tmp_path: Path) -> None:
     asked, over = asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.StreamResponse:
@@ -278,7 +278,7 @@ async def test_client_writes_nothing_but_the_lease_without_the_lease(tmp_path: P
         assert len(server.seen) == 1
 
 
-async def test_what_is_not_there_is_deleted_already_and_no_lease(tmp_path: Path) -> None:
+async def test_client_treats_a_missing_object_as_deleted_and_a_missing_lease_as_none(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = refuses(404)
         await cluster.delete(resources.DISRUPTION_BUDGETS, "ns", "b")
@@ -288,7 +288,7 @@ async def test_what_is_not_there_is_deleted_already_and_no_lease(tmp_path: Path)
         assert (await error_from(LeaseClient(server.transport).read_lease("ns", "l", timeout_s=3))).kind == "Forbidden"
 
 
-async def test_a_lease_is_made_or_replaced_as_it_was_read(tmp_path: Path) -> None:
+async def test_client_creates_a_lease_or_replaces_the_version_that_was_read(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, _cluster):
         await LeaseClient(server.transport).write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
         known = {"metadata": {"namespace": "ns", "name": "l", "resourceVersion": "5"}}
@@ -307,7 +307,7 @@ async def test_client_sets_and_removes_an_annotation(tmp_path: Path) -> None:
         assert server.calls == [("patch", "pods", "200")]
 
 
-async def test_a_token_that_was_replaced_is_used_without_a_restart(tmp_path: Path) -> None:
+async def test_credentials_read_a_replaced_token_without_a_restart(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("first")
     async with connected(tmp_path) as (server, _):

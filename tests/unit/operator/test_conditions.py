@@ -300,7 +300,7 @@ def test_conditions_follow_the_situation(type_: Type, of: Situation, expected: t
     assert found(type_, of) == expected
 
 
-def test_every_condition_is_there_from_the_first_look_on() -> None:
+def test_conditions_are_complete_from_the_first_pass() -> None:
     nothing = Situation(generation=1, acceptance=ACCEPTED, serves=spec(), survey=Survey(), published=False)
     assert [one.type for one in evaluate(nothing, {})] == list(REASONS)
 
@@ -329,7 +329,7 @@ def test_conditions_of_an_accepted_version_name_whether_it_is_served(of: Situati
 
 
 @pytest.mark.parametrize("type_", ["WorkersReady", "Serving", "Ready", "Degraded"])
-def test_the_pods_own_message_is_wherever_it_matters(type_: Type) -> None:
+def test_conditions_have_the_message_of_the_pod(type_: Type) -> None:
     assert {one.message for one in evaluate(situation(BROKEN), {}) if one.type == type_} == {"pod a: denied"}
 
 
@@ -343,13 +343,13 @@ def test_the_pods_own_message_is_wherever_it_matters(type_: Type) -> None:
     ],
     ids=["they were there", "of another version", "they were not", "nobody knew"],
 )
-def test_the_proof_of_secrets_outlives_the_pod_but_not_the_version(
+def test_conditions_keep_the_proof_of_secrets_after_the_pod_and_not_for_another_version(
     previous: dict[str, Condition], expected: tuple[str, str]
 ) -> None:
     assert found("ResolvedRefs", situation(ASLEEP, serves=SECRET), previous) == expected
 
 
-def test_a_secret_that_is_gone_outweighs_an_older_proof() -> None:
+def test_conditions_report_a_removed_secret_despite_an_older_proof() -> None:
     of = situation(workers(1, 0, 1, problems=(NO_SECRET,)), serves=SECRET)
     assert found("ResolvedRefs", of, seen("ResolvedRefs")) == ("False", "SecretNotFound")
 
@@ -357,7 +357,7 @@ def test_a_secret_that_is_gone_outweighs_an_older_proof() -> None:
 @pytest.mark.parametrize(
     "of", [situation(workers(1, 1, unobserved=True)), situation(applying=True)], ids=["scaling", "repairing"]
 )
-def test_a_version_in_force_stays_ready_while_its_number_changes_or_it_is_repaired(of: Situation) -> None:
+def test_conditions_stay_ready_while_a_served_version_is_scaled_or_repaired(of: Situation) -> None:
     assert found("Ready", of, seen("Ready")) == ("True", "Serving")
     assert found("Ready", of, seen("Ready", generation=2)) == ("Unknown", "RollingOut")
     assert found("Ready", of, seen("Ready", "Unknown")) == ("Unknown", "RollingOut")
@@ -397,7 +397,7 @@ SITUATIONS = st.builds(
 
 
 @given(SITUATIONS)
-def test_no_condition_contradicts_another(of: Situation) -> None:
+def test_conditions_do_not_contradict_each_other(of: Situation) -> None:
     by_type: dict[str, Finding] = {one.type: one for one in evaluate(of, {})}
 
     for one in by_type.values():
@@ -435,14 +435,14 @@ def test_conditions_each_reason_is_explained_with_its_status(
 TWO = spec(providers=[provider("a", **secret("openai")), provider("b", **secret("azure"), priority=1)])
 
 
-def test_a_provider_that_refuses_its_key_is_named_with_its_secret() -> None:
+def test_conditions_name_the_provider_and_secret_of_a_rejected_key() -> None:
     (degraded,) = [one for one in evaluate(situation(serves=TWO, refusing_keys=("a",)), {}) if one.type == "Degraded"]
 
     assert (degraded.status, degraded.reason) == ("True", "ProviderAuthFailed")
     assert degraded.message == "the provider a rejects the key key of the Secret openai"
 
 
-def test_a_provider_that_refuses_its_credentials_is_named_with_each_secret() -> None:
+def test_conditions_name_each_secret_of_rejected_credentials() -> None:
     header = {"name": "x-token", "valueFrom": secret("access", "token")}
     serves = spec(providers=[provider("a", **secret("openai"), headers=[header])])
 
@@ -455,7 +455,7 @@ def test_a_provider_that_refuses_its_credentials_is_named_with_each_secret() -> 
     )
 
 
-def test_a_route_is_ready_while_one_provider_takes_its_key() -> None:
+def test_conditions_stay_ready_while_one_provider_accepts_its_key() -> None:
     assert found("Ready", situation(serves=TWO, refusing_keys=("a",))) == ("True", "Serving")
     assert found("Ready", situation(serves=TWO, refusing_keys=("a", "b"))) == ("False", "ProviderAuthFailed")
 

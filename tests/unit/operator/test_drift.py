@@ -62,7 +62,7 @@ def set_at(path: str, value: Any) -> Manifest:
     return made
 
 
-def test_what_the_api_server_fills_in_is_no_difference() -> None:
+def test_drift_ignores_defaults_of_the_api_server() -> None:
     assert drift.differences(WANTED, live()) == []
 
 
@@ -147,12 +147,12 @@ EDITED: dict[str, tuple[str, Any, str]] = {
 
 
 @pytest.mark.parametrize(("path", "value"), ADDED.values(), ids=ADDED)
-def test_what_others_add_is_no_difference(path: str, value: Any) -> None:
+def test_drift_ignores_additions_of_other_clients(path: str, value: Any) -> None:
     assert drift.differences(WANTED, set_at(path, value)) == []
 
 
 @pytest.mark.parametrize(("path", "value", "told"), EDITED.values(), ids=EDITED)
-def test_what_others_change_is_a_difference_and_is_named(path: str, value: Any, told: str) -> None:
+def test_drift_names_a_change_of_another_client(path: str, value: Any, told: str) -> None:
     assert drift.differences(WANTED, set_at(path, value)) == [told]
     assert drift.edits(WANTED, set_at(path, value)) == [told]
 
@@ -164,7 +164,7 @@ def test_drift_reports_a_removed_label() -> None:
     assert drift.differences(WANTED, made) == ["metadata.labels.penstock.dev/route"]
 
 
-def test_what_is_no_longer_wanted_shows_though_nothing_contradicts() -> None:
+def test_drift_reports_a_field_that_is_no_longer_wanted() -> None:
     without = manifests.deployment(
         Owner("team", "main", UID),
         spec(providers=[provider(**secret("openai"))], worker=WORKER | {"env": []}),
@@ -201,18 +201,18 @@ def test_drift_does_not_report_a_changed_manifest_as_an_edit() -> None:
         ("1.5Gi", "1536Mi"),
     ],
 )
-def test_a_quantity_is_the_same_in_every_spelling(one: Any, other: Any) -> None:
+def test_drift_compares_quantities_in_every_spelling(one: Any, other: Any) -> None:
     assert drift.same_quantity(one, other)
     assert drift.same_quantity(other, one)
 
 
 @pytest.mark.parametrize(("one", "other"), [("1", "1001m"), ("1G", "1Gi"), ("1m", "1M"), ("x", "y"), ("1", "x")])
-def test_another_quantity_is_not_the_same(one: Any, other: Any) -> None:
+def test_drift_reports_another_quantity(one: Any, other: Any) -> None:
     assert not drift.same_quantity(one, other)
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["", "k", "M", "Ki", "Mi", "m"]))
-def test_a_quantity_is_the_same_as_itself_in_thousandths(number: int, suffix: str) -> None:
+def test_drift_compares_quantities_in_thousandths(number: int, suffix: str) -> None:
     factor = {"": 1, "k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}.get(suffix)
     thousandths = number if factor is None else number * factor * 1000
 

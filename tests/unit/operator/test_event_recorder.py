@@ -42,7 +42,7 @@ async def test_event_recorder_repeats_an_equal_event_only_after_a_while() -> Non
     assert len(events.told) == 4
 
 
-async def test_a_long_note_is_cut_to_what_the_api_server_takes() -> None:
+async def test_event_recorder_cuts_a_long_note_to_the_api_servers_bound() -> None:
     events = FakeEvents()
     await EventRecorder(events, ManualClock(), me="m" * 500).record(route_body(), "R", "n" * 5000, action="A")
     (event,) = events.told

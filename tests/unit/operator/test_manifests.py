@@ -61,7 +61,7 @@ def test_manifests_have_the_route_as_their_owner(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("manifest", EVERYTHING, ids=lambda manifest: manifest["kind"])
-def test_every_object_is_found_by_the_operator_and_by_its_route(manifest: Manifest) -> None:
+def test_manifests_label_every_object_for_the_operator_and_its_route(manifest: Manifest) -> None:
     metadata = manifest["metadata"]
     assert (metadata["namespace"], metadata["name"]) == ("team", "main-worker")
     assert metadata["labels"] == {
@@ -76,7 +76,7 @@ def test_manifests_deployment_has_no_number_of_workers() -> None:
     assert "replicas" not in deployment()["spec"]
 
 
-def test_a_number_of_workers_changes_nothing_else() -> None:
+def test_manifests_change_nothing_else_with_the_number_of_workers() -> None:
     made = manifests.with_replicas(deployment(), 3, resource_version="7")
 
     assert made["spec"].pop("replicas") == 3
@@ -84,7 +84,7 @@ def test_a_number_of_workers_changes_nothing_else() -> None:
     assert made == deployment()
 
 
-def test_the_selector_never_changes_and_matches_the_pods() -> None:
+def test_manifests_selector_never_changes_and_matches_the_pods() -> None:
     made = deployment(spec(worker={"podLabels": {"penstock.dev/route": "other", "team": "a"}}))["spec"]
 
     assert made["selector"] == {"matchLabels": {"penstock.dev/route": "main"}}
@@ -92,12 +92,12 @@ def test_the_selector_never_changes_and_matches_the_pods() -> None:
     assert made["template"]["metadata"]["labels"]["team"] == "a"
 
 
-def test_new_workers_are_ready_before_old_ones_go() -> None:
+def test_manifests_rollout_has_new_workers_ready_before_old_ones_are_removed() -> None:
     strategy = deployment()["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
 
 
-def test_pods_keep_to_the_restricted_standard() -> None:
+def test_manifests_pods_keep_to_the_restricted_standard() -> None:
     pod, made = pod_spec(), container()
 
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -110,19 +110,19 @@ def test_pods_keep_to_the_restricted_standard() -> None:
     }
 
 
-def test_pods_get_no_token_and_no_variables_of_services() -> None:
+def test_manifests_pods_have_no_token_and_no_variables_of_services() -> None:
     assert pod_spec()["automountServiceAccountToken"] is False
     assert pod_spec()["enableServiceLinks"] is False
     assert pod_spec()["serviceAccountName"] == "main-worker"
     assert manifests.service_account(OWNER, spec())["automountServiceAccountToken"] is False
 
 
-def test_only_tmp_can_be_written_to_and_is_bounded() -> None:
+def test_manifests_pods_have_one_writable_bounded_directory() -> None:
     assert container()["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
     assert pod_spec()["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
 
 
-def test_a_worker_that_drains_is_seen_not_to_be_ready_within_seconds() -> None:
+def test_manifests_readiness_probe_detects_a_draining_worker_within_seconds() -> None:
     made = container()
     assert made["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8081}
     assert made["readinessProbe"]["periodSeconds"] * made["readinessProbe"]["failureThreshold"] <= 3
@@ -141,7 +141,7 @@ def test_manifests_variables_are_readable_as_worker_settings() -> None:
     assert settings.log_level == "DEBUG"
 
 
-def test_a_worker_is_called_like_its_pod() -> None:
+def test_manifests_worker_has_the_name_of_its_pod() -> None:
     assert env(spec())["PENSTOCK_WORKER_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
@@ -149,7 +149,7 @@ def test_a_worker_is_called_like_its_pod() -> None:
     ("grace", "told"),
     [(660, "660"), (1, "1"), (90_000, "86400")],
 )
-def test_a_worker_has_the_whole_grace_for_its_streams_and_is_killed_after_it(grace: int, told: str) -> None:
+def test_manifests_worker_has_the_whole_grace_period_for_its_streams(grace: int, told: str) -> None:
     """The rule is that a request takes no longer than the grace period: then none is given up on."""
     route = spec(worker={"terminationGracePeriodSeconds": grace}, limits={"requestTimeoutSeconds": 1.0})
 
@@ -167,7 +167,7 @@ def test_manifests_mount_each_secret_as_one_variable() -> None:
     assert told["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
 
 
-def test_the_secrets_of_headers_and_query_come_in_as_the_keys_do() -> None:
+def test_manifests_mount_the_secrets_of_headers_and_query_like_keys() -> None:
     def named(name: str, key: str) -> dict[str, Any]:
         return {"name": name, "valueFrom": secret("access", key)}
 
@@ -187,7 +187,7 @@ def test_the_secrets_of_headers_and_query_come_in_as_the_keys_do() -> None:
     assert paths == ["access/id", "access/query", "access/secret", "openai/key"]
 
 
-def test_each_key_is_mounted_as_a_file_that_keeps_no_pod_waiting() -> None:
+def test_manifests_mount_each_key_as_an_optional_file() -> None:
     shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
 
     pod = deployment(spec(providers=shared))["spec"]["template"]["spec"]
@@ -206,7 +206,7 @@ def test_each_key_is_mounted_as_a_file_that_keeps_no_pod_waiting() -> None:
     assert "PENSTOCK_KEYS_DIR" not in env(spec())
 
 
-def test_a_user_that_is_not_given_is_left_to_the_cluster() -> None:
+def test_manifests_leave_an_unset_user_to_the_cluster() -> None:
     def context(**ids: int) -> Any:
         pod = deployment(spec(), WorkerDefaults(image="i", nats_url="n", **ids))["spec"]["template"]["spec"]
         return pod["securityContext"]
@@ -226,7 +226,7 @@ def test_manifests_service_account_has_the_routes_annotations_and_the_digest() -
     assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {owned_object.APPLIED}
 
 
-def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
+def test_manifests_prefer_the_routes_variables_to_the_operators() -> None:
     defaults = WorkerDefaults(image="i", nats_url="n", environment={"OTEL_A": "all", "OTEL_B": "all"})
 
     told = env(spec(worker={"env": [{"name": "OTEL_A", "value": "mine"}]}), defaults)
@@ -234,7 +234,7 @@ def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
     assert (told["OTEL_A"], told["OTEL_B"]) == ("mine", "all")
 
 
-def test_the_operators_image_has_its_policy_and_its_secrets() -> None:
+def test_manifests_use_the_pull_policy_and_secrets_of_the_operators_image() -> None:
     defaults = WorkerDefaults(
         image="i", nats_url="n", image_pull_policy="Never", image_pull_secrets=("registry", "mirror")
     )
@@ -250,7 +250,7 @@ def test_the_operators_image_has_its_policy_and_its_secrets() -> None:
     assert made(image="mine:2") == (None, both)
 
 
-def test_a_route_that_names_no_resources_gets_the_operators() -> None:
+def test_manifests_use_the_operators_resources_for_a_route_without_its_own() -> None:
     ours = ResourcesSpec(requests={"cpu": "50m"}, limits={"memory": "1Gi"})
     defaults = WorkerDefaults(image="i", nats_url="n", resources=ours)
 
@@ -263,7 +263,7 @@ def test_a_route_that_names_no_resources_gets_the_operators() -> None:
     assert made(resources={"requests": {"memory": "2Gi"}}) == {"requests": {"memory": "2Gi"}}
 
 
-def test_where_workers_may_go_beside_is_the_operators_word_and_no_routes() -> None:
+def test_manifests_take_the_allowed_networks_from_the_operator_only() -> None:
     assert "PENSTOCK_ALLOWED_ADDRESSES" not in env(spec())
     defaults = WorkerDefaults(image="i", nats_url="n", allowed_addresses="127.0.0.0/8")
     assert env(spec(), defaults)["PENSTOCK_ALLOWED_ADDRESSES"] == "127.0.0.0/8"
@@ -342,7 +342,7 @@ BASE = {"providers": [provider(**secret("openai"))]}
 
 
 @pytest.mark.parametrize("change", KEEPS.values(), ids=KEEPS)
-def test_what_the_catalogue_carries_restarts_nothing(change: dict[str, Any]) -> None:
+def test_manifests_keep_the_template_for_a_change_that_the_catalogue_carries(change: dict[str, Any]) -> None:
     assert deployment(spec(**(BASE | change))) == deployment(spec(**BASE))
 
 
@@ -354,7 +354,7 @@ def test_manifests_change_the_template_for_what_a_running_pod_cannot_receive(cha
     assert after["metadata"]["annotations"] != before["metadata"]["annotations"]
 
 
-def test_the_order_of_what_has_no_order_restarts_nothing() -> None:
+def test_manifests_keep_the_template_for_another_order_of_unordered_fields() -> None:
     two = [provider("a", **secret("x")), provider("b", **secret("y"))]
     labels = {"podLabels": {"a": "1", "b": "2"}}, {"podLabels": {"b": "2", "a": "1"}}
 
@@ -373,11 +373,11 @@ def test_the_order_of_what_has_no_order_restarts_nothing() -> None:
         ({"mode": "Manual", "replicas": 0}, False),
     ],
 )
-def test_a_disruption_budget_is_for_more_than_one_worker(scaling: dict[str, Any], wanted: bool) -> None:
+def test_manifests_have_a_disruption_budget_for_more_than_one_worker(scaling: dict[str, Any], wanted: bool) -> None:
     assert manifests.wants_disruption_budget(spec(scaling=scaling)) is wanted
 
 
-def test_a_disruption_budget_lets_one_worker_leave_at_a_time_and_never_holds_one_that_is_not_ready() -> None:
+def test_manifests_disruption_budget_evicts_one_ready_worker_at_a_time_and_any_that_is_not_ready() -> None:
     assert manifests.disruption_budget(OWNER)["spec"] == {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -414,7 +414,7 @@ def test_worker_variables_report_a_variable_that_is_set_twice(document: dict[str
     assert worker_variables.clashes(spec(**document)) == [clash]
 
 
-def test_one_secret_of_two_providers_is_no_clash() -> None:
+def test_worker_variables_accept_one_secret_of_two_providers() -> None:
     two = [provider("a", **secret("openai")), provider("b", **secret("openai"))]
     assert worker_variables.clashes(spec(providers=two)) == []
 
@@ -423,7 +423,7 @@ KEYS = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
 MINTING = replace(DEFAULTS, signing_key=KEYS.signing_key)
 
 
-def test_with_a_signing_key_each_route_has_a_secret_of_its_own_that_never_changes() -> None:
+def test_manifests_with_a_signing_key_have_one_unchanged_secret_per_route() -> None:
     made = manifests.credentials(OWNER, MINTING)
     assert made is not None
     assert made == manifests.credentials(OWNER, MINTING)
@@ -441,12 +441,12 @@ def test_with_a_signing_key_each_route_has_a_secret_of_its_own_that_never_change
     assert all(re.fullmatch(r"(main|other)-worker-nats-[0-9a-f]{10}", name) for name in names)
 
 
-def test_without_a_signing_key_no_secret_is_made() -> None:
+def test_manifests_without_a_signing_key_have_no_secret() -> None:
     assert manifests.credentials(OWNER, DEFAULTS) is None
     assert manifests.credentials(OWNER, replace(DEFAULTS, nats_secret="shared")) is None
 
 
-def test_a_worker_finds_its_credentials_in_a_file_and_not_in_a_variable() -> None:
+def test_manifests_pass_nats_credentials_as_a_file() -> None:
     made = deployment(defaults=replace(DEFAULTS, nats_secret="of-mine"))["spec"]["template"]["spec"]
     (worker,) = made["containers"]
     assert {"name": "nats", "secret": {"secretName": "of-mine"}} in made["volumes"]
@@ -455,7 +455,7 @@ def test_a_worker_finds_its_credentials_in_a_file_and_not_in_a_variable() -> Non
     assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{pod_template.CREDENTIALS}/{WORKER}"
 
 
-def test_without_credentials_nothing_is_mounted() -> None:
+def test_manifests_without_credentials_mount_nothing() -> None:
     made = deployment()["spec"]["template"]["spec"]
     assert [volume["name"] for volume in made["volumes"]] == ["tmp"]
     assert "PENSTOCK_NATS_CREDENTIALS" not in env(spec())

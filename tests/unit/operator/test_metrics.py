@@ -53,7 +53,7 @@ def observed() -> tuple[Sources, InMemoryMetricReader]:
     return sources, reader
 
 
-def test_calls_are_counted_by_verb_resource_and_code() -> None:
+def test_metrics_count_calls_by_verb_resource_and_code() -> None:
     metrics, reader = made()
     for code in ("200", "200", "409"):
         metrics.api_call("apply", "deployments", code)
@@ -110,7 +110,7 @@ def test_metrics_report_served_namespaces_of_a_leader_only() -> None:
     ]
 
 
-def test_passes_decisions_restarts_and_the_lease_are_counted() -> None:
+def test_metrics_count_passes_decisions_restarts_and_the_lease() -> None:
     metrics, reader = made()
     metrics.reconciled("ok", 0.1)
     metrics.decided("ns.main", "FromZero")

@@ -95,7 +95,7 @@ def deployment_of(made: Plan) -> Manifest:
 # Objects
 
 
-def test_a_new_route_gets_its_objects_and_its_entry() -> None:
+def test_plan_of_a_new_route_has_its_objects_and_its_entry() -> None:
     made = planned()
 
     assert kinds(made) == KINDS
@@ -116,21 +116,21 @@ def test_a_new_route_gets_its_objects_and_its_entry() -> None:
     ],
     ids=["zero", "the least", "by hand", "the autoscaler's", "the autoscaler's zero"],
 )
-def test_a_new_deployment_begins_with_the_right_number(
+def test_plan_creates_a_deployment_with_the_number_of_workers(
     scaling: dict[str, Any], desired: int | None, first: int
 ) -> None:
     made = planned(route(spec_document(scaling=scaling)), desired=desired)
     assert deployment_of(made)["spec"]["replicas"] == first
 
 
-def test_what_is_as_wanted_is_left_alone() -> None:
+def test_plan_of_equal_objects_is_empty() -> None:
     made = planned(exists=exists(), before=published())
 
     assert made.apply == made.delete == made.repairs == ()
     assert not made.applying
 
 
-def test_a_change_that_the_catalogue_carries_applies_nothing() -> None:
+def test_plan_applies_nothing_for_a_change_that_the_catalogue_carries() -> None:
     changed = spec_document(models=[{"name": "gpt"}, {"name": "new"}], limits={"queueDepth": 9})
 
     made = planned(route(changed), exists(), before=published())
@@ -139,7 +139,7 @@ def test_a_change_that_the_catalogue_carries_applies_nothing() -> None:
     assert made.entry == published(msgspec.convert(changed, ModelRouteSpec))
 
 
-def test_a_change_of_the_pods_is_applied_without_their_number_and_is_nobodys_edit() -> None:
+def test_plan_applies_a_changed_pod_template_without_replicas_and_reports_no_edit() -> None:
     made = planned(route(spec_document(worker={"image": "penstock:2"})), exists(), before=published())
 
     assert kinds(made) == ["Deployment"]
@@ -220,7 +220,7 @@ def test_plan_adopts_an_object_without_an_owner_again() -> None:
     assert deployment_of(made)["metadata"]["ownerReferences"][0]["uid"] == UID
 
 
-def test_of_a_route_that_is_being_deleted_nothing_is_kept_and_nothing_put_back() -> None:
+def test_plan_of_a_terminating_route_keeps_and_restores_nothing() -> None:
     going = route(deletionTimestamp="2026-01-01T00:00:00Z")
 
     made = planned(going, before=published())
@@ -241,7 +241,7 @@ OTHER_IMAGE = spec_document(worker={"image": "penstock:2", "tolerations": [{"ope
     [route(UNREADABLE), route(BROKEN_RULE), refuse(route(OTHER_IMAGE), "tolerations: Unsupported value")],
     ids=["unreadable", "against a rule", "refused by the API server"],
 )
-def test_a_spec_that_cannot_be_served_leaves_the_last_good_version_serving(bad: Route) -> None:
+def test_plan_keeps_the_last_good_version_of_an_unservable_spec_serving(bad: Route) -> None:
     made = planned(bad, exists(), before=published())
 
     assert made.acceptance.reason == "InvalidSpec"
@@ -251,7 +251,7 @@ def test_a_spec_that_cannot_be_served_leaves_the_last_good_version_serving(bad: 
     assert made.apply == ()
 
 
-def test_a_last_good_version_is_repaired_too() -> None:
+def test_plan_restores_an_object_of_a_last_good_version() -> None:
     made = planned(route(UNREADABLE), msgspec.structs.replace(exists(), deployment=None), before=published())
     assert kinds(made) == ["Deployment"]
 
@@ -271,7 +271,7 @@ def test_plan_publishes_the_reason_without_a_last_good_version(before: Catalogue
     assert planned(route(UNREADABLE), before=before).entry is None
 
 
-def test_a_name_that_an_older_route_has_is_refused_and_its_owner_named() -> None:
+def test_plan_rejects_the_name_of_an_older_route_and_names_its_owner() -> None:
     made = planned(route(spec_document("x", "y")), NOTHING, other("x"))
 
     assert made.acceptance.reason == "ModelNameConflict"
@@ -287,7 +287,7 @@ def test_plan_publishes_no_entry_for_a_route_without_a_name_of_its_own() -> None
     assert planned(route(spec_document("x")), NOTHING, other("x")).entry is None
 
 
-def test_a_conflict_leaves_the_last_good_version_serving() -> None:
+def test_plan_keeps_the_last_good_version_serving_in_a_conflict() -> None:
     before = published(spec("y"))
 
     made = planned(route(spec_document("x", "y")), exists(route(spec_document("y"))), other("x"), before=before)
@@ -305,7 +305,7 @@ def test_plan_shortens_the_message_of_many_conflicts() -> None:
     assert made.acceptance.message.endswith("; 4 more names belong to other routes")
 
 
-def test_a_route_that_is_older_is_not_disturbed() -> None:
+def test_plan_of_an_older_route_is_unchanged_by_a_conflict() -> None:
     made = planned(route(spec_document("x")), NOTHING, other("x", at=CREATED_AT + 1))
     assert made.acceptance.accepted
 
@@ -337,14 +337,14 @@ def test_plan_does_not_count_draining_workers_as_ready() -> None:
     assert planned(exists=there, before=published(), draining={"a"}).survey.ready == 1
 
 
-def test_a_secret_reaches_the_workers_by_reference_only() -> None:
+def test_plan_passes_secrets_to_workers_by_reference_only() -> None:
     keyed = spec_document(providers=[provider(**secret("openai"))])
     (container,) = deployment_of(planned(route(keyed)))["spec"]["template"]["spec"]["containers"]
 
     assert {"name": "OPENAI_KEY", "valueFrom": {"secretKeyRef": {"name": "openai", "key": "key"}}} in container["env"]
 
 
-def test_the_deployment_mounts_the_secret_that_the_plan_wants() -> None:
+def test_plan_deployment_mounts_the_planned_secret() -> None:
     minting = replace(DEFAULTS, signing_key=NatsKeys.new(secrets.token_bytes, 1_790_000_000).signing_key)
     of = route()
     ownership = assign(

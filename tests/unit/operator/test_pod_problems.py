@@ -145,11 +145,11 @@ def test_pod_problems_have_the_schedulers_message() -> None:
     ],
     ids=["ready", "scheduled", "creating", "initializing", "starting", "starting again", "fell once", "new"],
 )
-def test_a_pod_on_its_way_has_no_problem(made: dict[str, Any]) -> None:
+def test_pod_problems_are_none_for_a_starting_pod(made: dict[str, Any]) -> None:
     assert said(made) is None
 
 
-def test_a_pod_that_is_ready_again_has_no_problem_whatever_it_went_through() -> None:
+def test_pod_problems_are_none_for_a_pod_that_is_ready_again() -> None:
     assert said(pod(state=RUNS, ready=True, lastState=KILLED, restartCount=9)) is None
 
 
@@ -163,7 +163,7 @@ def test_pod_problems_report_a_pod_that_is_no_longer_ready() -> None:
     assert said(made) == ("NotReady", "pod main-worker-a: containers with unready status: [worker]")
 
 
-def test_a_sidecar_that_cannot_be_pulled_is_a_problem_too() -> None:
+def test_pod_problems_report_a_sidecar_that_cannot_be_pulled() -> None:
     made = pod(state=waiting("PodInitializing"))
     made["status"]["initContainerStatuses"] = [
         {"name": "mesh", "ready": False, "state": waiting("ErrImagePull", "denied")}
@@ -229,7 +229,7 @@ def test_pod_problems_of_a_deployment_have_no_name_of_an_uncreated_pod(
         failure("x") | {"reason": "FailedDelete"},
     ],
 )
-def test_a_deployment_at_work_has_no_problem(condition: dict[str, str]) -> None:
+def test_pod_problems_are_none_for_a_progressing_deployment(condition: dict[str, str]) -> None:
     assert list(of_deployment(deployment(1, condition)["status"])) == []
 
 
@@ -261,7 +261,7 @@ def test_pod_problems_have_one_of_each_reason_in_order_of_precedence() -> None:
     assert found == (Problem("CrashLoop", "2"), Problem("Unschedulable", "1"), Problem("NotReady", "4"))
 
 
-def test_every_reason_can_be_met() -> None:
+def test_pod_problems_have_a_case_for_every_reason() -> None:
     met = {reason for _, reason, _ in FAULTS.values()}
     elsewhere = {"Unschedulable", "NotReady", "QuotaExceeded", "PodForbidden", "RolloutStalled", "Evicted"}
     assert met | elsewhere == set(get_args(ProblemReason))
@@ -279,5 +279,5 @@ def test_every_reason_can_be_met() -> None:
     ],
     ids=["lines", "a terminal's codes", "a direction", "other scripts", "too long", "just short enough"],
 )
-def test_a_message_is_one_bounded_line(message: str, line: str) -> None:
+def test_pod_problems_message_is_one_bounded_line(message: str, line: str) -> None:
     assert clean(message) == line

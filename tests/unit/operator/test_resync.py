@@ -61,7 +61,7 @@ async def syncing(
 
 
 @virtual_time
-async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
+async def test_resync_is_complete_when_every_kind_was_listed() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
     async with syncing(lister, touched) as (sync, cache):
@@ -124,7 +124,7 @@ def all_listed(sync: Resync, *namespaces: str) -> None:
 
 
 @virtual_time
-async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() -> None:
+async def test_resync_serves_other_namespaces_beside_a_forbidden_one() -> None:
     lister, whole = FakeLister(), list[str]()
     async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
         all_listed(sync, "a")
@@ -138,7 +138,7 @@ async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() ->
 
 
 @virtual_time
-async def test_where_every_namespace_is_refused_nothing_is_decided() -> None:
+async def test_resync_decides_nothing_while_every_namespace_is_forbidden() -> None:
     async with syncing(FakeLister(), [], "a", "b") as (sync, _):
         for resource in WATCHED:
             sync.refused(Collection(resource, "a"), "no")
@@ -148,7 +148,7 @@ async def test_where_every_namespace_is_refused_nothing_is_decided() -> None:
 
 
 @virtual_time
-async def test_one_kind_that_is_refused_is_enough_for_its_namespace_not_to_be_served() -> None:
+async def test_resync_does_not_serve_a_namespace_with_one_forbidden_kind() -> None:
     whole = list[str]()
     async with syncing(FakeLister(), [], "a", "b", whole=whole) as (sync, _):
         all_listed(sync, "a", "b")
@@ -165,7 +165,7 @@ async def test_one_kind_that_is_refused_is_enough_for_its_namespace_not_to_be_se
 
 
 @virtual_time
-async def test_a_namespace_whose_lists_are_refused_is_served_within_seconds_of_the_right() -> None:
+async def test_resync_serves_a_namespace_within_seconds_of_its_granted_right() -> None:
     lister, whole = FakeLister(), list[str]()
     async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
         lister.refused = {"b"}

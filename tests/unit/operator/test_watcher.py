@@ -180,7 +180,7 @@ def wire(name: str, version: int, affinity: bytes = b"1") -> bytes:
 
 
 @pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
-async def test_a_route_that_is_too_deep_keeps_no_other_from_being_seen(depth: int) -> None:
+async def test_watcher_delivers_other_routes_beside_one_that_is_nested_too_deep(depth: int) -> None:
     server, reported = FakeApiServer(), Reported()
     deep = b'{"a":' * depth + b"1" + b"}" * depth
     server.routes = wire("listed-deep", 1, deep) + b"," + wire("listed", 2)

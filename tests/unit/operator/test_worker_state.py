@@ -32,7 +32,7 @@ def test_worker_state_pod_without_a_heartbeat_is_not_ready() -> None:
     assert not load.draining
 
 
-def test_a_mark_on_the_pod_is_an_intention_and_a_newer_one_overrides_it() -> None:
+def test_worker_state_takes_a_pods_mark_as_intention_and_a_newer_one_first() -> None:
     pods, said = [pod("a", marked=True), pod("b", marked=True), pod("c")], {name: heard() for name in "abc"}
     force = build(3, pods, said, {"b": False, "c": True}, ())
     assert force.draining == {"a", "c"}
@@ -40,7 +40,7 @@ def test_a_mark_on_the_pod_is_an_intention_and_a_newer_one_overrides_it() -> Non
     assert force.serving == 1
 
 
-def test_a_drain_is_confirmed_by_the_worker_alone() -> None:
+def test_worker_state_drain_is_confirmed_by_the_worker_only() -> None:
     pods = [pod("a", marked=True), pod("b", marked=True)]
     a, b = build(2, pods, {"a": heard(), "b": heard(draining=True)}, {}, ()).loads
     assert not a.confirmed
@@ -49,7 +49,7 @@ def test_a_drain_is_confirmed_by_the_worker_alone() -> None:
     assert b.drained
 
 
-def test_a_drain_counts_when_the_replica_set_can_see_which_pod_it_is() -> None:
+def test_worker_state_drain_is_complete_when_the_replica_set_can_choose_the_pod() -> None:
     said = {"a": heard(draining=True)}
     [ready] = build(1, [pod("a")], said, {"a": True}, ()).loads
     assert ready.draining
@@ -58,7 +58,7 @@ def test_a_drain_counts_when_the_replica_set_can_see_which_pod_it_is() -> None:
     assert noticed.drained
 
 
-def test_a_marked_pod_whose_worker_died_does_not_drain_for_ever() -> None:
+def test_worker_state_marked_pod_of_a_crashed_worker_does_not_drain_for_ever() -> None:
     force = build(1, [pod("a", marked=True)], {}, {}, ())
     assert force.draining == frozenset()
     assert not force.loads[0].ready

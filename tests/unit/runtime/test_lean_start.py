@@ -10,7 +10,7 @@ UNUSED = ("aiohttp", "rich")
 
 
 @pytest.mark.parametrize("package", ["penstock_gateway", "penstock_worker"])
-def test_what_nobody_uses_is_not_there(package: str) -> None:
+def test_lean_start_does_not_import_unused_modules(package: str) -> None:
     said = subprocess.run(
         [sys.executable, "-c", f"import {package}.__main__, sys; print(*(sys.modules[name] for name in {UNUSED}))"],
         capture_output=True,

@@ -27,7 +27,7 @@ class Subject:
         )
 
 
-async def test_a_process_that_is_well_is_alive_and_ready_and_shows_its_metrics() -> None:
+async def test_probes_of_a_healthy_process_are_live_and_ready_and_show_its_metrics() -> None:
     probes = Subject().probes()
     await probes.start()
     try:
@@ -46,7 +46,7 @@ async def test_a_process_that_is_well_is_alive_and_ready_and_shows_its_metrics()
         await probes.close()
 
 
-async def test_each_check_answers_for_itself_with_its_reason() -> None:
+async def test_probes_report_each_check_with_its_reason() -> None:
     subject = Subject()
     probes = subject.probes()
     subject.not_ready = "draining"
@@ -57,12 +57,12 @@ async def test_each_check_answers_for_itself_with_its_reason() -> None:
     assert probes.answer("/livez") == (503, b"the watch is silent\n", "text/plain; charset=utf-8")
 
 
-def test_a_process_that_counts_nothing_has_no_metrics_page() -> None:
+def test_probes_of_a_process_without_metrics_have_no_metrics_page() -> None:
     probes = Probes("127.0.0.1", 0, live=lambda: None, ready=lambda: None)
     assert probes.answer("/metrics")[0] == 404
 
 
-async def test_the_processes_signals_stay_its_own() -> None:
+async def test_probes_leave_the_signal_handlers_of_the_process() -> None:
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, asked.set)
@@ -80,10 +80,10 @@ async def test_the_processes_signals_stay_its_own() -> None:
         await probes.close()
 
 
-async def test_a_port_that_is_taken_is_an_error_of_ours_and_not_the_processes_end() -> None:
+async def test_probes_report_a_taken_port_as_an_error_and_do_not_end_the_process() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         await Subject().probes(taken.getsockname()[1]).start()
 
 
-async def test_probes_that_were_never_started_can_be_closed() -> None:
+async def test_probes_close_without_a_start() -> None:
     await Subject().probes().close()

@@ -50,7 +50,7 @@ def refused(*messages: dict[str, Any], spec: ProviderSpec = SPEC, **fields: Any)
     return error.value
 
 
-def test_a_plain_request_has_the_bound_that_anthropic_requires() -> None:
+def test_anthropic_request_has_the_required_token_bound() -> None:
     assert body() == {
         "model": "claude",
         "max_tokens": 4096,
@@ -59,7 +59,7 @@ def test_a_plain_request_has_the_bound_that_anthropic_requires() -> None:
     }
 
 
-def test_the_version_and_the_key_are_headers() -> None:
+def test_anthropic_request_has_version_and_key_as_headers() -> None:
     sent = request(key="sk-ant")
 
     assert sent.path == "/messages"
@@ -67,7 +67,7 @@ def test_the_version_and_the_key_are_headers() -> None:
     assert b"sk-ant" not in sent.body
 
 
-def test_without_a_key_none_is_sent() -> None:
+def test_anthropic_request_without_a_key_has_no_key_header() -> None:
     assert "x-api-key" not in request().headers
 
 
@@ -104,7 +104,7 @@ def test_without_a_key_none_is_sent() -> None:
     ],
     ids=lambda value: next(iter(value), "nothing"),
 )
-def test_a_parameter_is_translated(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+def test_anthropic_request_translates_a_parameter(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert body(**ours) == {**body(), **theirs}
 
 
@@ -112,7 +112,7 @@ VALUES: dict[str, Any] = {"seed": 7, "metadata": {"a": "b"}, "logit_bias": {"1":
 
 
 @pytest.mark.parametrize("name", [name for name, what in ANTHROPIC.items() if what == "ignored"])
-def test_a_field_that_the_table_ignores_is_left_out_and_listed(name: str) -> None:
+def test_anthropic_request_omits_and_lists_a_field_that_the_table_ignores(name: str) -> None:
     fields = {name: VALUES.get(name, 1.0 if name.endswith("penalty") else "x")}
 
     assert body(**fields) == body()
@@ -120,7 +120,7 @@ def test_a_field_that_the_table_ignores_is_left_out_and_listed(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
-def test_a_field_is_ignored_only_if_the_table_says_so(name: str) -> None:
+def test_anthropic_request_ignores_a_field_only_by_the_table(name: str) -> None:
     assert (ignored([name], SPEC) == [name]) is (ANTHROPIC[name] == "ignored")
 
 
@@ -139,15 +139,13 @@ def test_a_field_is_ignored_only_if_the_table_says_so(name: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_anthropic_does_not_have_is_refused_so_that_the_next_provider_is_tried(
-    fields: dict[str, Any], param: str
-) -> None:
+def test_anthropic_request_rejects_unsupported_fields_as_unsupported(fields: dict[str, Any], param: str) -> None:
     error = refused(**fields)
 
     assert (error.code, error.detail.param) == ("unsupported_by_provider", param)
 
 
-def test_a_route_drops_or_allows_fields_that_anthropic_does_not_have() -> None:
+def test_anthropic_request_drops_or_allows_unsupported_fields_as_the_route_configures() -> None:
     dropping = provider(extraFields={"mode": "Drop"}, drop=["temperature"])
     assert body(spec=dropping, chat_template_kwargs={}, temperature=2) == body()
     assert ignored(["chat_template_kwargs", "temperature", "messages"], dropping) == [
@@ -158,25 +156,25 @@ def test_a_route_drops_or_allows_fields_that_anthropic_does_not_have() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"temperature": 1}, {"top_p": 1}, {"temperature": 1, "top_p": 1.0}])
-def test_the_newer_version_is_not_sent_a_sampling_that_is_the_default(fields: dict[str, Any]) -> None:
+def test_anthropic_request_of_the_newer_version_omits_default_sampling(fields: dict[str, Any]) -> None:
     assert body(spec=NEWER, **fields) == body()
 
 
 @pytest.mark.parametrize("fields", [{"temperature": 0}, {"top_p": 0.5}, {"top_k": 5}])
-def test_the_newer_version_has_no_sampling(fields: dict[str, Any]) -> None:
+def test_anthropic_request_of_the_newer_version_rejects_sampling(fields: dict[str, Any]) -> None:
     error = refused(spec=NEWER, **fields)
 
     assert (error.code, error.detail.param) == ("unsupported_by_provider", next(iter(fields)))
 
 
-def test_the_version_the_keys_header_and_the_bound_are_the_routes() -> None:
+def test_anthropic_request_has_the_routes_version_key_header_and_bound() -> None:
     spec = provider(anthropicVersion="2026-10-21", keyHeader="authorization", defaultMaxTokens=64_000)
 
     assert request(key="sk", spec=spec).headers == {"anthropic-version": "2026-10-21", "authorization": "Bearer sk"}
     assert body(spec=spec)["max_tokens"] == 64_000
 
 
-def test_system_text_is_top_level_wherever_it_stood() -> None:
+def test_anthropic_request_moves_system_text_to_the_top_level() -> None:
     sent = body(
         {"role": "system", "content": "be brief"},
         HELLO,
@@ -187,20 +185,20 @@ def test_system_text_is_top_level_wherever_it_stood() -> None:
     assert sent["messages"] == [{"role": "user", "content": [text("hello")]}]
 
 
-def test_neighbours_of_one_role_are_one_turn() -> None:
+def test_anthropic_request_joins_consecutive_messages_of_one_role() -> None:
     assert turns(HELLO, {"role": "user", "content": "again"}, {"role": "assistant", "content": "hi"}) == [
         {"role": "user", "content": [text("hello"), text("again")]},
         {"role": "assistant", "content": [text("hi")]},
     ]
 
 
-def test_a_message_without_content_is_left_out() -> None:
+def test_anthropic_request_omits_a_message_without_content() -> None:
     assert turns(HELLO, {"role": "assistant", "content": ""}, {"role": "user", "content": "again"}) == [
         {"role": "user", "content": [text("hello"), text("again")]}
     ]
 
 
-def test_an_image_inside_the_request_is_base64() -> None:
+def test_anthropic_request_sends_an_inline_image_as_base64() -> None:
     part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
     assert turns({"role": "user", "content": [text("what?"), part]})[0]["content"] == [
@@ -209,7 +207,7 @@ def test_an_image_inside_the_request_is_base64() -> None:
     ]
 
 
-def test_an_image_elsewhere_is_its_address() -> None:
+def test_anthropic_request_sends_a_remote_image_as_its_address() -> None:
     part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}
 
     assert turns({"role": "user", "content": [part]})[0]["content"] == [
@@ -217,13 +215,13 @@ def test_an_image_elsewhere_is_its_address() -> None:
     ]
 
 
-def test_an_image_that_is_neither_is_an_invalid_request() -> None:
+def test_anthropic_request_rejects_any_other_image_as_invalid() -> None:
     error = refused({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,AA"}}]})
 
     assert (error.code, error.detail.param) == ("invalid_request", "messages[0].content[0].image_url.url")
 
 
-def test_a_refusal_beside_the_content_is_text_too() -> None:
+def test_anthropic_request_sends_a_refusal_beside_the_content_as_text() -> None:
     assert turns(HELLO, {"role": "assistant", "content": None, "refusal": "no"})[1] == {
         "role": "assistant",
         "content": [{"type": "text", "text": "no"}],
@@ -237,7 +235,7 @@ def test_anthropic_request_leaves_out_thoughts_of_other_providers() -> None:
     }
 
 
-def test_a_refusal_is_text() -> None:
+def test_anthropic_request_sends_a_refusal_as_text() -> None:
     assert turns(HELLO, {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]})[1] == {
         "role": "assistant",
         "content": [text("no")],
@@ -247,7 +245,7 @@ def test_a_refusal_is_text() -> None:
 CALL = {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Oslo"}'}}
 
 
-def test_tool_calls_and_their_results_are_blocks() -> None:
+def test_anthropic_request_sends_tool_calls_and_results_as_blocks() -> None:
     assert turns(
         HELLO,
         {"role": "assistant", "content": "let me see", "tool_calls": [CALL, {**CALL, "id": "call_b"}]},
@@ -274,14 +272,14 @@ def test_tool_calls_and_their_results_are_blocks() -> None:
     ]
 
 
-def test_a_tool_call_without_arguments_has_an_empty_input() -> None:
+def test_anthropic_request_gives_a_tool_call_without_arguments_an_empty_input() -> None:
     call = {**CALL, "function": {"name": "now", "arguments": ""}}
 
     assert turns(HELLO, {"role": "assistant", "tool_calls": [call]})[1]["content"][0]["input"] == {}
 
 
 @pytest.mark.parametrize("arguments", ['{"city":', "[1]", '"Oslo"', "\\"])
-def test_arguments_that_are_no_json_object_are_an_invalid_request(arguments: str) -> None:
+def test_anthropic_request_rejects_arguments_that_are_no_json_object(arguments: str) -> None:
     call = {**CALL, "function": {"name": "weather", "arguments": arguments}}
 
     error = refused(HELLO, {"role": "assistant", "tool_calls": [call]})
@@ -291,7 +289,7 @@ def test_arguments_that_are_no_json_object_are_an_invalid_request(arguments: str
     assert "Oslo" not in error.detail.message
 
 
-def test_tools_have_an_input_schema() -> None:
+def test_anthropic_request_gives_tools_an_input_schema() -> None:
     assert body(tools=[WEATHER, NOW])["tools"] == [
         {"name": "weather", "description": "tells it", "input_schema": {"type": "object", "properties": {}}},
         {"name": "now", "input_schema": {"type": "object"}},
@@ -320,11 +318,11 @@ def test_anthropic_request_translates_a_tool_choice(
     assert sent.get("tool_choice") == theirs
 
 
-def test_without_tools_there_is_nothing_to_choose() -> None:
+def test_anthropic_request_without_tools_has_no_tool_choice() -> None:
     assert body(tool_choice="auto", parallel_tool_calls=False) == body()
 
 
-def test_embeddings_are_unsupported() -> None:
+def test_anthropic_request_rejects_embeddings_as_unsupported() -> None:
     with pytest.raises(PenstockError) as error:
         AnthropicAdapter().request(embeddings("a"), "claude", SPEC, None)
 
@@ -334,7 +332,7 @@ def test_embeddings_are_unsupported() -> None:
 # Structured output
 
 
-def test_a_json_schema_is_anthropics_output_format_with_closed_objects() -> None:
+def test_anthropic_request_sends_a_json_schema_as_output_format_with_closed_objects() -> None:
     schema = {
         "type": "object",
         "properties": {
@@ -383,7 +381,7 @@ def test_anthropic_request_asks_for_a_json_object_by_text_or_schema() -> None:
     assert "system" not in with_schema
 
 
-def test_a_json_schema_without_its_schema_is_invalid() -> None:
+def test_anthropic_request_rejects_a_json_schema_format_without_a_schema() -> None:
     error = refused(response_format={"type": "json_schema", "json_schema": {"name": "a"}})
 
     assert (error.code, error.detail.param) == ("invalid_request", "response_format.json_schema.schema")
@@ -392,7 +390,7 @@ def test_a_json_schema_without_its_schema_is_invalid() -> None:
 # What Anthropic refuses, and what goes back to it
 
 
-def test_blank_texts_are_left_out() -> None:
+def test_anthropic_request_omits_blank_texts() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
     assert [
         block["type"] for block in turns({"role": "user", "content": [text(""), text(" \n"), picture]})[0]["content"]
@@ -404,20 +402,20 @@ def test_blank_texts_are_left_out() -> None:
     assert sent[2]["content"] == [{"type": "tool_result", "tool_use_id": "call_a"}]
 
 
-def test_a_lone_system_message_is_the_users_turn() -> None:
+def test_anthropic_request_sends_a_lone_system_message_as_the_users_turn() -> None:
     sent = body({"role": "system", "content": "Say hi."})
 
     assert sent["messages"] == [{"role": "user", "content": [text("Say hi.")]}]
     assert "system" not in sent
 
 
-def test_a_conversation_without_any_text_is_invalid() -> None:
+def test_anthropic_request_rejects_a_conversation_without_text() -> None:
     error = refused({"role": "user", "content": ""})
 
     assert (error.code, error.detail.param) == ("invalid_request", "messages")
 
 
-def test_a_conversation_that_an_assistant_begins_has_a_users_turn_before_it() -> None:
+def test_anthropic_request_begins_an_assistants_conversation_with_a_users_turn() -> None:
     assert [turn["role"] for turn in turns({"role": "assistant", "content": "Hi"}, HELLO)] == [
         "user",
         "assistant",
@@ -425,12 +423,12 @@ def test_a_conversation_that_an_assistant_begins_has_a_users_turn_before_it() ->
     ]
 
 
-def test_a_last_turn_of_the_assistant_does_not_end_in_white_space() -> None:
+def test_anthropic_request_trims_white_space_after_the_assistants_last_turn() -> None:
     assert turns(HELLO, {"role": "assistant", "content": "The answer is \n"})[1]["content"] == [text("The answer is")]
 
 
 @pytest.mark.parametrize("good", ["toolu_01A", "call-1", "a" * 64])
-def test_a_good_tool_id_stays(good: str) -> None:
+def test_anthropic_request_keeps_a_valid_tool_id(good: str) -> None:
     assert ids_of(good)[0] == good
 
 
@@ -444,7 +442,7 @@ def ids_of(*ids: str) -> list[str]:
 
 
 @pytest.mark.parametrize("ids", [("functions.clock:0",), ("a.b", "a:b"), ("", ""), ("é" * 100,), ("a" * 65, "a" * 66)])
-def test_other_tool_ids_are_made_over_the_same_way_for_call_and_result(ids: tuple[str, ...]) -> None:
+def test_anthropic_request_rewrites_an_invalid_tool_id_equally_in_call_and_result(ids: tuple[str, ...]) -> None:
     made = ids_of(*ids)
 
     assert len(set(made)) == len(ids)
@@ -452,7 +450,7 @@ def test_other_tool_ids_are_made_over_the_same_way_for_call_and_result(ids: tupl
     assert ids_of(*ids) == made
 
 
-def test_marks_for_the_cache_are_passed_on() -> None:
+def test_anthropic_request_passes_cache_marks_on() -> None:
     sent = body(
         {"role": "system", "content": [{**text("long"), "cache_control": EPHEMERAL}, text("short")]},
         {"role": "user", "content": [{**text("hi"), "cache_control": EPHEMERAL}]},
@@ -464,7 +462,7 @@ def test_marks_for_the_cache_are_passed_on() -> None:
     assert sent["tools"][0]["cache_control"] == EPHEMERAL
 
 
-def test_thinking_goes_back_with_its_signature() -> None:
+def test_anthropic_request_returns_thinking_with_its_signature() -> None:
     details = [
         {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0},
         {"type": "reasoning.encrypted", "data": "b3BhcXVl"},
@@ -479,7 +477,7 @@ def test_thinking_goes_back_with_its_signature() -> None:
     ]
 
 
-def test_a_picture_in_a_tools_result_stays_a_picture() -> None:
+def test_anthropic_request_sends_an_image_in_a_tool_result_as_an_image() -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     sent = turns(
         HELLO,
@@ -494,7 +492,7 @@ def test_a_picture_in_a_tools_result_stays_a_picture() -> None:
 
 
 @pytest.mark.parametrize("data", ["JVBERi0=", "data:application/pdf;base64,JVBERi0="])
-def test_a_pdf_is_a_document(data: str) -> None:
+def test_anthropic_request_sends_a_pdf_as_a_document(data: str) -> None:
     part = {"type": "file", "file": {"filename": "a.pdf", "file_data": data}}
 
     assert turns({"role": "user", "content": [part]})[0]["content"] == [
@@ -516,7 +514,7 @@ def test_a_pdf_is_a_document(data: str) -> None:
         {"type": "a-type-of-tomorrow"},
     ],
 )
-def test_parts_that_anthropic_does_not_have_are_refused_by_their_path(part: dict[str, Any]) -> None:
+def test_anthropic_request_rejects_unsupported_parts_by_path(part: dict[str, Any]) -> None:
     error = refused({"role": "user", "content": [text("hi"), part]})
 
     assert error.code == "unsupported_by_provider"
@@ -524,13 +522,13 @@ def test_parts_that_anthropic_does_not_have_are_refused_by_their_path(part: dict
 
 
 @pytest.mark.parametrize("arguments", [None, {"city": "Oslo"}])
-def test_arguments_may_be_nothing_or_an_object(arguments: Any) -> None:
+def test_anthropic_request_accepts_empty_and_object_arguments(arguments: Any) -> None:
     call = {**CALL, "function": {"name": "weather", "arguments": arguments}}
 
     assert turns(HELLO, {"role": "assistant", "tool_calls": [call]})[1]["content"][0]["input"] == (arguments or {})
 
 
-def test_a_tools_schema_has_a_type_and_integers_of_any_size() -> None:
+def test_anthropic_request_gives_a_tool_schema_a_type_and_keeps_integers_of_any_size() -> None:
     tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"maximum": 2**256 - 1}}}
 
     assert body(tools=[tool])["tools"] == [

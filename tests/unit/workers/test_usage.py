@@ -190,5 +190,5 @@ async def test_usage_checkpoint_counts_sent_input_and_output_so_far() -> None:
 
 
 @pytest.mark.parametrize(("open_", "seconds"), [(0, 0.03), (30, 0.03), (64, 0.064), (1000, 1.0)])
-def test_checkpoints_are_frequent_with_few_open_requests(open_: int, seconds: float) -> None:
+def test_usage_checkpoints_are_frequent_with_few_open_requests(open_: int, seconds: float) -> None:
     assert between_checkpoints_s(open_) == seconds

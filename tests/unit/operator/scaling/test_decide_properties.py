@@ -67,7 +67,7 @@ def after(spec: ScalingSpec, past: Sequence[Moment], observation: Observation | 
 
 
 @given(specs(), pasts, observations())
-def test_the_bounds_always_hold(spec: ScalingSpec, past: Sequence[Moment], observation: Observation) -> None:
+def test_decide_always_keeps_the_bounds(spec: ScalingSpec, past: Sequence[Moment], observation: Observation) -> None:
     decision = after(spec, past, observation)
     replicas = observation.serving if decision.replicas is None else decision.replicas
     assert spec.min_replicas <= replicas <= spec.max_replicas
@@ -84,7 +84,7 @@ def test_decide_scales_out_to_present_demand_at_once(
 
 
 @given(specs(), pasts, st.integers(0, 40))
-def test_an_unknown_demand_takes_nothing_away_but_for_a_bound_or_a_static_fallback(
+def test_decide_removes_nothing_for_an_unknown_demand_but_for_a_bound_or_a_static_fallback(
     spec: ScalingSpec, past: Sequence[Moment], serving: int
 ) -> None:
     decision = after(spec, past, Unavailable("QueueMissing", serving))
@@ -136,7 +136,7 @@ def test_decide_more_waiting_requests_never_reduce_the_number(
 
 
 @given(specs(), pasts, observations(), st.sampled_from(["ScaleIn", "ScaleOut", "All"]))
-def test_a_pause_is_never_broken(
+def test_decide_never_breaks_a_pause(
     spec: ScalingSpec, past: Sequence[Moment], observation: Observation, paused: str
 ) -> None:
     decision = after(msgspec.structs.replace(spec, paused=paused), past, observation)
@@ -158,7 +158,7 @@ def test_decide_does_not_repeat_an_executed_decision(
 
 
 @given(st.lists(st.tuples(specs(), st.floats(0.001, 30), observations() | unknowns), max_size=300))
-def test_the_history_is_bounded_whatever_the_windows_and_the_rate(
+def test_history_is_bounded_for_any_windows_and_any_rate(
     past: Sequence[tuple[ScalingSpec, float, Observation | Unavailable]],
 ) -> None:
     history, now = History(), 0.0
