@@ -1,7 +1,6 @@
 """One route's surroundings in virtual time, for the autoscaler: Deployment, ReplicaSet, kubelet, workers and queue.
 
-Every action of another process takes a short time, and reaches the cache through a watch. The
-ReplicaSet chooses as the real one: pods that are not ready first, then the cheapest, then the youngest.
+Every action of another process takes a short time, and reaches the cache through a watch.
 """
 
 import asyncio
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 from unit.support import routes
+from unit.support.simulated_worker import SimulatedWorker, in_order_of_removal
 from unit.support.virtual_time import LoopClock
 
 from penstock_broker.queue_state import QueueState, QueueUnavailable
@@ -21,7 +21,7 @@ from penstock_operator.kube.api_error import ApiError
 from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Key
 from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
-from penstock_operator.scaling.worker_state import DELETION_COST, WorkerReport
+from penstock_operator.scaling.worker_state import WorkerReport
 from penstock_runtime.peer_liveness import LOST_S
 
 KEY = ("team", "main")
@@ -31,31 +31,13 @@ HEARTBEAT_S = 1.0
 PROBE_S = 0.5
 
 
-class Worker:
-    """A pod and its process."""
-
-    def __init__(self, name: str, slots: int) -> None:
-        self.name = name
-        self.slots = slots
-        self.in_flight = 0
-        self.started = False
-        self.draining = False
-        self.stopping = False
-        self.ready = False
-        """The last result of the kubelet's probe."""
-        self.annotations: dict[str, str] = {}
-        self.report: WorkerReport | None = None
-        self.refusing_keys: tuple[str, ...] = ()
-        self.reported_at = 0.0
-
-
 class Site:
     def __init__(self, *, slots: int = 8, deployed: int | None = 0, **scaling: Any) -> None:
         self.spec = routes.spec(scaling={"concurrencyPerReplica": slots, **scaling})
         self.slots = slots
         self.clock = LoopClock()
         self.cache = ClusterCache()
-        self.workers_by_name: dict[str, Worker] = {}
+        self.workers_by_name: dict[str, SimulatedWorker] = {}
         self.pending = 0
         self.orphaned = 0
         """Delivered to a worker that is no more, and not acked."""
@@ -225,10 +207,7 @@ class Site:
         active = [worker for worker in self.workers_by_name.values() if not worker.stopping]
         for _ in range(self.replicas - len(active)):
             self._make_pod()
-        ranked = sorted(
-            active, key=lambda one: (one.ready, int(one.annotations.get(DELETION_COST, "0")), -_number(one))
-        )
-        for worker in ranked[: max(0, len(active) - self.replicas)]:
+        for worker in in_order_of_removal(active)[: max(0, len(active) - self.replicas)]:
             if worker.ready and not worker.draining:
                 self.cut += worker.in_flight
             worker.stopping = worker.draining = True
@@ -236,7 +215,7 @@ class Site:
             self._end_if_idle(worker)
 
     def _make_pod(self, *, started: bool = False) -> None:
-        worker = Worker(f"main-worker-{next(self._names)}", self.slots)
+        worker = SimulatedWorker(f"main-worker-{next(self._names)}", self.slots)
         self.workers_by_name[worker.name] = worker
         self._publish_pod(worker)
         if started:
@@ -244,7 +223,7 @@ class Site:
         else:
             self._later(self.start_s, lambda: self._start(worker))
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: SimulatedWorker) -> None:
         if worker.stopping:
             return
         worker.started = True
@@ -252,7 +231,7 @@ class Site:
         self._pull()
         self._say(worker)
 
-    def _probe(self, worker: Worker) -> None:
+    def _probe(self, worker: SimulatedWorker) -> None:
         ready = worker.started and not worker.draining
         if worker.name in self.workers_by_name and ready is not worker.ready:
             worker.ready = ready
@@ -273,7 +252,7 @@ class Site:
             for worker in list(self.workers_by_name.values()):
                 self._say(worker)
 
-    def _say(self, worker: Worker) -> None:
+    def _say(self, worker: SimulatedWorker) -> None:
         if not worker.started or worker.name not in self.workers_by_name:
             return
         if self.connected:
@@ -286,7 +265,7 @@ class Site:
                 self.autoscaler.touched(KEY)
         self._end_if_idle(worker)
 
-    def _end_if_idle(self, worker: Worker) -> None:
+    def _end_if_idle(self, worker: SimulatedWorker) -> None:
         if worker.stopping and worker.in_flight == 0 and self.workers_by_name.pop(worker.name, None) is not None:
             self._later(WATCH_S, lambda: self._publish_pod(worker, deleted=True))
 
@@ -296,17 +275,8 @@ class Site:
         self.cache.observe(resources.DEPLOYMENTS, body, deleted=False)
         self.autoscaler.touched(KEY)
 
-    def _publish_pod(self, worker: Worker, *, deleted: bool = False) -> None:
-        body = routes.pod(worker.name, ready=worker.ready, phase="Running" if worker.started else "Pending")
-        body["metadata"] |= {
-            "uid": worker.name,
-            "labels": {"penstock.dev/route": "main"},
-            "annotations": dict(worker.annotations),
-            "resourceVersion": str(next(self._versions)),
-        }
-        if worker.stopping:
-            body["metadata"]["deletionTimestamp"] = routes.CREATED
-        self.cache.observe(resources.PODS, body, deleted=deleted)
+    def _publish_pod(self, worker: SimulatedWorker, *, deleted: bool = False) -> None:
+        self.cache.observe(resources.PODS, worker.body(next(self._versions)), deleted=deleted)
         self.autoscaler.touched(KEY)
 
     def _route(self) -> dict[str, Any]:
@@ -320,11 +290,6 @@ class Site:
         task = asyncio.create_task(wait())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _number(worker: Worker) -> int:
-    """The highest is the youngest."""
-    return int(worker.name.rsplit("-", 1)[1])
 
 
 def scaled(site: Site) -> Iterator[int]:
