@@ -18,7 +18,7 @@ class FakeConnection:
         self.listeners[subject] = callback
 
 
-def heard(subject: str) -> list[tuple[str, str] | str]:
+def notified(subject: str) -> list[tuple[str, str] | str]:
     """What one advisory calls, of the listeners whose filter fits."""
     found: list[tuple[str, str] | str] = []
     connection = FakeConnection()
@@ -46,4 +46,4 @@ def heard(subject: str) -> list[tuple[str, str] | str]:
 def test_advisories_of_queues_consumers_and_catalogue_are_distinguished_from_foreign_ones(
     subject: str, expected: list[tuple[str, str] | str]
 ) -> None:
-    assert heard(subject) == expected
+    assert notified(subject) == expected

@@ -49,9 +49,9 @@ async def test_connection_drops_a_message_that_the_nats_client_rejects(
 ) -> None:
     await connection(Client(error())).publish("a", b"a secret")
 
-    said = capsys.readouterr().out
-    assert "broker.publish_dropped" in said
-    assert "secret" not in said
+    printed = capsys.readouterr().out
+    assert "broker.publish_dropped" in printed
+    assert "secret" not in printed
 
 
 async def test_connection_logs_a_repeated_error_once_until_the_reconnect(
@@ -90,12 +90,12 @@ async def test_connection_closes_before_its_first_attempt() -> None:
 async def test_connection_closes_during_the_attempt_to_connect_to_a_silent_broker() -> None:
     left = asyncio.Event()
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
         left.set()
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(stay_silent, "127.0.0.1", 0) as server:
         made = Connection(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
         await made.start(wait=False)
         async with asyncio.timeout(2):

@@ -5,8 +5,8 @@ from penstock_broker.log_throttle import AGAIN_S, KINDS_MAX, LogThrottle
 
 def test_log_throttle_logs_the_first_error_at_once_and_then_a_count_at_intervals() -> None:
     throttle = LogThrottle()
-    told = [(second / 5, throttle.due("refused", second / 5)) for second in range(int(AGAIN_S * 5 * 2) + 1)]
-    assert [one for one in told if one[1] is not None] == [(0, 1), (AGAIN_S, AGAIN_S * 5), (2 * AGAIN_S, AGAIN_S * 5)]
+    logged = [(second / 5, throttle.due("refused", second / 5)) for second in range(int(AGAIN_S * 5 * 2) + 1)]
+    assert [one for one in logged if one[1] is not None] == [(0, 1), (AGAIN_S, AGAIN_S * 5), (2 * AGAIN_S, AGAIN_S * 5)]
 
 
 def test_log_throttle_logs_another_error_at_once_and_keeps_the_first() -> None:

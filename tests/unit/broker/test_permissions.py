@@ -25,7 +25,7 @@ def may_publish(role: Permissions, subject: str) -> bool:
     return not denied and any(matches(pattern, subject) for pattern in role.publish)
 
 
-def may_hear(role: Permissions, subject: str) -> bool:
+def may_subscribe(role: Permissions, subject: str) -> bool:
     return any(matches(pattern, subject) for pattern in role.subscribe)
 
 
@@ -95,7 +95,7 @@ def test_permissions_of_a_worker_publish_for_its_route_and_read_its_queue(subjec
     ],
 )
 def test_permissions_of_a_worker_subscribe_to_its_routes_messages(subject: str, allowed: bool) -> None:
-    assert may_hear(WORKER, subject) is allowed
+    assert may_subscribe(WORKER, subject) is allowed
 
 
 def test_permissions_of_routes_with_a_common_prefix_are_separate() -> None:
@@ -135,4 +135,4 @@ def test_permissions_of_a_gateway_neither_pull_requests_nor_publish_as_a_worker(
     assert not may_publish(gateway, "$JS.API.CONSUMER.MSG.NEXT.REQUESTS_team_chat.workers")
     assert not may_publish(gateway, subjects.reply("gw-1", "team", "chat"))
     assert not may_publish(gateway, "$KV.routes.team.chat")
-    assert not may_hear(gateway, subjects.request("team", "chat", "tenant"))
+    assert not may_subscribe(gateway, subjects.request("team", "chat", "tenant"))

@@ -56,11 +56,11 @@ def test_chart_templates_use_every_value(path: str) -> None:
 
 
 def test_chart_templates_use_no_undeclared_value() -> None:
-    known = {path.split(".")[0] for path in PATHS}
+    declared = {path.split(".")[0] for path in PATHS}
     for used in re.findall(r"\.Values\.([A-Za-z.]+)", TEMPLATES):
         tops = [path for path in PATHS if path == used or path.startswith(f"{used}.") or used.startswith(f"{path}.")]
         assert tops, used
-        assert used.split(".")[0] in known
+        assert used.split(".")[0] in declared
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def run(parent: Path, name: str) -> Iterator[AdminAddress]:
 
 def test_admin_prefers_a_configured_token_to_the_local_run(tmp_path: Path) -> None:
     with run(tmp_path, "1"):
-        told = {"PENSTOCK_ADMIN_TOKEN": "t", "PENSTOCK_ADMIN_URL": "http://gateway:8081/"}
-        assert address(told, parent=tmp_path) == AdminAddress("http://gateway:8081", "t")
-        assert address(told, "http://other", tmp_path) == AdminAddress("http://other", "t")
+        environment = {"PENSTOCK_ADMIN_TOKEN": "t", "PENSTOCK_ADMIN_URL": "http://gateway:8081/"}
+        assert address(environment, parent=tmp_path) == AdminAddress("http://gateway:8081", "t")
+        assert address(environment, "http://other", tmp_path) == AdminAddress("http://other", "t")
         assert address({"PENSTOCK_ADMIN_TOKEN": "t"}, parent=tmp_path).url == "http://127.0.0.1:8081"
 
 

@@ -12,12 +12,12 @@ from penstock_contract.responses import EmbedResponse
 
 
 @pytest.mark.parametrize(("door", "stream"), [(CHAT_COMPLETION, False), (CHAT_COMPLETION_STREAM, True)])
-@pytest.mark.parametrize("asked", [None, True, False])
+@pytest.mark.parametrize("requested", [None, True, False])
 def test_http_request_has_the_stream_flag_of_its_openai_endpoint(
-    door: object, stream: bool, asked: bool | None
+    door: object, stream: bool, requested: bool | None
 ) -> None:
     """The caller cannot ask one door for the other's answer."""
-    request = ChatCompletionRequest(model="m", messages=[Message("user", "hi")], stream=asked)
+    request = ChatCompletionRequest(model="m", messages=[Message("user", "hi")], stream=requested)
 
     assert stream is msgspec.json.decode(content(door, request) or b"")["stream"]  # type: ignore[arg-type]
 

@@ -27,11 +27,11 @@ def test_retries_depend_on_the_status(status: int, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "expected"), [(503, "false", False), (400, "true", True), (503, "perhaps", True)]
+    ("status", "header", "expected"), [(503, "false", False), (400, "true", True), (503, "perhaps", True)]
 )
-def test_retries_follow_the_gateways_header_rather_than_the_status(status: int, said: str, expected: bool) -> None:
+def test_retries_follow_the_gateways_header_rather_than_the_status(status: int, header: str, expected: bool) -> None:
     """`x-should-retry` wins; words it does not know are ignored."""
-    assert expected is should_retry(status, {"x-should-retry": said})
+    assert expected is should_retry(status, {"x-should-retry": header})
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,13 @@ def test_transport_reports_a_missing_response_as_unreachable(error: httpx.Transp
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("ask", [embed, generate])
-def test_transport_does_not_retry_a_read_timeout(ask: object) -> None:
+@pytest.mark.parametrize("call", [embed, generate])
+def test_transport_does_not_retry_a_read_timeout(call: object) -> None:
     """A read timeout ends it: another try would pay for a second generation."""
     waited: list[float] = []
     transport = Failing(httpx.ReadTimeout("timed out"))
     with pytest.raises(GatewayError, match="no answer from http://gateway:1 in time") as caught:
-        ask(transport, waited)  # type: ignore[operator]
+        call(transport, waited)  # type: ignore[operator]
 
     assert (caught.value.code, transport.requests, waited) == ("timeout", 1, [])
 
@@ -125,14 +125,14 @@ class Pieces(httpx.SyncByteStream):
 
 
 @pytest.mark.parametrize(
-    ("ask", "kind"), [(embed, "application/json"), (generate, "text/event-stream")], ids=["whole", "stream"]
+    ("call", "kind"), [(embed, "application/json"), (generate, "text/event-stream")], ids=["whole", "stream"]
 )
-def test_transport_reports_an_undecodable_body_as_an_invalid_response(ask: object, kind: str) -> None:
+def test_transport_reports_an_undecodable_body_as_an_invalid_response(call: object, kind: str) -> None:
     """A proxy's doing, as the gateway compresses nothing; it would do it again."""
     waited: list[float] = []
     transport = Garbled(kind)
     with pytest.raises(GatewayError, match="cannot be decoded") as caught:
-        ask(transport, waited)  # type: ignore[operator]
+        call(transport, waited)  # type: ignore[operator]
 
     assert (caught.value.code, caught.value.request_id, caught.value.retryable) == ("invalid_response", "req_1", False)
     assert (transport.requests, waited) == (1, [])

@@ -52,7 +52,7 @@ BOTH = catalogue(
 
 
 @pytest.mark.parametrize(
-    ("asked", "key", "model", "label"),
+    ("requested", "key", "model", "label"),
     [
         ("gpt", "default.exact", "gpt", "gpt"),
         ("claude", "default.exact", "claude", "claude"),
@@ -62,8 +62,8 @@ BOTH = catalogue(
     ],
     ids=["exact", "exact second", "alias", "wildcard", "the wildcard by its own name"],
 )
-def test_catalogue_finds_the_route_that_claims_a_model(asked: str, key: str, model: str, label: str) -> None:
-    resolution = BOTH.resolve(asked, "Chat")
+def test_catalogue_finds_the_route_that_claims_a_model(requested: str, key: str, model: str, label: str) -> None:
+    resolution = BOTH.resolve(requested, "Chat")
 
     assert (resolution.entry.key, resolution.model, resolution.model_label) == (key, model, label)
 

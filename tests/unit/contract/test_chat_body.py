@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.support.chat_bodies import HELLO, parts, read, refused, said
+from unit.support.chat_bodies import HELLO, chat, parts, read, refused
 from unit.support.structs import JSON, values
 
 from penstock_contract.errors import PenstockError
@@ -60,7 +60,7 @@ def test_chat_body_keeps_fields_for_the_provider_byte_for_byte(more: bytes) -> N
     ],
 )
 def test_chat_body_accepts_messages_of_known_and_unknown_roles(message: dict[str, Any]) -> None:
-    assert json.loads(said(messages=[message]).operation.body)["messages"] == [message]
+    assert json.loads(chat(messages=[message]).operation.body)["messages"] == [message]
 
 
 @pytest.mark.parametrize(

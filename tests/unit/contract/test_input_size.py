@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from unit.support.chat_bodies import parts, read, refused, said
+from unit.support.chat_bodies import chat, parts, read, refused
 
 from penstock_contract.request.chat_body import read_chat
 from penstock_contract.request.input_size import TOKENS_PER_IMAGE
@@ -30,7 +30,7 @@ def test_chat_body_counts_all_input() -> None:
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "unknown": long}]}]},
         {"messages": [{"role": "user", "content": f"data:image/png;base64,{long}"}]},
     ):
-        assert said(**fields).operation.input_tokens >= base + 10_000
+        assert chat(**fields).operation.input_tokens >= base + 10_000
 
 
 def test_chat_body_counts_an_image_as_an_image_and_not_by_its_bytes() -> None:
@@ -91,6 +91,6 @@ def test_chat_body_counts_escapes_as_characters() -> None:
 
 
 def test_chat_body_counts_text_that_resembles_escapes_in_full() -> None:
-    looks = said(messages=[{"role": "user", "content": "\\u1234" * 1000}]).operation
+    looks = chat(messages=[{"role": "user", "content": "\\u1234" * 1000}]).operation
     assert looks.input_tokens >= len("\\u1234" * 1000) // 4
-    assert said(messages=[{"role": "user", "content": "\\u" * 10_000}]).operation.input_tokens >= 5_000
+    assert chat(messages=[{"role": "user", "content": "\\u" * 10_000}]).operation.input_tokens >= 5_000

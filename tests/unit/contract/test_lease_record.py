@@ -198,8 +198,8 @@ class Gateways(RuleBasedStateMachine):
         self.now = NOW
         self.left = dict.fromkeys("abc", 0)
         self.leased = dict.fromkeys("abc", 0)
-        self.died = False
-        self.unsaid = dict.fromkeys("abc", 0)
+        self.crashed = False
+        self.unreported = dict.fromkeys("abc", 0)
         self.until = dict.fromkeys("abc", 0.0)
         self.spent = 0
         self.held = dict.fromkeys("abc", 0)
@@ -212,12 +212,12 @@ class Gateways(RuleBasedStateMachine):
             gateway,
             self.now,
             quota=Quota(LIMIT, "Total"),
-            used=self.unsaid[gateway],
+            used=self.unreported[gateway],
             leased=self.leased[gateway],
             want=want,
             least=least,
         )
-        self.unsaid[gateway] = 0
+        self.unreported[gateway] = 0
         self.left[gateway] = self.leased[gateway] = granted.amount
         self.until[gateway] = self.now + LEASE_S
 
@@ -226,13 +226,13 @@ class Gateways(RuleBasedStateMachine):
         if self.now < self.until[gateway]:
             spent = min(amount, self.left[gateway])
             self.left[gateway] -= spent
-            self.unsaid[gateway] += spent
+            self.unreported[gateway] += spent
             self.spent += spent
 
     @rule(gateway=st.sampled_from("abc"))
-    def dies(self, gateway: str) -> None:
-        self.left[gateway] = self.leased[gateway] = self.unsaid[gateway] = 0
-        self.died = True
+    def crash(self, gateway: str) -> None:
+        self.left[gateway] = self.leased[gateway] = self.unreported[gateway] = 0
+        self.crashed = True
 
     @rule(seconds=st.floats(0, 7))
     def time_passes(self, seconds: float) -> None:
@@ -251,9 +251,9 @@ class Gateways(RuleBasedStateMachine):
         """A running gateway reports its use, and then the sum is exact."""
         account = self.account
         for gateway in "abc":
-            said = {"used": self.unsaid[gateway], "leased": self.leased[gateway], "want": 0}
-            account, _ = claim(account, gateway, self.now, quota=TOTAL, **said)
-        if not self.died:
+            report = {"used": self.unreported[gateway], "leased": self.leased[gateway], "want": 0}
+            account, _ = claim(account, gateway, self.now, quota=TOTAL, **report)
+        if not self.crashed:
             assert account.windows["tokens"].used == self.spent
 
 
@@ -261,9 +261,9 @@ TestGateways = Gateways.TestCase
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), max_size=40), st.integers(1, 10))
-def test_lease_record_slots_never_exceed_the_limit(asks: list[tuple[str, int]], limit: int) -> None:
+def test_lease_record_slots_never_exceed_the_limit(wanted: list[tuple[str, int]], limit: int) -> None:
     account, held = LeaseRecord(), dict.fromkeys("abc", 0)
-    for gateway, count in asks:
+    for gateway, count in wanted:
         account, grants = merge_claims(
             account, gateway, LeaseClaim({}, {"streams": count}), {}, {"streams": limit}, NOW
         )

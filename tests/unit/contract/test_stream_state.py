@@ -100,9 +100,9 @@ def test_stream_state_ignores_any_repeat(word: str, data: st.DataObject) -> None
     state = state_after(begun)
     before = snapshot(state)
 
-    news = state.accept(data.draw(st.integers(0, len(begun) - 1)), EVENTS[data.draw(st.sampled_from(sorted(EVENTS)))])
+    is_new = state.accept(data.draw(st.integers(0, len(begun) - 1)), EVENTS[data.draw(st.sampled_from(sorted(EVENTS)))])
 
-    assert not news
+    assert not is_new
     assert snapshot(state) == before
 
 
@@ -132,10 +132,10 @@ def test_stream_state_is_unchanged_by_an_illegal_event(word: str, data: st.DataO
 @given(STREAMS, st.randoms(use_true_random=False))
 def test_stream_state_accepts_a_replay_in_any_order_of_repeats(word: str, random: object) -> None:
     state = StreamState()
-    heard = ""
+    word_again = ""
     frames = list(enumerate(word))
     for seq, _letter in frames:
         replayed = frames[random.randint(0, seq) : seq + 1]  # type: ignore[attr-defined]
-        heard += "".join(again for number, again in replayed if state.accept(number, EVENTS[again]))
+        word_again += "".join(again for number, again in replayed if state.accept(number, EVENTS[again]))
 
-    assert heard == word
+    assert word_again == word

@@ -46,7 +46,7 @@ def test_usage_record_is_replaced_by_a_later_delivery_while_open_and_then_by_its
 
 
 @pytest.mark.parametrize(
-    ("said", "tokens"),
+    ("reported", "tokens"),
     [
         (UsageReported(7, 3, 2), Tokens(7, 2, 3)),
         (UsageReported(-1_000_000, -5, -3), Tokens(0, 0, 0)),
@@ -54,8 +54,8 @@ def test_usage_record_is_replaced_by_a_later_delivery_while_open_and_then_by_its
         (UsageReported(5, 1, 9), Tokens(5, 5, 1)),
     ],
 )
-def test_usage_record_bounds_a_providers_count(said: UsageReported, tokens: Tokens) -> None:
-    assert tokens_from_report(said) == tokens
+def test_usage_record_bounds_a_providers_count(reported: UsageReported, tokens: Tokens) -> None:
+    assert tokens_from_report(reported) == tokens
 
 
 def test_usage_record_adds_and_marks_the_use_of_earlier_attempts() -> None:

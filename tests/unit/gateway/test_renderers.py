@@ -272,9 +272,9 @@ def test_chat_renderer_writes_one_id_and_one_time(include_usage: bool) -> None:
 
 def test_chat_renderer_fast_path_equals_the_encoder() -> None:
     renderer = openai_stream(include_usage=True)
-    said = [json.loads(decode(renderer.render(TextDelta(text)))[0].data) for text in ("Hel", "lo")]
+    rendered = [json.loads(decode(renderer.render(TextDelta(text)))[0].data) for text in ("Hel", "lo")]
 
-    for chunk in said:
+    for chunk in rendered:
         assert msgspec.to_builtins(msgspec.convert(chunk, ChatCompletionChunk)) == chunk
 
 

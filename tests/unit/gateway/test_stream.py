@@ -1,6 +1,6 @@
 """An open stream: order of its frames, attempts, gaps and its one end."""
 
-from unit.support.stream_events import DONE, STOP, A, B, C, said
+from unit.support.stream_events import DONE, STOP, A, B, C, text_bytes
 from unit.support.streams import ACCEPTED, NOW, STARTED, RecordingWriter, feed, make_stream, started_stream
 
 from penstock_contract.errors import ErrorDetail, PenstockError
@@ -22,7 +22,7 @@ def first_error(stream: Stream) -> ErrorDetail:
 async def test_stream_writes_each_frame_once() -> None:
     _, client = started_stream(A, B, STOP)
 
-    assert client.writes == [said("a"), said("b"), DONE]
+    assert client.writes == [text_bytes("a"), text_bytes("b"), DONE]
 
 
 async def test_stream_starts_with_started() -> None:
@@ -66,7 +66,7 @@ async def test_stream_writes_repeated_frames_once() -> None:
     stream, client = started_stream(A)
     feed(stream, STARTED, A, B, from_seq=1)
 
-    assert client.received == said("a", "b")
+    assert client.received == text_bytes("a", "b")
 
 
 async def test_stream_writes_nothing_after_its_end() -> None:
@@ -75,7 +75,7 @@ async def test_stream_writes_nothing_after_its_end() -> None:
     stream.fail(LOST)
     stream.ping(b": ping\n\n", NOW)
 
-    assert client.received == said("a") + DONE
+    assert client.received == text_bytes("a") + DONE
     assert stream.done.done()
     assert stream.error is None
 
@@ -85,14 +85,14 @@ async def test_stream_keeps_the_first_failure() -> None:
     stream.fail(LOST)
     stream.fail(ErrorDetail("idle_timeout", "other words"))
 
-    assert client.received == said("a") + LOST_EVENT
+    assert client.received == text_bytes("a") + LOST_EVENT
     assert stream.error == LOST
 
 
 async def test_stream_renders_a_workers_failure_as_an_event() -> None:
     stream, client = started_stream(A, Failed(LOST))
 
-    assert client.received == said("a") + LOST_EVENT
+    assert client.received == text_bytes("a") + LOST_EVENT
     assert stream.ended_by_worker
 
 
@@ -158,7 +158,7 @@ async def test_stream_replaces_an_attempt_that_has_not_started() -> None:
     stream.attach(client)
 
     assert (stream.protocol.attempt, stream.worker, stream.record().queued_s) == (2, "worker-2", 4.0)
-    assert client.received == said("a") + DONE
+    assert client.received == text_bytes("a") + DONE
 
 
 async def test_stream_keeps_an_attempt_that_has_started() -> None:
@@ -168,7 +168,7 @@ async def test_stream_keeps_an_attempt_that_has_started() -> None:
 
     assert not kept
     assert (stream.protocol.attempt, stream.worker) == (1, "worker-1")
-    assert client.received == said("a", "b") + DONE
+    assert client.received == text_bytes("a", "b") + DONE
 
 
 async def test_stream_ignores_a_replaced_worker() -> None:
@@ -181,7 +181,7 @@ async def test_stream_ignores_a_replaced_worker() -> None:
     stream.attach(client)
 
     assert not kept
-    assert client.received == said("a") + DONE
+    assert client.received == text_bytes("a") + DONE
 
 
 async def test_stream_accepts_any_attempt_first() -> None:
@@ -207,7 +207,7 @@ async def test_stream_times_a_gap_from_its_first_frame() -> None:
 
     assert stream.protocol.gap_since == NOW + 1
     assert stream.protocol.next_seq == 3
-    assert client.received == said("a")
+    assert client.received == text_bytes("a")
 
 
 async def test_stream_closes_a_gap_with_the_missing_frames() -> None:
@@ -216,4 +216,4 @@ async def test_stream_closes_a_gap_with_the_missing_frames() -> None:
     feed(stream, B, C, STOP, from_seq=3, now=NOW + 2)
 
     assert stream.protocol.gap_since is None
-    assert client.received == said("a", "b", "c") + DONE
+    assert client.received == text_bytes("a", "b", "c") + DONE

@@ -1,7 +1,7 @@
 """The output of a stream: complete answers, and a client that is late, slow or gone."""
 
 import pytest
-from unit.support.stream_events import DONE, STOP, A, B, C, kept, said
+from unit.support.stream_events import DONE, STOP, A, B, C, kept, text_bytes
 from unit.support.streams import ACCEPTED, NOW, STARTED, RecordingWriter, feed, make_stream, started_stream
 
 from penstock_contract.stream.events import Embedded, Event, ReasoningDelta, TextDelta, ToolCallDelta
@@ -55,7 +55,7 @@ async def test_stream_writes_pending_bytes_when_the_client_is_attached() -> None
     stream.attach(client)
     feed(stream, C, from_seq=4)
 
-    assert client.writes == [said("a", "b"), said("c")]
+    assert client.writes == [text_bytes("a", "b"), text_bytes("c")]
 
 
 async def test_stream_is_complete_for_a_client_attached_after_its_end() -> None:
@@ -63,7 +63,7 @@ async def test_stream_is_complete_for_a_client_attached_after_its_end() -> None:
     feed(stream, ACCEPTED, STARTED, A, STOP)
     stream.attach(client)
 
-    assert client.received == said("a") + DONE
+    assert client.received == text_bytes("a") + DONE
 
 
 async def test_stream_makes_no_empty_write() -> None:
@@ -75,7 +75,7 @@ async def test_stream_makes_no_empty_write() -> None:
 async def test_stream_ends_when_the_client_does_not_read() -> None:
     stream, client = started_stream(A, B, C, client=RecordingWriter(takes=2))
 
-    assert client.received == said("a", "b")
+    assert client.received == text_bytes("a", "b")
     assert stream.error is not None
     assert stream.error.code == "slow_client"
     assert stream.done.done()
@@ -102,7 +102,7 @@ async def test_stream_writes_a_keep_alive_to_the_client() -> None:
     stream, client = started_stream(A)
     stream.ping(b": ping\n\n", NOW + 15)
 
-    assert client.received == said("a") + b": ping\n\n"
+    assert client.received == text_bytes("a") + b": ping\n\n"
     assert stream.output.written_at == NOW + 15
 
 

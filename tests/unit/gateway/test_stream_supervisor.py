@@ -71,12 +71,12 @@ class Watched:
                 self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
             await asyncio.sleep(1.0)
 
-    def hear(self, route: str, worker: str, incarnation: int) -> None:
+    def publish_heartbeat(self, route: str, worker: str, incarnation: int) -> None:
         """A heartbeat that arrived under `route`, with any worker's name."""
         beat = codec.encode(WorkerHeartbeat(worker, 8, 1, draining=False, version="1", incarnation=incarnation))
         self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
 
-    def die(self) -> None:
+    def crash(self) -> None:
         """The worker does, and its connection is closed."""
         self._tasks[0].cancel()
         self.broker.worker_is_connected = False
@@ -119,7 +119,7 @@ async def test_stream_supervisor_keeps_the_workers_after_a_pause_of_the_gateway(
 async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_pause() -> None:
     watched = Watched()
     await asyncio.sleep(2.1)
-    watched.die()
+    watched.crash()
     stand_still(60.0)
     await asyncio.sleep(TICK_S)
     assert watched.stream.error is None
@@ -133,7 +133,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_pause() 
 async def test_stream_supervisor_detects_a_restarted_worker() -> None:
     watched = Watched()
     await asyncio.sleep(5)
-    watched.die()
+    watched.crash()
     await asyncio.sleep(0.5)
     watched.come_again()
     await asyncio.sleep(2 * TICK_S)
@@ -147,7 +147,7 @@ async def test_stream_supervisor_ignores_heartbeats_of_other_routes() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     for _ in range(40):
-        watched.hear("other", "worker-1", incarnation=99)
+        watched.publish_heartbeat("other", "worker-1", incarnation=99)
         await asyncio.sleep(TICK_S)
     assert watched.stream.error is None
     await watched.end()
@@ -157,9 +157,9 @@ async def test_stream_supervisor_ignores_heartbeats_of_other_routes() -> None:
 async def test_stream_supervisor_ignores_heartbeats_of_other_routes_for_a_lost_worker() -> None:
     watched = Watched()
     await asyncio.sleep(5)
-    watched.die()
+    watched.crash()
     for _ in range(40):
-        watched.hear("other", "worker-1", incarnation=0)
+        watched.publish_heartbeat("other", "worker-1", incarnation=0)
         await asyncio.sleep(TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"
@@ -184,7 +184,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_broker_a
     watched = Watched()
     await asyncio.sleep(5)
     watched.broker.connected = False
-    watched.die()
+    watched.crash()
     await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
     watched.broker.connected = True
     await asyncio.sleep(LOST_S - TICK_S)
@@ -199,7 +199,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_broker_a
 async def test_stream_supervisor_detects_a_killed_worker_within_5_s() -> None:
     watched = Watched()
     await asyncio.sleep(5)
-    watched.die()
+    watched.crash()
     await asyncio.sleep(LOST_S + 3 * TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"

@@ -74,7 +74,7 @@ def forgotten() -> Stream:
     return stream
 
 
-def asked_lately() -> Stream:
+def attached_lately() -> Stream:
     stream = with_gap()
     stream.attach_sent_at = NOW + 1
     return stream
@@ -109,7 +109,7 @@ def back_after(away_s: float) -> dict[str, Any]:
     return {"pause_detector": answering(away_s=away_s)}
 
 
-def heard_again_at(since: float) -> dict[str, Any]:
+def reconnected_at(since: float) -> dict[str, Any]:
     return {"worker": ServingWorker(PeerState.ALIVE, since)}
 
 
@@ -132,7 +132,7 @@ NEEDS: dict[str, Row] = {
     "a gap is kept open when its worker is just back": (
         with_gap,
         GAP_MAX_S + 4,
-        heard_again_at(NOW + GAP_MAX_S + 3),
+        reconnected_at(NOW + GAP_MAX_S + 3),
         StreamAction.ATTACH,
     ),
     "a short broker absence": (streaming, 8, {"broker_away_s": 8.0}, StreamAction.NOTHING),
@@ -155,8 +155,8 @@ NEEDS: dict[str, Row] = {
         {},
         StreamAction.ATTACH,
     ),
-    "an attach is not repeated immediately": (asked_lately, 1 + ATTACH_AGAIN_S, SEEN, StreamAction.NOTHING),
-    "an attach is repeated later": (asked_lately, 1.1 + ATTACH_AGAIN_S, SEEN, StreamAction.ATTACH),
+    "an attach is not repeated immediately": (attached_lately, 1 + ATTACH_AGAIN_S, SEEN, StreamAction.NOTHING),
+    "an attach is repeated later": (attached_lately, 1.1 + ATTACH_AGAIN_S, SEEN, StreamAction.ATTACH),
     "a gap that is not closed": (with_gap, GAP_MAX_S + 0.1, SEEN, "stream_lost"),
     "a gap during a broker absence": (with_gap, GAP_MAX_S + 0.1, AWAY, StreamAction.NOTHING),
     "a silent stream is attached again": (streaming, PROBE_S + 0.1, SEEN, StreamAction.ATTACH),
@@ -187,12 +187,12 @@ async def test_stream_timeouts_choose_the_action(row: Row) -> None:
 
 async def test_stream_timeouts_name_the_queue_timeout_and_its_cause() -> None:
     unknown = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS)
-    known = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS, cause="the worker's image cannot be pulled")
+    error = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS, cause="the worker's image cannot be pulled")
 
     assert isinstance(unknown, ErrorDetail)
     assert unknown.message == "no worker took the request within 30 s"
-    assert isinstance(known, ErrorDetail)
-    assert known.message == "no worker took the request within 30 s: the worker's image cannot be pulled"
+    assert isinstance(error, ErrorDetail)
+    assert error.message == "no worker took the request within 30 s: the worker's image cannot be pulled"
 
 
 async def test_stream_timeouts_have_a_case_for_every_action() -> None:

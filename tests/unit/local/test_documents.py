@@ -95,6 +95,6 @@ def test_documents_of_another_group_are_not_validated() -> None:
 def test_documents_reject_line_ends_and_control_characters_and_print_them_escaped(
     old: str, new: str, message: str
 ) -> None:
-    told = _message(ROUTE.replace(old, new).replace("AFFINITY", "{}"))
-    assert message in told
-    assert told.isprintable()
+    printed = _message(ROUTE.replace(old, new).replace("AFFINITY", "{}"))
+    assert message in printed
+    assert printed.isprintable()

@@ -104,13 +104,13 @@ async def test_autoscaler_removes_a_pod_that_never_started_without_a_drain() -> 
 @virtual_time
 async def test_autoscaler_sends_a_lost_drain_again_about_once_a_second() -> None:
     site = Site(deployed=1, **QUICK)
-    site.deaf = True
+    site.controls_lost = True
     async with site.running():
         await site.passes(21)
-        said = len(site.sent)
-        assert 6 <= said <= 12
+        repeats = len(site.sent)
+        assert 6 <= repeats <= 12
         assert site.scales == [], "it has not said that it drains"
-        site.deaf = False
+        site.controls_lost = False
         await site.passes(5)
     assert list(scaled(site)) == [0]
     assert len(site.annotated) == 1

@@ -122,11 +122,11 @@ def test_cache_reports_nothing_for_an_equal_list() -> None:
     assert cache.end_listing(cache.begin_listing(MODEL_ROUTES, NAMESPACE), [route(5)]) == set()
 
 
-@pytest.mark.parametrize("known", [1, None])
-def test_cache_prefers_an_event_that_arrived_during_a_list(known: int | None) -> None:
+@pytest.mark.parametrize("cached", [1, None])
+def test_cache_prefers_an_event_that_arrived_during_a_list(cached: int | None) -> None:
     cache = ClusterCache()
-    if known is not None:
-        cache.observe(MODEL_ROUTES, route(known), deleted=False)
+    if cached is not None:
+        cache.observe(MODEL_ROUTES, route(cached), deleted=False)
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
     cache.observe(MODEL_ROUTES, route(7), deleted=False)
     assert cache.end_listing(listing, [route(5)]) == set()

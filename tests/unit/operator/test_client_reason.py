@@ -19,7 +19,7 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
 
 
 @pytest.mark.parametrize(
-    ("scaling", "survey", "told"),
+    ("scaling", "survey", "expected"),
     [
         ({}, workers(2, 2), ""),
         ({}, workers(2, 1, 1, PULL), ""),
@@ -45,18 +45,18 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
         "the first by hand",
     ],
 )
-def test_client_reason_explains_why_no_worker_serves(scaling: dict[str, Any], survey: Survey, told: str) -> None:
-    assert cause(spec(scaling=scaling), survey) == told
+def test_client_reason_explains_why_no_worker_serves(scaling: dict[str, Any], survey: Survey, expected: str) -> None:
+    assert cause(spec(scaling=scaling), survey) == expected
 
 
 @pytest.mark.parametrize("reason", get_args(ProblemReason))
 def test_client_reason_contains_no_names(reason: ProblemReason) -> None:
     problem = Problem(reason, 'pod main-worker-a: secret "openai" of registry.internal/penstock on node-7')
 
-    told = cause(spec(), workers(1, 0, 1, problem))
+    expected = cause(spec(), workers(1, 0, 1, problem))
 
-    assert told == f"{WORDS[reason]} ({reason})"
-    assert not any(name in told for name in ("main-worker", "openai", "registry", "node-7"))
+    assert expected == f"{WORDS[reason]} ({reason})"
+    assert not any(name in expected for name in ("main-worker", "openai", "registry", "node-7"))
 
 
 def test_client_reason_exists_for_every_refusal() -> None:

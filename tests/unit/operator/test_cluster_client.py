@@ -154,11 +154,11 @@ async def test_client_treats_a_missing_object_as_deleted_and_a_missing_lease_as_
 async def test_client_creates_a_lease_or_replaces_the_version_that_was_read(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, _cluster):
         await LeaseClient(server.transport).write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
-        known = {"metadata": {"namespace": "ns", "name": "l", "resourceVersion": "5"}}
-        await LeaseClient(server.transport).write_lease(known, timeout_s=3)
+        lease = {"metadata": {"namespace": "ns", "name": "l", "resourceVersion": "5"}}
+        await LeaseClient(server.transport).write_lease(lease, timeout_s=3)
         root = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
         assert [seen[:2] for seen in server.seen] == [("POST", root), ("PUT", f"{root}/l")]
-        assert server.seen[1][5] == known
+        assert server.seen[1][5] == lease
 
 
 async def test_client_sets_and_removes_an_annotation(tmp_path: Path) -> None:

@@ -67,12 +67,12 @@ def test_composition_counts_workers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("survey", "desired", "told"), [(workers(4, 4), 2, 2), (workers(4, 4), 0, 0), (workers(4, 4), None, 4)]
+    ("survey", "desired", "reported"), [(workers(4, 4), 2, 2), (workers(4, 4), 0, 0), (workers(4, 4), None, 4)]
 )
 def test_composition_desired_replicas_follow_the_deployment_before_the_first_decision(
-    survey: Survey, desired: int | None, told: int
+    survey: Survey, desired: int | None, reported: int
 ) -> None:
-    assert status(situation(survey), desired=desired).desired_replicas == told
+    assert status(situation(survey), desired=desired).desired_replicas == reported
 
 
 def test_composition_keeps_the_desired_replicas_without_a_deployment() -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from unit.support.routes import provider, secret, spec
 from unit.support.situations import (
     ACCEPTED,
-    ASLEEP,
     AUTO,
     BROKEN,
     CONFLICT,
@@ -21,6 +20,7 @@ from unit.support.situations import (
     NO_BROKER,
     NO_QUEUE,
     NO_SECRET,
+    NO_WORKERS,
     PULL,
     SECRET,
     STOPPED,
@@ -92,7 +92,7 @@ def test_conditions_have_the_message_of_the_pod(type_: Type) -> None:
 def test_conditions_keep_the_proof_of_secrets_after_the_pod_and_not_for_another_version(
     previous: dict[str, Condition], expected: tuple[str, str]
 ) -> None:
-    assert found("ResolvedRefs", situation(ASLEEP, serves=SECRET), previous) == expected
+    assert found("ResolvedRefs", situation(NO_WORKERS, serves=SECRET), previous) == expected
 
 
 def test_conditions_report_a_removed_secret_despite_an_older_proof() -> None:

@@ -4,7 +4,6 @@ from typing import get_args
 
 import pytest
 from unit.support.situations import (
-    ASLEEP,
     BROKEN,
     CONFLICT,
     FELL_BACK,
@@ -16,6 +15,7 @@ from unit.support.situations import (
     NO_BROKER,
     NO_QUEUE,
     NO_SECRET,
+    NO_WORKERS,
     PULL,
     SECRET,
     STOPPED,
@@ -56,7 +56,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     "without a worker nobody knows about the secrets": (
         "ResolvedRefs",
-        situation(ASLEEP, serves=SECRET),
+        situation(NO_WORKERS, serves=SECRET),
         ("Unknown", "NotChecked"),
     ),
     "a pod that misses a secret says so": (
@@ -83,7 +83,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(workers(1, 1, 1, rolling=True, problems=(PULL,))),
         ("True", "WorkersReady"),
     ),
-    "none is wanted": ("WorkersReady", situation(ASLEEP), ("True", "ScaledToZero")),
+    "none is wanted": ("WorkersReady", situation(NO_WORKERS), ("True", "ScaledToZero")),
     "there is no Deployment yet": ("WorkersReady", situation(workers(None)), ("False", "Starting")),
     "there can be no Deployment": (
         "WorkersReady",
@@ -108,19 +108,19 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(autoscaling=NO_BROKER),
         ("True", "Serving"),
     ),
-    "a route that sleeps wakes": ("Serving", situation(ASLEEP), ("True", "Idle")),
-    "a route that was never looked at wakes": ("Serving", situation(ASLEEP, autoscaling=None), ("True", "Idle")),
-    "a route that may only grow wakes": ("Serving", situation(ASLEEP, serves=HELD_UP), ("True", "Idle")),
+    "a route that sleeps wakes": ("Serving", situation(NO_WORKERS), ("True", "Idle")),
+    "a route that was never looked at wakes": ("Serving", situation(NO_WORKERS, autoscaling=None), ("True", "Idle")),
+    "a route that may only grow wakes": ("Serving", situation(NO_WORKERS, serves=HELD_UP), ("True", "Idle")),
     "nobody wakes a route whose number is set by hand": (
         "Serving",
-        situation(ASLEEP, serves=MANUAL),
+        situation(NO_WORKERS, serves=MANUAL),
         ("False", "NoWorkers"),
     ),
-    "nobody wakes a route that may not grow": ("Serving", situation(ASLEEP, serves=HELD), ("False", "NoWorkers")),
-    "nobody wakes a route that is paused": ("Serving", situation(ASLEEP, serves=STOPPED), ("False", "NoWorkers")),
+    "nobody wakes a route that may not grow": ("Serving", situation(NO_WORKERS, serves=HELD), ("False", "NoWorkers")),
+    "nobody wakes a route that is paused": ("Serving", situation(NO_WORKERS, serves=STOPPED), ("False", "NoWorkers")),
     "without a broker nobody is woken": (
         "Serving",
-        situation(ASLEEP, autoscaling=NO_BROKER),
+        situation(NO_WORKERS, autoscaling=NO_BROKER),
         ("False", "BrokerUnavailable"),
     ),
     "the first worker is starting": ("Serving", situation(workers(1, 0, 1)), ("False", "NoWorkers")),
@@ -133,7 +133,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     "what the catalogue does not have wakes nobody": (
         "Serving",
-        situation(ASLEEP, published=False),
+        situation(NO_WORKERS, published=False),
         ("False", "BrokerUnavailable"),
     ),
     "an older version serves while the catalogue does not have this one": (
@@ -143,7 +143,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     "an older version wakes while the objects of this one cannot be applied": (
         "Serving",
-        situation(ASLEEP, older=True, **WITHHELD),
+        situation(NO_WORKERS, older=True, **WITHHELD),
         ("True", "Idle"),
     ),
     "an older version has workers while the objects of this one cannot be applied": (
@@ -153,12 +153,12 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     "an older version needs the broker too": (
         "Serving",
-        situation(ASLEEP, older=True, autoscaling=NO_BROKER, **WITHHELD),
+        situation(NO_WORKERS, older=True, autoscaling=NO_BROKER, **WITHHELD),
         ("False", "BrokerUnavailable"),
     ),
     "a first version whose objects cannot be applied does not serve, and the broker is not why": (
         "Serving",
-        situation(ASLEEP, **WITHHELD),
+        situation(NO_WORKERS, **WITHHELD),
         ("False", "ApplyFailed"),
     ),
     "a Deployment that cannot be made again starts no worker": (
@@ -192,7 +192,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     # Degraded
     "all is well": ("Degraded", situation(), ("False", "AsExpected")),
     "a cold start is nothing to look at": ("Degraded", situation(workers(3, 0, 3)), ("False", "AsExpected")),
-    "a route that sleeps is nothing to look at": ("Degraded", situation(ASLEEP), ("False", "AsExpected")),
+    "a route that sleeps is nothing to look at": ("Degraded", situation(NO_WORKERS), ("False", "AsExpected")),
     "a pod that cannot run is": ("Degraded", situation(workers(2, 1, 1, problems=(FULL,))), ("True", "Unschedulable")),
     "a version that is not served is": ("Degraded", situation(acceptance=INVALID), ("True", "InvalidSpec")),
     "objects that cannot be applied are": ("Degraded", situation(apply_error="forbidden"), ("True", "ApplyFailed")),
@@ -204,7 +204,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     # Ready
     "what is asked for is served": ("Ready", situation(), ("True", "Serving")),
-    "what is asked for would be served": ("Ready", situation(ASLEEP), ("True", "Idle")),
+    "what is asked for would be served": ("Ready", situation(NO_WORKERS), ("True", "Idle")),
     "another version is served than the one that is asked for": (
         "Ready",
         situation(acceptance=INVALID),
@@ -212,7 +212,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     "the problem says more than that there is no worker": ("Ready", situation(BROKEN), ("False", "ImagePullFailed")),
     "a worker is starting": ("Ready", situation(workers(1, 0, 1)), ("False", "NoWorkers")),
-    "somebody keeps it at zero": ("Ready", situation(ASLEEP, serves=MANUAL), ("False", "NoWorkers")),
+    "somebody keeps it at zero": ("Ready", situation(NO_WORKERS, serves=MANUAL), ("False", "NoWorkers")),
     "a secret of this version is missing though an older one serves": (
         "Ready",
         situation(workers(1, 1, 1, rolling=True, problems=(NO_SECRET,)), serves=SECRET),

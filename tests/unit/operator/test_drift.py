@@ -151,10 +151,10 @@ def test_drift_ignores_additions_of_other_clients(path: str, value: Any) -> None
     assert drift.differences(WANTED, set_at(path, value)) == []
 
 
-@pytest.mark.parametrize(("path", "value", "told"), EDITED.values(), ids=EDITED)
-def test_drift_names_a_change_of_another_client(path: str, value: Any, told: str) -> None:
-    assert drift.differences(WANTED, set_at(path, value)) == [told]
-    assert drift.edits(WANTED, set_at(path, value)) == [told]
+@pytest.mark.parametrize(("path", "value", "named"), EDITED.values(), ids=EDITED)
+def test_drift_names_a_change_of_another_client(path: str, value: Any, named: str) -> None:
+    assert drift.differences(WANTED, set_at(path, value)) == [named]
+    assert drift.edits(WANTED, set_at(path, value)) == [named]
 
 
 def test_drift_reports_a_removed_label() -> None:

@@ -98,10 +98,10 @@ def test_manifests_readiness_probe_detects_a_draining_worker_within_seconds() ->
 
 
 def test_manifests_variables_are_readable_as_worker_settings() -> None:
-    told = env(spec(worker={"env": [{"name": "PENSTOCK_LOG_LEVEL", "value": "DEBUG"}]}))
-    told["PENSTOCK_WORKER_NAME"] = "main-worker-6d4cf56db6-4q2xk"
+    variables = env(spec(worker={"env": [{"name": "PENSTOCK_LOG_LEVEL", "value": "DEBUG"}]}))
+    variables["PENSTOCK_WORKER_NAME"] = "main-worker-6d4cf56db6-4q2xk"
 
-    settings = load(WorkerSettings, told)
+    settings = load(WorkerSettings, variables)
 
     assert (settings.namespace, settings.route) == ("team", "main")
     assert settings.nats_url == "nats://broker:4222"
@@ -114,16 +114,16 @@ def test_manifests_worker_has_the_name_of_its_pod() -> None:
 
 
 @pytest.mark.parametrize(
-    ("grace", "told"),
+    ("grace", "seconds"),
     [(660, "660"), (1, "1"), (90_000, "86400")],
 )
-def test_manifests_worker_has_the_whole_grace_period_for_its_streams(grace: int, told: str) -> None:
+def test_manifests_worker_has_the_whole_grace_period_for_its_streams(grace: int, seconds: str) -> None:
     """The rule is that a request takes no longer than the grace period: then none is given up on."""
     route = spec(worker={"terminationGracePeriodSeconds": grace}, limits={"requestTimeoutSeconds": 1.0})
 
     assert deployment(route)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace + 5
-    assert env(route)["PENSTOCK_SHUTDOWN_GRACE_S"] == told
-    assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": told, "PENSTOCK_WORKER_NAME": "a"})
+    assert env(route)["PENSTOCK_SHUTDOWN_GRACE_S"] == seconds
+    assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": seconds, "PENSTOCK_WORKER_NAME": "a"})
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_plan_of_an_older_route_is_unchanged_by_a_conflict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "told"),
+    ("pods", "client_reason"),
     [
         ([ready_pod()], ""),
         (
@@ -109,12 +109,12 @@ def test_plan_of_an_older_route_is_unchanged_by_a_conflict() -> None:
         ),
     ],
 )
-def test_plan_entry_has_the_reason_why_no_worker_serves(pods: list[dict[str, Any]], told: str) -> None:
+def test_plan_entry_has_the_reason_why_no_worker_serves(pods: list[dict[str, Any]], client_reason: str) -> None:
     made = planned(exists=exists(pods=pods), before=published())
 
     assert made.entry is not None
     assert made.entry.ready
-    assert made.entry.cause == told
+    assert made.entry.cause == client_reason
 
 
 def test_plan_does_not_count_draining_workers_as_ready() -> None:

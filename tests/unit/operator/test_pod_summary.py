@@ -23,7 +23,7 @@ def failed(name: str) -> Body:
 
 
 @pytest.mark.parametrize(
-    ("pods", "told_to_drain", "counted"),
+    ("pods", "drain_sent", "counted"),
     [
         ([], set(), (0, 0, 0, 0)),
         ([ready_pod("a"), ready_pod("b"), pod("c")], set(), (3, 2, 1, 0)),
@@ -36,14 +36,14 @@ def failed(name: str) -> Body:
     ids=["none", "some ready", "one ending", "one told to drain", "told and ending", "told and gone", "one thrown out"],
 )
 def test_pod_summary_counts_pods_by_state(
-    pods: list[Body], told_to_drain: set[str], counted: tuple[int, int, int, int]
+    pods: list[Body], drain_sent: set[str], counted: tuple[int, int, int, int]
 ) -> None:
-    found = survey(pods, deployment(3), told_to_drain)
+    found = survey(pods, deployment(3), drain_sent)
     assert (found.replicas, found.ready, found.starting, found.draining) == counted
 
 
 @pytest.mark.parametrize(
-    ("pods", "told_to_drain", "due"),
+    ("pods", "drain_sent", "due"),
     [
         ([ready_pod("a"), ready_pod("b")], set(), 2),
         ([ready_pod("a"), ready_pod("b")], {"b"}, 1),
@@ -53,8 +53,8 @@ def test_pod_summary_counts_pods_by_state(
     ],
     ids=["all there", "one drains", "one is ending and replaced", "one is missing", "none is there"],
 )
-def test_pod_summary_does_not_count_draining_workers(pods: list[Body], told_to_drain: set[str], due: int) -> None:
-    assert survey(pods, deployment(2), told_to_drain).due == due
+def test_pod_summary_does_not_count_draining_workers(pods: list[Body], drain_sent: set[str], due: int) -> None:
+    assert survey(pods, deployment(2), drain_sent).due == due
 
 
 def test_pod_summary_requires_nothing_without_a_deployment() -> None:
@@ -89,10 +89,10 @@ def test_pod_summary_has_the_oldest_pod_of_equal_problems() -> None:
     assert survey([old, young], deployment(2)) == survey([young, old], deployment(2))
 
 
-@pytest.mark.parametrize("told_to_drain", [set(), {"main-worker-a"}])
-def test_pod_summary_reports_no_problem_of_a_terminating_pod(told_to_drain: set[str]) -> None:
+@pytest.mark.parametrize("drain_sent", [set(), {"main-worker-a"}])
+def test_pod_summary_reports_no_problem_of_a_terminating_pod(drain_sent: set[str]) -> None:
     made = pod(state=BROKEN)
-    assert survey([made if told_to_drain else ending(made)], deployment(1), told_to_drain).problems == ()
+    assert survey([made if drain_sent else ending(made)], deployment(1), drain_sent).problems == ()
 
 
 def test_pod_summary_reports_an_evicted_pod_until_it_is_replaced() -> None:

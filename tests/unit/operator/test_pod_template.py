@@ -14,10 +14,10 @@ from penstock_operator.reconcile.pod_template import WorkerDefaults
 def test_manifests_mount_each_secret_as_one_variable() -> None:
     shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
 
-    told = env(spec(providers=shared))
+    variables = env(spec(providers=shared))
 
-    assert told["OPENAI_KEY"] == {"secretKeyRef": {"name": "openai", "key": "key"}}
-    assert told["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
+    assert variables["OPENAI_KEY"] == {"secretKeyRef": {"name": "openai", "key": "key"}}
+    assert variables["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
 
 
 def test_manifests_mount_the_secrets_of_headers_and_query_like_keys() -> None:
@@ -30,11 +30,11 @@ def test_manifests_mount_the_secrets_of_headers_and_query_like_keys() -> None:
         query=[named("key", "query")],
     )
 
-    told = env(spec(providers=[one]))
+    variables = env(spec(providers=[one]))
     pod = deployment(spec(providers=[one]))["spec"]["template"]["spec"]
 
-    assert told["ACCESS_SECRET"] == {"secretKeyRef": {"name": "access", "key": "secret"}}
-    assert {"OPENAI_KEY", "ACCESS_ID", "ACCESS_SECRET", "ACCESS_QUERY"} <= told.keys()
+    assert variables["ACCESS_SECRET"] == {"secretKeyRef": {"name": "access", "key": "secret"}}
+    assert {"OPENAI_KEY", "ACCESS_ID", "ACCESS_SECRET", "ACCESS_QUERY"} <= variables.keys()
     (volume,) = [one for one in pod["volumes"] if one["name"] == "keys"]
     paths = [item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
     assert paths == ["access/id", "access/query", "access/secret", "openai/key"]
@@ -82,9 +82,9 @@ def test_manifests_service_account_has_the_routes_annotations_and_the_digest() -
 def test_manifests_prefer_the_routes_variables_to_the_operators() -> None:
     defaults = WorkerDefaults(image="i", nats_url="n", environment={"OTEL_A": "all", "OTEL_B": "all"})
 
-    told = env(spec(worker={"env": [{"name": "OTEL_A", "value": "mine"}]}), defaults)
+    variables = env(spec(worker={"env": [{"name": "OTEL_A", "value": "mine"}]}), defaults)
 
-    assert (told["OTEL_A"], told["OTEL_B"]) == ("mine", "all")
+    assert (variables["OTEL_A"], variables["OTEL_B"]) == ("mine", "all")
 
 
 def test_manifests_use_the_pull_policy_and_secrets_of_the_operators_image() -> None:

@@ -173,14 +173,14 @@ async def test_publisher_reports_and_repairs_a_reverted_entry_once() -> None:
 async def test_publisher_does_not_count_its_own_change_as_a_repair() -> None:
     class Echoing(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
-            heard.append(publisher.put(entry.key, entry))
+            repairs.append(publisher.put(entry.key, entry))
             return await super().apply(entry)
 
-    heard: list[bool] = []
+    repairs: list[bool] = []
     publisher = loaded(Echoing())
     await publisher.apply(entry())
     assert not await publisher.apply(entry(cause="starting"))
-    assert heard == [False, False], "it is known to be ours"
+    assert repairs == [False, False], "it is known to be ours"
     assert not await publisher.apply(entry(cause="starting"))
 
 

@@ -23,10 +23,10 @@ class FakeLister:
         """Namespaces."""
         self.bodies: list[dict[str, Any]] = []
         self.errors: list[ApiError] = []
-        self.asked: list[tuple[str, float]] = []
+        self.lists: list[tuple[str, float]] = []
 
     async def list(self, resource: Resource, namespace: str) -> list[dict[str, Any]]:
-        self.asked.append((f"{namespace}/{resource.plural}", asyncio.get_running_loop().time()))
+        self.lists.append((f"{namespace}/{resource.plural}", asyncio.get_running_loop().time()))
         await asyncio.sleep(0.01)
         if namespace in self.refused:
             raise ApiError("Forbidden", f"cannot list {resource.plural} in {namespace}")
@@ -83,10 +83,10 @@ async def test_resync_lists_periodically_and_reports_only_changes() -> None:
     async with syncing(lister, touched) as (sync, cache):
         sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(RESYNC_S - 1)
-        assert len(lister.asked) == 1
+        assert len(lister.lists) == 1
         lister.bodies = [route("b")]
         await asyncio.sleep(2)
-        assert len(lister.asked) == 2
+        assert len(lister.lists) == 2
         assert set(cache.routes()) == {("ns", "b")}
         assert sorted(touched) == [("ns", "a"), ("ns", "a"), ("ns", "b")]
 
@@ -101,7 +101,7 @@ async def test_resync_retries_a_failed_list_and_changes_nothing() -> None:
         lister.errors = [ApiError("Unavailable", "away")] * 3
         sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(30)
-        assert len(lister.asked) == 5
+        assert len(lister.lists) == 5
         assert set(cache.routes()) == {("ns", "a")}
 
 
@@ -112,7 +112,7 @@ async def test_resync_retries_a_forbidden_list_at_a_constant_interval() -> None:
     async with syncing(lister, touched) as (sync, _):
         sync.listed(Collection(resources.PODS, "ns"))
         await asyncio.sleep(60)
-    times = [at for _, at in lister.asked]
+    times = [at for _, at in lister.lists]
     waits = [round(after - before, 1) for before, after in itertools.pairwise(times)]
     assert waits == [FORBIDDEN_AGAIN_S] * 3
 

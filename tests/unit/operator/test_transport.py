@@ -49,17 +49,17 @@ async def test_transport_reports_an_unreachable_server_as_unavailable(tmp_path: 
 
 
 async def test_transport_reports_a_silent_server_as_unavailable_in_time(tmp_path: Path) -> None:
-    asked, over = asyncio.Event(), asyncio.Event()
+    requested, over = asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.StreamResponse:
-        asked.set()
+        requested.set()
         await over.wait()
         return web.Response()
 
     async with connected(tmp_path) as (server, _cluster):
         server.handle = hang
         error = await error_from(LeaseClient(server.transport).read_lease("ns", "l", timeout_s=0.05))
-        assert asked.is_set()
+        assert requested.is_set()
         assert error.kind == "Unavailable"
         over.set()
 

@@ -11,10 +11,10 @@ UNUSED = ("aiohttp", "rich")
 
 @pytest.mark.parametrize("package", ["penstock_gateway", "penstock_worker"])
 def test_lean_start_does_not_import_unused_modules(package: str) -> None:
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"import {package}.__main__, sys; print(*(sys.modules[name] for name in {UNUSED}))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.split() == ["None"] * len(UNUSED)
+    assert process.stdout.split() == ["None"] * len(UNUSED)

@@ -14,14 +14,14 @@ class Subject:
     """A process that is being asked."""
 
     def __init__(self) -> None:
-        self.dead: str | None = None
+        self.failed: str | None = None
         self.not_ready: str | None = None
 
     def probes(self, port: int = 0) -> Probes:
         return Probes(
             "127.0.0.1",
             port,
-            live=lambda: self.dead,
+            live=lambda: self.failed,
             ready=lambda: self.not_ready,
             metrics=lambda: (b"up 1\n", "text/plain; version=0.0.4"),
         )
@@ -52,7 +52,7 @@ async def test_probes_report_each_check_with_its_reason() -> None:
     subject.not_ready = "draining"
     assert probes.answer("/readyz") == (503, b"draining\n", "text/plain; charset=utf-8")
     assert probes.answer("/livez")[0] == 200
-    subject.not_ready, subject.dead = None, "the watch is silent"
+    subject.not_ready, subject.failed = None, "the watch is silent"
     assert probes.answer("/readyz")[0] == 200
     assert probes.answer("/livez") == (503, b"the watch is silent\n", "text/plain; charset=utf-8")
 
@@ -64,8 +64,8 @@ def test_probes_of_a_process_without_metrics_have_no_metrics_page() -> None:
 
 async def test_probes_leave_the_signal_handlers_of_the_process() -> None:
     loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    signalled = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, signalled.set)
     probes = Subject().probes()
     await probes.start()
     try:
@@ -73,7 +73,7 @@ async def test_probes_leave_the_signal_handlers_of_the_process() -> None:
             await client.get("/livez")
             signal.raise_signal(signal.SIGTERM)
             async with asyncio.timeout(5):
-                await asked.wait()
+                await signalled.wait()
             assert (await client.get("/livez")).status_code == 200
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

@@ -15,7 +15,7 @@ def read(more: bytes = b"") -> ChatBody:
     return read_chat(HELLO + (b"," + more if more else b"") + b"}")
 
 
-def said(**fields: Any) -> ChatBody:
+def chat(**fields: Any) -> ChatBody:
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}
     return read_chat(json.dumps(body).encode())
 
@@ -28,4 +28,4 @@ def refused(body: bytes) -> tuple[str | None, str]:
 
 
 def parts(*content: Any) -> ChatBody:
-    return said(messages=[{"role": "user", "content": list(content)}])
+    return chat(messages=[{"role": "user", "content": list(content)}])

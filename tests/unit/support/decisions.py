@@ -11,5 +11,5 @@ def changed(spec: ScalingSpec = EIGHT, **fields: object) -> ScalingSpec:
     return msgspec.structs.replace(spec, **fields)
 
 
-def told(decision: Decision) -> tuple[int | None, str]:
+def outcome(decision: Decision) -> tuple[int | None, str]:
     return decision.replicas, decision.reason

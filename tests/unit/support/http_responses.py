@@ -2,7 +2,7 @@
 
 import asyncio
 
-from unit.support.upstream import Connection, Script, ask, upstream
+from unit.support.upstream import Connection, Script, start_call, upstream
 
 from penstock_contract.errors import PenstockError
 from penstock_worker.upstream.connection import UpstreamConnection
@@ -44,7 +44,7 @@ def answers_and_closes(response: bytes) -> Script:
 
 async def failure_of(response: bytes, *, closes: bool = True) -> PenstockError:
     async with upstream(answers_and_closes(response) if closes else answers(response)) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         return await listener.failure()
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.stream.events import Event, Finished, TextDelta, ToolCallDelta
 from penstock_worker.providers.openai.parser import ChatParser
@@ -33,7 +33,7 @@ def usage(**fields: Any) -> bytes:
     return data({"choices": [], "usage": fields})
 
 
-SAYS = chunk({"content": "Hi"})
+TEXT = chunk({"content": "Hi"})
 STOP = chunk({}, "stop")
 END = STOP + DONE
 
@@ -50,7 +50,7 @@ def with_ids(events: list[Event]) -> list[Event]:
 
 def assert_events(stream: bytes, events: list[Event]) -> None:
     """The parser maps the stream to these events, whole or cut anywhere."""
-    found, code = hear(ChatParser(), stream)
+    found, code = parse(ChatParser(), stream)
 
     assert (with_ids(found), code) == (events, None)
-    assert_heard_however_it_is_cut(ChatParser, stream, (found, None))
+    assert_parsed_however_cut(ChatParser, stream, (found, None))

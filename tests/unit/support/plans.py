@@ -33,7 +33,7 @@ def planned(
     exists: Snapshot = NOTHING,
     *others: Claimant,
     before: CatalogueEntry | None = None,
-    **known: Any,
+    **arguments: Any,
 ) -> Plan:
     of = of or route()
     claimant = Claimant(
@@ -43,7 +43,7 @@ def planned(
         wanted=None if of.problem else of.spec,
         last_good=last_good(of, before),
     )
-    return plan(of, exists, assign([claimant, *others]), before, DEFAULTS, **known)
+    return plan(of, exists, assign([claimant, *others]), before, DEFAULTS, **arguments)
 
 
 def exists(of: Route | None = None, *, pods: list[dict[str, Any]] | None = None, owned: bool = True) -> Snapshot:

@@ -91,8 +91,8 @@ class Stage:
     def put(self, document: Any = None, **metadata: Any) -> None:
         body = route_body(document, **metadata)
         body["metadata"]["resourceVersion"] = str(next(self._versions))
-        if (known := self.cache.routes().get(KEY)) is not None and "status" in known:
-            body["status"] = known["status"]
+        if (stored := self.cache.routes().get(KEY)) is not None and "status" in stored:
+            body["status"] = stored["status"]
         self.cache.observe(resources.MODEL_ROUTES, body, deleted=False)
 
     def take_away(self) -> None:
@@ -118,8 +118,8 @@ class Stage:
         self._do(f"apply {body['kind']}")
         kind = resources.of_object(body)
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        known = self.cache._objects[kind].get((namespace, name), {"metadata": {"uid": f"u-{kind.plural}"}})
-        metadata = {**body["metadata"], "uid": known["metadata"]["uid"], "resourceVersion": str(next(self._versions))}
+        stored = self.cache._objects[kind].get((namespace, name), {"metadata": {"uid": f"u-{kind.plural}"}})
+        metadata = {**body["metadata"], "uid": stored["metadata"]["uid"], "resourceVersion": str(next(self._versions))}
         return {**body, "metadata": metadata}
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:

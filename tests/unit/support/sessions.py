@@ -93,7 +93,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.settled: list[bytes] = []
-        self.asked = 0
+        self.requests = 0
         self.away = False
         self.swallows = False
         """Whether a request that is cancelled fails instead, as `asyncio.wait_for` of Python 3.11 may swallow it."""
@@ -104,7 +104,7 @@ class Broker:
             self.settled.append(data)
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
-        self.asked += 1
+        self.requests += 1
         if self.away:
             with contextlib.suppress(*([asyncio.CancelledError] if self.swallows else [])):
                 await asyncio.sleep(timeout_s)

@@ -43,7 +43,7 @@ class Site:
         """Delivered to a worker that is no more, and not acked."""
         self.queue_error: QueueUnavailable | None = None
         self.api_error: ApiError | None = None
-        self.deaf = False
+        self.controls_lost = False
         """Whether controls get lost."""
         self.start_s = START_S
         self.connected = True
@@ -120,7 +120,7 @@ class Site:
     def finish(self, worker: str, count: int = 1) -> None:
         self.workers_by_name[worker].in_flight -= count
         self._pull()
-        self._say(self.workers_by_name[worker])
+        self._publish_heartbeat(self.workers_by_name[worker])
 
     def rescale(self, **scaling: Any) -> None:
         """The route's spec changes."""
@@ -157,10 +157,10 @@ class Site:
         return QueueState(pending=self.pending, ack_pending=self.orphaned)
 
     async def drain(self, _key: Key, worker: str) -> None:
-        self._tell(worker, draining=True)
+        self._publish_control(worker, draining=True)
 
     async def resume(self, _key: Key, worker: str) -> None:
-        self._tell(worker, draining=False)
+        self._publish_control(worker, draining=False)
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
         assert (namespace, name) == ("team", "main-worker")
@@ -192,14 +192,14 @@ class Site:
         if self.api_error is not None:
             raise self.api_error
 
-    def _tell(self, name: str, *, draining: bool) -> None:
+    def _publish_control(self, name: str, *, draining: bool) -> None:
         self.sent.append(("drain" if draining else "resume", name))
         worker = self.workers_by_name.get(name)
-        if self.deaf or worker is None or worker.stopping or not worker.started:
+        if self.controls_lost or worker is None or worker.stopping or not worker.started:
             return
         worker.draining = draining
         self._pull()
-        self._later(0.002, lambda: self._say(worker))
+        self._later(0.002, lambda: self._publish_heartbeat(worker))
         self._later(PROBE_S, lambda: self._probe(worker))
 
     def _replicate(self) -> None:
@@ -229,7 +229,7 @@ class Site:
         worker.started = True
         self._probe(worker)
         self._pull()
-        self._say(worker)
+        self._publish_heartbeat(worker)
 
     def _probe(self, worker: SimulatedWorker) -> None:
         ready = worker.started and not worker.draining
@@ -250,9 +250,9 @@ class Site:
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             for worker in list(self.workers_by_name.values()):
-                self._say(worker)
+                self._publish_heartbeat(worker)
 
-    def _say(self, worker: SimulatedWorker) -> None:
+    def _publish_heartbeat(self, worker: SimulatedWorker) -> None:
         if not worker.started or worker.name not in self.workers_by_name:
             return
         if self.connected:

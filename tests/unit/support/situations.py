@@ -59,5 +59,5 @@ HELD = spec(scaling={"paused": "ScaleOut"})
 STOPPED = spec(scaling={"paused": "All"})
 HELD_UP = spec(scaling={"paused": "ScaleIn"})
 BROKEN = workers(1, 0, 1, problems=(PULL,))
-ASLEEP = workers(0)
+NO_WORKERS = workers(0)
 WITHHELD: dict[str, Any] = {"published": False, "apply_error": "deployments is forbidden"}

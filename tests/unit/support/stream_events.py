@@ -12,7 +12,7 @@ STOP = Finished("stop")
 DONE = b"data: [DONE]\n\n"
 
 
-def said(*texts: str) -> bytes:
+def text_bytes(*texts: str) -> bytes:
     return b"".join(b'data: {"text":"%b"}\n\n' % text.encode() for text in texts)
 
 

@@ -157,7 +157,7 @@ class RecordingListener:
 REQUEST = HttpRequest("/chat/completions", {}, b'{"a":1}')
 
 
-async def ask(
+async def start_call(
     pool: ConnectionPool, parser: TextParser | None = None, request: HttpRequest = REQUEST
 ) -> tuple[RecordingListener, UpstreamConnection]:
     listener = RecordingListener()

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.errors import ErrorCode
 from penstock_contract.stream.events import (
@@ -221,28 +221,28 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_message_parser_maps_an_answer_to_events(stream: bytes, events: list[Event]) -> None:
-    assert hear(MessageParser(), stream) == (events, None)
+    assert parse(MessageParser(), stream) == (events, None)
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_message_parser_maps_an_answer_cut_anywhere_to_the_same_events(stream: bytes, events: list[Event]) -> None:
-    assert_heard_however_it_is_cut(MessageParser, stream, (events, None))
+    assert_parsed_however_cut(MessageParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_message_parser_reports_a_broken_stream_as_an_error(stream: bytes, code: ErrorCode) -> None:
-    assert hear(MessageParser(), stream)[1] == code
+    assert parse(MessageParser(), stream)[1] == code
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_message_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(stream: bytes, code: ErrorCode) -> None:
     events: list[Event] = [TextDelta("Hi")] if b'"Hi"' in stream else []
 
-    assert_heard_however_it_is_cut(MessageParser, stream, (events, code))
+    assert_parsed_however_cut(MessageParser, stream, (events, code))
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("given", "reason"),
     [
         ("end_turn", "stop"),
         ("stop_sequence", "stop"),
@@ -254,10 +254,10 @@ def test_message_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(s
         ("made_up", "stop"),
     ],
 )
-def test_message_parser_maps_a_stop_reason_to_one_of_four(said: str, reason: FinishReason) -> None:
+def test_message_parser_maps_a_stop_reason_to_one_of_four(given: str, reason: FinishReason) -> None:
     call = block(0, type="tool_use", id="toolu_a", name="time", input={}) if reason == "tool_calls" else b""
 
-    assert hear(MessageParser(), start() + call + end(said))[0][-1] == Finished(reason)
+    assert parse(MessageParser(), start() + call + end(given))[0][-1] == Finished(reason)
 
 
 def test_message_parser_completes_an_answer_at_message_stop_only() -> None:

@@ -96,9 +96,9 @@ def ids_of(*ids: str) -> list[str]:
     calls = [{**CALL, "id": id_} for id_ in ids]
     results = [{"role": "tool", "tool_call_id": id_, "content": "r"} for id_ in ids]
     sent = turns(HELLO, {"role": "assistant", "tool_calls": calls}, *results)
-    asked = [block["id"] for block in sent[1]["content"]]
-    assert [block["tool_use_id"] for block in sent[2]["content"]] == asked
-    return asked
+    requested = [block["id"] for block in sent[1]["content"]]
+    assert [block["tool_use_id"] for block in sent[2]["content"]] == requested
+    return requested
 
 
 @pytest.mark.parametrize("ids", [("functions.clock:0",), ("a.b", "a:b"), ("", ""), ("é" * 100,), ("a" * 65, "a" * 66)])

@@ -6,7 +6,7 @@ import socket
 import pytest
 from unit.support.http_responses import CHUNKED, END, OK, answers, answers_and_closes, chunk, failure_of, sized
 from unit.support.loops import on_every_loop
-from unit.support.upstream import Connection, TextParser, ask, upstream
+from unit.support.upstream import Connection, TextParser, start_call, upstream
 
 from penstock_contract.errors import ErrorCode
 
@@ -23,7 +23,7 @@ async def test_connection_passes_a_chunked_body_piece_by_piece() -> None:
         await connection.hung_up()
 
     async with upstream(script) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         await listener.received("one ")
         go_on.set()
         assert await listener.whole() == "one two"
@@ -32,21 +32,21 @@ async def test_connection_passes_a_chunked_body_piece_by_piece() -> None:
 @on_every_loop
 async def test_connection_ends_a_body_of_known_length_at_its_last_byte() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "hello"
 
 
 @on_every_loop
 async def test_connection_ends_a_body_without_a_length_at_its_close() -> None:
     async with upstream(answers_and_closes(OK + b"\r\nhello")) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "hello"
 
 
 @on_every_loop
 async def test_connection_accepts_an_empty_body() -> None:
     async with upstream(answers(sized(b""))) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == ""
 
 
@@ -61,7 +61,7 @@ async def test_connection_reads_a_response_cut_into_single_bytes() -> None:
         await connection.hung_up()
 
     async with upstream(script) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "hello"
 
 
@@ -86,7 +86,7 @@ async def test_connection_reports_a_broken_response_as_an_error(response: bytes,
     if code == "provider_stream_broken":
         # No parser accepts a body without its end.
         async with upstream(answers_and_closes(response)) as server:
-            listener, _ = await ask(server.pool, TextParser(last=b"never"))
+            listener, _ = await start_call(server.pool, TextParser(last=b"never"))
             assert (await listener.failure()).code == code
     else:
         assert (await failure_of(response)).code == code
@@ -103,7 +103,7 @@ async def test_connection_reports_a_reset_within_the_body_as_a_broken_stream() -
         connection.reset()
 
     async with upstream(script) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         await listener.received("hello")
         received.set()
         assert (await listener.failure()).code == "provider_stream_broken"
@@ -112,7 +112,7 @@ async def test_connection_reports_a_reset_within_the_body_as_a_broken_stream() -
 @on_every_loop
 async def test_connection_fails_the_call_and_closes_after_a_parser_error() -> None:
     async with upstream(answers(CHUNKED + chunk(b"bad"))) as server:
-        listener, exchange = await ask(server.pool, TextParser(bad=b"bad"))
+        listener, exchange = await start_call(server.pool, TextParser(bad=b"bad"))
         assert (await listener.failure()).code == "provider_rate_limited"
         assert not exchange.usable
 
@@ -120,7 +120,7 @@ async def test_connection_fails_the_call_and_closes_after_a_parser_error() -> No
 @on_every_loop
 async def test_connection_fails_the_call_if_the_body_ends_too_early() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
-        listener, _ = await ask(server.pool, TextParser(last=b"bye"))
+        listener, _ = await start_call(server.pool, TextParser(last=b"bye"))
         assert (await listener.failure()).code == "provider_stream_broken"
 
 
@@ -135,7 +135,7 @@ async def test_connection_of_an_aborted_call_is_closed_without_further_events() 
         aborted.set()
 
     async with upstream(script) as server:
-        listener, exchange = await ask(server.pool)
+        listener, exchange = await start_call(server.pool)
         await listener.received("one")
         exchange.abort()
         await aborted.wait()
@@ -146,7 +146,7 @@ async def test_connection_of_an_aborted_call_is_closed_without_further_events() 
 @on_every_loop
 async def test_connection_may_be_aborted_twice() -> None:
     async with upstream(answers()) as server:
-        _, exchange = await ask(server.pool)
+        _, exchange = await start_call(server.pool)
         exchange.abort()
         exchange.abort()
 
@@ -154,7 +154,7 @@ async def test_connection_may_be_aborted_twice() -> None:
 @on_every_loop
 async def test_connection_sends_the_last_bytes_of_a_request_without_delay() -> None:
     async with upstream(answers(sized(b"hello"))) as server:
-        listener, exchange = await ask(server.pool)
+        listener, exchange = await start_call(server.pool)
         await listener.whole()
         assert exchange._transport is not None
         found = exchange._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

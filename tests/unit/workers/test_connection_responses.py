@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from unit.support.http_responses import CHUNKED, END, OK, answers, answers_and_closes, chunk, failure_of, sized
 from unit.support.loops import on_every_loop
-from unit.support.upstream import Connection, TextParser, ask, upstream
+from unit.support.upstream import Connection, TextParser, start_call, upstream
 
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.upstream.connection import HEADER_BYTES_MAX
@@ -24,9 +24,9 @@ async def test_connection_reports_an_error_status_with_its_retry_after_and_witho
 @on_every_loop
 async def test_connection_is_kept_after_an_error_status() -> None:
     async with upstream(answers(sized(b"no", b"HTTP/1.1 429 Slow\r\n"), sized(b"hello"))) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         await listener.failure()
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "hello"
         assert server.connections == 1
 
@@ -86,7 +86,7 @@ async def test_connection_refuses_a_compressed_answer(encoding: bytes) -> None:
 )
 async def test_connection_skips_an_interim_response(first: bytes) -> None:
     async with upstream(answers(first + CHUNKED + chunk(b"hello") + END)) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "hello"
 
 
@@ -103,7 +103,7 @@ async def test_connection_reads_a_refusal_sent_before_the_request_is_read() -> N
         await connection.hung_up()
 
     async with upstream(script) as server:
-        listener, _ = await ask(server.pool, request=HttpRequest("/x", {}, b"x" * 8 * 1024 * 1024))
+        listener, _ = await start_call(server.pool, request=HttpRequest("/x", {}, b"x" * 8 * 1024 * 1024))
         assert (await listener.failure()).code == "context_length_exceeded"
 
 
@@ -119,7 +119,7 @@ async def test_connection_reads_headers_within_the_bound() -> None:
     line = b"x-filler: " + b"x" * 1000 + b"\r\n"
 
     async with upstream(answers(sized(b"hello", OK + line * 60))) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "hello"
 
 
@@ -133,7 +133,7 @@ async def test_connection_refuses_an_endless_header_at_the_bound() -> None:
         await refused.wait()
 
     async with upstream(script) as server:
-        listener, exchange = await ask(server.pool)
+        listener, exchange = await start_call(server.pool)
         try:
             async with asyncio.timeout(0.2):
                 assert (await listener.failure()).code == "provider_stream_broken"
@@ -160,6 +160,6 @@ async def test_connection_refuses_an_endless_header_at_the_bound() -> None:
 @on_every_loop
 async def test_connection_reports_a_refusal_only_for_an_error_answer(response: bytes, refused: bool) -> None:
     async with upstream(answers_and_closes(response)) as server:
-        listener, _ = await ask(server.pool, TextParser(bad=b"bad", last=b"last"))
+        listener, _ = await start_call(server.pool, TextParser(bad=b"bad", last=b"last"))
         await listener.failure()
         assert listener.refused is refused

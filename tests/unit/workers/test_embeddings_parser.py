@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.stream.events import Embedded, Event, Finished, UsageReported
@@ -26,7 +26,7 @@ def test_embeddings_parser_reads_embeddings_in_any_order() -> None:
         usage={"prompt_tokens": 3, "total_tokens": 3},
     )
 
-    assert hear(EmbeddingsParser(), body) == (
+    assert parse(EmbeddingsParser(), body) == (
         [
             Embedded(1, array("f", [0.5, -2]).tobytes()),
             Embedded(0, array("f", [1, 0.25]).tobytes()),
@@ -40,7 +40,7 @@ def test_embeddings_parser_reads_embeddings_in_any_order() -> None:
 def test_embeddings_parser_reads_embeddings_cut_anywhere() -> None:
     body = vectors({"index": 0, "embedding": [1, 2]})
 
-    assert_heard_however_it_is_cut(EmbeddingsParser, body, hear(EmbeddingsParser(), body))
+    assert_parsed_however_cut(EmbeddingsParser, body, parse(EmbeddingsParser(), body))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_embeddings_parser_reads_embeddings_cut_anywhere() -> None:
     ids=lambda body: body[:80].decode("latin-1"),
 )
 def test_embeddings_parser_reports_unreadable_embeddings_as_broken(body: bytes) -> None:
-    assert hear(EmbeddingsParser(), body) == ([], "provider_stream_broken")
+    assert parse(EmbeddingsParser(), body) == ([], "provider_stream_broken")
 
 
 def test_embeddings_parser_refuses_embeddings_beyond_the_bound_early() -> None:
@@ -113,8 +113,8 @@ VECTORS: dict[str, tuple[bytes, list[Event]]] = {
 def test_embeddings_parser_reads_a_good_answer_whatever_is_beside_the_vectors(
     answer: bytes, events: list[Event]
 ) -> None:
-    assert hear(EmbeddingsParser(), answer) == (events, None)
+    assert parse(EmbeddingsParser(), answer) == (events, None)
 
 
 def test_embeddings_parser_reads_an_error_inside_a_200() -> None:
-    assert hear(EmbeddingsParser(), b'{"error":{"code":"insufficient_quota"}}') == ([], "provider_quota_exhausted")
+    assert parse(EmbeddingsParser(), b'{"error":{"code":"insufficient_quota"}}') == ([], "provider_quota_exhausted")

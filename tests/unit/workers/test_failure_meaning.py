@@ -149,9 +149,9 @@ def test_failure_of_a_hostile_body_is_of_no_known_kind(body: bytes) -> None:
 
 
 def test_failure_that_quotes_the_prompt_opens_no_circuit() -> None:
-    said = 'Invalid "content": "Your credit balance is too low to access the API"'
+    quoted = 'Invalid "content": "Your credit balance is too low to access the API"'
 
-    assert failure_of_status(400, {}, encoded(openai(said))).code == REJECTED
+    assert failure_of_status(400, {}, encoded(openai(quoted))).code == REJECTED
 
 
 def test_failure_ignores_a_validators_copy_of_the_request() -> None:
@@ -163,7 +163,7 @@ def test_failure_ignores_a_validators_copy_of_the_request() -> None:
     }
     error = failure_of_status(422, {}, encoded({"detail": [item]}))
 
-    assert (error.code, error.said, error.detail.param) == (REJECTED, "no", "x")
+    assert (error.code, error.provider_message, error.detail.param) == (REJECTED, "no", "x")
 
 
 def test_retry_after_is_read_from_the_body_without_a_header() -> None:

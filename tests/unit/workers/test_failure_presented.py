@@ -14,7 +14,7 @@ OURS = Redaction(("sk-a-secret-of-ours",), ("api.example.com",))
 def test_failure_about_the_request_is_presented_with_the_providers_redacted_message(code: str) -> None:
     body = encoded({"error": {"message": "foo is odd for sk-a-secret-of-ours at api.example.com", "param": "foo"}})
     error = failure_of_status(400, {}, body)
-    error = type(error)(code, error.detail.message, param=error.detail.param, said=error.said)  # type: ignore[arg-type]
+    error = type(error)(code, error.detail.message, param=error.detail.param, provider_message=error.provider_message)  # type: ignore[arg-type]
 
     shown = presented(error, OURS, show=True).detail
     assert (shown.message, shown.param) == ("foo is odd for [key] at [address]", "foo")
@@ -23,7 +23,7 @@ def test_failure_about_the_request_is_presented_with_the_providers_redacted_mess
 @pytest.mark.parametrize("code", sorted(set(MESSAGES) - SHOWN))
 def test_failure_about_the_account_or_the_providers_state_is_presented_with_a_constant_message(code: ErrorCode) -> None:
     error = failure(code)
-    error.said = "your organization org-12345678 has no money"
+    error.provider_message = "your organization org-12345678 has no money"
 
     assert presented(error, OURS, show=True).detail.message == MESSAGES[code]
 

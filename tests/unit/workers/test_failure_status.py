@@ -45,7 +45,7 @@ def test_failure_of_a_status_has_its_code_and_a_constant_message(status: int, co
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("known_code", "code"),
     [
         ("context_length_exceeded", "context_length_exceeded"),
         ("content_filter", "content_policy_violation"),
@@ -53,8 +53,8 @@ def test_failure_of_a_status_has_its_code_and_a_constant_message(status: int, co
         ("made_up", "provider_rejected"),
     ],
 )
-def test_failure_of_a_rejection_has_the_meaning_of_its_known_code(said: str, code: ErrorCode) -> None:
-    body = b'{"error":{"message":"no","code":"%b"}}' % said.encode()
+def test_failure_of_a_rejection_has_the_meaning_of_its_known_code(known_code: str, code: ErrorCode) -> None:
+    body = b'{"error":{"message":"no","code":"%b"}}' % known_code.encode()
 
     assert failure_of_status(400, {}, body).code == code
     assert failure_of_status(422, {}, body).code == code

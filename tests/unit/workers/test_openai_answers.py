@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from unit.support.openai_chunks import DONE, END, HI, SAYS, STOP, STOPPED, assert_events, chunk, data, usage
-from unit.support.parsing import hear
+from unit.support.openai_chunks import DONE, END, HI, STOP, STOPPED, TEXT, assert_events, chunk, data, usage
+from unit.support.parsing import parse
 
 from penstock_contract.errors import ErrorCode
 from penstock_contract.stream.events import AnswerFields, Event, ReasoningDelta, TextDelta, UsageReported
@@ -41,21 +41,21 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     # Chaos 15: servers in JavaScript cut an emoji in two.
     "an emoji cut in two": (raw(b'"a\\ud83d"') + raw(b'"\\ude00b"') + END, [TextDelta("a"), TextDelta("😀b"), STOPPED]),
     "half an emoji and text": (
-        raw(b'"a\\ud83d"') + SAYS + SAYS + END,
+        raw(b'"a\\ud83d"') + TEXT + TEXT + END,
         [TextDelta("a"), TextDelta("\ufffdHi"), HI, STOPPED],
     ),
     "half an emoji at the end": (raw(b'"a\\ud83d"') + END, [TextDelta("a"), TextDelta("\ufffd"), STOPPED]),
     "a half that was never begun": (raw(b'"\\ude00b"') + END, [TextDelta("\ufffdb"), STOPPED]),
-    "a byte-order mark": (b"\xef\xbb\xbf" + SAYS + END, [HI, STOPPED]),
+    "a byte-order mark": (b"\xef\xbb\xbf" + TEXT + END, [HI, STOPPED]),
     "a tab and a line end inside a text": (raw(b'"a\tb"') + END, [TextDelta("a\tb"), STOPPED]),
-    "a null delta": (SAYS + chunk(None) + END, [HI, STOPPED]),
-    "null choices": (data({"choices": None}) + SAYS + END, [HI, STOPPED]),
+    "a null delta": (TEXT + chunk(None) + END, [HI, STOPPED]),
+    "null choices": (data({"choices": None}) + TEXT + END, [HI, STOPPED]),
     "a message in place of the delta": (
         data({"choices": [{"message": {"content": "Hi"}}]}) + data({"choices": [{"message": {"content": "Hi"}}]}) + END,
         [HI, HI, STOPPED],
     ),
     "a whole message after its deltas": (
-        SAYS + SAYS + data({"choices": [{"message": {"content": "HiHi"}, "finish_reason": "stop"}]}) + DONE,
+        TEXT + TEXT + data({"choices": [{"message": {"content": "HiHi"}, "finish_reason": "stop"}]}) + DONE,
         [HI, HI, STOPPED],
     ),
     "text in place of the delta": (data({"choices": [{"text": "Hi", "index": 0}]}) + END, [HI, STOPPED]),
@@ -97,7 +97,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         chunk(
             {"reasoning": "hm", "reasoning_details": [{"type": "reasoning.encrypted", "data": "b3BhcXVl", "id": "r1"}]}
         )
-        + SAYS
+        + TEXT
         + END,
         [
             ReasoningDelta("hm"),
@@ -131,7 +131,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         [answer_fields(service_tier="default", system_fingerprint="fp"), HI, HI, STOPPED],
     ),
     "a field of a choice": (
-        SAYS + chunk({}, "stop", native_finish_reason="STOP") + DONE,
+        TEXT + chunk({}, "stop", native_finish_reason="STOP") + DONE,
         [HI, AnswerFields("choice", b'{"native_finish_reason":"STOP"}'), STOPPED],
     ),
     # Chaos 17: asked for again, each one paid.
@@ -142,13 +142,13 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     ),
     "a whole completion as one event": (data(WHOLE) + DONE, [HI, UsageReported(9, 1), STOPPED]),
     "chunks as lines of JSON": (
-        b"".join(event[6:-1] for event in (SAYS, SAYS, STOP)),
+        b"".join(event[6:-1] for event in (TEXT, TEXT, STOP)),
         [HI, HI, STOPPED],
     ),
-    "the last event without its blank line": (SAYS + STOP.rstrip(b"\n"), [HI, STOPPED]),
-    "[DONE] without its blank line": (SAYS + STOP + b"data: [DONE]", [HI, STOPPED]),
-    "a duplicate finish and [DONE]": (SAYS + STOP + STOP + DONE + DONE, [HI, STOPPED]),
-    "text after the finish": (SAYS + STOP + SAYS + DONE, [HI, HI, STOPPED]),
+    "the last event without its blank line": (TEXT + STOP.rstrip(b"\n"), [HI, STOPPED]),
+    "[DONE] without its blank line": (TEXT + STOP + b"data: [DONE]", [HI, STOPPED]),
+    "a duplicate finish and [DONE]": (TEXT + STOP + STOP + DONE + DONE, [HI, STOPPED]),
+    "text after the finish": (TEXT + STOP + TEXT + DONE, [HI, HI, STOPPED]),
 }
 
 
@@ -162,8 +162,8 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
     "a rate limit as plain JSON": (b'{"error":{"code":429}}', "provider_rate_limited"),
     "a content filter as plain JSON": (b'{"error":{"code":"content_filter"}}', "content_policy_violation"),
     "too long as plain JSON": (b'{"error":{"code":"context_length_exceeded"}}', "context_length_exceeded"),
-    "an error between the events, without data:": (SAYS + b'{"error":{"code":429}}\n\n' + END, "provider_rate_limited"),
-    "an aborted answer": (SAYS + chunk({}, "abort") + DONE, "provider_unavailable"),
+    "an error between the events, without data:": (TEXT + b'{"error":{"code":429}}\n\n' + END, "provider_rate_limited"),
+    "an aborted answer": (TEXT + chunk({}, "abort") + DONE, "provider_unavailable"),
     "a whole body that is no answer": (b'{"status":"ok"}', "provider_stream_broken"),
     "a whole body that is cut": (json.dumps(WHOLE).encode()[:-9], "provider_stream_broken"),
 }
@@ -171,11 +171,11 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_chat_parser_reads_an_error_wherever_it_stands(stream: bytes, code: ErrorCode) -> None:
-    assert hear(ChatParser(), stream)[1] == code
+    assert parse(ChatParser(), stream)[1] == code
 
 
 def test_chat_parser_gives_the_names_of_fields_that_are_too_large() -> None:
-    found, code = hear(ChatParser(), chunk({"audio": {"data": "A" * 5_000_000}, "tone": "warm"}) + END)
+    found, code = parse(ChatParser(), chunk({"audio": {"data": "A" * 5_000_000}, "tone": "warm"}) + END)
 
     assert code is None
     assert found == [delta_fields(tone="warm", penstock_omitted=["audio"]), STOPPED]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from unit.support.openai_choices import STOP, choice
 from unit.support.openai_chunks import DONE, data
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.stream.events import (
     AnswerFields,
@@ -209,16 +209,16 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_chat_parser_maps_an_answer_to_events(stream: bytes, events: list[Event]) -> None:
-    assert hear(ChatParser(), stream) == (events, None)
+    assert parse(ChatParser(), stream) == (events, None)
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_chat_parser_maps_an_answer_cut_anywhere_to_the_same_events(stream: bytes, events: list[Event]) -> None:
-    assert_heard_however_it_is_cut(ChatParser, stream, (events, None))
+    assert_parsed_however_cut(ChatParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("given", "reason"),
     [
         ("stop", "stop"),
         ("length", "length"),
@@ -232,10 +232,10 @@ def test_chat_parser_maps_an_answer_cut_anywhere_to_the_same_events(stream: byte
         ("made_up", "stop"),
     ],
 )
-def test_chat_parser_maps_a_finish_reason_to_one_of_four(said: str, reason: FinishReason) -> None:
+def test_chat_parser_maps_a_finish_reason_to_one_of_four(given: str, reason: FinishReason) -> None:
     calls = call(0, "a", "f", "{}") if reason == "tool_calls" else b""
 
-    assert hear(ChatParser(), calls + choice(said) + DONE)[0][-1] == Finished(reason)
+    assert parse(ChatParser(), calls + choice(given) + DONE)[0][-1] == Finished(reason)
 
 
 def test_chat_parser_completes_an_answer_at_done() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from unit.support.openai_choices import STOP, choice
 from unit.support.openai_chunks import DONE, data
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.stream.events import TextDelta
@@ -53,7 +53,7 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_chat_parser_reports_a_broken_stream_as_an_error(stream: bytes, code: ErrorCode) -> None:
-    assert hear(ChatParser(), stream)[1] == code
+    assert parse(ChatParser(), stream)[1] == code
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_chat_parser_reports_a_broken_stream_as_an_error(stream: bytes, code: Er
 def test_chat_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(stream: bytes, code: ErrorCode) -> None:
     events = [TextDelta("Hi")] if b'"Hi"' in stream else []
 
-    assert_heard_however_it_is_cut(ChatParser, stream, (events, code))
+    assert_parsed_however_cut(ChatParser, stream, (events, code))
 
 
 def test_chat_parser_keeps_the_message_of_a_failing_provider_out_of_its_error() -> None:

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from unit.support.openai_chunks import DONE, END, HI, SAYS, STOPPED, assert_events, chunk, with_ids
-from unit.support.parsing import hear
+from unit.support.openai_chunks import DONE, END, HI, STOPPED, TEXT, assert_events, chunk, with_ids
+from unit.support.parsing import parse
 
 from penstock_contract.stream.events import Event, Finished, ToolCallDelta
 from penstock_worker.providers.openai.parser import ChatParser
@@ -84,11 +84,11 @@ CALLS: dict[str, tuple[bytes, list[Event]]] = {
     # anomalyco/opencode #14972: agents stop their loop at `stop`.
     "stop after calls": (calls(lookup(0, "p1", "a")) + END, [P1, CALLED]),
     "tool_calls and once more stop": (calls(lookup(0, "p1", "a")) + chunk({}, "tool_calls") + END, [P1, CALLED]),
-    "length and once more stop": (SAYS + chunk({}, "length") + END, [HI, Finished("length")]),
+    "length and once more stop": (TEXT + chunk({}, "length") + END, [HI, Finished("length")]),
     "length after calls": (calls(lookup(0, "p1", "a")) + chunk({}, "length") + DONE, [P1, Finished("length")]),
     # mastra-ai/mastra #14187: an endless loop.
-    "tool_calls without a call": (SAYS + TOOL_END, [HI, STOPPED]),
-    "a finish reason in capitals": (SAYS + chunk({}, "MAX_TOKENS") + DONE, [HI, Finished("length")]),
+    "tool_calls without a call": (TEXT + TOOL_END, [HI, STOPPED]),
+    "a finish reason in capitals": (TEXT + chunk({}, "MAX_TOKENS") + DONE, [HI, Finished("length")]),
     "null as a text": (chunk({"content": "Hi"}, "null") + END, [HI, STOPPED]),
 }
 
@@ -111,20 +111,20 @@ def test_chat_parser_gives_each_call_an_id_of_its_own(fields: dict[str, Any]) ->
     # anomalyco/opencode #25925: the AI SDK wants a string, and an empty one is refused in the next turn.
     first = call(**fields, function={"name": "clock", "arguments": "{}"})
     second = {**first, "index": 1} if "index" in fields else first
-    found, code = hear(ChatParser(), calls(first) + calls(second) + TOOL_END)
+    found, code = parse(ChatParser(), calls(first) + calls(second) + TOOL_END)
 
     ids = [event.id for event in found if isinstance(event, ToolCallDelta)]
     assert code is None
     assert [event.index for event in found if isinstance(event, ToolCallDelta)] == [0, 1]
     assert len(set(ids)) == 2
     assert all(id_ is not None and id_.startswith("call_") for id_ in ids)
-    assert found == hear(ChatParser(), calls(first) + calls(second) + TOOL_END)[0]
+    assert found == parse(ChatParser(), calls(first) + calls(second) + TOOL_END)[0]
 
 
 def test_chat_parser_keeps_the_id_that_it_made_when_the_providers_comes_late() -> None:
     stream = calls({"index": 0, "function": {"name": "clock"}}) + calls(
         {"index": 0, "id": "x", "function": {"arguments": "{}"}}
     )
-    found, _ = hear(ChatParser(), stream + TOOL_END)
+    found, _ = parse(ChatParser(), stream + TOOL_END)
 
     assert with_ids(found) == [ToolCallDelta(0, "call_", "clock", ""), ToolCallDelta(0, None, None, "{}"), CALLED]

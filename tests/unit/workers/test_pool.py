@@ -6,7 +6,7 @@ import socket
 import pytest
 from unit.support.http_responses import CHUNKED, END, OK, answers, chunk, connected, sized
 from unit.support.loops import on_every_loop
-from unit.support.upstream import LOOPBACK, Connection, RecordingListener, TextParser, ask, no_tls, upstream
+from unit.support.upstream import LOOPBACK, Connection, RecordingListener, TextParser, no_tls, start_call, upstream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import PenstockError
@@ -19,7 +19,7 @@ from penstock_worker.upstream.pool import IDLE_CONNECTION_AGE_S, IDLE_CONNECTION
 async def test_pool_reuses_a_connection_after_a_whole_response() -> None:
     async with upstream(answers(CHUNKED + chunk(b"one") + END, sized(b"two"), sized(b"three"))) as server:
         for word in ("one", "two", "three"):
-            listener, _ = await ask(server.pool)
+            listener, _ = await start_call(server.pool)
             assert await listener.whole() == word
         assert server.connections == 1
 
@@ -33,7 +33,7 @@ async def test_pool_reuses_a_connection_after_a_whole_response() -> None:
 async def test_pool_does_not_reuse_a_connection_that_the_server_will_close(response: bytes) -> None:
     async with upstream(answers(response), answers(sized(b"two"))) as server:
         for word in ("one", "two"):
-            listener, _ = await ask(server.pool)
+            listener, _ = await start_call(server.pool)
             assert await listener.whole() == word
         assert server.connections == 2
 
@@ -41,8 +41,8 @@ async def test_pool_does_not_reuse_a_connection_that_the_server_will_close(respo
 @on_every_loop
 async def test_pool_opens_a_connection_for_each_concurrent_call() -> None:
     async with upstream(answers(sized(b"one")), answers(sized(b"two"))) as server:
-        one, _ = await ask(server.pool)
-        two, _ = await ask(server.pool)
+        one, _ = await start_call(server.pool)
+        two, _ = await start_call(server.pool)
         assert {await one.whole(), await two.whole()} == {"one", "two"}
         assert server.connections == 2
 
@@ -55,12 +55,12 @@ async def test_pool_forgets_an_idle_connection_closed_by_the_server() -> None:
         connection.close()
 
     async with upstream(script, answers(sized(b"two"))) as server:
-        listener, exchange = await ask(server.pool)
+        listener, exchange = await start_call(server.pool)
         await listener.whole()
         while exchange.usable:
             await asyncio.wait(server.finished)
             await asyncio.sleep(0)
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "two"
 
 
@@ -73,9 +73,9 @@ async def test_connection_closed_under_a_new_request_is_stale() -> None:
         connection.close()
 
     async with upstream(script) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         await listener.whole()
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert isinstance(await listener.failure(), ConnectionStale)
 
 
@@ -83,7 +83,7 @@ async def test_connection_closed_under_a_new_request_is_stale() -> None:
 async def test_pool_closes_its_idle_connections_with_a_stale_one() -> None:
     both = asyncio.Event()
 
-    async def dies(connection: Connection) -> None:
+    async def reset(connection: Connection) -> None:
         await connection.request()
         await both.wait()
         await connection.send(sized(b"one"))
@@ -96,12 +96,12 @@ async def test_pool_closes_its_idle_connections_with_a_stale_one() -> None:
         await connection.send(sized(b"two"))
         await connection.hung_up()
 
-    async with upstream(dies, lives, answers(sized(b"three"))) as server:
-        ears = [(await ask(server.pool))[0], (await ask(server.pool))[0]]
+    async with upstream(reset, lives, answers(sized(b"three"))) as server:
+        ears = [(await start_call(server.pool))[0], (await start_call(server.pool))[0]]
         assert [await ears[1].whole(), await ears[0].whole()] == ["two", "one"]
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert isinstance(await listener.failure(), ConnectionStale)
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "three"
 
 
@@ -115,9 +115,9 @@ async def test_connection_closed_within_its_answer_is_not_stale() -> None:
         connection.close()
 
     async with upstream(script) as server:
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         await listener.whole()
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         error = await listener.failure()
         assert not isinstance(error, ConnectionStale)
         assert error.code == "provider_stream_broken"
@@ -126,10 +126,10 @@ async def test_connection_closed_within_its_answer_is_not_stale() -> None:
 @on_every_loop
 async def test_pool_replaces_a_connection_idle_for_too_long() -> None:
     async with upstream(answers(sized(b"one")), answers(sized(b"two"))) as server:
-        listener, exchange = await ask(server.pool)
+        listener, exchange = await start_call(server.pool)
         await listener.whole()
         exchange.idle_since -= IDLE_CONNECTION_AGE_S
-        listener, _ = await ask(server.pool)
+        listener, _ = await start_call(server.pool)
         assert await listener.whole() == "two"
         assert not exchange.usable
 

@@ -50,7 +50,7 @@ async def test_ownership_opens_the_row_once_and_repeats_the_ack_with_growing_pau
     call.emit(HI)
     await asyncio.sleep(100)
     assert len(stage.rows.opened) == 1
-    assert 8 <= stage.broker.asked <= 14
+    assert 8 <= stage.broker.requests <= 14
     answer(call)
     await stage.task
 
@@ -65,9 +65,9 @@ async def test_ownership_ends_its_confirmation_although_the_cancellation_is_swal
     await stage.settle()
     answer(call)
     await stage.task
-    asked, opened = stage.broker.asked, len(stage.rows.opened)
+    requests, opened = stage.broker.requests, len(stage.rows.opened)
     await asyncio.sleep(60)
-    assert (stage.broker.asked, len(stage.rows.opened)) == (asked, opened)
+    assert (stage.broker.requests, len(stage.rows.opened)) == (requests, opened)
     assert len(asyncio.all_tasks()) == 1, "only this test is left"
 
 

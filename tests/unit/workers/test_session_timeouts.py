@@ -37,7 +37,7 @@ async def test_failover_bounds_the_wait_for_the_first_token_by_the_deadline() ->
     assert stage.elapsed_s == pytest.approx(4)
 
 
-def says_at(when_s: float) -> object:
+def text_at(when_s: float) -> object:
     def act(call: FakeCall) -> None:
         loop = asyncio.get_running_loop()
         loop.call_at(loop.time() + when_s, answer, call)
@@ -47,7 +47,7 @@ def says_at(when_s: float) -> object:
 
 @virtual_time
 async def test_failover_does_not_mix_answers_if_first_token_and_timeout_coincide() -> None:
-    stage = Stage((says_at(9.0),), (answer,), limits={"firstTokenTimeoutSeconds": 9})  # type: ignore[arg-type]
+    stage = Stage((text_at(9.0),), (answer,), limits={"firstTokenTimeoutSeconds": 9})  # type: ignore[arg-type]
     await stage.task
 
     # Either may win, but one must: an accepted request, one provider, its whole answer.

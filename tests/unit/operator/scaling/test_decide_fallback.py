@@ -3,7 +3,7 @@
 from typing import get_args
 
 import pytest
-from unit.support.decisions import changed, told
+from unit.support.decisions import changed, outcome
 from unit.support.scaling import EIGHT, STABLE_S, Story, seen, with_fallback
 
 from penstock_contract.route.scaling import ScalingSpec
@@ -19,16 +19,16 @@ def test_decide_takes_unknown_demand_not_for_zero() -> None:
     story = Story()
     story.learn(seen(5, in_flight=40))
     decision = story.wait(3600, BROKER_AWAY)
-    assert told(decision) == (None, "DemandUnknown")
+    assert outcome(decision) == (None, "DemandUnknown")
     assert "BrokerUnavailable" in decision.message
 
 
 def test_decide_starts_a_fallback_after_its_time() -> None:
     story = Story(with_fallback("Static", replicas=3))
     story.at(seen(1, in_flight=1))
-    assert told(story.wait(59, BROKER_AWAY)) == (None, "DemandUnknown")
+    assert outcome(story.wait(59, BROKER_AWAY)) == (None, "DemandUnknown")
     story.now += 1.0
-    assert told(story.at(BROKER_AWAY)) == (3, "Fallback")
+    assert outcome(story.at(BROKER_AWAY)) == (3, "Fallback")
 
 
 @pytest.mark.parametrize(
@@ -49,29 +49,29 @@ def test_decide_fallback_follows_its_behavior(
     behavior: str, replicas: int, serving: int, expected: tuple[int | None, str]
 ) -> None:
     story = Story(with_fallback(behavior, replicas=replicas))
-    assert told(story.wait(60, Unavailable("QueueMissing", serving))) == expected
+    assert outcome(story.wait(60, Unavailable("QueueMissing", serving))) == expected
 
 
 def test_decide_fallback_holds_with_an_unknown_number() -> None:
-    assert told(Story(with_fallback("HoldIfHigher")).wait(3600, BROKER_AWAY)) == (None, "DemandUnknown")
+    assert outcome(Story(with_fallback("HoldIfHigher")).wait(3600, BROKER_AWAY)) == (None, "DemandUnknown")
 
 
 def test_decide_applies_a_static_fallback_without_a_known_number() -> None:
-    assert told(Story(with_fallback("Static", replicas=2)).wait(60, BROKER_AWAY)) == (2, "Fallback")
+    assert outcome(Story(with_fallback("Static", replicas=2)).wait(60, BROKER_AWAY)) == (2, "Fallback")
 
 
 def test_decide_applies_the_bounds_to_an_unknown_demand() -> None:
-    assert told(Story(changed(min_replicas=2)).at(Unavailable("BrokerUnavailable", 0))) == (2, "BelowMinimum")
-    assert told(Story().at(Unavailable("BrokerUnavailable", 25))) == (20, "AboveMaximum")
+    assert outcome(Story(changed(min_replicas=2)).at(Unavailable("BrokerUnavailable", 0))) == (2, "BelowMinimum")
+    assert outcome(Story().at(Unavailable("BrokerUnavailable", 25))) == (20, "AboveMaximum")
 
 
 def test_decide_ends_the_fallback_at_the_first_good_observation() -> None:
     story = Story(with_fallback("Static", replicas=3))
     story.wait(60, Unavailable("BrokerUnavailable", 1))
     story.now += 1.0
-    assert told(story.at(seen(3, in_flight=24, pending=10))) == (5, "DemandRose")
+    assert outcome(story.at(seen(3, in_flight=24, pending=10))) == (5, "DemandRose")
     story.now += 1.0
-    assert told(story.at(BROKER_AWAY)) == (None, "DemandUnknown")
+    assert outcome(story.at(BROKER_AWAY)) == (None, "DemandUnknown")
 
 
 def test_decide_removes_no_worker_for_a_stable_window_after_an_outage() -> None:
@@ -79,7 +79,7 @@ def test_decide_removes_no_worker_for_a_stable_window_after_an_outage() -> None:
     story.wait(STABLE_S - 1, seen(10))
     story.at(BROKER_AWAY)
     story.now += 1.0
-    assert told(story.wait(STABLE_S - 1, seen(10))) == (None, "Learning")
+    assert outcome(story.wait(STABLE_S - 1, seen(10))) == (None, "Learning")
 
 
 def test_decide_outage_restarts_the_time_for_zero() -> None:
@@ -89,7 +89,7 @@ def test_decide_outage_restarts_the_time_for_zero() -> None:
     story.now += 1.0
     story.wait(EIGHT.scale_to_zero_after_seconds - 1, seen(1))
     story.now += 1.0
-    assert told(story.at(seen(1))) == (0, "NoDemand")
+    assert outcome(story.at(seen(1))) == (0, "NoDemand")
 
 
 @pytest.mark.parametrize(("paused", "up", "down"), [("ScaleIn", 13, None), ("ScaleOut", None, 1), ("All", None, None)])
@@ -105,12 +105,12 @@ def test_decide_pause_holds_its_directions(paused: str, up: int | None, down: in
 
 @pytest.mark.parametrize("paused", ["ScaleIn", "All"])
 def test_decide_pause_holds_a_number_above_a_lowered_maximum(paused: str) -> None:
-    assert told(Story(changed(paused=paused)).at(seen(25))) == (None, "Paused")
+    assert outcome(Story(changed(paused=paused)).at(seen(25))) == (None, "Paused")
 
 
 def test_decide_pause_holds_the_fallback() -> None:
     story = Story(with_fallback("Static", replicas=3, paused="ScaleOut"))
-    assert told(story.wait(60, Unavailable("BrokerUnavailable", 1))) == (None, "Paused")
+    assert outcome(story.wait(60, Unavailable("BrokerUnavailable", 1))) == (None, "Paused")
 
 
 def test_decide_pause_message_has_the_held_change() -> None:
@@ -118,15 +118,15 @@ def test_decide_pause_message_has_the_held_change() -> None:
 
 
 def test_decide_pause_of_the_other_direction_changes_nothing() -> None:
-    assert told(Story(changed(paused="ScaleIn")).at(seen(0))) == (None, "Steady")
+    assert outcome(Story(changed(paused="ScaleIn")).at(seen(0))) == (None, "Steady")
 
 
 @pytest.mark.parametrize("replicas", [0, 3, 50])
 def test_decide_follows_the_spec_only_in_manual_mode(replicas: int) -> None:
     spec = changed(mode="Manual", replicas=replicas, min_replicas=1, max_replicas=10, paused="All")
     for observation in (seen(7, pending=500), seen(7), Unavailable("BrokerUnavailable", 7), BROKER_AWAY):
-        assert told(Story(spec).at(observation)) == (replicas, "Manual")
-    assert told(Story(spec).at(seen(replicas))) == (None, "Manual")
+        assert outcome(Story(spec).at(observation)) == (replicas, "Manual")
+    assert outcome(Story(spec).at(seen(replicas))) == (None, "Manual")
 
 
 def test_decide_uses_no_history_of_manual_mode_in_auto_mode() -> None:
@@ -135,7 +135,7 @@ def test_decide_uses_no_history_of_manual_mode_in_auto_mode() -> None:
     story.spec = changed(mode="Manual", replicas=5)
     story.wait(int(GAP_MIN_S) - 1, seen(5))
     story.spec = EIGHT
-    assert told(story.at(seen(5))) == (None, "Learning")
+    assert outcome(story.at(seen(5))) == (None, "Learning")
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,6 @@ def test_scale_in_steps_lead_to_the_target(target: int, workers: list[WorkerLoad
 @given(st.integers(0, 20), fleets)
 def test_scale_in_never_drains_and_resumes_the_same_worker(target: int, workers: list[WorkerLoad]) -> None:
     found = steps(target, len(workers), workers)
-    told = [*found.drain, *found.resume, *found.gone]
-    assert len(told) == len(set(told))
+    changed = [*found.drain, *found.resume, *found.gone]
+    assert len(changed) == len(set(changed))
     assert not (found.drain and found.resume)
