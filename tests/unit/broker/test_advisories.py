@@ -19,7 +19,7 @@ class FakeConnection:
 
 
 def notified(subject: str) -> list[tuple[str, str] | str]:
-    """What one advisory calls, of the listeners whose filter fits."""
+    """The listeners that one advisory calls, of those with a matching filter."""
     found: list[tuple[str, str] | str] = []
     connection = FakeConnection()
     advisories.listen(connection, queue_deleted=found.append, catalogue_deleted=lambda: found.append("catalogue"))
@@ -38,7 +38,7 @@ def notified(subject: str) -> list[tuple[str, str] | str]:
         (f"{STREAM}.KV_routes", ["catalogue"]),
         # Every watch of the catalogue is a consumer too, and is deleted with its watcher.
         (f"{CONSUMER}.KV_routes.abc", []),
-        (f"{CONSUMER}.REQUESTS_team-a_main.somebody-elses", []),
+        (f"{CONSUMER}.REQUESTS_team-a_main.another-consumer", []),
         (f"{STREAM}.KV_keys", []),
         (f"{STREAM}.REQUESTS_of_somebody_else", []),
     ],

@@ -1,4 +1,4 @@
-"""What the broker's connection promises, beside what only a real broker shows."""
+"""The broker's connection: its behaviour that needs no real broker."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from penstock_contract.errors import PenstockError
 
 
 class Client:
-    """nats-py's, as far as publishing goes."""
+    """The publishing part of a nats-py client."""
 
     def __init__(self, error: Error | None = None, *, is_connected: bool = True) -> None:
         self.is_connected = is_connected
@@ -59,11 +59,11 @@ async def test_connection_logs_a_repeated_error_once_until_the_reconnect(
 ) -> None:
     made = connection(Client())
     for _ in range(50):
-        await made._on_error(ConnectionRefusedError("nobody listens"))
+        await made._on_error(ConnectionRefusedError("connection refused"))
     await made._on_error(TimeoutError("slow"))
     assert capsys.readouterr().out.count("broker.error") == 2
     await made._on_reconnected()
-    await made._on_error(ConnectionRefusedError("nobody listens"))
+    await made._on_error(ConnectionRefusedError("connection refused"))
     assert capsys.readouterr().out.count("broker.error") == 1
 
 
@@ -99,7 +99,7 @@ async def test_connection_closes_during_the_attempt_to_connect_to_a_silent_broke
         made = Connection(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
         await made.start(wait=False)
         async with asyncio.timeout(2):
-            # Its socket is known only now; cancelled before, asyncio's open_connection would leave one behind.
+            # The attempt has its socket now; asyncio's open_connection leaks the socket of an earlier cancellation.
             while made.client._transport is None or made.client._transport._io_writer is None:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             await made.close()

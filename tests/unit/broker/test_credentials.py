@@ -1,4 +1,4 @@
-"""The file with a user's NATS credentials: read, or refused in words."""
+"""The file with a user's NATS credentials is read, or rejected with a message."""
 
 import base64
 import secrets

@@ -13,7 +13,7 @@ def entry(key: str, left: int, operation: str | None = None) -> KeyValue.Entry:
 
 
 class FakeBucket:
-    """As nats-py's, with the number of stored entries."""
+    """A bucket of nats-py's interface, with the number of stored entries."""
 
     def __init__(self, stored: int) -> None:
         self._stored = stored
@@ -37,7 +37,7 @@ class FakeBucket:
 
 
 class FakeWatcher:
-    """As nats-py's; None is its mark of the end."""
+    """A watcher of nats-py's interface; None is its mark of the end."""
 
     def __init__(self, *updates: KeyValue.Entry | None) -> None:
         self._updates = list(updates)

@@ -1,4 +1,4 @@
-"""A repeated error is logged at its begin, and then at intervals."""
+"""A repeated error is logged when it begins, and then at intervals."""
 
 from penstock_broker.log_throttle import AGAIN_S, KINDS_MAX, LogThrottle
 

@@ -1,4 +1,4 @@
-"""What each role may do on the broker, as the broker would decide it."""
+"""The permissions of each role, evaluated by the broker's rules."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A queue's length is a number only if JetStream has sent one."""
+"""A queue's length is a number only if JetStream has sent it."""
 
 import pytest
 from hypothesis import given

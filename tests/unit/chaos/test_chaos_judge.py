@@ -1,4 +1,4 @@
-"""The report of `make chaos` finds each fault that it is there for, and none in a run without one."""
+"""The report of `make chaos` finds each kind of fault, and none in a run without one."""
 
 import pytest
 from harness.chaos.client import End, Outcome, judge_stream

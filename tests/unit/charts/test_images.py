@@ -1,4 +1,4 @@
-"""What can be said of Dockerfile and skaffold.yaml without building an image."""
+"""Properties of Dockerfile and skaffold.yaml that need no build of an image."""
 
 import re
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_skaffold_verifies_with_the_charts_key_in_a_pod_for_restricted_namespace
     pod = job["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     (container,) = pod["containers"]
-    # Skaffold finds the one to change by its name.
+    # Skaffold finds the image to change by its name.
     assert container["name"] == case["container"]["name"]
     (key,) = container["env"]
     assert key["valueFrom"]["secretKeyRef"] == {"name": f"{release['name']}-auth", "key": "first-key"}

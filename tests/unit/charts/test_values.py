@@ -1,4 +1,4 @@
-"""values.yaml, its schema, its table and the templates say the same; no Helm is needed to see it."""
+"""values.yaml, its schema, its table and the templates are consistent; the check needs no Helm."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ CHART = ROOT / "charts" / "penstock"
 
 
 def _reference() -> Any:
-    """charts/reference.py, which is a script of no package."""
+    """Imports charts/reference.py, a script outside any package."""
     spec = spec_from_file_location("chart_reference", ROOT / "charts" / "reference.py")
     assert spec is not None
     assert spec.loader is not None
@@ -47,7 +47,7 @@ def test_chart_defaults_are_valid_by_the_schema() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_chart_templates_use_every_value(path: str) -> None:
-    # What a template reaches through `with`, or as the parameter of a helper, it names by its last part.
+    # A template names a value that it reaches through `with` or a helper's parameter by its last part.
     group, _, last = path.rpartition(".")
     spelled = [rf"\.Values\.{re.escape(path)}\b", rf"\$values\.{last}\b", rf'dig "{last}"', rf"\$image\.{last}\b"]
     if re.search(rf"\.Values\.{re.escape(group)}\b(?!\.)", TEMPLATES):

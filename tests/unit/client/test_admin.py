@@ -1,4 +1,4 @@
-"""A command's admin API: the configured one, else that of this user's `penstock dev`."""
+"""The admin API of a command is the configured one, else that of this user's `penstock dev`."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from penstock_contract.run_file import LOCK_FILE, RUN_PREFIX, AdminAddress, writ
 
 @contextlib.contextmanager
 def run(parent: Path, name: str) -> Iterator[AdminAddress]:
-    """A `penstock dev` that is alive."""
+    """A running `penstock dev`."""
     directory = parent / f"{RUN_PREFIX}{name}"
     directory.mkdir()
     made = AdminAddress(f"http://127.0.0.1:{name}", f"token-{name}")

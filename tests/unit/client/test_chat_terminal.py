@@ -1,4 +1,4 @@
-"""What `penstock chat` writes to a terminal: text, and nothing that changes how other text is shown."""
+"""`penstock chat` writes text to a terminal, and no control sequence."""
 
 import io
 

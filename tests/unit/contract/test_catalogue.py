@@ -1,4 +1,4 @@
-"""Which route serves a model: names, aliases, the wildcard, conflicts, and what is not ready."""
+"""The route that serves a model: names, aliases, the wildcard, conflicts, and routes that are not ready."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -188,7 +188,7 @@ def test_catalogue_is_loaded_even_if_it_is_empty() -> None:
 
 
 def may_use(*allowed: str) -> Callable[[str, Iterable[str]], bool]:
-    """For these models of any route, as `route/model`."""
+    """Permission for these models of any route, as `route/model`."""
     return lambda key, models: any(f"{key}/{model}" in allowed for model in models)
 
 

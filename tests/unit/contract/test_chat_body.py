@@ -169,7 +169,7 @@ def test_chat_body_rejects_a_large_body_of_very_many_strings_before_decoding() -
 
 
 def outcome(body: bytes) -> str | None:
-    """Reads a body that may be bad: it is kept as it came, or refused as invalid; returns the field's path then."""
+    """Reads a body, which is kept unchanged or rejected as invalid; returns the path of a rejected field."""
     error: PenstockError | None = None
     try:
         read_body = read_chat(body).operation.body

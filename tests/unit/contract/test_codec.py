@@ -1,4 +1,4 @@
-"""What crosses the broker arrives as it was sent, and what was never sent by us is refused in one way."""
+"""The codec decodes messages as they were encoded, and raises one error for any other bytes."""
 
 import contextlib
 from collections.abc import Callable

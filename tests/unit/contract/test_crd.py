@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition is what the Structs and the rules give, in the dialect that Kubernetes takes."""
+"""The CustomResourceDefinition equals the one of Structs and rules, as a structural schema of Kubernetes."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, _with
 from penstock_contract.route.worker import WorkerSpec
 
 FILE = Path(__file__).parents[3] / "charts" / "penstock" / "files" / "crd.yaml"
-# What a chart's template does with crds.allowLocalAddresses, in Go's regular expressions as in Python's.
+# The chart's template does this for crds.allowLocalAddresses, with a pattern that Go and Python read alike.
 CUT_OUT = rf"(?s) *{re.escape(CUT)}.*?{re.escape(END)}\n"
 
 Node = dict[str, Any]
@@ -32,7 +32,7 @@ def schema() -> Node:
 
 
 def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
-    """Every place of the schema, with its path."""
+    """Yields every place of the schema with its path."""
     yield path, node
     for name, inner in node.get("properties", {}).items():
         yield from nodes(inner, f"{path}.{name}")

@@ -1,4 +1,4 @@
-"""One table of everything that can go wrong."""
+"""The table of all errors."""
 
 from typing import get_args
 
@@ -9,7 +9,7 @@ from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, 
 
 CODES = get_args(ErrorCode)
 OPENAI_RETRIES = {408, 409, 429}
-"""And everything from 500: what OpenAI's SDKs try again unless `x-should-retry` is false."""
+"""OpenAI's SDKs retry these and all statuses from 500 unless `x-should-retry` is false."""
 
 
 def test_errors_have_a_kind_for_every_code_and_nothing_else() -> None:

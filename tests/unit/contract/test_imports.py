@@ -1,4 +1,4 @@
-"""The contract and the client library are types and HTTP: what `pip install ./contract ./client` installs is enough."""
+"""Contract and client library need only the packages that `pip install ./contract ./client` installs."""
 
 import ast
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 CONTRACT = {"msgspec", "penstock_contract"}
 VALIDATION = {"cel", "yaml"}
-"""Of the extras `rules` and `crd`."""
+"""Modules of the extras `rules` and `crd`."""
 CLIENT = {*CONTRACT, "httpx", "penstock_client"}
 
 

@@ -1,4 +1,4 @@
-"""What a key is: its secret, its hash, how long it holds and what it may use."""
+"""An API key: its secret, hash, validity and permissions."""
 
 import hashlib
 import re
@@ -45,7 +45,7 @@ def test_key_hash_of_any_text_is_a_valid_store_key(typed: str) -> None:
     try:
         typed.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return  # no header and no variable can hold it
+        return  # No header and no variable can hold it.
     assert re.fullmatch(r"[0-9a-f]{64}", hash_of(typed))
 
 

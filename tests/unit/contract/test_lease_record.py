@@ -1,4 +1,4 @@
-"""What a claim makes of an account: never more than the limit is given out, and nothing of it is lost."""
+"""Claims on an account: never more than the limit is granted, and no part of it is lost."""
 
 import datetime as dt
 
@@ -190,7 +190,7 @@ def test_lease_record_period_contains_its_moment(now: float, kind: Period) -> No
 
 
 class Gateways(RuleBasedStateMachine):
-    """Three gateways that spend only what they have, and die; time passes within one window."""
+    """Three gateways that spend only their leases, and crash; time passes within one window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -239,7 +239,7 @@ class Gateways(RuleBasedStateMachine):
         self.now += seconds
         for gateway, until in self.until.items():
             if self.now >= until:
-                # A gateway renews long before; this one was away for too long, and knows it.
+                # A gateway renews long before; this one detects that it was paused for too long.
                 self.left[gateway] = 0
 
     @invariant()
@@ -248,7 +248,7 @@ class Gateways(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_by_being_slow(self) -> None:
-        """A running gateway reports its use, and then the sum is exact."""
+        """A running gateway reports its use, after which the sum is exact."""
         account = self.account
         for gateway in "abc":
             report = {"used": self.unreported[gateway], "leased": self.leased[gateway], "want": 0}

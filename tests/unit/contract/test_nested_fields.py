@@ -1,4 +1,4 @@
-"""Which names inside a chat request are left out for the answering provider, against what the adapters send."""
+"""Names inside a chat request that are omitted for a provider, compared with the requests of the adapters."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A ModelRoute's status is written whole and read leniently."""
+"""A ModelRoute's status is encoded in full and decoded leniently."""
 
 from datetime import UTC, datetime
 

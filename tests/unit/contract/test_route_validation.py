@@ -1,6 +1,6 @@
-"""Each rule of a ModelRoute that crosses fields: what keeps it, what breaks it alone, and its message on a laptop.
+"""Each rule of a ModelRoute that crosses fields: a valid spec, a spec that breaks only this rule, and the message.
 
-The examples are asked of a real API server too: tests/cluster/test_crd_rules.py.
+A real API server validates the same examples in tests/cluster/test_crd_rules.py.
 """
 
 from typing import Any

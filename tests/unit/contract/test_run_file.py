@@ -1,4 +1,4 @@
-"""A command finds the `penstock dev` of its own user that is running, and trusts no file of another user."""
+"""A command finds the running `penstock dev` of its own user, and ignores files of other users."""
 
 import fcntl
 import os

@@ -38,7 +38,7 @@ def decode(*pieces: bytes) -> list[ServerSentEvent]:
     ],
 )
 def test_sse_decodes_each_rule_of_the_specification(wire: bytes, expected: list[tuple[str, str]]) -> None:
-    """Each rule of the specification, by example."""
+    """One example for each rule of the specification."""
     assert expected == [(event.event, event.data) for event in decode(wire)]
 
 
@@ -51,7 +51,7 @@ def test_sse_keeps_the_last_id() -> None:
 
 @pytest.mark.parametrize("wire", [SIMPLE_WIRE, SIMPLE_WIRE.replace(b"\n", b"\r\n"), SIMPLE_WIRE.replace(b"\n", b"\r")])
 def test_sse_decodes_a_stream_split_at_every_offset(wire: bytes) -> None:
-    """Where the network cuts makes no difference."""
+    """The events are the same for any split of the bytes."""
     whole = decode(wire)
 
     assert len(whole) == 3
@@ -81,7 +81,7 @@ WIRES = st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r\n", b"\r", b"", b
 
 @given(wire=WIRES, cuts=st.lists(st.integers(0, 200)))
 def test_sse_decodes_any_bytes_in_any_split_equally(wire: bytes, cuts: list[int]) -> None:
-    """For any bytes and any portions, empty ones too."""
+    """The result is the same for any bytes and any portions, empty ones included."""
     edges = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
 
     assert decode(wire) == decode(*(wire[a:b] for a, b in pairwise(edges)))
@@ -89,7 +89,7 @@ def test_sse_decodes_any_bytes_in_any_split_equally(wire: bytes, cuts: list[int]
 
 @pytest.mark.parametrize("wire", [b"data: " + b"x" * 100, b"data: xxxxxxxx\n" * 10], ids=["line", "event"])
 def test_sse_rejects_an_endless_event(wire: bytes) -> None:
-    """A peer cannot fill the memory with one line or one event."""
+    """The decoder bounds one line and one event."""
     decoder = SseDecoder(max_event_bytes=64)
 
     with pytest.raises(EventTooLarge):

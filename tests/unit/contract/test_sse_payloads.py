@@ -1,4 +1,4 @@
-"""Server-sent events come out the same however they were cut, ended or decorated."""
+"""Payloads of server-sent events are the same for any split, line end or further field."""
 
 import pytest
 from hypothesis import given
@@ -40,7 +40,7 @@ def test_sse_payload_is_the_data_of_an_event(stream: bytes, payloads: list[bytes
 @pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
 @pytest.mark.parametrize(("stream", "payloads"), EVENTS.values(), ids=EVENTS)
 def test_sse_payloads_of_a_stream_cut_anywhere_are_equal(stream: bytes, payloads: list[bytes], line_end: bytes) -> None:
-    # One more line end shows that the last CR is not half of a CRLF.
+    # One more line end completes a CR that could be half of a CRLF.
     stream = stream.replace(b"\n", line_end) + b": end"
     for cut in range(len(stream) + 1):
         assert decode(stream[:cut], stream[cut:]) == payloads

@@ -40,7 +40,7 @@ STREAMS = st.from_regex(STREAM, fullmatch=True)
 
 
 def legal(word: str) -> bool:
-    """Whether `word` begins a stream; as every open stream may fail, one more letter shows it."""
+    """True if `word` begins a stream. As every open stream may fail, an `F` completes a legal beginning."""
     return not word or bool(STREAM.fullmatch(word) or STREAM.fullmatch(word + "F"))
 
 

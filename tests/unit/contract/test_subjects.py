@@ -1,4 +1,4 @@
-"""Nothing that a client typed becomes a subject token."""
+"""No text of a client becomes a subject token."""
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Our own count of tokens, where the provider's does not come, and sums of rows."""
+"""Penstock's count of tokens without a provider's, and sums of usage records."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""PENSTOCK_CORS_ORIGINS: which origins can be named, and what the message proposes for the usual mistakes."""
+"""PENSTOCK_CORS_ORIGINS: valid origins, and the proposals in the message for common mistakes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Limits while the broker is away, and what a gateway keeps of them."""
+"""Limits while the broker is unavailable, and the state that a gateway keeps of them."""
 
 import asyncio
 
@@ -70,4 +70,4 @@ async def _admitted_until_refused(fleet: Fleet) -> int:
             (await fleet.admit()).close()
         except PenstockError:
             return admitted
-    raise AssertionError("nobody was refused")
+    raise AssertionError("no request was rejected")

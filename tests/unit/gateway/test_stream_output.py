@@ -24,7 +24,7 @@ async def test_stream_limits_the_size_of_a_whole_answer(piece: Event) -> None:
     assert stream.error is not None
     assert stream.error.code == "answer_too_large"
     assert stream.done.done()
-    assert not stream.ended_by_worker, "its worker is told to stop"
+    assert not stream.ended_by_worker, "the worker receives a stop"
 
 
 async def test_stream_limits_a_whole_answer_of_empty_pieces() -> None:

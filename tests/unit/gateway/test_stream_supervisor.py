@@ -37,7 +37,7 @@ class Broker:
 
 
 class Watched:
-    """A stream that a supervisor looks after, and its worker's heartbeat each second, in virtual time."""
+    """A stream under a supervisor, with a heartbeat of its worker each second, in virtual time."""
 
     def __init__(self) -> None:
         assert START == NOW
@@ -57,7 +57,7 @@ class Watched:
         ]
 
     async def _answer(self) -> None:
-        """The broker does, to a PING each second."""
+        """The broker answers a PING each second."""
         while True:
             if self.broker.connected and not self.broker.silent:
                 self._pause_detector.record_answer(asyncio.get_running_loop().time())
@@ -77,16 +77,16 @@ class Watched:
         self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
 
     def crash(self) -> None:
-        """The worker does, and its connection is closed."""
+        """The worker crashes, and its connection is closed."""
         self._tasks[0].cancel()
         self.broker.worker_is_connected = False
 
     def fall_silent(self) -> None:
-        """The worker's link does."""
+        """The worker's link fails."""
         self._tasks[0].cancel()
 
     def come_again(self, incarnation: int = 1) -> None:
-        """Its container is started again, under its name."""
+        """The worker's container is restarted under the same name."""
         self.broker.worker_is_connected = True
         self._tasks[0] = asyncio.create_task(self._beat(incarnation=incarnation))
 
@@ -97,8 +97,8 @@ class Watched:
         await asyncio.wait(self._tasks)
 
 
-def stand_still(seconds: float) -> None:
-    """The process gets no processor; its timers and what was sent to it meanwhile are due all at once."""
+def pause_process(seconds: float) -> None:
+    """The process is paused; its timers and the messages sent meanwhile are due at once after it."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     loop._advance(seconds)
@@ -108,8 +108,8 @@ def stand_still(seconds: float) -> None:
 @virtual_time
 async def test_stream_supervisor_keeps_the_workers_after_a_pause_of_the_gateway(away_s: float) -> None:
     watched = Watched()
-    await asyncio.sleep(2.1)  # the next tick comes before the next heartbeat
-    stand_still(away_s)
+    await asyncio.sleep(2.1)  # The next tick comes before the next heartbeat.
+    pause_process(away_s)
     await asyncio.sleep(10)
     assert watched.stream.error is None
     await watched.end()
@@ -120,7 +120,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_pause() 
     watched = Watched()
     await asyncio.sleep(2.1)
     watched.crash()
-    stand_still(60.0)
+    pause_process(60.0)
     await asyncio.sleep(TICK_S)
     assert watched.stream.error is None
     await asyncio.sleep(LOST_S + 3 * TICK_S)
@@ -168,7 +168,7 @@ async def test_stream_supervisor_ignores_heartbeats_of_other_routes_for_a_lost_w
 
 @virtual_time
 async def test_stream_supervisor_detects_the_broker_before_other_reconnect_hooks() -> None:
-    """Hooks run one after the other after a reconnect, and one may wait for an answer of JetStream's for seconds."""
+    """Hooks run in sequence after a reconnect, and one may wait for JetStream's response for seconds."""
     watched = Watched()
     await asyncio.sleep(5)
     watched.broker.connected = False

@@ -1,4 +1,4 @@
-"""A child is supervised until it has ended: no second one is ever started beside it."""
+"""A child is supervised until it has ended; no second one is started beside it."""
 
 import asyncio
 import os

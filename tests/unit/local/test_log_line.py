@@ -1,4 +1,4 @@
-"""Of a child's log a person sees what matters, readable."""
+"""The terminal shows the important lines of a child's log in a readable form."""
 
 import pytest
 

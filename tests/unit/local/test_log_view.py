@@ -1,4 +1,4 @@
-"""A person sees each thing once; the file has all of it, and outlives a run that went wrong."""
+"""The terminal shows each cause once; the file has all lines, and is kept after a failed run."""
 
 import io
 from pathlib import Path

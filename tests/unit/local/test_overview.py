@@ -1,4 +1,4 @@
-"""The screen shows where to go, what serves, and a command to copy for each route that does."""
+"""The screen shows addresses, routes that serve, and a command to copy for each of them."""
 
 import msgspec
 

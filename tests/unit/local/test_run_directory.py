@@ -1,4 +1,4 @@
-"""A run's directory goes with the run, and with the next one if the run was killed."""
+"""A run's directory is removed at its end, or by the next run if the run was killed."""
 
 import os
 import tempfile

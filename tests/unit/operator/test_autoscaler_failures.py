@@ -26,7 +26,7 @@ async def test_autoscaler_holds_without_the_queue_and_reports_it_after_two_secon
         assert seen.message == "the message broker is away; the number of workers is held"
         changes = site.changes
         await site.passes(50)
-        assert site.changes == changes, "it is said once"
+        assert site.changes == changes, "the listener is called once"
         assert site.scales == []
         site.queue_error = None
         await site.passes(2)
@@ -85,8 +85,8 @@ async def test_autoscaler_reports_a_missing_queue() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        ApiError("Unavailable", "nobody answers"),
-        ApiError("Conflict", "somebody was faster"),
+        ApiError("Unavailable", "no response"),
+        ApiError("Conflict", "another write was first"),
         ApiError("TooManyRequests", "wait", retry_after_s=2),
         ApiError("Forbidden", "quota"),
     ],
@@ -111,7 +111,7 @@ async def test_autoscaler_repeats_a_rejected_write_and_reports_it_only_when_done
 @virtual_time
 async def test_autoscaler_marks_a_pod_before_it_sends_the_drain() -> None:
     site = Site(deployed=1, **QUICK)
-    site.api_error = ApiError("Unavailable", "nobody answers")
+    site.api_error = ApiError("Unavailable", "no response")
     async with site.running():
         await site.passes(60)
         assert site.sent == []

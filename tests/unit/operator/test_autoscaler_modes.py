@@ -22,7 +22,7 @@ async def test_autoscaler_follows_the_spec_in_manual_mode_and_drains_first() -> 
         site.finish("main-worker-1")
         await site.passes(3)
         assert site.loads == {"main-worker-2": 2}
-        assert site.reads == reads == 0, "nobody asks for the load"
+        assert site.reads == reads == 0, "the load is not read"
     assert site.cut == 0
     assert [decision.reason for decision in site.decisions] == ["Manual", "Manual"]
 

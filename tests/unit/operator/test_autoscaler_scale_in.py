@@ -109,7 +109,7 @@ async def test_autoscaler_sends_a_lost_drain_again_about_once_a_second() -> None
         await site.passes(21)
         repeats = len(site.sent)
         assert 6 <= repeats <= 12
-        assert site.scales == [], "it has not said that it drains"
+        assert site.scales == [], "the worker has not confirmed its drain"
         site.controls_lost = False
         await site.passes(5)
     assert list(scaled(site)) == [0]
@@ -152,7 +152,7 @@ async def test_autoscaler_resumes_the_drained_worker_after_the_replica_set_remov
     site = Site(deployed=2, minReplicas=1, **QUICK)
     async with site.running():
         site.workers_by_name["main-worker-1"].in_flight = 3
-        # Not ready goes before cheap: a probe that fails at the wrong moment, on the worker that should stay.
+        # The ReplicaSet removes an unready pod before a cheap one: a probe fails on the worker that should stay.
         site.workers_by_name["main-worker-1"].ready = False
         await site.passes(40)
         assert list(scaled(site)) == [1]

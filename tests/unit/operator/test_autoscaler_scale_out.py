@@ -78,7 +78,7 @@ async def test_autoscaler_does_not_check_an_idle_route() -> None:
         await site.passes(600)
         assert site.reads == reads
     assert site.scales == []
-    assert site.changes == 1, "the first look has told that it can see"
+    assert site.changes == 1, "the first check has reported an observation"
 
 
 @virtual_time

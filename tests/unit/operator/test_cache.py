@@ -1,4 +1,4 @@
-"""The cache: an older version never wins, and the next list finds missed events."""
+"""The cache ignores older versions, and the next list contains missed events."""
 
 from typing import Any
 
@@ -102,7 +102,7 @@ def test_cache_removes_objects_missing_in_a_list_of_their_namespace_only() -> No
 
 
 def test_cache_applies_a_list_that_is_older_than_its_objects() -> None:
-    """The API server's store was put back from a backup: its versions are counted from there."""
+    """The API server's store was restored from a backup, and counts its versions from there."""
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(50), deleted=False)
     cache.observe(PODS, owned("p", 60), deleted=False)

@@ -1,4 +1,4 @@
-"""The reason that a waiting client receives, without internal names."""
+"""The reason in a waiting client's error contains no internal names."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -38,7 +38,7 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
         "none can start",
         "one is starting",
         "the next request wakes one",
-        "nothing is known",
+        "no observation",
         "none by hand",
         "none may be added",
         "none may be taken",

@@ -1,4 +1,4 @@
-"""The status document: its times, and when it is worth a write."""
+"""The status document: its times, and the changes that require a write."""
 
 import datetime as dt
 from typing import Any
@@ -53,7 +53,7 @@ def times(of: ModelRouteStatus) -> dict[str, dt.datetime]:
 
 
 def live(of: ModelRouteStatus) -> dict[str, Any]:
-    """A route that has this status, as the API server gives it back."""
+    """A route with this status, as the API server returns it."""
     written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(of)))
     return route_body() | {"status": written}
 

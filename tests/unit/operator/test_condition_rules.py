@@ -87,7 +87,7 @@ def test_conditions_have_the_message_of_the_pod(type_: Type) -> None:
         (seen("ResolvedRefs", "False"), ("Unknown", "NotChecked")),
         (seen("ResolvedRefs", "Unknown"), ("Unknown", "NotChecked")),
     ],
-    ids=["they were there", "of another version", "they were not", "nobody knew"],
+    ids=["they existed", "of another version", "they did not exist", "unknown"],
 )
 def test_conditions_keep_the_proof_of_secrets_after_the_pod_and_not_for_another_version(
     previous: dict[str, Condition], expected: tuple[str, str]

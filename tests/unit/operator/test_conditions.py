@@ -54,12 +54,12 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(workers(1, 1, proven_secrets=frozenset({("openai", "old")})), serves=SECRET),
         ("Unknown", "NotChecked"),
     ),
-    "without a worker nobody knows about the secrets": (
+    "without a worker the secrets are unchecked": (
         "ResolvedRefs",
         situation(NO_WORKERS, serves=SECRET),
         ("Unknown", "NotChecked"),
     ),
-    "a pod that misses a secret says so": (
+    "a pod reports a missing secret": (
         "ResolvedRefs",
         situation(workers(1, 0, 1, problems=(NO_SECRET,)), serves=SECRET),
         ("False", "SecretNotFound"),
@@ -108,17 +108,21 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(autoscaling=NO_BROKER),
         ("True", "Serving"),
     ),
-    "a route that sleeps wakes": ("Serving", situation(NO_WORKERS), ("True", "Idle")),
-    "a route that was never looked at wakes": ("Serving", situation(NO_WORKERS, autoscaling=None), ("True", "Idle")),
-    "a route that may only grow wakes": ("Serving", situation(NO_WORKERS, serves=HELD_UP), ("True", "Idle")),
-    "nobody wakes a route whose number is set by hand": (
+    "an idle route is activated": ("Serving", situation(NO_WORKERS), ("True", "Idle")),
+    "a route without a check is activated": ("Serving", situation(NO_WORKERS, autoscaling=None), ("True", "Idle")),
+    "a route with a paused scale-in is activated": ("Serving", situation(NO_WORKERS, serves=HELD_UP), ("True", "Idle")),
+    "no activation of a route in manual mode": (
         "Serving",
         situation(NO_WORKERS, serves=MANUAL),
         ("False", "NoWorkers"),
     ),
-    "nobody wakes a route that may not grow": ("Serving", situation(NO_WORKERS, serves=HELD), ("False", "NoWorkers")),
-    "nobody wakes a route that is paused": ("Serving", situation(NO_WORKERS, serves=STOPPED), ("False", "NoWorkers")),
-    "without a broker nobody is woken": (
+    "no activation of a route with a paused scale-out": (
+        "Serving",
+        situation(NO_WORKERS, serves=HELD),
+        ("False", "NoWorkers"),
+    ),
+    "no activation of a paused route": ("Serving", situation(NO_WORKERS, serves=STOPPED), ("False", "NoWorkers")),
+    "no activation without a broker": (
         "Serving",
         situation(NO_WORKERS, autoscaling=NO_BROKER),
         ("False", "BrokerUnavailable"),
@@ -131,7 +135,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(autoscaling=NO_QUEUE),
         ("False", "QueueMissing"),
     ),
-    "what the catalogue does not have wakes nobody": (
+    "no activation of a route that is not in the catalogue": (
         "Serving",
         situation(NO_WORKERS, published=False),
         ("False", "BrokerUnavailable"),
@@ -141,7 +145,7 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(published=False),
         ("True", "Serving"),
     ),
-    "an older version wakes while the objects of this one cannot be applied": (
+    "an older version is activated while the objects of this one cannot be applied": (
         "Serving",
         situation(NO_WORKERS, older=True, **WITHHELD),
         ("True", "Idle"),
@@ -173,9 +177,9 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     # ScalingActive
     "the load decides": ("ScalingActive", situation(), ("True", "Active")),
-    "nobody has looked at the load yet": ("ScalingActive", situation(autoscaling=None), ("Unknown", "NotChecked")),
-    "somebody decides by hand": ("ScalingActive", situation(serves=MANUAL), ("False", "Manual")),
-    "somebody has paused it": ("ScalingActive", situation(serves=HELD), ("False", "Paused")),
+    "the load is not checked yet": ("ScalingActive", situation(autoscaling=None), ("Unknown", "NotChecked")),
+    "manual mode": ("ScalingActive", situation(serves=MANUAL), ("False", "Manual")),
+    "scaling is paused": ("ScalingActive", situation(serves=HELD), ("False", "Paused")),
     "the broker is away": ("ScalingActive", situation(autoscaling=NO_BROKER), ("False", "BrokerUnavailable")),
     "the queue is missing": ("ScalingActive", situation(autoscaling=NO_QUEUE), ("False", "QueueMissing")),
     "the fallback decides": ("ScalingActive", situation(autoscaling=FELL_BACK), ("False", "Fallback")),
@@ -191,28 +195,28 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
     ),
     # Degraded
     "all is well": ("Degraded", situation(), ("False", "AsExpected")),
-    "a cold start is nothing to look at": ("Degraded", situation(workers(3, 0, 3)), ("False", "AsExpected")),
-    "a route that sleeps is nothing to look at": ("Degraded", situation(NO_WORKERS), ("False", "AsExpected")),
+    "a cold start is not degraded": ("Degraded", situation(workers(3, 0, 3)), ("False", "AsExpected")),
+    "an idle route is not degraded": ("Degraded", situation(NO_WORKERS), ("False", "AsExpected")),
     "a pod that cannot run is": ("Degraded", situation(workers(2, 1, 1, problems=(FULL,))), ("True", "Unschedulable")),
     "a version that is not served is": ("Degraded", situation(acceptance=INVALID), ("True", "InvalidSpec")),
     "objects that cannot be applied are": ("Degraded", situation(apply_error="forbidden"), ("True", "ApplyFailed")),
-    "a load that nobody knows is": ("Degraded", situation(autoscaling=NO_BROKER), ("True", "BrokerUnavailable")),
+    "an unknown load is": ("Degraded", situation(autoscaling=NO_BROKER), ("True", "BrokerUnavailable")),
     "a catalogue that cannot be written is": (
         "Degraded",
         situation(published=False),
         ("True", "BrokerUnavailable"),
     ),
     # Ready
-    "what is asked for is served": ("Ready", situation(), ("True", "Serving")),
-    "what is asked for would be served": ("Ready", situation(NO_WORKERS), ("True", "Idle")),
-    "another version is served than the one that is asked for": (
+    "the wanted version is served": ("Ready", situation(), ("True", "Serving")),
+    "the wanted version would be served": ("Ready", situation(NO_WORKERS), ("True", "Idle")),
+    "another version than the wanted one is served": (
         "Ready",
         situation(acceptance=INVALID),
         ("False", "InvalidSpec"),
     ),
-    "the problem says more than that there is no worker": ("Ready", situation(BROKEN), ("False", "ImagePullFailed")),
+    "the problem is more specific than the missing worker": ("Ready", situation(BROKEN), ("False", "ImagePullFailed")),
     "a worker is starting": ("Ready", situation(workers(1, 0, 1)), ("False", "NoWorkers")),
-    "somebody keeps it at zero": ("Ready", situation(NO_WORKERS, serves=MANUAL), ("False", "NoWorkers")),
+    "manual mode keeps it at zero": ("Ready", situation(NO_WORKERS, serves=MANUAL), ("False", "NoWorkers")),
     "a secret of this version is missing though an older one serves": (
         "Ready",
         situation(workers(1, 1, 1, rolling=True, problems=(NO_SECRET,)), serves=SECRET),

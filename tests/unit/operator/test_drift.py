@@ -1,4 +1,4 @@
-"""What counts as a difference, and whose it is."""
+"""Differences between wanted and live objects, and their owners."""
 
 import copy
 from typing import Any
@@ -26,7 +26,7 @@ WANTED = manifests.deployment(
 
 
 def live() -> Manifest:
-    """What was wanted, as the API server gives it back."""
+    """The wanted object as the API server returns it."""
     made = copy.deepcopy(WANTED)
     made["metadata"] |= {"uid": "2", "resourceVersion": "7", "generation": 1}
     made["spec"] |= {"replicas": 3, "progressDeadlineSeconds": 600}
@@ -42,13 +42,13 @@ def live() -> Manifest:
             del env["value"]
         if "fieldRef" in env.get("valueFrom", {}):
             env["valueFrom"]["fieldRef"]["apiVersion"] = "v1"
-    # An item of a list has neither.
+    # An item of a list has neither of them.
     del made["kind"], made["apiVersion"]
     return made
 
 
 def set_at(path: str, value: Any) -> Manifest:
-    """The live object with `value` at a path of keys and indices; None takes away what is there."""
+    """The live object with `value` at a path of keys and indices; None removes the present value."""
     made = live()
     *parents, last = path.split("/")
     at: Any = made
@@ -236,7 +236,15 @@ def entry(manager: str, operation: str = "Apply", *, subresource: str = "", repl
         ([entry("penstock", replicas=False)], None),
         ([], None),
     ],
-    ids=["ours alone", "others own other fields", "a scaler's", "shared", "somebody's edit", "nobody's", "unknown"],
+    ids=[
+        "ours alone",
+        "others own other fields",
+        "a scaler's",
+        "shared",
+        "another client's edit",
+        "without an owner",
+        "unknown",
+    ],
 )
 def test_drift_keeps_the_number_of_workers_of_a_single_owner(fields: list[Manifest], kept: int | None) -> None:
     made = live()

@@ -35,7 +35,7 @@ class FakeLeases:
         await self._answer(timeout_s)
         stored = None if self.lease is None else self.lease["metadata"]["resourceVersion"]
         if lease["metadata"].get("resourceVersion") != stored:
-            raise ApiError("Conflict", "somebody was faster")
+            raise ApiError("Conflict", "another write was first")
         self.writes += 1
         return self.store(lease)
 
@@ -72,7 +72,7 @@ async def campaigning(store: FakeLeases, me: str) -> AsyncIterator[tuple[Electio
 
 
 async def until_won(election: Election) -> float:
-    """Seconds that it took."""
+    """Returns the seconds until the result."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     await election.won.wait()
@@ -212,11 +212,11 @@ async def test_election_leader_that_stops_during_a_renewal_releases_the_lease() 
     async with campaigning(store, "one") as (first, _):
         await until_won(first)
         assert store.lease is not None
-        store.store(store.lease)  # the renewal was written, and its answer never read
+        store.store(store.lease)  # The renewal was written, and its response never read.
         await first.release()
         assert store.holder == ""
     async with campaigning(store, "two") as (second, _):
         await until_won(second)
         store.store({**store.lease, "spec": {**store.lease["spec"], "holderIdentity": "three"}})
         await second.release()
-        assert store.holder == "three", "somebody else's lease is left alone"
+        assert store.holder == "three", "the lease of another holder is unchanged"

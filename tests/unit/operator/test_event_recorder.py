@@ -1,4 +1,4 @@
-"""Events: whole, bounded, and not repeated."""
+"""Kubernetes Events are complete, bounded, and not repeated."""
 
 from typing import Any
 

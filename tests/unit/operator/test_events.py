@@ -40,14 +40,14 @@ class Scene:
         self.events = OperatorEvents(["team"], self.cache, self.registry, self.publisher, self.queue)
 
     async def queued(self) -> set[Key]:
-        """Takes all keys out of the queue."""
+        """Removes all keys from the queue."""
         found: set[Key] = set()
 
         async def handle(key: Key) -> None:
             found.add(key)
 
         task = asyncio.create_task(self.queue.run(handle))
-        await asyncio.sleep(0)  # one task handles all ready keys without a pause
+        await asyncio.sleep(0)  # One task handles all ready keys without a pause.
         task.cancel()
         await asyncio.wait({task})
         return found

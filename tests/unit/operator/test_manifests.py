@@ -118,7 +118,7 @@ def test_manifests_worker_has_the_name_of_its_pod() -> None:
     [(660, "660"), (1, "1"), (90_000, "86400")],
 )
 def test_manifests_worker_has_the_whole_grace_period_for_its_streams(grace: int, seconds: str) -> None:
-    """The rule is that a request takes no longer than the grace period: then none is given up on."""
+    """The rule bounds a request by the grace period, so that no request is cut."""
     route = spec(worker={"terminationGracePeriodSeconds": grace}, limits={"requestTimeoutSeconds": 1.0})
 
     assert deployment(route)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace + 5

@@ -1,4 +1,4 @@
-"""The operator's metrics, as a reader gets them."""
+"""The operator's metrics as a reader collects them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from penstock_runtime.telemetry import names
 
 
 def points_of(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
-    """Labels and value of every point, by metric; of a histogram how often something was recorded."""
+    """Labels and value of every point, by metric; a histogram has its count."""
     data = reader.get_metrics_data()
     if data is None:
         return {}
@@ -32,7 +32,7 @@ def made() -> tuple[Metrics, InMemoryMetricReader]:
 
 
 class Sources:
-    """What `ObservedMetrics` reads, with values that a test may change."""
+    """The sources of `ObservedMetrics`, with values that a test may change."""
 
     def __init__(self) -> None:
         self.queue_depth = 0

@@ -1,4 +1,4 @@
-"""The keys of an installation's broker: what follows from them, and what a rotation keeps."""
+"""The keys of an installation's broker: derived credentials, and the parts that a rotation keeps."""
 
 import base64
 import hashlib
@@ -16,9 +16,9 @@ from penstock_operator.nats import keys as nats_keys
 from penstock_operator.nats.keys import KeysUnreadable, NatsKeys, SigningKey, read_root, read_signing_key
 
 CONTROL_LINE_MAX = 4096
-"""What nats-server takes by default for CONNECT, with a token in it."""
+"""The default bound of nats-server for a CONNECT line, which contains the token."""
 CONNECT_REST = 400
-"""The other fields: name, version, signature."""
+"""Bytes of the other fields: name, version, signature."""
 
 
 def drawn() -> nats_keys.Draw:

@@ -12,7 +12,7 @@ from penstock_operator.nats.keys_command import main, provide
 
 
 class Store:
-    """The API server, as far as one Secret goes."""
+    """An API server with one Secret."""
 
     def __init__(self) -> None:
         self.secret: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""JSON of any depth becomes JSON that Python reads."""
+"""JSON of any depth is cut to JSON that Python decodes."""
 
 import json
 

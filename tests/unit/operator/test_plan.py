@@ -110,7 +110,7 @@ def test_plan_applies_and_deletes_a_disruption_budget_as_needed() -> None:
         ({"ownerReferences": [{"uid": "other", "controller": True}]}, "belongs to another owner"),
         ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, "is being deleted"),
     ],
-    ids=["somebody else's", "going"],
+    ids=["of another owner", "terminating"],
 )
 def test_plan_leaves_an_object_of_another_owner_alone_and_describes_it(metadata: dict[str, Any], blocked: str) -> None:
     there = exists()

@@ -48,7 +48,7 @@ def test_plan_restores_an_object_of_a_last_good_version() -> None:
 @pytest.mark.parametrize(
     "before",
     [None, published(created_at=CREATED_AT - 1), published(ready=False)],
-    ids=["never served", "of an earlier route of that name", "told only why it was not ready"],
+    ids=["never served", "of an earlier route of that name", "only a reason was published"],
 )
 def test_plan_publishes_the_reason_without_a_last_good_version(before: CatalogueEntry | None) -> None:
     made = planned(route(BROKEN_RULE), before=before)

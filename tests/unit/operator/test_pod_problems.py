@@ -64,7 +64,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
         "SecretNotFound",
         'secret "openai" not found',
     ),
-    "a secret that was asked for by name": (
+    "a secret that is referenced by name": (
         pod(state=waiting("CreateContainerConfigError", 'secrets "openai" not found')),
         "SecretNotFound",
         'secrets "openai" not found',

@@ -1,4 +1,4 @@
-"""How many workers serve, start and drain."""
+"""The number of workers that serve, start and drain."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def failed(name: str) -> Body:
         ([ready_pod("a")], {"gone"}, (1, 1, 0, 0)),
         ([ready_pod("a"), failed("b")], set(), (1, 1, 0, 0)),
     ],
-    ids=["none", "some ready", "one ending", "one told to drain", "told and ending", "told and gone", "one thrown out"],
+    ids=["none", "some ready", "one ending", "one draining", "draining and ending", "draining and gone", "one evicted"],
 )
 def test_pod_summary_counts_pods_by_state(
     pods: list[Body], drain_sent: set[str], counted: tuple[int, int, int, int]

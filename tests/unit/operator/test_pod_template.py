@@ -99,7 +99,7 @@ def test_manifests_use_the_pull_policy_and_secrets_of_the_operators_image() -> N
     both = [{"name": "registry"}, {"name": "mirror"}]
     assert made() == ("Never", both)
     assert made(imagePullPolicy="Always", imagePullSecrets=[{"name": "own"}]) == ("Always", [{"name": "own"}])
-    # By `Never` an image of the route's own would not come at all.
+    # With `Never` the kubelet would not pull the route's own image.
     assert made(image="mine:2") == (None, both)
 
 
@@ -112,7 +112,7 @@ def test_manifests_use_the_operators_resources_for_a_route_without_its_own() -> 
         return pod["containers"][0]["resources"]
 
     assert made() == {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
-    # Whole: the default limit could be less than its request.
+    # The resources are replaced as a whole, because the default limit could be less than the route's request.
     assert made(resources={"requests": {"memory": "2Gi"}}) == {"requests": {"memory": "2Gi"}}
 
 

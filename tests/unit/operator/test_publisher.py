@@ -1,4 +1,4 @@
-"""What the catalogue holds: written when it has to be, and remembered though the broker forgot."""
+"""The publisher writes catalogue entries when needed, and keeps its record of them when the broker has lost them."""
 
 from collections.abc import Callable
 
@@ -163,8 +163,8 @@ async def test_publisher_reports_and_repairs_a_reverted_entry_once() -> None:
     publisher = loaded(plane)
     assert not await publisher.apply(entry()), "the first time nothing is mended"
     assert not publisher.put("ns.main", entry()), "that was ours"
-    assert not publisher.put("ns.other", None), "that is nobody's"
-    assert publisher.put("ns.main", entry(cause="somebody else's word"))
+    assert not publisher.put("ns.other", None), "the entry has no owner"
+    assert publisher.put("ns.main", entry(cause="another reason"))
     assert await publisher.apply(entry())
     assert not await publisher.apply(entry())
     assert plane.did.count("apply ns.main") == 2
@@ -180,7 +180,7 @@ async def test_publisher_does_not_count_its_own_change_as_a_repair() -> None:
     publisher = loaded(Echoing())
     await publisher.apply(entry())
     assert not await publisher.apply(entry(cause="starting"))
-    assert repairs == [False, False], "it is known to be ours"
+    assert repairs == [False, False], "the entry is the publisher's own"
     assert not await publisher.apply(entry(cause="starting"))
 
 
@@ -189,7 +189,7 @@ async def test_publisher_applies_again_what_is_reported_missing_meanwhile() -> N
         async def apply(self, entry: CatalogueEntry) -> bool:
             written = await super().apply(entry)
             if self.did.count("apply ns.main") == 2:
-                publisher.invalidate("ns.main")  # the bucket went after it had been looked at
+                publisher.invalidate("ns.main")  # The bucket was deleted after the check.
             return written
 
     plane = Losing()

@@ -1,4 +1,4 @@
-"""One pass over a route: the order of its steps, and that what is right is left alone."""
+"""One pass over a route: the order of its steps, and no writes in steady state."""
 
 import msgspec
 from unit.support.reconcilers import KEY, Stage, changed, stage

@@ -1,4 +1,4 @@
-"""What is published: without a broker nothing is forgotten, and with it nothing is taken away that serves."""
+"""Catalogue entries: kept without the broker, and never removed while they serve."""
 
 import pytest
 from unit.support.reconcilers import KEY, Stage, stage

@@ -1,4 +1,4 @@
-"""The workers' credentials for the broker: there before the pods that mount them."""
+"""The workers' credentials for the broker exist before the pods that mount them."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""Where objects are kept, and what a path is called in a metric: never by an object's name."""
+"""Paths of objects, and their metric labels, which never contain an object's name."""
 
 import pytest
 

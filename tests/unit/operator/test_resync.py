@@ -1,4 +1,4 @@
-"""Whole lists: when they are requested, and when the cache is complete."""
+"""Lists of all objects: the times of their requests, and the completion of the cache."""
 
 import asyncio
 import contextlib
@@ -129,7 +129,7 @@ async def test_resync_serves_other_namespaces_beside_a_forbidden_one() -> None:
     async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
         all_listed(sync, "a")
         await asyncio.sleep(1)
-        assert not sync.done.is_set(), "nobody knows yet what b says"
+        assert not sync.done.is_set(), "namespace b is not listed yet"
         for resource in WATCHED:
             sync.refused(Collection(resource, "b"), "no")
         await sync.done.wait()

@@ -1,4 +1,4 @@
-"""The work queue: every key is looked at after its last news, by one task at a time, and failures wait."""
+"""The work queue handles every key after its last change, in one task at a time, and retries with a backoff."""
 
 import asyncio
 import contextlib
@@ -143,7 +143,7 @@ def test_work_queue_draws_the_backoff_so_that_keys_with_a_common_failure_spread(
 @virtual_time
 async def test_work_queue_retries_at_the_time_that_a_handler_requests() -> None:
     journal = Journal()
-    journal.failures = [Later(7.0, "told to wait")]
+    journal.failures = [Later(7.0, "retry later")]
     async with running(journal.handle) as queue:
         queue.add("a")
         await asyncio.sleep(20)

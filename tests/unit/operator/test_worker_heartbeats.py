@@ -18,7 +18,7 @@ def beat(worker: str = "w", *, slots: int = 8, in_flight: int = 0, draining: boo
 
 
 def answering(until: float) -> PauseDetector:
-    """The broker answered every PING until then."""
+    """The broker answered every PING until this time."""
     pause_detector = PauseDetector(HEARTBEAT_S)
     for second in range(int(until) + 1):
         pause_detector.record_answer(float(second))
@@ -77,7 +77,7 @@ def test_heartbeats_keep_workers_after_a_pause_of_the_operator() -> None:
     pause_detector = answering(10)
     table = HeartbeatTable(pause_detector)
     table.record(KEY, beat(), 10.0)
-    # The look comes before the heartbeats that waited, and before the broker's answer.
+    # The check comes before the buffered heartbeats, and before the broker's answer.
     assert set(table.workers(KEY, 20.0)) == {"w"}
     pause_detector.record_answer(20.0)
     assert set(table.workers(KEY, 20.0)) == {"w"}

@@ -12,7 +12,7 @@ KEY = ("team", "main")
 
 
 class Store:
-    """The API server, as far as Secrets go."""
+    """An API server with Secrets only."""
 
     def __init__(self) -> None:
         self.created: list[str] = []

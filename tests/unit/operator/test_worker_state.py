@@ -1,4 +1,4 @@
-"""What a route's pods, heartbeats and our intentions make of its workers."""
+"""The state of a route's workers from pods, heartbeats and recorded intentions."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The command `penstock` where no process is started."""
+"""Uses of the command `penstock` that start no process."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a gateway and a worker never use is not imported when they start."""
+"""Gateway and worker do not import modules at their start that they never use."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 
 UNUSED = ("aiohttp", "rich")
-"""Not imported from where they are named: then they would not be there for this process either."""
+"""The names are literal, because an import of their constant would load the modules in this process."""
 
 
 @pytest.mark.parametrize("package", ["penstock_gateway", "penstock_worker"])

@@ -1,4 +1,4 @@
-"""A kubelet's questions, over real HTTP on loopback."""
+"""Probes of a kubelet, over real HTTP on loopback."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from penstock_runtime.probes import Probes
 
 
 class Subject:
-    """A process that is being asked."""
+    """A process with probes."""
 
     def __init__(self) -> None:
         self.failed: str | None = None

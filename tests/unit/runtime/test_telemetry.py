@@ -1,4 +1,4 @@
-"""Which signals leave a process, and how a trace crosses the broker."""
+"""The signals that a process exports, and the trace of a request across the broker."""
 
 import sys
 

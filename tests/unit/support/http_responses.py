@@ -22,7 +22,7 @@ def sized(data: bytes, head: bytes = OK) -> bytes:
 
 
 def answers(*responses: bytes) -> Script:
-    """One response per request, then wait for the client to hang up."""
+    """Sends one response per request, then waits until the client closes."""
 
     async def script(connection: Connection) -> None:
         for response in responses:
@@ -49,7 +49,7 @@ async def failure_of(response: bytes, *, closes: bool = True) -> PenstockError:
 
 
 class Wire(asyncio.Transport):
-    """The transport of nobody."""
+    """A transport without a peer."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -81,7 +81,7 @@ class Fleet:
         raise AssertionError("it was admitted")
 
     async def pass_through(self, gateway: int = 0) -> bool:
-        """Send a request that ends at once; True if it was admitted."""
+        """Sends a request that ends at once; True if it was admitted."""
         try:
             (await self.admit(gateway)).close()
         except PenstockError as error:
@@ -91,7 +91,7 @@ class Fleet:
         return True
 
     async def kill(self, gateway: int) -> None:
-        """End a gateway without a last synchronisation."""
+        """Ends a gateway without a last synchronisation."""
         self.tasks[gateway].cancel()
         await asyncio.wait([self.tasks[gateway]])
 

@@ -1,4 +1,4 @@
-"""Feeding a provider's stream to a parser, whole or in pieces."""
+"""Feeds a provider's stream to a parser, whole or in pieces."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -29,7 +29,7 @@ def cuts(stream: bytes) -> Iterator[Sequence[bytes]]:
 
 
 def assert_parsed_however_cut(make: Callable[[], ResponseParser], stream: bytes, heard: Parsed) -> None:
-    """Every cut gives the same. Before an error, events of the same read may be missing: it raises instead."""
+    """Every cut gives the same result. Before an error, events of the same read may be missing: it raises."""
     events, code = heard
     for pieces in cuts(stream):
         found, found_code = parse(make(), *pieces)

@@ -47,7 +47,7 @@ def planned(
 
 
 def exists(of: Route | None = None, *, pods: list[dict[str, Any]] | None = None, owned: bool = True) -> Snapshot:
-    """What the API server has once everything was applied; `owned`: the scaler has made the number its own."""
+    """The objects of the API server after an apply; with `owned` the scaler owns the number of workers."""
     made = {manifest["kind"]: copy.deepcopy(manifest) for manifest in planned(of).apply}
     for manifest in made.values():
         manifest["metadata"]["resourceVersion"] = "7"

@@ -64,7 +64,7 @@ class Stage:
         self.events: list[dict[str, Any]] = []
         self.errors: dict[str, ApiError] = {}
         self.meanwhile: dict[str, Callable[[], object]] = {}
-        """What happens while the API server works on a write, by its words in the journal."""
+        """Actions during a write of the API server, by its entry in the journal."""
         self.scaling = ScalingView(autoscaling=Autoscaling())
         self.again: list[tuple[Key, float]] = []
         self.broker = FakeControlPlane(self.journal)
@@ -100,7 +100,7 @@ class Stage:
         self.cache.observe(resources.MODEL_ROUTES, body, deleted=True)
 
     async def run(self) -> list[str]:
-        """One pass; what it wrote."""
+        """Runs one pass and returns its writes."""
         self.journal.clear()
         await self.reconciler.reconcile(KEY)
         return list(self.journal)
@@ -158,7 +158,7 @@ class Stage:
 
 
 async def stage(document: Any = None, **metadata: Any) -> Stage:
-    """A route that has had its first pass, and the one that its new objects bring about."""
+    """A route after its first pass, and after the pass that its new objects queue."""
     made = Stage()
     made.put(document, **metadata)
     await made.run()

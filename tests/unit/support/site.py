@@ -40,11 +40,11 @@ class Site:
         self.workers_by_name: dict[str, SimulatedWorker] = {}
         self.pending = 0
         self.orphaned = 0
-        """Delivered to a worker that is no more, and not acked."""
+        """Requests delivered to a worker that has ended, and not acked."""
         self.queue_error: QueueUnavailable | None = None
         self.api_error: ApiError | None = None
         self.controls_lost = False
-        """Whether controls get lost."""
+        """True while controls are lost."""
         self.start_s = START_S
         self.connected = True
         self.reads = 0
@@ -55,7 +55,7 @@ class Site:
         self.decisions: list[LastDecision] = []
         self.missing = 0
         self.cut = 0
-        """Streams on workers that were made to stop without having been drained."""
+        """Streams on workers that were stopped without a drain."""
         self._versions = itertools.count(1)
         self._names = itertools.count(1)
         self._generation = 1
@@ -93,7 +93,7 @@ class Site:
         )
         return self.autoscaler
 
-    # What the test does
+    # Actions of the test
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -111,7 +111,7 @@ class Site:
         await asyncio.sleep(seconds)
 
     def queue(self, count: int) -> None:
-        """Requests come in, and the gateway calls for workers if it knows of no slot."""
+        """Queues requests; the gateway publishes an activation if it has no free slot."""
         self.pending += count
         self._pull()
         if self.pending:
@@ -123,7 +123,7 @@ class Site:
         self._publish_heartbeat(self.workers_by_name[worker])
 
     def rescale(self, **scaling: Any) -> None:
-        """The route's spec changes."""
+        """Changes the route's spec."""
         changed = msgspec.convert({**msgspec.to_builtins(self.spec.scaling), **scaling}, type(self.spec.scaling))
         self.spec = msgspec.structs.replace(self.spec, scaling=changed)
         self.autoscaler.touched(KEY)
@@ -134,10 +134,10 @@ class Site:
 
     @property
     def loads(self) -> dict[str, int]:
-        """Streams by worker, those on their way out too."""
+        """Streams by worker, stopping workers included."""
         return {worker.name: worker.in_flight for worker in self.workers_by_name.values()}
 
-    # What the autoscaler sees and does
+    # Interfaces of the autoscaler
 
     def workers(self, key: Key) -> Mapping[str, WorkerReport]:
         assert key == KEY
@@ -186,7 +186,7 @@ class Site:
                 worker.annotations[key] = value
         self._later(WATCH_S, lambda: self._publish_pod(worker))
 
-    # How it works
+    # Simulation
 
     def _check_api(self) -> None:
         if self.api_error is not None:

@@ -59,7 +59,7 @@ Script = Callable[[Connection], Awaitable[None]]
 
 
 class Upstream:
-    """`scripts` serve one connection each, in order; `connections` counts them."""
+    """Each of `scripts` serves one connection, in order; `connections` counts them."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
@@ -114,7 +114,7 @@ class TextParser:
 
 
 class RecordingListener:
-    """Keeps the text of a call; `over` is done at its end, which must come once."""
+    """Keeps the text of a call; `over` is done at its single end."""
 
     def __init__(self) -> None:
         self.words: list[str] = []

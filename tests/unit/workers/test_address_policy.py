@@ -1,4 +1,4 @@
-"""Which addresses a worker connects to, and that it connects to the very address that it looked at."""
+"""The addresses that a worker may connect to; it connects to exactly the address that it has checked."""
 
 import asyncio
 import socket
@@ -141,7 +141,7 @@ async def test_connector_resolves_a_name_once_per_connection() -> None:
     async with Listening("127.0.0.2") as theirs, Listening("127.0.0.1", theirs.port) as ours:
         connector = Connector("evil.test", theirs.port, None, AddressRules.parse("127.0.0.2"), rebinding)
         assert await _connect(connector) == "connected"
-        assert resolved == ["evil.test"], "asked again between the look and the connection"
+        assert resolved == ["evil.test"], "resolved again between the check and the connection"
         with pytest.raises(PenstockError):
             await _connect(connector)
         assert ours.connections == 0

@@ -1,4 +1,4 @@
-"""Answers of the Anthropic dialect as Anthropic and compatible servers write them, and what they mean."""
+"""Answers of the Anthropic dialect as Anthropic and compatible servers write them, and their events."""
 
 import json
 from typing import Any
@@ -196,7 +196,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     ),
     "a byte-order mark": (b"\xef\xbb\xbf" + start() + TEXT + end(), [HI, *COUNTED]),
     "the last event without its blank line": ((start() + TEXT + end()).rstrip(b"\n"), [HI, *COUNTED]),
-    "a whole message where a stream was asked for": (
+    "a whole message in place of a requested stream": (
         json.dumps(WHOLE, indent=1).encode(),
         [
             ReasoningDelta("hm"),

@@ -168,13 +168,13 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         start(input_tokens=10, cache_read_input_tokens=100, cache_creation_input_tokens=1000) + TEXT + end(),
         [TextDelta("Hi"), UsageReported(1110, 7, 100, 0, 1000), Finished("stop")],
     ),
-    "input that is told again at the end": (
+    "input that is repeated at the end": (
         start(cache_read_input_tokens=100)
         + TEXT
         + end(input_tokens=20, cache_read_input_tokens=100, cache_creation_input_tokens=0),
         [TextDelta("Hi"), UsageReported(120, 7, 100), Finished("stop")],
     ),
-    "input that is told again without the cache": (
+    "input that is repeated without the cache": (
         start(cache_read_input_tokens=100, cache_creation_input_tokens=5) + TEXT + end(input_tokens=10),
         [TextDelta("Hi"), UsageReported(115, 7, 100, 0, 5), Finished("stop")],
     ),
@@ -182,7 +182,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         start(cache_read_input_tokens=None, cache_creation_input_tokens=None) + TEXT + end(input_tokens=None),
         [TextDelta("Hi"), *COUNTED],
     ),
-    "events that nobody knows yet": (
+    "events of unknown types": (
         start() + event("content_block_glow", index=0, glow=True) + TEXT + end(),
         [TextDelta("Hi"), *COUNTED],
     ),

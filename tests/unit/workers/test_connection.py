@@ -73,7 +73,7 @@ BROKEN: dict[str, tuple[bytes, ErrorCode]] = {
     "cut headers": (OK + b"Content-Ty", "provider_stream_broken"),
     "something that is not HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n", "provider_stream_broken"),
     "no answer at all": (b"", "provider_unavailable"),
-    "an upgrade that nobody asked for": (
+    "an upgrade without a request for it": (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         "provider_unavailable",
     ),

@@ -56,7 +56,7 @@ async def test_connection_timer_of_one_answer_does_not_close_the_next() -> None:
 
 @virtual_time
 async def test_connection_is_active_with_each_part_of_the_answer() -> None:
-    # Chaos fault 8: comments and single bytes kept a provider from being idle.
+    # Chaos fault 8: comments and single bytes prevented the idle timeout of a provider.
     exchange, _ = connected(ConnectionPool("http://llama", no_tls, LOOPBACK))
     exchange.start(b"", ChatParser(), RecordingListener(), reused=False)
     began = exchange.active_at

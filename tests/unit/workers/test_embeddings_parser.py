@@ -100,7 +100,7 @@ VECTORS: dict[str, tuple[bytes, list[Event]]] = {
         body({"index": 0, "embedding": [1, 0.25]}, {"index": 0, "embedding": [1, 0.25]}),
         [Embedded(0, VECTOR), Embedded(1, VECTOR), STOPPED],
     ),
-    "as base64 though not asked for": (
+    "as base64 without a request for it": (
         body({"index": 0, "embedding": b64encode(VECTOR).decode()}),
         [Embedded(0, VECTOR), STOPPED],
     ),

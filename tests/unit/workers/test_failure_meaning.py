@@ -182,7 +182,7 @@ def test_retry_after_is_read_from_the_body_without_a_header() -> None:
         (b'{"error":{"code":"context_length_exceeded"}}', CONTEXT),
         (b'{"error":"content_filter"}', POLICY),
         (b'{"object":"error","message":"no","code":400}', REJECTED),
-        (b'{"error":{"message":"the words of nobody"}}', UNAVAILABLE),
+        (b'{"error":{"message":"unlisted words"}}', UNAVAILABLE),
         (b'\xef\xbb\xbf{"error":{"code":401}}', AUTH),
         (b'{"choices":[],"error":{"code":401}}', AUTH),
         (b'{"error":{}}', "provider_stream_broken"),

@@ -1,4 +1,4 @@
-"""Values of any type, and what they are read as."""
+"""Lenient readers of values of any type."""
 
 from typing import Any
 

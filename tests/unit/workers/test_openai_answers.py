@@ -61,7 +61,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     "text in place of the delta": (data({"choices": [{"text": "Hi", "index": 0}]}) + END, [HI, STOPPED]),
     "one choice in place of their list": (data({"choices": {"delta": {"content": "Hi"}}}) + END, [HI, STOPPED]),
     "a number as content": (chunk({"content": 4}) + END, [TextDelta("4"), STOPPED]),
-    "a second choice that nobody asked for": (
+    "a second choice without a request for it": (
         data({"choices": [{"index": 0, "delta": {"content": "Hi"}}, {"index": 1, "delta": {"content": "Ho"}}]}) + END,
         [HI, STOPPED],
     ),
@@ -134,8 +134,11 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         TEXT + chunk({}, "stop", native_finish_reason="STOP") + DONE,
         [HI, AnswerFields("choice", b'{"native_finish_reason":"STOP"}'), STOPPED],
     ),
-    # Chaos 17: asked for again, each one paid.
-    "a whole completion where a stream was asked for": (json.dumps(WHOLE).encode(), [HI, UsageReported(9, 1), STOPPED]),
+    # Chaos 17: the client requested it again, and paid for each.
+    "a whole completion in place of a requested stream": (
+        json.dumps(WHOLE).encode(),
+        [HI, UsageReported(9, 1), STOPPED],
+    ),
     "a whole completion, indented, with a byte-order mark": (
         b"\xef\xbb\xbf" + json.dumps(WHOLE, indent=2).replace("\n", "\r\n").encode() + b"\r\n",
         [HI, UsageReported(9, 1), STOPPED],

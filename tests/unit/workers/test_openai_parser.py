@@ -58,7 +58,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         + DONE,
         [TextDelta("Hel"), TextDelta("lo"), COUNTED, *END],
     ),
-    "a role alone says nothing": (
+    "a role alone has no event": (
         choice(role="assistant") + choice(content="Hi") + STOP + DONE,
         [TextDelta("Hi"), *END],
     ),
@@ -89,7 +89,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         choice(content="", reasoning="hm") + choice(content="Hi") + STOP + DONE,
         [ReasoningDelta("hm"), TextDelta("Hi"), *END],
     ),
-    "reasoning under both names is said once": (
+    "reasoning under both names is one event": (
         choice(reasoning="hm", reasoning_content="hm") + STOP + DONE,
         [ReasoningDelta("hm"), *END],
     ),
@@ -120,7 +120,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
             ToolCallDelta(0, "a", "weather", ""),
             ToolCallDelta(0, None, None, '{"a"'),
             ToolCallDelta(0, None, None, ":1}"),
-            # The provider sends `stop`: OpenAI's reason for an answer with calls is `tool_calls`, which agents rely on.
+            # The provider sends `stop`; OpenAI's reason for an answer with calls is `tool_calls`, on which agents rely.
             Finished("tool_calls"),
         ],
     ),

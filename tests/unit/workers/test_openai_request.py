@@ -221,7 +221,7 @@ def test_openai_adapter_chooses_the_parser_by_operation() -> None:
     assert isinstance(adapter.parser(embeddings("a")), EmbeddingsParser)
 
 
-# Fields that are not known
+# Unknown fields
 
 STEERING = [
     "models",

@@ -86,7 +86,7 @@ CALLS: dict[str, tuple[bytes, list[Event]]] = {
     "tool_calls and once more stop": (calls(lookup(0, "p1", "a")) + chunk({}, "tool_calls") + END, [P1, CALLED]),
     "length and once more stop": (TEXT + chunk({}, "length") + END, [HI, Finished("length")]),
     "length after calls": (calls(lookup(0, "p1", "a")) + chunk({}, "length") + DONE, [P1, Finished("length")]),
-    # mastra-ai/mastra #14187: an endless loop.
+    # mastra-ai/mastra #14187: agents repeat the request without end.
     "tool_calls without a call": (TEXT + TOOL_END, [HI, STOPPED]),
     "a finish reason in capitals": (TEXT + chunk({}, "MAX_TOKENS") + DONE, [HI, Finished("length")]),
     "null as a text": (chunk({"content": "Hi"}, "null") + END, [HI, STOPPED]),
@@ -108,7 +108,7 @@ NAMELESS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", NAMELESS.values(), ids=NAMELESS)
 def test_chat_parser_gives_each_call_an_id_of_its_own(fields: dict[str, Any]) -> None:
-    # anomalyco/opencode #25925: the AI SDK wants a string, and an empty one is refused in the next turn.
+    # anomalyco/opencode #25925: the AI SDK requires a string, and the provider rejects an empty one in the next turn.
     first = call(**fields, function={"name": "clock", "arguments": "{}"})
     second = {**first, "index": 1} if "index" in fields else first
     found, code = parse(ChatParser(), calls(first) + calls(second) + TOOL_END)

@@ -231,7 +231,7 @@ async def test_pool_closes_idle_connections_and_no_open_call() -> None:
 
 @virtual_time
 async def test_pool_keeps_no_connection_after_its_close() -> None:
-    """A route's providers change while it serves: no later call uses the old pool."""
+    """A route's providers change while it serves; no later call uses the old pool."""
     pool = ConnectionPool("http://llama", no_tls, LOOPBACK)
     exchange, wire = connected(pool)
     listener = RecordingListener()

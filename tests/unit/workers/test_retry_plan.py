@@ -15,7 +15,7 @@ def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:
 
 
 def draws(*numbers: float) -> Callable[[], float]:
-    """A draw that gives these numbers; one more is an error of the test."""
+    """A random source with these numbers; a further draw is an error of the test."""
     left: Iterator[float] = iter(numbers)
     return lambda: next(left)
 

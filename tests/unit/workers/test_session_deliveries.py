@@ -14,7 +14,7 @@ from penstock_worker.sessions.registry import SessionRegistry
 
 
 def row_of(delivery: int, ended: str | None = None) -> UsageRow:
-    """As another worker stored it."""
+    """The usage record as another worker stored it."""
     return UsageRow(
         id="req_1", key="anonymous", route="default.main", model="m", gateway="gw-1", started_at=EPOCH,
         worker="worker-0", delivery=delivery, ended=ended,
@@ -36,7 +36,7 @@ async def test_ownership_repeats_a_lost_ack_without_delaying_the_answer() -> Non
     await stage.session.extend_ack_wait()
     await asyncio.sleep(5)
     await stage.session.extend_ack_wait()
-    assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has said that it has the ack"
+    assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has confirmed the ack"
     answer(call)
     await stage.task
 

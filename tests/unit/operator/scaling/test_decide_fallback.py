@@ -15,7 +15,7 @@ BROKER_AWAY = Unavailable("BrokerUnavailable")
 
 
 def test_decide_takes_unknown_demand_not_for_zero() -> None:
-    """keda#2244: the metrics' API was down, so the workload was scaled to zero."""
+    """keda#2244: the metrics API was unavailable, and KEDA scaled the workload to zero."""
     story = Story()
     story.learn(seen(5, in_flight=40))
     decision = story.wait(3600, BROKER_AWAY)

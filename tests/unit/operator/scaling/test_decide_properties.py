@@ -1,4 +1,4 @@
-"""What holds for every spec, every past and every load."""
+"""Properties of decisions for every spec, every history and every load."""
 
 from collections.abc import Sequence
 
@@ -50,7 +50,7 @@ def observations(draw: st.DrawFn) -> Observation:
 
 unknowns = st.builds(Unavailable, st.just("BrokerUnavailable"), st.none() | st.integers(0, 40))
 pasts = st.lists(st.tuples(st.floats(0.01, 90), observations() | unknowns), max_size=40)
-"""Steps of time, each with what is seen after it."""
+"""Generates steps of time, each with the observation after it."""
 
 
 def live(spec: ScalingSpec, past: Sequence[Moment]) -> tuple[History, float]:
@@ -101,7 +101,7 @@ def test_decide_removes_nothing_for_an_unknown_demand_but_for_a_bound_or_a_stati
 def test_decide_removes_nothing_within_the_stable_window(
     spec: ScalingSpec, past: Sequence[Moment], observation: Observation
 ) -> None:
-    """Whatever any moment of the last window needed is still there, and the window was seen from end to end."""
+    """The number covers the need of each moment of the last window, and the window was observed completely."""
     history, now = live(spec, past)
     now += 1.0
     decision, _ = decide(spec, observation, history, now)

@@ -36,7 +36,7 @@ def test_decide_restarts_the_stable_window_after_a_moment_of_demand() -> None:
 @pytest.mark.parametrize("mean", [20, 41, 80, 84, 100, 150])
 @pytest.mark.parametrize("percent", [1, 3, 5])
 def test_decide_keeps_the_number_under_noise(mean: int, percent: int) -> None:
-    """llm-d-autoscaling#1427: 1 to 5 % of noise moved it every 15 s. Even minutes at either end of it must not."""
+    """llm-d-autoscaling#1427: 1 to 5 % of noise moved the number every 15 s; minutes at either end must not."""
     low, high = round(mean * (100 - percent) / 100), round(mean * (100 + percent) / 100)
     story = Story()
     replicas = -(-high // 8)

@@ -20,12 +20,12 @@ def test_decide_full_slots_alone_require_no_more_workers() -> None:
 
 
 def test_decide_scales_out_for_waiting_requests_at_a_capped_in_flight() -> None:
-    """LLMKube#482: one slot per worker, a gauge of at most one each, and it never grew."""
+    """LLMKube#482: with one slot per worker the gauge of each was at most one, and the fleet never grew."""
     assert outcome(Story(changed(concurrency_per_replica=1)).at(seen(1, in_flight=1, pending=3))) == (4, "DemandRose")
 
 
 def test_decide_scales_out_to_a_large_backlog_and_not_to_the_mean_of_pulled_requests() -> None:
-    """KubeAI#229: 2500 waiting, 500 each, took two hours to reach 8."""
+    """KubeAI#229: 2500 waiting requests at 500 per pod took two hours to reach 8 pods."""
     assert outcome(Story(changed(concurrency_per_replica=500)).at(seen(0, pending=2500))) == (5, "FromZero")
 
 

@@ -1,4 +1,4 @@
-"""Windows of samples in bounded space."""
+"""A history keeps windows of samples in bounded space."""
 
 import pytest
 

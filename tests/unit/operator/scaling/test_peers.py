@@ -10,7 +10,7 @@ from scaling.kubeai import MovingAverage, ScaleDowns
     ("current", "metric", "target", "expected"),
     [
         (3, 20_000, 5_000, 4),  # replica_calculator_test.go, TestReplicaCalcScaleUpCMPerPodObject
-        (3, 8_600, 2_867, 3),  # 99.98 %: within the tolerance
+        (3, 8_600, 2_867, 3),  # 99.98 % is within the tolerance.
         (5, 8_600, 2_867, 3),
         (10, 87, 8, 10),
         (10, 89, 8, 12),
@@ -111,7 +111,7 @@ def test_simulation_knative_averages_over_the_received_reports() -> None:
         (3, [3, 2, 1, 1, 1, 1], 1),
         (2, [2, 3], 2.5),
         (3, [2, 2, 2], 2),
-        (3, [3], 1),  # the zeros it starts with count
+        (3, [3], 1),  # The zeros at its start count.
     ],
 )
 def test_simulation_kubeai_follows_its_table(length: int, values: list[float], expected: float) -> None:

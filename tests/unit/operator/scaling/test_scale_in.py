@@ -86,7 +86,7 @@ def test_scale_in_resumes_a_drained_worker_rather_than_a_new_start() -> None:
 
 
 def test_scale_in_keeps_the_place_of_a_draining_worker() -> None:
-    """Its slots are no capacity: the number counts it on top of those that serve."""
+    """The slots of a draining worker are no capacity; the number counts it in addition to the ready workers."""
     assert steps(1, 2, [worker("a", 8), draining("b", 3)]) == Steps(2)
 
 

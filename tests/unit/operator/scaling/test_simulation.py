@@ -1,4 +1,4 @@
-"""The simulation is fair, and docs/operations/scaling.md has its results."""
+"""The simulation treats all autoscalers alike, and docs/operations/scaling.md has its results."""
 
 from pathlib import Path
 from typing import get_args
