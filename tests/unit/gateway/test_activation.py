@@ -104,7 +104,7 @@ def test_activation_is_repeated_every_second_for_a_request_that_waits() -> None:
     assert ticks[3] - NOW == WAITS_LONG_S
 
 
-def test_activation_forgets_routes_that_are_not_used() -> None:
+def test_activation_drops_unused_routes() -> None:
     published = Published()
     published.activations.on_heartbeat(ROUTE, beat(), NOW)
     published.activations.queued("default.other", NOW)

@@ -44,7 +44,7 @@ async def test_limiter_applies_a_changed_limit_immediately() -> None:
 
 
 @virtual_time
-async def test_limiter_forgets_an_unused_lease_but_not_its_record() -> None:
+async def test_limiter_drops_an_unused_lease_and_keeps_its_record() -> None:
     fleet = Fleet(key(budget=Budget(amount="0.001", period="Total")), resolution(PRICES))
     errors: list[ErrorDetail] = []
     await stream(fleet, 0, 1000, errors)

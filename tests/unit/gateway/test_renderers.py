@@ -290,6 +290,6 @@ def test_renderers_write_nothing_for_internal_events(make: type[Renderer], event
     assert make().render(event) == b""
 
 
-def test_keep_alive_is_a_comment_with_a_blank_line() -> None:
+def test_renderers_write_a_keep_alive_as_a_comment_with_a_blank_line() -> None:
     assert PING == b": ping\n\n"
     assert decode(PING) == []

@@ -48,7 +48,7 @@ async def test_pool_opens_a_connection_for_each_concurrent_call() -> None:
 
 
 @on_every_loop
-async def test_pool_forgets_an_idle_connection_closed_by_the_server() -> None:
+async def test_pool_drops_an_idle_connection_closed_by_the_server() -> None:
     async def script(connection: Connection) -> None:
         await connection.request()
         await connection.send(sized(b"one"))

@@ -80,7 +80,7 @@ def candidates(*names_: str, retries: int = 2) -> RetryPlan:
 
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
-def test_retry_plan_has_a_verdict_on_each_code(code: ErrorCode) -> None:
+def test_retry_plan_decides_each_code(code: ErrorCode) -> None:
     expected = (
         Verdict.AGAIN_LATER if code in AGAIN_LATER else Verdict.NOT_AGAIN if code in NOT_AGAIN else Verdict.GIVE_UP
     )
