@@ -25,5 +25,5 @@ def test_log_throttle_remembers_a_bounded_number_of_errors() -> None:
     throttle = LogThrottle()
     for number in range(10 * KINDS_MAX):
         assert throttle.due(str(number), 0) == 1
-    assert len(throttle._told_at) <= KINDS_MAX
+    assert len(throttle._logged_at) <= KINDS_MAX
     assert len(throttle._times) <= KINDS_MAX
