@@ -25,7 +25,7 @@ def without(role: Manifest, resource: str, *verbs: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(180)
-async def test_an_api_server_that_was_away_for_a_minute_finds_everything_as_it_was_and_is_served_again(
+async def test_operator_recovers_from_a_minute_without_the_api_server(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     # As the chart runs it: two replicas, each with a way to the API server that is cut.
@@ -57,7 +57,7 @@ async def test_an_api_server_that_was_away_for_a_minute_finds_everything_as_it_w
         await link.close()
 
 
-async def test_a_right_that_is_missing_is_a_condition_within_ten_seconds_and_gone_within_ten_of_its_being_given(
+async def test_operator_reports_a_missing_right_within_ten_seconds_and_its_return(
     api: Api, namespace: str, operators: Operators
 ) -> None:
     operator = await operators.start()
@@ -75,7 +75,7 @@ async def test_a_right_that_is_missing_is_a_condition_within_ten_seconds_and_gon
     assert operator.process.alive
 
 
-async def test_a_right_to_watch_that_is_missing_at_the_start_is_waited_for(
+async def test_operator_waits_for_a_missing_watch_right_at_its_start(
     api: Api, namespace: str, operators: Operators
 ) -> None:
     # The first start makes the account.
@@ -94,7 +94,7 @@ async def test_a_right_to_watch_that_is_missing_at_the_start_is_waited_for(
     assert operator.process.alive
 
 
-async def test_a_namespace_without_rights_costs_the_others_nothing_and_is_served_within_ten_seconds_of_them(
+async def test_operator_serves_other_namespaces_beside_one_without_rights(
     api: Api, namespace: str, operators: Operators
 ) -> None:
     other = f"{namespace}-other"

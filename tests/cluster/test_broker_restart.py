@@ -12,7 +12,7 @@ from penstock_broker.connection import Connection
 REFUSED = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
 
 
-async def test_queues_and_entries_come_back_with_the_broker(
+async def test_operator_restores_queues_and_entries_after_a_broker_restart(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess
 ) -> None:
     for name in ("good", "changed"):

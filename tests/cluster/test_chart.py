@@ -73,7 +73,7 @@ def tokens(events: list[str]) -> int:
     return sum(bool(choice["delta"].get("content")) for choice in choices)
 
 
-async def test_a_restricted_namespace_takes_every_pod_and_a_route_streams_an_answer(
+async def test_chart_runs_in_a_restricted_namespace_and_streams(
     release: Release, api: Api, kubectl: Kubectl, namespace: str
 ) -> None:
     notes = await release.install()
@@ -94,7 +94,7 @@ async def test_a_restricted_namespace_takes_every_pod_and_a_route_streams_an_ans
     assert await api.find(ROUTES.at(namespace, f"{release.name}-test")) is None
 
 
-async def test_an_upgrade_rolls_the_gateways_and_not_the_broker_and_cuts_no_stream(
+async def test_chart_upgrade_rolls_only_the_gateways_and_ends_no_stream(
     release: Release, api: Api, namespace: str
 ) -> None:
     await release.install()
@@ -140,7 +140,7 @@ async def test_chart_rejects_requests_without_a_key_but_serves_probes_and_metric
 
 
 @pytest.mark.parametrize("program", ["helm", "helm3"])
-async def test_an_upgrade_a_rollback_and_a_new_installation_keep_the_first_key_and_the_token(
+async def test_chart_keeps_first_key_and_token_over_upgrade_rollback_and_installation(
     release: Release, api: Api, namespace: str, program: str
 ) -> None:
     release.helm = release.helm.by(program)
@@ -166,9 +166,7 @@ async def test_an_upgrade_a_rollback_and_a_new_installation_keep_the_first_key_a
     assert tokens(await answer(release)) == 4
 
 
-async def test_a_key_or_token_that_was_replaced_stays_away_whatever_helm_does(
-    release: Release, api: Api, namespace: str
-) -> None:
+async def test_chart_never_restores_a_replaced_key_or_token(release: Release, api: Api, namespace: str) -> None:
     small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}, "nats": {"persistence": {"enabled": False}}}
     secret = SECRETS.at(namespace, f"{release.name}-auth")
     await release.install(**small)
@@ -191,7 +189,7 @@ async def test_a_key_or_token_that_was_replaced_stays_away_whatever_helm_does(
 
 
 @OF_THE_CLUSTER
-async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_the_next_adopts_them(
+async def test_chart_uninstallation_keeps_crd_routes_and_volume_for_the_next(
     release: Release, api: Api, namespace: str
 ) -> None:
     definition = CRDS.at(name="modelroutes.penstock.dev")
@@ -225,7 +223,7 @@ async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_th
     await release.helm("uninstall", release.name, "--wait", namespace=namespace)
 
 
-async def test_two_releases_in_two_namespaces_serve_each_their_own(
+async def test_chart_two_releases_serve_their_own_namespaces(
     cluster: Cluster, kubelet: Kubelet, api: Api, release: Release, namespace: str, tmp_path: Path
 ) -> None:
     second_namespace = f"{namespace}-b"

@@ -76,7 +76,7 @@ async def test_chart_external_broker_with_keys_accepts_gateway_operator_and_work
     assert (await answer(release)).endswith("data: [DONE]\n\n")
 
 
-async def test_a_broker_that_gives_us_users_but_no_key_has_one_for_all_workers(
+async def test_chart_external_broker_without_keys_has_one_user_for_all_workers(
     release: Release, api: Api, namespace: str, asking: tuple[NatsServer, NatsUsers]
 ) -> None:
     server, users = asking

@@ -52,11 +52,11 @@ def expressions(rendered: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def test_every_metric_in_an_expression_has_its_braces(rendered: Mapping[str, Any]) -> None:
+def test_chart_metric_expressions_have_braces(rendered: Mapping[str, Any]) -> None:
     assert {name for one in expressions(rendered) for name in promql.unbraced(one)} == set()
 
 
-def test_a_legend_names_what_its_expression_groups_by(rendered: Mapping[str, Any]) -> None:
+def test_chart_dashboard_legends_name_the_grouping_labels(rendered: Mapping[str, Any]) -> None:
     (text,) = named(rendered["everything"], "ConfigMap", "penstock-dashboard")["data"].values()
     targets = [target for panel in json.loads(text)["panels"] for target in panel.get("targets", [])]
     assert targets

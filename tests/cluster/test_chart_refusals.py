@@ -42,7 +42,7 @@ from harness.kubernetes.helm import Helm, HelmError
     ],
     ids=str,
 )
-async def test_a_wrong_value_is_refused_in_words(helm: Helm, values: dict[str, Any], complaint: str) -> None:
+async def test_chart_rejects_a_wrong_value_with_a_message(helm: Helm, values: dict[str, Any], complaint: str) -> None:
     with pytest.raises(HelmError) as refused:
         await helm.template(values)
     assert complaint in str(refused.value)

@@ -31,7 +31,7 @@ def objects(request: pytest.FixtureRequest, rendered: Mapping[str, list[dict[str
     return rendered[request.param]
 
 
-def test_the_default_is_the_one_of_the_snapshot(rendered: Mapping[str, list[dict[str, Any]]]) -> None:
+def test_chart_default_equals_the_snapshot(rendered: Mapping[str, list[dict[str, Any]]]) -> None:
     # The definition has a file and tests of its own.
     objects = [_masked(one) for one in rendered["default"] if one["kind"] != "CustomResourceDefinition"]
     text = yaml.safe_dump_all(objects, sort_keys=False, width=120)
@@ -53,7 +53,7 @@ def test_chart_crd_is_the_file_and_outlives_the_release(rendered: Mapping[str, A
     assert of_kind(rendered["smallest"], "CustomResourceDefinition") == []
 
 
-async def test_local_addresses_are_allowed_by_leaving_out_one_rule_and_nothing_else(helm: Helm) -> None:
+async def test_chart_allows_local_addresses_by_omitting_one_rule(helm: Helm) -> None:
     values = {"crds": {"allowLocalAddresses": True, "keep": False}}
     (looser,) = of_kind(await helm.template(values), "CustomResourceDefinition")
     assert "annotations" not in looser["metadata"]
@@ -70,7 +70,7 @@ async def test_local_addresses_are_allowed_by_leaving_out_one_rule_and_nothing_e
     assert len(strict) == len(rules(looser)) + 1
 
 
-def test_every_pod_is_one_that_a_restricted_namespace_takes(objects: list[dict[str, Any]]) -> None:
+def test_chart_pods_meet_the_restricted_pod_security_standard(objects: list[dict[str, Any]]) -> None:
     for component, pod in pods(objects):
         context = pod["spec"]["securityContext"]
         assert context["runAsNonRoot"], component
@@ -89,7 +89,7 @@ def test_every_pod_is_one_that_a_restricted_namespace_takes(objects: list[dict[s
             assert {"emptyDir", "configMap", "secret", "projected"} & volume.keys(), component
 
 
-def test_only_the_operator_and_the_job_of_the_keys_have_a_token_and_rights(objects: list[dict[str, Any]]) -> None:
+def test_chart_mounts_a_token_only_for_the_operator_and_the_key_job(objects: list[dict[str, Any]]) -> None:
     for component, pod in pods(objects):
         assert pod["spec"]["automountServiceAccountToken"] is (component in {"operator", "nats-keys"})
         assert pod["spec"]["enableServiceLinks"] is False
@@ -103,7 +103,7 @@ def test_only_the_operator_and_the_job_of_the_keys_have_a_token_and_rights(objec
     }
 
 
-def test_every_server_has_three_probes_and_the_grace_that_it_needs(objects: list[dict[str, Any]]) -> None:
+def test_chart_servers_have_three_probes_and_a_grace_period(objects: list[dict[str, Any]]) -> None:
     for component, pod in pods(objects):
         if component in {"test", "nats-keys"}:
             continue
@@ -115,7 +115,7 @@ def test_every_server_has_three_probes_and_the_grace_that_it_needs(objects: list
             assert int(variables(pod)["PENSTOCK_SHUTDOWN_GRACE_S"]) + pause_s < grace_s
 
 
-def test_selectors_and_budgets_and_services_find_their_pods_and_no_others(objects: list[dict[str, Any]]) -> None:
+def test_chart_selectors_match_only_their_pods(objects: list[dict[str, Any]]) -> None:
     made = dict(pods(objects))
     for one in (
         of_kind(objects, "Deployment") + of_kind(objects, "StatefulSet") + of_kind(objects, "PodDisruptionBudget")
@@ -129,7 +129,7 @@ def test_selectors_and_budgets_and_services_find_their_pods_and_no_others(object
         assert found == {service["metadata"]["labels"]["app.kubernetes.io/component"]}
 
 
-def test_the_operators_rules_are_the_files_in_every_namespace_and_the_lease_only_at_home(
+def test_chart_operator_rules_are_the_files_and_the_lease_only_in_its_namespace(
     rendered: Mapping[str, Any],
 ) -> None:
     shipped = yaml.safe_load((CHART / "files" / "operator-rules.yaml").read_text("utf-8"))
@@ -150,7 +150,7 @@ def test_the_operators_rules_are_the_files_in_every_namespace_and_the_lease_only
     assert granted("smallest") == {("ai", "penstock-operator-leader"): lease, ("*", "ai-penstock-operator"): routes}
 
 
-def test_the_job_of_the_keys_may_see_its_own_secret_and_is_there_only_where_it_makes_it(
+def test_chart_key_job_reads_only_its_secret(
     rendered: Mapping[str, Any],
 ) -> None:
     assert named(rendered["default"], "Role", "penstock-nats-keys")["rules"] == [
@@ -168,7 +168,7 @@ def test_the_job_of_the_keys_may_see_its_own_secret_and_is_there_only_where_it_m
         assert not any("secrets" in rule["resources"] for rule in rules), "nobody makes one"
 
 
-def test_each_component_sees_of_the_brokers_keys_what_it_needs(rendered: Mapping[str, Any]) -> None:
+def test_chart_mounts_only_the_needed_broker_keys(rendered: Mapping[str, Any]) -> None:
     def mounted(variant: str) -> dict[str, tuple[str, set[str]]]:
         found = {}
         for component, pod in pods(rendered[variant]):
@@ -194,7 +194,7 @@ def test_each_component_sees_of_the_brokers_keys_what_it_needs(rendered: Mapping
     assert operator["metadata"]["annotations"]["penstock.dev/nats-keys"] == "2027"
 
 
-def test_nothing_of_a_second_release_belongs_to_the_cluster(rendered: Mapping[str, Any]) -> None:
+def test_chart_second_release_has_no_cluster_objects(rendered: Mapping[str, Any]) -> None:
     second = [one for one in rendered["smallest"] if one["metadata"].get("namespace") is None]
     assert {one["kind"] for one in second} == {"ClusterRole", "ClusterRoleBinding"}  # by rbac.scope: Cluster
     everything = [one for one in rendered["external-nats"] if one["metadata"].get("namespace") is None]
@@ -240,7 +240,7 @@ async def test_chart_keys_are_random_and_outlive_the_release(helm: Helm, rendere
     }
 
 
-def test_no_service_leads_to_the_admin_api(objects: list[dict[str, Any]]) -> None:
+def test_chart_services_exclude_the_admin_api(objects: list[dict[str, Any]]) -> None:
     services = [one for one in of_kind(objects, "Service") if one["metadata"]["name"] == "penstock-gateway"]
     assert [port["targetPort"] for service in services for port in service["spec"]["ports"]] == ["http"]
 
@@ -264,7 +264,7 @@ def test_chart_workers_have_registry_and_collector_settings(rendered: Mapping[st
     assert alone.worker_image_pull_secret_list == []
 
 
-def test_the_dashboard_is_the_file_where_grafana_looks_for_it(rendered: Mapping[str, Any]) -> None:
+def test_chart_dashboard_is_the_file_with_grafanas_label(rendered: Mapping[str, Any]) -> None:
     made = named(rendered["everything"], "ConfigMap", "penstock-dashboard")
     assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert made["metadata"]["annotations"] == {"grafana_folder": "AI"}
@@ -273,7 +273,7 @@ def test_the_dashboard_is_the_file_where_grafana_looks_for_it(rendered: Mapping[
     assert [one["metadata"]["name"] for one in of_kind(rendered["default"], "ConfigMap")] == ["penstock-nats"]
 
 
-async def test_workers_may_call_loopback_where_the_definition_takes_it(helm: Helm, rendered: Mapping[str, Any]) -> None:
+async def test_chart_allows_workers_to_call_loopback_with_the_crd(helm: Helm, rendered: Mapping[str, Any]) -> None:
     looser = dict(pods(await helm.template({"crds": {"allowLocalAddresses": True}})))["operator"]
     allowed = load(OperatorSettings, variables(looser)).worker_allowed_addresses
     assert AddressRules.parse(allowed) == AddressRules.parse("127.0.0.0/8,::1/128")
@@ -297,7 +297,7 @@ def test_chart_all_components_use_the_same_broker(rendered: Mapping[str, Any]) -
     assert of_kind(rendered["external-nats"], "StatefulSet") == []
 
 
-def test_three_brokers_know_each_other_and_keep_three_copies(rendered: Mapping[str, Any]) -> None:
+def test_chart_three_brokers_form_a_cluster_with_three_replicas(rendered: Mapping[str, Any]) -> None:
     objects = rendered["everything"]
     config = named(objects, "ConfigMap", "penstock-nats")["data"]["nats.conf"]
     for number in range(3):
@@ -314,7 +314,7 @@ def test_three_brokers_know_each_other_and_keep_three_copies(rendered: Mapping[s
 
 
 @pytest.mark.parametrize("variant", ["default", "everything"])
-def test_the_real_server_takes_the_brokers_configuration(
+def test_chart_broker_configuration_is_accepted_by_nats_server(
     rendered: Mapping[str, Any], tmp_path: Path, variant: str
 ) -> None:
     config = tmp_path / "nats.conf"
@@ -326,18 +326,18 @@ def test_the_real_server_takes_the_brokers_configuration(
     assert done.returncode == 0, done.stderr
 
 
-def test_an_autoscaled_gateway_has_no_number_of_its_own(rendered: Mapping[str, Any]) -> None:
+def test_chart_autoscaled_gateway_has_no_replicas_field(rendered: Mapping[str, Any]) -> None:
     assert "replicas" not in named(rendered["everything"], "Deployment", "penstock-gateway")["spec"]
     assert named(rendered["default"], "Deployment", "penstock-gateway")["spec"]["replicas"] == 2
 
 
-def test_an_upgrade_of_the_chart_alone_restarts_no_pod(objects: list[dict[str, Any]]) -> None:
+def test_chart_version_change_alone_restarts_no_pod(objects: list[dict[str, Any]]) -> None:
     for component, pod in pods(objects):
         changing = {"helm.sh/chart", "app.kubernetes.io/version"} & pod["metadata"]["labels"].keys()
         assert component == "test" or not changing, component
 
 
-async def test_an_image_is_named_with_registry_and_digest(helm: Helm) -> None:
+async def test_chart_images_have_registry_and_digest(helm: Helm) -> None:
     digest = f"sha256:{'0' * 64}"
     objects = await helm.template(
         {"image": {"registry": "registry.example/ai", "digest": digest}, "models": {"enabled": True}}
@@ -349,7 +349,7 @@ async def test_an_image_is_named_with_registry_and_digest(helm: Helm) -> None:
     assert variables(dict(pods(objects))["operator"])["PENSTOCK_WORKER_IMAGE"] == images["operator"]
 
 
-async def test_the_notes_name_what_there_is(helm: Helm) -> None:
+async def test_chart_notes_match_the_release(helm: Helm) -> None:
     command = ("install", "penstock", str(CHART), "--dry-run=client")
     notes = (await helm(*command, namespace="ai", values=EVERYTHING)).partition("NOTES:")[2]
     assert "apply -f examples/routes/local.yaml" in notes
@@ -370,7 +370,7 @@ async def test_the_notes_name_what_there_is(helm: Helm) -> None:
     assert "every pod of the cluster can read\nprompts" in anybodys.partition("NOTES:")[2]
 
 
-def test_the_test_route_is_one_that_the_definition_takes(rendered: Mapping[str, Any]) -> None:
+def test_chart_test_route_is_valid(rendered: Mapping[str, Any]) -> None:
     (version,) = yaml.safe_load((CHART / "files" / "crd.yaml").read_text("utf-8"))["spec"]["versions"]
     for variant in ("default", "everything"):
         (route,) = of_kind(rendered[variant], "ModelRoute")
@@ -429,13 +429,13 @@ CLASHING: Mapping[str, Any] = {
 
 
 @pytest.mark.parametrize("values", [*VARIANTS.values(), CLASHING], ids=[*VARIANTS, "clashing"])
-async def test_the_chart_renders_each_key_once(helm: Helm, values: Mapping[str, Any]) -> None:
+async def test_chart_renders_each_yaml_key_once(helm: Helm, values: Mapping[str, Any]) -> None:
     """YAML 1.2 §3.2.1.3: keys are unique; opentelemetry-helm-charts #1772, dolphinscheduler #18340."""
     text = await helm("template", "penstock", str(CHART), "--namespace=ai", values=values)
     assert [one for one in yaml.load_all(text, _Strict) if one]
 
 
-async def test_the_charts_labels_select_its_pods_whatever_labels_are_given(helm: Helm) -> None:
+async def test_chart_selectors_hold_with_any_extra_labels(helm: Helm) -> None:
     objects = await helm.template(CLASHING)
     for one in objects:
         labels = one["metadata"]["labels"]
@@ -452,7 +452,7 @@ async def test_the_charts_labels_select_its_pods_whatever_labels_are_given(helm:
         assert found[component]["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
 
 
-async def test_every_user_can_be_left_to_the_cluster(helm: Helm) -> None:
+async def test_chart_leaves_every_user_id_to_the_cluster(helm: Helm) -> None:
     """OpenShift's restricted-v2 allows no UID outside the namespace's range; goharbor/harbor-helm #874."""
     unset = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
     objects = await helm.template({**EVERYTHING, **unset})

@@ -26,7 +26,9 @@ async def repairs(api: Api, namespace: str) -> list[str]:
     return await api.until_all(EVENTS.at(namespace), told, "a repair is told")
 
 
-async def test_an_edited_field_is_put_back_with_one_event(api: Api, namespace: str, operator: OperatorProcess) -> None:
+async def test_drift_restores_an_edited_field_with_one_event(
+    api: Api, namespace: str, operator: OperatorProcess
+) -> None:
     await serve(api, namespace)
     path = DEPLOYMENTS.at(namespace, WORKER)
     image = (await api.get(path))["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -41,7 +43,7 @@ async def test_an_edited_field_is_put_back_with_one_event(api: Api, namespace: s
 
 
 @pytest.mark.parametrize("resource", [DEPLOYMENTS, SERVICE_ACCOUNTS, BUDGETS], ids=lambda resource: resource.plural)
-async def test_a_deleted_object_is_made_again_with_an_event(
+async def test_drift_recreates_a_deleted_object_with_an_event(
     api: Api, namespace: str, operator: OperatorProcess, resource: Resource
 ) -> None:
     await serve(api, namespace)
@@ -67,7 +69,7 @@ async def test_drift_restores_a_removed_label_of_an_unwatched_object(
     assert operator.process.alive
 
 
-async def test_what_others_add_to_our_objects_stays_through_our_next_apply(
+async def test_drift_keeps_fields_of_other_managers(
     api: Api, namespace: str, kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
     await serve(api, namespace)
@@ -89,7 +91,7 @@ async def test_what_others_add_to_our_objects_stays_through_our_next_apply(
     assert operator.process.alive
 
 
-async def test_our_apply_owns_no_number_of_workers_and_the_scaler_owns_nothing_else(
+async def test_drift_apply_does_not_own_replicas_and_scaling_owns_nothing_else(
     api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
     await serve(api, namespace)

@@ -131,7 +131,7 @@ def tries(request: pytest.FixtureRequest) -> int:
 @pytest.mark.timeout(400)
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_faults_are_reported_in_time_and_so_is_their_end(
+async def test_condition_reports_a_fault_and_its_end_in_time(
     fault: Fault, ground: Ground, tries: int, record_property: Callable[[str, object], None]
 ) -> None:
     if tries > 1:

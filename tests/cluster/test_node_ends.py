@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(requirement.missing() != "", reason=f"no node he
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-async def test_nothing_is_left_of_a_node_however_its_run_ends(number: signal.Signals) -> None:
+async def test_harness_node_leaves_nothing_behind(number: signal.Signals) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

@@ -40,7 +40,7 @@ REFUSED = [
 ]
 
 
-def test_the_rules_have_no_wildcard_and_show_no_secret() -> None:
+def test_rbac_rules_have_no_wildcard_and_read_no_secret() -> None:
     """To patch a Secret is to be shown it: whoever may create one and no more has seen only its own."""
     assert RULES
     for rule in RULES:
@@ -64,7 +64,7 @@ async def can_i(kubectl: Kubectl, namespace: str, verb: str, resource: str) -> b
     return answer.strip() == "yes"
 
 
-async def test_chart_operator_account_has_exactly_the_rights_of_its_rules(
+async def test_rbac_operator_account_has_exactly_the_rights_of_its_rules(
     operators: Operators, kubectl: Kubectl, namespace: str
 ) -> None:
     await operators.start()
@@ -75,7 +75,7 @@ async def test_chart_operator_account_has_exactly_the_rights_of_its_rules(
 
 
 @pytest.mark.parametrize("scaling", [{"mode": "Manual", "replicas": 1}], ids=["manual"])
-async def test_the_rules_are_enough_for_a_routes_whole_life(
+async def test_rbac_rules_suffice_for_a_routes_lifecycle(
     api: Api, operators: Operators, namespace: str, scaling: dict[str, Any]
 ) -> None:
     await operators.start()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(120)
 TOKENS = 250
 
 
-async def test_the_workers_of_a_deleted_route_finish_their_streams_and_go(
+async def test_route_deletion_lets_workers_finish_their_streams(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, kubelet: Kubelet, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)

@@ -70,7 +70,7 @@ async def test_route_workers_have_the_operators_allowed_addresses_only(
     assert operator.process.alive
 
 
-async def test_a_deleted_route_takes_its_objects_and_its_entry_along(
+async def test_route_deletion_removes_its_objects_and_entry(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess
 ) -> None:
     await api.create(ROUTES.at(namespace), model_route())
@@ -84,7 +84,7 @@ async def test_a_deleted_route_takes_its_objects_and_its_entry_along(
     assert operator.process.alive
 
 
-async def test_what_happened_while_no_operator_ran_is_made_good_by_the_next_one(
+async def test_operator_reconciles_changes_made_during_its_absence(
     api: Api, namespace: str, nats: NatsServer, operators: Operators
 ) -> None:
     first = await operators.start()
@@ -138,7 +138,7 @@ CPU_MENDED = {"resources": {"requests": {"cpu": "1"}}}
         ),
     ],
 )
-async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_serving(
+async def test_route_version_rejected_by_the_api_server_leaves_the_last_good_one(
     refused: Manifest,
     words: str,
     mended: Manifest,
@@ -164,7 +164,7 @@ async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_se
 
 
 @pytest.mark.timeout(120)
-async def test_namespace_is_deleted_while_the_operator_is_down(
+async def test_operator_absence_does_not_block_the_deletion_of_a_namespace(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     del cluster
@@ -183,7 +183,7 @@ async def test_namespace_is_deleted_while_the_operator_is_down(
     await api.gone(NAMESPACES.at(name=namespace), timeout_s=40)
 
 
-async def test_nothing_is_written_while_nothing_happens(
+async def test_operator_writes_nothing_in_steady_state(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     await operators.start(PENSTOCK_RESYNC_S="10")

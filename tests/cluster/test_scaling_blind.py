@@ -29,7 +29,7 @@ async def test_scaling_holds_the_number_without_the_broker_and_reports_it(
     assert scale_writes(operators, mark) == 0
 
 
-async def test_after_its_time_the_fallback_applies_and_the_load_decides_again_afterwards(
+async def test_scaling_applies_the_fallback_until_the_load_is_known_again(
     api: Api, namespace: str, nats: NatsServer, operators: Operators
 ) -> None:
     await operators.start()

@@ -27,7 +27,7 @@ async def seen(operator: OperatorProcess, state: str, count: int) -> bool:
     return any(f'state="{state}"' in line and float(line.split()[-1]) == count for line in told)
 
 
-async def test_in_manual_mode_kubectl_scale_decides(
+async def test_scaling_follows_kubectl_scale_in_manual_mode(
     api: Api, namespace: str, kubectl: Kubectl, operator: OperatorProcess
 ) -> None:
     route = ScaledRoute(api, namespace)
@@ -43,7 +43,7 @@ async def test_in_manual_mode_kubectl_scale_decides(
     assert operator.process.alive
 
 
-async def test_an_autoscaler_of_kubernetes_decides_through_scale(
+async def test_scaling_follows_a_horizontal_pod_autoscaler(
     api: Api, namespace: str, kubelet: Kubelet, operators: Operators
 ) -> None:
     """Its bounds count even where no metric is served, so what is tried is the way and not the number."""

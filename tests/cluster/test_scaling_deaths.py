@@ -17,7 +17,7 @@ from harness.nats_server import NatsServer
 pytestmark = pytest.mark.timeout(180)
 
 
-async def test_workers_that_are_killed_are_replaced_and_the_number_stays(
+async def test_scaling_keeps_the_number_when_workers_are_killed(
     api: Api,
     namespace: str,
     nats: NatsServer,
@@ -41,7 +41,7 @@ async def test_workers_that_are_killed_are_replaced_and_the_number_stays(
     assert scale_writes(operators, mark) == 0
 
 
-async def test_a_request_that_waits_while_no_operator_runs_is_served_when_one_does(
+async def test_scaling_serves_a_waiting_request_when_the_operator_starts(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, operators: Operators, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)

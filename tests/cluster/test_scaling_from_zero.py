@@ -16,7 +16,7 @@ from harness.nats_server import NatsServer
 pytestmark = pytest.mark.timeout(180)
 
 
-async def test_a_request_wakes_a_route_and_is_answered_by_its_first_worker(
+async def test_scaling_starts_the_first_worker_for_a_request(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)
@@ -39,7 +39,7 @@ async def test_a_request_wakes_a_route_and_is_answered_by_its_first_worker(
     assert operator.process.alive
 
 
-async def test_a_backlog_of_100_is_one_write_of_what_it_needs(
+async def test_scaling_writes_a_backlog_of_100_once(
     api: Api, namespace: str, nats: NatsServer, operators: Operators, cluster: Cluster, kubelet: Kubelet
 ) -> None:
     await kubelet.push("test/hollow", Image(hollow=True))

@@ -44,9 +44,7 @@ async def ear(stack: Stack) -> AsyncIterator[Ear]:
     await made.connection.close()
 
 
-async def test_a_request_for_a_route_without_workers_wakes_it_and_is_served_when_a_worker_comes(
-    stack: Stack, ear: Ear
-) -> None:
+async def test_gateway_activates_a_route_without_workers_and_serves_when_one_starts(stack: Stack, ear: Ear) -> None:
     asking = asyncio.create_task(stack.post("/api/chat", completion()))
     await until(lambda: ear.heard, "the operator hears of it", timeout_s=1)
     state = await queue_state.read(stack.connection, NAMESPACE, "main")
@@ -56,7 +54,7 @@ async def test_a_request_for_a_route_without_workers_wakes_it_and_is_served_when
     assert texts_of((await asking).text) == "Hello"
 
 
-async def test_a_burst_is_heard_once_in_100_ms(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_one_activation_per_100_ms_in_a_burst(stack: Stack, ear: Ear) -> None:
     asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
     await until(lambda: _pending(stack, 100), "all wait")
     assert ear.heard
@@ -67,14 +65,14 @@ async def test_a_burst_is_heard_once_in_100_ms(stack: Stack, ear: Ear) -> None:
     assert len(times) <= 2 + (times[-1] - times[0]) / 0.1
 
 
-async def test_a_request_that_waits_is_said_again(stack: Stack, ear: Ear) -> None:
+async def test_gateway_repeats_the_activation_of_a_waiting_request(stack: Stack, ear: Ear) -> None:
     asking = asyncio.create_task(stack.post("/api/chat", completion()))
     await until(lambda: len(ear.heard) >= 3, "an operator that came later hears of it", timeout_s=5)
     await stack.start_worker()
     assert texts_of((await asking).text) == "Hello"
 
 
-async def test_while_slots_are_free_nobody_is_woken(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_no_activation_while_slots_are_free(stack: Stack, ear: Ear) -> None:
     await stack.start_worker(PENSTOCK_WORKER_NAME="heard")
     await until(lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "it has said its slots")
     assert (await stack.client.get("/health")).status_code == 200
@@ -84,7 +82,7 @@ async def test_while_slots_are_free_nobody_is_woken(stack: Stack, ear: Ear) -> N
     assert ear.heard == []
 
 
-async def test_when_the_slots_are_full_the_route_is_woken(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_an_activation_when_all_slots_are_used(stack: Stack, ear: Ear) -> None:
     await stack.reconfigure(slots=2)
     gate = asyncio.Event()
     stack.main.answers(when(gate, say("Hello")))
@@ -98,7 +96,7 @@ async def test_when_the_slots_are_full_the_route_is_woken(stack: Stack, ear: Ear
     assert {response.status_code for response in await asyncio.gather(*asks)} == {200}
 
 
-async def test_a_client_that_waited_in_vain_is_told_the_cause(stack: Stack) -> None:
+async def test_gateway_returns_the_cause_after_the_queue_timeout(stack: Stack) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5})
     await stack.apply("main", stack.spec(), cause=CAUSE)
     error = error_of(await stack.post("/api/chat", completion()), 503, "queue_timeout", retry_after=5)
@@ -106,7 +104,7 @@ async def test_a_client_that_waited_in_vain_is_told_the_cause(stack: Stack) -> N
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
-async def test_a_stream_that_was_promised_before_ends_with_the_cause(stack: Stack, path: str) -> None:
+async def test_gateway_ends_a_committed_stream_with_the_cause(stack: Stack, path: str) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 2})
     asking = asyncio.create_task(stack.post(path, completion(stream=True)))
     await until(lambda: _pending(stack, 1), "it waits")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STACK = {"slots": 4}
 
 
-async def test_one_worker_with_4_slots_serves_50_requests_with_never_more_than_4_calls_open(stack: Stack) -> None:
+async def test_worker_with_4_slots_opens_at_most_4_calls_for_50_requests(stack: Stack) -> None:
     async def unhurried(call: Call) -> None:
         await call.head()
         await call.write(chunk("Hel"))
@@ -31,7 +31,7 @@ async def test_one_worker_with_4_slots_serves_50_requests_with_never_more_than_4
     assert stack.main.open_max == 4
 
 
-async def test_requests_that_wait_are_served_in_order(stack: Stack) -> None:
+async def test_queue_delivers_in_order(stack: Stack) -> None:
     gate = asyncio.Event()
     stack.main.answers(when(gate, say("Hello")))
     await stack.reconfigure(slots=1)
@@ -44,7 +44,7 @@ async def test_requests_that_wait_are_served_in_order(stack: Stack) -> None:
     assert [call.body["messages"][0]["content"] for call in stack.main.calls] == ["0", "1", "2", "3", "4", "5"]
 
 
-async def test_past_the_queues_bound_a_request_is_429_and_the_others_are_served(stack: Stack) -> None:
+async def test_queue_full_is_429_and_the_others_are_served(stack: Stack) -> None:
     await stack.reconfigure(slots=4, limits={"queueDepth": 10})
     gate = asyncio.Event()
     stack.main.answers(when(gate, say("Hello")))
@@ -60,7 +60,7 @@ async def test_past_the_queues_bound_a_request_is_429_and_the_others_are_served(
     assert (await stack.post("/api/chat", completion())).status_code == 200, "the queue has room again"
 
 
-async def test_work_goes_where_slots_are_free(stack: Stack) -> None:
+async def test_queue_delivers_to_the_worker_with_free_slots(stack: Stack) -> None:
     gate = asyncio.Event()
     stack.main.answers(when(gate, say("Hello")))
     first = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(4)]

@@ -16,7 +16,7 @@ from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 
 
-async def test_every_hook_runs_after_a_reconnect_while_the_catalogue_is_missing(tmp_path: Path) -> None:
+async def test_broker_connection_runs_every_hook_after_a_reconnect_without_a_catalogue(tmp_path: Path) -> None:
     """The watch asks again while the broker is away; the answer meets the cancellation that the reconnect brings."""
     nats = NatsServer(tmp_path)
     await nats.listening()
@@ -48,7 +48,7 @@ async def test_every_hook_runs_after_a_reconnect_while_the_catalogue_is_missing(
         await nats.process.end()
 
 
-async def test_a_catalogue_that_was_deleted_and_made_again_is_watched_on(tmp_path: Path) -> None:
+async def test_catalogue_watch_continues_after_the_bucket_is_recreated(tmp_path: Path) -> None:
     """The new one counts from one: a watch that waits for the old one's next number would miss what comes first."""
     nats = NatsServer(tmp_path)
     await nats.listening()
@@ -86,7 +86,7 @@ async def test_a_catalogue_that_was_deleted_and_made_again_is_watched_on(tmp_pat
         await nats.process.end()
 
 
-async def test_a_catalogue_that_is_deleted_while_it_is_watched_is_said_to_be_gone(tmp_path: Path) -> None:
+async def test_catalogue_watch_reports_a_deleted_bucket(tmp_path: Path) -> None:
     """Without JetStream's advisory, which can be lost: the watch asks for itself."""
     nats = NatsServer(tmp_path)
     await nats.listening()

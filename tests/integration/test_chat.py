@@ -41,7 +41,7 @@ def penstock_chat(gateway: Gateway, *arguments: str, stdin: str = "", **environ:
     return Said(code, out.getvalue(), err.getvalue())
 
 
-def test_chat_answers_a_prompt() -> None:
+def test_chat_command_answers_a_prompt() -> None:
     """Words of the command line are one prompt; the key and the model go along."""
     with Gateway(stream(text("Hel"), text("lo"), DONE)) as gateway:
         said = penstock_chat(gateway, "--model", "m", "say", "hello", PENSTOCK_API_KEY="k")
@@ -51,7 +51,7 @@ def test_chat_answers_a_prompt() -> None:
     assert gateway.calls[0].headers["authorization"] == "Bearer k"
 
 
-def test_chat_adds_a_pipe_to_the_prompt() -> None:
+def test_chat_command_adds_standard_input_to_the_prompt() -> None:
     """`cat file | penstock chat "summarize this"`: the question first, then the file."""
     with Gateway(stream(text("short"), DONE)) as gateway:
         assert penstock_chat(gateway, "summarize this", stdin="a file\n").code == 0
@@ -60,14 +60,14 @@ def test_chat_adds_a_pipe_to_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("end", ["/v1", "/v1/", "/"])
-def test_chat_takes_the_url_that_openai_s_sdks_want(end: str) -> None:
+def test_chat_command_accepts_the_url_form_of_openai_sdks(end: str) -> None:
     with Gateway(stream(text("Hello"), DONE)) as gateway:
         assert penstock_chat(gateway, "--url", gateway.url + end, "hello").code == 0
 
     assert gateway.calls[0].path == "/api/chat"
 
 
-def test_chat_says_in_one_line_that_its_output_is_full() -> None:
+def test_chat_command_reports_a_full_output_in_one_line() -> None:
     command = [sys.executable, "-c", "from penstock_client.cli.chat import main; main()", "hello"]
     with Gateway(stream(text("Hello"), DONE)) as gateway, open("/dev/full", "w") as full:  # noqa: PTH123
         said = subprocess.run(
@@ -83,7 +83,7 @@ def test_chat_says_in_one_line_that_its_output_is_full() -> None:
     assert said.stderr == "penstock chat: cannot read the prompt or write the answer: No space left on device\n"
 
 
-def test_chat_answers_a_pipe() -> None:
+def test_chat_command_answers_standard_input() -> None:
     """Without a prompt, standard input is one."""
     with Gateway(stream(text("Hello\n"), DONE)) as gateway:
         assert penstock_chat(gateway, stdin="say\nhello") == Said(0, "Hello\n", "")
@@ -113,13 +113,13 @@ def test_chat_answers_a_pipe() -> None:
     ],
     ids=["refused", "no key", "error midway", "truncated"],
 )
-def test_chat_says_what_went_wrong_in_one_line(script: Script, out: str, err: str) -> None:
+def test_chat_command_reports_an_error_in_one_line(script: Script, out: str, err: str) -> None:
     """What came is shown, the reason goes to standard error, the exit code tells scripts."""
     with Gateway(script) as gateway:
         assert penstock_chat(gateway, "hello") == Said(1, out, f"penstock chat: {err}\n")
 
 
-def test_chat_says_how_to_start_a_gateway() -> None:
+def test_chat_command_explains_how_to_start_a_gateway() -> None:
     """Nothing listens at the address: no stack trace, but what to do."""
     with Gateway() as gateway:
         pass
@@ -133,7 +133,7 @@ def test_chat_says_how_to_start_a_gateway() -> None:
 @pytest.mark.parametrize(
     "arguments", [["--url", "localhost:8080", "hi"], ["--url", "http://host:port", "hi"], ["--oops"], [" "]]
 )
-def test_chat_explains_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_chat_command_explains_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """As argparse does: usage, one line, exit code 2."""
     with Gateway() as gateway, pytest.raises(SystemExit) as caught:
         penstock_chat(gateway, *arguments)
@@ -183,7 +183,7 @@ class TerminalWindow:
             os.close(self._screen)
 
 
-def test_chat_holds_a_conversation() -> None:
+def test_chat_command_holds_a_conversation() -> None:
     """It remembers, Ctrl-C stops an answer and the provider but keeps what was seen, Ctrl-D ends."""
     with Gateway(stall(text("Once upon")), refuse(400), stream(text("\x1b[31ma time"), DONE)) as gateway:
         window = TerminalWindow(gateway)
@@ -213,7 +213,7 @@ def test_chat_holds_a_conversation() -> None:
     ]
 
 
-def test_chat_ends_quietly_when_its_reader_has_enough() -> None:
+def test_chat_command_exits_without_an_error_on_a_closed_pipe() -> None:
     """`penstock chat … | head -1`: no stack trace, the stream is closed, the exit code is the shell's for SIGPIPE."""
     opened = threading.Event()
 

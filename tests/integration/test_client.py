@@ -137,7 +137,7 @@ def consume(client: Any, received: list[str]) -> None:
 # A good answer
 
 
-def test_calls(both: Both) -> None:
+def test_client_calls_an_endpoint(both: Both) -> None:
     """A typed request goes out as JSON with the key, a typed answer comes back."""
     with Gateway(respond({"embedding": [1.0, 2.0], "dimensions": 2})) as gateway:
         answer = both.run(gateway).call(EMBED, EmbedRequest("cat"))
@@ -148,7 +148,7 @@ def test_calls(both: Both) -> None:
     assert (call.headers["authorization"], call.headers["content-type"]) == ("Bearer k", "application/json")
 
 
-def test_calls_a_door_without_a_body(both: Both) -> None:
+def test_client_calls_an_endpoint_without_a_body(both: Both) -> None:
     """Models are listed as objects of the contract."""
     model = {"id": "org/m", "object": "model", "created": 1, "owned_by": "penstock"}
     with Gateway(respond({"object": "list", "data": [model]})) as gateway:
@@ -158,14 +158,14 @@ def test_calls_a_door_without_a_body(both: Both) -> None:
     assert gateway.calls[0].body is None
 
 
-def test_not_ready_is_an_answer(both: Both) -> None:
+def test_client_returns_not_ready_as_a_response(both: Both) -> None:
     """`/ready` says no with a 503 that is not an error."""
     not_ready = json.dumps({"ready": False, "reason": "the message broker is away"}).encode()
     with Gateway(lambda call: call.answer(503, not_ready)) as gateway:
         assert both.run(gateway).call(READY) == Readiness(False, "the message broker is away")
 
 
-def test_streams(both: Both) -> None:
+def test_client_streams(both: Both) -> None:
     """Chunks arrive in order through heartbeats, and the request id can be read."""
     frames = [b": ping\n\n", text("Hel"), b": ping\n\n" + text("lo") + text("!"), DONE]
     with Gateway(stream(*frames)) as gateway, both.run(gateway).stream(CHAT, HELLO) as chunks:
@@ -176,7 +176,7 @@ def test_streams(both: Both) -> None:
     assert both.seen == [ResponseInfo("POST", "/api/chat", 200, "req_1", 0)]
 
 
-def test_streams_openai_s_dialect(both: Both) -> None:
+def test_client_streams_the_openai_dialect(both: Both) -> None:
     """The door asks for a stream by itself."""
     frame = {"id": "c", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
     script = stream(b"data: " + json.dumps(frame).encode() + b"\n\n", DONE)
@@ -186,7 +186,7 @@ def test_streams_openai_s_dialect(both: Both) -> None:
     assert gateway.calls[0].body["stream"] is True
 
 
-def test_streams_byte_by_byte(both: Both) -> None:
+def test_client_reads_a_stream_byte_by_byte(both: Both) -> None:
     """However small the network's portions are."""
     wire = text("Grüß") + text(" dich") + DONE
     script = stream(*(wire[i : i + 1] for i in range(len(wire))))
@@ -194,7 +194,7 @@ def test_streams_byte_by_byte(both: Both) -> None:
         assert read(chunks) == "Grüß dich"
 
 
-def test_a_whole_answer_gives_its_connection_back(both: Both) -> None:
+def test_client_returns_its_connection_after_a_complete_answer(both: Both) -> None:
     """The second request needs no second connection."""
     with Gateway(stream(text("a"), DONE), stream(text("b"), DONE)) as gateway:
         client = both.run(gateway)
@@ -208,7 +208,7 @@ def test_a_whole_answer_gives_its_connection_back(both: Both) -> None:
 # Trying again
 
 
-def test_waits_as_long_as_the_gateway_asks(both: Both) -> None:
+def test_client_retries_after_the_gateways_retry_after(both: Both) -> None:
     """`retry-after` is waited, `retry-after-ms` more finely, without a hint half a second doubles."""
     full = [refuse(429, retry_after="3"), refuse(503, retry_after="2", retry_after_ms="1250")]
     with Gateway(*full, stream(text("a"), DONE), refuse(500), refuse(502), respond({"data": []})) as gateway:
@@ -225,7 +225,7 @@ def test_waits_as_long_as_the_gateway_asks(both: Both) -> None:
     ]
 
 
-def test_gives_up_with_the_gateway_s_own_words(both: Both) -> None:
+def test_client_raises_the_gateways_message_after_the_last_retry(both: Both) -> None:
     """After two retries the last refusal is raised, whole."""
     with Gateway(*[refuse(429, retry_after="2")] * 4) as gateway, pytest.raises(GatewayError) as caught:
         consume(both.run(gateway), [])
@@ -241,7 +241,7 @@ def test_gives_up_with_the_gateway_s_own_words(both: Both) -> None:
     [refuse(400), refuse(429, retry_after="121"), refuse(503, x_should_retry="false")],
     ids=["a bad request", "a hint above 120 s", "x-should-retry: false"],
 )
-def test_does_not_try_again_in_vain(both: Both, refusal: Script) -> None:
+def test_client_does_not_retry_a_permanent_error(both: Both, refusal: Script) -> None:
     """One request, no pause."""
     with Gateway(refusal) as gateway, pytest.raises(GatewayError):
         both.run(gateway).call(EMBED, EmbedRequest("cat"))
@@ -254,7 +254,7 @@ def test_does_not_try_again_in_vain(both: Both, refusal: Script) -> None:
     [hang_up, stream(end=b""), stream(b": ping\n\n", end=b""), stream()],
     ids=["no answer", "cut before an event", "cut after a heartbeat", "ended before an event"],
 )
-def test_a_connection_that_breaks_before_the_first_event_is_tried_again(both: Both, broken: Script) -> None:
+def test_client_retries_a_connection_lost_before_the_first_event(both: Both, broken: Script) -> None:
     """Nobody has seen anything of that answer yet."""
     with Gateway(broken, stream(text("a"), DONE)) as gateway, both.run(gateway).stream(CHAT, HELLO) as chunks:
         assert read(chunks) == "a"
@@ -262,7 +262,7 @@ def test_a_connection_that_breaks_before_the_first_event_is_tried_again(both: Bo
     assert both.pauses == [0.5]
 
 
-def test_nothing_listens(both: Both) -> None:
+def test_client_raises_when_the_connection_is_refused(both: Both) -> None:
     """It is tried three times, then said in plain words."""
     with Gateway() as gateway:
         pass
@@ -277,7 +277,7 @@ def test_nothing_listens(both: Both) -> None:
 
 
 @pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["cut", "ended cleanly"])
-def test_a_truncated_stream_raises(both: Both, end: bytes) -> None:
+def test_client_raises_on_a_truncated_stream(both: Both, end: bytes) -> None:
     """What came is handed over, then it is said that it is not everything; the request is not sent again."""
     received: list[str] = []
     with Gateway(stream(text("a"), text("b"), end=end)) as gateway, pytest.raises(StreamTruncated) as caught:
@@ -289,7 +289,7 @@ def test_a_truncated_stream_raises(both: Both, end: bytes) -> None:
 
 @pytest.mark.parametrize("frame", [b"event: error\ndata: ", b"data: "], ids=["simple", "OpenAI"])
 @pytest.mark.parametrize("before", [[], ["a"]], ids=["first", "midway"])
-def test_an_error_event_raises(both: Both, frame: bytes, before: list[str]) -> None:
+def test_client_raises_on_an_error_event(both: Both, frame: bytes, before: list[str]) -> None:
     """With the code of the gateway's table, and without another try."""
     received: list[str] = []
     script = stream(*map(text, before), frame + ERROR + b"\n\n")
@@ -301,7 +301,7 @@ def test_an_error_event_raises(both: Both, frame: bytes, before: list[str]) -> N
     assert (len(gateway.calls), both.pauses) == (1, [])
 
 
-def test_a_page_instead_of_a_stream_raises(both: Both) -> None:
+def test_client_raises_on_a_page_instead_of_a_stream(both: Both) -> None:
     """Also one with status 200."""
 
     def page(call: Call) -> None:
@@ -311,7 +311,7 @@ def test_a_page_instead_of_a_stream_raises(both: Both) -> None:
         consume(both.run(gateway), [])
 
 
-def test_asking_the_wrong_door_raises(both: Both) -> None:
+def test_client_raises_on_an_unknown_endpoint(both: Both) -> None:
     """A stream where one answer was asked for is not mistaken for it."""
     script = stream(text("a"), DONE)
     with Gateway(script) as gateway, pytest.raises(GatewayError, match="did not answer with a ChatCompletion"):
@@ -321,7 +321,7 @@ def test_asking_the_wrong_door_raises(both: Both) -> None:
 # Leaving
 
 
-def test_leaving_early_closes_the_connection(both: Both) -> None:
+def test_client_closes_the_connection_when_a_stream_is_left(both: Both) -> None:
     """The gateway sees it at once, which is what stops the provider."""
     with Gateway(stall(text("a"), text("b"))) as gateway:
         with both.run(gateway).stream(CHAT, HELLO) as chunks:
@@ -330,7 +330,7 @@ def test_leaving_early_closes_the_connection(both: Both) -> None:
         assert gateway.calls[0].left.wait(PATIENCE_S)
 
 
-def test_an_exception_in_the_block_closes_the_connection(both: Both) -> None:
+def test_client_closes_the_connection_on_an_exception_in_the_block(both: Both) -> None:
     """And passes through unchanged."""
     with Gateway(stall(text("a"))) as gateway:
         with pytest.raises(AssertionError, match="mine"), both.run(gateway).stream(CHAT, HELLO) as chunks:
@@ -353,7 +353,7 @@ async def streaming_task(gateway: Gateway) -> AsyncIterator[tuple[asyncio.Task[N
         yield asyncio.create_task(consume(client)), first
 
 
-async def test_cancelling_the_task_closes_the_connection() -> None:
+async def test_client_closes_the_connection_when_the_task_is_cancelled() -> None:
     """Between two chunks, with the client itself still open."""
     with Gateway(stall(text("a"))) as gateway:
         async with streaming_task(gateway) as (task, first):
@@ -365,7 +365,7 @@ async def test_cancelling_the_task_closes_the_connection() -> None:
             assert await asyncio.to_thread(gateway.calls[0].left.wait, PATIENCE_S)
 
 
-async def test_cancelling_before_the_first_event_closes_the_connection() -> None:
+async def test_client_closes_the_connection_when_cancelled_before_the_first_event() -> None:
     """While the request waits in the gateway's queue, behind heartbeats."""
     begun = threading.Event()
 
@@ -385,7 +385,7 @@ async def test_cancelling_before_the_first_event_closes_the_connection() -> None
             assert await asyncio.to_thread(gateway.calls[0].left.wait, PATIENCE_S)
 
 
-async def test_a_timeout_around_the_stream_closes_the_connection() -> None:
+async def test_client_closes_the_connection_on_a_timeout_around_the_stream() -> None:
     """`asyncio.timeout` is a cancellation too."""
 
     async def consume_for(limit: asyncio.Timeout, client: AsyncClient) -> None:
@@ -405,7 +405,7 @@ async def test_a_timeout_around_the_stream_closes_the_connection() -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_every_door_of_a_real_gateway_answers_its_type(stack: Stack) -> None:
+async def test_client_reads_every_endpoint_of_a_gateway_as_its_type(stack: Stack) -> None:
     """What the contract declares is what comes over the wire."""
     models = ["main", {"name": "vectors", "type": "Embedding"}]
     await stack.reconfigure(models=models)
@@ -430,7 +430,7 @@ async def test_every_door_of_a_real_gateway_answers_its_type(stack: Stack) -> No
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_real_gateway_s_errors_have_their_code(stack: Stack) -> None:
+async def test_client_reads_the_codes_of_a_gateways_errors(stack: Stack) -> None:
     """Before the stream with their status, inside it with what came so far."""
     received: list[str] = []
 
@@ -455,7 +455,7 @@ async def test_a_real_gateway_s_errors_have_their_code(stack: Stack) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_leaving_stops_the_provider(stack: Stack) -> None:
+async def test_client_ends_the_provider_call_when_a_stream_is_left(stack: Stack) -> None:
     """All the way from the client's `async with` to the provider's connection."""
     stack.main.answers(say_then_wait("Hel"))
     async with AsyncClient(stack.url) as client:

@@ -30,7 +30,7 @@ def ask(stack: Stack, *, receive_buffer: int | None = None, version: str = "1.1"
     return client
 
 
-async def test_a_client_that_reads_nothing_is_cut_after_the_write_timeout_whatever_the_kernel_takes(
+async def test_gateway_closes_a_client_that_reads_nothing_after_the_write_timeout(
     stack: Stack,
 ) -> None:
     """Paced: at 100 kB a second the kernels' buffers alone would take most of a minute of it."""
@@ -49,7 +49,7 @@ async def test_a_client_that_reads_nothing_is_cut_after_the_write_timeout_whatev
     assert (await stack.gateway.said("gateway.request_ended"))["code"] == "slow_client"
 
 
-async def test_a_client_that_reads_all_of_a_paced_stream_is_not_cut(stack: Stack) -> None:
+async def test_gateway_keeps_a_client_that_reads_a_paced_stream(stack: Stack) -> None:
     async def pace(call: Call) -> None:
         await call.head()
         for _ in range(150):
@@ -65,9 +65,7 @@ async def test_a_client_that_reads_all_of_a_paced_stream_is_not_cut(stack: Stack
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("larges", [1, 2])
-async def test_a_client_that_reads_at_full_speed_gets_events_larger_than_its_buffer(
-    stack: Stack, version: str, larges: int
-) -> None:
+async def test_gateway_writes_events_larger_than_the_client_buffer(stack: Stack, version: str, larges: int) -> None:
     async def answer(call: Call) -> None:
         await call.head()
         # Behind the large event in the same write: there was no time to read it.

@@ -28,7 +28,7 @@ async def drip(call: Call) -> None:
 
 
 @DOORS
-async def test_gone_before_the_first_token_ends_the_call(stack: Stack, path: str, streaming: bool) -> None:
+async def test_client_disconnect_before_the_first_token_ends_the_call(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(silence)
     ask = asyncio.create_task(stack.post(path, completion(stream=streaming)))
     call = await stack.main.called()
@@ -40,7 +40,7 @@ async def test_gone_before_the_first_token_ends_the_call(stack: Stack, path: str
 
 
 @DOORS
-async def test_gone_midway_ends_the_call(stack: Stack, path: str, streaming: bool) -> None:
+async def test_client_disconnect_during_a_stream_ends_the_call(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(drip)
     if streaming:
         async with stack.stream(path, completion(stream=True)) as stream:
@@ -56,7 +56,7 @@ async def test_gone_midway_ends_the_call(stack: Stack, path: str, streaming: boo
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
-async def test_gone_while_the_provider_is_silent_midway_ends_the_call(stack: Stack, path: str) -> None:
+async def test_client_disconnect_during_provider_silence_ends_the_call(stack: Stack, path: str) -> None:
     stack.main.answers(say_then_wait("Hel"))
     async with stack.stream(path, completion(stream=True)) as stream:
         await stream.event()
@@ -65,9 +65,7 @@ async def test_gone_while_the_provider_is_silent_midway_ends_the_call(stack: Sta
 
 
 @DOORS
-async def test_gone_while_queued_withdraws_the_request_and_no_provider_is_asked(
-    stack: Stack, path: str, streaming: bool
-) -> None:
+async def test_client_disconnect_in_the_queue_withdraws_the_request(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(silence)
     holding = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
     await stack.main.called(2)
@@ -82,7 +80,7 @@ async def test_gone_while_queued_withdraws_the_request_and_no_provider_is_asked(
     assert len(stack.main.calls) == 2
 
 
-async def test_gone_during_the_pause_before_a_retry_ends_the_retrying(stack: Stack) -> None:
+async def test_client_disconnect_before_a_retry_ends_the_retries(stack: Stack) -> None:
     from harness.provider import status
 
     stack.main.answers(status(429, {"retry-after": "5"}))
@@ -94,7 +92,7 @@ async def test_gone_during_the_pause_before_a_retry_ends_the_retrying(stack: Sta
     assert len(stack.main.calls) == 1
 
 
-async def test_slots_of_clients_that_left_are_free_again(stack: Stack) -> None:
+async def test_client_disconnect_frees_the_slot(stack: Stack) -> None:
     for _ in range(4):
         stack.main.answers(silence)
         calls = len(stack.main.calls)
@@ -105,7 +103,7 @@ async def test_slots_of_clients_that_left_are_free_again(stack: Stack) -> None:
         await stack.main.idle()
 
 
-async def test_a_request_that_is_stopped_in_the_moment_of_its_delivery_leaves_no_slot_behind(stack: Stack) -> None:
+async def test_client_disconnect_at_the_delivery_frees_the_slot(stack: Stack) -> None:
     stack.main.answers(silence)
     for _ in range(20):
         # As the first leave, the next are delivered, and theirs leave too.
@@ -123,7 +121,7 @@ async def test_a_request_that_is_stopped_in_the_moment_of_its_delivery_leaves_no
         await _leave(ask)
 
 
-async def test_a_client_that_leaves_is_logged_as_cancelled_and_not_as_an_error(stack: Stack) -> None:
+async def test_client_disconnect_is_logged_as_cancelled(stack: Stack) -> None:
     stack.main.answers(say_then_wait("Hel"))
     async with stack.stream("/api/chat", completion()) as stream:
         await stream.event()
@@ -132,7 +130,7 @@ async def test_a_client_that_leaves_is_logged_as_cancelled_and_not_as_an_error(s
     assert (await stack.worker.said("worker.call_ended", request_id=request_id))["code"] == "cancelled"
 
 
-async def test_clients_that_leave_do_not_harm_the_streams_of_others() -> None:
+async def test_client_disconnect_does_not_affect_other_streams() -> None:
     async with Stack(slots=100) as stack:
 
         async def pour(call: Call) -> None:

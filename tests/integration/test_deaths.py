@@ -85,7 +85,7 @@ def assert_whole(bodies: list[str]) -> None:
 # Workers
 
 
-async def test_a_worker_killed_before_its_first_event_is_replaced_unseen(stack: Stack) -> None:
+async def test_worker_killed_before_its_first_event_is_replaced_invisibly(stack: Stack) -> None:
     stack.main.answers(silence, silence, silence, say("Hello"))
     asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
     asks.append(asyncio.create_task(stack.post(STREAMS[1], completion())))
@@ -102,7 +102,7 @@ async def test_a_worker_killed_before_its_first_event_is_replaced_unseen(stack: 
         assert ended["attempt"] == 2
 
 
-async def test_a_worker_killed_after_its_first_event_ends_the_streams_with_worker_lost_within_5_s(
+async def test_worker_killed_after_its_first_event_ends_streams_with_worker_lost_within_5_s(
     stack: Stack,
 ) -> None:
     stack.main.answers(say_then_wait("Hel"))
@@ -127,7 +127,7 @@ async def test_a_worker_killed_after_its_first_event_ends_the_streams_with_worke
     assert len(stack.main.calls) == 3, "what has begun is not run again"
 
 
-async def test_a_worker_told_to_stop_finishes_its_streams_and_exits_0(stack: Stack) -> None:
+async def test_worker_finishes_its_streams_on_sigterm_and_exits_0(stack: Stack) -> None:
     leaving = stack.workers[0]
     await stack.start_worker()
     stack.workers[1].terminate()
@@ -145,7 +145,7 @@ async def test_a_worker_told_to_stop_finishes_its_streams_and_exits_0(stack: Sta
     assert await leaving.exited() == 0
 
 
-async def test_requests_that_arrive_while_a_worker_stops_are_neither_lost_nor_late(stack: Stack) -> None:
+async def test_worker_stop_loses_and_delays_no_request(stack: Stack) -> None:
     await stack.reconfigure(slots=8)
     stack.main.answers(say("Hello"))
     leaving = stack.workers[0]
@@ -177,7 +177,7 @@ async def test_requests_that_arrive_while_a_worker_stops_are_neither_lost_nor_la
 # The gateway
 
 
-async def test_a_gateway_told_to_stop_finishes_its_streams_takes_no_more_and_exits_0(stack: Stack) -> None:
+async def test_gateway_finishes_its_streams_on_sigterm_and_accepts_no_more(stack: Stack) -> None:
     gateway = stack.gateway
 
     async def stop() -> None:
@@ -189,7 +189,7 @@ async def test_a_gateway_told_to_stop_finishes_its_streams_takes_no_more_and_exi
     assert await gateway.exited() == 0
 
 
-async def test_the_calls_of_a_killed_gateway_are_ended_within_5_s(stack: Stack) -> None:
+async def test_gateway_killed_has_its_calls_ended_within_5_s(stack: Stack) -> None:
     stack.main.answers(say_then_wait("Hel"), silence)
     async with stack.stream("/api/chat", completion()) as stream:
         await stream.event()
@@ -212,7 +212,7 @@ async def test_the_calls_of_a_killed_gateway_are_ended_within_5_s(stack: Stack) 
 # The broker
 
 
-async def test_a_broker_restarted_between_requests_costs_nothing(stack: Stack) -> None:
+async def test_broker_restart_between_requests_loses_nothing(stack: Stack) -> None:
     assert (await stack.post("/api/chat", completion())).status_code == 200
     stack.nats.kill()
     await stack.restart_nats()
@@ -220,7 +220,7 @@ async def test_a_broker_restarted_between_requests_costs_nothing(stack: Stack) -
         assert texts_of((await stack.post(path, completion(stream=True))).text) == "Hello"
 
 
-async def test_while_the_broker_is_away_requests_are_503_and_service_returns_by_itself(stack: Stack) -> None:
+async def test_broker_absence_is_503_until_it_returns(stack: Stack) -> None:
     stack.nats.kill()
     await until(lambda: _status(stack, "/ready", 503), "the gateway has noticed")
     ready = await stack.client.get("/ready")
@@ -237,7 +237,7 @@ async def test_while_the_broker_is_away_requests_are_503_and_service_returns_by_
     assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
 
 
-async def test_a_stream_goes_on_whole_when_the_broker_is_restarted_under_it(stack: Stack) -> None:
+async def test_broker_restart_keeps_an_open_stream_complete(stack: Stack) -> None:
     async def restart() -> None:
         stack.nats.kill()
         await stack.restart_nats()
@@ -246,7 +246,7 @@ async def test_a_stream_goes_on_whole_when_the_broker_is_restarted_under_it(stac
     assert len(stack.main.calls) == 2
 
 
-async def test_a_request_that_no_provider_has_answered_yet_survives_a_restart_of_the_broker(stack: Stack) -> None:
+async def test_broker_restart_keeps_an_unanswered_request(stack: Stack) -> None:
     gate = asyncio.Event()
     stack.main.answers(when(gate, say("Hello")))
     ask = asyncio.create_task(stack.post("/api/chat", completion()))
@@ -258,7 +258,7 @@ async def test_a_request_that_no_provider_has_answered_yet_survives_a_restart_of
     assert len(stack.main.calls) == 1
 
 
-async def test_a_stream_goes_on_whole_when_the_broker_pauses(stack: Stack) -> None:
+async def test_broker_pause_keeps_an_open_stream_complete(stack: Stack) -> None:
     async def pause() -> None:
         stack.nats.process.signal(signal.SIGSTOP)
         await asyncio.sleep(0.5)
@@ -267,7 +267,7 @@ async def test_a_stream_goes_on_whole_when_the_broker_pauses(stack: Stack) -> No
     assert_whole(await streams(stack, pause))
 
 
-async def test_a_request_that_a_paused_broker_takes_late_is_not_served_for_nobody(stack: Stack) -> None:
+async def test_broker_late_publish_of_an_ended_request_is_not_served(stack: Stack) -> None:
     stack.main.answers(silence)
     taken = await stack.taken()
     stack.nats.process.signal(signal.SIGSTOP)
@@ -284,7 +284,7 @@ async def test_a_request_that_a_paused_broker_takes_late_is_not_served_for_nobod
 
 
 @pytest.mark.parametrize("end", ["gateway", "worker"])
-async def test_a_stream_goes_on_whole_when_one_connection_to_the_broker_is_cut(end: str) -> None:
+async def test_broker_connection_loss_keeps_an_open_stream_complete(end: str) -> None:
     async with Stack(workers=0) as stack:
         link = await Link.start(stack.nats.port)
         try:
@@ -308,7 +308,7 @@ async def test_a_stream_goes_on_whole_when_one_connection_to_the_broker_is_cut(e
             await link.close()
 
 
-async def test_an_answer_whose_beginning_the_gateway_could_not_hear_is_whole() -> None:
+async def test_broker_connection_loss_of_a_gateway_keeps_the_start_of_an_answer() -> None:
     async with Stack(workers=0) as stack:
         link = await Link.start(stack.nats.port)
         try:
@@ -328,7 +328,7 @@ async def test_an_answer_whose_beginning_the_gateway_could_not_hear_is_whole() -
             await link.close()
 
 
-async def test_an_answer_that_a_worker_could_not_send_comes_when_it_is_back_and_is_not_bought_twice() -> None:
+async def test_broker_connection_loss_of_a_worker_delays_an_answer_without_a_second_call() -> None:
     async with Stack(workers=0) as stack:
         link = await Link.start(stack.nats.port)
         try:

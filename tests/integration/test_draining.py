@@ -50,7 +50,7 @@ class Paced:
         await call.end()
 
 
-async def test_a_drained_worker_finishes_its_stream_takes_nothing_more_and_stays_until_it_is_told_to_resume(
+async def test_worker_drained_finishes_its_stream_and_pulls_nothing_until_resumed(
     stack: Stack,
 ) -> None:
     drained, other = await named(stack, "worker-a"), await named(stack, "worker-b")
@@ -85,7 +85,7 @@ async def test_a_drained_worker_finishes_its_stream_takes_nothing_more_and_stays
     assert _beat(stack, "worker-a", draining=False)
 
 
-async def test_a_drained_worker_exits_0_when_it_is_stopped(stack: Stack) -> None:
+async def test_worker_drained_exits_0_on_sigterm(stack: Stack) -> None:
     worker = await named(stack, "worker-a")
     await tell(stack, "worker-a", Drain())
     await worker.said("worker.draining", in_flight=0)
@@ -93,7 +93,7 @@ async def test_a_drained_worker_exits_0_when_it_is_stopped(stack: Stack) -> None
     assert await worker.exited() == 0
 
 
-async def test_a_worker_that_stops_is_not_called_back(stack: Stack) -> None:
+async def test_worker_stopping_is_not_resumed(stack: Stack) -> None:
     worker = await named(stack, "worker-a")
     answer = Paced()
     stack.main.answers(answer)
@@ -114,7 +114,7 @@ async def test_a_worker_that_stops_is_not_called_back(stack: Stack) -> None:
     assert texts_of((await asking).text) == "Hello"
 
 
-async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None:
+async def test_worker_readyz_has_the_reason_and_livez_stays_ok() -> None:
     async with Stack(route=None) as stack:
         port = free_port()
         worker = stack._spawn_worker("main", probed(port))
@@ -154,7 +154,7 @@ async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None
             assert await worker.exited() == 0
 
 
-async def test_a_worker_that_finds_no_broker_can_be_stopped(stack: Stack) -> None:
+async def test_worker_without_a_broker_stops_on_sigterm(stack: Stack) -> None:
     port = free_port()
     worker = stack._spawn_worker("main", {"PENSTOCK_NATS_URL": f"nats://127.0.0.1:{port}"})
     await worker.said("worker.serving")
@@ -163,7 +163,7 @@ async def test_a_worker_that_finds_no_broker_can_be_stopped(stack: Stack) -> Non
 
 
 @pytest.mark.parametrize("change", ["providers", "limits", "deleted"])
-async def test_a_stream_goes_on_whole_when_its_route_changes_under_it(change: str) -> None:
+async def test_worker_completes_a_stream_when_its_route_changes(change: str) -> None:
     async with Stack() as stack:
         answer = Paced()
         stack.main.answers(answer)
@@ -187,7 +187,7 @@ async def test_a_stream_goes_on_whole_when_its_route_changes_under_it(change: st
             assert stream.raw.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_change_that_leaves_the_providers_alone_keeps_their_connections(stack: Stack) -> None:
+async def test_worker_keeps_provider_connections_when_providers_stay_the_same(stack: Stack) -> None:
     worker = await named(stack, "worker-a")
     assert (await stack.post("/api/chat", completion())).status_code == 200
     changed = msgspec.structs.replace(

@@ -40,9 +40,7 @@ async def stack(keys: Path) -> AsyncIterator[Stack]:
         yield made
 
 
-async def test_a_worker_uses_a_rotated_key_without_a_restart_and_reports_a_refused_one(
-    stack: Stack, keys: Path
-) -> None:
+async def test_worker_uses_a_rotated_key_without_a_restart_and_reports_a_refused_one(stack: Stack, keys: Path) -> None:
     """Kubernetes updates mounted Secrets and no variables; k8sgpt-ai/k8sgpt-operator #137."""
     write(keys, "sk-first")
     valid = "sk-second"

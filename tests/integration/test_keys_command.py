@@ -36,7 +36,7 @@ async def keys(stack: KeyedStack, *arguments: str, **environ: str) -> "subproces
     )
 
 
-async def test_a_key_from_the_command_line_opens_the_doors_and_is_all_of_its_output(keyed: KeyedStack) -> None:
+async def test_keys_command_prints_only_a_key_that_works(keyed: KeyedStack) -> None:
     made = await keys(keyed, "create", "Ada", "--model", "main", "--expires-in", "30d", "--metadata", "team=blue")
     assert made.returncode == 0, made.stderr
     (key,) = made.stdout.split()
@@ -46,7 +46,7 @@ async def test_a_key_from_the_command_line_opens_the_doors_and_is_all_of_its_out
     await until(lambda: _status_is(keyed, key, 200), "the key opens the doors")
 
 
-async def test_its_life_from_the_list_to_the_end(keyed: KeyedStack) -> None:
+async def test_keys_command_lists_rotates_and_revokes_a_key(keyed: KeyedStack) -> None:
     made = json.loads(
         (
             await keys(
@@ -98,7 +98,7 @@ async def test_its_life_from_the_list_to_the_end(keyed: KeyedStack) -> None:
         ([], {}, 2, "COMMAND"),
     ],
 )
-async def test_what_went_wrong_is_said_in_one_line_and_an_exit_code(
+async def test_keys_command_reports_an_error_in_one_line_and_an_exit_code(
     keyed: KeyedStack, arguments: list[str], environ: dict[str, str], code: int, said: str
 ) -> None:
     done = await keys(keyed, *arguments, **environ)

@@ -55,7 +55,7 @@ async def ask(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
     return await client.post("/v1/chat/completions", json=completion(**fields))
 
 
-async def test_twenty_clients_of_two_gateways_get_as_many_requests_as_the_limit_says(stack: Two) -> None:
+async def test_limit_of_requests_holds_for_twenty_clients_of_two_gateways(stack: Two) -> None:
     limit = 150
     made = await stack.create_key(limits={"requests_per_minute": limit})
     clients = stack.clients(made["key"])
@@ -75,7 +75,7 @@ async def test_twenty_clients_of_two_gateways_get_as_many_requests_as_the_limit_
     assert set(statuses) == {200, 429}
 
 
-async def test_a_refusal_is_what_openais_clients_understand(stack: Two) -> None:
+async def test_limit_rejection_has_the_form_of_the_openai_api(stack: Two) -> None:
     made = await stack.create_key(limits={"requests_per_minute": 2, "tokens_per_minute": 1000})
     one, two = stack.clients(made["key"])
     first = await ask(one, stream=True)
@@ -98,7 +98,7 @@ async def test_a_refusal_is_what_openais_clients_understand(stack: Two) -> None:
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
 
 
-async def test_tokens_that_were_used_at_one_gateway_are_used_at_the_other(stack: Two) -> None:
+async def test_limit_of_tokens_is_shared_by_two_gateways(stack: Two) -> None:
     made = await stack.create_key(limits={"tokens_per_minute": 100})
     one, two = stack.clients(made["key"])
     stack.main.answers(say(*["word "] * 120))
@@ -112,7 +112,7 @@ async def test_tokens_that_were_used_at_one_gateway_are_used_at_the_other(stack:
 
 
 @pytest.mark.timeout(120)
-async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateways_places_come_back(stack: Two) -> None:
+async def test_limit_of_streams_holds_and_a_killed_gateways_slots_return(stack: Two) -> None:
     limit = 6
     made = await stack.create_key(limits={"concurrent_streams": limit})
     clients = stack.clients(made["key"])
@@ -162,7 +162,7 @@ async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateway
     stack.urls[1] = await stack.another_gateway()
 
 
-async def test_fifty_streams_that_share_a_budget_use_it_up_and_end_with_the_reason(stack: Two) -> None:
+async def test_budget_shared_by_fifty_streams_is_used_up_and_ends_them_with_the_reason(stack: Two) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, prices=PRICES)], slots=256)
 
     async def talk(call: Call) -> None:
@@ -207,7 +207,7 @@ async def _are(rows: Any, count: int) -> bool:
     return len(await rows()) == count
 
 
-async def test_an_input_that_the_budget_does_not_pay_for_is_refused_and_no_provider_is_asked(stack: Two) -> None:
+async def test_budget_below_the_inputs_cost_rejects_without_a_provider_call(stack: Two) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, prices=PRICES)], slots=256)
     made = await stack.create_key(budget={"amount": "0.02", "period": "Total"})
     clients = stack.clients(made["key"])

@@ -181,7 +181,7 @@ async def _each(stack: Stack, path: str, bodies: list[tuple[str, str]]) -> list[
 
 
 @pytest.mark.parametrize("path", REQUESTS)
-async def test_odd_json_in_a_request_is_answered_or_refused_with_a_4xx(stack: Stack, path: str) -> None:
+async def test_gateway_answers_unusual_json_or_rejects_it_with_a_4xx(stack: Stack, path: str) -> None:
     bodies = list(variants(REQUESTS[path], seed=path, most=400 if "completions" in path else 120))
     async with _neighbour(stack, _Scene()):
         answers = await _each(stack, path, bodies)
@@ -193,7 +193,7 @@ async def test_odd_json_in_a_request_is_answered_or_refused_with_a_4xx(stack: St
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings"])
-async def test_odd_json_in_a_providers_answer_ends_its_own_stream_once(stack: Stack, path: str) -> None:
+async def test_worker_ends_only_the_stream_with_unusual_json_of_a_provider(stack: Stack, path: str) -> None:
     scene = _Scene()
     chat = "completions" in path
     made = list(variants(CHUNK if chat else VECTORS, seed=f"answer {path}", most=300 if chat else 120))

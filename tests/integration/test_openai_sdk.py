@@ -54,7 +54,7 @@ UNNUMBERED_TOOL_CALLS = stream(
 )
 
 
-async def test_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_streams(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(say("Hel", "lo ", "Wörld 🌍"))
     chunks = [chunk async for chunk in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello Wörld 🌍"
@@ -66,7 +66,7 @@ async def test_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert all(chunk.usage is None for chunk in chunks), "usage comes only when it is asked for"
 
 
-async def test_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_a_complete_answer(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(say("Hel", "lo"))
     answer = await sdk.chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].message.content == "Hello"
@@ -80,7 +80,7 @@ async def test_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert answer._request_id.startswith("req_")
 
 
-async def test_the_sync_client(stack: Stack) -> None:
+async def test_openai_sdk_sync_client_streams(stack: Stack) -> None:
     stack.main.answers(say("Hel", "lo"))
 
     def ask() -> str:
@@ -91,7 +91,7 @@ async def test_the_sync_client(stack: Stack) -> None:
     assert await asyncio.to_thread(ask) == "Hello"
 
 
-async def test_include_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_stream_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
     details = {"prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 1}}
     stack.main.answers(stream(chunk("Hello"), finish(), usage(7, 2, **details), DONE))
     answer = await sdk.chat.completions.create(
@@ -108,7 +108,7 @@ async def test_include_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert last.usage.completion_tokens_details.reasoning_tokens == 1
 
 
-async def test_tool_calls_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_tool_calls(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(TWO_TOOL_CALLS)
     answer = await sdk.chat.completions.create(model="main", messages=HI, tools=[WEATHER], tool_choice="required")
     choice = answer.choices[0]
@@ -124,7 +124,9 @@ async def test_tool_calls_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
 
 
 @pytest.mark.parametrize("answer", [TWO_TOOL_CALLS, UNNUMBERED_TOOL_CALLS], ids=["numbered", "unnumbered"])
-async def test_tool_calls_streaming_have_an_integer_index(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
+async def test_openai_sdk_streams_tool_calls_with_an_integer_index(
+    stack: Stack, sdk: AsyncOpenAI, answer: Answer
+) -> None:
     stack.main.answers(answer)
     calls: dict[int, list[str]] = {}
     async for part in await sdk.chat.completions.create(model="main", messages=HI, tools=[WEATHER], stream=True):
@@ -140,7 +142,7 @@ async def test_tool_calls_streaming_have_an_integer_index(stack: Stack, sdk: Asy
 
 
 @pytest.mark.parametrize("answer", [TWO_TOOL_CALLS, UNNUMBERED_TOOL_CALLS], ids=["numbered", "unnumbered"])
-async def test_tool_calls_through_the_stream_helper(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
+async def test_openai_sdk_stream_helper_reads_tool_calls(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
     stack.main.answers(answer)
     async with sdk.chat.completions.stream(model="main", messages=HI, tools=[WEATHER]) as events:
         done = [event async for event in events if event.type == "tool_calls.function.arguments.done"]
@@ -152,7 +154,7 @@ async def test_tool_calls_through_the_stream_helper(stack: Stack, sdk: AsyncOpen
     assert [call.id for call in final.choices[0].message.tool_calls or []] == ["call_a", "call_b"]
 
 
-async def test_a_conversation_with_tool_results_reaches_the_provider_as_it_is(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_tool_results_reach_the_provider_unchanged(stack: Stack, sdk: AsyncOpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": "Weather?", "name": "ada"},
@@ -169,7 +171,7 @@ async def test_a_conversation_with_tool_results_reaches_the_provider_as_it_is(st
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-async def test_reasoning(stack: Stack, sdk: AsyncOpenAI, field: str) -> None:
+async def test_openai_sdk_reads_reasoning(stack: Stack, sdk: AsyncOpenAI, field: str) -> None:
     stack.main.answers(stream(delta(**{field: "Hm, "}), delta(**{field: "well."}), chunk("Yes"), finish(), DONE))
     chunks = [part async for part in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
     deltas = [part.choices[0].delta.model_dump() for part in chunks]
@@ -186,7 +188,7 @@ class Place(BaseModel):
     name: str
 
 
-async def test_a_refusal_is_what_parse_gives_instead_of_the_parsed_answer(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_parse_returns_a_refusal(stack: Stack, sdk: AsyncOpenAI) -> None:
     refusal = stream(
         delta(role="assistant", content=None, refusal="I "), delta(refusal="won't."), finish(), usage(), DONE
     )
@@ -198,9 +200,7 @@ async def test_a_refusal_is_what_parse_gives_instead_of_the_parsed_answer(stack:
     assert (final.choices[0].message.parsed, final.choices[0].message.refusal) == (None, "I won't.")
 
 
-async def test_what_the_assistant_thought_and_refused_before_reaches_the_provider(
-    stack: Stack, sdk: AsyncOpenAI
-) -> None:
+async def test_openai_sdk_reasoning_and_refusals_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     messages: list[Any] = [
         *HI,
         {"role": "assistant", "content": None, "refusal": "no", "reasoning_content": "hm"},
@@ -215,7 +215,7 @@ async def test_what_the_assistant_thought_and_refused_before_reaches_the_provide
     }
 
 
-async def test_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [
         {
             "role": "user",
@@ -230,7 +230,7 @@ async def test_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None
     assert stack.main.calls[0].body["messages"] == messages
 
 
-async def test_every_sampling_parameter_reaches_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_sampling_parameters_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     sampling: dict[str, Any] = {
         "temperature": 0.5,
         "top_p": 0.9,
@@ -252,7 +252,7 @@ async def test_every_sampling_parameter_reaches_the_provider(stack: Stack, sdk: 
     assert sent["max_completion_tokens"] == 7
 
 
-async def test_parameters_that_we_do_not_know_are_no_error(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_unknown_parameters_are_accepted(stack: Stack, sdk: AsyncOpenAI) -> None:
     answer = await sdk.chat.completions.create(
         model="main", messages=HI, store=True, safety_identifier="x", extra_body={"top_k": 3}
     )
@@ -260,7 +260,7 @@ async def test_parameters_that_we_do_not_know_are_no_error(stack: Stack, sdk: As
     assert len(stack.main.calls) == 1
 
 
-async def test_response_format(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_response_format_reaches_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     class Answer(BaseModel):
         capital: str
 
@@ -277,13 +277,13 @@ async def test_response_format(stack: Stack, sdk: AsyncOpenAI) -> None:
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "stop"])
-async def test_finish_reasons(stack: Stack, sdk: AsyncOpenAI, reason: str) -> None:
+async def test_openai_sdk_reads_finish_reasons(stack: Stack, sdk: AsyncOpenAI, reason: str) -> None:
     stack.main.answers(say("Hello", reason=reason))
     answer = await sdk.chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].finish_reason == reason
 
 
-async def test_embeddings_with_the_default_base64(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_embeddings_in_base64(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(embeddings([[0.5, -1.25, 3.0], [1.0, 2.0, 4.0]], tokens=6))
     answer = await sdk.embeddings.create(model="vectors", input=["cat", "kitten"], dimensions=3)
     assert [item.embedding for item in answer.data] == [[0.5, -1.25, 3.0], [1.0, 2.0, 4.0]]
@@ -294,13 +294,13 @@ async def test_embeddings_with_the_default_base64(stack: Stack, sdk: AsyncOpenAI
     assert (sent["input"], sent["dimensions"]) == (["cat", "kitten"], 3)
 
 
-async def test_embeddings_as_floats(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_embeddings_as_floats(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(embeddings([[0.5, -1.25]]))
     answer = await sdk.embeddings.create(model="vectors", input="cat", encoding_format="float")
     assert answer.data[0].embedding == [0.5, -1.25]
 
 
-async def test_models(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_lists_models(stack: Stack, sdk: AsyncOpenAI) -> None:
     await stack.reconfigure(models=[{"name": "vendor/main-7b", "aliases": ["main"]}])
     models = [model async for model in sdk.models.list()]
     assert {"main", "vendor/main-7b"} < {model.id for model in models}
@@ -309,7 +309,7 @@ async def test_models(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert (await sdk.models.retrieve("main")).created > 1_700_000_000
 
 
-async def test_with_raw_response_the_request_id_can_be_read(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raw_response_has_the_request_id(stack: Stack, sdk: AsyncOpenAI) -> None:
     raw = await sdk.chat.completions.with_raw_response.create(model="main", messages=HI)
     assert raw.headers["x-request-id"] == raw.headers["request-id"]
     assert stack.main.calls

@@ -29,7 +29,7 @@ async def sdk(stack: Stack) -> AsyncIterator[AsyncOpenAI]:
         yield made
 
 
-async def test_without_a_broker_it_raises_internal_server_error_and_says_that_it_may_be_tried_again(
+async def test_openai_sdk_raises_a_retryable_internal_server_error_without_a_broker(
     stack: Stack, sdk: AsyncOpenAI
 ) -> None:
     stack.nats.kill()
@@ -46,7 +46,7 @@ async def test_without_a_broker_it_raises_internal_server_error_and_says_that_it
         assert raised.value.response.headers["x-should-retry"] == "true"
 
 
-async def test_a_worker_that_dies_midway_raises_in_the_stream(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raises_in_the_stream_when_the_worker_is_lost(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(say_then_wait("Hel"))
     parts = aiter(await sdk.chat.completions.create(model="main", messages=HI, stream=True))
     assert (await anext(parts)).choices[0].delta.content == "Hel"
@@ -56,7 +56,7 @@ async def test_a_worker_that_dies_midway_raises_in_the_stream(stack: Stack, sdk:
     assert raised.value.code == "worker_lost"
 
 
-async def test_a_worker_that_dies_midway_of_a_whole_answer_raises(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raises_for_a_complete_answer_when_the_worker_is_lost(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(say_then_wait("Hel"))
     asking = asyncio.create_task(sdk.chat.completions.create(model="main", messages=HI))
     await stack.main.called()

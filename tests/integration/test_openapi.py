@@ -35,7 +35,7 @@ async def answer(call: Call) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_gateway_answers_as_its_openapi_document_says(stack: Stack, tmp_path: Path) -> None:
+async def test_gateway_conforms_to_its_openapi_document(stack: Stack, tmp_path: Path) -> None:
     stack.main.answers(answer)
     process = await asyncio.create_subprocess_exec(
         sys.executable,

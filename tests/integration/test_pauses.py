@@ -105,13 +105,13 @@ def _pause(part: str, stack: Stack, link: Link) -> Callable[[float], Awaitable[N
     return of_process if part in processes else of_link
 
 
-async def test_streams_survive_pauses_of_up_to_9_s_of_each_link_the_broker_and_each_process() -> None:
+async def test_stream_survives_pauses_up_to_9_s_of_each_link_and_process() -> None:
     results = await asyncio.gather(*(paused(part) for part in PARTS), return_exceptions=True)
     failed = {part: repr(result)[:600] for part, result in zip(PARTS, results, strict=True) if result is not None}
     assert not failed, failed
 
 
-async def test_a_killed_worker_ends_its_streams_and_a_killed_gateway_its_calls_within_5_s() -> None:
+async def test_stream_of_a_killed_worker_and_call_of_a_killed_gateway_end_within_5_s() -> None:
     # With users of the broker: each probe is within its role's permissions.
     async with Stack(users=True) as stack:
         stack.main.answers(say_then_wait("Hel"), say_then_wait("Hel"))
@@ -129,7 +129,7 @@ async def test_a_killed_worker_ends_its_streams_and_a_killed_gateway_its_calls_w
             await stack.main.idle(timeout_s=5)
 
 
-async def test_a_process_that_vanishes_with_its_connection_left_open_is_lost_after_the_longest_pause() -> None:
+async def test_peer_with_an_open_connection_counts_as_lost_after_the_longest_pause() -> None:
     await asyncio.gather(vanished("worker"), vanished("gateway"))
 
 

@@ -85,7 +85,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("kind", ANSWERS)
 @STREAMS
-async def test_the_plain_path_gives_the_same_bytes(
+async def test_plain_gateway_writes_the_same_bytes(
     stack: Stack, plain: httpx.AsyncClient, path: str, kind: str
 ) -> None:
     stack.main.answers(ANSWERS[kind])
@@ -100,7 +100,7 @@ async def test_the_plain_path_gives_the_same_bytes(
 
 
 @STREAMS
-async def test_on_the_plain_path_a_client_that_leaves_ends_its_call(
+async def test_plain_gateway_ends_the_call_of_a_disconnected_client(
     stack: Stack, plain: httpx.AsyncClient, path: str
 ) -> None:
     stack.main.answers(say_then_wait("Hel"))
@@ -111,7 +111,7 @@ async def test_on_the_plain_path_a_client_that_leaves_ends_its_call(
 
 
 @STREAMS
-async def test_on_the_plain_path_a_client_that_does_not_read_is_cut_too(
+async def test_plain_gateway_closes_a_client_that_does_not_read(
     stack: Stack, plain: httpx.AsyncClient, path: str
 ) -> None:
     stack.main.answers(flood)

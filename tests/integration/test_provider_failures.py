@@ -56,7 +56,7 @@ def cut_inside_chunk(at: int) -> Answer:
 
 @DOORS
 @pytest.mark.parametrize("code", [401, 403])
-async def test_a_refused_key_is_502_without_the_providers_words(
+async def test_provider_refused_key_is_502_without_the_providers_message(
     stack: Stack, path: str, streaming: bool, code: int
 ) -> None:
     stack.main.answers(status(code))
@@ -65,7 +65,7 @@ async def test_a_refused_key_is_502_without_the_providers_words(
     assert len(stack.main.calls) == 1, "a refused key is not tried again"
 
 
-async def test_a_missing_key_is_502_and_asks_nobody(stack: Stack) -> None:
+async def test_provider_missing_key_is_502_without_a_call(stack: Stack) -> None:
     keyless = provider("main", stack.main.base_url, secretKeyRef={"name": "nobody", "key": "set-this"})
     await stack.reconfigure(providers=[keyless])
     error = error_of(await stack.post("/api/chat", completion()), 502, "provider_auth_failed")
@@ -74,7 +74,7 @@ async def test_a_missing_key_is_502_and_asks_nobody(stack: Stack) -> None:
 
 
 @DOORS
-async def test_a_rate_limit_after_retries_is_429_with_the_providers_retry_after(
+async def test_provider_rate_limit_after_retries_is_429_with_its_retry_after(
     stack: Stack, path: str, streaming: bool
 ) -> None:
     await stack.reconfigure(routing={"retries": 1})
@@ -84,16 +84,14 @@ async def test_a_rate_limit_after_retries_is_429_with_the_providers_retry_after(
     assert len(stack.main.calls) == 2
 
 
-async def test_a_rate_limit_that_asks_for_too_long_a_pause_is_told_at_once(stack: Stack) -> None:
+async def test_provider_rate_limit_with_a_long_pause_is_returned_at_once(stack: Stack) -> None:
     stack.main.answers(status(429, {"retry-after": "60"}))
     error_of(await stack.post("/api/chat", completion()), 429, "provider_rate_limited", retry_after=60)
     assert len(stack.main.calls) == 1
 
 
 @DOORS
-async def test_a_provider_that_fails_after_retries_and_fallback_is_502(
-    stack: Stack, path: str, streaming: bool
-) -> None:
+async def test_provider_failure_after_retries_and_fallback_is_502(stack: Stack, path: str, streaming: bool) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)],
@@ -106,24 +104,24 @@ async def test_a_provider_that_fails_after_retries_and_fallback_is_502(
 
 
 @pytest.mark.parametrize("code", [408, 500, 501, 502, 503, 504, 529])
-async def test_every_failure_of_the_provider_itself_is_502(stack: Stack, code: int) -> None:
+async def test_provider_server_errors_are_502(stack: Stack, code: int) -> None:
     stack.main.answers(status(code))
     error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
 
 
 @DOORS
-async def test_a_provider_that_hangs_up_is_502(stack: Stack, path: str, streaming: bool) -> None:
+async def test_provider_closed_connection_is_502(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(refuse)
     error_of(await stack.post(path, completion(stream=streaming)), 502, "provider_unavailable")
 
 
 @DOORS
-async def test_a_provider_that_nobody_listens_for_is_502(stack: Stack, path: str, streaming: bool) -> None:
+async def test_provider_refused_connection_is_502(stack: Stack, path: str, streaming: bool) -> None:
     await stack.reconfigure(providers=[provider("main", f"http://127.0.0.1:{free_port()}")])
     error_of(await stack.post(path, completion(stream=streaming)), 502, "provider_unavailable")
 
 
-async def test_a_provider_whose_name_does_not_resolve_is_502(stack: Stack) -> None:
+async def test_provider_unresolved_name_is_502(stack: Stack) -> None:
     await stack.reconfigure(providers=[provider("main", "http://nobody.invalid/v1")])
     response = await stack.post("/api/chat", completion())
     error = error_of(response, 502, "provider_unavailable")
@@ -133,25 +131,25 @@ async def test_a_provider_whose_name_does_not_resolve_is_502(stack: Stack) -> No
 
 
 @DOORS
-async def test_a_first_token_that_comes_too_late_is_504(stack: Stack, path: str, streaming: bool) -> None:
+async def test_provider_late_first_token_is_504(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(silence)
     error = error_of(await stack.post(path, completion(stream=streaming)), 504, "first_token_timeout")
     assert error["type"] == "timeout_error"
     await stack.main.calls[0].left(1)
 
 
-async def test_headers_without_a_token_are_504_too(stack: Stack) -> None:
+async def test_provider_headers_without_a_token_are_504(stack: Stack) -> None:
     stack.main.answers(say_then_wait())
     error_of(await stack.post("/api/chat", completion()), 504, "first_token_timeout")
 
 
-async def test_a_request_the_provider_calls_invalid_is_400_and_not_retried(stack: Stack) -> None:
+async def test_provider_invalid_request_is_400_and_not_retried(stack: Stack) -> None:
     stack.main.answers(status(400))
     error_of(await stack.post("/api/chat", completion()), 400, "provider_rejected")
     assert len(stack.main.calls) == 1
 
 
-async def test_an_empty_account_is_402_or_anthropics_400_and_the_next_provider_is_asked(stack: Stack) -> None:
+async def test_provider_empty_account_falls_back_to_the_next(stack: Stack) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
@@ -166,7 +164,7 @@ async def test_an_empty_account_is_402_or_anthropics_400_and_the_next_provider_i
 
 
 @DOORS
-async def test_the_providers_message_and_field_reach_the_caller_without_key_and_address(
+async def test_provider_message_and_field_reach_the_client_without_key_and_address(
     stack: Stack, path: str, streaming: bool
 ) -> None:
     said = f"foo is odd ({KEY} at {stack.main.base_url}/x and 10.0.0.7)"
@@ -176,14 +174,14 @@ async def test_the_providers_message_and_field_reach_the_caller_without_key_and_
     assert "foo is odd" not in stack.logs()
 
 
-async def test_a_route_that_hides_messages_gives_its_own(stack: Stack) -> None:
+async def test_provider_message_is_replaced_by_a_route_that_hides_it(stack: Stack) -> None:
     await stack.reconfigure(errorMessages="Hide")
     stack.main.answers(status(400, body={"error": {"message": "foo is odd", "param": "foo"}}))
     error = error_of(await stack.post("/api/chat", completion()), 400, "provider_rejected", param="foo")
     assert error["message"] == "the provider rejected the request as invalid (HTTP 400, foo)"
 
 
-async def test_an_image_for_a_model_that_cannot_see_is_400_after_one_call(stack: Stack) -> None:
+async def test_provider_without_image_input_is_400_after_one_call(stack: Stack) -> None:
     await stack.reconfigure(routing={"retries": 2})
     blind = {"code": 500, "message": "image input is not supported - hint: mmproj", "type": "server_error"}
     stack.main.answers(status(500, body={"error": blind}))
@@ -192,18 +190,18 @@ async def test_an_image_for_a_model_that_cannot_see_is_400_after_one_call(stack:
 
 
 @pytest.mark.parametrize("wait", ["1e308", "inf", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
-async def test_a_retry_after_of_centuries_is_an_hour(stack: Stack, wait: str) -> None:
+async def test_provider_retry_after_is_at_most_an_hour(stack: Stack, wait: str) -> None:
     stack.main.answers(status(429, {"retry-after": wait}))
     error_of(await stack.post("/api/chat", completion()), 429, "provider_rate_limited", retry_after=3600)
 
 
-async def test_a_context_that_is_too_long_is_told_by_its_code(stack: Stack) -> None:
+async def test_provider_context_overflow_has_its_code(stack: Stack) -> None:
     body = {"error": {"message": SECRET_BODY, "code": "context_length_exceeded"}}
     stack.main.answers(status(400, body=body))
     error_of(await stack.post("/api/chat", completion()), 400, "context_length_exceeded")
 
 
-async def test_a_model_the_provider_does_not_have_is_502(stack: Stack) -> None:
+async def test_provider_unknown_model_is_502(stack: Stack) -> None:
     stack.main.answers(status(404))
     error_of(await stack.post("/api/chat", completion()), 502, "provider_model_not_found")
 
@@ -225,7 +223,7 @@ async def test_a_model_the_provider_does_not_have_is_502(stack: Stack) -> None:
     ids=["empty", "done", "not-json", "html", "error-in-200", "known-error-in-200", "cut"],
 )
 @DOORS
-async def test_an_answer_that_is_broken_before_its_first_event_has_a_status(
+async def test_provider_broken_answer_before_the_first_event_has_a_status(
     stack: Stack, path: str, streaming: bool, answer: Answer, code: str
 ) -> None:
     stack.main.answers(answer)
@@ -233,7 +231,7 @@ async def test_an_answer_that_is_broken_before_its_first_event_has_a_status(
     error_of(response, 400 if code == "context_length_exceeded" else 502, code)
 
 
-async def test_a_compressed_answer_nobody_asked_for_is_502(stack: Stack) -> None:
+async def test_provider_unrequested_compression_is_502(stack: Stack) -> None:
     async def compressed(call: Call) -> None:
         assert call.headers["accept-encoding"] == "identity"
         await call.head(200, {"content-encoding": "gzip"})
@@ -244,7 +242,7 @@ async def test_a_compressed_answer_nobody_asked_for_is_502(stack: Stack) -> None
     error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
 
 
-async def test_an_answer_that_is_not_http_is_502(stack: Stack) -> None:
+async def test_provider_answer_that_is_not_http_is_502(stack: Stack) -> None:
     async def nonsense(call: Call) -> None:
         await call.raw(b"SSH-2.0-OpenSSH_9.6\r\n")
 
@@ -252,14 +250,14 @@ async def test_an_answer_that_is_not_http_is_502(stack: Stack) -> None:
     error_of(await stack.post("/api/chat", completion()), 502, "provider_stream_broken")
 
 
-async def test_a_redirect_is_not_followed(stack: Stack) -> None:
+async def test_provider_redirect_is_not_followed(stack: Stack) -> None:
     elsewhere = stack.provider.upstream("elsewhere")
     stack.main.answers(status(307, {"location": f"{elsewhere.base_url}/chat/completions"}))
     error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
     assert not elsewhere.calls
 
 
-async def test_endless_response_headers_are_502(stack: Stack) -> None:
+async def test_provider_endless_headers_are_502(stack: Stack) -> None:
     async def endless(call: Call) -> None:
         await call.raw(b"HTTP/1.1 200 OK\r\n")
         for number in range(2000):
@@ -298,7 +296,7 @@ broken = pytest.mark.parametrize("kind", BROKEN)
 
 @broken
 @STREAMS
-async def test_a_stream_that_breaks_midway_ends_with_the_dialects_error_event(
+async def test_provider_stream_that_breaks_ends_with_the_dialects_error_event(
     stack: Stack, path: str, kind: str
 ) -> None:
     answer, code = BROKEN[kind]
@@ -311,7 +309,7 @@ async def test_a_stream_that_breaks_midway_ends_with_the_dialects_error_event(
 
 
 @STREAMS
-async def test_a_connection_reset_midway_ends_the_stream_with_an_error_event(stack: Stack, path: str) -> None:
+async def test_provider_connection_reset_ends_the_stream_with_an_error_event(stack: Stack, path: str) -> None:
     stack.main.answers(say_then_wait("Hel"))
     async with stack.stream(path, completion(stream=True)) as stream_:
         await stream_.event()
@@ -320,7 +318,7 @@ async def test_a_connection_reset_midway_ends_the_stream_with_an_error_event(sta
 
 
 @broken
-async def test_an_answer_that_breaks_midway_is_an_error_as_a_whole(stack: Stack, kind: str) -> None:
+async def test_provider_broken_complete_answer_is_an_error(stack: Stack, kind: str) -> None:
     answer, code = BROKEN[kind]
     stack.main.answers(answer)
     statuses = {"idle_timeout": 504, "provider_rate_limited": 429}
@@ -330,7 +328,7 @@ async def test_an_answer_that_breaks_midway_is_an_error_as_a_whole(stack: Stack,
 
 
 @STREAMS
-async def test_a_stream_that_takes_longer_than_it_may_ends_with_an_error_event(stack: Stack, path: str) -> None:
+async def test_provider_stream_beyond_the_total_timeout_ends_with_an_error_event(stack: Stack, path: str) -> None:
     await stack.reconfigure(
         limits={"requestTimeoutSeconds": 0.7, "firstTokenTimeoutSeconds": 0.5, "idleTimeoutSeconds": 0.5}
     )
@@ -347,7 +345,7 @@ async def test_a_stream_that_takes_longer_than_it_may_ends_with_an_error_event(s
     await stack.main.calls[0].left(1)
 
 
-async def test_a_provider_that_says_nothing_more_after_its_done_does_not_hold_the_client(stack: Stack) -> None:
+async def test_provider_open_connection_after_done_does_not_delay_the_client(stack: Stack) -> None:
     async def unclosed(call: Call) -> None:
         await call.head()
         await call.write(chunk("Hello") + finish() + b"data: [DONE]\n\n")
@@ -370,13 +368,13 @@ async def test_a_provider_that_says_nothing_more_after_its_done_does_not_hold_th
     ],
     ids=["no-done", "crlf", "decorated", "byte-by-byte", "role-first"],
 )
-async def test_an_answer_that_is_odd_but_whole_is_whole(stack: Stack, answer: Answer) -> None:
+async def test_provider_unusual_complete_answer_is_complete(stack: Stack, answer: Answer) -> None:
     stack.main.answers(answer)
     response = await stack.post("/api/chat", completion())
     assert response.text == 'data: {"text":"Hello"}\n\ndata: [DONE]\n\n'
 
 
-async def test_a_body_that_ends_with_its_connection_is_whole(stack: Stack) -> None:
+async def test_provider_body_that_ends_with_its_connection_is_complete(stack: Stack) -> None:
     async def until_close(call: Call) -> None:
         await call.head(length=-1)
         await call.write(chunk("Hello") + finish() + b"data: [DONE]\n\n")
@@ -386,7 +384,7 @@ async def test_a_body_that_ends_with_its_connection_is_whole(stack: Stack) -> No
     assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
 
 
-async def test_a_connection_that_died_in_the_pool_is_replaced_unseen(stack: Stack) -> None:
+async def test_provider_pooled_connection_that_closed_is_replaced(stack: Stack) -> None:
     async def last(call: Call) -> None:
         await say("one")(call)
         call.close()
@@ -397,13 +395,13 @@ async def test_a_connection_that_died_in_the_pool_is_replaced_unseen(stack: Stac
     assert len(stack.main.calls) == 2
 
 
-async def test_a_call_after_a_whole_answer_reuses_its_connection(stack: Stack) -> None:
+async def test_provider_connection_is_reused_after_a_complete_answer(stack: Stack) -> None:
     for _ in range(3):
         assert (await stack.post("/api/chat", completion())).status_code == 200
     assert len({call.connection_number for call in stack.main.calls}) == 1
 
 
-async def test_a_call_that_failed_does_not_take_the_next_on_its_connection_with_it(stack: Stack) -> None:
+async def test_provider_connection_of_a_failed_call_is_not_reused(stack: Stack) -> None:
     # With time for all of them, as 200 calls at once may keep a busy machine for longer than this module's timeouts.
     await stack.reconfigure(limits={})
     stack.main.answers(status(429, {"retry-after": "60"}))
@@ -429,7 +427,7 @@ async def test_a_call_that_failed_does_not_take_the_next_on_its_connection_with_
     ids=["auth", "500", "429", "silence", "nonsense", "no-vector"],
 )
 @pytest.mark.parametrize("path", ["/api/embed", "/v1/embeddings"])
-async def test_failed_embeddings_have_a_status(
+async def test_provider_failed_embeddings_have_a_status(
     stack: Stack, path: str, answer: Answer, status_: int, code: str
 ) -> None:
     await stack.reconfigure(models=[{"name": "vectors", "type": "Embedding"}])
@@ -439,7 +437,7 @@ async def test_failed_embeddings_have_a_status(
     error_of(response, status_, code, retry_after=3 if status_ == 429 else None)
 
 
-async def test_a_failure_is_logged_with_its_id_and_without_words_of_provider_or_prompt(stack: Stack) -> None:
+async def test_provider_failure_is_logged_with_its_id_and_without_provider_text_or_prompt(stack: Stack) -> None:
     stack.main.answers(status(401))
     response = await stack.post("/api/chat", completion("the secret prompt"))
     request_id = response.headers["x-request-id"]

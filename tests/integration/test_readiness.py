@@ -51,7 +51,7 @@ async def says(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: flo
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["while it is watched", "while the broker is away"])
-async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it(tmp_path: Path, away: bool) -> None:
+async def test_gateway_is_ready_only_with_a_catalogue(tmp_path: Path, away: bool) -> None:
     nats = NatsServer(tmp_path)
     await nats.listening()
     connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHAT_PATHS = pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 
 
-async def test_a_good_answer_carries_both_request_ids(stack: Stack) -> None:
+async def test_gateway_sends_both_request_ids(stack: Stack) -> None:
     response = await stack.post("/api/chat", chat())
     assert response.status_code == 200
     first = ids_of(response)
@@ -25,7 +25,7 @@ async def test_a_good_answer_carries_both_request_ids(stack: Stack) -> None:
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed", "/v1/chat/completions", "/v1/embeddings"])
 @pytest.mark.parametrize("body", [b'{"messages": [', b"", b"\xff\xfe", b"[1]", b"null"])
-async def test_malformed_json_is_400(stack: Stack, path: str, body: bytes) -> None:
+async def test_gateway_rejects_malformed_json_with_400(stack: Stack, path: str, body: bytes) -> None:
     response = await stack.client.post(path, content=body, headers={"content-type": "application/json"})
     error = error_of(response, 400, "invalid_request")
     assert error["type"] == "invalid_request_error"
@@ -51,7 +51,9 @@ async def test_malformed_json_is_400(stack: Stack, path: str, body: bytes) -> No
         ("/v1/embeddings", {"model": "main", "input": "x", "encoding_format": "hex"}, "encoding_format"),
     ],
 )
-async def test_a_bad_field_is_400_and_named(stack: Stack, path: str, body: dict[str, Any], param: str) -> None:
+async def test_gateway_rejects_an_invalid_field_by_name(
+    stack: Stack, path: str, body: dict[str, Any], param: str
+) -> None:
     error = error_of(await stack.post(path, body), 400, "invalid_request", param=param)
     assert error["type"] == "invalid_request_error"
     assert param in error["message"]
@@ -67,45 +69,47 @@ async def test_a_bad_field_is_400_and_named(stack: Stack, path: str, body: dict[
         ("/v1/embeddings", {"model": "nobody", "input": "x"}),
     ],
 )
-async def test_an_unknown_model_is_404(stack: Stack, path: str, body: dict[str, Any]) -> None:
+async def test_gateway_rejects_an_unknown_model_with_404(stack: Stack, path: str, body: dict[str, Any]) -> None:
     error = error_of(await stack.post(path, body), 404, "model_not_found", param="model")
     assert "nobody" in error["message"]
 
 
-async def test_asking_about_an_unknown_model_is_404(stack: Stack) -> None:
+async def test_gateway_describes_an_unknown_model_with_404(stack: Stack) -> None:
     error_of(await stack.client.get("/v1/models/some/body"), 404, "model_not_found", param="model")
 
 
-async def test_a_chat_model_does_not_embed(stack: Stack) -> None:
+async def test_gateway_rejects_embeddings_of_a_chat_model(stack: Stack) -> None:
     response = await stack.post("/v1/embeddings", {"model": "main", "input": "x"})
     error_of(response, 400, "invalid_request", param="model")
 
 
-async def test_an_embedding_without_any_embedding_model_is_404(stack: Stack) -> None:
+async def test_gateway_rejects_embeddings_without_an_embedding_model(stack: Stack) -> None:
     error_of(await stack.post("/api/embed", {"text": "x"}), 404, "model_not_found", param="model")
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/nowhere", "/api", "/api/chat/more"])
-async def test_an_unknown_path_is_404(stack: Stack, path: str) -> None:
+async def test_gateway_rejects_an_unknown_path_with_404(stack: Stack, path: str) -> None:
     error_of(await stack.client.get(path), 404, "not_found")
     error_of(await stack.post(path, {}), 404, "not_found")
 
 
 @pytest.mark.parametrize(("method", "path", "allow"), [("GET", "/api/chat", "POST"), ("PUT", "/v1/models", "GET")])
-async def test_a_wrong_method_is_405_and_says_what_is_allowed(stack: Stack, method: str, path: str, allow: str) -> None:
+async def test_gateway_rejects_a_wrong_method_with_the_allowed_ones(
+    stack: Stack, method: str, path: str, allow: str
+) -> None:
     response = await stack.client.request(method, path)
     error_of(response, 405, "method_not_allowed")
     assert allow in response.headers["allow"]
 
 
 @CHAT_PATHS
-async def test_a_body_over_the_bound_is_413(stack: Stack, path: str) -> None:
+async def test_gateway_rejects_a_large_body_with_413(stack: Stack, path: str) -> None:
     response = await stack.post(path, completion("x" * (7 * 1024 * 1024)))
     error_of(response, 413, "request_too_large")
 
 
 @CHAT_PATHS
-async def test_a_body_over_the_bound_without_a_length_is_413(stack: Stack, path: str) -> None:
+async def test_gateway_rejects_a_large_body_without_a_length_with_413(stack: Stack, path: str) -> None:
     async def endless() -> Any:
         yield b'{"messages": ["'
         for _ in range(120):
@@ -115,14 +119,14 @@ async def test_a_body_over_the_bound_without_a_length_is_413(stack: Stack, path:
     error_of(response, 413, "request_too_large")
 
 
-async def test_a_body_just_under_the_bound_reaches_the_provider(stack: Stack) -> None:
+async def test_gateway_passes_a_body_just_under_the_bound(stack: Stack) -> None:
     text = "x" * (7 * 1024 * 1024 - 200)
     response = await stack.post("/v1/chat/completions", completion(text))
     assert response.status_code == 200
     assert stack.main.calls[0].body["messages"][0]["content"] == text
 
 
-async def test_a_request_line_that_is_not_http_is_400(stack: Stack) -> None:
+async def test_gateway_rejects_a_request_line_that_is_not_http(stack: Stack) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", stack.gateway_port)
     writer.write(b"NONSENSE\r\n\r\n")
     answer = (await reader.read()).decode()
@@ -136,7 +140,7 @@ async def test_a_request_line_that_is_not_http_is_400(stack: Stack) -> None:
 
 
 @CHAT_PATHS
-async def test_a_full_queue_is_429_with_retry_after(stack: Stack, path: str) -> None:
+async def test_gateway_rejects_at_a_full_queue_with_retry_after(stack: Stack, path: str) -> None:
     await stack.reconfigure(limits={"queueDepth": 2}, slots=1)
     stack.main.answers(silence)
     waiting = [asyncio.create_task(stack.post(path, completion())) for _ in range(2)]
@@ -152,7 +156,7 @@ async def test_a_full_queue_is_429_with_retry_after(stack: Stack, path: str) -> 
 
 
 @CHAT_PATHS
-async def test_no_worker_in_time_is_503_with_retry_after(stack: Stack, path: str) -> None:
+async def test_gateway_returns_503_with_retry_after_at_the_queue_timeout(stack: Stack, path: str) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5}, slots=1)
     stack.main.answers(silence)
     taken = asyncio.create_task(stack.post("/api/chat", chat()))
@@ -166,7 +170,7 @@ async def test_no_worker_in_time_is_503_with_retry_after(stack: Stack, path: str
 
 
 @CHAT_PATHS
-async def test_a_route_that_is_not_ready_is_503_with_its_reason(stack: Stack, path: str) -> None:
+async def test_gateway_returns_503_with_the_reason_of_a_route_that_is_not_ready(stack: Stack, path: str) -> None:
     spec_ = stack.spec("main")
     await stack.apply("main", spec_, ready=False, reason="OPENAI_API_KEY is not set")
     await until(lambda: _status(stack, path, 503), "the gateway knows")

@@ -15,7 +15,7 @@ STACK = IMPATIENT
 
 
 @STREAMS
-async def test_a_silent_stream_says_ping(stack: Stack, path: str) -> None:
+async def test_gateway_writes_a_keep_alive_comment_to_a_silent_stream(stack: Stack, path: str) -> None:
     stack.main.answers(say_then_wait("Hel"))
     async with stack.stream(path, completion(stream=True)) as stream_:
         await stream_.event()
@@ -24,7 +24,7 @@ async def test_a_silent_stream_says_ping(stack: Stack, path: str) -> None:
 
 
 @STREAMS
-async def test_a_request_that_waits_long_gets_its_200_and_pings_and_then_its_answer(stack: Stack, path: str) -> None:
+async def test_gateway_commits_a_long_wait_with_keep_alive_comments_before_the_answer(stack: Stack, path: str) -> None:
     gate = asyncio.Event()
     stack.main.answers(when(gate, say("Hello")))
     async with stack.stream(path, completion(stream=True)) as stream_:
@@ -37,20 +37,20 @@ async def test_a_request_that_waits_long_gets_its_200_and_pings_and_then_its_ans
 
 
 @STREAMS
-async def test_after_its_200_a_late_failure_is_the_dialects_event(stack: Stack, path: str) -> None:
+async def test_gateway_writes_a_failure_after_the_commit_as_the_dialects_event(stack: Stack, path: str) -> None:
     stack.main.answers(silence)
     response = await stack.post(path, completion(stream=True))
     events = stream_error_of(response, response.text, "first_token_timeout")
     assert set(events) == {": ping"}
 
 
-async def test_an_answer_as_a_whole_waits_for_its_status_however_long_it_takes(stack: Stack) -> None:
+async def test_gateway_delays_the_status_of_a_complete_answer_until_it_ends(stack: Stack) -> None:
     stack.main.answers(silence)
     error_of(await stack.post("/v1/chat/completions", completion()), 504, "first_token_timeout")
 
 
 @STREAMS
-async def test_a_client_that_does_not_read_is_cut_and_its_call_ended(stack: Stack, path: str) -> None:
+async def test_gateway_closes_a_client_that_does_not_read_and_ends_its_call(stack: Stack, path: str) -> None:
     stack.main.answers(flood)
     async with RawClient.connected(stack.gateway_port) as client:
         client.send(path, completion(stream=True))
@@ -63,13 +63,13 @@ async def test_a_client_that_does_not_read_is_cut_and_its_call_ended(stack: Stac
             await client.chunks()
 
 
-async def test_an_endless_answer_to_who_wants_it_whole_is_ended_and_its_call_too(stack: Stack) -> None:
+async def test_gateway_ends_an_endless_complete_answer_and_its_call(stack: Stack) -> None:
     stack.main.answers(flood)
     error_of(await stack.post("/v1/chat/completions", completion()), 502, "answer_too_large")
     await stack.main.calls[0].left(2)
 
 
-async def test_a_client_that_reads_a_little_late_loses_nothing(stack: Stack) -> None:
+async def test_gateway_sends_every_event_to_a_client_that_reads_late(stack: Stack) -> None:
     tokens = [f"{number:05d} " * 10 for number in range(300)]
     stack.main.answers(say(*tokens))
     async with RawClient.connected(stack.gateway_port) as client:
@@ -79,7 +79,7 @@ async def test_a_client_that_reads_a_little_late_loses_nothing(stack: Stack) -> 
         assert texts_of(b"".join(await client.chunks()).decode()) == "".join(tokens)
 
 
-async def test_a_request_that_never_ends_does_not_hold_up_the_others(stack: Stack) -> None:
+async def test_gateway_serves_others_beside_a_request_that_never_ends(stack: Stack) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
         client.writer.write(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"

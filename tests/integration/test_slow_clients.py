@@ -57,9 +57,7 @@ async def asked(stack: Stack, kind: str) -> AsyncIterator[asyncio.StreamReader]:
 
 
 @pytest.mark.parametrize("kind", ASKED)
-async def test_an_answer_that_is_not_read_is_accounted_at_its_end_and_its_connection_is_cut(
-    stack: Stack, kind: str
-) -> None:
+async def test_gateway_accounts_an_unread_answer_at_its_end_and_closes_the_connection(stack: Stack, kind: str) -> None:
     stack.main.answers(say(*[PIECE] * MANY), say("next"))
     async with asked(stack, kind) as reader:
         ended = await stack.gateway.said("gateway.request_ended")
@@ -76,7 +74,7 @@ async def test_an_answer_that_is_not_read_is_accounted_at_its_end_and_its_connec
 
 
 @pytest.mark.parametrize("kind", ["stream", "stream over HTTP/1.0"])
-async def test_a_client_that_reads_slowly_all_the_time_is_not_cut_off(stack: Stack, kind: str) -> None:
+async def test_gateway_keeps_a_client_that_reads_slowly(stack: Stack, kind: str) -> None:
     """It has far more waiting than the kernels take, for several write timeouts, before and after the answer's end."""
     gate = asyncio.Event()
     first, last = MANY, 32
@@ -109,7 +107,7 @@ async def test_a_client_that_reads_slowly_all_the_time_is_not_cut_off(stack: Sta
 
 
 @pytest.mark.parametrize("kind", ASKED)
-async def test_a_gateway_that_stops_does_not_wait_for_who_never_reads(kind: str) -> None:
+async def test_gateway_stops_without_waiting_for_a_client_that_never_reads(kind: str) -> None:
     async with Stack(**STACK) as stack:  # type: ignore[arg-type]
         stack.main.answers(say(*[PIECE] * MANY))
         async with asked(stack, kind):

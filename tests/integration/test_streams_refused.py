@@ -77,7 +77,7 @@ async def stack(module_stack: Stack, request: pytest.FixtureRequest) -> Stack:
     ids=["OpenAI, unverified", "404 by its words", "FastAPI"],
 )
 @pytest.mark.parametrize("streaming", [True, False], ids=["stream", "whole"])
-async def test_a_client_gets_its_answer_where_the_provider_refuses_streams(
+async def test_worker_streams_a_complete_answer_of_a_provider_without_streams(
     stack: Stack, status: int, refusal: object, streaming: bool
 ) -> None:
     stack.main.answers(without_streams(status, refusal))
@@ -104,7 +104,7 @@ async def test_a_client_gets_its_answer_where_the_provider_refuses_streams(
     assert "stream_options" not in second.body
 
 
-async def test_a_refused_stream_is_remembered_for_its_model(stack: Stack) -> None:
+async def test_worker_remembers_a_refused_stream_per_model(stack: Stack) -> None:
     stack.main.answers(without_streams(400, UNVERIFIED))
     for _ in range(3):
         assert (await stack.post("/api/chat", completion())).status_code == 200
@@ -112,7 +112,7 @@ async def test_a_refused_stream_is_remembered_for_its_model(stack: Stack) -> Non
     assert ["stream" in call.body for call in stack.main.calls] == [True, False, False, False]
 
 
-async def test_a_stream_without_options_stays_a_stream(stack: Stack) -> None:
+async def test_worker_retries_a_stream_without_options_as_a_stream(stack: Stack) -> None:
     async def answer(call: Call) -> None:
         if "stream_options" in call.body:
             await whole_json(call, 422, EXTRA_FORBIDDEN)
@@ -131,7 +131,7 @@ async def test_a_stream_without_options_stays_a_stream(stack: Stack) -> None:
     ]
 
 
-async def test_a_request_that_fails_in_one_piece_too_is_refused_and_nothing_is_remembered(stack: Stack) -> None:
+async def test_worker_remembers_nothing_when_the_complete_request_fails_too(stack: Stack) -> None:
     async def answer(call: Call) -> None:
         await whole_json(call, 400, UNVERIFIED)
 
@@ -163,7 +163,7 @@ ANTHROPIC_REFUSAL = {"type": "error", "error": {"type": "invalid_request_error",
         ("CloudflareWorkersAI", WITHOUT_PARAM, {"result": {"response": "Hello there"}, "success": True}),
     ],
 )
-async def test_every_provider_type_is_asked_in_one_piece(
+async def test_worker_requests_a_complete_answer_of_every_provider_type(
     stack: Stack, type_: str, refusal: object, whole: object
 ) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, type=type_)], routing={"retries": 0})

@@ -52,7 +52,7 @@ async def row(stack: Stack, request_id: str, timeout_s: float = 15.0) -> UsageRo
     return result
 
 
-async def test_a_whole_answer_has_one_row_with_the_providers_count_and_its_cost(stack: Stack) -> None:
+async def test_usage_record_of_a_complete_answer_has_the_providers_count_and_cost(stack: Stack) -> None:
     counted = usage(1000, 50, prompt_tokens_details={"cached_tokens": 400})
     stack.main.answers(stream(chunk("Hel"), chunk("lo"), finish(), counted))
     response = await stack.post("/v1/chat/completions", completion())
@@ -66,13 +66,13 @@ async def test_a_whole_answer_has_one_row_with_the_providers_count_and_its_cost(
     assert 0 < found.first_token_s <= found.duration_s < 10
 
 
-async def test_tries_that_failed_are_counted_in_the_row_of_the_one_that_served(stack: Stack) -> None:
+async def test_usage_record_counts_failed_attempts(stack: Stack) -> None:
     stack.main.answers(status(500), status(500), say("Hi"))
     response = await stack.post("/v1/chat/completions", completion())
     assert (await row(stack, ids_of(response))).attempts == 3
 
 
-async def test_a_refused_stream_is_not_charged_beside_the_answer_in_one_piece(stack: Stack) -> None:
+async def test_usage_record_excludes_a_refused_stream(stack: Stack) -> None:
     async def answer(call: Call) -> None:
         refused = "stream" in call.body
         error = {"error": {"message": "no", "param": "stream", "code": "unsupported_value"}}
@@ -90,7 +90,7 @@ async def test_a_refused_stream_is_not_charged_beside_the_answer_in_one_piece(st
     assert (found.cost, found.unanswered) == ("0.0024", NOTHING_UNANSWERED)
 
 
-async def test_embeddings_have_a_row_without_output(stack: Stack) -> None:
+async def test_usage_record_of_embeddings_has_no_output(stack: Stack) -> None:
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, prices=PRICES)], models=[{"name": "main", "type": "Embedding"}]
     )
@@ -100,7 +100,7 @@ async def test_embeddings_have_a_row_without_output(stack: Stack) -> None:
     assert (found.tokens.input, found.tokens.output, found.cost) == (7, 0, "0.000014")
 
 
-async def test_a_client_that_leaves_leaves_a_row_with_our_own_count(stack: Stack) -> None:
+async def test_usage_record_of_a_disconnected_client_has_an_estimated_count(stack: Stack) -> None:
     stack.main.answers(say_then_wait("one ", "two ", "three "))
     async with stack.stream("/v1/chat/completions", completion("0123456789", stream=True)) as reader:
         for _ in range(3):
@@ -115,14 +115,14 @@ async def test_a_client_that_leaves_leaves_a_row_with_our_own_count(stack: Stack
 @pytest.mark.parametrize(
     ("answer", "code"), [(status(400), "provider_rejected"), (status(401), "provider_auth_failed")]
 )
-async def test_a_request_that_failed_has_a_row_that_says_how(stack: Stack, answer: Any, code: str) -> None:
+async def test_usage_record_of_a_failed_request_has_its_code(stack: Stack, answer: Any, code: str) -> None:
     stack.main.answers(answer)
     response = await stack.post("/v1/chat/completions", completion())
     found = await row(stack, ids_of(response))
     assert (found.ended, found.tokens.output, found.cost, found.provider) == (code, 0, "0", "main")
 
 
-async def test_a_request_that_no_worker_took_has_a_row(stack: Stack) -> None:
+async def test_usage_record_exists_for_a_request_that_no_worker_took(stack: Stack) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5})
     stack.workers[0].signal(signal.SIGSTOP)
     response = await stack.post("/v1/chat/completions", completion())
@@ -132,7 +132,7 @@ async def test_a_request_that_no_worker_took_has_a_row(stack: Stack) -> None:
     stack.workers[0].signal(signal.SIGCONT)
 
 
-async def test_a_request_that_was_refused_has_no_row(stack: Stack) -> None:
+async def test_usage_record_is_absent_for_a_rejected_request(stack: Stack) -> None:
     before = len(await rows(stack))
     assert (await stack.post("/v1/chat/completions", completion(temperature=9))).status_code == 400
     assert (await stack.post("/v1/chat/completions", {**completion(), "model": "no"})).status_code == 404
@@ -141,7 +141,7 @@ async def test_a_request_that_was_refused_has_no_row(stack: Stack) -> None:
     assert len(await rows(stack)) == before + 1
 
 
-async def test_a_worker_killed_midway_leaves_a_row_with_what_the_gateway_counted(stack: Stack) -> None:
+async def test_usage_record_of_a_killed_worker_has_the_gateways_count(stack: Stack) -> None:
     stack.main.answers(say_then_wait("one ", "two ", "three "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(3):
@@ -154,7 +154,7 @@ async def test_a_worker_killed_midway_leaves_a_row_with_what_the_gateway_counted
     assert found.cost == "0.000062", "19 tokens of input"
 
 
-async def test_a_gateway_killed_midway_leaves_a_row_by_its_worker(stack: Stack) -> None:
+async def test_usage_record_of_a_killed_gateway_is_closed_by_the_worker(stack: Stack) -> None:
     stack.main.answers(say_then_wait("one ", "two "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(2):
@@ -166,7 +166,7 @@ async def test_a_gateway_killed_midway_leaves_a_row_by_its_worker(stack: Stack) 
     await stack.start_gateway()
 
 
-async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next_gateway(stack: Stack) -> None:
+async def test_usage_record_of_two_killed_processes_is_closed_by_the_next_gateway(stack: Stack) -> None:
     stack.main.answers(say_then_wait("one ", "two "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(2):
@@ -186,7 +186,7 @@ async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next
     assert await _open(stack) is None
 
 
-async def test_a_request_that_died_in_the_queue_with_its_gateway_has_a_row(stack: Stack) -> None:
+async def test_usage_record_exists_for_a_queued_request_of_a_killed_gateway(stack: Stack) -> None:
     stack.workers[0].signal(signal.SIGSTOP)
     ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
     opened = await until(lambda: _open(stack), "the request is queued")
@@ -199,7 +199,7 @@ async def test_a_request_that_died_in_the_queue_with_its_gateway_has_a_row(stack
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 0)
 
 
-async def test_a_gateway_told_to_stop_leaves_no_row_open(stack: Stack) -> None:
+async def test_usage_record_is_closed_by_a_gateway_that_stops(stack: Stack) -> None:
     stack.main.answers(silence)
     ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
     await stack.main.called()

@@ -61,7 +61,7 @@ async def run(stack: KeyedStack, *arguments: str, **environ: str) -> "subprocess
     )
 
 
-async def test_what_each_key_used_is_added_up(keyed: KeyedStack) -> None:
+async def test_usage_command_sums_by_key(keyed: KeyedStack) -> None:
     ran = await run(keyed)
     assert (ran.returncode, ran.stderr) == (0, "")
     head, *lines = [line.split() for line in ran.stdout.splitlines()]
@@ -74,12 +74,12 @@ async def test_what_each_key_used_is_added_up(keyed: KeyedStack) -> None:
 @pytest.mark.parametrize(
     ("by", "names"), [("model", ["=cmd", "main"]), ("route", ["default.main"]), ("provider", ["main"])]
 )
-async def test_by_something_else(keyed: KeyedStack, by: str, names: list[str]) -> None:
+async def test_usage_command_groups_by_another_field(keyed: KeyedStack, by: str, names: list[str]) -> None:
     ran = await run(keyed, "--by", by)
     assert [line.split()[0] for line in ran.stdout.splitlines()] == [by, *names]
 
 
-async def test_a_spreadsheet_gets_numbers_and_no_formula(keyed: KeyedStack) -> None:
+async def test_usage_command_writes_csv_without_formulas(keyed: KeyedStack) -> None:
     ran = await run(keyed, "--by", "model", "--csv")
     rows = list(csv.DictReader(ran.stdout.splitlines()))
     assert [row["model"] for row in rows] == ["'=cmd", "main"]
@@ -87,7 +87,7 @@ async def test_a_spreadsheet_gets_numbers_and_no_formula(keyed: KeyedStack) -> N
     assert rows[1]["input tokens"] == "2000"
 
 
-async def test_each_request_has_a_line(keyed: KeyedStack) -> None:
+async def test_usage_command_lists_requests(keyed: KeyedStack) -> None:
     ran = await run(keyed, "--by", "request", "--csv")
     rows = list(csv.DictReader(ran.stdout.splitlines()))
     assert [row["request"] for row in rows] == keyed.ids
@@ -97,20 +97,20 @@ async def test_each_request_has_a_line(keyed: KeyedStack) -> None:
     assert ANSWER not in ran.stdout
 
 
-async def test_since_leaves_out_what_is_older(keyed: KeyedStack) -> None:
+async def test_usage_command_excludes_records_before_since(keyed: KeyedStack) -> None:
     assert len((await run(keyed, "--since", "1h")).stdout.splitlines()) == 3
     assert len((await run(keyed, "--since", "2020-01-01")).stdout.splitlines()) == 3
     assert (await run(keyed, "--since", "2099-01-01")).stdout.splitlines()[1:] == []
 
 
 @pytest.mark.parametrize("wrong", [("--since", "soon"), ("--by", "prompt")])
-async def test_a_wrong_usage_is_told(keyed: KeyedStack, wrong: tuple[str, str]) -> None:
+async def test_usage_command_rejects_wrong_arguments(keyed: KeyedStack, wrong: tuple[str, str]) -> None:
     ran = await run(keyed, *wrong)
     assert ran.returncode == 2
     assert wrong[1] in ran.stderr
 
 
-async def test_without_the_token_nothing_is_told(keyed: KeyedStack) -> None:
+async def test_usage_command_prints_nothing_without_the_token(keyed: KeyedStack) -> None:
     ran = await run(keyed, PENSTOCK_ADMIN_TOKEN="not-the-token-of-this-installation")
     assert ran.returncode == 1
     assert "admin token" in ran.stderr
@@ -119,6 +119,6 @@ async def test_without_the_token_nothing_is_told(keyed: KeyedStack) -> None:
 
 
 @pytest.mark.parametrize("query", ["since=-1", "since=x", "by=prompt"])
-async def test_the_admin_api_refuses_what_it_does_not_understand(keyed: KeyedStack, query: str) -> None:
+async def test_admin_api_rejects_unknown_usage_parameters(keyed: KeyedStack, query: str) -> None:
     answer = await keyed.admin.get(f"/admin/usage?{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")

@@ -5,7 +5,7 @@ from harness.kills import Plan, Stall, run, stall
 
 
 @pytest.mark.timeout(240)
-async def test_every_request_has_one_closed_row_under_random_kills_of_gateways_and_workers() -> None:
+async def test_usage_record_is_closed_once_under_random_kills() -> None:
     report = await run(Plan(seed=7, requests=200))
     assert report.kills["gateway"], report.table()
     assert report.kills["worker"], report.table()
@@ -17,7 +17,7 @@ async def test_every_request_has_one_closed_row_under_random_kills_of_gateways_a
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("wakes", ["while it is served", "afterwards"])
-async def test_the_rows_of_requests_whose_worker_stood_still_are_of_the_worker_that_served_them(wakes: str) -> None:
+async def test_usage_record_of_a_paused_worker_belongs_to_the_worker_that_served(wakes: str) -> None:
     seen = await stall(Stall(requests=8, tokens=50, afterwards=wakes == "afterwards"))
     assert seen.answers == [200] * 8
     assert len(seen.rows) == 8

@@ -65,7 +65,7 @@ async def test_vendor_embeds(stack: Stack, sdk: AsyncOpenAI, answer: Answer, fie
     assert [item.embedding for item in vectors.data] == [[0.5, 0.0], [0.5, 1.0]]
 
 
-async def test_workers_ai_calls_tools(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_vendor_workers_ai_calls_tools(stack: Stack, sdk: AsyncOpenAI) -> None:
     await _behind(stack, NATIVE, **WORKERS_AI)
     answer = await sdk.chat.completions.create(
         model="main", messages=[{"role": "user", "content": "hi"}], tools=[WEATHER]

@@ -12,7 +12,7 @@ from harness.stream_reader import texts_of
 NAME = {"PENSTOCK_WORKER_NAME": "worker-in-a-pod"}
 
 
-async def test_a_worker_that_is_back_before_it_was_missed_has_lost_its_streams_and_they_end() -> None:
+async def test_worker_restarted_within_its_heartbeat_ends_its_lost_streams() -> None:
     async with Stack(workers=0) as stack:
         worker = await stack.start_worker(**NAME)
         stack.main.answers(say_then_wait("Hel"))

@@ -165,7 +165,7 @@ def kill(pod: Manifest) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-async def test_a_killed_workers_streams_end_with_worker_lost_and_the_others_go_on(stage: Stage) -> None:
+async def test_worker_killed_ends_its_streams_with_worker_lost_and_no_others(stage: Stage) -> None:
     async with stage.death("a worker is killed"):
         (victim, _) = await stage.release.workers(stage.api, WARM)
         kill(victim)
@@ -180,7 +180,7 @@ async def test_a_killed_workers_streams_end_with_worker_lost_and_the_others_go_o
     assert max(ending.at for ending in lost) - killed_at < LOST_WITHIN_S
 
 
-async def test_a_killed_gateways_connections_break_and_its_calls_are_ended(stage: Stage) -> None:
+async def test_gateway_killed_has_its_calls_ended(stage: Stage) -> None:
     async with stage.death("a gateway is killed"):
         victim = stage.gateways[0]
         kill(victim)
@@ -191,7 +191,7 @@ async def test_a_killed_gateways_connections_break_and_its_calls_are_ended(stage
     assert {rows[ending.request_id].ended for ending in broken.endings} == {"gateway_lost"}
 
 
-async def test_a_killed_broker_is_back_before_a_stream_has_to_end(stage: Stage) -> None:
+async def test_broker_killed_is_back_before_streams_end(stage: Stage) -> None:
     (broker,) = await stage.ready(stage.component("nats"), 1)
     async with stage.death("the broker's pod is killed"):
         path = PODS.at(stage.release.namespace, broker["metadata"]["name"])
@@ -204,7 +204,7 @@ async def test_a_killed_broker_is_back_before_a_stream_has_to_end(stage: Stage) 
     assert not [ending for ending in stage.endings if ending.error]
 
 
-async def test_a_killed_leader_of_the_operators_costs_no_stream(stage: Stage) -> None:
+async def test_leader_killed_ends_no_stream(stage: Stage) -> None:
     lease = await stage.api.get(LEASES.at(stage.release.namespace, "penstock-operator"))
     leader = await stage.api.get(PODS.at(stage.release.namespace, lease["spec"]["holderIdentity"]))
     async with stage.death("the operators' leader is killed"):
@@ -212,7 +212,7 @@ async def test_a_killed_leader_of_the_operators_costs_no_stream(stage: Stage) ->
     assert not [ending for ending in stage.endings if ending.error]
 
 
-async def test_a_restarted_kubelet_costs_no_stream(stage: Stage, node: Node) -> None:
+async def test_kubelet_restart_ends_no_stream(stage: Stage, node: Node) -> None:
     before = await stage.release.pods(stage.api)
     async with stage.death("the kubelet is restarted"):
         node.kubelet.process.kill()

@@ -78,7 +78,7 @@ def targets(release: Installation, api: Api, node: Node) -> Callable[[], Awaitab
     return all_of_them
 
 
-async def test_each_pod_reaches_what_it_needs_and_a_stranger_the_front_door_only(
+async def test_network_policies_admit_needed_connections_and_strangers_only_to_the_gateway(
     release: Installation,
     api: Api,
     stranger: str,

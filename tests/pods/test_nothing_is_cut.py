@@ -104,7 +104,7 @@ def uids(pods: Sequence[Manifest]) -> set[str]:
     return {pod["metadata"]["uid"] for pod in pods}
 
 
-async def test_workers_roll_to_a_new_template(stage: Stage) -> None:
+async def test_rollout_of_workers_ends_no_stream(stage: Stage) -> None:
     await stage.scaled(FEW)
     old = uids(await stage.workers())
     async with stage.nothing_is_cut(f"roll {FEW} workers to a new template"):
@@ -115,7 +115,7 @@ async def test_workers_roll_to_a_new_template(stage: Stage) -> None:
         )
 
 
-async def test_each_worker_is_evicted(stage: Stage) -> None:
+async def test_eviction_of_each_worker_ends_no_stream(stage: Stage) -> None:
     await stage.scaled(FEW)
     pods = await stage.workers()
     async with stage.nothing_is_cut(f"evict each of {FEW} workers"):
@@ -127,7 +127,7 @@ async def test_each_worker_is_evicted(stage: Stage) -> None:
         )
 
 
-async def test_gateways_roll(stage: Stage) -> None:
+async def test_rollout_of_gateways_ends_no_stream(stage: Stage) -> None:
     deployment = f"deployment/{stage.release.name}-gateway"
     await stage.scaled(FEW)
     old = await stage.gateways()
@@ -138,7 +138,7 @@ async def test_gateways_roll(stage: Stage) -> None:
 
 
 @pytest.mark.timeout(450)
-async def test_the_release_is_upgraded_and_rolled_back(stage: Stage) -> None:
+async def test_rollout_of_an_upgrade_and_a_rollback_ends_no_stream(stage: Stage) -> None:
     await stage.scaled(FEW)
     release = stage.release
     old, gateways = uids(await stage.workers()), await stage.gateways()
@@ -157,7 +157,7 @@ async def test_the_release_is_upgraded_and_rolled_back(stage: Stage) -> None:
         await stage.gateways_gone(gateways)
 
 
-async def test_ten_workers_become_one(stage: Stage) -> None:
+async def test_scaling_in_from_ten_workers_to_one_ends_no_stream(stage: Stage) -> None:
     await stage.scaled(MANY)
     async with stage.nothing_is_cut(f"scale {MANY} workers to 1"):
         await stage.scale(1)

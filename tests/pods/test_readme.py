@@ -38,7 +38,7 @@ def block(page: str, command: str) -> str:
     return str(found)
 
 
-async def test_the_commands_of_the_readme_lead_to_an_answer(release: Installation, api: Api, tmp_path: Path) -> None:
+async def test_readme_commands_stream_an_answer(release: Installation, api: Api, tmp_path: Path) -> None:
     typed = block("README.md", "helm install") + block("docs/tutorials/cluster.md", "port-forward")
     # The node has the images already.
     typed = "".join(line for line in typed.splitlines(keepends=True) if not line.startswith("docker build "))

@@ -42,7 +42,7 @@ async def skaffold(cluster: RealCluster, api: Api, tmp_path: Path) -> AsyncItera
 
 
 @pytest.mark.usefixtures("release")  # whose the definition is
-async def test_what_was_built_elsewhere_is_deployed_and_answers(
+async def test_skaffold_deploys_images_built_elsewhere(
     cluster: RealCluster, skaffold: Skaffold, tmp_path: Path
 ) -> None:
     built = tmp_path / "built.json"

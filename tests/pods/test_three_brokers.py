@@ -79,7 +79,7 @@ async def all_ready(release: Installation, api: Api, without: set[str]) -> None:
     )
 
 
-async def test_one_of_three_servers_is_killed(release: Installation, api: Api, told: Told) -> None:
+async def test_broker_cluster_survives_a_killed_server(release: Installation, api: Api, told: Told) -> None:
     pods = await release.pods(api, "nats")
     assert len(pods) == SERVERS
     # The queue's leader: the one whose death is felt most.
@@ -89,7 +89,7 @@ async def test_one_of_three_servers_is_killed(release: Installation, api: Api, t
         await all_ready(release, api, {victim["metadata"]["uid"]})
 
 
-async def test_three_servers_are_rolled(release: Installation, api: Api, told: Told) -> None:
+async def test_broker_cluster_rolls_without_an_interruption(release: Installation, api: Api, told: Told) -> None:
     old = {pod["metadata"]["uid"] for pod in await release.pods(api, "nats")}
     async with told("roll three brokers"):
         await release.kubectl("rollout", "restart", f"statefulset/{release.name}-nats")

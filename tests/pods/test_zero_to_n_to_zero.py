@@ -112,7 +112,7 @@ async def served_once(release: Installation, name: str) -> None:
     assert {(row.ended, row.attempts, row.tokens.output) for row in rows} == {("stop", 1, TOKENS)}
 
 
-async def test_a_hundred_requests_wake_a_route_are_each_served_once_and_it_sleeps_again(
+async def test_scaling_serves_a_hundred_requests_from_zero_and_returns_to_zero(
     release: Installation, api: Api, route: Make, record_property: Callable[[str, object], None]
 ) -> None:
     # A name of this try's own: the rows of one before stay in the books.
@@ -158,7 +158,7 @@ async def test_a_hundred_requests_wake_a_route_are_each_served_once_and_it_sleep
     record_property(NOTE, " → ".join(["publish", *(f"{what} {at - began:.2f} s" for what, at in moments.items())]))
 
 
-async def test_who_waits_for_workers_whose_image_cannot_be_pulled_hears_heartbeats_and_is_told_so(
+async def test_gateway_sends_keep_alive_comments_and_the_reason_when_an_image_cannot_be_pulled(
     release: Installation, api: Api
 ) -> None:
     name = "unpullable"

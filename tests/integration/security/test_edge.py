@@ -61,7 +61,7 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("request_", "status", "code"), UNFIT.values(), ids=UNFIT)
-async def test_edge_refuses_a_request_whose_head_is_not_certain(
+async def test_gateway_rejects_an_ambiguous_request_head(
     keyed: KeyedStack, request_: bytes, status: int, code: str
 ) -> None:
     async with raw(keyed.gateway_port) as client:
@@ -72,7 +72,7 @@ async def test_edge_refuses_a_request_whose_head_is_not_certain(
 
 
 @pytest.mark.parametrize("headers", [HOST, HOST + b"content-encoding: identity\r\n", HOST + b"a: b\r\n" * 200])
-async def test_edge_serves_usual_heads(keyed: KeyedStack, headers: bytes) -> None:
+async def test_gateway_serves_usual_request_heads(keyed: KeyedStack, headers: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(post(headers=headers))
         assert (await client.answer()).status_code == 200
@@ -81,14 +81,14 @@ async def test_edge_serves_usual_heads(keyed: KeyedStack, headers: bytes) -> Non
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/v1/models/"])
-async def test_an_error_repeats_only_the_start_of_a_long_path(keyed: KeyedStack, path: str) -> None:
+async def test_gateway_repeats_only_the_start_of_a_long_path_in_an_error(keyed: KeyedStack, path: str) -> None:
     answer = await keyed.client.get(path + "x" * 60_000)
     assert answer.status_code == 404
     assert "xxx" in answer.text
     assert len(answer.content) < 600
 
 
-async def test_head_is_answered_where_get_is_and_without_a_body(keyed: KeyedStack) -> None:
+async def test_gateway_answers_head_like_get_without_a_body(keyed: KeyedStack) -> None:
     for path in ("/v1/models", "/v1/models/main", "/health", "/ready", "/metrics"):
         head, get = await keyed.client.head(path), await keyed.client.get(path)
         assert (head.status_code, head.content) == (200, b""), path
@@ -103,7 +103,7 @@ async def test_head_is_answered_where_get_is_and_without_a_body(keyed: KeyedStac
 
 
 @pytest.mark.parametrize("restriction", [{"models": ["main"]}, {"routes": ["default.main"]}])
-async def test_metrics_are_not_there_for_a_key_that_may_not_use_every_model(
+async def test_gateway_hides_metrics_from_a_key_without_every_model(
     keyed: KeyedStack, restriction: dict[str, list[str]]
 ) -> None:
     assert (await keyed.client.get("/metrics")).status_code == 200
@@ -115,14 +115,14 @@ async def test_metrics_are_not_there_for_a_key_that_may_not_use_every_model(
     assert "penstock_errors_total" in (await unrestricted.get("/metrics")).text
 
 
-async def test_health_shows_versions_only_to_a_valid_key(keyed: KeyedStack) -> None:
+async def test_gateway_shows_versions_in_health_only_to_a_valid_key(keyed: KeyedStack) -> None:
     assert (await keyed.caller().get("/health")).json() == {"status": "ok", "runtime": "penstock"}
     assert (await keyed.with_key("sk-penstock-wrong").get("/health")).json()["runtime"] == "penstock"
     assert (await keyed.client.get("/health")).json()["runtime"].startswith("penstock/")
     assert "python" not in (await keyed.caller(str(keyed.admin.base_url)).get("/health")).text
 
 
-async def test_admin_metrics_on_loopback_are_not_for_a_page_by_another_name(keyed: KeyedStack) -> None:
+async def test_admin_metrics_on_loopback_reject_a_page_with_another_host_name(keyed: KeyedStack) -> None:
     admin = keyed.caller(str(keyed.admin.base_url))
     assert (await admin.get("/metrics")).status_code == 200
     assert (await admin.get("/metrics", headers={"host": "rebound.example.com"})).status_code == 403
@@ -130,12 +130,12 @@ async def test_admin_metrics_on_loopback_are_not_for_a_page_by_another_name(keye
 
 
 @pytest.mark.parametrize("name", ["api-key", "x-api-key", "authorization"])
-async def test_a_key_is_read_in_three_headers(keyed: KeyedStack, name: str) -> None:
+async def test_gateway_reads_a_key_in_three_headers(keyed: KeyedStack, name: str) -> None:
     value = f"bearer  {FIRST_KEY}" if name == "authorization" else FIRST_KEY
     assert (await keyed.caller().get("/v1/models", headers={name: value})).status_code == 200
 
 
-async def test_two_different_credentials_are_refused_with_the_setting_that_helps(keyed: KeyedStack) -> None:
+async def test_gateway_rejects_two_different_credentials_with_the_setting(keyed: KeyedStack) -> None:
     """Two servers could read different ones (RFC 9110 §11); earendil-works/pi PR #4339."""
     both = {"authorization": "Bearer eyJhbGciOi.of.a-proxy", "api-key": FIRST_KEY}
     answer = await keyed.caller().get("/v1/models", headers=both)
@@ -144,7 +144,7 @@ async def test_two_different_credentials_are_refused_with_the_setting_that_helps
     assert (await keyed.caller().get("/v1/models", headers=same)).status_code == 200
 
 
-async def test_a_gateway_behind_an_identity_aware_proxy_can_ignore_authorization(keyed: KeyedStack) -> None:
+async def test_gateway_ignores_authorization_behind_an_identity_aware_proxy(keyed: KeyedStack) -> None:
     environ = {"PENSTOCK_AUTHENTICATION": "required", "PENSTOCK_KEY_HEADERS": "x-api-key, API-Key"}
     async with Gateway.running(keyed.nats.url, keyed.directory, **environ) as gateway:
         proxied = {"authorization": "Bearer eyJhbGciOi.of.a-proxy", "x-api-key": FIRST_KEY}
@@ -157,7 +157,7 @@ async def test_a_gateway_behind_an_identity_aware_proxy_can_ignore_authorization
         assert (await gateway.client.get("/v1/models", headers=alone)).status_code == 401
 
 
-async def test_admin_api_refuses_a_key_whose_name_looks_like_another(keyed: KeyedStack) -> None:
+async def test_admin_api_rejects_a_key_name_that_looks_like_another(keyed: KeyedStack) -> None:
     for fields in ({"name": "Ada\u200b"}, {"name": "\u061cAda"}, {"name": "Ada", "models": ["gpt\u00ad-4"]}):
         answer = await keyed.admin.post("/admin/keys", json=fields)
         assert "invisible" in error_of(answer, 400, "invalid_request", param=list(fields)[-1])["message"]
@@ -167,7 +167,7 @@ async def test_admin_api_refuses_a_key_whose_name_looks_like_another(keyed: Keye
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, "https://app.example.com"])
-async def test_a_page_can_read_errors_that_are_answered_before_the_application(keyed: KeyedStack, origin: str) -> None:
+async def test_gateway_sends_cors_headers_with_errors_before_the_application(keyed: KeyedStack, origin: str) -> None:
     """Fetch §4.10: without the header a page sees no status; EOSIO/eos #7446."""
     named = f"origin: {origin}\r\n".encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST
@@ -189,7 +189,7 @@ async def test_a_page_can_read_errors_that_are_answered_before_the_application(k
         assert "access-control-allow-origin" not in (await client.answer()).headers
 
 
-async def test_an_app_of_an_allowed_origin_gets_its_preflight(keyed: KeyedStack) -> None:
+async def test_gateway_answers_the_preflight_of_an_app_of_an_allowed_origin(keyed: KeyedStack) -> None:
     asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
     answer = await keyed.caller().options("/v1/chat/completions", headers=asked)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, ORIGIN)
@@ -198,7 +198,7 @@ async def test_an_app_of_an_allowed_origin_gets_its_preflight(keyed: KeyedStack)
 # Connections
 
 
-async def test_keyless_connections_make_room_for_a_client(keyed: KeyedStack) -> None:
+async def test_gateway_closes_keyless_connections_for_a_new_client(keyed: KeyedStack) -> None:
     async with contextlib.AsyncExitStack() as many, raw(keyed.gateway_port) as own:
         await own.send(post())
         assert (await own.answer()).status_code == 200
@@ -217,7 +217,7 @@ async def test_keyless_connections_make_room_for_a_client(keyed: KeyedStack) -> 
     assert full[0]["max"] == 40
 
 
-async def test_a_page_can_read_the_503_when_every_connection_is_a_keys(keyed: KeyedStack) -> None:
+async def test_gateway_sends_cors_headers_with_the_503_at_the_connection_limit(keyed: KeyedStack) -> None:
     async with contextlib.AsyncExitStack() as many:
         last = None
         for _ in range(45):
@@ -230,7 +230,7 @@ async def test_a_page_can_read_the_503_when_every_connection_is_a_keys(keyed: Ke
         assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
-async def test_a_connection_that_never_showed_a_key_is_kept_for_a_short_time(keyed: KeyedStack) -> None:
+async def test_gateway_keeps_a_keyless_connection_for_a_short_time(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as keyless, raw(keyed.gateway_port) as known:
         await keyless.send(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
         await known.send(b"GET /v1/models HTTP/1.1\r\n" + HOST + KEY + b"\r\n")
@@ -259,7 +259,7 @@ def reset(client: socket.socket) -> None:
 @pytest.mark.parametrize("how", ["RST", "FIN"])
 @pytest.mark.parametrize("moment", ["before the first event", "midway", "midway, silent"])
 @pytest.mark.parametrize("behind", [post(), post(b"x" * 60_000), post() * 300], ids=["one", "large", "300"])
-async def test_a_pipelined_request_does_not_hide_that_its_client_is_gone(
+async def test_gateway_detects_a_disconnect_behind_a_pipelined_request(
     keyed: KeyedStack, how: str, moment: str, behind: bytes
 ) -> None:
     async def one(call: Call) -> None:
@@ -287,7 +287,7 @@ async def test_a_pipelined_request_does_not_hide_that_its_client_is_gone(
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
 @pytest.mark.parametrize("path", [b"/health", b"/v1/models"])
-async def test_a_half_closed_client_gets_its_answer(keyed: KeyedStack, path: bytes, version: bytes) -> None:
+async def test_gateway_answers_a_half_closed_client(keyed: KeyedStack, path: bytes, version: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(b"GET " + path + b" HTTP/" + version + b"\r\n" + HOST + KEY + b"\r\n")
         client.end()
@@ -295,7 +295,7 @@ async def test_a_half_closed_client_gets_its_answer(keyed: KeyedStack, path: byt
         assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_half_closed_client_gets_a_slow_answer_after_an_interim_one(keyed: KeyedStack) -> None:
+async def test_gateway_answers_a_half_closed_client_slowly_after_an_interim_response(keyed: KeyedStack) -> None:
     gate = asyncio.Event()
 
     async def slow(call: Call) -> None:
@@ -313,7 +313,7 @@ async def test_a_half_closed_client_gets_a_slow_answer_after_an_interim_one(keye
         assert b"late" in rest
 
 
-async def test_a_half_closed_client_gets_its_stream_and_its_end_is_still_seen(keyed: KeyedStack) -> None:
+async def test_gateway_streams_to_a_half_closed_client_and_detects_its_disconnect(keyed: KeyedStack) -> None:
     gate = asyncio.Event()
 
     async def slow(call: Call) -> None:
@@ -344,12 +344,12 @@ async def test_a_half_closed_client_gets_its_stream_and_its_end_is_still_seen(ke
 # Descriptors
 
 
-async def test_a_gateway_raises_its_limit_of_descriptors_to_the_hard_one(keyed: KeyedStack) -> None:
+async def test_gateway_raises_its_descriptor_limit_to_the_hard_limit(keyed: KeyedStack) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert resource.prlimit(keyed.gateway.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
-async def test_a_gateway_with_few_descriptors_serves_every_client_and_logs_both_numbers(keyed: KeyedStack) -> None:
+async def test_gateway_with_few_descriptors_serves_every_client_and_logs_both_numbers(keyed: KeyedStack) -> None:
     port = free_port()
     environ = {
         "PENSTOCK_NATS_URL": keyed.nats.url,

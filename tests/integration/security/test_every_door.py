@@ -64,14 +64,14 @@ async def expired(keyed_stack: KeyedStack) -> str:
 
 
 @EVERY_DOOR
-async def test_an_expired_key_opens_it_no_more(keyed: KeyedStack, expired: str, path: str) -> None:
+async def test_endpoint_rejects_an_expired_key(keyed: KeyedStack, expired: str, path: str) -> None:
     error = error_of(await keyed.with_key(expired).post(path, json=DOORS[path]), 401, "invalid_api_key")
     assert error["message"] == "the API key has expired"
     assert not keyed.main.calls
 
 
 @EVERY_DOOR
-async def test_a_page_of_a_foreign_origin_is_told_nothing(keyed: KeyedStack, path: str) -> None:
+async def test_endpoint_sends_no_cors_headers_to_a_foreign_origin(keyed: KeyedStack, path: str) -> None:
     foreign = {"origin": "https://evil.example"}
     asked = foreign | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     preflight = await keyed.caller().options(path, headers=asked)
@@ -83,7 +83,7 @@ async def test_a_page_of_a_foreign_origin_is_told_nothing(keyed: KeyedStack, pat
 
 
 @EVERY_DOOR
-async def test_an_oversized_body_is_413(keyed: KeyedStack, path: str) -> None:
+async def test_endpoint_rejects_an_oversized_body_with_413(keyed: KeyedStack, path: str) -> None:
     large = json.dumps(DOORS[path] | {"user": "x" * 70_000}).encode()
     error_of(await keyed.client.post(path, content=large), 413, "request_too_large")
 
@@ -96,21 +96,23 @@ async def test_an_oversized_body_is_413(keyed: KeyedStack, path: str) -> None:
 
 @EVERY_DOOR
 @pytest.mark.parametrize("body", [b"[" * 60_000, b'{"a":' * 10_000, b'{"model":"main","n":' + b"9" * 60_000 + b"}"])
-async def test_a_body_too_deep_or_too_long_a_number_is_400(keyed: KeyedStack, path: str, body: bytes) -> None:
+async def test_endpoint_rejects_deep_bodies_and_long_numbers_with_400(
+    keyed: KeyedStack, path: str, body: bytes
+) -> None:
     answer = await keyed.client.post(path, content=body)
     error_of(answer, 400, "invalid_request", param=answer.json()["error"]["param"])
     assert not keyed.main.calls
 
 
 @EVERY_DOOR
-async def test_oversized_headers_are_431(keyed: KeyedStack, path: str) -> None:
+async def test_endpoint_rejects_oversized_headers_with_431(keyed: KeyedStack, path: str) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(head(path) + b"x-long: " + b"x" * 20_000)
         error_of(await client.answer(), 431, "headers_too_large")
 
 
 @EVERY_DOOR
-async def test_headers_and_bodies_that_do_not_arrive_in_time_are_408(keyed: KeyedStack, path: str) -> None:
+async def test_endpoint_rejects_late_headers_and_bodies_with_408(keyed: KeyedStack, path: str) -> None:
     for start in (head(path), head(path) + b"content-length: 100\r\n\r\n{"):
         async with raw(keyed.gateway_port) as client:
             await client.send(start)
@@ -121,7 +123,7 @@ async def test_headers_and_bodies_that_do_not_arrive_in_time_are_408(keyed: Keye
 
 @EVERY_DOOR
 @pytest.mark.parametrize("headers", SMUGGLED.values(), ids=SMUGGLED)
-async def test_what_two_servers_could_read_differently_is_refused(keyed: KeyedStack, path: str, headers: bytes) -> None:
+async def test_endpoint_rejects_ambiguous_framing(keyed: KeyedStack, path: str, headers: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(head(path) + headers + b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
         answer: httpx.Response = await client.answer()

@@ -67,7 +67,7 @@ def check(answer: httpx.Response) -> None:
 @pytest.mark.parametrize("path", DOORS)
 @BOUNDED
 @given(data=st.data())
-async def test_a_body_that_is_almost_right(keyed: KeyedStack, path: str, data: st.DataObject) -> None:
+async def test_gateway_handles_an_almost_valid_body(keyed: KeyedStack, path: str, data: st.DataObject) -> None:
     body = msgspec.to_builtins(data.draw(values(DOORS[path])))
     for _ in range(data.draw(st.integers(0, 3))):
         body[data.draw(st.sampled_from([*body, "extra", "seed", "tools", "user"]))] = data.draw(JSON)
@@ -82,7 +82,7 @@ async def test_a_body_that_is_almost_right(keyed: KeyedStack, path: str, data: s
 @pytest.mark.parametrize("path", [*DOORS, "/v1/models", "/nowhere"])
 @BOUNDED
 @given(body=st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
-async def test_a_body_of_anything(keyed: KeyedStack, path: str, body: bytes) -> None:
+async def test_gateway_handles_a_random_body(keyed: KeyedStack, path: str, body: bytes) -> None:
     check(await keyed.client.post(path, content=body))
 
 
@@ -96,7 +96,9 @@ async def test_a_body_of_anything(keyed: KeyedStack, path: str, body: bytes) -> 
         max_size=5,
     ),
 )
-async def test_any_path_and_headers(keyed: KeyedStack, method: str, path: str, headers: dict[str, str]) -> None:
+async def test_gateway_handles_random_paths_and_headers(
+    keyed: KeyedStack, method: str, path: str, headers: dict[str, str]
+) -> None:
     reserved = {"content-length", "transfer-encoding", "host", "connection", "expect", "upgrade"}
     sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if name.lower() not in reserved]
     answer = await keyed.client.request(method, f"/{quote(path, safe='/')}", headers=httpx.Headers(sent))
@@ -109,7 +111,7 @@ GOOD = HEAD + b"content-length: 2\r\nconnection: close\r\n\r\n{}"
 
 @BOUNDED
 @given(data=st.data())
-async def test_bytes_that_are_almost_http(keyed: KeyedStack, data: st.DataObject) -> None:
+async def test_gateway_handles_almost_valid_http(keyed: KeyedStack, data: st.DataObject) -> None:
     sent = bytearray(GOOD)
     for _ in range(data.draw(st.integers(0, 4))):
         at = data.draw(st.integers(0, len(sent) - 1))
@@ -126,7 +128,7 @@ async def test_bytes_that_are_almost_http(keyed: KeyedStack, data: st.DataObject
 
 @BOUNDED
 @given(data=st.data())
-async def test_a_key_of_anything(keyed: KeyedStack, data: st.DataObject) -> None:
+async def test_gateway_handles_a_random_key(keyed: KeyedStack, data: st.DataObject) -> None:
     body = data.draw(values(KeySpec).map(msgspec.to_builtins) | ANYTHING)
     if isinstance(body, dict) and body:
         body[data.draw(st.sampled_from([*body]))] = data.draw(ANYTHING)
@@ -147,7 +149,7 @@ WIRE: dict[str, Any] = {
 @pytest.mark.parametrize("kind", WIRE)
 @BOUNDED
 @given(data=st.data())
-async def test_messages_of_anything_on_the_broker(keyed: KeyedStack, kind: str, data: st.DataObject) -> None:
+async def test_gateway_handles_random_messages_of_the_broker(keyed: KeyedStack, kind: str, data: st.DataObject) -> None:
     message = data.draw(st.binary(max_size=200) | values(WIRE[kind]).map(codec.encode))
     if message and data.draw(st.booleans()):
         damaged = bytearray(message)
@@ -204,7 +206,7 @@ async def _known(keyed: KeyedStack) -> dict[str, str]:
     return found
 
 
-async def test_a_provider_that_babbles_is_an_error_of_the_providers(keyed: KeyedStack) -> None:
+async def test_gateway_reports_random_provider_output_as_a_provider_error(keyed: KeyedStack) -> None:
     async with asyncio.timeout(30):
         for noise in (b"\xff" * 100, b"data: {\n\n", b"data: " + b"[" * 10_000 + b"\n\n", b"\x00"):
 

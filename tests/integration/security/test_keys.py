@@ -50,7 +50,9 @@ STRANGERS = [
 
 
 @EVERY_DOOR
-async def test_no_door_opens_without_a_key(keyed: KeyedStack, method: str, path: str, body: Any) -> None:
+async def test_gateway_rejects_every_endpoint_without_a_key(
+    keyed: KeyedStack, method: str, path: str, body: Any
+) -> None:
     response = await keyed.caller().request(method, path, json=body)
     error = error_of(response, 401, "invalid_api_key")
     assert error["type"] == "invalid_request_error"
@@ -60,7 +62,9 @@ async def test_no_door_opens_without_a_key(keyed: KeyedStack, method: str, path:
 
 
 @pytest.mark.parametrize(("headers", "reason"), STRANGERS, ids=[str(number) for number in range(len(STRANGERS))])
-async def test_a_wrong_key_opens_no_door(keyed: KeyedStack, headers: dict[str, str], reason: str) -> None:
+async def test_gateway_rejects_every_endpoint_with_a_wrong_key(
+    keyed: KeyedStack, headers: dict[str, str], reason: str
+) -> None:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     for method, path, body in DOORS:
         response = await keyed.caller().request(method, path, json=body, headers=httpx.Headers(raw))
@@ -71,7 +75,7 @@ async def test_a_wrong_key_opens_no_door(keyed: KeyedStack, headers: dict[str, s
     assert not keyed.main.calls
 
 
-async def test_both_headers_open_the_doors(keyed: KeyedStack) -> None:
+async def test_gateway_accepts_a_key_in_both_headers(keyed: KeyedStack) -> None:
     for headers in ({"authorization": f"bearer  {FIRST_KEY}"}, {"x-api-key": FIRST_KEY}):
         assert (await keyed.caller(headers=headers).post("/api/chat", json=chat())).status_code == 200
     both = {"authorization": f"Bearer {FIRST_KEY}", "x-api-key": FIRST_KEY}
@@ -81,11 +85,11 @@ async def test_both_headers_open_the_doors(keyed: KeyedStack) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/schema/openapi.json"])
-async def test_probes_and_documentation_need_no_key(keyed: KeyedStack, path: str) -> None:
+async def test_gateway_serves_probes_and_documentation_without_a_key(keyed: KeyedStack, path: str) -> None:
     assert (await keyed.caller().get(path)).status_code == 200
 
 
-async def test_openais_sdk_knows_what_is_wrong(keyed: KeyedStack) -> None:
+async def test_openai_sdk_raises_authentication_error_for_a_wrong_key(keyed: KeyedStack) -> None:
     async with openai.AsyncOpenAI(base_url=f"{keyed.url}/v1", api_key="sk-wrong") as client:
         with pytest.raises(openai.AuthenticationError) as refused:
             await client.chat.completions.create(model="main", messages=[{"role": "user", "content": "hi"}])
@@ -95,7 +99,7 @@ async def test_openais_sdk_knows_what_is_wrong(keyed: KeyedStack) -> None:
         assert answer.choices[0].message.content == "Hello"
 
 
-async def test_a_key_that_expires_while_a_connection_is_open_ends_there(keyed: KeyedStack) -> None:
+async def test_key_that_expires_is_rejected_on_an_open_connection(keyed: KeyedStack) -> None:
     made = await keyed.create_key(expires_at=int(time.time()) + 2)
     client = keyed.with_key(made["key"])
 
@@ -109,7 +113,7 @@ async def test_a_key_that_expires_while_a_connection_is_open_ends_there(keyed: K
     assert (await keyed.admin.get(f"/admin/keys/{made['id']}")).json()["state"] == "expired"
 
 
-async def test_a_revoked_key_is_refused_by_every_gateway_within_a_second_also_on_open_connections(
+async def test_key_that_is_revoked_is_rejected_by_every_gateway_within_a_second(
     keyed: KeyedStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     urls = [keyed.url, await keyed.another_gateway()]
@@ -137,7 +141,7 @@ async def test_a_revoked_key_is_refused_by_every_gateway_within_a_second_also_on
             assert error["message"] == "the API key was revoked"
 
 
-async def test_a_stolen_dump_of_the_store_opens_nothing(keyed: KeyedStack) -> None:
+async def test_key_store_contains_no_usable_key(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     bucket = await keyed.connection.client.jetstream().key_value("keys")
     stolen = {name: (await bucket.get(name)).value or b"" for name in await bucket.keys()}
@@ -154,7 +158,7 @@ async def test_a_stolen_dump_of_the_store_opens_nothing(keyed: KeyedStack) -> No
             error_of(await keyed.caller(headers={"x-api-key": attempt}).get("/v1/models"), 401, "invalid_api_key")
 
 
-async def test_what_is_written_past_the_admin_api_under_a_wrong_hash_opens_nothing(keyed: KeyedStack) -> None:
+async def test_key_record_under_a_wrong_hash_is_rejected(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     bucket = await keyed.connection.client.jetstream().key_value("keys")
     mine = "sk-penstock-" + "m" * 44
@@ -167,7 +171,7 @@ async def test_what_is_written_past_the_admin_api_under_a_wrong_hash_opens_nothi
     await bucket.delete(f"{made['id']}.{own_hash}")
 
 
-async def test_a_key_sees_and_uses_only_its_own_models(keyed: KeyedStack) -> None:
+async def test_key_lists_and_uses_only_its_models(keyed: KeyedStack) -> None:
     await keyed.reconfigure(models=["main", {"name": "hidden", "aliases": ["veiled"]}])
     made = await keyed.create_key(models=["main"])
     client = keyed.with_key(made["key"])
@@ -190,7 +194,7 @@ async def test_a_key_sees_and_uses_only_its_own_models(keyed: KeyedStack) -> Non
             assert answer.text.replace(hidden, "nobody") == missing.text
 
 
-async def test_a_key_of_another_route_sees_nothing_of_this_one(keyed: KeyedStack) -> None:
+async def test_key_of_another_route_gets_nothing_of_this_route(keyed: KeyedStack) -> None:
     made = await keyed.create_key(routes=["default.other", "team-*"])
     client = keyed.with_key(made["key"])
     assert (await client.get("/v1/models")).json()["data"] == []
@@ -198,7 +202,7 @@ async def test_a_key_of_another_route_sees_nothing_of_this_one(keyed: KeyedStack
     error_of(await client.post("/api/chat", json=chat()), 404, "model_not_found", param="model")
 
 
-async def test_a_route_that_is_not_ready_is_not_there_for_a_key_that_may_not_use_it(keyed: KeyedStack) -> None:
+async def test_key_without_permission_gets_404_for_a_route_that_is_not_ready(keyed: KeyedStack) -> None:
     made = await keyed.create_key(models=["something-else"])
     await keyed.apply("main", keyed.spec("main"), ready=False, reason="a secret reason")
     await until(lambda: _chat_status_is(keyed.client, 503), "the gateway knows")
@@ -208,7 +212,7 @@ async def test_a_route_that_is_not_ready_is_not_there_for_a_key_that_may_not_use
     await keyed.reconfigure()
 
 
-async def test_the_keys_id_is_the_subject_and_nothing_of_a_key_is_logged(keyed: KeyedStack) -> None:
+async def test_key_id_is_logged_and_its_secret_is_not(keyed: KeyedStack) -> None:
     made = await keyed.create_key(name="Ada \\ “quoted” > *.subject")
     keyed.main.answers(say("secret answer"))
     subjects: list[str] = []
@@ -228,7 +232,7 @@ async def test_the_keys_id_is_the_subject_and_nothing_of_a_key_is_logged(keyed: 
         assert secret not in logged
 
 
-async def test_keys_survive_a_restart_of_the_broker_and_of_the_gateway() -> None:
+async def test_keys_survive_restarts_of_broker_and_gateway() -> None:
     async with KeyedStack() as keyed:
         made = await keyed.create_key()
         client = keyed.with_key(made["key"])

@@ -12,7 +12,7 @@ TEXT = {"content-type": "text/plain"}
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null", "file://"])
-async def test_a_page_of_another_origin_cannot_spend_the_users_money(stack: Stack, origin: str) -> None:
+async def test_loopback_gateway_rejects_a_page_of_another_origin(stack: Stack, origin: str) -> None:
     answer = await stack.post("/api/chat", chat(), headers={"origin": origin, **TEXT})
     error_of(answer, 403, "origin_not_allowed")
     assert not stack.main.calls
@@ -21,14 +21,14 @@ async def test_a_page_of_another_origin_cannot_spend_the_users_money(stack: Stac
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil.example"]
 )
-async def test_a_page_that_calls_this_machine_by_its_own_name_is_refused(stack: Stack, host: str) -> None:
+async def test_loopback_gateway_rejects_a_page_with_another_host_name(stack: Stack, host: str) -> None:
     for origin in ({}, {"origin": f"http://{host}"}):
         answer = await stack.post("/api/chat", chat(), headers={"host": host, **origin, **TEXT})
         error_of(answer, 403, "origin_not_allowed")
     assert not stack.main.calls
 
 
-async def test_what_is_no_page_or_our_own_is_served(stack: Stack) -> None:
+async def test_loopback_gateway_serves_programs_and_its_own_pages(stack: Stack) -> None:
     port = stack.gateway_port
     for headers in (
         {},
@@ -40,11 +40,11 @@ async def test_what_is_no_page_or_our_own_is_served(stack: Stack) -> None:
         assert (await stack.post("/api/chat", chat(), headers=headers)).status_code == 200
 
 
-async def test_no_admin_api_listens_unless_it_is_wanted(stack: Stack) -> None:
+async def test_loopback_gateway_has_no_admin_api_by_default(stack: Stack) -> None:
     error_of(await stack.client.get("/admin/keys"), 404, "not_found")
 
 
-async def test_authentication_that_is_switched_off_by_hand_asks_nobody() -> None:
+async def test_gateway_with_authentication_off_requires_no_key() -> None:
     # Behind a proxy that has its own: any Host, any Origin.
     async with Stack(gateway_env={"PENSTOCK_AUTHENTICATION": "off"}) as stack:
         headers = {"host": "llm.example.com", "origin": "https://app.example.com"}

@@ -200,9 +200,7 @@ STAGES = {
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("field", FIELDS)
-async def test_a_client_that_leaves_has_paid_for_the_input_that_was_sent(
-    stack: KeyedStack, field: str, stage: str
-) -> None:
+async def test_budget_charges_a_disconnected_client_for_sent_input(stack: KeyedStack, field: str, stage: str) -> None:
     answer, pieces = STAGES[stage]
     stack.main.answers(answer)
     key, client = await budgeted(stack, "30")
@@ -217,7 +215,7 @@ async def test_a_client_that_leaves_has_paid_for_the_input_that_was_sent(
     assert counted >= 0.95 * tokens_sent(stack.main) * PER_MILLION / 10**6
 
 
-async def test_pictures_are_paid_for_by_their_own_rule(stack: KeyedStack) -> None:
+async def test_budget_charges_images_by_their_own_rule(stack: KeyedStack) -> None:
     stack.main.answers(silence)
     key, client = await budgeted(stack, "30")
     parts = [{"type": "image_url", "image_url": {"url": picture()}}] * 16
@@ -234,7 +232,7 @@ EMBEDDINGS = {
 
 
 @pytest.mark.parametrize("input_", EMBEDDINGS)
-async def test_embeddings_that_are_left_before_their_answer_are_paid_for(stack: KeyedStack, input_: str) -> None:
+async def test_budget_charges_embeddings_that_are_left_before_their_answer(stack: KeyedStack, input_: str) -> None:
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, prices=PRICES)], models=[{"name": "main", "type": "Embedding"}]
     )
@@ -246,7 +244,7 @@ async def test_embeddings_that_are_left_before_their_answer_are_paid_for(stack: 
     assert await spent(stack, key, served) >= 12 * served
 
 
-async def test_requests_that_are_left_all_at_once_use_no_more_than_the_budget_and_what_was_open(
+async def test_budget_is_exceeded_at_most_by_open_requests_when_all_are_left(
     stack: KeyedStack,
 ) -> None:
     stack.main.answers(silence)
@@ -264,7 +262,7 @@ async def test_requests_that_are_left_all_at_once_use_no_more_than_the_budget_an
     await closed_rows(stack, key, len(stack.main.calls))
 
 
-async def test_an_error_status_gives_the_input_back(stack: KeyedStack) -> None:
+async def test_budget_refunds_the_input_of_an_error_status(stack: KeyedStack) -> None:
     stack.main.answers(status(500))
     key, client = await budgeted(stack, "13")
     body = {**completion(), **CONTENT["content"]}
@@ -274,7 +272,7 @@ async def test_an_error_status_gives_the_input_back(stack: KeyedStack) -> None:
     assert len(stack.main.calls) == 4
 
 
-async def test_an_error_object_before_any_content_gives_the_input_back(stack: KeyedStack) -> None:
+async def test_budget_refunds_the_input_of_an_error_before_any_content(stack: KeyedStack) -> None:
     stack.main.answers(stream(data({"error": {"message": "no", "type": "server_error"}})))
     key, client = await budgeted(stack, "13")
     for count in range(1, 4):
@@ -302,7 +300,7 @@ async def head_then_cut(call: Call) -> None:
         ("retry", head_then_cut),
     ],
 )
-async def test_each_attempt_that_was_sent_is_paid_for_at_its_own_providers_price(
+async def test_budget_charges_each_sent_attempt_at_its_providers_price(
     stack: KeyedStack, path: str, first: Answer
 ) -> None:
     other = stack.provider.upstream("other")
@@ -330,7 +328,7 @@ async def test_each_attempt_that_was_sent_is_paid_for_at_its_own_providers_price
 
 @pytest.mark.parametrize("prompt_tokens", ABSURD, ids=repr)
 @pytest.mark.parametrize("completion_tokens", [5, -(10**6), 10**30], ids=repr)
-async def test_no_count_of_a_provider_is_a_credit_or_breaks_another_stream(
+async def test_budget_is_never_credited_by_a_providers_count(
     stack: KeyedStack, prompt_tokens: object, completion_tokens: object
 ) -> None:
     gate = asyncio.Event()

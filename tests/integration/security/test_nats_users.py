@@ -68,7 +68,7 @@ async def witness(keyed: KeyedStack) -> AsyncIterator[User]:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_keys_limits_streams_and_usage_work_with_everybody_under_its_own_user(keyed: KeyedStack) -> None:
+async def test_nats_users_keys_limits_streams_and_usage_work(keyed: KeyedStack) -> None:
     made = await keyed.create_key("limited", limits={"requests_per_minute": 2})
     client = keyed.with_key(made["key"])
     keyed.main.answers(say("Hel", "lo"), say("Hel", "lo"))
@@ -93,27 +93,25 @@ async def test_keys_limits_streams_and_usage_work_with_everybody_under_its_own_u
     assert denied == []
 
 
-async def test_whoever_has_no_credentials_or_another_installations_is_let_nowhere(
-    keyed: KeyedStack, tmp_path: Path
-) -> None:
+async def test_nats_users_without_valid_credentials_are_rejected(keyed: KeyedStack, tmp_path: Path) -> None:
     assert not await lets_in(keyed.nats.url, None)
     assert not await lets_in(keyed.nats.url, NatsUsers(tmp_path).operator)
     assert await lets_in(keyed.nats.url, users(keyed).operator)
 
 
-async def test_a_worker_is_refused_what_is_not_its_own_routes(worker: User) -> None:
+async def test_nats_user_of_a_worker_is_limited_to_its_route(worker: User) -> None:
     assert await worker.granted(refusals_of_worker(NAMESPACE, OTHER, "main")) == []
 
 
-async def test_a_gateway_is_refused_streams_and_the_workers_part(gateway: User) -> None:
+async def test_nats_user_of_a_gateway_cannot_manage_streams_or_act_as_a_worker(gateway: User) -> None:
     assert await gateway.granted(refusals_of_gateway(NAMESPACE, "main")) == []
 
 
-async def test_the_operator_is_refused_requests_answers_and_keys(operator: User) -> None:
+async def test_nats_user_of_the_operator_cannot_read_requests_answers_or_keys(operator: User) -> None:
     assert await operator.granted(refusals_of_operator(NAMESPACE, "main")) == []
 
 
-async def test_what_was_refused_has_changed_nothing(keyed: KeyedStack, worker: User, witness: User) -> None:
+async def test_nats_users_rejected_operations_change_nothing(keyed: KeyedStack, worker: User, witness: User) -> None:
     jetstream = witness.client.jetstream()
     for stream in FIXED_STREAMS:
         await worker.publishes(f"$JS.API.STREAM.DELETE.{stream}")
@@ -125,7 +123,7 @@ async def test_what_was_refused_has_changed_nothing(keyed: KeyedStack, worker: U
     assert texts_of((await keyed.post("/api/chat", chat())).text) == "still here"
 
 
-async def test_a_worker_takes_its_own_routes_requests_and_no_others(
+async def test_nats_user_of_a_worker_pulls_only_its_routes_requests(
     keyed: KeyedStack, worker: User, witness: User
 ) -> None:
     """What a stolen token is good for."""
@@ -148,7 +146,7 @@ async def test_a_worker_takes_its_own_routes_requests_and_no_others(
     await keyed.remove(OTHER)
 
 
-async def test_expired_credentials_end_a_connection_and_renewed_ones_begin_it_again(keyed: KeyedStack) -> None:
+async def test_nats_user_reconnects_with_renewed_credentials(keyed: KeyedStack) -> None:
     """nats-py alone would be closed for good."""
     path = users(keyed).anybody("brief", ANYTHING, expires_in_s=2)
     connection = Connection(keyed.nats.url, "brief", inbox_prefix="_INBOX_brief", credentials=path)
@@ -177,7 +175,7 @@ async def test_expired_credentials_end_a_connection_and_renewed_ones_begin_it_ag
         await connection.close()
 
 
-async def test_a_worker_says_what_is_wrong_with_its_credentials_and_goes_on_when_they_are_right(
+async def test_worker_reports_invalid_credentials_and_recovers_with_valid_ones(
     keyed: KeyedStack, tmp_path: Path
 ) -> None:
     path = tmp_path / "late.creds"
@@ -197,7 +195,7 @@ async def test_a_worker_says_what_is_wrong_with_its_credentials_and_goes_on_when
         await worker.end()
 
 
-async def test_a_rotation_cuts_nobody_off_and_a_second_one_ends_the_first_keys(tmp_path: Path) -> None:
+async def test_nats_users_survive_a_rotation_and_a_second_one_revokes_the_first_keys(tmp_path: Path) -> None:
     made = NatsUsers(tmp_path)
     server = NatsServer(tmp_path, made)
     try:

@@ -29,20 +29,20 @@ BODY = json.dumps(completion()).encode()
 WHOLE = HEAD + b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 
-async def test_a_connection_that_says_nothing_is_closed_in_silence(keyed: KeyedStack) -> None:
+async def test_gateway_closes_a_silent_connection_without_a_response(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         assert await client.closed()
 
 
 @pytest.mark.parametrize("start", [b"P", b"POST /v1/chat/comple", HEAD, HEAD + b"x-a: b"])
-async def test_headers_that_do_not_arrive_in_time_are_408(keyed: KeyedStack, start: bytes) -> None:
+async def test_gateway_rejects_late_headers_with_408(keyed: KeyedStack, start: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(start)
         error_of(await client.answer(), 408, "receive_timeout")
         assert await client.closed()
 
 
-async def test_a_trickle_of_headers_does_not_buy_more_time(keyed: KeyedStack) -> None:
+async def test_gateway_does_not_extend_the_header_timeout_for_slow_headers(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(HEAD)
         trickling = asyncio.create_task(_trickle(client.send))
@@ -51,7 +51,7 @@ async def test_a_trickle_of_headers_does_not_buy_more_time(keyed: KeyedStack) ->
         await asyncio.wait([trickling])
 
 
-async def test_the_next_request_on_an_open_connection_has_its_own_time(keyed: KeyedStack) -> None:
+async def test_gateway_restarts_the_header_timeout_for_the_next_request(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(WHOLE)
         assert (await client.answer()).status_code == 200
@@ -60,7 +60,7 @@ async def test_the_next_request_on_an_open_connection_has_its_own_time(keyed: Ke
 
 
 @pytest.mark.parametrize("part", [b"", BODY[:10]])
-async def test_a_body_that_does_not_arrive_in_time_is_408(keyed: KeyedStack, part: bytes) -> None:
+async def test_gateway_rejects_a_late_body_with_408(keyed: KeyedStack, part: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(HEAD + b"content-length: 100\r\n\r\n" + part)
         error_of(await client.answer(), 408, "receive_timeout")
@@ -68,7 +68,7 @@ async def test_a_body_that_does_not_arrive_in_time_is_408(keyed: KeyedStack, par
     assert not keyed.main.calls
 
 
-async def test_a_stream_that_lasts_longer_than_a_body_may_take_goes_on(keyed: KeyedStack) -> None:
+async def test_gateway_does_not_apply_the_body_timeout_to_a_stream(keyed: KeyedStack) -> None:
     release = asyncio.Event()
 
     async def slow(call: Call) -> None:
@@ -101,19 +101,19 @@ async def test_a_stream_that_lasts_longer_than_a_body_may_take_goes_on(keyed: Ke
     ids=["path", "header", "many headers", "cookie"],
 )
 @pytest.mark.parametrize("end", [b"\r\n\r\n", b""], ids=["whole", "open"])
-async def test_oversized_headers_are_431(keyed: KeyedStack, head: bytes, end: bytes) -> None:
+async def test_gateway_rejects_oversized_headers_with_431(keyed: KeyedStack, head: bytes, end: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(head + end)
         error_of(await client.answer(), 431, "headers_too_large")
 
 
-async def test_a_header_whose_name_does_not_end_is_431(keyed: KeyedStack) -> None:
+async def test_gateway_rejects_an_endless_header_name_with_431(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(b"GET / HTTP/1.1\r\nhost: localhost\r\n" + b"x" * 20_000)
         error_of(await client.answer(), 431, "headers_too_large")
 
 
-async def test_an_oversized_body_is_413_with_a_length_or_without(keyed: KeyedStack) -> None:
+async def test_gateway_rejects_an_oversized_body_with_413(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(HEAD + b"content-length: 70000\r\n\r\n" + b"x" * 70_000)
         error_of(await client.answer(), 413, "request_too_large")
@@ -122,7 +122,7 @@ async def test_an_oversized_body_is_413_with_a_length_or_without(keyed: KeyedSta
         error_of(await client.answer(), 413, "request_too_large")
 
 
-async def test_chunk_extensions_without_end_are_cut_off(keyed: KeyedStack) -> None:
+async def test_gateway_closes_at_endless_chunk_extensions(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(HEAD + b"transfer-encoding: chunked\r\n\r\n")
         for _ in range(40):
@@ -131,7 +131,7 @@ async def test_chunk_extensions_without_end_are_cut_off(keyed: KeyedStack) -> No
         assert not answer or b"413" in answer.split(b"\r\n")[0] or b"400" in answer.split(b"\r\n")[0]
 
 
-async def test_a_refused_clients_endless_body_is_not_read_for_ever(keyed: KeyedStack) -> None:
+async def test_gateway_does_not_read_a_rejected_clients_endless_body(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n")
         error_of(await client.answer(), 401, "invalid_api_key")
@@ -141,7 +141,7 @@ async def test_a_refused_clients_endless_body_is_not_read_for_ever(keyed: KeyedS
         await asyncio.wait([pouring])
 
 
-async def test_trailers_are_no_headers(keyed: KeyedStack) -> None:
+async def test_gateway_does_not_read_trailers_as_headers(keyed: KeyedStack) -> None:
     async with raw(keyed.gateway_port) as client:
         head = HEAD.replace(KEY, b"") + b"transfer-encoding: chunked\r\n\r\n"
         await client.send(head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(BODY), BODY, KEY))
@@ -166,7 +166,7 @@ SMUGGLED = {
 
 
 @pytest.mark.parametrize("headers", SMUGGLED.values(), ids=SMUGGLED)
-async def test_what_two_servers_could_read_differently_is_refused(keyed: KeyedStack, headers: bytes) -> None:
+async def test_gateway_rejects_ambiguous_framing(keyed: KeyedStack, headers: bytes) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(HEAD + headers + b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n")
         answer = await client.answer()
@@ -195,7 +195,7 @@ async def test_what_two_servers_could_read_differently_is_refused(keyed: KeyedSt
         b"TRACE / HTTP/1.1",
     ],
 )
-async def test_a_strange_request_line_is_an_error_of_the_clients(keyed: KeyedStack, line: bytes) -> None:
+async def test_gateway_rejects_an_invalid_request_line_with_a_4xx(keyed: KeyedStack, line: bytes) -> None:
     for key in (KEY, b""):
         async with raw(keyed.gateway_port) as client:
             await client.send(line + b"\r\nhost: localhost\r\nconnection: close\r\n" + key + b"\r\n")
@@ -208,7 +208,7 @@ async def test_a_strange_request_line_is_an_error_of_the_clients(keyed: KeyedSta
 
 
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c", b"nonsense"])
-async def test_a_wish_for_another_protocol_is_not_granted(keyed: KeyedStack, protocol: bytes) -> None:
+async def test_gateway_does_not_upgrade_the_protocol(keyed: KeyedStack, protocol: bytes) -> None:
     asked = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: " + protocol + b"\r\n"
     async with raw(keyed.gateway_port) as client:
         await client.send(asked + b"\r\n")
@@ -218,7 +218,7 @@ async def test_a_wish_for_another_protocol_is_not_granted(keyed: KeyedStack, pro
         assert (await client.answer()).status_code == 200
 
 
-async def test_no_answer_tells_what_serves_it(keyed: KeyedStack) -> None:
+async def test_gateway_sends_no_server_header(keyed: KeyedStack) -> None:
     for answer in (
         await keyed.client.get("/v1/models"),
         await keyed.caller().get("/v1/models"),
@@ -229,7 +229,7 @@ async def test_no_answer_tells_what_serves_it(keyed: KeyedStack) -> None:
         assert "uvicorn" not in str(answer.headers).lower()
 
 
-async def test_beyond_the_most_connections_silent_ones_make_room_and_others_stay(keyed: KeyedStack) -> None:
+async def test_gateway_closes_silent_connections_at_the_connection_limit(keyed: KeyedStack) -> None:
     async with contextlib.AsyncExitStack() as many, raw(keyed.gateway_port) as streaming:
         await streaming.send(WHOLE)
         assert (await streaming.answer()).status_code == 200

@@ -128,7 +128,7 @@ async def ask_everything(stack: Stack) -> None:
         await reader.event()
 
 
-async def test_no_prompt_no_answer_and_no_key_is_in_any_log_span_or_metric(receiver: Receiver) -> None:
+async def test_telemetry_contains_no_prompt_answer_or_key(receiver: Receiver) -> None:
     environ = {**receiver.environ, "PENSTOCK_LOG_LEVEL": "DEBUG"}
     async with Stack(models=MODELS, routing={"retries": 1}, gateway_env=environ, worker_env=environ) as stack:
         await ask_everything(stack)
@@ -154,7 +154,7 @@ async def test_no_prompt_no_answer_and_no_key_is_in_any_log_span_or_metric(recei
         assert "Traceback" not in text, f"a traceback is in {place}: {around(text, 'Traceback')}"
 
 
-async def test_no_key_of_a_caller_and_no_admin_token_is_in_any_log_span_or_metric(receiver: Receiver) -> None:
+async def test_telemetry_contains_no_client_key_or_admin_token(receiver: Receiver) -> None:
     environ = {**receiver.environ, "PENSTOCK_LOG_LEVEL": "DEBUG"}
     unknown, not_the_token = f"sk-penstock-{'9' * 44}", "not-the-token-of-the-admin-but-as-long"
     async with KeyedStack(gateway_env=environ, worker_env=environ) as stack:
