@@ -16,7 +16,7 @@ from nats.js.errors import APIError
 
 from penstock_broker.connection import Connection
 from penstock_broker.control_plane import ControlPlane
-from penstock_broker.stores import keys
+from penstock_broker.stores import api_keys
 from penstock_broker.stores.usage import UsageWriter, close_row, open_row, read_rows
 from penstock_broker.stores.usage_storage import UsageBounds, read_storage_state
 from penstock_contract import subjects
@@ -259,7 +259,7 @@ async def test_usage_store_fill_level_is_unknown_without_a_broker() -> None:
 async def test_key_store_is_as_large_as_fits_and_keeps_its_bound(tmp_path: Path) -> None:
     async with broker(tmp_path, "40MB") as connection:
         jetstream = connection.client.jetstream()
-        await keys.prepare(jetstream, replicas=1)
+        await api_keys.prepare(jetstream, replicas=1)
         assert (await config(jetstream, "KV_keys")).max_bytes == 32 * MIB
-        await keys.prepare(jetstream, replicas=1, bytes_max=MIB)
+        await api_keys.prepare(jetstream, replicas=1, bytes_max=MIB)
         assert (await config(jetstream, "KV_keys")).max_bytes == 32 * MIB

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from unit.support.structs import ANYTHING, JSON, values
 
 from penstock_contract import codec, subjects
-from penstock_contract.limits.keys import KeySpec
+from penstock_contract.limits.api_keys import KeySpec
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,

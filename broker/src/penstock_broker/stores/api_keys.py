@@ -23,7 +23,7 @@ from penstock_broker.stores import kv_snapshot
 from penstock_broker.stores.kv_watch import BucketWatch
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import KeyRecord, KeySpec, hash_of, hint_of, id_for, new_id, new_secret
+from penstock_contract.limits.api_keys import KeyRecord, KeySpec, hash_of, hint_of, id_for, new_id, new_secret
 from penstock_runtime.clock import Clock
 
 STORE_BYTES_MAX = 64 * 1024 * 1024

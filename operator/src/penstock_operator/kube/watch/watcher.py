@@ -27,7 +27,7 @@ from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import error_of
 from penstock_operator.kube.resources import Body, Collection, Resource
 from penstock_operator.kube.transport import CONNECT_TIMEOUT_S, CallEnded, Credentials, is_watch, open_session
-from penstock_operator.kube.watch_liveness import WatchLiveness
+from penstock_operator.kube.watch.liveness import WatchLiveness
 
 Observe = Callable[[Resource, Body, bool], None]
 """A kind, an object of it, and whether it was deleted."""

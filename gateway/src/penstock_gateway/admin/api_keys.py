@@ -5,7 +5,7 @@ from litestar import Response, delete, get, post
 from litestar.params import JSONBody
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import KeyList, KeyRecord, KeySpec, KeyView, Rotation, is_id
+from penstock_contract.limits.api_keys import KeyList, KeyRecord, KeySpec, KeyView, Rotation, is_id
 from penstock_gateway.admin.dependencies import AdminDependencies
 
 NO_STORE = {"cache-control": "no-store"}

@@ -16,8 +16,8 @@ import structlog
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Body, Collection, Key, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.work_queue import Later, WorkQueue
 
 CONCURRENCY: Final = 2
