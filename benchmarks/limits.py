@@ -24,7 +24,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from harness.keyed import KeyedStack
-from harness.provider import DONE, Call, chunk, finish, usage
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 
 CLIENTS = 20

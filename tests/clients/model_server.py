@@ -7,7 +7,8 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider import DONE, Call, data, delta, embeddings, finish, stream, usage
+from harness.provider_answers import DONE, data, delta, embeddings, finish, stream, usage
+from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""

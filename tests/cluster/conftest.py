@@ -154,6 +154,12 @@ async def rendered(helm: Helm) -> Mapping[str, list[dict[str, Any]]]:
     return {name: await helm.template(values) for name, values in VARIANTS.items()}
 
 
+@pytest.fixture(params=VARIANTS)
+def objects(request: pytest.FixtureRequest, rendered: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The chart's objects, once per variant."""
+    return rendered[request.param]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]

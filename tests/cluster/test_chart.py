@@ -3,20 +3,19 @@
 import asyncio
 import base64
 import contextlib
-import json
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from harness.kubernetes.api import NAMESPACES, ROUTES, SECRETS, Api, Resource
+from harness.kubernetes.chart_answers import PACED, answer, served, tokens
 from harness.kubernetes.chart_release import Release
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubectl import Kubectl, KubectlError
 from harness.kubernetes.kubelet import Kubelet
-from harness.kubernetes.model_routes import condition, model_route
+from harness.kubernetes.model_routes import model_route
 from harness.processes import until
 
 VOLUMES = Resource("v1", "persistentvolumes")
@@ -24,7 +23,6 @@ CLAIMS = Resource("v1", "persistentvolumeclaims")
 CRDS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
 CLUSTER_ROLES = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
 RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
-PACED = {"name": "simulated", "type": "Simulated", "simulated": {"tokens": 60, "tokensPerSecond": 20}}
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -51,26 +49,6 @@ async def volume(api: Api) -> AsyncIterator[None]:
 async def release(cluster: Cluster, kubelet: Kubelet, api: Api, namespace: str, tmp_path: Path) -> Release:
     await api.patch(NAMESPACES.at(name=namespace), RESTRICTED)
     return await Release.prepare(cluster, kubelet, api, namespace, tmp_path)
-
-
-def served(route: dict[str, Any]) -> bool:
-    return condition(route, "Ready").startswith("True")
-
-
-async def answer(release: Release, model: str = "simulated") -> list[str]:
-    """What a client reads, event by event."""
-    async with await release.client() as client:
-        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-        async with client.stream("POST", "/v1/chat/completions", json=body) as response:
-            assert response.status_code == 200, (await response.aread()).decode()
-            return [line.removeprefix("data: ") async for line in response.aiter_lines() if line]
-
-
-def tokens(events: list[str]) -> int:
-    """How many deltas of text a whole answer had."""
-    assert events[-1] == "[DONE]"
-    choices = [choice for event in events[:-1] for choice in json.loads(event)["choices"]]
-    return sum(bool(choice["delta"].get("content")) for choice in choices)
 
 
 async def test_chart_runs_in_a_restricted_namespace_and_streams(

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from harness.kubernetes.api import ROUTES, Api, ApiError
-from harness.route_examples import BROKEN, FAR, KEPT, LOCAL_ONLY, NAMES_BROKEN, NAMES_KEPT, Spec, at, route, spec
+from harness.route_addresses import FAR, LOCAL_ONLY, NAMES_BROKEN, NAMES_KEPT
+from harness.route_examples import KEPT, Spec, at, route, spec
+from harness.route_violations import BROKEN
 
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES
 

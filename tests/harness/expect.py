@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import msgspec
-from harness.provider import SECRET_BODY
+from harness.provider_answers import SECRET_BODY
 from harness.route_spec import KEY
 
 HERE = str(Path(__file__).parents[2])

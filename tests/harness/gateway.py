@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from harness.gateway_probe import is_ready, lists
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
@@ -35,14 +36,14 @@ class Gateway:
         async with plain_client(url, timeout=ASK_S, limits=limits) as client:
             gateway = cls(process, client)
             try:
-                await until(gateway._ready, "the gateway is ready")
+                await until(lambda: is_ready(process, client), "the gateway is ready")
                 yield gateway
             finally:
                 await process.end()
 
     async def knows(self, model: str) -> None:
         """Wait until it would take a request for the model."""
-        await until(lambda: self._lists(model), f"the gateway knows {model}")
+        await until(lambda: lists(self.client, model), f"the gateway knows {model}")
 
     async def forgets(self, model: str) -> None:
         """Wait until it would not."""
@@ -53,21 +54,9 @@ class Gateway:
 
         await until(gone, f"the gateway has forgotten {model}")
 
-    async def _lists(self, model: str) -> bool:
-        answer = await self.client.get("/v1/models")
-        return answer.status_code == 200 and any(known["id"] == model for known in answer.json()["data"])
-
     async def ask(self, model: str, *, stream: bool = False) -> httpx.Response:
         """One whole answer."""
         return await self.client.post("/v1/chat/completions", json=question(model, stream=stream))
-
-    async def _ready(self) -> bool:
-        if not self.process.alive:
-            raise AssertionError(f"the gateway has exited with {self.process.exit_code}:\n{self.process.log()}")
-        try:
-            return (await self.client.get("/ready")).status_code == 200
-        except httpx.TransportError:
-            return False
 
 
 def question(model: str, *, stream: bool) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of, stream_error_of
 from harness.processes import until
-from harness.provider import say, when
+from harness.provider_answers import say, when
 from harness.route_spec import completion
-from harness.stack import NAMESPACE, Stack
+from harness.stack import Stack
+from harness.stack_routes import NAMESPACE
 from harness.stream_reader import texts_of
 
 from penstock_broker import queue_state

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Call, chunk, finish, say, when
+from harness.provider_answers import chunk, finish, say, when
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of

@@ -7,7 +7,8 @@ import socket
 import time
 
 import pytest
-from harness.provider import DONE, Call, chunk, finish
+from harness.provider_answers import DONE, chunk, finish
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 

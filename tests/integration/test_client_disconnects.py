@@ -5,7 +5,8 @@ import time
 
 import pytest
 from harness.processes import until
-from harness.provider import Call, chunk, say_then_wait, silence
+from harness.provider_answers import chunk, say_then_wait, silence
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 
@@ -81,7 +82,7 @@ async def test_client_disconnect_in_the_queue_withdraws_the_request(stack: Stack
 
 
 async def test_client_disconnect_before_a_retry_ends_the_retries(stack: Stack) -> None:
-    from harness.provider import status
+    from harness.provider_answers import status
 
     stack.main.answers(status(429, {"retry-after": "5"}))
     ask = asyncio.create_task(stack.post("/api/chat", completion()))

@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
-from harness.provider import Call, chunk, finish, say, usage
+from harness.provider_answers import chunk, finish, say, usage
+from harness.provider_call import Call
 from harness.route_spec import completion, provider, spec
-from harness.stack import NAMESPACE, Stack
+from harness.stack import Stack
+from harness.stack_routes import NAMESPACE
 from harness.stream_reader import texts_of
 
 from penstock_contract import codec, subjects
@@ -117,7 +119,7 @@ async def test_worker_stopping_is_not_resumed(stack: Stack) -> None:
 async def test_worker_readyz_has_the_reason_and_livez_stays_ok() -> None:
     async with Stack(route=None) as stack:
         port = free_port()
-        worker = stack._spawn_worker("main", probed(port))
+        worker = stack.spawn_worker("main", probed(port))
         async with plain_client(f"http://127.0.0.1:{port}") as kubelet:
 
             async def readiness() -> tuple[int, str] | None:
@@ -156,7 +158,7 @@ async def test_worker_readyz_has_the_reason_and_livez_stays_ok() -> None:
 
 async def test_worker_without_a_broker_stops_on_sigterm(stack: Stack) -> None:
     port = free_port()
-    worker = stack._spawn_worker("main", {"PENSTOCK_NATS_URL": f"nats://127.0.0.1:{port}"})
+    worker = stack.spawn_worker("main", {"PENSTOCK_NATS_URL": f"nats://127.0.0.1:{port}"})
     await worker.said("worker.serving")
     worker.terminate()
     assert await worker.exited() == 0

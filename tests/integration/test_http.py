@@ -5,7 +5,8 @@ import json
 import re
 
 import pytest
-from harness.provider import Call, chunk, finish, say, say_then_cut, status
+from harness.provider_answers import chunk, finish, say, say_then_cut, status
+from harness.provider_call import Call
 from harness.raw_http import IMPATIENT, STREAMS, RawClient, same_for_all
 from harness.route_spec import completion
 from harness.stack import Stack

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from harness.expect import error_of, stream_error_of
-from harness.provider import say, say_then_wait, silence, when
+from harness.provider_answers import say, say_then_wait, silence, when
 from harness.raw_http import IMPATIENT, STREAMS, RawClient, flood
 from harness.route_spec import completion
 from harness.stack import Stack

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Call, say, status
+from harness.provider_answers import say, status
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 

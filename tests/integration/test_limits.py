@@ -10,7 +10,8 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.keyed import KeyedStack
 from harness.processes import until
-from harness.provider import Call, chunk, finish, say, say_then_wait, usage
+from harness.provider_answers import chunk, finish, say, say_then_wait, usage
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 
 from penstock_broker.stores.usage import read_rows

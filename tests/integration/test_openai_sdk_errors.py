@@ -7,7 +7,8 @@ import time
 import openai
 import pytest
 from harness.processes import until
-from harness.provider import Answer, chunk, data, refuse, say, say_then_cut, say_then_wait, silence, status, stream
+from harness.provider_answers import chunk, data, refuse, say, say_then_cut, say_then_wait, silence, status, stream
+from harness.provider_call import Answer
 from harness.stack import Stack
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam

@@ -7,7 +7,7 @@ import openai
 import pytest
 import pytest_asyncio
 from harness.processes import until
-from harness.provider import say_then_wait
+from harness.provider_answers import say_then_wait
 from harness.stack import Stack
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness.provider import Call, embeddings, say
+from harness.provider_answers import embeddings, say
+from harness.provider_call import Call
 from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from harness.expect import stream_error_of
 from harness.link import Link
 from harness.processes import Process
-from harness.provider import Call, chunk, finish, say_then_wait, usage
+from harness.provider_answers import chunk, finish, say_then_wait, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of

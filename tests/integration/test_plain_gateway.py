@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
-from harness.provider import (
+from harness.provider_answers import (
     DONE,
     chunk,
     data,

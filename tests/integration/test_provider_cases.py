@@ -11,7 +11,8 @@ import httpx
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import DONE, Answer, embeddings, finish, say, stream
+from harness.provider_answers import DONE, embeddings, finish, say, stream
+from harness.provider_call import Answer
 from harness.provider_cases.answers import ANSWERED, END, HI, Case, claude, usage
 from harness.provider_cases.embeddings import EMBEDDED
 from harness.provider_cases.refusals import REFUSED, openai_error, refusal

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from harness.provider import DONE, Answer, Call, chunk, finish, stream
+from harness.provider_answers import DONE, chunk, finish, stream
+from harness.provider_call import Answer, Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from harness.stream_reader import texts_of

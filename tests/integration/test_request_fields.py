@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from harness.expect import error_of
-from harness.provider import embeddings, stream
+from harness.provider_answers import embeddings, stream
 from harness.route_spec import chat, completion, provider, spec
 from harness.stack import Stack
 

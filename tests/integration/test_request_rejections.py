@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from harness.expect import error_of, ids_of
 from harness.processes import until
-from harness.provider import silence
+from harness.provider_answers import silence
 from harness.route_spec import chat, completion
 from harness.stack import Stack
 

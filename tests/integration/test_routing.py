@@ -7,7 +7,8 @@ from email.utils import formatdate
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Answer, Call, chunk, finish, refuse, say, say_then_cut, silence, status, when
+from harness.provider_answers import chunk, finish, refuse, say, say_then_cut, silence, status, when
+from harness.provider_call import Answer, Call
 from harness.route_spec import KEY, completion, provider, spec
 from harness.stack import Stack
 from harness.stream_reader import texts_of

@@ -8,7 +8,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from harness.provider import DONE, Call, chunk, finish, say
+from harness.provider_answers import DONE, chunk, finish, say
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of

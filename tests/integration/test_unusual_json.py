@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from harness.odd_json import variants
-from harness.provider import DONE, Call, chunk, data, finish, usage
+from harness.provider_answers import DONE, chunk, data, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from harness.expect import ids_of
 from harness.processes import until
-from harness.provider import Call, chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
+from harness.provider_answers import chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from msgspec.structs import replace

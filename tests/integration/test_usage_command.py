@@ -12,7 +12,7 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.keyed import ADMIN_TOKEN, KeyedStack
 from harness.processes import until
-from harness.provider import chunk, finish, say, status, stream, usage
+from harness.provider_answers import chunk, finish, say, status, stream, usage
 from harness.route_spec import completion, provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

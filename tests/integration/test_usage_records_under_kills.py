@@ -1,7 +1,8 @@
 """Gateways and workers die at random, and every request still has its one row. A thousand: `benchmarks/kills.py`."""
 
 import pytest
-from harness.kills import Plan, Stall, run, stall
+from harness.kills import Plan, run
+from harness.paused_worker import Stall, stall
 
 
 @pytest.mark.timeout(240)

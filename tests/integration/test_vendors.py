@@ -6,7 +6,7 @@ tests/clients has the vendors' own SDKs read the same servers, so that they are 
 from typing import Any
 
 import pytest
-from harness.provider import Answer
+from harness.provider_call import Answer
 from harness.route_spec import KEY, completion, provider
 from harness.stack import Stack
 from harness.vendors import azure_openai, workers_ai

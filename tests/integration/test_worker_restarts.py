@@ -4,7 +4,7 @@ import asyncio
 
 from harness.expect import stream_error_of
 from harness.processes import until
-from harness.provider import say, say_then_wait
+from harness.provider_answers import say, say_then_wait
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of

@@ -10,7 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from harness.chaos.plan import Plan
-from harness.provider import DONE, Call, chunk, finish, usage
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 
 PROMPT_TOKENS = 5
 

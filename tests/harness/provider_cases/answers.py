@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from harness.provider import DONE, chunk, data, delta, finish
+from harness.provider_answers import DONE, chunk, data, delta, finish
 
 
 def call(id_: Any, name: str, arguments: str, index: int = 0, **more: Any) -> dict[str, Any]:

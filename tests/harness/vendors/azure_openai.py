@@ -9,7 +9,8 @@ Shapes: openai-node's azure.md and the Azure OpenAI REST reference (a first fram
 
 from urllib.parse import parse_qs, urlsplit
 
-from harness.provider import DONE, Answer, Call, data, embeddings, status, usage
+from harness.provider_answers import DONE, data, embeddings, status, usage
+from harness.provider_call import Answer, Call
 
 TEXT = "Hello from Azure"
 

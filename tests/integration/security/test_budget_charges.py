@@ -6,7 +6,6 @@ pieces that it wrote, at the route's prices and by Penstock's own rule for token
 
 import asyncio
 import base64
-import json
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,36 +13,15 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from harness.budgeted_keys import PER_MILLION, PRICES, budgeted, closed_rows, spent, tokens_sent
 from harness.keyed import KeyedStack
-from harness.processes import until
-from harness.provider import (
-    DONE,
-    Answer,
-    Call,
-    Upstream,
-    chunk,
-    data,
-    finish,
-    say,
-    say_then_wait,
-    silence,
-    status,
-    stream,
-    when,
-)
+from harness.large_requests import CONTENT, FIELDS, LARGE
+from harness.provider import Upstream
+from harness.provider_answers import DONE, chunk, data, finish, say, say_then_wait, silence, status, stream, when
+from harness.provider_call import Answer, Call
 from harness.route_spec import completion, provider
 
-from penstock_broker.stores.usage import read_rows
-from penstock_contract.request.input_size import BYTES_PER_TOKEN_IN
-from penstock_contract.usage.money import picos
-from penstock_contract.usage.record import UsageRow
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-PER_MILLION = 1000
-PRICES = {"inputPerMillion": str(PER_MILLION), "outputPerMillion": str(PER_MILLION)}
-LARGE = "words " * 8_000
-"""12 000 tokens, 12.00 at `PRICES`."""
 ABSURD = [-(10**6), -1, 0, 10**9, 2**53, 2**63, 10**30, 2.5, 1e300, "12", None, [], {}]
 
 
@@ -64,30 +42,6 @@ async def stack(module_stack: KeyedStack) -> AsyncIterator[KeyedStack]:
     yield module_stack
     errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
-
-
-async def budgeted(stack: KeyedStack, amount: str) -> tuple[str, httpx.AsyncClient]:
-    made = await stack.create_key(budget={"amount": amount, "period": "Total"})
-    return made["id"], stack.with_key(made["key"])
-
-
-def tokens_sent(*upstreams: Upstream) -> int:
-    """Of all bodies that providers received, by the number of their bytes."""
-    return sum(-(-len(call.raw_body) // BYTES_PER_TOKEN_IN) for one in upstreams for call in one.calls)
-
-
-async def closed_rows(stack: KeyedStack, key: str, count: int) -> list[UsageRow]:
-    async def closed() -> list[UsageRow]:
-        found = [row async for row in read_rows(stack.connection, since=0.0) if row.key == key]
-        return found if len(found) >= count and all(row.ended is not None for row in found) else []
-
-    rows: list[UsageRow] = await until(closed, f"{count} requests of {key} have their last rows", timeout_s=20)
-    assert len(rows) == count
-    return rows
-
-
-async def spent(stack: KeyedStack, key: str, count: int) -> float:
-    return sum(picos(row.cost) for row in await closed_rows(stack, key, count)) / 10**12
 
 
 async def leave(client: httpx.AsyncClient, upstream: Upstream, path: str, body: dict[str, Any], pieces: int) -> int:
@@ -131,58 +85,6 @@ async def drain(
 
 def picture() -> str:
     return "data:image/png;base64," + base64.b64encode(random.Random(1).randbytes(3_000)).decode()
-
-
-CONTENT = {
-    "content": {"messages": [{"role": "user", "content": LARGE}]},
-    "parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": LARGE}]}]},
-    "arguments": {
-        "messages": [
-            {"role": "user", "content": "hi"},
-            {
-                "role": "assistant",
-                "tool_calls": [
-                    {"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": LARGE})}}
-                ],
-            },
-            {"role": "tool", "tool_call_id": "1", "content": "ok"},
-        ]
-    },
-    "reasoning": {
-        "messages": [
-            {"role": "assistant", "content": "a", "reasoning_content": LARGE},
-            {"role": "user", "content": "b"},
-        ]
-    },
-    "refusal": {"messages": [{"role": "assistant", "refusal": LARGE}, {"role": "user", "content": "b"}]},
-}
-
-
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "description": LARGE}}}
-FIELDS = {
-    **CONTENT,
-    "name": {"messages": [{"role": "user", "content": "hi", "name": LARGE}]},
-    "call name": {
-        "messages": [
-            {"role": "user", "content": "hi"},
-            {
-                "role": "assistant",
-                "tool_calls": [{"id": "1", "type": "function", "function": {"name": LARGE, "arguments": "{}"}}],
-            },
-            {"role": "tool", "tool_call_id": "1", "content": "ok"},
-        ]
-    },
-    "tool name": {"tools": [{**TOOL, "function": {"name": LARGE}}]},
-    "tool description": {"tools": [{**TOOL, "function": {"name": "f", "description": LARGE}}]},
-    "tool parameters": {"tools": [{**TOOL, "function": {"name": "f", "parameters": SCHEMA}}]},
-    "response format": {
-        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}},
-    },
-    "metadata": {"metadata": {"a": LARGE}},
-    "cache key": {"prompt_cache_key": LARGE},
-    "unknown": {"unknown_field": LARGE},
-}
 
 
 async def all_but_the_usage(call: Call) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from harness.expect import error_of, ids_of
 from harness.keyed import KeyedStack
-from harness.provider import say
+from harness.provider_answers import say
 from harness.raw import raw
 from harness.route_spec import completion
 from nats.aio.msg import Msg

@@ -12,7 +12,7 @@ import pytest
 from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import until
-from harness.provider import say
+from harness.provider_answers import say
 from harness.route_spec import chat, completion
 from nats.aio.msg import Msg
 

@@ -12,9 +12,9 @@ from harness.nats_access import User, lets_in, logged_in, refusals_of_gateway, r
 from harness.nats_server import NatsServer
 from harness.nats_users import NatsUsers
 from harness.processes import until
-from harness.provider import say
+from harness.provider_answers import say
 from harness.route_spec import chat, completion
-from harness.stack import NAMESPACE
+from harness.stack_routes import NAMESPACE
 from harness.stream_reader import texts_of
 from nats.js.errors import NotFoundError
 
@@ -179,7 +179,7 @@ async def test_worker_reports_invalid_credentials_and_recovers_with_valid_ones(
     keyed: KeyedStack, tmp_path: Path
 ) -> None:
     path = tmp_path / "late.creds"
-    worker = keyed._spawn_worker("main", {"PENSTOCK_NATS_CREDENTIALS": str(path)})
+    worker = keyed.spawn_worker("main", {"PENSTOCK_NATS_CREDENTIALS": str(path)})
     try:
         await worker.said("broker.credentials_unreadable", detail=f"{path}: No such file or directory")
         path.write_bytes(b"not yet")

@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness.expect import error_of
-from harness.provider import Call, say
+from harness.provider_answers import say
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 

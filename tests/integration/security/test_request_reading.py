@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
-from harness.provider import Call, chunk, finish, say
+from harness.provider_answers import chunk, finish, say
+from harness.provider_call import Call
 from harness.raw import raw
 from harness.route_spec import completion
 

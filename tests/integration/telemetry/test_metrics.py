@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from harness.processes import until
-from harness.provider import Call, say_then_cut, say_then_wait, status
+from harness.provider_answers import say_then_cut, say_then_wait, status
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.telemetry import Receiver, scrape

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 from harness.keyed import ADMIN_TOKEN, FIRST_KEY, KeyedStack
-from harness.provider import (
+from harness.provider_answers import (
     DONE,
-    Call,
     chunk,
     data,
     embeddings,
@@ -17,6 +16,7 @@ from harness.provider import (
     status,
     stream,
 )
+from harness.provider_call import Call
 from harness.route_spec import KEY, completion
 from harness.stack import Stack
 from harness.telemetry import MODELS, Receiver, scrape

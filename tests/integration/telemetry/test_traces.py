@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from harness.provider import embeddings, say_then_cut, say_then_wait, status
+from harness.provider_answers import embeddings, say_then_cut, say_then_wait, status
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from harness.telemetry import Receiver, Span
