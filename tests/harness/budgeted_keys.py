@@ -29,7 +29,7 @@ async def closed_rows(stack: KeyedStack, key: str, count: int) -> list[UsageRow]
         found = [row async for row in read_rows(stack.connection, since=0.0) if row.key == key]
         return found if len(found) >= count and all(row.ended is not None for row in found) else []
 
-    rows: list[UsageRow] = await until(closed, f"{count} requests of {key} have their last rows", timeout_s=20)
+    rows: list[UsageRow] = await until(closed, f"{count} requests of {key} have closed usage records", timeout_s=20)
     assert len(rows) == count
     return rows
 

@@ -28,7 +28,7 @@ COMPLETION = ChatCompletionRequest(model="m", messages=[Message("user", "hello")
 
 @dataclass
 class Both:
-    """A sync client, and the asyncio one with the same face: every test below is about both."""
+    """A client with the sync interface: the sync one, or a facade of the asyncio one."""
 
     run: Callable[[Gateway], Any]
     pauses: list[float]
@@ -104,6 +104,6 @@ def read(chunks: Any) -> str:
 
 
 def consume(client: Any, received: list[str]) -> None:
-    """Enter, read to the end, leave; `received` is what came, also if it ended badly."""
+    """Open a stream and read it to the end; `received` has its texts, also after an error."""
     with client.stream(CHAT, HELLO) as chunks:
         received.extend(chunk.text for chunk in chunks)

@@ -1,4 +1,4 @@
-"""What every answer of the gateway must be, whatever went wrong: one error shape, its ids, nothing of our inside."""
+"""Rules for every error of the gateway: one shape, its ids, and no text of the implementation."""
 
 import re
 from pathlib import Path

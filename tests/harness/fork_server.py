@@ -51,7 +51,7 @@ class Start(Struct, frozen=True):
 
 
 def forks(command: Sequence[str]) -> bool:
-    """Whether it is one that the server has imported."""
+    """True if the server has imported the module."""
     if sys.platform != "linux":
         return False
     program, *arguments = command

@@ -1,4 +1,4 @@
-"""A real gateway alone, in front of whatever broker a test has.
+"""One gateway process, connected to the test's broker.
 
 async with Gateway.running(nats.url, tmp_path) as gateway:
     await gateway.knows("simulated")

@@ -16,7 +16,7 @@ AFTERWARDS = 20
 
 
 def flow(over: asyncio.Event) -> Answer:
-    """All `TOKENS`, at the pace of a real model; the last ones not before it is `over`, however long that takes."""
+    """All `TOKENS`, at the pace of a real model; the last ones only when `over` is set."""
 
     async def answer(call: Call) -> None:
         await call.head()
@@ -32,7 +32,7 @@ def flow(over: asyncio.Event) -> Answer:
 
 
 async def streams(stack: Stack, midway: Callable[[], object], after: int = 10) -> list[str]:
-    """Open a stream at each door, do `midway` after some tokens and while more come, and return the whole bodies."""
+    """Open a stream in each dialect, run `midway` after some tokens while more follow, and return the complete bodies."""
     reading = 0
     over = asyncio.Event()
     stack.main.answers(flow(over))

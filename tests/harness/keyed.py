@@ -1,4 +1,4 @@
-"""A stack whose gateways ask for keys, with its admin API, and as many gateways as a test wants.
+"""A stack whose gateways require keys, with its admin API and further gateways on request.
 
 async with KeyedStack() as stack:                      # `stack.client` holds the first key
     made = await stack.create_key(models=["main"])      # the admin API's answer

@@ -1,7 +1,7 @@
-"""Requests while gateways and workers are killed at random, and their usage rows afterwards.
+"""Requests while gateways and workers are killed at random, and their usage records afterwards.
 
-Three witnesses who do not know each other: the provider's own log of what it wrote, the broker's requests as they were
-published, and the rows. `run` returns the comparison; `Report.table` is for a person.
+Three independent sources of evidence: the provider's log of its answers, the requests as they were published on the
+broker, and the usage records. `run` returns the comparison; `Report.table` is its Markdown table.
 
 `stall` is the death that was none: a worker stands still before its requests' first events, others serve them, and it
 comes back to what it holds to be its own.
@@ -125,10 +125,10 @@ class _Run:
     # The witnesses
 
     async def answer(self, call: Call) -> None:
-        """The number of tokens in the prompt, at a pace; every one that was sent is in the log.
+        """As many tokens as the prompt requests, at a pace; the log has every token that was sent.
 
-        What goes to a connection whose other end is closed is not sent. This loop also runs the clients and the killer:
-        when the machine is busy it receives that end late, which a provider of its own would not.
+        A write to a connection whose other end is closed is not sent. This loop also runs the clients and the kills:
+        on a busy machine it receives that end late, which a separate provider process would not.
         """
         number, tokens = map(int, re.findall(r"\d+", call.body["messages"][0]["content"]))
         self.report.calls[number] += 1

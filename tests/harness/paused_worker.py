@@ -20,7 +20,7 @@ class Stall:
     requests: int
     tokens: int
     afterwards: bool
-    """Whether the worker wakes when its requests have been served, or while they are."""
+    """True if the worker continues after its requests have been served, False while they are."""
 
 
 @dataclass
@@ -28,21 +28,21 @@ class Stalled:
     answers: list[int] = field(default_factory=list)
     rows: list[UsageRow] = field(default_factory=list)
     serving: str = ""
-    """The worker that did not stand still."""
+    """The worker that was not paused."""
     calls: int = 0
     queued: int = 0
 
 
 async def stall(plan: Stall) -> Stalled:
-    """One worker has all requests and no answer yet: stop it, let another serve them, answer the first, and wake it.
+    """Pause a worker with all requests and no answer, let another serve them, answer the first one, and continue it.
 
-    Half of what the first one had asked for is answered, the other half is refused.
+    Half of the first worker's calls are answered, the other half are rejected.
     """
     seen = Stalled()
     served, woken = asyncio.Event(), asyncio.Event()
 
     async def late(call: Call) -> None:
-        """An answer for the worker that stands still."""
+        """An answer for the paused worker."""
         await served.wait()
         if stack.main.calls.index(call) % 2:
             await call.head(400)
@@ -80,7 +80,7 @@ async def stall(plan: Stall) -> Stalled:
         stack.heartbeats.pop(name, None)
         still.signal(signal.SIGCONT)
         await until(
-            lambda: name in stack.heartbeats and not stack.heartbeats[name].in_flight, "it has nothing in its hands"
+            lambda: name in stack.heartbeats and not stack.heartbeats[name].in_flight, "it has no request in flight"
         )
         woken.set()
         seen.answers = [(await ask).status_code for ask in asks]
@@ -89,11 +89,11 @@ async def stall(plan: Stall) -> Stalled:
             seen.rows = [row async for row in read_rows(stack.connection, since=0.0)]
             return len(seen.rows) == plan.requests and all(row.ended is not None for row in seen.rows)
 
-        await until(closed, "every row is closed", timeout_s=CLOSED_S)
-        # Whatever it still had to write is written when it has ended, and looked at by the gateway a while later.
+        await until(closed, "every usage record is closed", timeout_s=CLOSED_S)
+        # Its last records are written before it exits; the gateway reads them later.
         still.terminate()
         await still.exited()
-        await until(closed, "every row is closed", timeout_s=CLOSED_S)
+        await until(closed, "every usage record is closed", timeout_s=CLOSED_S)
         seen.serving = (await other.said("worker.serving"))["worker"]
         seen.calls = len(stack.main.calls)
         seen.queued = await stack.queued()

@@ -38,7 +38,7 @@ class Upstream:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every call and answer "Hello" again."""
+        """Clear the calls and answer "Hello" again."""
         self.calls: list[Call] = []
         self._unanswered: list[Call] = []
         self.open_max = 0
@@ -55,7 +55,7 @@ class Upstream:
 
     @property
     def open(self) -> int:
-        """By what is on the wire: who has read a whole answer may call again before its task here has ended."""
+        """Counted by bytes on the wire: a client with a complete answer may call again before the task here has ended."""
         self._unanswered = [call for call in self._unanswered if not (call.finished or call.gone.is_set())]
         return len(self._unanswered)
 

@@ -13,7 +13,7 @@ REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Re
 
 
 class Call:
-    """One request as the provider received it, and the pen for its answer."""
+    """One request as the provider received it, and the writer of its answer."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Call:
         self.raw_body = raw_body
         self.at = time.monotonic()
         self.finished = False
-        """Whether the whole answer was written."""
+        """True when the complete answer is written."""
         self.gone = asyncio.Event()
         self.gone_at = 0.0
 
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def hung_up(self) -> bool:
-        """Whether the client has left: asked of the kernel, as `gone` waits until our own loop gets there."""
+        """True if the client has closed, by the kernel's state: `gone` is set only when this event loop reads it."""
         if self.gone.is_set() or self._transport.is_closing():
             return True
         connection = self._transport.get_extra_info("socket")
@@ -88,7 +88,7 @@ class Call:
         self._transport.abort()
 
     async def left(self, timeout_s: float = 5.0) -> float:
-        """Wait until the client has hung up; returns when."""
+        """Wait until the client has closed the connection; returns the time."""
         async with asyncio.timeout(timeout_s):
             await self.gone.wait()
         return self.gone_at

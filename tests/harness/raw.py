@@ -1,4 +1,4 @@
-"""A client that sends bytes as it likes, and reads what comes back, for what no HTTP library would send."""
+"""A client that sends any bytes and reads the response, for requests that no HTTP library would send."""
 
 import asyncio
 import contextlib
@@ -31,14 +31,14 @@ class RawConnection:
         return httpx.Response(parser.get_status_code(), headers=heard.headers, content=heard.body, request=request)
 
     async def rest(self, timeout_s: float = 10) -> bytes:
-        """What comes until the other side closes."""
+        """The bytes until the other side closes."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(timeout_s):
                 return await self._reader.read()
         return b""
 
     async def closed(self, timeout_s: float = 10) -> bool:
-        """Wait until the other side has hung up without a further word."""
+        """True if the other side closes without a further byte."""
         return await self.rest(timeout_s) == b""
 
     def end(self) -> None:

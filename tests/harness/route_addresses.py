@@ -68,7 +68,7 @@ LOCAL: tuple[str, ...] = (
     "0x7f.0.0.1",
     "127.0.0.0x1",
 )
-"""Hosts that a provider may have on a laptop only."""
+"""Hosts that a provider may have outside a cluster only."""
 LOCAL_ONLY: dict[str, Spec] = {
     **{host: at(f"https://{host}:8443/v1") for host in LOCAL},
     "a loopback name without TLS": at("http://localhost:8000/v1"),
@@ -77,7 +77,7 @@ LOCAL_ONLY: dict[str, Spec] = {
     "a loopback IPv6 address without TLS": at("http://[::1]/v1"),
     "a metadata service without TLS that is allowed to": at("http://169.254.169.254/latest", allowHTTP=True),
 }
-"""Kept on a laptop; in a cluster each breaks `LOCAL_ADDRESS` alone."""
+"""Valid for `penstock dev`; in a cluster each violates `LOCAL_ADDRESS` alone."""
 NAMES_KEPT: tuple[str, ...] = ("m", "my-route-2", "r" * 40)
 NAMES_BROKEN: tuple[str, ...] = ("r" * 41, "my.route", "r" * 63 + ".route")
 """Names of the resource; the broken ones are good names for any other resource of Kubernetes."""

@@ -1,7 +1,7 @@
-"""Examples of ModelRoutes for each rule that crosses fields: those that keep it, and those that break it and no other.
+"""ModelRoutes that keep each rule that crosses fields; `route_violations` has those that break exactly one.
 
-One table for both who judge: the laptop (tests/unit/contract/test_route_validation.py) and the real API server
-(tests/cluster/test_crd_rules.py). What is here is within the bounds of the types.
+Both validators use the table: `penstock dev` (tests/unit/contract/test_route_validation.py) and the API server
+(tests/cluster/test_crd_rules.py). All examples are within the bounds of the types.
 """
 
 from typing import Any

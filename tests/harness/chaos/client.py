@@ -43,7 +43,7 @@ class Outcome:
 
 
 class ChaosClient:
-    """Sends requests one at a time; `ask` never raises for what the service does."""
+    """Sends requests one at a time; `ask` raises for no failure of the service."""
 
     def __init__(self, http: httpx.AsyncClient, dice: random.Random, hang_s: float) -> None:
         self._http = http
@@ -66,7 +66,7 @@ class ChaosClient:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             outcome.end = "refused"
         except httpx.TransportError as error:
-            # Before a status line a gateway that ends may reset the connection; after it the cut is visible as well.
+            # Before a status line a gateway that exits may reset the connection; after it the reset is visible as well.
             outcome.end = "cut" if outcome.status else "refused"
             outcome.detail = type(error).__name__
         return outcome
@@ -103,7 +103,7 @@ class ChaosClient:
 
 
 def judge_stream(outcome: Outcome, body: str, *, simple: bool) -> None:
-    """How a body that ended regularly ended as a stream."""
+    """The outcome as a stream of a body that ended regularly."""
     *events, rest = body.split("\n\n")
     events = [event for event in events if not event.startswith(":")]
     ends = [index for index, event in enumerate(events) if _is_end(event)]
@@ -146,7 +146,7 @@ def _text_of(event: str, *, simple: bool) -> str:
 
 
 def _is_whole(outcome: Outcome, text: str) -> bool:
-    """Whether the text is that of one call, from its first token to its last."""
+    """True if the text is that of one call, from its first token to its last."""
     call = TOKEN.match(text)
     if call is None:
         return False

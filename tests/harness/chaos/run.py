@@ -1,7 +1,7 @@
-"""A chaos run: clients ask through two gateways while the injector kills, pauses and restarts; then all is looked at.
+"""A chaos run: clients send requests through two gateways while the injector kills, pauses and restarts processes.
 
-Witnesses that do not depend on each other: the bytes that clients read, the provider's own log, the requests that were
-published on the broker, and the usage rows.
+Its independent sources of evidence: the bytes that clients read, the provider's own log, the requests that were
+published on the broker, and the usage records.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What happens to the API server, to the way there, and to what it knows of routes."""
+"""Faults of the API server, of the connection to it, and of the routes in it."""
 
 import copy
 from typing import Any
@@ -33,7 +33,7 @@ async def way_silent(scene: Scene) -> None:
     scene.tell(f"the operator ends with exit code {LEASE_LOST}, as its lease does")
     await scene.site.link.mend()
     await scene.change(limits={"queueDepth": 7})
-    # As a kubelet starts a container again: it is the same pod, and the lease knows it.
+    # As a kubelet restarts a container: the pod is the same, and so is the holder of the lease.
     again = scene.site.start_operator(PENSTOCK_IDENTITY=process.name)
     await scene.cure("it is started again, with a way", again)
     await scene.recovers()

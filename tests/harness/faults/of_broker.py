@@ -1,4 +1,4 @@
-"""What happens to the broker, and to what the operator keeps on it."""
+"""Faults of the broker, and of the operator's objects on it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -94,7 +94,7 @@ async def _jetstream(scene: Scene) -> AsyncIterator[JetStreamContext]:
 
 
 async def _has_workers(jetstream: JetStreamContext, queue: str) -> bool:
-    """Whether the queue is there and a worker pulls from it."""
+    """True if the queue exists and a worker pulls from it."""
     try:
         info = await jetstream.consumer_info(queue, subjects.CONSUMER)
     except Error:
@@ -103,7 +103,7 @@ async def _has_workers(jetstream: JetStreamContext, queue: str) -> bool:
 
 
 async def _published(scene: Scene) -> None:
-    """Wait until a gateway would know the route."""
+    """Wait until the catalogue has the route."""
     async with catalogue_of(scene.site.nats.url) as entries:
         key = subjects.catalogue_key(scene.namespace, scene.name)
         await until(lambda: key in entries, "the catalogue has the entry")

@@ -1,4 +1,4 @@
-"""What others do to the operator's objects, or keep it from doing to them."""
+"""Changes of the operator's objects by other clients, and policies that prevent its own changes."""
 
 from typing import Any
 
@@ -154,7 +154,7 @@ def _only(namespace: str) -> Manifest:
 
 
 async def _admitted(scene: Scene) -> bool:
-    """Whether anybody could make a Deployment here."""
+    """True if a Deployment can be created here."""
     labels = {"app": "probe"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "x", "image": "test/probe:1"}]}}
     probe: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What keeps a route's pods from serving, and what a person does about it."""
+"""Faults that keep a route's pods from serving, and their cures."""
 
 import os
 import signal

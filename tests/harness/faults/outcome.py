@@ -1,4 +1,4 @@
-"""What became of each fault, and the table of all of them at the end of the run."""
+"""The outcome of each fault, and the table of all outcomes at the end of the run."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ PROPERTY = "fault"
 
 
 class Outcome(Struct):
-    """Times in seconds: `told_s` after the fault, None without a report, `cleared_s` after its cure.
+    """Times in seconds: `reported_s` after the fault, None without a report, `cleared_s` after its cure.
 
-    `told` is the condition or Event, and its text. `cure` is empty for a fault that the operator mends itself.
-    `error` is why the case did not complete.
+    `report` is the condition or Event, and its text. `cure` is empty for a fault that the operator repairs.
+    `error` is the reason why the case did not complete.
     """
 
     fault: str

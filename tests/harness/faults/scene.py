@@ -1,4 +1,4 @@
-"""One fault on the real system, in four steps, with the times between them.
+"""One fault, injected into a running system, in four steps, with the times between them.
 
 await scene.inject(scene.create(worker={"image": "test/none:1"}))
 await scene.says("Ready", "False ImagePullFailed", "not found")
@@ -18,7 +18,7 @@ from harness.kubernetes.model_routes import model_route
 from msgspec import Struct
 
 HEARD_S = 30.0
-"""Longer than is allowed: how late it was is worth to know."""
+"""Longer than is allowed, so that a late report is measured too."""
 SERVED_S = 40.0
 
 
@@ -71,7 +71,7 @@ class Scene:
         self._since = time.monotonic()
 
     async def says(self, type_: str, said: str, words: str = "") -> None:
-        """Wait until the condition is so, with these words in its message; it may pass again."""
+        """Wait until the condition has this state, with this text in its message; it may change again."""
 
         def holds(statement: Statement) -> bool:
             condition = statement.conditions.get(type_)
@@ -82,7 +82,7 @@ class Scene:
         self.tell(f"{type_}={said}: {heard.conditions[type_].message}", heard.at)
 
     async def tells(self, reason: str, words: str) -> None:
-        """Wait for an Event about the route with these words."""
+        """Wait for an Event about the route with this text."""
 
         def find() -> Any:
             events = self._witness.events(self.namespace, self.name)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Condition(NamedTuple):
-    """`said` holds its status and reason, like `False CrashLoop`."""
+    """`reported` has its status and reason, like `False CrashLoop`."""
 
     said: str
     message: str

@@ -1,6 +1,6 @@
-"""A cluster to try things on by hand: `python -m harness.kubernetes up`, or `down`.
+"""A cluster for manual tests: `python -m harness.kubernetes up`, or `down`.
 
-With a real node where the machine can be one, else with the pocket node, whose pods are processes.
+It has a real node if the machine meets the requirements, else the pocket node, whose pods are processes.
 """
 
 import asyncio

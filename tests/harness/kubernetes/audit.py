@@ -1,4 +1,4 @@
-"""Who wrote what: the API server's own audit log, as facts that a test can count."""
+"""The API server's audit log, as writes that a test can count by user, verb and object."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -21,7 +21,7 @@ GO = Path(__file__).parents[2] / "cluster" / "go"
 
 
 class Tool(NamedTuple):
-    """The package whose `main` it is, and the folder of the module below `tests/cluster/go` that has it as a `tool`."""
+    """Its main package, and the folder of the module below `tests/cluster/go` that has it as a `tool`."""
 
     package: str
     module: str = "."
@@ -47,9 +47,9 @@ TOOLS: Mapping[str, Tool] = {
     "pause": Tool(".", "pause"),
 }
 OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
-"""What only the tests on real pods need."""
+"""Binaries that only the tests on real pods need."""
 BY_NAME = ("skaffold",)
-"""As long a build as all the others together: only who asks for it gets it, `make test-skaffold` does."""
+"""Its build takes as long as all others together: it is built on request only, as by `make test-skaffold`."""
 ON_A_GIVEN_CLUSTER = ("kubectl", "helm", "helm3", "kubeconform")
 """The binaries that the tests need beside an external cluster."""
 
@@ -84,7 +84,7 @@ def directory(module: str = ".") -> Path:
 
 
 def cache() -> Path:
-    """What the tests keep between runs."""
+    """Files that the tests keep between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock"
 
 
@@ -166,7 +166,7 @@ def _require_go() -> None:
     needed = _pinned(r"^go (\d+\.\d+)")
     if shutil.which("go") is None:
         raise MissingToolchainError(f"the cluster tests build Kubernetes from source: install Go {needed} or newer")
-    # Asked inside the module: an older go with GOTOOLCHAIN=auto has fetched the newer one by the time it answers.
+    # Run inside the module: an older go with GOTOOLCHAIN=auto has then downloaded the newer one.
     answer = subprocess.run(["go", "env", "GOVERSION"], cwd=GO, capture_output=True, text=True, check=False)
     found = re.fullmatch(r"go(\d+)\.(\d+).*", answer.stdout.strip())
     if found is None or (int(found[1]), int(found[2])) < tuple(map(int, needed.split("."))):

@@ -91,7 +91,7 @@ class Release:
         return await self._client(8081, await self.secret("admin-token"))
 
     async def secret(self, key: str, name: str = "auth") -> str:
-        """What was made for access: `first-key` or `admin-token`; or of `nats-keys`, the broker's."""
+        """A generated Secret value: `first-key` or `admin-token`; or one of `nats-keys`, the broker's."""
         made = await self._api.get(SECRETS.at(self.namespace, f"{self.name}-{name}"))
         return base64.b64decode(made["data"][key]).decode()
 

@@ -54,7 +54,7 @@ def _local(text: str) -> str:
 
 
 def _closed(schema: Any) -> Any:
-    """As the API server reads it when it is asked to be strict: a field that is not named is not there."""
+    """As strict as the API server with strict field validation: an undeclared field is an error."""
     if isinstance(schema, list):
         return [_closed(inner) for inner in schema]
     if not isinstance(schema, dict):

@@ -60,7 +60,7 @@ class Kubectl:
         return msgspec.json.decode(await self(*arguments, "-o", "json", **options))
 
     async def apply(self, *manifests: Mapping[str, Any]) -> None:
-        """Server-side, as the person who typed it."""
+        """Server-side apply, with kubectl's own field manager."""
         await self("apply", "--server-side", "-f", "-", manifests=manifests)
 
     async def install(self, *crds: Mapping[str, Any]) -> None:

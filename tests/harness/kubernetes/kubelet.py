@@ -1,4 +1,4 @@
-"""The pocket kubelet from a test's side: its process, its images, and what it knows of its pods.
+"""The pocket kubelet from a test's side: its process, its images, and the state of its pods.
 
 await kubelet.push("worker:1", Image({"penstock": [venv / "penstock"]}))
 [pod] = await kubelet.pods(namespace)
@@ -24,7 +24,7 @@ MODULE = "harness.kubernetes.pocket_kubelet"
 
 
 class Kubelet:
-    """One node. `kill` it and its pods' processes die with it, as when a machine does.
+    """One node. `kill` ends its pods' processes too, like the failure of a machine.
 
     With `joined` it is a node that another process has started there.
     """
@@ -66,7 +66,7 @@ class Kubelet:
         self._process.kill()
 
     def check(self) -> None:
-        """Fail, with its log, if it has died."""
+        """Fail, with its log, if it has exited."""
         assert self._process is None or self._process.alive, self.log_path.read_text(errors="replace")
 
     async def push(self, name: str, image: Image) -> None:

@@ -242,7 +242,7 @@ class PocketPod:
 
     @property
     def _complete(self) -> bool:
-        """Whether it has ended for good, by its restartPolicy."""
+        """True if its restartPolicy starts no further container."""
         policy = self.manifest["spec"].get("restartPolicy", "Always")
         state = self._status.container.state
         succeeded = isinstance(state, Terminated) and state.code == 0

@@ -1,4 +1,4 @@
-"""A container's probes, asked as a kubelet asks: httpGet, with its period, thresholds and timeout."""
+"""A container's probes as a kubelet runs them: httpGet, with its period, thresholds and timeout."""
 
 import asyncio
 from collections.abc import Callable, Mapping

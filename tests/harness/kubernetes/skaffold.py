@@ -28,7 +28,7 @@ class Skaffold:
             "PATH": os.pathsep.join(
                 [*(str(binaries.binary(name).parent) for name in ("helm", "kubectl")), os.environ["PATH"]]
             ),
-            # Nothing of the person's own, and nothing that goes out to ask for news.
+            # No configuration of the user, and no request for updates.
             "HOME": str(directory),
             "SKAFFOLD_UPDATE_CHECK": "false",
             "SKAFFOLD_INTERACTIVE": "false",

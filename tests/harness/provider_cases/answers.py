@@ -30,7 +30,7 @@ def usage(**fields: Any) -> bytes:
 
 
 class Case(NamedTuple):
-    """What a provider answers, what of it the client must get (`choice` of the completion), and why."""
+    """An answer of a provider, the part that the client must get (`choice` of the completion), and the reason."""
 
     source: str
     answer: bytes

@@ -1,4 +1,4 @@
-"""Clients that read at the same time, as many as a test wants, while something is done to the servers.
+"""Clients that read at the same time while a test changes the servers.
 
 async with Audience(url, key, "paced", lengths=range(40, 90)) as audience:    # every client reads a first token
     await something()                                                        # a finished client sends again
@@ -19,9 +19,9 @@ BEGIN_S = 60.0
 
 
 class Audience:
-    """One client for each of `lengths`, which are in tokens. Those who ask `again` do so until the block is left.
+    """One client for each of `lengths`, in tokens. With `again`, clients send further requests until the block is left.
 
-    `retries`: how often a refused request is sent again, the SDK's own way. None unless a test is about that.
+    `retries`: the SDK's own retries of a rejected request; 0 unless a test covers them.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Audience:
 
     @property
     def _all_read(self) -> bool:
-        # Those who ask again have read before, or are just beginning.
+        # Clients with further requests have read before, or are about to start.
         done = 0 if self._again else len(self.endings)
         return self.open + done == len(self._lengths)
 

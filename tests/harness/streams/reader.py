@@ -18,9 +18,9 @@ CONNECTION_LOST = "connection lost"
 
 
 class Ending(Struct, frozen=True, kw_only=True):
-    """How one stream ended, and when by the monotonic clock.
+    """The end of one stream, and its time by the monotonic clock.
 
-    `error` is empty for a whole one, else our code, `CONNECTION_LOST`, or what was wrong with it.
+    `error` is empty for a complete stream, else Penstock's code, `CONNECTION_LOST`, or the defect.
     """
 
     request_id: str

@@ -1,4 +1,4 @@
-"""What was done to the servers while streams were open and what became of those, and the table of it after the run."""
+"""Changes of the servers while streams were open, the outcome of the streams, and their table after the run."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from harness.streams.reader import Ending
 from msgspec import Struct
 
 PROPERTY = "story"
-"""Of a test's report: its `Story`."""
+"""Attribute of a test's report with its `Story`."""
 NOTE = "note"
 """Of a test's report: a line to be printed as it is."""
 
 
 class Story(Struct, frozen=True, kw_only=True):
-    """`open`: streams that were open when it was done; `streams`: those and the ones that began meanwhile.
+    """`open`: streams that were open at the change; `streams`: those and the ones that began meanwhile.
 
-    `ended` counts those that were not whole by what they ended with. `seconds` is how long the doing took,
-    `served_s` how long after a death a new request was answered, and `woken_s` then one of a route without workers.
+    `ended` counts the incomplete ones by their error. `seconds` is the duration of the change,
+    `served_s` the time from a kill to the answer of a new request, and `woken_s` that of a route without workers.
     """
 
     name: str

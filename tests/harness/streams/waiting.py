@@ -11,7 +11,7 @@ PING = ": ping"
 
 
 class Heard(Struct):
-    """What came, in its order: keep-alives before the first token, then the text; times by the monotonic clock."""
+    """The received parts in order: keep-alives before the first token, then the text; times are monotonic."""
 
     pings: int = 0
     first_token_at: float | None = None
@@ -21,7 +21,7 @@ class Heard(Struct):
 
 
 async def wait_for(client: httpx.AsyncClient, model: str) -> Heard:
-    """One request at OpenAI's door, to its end."""
+    """One request to the OpenAI endpoint, to its end."""
     heard = Heard()
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     async with client.stream("POST", "/v1/chat/completions", json=body) as response:

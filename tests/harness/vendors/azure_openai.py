@@ -16,7 +16,7 @@ TEXT = "Hello from Azure"
 
 
 def azure_openai(*, deployment: str, key: str, api_version: str | None = None) -> Answer:
-    """Answers a chat as a stream or whole, as it was asked, and embeddings of two numbers."""
+    """Answers a chat as a stream or complete, as requested, and embeddings of two numbers."""
 
     async def answer(call: Call) -> None:
         if (refusal := _refusal(call, deployment, key, api_version)) is not None:

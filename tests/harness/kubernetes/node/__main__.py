@@ -47,7 +47,7 @@ def run(command: Sequence[str]) -> int:
 
 
 def prepare() -> Store:
-    """What a node is made of."""
+    """Builds the parts of a node."""
     binaries.build(*(name for name in binaries.TOOLS if name not in binaries.BY_NAME))
     return images.prepare()
 

@@ -1,4 +1,4 @@
-"""The image that the Dockerfile's stages begin with: a small Debian with its Python, as no registry is asked."""
+"""The base image of the Dockerfile's stages: a small Debian with its Python, so that no registry is needed."""
 
 import hashlib
 import subprocess
@@ -40,7 +40,7 @@ def archive() -> Path:
 
 
 def _mirror() -> list[str]:
-    """The one that this machine's apt uses for the suite, if it does; else debootstrap knows one."""
+    """The mirror that this machine's apt uses for the suite, if any; else debootstrap's default."""
     ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {SUITE}"]
     said = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split()
     return said[:1]

@@ -46,7 +46,7 @@ class RealCluster:
         self._url = ""
 
     async def start(self) -> None:
-        # Whatever way of logging in the kubeconfig has, kubectl knows it.
+        # kubectl implements every kind of login in the kubeconfig.
         self._url = "http://" + await self._says("proxy", "--port=0", pattern=r"Starting to serve on (\S+)")
 
     def end(self) -> None:
@@ -58,7 +58,7 @@ class RealCluster:
         return Api(self._url)
 
     async def reach(self, namespace: str, service: str, port: int) -> str:
-        """`host:port` of a Service for this process: its own name where the cluster's names are known."""
+        """`host:port` of a Service for this process: its DNS name where the cluster's DNS is reachable."""
         name = f"{service}.{namespace}.svc.{DOMAIN}"
         try:
             await asyncio.get_running_loop().getaddrinfo(name, port)

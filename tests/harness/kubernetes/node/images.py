@@ -35,7 +35,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "{socket}"
 """
 CATALOGUES = ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db")
-"""What containerd changes in place; all other files it only adds and removes."""
+"""Files that containerd changes in place; all others are only added and removed."""
 
 
 class Images(Struct, frozen=True):

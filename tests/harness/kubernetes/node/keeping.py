@@ -18,7 +18,7 @@ from harness.kubernetes.node.run import Run, home
 from harness.kubernetes.node.stopwatch import say
 
 FIRST = "first.pid"
-"""In the run's directory: the namespaces' first process, as the machine knows it."""
+"""File in the run's directory with the pid of the namespaces' first process, in the machine's pid namespace."""
 
 
 def up(store: Store) -> int:
