@@ -131,11 +131,11 @@ async def measure(seconds: float) -> int:
         ]
         await asyncio.gather(*(run(number) for run in runs for number in range(CLIENTS)))
         await asyncio.sleep(0.5)
-        asks = [
+        chat_requests = [
             by_streams[number % 2].post("/v1/chat/completions", json=completion("20 tokens"))
             for number in range(STREAMS)
         ]
-        free = [answer.status_code for answer in await asyncio.gather(*asks)].count(200)
+        free = [answer.status_code for answer in await asyncio.gather(*chat_requests)].count(200)
         windows = seconds / MINUTE_S
         bad = 0
         for name, counted in (("requests", requests), ("tokens", tokens)):

@@ -115,7 +115,7 @@ def measure(rounds: int, streams: int, *, quick: bool) -> int:
             at_once(lambda way: first_tokens(binary, way, 64 if quick else 480), turns)
             at_once(lambda way: cpu(binary, way, "4s" if quick else "10s", streams), turns)
             for way in ways:
-                install.say(
+                install.print_line(
                     f"round {number + 1}, {way.name}: first token p50 {way.first_ms[-1]:.2f} ms,"
                     f" p99 {way.p99_ms[-1]:.2f} ms, {way.cpu_us[-1]:.2f} CPU-µs per token"
                 )

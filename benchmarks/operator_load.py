@@ -105,20 +105,20 @@ class Bench:
 
     async def _start(self, what: str, count: int) -> Start:
         mark = self._cluster.plane.audit_log.mark()
-        telling = asyncio.create_task(self._until_all(count, is_accepted))
+        reporting = asyncio.create_task(self._until_all(count, is_accepted))
         settling = asyncio.create_task(self._until_all(count, is_well))
         began = time.perf_counter()
         operator = await self._operators.start(ready=False)
         await until(lambda: operator.process.events("operator.synced"), "it has seen all", timeout_s=READY_S)
         synced_s = time.perf_counter() - began
-        told_s = await telling - began
+        reported_s = await reporting - began
         settled_s = await settling - began
         await self._quiet(operator)
         found = Start(
             what=what,
             routes=count,
             synced_s=synced_s,
-            told_s=told_s,
+            reported_s=reported_s,
             settled_s=settled_s,
             cpu_s=process_cpu_s(operator.process.pid),
             memory_mib=process_memory_mib(operator.process.pid),

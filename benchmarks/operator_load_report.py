@@ -14,7 +14,7 @@ class Start:
     what: str
     routes: int
     synced_s: float
-    told_s: float
+    reported_s: float
     settled_s: float
     cpu_s: float
     memory_mib: float
@@ -57,7 +57,7 @@ def starts(found: list[Start]) -> str:
         "|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
     for one in found:
-        times = f"{one.synced_s:.1f} | {one.told_s:.1f} | {one.settled_s:.1f} | {one.cpu_s:.1f}"
+        times = f"{one.synced_s:.1f} | {one.reported_s:.1f} | {one.settled_s:.1f} | {one.cpu_s:.1f}"
         lines.append(f"| {one.routes} | {one.what} | {times} | {one.memory_mib:.0f} | {one.writes} |")
     for one in found:
         told = ", ".join(f"{count} x {call}" for call, count in one.calls.items())

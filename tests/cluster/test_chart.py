@@ -27,7 +27,7 @@ RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "res
 pytestmark = pytest.mark.timeout(180)
 
 OF_THE_CLUSTER = pytest.mark.xdist_group("what a chart has once in a cluster")
-"""Definition and ClusterRoles: who makes them in one test would find them gone by the other's end."""
+"""CRD and ClusterRoles: the end of one test would delete them while another uses them."""
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -172,7 +172,7 @@ async def test_chart_uninstallation_keeps_crd_routes_and_volume_for_the_next(
 ) -> None:
     definition = CRDS.at(name="modelroutes.penstock.dev")
     crds = {"enabled": True}
-    # The cluster's definition is the harness's, as one that somebody applied by hand would be.
+    # The cluster's CRD is the harness's, like one that was applied by hand.
     await release.install("--take-ownership", crds=crds)
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
@@ -194,7 +194,7 @@ async def test_chart_uninstallation_keeps_crd_routes_and_volume_for_the_next(
     assert (await api.get(definition))["metadata"]["uid"] == uid
     assert (await api.list(CLAIMS.at(namespace)))[0]["metadata"]["uid"] == claim
     assert tokens(await answer(release)) == 4
-    # What only the volume has: not even we know it again.
+    # Only the volume has it: the key cannot be read again.
     async with await release.client() as client:
         client.headers["authorization"] = f"Bearer {adas}"
         assert (await client.get("/v1/models")).json()["data"][0]["id"] == "simulated"

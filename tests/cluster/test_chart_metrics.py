@@ -76,18 +76,18 @@ async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
             answered = await client.post("/v1/chat/completions", json=body)
             assert answered.status_code == status, answered.text
 
-    asked = [use for one in expressions(rendered) for use in promql.uses(one)]
+    requested = [use for one in expressions(rendered) for use in promql.uses(one)]
 
     async def missing() -> list[str]:
-        said = await _said(release, api, namespace)
+        logged = await _reported(release, api, namespace)
         return [
-            f"{use.metric} {sorted(use.labels - said.get(use.metric, set()) - OF_THE_SCRAPER)}"
-            for use in asked
-            if use.metric not in said or use.labels - said[use.metric] - OF_THE_SCRAPER
+            f"{use.metric} {sorted(use.labels - logged.get(use.metric, set()) - OF_THE_SCRAPER)}"
+            for use in requested
+            if use.metric not in logged or use.labels - logged[use.metric] - OF_THE_SCRAPER
         ]
 
     # A request's last row and a route's status are counted a moment after its answer, and a gateway that was there
-    # before the store of usage rows asks for its size again after `stock.EVERY_S`.
+    # before the size of the usage store is read again after `stock.EVERY_S`.
     last: list[str] = []
 
     async def complete() -> bool:
@@ -100,7 +100,7 @@ async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
         pytest.fail("\n".join(last))
 
 
-async def _said(release: Release, api: Api, namespace: str) -> Series:
+async def _reported(release: Release, api: Api, namespace: str) -> Series:
     """Metrics of a gateway, the operator and a worker, on the ports of the PodMonitors."""
     workers = await api.list(PODS.at(namespace), labelSelector="app.kubernetes.io/name=penstock-worker")
     series: Series = {}

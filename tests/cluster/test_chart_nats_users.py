@@ -87,7 +87,7 @@ async def test_chart_nats_credentials_are_limited_to_their_role(
 
 
 def _items(volume: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is mounted of Secrets."""
+    """The mounted keys of Secrets."""
     sources = [volume, *volume.get("projected", {}).get("sources", [])]
     return [item for source in sources for item in source.get("secret", {}).get("items", [])]
 

@@ -26,8 +26,8 @@ def test_chart_network_policy_selects_the_operators_workers(rendered: Mapping[st
         ("ai", "penstock-workers"),
         ("team-a", "ai-penstock-workers"),
     ]
-    for door in ("penstock-nats", "penstock-models"):
-        (rule, *_) = named(rendered["everything"], "NetworkPolicy", door)["spec"]["ingress"]
+    for endpoint in ("penstock-nats", "penstock-models"):
+        (rule, *_) = named(rendered["everything"], "NetworkPolicy", endpoint)["spec"]["ingress"]
         peer = rule["from"][-1]
         assert selects(peer["podSelector"], WORKER)
         assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == ["ai", "team-a"]

@@ -30,9 +30,9 @@ async def scan(directory: Path) -> dict[str, Any]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, complaint = await process.communicate()
-    assert said, complaint.decode()
-    return dict(json.loads(said))
+    logged, complaint = await process.communicate()
+    assert logged, complaint.decode()
+    return dict(json.loads(logged))
 
 
 def failures(report: Mapping[str, Any]) -> set[tuple[str, str, str]]:

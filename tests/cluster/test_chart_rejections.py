@@ -1,4 +1,4 @@
-"""Values that the chart refuses, and in which words."""
+"""Values that the chart rejects, and its messages."""
 
 from typing import Any
 

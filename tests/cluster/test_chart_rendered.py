@@ -1,4 +1,4 @@
-"""What the real Helm makes of the chart, without a cluster. The snapshot is renewed by SNAPSHOT=renew."""
+"""The chart as Helm renders it, without a cluster. SNAPSHOT=renew writes the snapshot."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ from penstock_worker.upstream.address_policy import AddressRules
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "chart.yaml"
 GIVEN = {"PENSTOCK_FIRST_KEY": f"sk-penstock-{'k' * 44}", "PENSTOCK_ADMIN_TOKEN": "t" * 32}
-"""What is in a Secret that the chart did not make."""
+"""The content of a Secret that the chart did not create."""
 
 
 def test_chart_default_equals_the_snapshot(rendered: Mapping[str, list[dict[str, Any]]]) -> None:
@@ -38,7 +38,7 @@ def test_chart_default_equals_the_snapshot(rendered: Mapping[str, list[dict[str,
 
 
 def _masked(one: dict[str, Any]) -> dict[str, Any]:
-    """Without what is random each time there is no cluster to ask."""
+    """Without values that are random when there is no cluster to read them from."""
     return one | {"data": dict.fromkeys(one["data"], "random")} if one["kind"] == "Secret" else one
 
 

@@ -35,9 +35,9 @@ def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
 
 
 async def test_chart_passes_helm_lint(each_helm: Helm, variant: str) -> None:
-    said = await each_helm("lint", "--strict", str(CHART), values=VARIANTS[variant])
-    assert "0 chart(s) failed" in said
-    assert "[WARNING]" not in said
+    logged = await each_helm("lint", "--strict", str(CHART), values=VARIANTS[variant])
+    assert "0 chart(s) failed" in logged
+    assert "[WARNING]" not in logged
 
 
 async def test_chart_renders_the_same_with_helm_3_and_helm_4(

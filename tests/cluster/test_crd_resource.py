@@ -97,11 +97,11 @@ async def test_crd_fields_are_explained_by_kubectl(kubectl: Kubectl) -> None:
 
 
 async def test_crd_explains_scaling_with_the_text_of_the_structs(kubectl: Kubectl) -> None:
-    said = " ".join((await kubectl("explain", "mr.spec.scaling")).split())
+    logged = " ".join((await kubectl("explain", "mr.spec.scaling")).split())
 
     for name, field in _schema("spec")["properties"]["scaling"]["properties"].items():
-        assert f"{name} <" in said
-        assert field["description"] in said
+        assert f"{name} <" in logged
+        assert field["description"] in logged
 
 
 async def test_crd_columns_show_the_routes_state(api: Api, kubectl: Kubectl, namespace: str) -> None:

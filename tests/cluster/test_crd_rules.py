@@ -1,4 +1,4 @@
-"""The API server refuses what breaks a rule, in the rule's words, and takes everything else: the laptop's own table."""
+"""The API server rejects a violated rule with the rule's message and accepts the rest; same table as `penstock dev`."""
 
 from typing import Any
 

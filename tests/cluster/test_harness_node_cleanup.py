@@ -13,8 +13,8 @@ from harness.kubernetes.node.run import Run
 from harness.processes import until
 
 TESTS = Path(__file__).parents[1]
-# As a node does: a mount that containers see, a namespace that is pinned, rules, a cgroup with somebody in it, and
-# children that nobody waits for.
+# As a node does: a mount for containers, a pinned namespace, firewall rules, a cgroup with a process, and
+# children without a waiting parent.
 BUSY = """
 mkdir -p /run/netns /var/lib/cni
 touch /var/lib/cni/result
@@ -62,7 +62,7 @@ async def test_harness_node_leaves_nothing_behind(number: signal.Signals) -> Non
         found = "\n".join(leftovers.found())
         assert all(word in found for word in ("process", "cgroup", str(run.path)))
 
-        # The terminal's Ctrl-C is everybody's, any other signal is for one.
+        # The terminal's Ctrl-C reaches the process group, any other signal one process.
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
         else:

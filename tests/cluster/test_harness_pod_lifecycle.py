@@ -1,4 +1,4 @@
-"""The pocket node does what the tests of the operator believe of a node, through the real controllers and scheduler."""
+"""The pocket node behaves as the operator's tests assume of a node, with the real controllers and scheduler."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ CRASHES = Image({"serve": [sys.executable, "-c", "raise SystemExit(3)"]})
 
 
 def deployment(replicas: int = 1, image: str = IMAGE, **container: Any) -> Manifest:
-    """Of one server per pod, which says its pod's name, or its KEY."""
+    """A Deployment with one server per pod, which returns its pod's name, or its KEY."""
     fields = {"POD": "metadata.name", "POD_IP": "status.podIP"}
     env = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
     spec = {
@@ -109,7 +109,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
-    """One whose API server may be stopped."""
+    """A cluster whose API server may be stopped."""
     return own_cluster
 
 

@@ -19,7 +19,7 @@ TESTS = str(Path(__file__).parents[1])
 
 
 FOR_EVER = {"PENSTOCK_NATS_URL": "nats://127.0.0.1:1", "PENSTOCK_NAMESPACE": "default", "PENSTOCK_ROUTE": "main"}
-"""A worker whose broker nobody starts."""
+"""A worker whose broker is never started."""
 
 
 @pytest.mark.parametrize("child", [["sleep", "600"], [str(PENSTOCK), "worker"]], ids=["executed", "forked"])
@@ -36,8 +36,8 @@ async def test_harness_process_ends_with_a_killed_run(child: list[str], tmp_path
     command = [sys.executable, "-c", textwrap.dedent(starts)]
     run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": TESTS})  # noqa: ASYNC220 - does not wait
     try:
-        said = await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
-        pid = int(said.rstrip("."))
+        logged = await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
+        pid = int(logged.rstrip("."))
         await until(lambda: os.getsid(pid) == pid, "it has a session of its own")
     finally:
         run.send_signal(signal.SIGKILL)
@@ -72,13 +72,13 @@ async def test_harness_forked_process_has_its_own_environment_and_log(tmp_path: 
 
 async def test_harness_fork_server_exits_with_its_owner_without_output(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs, (tmp_path / "said").open("wb") as said:
+    with theirs, (tmp_path / "said").open("wb") as logged:
         server = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "harness.fork_server", str(theirs.fileno())),
             env={**os.environ, "PYTHONPATH": TESTS},
             pass_fds=[theirs.fileno()],
-            stdout=said,
-            stderr=said,
+            stdout=logged,
+            stderr=logged,
         )
     ours.close()
 

@@ -60,7 +60,7 @@ async def test_leader_killed_interrupts_no_stream_and_scales_nothing(
     route = ScaledRoute(api, namespace)
     await route.create(tokens=TOKENS, per_second=16, concurrencyPerReplica=1)
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
+        await gateway.has_model("simulated")
         readers = [Reader(gateway, TOKENS) for _ in range(2)]
         reads = [asyncio.create_task(reader.read()) for reader in readers]
         for reader in readers:
@@ -75,7 +75,7 @@ async def test_leader_killed_interrupts_no_stream_and_scales_nothing(
         await asyncio.gather(*reads)
         assert all(reader.whole for reader in readers)
         assert scale_writes(operators, mark) == 0
-        await route.asks_for(0)
+        await route.requests_replicas(0)
         assert second.process.alive
 
 

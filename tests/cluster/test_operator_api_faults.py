@@ -28,7 +28,7 @@ def without(role: Manifest, resource: str, *verbs: str) -> dict[str, Any]:
 async def test_operator_recovers_from_a_minute_without_the_api_server(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
-    # As the chart runs it: two replicas, each with a way to the API server that is cut.
+    # As the chart runs it: two replicas, each with a link to the API server that the test cuts.
     link = await Link.start(cluster.plane.port)
     try:
         server = f"https://127.0.0.1:{link.port}"
@@ -85,7 +85,7 @@ async def test_operator_waits_for_a_missing_watch_right_at_its_start(
     role = await api.get(ROLES.at(namespace, ACCOUNT))
     await api.patch(ROLES.at(namespace, ACCOUNT), without(role, "pods", "list", "watch"))
     operator = await operators.start(ready=False)
-    await operator.process.said("operator.leading")
+    await operator.process.logged("operator.leading")
     answer = await operator.get("/readyz")
     assert answer.status_code == 503
     assert "pods" in answer.text
@@ -101,7 +101,7 @@ async def test_operator_serves_other_namespaces_beside_one_without_rights(
     told = f'penstock_namespace="{other}"}}'
     await api.create(NAMESPACES.at(), {"metadata": {"name": other}})
     operator = await operators.start(PENSTOCK_NAMESPACES=f"{namespace},{other}")
-    await operator.process.said("operator.namespace_refused")
+    await operator.process.logged("operator.namespace_refused")
     assert f"{told} 0.0" in await operator.metrics()
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(ROUTES.at(namespace, "main"), served, "the one is served")

@@ -1,4 +1,4 @@
-"""What the operator may do: what it needs, and nothing that a reader of the rules would not expect."""
+"""Rights of the operator: those that it needs, and no other."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ REFUSED = [
 
 
 def test_rbac_rules_have_no_wildcard_and_read_no_secret() -> None:
-    """To patch a Secret is to be shown it: whoever may create one and no more has seen only its own."""
+    """A patch of a Secret returns its content: the right to create one alone shows only the creator's own."""
     assert RULES
     for rule in RULES:
         assert set(rule) <= {"apiGroups", "resources", "resourceNames", "verbs"}

@@ -54,7 +54,7 @@ PLACEMENT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
-    """One whose definition may be changed."""
+    """A cluster whose CRD may be changed."""
     return own_cluster
 
 
@@ -143,14 +143,14 @@ async def test_route_stored_too_deep_does_not_affect_other_routes(
     operator = await operators.start()
     await api.until(ROUTES.at(namespace, "main"), served, "the other route is served")
 
-    async def said(name: str) -> str:
+    async def logged(name: str) -> str:
         path = "jsonpath={.status.conditions[?(@.type=='Accepted')].reason}"
         return await kubectl("get", "modelroute", name, "-n", namespace, "-o", path)
 
     for name in ("deep", "wide"):
 
         async def is_refused(name: str = name) -> bool:
-            return "InvalidSpec" in await said(name)
+            return "InvalidSpec" in await logged(name)
 
         await until(is_refused, f"{name} has a condition", timeout_s=60)
     await post(kubectl, namespace, tmp_path, with_affinity("deeper", nested(depth)))

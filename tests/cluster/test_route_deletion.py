@@ -22,7 +22,7 @@ async def test_route_deletion_lets_workers_finish_their_streams(
     route = ScaledRoute(api, namespace)
     await route.create(tokens=TOKENS, per_second=25)
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
+        await gateway.has_model("simulated")
         reader = Reader(gateway, TOKENS)
         reading = asyncio.create_task(reader.read())
         async with asyncio.timeout(40):
@@ -33,8 +33,8 @@ async def test_route_deletion_lets_workers_finish_their_streams(
         await api.gone(route.deployment_path)
         assert not reading.done(), "it was to last longer"
         # Though a worker is still there.
-        await gateway.forgets("simulated")
-        refused = await gateway.ask("simulated")
+        await gateway.drops_model("simulated")
+        refused = await gateway.request("simulated")
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
 
         await reading

@@ -119,8 +119,8 @@ async def test_route_older_owner_keeps_a_model_name_until_it_is_deleted(
     assert operator.process.alive
 
 
-# More asked for than allowed: the rules of a route do not compare quantities, those of a pod do. And a field that is
-# none: an apply is told so with a 500.
+# Requests above limits: the rules of a route do not compare quantities, those of a pod do. And an unknown
+# field, which an apply answers with a 500.
 CPU = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
 CPU_MENDED = {"resources": {"requests": {"cpu": "1"}}}
 

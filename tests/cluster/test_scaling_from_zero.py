@@ -1,4 +1,4 @@
-"""A route without workers: the first request wakes it, at once and in one step, and waits for its answer."""
+"""A route without workers: the first request activates it at once, in one step, and waits for its answer."""
 
 import asyncio
 from pathlib import Path
@@ -24,11 +24,11 @@ async def test_scaling_starts_the_first_worker_for_a_request(
     assert await route.replicas() == 0
     await route.has("Serving", "True Idle")
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
-        answer = await gateway.ask("simulated")
+        await gateway.has_model("simulated")
+        answer = await gateway.request("simulated")
     assert answer.status_code == 200
     assert answer.json()["choices"][0]["message"]["content"]
-    woken = await route.says(lambda status: status.get("lastDecision", {}).get("to") == 1, "it says why")
+    woken = await route.reports(lambda status: status.get("lastDecision", {}).get("to") == 1, "it says why")
     assert woken["status"]["lastDecision"]["reason"] == "FromZero"
     told = await api.until_all(
         EVENTS.at(namespace),
@@ -54,9 +54,9 @@ async def test_scaling_writes_a_backlog_of_100_once(
         others = asyncio.gather(*(request.queue() for _ in range(99)))
         await request.wake()
         await others
-    await route.asks_for(13)
+    await route.requests_replicas(13)
     # What would write again comes within the next looks; the status is written after them.
-    await route.says(lambda status: status.get("replicas") == 13, "its pods are there")
+    await route.reports(lambda status: status.get("replicas") == 13, "its pods are there")
     assert scale_writes(operators, mark) == 1
 
 
@@ -68,8 +68,8 @@ async def test_route_reports_the_reason_to_a_client_when_workers_cannot_start(
     await route.create()
     await api.patch(route.path, {"spec": {"limits": {"queueTimeoutSeconds": 8}}})
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
-        answer = await gateway.ask("simulated")
+        await gateway.has_model("simulated")
+        answer = await gateway.request("simulated")
     assert answer.status_code == 503
     error = answer.json()["error"]
     assert error["code"] == "queue_timeout"

@@ -29,15 +29,15 @@ async def test_scaling_keeps_the_number_when_workers_are_killed(
     await operators.start()
     route = ScaledRoute(api, namespace)
     await route.create(minReplicas=2)
-    await route.says(lambda status: status.get("readyReplicas") == 2, "both run", timeout_s=40)
+    await route.reports(lambda status: status.get("readyReplicas") == 2, "both run", timeout_s=40)
     mark = cluster.plane.audit_log.mark()
     killed = [pod.pid for pod in await kubelet.pods(namespace)]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
-        assert (await gateway.ask("simulated")).status_code == 200
-    await route.says(lambda status: status.get("readyReplicas") == 2, "both run again", timeout_s=40)
+        await gateway.has_model("simulated")
+        assert (await gateway.request("simulated")).status_code == 200
+    await route.reports(lambda status: status.get("readyReplicas") == 2, "both run again", timeout_s=40)
     assert scale_writes(operators, mark) == 0
 
 
@@ -48,10 +48,10 @@ async def test_scaling_serves_a_waiting_request_when_the_operator_starts(
     await route.create()
     async with Gateway.running(nats.url, tmp_path) as gateway, requests_of(nats.url, namespace) as request:
         # Which it lists as soon as the operator has marked the catalogue as complete.
-        await gateway.knows("simulated")
+        await gateway.has_model("simulated")
         operator.process.terminate()
         await operator.process.exited()
-        asking = asyncio.create_task(gateway.ask("simulated"))
+        pending = asyncio.create_task(gateway.request("simulated"))
         await request.waiting(1)
         await operators.start()
-        assert (await asking).status_code == 200
+        assert (await pending).status_code == 200

@@ -21,7 +21,7 @@ PATIENT = {"PENSTOCK_LEASE_RENEW_DEADLINE_S": "100", "PENSTOCK_LEASE_DURATION_S"
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
-    """One whose API server may be stopped."""
+    """A cluster whose API server may be stopped."""
     return own_cluster
 
 
@@ -42,7 +42,7 @@ async def test_watch_that_is_silent_is_reopened_by_the_same_process(
         assert (await operator.get("/readyz")).status_code == 200
         assert operator.process.events("operator.leading") != []
         assert operator.process.events("operator.watch_restarted") == []
-        print(f"seen {took_s:.1f} s after the connections went silent")  # noqa: T201 - the figure is wanted
+        print(f"seen {took_s:.1f} s after the connections went silent")  # noqa: T201 - the measured time is part of the report
     finally:
         await link.close()
 

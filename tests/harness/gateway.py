@@ -1,8 +1,8 @@
 """One gateway process, connected to the test's broker.
 
 async with Gateway.running(nats.url, tmp_path) as gateway:
-    await gateway.knows("simulated")
-    response = await gateway.ask("simulated")
+    await gateway.has_model("simulated")
+    response = await gateway.request("simulated")
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from harness.gateway_probe import is_ready, lists
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
-ASK_S = 60.0
+REQUEST_S = 60.0
 
 
 class Gateway:
@@ -33,7 +33,7 @@ class Gateway:
         process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", settings)
         limits = httpx.Limits(max_connections=None)
         url = f"http://127.0.0.1:{port}"
-        async with plain_client(url, timeout=ASK_S, limits=limits) as client:
+        async with plain_client(url, timeout=REQUEST_S, limits=limits) as client:
             gateway = cls(process, client)
             try:
                 await until(lambda: is_ready(process, client), "the gateway is ready")
@@ -41,11 +41,11 @@ class Gateway:
             finally:
                 await process.end()
 
-    async def knows(self, model: str) -> None:
+    async def has_model(self, model: str) -> None:
         """Wait until it would take a request for the model."""
         await until(lambda: lists(self.client, model), f"the gateway knows {model}")
 
-    async def forgets(self, model: str) -> None:
+    async def drops_model(self, model: str) -> None:
         """Wait until it would not."""
 
         async def gone() -> bool:
@@ -54,7 +54,7 @@ class Gateway:
 
         await until(gone, f"the gateway has forgotten {model}")
 
-    async def ask(self, model: str, *, stream: bool = False) -> httpx.Response:
+    async def request(self, model: str, *, stream: bool = False) -> httpx.Response:
         """One whole answer."""
         return await self.client.post("/v1/chat/completions", json=question(model, stream=stream))
 

@@ -32,7 +32,7 @@ def flow(over: asyncio.Event) -> Answer:
 
 
 async def streams(stack: Stack, midway: Callable[[], object], after: int = 10) -> list[str]:
-    """Open a stream in each dialect, run `midway` after some tokens while more follow, and return the complete bodies."""
+    """Open a stream in each dialect, run `midway` after some tokens, and return the complete bodies."""
     reading = 0
     over = asyncio.Event()
     stack.main.answers(flow(over))

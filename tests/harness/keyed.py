@@ -74,12 +74,12 @@ class KeyedStack(Stack):
         self.processes.append(process)
         client = self.with_key(FIRST_KEY, url)
 
-        async def knows() -> bool:
+        async def has_model() -> bool:
             try:
                 models = await client.get("/v1/models")
             except httpx.TransportError:
                 return False
             return models.status_code == 200 and bool(models.json()["data"])
 
-        await until(knows, "the other gateway serves")
+        await until(has_model, "the other gateway serves")
         return url

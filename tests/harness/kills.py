@@ -122,7 +122,7 @@ class _Run:
         self.active: set[int] = set()
         self.published_numbers: set[int] = set()
 
-    # The witnesses
+    # Sources of evidence
 
     async def answer(self, call: Call) -> None:
         """As many tokens as the prompt requests, at a pace; the log has every token that was sent.

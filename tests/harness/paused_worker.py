@@ -65,7 +65,7 @@ async def stall(plan: Stall) -> Stalled:
     async with Stack(slots=plan.requests) as stack:
         still = stack.worker
         stack.main.answers(*[late] * plan.requests, answer)
-        asks = [
+        chat_requests = [
             asyncio.create_task(stack.post("/v1/chat/completions", completion("12345", stream=True)))
             for _ in range(plan.requests)
         ]
@@ -74,16 +74,16 @@ async def stall(plan: Stall) -> Stalled:
         other = await stack.start_worker()
         await stack.main.called(2 * plan.requests)
         if plan.afterwards:
-            await asyncio.gather(*asks)
+            await asyncio.gather(*chat_requests)
         served.set()
-        name = (await still.said("worker.serving"))["worker"]
+        name = (await still.logged("worker.serving"))["worker"]
         stack.heartbeats.pop(name, None)
         still.signal(signal.SIGCONT)
         await until(
             lambda: name in stack.heartbeats and not stack.heartbeats[name].in_flight, "it has no request in flight"
         )
         woken.set()
-        seen.answers = [(await ask).status_code for ask in asks]
+        seen.answers = [(await request).status_code for request in chat_requests]
 
         async def closed() -> bool:
             seen.rows = [row async for row in read_rows(stack.connection, since=0.0)]
@@ -94,7 +94,7 @@ async def stall(plan: Stall) -> Stalled:
         still.terminate()
         await still.exited()
         await until(closed, "every usage record is closed", timeout_s=CLOSED_S)
-        seen.serving = (await other.said("worker.serving"))["worker"]
+        seen.serving = (await other.logged("worker.serving"))["worker"]
         seen.calls = len(stack.main.calls)
         seen.queued = await stack.queued()
     return seen

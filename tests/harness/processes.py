@@ -139,7 +139,7 @@ class Process:
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if name is None or line.get("event") == name]
 
-    async def said(self, event: str, **fields: Any) -> dict[str, Any]:
+    async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
         """Wait until the process has logged `event` with these fields."""
 
         def find() -> dict[str, Any] | None:

@@ -2,8 +2,8 @@
 
     provider = await ScriptedProvider.start()
     upstream = provider.upstream("main")            # its own base URL: give it to a route's provider
-    upstream.answers(say("Hel", "lo"))              # every call
-    upstream.answers(status(429, {"retry-after": "1"}), say("Hi"))   # in order; the last one repeats
+    upstream.answers(text_stream("Hel", "lo"))              # every call
+    upstream.answers(status(429, {"retry-after": "1"}), text_stream("Hi"))   # in order; the last one repeats
 
 An answer is any `async def answer(call: Call) -> None`; the ones below cover the usual. In a hand-written one:
 
@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 
 from harness.processes import until
-from harness.provider_answers import say
+from harness.provider_answers import text_stream
 from harness.provider_call import Answer, Call
 
 
@@ -42,7 +42,7 @@ class Upstream:
         self.calls: list[Call] = []
         self._unanswered: list[Call] = []
         self.open_max = 0
-        self._answers: list[Answer] = [say("Hel", "lo")]
+        self._answers: list[Answer] = [text_stream("Hel", "lo")]
 
     def answers(self, *answers: Answer) -> None:
         """Script the next calls in order; the last answer is given to all after it."""
@@ -55,7 +55,7 @@ class Upstream:
 
     @property
     def open(self) -> int:
-        """Counted by bytes on the wire: a client with a complete answer may call again before the task here has ended."""
+        """By bytes on the wire: a client with a complete answer may call again before the task here has ended."""
         self._unanswered = [call for call in self._unanswered if not (call.finished or call.gone.is_set())]
         return len(self._unanswered)
 

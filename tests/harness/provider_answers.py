@@ -49,12 +49,12 @@ def stream(*pieces: bytes) -> Answer:
     return answer
 
 
-def say(*texts: str, reason: str = "stop") -> Answer:
+def text_stream(*texts: str, reason: str = "stop") -> Answer:
     """A whole, well-formed chat answer."""
     return stream(*(chunk(text) for text in texts), finish(reason), usage(completion=len(texts)), DONE)
 
 
-def say_then_cut(*texts: str) -> Answer:
+def text_then_cut(*texts: str) -> Answer:
     """These texts, then the connection breaks inside the chunked body."""
     return stream_then_cut(*(chunk(text) for text in texts))
 
@@ -69,7 +69,7 @@ def stream_then_cut(*pieces: bytes) -> Answer:
     return answer
 
 
-def say_then_wait(*texts: str) -> Answer:
+def text_then_wait(*texts: str) -> Answer:
     """These texts, then silence until the client leaves."""
 
     async def answer(call: Call) -> None:

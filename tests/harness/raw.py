@@ -20,15 +20,17 @@ class RawConnection:
 
     async def answer(self, timeout_s: float = 10) -> httpx.Response:
         """The next whole response."""
-        heard = _Heard()
-        parser = httptools.HttpResponseParser(heard)
+        received = _Received()
+        parser = httptools.HttpResponseParser(received)
         async with asyncio.timeout(timeout_s):
-            while not heard.whole:
+            while not received.whole:
                 data = await self._reader.read(1)
                 assert data, "the connection was closed without an answer"
                 parser.feed_data(data)
         request = httpx.Request("POST", "http://raw/")
-        return httpx.Response(parser.get_status_code(), headers=heard.headers, content=heard.body, request=request)
+        return httpx.Response(
+            parser.get_status_code(), headers=received.headers, content=received.body, request=request
+        )
 
     async def rest(self, timeout_s: float = 10) -> bytes:
         """The bytes until the other side closes."""
@@ -50,7 +52,7 @@ class RawConnection:
         self._writer.close()
 
 
-class _Heard:
+class _Received:
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = b""

@@ -1,7 +1,7 @@
 """Broker, gateway, workers and a scripted provider as processes on loopback, for tests.
 
     async with Stack() as stack:                       # route "main", model "main", one worker with 64 slots
-        stack.main.answers(say("Hel", "lo"))           # its scripted provider, see `harness.provider`
+        stack.main.answers(text_stream("Hel", "lo"))           # its scripted provider, see `harness.provider`
         response = await stack.post("/api/chat", chat("hi"))
 
     async with Stack(workers=2, slots=4, limits={"queueDepth": 8}, gateway_env={"PENSTOCK_COMMIT_AFTER_S": "1"}) ...
@@ -177,7 +177,7 @@ class Stack:
 
     async def start_worker(self, route: str = "main", **env: str) -> Process:
         worker = self.spawn_worker(route, env)
-        await worker.said("worker.route_changed", present=True)
+        await worker.logged("worker.route_changed", present=True)
         return worker
 
     async def start_gateway(self, **env: str) -> Process:
@@ -239,7 +239,7 @@ class Stack:
         await self._routes.start({} if self._route is None else {self._route: self._spec()})
         await self._gateway_ready()
         for worker in self.workers:
-            await worker.said("worker.route_changed", present=True)
+            await worker.logged("worker.route_changed", present=True)
 
     def _spec(self, *, providers: Sequence[Mapping[str, Any]] | None = None, **fields: Any) -> ModelRouteSpec:
         return spec(providers or [provider("main", self.main.base_url)], **{**self._defaults, **fields})

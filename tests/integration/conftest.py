@@ -21,17 +21,17 @@ async def module_stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
-    """One stack for the module, as new for every test. Nothing in it may log an error or die."""
+    """One stack for the module, reset before every test. No process may log an error or exit."""
     await module_stack.reset()
     yield module_stack
-    assert all(process.alive for process in module_stack.processes), "a process died"
+    assert all(process.alive for process in module_stack.processes), "a process has exited"
     errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def sdk(stack: Stack) -> AsyncIterator[AsyncOpenAI]:
-    """The official client, which asks once."""
+    """The official client, without retries."""
     async with AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
         yield client
 

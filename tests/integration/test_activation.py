@@ -1,4 +1,4 @@
-"""A request that no worker can take: the gateway says so to whoever scales, waits, and tells its client the cause."""
+"""A request without a free slot: the gateway publishes an activation, waits, and returns the cause to the client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of, stream_error_of
 from harness.processes import until
-from harness.provider_answers import say, when
+from harness.provider_answers import text_stream, when
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stack_routes import NAMESPACE
@@ -24,16 +24,16 @@ CAUSE = "the worker's image cannot be pulled: manifest unknown"
 
 
 class Ear:
-    """Hears activations as an operator does."""
+    """Subscribes to activations as the operator does."""
 
     def __init__(self, stack: Stack) -> None:
-        self.heard: list[tuple[float, str]] = []
+        self.received: list[tuple[float, str]] = []
         self.connection = Connection(stack.nats.url, "ear", inbox_prefix="_INBOX_ear")
         self.connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
 
     def _on_activation(self, subject: str, data: bytes) -> None:
         assert codec.decode_activation(data).gateway
-        self.heard.append((asyncio.get_running_loop().time(), subjects.route_key(subject)))
+        self.received.append((asyncio.get_running_loop().time(), subjects.route_key(subject)))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -46,55 +46,55 @@ async def ear(stack: Stack) -> AsyncIterator[Ear]:
 
 
 async def test_gateway_activates_a_route_without_workers_and_serves_when_one_starts(stack: Stack, ear: Ear) -> None:
-    asking = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: ear.heard, "the operator hears of it", timeout_s=1)
+    pending = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: ear.received, "the operator receives it", timeout_s=1)
     state = await queue_state.read(stack.connection, NAMESPACE, "main")
     assert state.pending == 1, "what wakes the operator is already in the queue that it reads"
-    assert {route for _, route in ear.heard} == {"default.main"}
+    assert {route for _, route in ear.received} == {"default.main"}
     await stack.start_worker()
-    assert texts_of((await asking).text) == "Hello"
+    assert texts_of((await pending).text) == "Hello"
 
 
 async def test_gateway_publishes_one_activation_per_100_ms_in_a_burst(stack: Stack, ear: Ear) -> None:
-    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
+    requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
     await until(lambda: _pending(stack, 100), "all wait")
-    assert ear.heard
+    assert ear.received
     await stack.start_worker()
-    await asyncio.gather(*asks)
-    times = [at for at, _ in ear.heard]
-    # The gateway's clock, heard through a broker and a busy machine: one more may fit in.
+    await asyncio.gather(*requests)
+    times = [at for at, _ in ear.received]
+    # Measured by the gateway's clock, behind a broker and on a busy machine: one more may fit in.
     assert len(times) <= 2 + (times[-1] - times[0]) / 0.1
 
 
 async def test_gateway_repeats_the_activation_of_a_waiting_request(stack: Stack, ear: Ear) -> None:
-    asking = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: len(ear.heard) >= 3, "an operator that came later hears of it", timeout_s=5)
+    pending = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: len(ear.received) >= 3, "an operator that subscribes later receives it", timeout_s=5)
     await stack.start_worker()
-    assert texts_of((await asking).text) == "Hello"
+    assert texts_of((await pending).text) == "Hello"
 
 
 async def test_gateway_publishes_no_activation_while_slots_are_free(stack: Stack, ear: Ear) -> None:
     await stack.start_worker(PENSTOCK_WORKER_NAME="heard")
     await until(lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "it has said its slots")
     assert (await stack.client.get("/health")).status_code == 200
-    ear.heard.clear()
+    ear.received.clear()
     for _ in range(20):
         assert (await stack.post("/api/chat", completion())).status_code == 200
-    assert ear.heard == []
+    assert ear.received == []
 
 
 async def test_gateway_publishes_an_activation_when_all_slots_are_used(stack: Stack, ear: Ear) -> None:
     await stack.reconfigure(slots=2)
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
+    stack.main.answers(when(gate, text_stream("Hello")))
     await stack.start_worker()
-    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
+    requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
     await stack.main.called(2)
-    ear.heard.clear()
-    asks.append(asyncio.create_task(stack.post("/api/chat", completion())))
-    await until(lambda: ear.heard, "the third wakes", timeout_s=1)
+    ear.received.clear()
+    requests.append(asyncio.create_task(stack.post("/api/chat", completion())))
+    await until(lambda: ear.received, "the third wakes", timeout_s=1)
     gate.set()
-    assert {response.status_code for response in await asyncio.gather(*asks)} == {200}
+    assert {response.status_code for response in await asyncio.gather(*requests)} == {200}
 
 
 async def test_gateway_returns_the_cause_after_the_queue_timeout(stack: Stack) -> None:
@@ -107,10 +107,10 @@ async def test_gateway_returns_the_cause_after_the_queue_timeout(stack: Stack) -
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 async def test_gateway_ends_a_committed_stream_with_the_cause(stack: Stack, path: str) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 2})
-    asking = asyncio.create_task(stack.post(path, completion(stream=True)))
+    pending = asyncio.create_task(stack.post(path, completion(stream=True)))
     await until(lambda: _pending(stack, 1), "it waits")
     await stack.apply("main", stack.spec(), cause=CAUSE)
-    response = await asking
+    response = await pending
     stream_error_of(response, response.text, "queue_timeout")
     assert CAUSE in response.text
 

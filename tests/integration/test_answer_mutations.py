@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 
 
 def chunks_of(events: list[Event]) -> list[Answer]:
-    """What a streaming client gets: JSON of every `data` line but `[DONE]`."""
+    """The events of a streaming client: JSON of every `data` line but `[DONE]`."""
     renderer = ChatStreamRenderer("chatcmpl-1", 1, "gpt", include_usage=True)
     stream = b"".join(renderer.render(event) for event in events)
     return [json.loads(line[6:]) for line in stream.split(b"\n\n") if line and line != b"data: [DONE]"]

@@ -10,7 +10,7 @@ from harness.expect import error_of, ids_of
 from harness.interrupted_streams import STREAMS, assert_whole, has_status, has_taken, is_queued, streams
 from harness.link import Link
 from harness.processes import until
-from harness.provider_answers import say, silence, when
+from harness.provider_answers import silence, text_stream, when
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -37,7 +37,7 @@ async def test_broker_restart_between_requests_loses_nothing(stack: Stack) -> No
 
 async def test_broker_absence_is_503_until_it_returns(stack: Stack) -> None:
     stack.nats.kill()
-    await until(lambda: has_status(stack, "/ready", 503), "the gateway has noticed")
+    await until(lambda: has_status(stack, "/ready", 503), "the gateway has detected it")
     ready = await stack.client.get("/ready")
     assert ready.json() == {"ready": False, "reason": "there is no connection to the message broker"}
     ids_of(ready)
@@ -46,7 +46,7 @@ async def test_broker_absence_is_503_until_it_returns(stack: Stack) -> None:
             response = await stack.post(path, completion(**fields))
             error = error_of(response, 503, "broker_unavailable", retry_after=1)
             assert error["type"] == "service_unavailable_error"
-    assert (await stack.client.get("/health")).status_code == 200, "alive is not ready"
+    assert (await stack.client.get("/health")).status_code == 200, "health is not readiness"
     assert (await stack.client.get("/v1/models")).status_code == 200
     await stack.restart_nats()
     assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
@@ -63,13 +63,13 @@ async def test_broker_restart_keeps_an_open_stream_complete(stack: Stack) -> Non
 
 async def test_broker_restart_keeps_an_unanswered_request(stack: Stack) -> None:
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
-    ask = asyncio.create_task(stack.post("/api/chat", completion()))
+    stack.main.answers(when(gate, text_stream("Hello")))
+    request = asyncio.create_task(stack.post("/api/chat", completion()))
     await stack.main.called()
     stack.nats.kill()
     await stack.restart_nats()
     gate.set()
-    assert texts_of((await ask).text) == "Hello"
+    assert texts_of((await request).text) == "Hello"
     assert len(stack.main.calls) == 1
 
 
@@ -91,10 +91,10 @@ async def test_broker_late_publish_of_an_ended_request_is_not_served(stack: Stac
     finally:
         stack.nats.process.signal(signal.SIGCONT)
     error_of(response, 503, "broker_unavailable", retry_after=1)
-    # The broker has had it in its socket all the time: a worker gets it now, and is told to stop, perhaps before it
-    # has called anybody.
+    # The broker has had it in its socket all the time: a worker receives it now, and its cancellation, perhaps before
+    # a provider call.
     await until(lambda: has_taken(stack, taken + 1), "the broker takes it")
-    await until(lambda: is_queued(stack, 0), "the worker has thrown it away", timeout_s=2)
+    await until(lambda: is_queued(stack, 0), "the worker has discarded it", timeout_s=2)
     await stack.main.idle(timeout_s=2)
 
 
@@ -113,9 +113,9 @@ async def test_broker_connection_loss_keeps_an_open_stream_complete(end: str) ->
 
             async def blip() -> None:
                 link.cut()
-                await process.said("broker.disconnected")
+                await process.logged("broker.disconnected")
                 await link.mend()
-                await process.said("broker.reconnected")
+                await process.logged("broker.reconnected")
 
             assert_whole(await streams(stack, blip))
             assert len(stack.main.calls) == 2
@@ -129,15 +129,15 @@ async def test_broker_connection_loss_of_a_gateway_keeps_the_start_of_an_answer(
         try:
             await stack.gateway.end()
             await stack.start_gateway(PENSTOCK_NATS_URL=link.url)
-            asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
+            requests = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
             await until(lambda: is_queued(stack, 2), "both are in the queue")
-            assert (await stack.client.get("/health")).status_code == 200, "the gateway has heard so"
+            assert (await stack.client.get("/health")).status_code == 200, "the gateway is healthy"
             link.cut()
-            await stack.gateway.said("broker.disconnected")
+            await stack.gateway.logged("broker.disconnected")
             worker = await stack.start_worker(PENSTOCK_LOG_LEVEL="DEBUG")
-            await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has said everything")
+            await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has ended both calls")
             await link.mend()
-            assert [texts_of((await ask).text) for ask in asks] == ["Hello", "Hello"]
+            assert [texts_of((await request).text) for request in requests] == ["Hello", "Hello"]
             assert len(stack.main.calls) == 2
         finally:
             await link.close()
@@ -149,16 +149,16 @@ async def test_broker_connection_loss_of_a_worker_delays_an_answer_without_a_sec
         try:
             worker = await stack.start_worker(PENSTOCK_NATS_URL=link.url, PENSTOCK_LOG_LEVEL="DEBUG")
             gate = asyncio.Event()
-            stack.main.answers(when(gate, say("Hello")))
-            asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
+            stack.main.answers(when(gate, text_stream("Hello")))
+            requests = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
             await stack.main.called(2)
             link.cut()
-            await worker.said("broker.disconnected")
+            await worker.logged("broker.disconnected")
             gate.set()
-            await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has said everything")
+            await until(lambda: len(worker.events("worker.call_ended")) == 2, "the worker has ended both calls")
             await link.mend()
             async with asyncio.timeout(3):
-                assert [texts_of((await ask).text) for ask in asks] == ["Hello", "Hello"]
+                assert [texts_of((await request).text) for request in requests] == ["Hello", "Hello"]
             # Its acks were lost as well: the queue delivers the requests again, and gets them acked.
             await until(lambda: is_queued(stack, 0), "the queue is empty", timeout_s=6)
             assert len(stack.main.calls) == 2

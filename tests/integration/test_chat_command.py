@@ -42,11 +42,11 @@ def penstock_chat(gateway: Gateway, *arguments: str, stdin: str = "", **environ:
 
 
 def test_chat_command_answers_a_prompt() -> None:
-    """Words of the command line are one prompt; the key and the model go along."""
+    """The arguments are one prompt; the request has the key and the model."""
     with Gateway(stream(text("Hel"), text("lo"), DONE)) as gateway:
-        said = penstock_chat(gateway, "--model", "m", "say", "hello", PENSTOCK_API_KEY="k")
+        logged = penstock_chat(gateway, "--model", "m", "say", "hello", PENSTOCK_API_KEY="k")
 
-    assert said == Said(0, "Hello\n", "")
+    assert logged == Said(0, "Hello\n", "")
     assert gateway.calls[0].body == {"messages": [{"role": "user", "content": "say hello"}], "model": "m"}
     assert gateway.calls[0].headers["authorization"] == "Bearer k"
 
@@ -70,7 +70,7 @@ def test_chat_command_accepts_the_url_form_of_openai_sdks(end: str) -> None:
 def test_chat_command_reports_a_full_output_in_one_line() -> None:
     command = [sys.executable, "-c", "from penstock_client.cli.chat import main; main()", "hello"]
     with Gateway(stream(text("Hello"), DONE)) as gateway, open("/dev/full", "w") as full:  # noqa: PTH123
-        said = subprocess.run(
+        logged = subprocess.run(
             [*command, "--url", gateway.url],
             check=False,
             stdin=subprocess.DEVNULL,
@@ -79,8 +79,8 @@ def test_chat_command_reports_a_full_output_in_one_line() -> None:
             text=True,
         )
 
-    assert said.returncode == 1
-    assert said.stderr == "penstock chat: cannot read the prompt or write the answer: No space left on device\n"
+    assert logged.returncode == 1
+    assert logged.stderr == "penstock chat: cannot read the prompt or write the answer: No space left on device\n"
 
 
 def test_chat_command_answers_standard_input() -> None:
@@ -114,7 +114,7 @@ def test_chat_command_answers_standard_input() -> None:
     ids=["refused", "no key", "error midway", "truncated"],
 )
 def test_chat_command_reports_an_error_in_one_line(script: Script, out: str, err: str) -> None:
-    """What came is shown, the reason goes to standard error, the exit code tells scripts."""
+    """The received text is printed, the reason goes to standard error, and the exit code is not 0."""
     with Gateway(script) as gateway:
         assert penstock_chat(gateway, "hello") == Said(1, out, f"penstock chat: {err}\n")
 
@@ -123,11 +123,11 @@ def test_chat_command_explains_how_to_start_a_gateway() -> None:
     """Nothing listens at the address: no stack trace, but what to do."""
     with Gateway() as gateway:
         pass
-    said = penstock_chat(gateway, "hello")
+    logged = penstock_chat(gateway, "hello")
 
-    assert (said.code, said.out) == (3, "")
-    assert said.err.startswith(f"penstock chat: no answer from {gateway.url}: ")
-    assert said.err.endswith("; start a gateway with `make dev`, or name one with --url\n")
+    assert (logged.code, logged.out) == (3, "")
+    assert logged.err.startswith(f"penstock chat: no answer from {gateway.url}: ")
+    assert logged.err.endswith("; start a gateway with `make dev`, or name one with --url\n")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ class TerminalWindow:
 
     def __init__(self, gateway: Gateway) -> None:
         self._screen, side = pty.openpty()
-        # The child makes the terminal its own before it starts: that is where Ctrl-C comes from. Who runs in the
+        # The child becomes the terminal's foreground process before it starts, to receive Ctrl-C. A process in the
         # background of a shell ignores it, and so would all children.
         code = (
             "import os, signal; os.login_tty(0); signal.signal(signal.SIGINT, signal.default_int_handler);"
@@ -184,7 +184,7 @@ class TerminalWindow:
 
 
 def test_chat_command_holds_a_conversation() -> None:
-    """It remembers, Ctrl-C stops an answer and the provider but keeps what was seen, Ctrl-D ends."""
+    """It sends the history; Ctrl-C ends an answer and the provider's call and keeps the printed part; Ctrl-D exits."""
     with Gateway(stall(text("Once upon")), refuse(400), stream(text("\x1b[31ma time"), DONE)) as gateway:
         window = TerminalWindow(gateway)
         try:

@@ -53,7 +53,7 @@ def test_client_calls_an_endpoint_without_a_body(both: Both) -> None:
 
 
 def test_client_returns_not_ready_as_a_response(both: Both) -> None:
-    """`/ready` says no with a 503 that is not an error."""
+    """`/ready` returns a 503 that is not an error."""
     not_ready = json.dumps({"ready": False, "reason": "the message broker is away"}).encode()
     with Gateway(lambda call: call.answer(503, not_ready)) as gateway:
         assert both.run(gateway).call(READY) == Readiness(False, "the message broker is away")
@@ -109,7 +109,7 @@ def test_client_does_not_retry_a_permanent_error(both: Both, refusal: Script) ->
     ids=["no answer", "cut before an event", "cut after a heartbeat", "ended before an event"],
 )
 def test_client_retries_a_connection_lost_before_the_first_event(both: Both, broken: Script) -> None:
-    """Nobody has seen anything of that answer yet."""
+    """The caller has received nothing of that answer yet."""
     with Gateway(broken, stream(text("a"), DONE)) as gateway, both.run(gateway).stream(CHAT, HELLO) as chunks:
         assert read(chunks) == "a"
 
@@ -117,7 +117,7 @@ def test_client_retries_a_connection_lost_before_the_first_event(both: Both, bro
 
 
 def test_client_raises_when_the_connection_is_refused(both: Both) -> None:
-    """It is tried three times, then said in plain words."""
+    """Three attempts, then an error with the address."""
     with Gateway() as gateway:
         pass
     with pytest.raises(GatewayUnreachable, match=f"no answer from {gateway.url}: ") as caught:
@@ -131,7 +131,7 @@ def test_client_raises_when_the_connection_is_refused(both: Both) -> None:
 
 
 def test_client_raises_on_an_unknown_endpoint(both: Both) -> None:
-    """A stream where one answer was asked for is not mistaken for it."""
+    """A stream instead of a complete answer is an error."""
     script = stream(text("a"), DONE)
     with Gateway(script) as gateway, pytest.raises(GatewayError, match="did not answer with a ChatCompletion"):
         both.run(gateway).call(CHAT_COMPLETION, COMPLETION)

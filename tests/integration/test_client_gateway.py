@@ -1,7 +1,7 @@
 """The client against a gateway with broker and worker, in front of a scripted provider."""
 
 import pytest
-from harness.provider_answers import embeddings, say_then_cut, say_then_wait
+from harness.provider_answers import embeddings, text_then_cut, text_then_wait
 from harness.stack import Stack
 
 from penstock_client import AsyncClient, GatewayError
@@ -27,7 +27,7 @@ MAIN = ChatCompletionRequest(model="main", messages=[Message("user", "hi")])
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_client_reads_every_endpoint_of_a_gateway_as_its_type(stack: Stack) -> None:
-    """What the contract declares is what comes over the wire."""
+    """The responses have the types that the contract declares."""
     models = ["main", {"name": "vectors", "type": "Embedding"}]
     await stack.reconfigure(models=models)
     async with AsyncClient(stack.url) as client:
@@ -65,7 +65,7 @@ async def test_client_reads_the_codes_of_a_gateways_errors(stack: Stack) -> None
             await client.call(EMBED, EmbedRequest("cat", "unknown"))
         with pytest.raises(GatewayError) as invalid:
             await client.call(EMBED, EmbedRequest(""))
-        stack.main.answers(say_then_cut("Hel"))
+        stack.main.answers(text_then_cut("Hel"))
         with pytest.raises(GatewayError) as broken:
             await consume_all(client)
 
@@ -78,7 +78,7 @@ async def test_client_reads_the_codes_of_a_gateways_errors(stack: Stack) -> None
 @pytest.mark.asyncio(loop_scope="module")
 async def test_client_ends_the_provider_call_when_a_stream_is_left(stack: Stack) -> None:
     """All the way from the client's `async with` to the provider's connection."""
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     async with AsyncClient(stack.url) as client:
         async with client.chat([ChatMessage("user", "hi")]) as chunks:
             assert (await anext(chunks)).text == "Hel"

@@ -38,7 +38,7 @@ def test_client_streams(both: Both) -> None:
 
 
 def test_client_streams_the_openai_dialect(both: Both) -> None:
-    """The door asks for a stream by itself."""
+    """The endpoint's request sets `stream`."""
     frame = {"id": "c", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
     script = stream(b"data: " + json.dumps(frame).encode() + b"\n\n", DONE)
     with Gateway(script) as gateway, both.run(gateway).stream(CHAT_COMPLETION_STREAM, COMPLETION) as chunks:
@@ -68,7 +68,7 @@ def test_client_returns_its_connection_after_a_complete_answer(both: Both) -> No
 
 @pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["cut", "ended cleanly"])
 def test_client_raises_on_a_truncated_stream(both: Both, end: bytes) -> None:
-    """What came is handed over, then it is said that it is not everything; the request is not sent again."""
+    """The received part is returned, then the error is raised; the request is not sent again."""
     received: list[str] = []
     with Gateway(stream(text("a"), text("b"), end=end)) as gateway, pytest.raises(StreamTruncated) as caught:
         consume(both.run(gateway), received)
@@ -102,7 +102,7 @@ def test_client_raises_on_a_page_instead_of_a_stream(both: Both) -> None:
 
 
 def test_client_closes_the_connection_when_a_stream_is_left(both: Both) -> None:
-    """The gateway sees it at once, which is what stops the provider."""
+    """The gateway detects it at once and ends the provider's call."""
     with Gateway(stall(text("a"), text("b"))) as gateway:
         with both.run(gateway).stream(CHAT, HELLO) as chunks:
             assert next(chunks).text == "a"

@@ -1,4 +1,4 @@
-"""What the control plane sets up on a real nats-server, and reads there: nothing written twice, no false zero."""
+"""The control plane on a nats-server: it writes nothing twice, and never reports an unknown depth as 0."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def plane(connection: Connection) -> ControlPlane:
 
 
 async def revision(connection: Connection) -> int:
-    """How many writes the catalogue has seen."""
+    """The number of writes of the catalogue."""
     info = await connection.client.jetstream().stream_info(f"KV_{subjects.CATALOGUE_BUCKET}")
     return int(info.state.last_seq)
 
@@ -76,7 +76,7 @@ async def send(connection: Connection, number: int) -> None:
 async def test_queue_keeps_a_request_as_long_as_a_worker_may_hold_it(
     connection: Connection, plane: ControlPlane, limits: dict[str, float]
 ) -> None:
-    """It waits for `maxInFlight` and between retries until its deadline: else nobody would replace that worker."""
+    """The request waits for `maxInFlight` and between retries until its deadline; no other worker would take it."""
     applied = entry(**limits)
     await plane.apply(applied)
     info = await connection.client.jetstream().stream_info(subjects.queue("default", "main"))

@@ -117,10 +117,10 @@ async def test_dev_exits_at_once_on_a_second_ctrl_c(tmp_path: Path) -> None:
         await anext(received)
         with _all_end(*dev.children().values()):
             dev.process.signal(signal.SIGINT)
-            await dev.says("stopping")
+            await dev.reports("stopping")
             dev.process.signal(signal.SIGINT)
             with pytest.raises(httpx.RemoteProtocolError):
-                # The gateway's own end of its grace would be an error in words, and a regular end.
+                # If the gateway ended its own grace period, it would log an error and exit regularly.
                 [part async for part in received]
             assert await dev.process.exited(START_S) == 0
         assert _left(tmp_path) == ["slow.yaml"]
@@ -138,21 +138,21 @@ async def test_dev_leaves_no_process_after_kill_9_and_the_next_run_removes_files
 
 async def test_dev_restarts_a_killed_worker(running: Dev) -> None:
     os.kill(running.children()["penstock_worker"], signal.SIGKILL)
-    await running.says("worker simulated ended (SIGKILL), starting it again")
+    await running.reports("worker simulated ended (SIGKILL), starting it again")
     answer = await _post(running, "/api/generate", prompt="hi")  # waits in the queue for the new one
     assert len(_texts(answer.text)) == 64
-    await running.says("has a worker again")
+    await running.reports("has a worker again")
 
 
 async def test_dev_restarts_a_killed_gateway_on_its_port(running: Dev) -> None:
     os.kill(running.children()["penstock_gateway"], signal.SIGKILL)
-    await running.says("the gateway is back")
+    await running.reports("the gateway is back")
     assert len(_texts((await _post(running, "/api/generate", prompt="hi")).text)) == 64
 
 
 async def test_dev_restarts_a_killed_nats_server_with_every_route(running: Dev) -> None:
     os.kill(running.children()["nats-server"], signal.SIGKILL)
-    await running.says("nats-server is back, every route is set up again")
+    await running.reports("nats-server is back, every route is set up again")
 
     async def ready() -> bool:
         async with plain_client(running.url) as client:
@@ -170,7 +170,7 @@ async def test_dev_restarts_a_killed_model_on_its_port(tmp_path: Path) -> None:
         assert len(children) == 4
         dev.process.mark()
         os.kill(children["penstock_local.models embedding"], signal.SIGKILL)
-        await dev.says("has loaded")
+        await dev.reports("has loaded")
         assert (await _post(dev, "/api/embed", text="cat")).status_code == 200
 
 
@@ -230,7 +230,7 @@ async def test_dev_rejects_an_invalid_port_in_one_line(tmp_path: Path, port: str
 
 async def test_dev_exits_without_output_on_ctrl_c_while_it_starts(tmp_path: Path) -> None:
     dev = Dev(tmp_path)
-    await dev.says("starting nats-server")
+    await dev.reports("starting nats-server")
     dev.process.signal(signal.SIGINT)
     assert await dev.process.exited(START_S) == 130
     # A busy machine may have loaded a model before the signal came.
@@ -240,7 +240,7 @@ async def test_dev_exits_without_output_on_ctrl_c_while_it_starts(tmp_path: Path
 
 
 async def _penstock_keys(dev: Dev, *arguments: str) -> str:
-    """Standard output of `penstock keys`, which is told nothing."""
+    """Standard output of `penstock keys` without an address and a token."""
     process = await asyncio.create_subprocess_exec(
         *(COMMAND, "keys", *arguments),
         env={"TMPDIR": str(dev.directory), "PATH": os.environ["PATH"]},

@@ -64,13 +64,13 @@ async def test_dev_on_a_full_disk_loses_log_lines_and_starts_no_second_process(t
         children = dev.children()
         filler = _fill(disk)
         assert await _requests(dev, REQUESTS) == [200] * REQUESTS
-        await dev.says("the log cannot be written (No space left on device)")
+        await dev.reports("the log cannot be written (No space left on device)")
         assert dev.children() == children
         assert "starting it again" not in dev.output
 
         filler.unlink()
         assert await _requests(dev, REQUESTS) == [200] * REQUESTS
-        await dev.says("the log is written again")
+        await dev.reports("the log is written again")
         assert dev.children() == children
         (log,) = disk.glob("penstock-dev-*/penstock.log")
         assert "log lines are missing here" in log.read_text()

@@ -1,11 +1,11 @@
-"""HTTP under the streams: which connections live on, old clients, slow ones, and servers that are not ours."""
+"""HTTP below the streams: persistent connections, old clients, slow clients, and proxies."""
 
 import asyncio
 import json
 import re
 
 import pytest
-from harness.provider_answers import chunk, finish, say, say_then_cut, status
+from harness.provider_answers import chunk, finish, status, text_stream, text_then_cut
 from harness.provider_call import Call
 from harness.raw_http import IMPATIENT, STREAMS, RawClient, same_for_all
 from harness.route_spec import completion
@@ -19,7 +19,7 @@ STACK = IMPATIENT
 async def test_gateway_keeps_a_connection_after_a_stream(stack: Stack) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
         for text in ("one", "two"):
-            stack.main.answers(say(text))
+            stack.main.answers(text_stream(text))
             client.send("/api/chat", completion())
             assert "transfer-encoding: chunked" in (await client.head()).lower()
             assert texts_of(b"".join(await client.chunks()).decode()) == text
@@ -30,7 +30,7 @@ async def test_gateway_keeps_a_connection_after_a_stream(stack: Stack) -> None:
 @STREAMS
 async def test_gateway_keeps_a_connection_after_a_failed_stream(stack: Stack, path: str) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
-        stack.main.answers(say_then_cut("Hel"), status(500), say("Hello"))
+        stack.main.answers(text_then_cut("Hel"), status(500), text_stream("Hello"))
         client.send(path, completion(stream=True))
         await client.head()
         assert b'"error"' in b"".join(await client.chunks())
@@ -46,7 +46,7 @@ async def test_gateway_keeps_a_connection_after_a_failed_stream(stack: Stack, pa
 
 
 async def test_gateway_answers_pipelined_requests_in_order(stack: Stack) -> None:
-    stack.main.answers(say("one"), say("two"))
+    stack.main.answers(text_stream("one"), text_stream("two"))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send("/api/chat", completion())
         client.send("/api/chat", completion())
@@ -56,7 +56,7 @@ async def test_gateway_answers_pipelined_requests_in_order(stack: Stack) -> None
 
 
 async def test_gateway_writes_an_event_in_one_chunk(stack: Stack) -> None:
-    stack.main.answers(say(*(f"{number} " for number in range(50))))
+    stack.main.answers(text_stream(*(f"{number} " for number in range(50))))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send("/api/chat", completion())
         await client.head()
@@ -92,7 +92,7 @@ async def test_gateway_sends_headers_against_buffering_proxies(stack: Stack) -> 
 
 @STREAMS
 async def test_gateway_streams_to_an_http_1_0_client_until_it_closes(stack: Stack, path: str) -> None:
-    stack.main.answers(say("Hel", "lo"))
+    stack.main.answers(text_stream("Hel", "lo"))
     modern = await stack.post(path, completion(stream=True))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send(path, completion(stream=True), version="1.0")

@@ -1,10 +1,10 @@
-"""A provider that is silent, a client that is slow: what each side hears meanwhile, and who is cut off."""
+"""A silent provider and a slow client: keep-alive comments, the commit, and the end of connections."""
 
 import asyncio
 
 import pytest
 from harness.expect import error_of, stream_error_of
-from harness.provider_answers import say, say_then_wait, silence, when
+from harness.provider_answers import silence, text_stream, text_then_wait, when
 from harness.raw_http import IMPATIENT, STREAMS, RawClient, flood
 from harness.route_spec import completion
 from harness.stack import Stack
@@ -16,7 +16,7 @@ STACK = IMPATIENT
 
 @STREAMS
 async def test_gateway_writes_a_keep_alive_comment_to_a_silent_stream(stack: Stack, path: str) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     async with stack.stream(path, completion(stream=True)) as stream_:
         await stream_.event()
         assert await stream_.event() == ": ping"
@@ -26,7 +26,7 @@ async def test_gateway_writes_a_keep_alive_comment_to_a_silent_stream(stack: Sta
 @STREAMS
 async def test_gateway_commits_a_long_wait_with_keep_alive_comments_before_the_answer(stack: Stack, path: str) -> None:
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
+    stack.main.answers(when(gate, text_stream("Hello")))
     async with stack.stream(path, completion(stream=True)) as stream_:
         assert stream_.response.status_code == 200
         assert await stream_.event() == ": ping"
@@ -55,8 +55,8 @@ async def test_gateway_closes_a_client_that_does_not_read_and_ends_its_call(stac
     async with RawClient.connected(stack.gateway_port) as client:
         client.send(path, completion(stream=True))
         await client.head()
-        request_id = (await stack.gateway.said("gateway.request_ended"))["request_id"]
-        ended = await stack.gateway.said("gateway.request_ended", request_id=request_id)
+        request_id = (await stack.gateway.logged("gateway.request_ended"))["request_id"]
+        ended = await stack.gateway.logged("gateway.request_ended", request_id=request_id)
         assert ended["code"] == "slow_client"
         await stack.main.calls[0].left(2)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
@@ -71,10 +71,10 @@ async def test_gateway_ends_an_endless_complete_answer_and_its_call(stack: Stack
 
 async def test_gateway_sends_every_event_to_a_client_that_reads_late(stack: Stack) -> None:
     tokens = [f"{number:05d} " * 10 for number in range(300)]
-    stack.main.answers(say(*tokens))
+    stack.main.answers(text_stream(*tokens))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send("/api/chat", completion())
-        await stack.gateway.said("gateway.request_ended", code=None)
+        await stack.gateway.logged("gateway.request_ended", code=None)
         await client.head()
         assert texts_of(b"".join(await client.chunks()).decode()) == "".join(tokens)
 

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider_answers import say, status
+from harness.provider_answers import status, text_stream
 from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
@@ -48,7 +48,7 @@ async def test_worker_uses_a_rotated_key_without_a_restart_and_reports_a_refused
 
     async def judge(call: Call) -> None:
         accepted = call.headers["authorization"] == f"Bearer {valid}"
-        await (say("yes") if accepted else status(401))(call)
+        await (text_stream("yes") if accepted else status(401))(call)
 
     stack.main.answers(judge)
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, secretKeyRef=REF)])

@@ -24,7 +24,7 @@ async def keyed() -> AsyncIterator[KeyedStack]:
 
 
 async def keys(stack: KeyedStack, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """The command, told where the stack's admin API is."""
+    """The command with the address and token of the stack's admin API."""
     told = {
         "PENSTOCK_ADMIN_URL": str(stack.admin.base_url),
         "PENSTOCK_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -85,7 +85,7 @@ async def test_keys_command_lists_rotates_and_revokes_a_key(keyed: KeyedStack) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "code", "said"),
+    ("arguments", "environ", "code", "logged"),
     [
         (["create", "x\ny"], {}, 1, "name"),
         (["create", "x", "--budget", "much"], {}, 1, "budget.amount"),
@@ -99,11 +99,11 @@ async def test_keys_command_lists_rotates_and_revokes_a_key(keyed: KeyedStack) -
     ],
 )
 async def test_keys_command_reports_an_error_in_one_line_and_an_exit_code(
-    keyed: KeyedStack, arguments: list[str], environ: dict[str, str], code: int, said: str
+    keyed: KeyedStack, arguments: list[str], environ: dict[str, str], code: int, logged: str
 ) -> None:
     done = await keys(keyed, *arguments, **environ)
     assert done.returncode == code
-    assert said in done.stderr
+    assert logged in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

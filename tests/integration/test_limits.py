@@ -10,7 +10,7 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.keyed import KeyedStack
 from harness.processes import until
-from harness.provider_answers import chunk, finish, say, say_then_wait, usage
+from harness.provider_answers import chunk, finish, text_stream, text_then_wait, usage
 from harness.provider_call import Call
 from harness.route_spec import completion, provider
 
@@ -23,7 +23,7 @@ PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
 
 
 class Two(KeyedStack):
-    """Two gateways; `ask` goes to the one or the other."""
+    """Two gateways; `request` uses the one or the other."""
 
     async def _start(self) -> None:
         await super()._start()
@@ -52,7 +52,7 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
     return error
 
 
-async def ask(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+async def request(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
     return await client.post("/v1/chat/completions", json=completion(**fields))
 
 
@@ -65,7 +65,7 @@ async def test_limit_of_requests_holds_for_twenty_clients_of_two_gateways(stack:
     async def client(number: int) -> None:
         refused = 0
         while refused < 3:
-            response = await ask(clients[number % 2])
+            response = await request(clients[number % 2])
             statuses.append(response.status_code)
             if response.status_code == 429:
                 refused += 1
@@ -79,14 +79,14 @@ async def test_limit_of_requests_holds_for_twenty_clients_of_two_gateways(stack:
 async def test_limit_rejection_has_the_form_of_the_openai_api(stack: Two) -> None:
     made = await stack.create_key(limits={"requests_per_minute": 2, "tokens_per_minute": 1000})
     one, two = stack.clients(made["key"])
-    first = await ask(one, stream=True)
+    first = await request(one, stream=True)
     assert first.headers["x-ratelimit-limit-requests"] == "2"
     assert first.headers["x-ratelimit-remaining-requests"] == "1"
     assert first.headers["x-ratelimit-limit-tokens"] == "1000"
     assert 0 < int(first.headers["x-ratelimit-remaining-tokens"]) <= 1000
     assert first.headers["x-ratelimit-reset-requests"] == "1m0s"
-    assert (await ask(two)).headers["x-ratelimit-remaining-requests"] == "0"
-    refused = await ask(one)
+    assert (await request(two)).headers["x-ratelimit-remaining-requests"] == "0"
+    refused = await request(one)
     assert refused.status_code == 429
     assert error_of(refused) == {
         "message": "the limit of the API key is reached: 2 requests per minute",
@@ -102,14 +102,14 @@ async def test_limit_rejection_has_the_form_of_the_openai_api(stack: Two) -> Non
 async def test_limit_of_tokens_is_shared_by_two_gateways(stack: Two) -> None:
     made = await stack.create_key(limits={"tokens_per_minute": 100})
     one, two = stack.clients(made["key"])
-    stack.main.answers(say(*["word "] * 120))
-    assert (await ask(one)).status_code == 200
+    stack.main.answers(text_stream(*["word "] * 120))
+    assert (await request(one)).status_code == 200
 
     async def refused() -> bool:
-        return (await ask(two)).status_code == 429
+        return (await request(two)).status_code == 429
 
     await until(refused, "the other gateway knows")
-    assert "tokens per minute" in error_of(await ask(two))["message"]
+    assert "tokens per minute" in error_of(await request(two))["message"]
 
 
 @pytest.mark.timeout(120)
@@ -117,7 +117,7 @@ async def test_limit_of_streams_holds_and_a_killed_gateways_slots_return(stack: 
     limit = 6
     made = await stack.create_key(limits={"concurrent_streams": limit})
     clients = stack.clients(made["key"])
-    stack.main.answers(say_then_wait("one "))
+    stack.main.answers(text_then_wait("one "))
     responses: list[httpx.Response] = []
 
     async def hold(client: httpx.AsyncClient) -> None:
@@ -139,10 +139,10 @@ async def test_limit_of_streams_holds_and_a_killed_gateways_slots_return(stack: 
     for task in holding:
         task.cancel()
     await asyncio.wait(holding)
-    stack.main.answers(say("Hi"))
+    stack.main.answers(text_stream("Hi"))
 
     async def all_free() -> bool:
-        """As many at the same time as the limit says, all at the gateway that is left."""
+        """As many at the same time as the limit allows, all at the remaining gateway."""
         gate = asyncio.Event()
 
         async def wait(call: Call) -> None:
@@ -153,11 +153,11 @@ async def test_limit_of_streams_holds_and_a_killed_gateways_slots_return(stack: 
             await call.end()
 
         stack.main.answers(wait)
-        asks = [asyncio.create_task(ask(clients[0])) for _ in range(limit)]
+        requests = [asyncio.create_task(request(clients[0])) for _ in range(limit)]
         before = len(stack.main.calls)
-        await until(lambda: len(stack.main.calls) - before == limit or any(one.done() for one in asks), "asked")
+        await until(lambda: len(stack.main.calls) - before == limit or any(one.done() for one in requests), "asked")
         gate.set()
-        return all(response.status_code == 200 for response in await asyncio.gather(*asks))
+        return all(response.status_code == 200 for response in await asyncio.gather(*requests))
 
     await until(all_free, "every place is free", timeout_s=SLOTS_HELD_S + 15)
     stack.urls[1] = await stack.another_gateway()
@@ -197,9 +197,9 @@ async def test_budget_shared_by_fifty_streams_is_used_up_and_ends_them_with_the_
     assert {row.ended for row in rows} == {"budget_exhausted"}
     spent = sum(float(row.cost) for row in rows)
     assert 0.95 * 0.02 <= spent <= 0.02 + 50 * 10e-6
-    heard = sum(body.count('"content":') for _, body in answers)
-    assert 0.95 * 0.02 <= heard * 10e-6 + 50 * 7e-6 <= 0.02 + 50 * 10e-6
-    refused = await ask(clients[0])
+    received = sum(body.count('"content":') for _, body in answers)
+    assert 0.95 * 0.02 <= received * 10e-6 + 50 * 7e-6 <= 0.02 + 50 * 10e-6
+    refused = await request(clients[0])
     assert (refused.status_code, error_of(refused)["code"]) == (429, "budget_exhausted")
     assert refused.headers["x-should-retry"] == "false"
 
@@ -220,4 +220,4 @@ async def test_budget_below_the_inputs_cost_rejects_without_a_provider_call(stac
     assert "does not pay for the input" in error_of(refused[0])["message"]
     assert all("retry-after" not in response.headers for response in refused)
     assert stack.main.calls == []
-    assert (await ask(clients[0])).status_code == 200
+    assert (await request(clients[0])).status_code == 200

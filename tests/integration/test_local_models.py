@@ -45,7 +45,7 @@ def embedding() -> Iterator[httpx.Client]:
         yield client
 
 
-def _ask(content: str, **options: Any) -> dict[str, Any]:
+def _request(content: str, **options: Any) -> dict[str, Any]:
     return {"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": content}], **options}
 
 
@@ -65,7 +65,7 @@ def _dot(left: list[float], right: list[float]) -> float:
 
 
 def test_local_model_streams_chunks_and_ends_with_usage(chat: httpx.Client) -> None:
-    question = _ask("Name three colours.", stream=True, stream_options={"include_usage": True}, max_tokens=12)
+    question = _request("Name three colours.", stream=True, stream_options={"include_usage": True}, max_tokens=12)
     with chat.stream("POST", "/v1/chat/completions", json=question) as response:
         assert response.headers["content-type"] == "text/event-stream"
         *chunks, last = _chunks(response)
@@ -80,13 +80,13 @@ def test_local_model_streams_chunks_and_ends_with_usage(chat: httpx.Client) -> N
 
 def test_local_model_answers_a_question_of_fact(chat: httpx.Client) -> None:
     answer = chat.post(
-        "/v1/chat/completions", json=_ask("What is the capital of France?", temperature=0, max_tokens=20)
+        "/v1/chat/completions", json=_request("What is the capital of France?", temperature=0, max_tokens=20)
     )
     assert "Paris" in answer.json()["choices"][0]["message"]["content"]
 
 
 def test_local_model_stops_at_max_tokens(chat: httpx.Client) -> None:
-    answer = chat.post("/v1/chat/completions", json=_ask("Tell me a long story.", max_tokens=5)).json()
+    answer = chat.post("/v1/chat/completions", json=_request("Tell me a long story.", max_tokens=5)).json()
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 5
 
@@ -94,12 +94,14 @@ def test_local_model_stops_at_max_tokens(chat: httpx.Client) -> None:
 def test_local_model_writes_json_on_request(chat: httpx.Client) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}
-    answer = chat.post("/v1/chat/completions", json=_ask("Where is the Louvre?", response_format=wanted, max_tokens=60))
+    answer = chat.post(
+        "/v1/chat/completions", json=_request("Where is the Louvre?", response_format=wanted, max_tokens=60)
+    )
     assert list(json.loads(answer.json()["choices"][0]["message"]["content"])) == ["city"]
 
 
 def test_local_model_rejects_a_long_prompt_before_the_stream(chat: httpx.Client) -> None:
-    answer = chat.post("/v1/chat/completions", json=_ask("word " * 2500, stream=True))
+    answer = chat.post("/v1/chat/completions", json=_request("word " * 2500, stream=True))
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "exceed_context_size_error"
 
@@ -107,7 +109,7 @@ def test_local_model_rejects_a_long_prompt_before_the_stream(chat: httpx.Client)
 def test_local_model_rejects_an_image_as_an_invalid_request(chat: httpx.Client) -> None:
     pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{pixel}"}}
-    body = _ask("", stream=True)
+    body = _request("", stream=True)
     body["messages"][0]["content"] = [{"type": "text", "text": "What is it?"}, image]
     answer = chat.post("/v1/chat/completions", json=body)
 
@@ -115,12 +117,12 @@ def test_local_model_rejects_an_image_as_an_invalid_request(chat: httpx.Client) 
 
 
 def test_local_model_frees_the_slot_of_a_disconnected_client(chat: httpx.Client) -> None:
-    endless = _ask("Write a very long novel.", stream=True, max_tokens=1500)
+    endless = _request("Write a very long novel.", stream=True, max_tokens=1500)
     for _ in range(4):
         with chat.stream("POST", "/v1/chat/completions", json=endless) as response:
             next(_chunks(response))
     # All four slots were taken for a minute or more; this is answered because they no longer are.
-    answer = chat.post("/v1/chat/completions", json=_ask("Hello", max_tokens=1), timeout=20)
+    answer = chat.post("/v1/chat/completions", json=_request("Hello", max_tokens=1), timeout=20)
     assert answer.status_code == 200
 
 
@@ -158,7 +160,7 @@ def test_local_model_rejects_a_long_text_to_embed(embedding: httpx.Client) -> No
 def test_local_model_exits_on_a_signal_during_a_stream(number: signal.Signals) -> None:
     with _process(*_COMMAND, "chat") as process:
         url = f"{_ready(process)}/v1/chat/completions"
-        with httpx.stream("POST", url, json=_ask("Write a novel.", stream=True, max_tokens=1500)) as response:
+        with httpx.stream("POST", url, json=_request("Write a novel.", stream=True, max_tokens=1500)) as response:
             next(_chunks(response))
             process.send_signal(number)
             assert process.wait(5) == 0

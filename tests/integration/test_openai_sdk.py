@@ -5,7 +5,7 @@ from typing import Any
 
 import openai
 import pytest
-from harness.provider_answers import DONE, chunk, embeddings, finish, say, stream, usage
+from harness.provider_answers import DONE, chunk, embeddings, finish, stream, text_stream, usage
 from harness.stack import Stack
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
@@ -18,7 +18,7 @@ HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
 
 async def test_openai_sdk_streams(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say("Hel", "lo ", "Wörld 🌍"))
+    stack.main.answers(text_stream("Hel", "lo ", "Wörld 🌍"))
     chunks = [chunk async for chunk in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello Wörld 🌍"
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -30,7 +30,7 @@ async def test_openai_sdk_streams(stack: Stack, sdk: AsyncOpenAI) -> None:
 
 
 async def test_openai_sdk_reads_a_complete_answer(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say("Hel", "lo"))
+    stack.main.answers(text_stream("Hel", "lo"))
     answer = await sdk.chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].message.content == "Hello"
     assert answer.choices[0].message.role == "assistant"
@@ -44,14 +44,14 @@ async def test_openai_sdk_reads_a_complete_answer(stack: Stack, sdk: AsyncOpenAI
 
 
 async def test_openai_sdk_sync_client_streams(stack: Stack) -> None:
-    stack.main.answers(say("Hel", "lo"))
+    stack.main.answers(text_stream("Hel", "lo"))
 
-    def ask() -> str:
+    def request() -> str:
         with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
             chunks = client.chat.completions.create(model="main", messages=HI, stream=True)
             return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
 
-    assert await asyncio.to_thread(ask) == "Hello"
+    assert await asyncio.to_thread(request) == "Hello"
 
 
 async def test_openai_sdk_reads_stream_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
@@ -120,7 +120,7 @@ async def test_openai_sdk_response_format_reaches_the_provider(stack: Stack, sdk
     class Answer(BaseModel):
         capital: str
 
-    stack.main.answers(say('{"capital": ', '"Rome"}'))
+    stack.main.answers(text_stream('{"capital": ', '"Rome"}'))
     parsed = await sdk.chat.completions.parse(model="main", messages=HI, response_format=Answer)
     assert parsed.choices[0].message.parsed == Answer(capital="Rome")
     sent = stack.main.calls[0].body["response_format"]
@@ -134,7 +134,7 @@ async def test_openai_sdk_response_format_reaches_the_provider(stack: Stack, sdk
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "stop"])
 async def test_openai_sdk_reads_finish_reasons(stack: Stack, sdk: AsyncOpenAI, reason: str) -> None:
-    stack.main.answers(say("Hello", reason=reason))
+    stack.main.answers(text_stream("Hello", reason=reason))
     answer = await sdk.chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].finish_reason == reason
 

@@ -1,4 +1,4 @@
-"""What the official SDK raises when something goes wrong, and what it does about it."""
+"""Exceptions and retries of the official SDK after an error."""
 
 import asyncio
 import logging
@@ -7,7 +7,17 @@ import time
 import openai
 import pytest
 from harness.processes import until
-from harness.provider_answers import chunk, data, refuse, say, say_then_cut, say_then_wait, silence, status, stream
+from harness.provider_answers import (
+    chunk,
+    data,
+    refuse,
+    silence,
+    status,
+    stream,
+    text_stream,
+    text_then_cut,
+    text_then_wait,
+)
 from harness.provider_call import Answer
 from harness.stack import Stack
 from openai import AsyncOpenAI
@@ -100,11 +110,11 @@ async def test_openai_sdk_raises_rate_limit_at_a_full_queue_and_internal_server_
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (say_then_cut("Hel"), "provider_stream_broken"),
+        (text_then_cut("Hel"), "provider_stream_broken"),
         (stream(chunk("Hel")), "provider_stream_broken"),
         (stream(chunk("Hel"), b"data: {nonsense\n\n"), "provider_stream_broken"),
         (stream(chunk("Hel"), data({"error": {"message": "x"}})), "provider_unavailable"),
-        (say_then_wait("Hel"), "idle_timeout"),
+        (text_then_wait("Hel"), "idle_timeout"),
     ],
     ids=["cut", "no-finish", "malformed", "error-in-200", "idle"],
 )
@@ -121,7 +131,7 @@ async def test_openai_sdk_raises_for_a_failure_during_a_stream(
 
 
 async def test_openai_sdk_stream_helper_raises_for_a_failure_during_a_stream(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say_then_cut("Hel"))
+    stack.main.answers(text_then_cut("Hel"))
     with pytest.raises(openai.APIError) as raised:
         async with sdk.chat.completions.stream(model="main", messages=HI) as events:
             await events.get_final_completion()
@@ -132,13 +142,13 @@ async def test_openai_sdk_retries_after_the_gateways_retry_after(
     stack: Stack, sdk: AsyncOpenAI, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "openai")
-    # The route does not retry by itself, so that it is the client who waits.
-    stack.main.answers(status(429, {"retry-after-ms": "900"}), say("Hello"))
+    # The route does not retry, so that the client does.
+    stack.main.answers(status(429, {"retry-after-ms": "900"}), text_stream("Hello"))
     answer = await sdk.with_options(max_retries=2).chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].message.content == "Hello"
     first, second = stack.main.calls
     assert second.at - first.at >= 0.9
-    # By the SDK's own word, as our watch would measure the machine.
+    # As the SDK logs it, because a measured time would include the machine's delays.
     [wait_s] = [line.args[0] for line in caplog.records if line.msg.startswith("Retrying request in") and line.args]
     assert 0.9 <= wait_s <= 1.0
 
@@ -151,7 +161,7 @@ async def test_openai_sdk_does_not_retry_a_permanent_error(stack: Stack, sdk: As
 
 
 async def test_openai_sdk_closing_a_stream_ends_the_provider_call(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     answer = await sdk.chat.completions.create(model="main", messages=HI, stream=True)
     await anext(aiter(answer))
     await answer.close()

@@ -1,4 +1,4 @@
-"""The official SDK, unchanged, while parts of us die: each time it raises, and never takes half an answer for one."""
+"""The official SDK, unchanged, while processes are killed: it raises, and never returns a truncated answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ import openai
 import pytest
 import pytest_asyncio
 from harness.processes import until
-from harness.provider_answers import say_then_wait
+from harness.provider_answers import text_then_wait
 from harness.stack import Stack
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
@@ -47,7 +47,7 @@ async def test_openai_sdk_raises_a_retryable_internal_server_error_without_a_bro
 
 
 async def test_openai_sdk_raises_in_the_stream_when_the_worker_is_lost(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     parts = aiter(await sdk.chat.completions.create(model="main", messages=HI, stream=True))
     assert (await anext(parts)).choices[0].delta.content == "Hel"
     stack.worker.kill()
@@ -57,8 +57,8 @@ async def test_openai_sdk_raises_in_the_stream_when_the_worker_is_lost(stack: St
 
 
 async def test_openai_sdk_raises_for_a_complete_answer_when_the_worker_is_lost(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say_then_wait("Hel"))
-    asking = asyncio.create_task(sdk.chat.completions.create(model="main", messages=HI))
+    stack.main.answers(text_then_wait("Hel"))
+    pending = asyncio.create_task(sdk.chat.completions.create(model="main", messages=HI))
     await stack.main.called()
 
     async def begun() -> bool:
@@ -67,5 +67,5 @@ async def test_openai_sdk_raises_for_a_complete_answer_when_the_worker_is_lost(s
     await until(begun, "the worker has heard the first token")
     stack.worker.kill()
     with pytest.raises(openai.InternalServerError) as raised:
-        await asking
+        await pending
     assert (raised.value.status_code, raised.value.code) == (502, "worker_lost")

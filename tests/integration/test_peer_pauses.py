@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from harness.expect import stream_error_of
 from harness.link import Link
 from harness.processes import Process
-from harness.provider_answers import chunk, finish, say_then_wait, usage
+from harness.provider_answers import chunk, finish, text_then_wait, usage
 from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
@@ -56,7 +56,7 @@ def assert_whole(body: str) -> None:
 
 
 async def paused(part: str) -> None:
-    """Open streams, pause `part` again and again, and see them whole."""
+    """Open streams, pause `part` repeatedly, and check that they are complete."""
     async with Stack(workers=0) as stack:
         link = await Link.start(stack.nats.port)
         try:
@@ -115,7 +115,7 @@ async def test_stream_survives_pauses_up_to_9_s_of_each_link_and_process() -> No
 async def test_stream_of_a_killed_worker_and_call_of_a_killed_gateway_end_within_5_s() -> None:
     # With users of the broker: each probe is within its role's permissions.
     async with Stack(users=True) as stack:
-        stack.main.answers(say_then_wait("Hel"), say_then_wait("Hel"))
+        stack.main.answers(text_then_wait("Hel"), text_then_wait("Hel"))
         async with stack.stream(STREAMS[0], completion(stream=True)) as stream:
             await stream.event()
             stack.worker.kill()
@@ -142,7 +142,7 @@ async def vanished(part: str) -> None:
                 await stack.gateway.end()
                 await stack.start_gateway(PENSTOCK_NATS_URL=link.url)
             worker = await stack.start_worker(**({"PENSTOCK_NATS_URL": link.url} if part == "worker" else {}))
-            stack.main.answers(say_then_wait("Hel"))
+            stack.main.answers(text_then_wait("Hel"))
             async with stack.stream(STREAMS[0], completion(stream=True)) as stream:
                 await stream.event()
                 link.silence()

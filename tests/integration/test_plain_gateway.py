@@ -18,12 +18,12 @@ from harness.provider_answers import (
     data,
     delta,
     finish,
-    say,
-    say_then_cut,
-    say_then_wait,
     silence,
     status,
     stream,
+    text_stream,
+    text_then_cut,
+    text_then_wait,
     usage,
 )
 from harness.raw_http import IMPATIENT, STREAMS, RawClient, flood, same_for_all
@@ -69,14 +69,14 @@ async def plain(request: pytest.FixtureRequest, module_stack: Stack) -> AsyncIte
 
 
 ANSWERS = {
-    "text": say("Hel", "lo ", "Wörld 🌍"),
+    "text": text_stream("Hel", "lo ", "Wörld 🌍"),
     "tools": stream(
         delta(tool_calls=[{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
         finish("tool_calls"),
         DONE,
     ),
     "reasoning": stream(delta(reasoning_content="Hm"), chunk("Yes"), finish(), usage(), DONE),
-    "cut": say_then_cut("Hel"),
+    "cut": text_then_cut("Hel"),
     "error-in-200": stream(chunk("Hel"), data({"error": {"message": "x"}})),
     "refused": status(429, {"retry-after": "60"}),
     "late": silence,
@@ -103,7 +103,7 @@ async def test_plain_gateway_writes_the_same_bytes(
 async def test_plain_gateway_ends_the_call_of_a_disconnected_client(
     stack: Stack, plain: httpx.AsyncClient, path: str
 ) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     async with plain.stream("POST", path, json=completion(stream=True)) as response:
         assert b"Hel" in await anext(response.aiter_raw())
     left = time.monotonic()

@@ -11,7 +11,7 @@ from harness.expect import error_of, ids_of, stream_error_of
 from harness.interrupted_streams import STREAMS, assert_whole, is_queued, streams
 from harness.plain_client import plain_client
 from harness.processes import until
-from harness.provider_answers import say, say_then_wait, silence
+from harness.provider_answers import silence, text_stream, text_then_wait
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -32,26 +32,26 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
 
 
 async def test_worker_killed_before_its_first_event_is_replaced_invisibly(stack: Stack) -> None:
-    stack.main.answers(silence, silence, silence, say("Hello"))
-    asks = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
-    asks.append(asyncio.create_task(stack.post(STREAMS[1], completion())))
+    stack.main.answers(silence, silence, silence, text_stream("Hello"))
+    requests = [asyncio.create_task(stack.post(path, completion(stream=True))) for path in STREAMS]
+    requests.append(asyncio.create_task(stack.post(STREAMS[1], completion())))
     await stack.main.called(3)
     await stack.start_worker()
     stack.workers[0].kill()
-    responses = await asyncio.gather(*asks)
+    responses = await asyncio.gather(*requests)
     assert [response.status_code for response in responses] == [200, 200, 200]
     assert [texts_of(response.text) for response in responses[:2]] == ["Hello", "Hello"]
     assert responses[2].json()["choices"][0]["message"]["content"] == "Hello"
     assert len(stack.main.calls) == 6
     for response in responses:
-        ended = await stack.gateway.said("gateway.request_ended", request_id=ids_of(response))
+        ended = await stack.gateway.logged("gateway.request_ended", request_id=ids_of(response))
         assert ended["attempt"] == 2
 
 
 async def test_worker_killed_after_its_first_event_ends_streams_with_worker_lost_within_5_s(
     stack: Stack,
 ) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
 
     async def fail(path: str) -> float:
         async with stack.stream(path, completion(stream=True)) as stream:
@@ -81,9 +81,9 @@ async def test_worker_finishes_its_streams_on_sigterm_and_exits_0(stack: Stack) 
 
     async def stop() -> None:
         leaving.terminate()
-        await leaving.said("worker.draining")
+        await leaving.logged("worker.draining")
         await stack.start_worker()
-        stack.main.answers(say("from the next"))
+        stack.main.answers(text_stream("from the next"))
         assert texts_of((await stack.post("/api/chat", completion())).text) == "from the next"
         assert leaving.alive
 
@@ -93,13 +93,13 @@ async def test_worker_finishes_its_streams_on_sigterm_and_exits_0(stack: Stack) 
 
 async def test_worker_stop_loses_and_delays_no_request(stack: Stack) -> None:
     await stack.reconfigure(slots=8)
-    stack.main.answers(say("Hello"))
+    stack.main.answers(text_stream("Hello"))
     leaving = stack.workers[0]
     await stack.start_worker()
     slowest = 0.0
     stop = asyncio.Event()
 
-    async def keep_asking() -> None:
+    async def keep_sending() -> None:
         nonlocal slowest
         # A connection of its own: a request can wait for seconds in httpx's shared pool before it is sent.
         async with plain_client(stack.url) as client:
@@ -109,13 +109,13 @@ async def test_worker_stop_loses_and_delays_no_request(stack: Stack) -> None:
                 assert texts_of(response.text) == "Hello"
                 slowest = max(slowest, time.monotonic() - began)
 
-    asking = [asyncio.create_task(keep_asking()) for _ in range(12)]
+    pending = [asyncio.create_task(keep_sending()) for _ in range(12)]
     await stack.main.called(50)
     leaving.terminate()
     assert await leaving.exited() == 0
     await stack.main.called(len(stack.main.calls) + 50)
     stop.set()
-    await asyncio.gather(*asking)
+    await asyncio.gather(*pending)
     # A delivery that is lost comes back only after the ack time of 4 s.
     assert slowest < 2
 
@@ -136,7 +136,7 @@ async def test_gateway_finishes_its_streams_on_sigterm_and_accepts_no_more(stack
 
 
 async def test_gateway_killed_has_its_calls_ended_within_5_s(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("Hel"), silence)
+    stack.main.answers(text_then_wait("Hel"), silence)
     async with stack.stream("/api/chat", completion()) as stream:
         await stream.event()
         waiting = asyncio.create_task(stack.post("/api/chat", completion()))
@@ -150,9 +150,9 @@ async def test_gateway_killed_has_its_calls_ended_within_5_s(stack: Stack) -> No
     for call in stack.main.calls:
         assert await call.left(10) - killed < 5
     await stack.start_gateway()
-    stack.main.answers(say("Hello"))
+    stack.main.answers(text_stream("Hello"))
     assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
-    assert len(stack.main.calls) == 3, "nobody runs the killed gateway's requests again"
+    assert len(stack.main.calls) == 3, "the killed gateway's requests are not run again"
 
 
 # The broker

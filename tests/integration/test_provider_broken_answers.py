@@ -10,11 +10,11 @@ from harness.provider_answers import (
     data,
     delta,
     finish,
-    say,
-    say_then_wait,
     status,
     stream,
     stream_then_cut,
+    text_stream,
+    text_then_wait,
 )
 from harness.provider_call import Answer, Call
 from harness.route_spec import completion
@@ -24,7 +24,7 @@ from harness.stream_reader import texts_of
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-DOORS = pytest.mark.parametrize(
+ENDPOINTS = pytest.mark.parametrize(
     ("path", "streaming"),
     [("/api/chat", True), ("/v1/chat/completions", True), ("/v1/chat/completions", False)],
     ids=["simple", "openai", "openai-whole"],
@@ -64,7 +64,7 @@ def cut_inside_chunk(at: int) -> Answer:
     ],
     ids=["empty", "done", "not-json", "html", "error-in-200", "known-error-in-200", "cut"],
 )
-@DOORS
+@ENDPOINTS
 async def test_provider_broken_answer_before_the_first_event_has_a_status(
     stack: Stack, path: str, streaming: bool, answer: Answer, code: str
 ) -> None:
@@ -122,7 +122,7 @@ BROKEN: dict[str, tuple[Answer, str]] = {
         stream(chunk("Hel"), data({"error": {"message": SECRET_BODY, "code": "rate_limit_exceeded"}})),
         "provider_rate_limited",
     ),
-    "idle": (say_then_wait("Hel"), "idle_timeout"),
+    "idle": (text_then_wait("Hel"), "idle_timeout"),
 }
 
 
@@ -145,7 +145,7 @@ async def test_provider_stream_that_breaks_ends_with_the_dialects_error_event(
 
 @STREAMS
 async def test_provider_connection_reset_ends_the_stream_with_an_error_event(stack: Stack, path: str) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     async with stack.stream(path, completion(stream=True)) as stream_:
         await stream_.event()
         stack.main.calls[0].cut()
@@ -221,10 +221,10 @@ async def test_provider_body_that_ends_with_its_connection_is_complete(stack: St
 
 async def test_provider_pooled_connection_that_closed_is_replaced(stack: Stack) -> None:
     async def last(call: Call) -> None:
-        await say("one")(call)
+        await text_stream("one")(call)
         call.close()
 
-    stack.main.answers(last, say("two"))
+    stack.main.answers(last, text_stream("two"))
     assert texts_of((await stack.post("/api/chat", completion())).text) == "one"
     assert texts_of((await stack.post("/api/chat", completion())).text) == "two"
     assert len(stack.main.calls) == 2

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider_answers import DONE, embeddings, finish, say, stream
+from harness.provider_answers import DONE, embeddings, finish, stream, text_stream
 from harness.provider_call import Answer
 from harness.provider_cases.answers import ANSWERED, END, HI, Case, claude, usage
 from harness.provider_cases.embeddings import EMBEDDED
@@ -121,7 +121,7 @@ async def test_adapter_maps_a_refusal_to_its_documented_meaning(
     assert len(stack.main.calls) == 1, source
     both = [*alone, provider("second", second.base_url, priority=1)]
     await stack.apply("main", spec(both, models=MODELS, routing={"retries": 0}))
-    second.answers(say("Hi"))
+    second.answers(text_stream("Hi"))
     response = await stack.post("/v1/chat/completions", completion())
     assert (response.status_code == 200) is again, source
     assert len(second.calls) == again
@@ -162,8 +162,8 @@ async def test_adapter_cleans_foreign_tool_ids_for_anthropic(stack: Stack, ids: 
 
     assert (await stack.post("/v1/chat/completions", completion() | {"messages": messages})).status_code == 200
 
-    _, asked, answered = stack.main.calls[0].body["messages"]
-    used = [block["id"] for block in asked["content"]]
+    _, requested, answered = stack.main.calls[0].body["messages"]
+    used = [block["id"] for block in requested["content"]]
     assert all(set(one) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") for one in used)
     assert all(used)
     assert len(set(used)) == len(ids)

@@ -9,10 +9,10 @@ from harness.provider_answers import (
     SECRET_BODY,
     embeddings,
     refuse,
-    say,
-    say_then_wait,
     silence,
     status,
+    text_stream,
+    text_then_wait,
 )
 from harness.provider_call import Answer
 from harness.route_spec import KEY, completion, provider
@@ -21,7 +21,7 @@ from harness.stream_reader import texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOORS = pytest.mark.parametrize(
+ENDPOINTS = pytest.mark.parametrize(
     ("path", "streaming"),
     [("/api/chat", True), ("/v1/chat/completions", True), ("/v1/chat/completions", False)],
     ids=["simple", "openai", "openai-whole"],
@@ -34,7 +34,7 @@ STACK = {"routing": {"retries": 0}, "limits": {"idleTimeoutSeconds": 0.5, "first
 # Before the first event
 
 
-@DOORS
+@ENDPOINTS
 @pytest.mark.parametrize("code", [401, 403])
 async def test_provider_refused_key_is_502_without_the_providers_message(
     stack: Stack, path: str, streaming: bool, code: int
@@ -53,7 +53,7 @@ async def test_provider_missing_key_is_502_without_a_call(stack: Stack) -> None:
     assert not stack.main.calls
 
 
-@DOORS
+@ENDPOINTS
 async def test_provider_rate_limit_after_retries_is_429_with_its_retry_after(
     stack: Stack, path: str, streaming: bool
 ) -> None:
@@ -70,7 +70,7 @@ async def test_provider_rate_limit_with_a_long_pause_is_returned_at_once(stack: 
     assert len(stack.main.calls) == 1
 
 
-@DOORS
+@ENDPOINTS
 async def test_provider_failure_after_retries_and_fallback_is_502(stack: Stack, path: str, streaming: bool) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
@@ -89,13 +89,13 @@ async def test_provider_server_errors_are_502(stack: Stack, code: int) -> None:
     error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
 
 
-@DOORS
+@ENDPOINTS
 async def test_provider_closed_connection_is_502(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(refuse)
     error_of(await stack.post(path, completion(stream=streaming)), 502, "provider_unavailable")
 
 
-@DOORS
+@ENDPOINTS
 async def test_provider_refused_connection_is_502(stack: Stack, path: str, streaming: bool) -> None:
     await stack.reconfigure(providers=[provider("main", f"http://127.0.0.1:{free_port()}")])
     error_of(await stack.post(path, completion(stream=streaming)), 502, "provider_unavailable")
@@ -106,11 +106,11 @@ async def test_provider_unresolved_name_is_502(stack: Stack) -> None:
     response = await stack.post("/api/chat", completion())
     error = error_of(response, 502, "provider_unavailable")
     assert error["message"] == "the provider cannot be reached: its host name does not resolve"
-    line = await stack.worker.said("worker.call_ended", request_id=response.headers["x-request-id"])
+    line = await stack.worker.logged("worker.call_ended", request_id=response.headers["x-request-id"])
     assert line["reason"].startswith("dns_")
 
 
-@DOORS
+@ENDPOINTS
 async def test_provider_late_first_token_is_504(stack: Stack, path: str, streaming: bool) -> None:
     stack.main.answers(silence)
     error = error_of(await stack.post(path, completion(stream=streaming)), 504, "first_token_timeout")
@@ -119,7 +119,7 @@ async def test_provider_late_first_token_is_504(stack: Stack, path: str, streami
 
 
 async def test_provider_headers_without_a_token_are_504(stack: Stack) -> None:
-    stack.main.answers(say_then_wait())
+    stack.main.answers(text_then_wait())
     error_of(await stack.post("/api/chat", completion()), 504, "first_token_timeout")
 
 
@@ -134,7 +134,7 @@ async def test_provider_empty_account_falls_back_to_the_next(stack: Stack) -> No
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
     )
-    second.answers(say("second"))
+    second.answers(text_stream("second"))
     poor = {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}
     for answer in (status(402), status(400, body=poor)):
         stack.main.answers(answer)
@@ -143,12 +143,12 @@ async def test_provider_empty_account_falls_back_to_the_next(stack: Stack) -> No
     error_of(await stack.post("/api/chat", completion()), 502, "provider_quota_exhausted")
 
 
-@DOORS
+@ENDPOINTS
 async def test_provider_message_and_field_reach_the_client_without_key_and_address(
     stack: Stack, path: str, streaming: bool
 ) -> None:
-    said = f"foo is odd ({KEY} at {stack.main.base_url}/x and 10.0.0.7)"
-    stack.main.answers(status(400, body={"error": {"message": said, "param": "foo", "code": 400}}))
+    logged = f"foo is odd ({KEY} at {stack.main.base_url}/x and 10.0.0.7)"
+    stack.main.answers(status(400, body={"error": {"message": logged, "param": "foo", "code": 400}}))
     error = error_of(await stack.post(path, completion(stream=streaming)), 400, "provider_rejected", param="foo")
     assert error["message"] == "foo is odd ([key] at [address] and [address])"
     assert "foo is odd" not in stack.logs()
@@ -223,8 +223,10 @@ async def test_provider_failure_is_logged_with_its_id_and_without_provider_text_
     stack.main.answers(status(401))
     response = await stack.post("/api/chat", completion("the secret prompt"))
     request_id = response.headers["x-request-id"]
-    assert (await stack.gateway.said("gateway.request_ended", request_id=request_id))["code"] == "provider_auth_failed"
-    assert (await stack.worker.said("worker.call_ended", request_id=request_id))["code"] == "provider_auth_failed"
+    assert (await stack.gateway.logged("gateway.request_ended", request_id=request_id))[
+        "code"
+    ] == "provider_auth_failed"
+    assert (await stack.worker.logged("worker.call_ended", request_id=request_id))["code"] == "provider_auth_failed"
     for words in (SECRET_BODY, "the secret prompt", "sk-scripted"):
         assert words not in stack.logs()
     assert error_object(response.text)["code"] == "provider_auth_failed"

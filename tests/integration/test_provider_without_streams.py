@@ -1,4 +1,4 @@
-"""A provider that refuses streams: the answer is asked for in one piece, whatever the client wants."""
+"""A provider that rejects streams: the worker requests a complete answer and streams it."""
 
 import json
 from typing import Any

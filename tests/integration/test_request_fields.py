@@ -1,4 +1,4 @@
-"""What of a client's request reaches a provider, over gateway, broker and worker."""
+"""Fields of a client's request that reach a provider through gateway, broker and worker."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What goes wrong before a provider is asked: the client's own mistakes, and a queue that cannot take the request."""
+"""Errors before a provider call: invalid requests, and a queue that cannot take the request."""
 
 import asyncio
 import json

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider_answers import say, stream
+from harness.provider_answers import stream, text_stream
 from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
@@ -117,7 +117,7 @@ async def test_worker_rejects_a_missing_header_secret_without_a_call(stack: Stac
 async def test_worker_sends_a_rotated_header_secret_without_a_restart(stack: Stack, keys: Path) -> None:
     async def judge(call: Call) -> None:
         if call.headers["x-access-token"] == "mounted-second":
-            await say("yes")(call)
+            await text_stream("yes")(call)
             return
         await call.head(403, length=0)
         await call.end()

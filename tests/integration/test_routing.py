@@ -1,4 +1,4 @@
-"""Which provider is asked, how often and when; and that a change of the route needs no restart."""
+"""Choice of the provider, retries and fallback; changes of a route without a restart."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider_answers import chunk, finish, refuse, say, say_then_cut, silence, status, when
+from harness.provider_answers import chunk, finish, refuse, silence, status, text_stream, text_then_cut, when
 from harness.provider_call import Answer, Call
 from harness.route_spec import KEY, completion, provider, spec
 from harness.stack import Stack
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DRAWS = 40
 
 
-async def ask(stack: Stack) -> str:
+async def request(stack: Stack) -> str:
     response = await stack.post("/api/chat", completion())
     assert response.status_code == 200, response.text
     return texts_of(response.text)
@@ -32,25 +32,25 @@ async def ask(stack: Stack) -> str:
 async def test_worker_retries_after_the_providers_retry_after(
     stack: Stack, headers: dict[str, str], asked_s: float
 ) -> None:
-    stack.main.answers(status(429, headers), say("Hello"))
-    assert await ask(stack) == "Hello"
+    stack.main.answers(status(429, headers), text_stream("Hello"))
+    assert await request(stack) == "Hello"
     first, second = stack.main.calls
     assert second.at - first.at >= asked_s
-    # Not longer either, by the worker's own word: our watch would measure the machine (virtual time: test_session).
-    assert (await stack.worker.said("worker.call_ended"))["retry_after_s"] == asked_s
+    # Not longer either, as the worker logs it: a measured time would include the machine's delays.
+    assert (await stack.worker.logged("worker.call_ended"))["retry_after_s"] == asked_s
 
 
 async def test_worker_retries_after_the_providers_retry_date(stack: Stack) -> None:
     date = int(time.time()) + 2
-    stack.main.answers(status(503, {"retry-after": formatdate(date, usegmt=True)}), say("Hello"))
-    assert await ask(stack) == "Hello"
+    stack.main.answers(status(503, {"retry-after": formatdate(date, usegmt=True)}), text_stream("Hello"))
+    assert await request(stack) == "Hello"
     assert date <= time.time()
-    assert 0 < (await stack.worker.said("worker.call_ended"))["retry_after_s"] <= 2
+    assert 0 < (await stack.worker.logged("worker.call_ended"))["retry_after_s"] <= 2
 
 
 async def test_worker_backs_off_without_a_retry_after(stack: Stack) -> None:
-    stack.main.answers(status(500), status(502), say("Hello"))
-    assert await ask(stack) == "Hello"
+    stack.main.answers(status(500), status(502), text_stream("Hello"))
+    assert await request(stack) == "Hello"
     first, second, third = (call.at for call in stack.main.calls)
     assert second - first > 0.12
     assert third - second > 0.24
@@ -65,8 +65,8 @@ async def test_worker_falls_back_at_once_from_an_unavailable_provider(stack: Sta
         routing={"retries": 1},
     )
     stack.main.answers(trouble)
-    second.answers(say("from the second"))
-    assert await ask(stack) == "from the second"
+    second.answers(text_stream("from the second"))
+    assert await request(stack) == "from the second"
     assert (len(stack.main.calls), len(second.calls)) == (1, 1)
     assert stack.main.calls[0].body == second.calls[0].body
 
@@ -89,8 +89,8 @@ async def test_worker_calls_a_failed_provider_last_for_the_next_request(stack: S
         providers=[provider("main", stack.main.base_url, priority=1), provider("second", second.base_url, priority=7)],
     )
     stack.main.answers(status(500))
-    second.answers(say("from the second"))
-    assert [await ask(stack) for _ in range(3)] == ["from the second"] * 3
+    second.answers(text_stream("from the second"))
+    assert [await request(stack) for _ in range(3)] == ["from the second"] * 3
     assert (len(stack.main.calls), len(second.calls)) == (1, 3)
 
 
@@ -106,8 +106,8 @@ async def test_worker_falls_back_at_once_after_a_permanent_failure(stack: Stack,
         limits={"firstTokenTimeoutSeconds": 0.5},
     )
     stack.main.answers(trouble)
-    second.answers(say("from the second"))
-    assert await ask(stack) == "from the second"
+    second.answers(text_stream("from the second"))
+    assert await request(stack) == "from the second"
     assert len(stack.main.calls) == 1
 
 
@@ -126,7 +126,7 @@ async def test_worker_does_not_fall_back_after_the_first_event(stack: Stack) -> 
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
     )
-    stack.main.answers(say_then_cut("Hel"))
+    stack.main.answers(text_then_cut("Hel"))
     assert "provider_stream_broken" in (await stack.post("/api/chat", completion())).text
     assert (len(stack.main.calls), len(second.calls)) == (1, 0)
 
@@ -138,7 +138,7 @@ async def test_worker_never_calls_a_provider_of_weight_zero(stack: Stack) -> Non
         routing={"retries": 0},
     )
     for _ in range(5):
-        assert await ask(stack) == "Hello"
+        assert await request(stack) == "Hello"
     stack.main.answers(status(500))
     error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
     assert not off.calls
@@ -149,7 +149,7 @@ async def test_worker_shares_requests_by_weight(stack: Stack) -> None:
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, weight=1), provider("heavy", heavy.base_url, weight=9)]
     )
-    await asyncio.gather(*(ask(stack) for _ in range(DRAWS)))
+    await asyncio.gather(*(request(stack) for _ in range(DRAWS)))
     assert len(stack.main.calls) + len(heavy.calls) == DRAWS
     # 40 draws of 90 %: fewer than 24 happen once in ten million runs.
     assert len(heavy.calls) >= 24
@@ -158,13 +158,13 @@ async def test_worker_shares_requests_by_weight(stack: Stack) -> None:
 async def test_worker_respects_a_providers_concurrency_bound(stack: Stack) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, maxInFlight=2)])
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
-    asks = [asyncio.create_task(ask(stack)) for _ in range(6)]
+    stack.main.answers(when(gate, text_stream("Hello")))
+    requests = [asyncio.create_task(request(stack)) for _ in range(6)]
     await stack.main.called(2)
     await until(lambda: _in_flight(stack) == 6, "the worker holds all six")
     assert stack.main.open == 2
     gate.set()
-    assert await asyncio.gather(*asks) == ["Hello"] * 6
+    assert await asyncio.gather(*requests) == ["Hello"] * 6
     assert stack.main.open_max == 2
 
 
@@ -196,11 +196,11 @@ async def test_worker_requests_usage_whether_the_client_does_or_not(stack: Stack
 
 async def test_worker_applies_a_new_provider_without_a_restart(stack: Stack) -> None:
     pids = [process.pid for process in stack.processes]
-    assert await ask(stack) == "Hello"
+    assert await request(stack) == "Hello"
     second = stack.provider.upstream("second")
-    second.answers(say("from the second"))
+    second.answers(text_stream("from the second"))
     await stack.reconfigure(providers=[provider("second", second.base_url)])
-    assert await ask(stack) == "from the second"
+    assert await request(stack) == "from the second"
     assert [process.pid for process in stack.processes if process.alive] == pids
 
 
@@ -225,7 +225,7 @@ async def test_worker_keeps_an_open_stream_when_its_route_changes(stack: Stack) 
 
 async def test_catalogue_adds_and_removes_a_model_with_its_route(stack: Stack) -> None:
     other = stack.provider.upstream("other")
-    other.answers(say("from the other"))
+    other.answers(text_stream("from the other"))
     spec_ = spec([provider("other", other.base_url)], models=["other"])
     await stack.apply("other", spec_)
     await stack.start_worker("other")
@@ -233,13 +233,13 @@ async def test_catalogue_adds_and_removes_a_model_with_its_route(stack: Stack) -
     assert texts_of(response.text) == "from the other"
     await stack.remove("other")
     error_of(await stack.post("/api/chat", completion() | {"model": "other"}), 404, "model_not_found", param="model")
-    assert await ask(stack) == "Hello"
+    assert await request(stack) == "Hello"
 
 
 async def test_catalogue_gives_a_contested_model_to_the_older_route(stack: Stack) -> None:
     other = stack.provider.upstream("other")
     await stack.apply("younger", spec([provider("other", other.base_url)], models=["main"]))
-    assert await ask(stack) == "Hello"
+    assert await request(stack) == "Hello"
     assert not other.calls
     await stack.remove("younger")
 
@@ -247,13 +247,13 @@ async def test_catalogue_gives_a_contested_model_to_the_older_route(stack: Stack
 async def test_worker_slots_follow_the_route(stack: Stack) -> None:
     await stack.reconfigure(slots=1)
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
-    asks = [asyncio.create_task(ask(stack)) for _ in range(3)]
+    stack.main.answers(when(gate, text_stream("Hello")))
+    requests = [asyncio.create_task(request(stack)) for _ in range(3)]
     await stack.main.called(1)
     await stack.reconfigure(slots=3)
     await stack.main.called(3)
     gate.set()
-    await asyncio.gather(*asks)
+    await asyncio.gather(*requests)
 
 
 def _in_flight(stack: Stack) -> int:

@@ -1,6 +1,6 @@
-"""Odd JSON in each field of each request and each provider answer: a refusal or an answer, and the neighbours whole.
+"""Unusual JSON in each field of each request and each provider answer: an error or an answer; other streams complete.
 
-Never a 5xx for what a client sent, never a traceback, never a hang.
+The input of a client never causes a 5xx, a traceback or a hang.
 """
 
 import asyncio
@@ -106,9 +106,10 @@ VECTORS = {
 async def _answer(call: Call, odd: str | None = None) -> None:
     """Vectors or a stream, with the `odd` text in the middle."""
     if call.path.endswith("/embeddings"):
-        asked = call.body["input"]
+        requested = call.body["input"]
         vectors = [
-            {"index": index, "embedding": [0.1]} for index in range(len(asked) if isinstance(asked, list) else 1)
+            {"index": index, "embedding": [0.1]}
+            for index in range(len(requested) if isinstance(requested, list) else 1)
         ]
         whole = (odd or json.dumps({"data": vectors, "usage": {"prompt_tokens": 1}})).encode()
         await call.head(headers={"content-type": "application/json"}, length=len(whole))
@@ -155,13 +156,13 @@ class _Scene:
 async def _neighbour(stack: Stack, scene: _Scene) -> AsyncIterator[None]:
     """A stream beside the block, which has to be whole, and logs without a traceback."""
     stack.main.answers(scene.answer)
-    asked = asyncio.create_task(stack.post("/v1/chat/completions", completion(NEIGHBOUR, stream=True)))
+    requested = asyncio.create_task(stack.post("/v1/chat/completions", completion(NEIGHBOUR, stream=True)))
     await stack.main.called()
     try:
         yield
     finally:
         scene.stop.set()
-    events = [line.removeprefix("data: ") for line in (await asked).text.splitlines() if line.startswith("data: ")]
+    events = [line.removeprefix("data: ") for line in (await requested).text.splitlines() if line.startswith("data: ")]
     assert events.pop() == "[DONE]"
     deltas = [json.loads(event)["choices"] for event in events]
     text = "".join(choices[0]["delta"].get("content") or "" for choices in deltas if choices)
@@ -173,12 +174,12 @@ async def _neighbour(stack: Stack, scene: _Scene) -> AsyncIterator[None]:
 async def _each(stack: Stack, path: str, bodies: list[tuple[str, str]]) -> list[tuple[str, httpx.Response]]:
     places = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def ask(what: str, body: str) -> tuple[str, httpx.Response]:
+    async def request(what: str, body: str) -> tuple[str, httpx.Response]:
         async with places, asyncio.timeout(ANSWERED_S):
             headers = {"content-type": "application/json"}
             return what, await stack.client.post(path, content=body.encode(), headers=headers)
 
-    return await asyncio.gather(*(ask(what, body) for what, body in bodies))
+    return await asyncio.gather(*(request(what, body) for what, body in bodies))
 
 
 @pytest.mark.parametrize("path", REQUESTS)

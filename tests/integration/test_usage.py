@@ -1,4 +1,4 @@
-"""One row per request: what it used, what it cost and how it ended, whoever dies."""
+"""One usage record per request, with tokens, cost and outcome, also when processes are killed."""
 
 import asyncio
 import json
@@ -11,7 +11,17 @@ import pytest
 import pytest_asyncio
 from harness.expect import ids_of
 from harness.processes import until
-from harness.provider_answers import chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
+from harness.provider_answers import (
+    chunk,
+    embeddings,
+    finish,
+    silence,
+    status,
+    stream,
+    text_stream,
+    text_then_wait,
+    usage,
+)
 from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
@@ -68,7 +78,7 @@ async def test_usage_record_of_a_complete_answer_has_the_providers_count_and_cos
 
 
 async def test_usage_record_counts_failed_attempts(stack: Stack) -> None:
-    stack.main.answers(status(500), status(500), say("Hi"))
+    stack.main.answers(status(500), status(500), text_stream("Hi"))
     response = await stack.post("/v1/chat/completions", completion())
     assert (await row(stack, ids_of(response))).attempts == 3
 
@@ -102,7 +112,7 @@ async def test_usage_record_of_embeddings_has_no_output(stack: Stack) -> None:
 
 
 async def test_usage_record_of_a_disconnected_client_has_an_estimated_count(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two ", "three "))
+    stack.main.answers(text_then_wait("one ", "two ", "three "))
     async with stack.stream("/v1/chat/completions", completion("0123456789", stream=True)) as reader:
         for _ in range(3):
             await reader.event()
@@ -143,7 +153,7 @@ async def test_usage_record_is_absent_for_a_rejected_request(stack: Stack) -> No
 
 
 async def test_usage_record_of_a_killed_worker_has_the_gateways_count(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two ", "three "))
+    stack.main.answers(text_then_wait("one ", "two ", "three "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(3):
             await reader.event()
@@ -156,7 +166,7 @@ async def test_usage_record_of_a_killed_worker_has_the_gateways_count(stack: Sta
 
 
 async def test_usage_record_of_a_killed_gateway_is_closed_by_the_worker(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two "))
+    stack.main.answers(text_then_wait("one ", "two "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(2):
             await reader.event()
@@ -168,7 +178,7 @@ async def test_usage_record_of_a_killed_gateway_is_closed_by_the_worker(stack: S
 
 
 async def test_usage_record_of_two_killed_processes_is_closed_by_the_next_gateway(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two "))
+    stack.main.answers(text_then_wait("one ", "two "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(2):
             await reader.event()
@@ -181,7 +191,7 @@ async def test_usage_record_of_two_killed_processes_is_closed_by_the_next_gatewa
     await stack.start_gateway()
     found = await row(stack, request_id, timeout_s=30)
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 2)
-    # As a worker does whose confirmation arrives late: a closed row stays closed.
+    # Like a worker whose confirmation arrives late: a closed record stays closed.
     claimed = await UsageWriter(stack.connection).write(replace(found, ended=None))
     assert claimed.kept == found
     assert await _open(stack) is None
@@ -189,11 +199,11 @@ async def test_usage_record_of_two_killed_processes_is_closed_by_the_next_gatewa
 
 async def test_usage_record_exists_for_a_queued_request_of_a_killed_gateway(stack: Stack) -> None:
     stack.workers[0].signal(signal.SIGSTOP)
-    ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    request = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
     opened = await until(lambda: _open(stack), "the request is queued")
     stack.gateway.kill()
     with pytest.raises(httpx.TransportError):
-        await ask
+        await request
     stack.workers[0].kill()
     await stack.start_gateway()
     found = await row(stack, opened, timeout_s=30)
@@ -202,10 +212,10 @@ async def test_usage_record_exists_for_a_queued_request_of_a_killed_gateway(stac
 
 async def test_usage_record_is_closed_by_a_gateway_that_stops(stack: Stack) -> None:
     stack.main.answers(silence)
-    ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    request = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
     await stack.main.called()
     opened = await until(lambda: _open(stack), "the request has a row")
-    ask.cancel()
+    request.cancel()
     stack.gateway.terminate()
     assert await stack.gateway.exited() == 0
     assert (await rows(stack))[opened].ended == "cancelled"

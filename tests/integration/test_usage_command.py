@@ -12,7 +12,7 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.keyed import ADMIN_TOKEN, KeyedStack
 from harness.processes import until
-from harness.provider_answers import chunk, finish, say, status, stream, usage
+from harness.provider_answers import chunk, finish, status, stream, text_stream, usage
 from harness.route_spec import completion, provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +26,7 @@ ANSWER = "an-answer-of-these-rows"
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def keyed() -> AsyncIterator[KeyedStack]:
-    """Two keys, of which one has asked three times, once in vain, and the other once."""
+    """Two keys: one has sent three requests, of which one failed, the other has sent one."""
     async with KeyedStack(models=["main", "=cmd"]) as stack:
         await stack.reconfigure(
             providers=[provider("main", stack.main.base_url, prices=PRICES)], models=["main", "=cmd"]
@@ -37,7 +37,7 @@ async def keyed() -> AsyncIterator[KeyedStack]:
         answers = [await ada.post("/v1/chat/completions", json=completion(PROMPT)) for _ in range(2)]
         stack.main.answers(status(400))
         answers.append(await ada.post("/v1/chat/completions", json=completion(PROMPT)))
-        stack.main.answers(say(ANSWER))
+        stack.main.answers(text_stream(ANSWER))
         answers.append(await bob.post("/v1/chat/completions", json={**completion(PROMPT), "model": "=cmd"}))
         stack.ids = [ids_of(answer) for answer in answers]
 

@@ -1,4 +1,4 @@
-"""Gateways and workers die at random, and every request still has its one row. A thousand: `benchmarks/kills.py`."""
+"""Gateways and workers are killed at random; every request has one usage record. 1 000: `benchmarks/kills.py`."""
 
 import pytest
 from harness.kills import Plan, run

@@ -29,7 +29,7 @@ SMALL = UsageBounds(rows_bytes_max=2 * MIB, rows_kept_days=30, checkpoints_bytes
 
 @contextlib.asynccontextmanager
 async def broker(directory: Path, file_max: str = "10GB") -> AsyncIterator[Connection]:
-    """A nats-server whose disk is as large as that, and a connection to it."""
+    """A nats-server with a disk of this size, and a connection to it."""
     nats = NatsServer(directory, jetstream=f"max_file_store: {file_max},")
     connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
     try:
@@ -60,7 +60,7 @@ async def stored(connection: Connection) -> list[UsageRow]:
 
 
 async def write(connection: Connection, first: int, count: int) -> None:
-    """Rows of a kibibyte, each known to be stored."""
+    """Write records of a kibibyte, each confirmed."""
     jetstream = connection.client.jetstream()
     for number in range(first, first + count):
         await jetstream.publish(f"penstock.usage.ns.r.gw.req_{number}", b'{"padding":"%b"}' % (b"x" * 1000))

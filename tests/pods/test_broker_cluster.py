@@ -1,6 +1,6 @@
-"""A broker of three servers: one dies, all are rolled, and clients with the SDK's own retries notice neither.
+"""A broker of three servers: one is killed, all are rolled; clients with the SDK's own retries see no error.
 
-In a release of its own, which a single server's streams could not become.
+It needs a release of its own, because the streams of a single server cannot become replicated.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from harness.kubernetes.model_routes import condition
 from harness.kubernetes.node.cluster import RealCluster
 from harness.kubernetes.node.installation import Installation
 from harness.kubernetes.readiness import is_ready
-from harness.streams.audience import Audience
+from harness.streams.client_group import ClientGroup
 from harness.streams.simulated_route import simulated_route
-from harness.streams.story import PROPERTY, Story
+from harness.streams.stream_report import PROPERTY, StreamReport
 
 from penstock_contract import subjects
 
@@ -54,14 +54,14 @@ def told(release: Installation, record_property: Callable[[str, object], None]) 
     @contextlib.asynccontextmanager
     async def nothing_is_noticed(name: str) -> AsyncIterator[None]:
         url, key = await release.gateway(), await release.secret("first-key")
-        async with Audience(url, key, ROUTE, LENGTHS, retries=RETRIES) as audience:
-            open_, began = audience.open, time.monotonic()
+        async with ClientGroup(url, key, ROUTE, LENGTHS, retries=RETRIES) as client_group:
+            open_, began = client_group.open, time.monotonic()
             yield
             seconds = time.monotonic() - began
-        story = Story.of(name, audience.endings, open_=open_, seconds=seconds)
-        record_property(PROPERTY, msgspec.to_builtins(story))
+        stream_report = StreamReport.of(name, client_group.endings, open_=open_, seconds=seconds)
+        record_property(PROPERTY, msgspec.to_builtins(stream_report))
         assert open_ == len(LENGTHS)
-        assert not audience.cut, audience.cut[:5]
+        assert not client_group.cut, client_group.cut[:5]
 
     return nothing_is_noticed
 
@@ -82,7 +82,7 @@ async def all_ready(release: Installation, api: Api, without: set[str]) -> None:
 async def test_broker_cluster_survives_a_killed_server(release: Installation, api: Api, told: Told) -> None:
     pods = await release.pods(api, "nats")
     assert len(pods) == SERVERS
-    # The queue's leader: the one whose death is felt most.
+    # The queue's leader, whose loss has the largest effect.
     victim = pods[await leader(release)]
     async with told("kill the leading one of three brokers"):
         await api.delete(PODS.at(release.namespace, victim["metadata"]["name"]), {"gracePeriodSeconds": 0})
@@ -97,7 +97,7 @@ async def test_broker_cluster_rolls_without_an_interruption(release: Installatio
 
 
 async def leader(release: Installation) -> int:
-    """Which server leads the route's queue, as the servers themselves say it."""
+    """The leader of the route's queue, as the servers report it."""
     name = f"{release.name}-nats-0"
     raw = await release.kubectl(
         "get", "--raw", f"/api/v1/namespaces/{release.namespace}/pods/{name}:8222/proxy/jsz?streams=true&accounts=true"

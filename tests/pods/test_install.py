@@ -1,4 +1,4 @@
-"""From `helm install` to the first token, as the README tells it: real pods, a real model, the SDK that people use."""
+"""From `helm install` to the first token, as in the README: real pods, a real model, the official SDK."""
 
 import json
 from pathlib import Path
@@ -49,8 +49,8 @@ async def test_chart_bundled_model_streams_to_the_openai_sdk_through_the_service
 
 
 async def test_chart_helm_test_streams_an_answer(release: Installation) -> None:
-    said = await release.helm("test", release.name, "--logs", namespace=release.namespace, timeout_s=250)
-    assert "Phase:          Succeeded" in said
+    logged = await release.helm("test", release.name, "--logs", namespace=release.namespace, timeout_s=250)
+    assert "Phase:          Succeeded" in logged
 
 
 async def test_chart_gateway_rejects_a_request_without_a_key(release: Installation) -> None:

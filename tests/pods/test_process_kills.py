@@ -1,6 +1,6 @@
-"""Pods and the node's agent die while streams are open: each stream ends as is promised, and service returns by itself.
+"""Pods and the kubelet are killed while streams are open: each stream ends as documented, and service returns.
 
-Twenty clients of the official SDK read when it happens, ten at each gateway. Afterwards a new request is answered, and
+Twenty clients of the official SDK read at that time, ten at each gateway. Afterwards a new request is answered, and
 so is one for a route without workers, which needs operator, scheduler and kubelet too. A table is printed at the end.
 """
 
@@ -20,10 +20,10 @@ from harness.kubernetes.node.installation import Installation
 from harness.kubernetes.node.node import Node
 from harness.kubernetes.readiness import is_ready
 from harness.processes import until
-from harness.streams.audience import Audience
+from harness.streams.client_group import ClientGroup
 from harness.streams.reader import CONNECTION_LOST, Ending
 from harness.streams.simulated_route import simulated_route
-from harness.streams.story import PROPERTY, Story
+from harness.streams.stream_report import PROPERTY, StreamReport
 from harness.streams.usage_rows import usage_rows
 
 from penstock_contract.usage.record import UsageRow
@@ -32,16 +32,16 @@ WARM, COLD = "warm", "cold"
 WORKERS = 2
 PER_SECOND = 10
 LENGTHS = [100] * 10
-"""In tokens, at each gateway: longer than a broker may be away, and than anybody needs to find out."""
+"""In tokens, at each gateway: longer than a broker may be absent, and than every detection of a loss."""
 LOST_WITHIN_S = 6.0
-"""Three and a half heartbeats, and what it takes to look and to tell."""
+"""Three and a half heartbeats, and the time to check and to publish."""
 SERVED_WITHIN_S = 40.0
 READY_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def routes(cluster: RealCluster, installed: Installation) -> AsyncIterator[None]:
-    """One with workers, and one whose worker comes with a request and soon goes."""
+    """A route with workers, and one that scales from zero with a request and back soon."""
     scaling = {
         WARM: {"mode": "Manual", "replicas": WORKERS},
         COLD: {"stableWindowSeconds": 2, "panicWindowSeconds": 1, "scaleToZeroAfterSeconds": 0},
@@ -58,7 +58,7 @@ async def routes(cluster: RealCluster, installed: Installation) -> AsyncIterator
 
 
 async def renew(release: Installation, api: Api) -> None:
-    """Replace who was killed: for the tests after these the release is as it was installed."""
+    """Replace the killed pods: the following tests need the release as it was installed."""
     for pod in await release.pods(api):
         if any(container["restartCount"] for container in pod["status"]["containerStatuses"]):
             await api.delete(PODS.at(release.namespace, pod["metadata"]["name"]))
@@ -67,13 +67,13 @@ async def renew(release: Installation, api: Api) -> None:
 
 
 class Stage:
-    """The release, and clients in front of each of its gateways: `gateways` are their pods, `audiences` who reads."""
+    """The release, and clients of each of its gateways: `gateways` are their pods, `client_groups` the clients."""
 
     def __init__(self, release: Installation, api: Api, record: Callable[[str, object], None]) -> None:
         self.release, self.api = release, api
         self._record = record
         self.gateways: list[Manifest] = []
-        self.audiences: list[Audience] = []
+        self.client_groups: list[ClientGroup] = []
 
     async def prepare(self) -> None:
         """Everything is there: two gateways, the workers of one route, and none of the other."""
@@ -88,15 +88,15 @@ class Stage:
         )
 
     @contextlib.asynccontextmanager
-    async def death(self, name: str) -> AsyncIterator[None]:
-        """The block kills; when it is left all have read to their ends, and service is back."""
+    async def kill(self, name: str) -> AsyncIterator[None]:
+        """The block kills a process; at its end all clients have read to their ends, and service is back."""
         await self.prepare()
         key = await self.release.secret("first-key")
         async with contextlib.AsyncExitStack() as reading:
             for pod in self.gateways:
-                audience = Audience(f"http://{pod['status']['podIP']}:8080", key, WARM, LENGTHS, again=False)
-                self.audiences.append(await reading.enter_async_context(audience))
-            open_ = sum(audience.open for audience in self.audiences)
+                client_group = ClientGroup(f"http://{pod['status']['podIP']}:8080", key, WARM, LENGTHS, again=False)
+                self.client_groups.append(await reading.enter_async_context(client_group))
+            open_ = sum(client_group.open for client_group in self.client_groups)
             began = time.monotonic()
             yield
             seconds = time.monotonic() - began
@@ -104,24 +104,26 @@ class Stage:
             served_s = time.monotonic() - began
             await self.serves(COLD)
             woken_s = time.monotonic() - began
-        story = Story.of(name, self.endings, open_=open_, seconds=seconds, served_s=served_s, woken_s=woken_s)
-        self._record(PROPERTY, msgspec.to_builtins(story))
+        stream_report = StreamReport.of(
+            name, self.endings, open_=open_, seconds=seconds, served_s=served_s, woken_s=woken_s
+        )
+        self._record(PROPERTY, msgspec.to_builtins(stream_report))
         assert open_ == len(self.endings) == 2 * len(LENGTHS)
 
     @property
     def endings(self) -> list[Ending]:
-        return [ending for audience in self.audiences for ending in audience.endings]
+        return [ending for client_group in self.client_groups for ending in client_group.endings]
 
     async def serves(self, model: str) -> None:
         """A new request is answered through the Service."""
         url, key = await self.release.gateway(), await self.release.secret("first-key")
 
         async def answered() -> bool:
-            audience = Audience(url, key, model, [1], again=False)
+            client_group = ClientGroup(url, key, model, [1], again=False)
             with contextlib.suppress(AssertionError):
-                async with audience:
+                async with client_group:
                     pass
-            return len(audience.whole) == 1
+            return len(client_group.whole) == 1
 
         await until(answered, f"{model} is served", timeout_s=SERVED_WITHIN_S)
 
@@ -166,7 +168,7 @@ def kill(pod: Manifest) -> None:
 
 
 async def test_worker_killed_ends_its_streams_with_worker_lost_and_no_others(stage: Stage) -> None:
-    async with stage.death("a worker is killed"):
+    async with stage.kill("a worker is killed"):
         (victim, _) = await stage.release.workers(stage.api, WARM)
         kill(victim)
         killed_at = time.monotonic()
@@ -181,10 +183,10 @@ async def test_worker_killed_ends_its_streams_with_worker_lost_and_no_others(sta
 
 
 async def test_gateway_killed_has_its_calls_ended(stage: Stage) -> None:
-    async with stage.death("a gateway is killed"):
+    async with stage.kill("a gateway is killed"):
         victim = stage.gateways[0]
         kill(victim)
-    broken, others = stage.audiences
+    broken, others = stage.client_groups
     assert [ending.error for ending in broken.endings] == [CONNECTION_LOST] * len(LENGTHS)
     assert not others.cut, others.cut
     rows = await stage.rows()
@@ -193,7 +195,7 @@ async def test_gateway_killed_has_its_calls_ended(stage: Stage) -> None:
 
 async def test_broker_killed_is_back_before_streams_end(stage: Stage) -> None:
     (broker,) = await stage.ready(stage.component("nats"), 1)
-    async with stage.death("the broker's pod is killed"):
+    async with stage.kill("the broker's pod is killed"):
         path = PODS.at(stage.release.namespace, broker["metadata"]["name"])
         kill(broker)
         # And not only its process: what comes has another address.
@@ -207,14 +209,14 @@ async def test_broker_killed_is_back_before_streams_end(stage: Stage) -> None:
 async def test_leader_killed_ends_no_stream(stage: Stage) -> None:
     lease = await stage.api.get(LEASES.at(stage.release.namespace, "penstock-operator"))
     leader = await stage.api.get(PODS.at(stage.release.namespace, lease["spec"]["holderIdentity"]))
-    async with stage.death("the operators' leader is killed"):
+    async with stage.kill("the operators' leader is killed"):
         kill(leader)
     assert not [ending for ending in stage.endings if ending.error]
 
 
 async def test_kubelet_restart_ends_no_stream(stage: Stage, node: Node) -> None:
     before = await stage.release.pods(stage.api)
-    async with stage.death("the kubelet is restarted"):
+    async with stage.kill("the kubelet is restarted"):
         node.kubelet.process.kill()
         node.kubelet.start()
         await node.kubelet.ready(stage.api)

@@ -67,17 +67,17 @@ async def test_readme_commands_stream_an_answer(release: Installation, api: Api,
     )
     try:
         async with asyncio.timeout(TYPED_S):
-            said = (await process.communicate())[0].decode()
+            logged = (await process.communicate())[0].decode()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
-    assert process.returncode == 0, said
-    events = [line for line in said.splitlines() if line.startswith("data: ")]
-    assert len(events) > 5, said
+    assert process.returncode == 0, logged
+    events = [line for line in logged.splitlines() if line.startswith("data: ")]
+    assert len(events) > 5, logged
     # In the text, not a line of its own: what kubectl prints meanwhile may precede it.
-    assert "data: [DONE]" in said[said.rindex("data: {") :], said
+    assert "data: [DONE]" in logged[logged.rindex("data: {") :], logged
     listed = await release.kubectl("get", "mr")
     assert re.search(r"smollm2 +smollm2 +True +Serving +1 +1 +10 ", listed), listed
     assert "minilm" in listed

@@ -1,7 +1,7 @@
-"""Fifty open streams while workers and gateways come and go as operators and clusters make them: none is cut.
+"""Fifty open streams while workers and gateways are rolled, evicted and scaled: none is truncated.
 
-The clients are the official SDK's, they check each token, and they never stop asking while it is done: so also what
-begins in the middle of it must be answered. A table of all is printed at the end of the run.
+The clients use the official SDK, check each token, and send further requests during the change: so requests that
+begin in the middle of it must be answered too. A table of all is printed at the end of the run.
 """
 
 import contextlib
@@ -15,9 +15,9 @@ from harness.kubernetes.api import BUDGETS, PODS, ROUTES, Api, ApiError, Manifes
 from harness.kubernetes.node.cluster import RealCluster
 from harness.kubernetes.node.installation import Installation
 from harness.kubernetes.readiness import is_ready
-from harness.streams.audience import Audience
+from harness.streams.client_group import ClientGroup
 from harness.streams.simulated_route import simulated_route
-from harness.streams.story import PROPERTY, Story
+from harness.streams.stream_report import PROPERTY, StreamReport
 
 ROUTE = "paced"
 STREAMS = 50
@@ -85,14 +85,14 @@ class Stage:
     async def nothing_is_cut(self, name: str) -> AsyncIterator[None]:
         """While the block does it."""
         url, key = await self.release.gateway(), await self.release.secret("first-key")
-        async with Audience(url, key, ROUTE, LENGTHS) as audience:
-            open_, began = audience.open, time.monotonic()
+        async with ClientGroup(url, key, ROUTE, LENGTHS) as client_group:
+            open_, began = client_group.open, time.monotonic()
             yield
             seconds = time.monotonic() - began
-        story = Story.of(name, audience.endings, open_=open_, seconds=seconds)
-        self._record(PROPERTY, msgspec.to_builtins(story))
+        stream_report = StreamReport.of(name, client_group.endings, open_=open_, seconds=seconds)
+        self._record(PROPERTY, msgspec.to_builtins(stream_report))
         assert open_ == STREAMS
-        assert not audience.cut, audience.cut[:5]
+        assert not client_group.cut, client_group.cut[:5]
 
 
 @pytest.fixture

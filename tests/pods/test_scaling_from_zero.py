@@ -1,7 +1,7 @@
-"""Nothing runs, a hundred ask at once, all are served exactly once by workers that one decision called; then nothing.
+"""A route scales from zero for a hundred requests at once, by one decision, serves each once, and returns to zero.
 
-Who waits hears a heartbeat, and is told why if no worker can come. The times from the first request to the first pod
-and to the first token are printed.
+Waiting clients get keep-alive comments, and the reason if no worker can start. The times from the first request to
+the first pod and to the first token are printed.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from harness.kubernetes.node.installation import Installation
 from harness.kubernetes.readiness import is_ready
 from harness.processes import until
 from harness.streams.simulated_route import simulated_route
-from harness.streams.story import NOTE
+from harness.streams.stream_report import NOTE
 from harness.streams.usage_rows import usage_rows
-from harness.streams.waiting import Heard, wait_for
+from harness.streams.waiting import Received, wait_for
 
 from penstock_contract.usage.record import UsageRow
 from penstock_worker.providers.simulated import token
@@ -39,7 +39,7 @@ Make = Callable[[Manifest], Awaitable[Manifest]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def impatient(cluster: RealCluster, installed: Installation) -> AsyncIterator[None]:
-    """Gateways that do not keep who waits waiting for a word."""
+    """Gateways that send the first keep-alive comment early."""
     env = [{"name": name, "value": value} for name, value in HEARTBEATS.items()]
     await installed.install("--reuse-values", gateway={"env": env})
     async with cluster.api() as api:
@@ -92,11 +92,11 @@ class Observer:
                     self.numbers.append(replicas)
 
 
-def assert_served(heard: list[Heard]) -> None:
-    assert not [one.error for one in heard if one.error]
-    assert all(one.whole for one in heard)
-    assert {one.text for one in heard} == {"".join(map(token, range(TOKENS)))}
-    assert min(one.pings for one in heard) > 0, "who waits hears a heartbeat"
+def assert_served(received: list[Received]) -> None:
+    assert not [one.error for one in received if one.error]
+    assert all(one.whole for one in received)
+    assert {one.text for one in received} == {"".join(map(token, range(TOKENS)))}
+    assert min(one.pings for one in received) > 0, "who waits hears a heartbeat"
 
 
 async def served_once(release: Installation, name: str) -> None:
@@ -126,8 +126,8 @@ async def test_scaling_serves_a_hundred_requests_from_zero_and_returns_to_zero(
 
         began = time.monotonic()
         async with await release.client(limits=UNBOUNDED) as client:
-            heard = await asyncio.gather(*(wait_for(client, name) for _ in range(REQUESTS)))
-        assert_served(heard)
+            received = await asyncio.gather(*(wait_for(client, name) for _ in range(REQUESTS)))
+        assert_served(received)
         await served_once(release, name)
 
         await api.until_all(
@@ -148,7 +148,7 @@ async def test_scaling_serves_a_hundred_requests_from_zero_and_returns_to_zero(
     told = [event for event in await api.list(EVENTS.at(namespace)) if event["involvedObject"].get("name") == name]
     assert [event["reason"] for event in told if event["reason"] in {"FromZero", "DemandRose", "Panic"}] == ["FromZero"]
 
-    tokens_at = [one.first_token_at for one in heard if one.first_token_at is not None]
+    tokens_at = [one.first_token_at for one in received if one.first_token_at is not None]
     moments = {
         "first pod": observer.first_pod_at,
         "it is ready": observer.first_ready_at,
@@ -168,12 +168,12 @@ async def test_gateway_sends_keep_alive_comments_and_the_reason_when_an_image_ca
     try:
         await api.until(path, lambda one: condition(one, "Serving").startswith("True"), "it is served", timeout_s=30)
         async with await release.client() as client:
-            heard = await wait_for(client, name)
+            received = await wait_for(client, name)
     finally:
         await api.delete(path)
         await api.gone(path)
-    assert heard.pings > 0
-    assert heard.error is not None
-    assert heard.error["code"] == "queue_timeout"
-    assert heard.error["message"].startswith("no worker took the request within 8 s: "), heard.error
-    assert "image of its workers cannot be pulled" in heard.error["message"]
+    assert received.pings > 0
+    assert received.error is not None
+    assert received.error["code"] == "queue_timeout"
+    assert received.error["message"].startswith("no worker took the request within 8 s: "), received.error
+    assert "image of its workers cannot be pulled" in received.error["message"]

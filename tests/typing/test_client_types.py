@@ -1,4 +1,4 @@
-"""The client's types are part of its interface: what mypy --strict says about it is tested."""
+"""The client's types are part of its interface: the output of mypy --strict is tested."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ CACHE = HERE.parents[1] / ".mypy_cache" / "typing"
 
 
 def mypy(name: str) -> str:
-    """What mypy says about one file; with its own settings, so that the test means the same under any of ours."""
+    """The output of mypy for one file, with fixed settings, so that the project's settings do not change the test."""
     command = [
         sys.executable,
         "-m",

@@ -17,7 +17,7 @@ async def broker_away(scene: Scene) -> None:
     await scene.serve()
     scene.site.nats.kill()
     await scene.inject()
-    await scene.says("ScalingActive", "False BrokerUnavailable", "the number of workers is held")
+    await scene.reports("ScalingActive", "False BrokerUnavailable", "the number of workers is held")
     scene.site.nats.start()
     await scene.cure("it is back, with nothing in it", scene.site.nats.listening())
     await scene.recovers()
@@ -28,7 +28,7 @@ async def broker_silent(scene: Scene) -> None:
     await scene.serve()
     scene.site.broker_link.silence()
     await scene.inject()
-    await scene.says("ScalingActive", "False BrokerUnavailable", "the message broker does not answer")
+    await scene.reports("ScalingActive", "False BrokerUnavailable", "the message broker does not answer")
     await scene.site.broker_link.mend()
     await scene.cure("it is heard again")
     await scene.recovers()
@@ -40,7 +40,7 @@ async def catalogue_deleted(scene: Scene) -> None:
     async with _jetstream(scene) as jetstream, catalogue_of(scene.site.nats.url) as entries:
         await until(lambda: key in entries, "a gateway knows the route")
         await scene.inject(jetstream.delete_key_value(subjects.CATALOGUE_BUCKET))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.change(limits={"queueDepth": 7})
         changed = until(lambda: key in entries and entries[key].spec.limits.queue_depth == 7, "it hears of changes")
         await scene.restored(changed)
@@ -51,7 +51,7 @@ async def queue_deleted(scene: Scene) -> None:
     queue = subjects.queue(scene.namespace, scene.name)
     async with _jetstream(scene) as jetstream:
         await scene.inject(jetstream.delete_stream(queue))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(until(lambda: _has_workers(jetstream, queue), "the queue is back"))
 
 
@@ -60,7 +60,7 @@ async def consumer_deleted(scene: Scene) -> None:
     queue = subjects.queue(scene.namespace, scene.name)
     async with _jetstream(scene) as jetstream:
         await scene.inject(jetstream.delete_consumer(queue, subjects.CONSUMER))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(until(lambda: _has_workers(jetstream, queue), "its consumer is back"))
 
 
@@ -69,7 +69,7 @@ async def entry_deleted(scene: Scene) -> None:
     async with _jetstream(scene) as jetstream:
         bucket = await jetstream.key_value(subjects.CATALOGUE_BUCKET)
         await scene.inject(bucket.delete(subjects.catalogue_key(scene.namespace, scene.name)))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(_published(scene))
 
 
@@ -78,7 +78,7 @@ async def entry_overwritten(scene: Scene) -> None:
     async with _jetstream(scene) as jetstream:
         bucket = await jetstream.key_value(subjects.CATALOGUE_BUCKET)
         await scene.inject(bucket.put(subjects.catalogue_key(scene.namespace, scene.name), b"not an entry"))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(_published(scene))
 
 

@@ -20,7 +20,7 @@ async def route_deleted_meanwhile(scene: Scene) -> None:
     await scene.serve()
     await _stop(scene)
     await scene.inject(scene.api.delete(ROUTES.at(scene.namespace, scene.name)))
-    scene.untold(NOBODY)
+    scene.record_no_report(NOBODY)
     async with catalogue_of(scene.site.nats.url) as entries:
         key = f"{scene.namespace}.{scene.name}"
         assert key in entries
@@ -34,7 +34,7 @@ async def deployment_edited_meanwhile(scene: Scene) -> None:
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     grace = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}
     await scene.inject(scene.api.patch(path, grace))
-    scene.untold(NOBODY)
+    scene.record_no_report(NOBODY)
     await scene.cure("an operator runs", scene.site.start_operator())
     await scene.recovers()
     await scene.restored(scene.api.until(path, _has_its_grace, "the grace period is ours again"))
@@ -50,7 +50,7 @@ async def namespace_deleted_meanwhile(scene: Scene) -> None:
     await _stop(scene)
     path = NAMESPACES.at(name=scene.namespace)
     await scene.inject(scene.api.delete(path))
-    scene.untold(NOBODY)
+    scene.record_no_report(NOBODY)
     await scene.restored(scene.api.gone(path, timeout_s=30))
 
 

@@ -21,8 +21,8 @@ class Outcome(Struct):
     """
 
     fault: str
-    told: str = ""
-    told_s: float | None = None
+    report: str = ""
+    reported_s: float | None = None
     cure: str = ""
     cleared_s: float | None = None
     error: str = ""
@@ -43,8 +43,8 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     """In Markdown, so that it can be put into a document."""
     lines = ["| fault | told | after | cure | clear after |", "|---|---|--:|---|--:|"]
     for one in outcomes:
-        told = _short(one.told if not one.error else f"FAILED: {one.error}")
-        lines.append(f"| {one.fault} | {told} | {_time(one.told_s)} | {one.cure} | {_time(one.cleared_s)} |")
+        report = _short(one.report if not one.error else f"FAILED: {one.error}")
+        lines.append(f"| {one.fault} | {report} | {_time(one.reported_s)} | {one.cure} | {_time(one.cleared_s)} |")
     return lines
 
 

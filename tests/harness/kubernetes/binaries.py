@@ -113,11 +113,11 @@ def _build_all(module: str, names: list[str]) -> None:
         missing = [name for name in names if not (target / name).exists()]
         if missing:
             _require_go()
-            _say(f"Building {', '.join(missing)} into {target} (once; some minutes on two cores)")
+            _print(f"Building {', '.join(missing)} into {target} (once; some minutes on two cores)")
         for name in missing:
             started = time.monotonic()
             _build(name, target, module)
-            _say(f"  {name:<24} {time.monotonic() - started:6.1f} s")
+            _print(f"  {name:<24} {time.monotonic() - started:6.1f} s")
 
 
 def _build(name: str, target: Path, module: str) -> None:
@@ -170,8 +170,8 @@ def _require_go() -> None:
     answer = subprocess.run(["go", "env", "GOVERSION"], cwd=GO, capture_output=True, text=True, check=False)
     found = re.fullmatch(r"go(\d+)\.(\d+).*", answer.stdout.strip())
     if found is None or (int(found[1]), int(found[2])) < tuple(map(int, needed.split("."))):
-        said = answer.stdout.strip() or answer.stderr.strip()
-        raise MissingToolchainError(f"the cluster tests need Go {needed} or newer, here is: {said}")
+        logged = answer.stdout.strip() or answer.stderr.strip()
+        raise MissingToolchainError(f"the cluster tests need Go {needed} or newer, here is: {logged}")
 
 
 def _pinned(pattern: str, module: str = ".") -> str:
@@ -180,14 +180,14 @@ def _pinned(pattern: str, module: str = ".") -> str:
     return found[1]
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - what a person waits minutes for
 
 
 if __name__ == "__main__":
     try:
-        asked = list(TOOLS) if sys.argv[1:] == ["all"] else sys.argv[1:]
+        requested = list(TOOLS) if sys.argv[1:] == ["all"] else sys.argv[1:]
         everywhere = [name for name in TOOLS if name not in {*OF_A_NODE, *BY_NAME}]
-        build(*(asked or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
+        build(*(requested or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
     except (MissingToolchainError, subprocess.CalledProcessError) as error:
         sys.exit(f"make test-cluster: {error}")

@@ -14,7 +14,7 @@ def served(route: dict[str, Any]) -> bool:
 
 
 async def answer(release: Release, model: str = "simulated") -> list[str]:
-    """What a client reads, event by event."""
+    """The events that a client reads."""
     async with await release.client() as client:
         body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
         async with client.stream("POST", "/v1/chat/completions", json=body) as response:
@@ -23,7 +23,7 @@ async def answer(release: Release, model: str = "simulated") -> list[str]:
 
 
 def tokens(events: list[str]) -> int:
-    """How many deltas of text a whole answer had."""
+    """The number of text deltas in a complete answer."""
     assert events[-1] == "[DONE]"
     choices = [choice for event in events[:-1] for choice in json.loads(event)["choices"]]
     return sum(bool(choice["delta"].get("content")) for choice in choices)

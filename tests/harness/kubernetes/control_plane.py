@@ -6,9 +6,9 @@
     plane.api_server.stop(); await plane.api_server_back()
     plane.end()
 
-It needs no root, writes nothing outside `directory`, and its processes end with ours. The API server makes its certificate, and
-its key signs the ServiceAccount tokens; all other clients send a token that only this run has. So there is no public
-key infrastructure to set up and none to keep.
+It needs no root, writes nothing outside `directory`, and its processes end with ours. The API
+server makes its own certificate, and its key signs the ServiceAccount tokens; all other clients send a token that only
+this run has. So there is no public key infrastructure to set up and none to keep.
 """
 
 import secrets

@@ -2,7 +2,7 @@
 
     python in_pod.py FILE PROGRAM ARGUMENT…
 
-FILE is a `Surroundings` in JSON. The program replaces the cluster's DNS (names of Services in variables and arguments become
+FILE is a `Surroundings` in JSON. It replaces the cluster's DNS (names of Services in variables and arguments become
 addresses) and the mounts: volumes are files below POD_ROOT, so a mounted token becomes a KUBECONFIG, a path in a
 variable another one, and nats-server's configuration gets paths and addresses of this machine. Everything else of a
 pod's spec is used as it is.

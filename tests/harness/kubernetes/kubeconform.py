@@ -42,8 +42,8 @@ class Kubeconform:
             stdout=asyncio.subprocess.PIPE,
         )
         # JSON is YAML on which all parsers agree; PyYAML writes the text "y" without quotes, and Go's reads it as true.
-        said, _ = await process.communicate("\n---\n".join(map(json.dumps, objects)).encode())
-        return {f"{one['kind']}/{one['name']}": one["msg"] for one in json.loads(said)["resources"]}
+        logged, _ = await process.communicate("\n---\n".join(map(json.dumps, objects)).encode())
+        return {f"{one['kind']}/{one['name']}": one["msg"] for one in json.loads(logged)["resources"]}
 
 
 def _local(text: str) -> str:

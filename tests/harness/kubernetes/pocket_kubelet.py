@@ -132,10 +132,10 @@ class PocketKubelet:
             },
         }
         await self._api.apply(LEASES.at(LEASE_NAMESPACE, name), lease, manager="pocket-kubelet")
-        heard = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": heard}
+        received = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": received}
         pressures = [
-            {"type": kind, "status": "False", "reason": f"KubeletHasNo{kind}", "lastHeartbeatTime": heard}
+            {"type": kind, "status": "False", "reason": f"KubeletHasNo{kind}", "lastHeartbeatTime": received}
             for kind in ("MemoryPressure", "DiskPressure", "PIDPressure")
         ]
         status = {
@@ -156,8 +156,8 @@ class PocketKubelet:
         finally:
             writer.close()
 
-    def _answer(self, asked: Mapping[str, Any]) -> Any:
-        match asked:
+    def _answer(self, requested: Mapping[str, Any]) -> Any:
+        match requested:
             case {"do": "push", "name": str(name), "image": image}:
                 self._images[name] = msgspec.convert(image, Image)
             case {"do": "remove", "name": str(name)}:
@@ -172,7 +172,7 @@ class PocketKubelet:
                     for pod in self._pods.values()
                 ]
             case _:
-                raise ValueError(f"no such wish: {asked}")
+                raise ValueError(f"no such wish: {requested}")
         return None
 
 

@@ -45,7 +45,7 @@ class ScaledRoute:
     async def rescale(self, **scaling: Any) -> None:
         await self._api.patch(self.path, {"spec": {"scaling": scaling}})
 
-    async def asks_for(self, replicas: int, *, timeout_s: float = 20) -> Manifest:
+    async def requests_replicas(self, replicas: int, *, timeout_s: float = 20) -> Manifest:
         """Wait until the Deployment does."""
         return await self._api.until(
             self.deployment_path,
@@ -61,7 +61,7 @@ class ScaledRoute:
         """Wait until a condition has this status and reason."""
         return await self._until(lambda route: condition(route, type_) == text, f"{type_} is {text}", timeout_s)
 
-    async def says(self, holds: Callable[[Any], bool], what: str, *, timeout_s: float = 10) -> Manifest:
+    async def reports(self, holds: Callable[[Any], bool], what: str, *, timeout_s: float = 10) -> Manifest:
         """Wait until the status is so."""
         return await self._until(lambda route: holds(route.get("status", {})), what, timeout_s)
 

@@ -62,9 +62,9 @@ class Reader:
             self.request_id = stream.response.headers["x-request-id"]
             async for chunk in stream:
                 for choice in chunk.choices:
-                    if said := choice.delta.content:
-                        if said != token(self.tokens):
-                            return f"token {self.tokens} is {said!r}"
+                    if logged := choice.delta.content:
+                        if logged != token(self.tokens):
+                            return f"token {self.tokens} is {logged!r}"
                         self.tokens += 1
                     reason = choice.finish_reason or reason
         if reason not in {"stop", "length"}:

@@ -12,7 +12,7 @@ from harness.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOORS: list[tuple[str, str, Any]] = [
+ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/admin/keys", {"name": "x"}),
     ("GET", "/admin/keys", None),
     ("GET", "/admin/keys/key_0123456789abcdef", None),
@@ -30,7 +30,7 @@ NOBODY = "key_0123456789abcdef"
 )
 async def test_admin_api_rejects_requests_without_the_token(keyed: KeyedStack, headers: dict[str, str]) -> None:
     stranger = keyed.caller(str(keyed.admin.base_url), headers)
-    for method, path, body in DOORS:
+    for method, path, body in ENDPOINTS:
         error_of(await stranger.request(method, path, json=body), 401, "invalid_api_key")
     assert len((await keyed.admin.get("/admin/keys")).json()["keys"]) >= 1
 
@@ -236,7 +236,7 @@ async def test_first_key_that_was_rotated_stays_revoked_with_a_new_gateway() -> 
 async def test_admin_api_reports_a_missing_broker_and_keys_stay_valid() -> None:
     async with KeyedStack() as keyed:
         keyed.nats.kill()
-        await keyed.gateway.said("broker.disconnected")
+        await keyed.gateway.logged("broker.disconnected")
         error_of(await keyed.admin.get("/admin/keys"), 503, "broker_unavailable", retry_after=1)
         error_of(await keyed.admin.post("/admin/keys", json={"name": "x"}), 503, "broker_unavailable", retry_after=1)
         assert await _status_is(keyed.client, 200)

@@ -1,7 +1,7 @@
-"""What providers can be sent with a key: at most its budget, the input of each open request and a piece of each stream.
+"""Charges of a budget: a key gets at most its budget, the input of each open request and a piece of each stream.
 
-The witness is the provider's own log: the bodies that it received and did not answer with an error status, and the
-pieces that it wrote, at the route's prices and by Penstock's own rule for tokens.
+The evidence is the provider's log: the bodies that it received and did not answer with an error status, and the
+pieces that it wrote, at the route's prices and by Penstock's rule for tokens.
 """
 
 import asyncio
@@ -17,7 +17,18 @@ from harness.budgeted_keys import PER_MILLION, PRICES, budgeted, closed_rows, sp
 from harness.keyed import KeyedStack
 from harness.large_requests import CONTENT, FIELDS, LARGE
 from harness.provider import Upstream
-from harness.provider_answers import DONE, chunk, data, finish, say, say_then_wait, silence, status, stream, when
+from harness.provider_answers import (
+    DONE,
+    chunk,
+    data,
+    finish,
+    silence,
+    status,
+    stream,
+    text_stream,
+    text_then_wait,
+    when,
+)
 from harness.provider_call import Answer, Call
 from harness.route_spec import completion, provider
 
@@ -48,15 +59,15 @@ async def leave(client: httpx.AsyncClient, upstream: Upstream, path: str, body: 
     """Send a request and close its connection after so many pieces of the answer, 0 for none; returns its status."""
     called = len(upstream.calls)
     if not pieces:
-        asking = asyncio.create_task(client.post(path, json=body))
+        pending = asyncio.create_task(client.post(path, json=body))
         arrived = asyncio.create_task(upstream.called(called + 1))
-        await asyncio.wait({asking, arrived}, return_when=asyncio.FIRST_COMPLETED)
-        if asking.done():
+        await asyncio.wait({pending, arrived}, return_when=asyncio.FIRST_COMPLETED)
+        if pending.done():
             arrived.cancel()
             await asyncio.wait({arrived})
-            return asking.result().status_code
-        asking.cancel()
-        await asyncio.wait({asking})
+            return pending.result().status_code
+        pending.cancel()
+        await asyncio.wait({pending})
         return 200
     async with client.stream("POST", path, json=body) as response:
         if response.status_code != 200:
@@ -71,7 +82,7 @@ async def leave(client: httpx.AsyncClient, upstream: Upstream, path: str, body: 
 async def drain(
     stack: KeyedStack, key: str, client: httpx.AsyncClient, path: str, body: dict[str, Any], pieces: int
 ) -> int:
-    """Ask and leave until the key is refused; returns how often a provider was sent the request."""
+    """Send requests and disconnect until the key is rejected; returns the number of provider calls."""
     for served in range(12):
         code = await leave(client, stack.main, path, body, pieces)
         if code == 429:
@@ -95,7 +106,7 @@ async def all_but_the_usage(call: Call) -> None:
 
 STAGES = {
     "before the first event": (silence, 0),
-    "after the first piece": (say_then_wait("one", "two"), 1),
+    "after the first piece": (text_then_wait("one", "two"), 1),
     "before the usage": (all_but_the_usage, 2),
 }
 
@@ -152,12 +163,12 @@ async def test_budget_is_exceeded_at_most_by_open_requests_when_all_are_left(
     stack.main.answers(silence)
     key, client = await budgeted(stack, "60")
     body = {**completion(stream=True), **CONTENT["content"]}
-    asking = [asyncio.create_task(client.post("/v1/chat/completions", json=body)) for _ in range(12)]
+    pending = [asyncio.create_task(client.post("/v1/chat/completions", json=body)) for _ in range(12)]
     await stack.main.called(4)
-    answers = [task for task in asking if task.done()]
-    for task in asking:
+    answers = [task for task in pending if task.done()]
+    for task in pending:
         task.cancel()
-    await asyncio.wait(asking)
+    await asyncio.wait(pending)
     assert all(task.result().status_code == 429 for task in answers)
     assert len(stack.main.calls) in (4, 5), "five inputs are 60.00 and a little more"
     assert await leave(client, stack.main, "/v1/chat/completions", body, 0) == 429
@@ -210,10 +221,10 @@ async def test_budget_charges_each_sent_attempt_at_its_providers_price(
     providers = [provider("main", stack.main.base_url, prices=dear)]
     if path == "failover":
         providers.append(provider("other", other.base_url, prices=PRICES, priority=1))
-        other.answers(say("Hi"))
+        other.answers(text_stream("Hi"))
         stack.main.answers(first)
     else:
-        stack.main.answers(first, say("Hi"))
+        stack.main.answers(first, text_stream("Hi"))
     await stack.reconfigure(
         providers=providers, limits={"firstTokenTimeoutSeconds": 1}, routing={"retries": 1 if path == "retry" else 0}
     )
@@ -237,7 +248,9 @@ async def test_budget_is_never_credited_by_a_providers_count(
     counted = data({"choices": [], "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}})
     key, client = await budgeted(stack, "0.02")
     stack.main.answers(
-        when(gate, say("Hel", "lo")), stream(chunk("one"), chunk("two"), finish(), counted, DONE), say("Hel", "lo")
+        when(gate, text_stream("Hel", "lo")),
+        stream(chunk("one"), chunk("two"), finish(), counted, DONE),
+        text_stream("Hel", "lo"),
     )
     neighbour = asyncio.create_task(stack.client.post("/v1/chat/completions", json=completion()))
     await stack.main.called()

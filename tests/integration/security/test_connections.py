@@ -12,7 +12,7 @@ import pytest
 from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import Process, free_port, until
-from harness.provider_answers import chunk, finish, say, silence
+from harness.provider_answers import chunk, finish, silence, text_stream
 from harness.provider_call import Call
 from harness.raw import RawConnection, raw
 from harness.raw_completion import HOST, KEY, STREAM, post
@@ -132,7 +132,7 @@ async def test_gateway_answers_a_half_closed_client_slowly_after_an_interim_resp
 
     async def slow(call: Call) -> None:
         await gate.wait()
-        await say("late")(call)
+        await text_stream("late")(call)
 
     keyed.main.answers(slow)
     async with raw(keyed.gateway_port) as client:
@@ -190,12 +190,12 @@ async def test_gateway_with_few_descriptors_serves_every_client_and_logs_both_nu
     try:
         async with keyed.caller(f"http://127.0.0.1:{port}") as client:
 
-            async def knows_keys() -> bool:
+            async def has_keys() -> bool:
                 with contextlib.suppress(httpx.TransportError):
                     return (await client.get("/v1/models", headers={"x-api-key": FIRST_KEY})).status_code == 200
                 return False
 
-            await until(knows_keys, "the gateway serves")
+            await until(has_keys, "the gateway serves")
         async with contextlib.AsyncExitStack() as many:
             for _ in range(200):
                 one = await many.enter_async_context(raw(port))

@@ -64,8 +64,8 @@ async def test_cors_sends_no_headers_to_a_foreign_origin(keyed: KeyedStack, orig
 
 
 async def test_cors_does_not_repeat_long_header_lists(keyed: KeyedStack) -> None:
-    asked = PREFLIGHT | {"access-control-request-headers": ",".join(["x"] * 5000)}
-    answer = await keyed.caller().options("/v1/models", headers={"origin": FRIEND, **asked})
+    requested = PREFLIGHT | {"access-control-request-headers": ",".join(["x"] * 5000)}
+    answer = await keyed.caller().options("/v1/models", headers={"origin": FRIEND, **requested})
     assert answer.status_code == 204
     assert "access-control-allow-headers" not in answer.headers
 

@@ -1,6 +1,6 @@
-"""The same attacks at every door that takes a prompt: told so in the one error shape, and no provider is asked.
+"""The same attacks on every endpoint that takes a prompt: each is an error of the one shape, and calls no provider.
 
-Without a key or with a wrong one, and models of others: `test_keys`. Bytes that are no text and injection:
+Requests without a valid key, and models of others, are in `test_keys`; invalid text and injection in
 `test_injection`.
 """
 
@@ -28,14 +28,14 @@ STACK = {
         "PENSTOCK_CORS_ORIGINS": "https://app.example.com",
     }
 }
-DOORS: dict[str, dict[str, Any]] = {
+ENDPOINTS: dict[str, dict[str, Any]] = {
     "/api/chat": chat(),
     "/api/generate": {"prompt": "x"},
     "/api/embed": {"text": "x"},
     "/v1/chat/completions": completion(),
     "/v1/embeddings": {"model": "main", "input": "x"},
 }
-EVERY_DOOR = pytest.mark.parametrize("path", DOORS)
+EVERY_DOOR = pytest.mark.parametrize("path", ENDPOINTS)
 SMUGGLED = {
     "two lengths": b"content-length: 5\r\ncontent-length: 6\r\n\r\n",
     "length and chunks": b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -65,7 +65,7 @@ async def expired(keyed_stack: KeyedStack) -> str:
 
 @EVERY_DOOR
 async def test_endpoint_rejects_an_expired_key(keyed: KeyedStack, expired: str, path: str) -> None:
-    error = error_of(await keyed.with_key(expired).post(path, json=DOORS[path]), 401, "invalid_api_key")
+    error = error_of(await keyed.with_key(expired).post(path, json=ENDPOINTS[path]), 401, "invalid_api_key")
     assert error["message"] == "the API key has expired"
     assert not keyed.main.calls
 
@@ -73,18 +73,18 @@ async def test_endpoint_rejects_an_expired_key(keyed: KeyedStack, expired: str, 
 @EVERY_DOOR
 async def test_endpoint_sends_no_cors_headers_to_a_foreign_origin(keyed: KeyedStack, path: str) -> None:
     foreign = {"origin": "https://evil.example"}
-    asked = foreign | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-    preflight = await keyed.caller().options(path, headers=asked)
+    requested = foreign | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    preflight = await keyed.caller().options(path, headers=requested)
     error_of(preflight, 403, "origin_not_allowed")
-    without_key = await keyed.caller().post(path, json=DOORS[path], headers=foreign)
+    without_key = await keyed.caller().post(path, json=ENDPOINTS[path], headers=foreign)
     error_of(without_key, 401, "invalid_api_key")
-    for answer in (preflight, without_key, await keyed.client.post(path, json=DOORS[path], headers=foreign)):
+    for answer in (preflight, without_key, await keyed.client.post(path, json=ENDPOINTS[path], headers=foreign)):
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
 @EVERY_DOOR
 async def test_endpoint_rejects_an_oversized_body_with_413(keyed: KeyedStack, path: str) -> None:
-    large = json.dumps(DOORS[path] | {"user": "x" * 70_000}).encode()
+    large = json.dumps(ENDPOINTS[path] | {"user": "x" * 70_000}).encode()
     error_of(await keyed.client.post(path, content=large), 413, "request_too_large")
 
     async def pieces() -> Any:

@@ -1,4 +1,4 @@
-"""Whatever is sent to the doors or over the broker: no 5xx, no stack trace, no dead process. Bounded and random."""
+"""Random input of endpoints and broker causes no 5xx, no stack trace and no exit of a process. Bounded."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ BOUNDED = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-DOORS: dict[str, Any] = {
+ENDPOINTS: dict[str, Any] = {
     "/api/chat": ChatRequest,
     "/api/generate": GenerateRequest,
     "/api/embed": EmbedRequest,
@@ -64,11 +64,11 @@ def check(answer: httpx.Response) -> None:
         error_of(answer, answer.status_code, error["code"], param=error["param"])
 
 
-@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize("path", ENDPOINTS)
 @BOUNDED
 @given(data=st.data())
 async def test_gateway_handles_an_almost_valid_body(keyed: KeyedStack, path: str, data: st.DataObject) -> None:
-    body = msgspec.to_builtins(data.draw(values(DOORS[path])))
+    body = msgspec.to_builtins(data.draw(values(ENDPOINTS[path])))
     for _ in range(data.draw(st.integers(0, 3))):
         body[data.draw(st.sampled_from([*body, "extra", "seed", "tools", "user"]))] = data.draw(JSON)
     if "model" in body and data.draw(st.booleans()):
@@ -79,7 +79,7 @@ async def test_gateway_handles_an_almost_valid_body(keyed: KeyedStack, path: str
     check(await keyed.client.post(path, content=bytes(text)))
 
 
-@pytest.mark.parametrize("path", [*DOORS, "/v1/models", "/nowhere"])
+@pytest.mark.parametrize("path", [*ENDPOINTS, "/v1/models", "/nowhere"])
 @BOUNDED
 @given(body=st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
 async def test_gateway_handles_a_random_body(keyed: KeyedStack, path: str, body: bytes) -> None:
@@ -169,7 +169,7 @@ async def test_gateway_handles_random_messages_of_the_broker(keyed: KeyedStack, 
 
 
 def _drains(message: bytes) -> bool:
-    """Whether it is a command that a worker obeys by leaving."""
+    """True if it is a control message that ends a worker."""
     try:
         return type(codec.decode_control(message)).__name__ == "Drain"
     except msgspec.DecodeError:
@@ -180,26 +180,28 @@ _names: dict[int, dict[str, str]] = {}
 
 
 async def _gateway(keyed: KeyedStack) -> str:
-    return (await _known(keyed))["gateway"]
+    return (await _process_names(keyed))["gateway"]
 
 
 async def _worker(keyed: KeyedStack) -> str:
-    return (await _known(keyed))["worker"]
+    return (await _process_names(keyed))["worker"]
 
 
-async def _known(keyed: KeyedStack) -> dict[str, str]:
-    """The names of this stack's processes on the broker, heard once."""
+async def _process_names(keyed: KeyedStack) -> dict[str, str]:
+    """The names of this stack's processes on the broker, from one heartbeat of each."""
     if id(keyed) in _names:
         return _names[id(keyed)]
     found: dict[str, str] = {}
 
-    async def hear(message: Any) -> None:
+    async def receive(message: Any) -> None:
         kind = "gateway" if message.subject.startswith("penstock.gateways.") else "worker"
         found[kind] = message.subject.rsplit(".", 1)[1]
 
     client = keyed.connection.client
-    listening = [await client.subscribe(subject, cb=hear) for subject in ("penstock.gateways.*", "penstock.workers.>")]
-    await until(lambda: len(found) == 2, "gateway and worker are heard")
+    listening = [
+        await client.subscribe(subject, cb=receive) for subject in ("penstock.gateways.*", "penstock.workers.>")
+    ]
+    await until(lambda: len(found) == 2, "gateway and worker have sent a heartbeat")
     for subscription in listening:
         await subscription.unsubscribe()
     _names[id(keyed)] = found

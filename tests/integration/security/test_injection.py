@@ -1,4 +1,4 @@
-"""What a client types becomes no subject, no KV key, no log line, no header and no metric label."""
+"""Text of a client becomes no subject, no KV key, no log line, no header and no metric label."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from harness.expect import error_of, ids_of
 from harness.keyed import KeyedStack
-from harness.provider_answers import say
+from harness.provider_answers import text_stream
 from harness.raw import raw
 from harness.route_spec import completion
 from nats.aio.msg import Msg
@@ -65,11 +65,11 @@ def fields(text: str) -> dict[str, Any]:
 async def test_client_text_reaches_the_provider_as_text_and_no_subject(keyed: KeyedStack, text: str) -> None:
     subjects: list[str] = []
 
-    async def hear(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         subjects.append(message.subject)
 
-    subscription = await keyed.connection.client.subscribe(">", cb=hear)
-    keyed.main.answers(say("fine"))
+    subscription = await keyed.connection.client.subscribe(">", cb=receive)
+    keyed.main.answers(text_stream("fine"))
     try:
         answer = await keyed.post("/v1/chat/completions", fields(text))
         assert answer.status_code == 200, answer.text
@@ -130,7 +130,7 @@ async def test_client_header_becomes_no_id_log_line_or_response_header(keyed: Ke
         assert MARK not in ids_of(answer)
         assert MARK not in str(answer.headers)
         assert MARK not in answer.text
-    await keyed.gateway.said("gateway.request_ended")
+    await keyed.gateway.logged("gateway.request_ended")
     _nothing_forged(keyed)
 
 

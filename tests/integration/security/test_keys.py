@@ -1,4 +1,4 @@
-"""Who gets in: no key, a wrong one, an old one, a foreign one, at every door; and how fast a key is shut out."""
+"""Authentication at every endpoint: no key, a wrong, expired or foreign one; and the time until a revocation works."""
 
 import asyncio
 import hashlib
@@ -12,13 +12,13 @@ import pytest
 from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import until
-from harness.provider_answers import say
+from harness.provider_answers import text_stream
 from harness.route_spec import chat, completion
 from nats.aio.msg import Msg
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOORS: list[tuple[str, str, Any]] = [
+ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/api/chat", chat()),
     ("POST", "/api/generate", {"prompt": "x"}),
     ("POST", "/api/embed", {"text": "x"}),
@@ -34,7 +34,7 @@ DOORS: list[tuple[str, str, Any]] = [
     ("GET", "//health", None),
     ("GET", "/admin/keys", None),
 ]
-EVERY_DOOR = pytest.mark.parametrize(("method", "path", "body"), DOORS, ids=[f"{m} {p}" for m, p, _ in DOORS])
+EVERY_DOOR = pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS, ids=[f"{m} {p}" for m, p, _ in ENDPOINTS])
 STRANGERS = [
     ({}, "no API key"),
     ({"authorization": ""}, "no API key"),
@@ -66,7 +66,7 @@ async def test_gateway_rejects_every_endpoint_with_a_wrong_key(
     keyed: KeyedStack, headers: dict[str, str], reason: str
 ) -> None:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    for method, path, body in DOORS:
+    for method, path, body in ENDPOINTS:
         response = await keyed.caller().request(method, path, json=body, headers=httpx.Headers(raw))
         error = error_of(response, 401, "invalid_api_key")
         assert reason in error["message"]
@@ -136,7 +136,7 @@ async def test_key_that_is_revoked_is_rejected_by_every_gateway_within_a_second(
     assert max(took) <= 1.0
     assert [_connections(client) for client in clients] == connections, "not the same connection"
     for client in clients:
-        for method, path, body in DOORS:
+        for method, path, body in ENDPOINTS:
             error = error_of(await client.request(method, path, json=body), 401, "invalid_api_key")
             assert error["message"] == "the API key was revoked"
 
@@ -166,7 +166,7 @@ async def test_key_record_under_a_wrong_hash_is_rejected(keyed: KeyedStack) -> N
     theirs = (await bucket.get(f"{made['id']}.{hashlib.sha256(made['key'].encode()).hexdigest()}")).value
     assert theirs is not None
     await bucket.put(f"{made['id']}.{own_hash}", theirs)
-    await keyed.gateway.said("keys.record_misplaced")
+    await keyed.gateway.logged("keys.record_misplaced")
     error_of(await keyed.with_key(mine).get("/v1/models"), 401, "invalid_api_key")
     await bucket.delete(f"{made['id']}.{own_hash}")
 
@@ -190,7 +190,7 @@ async def test_key_lists_and_uses_only_its_models(keyed: KeyedStack) -> None:
         for answer in answers:
             error = error_of(answer, 404, "model_not_found", param="model")
             assert error == told
-            # Word for word what a model gets that is not there.
+            # Exactly the answer of a model that does not exist.
             assert answer.text.replace(hidden, "nobody") == missing.text
 
 
@@ -214,19 +214,19 @@ async def test_key_without_permission_gets_404_for_a_route_that_is_not_ready(key
 
 async def test_key_id_is_logged_and_its_secret_is_not(keyed: KeyedStack) -> None:
     made = await keyed.create_key(name="Ada \\ “quoted” > *.subject")
-    keyed.main.answers(say("secret answer"))
+    keyed.main.answers(text_stream("secret answer"))
     subjects: list[str] = []
 
-    async def hear(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         subjects.append(message.subject)
 
-    subscription = await keyed.connection.client.subscribe("penstock.requests.>", cb=hear)
+    subscription = await keyed.connection.client.subscribe("penstock.requests.>", cb=receive)
     answer = await keyed.with_key(made["key"]).post("/api/chat", json=chat("secret prompt"))
     assert answer.status_code == 200
     await until(lambda: subjects, "the request was queued")
     await subscription.unsubscribe()
     assert subjects == [f"penstock.requests.default.main.{made['id']}"]
-    await keyed.gateway.said("gateway.request_ended", key_id=made["id"])
+    await keyed.gateway.logged("gateway.request_ended", key_id=made["id"])
     logged = keyed.logs()
     for secret in (made["key"], hashlib.sha256(made["key"].encode()).hexdigest(), "secret answer", "secret prompt"):
         assert secret not in logged

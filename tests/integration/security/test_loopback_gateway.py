@@ -1,4 +1,4 @@
-"""A gateway that asks for no key, as it listens on loopback only: a page in the user's browser must not use it."""
+"""A gateway on loopback without keys: a page in the user's browser must not use it."""
 
 import pytest
 from harness.expect import error_of
@@ -8,7 +8,7 @@ from harness.stack import Stack
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT = {"content-type": "text/plain"}
-"""What a browser sends to anybody without asking first."""
+"""A request that a browser sends to any host without a preflight."""
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null", "file://"])

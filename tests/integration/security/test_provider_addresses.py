@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness.expect import error_of
-from harness.provider_answers import say
+from harness.provider_answers import text_stream
 from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
@@ -39,7 +39,7 @@ async def test_worker_rejects_every_spelling_of_a_local_address(stack: Stack, ho
     error = error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
     assert host not in error["message"]
     assert not stack.main.calls
-    await stack.worker.said("worker.address_refused")
+    await stack.worker.logged("worker.address_refused")
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:{port}/main/v1/chat/completions", "//169.254.169.254/latest"])
@@ -52,7 +52,7 @@ async def test_worker_does_not_follow_a_redirect(status_: int, location: str) ->
             await call.head(status_, {"location": location.format(port=port)}, length=0)
             call.finished = True
 
-        stack.main.answers(redirect, say("followed"))
+        stack.main.answers(redirect, text_stream("followed"))
         error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
         assert len(stack.main.calls) == 1
 
@@ -60,6 +60,6 @@ async def test_worker_does_not_follow_a_redirect(status_: int, location: str) ->
 async def test_worker_calls_an_allowed_address(stack: Stack) -> None:
     at = urlsplit(stack.main.base_url)
     await stack.reconfigure(providers=[provider("main", f"http://127.0.0.9:{at.port}{at.path}")])
-    # Nobody listens there but on Linux all of 127/8 is ours: it is refused by the network, not by us.
+    # No process listens there, but on Linux all of 127/8 is local: the network rejects it, and not the worker.
     error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
     assert not stack.worker.events("worker.address_refused")

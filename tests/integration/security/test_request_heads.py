@@ -73,7 +73,7 @@ async def test_gateway_answers_head_like_get_without_a_body(keyed: KeyedStack) -
     assert (await keyed.caller().head("/v1/models")).status_code == 401
 
 
-# Who may see what
+# Permissions
 
 
 @pytest.mark.parametrize("restriction", [{"models": ["main"]}, {"routes": ["default.main"]}])
@@ -142,7 +142,7 @@ async def test_admin_api_rejects_a_key_name_that_looks_like_another(keyed: Keyed
 
 @pytest.mark.parametrize("origin", [ORIGIN, "https://app.example.com"])
 async def test_gateway_sends_cors_headers_with_errors_before_the_application(keyed: KeyedStack, origin: str) -> None:
-    """Fetch §4.10: without the header a page sees no status; EOSIO/eos #7446."""
+    """Fetch §4.10: without the header a page cannot read the status; EOSIO/eos #7446."""
     named = f"origin: {origin}\r\n".encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\n" + HOST
     for sent, status in (
@@ -164,6 +164,6 @@ async def test_gateway_sends_cors_headers_with_errors_before_the_application(key
 
 
 async def test_gateway_answers_the_preflight_of_an_app_of_an_allowed_origin(keyed: KeyedStack) -> None:
-    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
-    answer = await keyed.caller().options("/v1/chat/completions", headers=asked)
+    requested = {"origin": ORIGIN, "access-control-request-method": "POST"}
+    answer = await keyed.caller().options("/v1/chat/completions", headers=requested)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, ORIGIN)

@@ -1,4 +1,4 @@
-"""What comes before a request: slow and endless headers and bodies, smuggling, nonsense; and the service goes on."""
+"""Reading of requests: slow and endless headers and bodies, smuggling, invalid bytes; other clients are served."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
-from harness.provider_answers import chunk, finish, say
+from harness.provider_answers import chunk, finish, text_stream
 from harness.provider_call import Call
 from harness.raw import raw
 from harness.route_spec import completion
@@ -79,10 +79,10 @@ async def test_gateway_does_not_apply_the_body_timeout_to_a_stream(keyed: KeyedS
         await call.write(chunk("b") + finish() + b"data: [DONE]\n\n")
         await call.end()
 
-    keyed.main.answers(slow, say("next"))
+    keyed.main.answers(slow, text_stream("next"))
     async with raw(keyed.gateway_port) as streaming, raw(keyed.gateway_port) as late:
         body = json.dumps(completion(stream=True)).encode()
-        # A second request waits behind the stream on the same connection: it is not its client who is slow.
+        # A second request waits behind the stream on the same connection: its client is not slow.
         await streaming.send(HEAD + b"content-length: %d\r\n\r\n%b" % (len(body), body) + WHOLE)
         await late.send(HEAD + b"content-length: 5\r\n\r\n")
         error_of(await late.answer(), 408, "receive_timeout")
@@ -210,12 +210,12 @@ async def test_gateway_rejects_an_invalid_request_line_with_a_4xx(keyed: KeyedSt
 
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c", b"nonsense"])
 async def test_gateway_does_not_upgrade_the_protocol(keyed: KeyedStack, protocol: bytes) -> None:
-    asked = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: " + protocol + b"\r\n"
+    requested = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: " + protocol + b"\r\n"
     async with raw(keyed.gateway_port) as client:
-        await client.send(asked + b"\r\n")
+        await client.send(requested + b"\r\n")
         error_of(await client.answer(), 401, "invalid_api_key")
     async with raw(keyed.gateway_port) as client:
-        await client.send(asked + KEY + b"\r\n")
+        await client.send(requested + KEY + b"\r\n")
         assert (await client.answer()).status_code == 200
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from harness.processes import until
-from harness.provider_answers import say_then_cut, say_then_wait, status
+from harness.provider_answers import status, text_then_cut, text_then_wait
 from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
@@ -49,7 +49,7 @@ async def test_metrics_count_tokens_as_the_provider_reports_them(stack: Stack) -
 
 
 async def test_metrics_count_a_stream_in_flight_from_start_to_end(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     assert await value(stack, "penstock_streams_in_flight") == 0
     async with stack.stream("/api/chat", completion()) as reader:
         await reader.event()
@@ -68,8 +68,8 @@ async def nothing(_: Call) -> None:
 ERRORS: dict[str, tuple[str, dict[str, Any], Any, str]] = {
     "a refused stream": ("/api/chat", {}, status(401), "provider_auth_failed"),
     "a refused whole answer": ("/v1/chat/completions", {}, status(401), "provider_auth_failed"),
-    "a stream cut midway": ("/api/chat", {}, say_then_cut("Hel"), "provider_stream_broken"),
-    "a whole answer cut midway": ("/v1/chat/completions", {}, say_then_cut("Hel"), "provider_stream_broken"),
+    "a stream cut midway": ("/api/chat", {}, text_then_cut("Hel"), "provider_stream_broken"),
+    "a whole answer cut midway": ("/v1/chat/completions", {}, text_then_cut("Hel"), "provider_stream_broken"),
     "an unknown model": ("/v1/chat/completions", {"model": "nobody"}, nothing, "model_not_found"),
     "a bad field": ("/v1/chat/completions", {"temperature": 9}, nothing, "invalid_request"),
     "an unknown path": ("/v1/nothing", {}, nothing, "not_found"),

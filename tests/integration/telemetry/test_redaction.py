@@ -1,4 +1,4 @@
-"""No word of a client's, and no key, is in anything that our processes tell."""
+"""No text of a client and no key is in the logs, spans and metrics of Penstock's processes."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from harness.provider_answers import (
     data,
     embeddings,
     refuse,
-    say,
-    say_then_cut,
-    say_then_wait,
     status,
     stream,
+    text_stream,
+    text_then_cut,
+    text_then_wait,
 )
 from harness.provider_call import Call
 from harness.route_spec import KEY, completion
@@ -70,14 +70,14 @@ TOOL_CALL = data(
     }
 )
 PATHS: dict[str, Any] = {
-    "whole": say(ANSWER, ANSWER),
+    "whole": text_stream(ANSWER, ANSWER),
     "tool call": stream(TOOL_CALL, chunk(ANSWER), data({"choices": [{"delta": {}, "finish_reason": "stop"}]}), DONE),
     "refused key": echo(401),
     "rejected": echo(400),
     "rate limited": echo(429),
     "broken": echo(500),
     "unreachable": refuse,
-    "cut": say_then_cut(ANSWER),
+    "cut": text_then_cut(ANSWER),
     "malformed": stream(chunk(ANSWER), f"data: {{{PROMPT}\n\n".encode()),
     "not UTF-8": stream(chunk(ANSWER), b'data: {"x":"\xff' + PROMPT.encode() + b'"}\n\n'),
     "other shape": stream(data({"choices": {PROMPT: ANSWER}})),
@@ -95,8 +95,8 @@ def not_http(call: Call) -> Any:
     return answer()
 
 
-async def ask_everything(stack: Stack) -> None:
-    """Every path through success and failure, by every door."""
+async def request_everything(stack: Stack) -> None:
+    """Every path through success and failure, at every endpoint."""
     for name, answer in PATHS.items():
         stack.main.answers(answer or not_http)
         for path, fields in (
@@ -122,7 +122,7 @@ async def ask_everything(stack: Stack) -> None:
     for raw in (f'{{"model": "{PROMPT}"'.encode(), b'{"model": "\xff' + PROMPT.encode() + b'"}'):
         headers = {"content-type": "application/json"}
         assert (await stack.client.post("/v1/chat/completions", content=raw, headers=headers)).status_code == 400
-    stack.main.answers(say_then_wait(ANSWER))
+    stack.main.answers(text_then_wait(ANSWER))
     simple = {"model": "main", "messages": [{"role": "user", "content": PROMPT}]}
     async with stack.stream("/api/chat", simple) as reader:
         await reader.event()
@@ -131,7 +131,7 @@ async def ask_everything(stack: Stack) -> None:
 async def test_telemetry_contains_no_prompt_answer_or_key(receiver: Receiver) -> None:
     environ = {**receiver.environ, "PENSTOCK_LOG_LEVEL": "DEBUG"}
     async with Stack(models=MODELS, routing={"retries": 1}, gateway_env=environ, worker_env=environ) as stack:
-        await ask_everything(stack)
+        await request_everything(stack)
         metrics = await scrape(stack)
         spans = len(receiver.spans)
         stack.gateway.terminate()

@@ -1,4 +1,4 @@
-"""Telemetry by the standard variables: off, under another name, and with nobody who receives it."""
+"""Telemetry by the standard variables: disabled, under another name, and without a receiver."""
 
 import pytest
 from harness.processes import free_port

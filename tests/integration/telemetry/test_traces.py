@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from harness.provider_answers import embeddings, say_then_cut, say_then_wait, status
+from harness.provider_answers import embeddings, status, text_then_cut, text_then_wait
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from harness.telemetry import Receiver, Span
@@ -82,7 +82,7 @@ async def test_trace_context_is_sent_to_the_provider(stack: Stack, receiver: Rec
     response = await stack.post("/api/chat", completion())
     chat = only(await receiver.spans_of(response.headers["x-request-id"], 4), "CLIENT")
 
-    # Sampled; the second flag says that the trace id is random (W3C Trace Context, level 2).
+    # Sampled; the second flag means that the trace id is random (W3C Trace Context, level 2).
     assert re.fullmatch(f"00-{chat.trace}-{chat.id}-0[13]", stack.main.calls[0].headers["traceparent"])
 
 
@@ -149,7 +149,7 @@ async def test_trace_has_a_span_per_attempt_with_its_error(stack: Stack, receive
 
 
 async def test_trace_records_a_failure_after_the_200(stack: Stack, receiver: Receiver) -> None:
-    stack.main.answers(say_then_cut("Hel"))
+    stack.main.answers(text_then_cut("Hel"))
     response = await stack.post("/api/chat", completion())
     spans = await receiver.spans_of(response.headers["x-request-id"], 4)
 
@@ -169,7 +169,7 @@ async def test_trace_omits_the_model_of_a_request_without_a_route(stack: Stack, 
 
 
 async def test_trace_marks_spans_of_a_disconnected_client_as_cancelled(stack: Stack, receiver: Receiver) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+    stack.main.answers(text_then_wait("Hel"))
     async with stack.stream("/api/chat", completion()) as reader:
         await reader.event()
         request_id = reader.response.headers["x-request-id"]

@@ -91,9 +91,9 @@ class Installation:
         for file in files:
             await self.kubectl("apply", "-f", str(file))
 
-    def story(self) -> str:
+    def report(self) -> str:
         """The report of a failed test: pods, events, and the ends of all logs."""
-        said = []
+        logged = []
         for command in (
             ("get", "pods,modelroutes", "-o", "wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
@@ -101,8 +101,8 @@ class Installation:
         ):
             whole = self.cluster.kubectl.command("--namespace", self.namespace, *command)
             done = subprocess.run(whole, capture_output=True, text=True, check=False, timeout=20)
-            said.append(done.stdout + done.stderr)
-        return "\n".join(said)
+            logged.append(done.stdout + done.stderr)
+        return "\n".join(logged)
 
     async def _living(self, api: Api, selector: str) -> list[Manifest]:
         pods = await api.list(PODS.at(self.namespace), labelSelector=selector)

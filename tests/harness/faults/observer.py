@@ -1,6 +1,6 @@
 """Conditions and Events of every route, with the time at which each was observed.
 
-One watch for all that goes on, from before it begins: a condition that is true for an instant only is observed too.
+One watch covers the run from its start, so that a condition that is true for an instant only is observed too.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ T = TypeVar("T")
 class Condition(NamedTuple):
     """`reported` has its status and reason, like `False CrashLoop`."""
 
-    said: str
+    reported: str
     message: str
 
 
 class Statement(NamedTuple):
-    """A route's status at a moment: conditions by type, and whether it is about the newest spec."""
+    """A route's status at a moment: conditions by type, and `settled` if it is of the newest spec."""
 
     at: float
     settled: bool
     conditions: Mapping[str, Condition]
 
 
-class Told(NamedTuple):
+class RouteEvent(NamedTuple):
     """An Event about a route."""
 
     at: float
@@ -40,21 +40,21 @@ class Told(NamedTuple):
     note: str
 
 
-class Witness:
+class Observer:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._statements: defaultdict[tuple[str, str], list[Statement]] = defaultdict(list)
-        self._events: defaultdict[tuple[str, str], list[Told]] = defaultdict(list)
+        self._events: defaultdict[tuple[str, str], list[RouteEvent]] = defaultdict(list)
         self._news = asyncio.Condition()
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Watch until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(ROUTES, self._on_route))
             group.create_task(self._follow(NEW_EVENTS, self._on_event))
 
-    async def hears(self, find: Callable[[], T | None], what: str, timeout_s: float) -> T:
-        """Wait until `find`, which looks at `statements` or `events`, finds something."""
+    async def wait_for(self, find: Callable[[], T | None], what: str, timeout_s: float) -> T:
+        """Wait until `find`, which reads `statements` or `events`, returns a result."""
         try:
             async with asyncio.timeout(timeout_s), self._news:
                 while (found := find()) is None:
@@ -66,7 +66,7 @@ class Witness:
     def statements(self, namespace: str, route: str) -> list[Statement]:
         return self._statements[namespace, route]
 
-    def events(self, namespace: str, route: str) -> list[Told]:
+    def events(self, namespace: str, route: str) -> list[RouteEvent]:
         return self._events[namespace, route]
 
     async def _follow(self, resource: Resource, take: Callable[[Mapping[str, Any], float], None]) -> None:
@@ -90,4 +90,4 @@ class Witness:
         regarding = event["regarding"]
         if regarding.get("kind") == "ModelRoute":
             key = regarding["namespace"], regarding["name"]
-            self._events[key].append(Told(at, event["reason"], event.get("note", "")))
+            self._events[key].append(RouteEvent(at, event["reason"], event.get("note", "")))

@@ -9,12 +9,12 @@ from harness.streams.reader import Ending
 from msgspec import Struct
 
 PROPERTY = "story"
-"""Attribute of a test's report with its `Story`."""
+"""Attribute of a test's report with its `StreamReport`."""
 NOTE = "note"
 """Of a test's report: a line to be printed as it is."""
 
 
-class Story(Struct, frozen=True, kw_only=True):
+class StreamReport(Struct, frozen=True, kw_only=True):
     """`open`: streams that were open at the change; `streams`: those and the ones that began meanwhile.
 
     `ended` counts the incomplete ones by their error. `seconds` is the duration of the change,
@@ -40,7 +40,7 @@ class Story(Struct, frozen=True, kw_only=True):
         seconds: float,
         served_s: float | None = None,
         woken_s: float | None = None,
-    ) -> "Story":
+    ) -> "StreamReport":
         errors = Counter(ending.error for ending in endings)
         whole = errors.pop("", 0)
         return cls(
@@ -56,26 +56,26 @@ class Story(Struct, frozen=True, kw_only=True):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of all."""
+    """Prints the table of all reports."""
     reports = [one for found in terminalreporter.stats.values() for one in found if isinstance(one, pytest.TestReport)]
     properties = [value for one in reports if one.when == "call" for value in one.user_properties]
-    stories = [msgspec.convert(value, Story) for name, value in properties if name == PROPERTY]
+    stream_reports = [msgspec.convert(value, StreamReport) for name, value in properties if name == PROPERTY]
     for note in (str(value) for name, value in properties if name == NOTE):
         terminalreporter.section("from zero")
         terminalreporter.write_line(note)
-    if stories:
-        terminalreporter.section("streams while something was done to the servers")
-        for line in table(stories):
+    if stream_reports:
+        terminalreporter.section("streams during changes of the servers")
+        for line in table(stream_reports):
             terminalreporter.write_line(line)
 
 
-def table(stories: Sequence[Story]) -> list[str]:
-    """In Markdown, so that it can be put into a document."""
+def table(stream_reports: Sequence[StreamReport]) -> list[str]:
+    """The table in Markdown."""
     lines = [
-        "| what was done | open | streams | whole | not whole | took | served again after | woken after |",
+        "| change | open | streams | complete | incomplete | duration | served again after | from zero after |",
         "|---|--:|--:|--:|---|--:|--:|--:|",
     ]
-    for one in stories:
+    for one in stream_reports:
         ended = ", ".join(f"{count} {error}" for error, count in sorted(one.ended.items())) or "0"
         times = " | ".join(map(_time, (one.seconds, one.served_s, one.woken_s)))
         lines.append(f"| {one.name} | {one.open} | {one.streams} | {one.whole} | {ended} | {times} |")

@@ -1,8 +1,8 @@
 """Clients that read at the same time while a test changes the servers.
 
-async with Audience(url, key, "paced", lengths=range(40, 90)) as audience:    # every client reads a first token
+async with ClientGroup(url, key, "paced", lengths=range(40, 90)) as clients:    # every client reads a first token
     await something()                                                        # a finished client sends again
-assert not audience.cut                                                      # all have read to their ends
+assert not clients.cut                                                      # all have read to their ends
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from openai import AsyncOpenAI
 BEGIN_S = 60.0
 
 
-class Audience:
+class ClientGroup:
     """One client for each of `lengths`, in tokens. With `again`, clients send further requests until the block is left.
 
     `retries`: the SDK's own retries of a rejected request; 0 unless a test covers them.
