@@ -95,7 +95,7 @@ async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
         return not last
 
     try:
-        await until(complete, "all of it is said", timeout_s=storage_monitor.EVERY_S + 20)
+        await until(complete, "all metrics are exported", timeout_s=storage_monitor.EVERY_S + 20)
     except TimeoutError:
         pytest.fail("\n".join(last))
 

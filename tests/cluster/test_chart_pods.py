@@ -104,7 +104,7 @@ def test_chart_key_job_reads_only_its_secret(
     for variant in ("external-nats", "shared-nats-user"):
         assert of_kind(rendered[variant], "Job") == []
         rules = [rule for role in of_kind(rendered[variant], "Role") for rule in role["rules"]]
-        assert not any("secrets" in rule["resources"] for rule in rules), "nobody makes one"
+        assert not any("secrets" in rule["resources"] for rule in rules), "no component creates one"
 
 
 def test_chart_mounts_only_the_needed_broker_keys(rendered: Mapping[str, Any]) -> None:

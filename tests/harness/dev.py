@@ -28,7 +28,7 @@ class Dev:
             assert text in self.output or self.process.alive, self.output
             return text in self.output
 
-        await until(logged, f"penstock dev says {text!r}", timeout_s=START_S)
+        await until(logged, f"penstock dev prints {text!r}", timeout_s=START_S)
 
     async def up(self) -> "Dev":
         await self.reports("Ctrl-C ends it.")

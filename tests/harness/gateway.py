@@ -42,17 +42,17 @@ class Gateway:
                 await process.end()
 
     async def has_model(self, model: str) -> None:
-        """Wait until it would take a request for the model."""
-        await until(lambda: lists(self.client, model), f"the gateway knows {model}")
+        """Wait until it lists the model."""
+        await until(lambda: lists(self.client, model), f"the gateway lists {model}")
 
     async def drops_model(self, model: str) -> None:
-        """Wait until it would not."""
+        """Wait until it lists the model no more."""
 
         async def gone() -> bool:
             answer = await self.client.get("/v1/models")
             return answer.status_code == 200 and model not in [known["id"] for known in answer.json()["data"]]
 
-        await until(gone, f"the gateway has forgotten {model}")
+        await until(gone, f"the gateway lists {model} no more")
 
     async def request(self, model: str, *, stream: bool = False) -> httpx.Response:
         """One whole answer."""

@@ -54,7 +54,7 @@ class KeyedStack(Stack):
         async def known() -> bool:
             return (await client.get("/v1/models")).status_code == 200
 
-        await until(known, "the gateway knows the key")
+        await until(known, "the gateway accepts the key")
         return made
 
     async def another_gateway(self, **env: str) -> str:

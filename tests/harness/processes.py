@@ -148,7 +148,7 @@ class Process:
             matching = (line for line in self.events(event) if fields.items() <= line.items())
             return next(matching, None)
 
-        found: dict[str, Any] = await until(find, f"{self.name} says {event}")
+        found: dict[str, Any] = await until(find, f"{self.name} logs {event}")
         return found
 
     async def end(self) -> None:

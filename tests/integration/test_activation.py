@@ -75,7 +75,9 @@ async def test_gateway_repeats_the_activation_of_a_waiting_request(stack: Stack,
 
 async def test_gateway_publishes_no_activation_while_slots_are_free(stack: Stack, ear: Ear) -> None:
     await stack.start_worker(PENSTOCK_WORKER_NAME="heard")
-    await until(lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "it has said its slots")
+    await until(
+        lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "its heartbeat has its slots"
+    )
     assert (await stack.client.get("/health")).status_code == 200
     ear.received.clear()
     for _ in range(20):

@@ -49,7 +49,7 @@ async def test_client_disconnect_during_a_stream_ends_the_call(stack: Stack, pat
             await stream.event()
     else:
         request = asyncio.create_task(stack.post(path, completion()))
-        await until(lambda: _queued(stack, 0), "the worker has heard the first token")
+        await until(lambda: _queued(stack, 0), "the worker has received the first token")
         await stack.main.called()
         await _leave(request)
     left = time.monotonic()

@@ -171,7 +171,7 @@ async def test_queue_depth_without_a_broker_is_unknown(
     with pytest.raises(QueueUnavailable) as error:
         await queue_state.read(connection, "default", "main", timeout_s=0.2)
     assert error.value.reason == "BrokerUnavailable"
-    await until(lambda: not connection.connected, "it is noticed")
+    await until(lambda: not connection.connected, "the connection is lost")
     with pytest.raises(QueueUnavailable):
         await queue_state.read(connection, "default", "main", timeout_s=0.2)
     with pytest.raises(PenstockError) as refused:
@@ -203,5 +203,5 @@ async def test_queue_depth_includes_a_request_returned_by_a_worker(connection: C
         pulls = (await context.consumer_info(stream, subjects.CONSUMER)).num_waiting
         return None if pulls else await queue_state.read(connection, "default", "main")
 
-    state = await until(given_back, "nobody pulls")
+    state = await until(given_back, "the request is returned")
     assert msgspec.structs.asdict(state) == {"pending": 0, "ack_pending": 1}, "not pending, not gone"

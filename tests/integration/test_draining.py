@@ -65,7 +65,7 @@ async def test_worker_drained_finishes_its_stream_and_pulls_nothing_until_resume
             await stream.event()
         await tell(stack, "worker-a", Drain())
         await drained.logged("worker.draining", in_flight=1)
-        beat = await until(lambda: _beat(stack, "worker-a", draining=True), "it says so", timeout_s=1)
+        beat = await until(lambda: _beat(stack, "worker-a", draining=True), "its heartbeat has it", timeout_s=1)
         assert beat.in_flight == 1
         stack.main.answers(text_stream("from the other"))
         pending = asyncio.create_task(stack.post("/api/chat", completion()))
@@ -77,11 +77,11 @@ async def test_worker_drained_finishes_its_stream_and_pulls_nothing_until_resume
         assert texts_of(stream.raw.decode()) == "".join(TOKENS)
         assert stream.raw.endswith(b"data: [DONE]\n\n")
     await until(lambda: _idle(stack, "worker-a"), "it has no streams")
-    assert drained.alive, "whoever told it to drain ends it"
+    assert drained.alive, "the sender of the drain ends it"
 
     await stack.workers[-1].end()
     pending = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: _queued(stack, 1), "nobody takes the next request")
+    await until(lambda: _queued(stack, 1), "the next request stays in the queue")
     await tell(stack, "worker-a", Resume())
     assert texts_of((await pending).text) == "from the other"
     assert _beat(stack, "worker-a", draining=False)
@@ -133,7 +133,7 @@ async def test_worker_readyz_has_the_reason_and_livez_stays_ok() -> None:
                 async def holds() -> bool:
                     return await readiness() == (status, text)
 
-                await until(holds, f"/readyz says {status} {text}")
+                await until(holds, f"/readyz returns {status} {text}")
 
             await reports(503, "the route is not in the catalogue")
             await stack.apply("main", spec([provider("main", stack.main.base_url)]))

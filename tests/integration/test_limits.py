@@ -108,7 +108,7 @@ async def test_limit_of_tokens_is_shared_by_two_gateways(stack: Two) -> None:
     async def refused() -> bool:
         return (await request(two)).status_code == 429
 
-    await until(refused, "the other gateway knows")
+    await until(refused, "the other gateway rejects")
     assert "tokens per minute" in error_of(await request(two))["message"]
 
 

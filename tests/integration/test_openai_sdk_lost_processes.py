@@ -37,7 +37,7 @@ async def test_openai_sdk_raises_a_retryable_internal_server_error_without_a_bro
     async def away() -> bool:
         return (await stack.client.get("/ready")).status_code == 503
 
-    await until(away, "the gateway has noticed")
+    await until(away, "the gateway has detected it")
     for streaming in (False, True):
         with pytest.raises(openai.InternalServerError) as raised:
             await sdk.chat.completions.create(model="main", messages=HI, stream=streaming)
@@ -64,7 +64,7 @@ async def test_openai_sdk_raises_for_a_complete_answer_when_the_worker_is_lost(s
     async def begun() -> bool:
         return await stack.queued() == 0
 
-    await until(begun, "the worker has heard the first token")
+    await until(begun, "the worker has received the first token")
     stack.worker.kill()
     with pytest.raises(openai.InternalServerError) as raised:
         await pending

@@ -46,7 +46,7 @@ async def reports(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: 
             return bool(response.json() == answer)
         return False
 
-    await until(logged, f"/ready says {answer}", timeout_s=timeout_s)
+    await until(logged, f"/ready returns {answer}", timeout_s=timeout_s)
     assert (await client.get("/health")).status_code == 200, "alive is not ready"
 
 

@@ -173,7 +173,7 @@ async def test_gateway_returns_503_with_retry_after_at_the_queue_timeout(stack: 
 async def test_gateway_returns_503_with_the_reason_of_a_route_that_is_not_ready(stack: Stack, path: str) -> None:
     spec_ = stack.spec("main")
     await stack.apply("main", spec_, ready=False, reason="OPENAI_API_KEY is not set")
-    await until(lambda: _status(stack, path, 503), "the gateway knows")
+    await until(lambda: _status(stack, path, 503), "the gateway has the reason")
     error = error_of(await stack.post(path, completion()), 503, "model_not_ready", retry_after=5)
     assert "OPENAI_API_KEY is not set" in error["message"]
     await stack.apply("main", spec_)

@@ -185,7 +185,7 @@ async def test_usage_record_of_two_killed_processes_is_closed_by_the_next_gatewa
         request_id = ids_of(reader.response)
         # By then the row is the worker's, which goes its way beside the stream.
         opened = await until(lambda: _of_worker(stack, request_id), "the worker has the row")
-        await until(lambda: _counted(stack, opened, 2), "the worker has said what it counted")
+        await until(lambda: _counted(stack, opened, 2), "the worker has written its count")
         stack.gateway.kill()
         stack.workers[0].kill()
     await stack.start_gateway()

@@ -96,7 +96,7 @@ def assert_served(received: list[Received]) -> None:
     assert not [one.error for one in received if one.error]
     assert all(one.whole for one in received)
     assert {one.text for one in received} == {"".join(map(token, range(TOKENS)))}
-    assert min(one.pings for one in received) > 0, "who waits hears a heartbeat"
+    assert min(one.pings for one in received) > 0, "waiting clients get keep-alive comments"
 
 
 async def served_once(release: Installation, name: str) -> None:

@@ -43,7 +43,7 @@ class Outcome:
 
 
 class ChaosClient:
-    """Sends requests one at a time; `ask` raises for no failure of the service."""
+    """Sends requests one at a time; `request` raises for no failure of the service."""
 
     def __init__(self, http: httpx.AsyncClient, dice: random.Random, hang_s: float) -> None:
         self._http = http

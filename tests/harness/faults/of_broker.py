@@ -38,11 +38,13 @@ async def catalogue_deleted(scene: Scene) -> None:
     await scene.serve()
     key = subjects.catalogue_key(scene.namespace, scene.name)
     async with _jetstream(scene) as jetstream, catalogue_of(scene.site.nats.url) as entries:
-        await until(lambda: key in entries, "a gateway knows the route")
+        await until(lambda: key in entries, "the catalogue has the route")
         await scene.inject(jetstream.delete_key_value(subjects.CATALOGUE_BUCKET))
         await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.change(limits={"queueDepth": 7})
-        changed = until(lambda: key in entries and entries[key].spec.limits.queue_depth == 7, "it hears of changes")
+        changed = until(
+            lambda: key in entries and entries[key].spec.limits.queue_depth == 7, "the catalogue has the change"
+        )
         await scene.restored(changed)
 
 

@@ -25,7 +25,7 @@ async def route_deleted_meanwhile(scene: Scene) -> None:
         key = f"{scene.namespace}.{scene.name}"
         assert key in entries
         await scene.cure("an operator runs", scene.site.start_operator())
-        await scene.restored(until(lambda: key not in entries, "the catalogue has forgotten it"))
+        await scene.restored(until(lambda: key not in entries, "the catalogue has dropped it"))
 
 
 async def deployment_edited_meanwhile(scene: Scene) -> None:
@@ -45,7 +45,7 @@ def _has_its_grace(deployment: dict[str, object]) -> bool:
 
 
 async def namespace_deleted_meanwhile(scene: Scene) -> None:
-    # Without a pod, whose grace period the namespace's own controller would wait for, in steps of half of it.
+    # Without a pod: the namespace's controller would wait for its grace period, in steps of half of it.
     await scene.serve(scaling={"minReplicas": 0})
     await _stop(scene)
     path = NAMESPACES.at(name=scene.namespace)

@@ -169,7 +169,7 @@ async def client_waits(scene: Scene) -> None:
 
         await until(listens, "the gateway listens")
         await scene.inject(scene.create(worker={"image": image}, limits={"queueTimeoutSeconds": 3}))
-        await until(knows, "the gateway knows the route")
+        await until(knows, "the gateway lists the route")
         response = await request()
         assert response.status_code == 503, response.text
         message = response.json()["error"]["message"]

@@ -2,7 +2,7 @@
 
 operator = await operators.start()                # ready: it has seen what there is
 second = await operators.start(PENSTOCK_…="…")    # a replica, same account and lease
-operator.process.kill()                           # or terminate(), signal(), said(), events(), log()
+operator.process.kill()                           # or terminate(), signal(), logged(), events(), log()
 """
 
 import sys

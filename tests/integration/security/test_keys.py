@@ -205,7 +205,7 @@ async def test_key_of_another_route_gets_nothing_of_this_route(keyed: KeyedStack
 async def test_key_without_permission_gets_404_for_a_route_that_is_not_ready(keyed: KeyedStack) -> None:
     made = await keyed.create_key(models=["something-else"])
     await keyed.apply("main", keyed.spec("main"), ready=False, reason="a secret reason")
-    await until(lambda: _chat_status_is(keyed.client, 503), "the gateway knows")
+    await until(lambda: _chat_status_is(keyed.client, 503), "the gateway has the route's state")
     answer = await keyed.with_key(made["key"]).post("/v1/chat/completions", json=completion())
     error_of(answer, 404, "model_not_found", param="model")
     assert "secret" not in answer.text
@@ -241,7 +241,7 @@ async def test_keys_survive_restarts_of_broker_and_gateway() -> None:
         assert (await client.get("/v1/models")).status_code == 200
         keyed.gateway.kill()
         await keyed.start_gateway()
-        await until(lambda: _status_is(client, 200), "the new gateway knows the key")
+        await until(lambda: _status_is(client, 200), "the new gateway accepts the key")
 
 
 async def _status_is(client: httpx.AsyncClient, status: int) -> bool:

@@ -169,7 +169,7 @@ async def test_nats_user_reconnects_with_renewed_credentials(keyed: KeyedStack) 
             await connection.publish("penstock.test", b"again")
             return bool(received)
 
-        await until(echoes, "it is back, and hears what it listened to")
+        await until(echoes, "it has reconnected, with its subscriptions")
         assert connects >= 2
     finally:
         await connection.close()

@@ -31,7 +31,7 @@ def test_the_screen() -> None:
         render("http://127.0.0.1:8080", planned, working, PLAIN, after_s=1.2, host="127.0.0.1")
         == """
 Penstock listens on http://127.0.0.1:8080 after 1.2 s
-It asks for no API key: only this machine can reach it
+No API key is required: only this machine can reach it
 
   ROUTE    MODELS           PROVIDER                   STATE
   smollm2  smollm2          SmolLM2-135M, bundled      ready
@@ -92,4 +92,4 @@ def test_a_key_that_is_needed_is_shown_and_in_every_command() -> None:
 
 
 def test_authentication_that_was_switched_off_is_said() -> None:
-    assert key_notice("0.0.0.0", None) == "It asks for no API key: PENSTOCK_AUTHENTICATION is off"
+    assert key_notice("0.0.0.0", None) == "No API key is required: PENSTOCK_AUTHENTICATION is off"
