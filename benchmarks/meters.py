@@ -139,8 +139,8 @@ def measure(rounds: int, streams: int, *, quick: bool) -> int:
         )
         pairs[title] = ", ".join(f"{ratio:.3f}" for ratio in ratios)
     print(f"\nstolen {after.stolen_s - before.stolen_s:.0f} s; the pairs:")
-    for title, told in pairs.items():
-        print(f"- {title}: {told}")
+    for title, pair in pairs.items():
+        print(f"- {title}: {pair}")
     return 0
 
 

@@ -172,5 +172,5 @@ async def test_chart_leaves_every_user_id_to_the_cluster(helm: Helm) -> None:
     found = dict(pods(await helm.template(given)))
     assert found["nats"]["spec"]["securityContext"]["fsGroup"] == 1000650000
     assert found["gateway"]["spec"]["securityContext"]["runAsUser"] == 1000650000
-    told = variables(found["operator"])
-    assert (told["PENSTOCK_WORKER_RUN_AS_USER"], told["PENSTOCK_WORKER_RUN_AS_GROUP"]) == ("1000650000", "0")
+    environ = variables(found["operator"])
+    assert (environ["PENSTOCK_WORKER_RUN_AS_USER"], environ["PENSTOCK_WORKER_RUN_AS_GROUP"]) == ("1000650000", "0")

@@ -48,9 +48,9 @@ async def test_chart_passes_the_policy_scanner(rendered: Mapping[str, Any], tmp_
         for one in rendered["default"]
         if (one["kind"], one["metadata"]["name"]) == ("Deployment", "penstock-operator")
     ]
-    told = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
-    resources = msgspec.json.decode(told["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)
-    user = int(told["PENSTOCK_WORKER_RUN_AS_USER"])
+    environ = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
+    resources = msgspec.json.decode(environ["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)
+    user = int(environ["PENSTOCK_WORKER_RUN_AS_USER"])
     defaults = WorkerDefaults(
         image="penstock:0.1.0", nats_url="nats://broker:4222", resources=resources, run_as_user=user
     )

@@ -80,10 +80,10 @@ def test_chart_gateway_environment_is_valid_settings(objects: list[dict[str, Any
         for one in of_kind(objects, "Secret")
         for key, value in one["data"].items()
     }
-    told = variables(gateway)
+    environ_shown = variables(gateway)
     for name, source in secret_keys(gateway).items():
-        told[name] = base64.b64decode(data.get(source, "")).decode() or GIVEN[name]
-    settings = load(GatewaySettings, told)
+        environ_shown[name] = base64.b64decode(data.get(source, "")).decode() or GIVEN[name]
+    settings = load(GatewaySettings, environ_shown)
     settings.check()
     assert settings.admin_host == settings.host
     assert settings.first_key is not None
@@ -94,8 +94,10 @@ def test_chart_gateway_environment_is_valid_settings(objects: list[dict[str, Any
 
 
 def test_chart_requires_api_keys_by_default(rendered: Mapping[str, Any]) -> None:
-    told = {variant: variables(dict(pods(made))["gateway"]) for variant, made in rendered.items()}
-    assert {variant for variant, one in told.items() if one["PENSTOCK_AUTHENTICATION"] == "off"} == {"smallest"}
+    environ_shown = {variant: variables(dict(pods(made))["gateway"]) for variant, made in rendered.items()}
+    assert {variant for variant, one in environ_shown.items() if one["PENSTOCK_AUTHENTICATION"] == "off"} == {
+        "smallest"
+    }
 
 
 async def test_chart_keys_are_random_and_outlive_the_release(helm: Helm, rendered: Mapping[str, Any]) -> None:
@@ -128,10 +130,10 @@ def test_chart_monitors_use_existing_ports(rendered: Mapping[str, Any]) -> None:
 
 
 def test_chart_workers_have_registry_and_collector_settings(rendered: Mapping[str, Any]) -> None:
-    told = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
-    assert told.worker_image_pull_policy == "IfNotPresent"
-    assert told.worker_image_pull_secret_list == ["registry"]
-    assert told.worker_environment == {**EVERYTHING["workers"]["env"], "PENSTOCK_LOG_LEVEL": "INFO"}
+    environ_shown = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
+    assert environ_shown.worker_image_pull_policy == "IfNotPresent"
+    assert environ_shown.worker_image_pull_secret_list == ["registry"]
+    assert environ_shown.worker_environment == {**EVERYTHING["workers"]["env"], "PENSTOCK_LOG_LEVEL": "INFO"}
     alone = load(OperatorSettings, variables(dict(pods(rendered["default"]))["operator"]))
     assert alone.worker_image_pull_secret_list == []
 

@@ -98,11 +98,11 @@ async def test_operator_serves_other_namespaces_beside_one_without_rights(
     api: Api, namespace: str, operators: Operators
 ) -> None:
     other = f"{namespace}-other"
-    told = f'penstock_namespace="{other}"}}'
+    served_metric = f'penstock_namespace="{other}"}}'
     await api.create(NAMESPACES.at(), {"metadata": {"name": other}})
     operator = await operators.start(PENSTOCK_NAMESPACES=f"{namespace},{other}")
     await operator.process.logged("operator.namespace_refused")
-    assert f"{told} 0.0" in await operator.metrics()
+    assert f"{served_metric} 0.0" in await operator.metrics()
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(ROUTES.at(namespace, "main"), served, "the one is served")
     await api.create(ROUTES.at(other), model_route("next", models=("next",)))
@@ -113,10 +113,10 @@ async def test_operator_serves_other_namespaces_beside_one_without_rights(
     await api.create(ROLES.at(other), {"rules": role["rules"], **given})
     await api.create(ROLE_BINDINGS.at(other), {"roleRef": binding["roleRef"], "subjects": binding["subjects"], **given})
     await api.until(ROUTES.at(other, "next"), served, "the other is served too", timeout_s=10)
-    assert f"{told} 1.0" in await operator.metrics()
+    assert f"{served_metric} 1.0" in await operator.metrics()
 
     async def is_refused() -> bool:
-        return f"{told} 0.0" in await operator.metrics()
+        return f"{served_metric} 0.0" in await operator.metrics()
 
     await api.delete(NAMESPACES.at(name=other))
     await until(is_refused, "the other is refused", timeout_s=15)

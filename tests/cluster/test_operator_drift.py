@@ -20,10 +20,10 @@ async def serve(api: Api, namespace: str) -> Manifest:
 async def repairs(api: Api, namespace: str) -> list[str]:
     """The repairs that the operator recorded in Events."""
 
-    def told(events: Any) -> list[str]:
+    def has_repair(events: Any) -> list[str]:
         return [event["note"] for event in events if event["reason"] == "Repaired"]
 
-    return await api.until_all(EVENTS.at(namespace), told, "a repair is told")
+    return await api.until_all(EVENTS.at(namespace), has_repair, "a repair is reported")
 
 
 async def test_drift_restores_an_edited_field_with_one_event(

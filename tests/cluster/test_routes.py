@@ -151,9 +151,9 @@ async def test_route_version_rejected_by_the_api_server_leaves_the_last_good_one
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(path, served, "it is served")
     await api.patch(path, {"spec": {"worker": refused, "limits": {"queueDepth": 7}}})
-    told = await api.until(path, settled, "a status about the change")
-    assert condition(told, "Accepted") == "False InvalidSpec"
-    assert words in str(told["status"]["conditions"])
+    rejected = await api.until(path, settled, "a status about the change")
+    assert condition(rejected, "Accepted") == "False InvalidSpec"
+    assert words in str(rejected["status"]["conditions"])
     async with catalogue_of(nats.url) as catalogue:
         assert catalogue[f"{namespace}.main"].spec.limits.queue_depth != 7
         assert catalogue[f"{namespace}.main"].ready

@@ -30,12 +30,12 @@ async def test_scaling_starts_the_first_worker_for_a_request(
     assert answer.json()["choices"][0]["message"]["content"]
     woken = await route.reports(lambda status: status.get("lastDecision", {}).get("to") == 1, "it says why")
     assert woken["status"]["lastDecision"]["reason"] == "FromZero"
-    told = await api.until_all(
+    statuses = await api.until_all(
         EVENTS.at(namespace),
         lambda events: [event for event in events if event["reason"] == "FromZero"],
         "an Event tells of it",
     )
-    assert len(told) == 1
+    assert len(statuses) == 1
     assert operator.process.alive
 
 

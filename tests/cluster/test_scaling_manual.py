@@ -23,8 +23,8 @@ HPAS = Resource("autoscaling/v2", "horizontalpodautoscalers")
 
 async def seen(operator: OperatorProcess, state: str, count: int) -> bool:
     """True if the operator's last reading of the route is this number of requests."""
-    told = [line for line in (await operator.metrics()).splitlines() if line.startswith("penstock_route_demand")]
-    return any(f'state="{state}"' in line and float(line.split()[-1]) == count for line in told)
+    lines = [line for line in (await operator.metrics()).splitlines() if line.startswith("penstock_route_demand")]
+    return any(f'state="{state}"' in line and float(line.split()[-1]) == count for line in lines)
 
 
 async def test_scaling_follows_kubectl_scale_in_manual_mode(

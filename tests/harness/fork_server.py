@@ -102,10 +102,10 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def _take(self) -> None:
-        told = os.read(self._status, STATUS.size)
+        exit_status = os.read(self._status, STATUS.size)
         os.close(self._status)
         # Nothing is reported of those that ended with their server.
-        self.returncode = os.waitstatus_to_exitcode(STATUS.unpack(told)[0]) if told else -signal.SIGKILL
+        self.returncode = os.waitstatus_to_exitcode(STATUS.unpack(exit_status)[0]) if exit_status else -signal.SIGKILL
 
 
 class ForkServer:

@@ -5,7 +5,7 @@
     upstream.answers(text_stream("Hel", "lo"))              # every call
     upstream.answers(status(429, {"retry-after": "1"}), text_stream("Hi"))   # in order; the last one repeats
 
-An answer is any `async def answer(call: Call) -> None`; the ones below cover the usual. In a hand-written one:
+An answer is any `async def answer(call: Call) -> None`; `harness.provider_answers` has the usual ones. Another one:
 
     async def answer(call):
         await call.head()                 # 200, text/event-stream, chunked
@@ -14,7 +14,7 @@ An answer is any `async def answer(call: Call) -> None`; the ones below cover th
         call.cut()                        # TCP reset, in the middle of the body
         await call.end()                  # or a regular end
 
-What it has seen: `upstream.calls` (each with `body`, `headers`, `at`, and `gone`/`gone_at` when its client left),
+Its records: `upstream.calls` (each with `body`, `headers`, `at`, and `gone`/`gone_at` when its client left),
 `upstream.open` and `upstream.open_max` (calls without a whole answer), `await upstream.called(n)`.
 Times are `time.monotonic()`.
 """

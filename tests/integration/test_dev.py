@@ -200,9 +200,9 @@ async def test_dev_rejects_a_port_in_use_in_one_line_before_it_starts(tmp_path: 
         port = taken.getsockname()[1]
         dev = Dev(tmp_path, "--port", str(port))
         assert await dev.process.exited() == 1
-    told = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); "
-    told += 'choose another with --port, for example make dev ARGS="--port 9000"\n'
-    assert dev.output == told
+    printed = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); "
+    printed += 'choose another with --port, for example make dev ARGS="--port 9000"\n'
+    assert dev.output == printed
 
 
 async def test_dev_rejects_an_invalid_file_in_one_line(tmp_path: Path) -> None:
@@ -224,8 +224,8 @@ async def test_dev_exits_with_the_message_of_a_gateway_that_cannot_start(tmp_pat
 async def test_dev_rejects_an_invalid_port_in_one_line(tmp_path: Path, port: str) -> None:
     dev = Dev(tmp_path, "--port", port)
     assert await dev.process.exited() == 2
-    told = f"penstock dev: error: argument --port: '{port}' is not a port, which is a number from 0 to 65535\n"
-    assert dev.output.endswith(told)
+    printed = f"penstock dev: error: argument --port: '{port}' is not a port, which is a number from 0 to 65535\n"
+    assert dev.output.endswith(printed)
 
 
 async def test_dev_exits_without_output_on_ctrl_c_while_it_starts(tmp_path: Path) -> None:
@@ -234,8 +234,8 @@ async def test_dev_exits_without_output_on_ctrl_c_while_it_starts(tmp_path: Path
     dev.process.signal(signal.SIGINT)
     assert await dev.process.exited(START_S) == 130
     # A busy machine may have loaded a model before the signal came.
-    told = [line for line in dev.output.splitlines() if not line.endswith("has loaded")]
-    assert len(told) == 1
+    printed = [line for line in dev.output.splitlines() if not line.endswith("has loaded")]
+    assert len(printed) == 1
     assert _left(tmp_path) == []
 
 
@@ -272,8 +272,8 @@ async def test_dev_requires_and_prints_a_key_beyond_loopback(tmp_path: Path) -> 
             for key in (shown[1], made):
                 headers = {"authorization": f"Bearer {key}"}
                 assert (await client.get("/v1/models", headers=headers)).status_code == 200
-        told = re.search(r"^Logs: (\S+)", dev.output, re.MULTILINE)
-        assert told
-        log = Path(told[1]).read_text()  # noqa: ASYNC240 - a small file
+        printed = re.search(r"^Logs: (\S+)", dev.output, re.MULTILINE)
+        assert printed
+        log = Path(printed[1]).read_text()  # noqa: ASYNC240 - a small file
         assert shown[1] not in log
         assert made not in log

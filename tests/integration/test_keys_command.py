@@ -25,14 +25,14 @@ async def keyed() -> AsyncIterator[KeyedStack]:
 
 async def keys(stack: KeyedStack, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
     """The command with the address and token of the stack's admin API."""
-    told = {
+    environment = {
         "PENSTOCK_ADMIN_URL": str(stack.admin.base_url),
         "PENSTOCK_ADMIN_TOKEN": ADMIN_TOKEN,
         "TMPDIR": str(stack.directory),
         **environ,
     }
     return await asyncio.to_thread(
-        subprocess.run, [COMMAND, "keys", *arguments], env=told, capture_output=True, text=True, check=False
+        subprocess.run, [COMMAND, "keys", *arguments], env=environment, capture_output=True, text=True, check=False
     )
 
 

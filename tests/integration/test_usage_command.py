@@ -50,14 +50,14 @@ async def keyed() -> AsyncIterator[KeyedStack]:
 
 
 async def run(stack: KeyedStack, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    told = {
+    environment = {
         "PENSTOCK_ADMIN_URL": str(stack.admin.base_url),
         "PENSTOCK_ADMIN_TOKEN": ADMIN_TOKEN,
         "TMPDIR": str(stack.directory),
         **environ,
     }
     return await asyncio.to_thread(
-        subprocess.run, [COMMAND, "usage", *arguments], env=told, capture_output=True, text=True, check=False
+        subprocess.run, [COMMAND, "usage", *arguments], env=environment, capture_output=True, text=True, check=False
     )
 
 

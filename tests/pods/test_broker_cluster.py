@@ -28,7 +28,7 @@ RETRIES = 2
 SERVERS = 3
 DONE_S = 180.0
 
-Told = Callable[[str], contextlib.AbstractAsyncContextManager[None]]
+Reported = Callable[[str], contextlib.AbstractAsyncContextManager[None]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -50,7 +50,7 @@ async def release(cluster: RealCluster) -> AsyncIterator[Installation]:
 
 
 @pytest.fixture
-def told(release: Installation, record_property: Callable[[str, object], None]) -> Told:
+def reported(release: Installation, record_property: Callable[[str, object], None]) -> Reported:
     @contextlib.asynccontextmanager
     async def nothing_is_noticed(name: str) -> AsyncIterator[None]:
         url, key = await release.gateway(), await release.secret("first-key")
@@ -79,19 +79,21 @@ async def all_ready(release: Installation, api: Api, without: set[str]) -> None:
     )
 
 
-async def test_broker_cluster_survives_a_killed_server(release: Installation, api: Api, told: Told) -> None:
+async def test_broker_cluster_survives_a_killed_server(release: Installation, api: Api, reported: Reported) -> None:
     pods = await release.pods(api, "nats")
     assert len(pods) == SERVERS
     # The queue's leader, whose loss has the largest effect.
     victim = pods[await leader(release)]
-    async with told("kill the leading one of three brokers"):
+    async with reported("kill the leading one of three brokers"):
         await api.delete(PODS.at(release.namespace, victim["metadata"]["name"]), {"gracePeriodSeconds": 0})
         await all_ready(release, api, {victim["metadata"]["uid"]})
 
 
-async def test_broker_cluster_rolls_without_an_interruption(release: Installation, api: Api, told: Told) -> None:
+async def test_broker_cluster_rolls_without_an_interruption(
+    release: Installation, api: Api, reported: Reported
+) -> None:
     old = {pod["metadata"]["uid"] for pod in await release.pods(api, "nats")}
-    async with told("roll three brokers"):
+    async with reported("roll three brokers"):
         await release.kubectl("rollout", "restart", f"statefulset/{release.name}-nats")
         await all_ready(release, api, old)
 

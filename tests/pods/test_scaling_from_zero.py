@@ -145,8 +145,10 @@ async def test_scaling_serves_a_hundred_requests_from_zero_and_returns_to_zero(
     assert down == sorted(down, reverse=True), observer.numbers
     assert down[0] < up
     assert down[-1] == 0
-    told = [event for event in await api.list(EVENTS.at(namespace)) if event["involvedObject"].get("name") == name]
-    assert [event["reason"] for event in told if event["reason"] in {"FromZero", "DemandRose", "Panic"}] == ["FromZero"]
+    events = [event for event in await api.list(EVENTS.at(namespace)) if event["involvedObject"].get("name") == name]
+    assert [event["reason"] for event in events if event["reason"] in {"FromZero", "DemandRose", "Panic"}] == [
+        "FromZero"
+    ]
 
     tokens_at = [one.first_token_at for one in received if one.first_token_at is not None]
     moments = {

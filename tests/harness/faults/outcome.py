@@ -34,14 +34,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     properties = [value for one in reports if one.when == "call" for value in one.user_properties]
     outcomes = [msgspec.convert(value, Outcome) for name, value in properties if name == PROPERTY]
     if outcomes:
-        terminalreporter.section(f"injected faults ({len(outcomes)}), seconds until told and until cleared")
+        terminalreporter.section(f"injected faults ({len(outcomes)}), seconds until reported and until cleared")
         for line in table(outcomes):
             terminalreporter.write_line(line)
 
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """In Markdown, so that it can be put into a document."""
-    lines = ["| fault | told | after | cure | clear after |", "|---|---|--:|---|--:|"]
+    lines = ["| fault | report | after | cure | clear after |", "|---|---|--:|---|--:|"]
     for one in outcomes:
         report = _short(one.report if not one.error else f"FAILED: {one.error}")
         lines.append(f"| {one.fault} | {report} | {_time(one.reported_s)} | {one.cure} | {_time(one.cleared_s)} |")

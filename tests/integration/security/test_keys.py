@@ -179,7 +179,7 @@ async def test_key_lists_and_uses_only_its_models(keyed: KeyedStack) -> None:
     assert (await client.post("/v1/chat/completions", json=completion())).status_code == 200
     missing = await client.post("/v1/chat/completions", json=completion() | {"model": "nobody"})
     for hidden in ("hidden", "veiled"):
-        told = error_of(await client.get(f"/v1/models/{hidden}"), 404, "model_not_found", param="model")
+        hidden_error = error_of(await client.get(f"/v1/models/{hidden}"), 404, "model_not_found", param="model")
         answers = [
             await client.post("/v1/chat/completions", json=completion() | {"model": hidden}),
             await client.post("/v1/embeddings", json={"model": hidden, "input": "x"}),
@@ -189,7 +189,7 @@ async def test_key_lists_and_uses_only_its_models(keyed: KeyedStack) -> None:
         ]
         for answer in answers:
             error = error_of(answer, 404, "model_not_found", param="model")
-            assert error == told
+            assert error == hidden_error
             # Exactly the answer of a model that does not exist.
             assert answer.text.replace(hidden, "nobody") == missing.text
 

@@ -143,12 +143,12 @@ async def test_telemetry_contains_no_prompt_answer_or_key(receiver: Receiver) ->
     assert logs["gateway"].count("gateway.request_ended") > len(PATHS)
     assert logs[stack.worker.name].count("worker.call_ended") > len(PATHS)
     assert len(receiver.spans) >= spans > 4 * len(PATHS)
-    told = {
+    outputs = {
         **logs,
         "metrics": metrics,
         "OTLP": b"\n".join(receiver.bodies).decode("latin-1"),
     }
-    for place, text in told.items():
+    for place, text in outputs.items():
         for secret in (PROMPT, ANSWER, ARGUMENT, KEY):
             assert secret not in text, f"{secret} is in {place}: {around(text, secret)}"
         assert "Traceback" not in text, f"a traceback is in {place}: {around(text, 'Traceback')}"
@@ -177,8 +177,8 @@ async def test_telemetry_contains_no_client_key_or_admin_token(receiver: Receive
 
     assert logs["gateway"].count("gateway.request_ended") >= 5
     assert len(receiver.spans) > 4 * 5
-    told = {**logs, "metrics": metrics, "OTLP": b"\n".join(receiver.bodies).decode("latin-1")}
-    for place, text in told.items():
+    outputs = {**logs, "metrics": metrics, "OTLP": b"\n".join(receiver.bodies).decode("latin-1")}
+    for place, text in outputs.items():
         for secret in (FIRST_KEY, made, limited, unknown, ADMIN_TOKEN, not_the_token):
             assert secret not in text, f"{secret} is in {place}: {around(text, secret)}"
 
