@@ -24,7 +24,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from harness.keyed import KeyedStack
-from harness.provider import DONE, Call, chunk, finish, usage
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 
 CLIENTS = 20
@@ -130,11 +131,11 @@ async def measure(seconds: float) -> int:
         ]
         await asyncio.gather(*(run(number) for run in runs for number in range(CLIENTS)))
         await asyncio.sleep(0.5)
-        asks = [
+        chat_requests = [
             by_streams[number % 2].post("/v1/chat/completions", json=completion("20 tokens"))
             for number in range(STREAMS)
         ]
-        free = [answer.status_code for answer in await asyncio.gather(*asks)].count(200)
+        free = [answer.status_code for answer in await asyncio.gather(*chat_requests)].count(200)
         windows = seconds / MINUTE_S
         bad = 0
         for name, counted in (("requests", requests), ("tokens", tokens)):

@@ -122,7 +122,7 @@ class Bench:
         try:
             paced.await_first_token(port, self.key, tree)
             took = time.perf_counter() - tree.spawned_at
-            install.say(f"  first token {took:.2f} s after the start")
+            install.print_line(f"  first token {took:.2f} s after the start")
             yield _Running(tree, port, took)
         except Exception as error:
             error.add_note(f"the end of {peer.title}'s log:\n{tree.tail()}")
@@ -194,12 +194,12 @@ class Bench:
     ) -> paced.Result:
         result = paced.run_client(self.binary, port, on_edge, key=self.key, **flags)
         first, gap = result.first_ms, result.gap_ms
-        install.say(
+        install.print_line(
             f"  {title}: {result.ok}/{result.streams} whole, first token p50 {first.p50:.2f}, p99 {first.p99:.2f} ms,"
             f" longest gap {gap.max:.0f} ms"
         )
         for error in result.errors:
-            install.say(f"    {error}")
+            install.print_line(f"    {error}")
         return result
 
 

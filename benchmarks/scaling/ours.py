@@ -47,7 +47,7 @@ class Ours:
         seen = Unavailable("QueueUnreachable", serving) if world.blind else self._observe(world, members, draining)
         decision, self._history = decide(self._spec, seen, self._history, world.now)
         if decision.replicas is not None:
-            world.ask(decision.replicas)
+            world.request_replicas(decision.replicas)
         if decision.replicas is not None or draining:
             self._carry_out(world, members, serving if decision.replicas is None else decision.replicas)
         elif decision.again_in_s is None:

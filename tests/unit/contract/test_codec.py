@@ -12,7 +12,7 @@ from unit.support.structs import values
 
 from penstock_contract import codec
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.stream.events import Embedded, Event, TextDelta

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock_contract import subjects
-from penstock_contract.limits.keys import (
+from penstock_contract.limits.api_keys import (
     KEY_LENGTH,
     KeyRecord,
     KeySpec,

@@ -8,7 +8,9 @@ from typing import Any
 import cel
 import msgspec
 import pytest
-from harness.route_examples import BROKEN, FAR, KEPT, LOCAL_ONLY, MODEL, PROVIDER, Spec, at, spec
+from harness.route_addresses import FAR, LOCAL_ONLY
+from harness.route_examples import KEPT, MODEL, PROVIDER, Spec, at, spec
+from harness.route_violations import BROKEN
 
 from penstock_contract.errors import PenstockError
 from penstock_contract.route.spec import ModelRouteSpec

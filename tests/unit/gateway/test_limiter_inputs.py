@@ -8,7 +8,7 @@ from unit.support.limiters import PRICES, Fleet, key, prompt, resolution
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import Budget
+from penstock_contract.limits.api_keys import Budget
 from penstock_contract.request.operations import EmbeddingsOperation, Operation
 from penstock_contract.stream.events import UsageReported
 from penstock_contract.usage.record import COUNT_MAX, Tokens, Unanswered, UsageRow

@@ -6,7 +6,7 @@ from unit.support.limiters import PRICES, Fleet, key, resolution, stream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.keys import Budget
+from penstock_contract.limits.api_keys import Budget
 
 
 @virtual_time

@@ -31,7 +31,7 @@ def test_overview_prints_this_screen() -> None:
         render("http://127.0.0.1:8080", planned, working, PLAIN, after_s=1.2, host="127.0.0.1")
         == """
 Penstock listens on http://127.0.0.1:8080 after 1.2 s
-It asks for no API key: only this machine can reach it
+No API key is required: only this machine can reach it
 
   ROUTE    MODELS           PROVIDER                   STATE
   smollm2  smollm2          SmolLM2-135M, bundled      ready
@@ -92,4 +92,4 @@ def test_overview_shows_a_required_key_and_adds_it_to_every_command() -> None:
 
 
 def test_overview_warns_of_disabled_authentication() -> None:
-    assert key_notice("0.0.0.0", None) == "It asks for no API key: PENSTOCK_AUTHENTICATION is off"
+    assert key_notice("0.0.0.0", None) == "No API key is required: PENSTOCK_AUTHENTICATION is off"

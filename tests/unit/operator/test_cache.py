@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import DEPLOYMENTS, MODEL_ROUTES, PODS, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
 
 NAMESPACE = "models"
 ROUTE = (NAMESPACE, "main")

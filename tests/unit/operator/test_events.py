@@ -8,8 +8,8 @@ from unit.support.routes import route_body, spec_document
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.events import OperatorEvents
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import MODEL_ROUTES, Key
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.work_queue import WorkQueue

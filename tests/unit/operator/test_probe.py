@@ -3,7 +3,7 @@
 from typing import Any
 
 from penstock_operator.kube.resources import PODS, Collection
-from penstock_operator.kube.watch_liveness import DEAD, LATE, WatchLiveness
+from penstock_operator.kube.watch.liveness import DEAD, LATE, WatchLiveness
 from penstock_operator.probe import ANSWERED_S, LeaderHealth
 from penstock_runtime.probes import Probes
 

@@ -10,9 +10,9 @@ from unit.support.virtual_time import virtual_time
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Collection, Key, Resource
-from penstock_operator.kube.resync import Resync
+from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.resync import Resync
 
 RESYNC_S = 600.0
 

@@ -3,8 +3,8 @@
 import pytest
 
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, Collection
-from penstock_operator.kube.watch_liveness import DEAD, STUCK, WatchLiveness
-from penstock_operator.kube.watcher import RESTART_MAX_S
+from penstock_operator.kube.watch.liveness import DEAD, STUCK, WatchLiveness
+from penstock_operator.kube.watch.watcher import RESTART_MAX_S
 
 WATCH, OTHER = Collection(PODS, "team"), Collection(MODEL_ROUTES, "team")
 ALLOWED = pytest.mark.parametrize("silence_s", [6.0, 8.0, 62.0, 300.0])

@@ -11,7 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, WATCHED, Collection, Resource
-from penstock_operator.kube.watcher import ClusterWatcher, Observe, quieten_kopf
+from penstock_operator.kube.watch.watcher import ClusterWatcher, Observe, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (

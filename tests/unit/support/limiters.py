@@ -9,7 +9,7 @@ from unit.support.virtual_time import LoopClock
 
 from penstock_contract.catalogue import CatalogueEntry, Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.keys import Budget, KeyLimits, KeyRecord, KeySpec
+from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyRecord, KeySpec
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_gateway.access.principal import Principal

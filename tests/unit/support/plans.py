@@ -7,8 +7,8 @@ from unit.support.routes import CREATED_AT, ready_pod, route_body, spec
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_operator.kube.cache import Snapshot
 from penstock_operator.kube.resources import FIELD_MANAGER
+from penstock_operator.kube.watch.cache import Snapshot
 from penstock_operator.reconcile.owned_object import Manifest
 from penstock_operator.reconcile.plan import Plan, plan
 from penstock_operator.reconcile.pod_template import WorkerDefaults

@@ -11,9 +11,9 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
 from penstock_operator.reconcile.pod_template import WorkerDefaults

@@ -18,8 +18,8 @@ from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Key
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
 from penstock_operator.scaling.worker_state import WorkerReport
 from penstock_runtime.peer_liveness import LOST_S
