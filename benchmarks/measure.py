@@ -1,4 +1,4 @@
-"""What is measured of a peer, in which order. One peer is up at a time; the direct way is measured too."""
+"""The measurements of a peer, in order. One peer runs at a time; the direct phase is measured too."""
 
 import statistics
 import time
@@ -15,7 +15,7 @@ from procs import Box, Tree, process_cpu_s
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of each; durations are Go's, for the client's flags."""
+    """The size of each phase; durations have Go's form, for the client's flags."""
 
     starts: int  # timed ones, after one that warms the page cache
     settle_s: float  # of rest before the idle memory is read
@@ -59,7 +59,7 @@ class FirstTokens:
 
 @dataclass(frozen=True)
 class Loads:
-    """What the client found under each load."""
+    """The client's results under each load."""
 
     first: FirstTokens
     cpu: paced.Result
@@ -88,7 +88,7 @@ class _Running:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all measurements of a run share."""
+    """Parts that all measurements of a run share."""
 
     binary: Path
     work: Path

@@ -1,10 +1,10 @@
-"""What keys, limits, a budget, prices and traces cost: the same load with and without them, at the same moment.
+"""The cost of keys, limits, a budget, prices and traces: the same load with and without them, at the same moment.
 
     .venv/bin/python benchmarks/meters.py [--rounds 7] [--quick]
 
 Two `penstock dev` run side by side. One has its defaults; the other requires a key with every kind of limit, all too
 high to be reached, has prices, and exports a span of every request and all metrics over OTLP. Both are loaded at the
-same moment, so that what the machine takes away hits both (CPU of the same code twice: within 1 %, one after the other
+same moment, so that other load of the machine affects both (CPU of the same code twice: within 1 %, one after the other
 within 20 %). A bar is for the median of the rounds' own ratios: first token p99 at 32 streams at most 1.1 times, CPU
 per token at most 1.05 times. A missed bar is printed; the exit status stays 0.
 """

@@ -1,15 +1,15 @@
-"""What the operator costs: beginning with many routes, looking after many that rest, and routes that come and go.
+"""The operator's cost: a start with many routes, many routes at rest, and routes that are created and deleted.
 
     .venv/bin/python benchmarks/operator_load.py [--rest 200] [--rest-s 120] [--start 1000] [--churn-s 0] [--json FILE]
 
 A real API server (the tests' own control plane), a real nats-server, a real operator under the shipped rules, a node
-of the harness whose pods are ready without doing anything. Four of five routes are at zero, one of five has one worker.
+of the harness whose pods are ready without a process. Four of five routes are at zero, one of five has one worker.
 
-    start   the routes are there, the operator is started: time until it has seen them all, until each has its objects
-            and its first status, and until the cluster's controllers (at their default 20 calls a second) have made of
-            that what it should be; the same once more when nothing is left to do
+    start   the routes exist, the operator is started: time until it has listed them all, until each has its objects
+            and its first status, and until the cluster's controllers (at their default 20 calls a second) have
+            completed them; then the same with a second process that writes nothing
     rest    writes counted at the API server's audit log while nothing happens, memory and CPU
-    churn   routes are made, changed and deleted for a while: memory over time
+    churn   routes are created, changed and deleted for a while: memory over time
 """
 
 import argparse

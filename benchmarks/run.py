@@ -71,7 +71,7 @@ def measure(names: list[str], *, quick: bool, work: Path) -> Run:
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on besides the code."""
+    """Conditions of the run, besides the code."""
     cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in cpuinfo if line.startswith("model name")), platform.machine())
     go = subprocess.run(["go", "env", "GOVERSION"], check=True, capture_output=True, text=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""Penstock: the operator's own `decide` and `steps`, asked as its autoscaler asks them."""
+"""Penstock: the operator's own `decide` and `steps`, called as its autoscaler calls them."""
 
 from scaling.world import MAX_REPLICAS, SLOTS, Pod, World
 

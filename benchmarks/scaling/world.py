@@ -1,7 +1,7 @@
-"""A route in virtual time: requests wait in one queue, workers with a free slot pull, pods start, drain and die.
+"""A route in virtual time: requests wait in one queue, workers with a free slot pull, pods start, drain and exit.
 
 All autoscalers get Penstock's queue: one fair queue, never more requests on a worker than it has slots. So the
-autoscalers differ in two things only: the number that they ask for, and whether a pod that goes may finish its streams.
+autoscalers differ in two things only: the number that they request, and whether a terminating pod finishes its streams.
 """
 
 import heapq

@@ -80,10 +80,10 @@ def test_chart_gateway_environment_is_valid_settings(objects: list[dict[str, Any
         for one in of_kind(objects, "Secret")
         for key, value in one["data"].items()
     }
-    environ_shown = variables(gateway)
+    environment = variables(gateway)
     for name, source in secret_keys(gateway).items():
-        environ_shown[name] = base64.b64decode(data.get(source, "")).decode() or GIVEN[name]
-    settings = load(GatewaySettings, environ_shown)
+        environment[name] = base64.b64decode(data.get(source, "")).decode() or GIVEN[name]
+    settings = load(GatewaySettings, environment)
     settings.check()
     assert settings.admin_host == settings.host
     assert settings.first_key is not None
@@ -94,10 +94,8 @@ def test_chart_gateway_environment_is_valid_settings(objects: list[dict[str, Any
 
 
 def test_chart_requires_api_keys_by_default(rendered: Mapping[str, Any]) -> None:
-    environ_shown = {variant: variables(dict(pods(made))["gateway"]) for variant, made in rendered.items()}
-    assert {variant for variant, one in environ_shown.items() if one["PENSTOCK_AUTHENTICATION"] == "off"} == {
-        "smallest"
-    }
+    environment = {variant: variables(dict(pods(made))["gateway"]) for variant, made in rendered.items()}
+    assert {variant for variant, one in environment.items() if one["PENSTOCK_AUTHENTICATION"] == "off"} == {"smallest"}
 
 
 async def test_chart_keys_are_random_and_outlive_the_release(helm: Helm, rendered: Mapping[str, Any]) -> None:
@@ -130,10 +128,10 @@ def test_chart_monitors_use_existing_ports(rendered: Mapping[str, Any]) -> None:
 
 
 def test_chart_workers_have_registry_and_collector_settings(rendered: Mapping[str, Any]) -> None:
-    environ_shown = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
-    assert environ_shown.worker_image_pull_policy == "IfNotPresent"
-    assert environ_shown.worker_image_pull_secret_list == ["registry"]
-    assert environ_shown.worker_environment == {**EVERYTHING["workers"]["env"], "PENSTOCK_LOG_LEVEL": "INFO"}
+    environment = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
+    assert environment.worker_image_pull_policy == "IfNotPresent"
+    assert environment.worker_image_pull_secret_list == ["registry"]
+    assert environment.worker_environment == {**EVERYTHING["workers"]["env"], "PENSTOCK_LOG_LEVEL": "INFO"}
     alone = load(OperatorSettings, variables(dict(pods(rendered["default"]))["operator"]))
     assert alone.worker_image_pull_secret_list == []
 
