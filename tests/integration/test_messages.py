@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from harness.provider import DONE, Call, data, finish, json_answer, say, say_then_cut, status, stream, usage
+from harness.provider_answers import DONE, data, finish, json_answer, say, say_then_cut, status, stream, usage
+from harness.provider_call import Call
 from harness.route_spec import provider
 from harness.stack import Stack
 

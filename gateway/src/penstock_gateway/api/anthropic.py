@@ -62,6 +62,7 @@ async def messages(data: JSONBody[MessagesBody], request: ClientRequest, api: Ap
     operation = data.operation(version, betas)
     if data.stream:
         opened = await api.dispatcher.open(resolution, operation, MessageStreamRenderer(events), context)
+        events.size = opened.stream.size
         _name_ignored(data, betas, resolution, opened.stream.provider, context)
         return EventStream(api.dispatcher, opened)
     collector = MessageCollector(events)

@@ -24,6 +24,9 @@ class CountParser:
             raise failure("provider_stream_broken")
         return ()
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
+        return None
+
     def end(self) -> Sequence[Event]:
         try:
             answer = lenient.mapping(next(lenient.values(self._body), None))

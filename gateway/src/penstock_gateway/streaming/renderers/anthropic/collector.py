@@ -22,6 +22,9 @@ class MessageCollector:
         self._texts: dict[tuple[int, str], list[str]] = {}
         self._error: PenstockError | None = None
 
+    def around_text(self) -> None:
+        return None
+
     def render(self, event: Event) -> bytes:
         if type(event) is TextDelta and self._events.text_index >= 0:
             self._events.text(event.text)

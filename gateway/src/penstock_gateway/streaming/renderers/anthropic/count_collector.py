@@ -10,6 +10,9 @@ class CountCollector:
         self._count: int | None = None
         self._error: PenstockError | None = None
 
+    def around_text(self) -> None:
+        return None
+
     def render(self, event: Event) -> bytes:
         if isinstance(event, AnswerFields):
             count = fields_of(event.fields).get("input_tokens")

@@ -23,6 +23,7 @@ from penstock_contract.stream.events import (
     UsageReported,
 )
 from penstock_gateway.streaming.renderers.answer_fields import fields_of
+from penstock_gateway.streaming.answer_size import AnswerSize
 from penstock_gateway.streaming.renderers.anthropic.blocks import ContentBlocks, Json
 from penstock_gateway.streaming.renderers.anthropic.usage import end_usage, start_usage
 
@@ -55,6 +56,7 @@ class MessageEvents:
         "_stops",
         "_thinks",
         "_usage",
+        "size",
         "text_index",
     )
 
@@ -72,6 +74,8 @@ class MessageEvents:
         self._stop_sequence: str | None = None
         self._usage: UsageReported | None = None
         self._pieces = self._characters = 0
+        self.size: AnswerSize | None = None
+        """Of the stream, which writes pieces of text without this object: their count, if the provider has none."""
         self.text_index = -1
         """The index of the open block of text, which a further `TextDelta` continues; -1 if there is none."""
 
@@ -145,7 +149,7 @@ class MessageEvents:
             }
         elif event.name == "message_delta":
             found["delta"] = found.get("delta") or {}
-            found["usage"] = _filled(found.get("usage"), end_usage(None, self._pieces, self._characters))
+            found["usage"] = _filled(found.get("usage"), self._end_usage(None))
         return found
 
     def _content(self, made: list[Json], length: int) -> list[Json]:
@@ -186,9 +190,14 @@ class MessageEvents:
             "stop_details": None,
             "container": None,
         }
-        usage = end_usage(self._usage, self._pieces, self._characters)
+        usage = self._end_usage(self._usage)
         ended: Json = {"type": "message_delta", "delta": delta, "usage": usage}
         return [*self._start(), *self._blocks.end(), ended, {"type": "message_stop"}]
+
+    def _end_usage(self, reported: UsageReported | None) -> Json:
+        size = self.size
+        pieces = (self._pieces, self._characters) if size is None else (size.deltas, size.text_length)
+        return end_usage(reported, *pieces)
 
     def _read(self, event: AnswerFields) -> None:
         """Servers like vLLM and SGLang name the sequence at which the answer stopped; other servers do not."""

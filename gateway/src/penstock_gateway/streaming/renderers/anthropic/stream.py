@@ -28,6 +28,9 @@ class MessageStreamRenderer:
             return self._head + encode_json(event.text) + b"}}\n\n"
         return self._render_other(event)
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        return (self._head, b"}}\n\n") if self._index >= 0 else None
+
     def _render_other(self, event: Event) -> bytes:
         if type(event) is NativeEvent and event.name not in REWRITTEN:
             self._events.note(event)
