@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.support.operations import chat, messages
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.stream.events import Event, Finished, NativeEvent, TextDelta, UsageReported
 from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
@@ -58,7 +58,7 @@ HELLO = [start(), block(0, **TEXT), text(0, "Hel"), text(0, "lo"), stop(0), *end
 
 def seen(*events: dict[str, Any]) -> list[Any]:
     """What a client reads: texts, and the objects of the other events."""
-    heard, code = hear(NativeParser(), sse(*events))
+    heard, code = parse(NativeParser(), sse(*events))
     assert code is None
     return [shown(one) for one in heard if isinstance(one, TextDelta | NativeEvent)]
 
@@ -77,7 +77,7 @@ def test_native_parser_passes_text_as_text_and_everything_else_as_it_came() -> N
 
 
 def test_native_parser_ends_with_the_count_and_the_reason() -> None:
-    events, _ = hear(NativeParser(), sse(start(cache_read_input_tokens=5, cache_creation_input_tokens=2), *HELLO[1:]))
+    events, _ = parse(NativeParser(), sse(start(cache_read_input_tokens=5, cache_creation_input_tokens=2), *HELLO[1:]))
 
     assert events[-2:] == [UsageReported(17, 7, 5, 0, 2), Finished("stop")]
 
@@ -85,7 +85,7 @@ def test_native_parser_ends_with_the_count_and_the_reason() -> None:
 def test_native_parser_reads_the_same_however_it_is_cut() -> None:
     stream = sse(*HELLO)
 
-    assert_heard_however_it_is_cut(NativeParser, stream, hear(NativeParser(), stream))
+    assert_parsed_however_cut(NativeParser, stream, parse(NativeParser(), stream))
 
 
 KEPT = [
@@ -110,7 +110,7 @@ KEPT = [
 
 
 def test_native_parser_loses_no_block_no_delta_and_no_event() -> None:
-    heard, _ = hear(NativeParser(), sse(*KEPT))
+    heard, _ = parse(NativeParser(), sse(*KEPT))
 
     assert [shown(one) for one in heard[:-2]] == KEPT
     assert [one.data for one in heard[:-2] if isinstance(one, NativeEvent)] == [
@@ -132,7 +132,7 @@ def test_native_parser_keeps_text_of_a_block_that_is_not_the_last_one() -> None:
 
 
 def test_native_parser_counts_the_models_output_only() -> None:
-    heard, _ = hear(NativeParser(), sse(*KEPT))
+    heard, _ = parse(NativeParser(), sse(*KEPT))
     lengths = {
         one.name + str(json.loads(one.data).get("index", "")): one.length
         for one in heard
@@ -154,7 +154,7 @@ def test_native_parser_holds_the_start_until_there_is_content() -> None:
 def test_native_parser_raises_an_error_before_the_content_so_that_it_can_be_retried() -> None:
     overloaded = event("error", error={"type": "overloaded_error", "message": "busy"})
 
-    assert hear(NativeParser(), sse(start(), block(0, **TEXT), overloaded)) == ([], "provider_unavailable")
+    assert parse(NativeParser(), sse(start(), block(0, **TEXT), overloaded)) == ([], "provider_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_native_parser_gives_what_a_client_requires(name: str, events: list[Any]
     ],
 )
 def test_native_parser_refuses_an_answer_that_is_not_whole(stream: bytes) -> None:
-    assert hear(NativeParser(), stream)[1] == "provider_stream_broken"
+    assert parse(NativeParser(), stream)[1] == "provider_stream_broken"
 
 
 def test_native_parser_ends_at_done_after_a_reason() -> None:
-    events, code = hear(NativeParser(), sse(*HELLO[:-1]) + b"data: [DONE]\n\n")
+    events, code = parse(NativeParser(), sse(*HELLO[:-1]) + b"data: [DONE]\n\n")
 
     assert (code, events[-1]) == (None, Finished("stop"))
 
@@ -219,7 +219,7 @@ def test_native_parser_ends_at_done_after_a_reason() -> None:
 def test_native_parser_refuses_an_event_that_no_message_of_the_broker_holds() -> None:
     huge = block(0, type="document", data="z" * FIELDS_BYTES_MAX)
 
-    assert hear(NativeParser(), sse(start(), huge))[1] == "answer_too_large"
+    assert parse(NativeParser(), sse(start(), huge))[1] == "answer_too_large"
 
 
 WHOLE = {
@@ -241,7 +241,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_native_parser_reads_a_whole_message_as_its_stream(indent: int | None) -> None:
-    events, code = hear(NativeParser(), json.dumps(WHOLE, indent=indent).encode())
+    events, code = parse(NativeParser(), json.dumps(WHOLE, indent=indent).encode())
 
     assert code is None
     assert events[-2:] == [UsageReported(3, 9), Finished("tool_calls")]

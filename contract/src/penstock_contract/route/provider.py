@@ -154,8 +154,8 @@ class ProviderSpec(RouteStruct, frozen=True, kw_only=True):
     anthropic_version: Annotated[
         Literal["2023-06-01", "2026-10-21"],
         Meta(
-            description="`Anthropic`: version of the API for translated requests. From `2026-10-21` on, a `temperature`,"
-            " `top_p` or `top_k` other than the default is refused."
+            description="`Anthropic`: version of the API for translated requests. From `2026-10-21` on, `temperature`,"
+            " `top_p` and `top_k` other than the default are refused."
         ),
     ] = "2023-06-01"
     default_max_tokens: Annotated[

@@ -22,8 +22,8 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_gateway.streaming.renderers.answer_fields import fields_of
 from penstock_gateway.streaming.answer_size import AnswerSize
+from penstock_gateway.streaming.renderers.answer_fields import fields_of
 from penstock_gateway.streaming.renderers.anthropic.blocks import ContentBlocks, Json
 from penstock_gateway.streaming.renderers.anthropic.usage import end_usage, start_usage
 
