@@ -85,7 +85,8 @@ async def _failed(call: Call) -> bool:
 def _openai_pieces(body: dict[str, Any]) -> list[bytes]:
     format_ = body.get("response_format") or {}
     tools = [tool["function"] for tool in body.get("tools") or [] if _chosen(body, tool["function"]["name"])]
-    if body["messages"][-1]["role"] == "tool":
+    if any(message["role"] == "tool" for message in body["messages"][-2:]):
+        # A user's text may follow the result.
         text = AFTER_TOOL
     elif tools and body.get("tool_choice") != "none":
         calls = [

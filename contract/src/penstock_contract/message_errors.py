@@ -1,9 +1,9 @@
 """Errors in the shape of Anthropic's API, for its endpoints. The codes are those of `errors`."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from penstock_contract.errors import ERRORS, ErrorCode, ErrorDetail
 
@@ -40,6 +40,10 @@ OF_CODE: Final[dict[ErrorCode, MessagesErrorType]] = {
     "slow_client": "api_error",
 }
 """Codes whose type is not that of their status."""
+OF_PARAM: Final[dict[str, dict[str, Any]]] = {
+    "thread": {"error_code": "thread_unsupported_request", "unsupported": []},
+}
+"""Anthropic's `details` of a refused field. Its SDKs then send the whole conversation without a thread."""
 SERVER_ERRORS: Final = 500
 
 
@@ -50,6 +54,7 @@ class MessagesErrorObject(Struct, frozen=True):
     message: str
     code: str
     param: str | None = None
+    details: dict[str, Any] | UnsetType = UNSET
 
 
 class MessagesErrorBody(Struct, frozen=True):
@@ -68,7 +73,8 @@ def error_type(code: ErrorCode) -> MessagesErrorType:
 
 
 def messages_error(detail: ErrorDetail, request_id: str | None = None) -> MessagesErrorBody:
-    found = MessagesErrorObject(error_type(detail.code), detail.message, detail.code, detail.param)
+    details = OF_PARAM.get(detail.param or "", UNSET)
+    found = MessagesErrorObject(error_type(detail.code), detail.message, detail.code, detail.param, details)
     return MessagesErrorBody(found, request_id)
 
 

@@ -43,8 +43,8 @@ await run({
     assert.equal(second.content[0].text, 'It is sunny in Rome.')
   },
   async thinking() {
-    const thinking = { type: 'enabled', budget_tokens: 20000 }
-    const message = await client.messages.stream({ ...ask, max_tokens: 30000, thinking }).finalMessage()
+    const thinking = { type: 'enabled', budget_tokens: 17000 }
+    const message = await client.messages.stream({ ...ask, max_tokens: 20000, thinking }).finalMessage()
     assert.equal(message.content[0].thinking, 'Let me think.')
     assert.ok(message.content[0].signature)
     assert.equal(message.content[1].text, TEXT)

@@ -4,7 +4,7 @@ import asyncio
 import os
 
 import anthropic
-import httpx
+import httpx2 as httpx
 from anthropic import Anthropic, AsyncAnthropic, beta_tool
 from cases import case, run
 from pydantic import BaseModel
@@ -100,8 +100,8 @@ def tool_runner() -> None:
 
 @case
 def thinking_and_its_next_turn() -> None:
-    thinking = {"type": "enabled", "budget_tokens": 20_000}
-    with client.messages.stream(model=MODEL, max_tokens=30_000, messages=HI, thinking=thinking) as stream:
+    thinking = {"type": "enabled", "budget_tokens": 17_000}
+    with client.messages.stream(model=MODEL, max_tokens=20_000, messages=HI, thinking=thinking) as stream:
         message = stream.get_final_message()
     thought, text = message.content
     assert thought.type == "thinking"
@@ -109,7 +109,7 @@ def thinking_and_its_next_turn() -> None:
     assert thought.signature
     assert text.text == TEXT
     turns = [*HI, {"role": "assistant", "content": message.content}, *HI]
-    again = client.messages.create(model=MODEL, max_tokens=30_000, messages=turns, thinking=thinking)
+    again = client.messages.create(model=MODEL, max_tokens=20_000, messages=turns, thinking=thinking)
     assert [block.type for block in again.content] == ["thinking", "text"]
 
 
@@ -170,7 +170,7 @@ def newer_version_without_sampling() -> None:
     newer = Anthropic(base_url=URL, api_key="k", max_retries=0, default_headers={"anthropic-version": "2026-10-21"})
     assert newer.messages.create(model=MODEL, max_tokens=64, messages=HI).content[0].text == TEXT
     try:
-        newer.messages.create(model=MODEL, max_tokens=64, messages=HI, temperature=1.0)
+        newer.messages.create(model=MODEL, max_tokens=64, messages=HI, extra_body={"temperature": 1.0})
     except anthropic.BadRequestError as error:
         assert error.type == "invalid_request_error"
         assert "temperature" in error.message

@@ -6,7 +6,7 @@ Many tools, marks for the cache, a budget of thinking, `?beta=true`, the count o
 import json
 import os
 
-import httpx
+import httpx2 as httpx
 from cases import case, run
 
 URL = os.environ.get("ANTHROPIC_BASE_URL") or os.environ["PENSTOCK_URL"]

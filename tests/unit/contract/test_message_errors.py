@@ -3,7 +3,7 @@
 import pytest
 
 from penstock_contract.errors import ERRORS, ErrorCode, ErrorDetail
-from penstock_contract.message_errors import error_type, messages_error_json
+from penstock_contract.message_errors import error_type, messages_error, messages_error_json
 
 TYPES: dict[ErrorCode, str] = {
     "invalid_request": "invalid_request_error",
@@ -52,6 +52,12 @@ TYPES: dict[ErrorCode, str] = {
 @pytest.mark.parametrize("code", ERRORS)
 def test_message_error_has_anthropics_type_of_its_code(code: ErrorCode) -> None:
     assert error_type(code) == TYPES[code]
+
+
+def test_message_error_of_a_thread_makes_an_sdk_send_the_whole_conversation() -> None:
+    found = messages_error(ErrorDetail("unsupported_by_provider", "words", "thread"))
+
+    assert found.error.details == {"error_code": "thread_unsupported_request", "unsupported": []}
 
 
 def test_message_error_has_anthropics_shape_with_the_code_beside_it() -> None:

@@ -32,6 +32,7 @@ TO_CHAT: Final[dict[str, Literal["translated", "passed", "ignored", "refused"]]]
     "container": "refused",
     "inference_geo": "refused",
     "mcp_servers": "refused",
+    "thread": "refused",
 }
 """`anthropic-beta` is the header, which Anthropic's SDKs make from `betas`; some clients send that in the body."""
 
