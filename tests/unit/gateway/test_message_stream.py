@@ -19,6 +19,7 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
+from penstock_gateway.streaming.answer_size import AnswerSize
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
 from penstock_gateway.streaming.renderers.anthropic.stream import PING, MessageStreamRenderer
 
@@ -251,6 +252,32 @@ def test_message_renderer_passes_the_signature_of_a_call_that_its_provider_requi
 
     assert found["extra_content"] == {"google": {"thought_signature": "c2ln"}}
     assert "other" not in found
+
+
+@pytest.mark.parametrize("native_block", [True, False])
+def test_message_renderer_has_the_bytes_around_a_next_text_while_a_text_is_open(*, native_block: bool) -> None:
+    made = renderer()
+    assert made.around_text() is None
+    if native_block:
+        made.render(native("content_block_start", 3, content_block={"type": "text", "text": ""}, index=3))
+    made.render(TextDelta("a"))
+
+    around = made.around_text()
+
+    assert around is not None
+    assert around[0] + b'"b"' + around[1] == made.render(TextDelta("b"))
+    made.render(native("content_block_stop", index=3) if native_block else ToolCallDelta(0, "c", "f", "{}"))
+    assert made.around_text() is None
+
+
+def test_message_renderer_estimates_the_output_by_the_streams_own_count() -> None:
+    events = MessageEvents("req_1", "fast")
+    made = MessageStreamRenderer(events)
+    made.render(TextDelta("a"))
+    events.size = AnswerSize(None)
+    events.size.deltas, events.size.text_length = 40, 100
+
+    assert objects(made.render(STOP))[-2]["usage"] == {"output_tokens": 40}
 
 
 def test_message_ping_is_an_event_that_clients_skip() -> None:
