@@ -7,6 +7,7 @@ client is the first of its readers, and each reader has its own renderer, output
 
 import asyncio
 import math
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.descriptor import FindStream, FoundStream, Rendering, StreamDescriptor
-from penstock_gateway.access.request_context import Headers, RequestContext
+from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
 from penstock_gateway.resume.remote_reader import RemoteReaders
@@ -70,7 +71,7 @@ class ResumableStreams:
         operation: Operation,
         rendering: Rendering,
         context: RequestContext,
-        headers: Headers,
+        headers: Iterable[tuple[bytes, bytes]],
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`."""
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
