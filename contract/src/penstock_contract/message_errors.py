@@ -38,6 +38,7 @@ OF_CODE: Final[dict[ErrorCode, MessagesErrorType]] = {
     "budget_exhausted": "billing_error",
     "cancelled": "api_error",
     "slow_client": "api_error",
+    "stopped": "api_error",
 }
 """Codes whose type is not that of their status."""
 OF_PARAM: Final[dict[str, dict[str, Any]]] = {

@@ -45,6 +45,8 @@ TYPES: dict[ErrorCode, str] = {
     "stream_lost": "api_error",
     "cancelled": "api_error",
     "slow_client": "api_error",
+    "stopped": "api_error",
+    "stream_not_found": "not_found_error",
     "internal_error": "api_error",
 }
 

@@ -23,10 +23,11 @@ from penstock_gateway.streaming.answer_size import PIECE_BYTES, AnswerSize
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
+from penstock_gateway.streaming.renderers.anthropic.options import MessageOptions
 
 
 def collect(events: Iterable[Event]) -> dict[str, Any]:
-    collector = MessageCollector(MessageEvents("req_1", "fast", input_tokens=25))
+    collector = MessageCollector(MessageEvents("req_1", "fast", MessageOptions(25)))
     for event in events:
         assert collector.render(event) == b""
     return collector.message()

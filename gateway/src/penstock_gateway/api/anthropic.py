@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from litestar import Response
 from litestar.params import JSONBody
 
@@ -23,6 +24,7 @@ from penstock_contract.request.anthropic.body import (
 from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
 from penstock_contract.request.chat_fields import check_names
 from penstock_contract.request.json_body import invalid
+from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
@@ -32,7 +34,8 @@ from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
-from penstock_gateway.streaming.renderers.anthropic.stream import MessageStreamRenderer
+from penstock_gateway.streaming.renderers.anthropic.options import MessageOptions
+from penstock_gateway.streaming.renderers.dialects import MESSAGES as DIALECT
 from penstock_gateway.streaming.sse_response import EventStream
 
 VERSION: Final = "anthropic-version"
@@ -56,16 +59,14 @@ async def messages(data: JSONBody[MessagesBody], request: ClientRequest, api: Ap
     """A message of Anthropic's API, whole or as a stream."""
     context = request.context
     resolution, version, betas = _checked(data, request, api)
-    events = MessageEvents(
-        context.request_id, data.model, input_tokens=data.input_tokens, thinks=data.thinks, stops=data.stops
-    )
+    options = MessageOptions.of(data.input_tokens, data.stops, thinks=data.thinks)
     operation = data.operation(version, betas)
     if data.stream:
-        opened = await api.dispatcher.open(resolution, operation, MessageStreamRenderer(events), context)
-        events.size = opened.stream.size
+        rendering = Rendering(DIALECT, data.model, 0, msgspec.json.encode(options))
+        opened = await api.streams.open(resolution, operation, rendering, context, request.scope["headers"])
         _name_ignored(data, betas, resolution, opened.stream.provider, context)
-        return EventStream(api.dispatcher, opened)
-    collector = MessageCollector(events)
+        return EventStream(api.streams, opened)
+    collector = MessageCollector(MessageEvents(context.request_id, data.model, options))
     provider = await api.dispatcher.collect(resolution, operation, collector, context)
     _name_ignored(data, betas, resolution, provider, context)
     return Response(collector.message(), media_type="application/json")

@@ -7,9 +7,12 @@ from litestar.types import Scope
 SCOPE_KEY = "penstock.request_id"
 
 
-def new_request_id() -> str:
-    """A random id. A client's own id is not used: it could forge a log line or name another's request."""
-    return f"req_{secrets.token_hex(12)}"
+def new_request_id(tag: str = "") -> str:
+    """A random id. A client's own id is not used: it could forge a log line or name another's request.
+
+    `tag`, 8 digits, names the process, so that another gateway finds the stream of a request.
+    """
+    return f"req_{tag or secrets.token_hex(4)}{secrets.token_hex(8)}"
 
 
 def request_id_of(scope: Scope) -> str:

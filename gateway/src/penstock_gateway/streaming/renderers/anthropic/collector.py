@@ -27,7 +27,6 @@ class MessageCollector:
 
     def render(self, event: Event) -> bytes:
         if type(event) is TextDelta and self._events.text_index >= 0:
-            self._events.text(event.text)
             self._add(self._events.text_index, "text", event.text)
         elif isinstance(event, Failed):
             self._error = PenstockError.of(event.error)

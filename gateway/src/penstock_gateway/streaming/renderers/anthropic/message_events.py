@@ -22,9 +22,9 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_gateway.streaming.answer_size import AnswerSize
 from penstock_gateway.streaming.renderers.answer_fields import fields_of
 from penstock_gateway.streaming.renderers.anthropic.blocks import ContentBlocks, Json
+from penstock_gateway.streaming.renderers.anthropic.options import NO_OPTIONS, MessageOptions
 from penstock_gateway.streaming.renderers.anthropic.usage import end_usage, start_usage
 
 STOP_REASONS: Final[dict[FinishReason, StopReason]] = {
@@ -38,49 +38,37 @@ CALL_FIELDS: Final = frozenset(("extra_content",))
 
 
 class MessageEvents:
-    """`thinks`: the client requested thinking, and is sent it. `stops` are its stop sequences."""
+    """The messages of one stream; `text_index` is for the shorter way of a text."""
 
     __slots__ = (
         "_blocks",
-        "_characters",
         "_ended",
         "_id",
-        "_input_tokens",
         "_model",
         "_native",
-        "_pieces",
+        "_options",
         "_refused",
         "_request_id",
         "_started",
         "_stop_sequence",
-        "_stops",
-        "_thinks",
         "_usage",
-        "size",
         "text_index",
     )
 
-    def __init__(
-        self, request_id: str, model: str, *, input_tokens: int = 0, thinks: bool = True, stops: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, request_id: str, model: str, options: MessageOptions = NO_OPTIONS) -> None:
         self._request_id = request_id
         self._id = f"msg_{request_id.removeprefix('req_')}"
         self._model = model
-        self._input_tokens = input_tokens
-        self._thinks = thinks
-        self._stops = stops
+        self._options = options
         self._blocks = ContentBlocks()
         self._native = self._refused = self._started = self._ended = False
         self._stop_sequence: str | None = None
         self._usage: UsageReported | None = None
-        self._pieces = self._characters = 0
-        self.size: AnswerSize | None = None
-        """Of the stream, which writes pieces of text without this object: their count, if the provider has none."""
         self.text_index = -1
         """The index of the open block of text, which a further `TextDelta` continues; -1 if there is none."""
 
     def of(self, event: Event) -> list[Json]:
-        """The objects of any event. A `TextDelta` that continues the open block has a shorter way: see `text`."""
+        """The objects of any event. A `TextDelta` that continues the open block may be written without this method."""
         match event:
             case NativeEvent():
                 return [self._of_native(event)]
@@ -103,27 +91,22 @@ class MessageEvents:
         """The objects of a piece of an answer that came without blocks."""
         match event:
             case TextDelta():
-                return self._content(self._blocks.text(event.text), len(event.text))
+                return self._content(self._blocks.text(event.text))
             case RefusalDelta():
                 self._refused = True
-                return self._content(self._blocks.text(event.text), len(event.text))
+                return self._content(self._blocks.text(event.text))
             case ReasoningDelta():
-                made = self._blocks.thinking(event.text) if self._thinks else []
-                return self._content(made, len(event.text))
+                made = self._blocks.thinking(event.text) if self._options.thinks else []
+                return self._content(made)
             case ToolCallDelta():
                 fields = {name: value for name, value in fields_of(event.fields).items() if name in CALL_FIELDS}
                 made = self._blocks.call(event.index, event.id, event.name, event.arguments, fields)
-                return self._content(made, len(event.arguments))
+                return self._content(made)
             case _:
                 return []
 
-    def text(self, text: str) -> None:
-        """Count a piece of text that was written without `of`."""
-        self._pieces += 1
-        self._characters += len(text)
-
     def note(self, event: NativeEvent) -> None:
-        """Count an event that is written as it came."""
+        """Note an event that is written as it came."""
         self._native = True
         if event.name == "content_block_start":
             self.text_index = event.index
@@ -131,9 +114,6 @@ class MessageEvents:
             self.text_index = -1
         elif event.name == "message_stop":
             self._ended = True
-        if event.length:
-            self._pieces += 1
-            self._characters += event.length
 
     def _of_native(self, event: NativeEvent) -> Json:
         self.note(event)
@@ -145,16 +125,14 @@ class MessageEvents:
                 **message,
                 "model": self._model,
                 "content": message.get("content") or [],
-                "usage": _filled(message.get("usage"), start_usage(self._input_tokens)),
+                "usage": _filled(message.get("usage"), start_usage(self._options.input_tokens)),
             }
         elif event.name == "message_delta":
             found["delta"] = found.get("delta") or {}
-            found["usage"] = _filled(found.get("usage"), self._end_usage(None))
+            found["usage"] = _filled(found.get("usage"), end_usage(None))
         return found
 
-    def _content(self, made: list[Json], length: int) -> list[Json]:
-        self._pieces += 1
-        self._characters += length
+    def _content(self, made: list[Json]) -> list[Json]:
         self.text_index = self._blocks.open_text
         return self._start() + made
 
@@ -175,7 +153,7 @@ class MessageEvents:
             "stop_sequence": None,
             "stop_details": None,
             "container": None,
-            "usage": start_usage(self._input_tokens),
+            "usage": start_usage(self._options.input_tokens),
         }
 
     def _end(self, event: Finished) -> list[Json]:
@@ -190,14 +168,9 @@ class MessageEvents:
             "stop_details": None,
             "container": None,
         }
-        usage = self._end_usage(self._usage)
+        usage = end_usage(self._usage)
         ended: Json = {"type": "message_delta", "delta": delta, "usage": usage}
         return [*self._start(), *self._blocks.end(), ended, {"type": "message_stop"}]
-
-    def _end_usage(self, reported: UsageReported | None) -> Json:
-        size = self.size
-        pieces = (self._pieces, self._characters) if size is None else (size.deltas, size.text_length)
-        return end_usage(reported, *pieces)
 
     def _read(self, event: AnswerFields) -> None:
         """Servers like vLLM and SGLang name the sequence at which the answer stopped; other servers do not."""
@@ -205,7 +178,7 @@ class MessageEvents:
             return
         fields: dict[str, Any] = fields_of(event.fields)
         for name in ("stop_reason", "matched_stop"):
-            if fields.get(name) in self._stops and isinstance(fields[name], str):
+            if self._options.has_stop(fields.get(name)):
                 self._stop_sequence = fields[name]
 
 

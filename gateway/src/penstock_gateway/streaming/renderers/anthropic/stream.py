@@ -24,7 +24,6 @@ class MessageStreamRenderer:
 
     def render(self, event: Event) -> bytes:
         if type(event) is TextDelta and self._index >= 0:
-            self._events.text(event.text)
             return self._head + encode_json(event.text) + b"}}\n\n"
         return self._render_other(event)
 

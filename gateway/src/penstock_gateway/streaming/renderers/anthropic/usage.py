@@ -3,7 +3,6 @@
 from typing import Any
 
 from penstock_contract.stream.events import UsageReported
-from penstock_contract.usage.record import BYTES_PER_TOKEN_OUT
 
 
 def start_usage(input_tokens: int) -> dict[str, Any]:
@@ -21,10 +20,13 @@ def start_usage(input_tokens: int) -> dict[str, Any]:
     }
 
 
-def end_usage(reported: UsageReported | None, pieces: int, characters: int) -> dict[str, Any]:
-    """The usage at a message's end. Without the provider's count the output, which Anthropic requires, is estimated."""
+def end_usage(reported: UsageReported | None) -> dict[str, Any]:
+    """The usage at a message's end. Anthropic requires an output; it is 0 where the provider counted nothing.
+
+    No estimate: it would not be the same for a second reader, whose texts are written without the renderer.
+    """
     if reported is None:
-        return {"output_tokens": max(pieces, characters // BYTES_PER_TOKEN_OUT)}
+        return {"output_tokens": 0}
     read, written = reported.cached_input_tokens, reported.cache_write_input_tokens
     thinking = {"thinking_tokens": reported.reasoning_tokens} if reported.reasoning_tokens else None
     return {
