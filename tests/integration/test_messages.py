@@ -114,7 +114,7 @@ async def test_messages_are_translated_for_a_provider_of_another_api(stack: Stac
     response = await stack.post("/v1/messages", body, headers={"anthropic-beta": "a-1"})
 
     message = response.json()
-    assert message["content"] == [{"type": "text", "text": "Hello"}]
+    assert message["content"] == [{"type": "text", "text": "Hello", "citations": None}]
     assert message["usage"].items() >= {"input_tokens": 20, "cache_read_input_tokens": 10, "output_tokens": 4}.items()
     assert response.headers["x-penstock-ignored"] == "speed, anthropic-beta, system.cache_control"
     [call] = stack.main.calls

@@ -63,8 +63,8 @@ def test_message_collector_joins_text_thinking_and_calls() -> None:
 
     assert message["content"] == [
         {"type": "thinking", "thinking": "so it is", "signature": "penstock"},
-        {"type": "text", "text": "Hello"},
-        {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}},
+        {"type": "text", "text": "Hello", "citations": None},
+        {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}, "caller": {"type": "direct"}},
     ]
     assert (message["stop_reason"], message["stop_sequence"], message["model"]) == ("tool_use", None, "fast")
     assert message["usage"].items() >= {"input_tokens": 9, "output_tokens": 3, "cache_read_input_tokens": 0}.items()

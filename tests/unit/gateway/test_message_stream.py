@@ -79,7 +79,7 @@ def end(reason: str, usage: str, sequence: str = "null") -> bytes:
     )
 
 
-TEXT_BLOCK = '{"type":"text","text":""}'
+TEXT_BLOCK = '{"type":"text","text":"","citations":null}'
 THINKING_BLOCK = '{"type":"thinking","thinking":"","signature":""}'
 COUNTED = (
     '{"input_tokens":50,"cache_creation_input_tokens":10,"cache_read_input_tokens":30,"output_tokens":20,'
@@ -114,7 +114,7 @@ GOLDEN: dict[str, tuple[list[Event], bytes]] = {
     "a tool call": (
         [ToolCallDelta(0, "c1", "now", ""), ToolCallDelta(0, None, None, "{}"), USAGE, Finished("tool_calls")],
         START
-        + block(0, '{"type":"tool_use","id":"c1","name":"now","input":{}}')
+        + block(0, '{"type":"tool_use","id":"c1","name":"now","input":{},"caller":{"type":"direct"}}')
         + delta(0, '{"type":"input_json_delta","partial_json":"{}"}')
         + stop(0)
         + end("tool_use", COUNTED),
@@ -164,9 +164,9 @@ def test_message_renderer_passes_events_of_the_same_api_byte_for_byte() -> None:
     ]
 
     assert render(events) == (
-        block(0, TEXT_BLOCK).replace(
-            b'"index":0,"content_block":{"type":"text","text":""}',
-            b'"content_block":{"type":"text","text":""},"index":0',
+        sse(
+            "content_block_start",
+            '{"type":"content_block_start","content_block":{"type":"text","text":""},"index":0}',
         )
         + text(0, '"Hi"')
         + stop(0)

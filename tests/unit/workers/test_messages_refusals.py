@@ -89,6 +89,11 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
         {},
         "messages[0].content[0].citations",
     ),
+    "a call by code": (
+        [assistant({**CALL, "caller": {"type": "code_execution_20250825", "tool_id": "s"}})],
+        {},
+        "messages[0].content[0].caller",
+    ),
     "a call's input": ([assistant({**CALL, "input": "x"})], {}, "messages[0].content[0].input"),
     "a result of nothing": ([user({"type": "tool_result"})], {}, "messages[0].content[0].tool_use_id"),
 }

@@ -24,7 +24,7 @@ BLOCKS: Final = {
     "image": frozenset(("type", "source")),
     "document": frozenset(("type", "source", "title", "context")),
     "thinking": frozenset(("type", "thinking", "signature")),
-    "tool_use": frozenset(("type", "id", "name", "input", "extra_content")),
+    "tool_use": frozenset(("type", "id", "name", "input", "caller", "extra_content")),
     "tool_result": frozenset(("type", "tool_use_id", "content", "is_error")),
 }
 """Blocks that have a translation. `extra_content` is a provider's own, of its earlier answer."""

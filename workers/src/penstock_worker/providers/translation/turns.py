@@ -6,6 +6,7 @@ directly after the calls, and accepts texts only in them. Pictures of a result a
 
 import json
 from collections.abc import Iterator
+from typing import Final
 
 from penstock_contract.request.anthropic.nested import OTHERS_SIGNATURE
 from penstock_worker.providers.translation.blocks import (
@@ -19,6 +20,9 @@ from penstock_worker.providers.translation.blocks import (
     texts_only,
     unsupported,
 )
+
+DIRECT: Final[Json] = {"type": "direct"}
+"""The caller of a tool is the model, and not code that Anthropic runs."""
 
 
 def messages_of(system: object, turns: list[Json]) -> list[Json]:
@@ -98,6 +102,8 @@ def _assistant(blocks: list[Json], path: str) -> Iterator[Json]:
 
 
 def _call(block: Json, path: str) -> Json:
+    if (block.get("caller") or DIRECT) != DIRECT:
+        raise unsupported("calls by code", f"{path}.caller")
     input_ = block.get("input")
     if not isinstance(input_, dict):
         raise invalid("must be an object", f"{path}.input")

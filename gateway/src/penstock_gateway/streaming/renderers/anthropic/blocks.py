@@ -54,7 +54,7 @@ class ContentBlocks:
         return block.index if block is not None and block.key == TEXT and not self._waiting else -1
 
     def text(self, text: str) -> list[Json]:
-        return self._piece(TEXT, {"type": "text", "text": ""}, {"type": "text_delta", "text": text})
+        return self._piece(TEXT, {"type": "text", "text": "", "citations": None}, {"type": "text_delta", "text": text})
 
     def thinking(self, text: str) -> list[Json]:
         start = {"type": "thinking", "thinking": "", "signature": ""}
@@ -65,7 +65,7 @@ class ContentBlocks:
         key = ("call", index)
         block = self._blocks.get(key)
         if block is None:
-            start = {"type": "tool_use", "id": id_ or "", "name": name or "", "input": {}}
+            start = {"type": "tool_use", "id": id_ or "", "name": name or "", "input": {}, "caller": {"type": "direct"}}
         else:
             start = block.start
             start["name"] = start["name"] or name or ""

@@ -48,7 +48,8 @@ class MessageCollector:
             case "message_start":
                 self._message = event["message"]
             case "content_block_start":
-                self._content[event.get("index", 0)] = dict(event.get("content_block") or {})
+                block = dict(event.get("content_block") or {})
+                self._content[event.get("index", 0)] = {**block, **_required(block)}
             case "content_block_delta":
                 self._delta(event.get("index", 0), event.get("delta") or {})
             case "message_delta":
@@ -88,6 +89,17 @@ class MessageCollector:
             pieces = self._texts[index, name] = [begun] if isinstance(begun, str) else []
         if isinstance(piece, str):
             pieces.append(piece)
+
+
+def _required(block: Json) -> Json:
+    """What Anthropic's schema requires in a block, and a compatible server left out."""
+    match block.get("type"):
+        case "text":
+            return {"citations": block.get("citations")}
+        case "tool_use":
+            return {"caller": block.get("caller") or {"type": "direct"}}
+        case _:
+            return {}
 
 
 def _input(text: str) -> object:
