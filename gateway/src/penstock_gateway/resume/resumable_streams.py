@@ -22,6 +22,7 @@ from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
+from penstock_gateway.resume.progress import ProgressReports, wants_progress
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
@@ -57,6 +58,7 @@ class ResumableStreams:
         remote: RemoteReaders,
         control: ControlMessages,
         store: StreamStore,
+        progress: ProgressReports,
     ) -> None:
         self._dispatcher = dispatcher
         self._registry = registry
@@ -65,6 +67,7 @@ class ResumableStreams:
         self._remote = remote
         self._control = control
         self._store = store
+        self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
     @property
@@ -81,17 +84,23 @@ class ResumableStreams:
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`."""
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
+        progress = wants_progress(headers)
         renderer = _renderer(context.request_id, rendering, 0)
         if policy is None:
 
             async def add(stream: Stream) -> None:
                 self._table.add(stream, rendering)
+                if progress:
+                    stream.commit()
 
             try:
-                return await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
+                opened = await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
             except BaseException:
                 self._table.delete(context.request_id)
                 raise
+            if progress and opened.message is not None:
+                self._progress.report(opened.stream, opened.stream, opened.message, renderer)
+            return opened
         reader: Stream | None = None
 
         async def read(owner: Stream) -> None:
@@ -102,6 +111,8 @@ class ResumableStreams:
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
             if policy.keep_s:
                 await self._store.trim(owner.tenant)
+            if progress:
+                reader.commit()
 
         try:
             owner, message = await self._dispatcher.begin(
@@ -116,6 +127,8 @@ class ResumableStreams:
         task = asyncio.create_task(self._own(owner, resolution, message))
         self._owners.add(task)
         task.add_done_callback(self._owners.discard)
+        if progress:
+            self._progress.report(owner, reader, message, renderer)
         opened = OpenStream(reader, resolution, None, context.receive, collected=False)
         try:
             await reader.first
