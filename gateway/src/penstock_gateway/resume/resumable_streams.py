@@ -8,6 +8,7 @@ client is the first of its readers, and each reader has its own renderer, output
 import asyncio
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,7 +18,7 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.limits import LimitsSpec
-from penstock_contract.stream.descriptor import FindStream, FoundStream, Rendering, StreamDescriptor
+from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
@@ -40,6 +41,16 @@ UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeou
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
 NO_OUTPUT = NoOutput()
+
+
+class Begun(NamedTuple):
+    """A validated request; `progress` is True if its client wants reports while it waits."""
+
+    resolution: Resolution
+    operation: Operation
+    rendering: Rendering
+    context: RequestContext
+    progress: bool
 
 
 def not_found(id_: str) -> PenstockError:
@@ -84,52 +95,62 @@ class ResumableStreams:
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`."""
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
-        progress = wants_progress(headers)
+        begun = Begun(resolution, operation, rendering, context, wants_progress(headers))
         renderer = _renderer(context.request_id, rendering, 0)
         if policy is None:
+            return await self._open_bound(begun, renderer)
+        return await self._open_lasting(begun, renderer, policy)
 
-            async def add(stream: Stream) -> None:
-                self._table.add(stream, rendering)
-                if progress:
-                    stream.commit()
+    async def _open_bound(self, begun: Begun, renderer: Renderer) -> OpenStream:
+        """A stream that ends with its connection."""
 
-            try:
-                opened = await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
-            except BaseException:
-                self._table.delete(context.request_id)
-                raise
-            if progress and opened.message is not None:
-                self._progress.report(opened.stream, opened.stream, opened.message, renderer)
-            return opened
+        async def add(stream: Stream) -> None:
+            self._table.add(stream, begun.rendering)
+            if begun.progress:
+                stream.commit()
+
+        try:
+            opened = await self._dispatcher.open(
+                begun.resolution, begun.operation, renderer, begun.context, on_registered=add
+            )
+        except BaseException:
+            self._table.delete(begun.context.request_id)
+            raise
+        if begun.progress and opened.message is not None:
+            self._progress.report(opened.stream, opened.stream, opened.message, renderer)
+        return opened
+
+    async def _open_lasting(self, begun: Begun, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
+        """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        async def read(owner: Stream) -> None:
+        async def add(owner: Stream) -> None:
             nonlocal reader
-            self._table.add(owner, rendering)
-            descriptor = self._table.descriptor(owner, rendering)
+            self._table.add(owner, begun.rendering)
+            descriptor = self._table.descriptor(owner, begun.rendering)
             reader = self._reader(descriptor, renderer)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
             if policy.keep_s:
                 await self._store.trim(owner.tenant)
-            if progress:
+            if begun.progress:
                 reader.commit()
 
         try:
             owner, message = await self._dispatcher.begin(
-                resolution, operation, NO_OUTPUT, context, policy=policy, on_registered=read
+                begun.resolution, begun.operation, NO_OUTPUT, begun.context, policy=policy, on_registered=add
             )
         except BaseException:
             if reader is not None:
                 self._registry.remove(reader)
-                self._table.delete(context.request_id)
+                self._table.delete(begun.context.request_id)
             raise
         assert reader is not None
-        task = asyncio.create_task(self._own(owner, resolution, message))
+        task = asyncio.create_task(self._own(owner, begun.resolution, message))
         self._owners.add(task)
         task.add_done_callback(self._owners.discard)
-        if progress:
+        if begun.progress:
             self._progress.report(owner, reader, message, renderer)
-        opened = OpenStream(reader, resolution, None, context.receive, collected=False)
+        opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
             if opened.disconnect.done():
