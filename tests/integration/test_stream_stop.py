@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from harness.processes import until
-from harness.provider import say, say_then_wait, silence
+from harness.provider_answers import silence, text_stream, text_then_wait
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import StreamReader
@@ -69,7 +69,7 @@ async def stop(client: httpx.AsyncClient, id_: str) -> float:
 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_stop_of_a_queued_stream_reaches_no_provider(kept: Stack, policy: str) -> None:
-    kept.main.answers(say_then_wait("busy"), say_then_wait("busy"), say("never"))
+    kept.main.answers(text_then_wait("busy"), text_then_wait("busy"), text_stream("never"))
     holders = [asyncio.create_task(kept.post(PATH, completion(stream=True))) for _ in range(2)]
     await kept.main.called(2)
     async with kept.client.stream("POST", PATH, json=completion(stream=True), headers=asking(policy)) as response:
@@ -87,7 +87,7 @@ async def test_stop_of_a_queued_stream_reaches_no_provider(kept: Stack, policy: 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("phase", ["before the first event", "streaming"])
 async def test_stop_ends_the_call_of_the_provider(kept: Stack, policy: str, phase: str) -> None:
-    kept.main.answers(silence if phase == "before the first event" else say_then_wait("Hello"))
+    kept.main.answers(silence if phase == "before the first event" else text_then_wait("Hello"))
     async with kept.client.stream("POST", PATH, json=completion(stream=True), headers=asking(policy)) as response:
         reader = StreamReader(response)
         await kept.main.called()
@@ -102,7 +102,7 @@ async def test_stop_ends_the_call_of_the_provider(kept: Stack, policy: str, phas
 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_stop_at_the_end_deletes_what_is_kept(kept: Stack, policy: str) -> None:
-    kept.main.answers(say("Hello"))
+    kept.main.answers(text_stream("Hello"))
     response = await kept.post(PATH, completion(stream=True), headers=asking(policy))
     id_ = response.headers["x-request-id"]
     assert response.text.endswith("data: [DONE]\n\n")
@@ -115,7 +115,7 @@ async def test_stop_at_the_end_deletes_what_is_kept(kept: Stack, policy: str) ->
 @pytest.mark.parametrize(("policy", "goes_on"), [("cancel", False), ("grace=30", True), ("detach", True)])
 @pytest.mark.parametrize("phase", ["before the first event", "streaming"])
 async def test_disconnect_does_what_the_policy_says(kept: Stack, policy: str, phase: str, goes_on: bool) -> None:
-    kept.main.answers(silence if phase == "before the first event" else say_then_wait("Hello"))
+    kept.main.answers(silence if phase == "before the first event" else text_then_wait("Hello"))
     async with kept.client.stream("POST", PATH, json=completion(stream=True), headers=asking(policy)) as response:
         reader = StreamReader(response)
         await kept.main.called()
@@ -136,7 +136,7 @@ async def test_disconnect_does_what_the_policy_says(kept: Stack, policy: str, ph
 
 
 async def test_queued_event_of_the_simple_dialect_names_position_and_cause(kept: Stack) -> None:
-    kept.main.answers(say_then_wait("busy"), say_then_wait("busy"), say("at last"))
+    kept.main.answers(text_then_wait("busy"), text_then_wait("busy"), text_stream("at last"))
     async with (
         kept.stream(PATH, completion(stream=True)) as first,
         kept.stream(PATH, completion(stream=True)) as second,

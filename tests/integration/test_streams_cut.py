@@ -15,7 +15,8 @@ import pytest
 from harness.cut_reader import CutReader
 from harness.gateway import Gateway
 from harness.processes import until
-from harness.provider import Call, chunk, finish, usage
+from harness.provider_answers import chunk, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 
@@ -51,7 +52,7 @@ async def gateways(stack: Stack, count: int) -> AsyncIterator[list[Gateway]]:
             directory.mkdir()
             made.append(await opened.enter_async_context(Gateway.running(stack.nats.url, directory)))
         for gateway in made:
-            await gateway.knows("main")
+            await gateway.has_model("main")
         yield made
 
 
