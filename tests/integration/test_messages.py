@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from harness.provider_answers import DONE, data, finish, json_answer, say, say_then_cut, status, stream, usage
+from harness.provider_answers import DONE, data, finish, json_answer, status, stream, text_stream, text_then_cut, usage
 from harness.provider_call import Call
 from harness.route_spec import provider
 from harness.stack import Stack
@@ -152,7 +152,7 @@ async def test_messages_end_with_an_error_event_when_the_answer_breaks_off(stack
             await anthropic(stack)
             stack.main.answers(stream(*ANSWER[:10]))
         else:
-            stack.main.answers(say_then_cut("Hel"))
+            stack.main.answers(text_then_cut("Hel"))
 
         response = await stack.post("/v1/messages", {**HI, "stream": True})
 
@@ -192,7 +192,7 @@ async def test_messages_before_their_first_content_move_to_the_next_provider(sta
     )
     busy = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
     stack.main.answers(stream(ANSWER[0], ANSWER[7], busy))
-    other.answers(say("Hi"))
+    other.answers(text_stream("Hi"))
 
     response = await stack.post("/v1/messages", {**HI, "stream": True})
 
@@ -252,7 +252,7 @@ async def test_messages_count_is_the_providers_or_an_estimate(stack: Stack) -> N
     assert stack.main.calls == []
 
     await anthropic(stack)
-    stack.main.answers(json_answer({"input_tokens": 1234}), status(404), say_then_cut(), status(401))
+    stack.main.answers(json_answer({"input_tokens": 1234}), status(404), text_then_cut(), status(401))
     counted = await stack.post("/v1/messages/count_tokens?beta=true", count, headers={"anthropic-beta": "a-1"})
     assert counted.json() == {"input_tokens": 1234}
     assert stack.main.calls[0].path.endswith("/messages/count_tokens")
