@@ -23,8 +23,10 @@ def is_anthropics(scope: Scope | None) -> bool:
     return path.startswith(MODELS) and any(name == VERSION for name, _ in request.get("headers", ()))
 
 
-def error_body(detail: ErrorDetail, scope: Scope | None) -> ErrorBody | MessagesErrorBody:
-    """The error in the shape of the request's API."""
+def error_body(
+    detail: ErrorDetail, scope: Scope | None, request_id: str | None = None
+) -> ErrorBody | MessagesErrorBody:
+    """The error in the shape of the request's API; `request_id` where the response has another than the scope."""
     if scope is not None and is_anthropics(scope):
-        return messages_error(detail, request_id_of(scope) or None)
+        return messages_error(detail, request_id or request_id_of(scope) or None)
     return ErrorBody.of(detail)

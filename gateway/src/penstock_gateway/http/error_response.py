@@ -65,7 +65,7 @@ class ErrorResponse(Struct, frozen=True):
 
     def raw(self, request_id: str, extra: Sequence[Header] = (), scope: Scope | None = None) -> bytes:
         """A whole HTTP/1.1 response that closes the connection; `scope` where the request's head has arrived."""
-        body = encode(error_body(self.detail, scope))
+        body = encode(error_body(self.detail, scope, request_id))
         headers = {
             "content-type": MEDIA_TYPE,
             "content-length": str(len(body)),

@@ -9,6 +9,7 @@ import functools
 import re
 from typing import Any, NoReturn, cast
 
+from litestar.types import HTTPScope
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -276,9 +277,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if answerable:
             origin = self._origin()
             headers = self._cors.headers_for(origin) if origin else []
-            self.transport.write(
-                ErrorResponse(detail).raw(new_request_id(), headers, cycle.scope if cycle is not None else None)
-            )
+            scope = None if cycle is None else cast("HTTPScope", cycle.scope)
+            self.transport.write(ErrorResponse(detail).raw(new_request_id(), headers, scope))
             self._write_timeout.start()
             self.transport.close()
         else:

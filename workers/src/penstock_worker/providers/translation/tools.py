@@ -9,7 +9,7 @@ BUDGETS: Final = ((16_384, "high"), (4_096, "medium"))
 """`budget_tokens` from which on an effort is requested; below the last it is `low`."""
 EFFORTS: Final = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 """`high` is the highest effort that all of OpenAI's reasoning models accept."""
-CALLERS: Final = (None, [], ["direct"])
+CALLERS: Final[tuple[object, ...]] = (None, [], ["direct"])
 
 
 def tools_of(tools: list[Json]) -> list[Json]:
