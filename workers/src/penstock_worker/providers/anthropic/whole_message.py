@@ -12,7 +12,8 @@ def events_of(message: Json) -> list[Json]:
     content = message.get("content")
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else lenient.objects(content)
     ends = {name: message[name] for name in ("stop_reason", "stop_sequence", "stop_details") if name in message}
-    started: Json = {**message, "content": [], **{name: None for name in ends}}
+    unknown: Json = dict.fromkeys(ends)
+    started: Json = {**message, "content": [], **unknown}
     events: list[Json] = [{"type": "message_start", "message": started}]
     for index, block in enumerate(blocks):
         start, deltas = _parts(block)
