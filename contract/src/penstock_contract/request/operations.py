@@ -125,6 +125,11 @@ class EmbeddingsOperation(Struct, frozen=True, kw_only=True, tag="embeddings"):
     count: int
 
 
+BETAS_MAX = 64
+Beta = Annotated[str, Meta(min_length=1, max_length=128)]
+Betas = Annotated[list[Beta], Meta(max_length=BETAS_MAX)]
+
+
 class MessagesOperation(Struct, frozen=True, kw_only=True, tag="messages"):
     """A message of Anthropic's API: `body` is JSON in its form, as the client sent it.
 
@@ -134,7 +139,7 @@ class MessagesOperation(Struct, frozen=True, kw_only=True, tag="messages"):
     body: bytes
     input_tokens: int
     version: str
-    betas: tuple[str, ...] = ()
+    betas: Betas = []
 
 
 class CountTokensOperation(Struct, frozen=True, kw_only=True, tag="count_tokens"):
@@ -142,7 +147,7 @@ class CountTokensOperation(Struct, frozen=True, kw_only=True, tag="count_tokens"
 
     body: bytes
     version: str
-    betas: tuple[str, ...] = ()
+    betas: Betas = []
     input_tokens: int = 0
 
 

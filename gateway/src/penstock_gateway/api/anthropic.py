@@ -24,6 +24,7 @@ from penstock_contract.request.anthropic.body import (
 from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
 from penstock_contract.request.chat_fields import check_names
 from penstock_contract.request.json_body import invalid
+from penstock_contract.request.operations import BETAS_MAX
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.api.dependencies import ApiDependencies
@@ -40,7 +41,6 @@ from penstock_gateway.streaming.sse_response import EventStream
 
 VERSION: Final = "anthropic-version"
 BETA: Final = "anthropic-beta"
-BETAS_MAX: Final = 64
 BETA_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 ESTIMATED: Final = b"x-penstock-estimated"
 NOT_COUNTED: Final = frozenset(("unsupported_by_provider", "provider_model_not_found"))

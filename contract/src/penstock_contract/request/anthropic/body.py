@@ -93,11 +93,11 @@ class MessagesBody(Struct, frozen=True):
     thinks: bool
     fields: tuple[str, ...]
 
-    def operation(self, version: str, betas: tuple[str, ...] = ()) -> MessagesOperation:
-        return MessagesOperation(body=self.body, input_tokens=self.input_tokens, version=version, betas=betas)
+    def operation(self, version: str, betas: Iterable[str] = ()) -> MessagesOperation:
+        return MessagesOperation(body=self.body, input_tokens=self.input_tokens, version=version, betas=list(betas))
 
-    def count(self, version: str, betas: tuple[str, ...] = ()) -> CountTokensOperation:
-        return CountTokensOperation(body=self.body, version=version, betas=betas)
+    def count(self, version: str, betas: Iterable[str] = ()) -> CountTokensOperation:
+        return CountTokensOperation(body=self.body, version=version, betas=list(betas))
 
 
 class CountTokensBody(MessagesBody, frozen=True):
