@@ -208,3 +208,29 @@ async def test_policy_that_the_route_does_not_allow_is_refused(stack: Stack, ask
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (400, "x-penstock-on-disconnect")
     assert not stack.main.calls
+
+
+async def test_streams_are_kept_found_and_stopped_with_the_brokers_permissions() -> None:
+    async with Stack(users=True) as stack:
+        directory = stack.directory / "other"
+        directory.mkdir()
+        async with Gateway.running(stack.nats.url, directory, **stack.gateway_user) as other:
+            await other.has_model("main")
+            await reconfigure(stack, keep_seconds=60)
+            stack.main.answers(text_stream(*WORDS), text_then_wait("Hello"))
+            id_, _ = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": "detach"}, 3)
+            body = await whole(other.client, id_)
+            stack.worker.terminate()
+            await stack.worker.exited()
+            assert await whole(other.client, id_) == body
+            await stack.start_worker()
+            waiting = {"x-penstock-on-disconnect": "detach", "x-penstock-progress": "true"}
+            id_, _ = await begin(stack.client, DOORS[1], waiting, 1)
+            assert (await other.client.delete(f"/v1/streams/{id_}")).status_code == 200
+            await stack.main.calls[1].left()
+            refused = [
+                line
+                for process in (stack.gateway, other.process, *stack.workers)
+                for line in process.events("broker.not_permitted")
+            ]
+            assert refused == []
