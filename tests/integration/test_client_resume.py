@@ -97,22 +97,24 @@ async def test_async_client_stops_a_stream_that_it_leaves(stack: Stack) -> None:
 async def test_async_client_without_resume_raises_for_a_cut(stack: Stack, link: Link) -> None:
     stack.main.answers(text_then_wait("Hello"))
     async with AsyncClient(url(link), resume=False) as client:
-        with pytest.raises(StreamTruncated):
-            async with client.chat(HELLO, "main") as chunks:
-                async for _ in chunks:
-                    link.cut()
+        async with client.chat(HELLO, "main") as chunks:
+            await anext(chunks)
+            link.cut()
+            with pytest.raises(StreamTruncated):
+                await anext(chunks)
         await stack.main.calls[0].left()
 
 
 async def test_async_client_raises_the_cut_of_a_stream_that_is_gone(stack: Stack, link: Link) -> None:
     stack.main.answers(text_then_wait("Hello"))
     async with AsyncClient(url(link)) as client, AsyncClient(stack.url) as other:
-        with pytest.raises(GatewayError) as caught:
-            async with client.chat(HELLO, "main") as chunks:
-                async for _ in chunks:
-                    link.cut()
-                    await other.stop(str(chunks.request_id))
-                    await link.mend()
+        async with client.chat(HELLO, "main") as chunks:
+            await anext(chunks)
+            link.cut()
+            await other.stop(str(chunks.request_id))
+            await link.mend()
+            with pytest.raises(GatewayError) as caught:
+                await anext(chunks)
         assert caught.value.code in {"stream_truncated", "stopped"}
 
 
