@@ -100,7 +100,7 @@ async def test_stream_reports_a_client_that_does_not_take_the_end() -> None:
 
 async def test_stream_writes_a_keep_alive_to_the_client() -> None:
     stream, client = started_stream(A)
-    stream.ping(b": ping\n\n", NOW + 15)
+    stream.ping(NOW + 15)
 
     assert client.received == text_bytes("a") + b": ping\n\n"
     assert stream.output.written_at == NOW + 15
@@ -109,7 +109,7 @@ async def test_stream_writes_a_keep_alive_to_the_client() -> None:
 async def test_stream_drops_a_keep_alive_without_a_client() -> None:
     stream, client = make_stream(), RecordingWriter()
     stream.commit()
-    stream.ping(b": ping\n\n", NOW + 15)
+    stream.ping(NOW + 15)
     stream.attach(client)
 
     assert client.writes == []

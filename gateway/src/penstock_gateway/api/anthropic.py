@@ -64,7 +64,7 @@ async def messages(data: JSONBody[MessagesBody], request: ClientRequest, api: Ap
     if data.stream:
         rendering = Rendering(DIALECT, data.model, 0, msgspec.json.encode(options))
         opened = await api.streams.open(resolution, operation, rendering, context, request.scope["headers"])
-        _name_ignored(data, betas, resolution, opened.stream.provider, context)
+        _name_ignored(data, betas, resolution, opened.stream.serving.provider, context)
         return EventStream(api.streams, opened)
     collector = MessageCollector(MessageEvents(context.request_id, data.model, options))
     provider = await api.dispatcher.collect(resolution, operation, collector, context)

@@ -1,7 +1,7 @@
 """Leaves out the first events of a stream, which its client has had."""
 
 from penstock_contract.stream.events import Event, Failed
-from penstock_gateway.streaming.renderers.renderer import PING, Renderer
+from penstock_gateway.streaming.renderers.renderer import Renderer, ping_of
 
 END = b"\n\n"
 """The end of an event. JSON text contains no line end."""
@@ -14,7 +14,7 @@ class EventSkipper:
 
     def __init__(self, renderer: Renderer, count: int) -> None:
         self._renderer = renderer
-        self.ping: bytes = getattr(renderer, "ping", PING)
+        self.ping = ping_of(renderer)
         self._left = count
 
     def render(self, event: Event) -> bytes:

@@ -8,6 +8,7 @@ from litestar.types import Receive
 from penstock_broker.queue import QueuedMessage
 from penstock_contract.catalogue import Resolution
 from penstock_gateway.server.client_connection import ClientConnection
+from penstock_gateway.streaming.renderers.renderer import PING
 from penstock_gateway.streaming.stream import Stream
 
 
@@ -41,7 +42,7 @@ class OpenStream:
 
     def write_to(self, connection: ClientConnection, bytes_max: int) -> None:
         """Write the answer to `connection`, of which `bytes_max` may wait for the client."""
-        connection.limit(bytes_max, self.stream.ping_bytes)
+        connection.limit(bytes_max, PING)
         self.stream.attach(connection)
 
     async def finished(self) -> None:

@@ -26,5 +26,11 @@ class Renderer(Protocol):
         ...
 
 
+def ping_of(renderer: Renderer) -> bytes:
+    """The keep-alive of a renderer's dialect: a comment, unless the renderer has its own `ping`."""
+    ping: bytes = getattr(renderer, "ping", PING)
+    return ping
+
+
 def data_event(value: Any) -> bytes:
     return b"data: " + encode_json(value) + b"\n\n"
