@@ -5,10 +5,14 @@ import json
 from typing import Any
 
 import pytest
+from harness.processes import until
 from harness.provider_answers import DONE, data, finish, json_answer, status, stream, text_stream, text_then_cut, usage
 from harness.provider_call import Call
 from harness.route_spec import provider
 from harness.stack import Stack
+
+from penstock_broker.stores.usage import read_rows
+from penstock_contract.usage.record import UsageRow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -257,6 +261,14 @@ async def test_messages_count_is_the_providers_or_an_estimate(stack: Stack) -> N
     assert counted.json() == {"input_tokens": 1234}
     assert stack.main.calls[0].path.endswith("/messages/count_tokens")
     assert "x-penstock-estimated" not in counted.headers
+    rows: list[UsageRow] = []
+
+    async def closed() -> bool:
+        rows[:] = [row async for row in read_rows(stack.connection, since=0) if row.id == counted.headers["request-id"]]
+        return bool(rows) and rows[0].ended == "stop"
+
+    await until(closed, "the row of the count is closed")
+    assert (rows[0].tokens.input, rows[0].tokens.output, rows[0].cost) == (0, 0, "0")
 
     missing = await stack.post("/v1/messages/count_tokens", count)
     assert missing.json() == estimate.json()
