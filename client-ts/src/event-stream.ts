@@ -1,0 +1,146 @@
+// A streamed answer: an async iterable of typed chunks that resumes itself after a cut, where it may.
+
+import { ChunkDecoder, type Progress, type Step } from './chunk-decoder.js'
+import type { Exchange } from './exchange.js'
+import { GatewayError } from './gateway-error.js'
+
+/** What a stream needs of its client. */
+export interface StreamSource {
+  /** A new exchange that leaves out the first `after` events. Throws `GatewayError`. */
+  resume(id: string, after: number): Promise<Exchange>
+  /** Milliseconds to wait before another attempt to resume, undefined to give up. */
+  delayMs(attempt: number, failure: GatewayError): number | undefined
+  sleep(ms: number): Promise<void>
+  stop(id: string): Promise<void>
+}
+
+/**
+ * The chunks of one answer, each once. The iteration ends only if the answer is complete, otherwise it throws a
+ * `GatewayError`. Leaving the loop closes the connection: a disconnect, which ends the provider call unless the request
+ * asked for `onDisconnect: 'grace'` or `'detach'`. `stop` ends it always.
+ */
+export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
+  /** `x-request-id`, the stream's public id: with it any process can resume or stop the stream. */
+  readonly id: string | undefined
+  /** The first response's headers, as `x-penstock-ignored`. */
+  readonly headers: Headers
+  readonly #source: StreamSource
+  readonly #resumable: boolean
+  readonly #onProgress: ((progress: Progress) => void) | undefined
+  readonly #decoder: ChunkDecoder<Chunk>
+  #exchange: Exchange
+  #first: Step<Chunk> | undefined
+  #closed = false
+
+  /** @internal */
+  constructor(
+    source: StreamSource,
+    exchange: Exchange,
+    headers: Headers,
+    options: { resumable: boolean; after: number; onProgress: ((progress: Progress) => void) | undefined; id?: string },
+  ) {
+    this.#source = source
+    this.#exchange = exchange
+    this.headers = headers
+    this.id = options.id ?? exchange.requestId
+    this.#resumable = options.resumable && this.id !== undefined
+    this.#onProgress = options.onProgress
+    this.#decoder = new ChunkDecoder(this.id, options.after)
+  }
+
+  /** Events received so far: with it and `id` another process resumes the stream at this place. */
+  get received(): number {
+    return this.#decoder.received
+  }
+
+  /** Wait for the first chunk or the end. @internal */
+  async begin(): Promise<void> {
+    this.#first = await this.#step()
+  }
+
+  async next(): Promise<IteratorResult<Chunk, undefined>> {
+    if (this.#closed) return { done: true, value: undefined }
+    let step: Step<Chunk>
+    try {
+      step = this.#first ?? (await this.#step())
+    } catch (error) {
+      this.close()
+      throw error
+    }
+    this.#first = undefined
+    if (step.kind === 'chunk') return { done: false, value: step.chunk }
+    this.#closed = true
+    await this.#drain()
+    return { done: true, value: undefined }
+  }
+
+  async return(): Promise<IteratorResult<Chunk, undefined>> {
+    this.close()
+    return { done: true, value: undefined }
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** Close the connection without an end of the answer: a disconnect. */
+  close(): void {
+    this.#closed = true
+    this.#exchange.close()
+  }
+
+  /** End the provider call, whatever the request asked for a disconnect; the iteration goes on to the stream's end. */
+  async stop(): Promise<void> {
+    if (this.id !== undefined) await this.#source.stop(this.id)
+  }
+
+  /** The next step that is no progress. */
+  async #step(): Promise<Step<Chunk>> {
+    for (;;) {
+      const step = this.#decoder.pop()
+      if (step?.kind === 'progress') this.#onProgress?.(step.progress)
+      else if (step !== undefined) return step
+      else await this.#more()
+    }
+  }
+
+  async #more(): Promise<void> {
+    try {
+      this.#decoder.feed(await this.#exchange.read())
+    } catch (error) {
+      if (this.#resumable && !this.#closed && isCut(error)) await this.#resume(this.id as string, error)
+      else throw error
+    }
+  }
+
+  async #resume(id: string, cut: GatewayError): Promise<void> {
+    this.#exchange.close()
+    this.#decoder.reconnect()
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        this.#exchange = await this.#source.resume(id, this.#decoder.position)
+        return
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error
+        const delay = this.#source.delayMs(attempt, error)
+        // A stream that is not kept is gone: the cut is what happened to the answer.
+        if (delay === undefined) throw error.code === 'not_found' ? cut : error
+        await this.#source.sleep(delay)
+      }
+    }
+  }
+
+  /** Read the body's end, which leaves the connection to the next request. */
+  async #drain(): Promise<void> {
+    try {
+      await this.#exchange.read()
+    } catch {
+      // The answer is complete.
+    }
+    this.#exchange.close()
+  }
+}
+
+function isCut(error: unknown): error is GatewayError {
+  return error instanceof GatewayError && (error.code === 'stream_truncated' || error.code === 'timeout')
+}
