@@ -35,15 +35,10 @@ export class ChunkDecoder<Chunk> {
   #events: ServerSentEvent[] = []
   #next = 0
   #last = false
-  #ended = false
 
   constructor(requestId: string | undefined, received = 0) {
     this.#requestId = requestId
     this.received = received
-  }
-
-  get ended(): boolean {
-    return this.#ended
   }
 
   /** Bytes, or undefined for the end of the body; throws `stream_truncated` if that comes too early. */
@@ -71,10 +66,7 @@ export class ChunkDecoder<Chunk> {
 
   /** The next step, undefined if more bytes are needed. Throws the `GatewayError` that the stream carries. */
   pop(): Step<Chunk> | undefined {
-    if (this.#last) {
-      this.#ended = true
-      return { kind: 'end' }
-    }
+    if (this.#last) return { kind: 'end' }
     for (;;) {
       const event = this.#events[this.#next]
       if (event === undefined) return undefined
@@ -87,7 +79,7 @@ export class ChunkDecoder<Chunk> {
 
   #step({ event, data }: ServerSentEvent): Step<Chunk> | undefined {
     if (data === '[DONE]') {
-      this.#last = this.#ended = true
+      this.#last = true
       return { kind: 'end' }
     }
     const value = record(parsed(data))

@@ -8,8 +8,8 @@ import { GatewayError } from './gateway-error.js'
 export interface StreamSource {
   /** A new exchange that leaves out the first `after` events. Throws `GatewayError`. */
   resume(id: string, after: number): Promise<Exchange>
-  /** Milliseconds to wait before another attempt to resume, undefined to give up. */
-  delayMs(attempt: number, failure: GatewayError): number | undefined
+  /** Milliseconds to wait before another attempt to resume, undefined to give up; `retryAfter` in seconds. */
+  delayMs(attempt: number, retryAfter: number | undefined): number | undefined
   sleep(ms: number): Promise<void>
   stop(id: string): Promise<void>
 }
@@ -29,8 +29,11 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   readonly #onProgress: ((progress: Progress) => void) | undefined
   readonly #decoder: ChunkDecoder<Chunk>
   #exchange: Exchange
-  #first: Step<Chunk> | undefined
+  #first: Step<Chunk> | { readonly kind: 'error'; readonly error: unknown } | undefined
   #closed = false
+  /** The position at the last attempt to resume, and the attempts there. */
+  #resumedAt = -1
+  #attempts = 0
 
   /** @internal */
   constructor(
@@ -53,24 +56,36 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
     return this.#decoder.received
   }
 
-  /** Wait for the first chunk or the end. @internal */
+  /** Wait for the first chunk, the end, or an error inside the stream, which the first `next` throws. @internal */
   async begin(): Promise<void> {
-    this.#first = await this.#step()
+    while (this.#first === undefined) {
+      try {
+        this.#first = this.#pop()
+      } catch (error) {
+        this.#first = { kind: 'error', error }
+      }
+      if (this.#first === undefined) await this.#more()
+    }
   }
 
   async next(): Promise<IteratorResult<Chunk, undefined>> {
-    if (this.#closed) return { done: true, value: undefined }
-    let step: Step<Chunk>
     try {
-      step = this.#first ?? (await this.#step())
+      while (!this.#closed) {
+        const step = this.#first ?? this.#pop()
+        this.#first = undefined
+        if (step === undefined) {
+          await this.#more()
+          continue
+        }
+        if (step.kind === 'chunk') return { done: false, value: step.chunk }
+        if (step.kind === 'error') throw step.error
+        this.#closed = true
+        void this.#drain()
+      }
     } catch (error) {
       this.close()
       throw error
     }
-    this.#first = undefined
-    if (step.kind === 'chunk') return { done: false, value: step.chunk }
-    this.#closed = true
-    await this.#drain()
     return { done: true, value: undefined }
   }
 
@@ -94,13 +109,12 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
     if (this.id !== undefined) await this.#source.stop(this.id)
   }
 
-  /** The next step that is no progress. */
-  async #step(): Promise<Step<Chunk>> {
+  /** The next step that is no progress, undefined if more bytes are needed. */
+  #pop(): Step<Chunk> | undefined {
     for (;;) {
       const step = this.#decoder.pop()
-      if (step?.kind === 'progress') this.#onProgress?.(step.progress)
-      else if (step !== undefined) return step
-      else await this.#more()
+      if (step?.kind !== 'progress') return step
+      this.#onProgress?.(step.progress)
     }
   }
 
@@ -116,16 +130,26 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   async #resume(id: string, cut: GatewayError): Promise<void> {
     this.#exchange.close()
     this.#decoder.reconnect()
-    for (let attempt = 0; ; attempt += 1) {
+    const { position } = this.#decoder
+    if (position > this.#resumedAt) this.#attempts = 0
+    this.#resumedAt = position
+    for (let failure = cut; ; ) {
+      // The first attempt follows at once; a server that cuts each answer before its next event is not asked forever.
+      if (this.#attempts > 0) {
+        const delay = this.#source.delayMs(this.#attempts - 1, failure.retryAfter)
+        if (delay === undefined) throw failure
+        await this.#source.sleep(delay)
+      }
+      this.#attempts += 1
       try {
-        this.#exchange = await this.#source.resume(id, this.#decoder.position)
+        this.#exchange = await this.#source.resume(id, position)
         return
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error
-        const delay = this.#source.delayMs(attempt, error)
         // A stream that is not kept is gone: the cut is what happened to the answer.
-        if (delay === undefined) throw error.code === 'not_found' ? cut : error
-        await this.#source.sleep(delay)
+        if (error.code === 'not_found') throw cut
+        if (!error.retryable && error.code !== 'timeout') throw error
+        failure = error
       }
     }
   }

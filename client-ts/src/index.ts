@@ -7,7 +7,6 @@ export {
   type Client,
   type ClientOptions,
   createClient,
-  type Environment,
   type ResponseInfo,
   type ResumeOptions,
   type StreamOptions,
@@ -16,6 +15,7 @@ export {
 export type * from './contract.js'
 export type { Endpoint, StreamEndpoint } from './endpoint.js'
 export { type Endpoints, endpoints } from './endpoints.js'
+export type { Environment } from './environment.js'
 export { EventStream } from './event-stream.js'
 export type { Fetch } from './exchange.js'
 export { type ClientErrorCode, GatewayError } from './gateway-error.js'
