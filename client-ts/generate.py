@@ -1,8 +1,9 @@
 # ruff: noqa: INP001 - a script
 """Writes client-ts/src/contract.ts and client-ts/src/endpoints.ts from the contract: `make types`.
 
-A Struct becomes an interface. In a request a field with a default is optional; in an answer it is always present, unless
-the server leaves it out. A Struct that both use and that differs is written twice: `ToolCall` and `ToolCallParam`.
+A Struct becomes an interface. In a request a field with a default is optional; in an answer it is always present,
+unless the server leaves it out. A Struct that both use and that differs is written twice: `ToolCall` and
+`ToolCallParam`.
 """
 
 import re
@@ -68,7 +69,8 @@ def table() -> str:
     twice = _differing(_used())
     lines = [_entry(name, one, twice) for name, one in _declared()]
     imports = "import type * as T from './contract.js'\nimport { answer, stream } from './endpoint.js'\n"
-    return f"{HEAD}\n{imports}\nexport const endpoints = {{\n{''.join(lines)}}} as const\n\nexport type Endpoints = typeof endpoints\n"
+    table = f"export const endpoints = {{\n{''.join(lines)}}} as const\n"
+    return f"{HEAD}\n{imports}\n{table}\nexport type Endpoints = typeof endpoints\n"
 
 
 def _declared() -> Iterator[tuple[str, Declared]]:
@@ -83,8 +85,7 @@ def _entry(name: str, one: Declared, twice: set[type]) -> str:
         request = _type(inspect.type_info(one.request), "request", twice, "T.")
         if implied:
             request = f"Omit<{request}, {' | '.join(map(_quoted, implied))}>"
-    streamed = isinstance(one, StreamEndpoint)
-    result = _type(inspect.type_info(one.chunk if isinstance(one, StreamEndpoint) else one.response), "answer", twice, "T.")
+    result = _type(inspect.type_info(_answer(one)), "answer", twice, "T.")
     parameters = PARAMETER.findall(one.path)
     fields = f", {{ {'; '.join(f'{each}: string' for each in parameters)} }}" if parameters else ""
     path = PARAMETER.sub(r"{\1}", one.path)
@@ -95,16 +96,19 @@ def _entry(name: str, one: Declared, twice: set[type]) -> str:
         values.append(f"implied: {{ {', '.join(f'{key}: {_value(value)}' for key, value in implied.items())} }}")
     if isinstance(one, Endpoint) and one.answers != (200,):
         values.append(f"statuses: [{', '.join(map(str, one.answers))}]")
-    made = f"{'stream' if streamed else 'answer'}<{request}, {result}{fields}>"
+    made = f"{'stream' if isinstance(one, StreamEndpoint) else 'answer'}<{request}, {result}{fields}>"
     listed = "".join(f"    {value},\n" for value in values)
     return f"  {_camel(name)}: {made}({{\n{listed}  }}),\n"
+
+
+def _answer(one: Declared) -> Any:
+    return one.chunk if isinstance(one, StreamEndpoint) else one.response
 
 
 def _used() -> Used:
     used = Used({}, {})
     for _, one in _declared():
-        result = one.chunk if isinstance(one, StreamEndpoint) else one.response
-        for type_, found in ((one.request, used.request), (result, used.answer)):
+        for type_, found in ((one.request, used.request), (_answer(one), used.answer)):
             if type_ is not NoneType:
                 _collect(inspect.type_info(type_), found)
     _collect(inspect.type_info(ErrorBody), used.answer)
@@ -166,7 +170,7 @@ def _name(cls: type, mode: Mode, twice: set[type]) -> str:
 def _interface(struct: inspect.StructType, name: str, mode: Mode, twice: set[type]) -> str:
     if struct.array_like:
         raise UnsupportedTypeError(f"{struct.cls.__name__} is array-like")
-    lines = [_comment(struct.cls, ""), f"export interface {name} {{\n"]
+    lines = [_comment(struct.cls), f"export interface {name} {{\n"]
     if struct.tag_field is not None:
         lines.append(f"  {struct.tag_field}: {_value(struct.tag)}\n")
     for field in struct.fields:
@@ -176,7 +180,7 @@ def _interface(struct: inspect.StructType, name: str, mode: Mode, twice: set[typ
     return "".join([*lines, "}\n"])
 
 
-def _optional(field: inspect.Field, cls: type, mode: Mode) -> bool:
+def _optional(field: inspect.Field, cls: type[msgspec.Struct], mode: Mode) -> bool:
     if mode == "request":
         return not field.required
     # inspect shows the default UNSET, with which a server leaves a field out, as no default.
@@ -212,19 +216,20 @@ def _type(type_: inspect.Type, mode: Mode, twice: set[type], prefix: str = "") -
             raise UnsupportedTypeError(f"no form in TypeScript for {type_}")
 
 
-def _comment(cls: type, indent: str) -> str:
+def _comment(cls: type) -> str:
     text = cls.__dict__.get("__doc__")
     if not text:
         return ""
     lines = [line.strip() for line in text.replace("*/", "* /").strip().splitlines()]
     if len(lines) == 1:
-        return f"{indent}/** {lines[0]} */\n"
-    return "".join([f"{indent}/**\n", *(f"{indent} * {line}".rstrip() + "\n" for line in lines), f"{indent} */\n"])
+        return f"/** {lines[0]} */\n"
+    return "".join(["/**\n", *(f" * {line}".rstrip() + "\n" for line in lines), " */\n"])
 
 
 def _errors() -> str:
     lines = [
-        f"  {code}: {{ status: {kind.status}, retryable: {_value(kind.retryable)} }},\n" for code, kind in ERRORS.items()
+        f"  {code}: {{ status: {kind.status}, retryable: {_value(kind.retryable)} }},\n"
+        for code, kind in ERRORS.items()
     ]
     return (
         "/** Every error code of the API with its HTTP status; docs/reference/errors.md has the meanings. */\n"
