@@ -1,4 +1,4 @@
-"""The table of endpoints in docs/how-to/python-client.md."""
+"""The tables of endpoints in docs/how-to/python-client.md and docs/how-to/clients/typescript.md."""
 
 from types import NoneType
 
@@ -23,3 +23,27 @@ def declared() -> str:
             if isinstance(one, Endpoint | StreamEndpoint)
         ),
     )
+
+
+def functions() -> str:
+    """The table of functions in docs/how-to/clients/typescript.md, named as in client-ts/src/endpoints.ts."""
+    return table(
+        ("function", "endpoint", "request", "returns"),
+        (
+            (
+                f"`{_camel(name)}`",
+                f"`{one.method} {one.path}`",
+                "none" if one.request is NoneType else f"`{one.request.__name__}`",
+                f"`EventStream<{one.chunk.__name__}>`"
+                if isinstance(one, StreamEndpoint)
+                else f"`{one.response.__name__}`",
+            )
+            for name, one in vars(endpoints).items()
+            if isinstance(one, Endpoint | StreamEndpoint)
+        ),
+    )
+
+
+def _camel(name: str) -> str:
+    first, *others = name.lower().split("_")
+    return first + "".join(map(str.capitalize, others))
