@@ -6,12 +6,13 @@ import pytest_asyncio
 from harness.route_spec import provider, spec
 from harness.stack import Stack
 from model_server import EMBEDDING_MODEL, MODELS, anthropic_model, openai_model
+from web_page import ORIGIN
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def gateway() -> AsyncIterator[Stack]:
     models = [MODELS["openai"], {"name": EMBEDDING_MODEL, "type": "Embedding"}]
-    async with Stack(models=models) as stack:
+    async with Stack(models=models, gateway_env={"PENSTOCK_CORS_ORIGINS": ORIGIN}) as stack:
         stack.main.answers(openai_model)
         anthropic = stack.provider.upstream("anthropic")
         anthropic.answers(anthropic_model)

@@ -1,17 +1,16 @@
 """Penstock's TypeScript client: its own tests, its decoder beside the Python one, and what its package contains."""
 
-import asyncio
 import base64
 import json
 import random
 import tarfile
 from pathlib import Path
 
-from library_process import HERE, INSTALLED
+from library_process import INSTALLED
+from typescript_compiler import CLIENT, run_command
 
 from penstock_contract.stream.sse import SseDecoder
 
-CLIENT = HERE.parent.parent / "client-ts"
 PACKAGE = INSTALLED / "penstock-client.tgz"
 SEED = 20261128
 WIRES = 3000
@@ -24,22 +23,8 @@ LINES = [
 ENDS = [b"\n", b"\n", b"\n\n", b"\r\n", b"\r\n\r\n", b"\r", b"\r\r", b""]
 
 
-async def run(*command: str, cwd: Path = CLIENT) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    try:
-        output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
-
-
 async def test_typescript_client_passes_its_own_tests() -> None:
-    output = await run("npm", "test")
+    output = await run_command("npm", "test")
     assert "\n# fail 0\n" in output
     assert int(output.partition("\n# pass ")[2].partition("\n")[0]) > 40
 
@@ -54,7 +39,7 @@ async def test_typescript_decoder_returns_the_events_of_the_python_decoder(tmp_p
     assert sum(map(len, expected)) > WIRES
     file = tmp_path / "wires.json"
     file.write_text(json.dumps([[base64.b64encode(piece).decode() for piece in pieces] for pieces in wires]))
-    decoded = json.loads(await run("node", "test/decode.mjs", str(file)))
+    decoded = json.loads(await run_command("node", "test/decode.mjs", str(file)))
     wrong = [
         (pieces, python, node) for pieces, python, node in zip(wires, expected, decoded, strict=True) if python != node
     ]

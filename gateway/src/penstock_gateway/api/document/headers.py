@@ -1,4 +1,7 @@
-"""Describes the headers of responses in the OpenAPI document."""
+"""Describes the headers of responses in the OpenAPI document.
+
+A header that a response may lack is described in each response: to openapi-typescript 7 a reference is always present.
+"""
 
 from typing import Any, Final
 
@@ -28,16 +31,20 @@ REQUIRED: Final = frozenset((REQUEST_ID, "x-should-retry"))
 
 
 def describe_headers(document: Json) -> None:
-    """Add the headers of each response of `document`, and their meanings to its components."""
-    document["components"]["headers"] = {
+    """Add the headers of each response of `document`."""
+    described = {
         name: {"description": meaning, "required": name in REQUIRED, "schema": schema}
         for name, (meaning, schema) in _MEANINGS.items()
     }
+    document["components"]["headers"] = {name: one for name, one in described.items() if name in REQUIRED}
     for item in document.get("paths", {}).values():
         for method, operation in item.items():
             for status, response in operation.get("responses", {}).items() if isinstance(operation, dict) else ():
                 names = _headers(method, status, has_errors=_has_errors(response))
-                response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+                response["headers"] = {
+                    name: {"$ref": f"#/components/headers/{name}"} if name in REQUIRED else described[name]
+                    for name in names
+                }
 
 
 def _has_errors(response: Json) -> bool:
