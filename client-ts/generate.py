@@ -61,6 +61,10 @@ def contract() -> str:
         for struct in getattr(used, mode).values():
             name = _name(struct.cls, mode, twice)
             written.setdefault(name, _interface(struct, name, mode, twice))
+    for name, one in _declared():
+        if (alias := _alias(name, one)) is not None:
+            members = _type(inspect.type_info(_answer(one)), "answer", twice).replace(" | ", "\n  | ")
+            written[alias] = f"export type {alias} =\n  | {members}\n"
     return "\n".join([HEAD, *(written[name] for name in sorted(written)), _errors()])
 
 
@@ -85,7 +89,8 @@ def _entry(name: str, one: Declared, twice: set[type]) -> str:
         request = _type(inspect.type_info(one.request), "request", twice, "T.")
         if implied:
             request = f"Omit<{request}, {' | '.join(map(_quoted, implied))}>"
-    result = _type(inspect.type_info(_answer(one)), "answer", twice, "T.")
+    alias = _alias(name, one)
+    result = f"T.{alias}" if alias else _type(inspect.type_info(_answer(one)), "answer", twice, "T.")
     parameters = PARAMETER.findall(one.path)
     fields = f", {{ {'; '.join(f'{each}: string' for each in parameters)} }}" if parameters else ""
     path = PARAMETER.sub(r"{\1}", one.path)
@@ -103,6 +108,14 @@ def _entry(name: str, one: Declared, twice: set[type]) -> str:
 
 def _answer(one: Declared) -> Any:
     return one.chunk if isinstance(one, StreamEndpoint) else one.response
+
+
+def _alias(name: str, one: Declared) -> str | None:
+    """The name of an answer that is one of several Structs, which has none in Python."""
+    if not isinstance(inspect.type_info(_answer(one)), inspect.UnionType):
+        return None
+    camel = _camel(name)
+    return camel[0].upper() + camel[1:] + ("Chunk" if isinstance(one, StreamEndpoint) else "Answer")
 
 
 def _used() -> Used:
@@ -205,7 +218,7 @@ def _type(type_: inspect.Type, mode: Mode, twice: set[type], prefix: str = "") -
             return f"Record<string, {inner(type_.value_type)}>"
         case inspect.ListType() | inspect.VarTupleType() | inspect.SetType() | inspect.FrozenSetType():
             item = inner(type_.item_type)
-            made = f"({item})[]" if " " in item else f"{item}[]"
+            made = f"({item})[]" if " | " in item else f"{item}[]"
             return f"readonly {made}" if mode == "request" else made
         case inspect.TupleType():
             made = f"[{', '.join(map(inner, type_.item_types))}]"

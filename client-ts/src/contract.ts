@@ -7,9 +7,9 @@ export interface AssistantMessage {
   role: 'assistant'
   tool_calls?: ToolCall[]
   reasoning_content?: string
-  reasoning_details?: (Record<string, unknown>)[]
-  annotations?: (Record<string, unknown>)[]
-  images?: (Record<string, unknown>)[]
+  reasoning_details?: Record<string, unknown>[]
+  annotations?: Record<string, unknown>[]
+  images?: Record<string, unknown>[]
 }
 
 /** One event of `/api/chat` and `/api/generate`; the stream ends with `data: [DONE]`. */
@@ -111,9 +111,9 @@ export interface Delta {
   refusal?: string
   reasoning_content?: string
   tool_calls?: ToolCallChunk[]
-  reasoning_details?: (Record<string, unknown>)[]
-  annotations?: (Record<string, unknown>)[]
-  images?: (Record<string, unknown>)[]
+  reasoning_details?: Record<string, unknown>[]
+  annotations?: Record<string, unknown>[]
+  images?: Record<string, unknown>[]
 }
 
 /** `POST /api/embed`. */

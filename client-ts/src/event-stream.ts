@@ -147,7 +147,7 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error
         // A stream that is not kept is gone: the cut is what happened to the answer.
-        if (error.code === 'not_found') throw cut
+        if (error.status === 404) throw cut
         if (!error.retryable && error.code !== 'timeout') throw error
         failure = error
       }

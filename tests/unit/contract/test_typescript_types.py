@@ -106,6 +106,11 @@ def test_types_name_the_parameters_of_a_path() -> None:
     assert "path: '/v1/things/{id}'" in entry
 
 
+def test_types_of_an_answer_with_alternatives_have_a_name() -> None:
+    endpoint = generate.StreamEndpoint("POST", "/api/things", Lean, Inner | Other)
+    assert "  thingsOfAll: stream<T.Lean, T.ThingsOfAllChunk>({\n" in generate._entry("THINGS_OF_ALL", endpoint, set())
+
+
 def test_types_have_every_error_code_and_struct_of_an_answer() -> None:
     text = generate.contract()
     for name in ("ChatCompletionChunk", "ErrorBody", "ToolCallParam"):
