@@ -2,7 +2,7 @@
 
 import { ChunkDecoder, type Progress, type Step } from './chunk-decoder.js'
 import type { Exchange } from './exchange.js'
-import { GatewayError } from './gateway-error.js'
+import { GatewayError, invalid } from './gateway-error.js'
 
 /** What a stream needs of its client. */
 export interface StreamSource {
@@ -106,7 +106,8 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
 
   /** End the provider call, whatever the request asked for a disconnect; the iteration goes on to the stream's end. */
   async stop(): Promise<void> {
-    if (this.id !== undefined) await this.#source.stop(this.id)
+    if (this.id === undefined) throw invalid('the answer has no x-request-id, with which to stop it', undefined)
+    await this.#source.stop(this.id)
   }
 
   /** The next step that is no progress, undefined if more bytes are needed. */

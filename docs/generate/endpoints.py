@@ -1,6 +1,7 @@
 """The tables of endpoints in docs/how-to/python-client.md and docs/how-to/clients/typescript.md."""
 
 from types import NoneType
+from typing import Any
 
 from generate.table import table
 from penstock_contract import endpoints
@@ -34,7 +35,7 @@ def functions() -> str:
                 f"`{_camel(name)}`",
                 f"`{one.method} {one.path}`",
                 "none" if one.request is NoneType else f"`{one.request.__name__}`",
-                f"`EventStream<{one.chunk.__name__}>`"
+                f"`EventStream<{_chunk(name, one.chunk)}>`"
                 if isinstance(one, StreamEndpoint)
                 else f"`{one.response.__name__}`",
             )
@@ -47,3 +48,9 @@ def functions() -> str:
 def _camel(name: str) -> str:
     first, *others = name.lower().split("_")
     return first + "".join(map(str.capitalize, others))
+
+
+def _chunk(name: str, chunk: Any) -> str:
+    """The name of a chunk's type; a union has one in TypeScript only."""
+    camel = _camel(name)
+    return str(getattr(chunk, "__name__", f"{camel[0].upper()}{camel[1:]}Chunk"))
