@@ -160,6 +160,19 @@ test('stop deletes the stream, and its reader reads on to the end', async () => 
   assert.equal(await collected(stream), 'a')
 })
 
+test('a stream without an id cannot be stopped, nor resumed', async () => {
+  const anonymous = () => {
+    const response = answer([text('a'), RESET])(undefined, new AbortController().signal)
+    response.headers.delete('x-request-id')
+    return response
+  }
+  const { client, requests } = scripted([anonymous])
+  const stream = await client.chat(CHAT, KEPT)
+  await assert.rejects(stream.stop(), { code: 'invalid_response' })
+  await assert.rejects(collected(stream), { code: 'stream_truncated' })
+  assert.equal(requests.length, 1)
+})
+
 test('stop of a stream that is not there is not_found, and an id cannot leave its path', async () => {
   const { client, requests } = scripted([failure('not_found', 404)])
   await assert.rejects(client.stop('a/b?c'), { code: 'not_found' })
