@@ -14,6 +14,9 @@ export interface Progress {
   readonly [name: string]: unknown
 }
 
+/** The name of an event that reports a request's progress; it is no part of the answer, and is not repeated. */
+const PROGRESS = 'queued'
+
 /** The `type` of the last event in dialects without `[DONE]`: Anthropic's Messages and OpenAI's Responses. */
 const LAST_TYPES: readonly unknown[] = [
   'message_stop',
@@ -28,7 +31,7 @@ const LAST_TYPES: readonly unknown[] = [
  * reaches the caller before the error does.
  */
 export class ChunkDecoder<Chunk> {
-  /** Events popped so far, of every name: the position at which the stream is resumed. Comments do not count. */
+  /** Events popped so far, the position at which the stream is resumed. Comments and progress do not count. */
   received: number
   readonly #requestId: string | undefined
   #sse = new SseDecoder()
@@ -61,7 +64,7 @@ export class ChunkDecoder<Chunk> {
 
   /** The events that a resumed stream must leave out: those popped, and those kept to be popped. */
   get position(): number {
-    return this.received + this.#events.length - this.#next
+    return this.received + this.#events.slice(this.#next).filter(({ event }) => event !== PROGRESS).length
   }
 
   /** The next step, undefined if more bytes are needed. Throws the `GatewayError` that the stream carries. */
@@ -71,7 +74,7 @@ export class ChunkDecoder<Chunk> {
       const event = this.#events[this.#next]
       if (event === undefined) return undefined
       this.#next += 1
-      this.received += 1
+      if (event.event !== PROGRESS) this.received += 1
       const step = this.#step(event)
       if (step !== undefined) return step
     }
@@ -85,7 +88,7 @@ export class ChunkDecoder<Chunk> {
     const value = record(parsed(data))
     const type = value?.['type']
     if (event === 'error') throw failedInStream(value, this.#requestId) ?? this.#unreadable()
-    if (event === 'queued') return { kind: 'progress', progress: value ?? {} }
+    if (event === PROGRESS) return { kind: 'progress', progress: value ?? {} }
     // Dialects with named events repeat the name in the data. Other names came after this was written.
     if (event !== 'message' && event !== type) return undefined
     if (value === undefined) throw this.#unreadable()

@@ -31,6 +31,8 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   #exchange: Exchange
   #first: Step<Chunk> | { readonly kind: 'error'; readonly error: unknown } | undefined
   #closed = false
+  /** Whether this reader has stopped the stream. */
+  #stopped = false
   /** The position at the last attempt to resume, and the attempts there. */
   #resumedAt = -1
   #attempts = 0
@@ -84,7 +86,7 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
       }
     } catch (error) {
       this.close()
-      throw error
+      if (!this.#stopped || !(error instanceof GatewayError) || error.code !== 'stopped') throw error
     }
     return { done: true, value: undefined }
   }
@@ -104,9 +106,13 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
     this.#exchange.close()
   }
 
-  /** End the provider call, whatever the request asked for a disconnect; the iteration goes on to the stream's end. */
+  /**
+   * End the provider call, whatever the request asked for a disconnect. The iteration returns what has come, and ends;
+   * other readers of the stream get the error `stopped`.
+   */
   async stop(): Promise<void> {
     if (this.id === undefined) throw invalid('the answer has no x-request-id, with which to stop it', undefined)
+    this.#stopped = true
     await this.#source.stop(this.id)
   }
 

@@ -72,6 +72,7 @@ test('progress is reported while the request waits, and asked for', async () => 
   assert.deepEqual(seen, [{ position: 2 }])
   assert.equal(await collected(stream), 'a')
   assert.equal(requests[0].headers['x-penstock-progress'], 'true')
+  assert.equal(stream.received, 3) // the event of an unknown name, the chunk and the end
 })
 
 test('leaving the loop closes the connection', async () => {
@@ -152,12 +153,19 @@ test('resume reads a stream of another process from its position', async () => {
   assert.deepEqual(requests.map(({ url }) => url.slice(-18)), ['ams/req_1?after=2', 'ams/req_1?after=3'].map((u) => `e${u}`))
 })
 
-test('stop deletes the stream, and its reader reads on to the end', async () => {
-  const { client, requests } = scripted([answer([text('a'), DONE]), answer(null, { status: 204 })])
+const STOPPED = `event: error\ndata: ${JSON.stringify({ error: { message: 'x', type: 't', code: 'stopped' } })}\n\n`
+
+test('stop deletes the stream, and its reader gets what has come', async () => {
+  const { client, requests } = scripted([answer([text('a'), text('b') + STOPPED]), answer('{"deleted":true}')])
   const stream = await client.chat(CHAT)
   await stream.stop()
   assert.deepEqual([requests[1].method, requests[1].url], ['DELETE', 'http://gateway.test/base/v1/streams/req_1'])
-  assert.equal(await collected(stream), 'a')
+  assert.equal(await collected(stream), 'ab')
+})
+
+test('a stream that another client stops ends with an error', async () => {
+  const { client } = scripted([answer([text('a'), STOPPED])])
+  await assert.rejects(collected(await client.chat(CHAT)), { code: 'stopped', retryable: false })
 })
 
 test('a stream without an id cannot be stopped, nor resumed', async () => {
