@@ -77,7 +77,7 @@ type StreamNames = { [Name in keyof Endpoints]: Endpoints[Name]['kind'] extends 
 type ChunkOf<E> = E extends StreamEndpoint<infer _Request, infer Chunk, infer _Parameters> ? Chunk : never
 
 export interface Streams {
-  /** End a stream's provider call. A stream that has ended, or that another key began, is a `not_found`. */
+  /** End a stream's provider call. A stream that has ended, or that another key began, is a `stream_not_found`. */
   stop(id: string, options?: Omit<CallOptions, 'extraBody'>): Promise<void>
   /** Read a stream again, in the dialect of the endpoint that began it. */
   resume<Name extends StreamNames>(

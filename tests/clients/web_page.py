@@ -12,12 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from harness.processes import free_port
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PORT = free_port()
-ORIGIN = f"http://127.0.0.1:{PORT}"
-"""The gateway of the tests allows this one."""
 TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json"}
 OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
@@ -31,18 +26,18 @@ PAGE = """<!doctype html>
 
 
 async def run_page(
-    script: Path, imports: Mapping[str, str], folders: Mapping[str, Path], settings: Any, profile: Path
+    port: int, script: Path, imports: Mapping[str, str], folders: Mapping[str, Path], settings: Any, profile: Path
 ) -> Any:
     """What the module `script` posts to `/results`. It imports by `imports`, and gets `settings` from `/settings`.
 
-    `folders` are what the server has beside the script, by the first part of the path; `profile` is an empty folder.
+    The page's origin is that port of this machine. `folders` are what the server has beside the script, by the first part of the path; `profile` is an empty folder.
     """
     files = {"": PAGE % (json.dumps(imports), script.name), "settings": json.dumps(settings)}
     results: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    with _serving({**folders, script.name: script}, files, results):
+    with _serving(port, {**folders, script.name: script}, files, results):
         assert CHROMIUM is not None
         browser = await asyncio.create_subprocess_exec(
-            *(CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", f"{ORIGIN}/"),
+            *(CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", f"http://127.0.0.1:{port}/"),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
@@ -59,7 +54,9 @@ async def run_page(
 
 
 @contextlib.contextmanager
-def _serving(paths: Mapping[str, Path], texts: Mapping[str, str], results: "asyncio.Future[Any]") -> Iterator[None]:
+def _serving(
+    port: int, paths: Mapping[str, Path], texts: Mapping[str, str], results: "asyncio.Future[Any]"
+) -> Iterator[None]:
     loop = results.get_loop()
 
     class Handler(BaseHTTPRequestHandler):
@@ -88,7 +85,7 @@ def _serving(paths: Mapping[str, Path], texts: Mapping[str, str], results: "asyn
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
