@@ -30,7 +30,8 @@ async def run_page(
 ) -> Any:
     """What the module `script` posts to `/results`. It imports by `imports`, and gets `settings` from `/settings`.
 
-    The page's origin is that port of this machine. `folders` are what the server has beside the script, by the first part of the path; `profile` is an empty folder.
+    The page's origin is that port of this machine. `folders` are what the server has beside the script, by the first
+    part of the path; `profile` is an empty folder.
     """
     files = {"": PAGE % (json.dumps(imports), script.name), "settings": json.dumps(settings)}
     results: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
