@@ -73,6 +73,7 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   async next(): Promise<IteratorResult<Chunk, undefined>> {
     try {
       while (!this.#closed) {
+        this.#exchange.throwIfAborted()
         const step = this.#first ?? this.#pop()
         this.#first = undefined
         if (step === undefined) {

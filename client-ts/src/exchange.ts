@@ -35,7 +35,7 @@ export class Exchange {
       return response
     } catch (error) {
       this.close()
-      if (this.#signal?.aborted) throw this.#signal.reason
+      this.throwIfAborted()
       const origin = new URL(url).origin
       if (this.#timedOut) throw this.#timeout(`no answer from ${origin}`, undefined, error)
       throw new GatewayError(`no answer from ${origin}: ${reasonOf(error)}`, {
@@ -55,10 +55,15 @@ export class Exchange {
       return value
     } catch (error) {
       this.close()
-      if (this.#signal?.aborted) throw this.#signal.reason
+      this.throwIfAborted()
       if (this.#timedOut) throw this.#timeout('no more of the answer', 200, error)
       throw truncated(`the connection broke inside the answer: ${reasonOf(error)}`, this.requestId, error)
     }
+  }
+
+  /** Throws the signal's reason after an abort, also while bytes that have been read are left. */
+  throwIfAborted(): void {
+    if (this.#signal?.aborted) throw this.#signal.reason
   }
 
   /** The whole body as text. */

@@ -147,6 +147,22 @@ test('an abort throws the reason of the signal, before and during the answer', a
   assert.equal(run.requests.length, 1)
 })
 
+test('an abort is thrown before chunks that have come already', async () => {
+  const controller = new AbortController()
+  const { client } = scripted([answer([text('a') + text('b') + DONE])])
+  const seen = []
+  await assert.rejects(
+    async () => {
+      for await (const { text } of await client.chat(CHAT, { signal: controller.signal })) {
+        seen.push(text)
+        controller.abort()
+      }
+    },
+    { name: 'AbortError' },
+  )
+  assert.deepEqual(seen, ['a'])
+})
+
 test('an abort ends the pause before a retry', async () => {
   const controller = new AbortController()
   const unavailable = new Response('', { status: 503 })

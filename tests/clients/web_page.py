@@ -74,7 +74,7 @@ def _serving(
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             self._send(204, b"", "text/plain")
-            loop.call_soon_threadsafe(lambda: results.done() or results.set_result(body))
+            loop.call_soon_threadsafe(_settle, results, body)
 
         def _send(self, status: int, body: bytes, type_: str) -> None:
             self.send_response(status)
@@ -95,3 +95,8 @@ def _serving(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _settle(results: "asyncio.Future[Any]", body: Any) -> None:
+    if not results.done():
+        results.set_result(body)
