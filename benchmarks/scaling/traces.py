@@ -65,7 +65,7 @@ def outage(seed: int) -> Trace:
     def rate(at: float) -> float:
         return 5.0 if BEGIN_S + 390 <= at < BEGIN_S + 600 else 3.5
 
-    what = "3.5 requests/s; for three minutes nobody can see the demand, in the midst of which it rises to 5"
+    what = "3.5 requests/s; for three minutes the demand cannot be read, and meanwhile it rises to 5"
     requests = _poisson(f"outage {seed}", rate, BEGIN_S, BEGIN_S + 900)
     return Trace("metric outage", what, requests, 1500, outage=(BEGIN_S + 300, BEGIN_S + 480))
 

@@ -90,6 +90,8 @@ def _overdue(stream: Stream, now: float, cause: str) -> ErrorDetail | None:
         return ErrorDetail("queue_timeout", f"{message}: {cause}" if cause else message, retry_after_s=5)
     if now - stream.opened_at > limits.request_timeout_seconds + DEADLINE_GRACE_S:
         return ErrorDetail("request_timeout", "the request took longer than its route's request timeout")
+    if stream.readers is not None and stream.readers.expired(now):
+        return ErrorDetail("cancelled", "the stream was not read again within its grace time")
     return None
 
 
