@@ -9,9 +9,10 @@ export type Step<Chunk> =
   | { readonly kind: 'progress'; readonly progress: Progress }
   | { readonly kind: 'end' }
 
-/** Why a request still waits, for callers that ask for it with `onProgress`. */
+/** Why a request still waits. `position` in the queue counts from 1, null if it is not known. */
 export interface Progress {
-  readonly [name: string]: unknown
+  readonly position: number | null
+  readonly cause: string
 }
 
 /** The name of an event that reports a request's progress; it is no part of the answer, and is not repeated. */
@@ -88,7 +89,7 @@ export class ChunkDecoder<Chunk> {
     const value = record(parsed(data))
     const type = value?.['type']
     if (event === 'error') throw failedInStream(value, this.#requestId) ?? this.#unreadable()
-    if (event === PROGRESS) return { kind: 'progress', progress: value ?? {} }
+    if (event === PROGRESS) return value === undefined ? undefined : { kind: 'progress', progress: progressOf(value) }
     // Dialects with named events repeat the name in the data. Other names came after this was written.
     if (event !== 'message' && event !== type) return undefined
     if (value === undefined) throw this.#unreadable()
@@ -102,4 +103,9 @@ export class ChunkDecoder<Chunk> {
   #unreadable(): Error {
     return invalid('an event of the stream is neither a chunk nor an error', this.#requestId)
   }
+}
+
+function progressOf(value: Record<string, unknown>): Progress {
+  const { position, cause } = value
+  return { position: typeof position === 'number' ? position : null, cause: typeof cause === 'string' ? cause : '' }
 }

@@ -51,7 +51,7 @@ export interface StreamOptions extends CallOptions {
    * `grace=SECONDS`), or run to the end (`detach`). With `grace` and `detach` a cut stream resumes by itself.
    */
   onDisconnect?: 'cancel' | 'grace' | 'detach' | `grace=${number}`
-  /** Called while the request waits, with the reason. */
+  /** Called while the request waits, with the reason; for the simple dialect (`chat`, `generate`). */
   onProgress?: (progress: Progress) => void
 }
 

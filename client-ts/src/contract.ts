@@ -343,6 +343,8 @@ export const errors = {
   worker_lost: { status: 502, retryable: true },
   stream_lost: { status: 502, retryable: true },
   cancelled: { status: 499, retryable: false },
+  stopped: { status: 499, retryable: false },
+  stream_not_found: { status: 404, retryable: false },
   slow_client: { status: 499, retryable: false },
   internal_error: { status: 500, retryable: false },
 } as const

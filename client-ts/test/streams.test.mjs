@@ -65,11 +65,11 @@ for (const last of ['message_stop', 'response.completed', 'response.incomplete']
 
 test('progress is reported while the request waits, and asked for', async () => {
   const { client, requests } = scripted([
-    answer(['event: queued\ndata: {"position":2}\n\n', `event: news\ndata: {}\n\n${text('a')}`, DONE]),
+    answer(['event: queued\ndata: {"position":2,"cause":"busy"}\n\n', `event: news\ndata: {}\n\n${text('a')}`, DONE]),
   ])
   const seen = []
   const stream = await client.chat(CHAT, { onProgress: (progress) => seen.push(progress) })
-  assert.deepEqual(seen, [{ position: 2 }])
+  assert.deepEqual(seen, [{ position: 2, cause: 'busy' }])
   assert.equal(await collected(stream), 'a')
   assert.equal(requests[0].headers['x-penstock-progress'], 'true')
   assert.equal(stream.received, 3) // the event of an unknown name, the chunk and the end

@@ -23,6 +23,8 @@ EXPECTED = {
     "call": TEXT,
     "error": [True, "model_not_found", 404, True],
     "unreachable": "gateway_unreachable",
+    "resume": TEXT,
+    "stop": "Paris",
     "abort": "AbortError",
 }
 

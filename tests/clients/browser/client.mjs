@@ -33,6 +33,17 @@ const cases = {
     return [error instanceof GatewayError, error.code, error.status, /^req_/.test(error.requestId)]
   },
   unreachable: async () => (await caught(createClient({ baseURL: 'http://127.0.0.1:9', maxRetries: 0 }).models())).code,
+  resume: async () => {
+    const stream = await client.chat({ messages, model }, { onDisconnect: 'grace' })
+    const { text } = (await stream.next()).value
+    stream.close()
+    return text + (await collected(await client.resume('chat', stream.id, { after: stream.received })))
+  },
+  stop: async () => {
+    const stream = await client.chat({ messages: [{ role: 'user', content: 'Begin, and wait.' }], model })
+    await stream.stop()
+    return collected(stream)
+  },
   abort: async () => {
     const controller = new AbortController()
     const stream = await client.chat({ messages, model }, { signal: controller.signal })
