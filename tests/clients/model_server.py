@@ -7,7 +7,7 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider_answers import DONE, data, delta, embeddings, finish, stream, usage
+from harness.provider_answers import DONE, data, delta, embeddings, finish, say_then_wait, stream, usage
 from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
