@@ -27,9 +27,10 @@ from penstock_contract.responses import (
     EmbedResponse,
     Model,
     ModelList,
+    StoppedStream,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import openai, simple, status
+from penstock_gateway.api import openai, simple, status, streams
 from penstock_gateway.api.document.streams import name_events
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
@@ -49,6 +50,7 @@ STRUCTS: dict[str, type] = {
         GenerateRequest,
         Model,
         ModelList,
+        StoppedStream,
     )
 }
 
@@ -61,6 +63,8 @@ HANDLERS = [
     openai.embeddings,
     openai.models,
     openai.model,
+    streams.read_stream,
+    streams.stop_stream,
     status.health,
     status.ready,
 ]
@@ -173,14 +177,35 @@ def test_openapi_streams_are_lists_of_named_events(document: dict[str, Any]) -> 
             event = media["itemSchema"]["$ref"].rpartition("/")[2]
             # A generator that reads no `itemSchema` finds the same event in the list.
             assert media["schema"] == {"type": "array", "items": media["itemSchema"]}
-            first = schemas[event]["properties"]["data"]["anyOf"][0]
-            found[path] = (event, first["contentSchema"]["$ref"].rpartition("/")[2])
+            if path != "/v1/streams/{stream_id}":
+                first = schemas[event]["properties"]["data"]["anyOf"][0]
+                found[path] = (event, first["contentSchema"]["$ref"].rpartition("/")[2])
 
     assert found == {
         "/api/chat": ("ChatChunkEvent", "ChatChunk"),
         "/api/generate": ("ChatChunkEvent", "ChatChunk"),
         "/v1/chat/completions": ("ChatCompletionChunkEvent", "ChatCompletionChunk"),
     }
+
+
+def test_openapi_stream_that_is_read_again_has_events_of_any_dialect(document: dict[str, Any]) -> None:
+    media = document["paths"]["/v1/streams/{stream_id}"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+
+    assert media["itemSchema"] == {"$ref": "#/components/schemas/StreamEvent"}
+    assert document["components"]["schemas"]["StreamEvent"]["anyOf"] == [
+        {"$ref": "#/components/schemas/ChatChunkEvent"},
+        {"$ref": "#/components/schemas/ChatCompletionChunkEvent"},
+    ]
+
+
+def test_openapi_requests_for_streams_have_their_header(document: dict[str, Any]) -> None:
+    found = {
+        path
+        for path, _, operation in operations(document)
+        if any(one["name"] == "x-penstock-on-disconnect" for one in operation.get("parameters", ()))
+    }
+
+    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions"}
 
 
 def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Describes the headers of responses in the OpenAPI document.
+"""Describes the headers of responses, and those of requests for streams, in the OpenAPI document.
 
 A header that a response may lack is described in each response: to openapi-typescript 7 a reference is always present.
 """
@@ -28,10 +28,18 @@ _MEANINGS: Final[dict[str, tuple[str, Json]]] = {
 }
 REQUIRED: Final = frozenset((REQUEST_ID, "x-should-retry"))
 """On each response, and on each error; the others depend on the request."""
+ON_DISCONNECT: Final[Json] = {
+    "name": "x-penstock-on-disconnect",
+    "in": "header",
+    "required": False,
+    "description": "What a disconnect does to the stream, within what the model's route allows (`spec.streams`):"
+    " `cancel` ends the provider's call, `grace` and `grace=SECONDS` wait for another reader, `detach` runs to the end.",
+    "schema": {"type": "string", "pattern": r"^(cancel|detach|grace(=[0-9]{1,6})?)$"},
+}
 
 
 def describe_headers(document: Json) -> None:
-    """Add the headers of each response of `document`."""
+    """Add the headers of each response of `document`, and of requests that begin a stream."""
     described = {
         name: {"description": meaning, "required": name in REQUIRED, "schema": schema}
         for name, (meaning, schema) in _MEANINGS.items()
@@ -45,6 +53,12 @@ def describe_headers(document: Json) -> None:
                     name: {"$ref": f"#/components/headers/{name}"} if name in REQUIRED else described[name]
                     for name in names
                 }
+            if method == "post" and _is_stream(operation):
+                operation["parameters"] = [*operation.get("parameters", ()), ON_DISCONNECT]
+
+
+def _is_stream(operation: Json) -> bool:
+    return "text/event-stream" in operation.get("responses", {}).get("200", {}).get("content", {})
 
 
 def _has_errors(response: Json) -> bool:
