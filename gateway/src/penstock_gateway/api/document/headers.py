@@ -33,7 +33,7 @@ ON_DISCONNECT: Final[Json] = {
     "in": "header",
     "required": False,
     "description": "What a disconnect does to the stream, within what the model's route allows (`spec.streams`):"
-    " `cancel` ends the provider's call, `grace` and `grace=SECONDS` wait for another reader, `detach` runs to the end.",
+    " `cancel` ends the provider's call, `grace` and `grace=SECONDS` wait for a reader, `detach` runs to the end.",
     "schema": {"type": "string", "pattern": r"^(cancel|detach|grace(=[0-9]{1,6})?)$"},
 }
 
