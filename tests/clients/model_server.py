@@ -7,7 +7,7 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider_answers import DONE, data, delta, embeddings, finish, say_then_wait, stream, usage
+from harness.provider_answers import DONE, data, delta, embeddings, finish, stream, text_then_wait, usage
 from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
@@ -51,7 +51,7 @@ async def openai_model(call: Call) -> None:
         await embeddings([[float(index), 0.5, -1.0] for index in range(len(inputs))])(call)
         return
     if call.body["messages"][-1]["content"] == ENDLESS:
-        await say_then_wait("Paris")(call)
+        await text_then_wait("Paris")(call)
         return
     await stream(*_openai_pieces(call.body))(call)
 
