@@ -198,11 +198,12 @@ def test_openapi_stream_that_is_read_again_has_events_of_any_dialect(document: d
     ]
 
 
-def test_openapi_requests_for_streams_have_their_header(document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["x-penstock-on-disconnect", "x-penstock-progress"])
+def test_openapi_requests_for_streams_have_their_headers(document: dict[str, Any], name: str) -> None:
     found = {
         path
         for path, _, operation in operations(document)
-        if any(one["name"] == "x-penstock-on-disconnect" for one in operation.get("parameters", ()))
+        if any(one["name"] == name for one in operation.get("parameters", ()))
     }
 
     assert found == {"/api/chat", "/api/generate", "/v1/chat/completions"}

@@ -37,6 +37,14 @@ ON_DISCONNECT: Final[Json] = {
     "schema": {"type": "string", "pattern": r"^(cancel|detach|grace(=[0-9]{1,6})?)$"},
 }
 
+PROGRESS: Final[Json] = {
+    "name": "x-penstock-progress",
+    "in": "header",
+    "required": False,
+    "description": "Send the response at once, and report why the request waits.",
+    "schema": {"enum": ["true", "false"]},
+}
+
 
 def describe_headers(document: Json) -> None:
     """Add the headers of each response of `document`, and of requests that begin a stream."""
@@ -54,7 +62,7 @@ def describe_headers(document: Json) -> None:
                     for name in names
                 }
             if method == "post" and _is_stream(operation):
-                operation["parameters"] = [*operation.get("parameters", ()), ON_DISCONNECT]
+                operation["parameters"] = [*operation.get("parameters", ()), ON_DISCONNECT, PROGRESS]
 
 
 def _is_stream(operation: Json) -> bool:
