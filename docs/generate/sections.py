@@ -36,5 +36,6 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "fields of a messages request": messages.fields,
     "types of errors of messages": messages.error_types,
     "endpoints of the client": endpoints.declared,
+    "endpoints of the TypeScript client": endpoints.functions,
     "values of the chart": chart.values,
 }

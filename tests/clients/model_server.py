@@ -7,7 +7,18 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider_answers import DONE, data, delta, embeddings, finish, json_answer, status, stream, usage
+from harness.provider_answers import (
+    DONE,
+    data,
+    delta,
+    embeddings,
+    finish,
+    json_answer,
+    status,
+    stream,
+    text_then_wait,
+    usage,
+)
 from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
@@ -16,6 +27,8 @@ EMBEDDING_MODEL = "vectors"
 TEXT = "Paris is the capital of France."
 FAILURES = 4
 """More than the worker's own retry and one of a client repair."""
+ENDLESS = "Begin, and wait."
+"""After this prompt the OpenAI-type model sends one text, and no end."""
 SCALARS: dict[str, Any] = {"integer": 7, "number": 0.5, "boolean": True}
 AFTER_TOOL = "It is sunny in Rome."
 OBJECT = json.dumps({"name": "Rome", "people": 7})
@@ -49,6 +62,9 @@ async def openai_model(call: Call) -> None:
     if call.path.endswith("/embeddings"):
         inputs = call.body["input"]
         await embeddings([[float(index), 0.5, -1.0] for index in range(len(inputs))])(call)
+        return
+    if call.body["messages"][-1]["content"] == ENDLESS:
+        await text_then_wait("Paris")(call)
         return
     if await _failed(call):
         return

@@ -23,6 +23,8 @@ from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import Model
 from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api.document.headers import describe_headers
+from penstock_gateway.api.document.streams import name_events
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
 Json = dict[str, Any]
@@ -97,6 +99,8 @@ def complete(document: Json, *, keys_required: bool) -> Json:
         _errors(operation, path, with_key=path not in OPEN_PATHS, with_body=method == "post")
         for content in _contents(operation):
             _content(content)
+    name_events(made)
+    describe_headers(made)
     return made
 
 
@@ -153,7 +157,7 @@ def _content(content: Json) -> None:
             name = READ_AS[name]
             media["schema"] = {"$ref": REFERENCE.format(name=name)}
         if media_type == "text/event-stream":
-            # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
+            # `name_events` writes the whole body's, as a list of its events.
             del media["schema"]
             media["itemSchema"] = _event(name)
             media["example"] = STREAMS[name]
@@ -162,7 +166,12 @@ def _content(content: Json) -> None:
 
 
 def _event(name: str) -> Json:
-    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of the schema `name`, or the last one's `[DONE]`."""
+    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of the schema `name`, or the last one's `[DONE]`.
+
+    Anthropic's API has errors of its own, and no `[DONE]`.
+    """
+    anthropics = name == MessageStreamEvent.__name__
+    shape = MessagesErrorBody if anthropics else ErrorBody
     content = {"type": "string", "contentMediaType": "application/json"}
     return {
         "type": "object",
@@ -172,8 +181,8 @@ def _event(name: str) -> Json:
             "data": {
                 "anyOf": [
                     {**content, "contentSchema": {"$ref": f"#/components/schemas/{name}"}},
-                    {**content, "contentSchema": {"$ref": "#/components/schemas/ErrorBody"}},
-                    {"const": "[DONE]"},
+                    {**content, "contentSchema": {"$ref": REFERENCE.format(name=shape.__name__)}},
+                    *(() if anthropics else ({"const": "[DONE]"},)),
                 ]
             },
         },
