@@ -7,7 +7,7 @@ without generated code. Nothing here depends on HTTP beyond the method and the p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
@@ -16,6 +16,7 @@ from penstock_contract.request.operations import (
     EmbedRequest,
     GenerateRequest,
 )
+from penstock_contract.request.ui_message import UIChatRequest
 from penstock_contract.responses import (
     ChatChunk,
     ChatCompletion,
@@ -26,6 +27,7 @@ from penstock_contract.responses import (
     ModelList,
     Readiness,
 )
+from penstock_contract.ui_chunks import UIMessageChunk
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -60,6 +62,8 @@ class StreamEndpoint(Generic[Request, Chunk]):
 
 
 CHAT = StreamEndpoint("POST", "/api/chat", ChatRequest, ChatChunk)
+UI_CHAT = StreamEndpoint("POST", "/api/chat", UIChatRequest, cast("type[UIMessageChunk]", UIMessageChunk))
+"""The same path for the bodies of the AI SDK's `useChat`, whose messages have `parts`."""
 GENERATE = StreamEndpoint("POST", "/api/generate", GenerateRequest, ChatChunk)
 EMBED = Endpoint("POST", "/api/embed", EmbedRequest, EmbedResponse)
 
@@ -77,6 +81,7 @@ READY = Endpoint("GET", "/ready", NoneType, Readiness, answers=(200, 503))
 
 ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     CHAT,
+    UI_CHAT,
     GENERATE,
     EMBED,
     CHAT_COMPLETION,

@@ -28,4 +28,4 @@ def test_endpoint_has_a_handler_that_takes_its_request(name: str) -> None:
     handler = HANDLERS[endpoint.method, endpoint.path]
 
     taken = get_type_hints(handler.fn).get("data", type(None))
-    assert endpoint.request.__name__ == READ_AS.get(taken.__name__, taken.__name__)
+    assert endpoint.request.__name__ in READ_AS.get(taken.__name__, (taken.__name__,))

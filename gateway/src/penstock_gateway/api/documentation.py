@@ -1,13 +1,14 @@
 """OpenAPI descriptions that Litestar cannot derive: streams are `text/event-stream`, errors have one shape."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference, Schema
 
 from penstock_contract.errors import ErrorBody
 from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
+from penstock_contract.ui_chunks import UIMessageChunk
 
 SIMPLE_STREAM = ResponseSpec(
     ChatChunk,
@@ -15,6 +16,12 @@ SIMPLE_STREAM = ResponseSpec(
     "`event: error` with the error object if it fails midway",
     media_type="text/event-stream",
     examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
+)
+API_CHAT_STREAM = ResponseSpec(
+    ChatChunk,
+    description='Server-sent events in the dialect of the request: `data: {"text": …}` as `/api/generate`; for messages '
+    "with `parts` the AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
+    media_type="text/event-stream",
 )
 CHAT_COMPLETION_ANSWER = ResponseSpec(
     cast("type[Any]", ChatCompletion | ChatCompletionChunk),
@@ -35,6 +42,18 @@ class ChatCompletionOperation(Operation):
                 "application/json": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletion")),
                 "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletionChunk")),
             }
+
+
+@dataclass
+class ApiChatOperation(Operation):
+    """Gives the one path the events of both dialects."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            names = ("ChatChunk", *(chunk.__name__ for chunk in get_args(UIMessageChunk)))
+            schema = Schema(any_of=[Reference(f"#/components/schemas/{name}") for name in names])
+            answer.content = {"text/event-stream": OpenAPIMediaType(schema)}
 
 
 ERRORS = {
