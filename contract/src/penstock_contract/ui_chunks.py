@@ -1,4 +1,4 @@
-"""The chunks of the AI SDK's UI message stream that an answer has, as `uiMessageChunkSchema` of `ai` 5 and 6 checks them.
+"""The chunks of the AI SDK's UI message stream that an answer has: a part of `uiMessageChunkSchema` of `ai` 5 and 6.
 
 Tools run in the page, so no chunk has a tool's output. A stream is `start`, `start-step`, the parts, `finish-step`,
 `finish`, and ends with `data: [DONE]`.

@@ -48,8 +48,11 @@ def conversation(messages: list[UIMessage]) -> Conversation:
         elif message.role == "user":
             made.append({"role": "user", "content": _users(message.parts, path)})
         else:
-            for block in _blocks(message.parts):
-                made += _assistants(block, path, ignored)
+            for step in _steps(message.parts):
+                answer = _Step(ignored)
+                for place, part in step:
+                    answer.add(part, f"{path}[{place}]")
+                made += answer.messages()
     return Conversation(made, tuple(ignored))
 
 
@@ -72,58 +75,67 @@ def _users(parts: list[UIPart], path: str) -> str | list[dict[str, Any]]:
     return content[0]["text"] if len(content) == 1 and content[0]["type"] == "text" else content
 
 
-def _blocks(parts: list[UIPart]) -> list[list[tuple[int, UIPart]]]:
-    """The steps of an answer: each is an assistant's message with the outputs of its calls behind it."""
-    blocks: list[list[tuple[int, UIPart]]] = [[]]
+def _steps(parts: list[UIPart]) -> list[list[tuple[int, UIPart]]]:
+    """The parts of each step, with their places in the message."""
+    steps: list[list[tuple[int, UIPart]]] = [[]]
     for place, part in enumerate(parts):
         if part.type == "step-start":
-            blocks.append([])
+            steps.append([])
         else:
-            blocks[-1].append((place, part))
-    return [block for block in blocks if block]
+            steps[-1].append((place, part))
+    return steps
 
 
-def _assistants(block: list[tuple[int, UIPart]], path: str, ignored: dict[str, None]) -> list[dict[str, Any]]:
-    texts: list[str] = []
-    thoughts: list[str] = []
-    details: list[Any] = []
-    calls: list[dict[str, Any]] = []
-    outputs: list[dict[str, Any]] = []
-    for place, part in block:
-        where = f"{path}[{place}]"
+class _Step:
+    """One step of an answer, as it becomes an assistant's message and the outputs of its calls."""
+
+    def __init__(self, ignored: dict[str, None]) -> None:
+        self._ignored = ignored
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._details: list[Any] = []
+        self._calls: list[dict[str, Any]] = []
+        self._outputs: list[dict[str, Any]] = []
+
+    def add(self, part: UIPart, path: str) -> None:
         if part.type == "text":
-            texts.append(_given(part.text, f"{where}.text"))
+            self._texts.append(_given(part.text, f"{path}.text"))
         elif part.type == "reasoning":
-            thoughts.append(part.text or "")
-            details += _details(part)
+            self._thoughts.append(part.text or "")
+            self._details += _details(part)
         elif part.type == "file":
-            ignored[ASSISTANTS_FILE] = None
+            self._ignored[ASSISTANTS_FILE] = None
         elif is_tool(part):
-            output = _output(part, where)
-            if output is None:
-                ignored[UNANSWERED] = None
-                continue
-            id_ = _required(part.tool_call_id, f"{where}.toolCallId")
-            name = part.type.removeprefix("tool-") if part.type != "dynamic-tool" else part.tool_name
-            function = {"name": _required(name, f"{where}.toolName"), "arguments": _arguments(part, where)}
-            calls.append({"id": id_, "type": "function", "function": function})
-            outputs.append({"role": "tool", "tool_call_id": id_, "content": output})
+            self._add_call(part, path)
         elif not part.type.startswith(("data-", "source-")):
-            raise invalid("no part of an assistant's message that the AI SDK has is of this type", f"{where}.type")
-    message: dict[str, Any] = {"role": "assistant"}
-    if texts or not calls:
-        message["content"] = "".join(texts)
-    if any(thoughts):
-        message["reasoning_content"] = "".join(thoughts)
-    if details:
-        message["reasoning_details"] = details
-    if calls:
-        message["tool_calls"] = calls
-    if any(texts) or calls:
-        return [message, *outputs]
-    if any(thoughts):
-        ignored[LONE_REASONING] = None
-    return []
+            raise invalid("no part of an assistant's message that the AI SDK has is of this type", f"{path}.type")
+
+    def messages(self) -> list[dict[str, Any]]:
+        if not (any(self._texts) or self._calls):
+            if any(self._thoughts):
+                self._ignored[LONE_REASONING] = None
+            return []
+        message: dict[str, Any] = {"role": "assistant"}
+        if self._texts:
+            message["content"] = "".join(self._texts)
+        if any(self._thoughts):
+            message["reasoning_content"] = "".join(self._thoughts)
+        if self._details:
+            message["reasoning_details"] = self._details
+        if self._calls:
+            message["tool_calls"] = self._calls
+        return [message, *self._outputs]
+
+    def _add_call(self, part: UIPart, path: str) -> None:
+        output = _output(part, path)
+        if output is None:
+            self._ignored[UNANSWERED] = None
+            return
+        id_ = _required(part.tool_call_id, f"{path}.toolCallId")
+        name = part.type.removeprefix("tool-") if part.type != "dynamic-tool" else part.tool_name
+        function = {"name": _required(name, f"{path}.toolName"), "arguments": _arguments(part, path)}
+        self._calls.append({"id": id_, "type": "function", "function": function})
+        self._outputs.append({"role": "tool", "tool_call_id": id_, "content": output})
 
 
 def file_part(part: UIPart, path: str) -> dict[str, Any]:
@@ -131,6 +143,8 @@ def file_part(part: UIPart, path: str) -> dict[str, Any]:
     url = _required(part.url, f"{path}.url")
     media = _required(part.media_type, f"{path}.mediaType").lower().partition(";")[0].strip()
     if media.startswith("image/"):
+        if not url[:8].lower().startswith(("https://", "data:")):
+            raise invalid("must be an https: or a data: URL", f"{path}.url")
         return {"type": "image_url", "image_url": {"url": url}}
     if not url[:5].lower() == "data:":
         raise invalid("only pictures may have an address that is not a data: URL", f"{path}.url")

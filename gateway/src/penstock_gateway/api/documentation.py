@@ -19,8 +19,8 @@ SIMPLE_STREAM = ResponseSpec(
 )
 API_CHAT_STREAM = ResponseSpec(
     ChatChunk,
-    description='Server-sent events in the dialect of the request: `data: {"text": …}` as `/api/generate`; for messages '
-    "with `parts` the AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
+    description='Server-sent events in the dialect of the request: `data: {"text": …}`, or for messages with `parts` the '
+    "AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
     media_type="text/event-stream",
 )
 CHAT_COMPLETION_ANSWER = ResponseSpec(

@@ -7,7 +7,6 @@ takes a stream without `finish` for a whole answer; a failure therefore always e
 from collections.abc import Iterator
 from typing import Any, Literal
 
-
 from penstock_contract.stream.events import (
     AnswerFields,
     Event,

@@ -1,4 +1,4 @@
-"""The tool calls of a UI message stream: pieces of input as they are received, and each whole input at the end. Pure."""
+"""The tool calls of a UI message stream: pieces of input as they come, and each whole input at the end. Pure."""
 
 from collections.abc import Iterator
 
