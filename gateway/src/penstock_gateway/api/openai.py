@@ -9,7 +9,7 @@ from penstock_contract.catalogue import CatalogueEntry, no_model
 from penstock_contract.endpoints import CHAT_COMPLETION, EMBEDDINGS, MODELS
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_body import ChatBody, read_chat
-from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
+from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_demands, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 from penstock_gateway.api.dependencies import ApiDependencies
@@ -19,6 +19,7 @@ from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
+from penstock_gateway.streaming.renderers.choices import ChoicesCollector, ChoicesStreamRenderer
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
 from penstock_gateway.streaming.sse_response import EventStream
 
@@ -34,14 +35,24 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api
     context = request.context
     resolution = api.resolve(data.model, "Chat", context)
     check_names(data.fields, resolution.entry.spec.providers)
+    check_demands(data.demands, resolution.entry.spec.providers)
+    choices = data.operation.choices
     completion_id = f"chatcmpl-{context.request_id.removeprefix('req_')}"
     created = int(api.clock.unix())
     if data.stream:
-        renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
+        renderer: ChatStreamRenderer | ChoicesStreamRenderer = (
+            ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
+            if choices == 1
+            else ChoicesStreamRenderer(choices, completion_id, created, data.model, include_usage=data.include_usage)
+        )
         opened = await api.dispatcher.open(resolution, data.operation, renderer, context)
         name_ignored(context, data.fields, resolution, opened.stream.provider, body=data.operation.body)
         return EventStream(api.dispatcher, opened)
-    collector = ChatCollector(completion_id, created, data.model)
+    collector: ChatCollector | ChoicesCollector = (
+        ChatCollector(completion_id, created, data.model)
+        if choices == 1
+        else ChoicesCollector(choices, completion_id, created, data.model)
+    )
     provider = await api.dispatcher.collect(resolution, data.operation, collector, context)
     name_ignored(context, data.fields, resolution, provider, body=data.operation.body)
     return Response(collector.completion(), media_type="application/json")
