@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
+    CompletionRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
@@ -26,6 +27,7 @@ from penstock_contract.responses import (
     Health,
     ModelList,
     Readiness,
+    TextCompletion,
 )
 from penstock_contract.ui_chunks import UIMessageChunk
 
@@ -73,6 +75,10 @@ CHAT_COMPLETION = Endpoint(
 CHAT_COMPLETION_STREAM = StreamEndpoint(
     "POST", "/v1/chat/completions", ChatCompletionRequest, ChatCompletionChunk, implied={"stream": True}
 )
+COMPLETION = Endpoint("POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": False})
+COMPLETION_STREAM = StreamEndpoint(
+    "POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": True}
+)
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
@@ -86,6 +92,8 @@ ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     EMBED,
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
+    COMPLETION,
+    COMPLETION_STREAM,
     EMBEDDINGS,
     MODELS,
     HEALTH,

@@ -23,7 +23,7 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.api import openai, openapi, simple, status
+from penstock_gateway.api import completions, openai, openapi, simple, status
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.cors import Cors, CorsRules
@@ -50,6 +50,7 @@ HANDLERS = (
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    completions.completions,
     openai.embeddings,
     openai.models,
     openai.model,

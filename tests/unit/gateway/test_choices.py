@@ -126,7 +126,7 @@ def test_choices_stream_ignores_a_place_beyond_the_request() -> None:
 
 def test_choices_keep_log_probabilities_apart() -> None:
     first, second = LOGPROBS
-    events = [
+    events: list[Event] = [
         *(logprobs(first), TextDelta("Hel"), ChoiceSwitched(1), logprobs(second), TextDelta("lo")),
         *(ChoiceFinished("stop"), ChoiceSwitched(0), ChoiceFinished("stop"), Finished("stop")),
     ]

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,10 +15,12 @@ from penstock_contract.errors import ErrorBody
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
+    CompletionRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
 )
+from penstock_contract.request.ui_message import UIChatRequest
 from penstock_contract.responses import (
     ChatChunk,
     ChatCompletion,
@@ -27,9 +29,11 @@ from penstock_contract.responses import (
     EmbedResponse,
     Model,
     ModelList,
+    TextCompletion,
 )
+from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import openai, simple, status
+from penstock_gateway.api import completions, openai, simple, status
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
@@ -39,6 +43,7 @@ STRUCTS: dict[str, type] = {
         ChatCompletion,
         ChatCompletionRequest,
         ChatRequest,
+        CompletionRequest,
         EmbedRequest,
         EmbedResponse,
         EmbeddingsRequest,
@@ -47,6 +52,8 @@ STRUCTS: dict[str, type] = {
         GenerateRequest,
         Model,
         ModelList,
+        TextCompletion,
+        UIChatRequest,
     )
 }
 
@@ -56,6 +63,7 @@ HANDLERS = [
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    completions.completions,
     openai.embeddings,
     openai.models,
     openai.model,
@@ -166,14 +174,22 @@ def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any
         media = operation["responses"]["200"]["content"].get("text/event-stream")
         if media is not None:
             assert "schema" not in media
-            first = media["itemSchema"]["properties"]["data"]["anyOf"][0]
-            found[path] = first["contentSchema"]["$ref"].rpartition("/")[2]
+            *chunks, error, done = media["itemSchema"]["properties"]["data"]["anyOf"]
+            found[path] = [chunk["contentSchema"]["$ref"].rpartition("/")[2] for chunk in chunks]
+            assert (error["contentSchema"]["$ref"].rpartition("/")[2], done) == ("ErrorBody", {"const": "[DONE]"})
 
     assert found == {
-        "/api/chat": "ChatChunk",
-        "/api/generate": "ChatChunk",
-        "/v1/chat/completions": "ChatCompletionChunk",
+        "/api/chat": ["ChatChunk", *(chunk.__name__ for chunk in get_args(UIMessageChunk))],
+        "/api/generate": ["ChatChunk"],
+        "/v1/chat/completions": ["ChatCompletionChunk"],
+        "/v1/completions": ["TextCompletion"],
     }
+
+
+def test_openapi_path_of_two_dialects_has_both_bodies(document: dict[str, Any]) -> None:
+    body = document["paths"]["/api/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+
+    assert [one["$ref"].rpartition("/")[2] for one in body["anyOf"]] == ["ChatRequest", "UIChatRequest"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -181,7 +197,10 @@ def test_openapi_example_is_valid(name: str) -> None:
     msgspec.convert(EXAMPLES[name], STRUCTS[name])
 
 
-@pytest.mark.parametrize(("name", "struct"), [("ChatChunk", ChatChunk), ("ChatCompletionChunk", ChatCompletionChunk)])
+@pytest.mark.parametrize(
+    ("name", "struct"),
+    [("ChatChunk", ChatChunk), ("ChatCompletionChunk", ChatCompletionChunk), ("TextCompletion", TextCompletion)],
+)
 def test_openapi_stream_example_is_a_possible_answer(name: str, struct: type) -> None:
     *events, last, rest = STREAMS[name].split("\n\n")
 

@@ -64,7 +64,7 @@ DEMANDS: Final = ("n", "logprobs", "top_logprobs")
 """Change the form of the answer: refused unless every provider of the route has them, so that a fallback has them too.
 `n` of 1 and `logprobs` of false ask for nothing."""
 DEMANDED_OF: Final = frozenset(("OpenAI", "AzureOpenAI"))
-"""Types of providers that have them. A server behind `OpenAI` that ignores `n` answers once, and the client gets that."""
+"""Types of providers that have them. Where a server behind `OpenAI` ignores `n`, the client gets its one answer."""
 OURS: Final = frozenset(("model", "stream", "stream_options"))
 """Set by the worker whatever the client sent."""
 ANTHROPICS_OWN: Final = frozenset(("top_k", "thinking", "cache_control", "output_config", "context_management"))

@@ -73,6 +73,32 @@ class ChatCompletionRequest(Sampling, frozen=True, omit_defaults=True, kw_only=T
     top_logprobs: Annotated[int, Meta(ge=0)] | None = None
 
 
+class CompletionRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """`POST /v1/completions`, OpenAI's older API of plain text: the prompt is sent as a chat's one user message.
+
+    `suffix` and `echo` have no counterpart in a chat, and may only be empty and false.
+    """
+
+    model: ModelName
+    prompt: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1, max_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: TokenCount | None = None
+    temperature: Temperature | None = None
+    top_p: Fraction | None = None
+    stop: Stop | None = None
+    seed: int | None = None
+    n: Choices | None = None
+    best_of: Choices | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: dict[str, float] | None = None
+    user: str | None = None
+    suffix: Literal[""] | None = None
+    echo: Literal[False] | None = None
+
+
 class EmbeddingsRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """`POST /v1/embeddings`; the OpenAI SDKs request `base64` by default."""
 

@@ -7,7 +7,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference, Schema
 
 from penstock_contract.errors import ErrorBody
-from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
+from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk, TextCompletion
 from penstock_contract.ui_chunks import UIMessageChunk
 
 SIMPLE_STREAM = ResponseSpec(
@@ -19,7 +19,7 @@ SIMPLE_STREAM = ResponseSpec(
 )
 API_CHAT_STREAM = ResponseSpec(
     ChatChunk,
-    description='Server-sent events in the dialect of the request: `data: {"text": …}`, or for messages with `parts` the '
+    description='Server-sent events in the dialect of the request: `data: {"text": …}`; for messages with `parts` the '
     "AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
     media_type="text/event-stream",
 )
@@ -29,6 +29,24 @@ CHAT_COMPLETION_ANSWER = ResponseSpec(
     "`chat.completion.chunk` objects, ended by `data: [DONE]`",
     media_type="application/json",
 )
+
+COMPLETION_ANSWER = ResponseSpec(
+    TextCompletion,
+    description="The completion; with `stream: true` server-sent events (`text/event-stream`) of the same objects, "
+    "ended by `data: [DONE]`",
+    media_type="application/json",
+)
+
+
+@dataclass
+class CompletionOperation(Operation):
+    """Gives the stream its own media type, with the same object in each event."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            schema = Reference("#/components/schemas/TextCompletion")
+            answer.content = {name: OpenAPIMediaType(schema) for name in ("application/json", "text/event-stream")}
 
 
 @dataclass

@@ -14,9 +14,10 @@ from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from penstock_contract.endpoints import ALL, CHAT, CHAT_COMPLETION, EMBEDDINGS, UI_CHAT, Endpoint
+from penstock_contract.endpoints import ALL, CHAT, CHAT_COMPLETION, COMPLETION, EMBEDDINGS, UI_CHAT, Endpoint
 from penstock_contract.errors import ErrorBody
 from penstock_contract.request.chat_body import ChatBody
+from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.request.ui_chat_body import ApiChatBody
 from penstock_contract.responses import Model
@@ -36,11 +37,17 @@ ANSWERS = (
 )
 READ_AS = {
     ChatBody.__name__: (CHAT_COMPLETION.request.__name__,),
+    CompletionBody.__name__: (COMPLETION.request.__name__,),
     EmbeddingsBody.__name__: (EMBEDDINGS.request.__name__,),
     ApiChatBody.__name__: (CHAT.request.__name__, UI_CHAT.request.__name__),
 }
 """The public types of a body, by the type that an endpoint's reader returns; two where a path has two dialects."""
-OPEN_OBJECTS = (CHAT_COMPLETION.request.__name__, EMBEDDINGS.request.__name__, UI_CHAT.request.__name__)
+OPEN_OBJECTS = (
+    CHAT_COMPLETION.request.__name__,
+    COMPLETION.request.__name__,
+    EMBEDDINGS.request.__name__,
+    UI_CHAT.request.__name__,
+)
 """Requests whose unknown fields are forwarded to the provider. A generator rejects them unless the schema allows it."""
 
 SECURITY_SCHEMES: Json = {

@@ -10,6 +10,7 @@ _USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 0},
 }
 _CHUNK = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"smollm2"'
+_TEXT = '"id":"cmpl-1","object":"text_completion","created":1767225600,"model":"smollm2"'
 
 EXAMPLES: dict[str, Any] = {
     "ChatRequest": {"messages": [{"role": "user", "content": "Where is the Louvre?"}]},
@@ -34,6 +35,20 @@ EXAMPLES: dict[str, Any] = {
             {"index": 0, "message": {"role": "assistant", "content": "In Paris."}, "finish_reason": "stop"},
         ],
         "usage": _USAGE,
+    },
+    "CompletionRequest": {"model": "smollm2", "prompt": "A penstock is", "max_tokens": 64},
+    "TextCompletion": {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1767225600,
+        "model": "smollm2",
+        "choices": [{"index": 0, "text": "a pipe to a turbine.", "logprobs": None, "finish_reason": "stop"}],
+        "usage": _USAGE,
+    },
+    "UIChatRequest": {
+        "id": "chat-1",
+        "trigger": "submit-message",
+        "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Where is the Louvre?"}]}],
     },
     "EmbeddingsRequest": {"model": "minilm", "input": ["a kitten", "a cat"], "encoding_format": "float"},
     "EmbeddingsResponse": {
@@ -60,6 +75,11 @@ EXAMPLES: dict[str, Any] = {
 
 STREAMS: dict[str, str] = {
     "ChatChunk": 'data: {"text":"In "}\n\ndata: {"text":"Paris."}\n\ndata: [DONE]\n\n',
+    "TextCompletion": (
+        f'data: {{{_TEXT},"choices":[{{"index":0,"text":"a pipe.","logprobs":null,"finish_reason":null}}]}}\n\n'
+        f'data: {{{_TEXT},"choices":[{{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}}]}}\n\n'
+        "data: [DONE]\n\n"
+    ),
     "ChatCompletionChunk": (
         f'data: {{{_CHUNK},"choices":[{{"index":0,"delta":{{"role":"assistant","content":"In Paris."}},'
         '"finish_reason":null}]}\n\n'

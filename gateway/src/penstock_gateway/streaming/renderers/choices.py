@@ -32,7 +32,7 @@ class ChoicesStreamRenderer:
     def render(self, event: Event) -> bytes:
         match event:
             case ChoiceSwitched():
-                # A place beyond the request's would be a worker's fault, and must not fail the other streams of a frame.
+                # A place beyond the request's would be a worker's fault, and must not fail the frame's other streams.
                 self._current = self._renderers[event.index if 0 <= event.index < len(self._renderers) else 0]
                 return b""
             case ChoiceFinished():
