@@ -74,7 +74,7 @@ async def test_unknown_fields_of_embeddings_reach_the_provider(stack: Stack) -> 
         b'"models":["another"]',
         b'"MODEL":"another"',
         b'"api_base":"https://example.com"',
-        b'"n":2',
+        b'"n":1000',
     ],
 )
 async def test_a_field_that_may_not_go_on_is_refused_before_a_provider_is_asked(stack: Stack, body: bytes) -> None:
