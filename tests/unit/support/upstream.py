@@ -107,6 +107,10 @@ class TextParser:
         self.complete = self.complete or data == self._last
         return [TextDelta(data.decode())]
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:
+        del data
+        return None
+
     def end(self) -> Sequence[Event]:
         if self._last is not None and not self.complete:
             raise PenstockError("provider_stream_broken", "too early")

@@ -43,6 +43,11 @@ class SseDecoder:
         self._is_first = True
         self._id = ""
 
+    @property
+    def unfinished(self) -> bool:
+        """True while the decoder keeps a part of an event, or of a line end."""
+        return bool(self._rest) or self._after_cr
+
     def payloads(self, data: bytes) -> list[bytes]:
         """The data of the events that `data` completes. Raises `EventTooLarge`.
 

@@ -1,6 +1,7 @@
 """The connection under a request, for a stream that is written without ASGI: one call per token."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from litestar.types import Scope
@@ -20,6 +21,7 @@ class ClientConnection:
     __slots__ = (
         "_buffer",
         "_bytes_max",
+        "_fd",
         "_flow",
         "_on_authenticated",
         "_on_gone",
@@ -40,6 +42,7 @@ class ClientConnection:
         on_authenticated: Callable[[], None] | None = None,
     ) -> None:
         self._transport = transport
+        self._fd = _descriptor(transport)
         self._flow = flow
         self._write_timeout = write_timeout
         self._on_gone = on_gone
@@ -57,19 +60,29 @@ class ClientConnection:
         self._probe = probe
 
     def write(self, data: bytes) -> bool:
-        """Write one chunk of a chunked body (RFC 9112 §7.1). False if the client has too much unread."""
+        """Write one chunk of a chunked body (RFC 9112 §7.1). False if the client has too much unread.
+
+        While nothing waits for the client, the bytes go to the kernel at once, not to the transport's queue.
+        """
         if self._transport.is_closing():
             # uvloop raises for a write after the end.
             if self._on_gone is not None:
                 self._on_gone()
             return True
-        size = len(data)
-        if (self._flow.write_paused or size > self._bytes_max) and not self._buffer.admits(
-            self._transport.get_write_buffer_size(), size
-        ):
+        size, waiting = len(data), self._transport.get_write_buffer_size()
+        if (self._flow.write_paused or size > self._bytes_max) and not self._buffer.admits(waiting, size):
             return False
         chunk = b"%x\r\n%b\r\n" % (size, data)
         self._write_timeout.written += len(chunk)
+        if not waiting and self._fd is not None:
+            try:
+                sent = os.write(self._fd, chunk)
+            except OSError:
+                # The kernel's buffer is full, or the client has gone: the transport handles both.
+                sent = 0
+            if sent == len(chunk):
+                return True
+            chunk = chunk[sent:]
         self._transport.write(chunk)
         return True
 
@@ -97,6 +110,14 @@ class ClientConnection:
     def abort(self) -> None:
         """Cut the connection, so that no client takes a partial answer for the whole."""
         self._transport.abort()
+
+
+def _descriptor(transport: asyncio.Transport) -> int | None:
+    """The descriptor of a plain connection; None where the transport changes the bytes, or a write could block."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.get_extra_info("ssl_object") is not None or os.get_blocking(sock.fileno()):
+        return None
+    return int(sock.fileno())
 
 
 def connection_of(scope: Scope) -> ClientConnection | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from penstock_contract import codec, subjects
+from penstock_contract.stream.events import TextDelta
 from penstock_gateway.streaming.stream import Stream
 
 STOPPED_MAX = 4096
@@ -54,14 +55,19 @@ class StreamRegistry:
         route = subjects.reply_route(subject)
         now = asyncio.get_running_loop().time()
         streams = self._streams
+        fed: list[Stream] = []
         for frame in batch.frames:
-            stream = streams.get(frame.stream)
+            stream, event = streams.get(frame.stream), frame.event
             if stream is None:
                 self._on_unwanted(route, batch.worker, frame.stream, 0, now)
             elif stream.route != route:
                 log.warning("gateway.frame_of_foreign_route", route=route, worker=batch.worker)
-            elif not stream.feed(frame.attempt, frame.seq, frame.event, now):
+            elif type(event) is TextDelta and stream.feed_text(frame.attempt, frame.seq, event.text, now, fed):
+                pass
+            elif not stream.feed(frame.attempt, frame.seq, event, now):
                 self._on_unwanted(route, batch.worker, frame.stream, stream.protocol.attempt, now)
+        for stream in fed:
+            stream.flush()
 
     def _on_unwanted(self, route: str, worker: str, stream: int, serves: int, now: float) -> None:
         if not subjects.TOKEN.fullmatch(worker):

@@ -28,7 +28,7 @@ from penstock_contract.subjects import ANONYMOUS_TENANT
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered
 from penstock_gateway.limits.admission import Admission
 from penstock_gateway.streaming.answer_size import AnswerSize
-from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.renderers.renderer import Renderer, encode_json
 from penstock_gateway.streaming.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, FrameResult, StreamProtocol
 from penstock_gateway.telemetry.stream_record import StreamRecord
@@ -45,6 +45,9 @@ class Stream:
         "_finished",
         "_queued_s",
         "_renderer",
+        "_text_head",
+        "_text_tail",
+        "_texts",
         "_unanswered",
         "_usage",
         "_workers",
@@ -108,6 +111,11 @@ class Stream:
         self.accepted_at: float | None = None
         self.first_delta_at: float | None = None
         self._renderer = renderer
+        self._text_head: bytes | None = None
+        """Set while the next text is written by `feed_text`: from one text to the next event of another kind."""
+        self._text_tail = b""
+        self._texts: list[bytes] = []
+        """Events of the batch that is being read, which `flush` writes."""
         self._queued_s: float | None = None
         self._workers: tuple[str, ...] = ()
         self._usage: UsageReported | None = None
@@ -161,18 +169,41 @@ class Stream:
         size.text_length += length
         if self.first_delta_at is None:
             self.first_delta_at = now
-        data, output = self._renderer.render(event), self.output
-        if not data or output.writer is None:
-            self._write(data)
-        else:
-            # The same as `_write`, without the calls in between: this runs for every token.
-            output.written_at = now
-            if not output.writer.write(data):
-                self._end_unread()
+        self._write(self._renderer.render(event))
+        self._learn_text()
         # After the write: the client pays for what it has.
         if admission is not None and (error := admission.record_output(length)) is not None:
             self.fail(error)
         return True
+
+    def feed_text(self, attempt: int, seq: int, text: str, now: float, fed: list["Stream"]) -> bool:
+        """`feed` for the next text after a text: nearly all frames. False for a frame that `feed` has to handle.
+
+        The first text of a batch adds this stream to `fed`; `flush` then writes all of them at once.
+        """
+        admission = self.admission
+        if self._text_head is None or (admission is not None and admission.exhausted is not None):
+            return False
+        if not self.protocol.receive_text(attempt, seq):
+            return False
+        if not self._texts:
+            fed.append(self)
+        self._texts.append(self._text_head + encode_json(text) + self._text_tail)
+        length, size = len(text), self.size
+        size.deltas += 1
+        size.text_length += length
+        self.last_event_at = now
+        if admission is not None and (error := admission.record_output(length)) is not None:
+            self.fail(error)
+        return True
+
+    def flush(self) -> None:
+        """Write the texts of `feed_text`."""
+        texts = self._texts
+        if texts:
+            self._texts = []
+            if not self.output.write(texts[0] if len(texts) == 1 else b"".join(texts), self.last_event_at):
+                self._end_unread()
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`: as an HTTP status if nothing is committed yet, else as the dialect's event."""
@@ -272,7 +303,20 @@ class Stream:
             if error is not None:
                 self.fail(error)
 
+    def _learn_text(self) -> None:
+        """After a text was written: from now on `feed_text` takes the next."""
+        if (
+            self.output.writer is not None
+            and not self.done.done()
+            and (around := self._renderer.around_text()) is not None
+        ):
+            self._text_head, self._text_tail = around
+
     def _write(self, data: bytes) -> None:
+        self._text_head = None
+        self.flush()
+        if self.done.done():
+            return
         if not data:
             # The renderer may be a collector, which keeps the answer until it is whole.
             if self.error is None and (error := self.size.exceeded()) is not None:
@@ -286,6 +330,7 @@ class Stream:
             self._end()
 
     def _end(self) -> None:
+        self._text_head = None
         if not self.first.done():
             self.first.set_result(None)
         if not self.done.done():

@@ -44,6 +44,15 @@ class StreamProtocol:
         """The sequence number of the next event."""
         return self._state.next_seq
 
+    def receive_text(self, attempt: int, seq: int) -> bool:
+        """Accept the next text of a stream whose last event was a text. False if the frame is not the next."""
+        state = self._state
+        if attempt != self.attempt or seq != state.next_seq:
+            return False
+        state.next_seq = seq + 1
+        self.gap_since = None
+        return True
+
     def receive(self, attempt: int, seq: int, event: Event, now: float) -> FrameResult:
         if attempt != self.attempt:
             if attempt < self.attempt or self.started:

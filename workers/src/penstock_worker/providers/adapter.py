@@ -25,6 +25,13 @@ class ResponseParser(Protocol):
         """Events that `data` completes. Raises `PenstockError` for an error of the provider or an unreadable body."""
         ...
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:
+        """The event of `data`, which is one chunk with one piece of text, in its wire form (RFC 9112 §7.1).
+
+        None for any other bytes: nothing was read then, and `feed` has to read the chunk's content.
+        """
+        ...
+
     def end(self) -> Sequence[Event]:
         """The remaining events at the end of the body. Raises `PenstockError` if the answer is not whole."""
         ...

@@ -39,6 +39,9 @@ class ChatCollector:
         self._reason: FinishReason = "stop"
         self._error: PenstockError | None = None
 
+    def around_text(self) -> None:
+        return None
+
     def render(self, event: Event) -> bytes:
         match event:
             case TextDelta():

@@ -87,6 +87,9 @@ class ChatStreamRenderer:
         self._role_sent = self._plain = True
         return self._text_head + b'"role":"assistant","content":' + encode_json(event.text) + self._tail
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        return (self._text_head + b'"content":', self._tail) if self._plain else None
+
     def _render_other(self, event: Event) -> bytes:
         match event:
             case ReasoningDelta():

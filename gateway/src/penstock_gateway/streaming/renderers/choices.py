@@ -48,6 +48,9 @@ class ChoicesStreamRenderer:
             case _:
                 return self._current.render(event)
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        return self._current.around_text()
+
 
 class ChoicesCollector:
     """One whole completion of all choices that the provider sent."""
@@ -71,6 +74,9 @@ class ChoicesCollector:
             case _:
                 self._collectors[self._current].render(event)
         return b""
+
+    def around_text(self) -> None:
+        return None
 
     def completion(self) -> ChatCompletion | dict[str, Any]:
         """The answer, as `ChatCollector` gives it. Raises `PenstockError` if the stream failed midway."""

@@ -23,6 +23,9 @@ class CompletionCollector:
     def render(self, event: Event) -> bytes:
         return self._chat.render(event)
 
+    def around_text(self) -> None:
+        return None
+
     def completion(self) -> TextCompletion | dict[str, Any]:
         """The answer; a dictionary if it has fields without an event. Raises as the chat's collector does."""
         chat: dict[str, Any] = msgspec.to_builtins(self._chat.completion())

@@ -70,6 +70,10 @@ class CompletionStreamRenderer:
             case _:
                 return b""
 
+    def around_text(self) -> None:
+        """The offsets of log probabilities need every text."""
+        return None
+
     def _piece(self, text: str, reason: FinishReason | None = None) -> bytes:
         offset, given = self._lengths[self._current], self._logprobs
         self._logprobs = None

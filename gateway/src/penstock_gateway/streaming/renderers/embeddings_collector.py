@@ -15,6 +15,9 @@ class EmbeddingsCollector:
         self._input_tokens = 0
         self._error: PenstockError | None = None
 
+    def around_text(self) -> None:
+        return None
+
     def render(self, event: Event) -> bytes:
         if isinstance(event, Embedded):
             self._vectors[event.index] = event.vector

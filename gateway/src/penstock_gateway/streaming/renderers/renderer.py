@@ -18,6 +18,13 @@ class Renderer(Protocol):
 
     def render(self, event: Event) -> bytes: ...
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        """The bytes before and after the JSON text in the event of a next `TextDelta`; None if `render` is needed.
+
+        They are valid until another event is rendered.
+        """
+        ...
+
 
 def data_event(value: Any) -> bytes:
     return b"data: " + encode_json(value) + b"\n\n"

@@ -20,3 +20,6 @@ class SimpleRenderer:
         if type(event) is Failed:
             return b"event: error\ndata: " + error_json(event.error) + b"\n\n"
         return b""
+
+    def around_text(self) -> tuple[bytes, bytes]:
+        return b'data: {"text":', b"}\n\n"

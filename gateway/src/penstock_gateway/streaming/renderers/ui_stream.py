@@ -91,6 +91,9 @@ class UIStreamRenderer:
             case _:
                 return b""
 
+    def around_text(self) -> tuple[bytes, bytes] | None:
+        return (self._text_head, b"}\n\n") if self._text_head else None
+
     def _begin(self) -> bytes:
         if self._begun:
             return b""

@@ -20,7 +20,18 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 
 class TextTemplate:
-    __slots__ = ("_head", "_head_length", "_padded", "_tail", "_tail_length", "kind")
+    __slots__ = (
+        "_chunk_head",
+        "_chunk_tail",
+        "_head",
+        "_head_length",
+        "_padded",
+        "_tail",
+        "_tail_length",
+        "_text_after",
+        "_text_before",
+        "kind",
+    )
 
     def __init__(self, kind: type[TextDelta | ReasoningDelta], head: bytes, tail: bytes, *, padded: bool) -> None:
         self.kind = kind
@@ -28,6 +39,9 @@ class TextTemplate:
         self._head, self._head_length = head, len(head) - 1
         self._tail, self._tail_length = tail + (_PADDING if padded else b""), len(tail) - 1
         self._padded = padded
+        self._chunk_head = b"data: " + head[:-1]
+        self._chunk_tail = tail + b"\n\n\r\n"
+        self._text_before, self._text_after = len(self._chunk_head), len(tail) + 3
 
     @classmethod
     def of(cls, payload: bytes, chunk: Chunk, kind: type[TextDelta | ReasoningDelta]) -> Self | None:
@@ -67,6 +81,22 @@ class TextTemplate:
         try:
             # Exactly one JSON text, so that nothing else is in between.
             return _decode_text(payload[self._head_length : end + 1])
+        except UNREADABLE:
+            return None
+
+    def piece_of_chunk(self, data: bytes) -> str | None:
+        """`piece` of the one event in `data`, which is one whole chunk of a chunked body; None for any other bytes.
+
+        The chunk's size has to be in the common form: lower case, without leading zeros and extensions.
+        """
+        line_end = data.find(b"\r\n", 1, 9)
+        start = line_end + 2
+        if line_end < 0 or self._padded or not data.startswith(self._chunk_head, start):
+            return None
+        if not data.endswith(self._chunk_tail) or data[:line_end] != b"%x" % (len(data) - start - 2):
+            return None
+        try:
+            return _decode_text(data[start + self._text_before : -self._text_after])
         except UNREADABLE:
             return None
 

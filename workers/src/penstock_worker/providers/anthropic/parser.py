@@ -71,6 +71,9 @@ class MessageParser:
             raise failure("provider_stream_broken") from error
         return events
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
+        return None
+
     def end(self) -> Sequence[Event]:
         events: list[Event] = []
         try:

@@ -60,6 +60,9 @@ class ChoicesParser:
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._decoder.payloads(data), whole=False)
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
+        return None
+
     def end(self) -> Sequence[Event]:
         if self.complete:
             return ()

@@ -49,6 +49,9 @@ class EmbeddingsParser:
             raise failure("provider_stream_broken")
         return ()
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
+        return None
+
     def end(self) -> Sequence[Event]:
         try:
             answer = _decode(self._body)

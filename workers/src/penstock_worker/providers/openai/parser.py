@@ -109,6 +109,14 @@ class ChatParser:
         self._pieces += len(events)
         return events
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:
+        template = self._template
+        if template is None or self._decoder.unfinished or not (piece := template.piece_of_chunk(data)):
+            return None
+        self._characters += len(piece)
+        self._pieces += 1
+        return template.kind(piece)
+
     def end(self) -> Sequence[Event]:
         if self.complete:
             return ()

@@ -58,6 +58,9 @@ class WorkersAIChatParser:
             raise failure("provider_stream_broken") from error
         return events
 
+    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
+        return None
+
     def end(self) -> Sequence[Event]:
         if self._whole is None:
             return self._chat.end()
@@ -135,6 +138,9 @@ class WorkersAIEmbeddingsParser:
         if len(self._body) > EMBEDDINGS_BYTES_MAX:
             raise failure("provider_stream_broken")
         return ()
+
+    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
+        return None
 
     def end(self) -> Sequence[Event]:
         try:
