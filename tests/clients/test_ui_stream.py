@@ -19,7 +19,6 @@ from unit.support.ui_streams import STREAMS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CHROMIUM = os.environ.get("PENSTOCK_TEST_CHROMIUM", "/usr/bin/chromium")
 MODEL = "halves"
 FENCED_JSX = re.compile(r"^```jsx\n(.+?)^```$", re.DOTALL | re.MULTILINE)
 PAGE = (HERE.parent.parent / "docs" / "how-to" / "clients" / "ai-sdk.md").read_text()
@@ -72,10 +71,16 @@ class Browser:
             assert await self._process.wait() == 0, rest.decode()
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    path = os.environ.get("PENSTOCK_TEST_CHROMIUM", "/usr/bin/chromium")
+    if not Path(path).exists() and os.environ.get("PENSTOCK_TEST_BROWSER") != "required":
+        pytest.skip(f"no browser at {path}: install Debian's chromium, or set PENSTOCK_TEST_CHROMIUM")
+    return path
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(gateway: Stack, page_port: int, tmp_path: Path) -> AsyncIterator[Browser]:
-    if not Path(CHROMIUM).exists() and os.environ.get("PENSTOCK_TEST_BROWSER") != "required":
-        pytest.skip(f"no browser at {CHROMIUM}: install Debian's chromium, or set PENSTOCK_TEST_CHROMIUM")
+async def browser(gateway: Stack, page_port: int, chromium: str, tmp_path: Path) -> AsyncIterator[Browser]:
     code = FENCED_JSX.search(PAGE)
     assert code is not None
     page = tmp_path / "chat.jsx"
@@ -88,7 +93,7 @@ async def browser(gateway: Stack, page_port: int, tmp_path: Path) -> AsyncIterat
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PAGE": str(page), "PORT": str(page_port), "CHROMIUM": CHROMIUM},
+        env={**os.environ, "PAGE": str(page), "PORT": str(page_port), "CHROMIUM": chromium},
     )
     made = Browser(process)
     try:

@@ -74,7 +74,7 @@ async def test_choices_are_streamed_with_their_indexes(stack: Stack, sdk: AsyncO
     assert (texts, ends) == ({0: "ab", 1: "xy"}, {0: "stop", 1: "length"})
 
 
-async def test_choices_have_one_usage_row(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_choices_have_one_usage_row(stack: Stack) -> None:
     stack.main.answers(TWO)
     response = await stack.post("/v1/chat/completions", completion(n=2))
     assert response.status_code == 200

@@ -71,8 +71,7 @@ class CompletionStreamRenderer:
                 return b""
 
     def around_text(self) -> None:
-        """The offsets of log probabilities need every text."""
-        return None
+        """None: the offsets of log probabilities need every text."""
 
     def _piece(self, text: str, reason: FinishReason | None = None) -> bytes:
         offset, given = self._lengths[self._current], self._logprobs
