@@ -49,6 +49,8 @@ ErrorCode = Literal[
     "worker_lost",
     "stream_lost",
     "cancelled",
+    "stopped",
+    "stream_not_found",
     "slow_client",
     "internal_error",
 ]
@@ -220,6 +222,15 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
         502, "api_error", True, "A part of the answer was lost on the broker, and the worker no longer keeps it."
     ),
     "cancelled": ErrorKind(499, "api_error", False, "The client closed the connection.", "log"),
+    "stopped": ErrorKind(
+        499, "api_error", False, "The stream was stopped by `DELETE /v1/streams/{id}` before its end."
+    ),
+    "stream_not_found": ErrorKind(
+        404,
+        "invalid_request_error",
+        False,
+        "The key has no stream with this id, or the stream has ended and is not kept any more.",
+    ),
     "slow_client": ErrorKind(
         499, "api_error", False, "The client did not read its answer, and its connection was closed.", "log"
     ),

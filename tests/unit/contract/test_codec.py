@@ -15,6 +15,7 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.limits.keys import KeyRecord
 from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
+from penstock_contract.stream.descriptor import FindStream, FoundStream, StreamDescriptor
 from penstock_contract.stream.events import Embedded, Event, TextDelta
 from penstock_contract.stream.frames import Activation, Batch, Control, Frame, GatewayHeartbeat, WorkerHeartbeat
 from penstock_contract.usage.record import Checkpoint, GatewayPresence, UsageRow
@@ -32,6 +33,9 @@ WIRE: dict[str, tuple[Any, Encode]] = {
     "decode_catalogue_entry": (CatalogueEntry, codec.encode_json),
     "decode_key_record": (KeyRecord, codec.encode_json),
     "decode_lease_record": (LeaseRecord, codec.encode_json),
+    "decode_find_stream": (FindStream, codec.encode),
+    "decode_found_stream": (FoundStream, codec.encode),
+    "decode_stream_descriptor": (StreamDescriptor, codec.encode),
     "decode_checkpoint": (Checkpoint, codec.encode),
     "decode_gateway_presence": (GatewayPresence, codec.encode_json),
     "decode_usage_row": (UsageRow, codec.encode_json),

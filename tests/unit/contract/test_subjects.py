@@ -20,6 +20,7 @@ BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
     "reply_filter": (subjects.reply_filter, 1, "penstock.replies.a.>"),
     "control": (subjects.control, 3, "penstock.control.a.a.a"),
     "control_all": (subjects.control_all, 2, "penstock.control.a.a"),
+    "find_stream": (subjects.find_stream, 1, "penstock.find.a"),
     "worker_heartbeat": (subjects.worker_heartbeat, 3, "penstock.workers.a.a.a"),
     "activation": (subjects.activation, 2, "penstock.activations.a.a"),
     "gateway_heartbeat": (subjects.gateway_heartbeat, 1, "penstock.gateways.a"),

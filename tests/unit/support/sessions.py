@@ -55,6 +55,9 @@ class RecordedFrames:
         assert not (now and deferrable)
         self.frames.append((subject, frame, now))
 
+    def seal(self) -> None:
+        """Frames are kept in the order of their arrival."""
+
     @property
     def events(self) -> list[Event]:
         return [frame.event for _, frame, _ in self.frames]

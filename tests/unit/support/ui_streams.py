@@ -175,6 +175,10 @@ STREAMS: dict[str, tuple[list[Event], bytes]] = {
         sse(START, STEP, END_STEP, STOP),
     ),
     "a failure midway": ([TextDelta("Hi"), LOST], sse(START, STEP, *text(1, b'"Hi"'), ERROR)),
+    "a stop": (
+        [TextDelta("Hi"), Failed(ErrorDetail("stopped", "the stream was stopped"))],
+        sse(START, STEP, *text(1, b'"Hi"'), b'{"type":"abort","reason":"the stream was stopped"}'),
+    ),
     "a failure inside a call": (
         [ToolCallDelta(0, "a", "f", '{"x'), LOST],
         sse(

@@ -8,13 +8,15 @@ from litestar.params import JSONBody
 from penstock_contract.endpoints import COMPLETION
 from penstock_contract.request.chat_fields import check_demands, check_names
 from penstock_contract.request.completions_body import CompletionBody, read_completion
+from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import COMPLETION_ANSWER, ERRORS, CompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.completion_collector import CompletionCollector
-from penstock_gateway.streaming.renderers.completion_stream import CompletionStreamRenderer
+from penstock_gateway.streaming.renderers.dialects import COMPLETION as DIALECT
+from penstock_gateway.streaming.renderers.dialects import completion_id, options_of
 from penstock_gateway.streaming.sse_response import EventStream
 
 
@@ -31,16 +33,13 @@ async def completions(data: JSONBody[CompletionBody], request: ClientRequest, ap
     check_names(chat.fields, resolution.entry.spec.providers)
     check_demands(chat.demands, resolution.entry.spec.providers)
     choices = chat.operation.choices
-    completion_id = f"cmpl-{context.request_id.removeprefix('req_')}"
     created = int(api.clock.unix())
     if chat.stream:
-        renderer = CompletionStreamRenderer(
-            choices, completion_id, created, chat.model, include_usage=chat.include_usage
-        )
-        opened = await api.dispatcher.open(resolution, chat.operation, renderer, context)
+        rendering = Rendering(DIALECT, chat.model, created, options_of(chat))
+        opened = await api.streams.open(resolution, chat.operation, rendering, context, request.scope["headers"])
         name_ignored(context, chat.fields, resolution, opened.stream.provider, body=chat.operation.body)
-        return EventStream(api.dispatcher, opened)
-    collector = CompletionCollector(choices, completion_id, created, chat.model)
+        return EventStream(api.streams, opened)
+    collector = CompletionCollector(choices, completion_id(context.request_id, "cmpl"), created, chat.model)
     provider = await api.dispatcher.collect(resolution, chat.operation, collector, context)
     name_ignored(context, chat.fields, resolution, provider, body=chat.operation.body)
     return Response(collector.completion(), media_type="application/json")

@@ -23,6 +23,11 @@ API_CHAT_STREAM = ResponseSpec(
     "AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
     media_type="text/event-stream",
 )
+ANY_STREAM = ResponseSpec(
+    ChatCompletionChunk,
+    description="Server-sent events, in the dialect that the stream was begun in",
+    media_type="text/event-stream",
+)
 CHAT_COMPLETION_ANSWER = ResponseSpec(
     cast("type[Any]", ChatCompletion | ChatCompletionChunk),
     description="The completion; with `stream: true` server-sent events (`text/event-stream`) of "

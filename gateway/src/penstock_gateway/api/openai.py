@@ -12,14 +12,15 @@ from penstock_contract.request.chat_body import ChatBody, read_chat
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_demands, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
+from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
-from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
-from penstock_gateway.streaming.renderers.choices import ChoicesCollector, ChoicesStreamRenderer
+from penstock_gateway.streaming.renderers.choices import ChoicesCollector
+from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id, options_of
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
 from penstock_gateway.streaming.sse_response import EventStream
 
@@ -37,21 +38,15 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api
     check_names(data.fields, resolution.entry.spec.providers)
     check_demands(data.demands, resolution.entry.spec.providers)
     choices = data.operation.choices
-    completion_id = f"chatcmpl-{context.request_id.removeprefix('req_')}"
     created = int(api.clock.unix())
     if data.stream:
-        renderer: ChatStreamRenderer | ChoicesStreamRenderer = (
-            ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
-            if choices == 1
-            else ChoicesStreamRenderer(choices, completion_id, created, data.model, include_usage=data.include_usage)
-        )
-        opened = await api.dispatcher.open(resolution, data.operation, renderer, context)
+        rendering = Rendering(CHAT, data.model, created, options_of(data))
+        opened = await api.streams.open(resolution, data.operation, rendering, context, request.scope["headers"])
         name_ignored(context, data.fields, resolution, opened.stream.provider, body=data.operation.body)
-        return EventStream(api.dispatcher, opened)
+        return EventStream(api.streams, opened)
+    id_ = completion_id(context.request_id)
     collector: ChatCollector | ChoicesCollector = (
-        ChatCollector(completion_id, created, data.model)
-        if choices == 1
-        else ChoicesCollector(choices, completion_id, created, data.model)
+        ChatCollector(id_, created, data.model) if choices == 1 else ChoicesCollector(choices, id_, created, data.model)
     )
     provider = await api.dispatcher.collect(resolution, data.operation, collector, context)
     name_ignored(context, data.fields, resolution, provider, body=data.operation.body)

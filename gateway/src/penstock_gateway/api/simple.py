@@ -10,13 +10,14 @@ from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest
 from penstock_contract.request.ui_chat_body import ApiChatBody, read_api_chat
 from penstock_contract.responses import EmbedResponse
+from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.ui_chat import stream_ui_chat
+from penstock_gateway.streaming.renderers.dialects import SIMPLE
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector, float_vector
-from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 from penstock_gateway.streaming.sse_response import EventStream
 
 
@@ -29,7 +30,7 @@ from penstock_gateway.streaming.sse_response import EventStream
 async def chat(data: JSONBody[ApiChatBody], request: ClientRequest, api: ApiDependencies) -> EventStream:
     """Stream the answer to a conversation, in the dialect of its messages: the simple one, or the AI SDK's."""
     if data.ui is not None:
-        return await stream_ui_chat(data.ui, request.context, api)
+        return await stream_ui_chat(data.ui, request, api)
     assert data.simple is not None
     messages = [Message(role=message.role, content=message.content) for message in data.simple.messages]
     return await _stream(messages, data.simple, request, api)
@@ -65,5 +66,7 @@ async def _stream(
             param="stream",
         )
     resolution = api.resolve(data.model, "Chat", request.context)
-    opened = await api.dispatcher.open(resolution, plain_chat(messages), SimpleRenderer(), request.context)
-    return EventStream(api.dispatcher, opened)
+    rendering = Rendering(SIMPLE, resolution.model, 0)
+    operation = plain_chat(messages)
+    opened = await api.streams.open(resolution, operation, rendering, request.context, request.scope["headers"])
+    return EventStream(api.streams, opened)

@@ -92,6 +92,8 @@ def _timeout(
         return ErrorDetail("queue_timeout", f"{message}: {cause}" if cause else message, retry_after_s=5)
     if now - stream.opened_at > limits.request_timeout_seconds + DEADLINE_GRACE_S:
         return ErrorDetail("request_timeout", "the request took longer than its route's request timeout")
+    if stream.readers is not None and stream.readers.expired(now):
+        return ErrorDetail("cancelled", "the stream was not read again within its grace time")
     if broker_away_s > BROKER_AWAY_MAX_S:
         return ErrorDetail("broker_unavailable", NO_ANSWER, retry_after_s=1)
     if (

@@ -20,6 +20,7 @@ from penstock_contract.stream.events import (
     UsageReported,
 )
 from penstock_contract.ui_chunks import (
+    AbortChunk,
     ErrorChunk,
     FileChunk,
     FinishChunk,
@@ -87,7 +88,9 @@ class UIStreamRenderer:
             case Finished():
                 return self._begin() + self._close() + _events(self._end(event.reason)) + DONE
             case Failed():
-                return self._close() + data_event(ErrorChunk(event.error.message)) + DONE
+                stopped = event.error.code == "stopped"
+                end = AbortChunk(event.error.message) if stopped else ErrorChunk(event.error.message)
+                return self._close() + data_event(end) + DONE
             case _:
                 return b""
 
