@@ -5,13 +5,16 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from harness.gateway import Gateway
-from harness.provider import Answer, Call, chunk, finish, say_then_wait, usage
+from harness.provider import Answer, Call, chunk, finish, say, say_then_wait, usage
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import StreamReader
+
+from penstock_contract.route.streams import StreamsSpec
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -110,3 +113,19 @@ async def test_stream_stopped_at_another_gateway_ends_for_every_reader(
     assert (await other.client.delete(f"/v1/streams/{id_}")).status_code == 404
     missing = await other.client.get(f"/v1/streams/{id_}")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "stream_not_found")
+
+
+async def test_kept_stream_is_read_after_its_worker_has_gone(stack: Stack, other: Gateway) -> None:
+    await stack.apply("main", msgspec.structs.replace(stack.spec(), streams=StreamsSpec(keep_seconds=60)))
+    stack.main.answers(say(*WORDS))
+    id_, read = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": "detach"}, 3)
+    body = await whole(other.client, id_)
+    assert body.startswith(read)
+    worker = stack.worker
+    worker.terminate()
+    await worker.exited()
+    assert await whole(other.client, id_) == body
+    assert await whole(stack.client, id_, 7) == b"".join(part + b"\n\n" for part in body.split(b"\n\n")[7:-1])
+    assert (await stack.client.delete(f"/v1/streams/{id_}")).status_code == 200
+    assert (await other.client.get(f"/v1/streams/{id_}")).status_code == 404
+    await stack.start_worker()

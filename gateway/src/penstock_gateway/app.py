@@ -14,6 +14,7 @@ from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.keys import KeyStore, KeyWatch
+from penstock_broker.stores.streams import StreamStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -96,7 +97,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     )
     # The first hook: open streams wait for it, and the hooks after it wait for answers of the broker.
     connection.on_connected(supervisor.on_connected)
-    accounting = Accounting(connection, observer, telemetry, clock, settings, pause_detector, gateway=gateway)
+    accounting = Accounting(
+        connection, observer, telemetry, clock, settings, pause_detector, supervisor.is_alive, gateway=gateway
+    )
     dispatcher = Dispatcher(
         settings,
         connection,
@@ -113,7 +116,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     table = StreamTable(gateway=gateway)
     finder = StreamFinder(connection, table, control, tag=tag)
     remote = RemoteReaders(finder, control)
-    resumable = ResumableStreams(dispatcher, registry, table, finder, remote, control)
+    resumable = ResumableStreams(dispatcher, registry, table, finder, remote, control, StreamStore(connection))
     catalogue_watch = CatalogueWatch(
         connection,
         replace=catalogue.replace,
