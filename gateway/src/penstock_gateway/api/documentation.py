@@ -23,6 +23,12 @@ API_CHAT_STREAM = ResponseSpec(
     "AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
     media_type="text/event-stream",
 )
+UI_STREAM = ResponseSpec(
+    ChatChunk,
+    description="The AI SDK's UI message stream of the chat's last answer, from its beginning",
+    media_type="text/event-stream",
+)
+NO_STREAM = ResponseSpec(None, description="The chat has no answer whose end was not read", generate_examples=False)
 ANY_STREAM = ResponseSpec(
     ChatCompletionChunk,
     description="Server-sent events, in the dialect that the stream was begun in",
