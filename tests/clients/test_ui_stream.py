@@ -152,6 +152,21 @@ async def test_use_chat_in_a_browser_shows_the_answer_as_it_comes(browser: Brows
 
 
 @pytest.mark.timeout(90)
+async def test_use_chat_in_a_browser_reads_on_after_a_reload(browser: Browser, halves: Halves) -> None:
+    await browser.step(open="chat-3")
+    await browser.step(say="Hello!", wait="Half of it")
+
+    assert await browser.step(reload=True, wait="Half of it") == ["Hello!", "Half of it"]
+    await browser.step(button="Stop")
+    halves.second.set()
+
+    whole = ["Hello!", "Half of it and the rest."]
+    assert await browser.step(wait=whole[1], gone="Stop") == whole
+    assert await browser.step(reload=True, wait=whole[1]) == whole
+    assert len(halves.calls) == 1
+
+
+@pytest.mark.timeout(90)
 async def test_use_chat_in_a_browser_stops(browser: Browser, halves: Halves) -> None:
     await browser.step(open="chat-2")
     await browser.step(say="Hello!", wait="Half of it")
@@ -159,3 +174,4 @@ async def test_use_chat_in_a_browser_stops(browser: Browser, halves: Halves) -> 
     assert await browser.step(press="Stop", gone="Stop") == ["Hello!", "Half of it"]
 
     await halves.calls[-1].left()
+    assert await browser.step(reload=True, wait="Half of it") == ["Hello!", "Half of it"]

@@ -46,7 +46,7 @@ const shows = (text) => page.getByText(text, { exact: true }).waitFor(TIMEOUT)
 
 try {
   for await (const line of commands) {
-    const { open, say, wait, reload, press, gone } = JSON.parse(line)
+    const { open, say, wait, reload, press, gone, button } = JSON.parse(line)
     if (open) await page.goto(`http://127.0.0.1:${PORT}/#${open}`)
     if (reload) await page.reload()
     if (say) {
@@ -55,6 +55,7 @@ try {
     }
     if (press) await page.getByRole('button', { name: press }).click(TIMEOUT)
     if (wait) await shows(wait)
+    if (button) await page.getByRole('button', { name: button }).waitFor(TIMEOUT)
     if (gone) await page.getByRole('button', { name: gone }).waitFor({ state: 'detached', ...TIMEOUT })
     console.log(JSON.stringify(await page.locator('p').allTextContents()))
   }
