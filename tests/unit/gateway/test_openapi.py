@@ -33,7 +33,7 @@ from penstock_contract.responses import (
 )
 from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import completions, openai, simple, status
+from penstock_gateway.api import completions, openai, simple, status, ui_chat
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
@@ -60,6 +60,8 @@ STRUCTS: dict[str, type] = {
 
 HANDLERS = [
     simple.chat,
+    ui_chat.read_chat_stream,
+    ui_chat.stop_chat_stream,
     simple.generate,
     simple.embed,
     openai.chat_completions,
@@ -180,6 +182,7 @@ def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any
 
     assert found == {
         "/api/chat": ["ChatChunk", *(chunk.__name__ for chunk in get_args(UIMessageChunk))],
+        "/api/chat/{chat_id}/stream": [chunk.__name__ for chunk in get_args(UIMessageChunk)],
         "/api/generate": ["ChatChunk"],
         "/v1/chat/completions": ["ChatCompletionChunk"],
         "/v1/completions": ["TextCompletion"],
@@ -199,7 +202,12 @@ def test_openapi_example_is_valid(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "struct"),
-    [("ChatChunk", ChatChunk), ("ChatCompletionChunk", ChatCompletionChunk), ("TextCompletion", TextCompletion)],
+    [
+        ("ChatChunk", ChatChunk),
+        ("ChatCompletionChunk", ChatCompletionChunk),
+        ("TextCompletion", TextCompletion),
+        ("StartChunk", UIMessageChunk),
+    ],
 )
 def test_openapi_stream_example_is_a_possible_answer(name: str, struct: type) -> None:
     *events, last, rest = STREAMS[name].split("\n\n")

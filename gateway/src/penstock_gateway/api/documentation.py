@@ -7,7 +7,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference, Schema
 
 from penstock_contract.errors import ErrorBody
-from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk, TextCompletion
+from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk, StoppedStream, TextCompletion
 from penstock_contract.ui_chunks import UIMessageChunk
 
 SIMPLE_STREAM = ResponseSpec(
@@ -28,6 +28,7 @@ UI_STREAM = ResponseSpec(
     description="The AI SDK's UI message stream of the chat's last answer, from its beginning",
     media_type="text/event-stream",
 )
+STOPPED = ResponseSpec(StoppedStream, description="The stream that was stopped", generate_examples=False)
 NO_STREAM = ResponseSpec(None, description="The chat has no answer whose end was not read", generate_examples=False)
 ANY_STREAM = ResponseSpec(
     ChatCompletionChunk,
@@ -73,16 +74,30 @@ class ChatCompletionOperation(Operation):
             }
 
 
+UI_CHUNKS = tuple(chunk.__name__ for chunk in get_args(UIMessageChunk))
+
+
 @dataclass
 class ApiChatOperation(Operation):
     """Gives the one path the events of both dialects."""
 
     def __post_init__(self) -> None:
-        answer = (self.responses or {}).get("200")
-        if isinstance(answer, OpenAPIResponse):
-            names = ("ChatChunk", *(chunk.__name__ for chunk in get_args(UIMessageChunk)))
-            schema = Schema(any_of=[Reference(f"#/components/schemas/{name}") for name in names])
-            answer.content = {"text/event-stream": OpenAPIMediaType(schema)}
+        _set_events(self, "ChatChunk", *UI_CHUNKS)
+
+
+@dataclass
+class UIStreamOperation(Operation):
+    """Gives the stream the chunks of a UI message stream."""
+
+    def __post_init__(self) -> None:
+        _set_events(self, *UI_CHUNKS)
+
+
+def _set_events(operation: Operation, *names: str) -> None:
+    answer = (operation.responses or {}).get("200")
+    if isinstance(answer, OpenAPIResponse):
+        schema = Schema(any_of=[Reference(f"#/components/schemas/{name}") for name in names])
+        answer.content = {"text/event-stream": OpenAPIMediaType(schema)}
 
 
 ERRORS = {

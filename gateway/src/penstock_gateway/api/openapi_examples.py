@@ -75,6 +75,16 @@ EXAMPLES: dict[str, Any] = {
 
 STREAMS: dict[str, str] = {
     "ChatChunk": 'data: {"text":"In "}\n\ndata: {"text":"Paris."}\n\ndata: [DONE]\n\n',
+    "StartChunk": (
+        'data: {"type":"start","messageId":"msg_1","messageMetadata":{"model":"smollm2","requestId":"req_1"}}\n\n'
+        'data: {"type":"start-step"}\n\n'
+        'data: {"type":"text-start","id":"text-1"}\n\n'
+        'data: {"type":"text-delta","id":"text-1","delta":"In Paris."}\n\n'
+        'data: {"type":"text-end","id":"text-1"}\n\n'
+        'data: {"type":"finish-step"}\n\n'
+        'data: {"type":"finish","finishReason":"stop"}\n\n'
+        "data: [DONE]\n\n"
+    ),
     "TextCompletion": (
         f'data: {{{_TEXT},"choices":[{{"index":0,"text":"a pipe.","logprobs":null,"finish_reason":null}}]}}\n\n'
         f'data: {{{_TEXT},"choices":[{{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}}]}}\n\n'

@@ -13,7 +13,7 @@ from penstock_contract.request.ui_chat_body import UIChatBody
 from penstock_contract.responses import StoppedStream
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.documentation import ERRORS, NO_STREAM, UI_STREAM
+from penstock_gateway.api.documentation import ERRORS, NO_STREAM, STOPPED, UI_STREAM, UIStreamOperation
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.dialects import UI, UIOptions
@@ -38,7 +38,11 @@ async def stream_ui_chat(data: UIChatBody, request: ClientRequest, api: ApiDepen
     return EventStream(closer, opened)
 
 
-@get(f"{UI_CHAT.path}/{{chat_id:str}}/stream", responses={200: UI_STREAM, 204: NO_STREAM, **ERRORS})
+@get(
+    f"{UI_CHAT.path}/{{chat_id:str}}/stream",
+    responses={200: UI_STREAM, 204: NO_STREAM, **ERRORS},
+    operation_class=UIStreamOperation,
+)
 async def read_chat_stream(chat_id: ChatId, request: ClientRequest, api: ApiDependencies) -> Response[Any]:
     """Read the answer of a chat again from its beginning, as `useChat` does after a reload; 204 if none is unread."""
     found = await api.chats.read(chat_id, request.context)
@@ -48,7 +52,7 @@ async def read_chat_stream(chat_id: ChatId, request: ClientRequest, api: ApiDepe
     return EventStream(*found)
 
 
-@post(f"{UI_CHAT.path}/{{chat_id:str}}/stop", status_code=200, responses={204: NO_STREAM, **ERRORS})
+@post(f"{UI_CHAT.path}/{{chat_id:str}}/stop", status_code=200, responses={200: STOPPED, 204: NO_STREAM, **ERRORS})
 async def stop_chat_stream(
     chat_id: ChatId,
     request: ClientRequest,
