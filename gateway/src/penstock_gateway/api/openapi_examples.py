@@ -45,6 +45,7 @@ EXAMPLES: dict[str, Any] = {
         "choices": [{"index": 0, "text": "a pipe to a turbine.", "logprobs": None, "finish_reason": "stop"}],
         "usage": _USAGE,
     },
+    "StoppedStream": {"id": "req_1a2b3c4d5e6f7a8b9c0d1e2f", "object": "stream", "deleted": True},
     "UIChatRequest": {
         "id": "chat-1",
         "trigger": "submit-message",
