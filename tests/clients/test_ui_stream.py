@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from harness.provider import DONE, Call, Upstream, chunk, finish, usage
+from harness.provider import Upstream
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import provider, spec
 from harness.stack import Stack
 from library_process import HERE, INSTALLED, run_script

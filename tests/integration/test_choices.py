@@ -6,7 +6,7 @@ import openai
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import DONE, data, say, stream
+from harness.provider_answers import DONE, data, stream, text_stream
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from openai import AsyncOpenAI
@@ -116,7 +116,7 @@ async def test_demands_are_refused_where_a_provider_lacks_them(stack: Stack, fie
 
 
 async def test_completions_answer_whole_and_as_a_stream(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say("Hel", "lo"))
+    stack.main.answers(text_stream("Hel", "lo"))
 
     whole = await sdk.completions.create(model="main", prompt="Say hello", max_tokens=7)
     parts = [part async for part in await sdk.completions.create(model="main", prompt=["Say hello"], stream=True)]

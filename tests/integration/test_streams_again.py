@@ -9,7 +9,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 from harness.gateway import Gateway
-from harness.provider import Answer, Call, chunk, finish, say, say_then_wait, usage
+from harness.provider_answers import chunk, finish, text_stream, text_then_wait, usage
+from harness.provider_call import Answer, Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import StreamReader
@@ -29,7 +30,7 @@ async def other(module_stack: Stack) -> AsyncIterator[Gateway]:
     directory = module_stack.directory / "other"
     directory.mkdir()
     async with Gateway.running(module_stack.nats.url, directory) as gateway:
-        await gateway.knows("main")
+        await gateway.has_model("main")
         yield gateway
 
 
@@ -81,7 +82,7 @@ async def test_stream_is_read_on_at_another_gateway_byte_for_byte(stack: Stack, 
     assert all(word.strip().encode() in bodies[1] for word in WORDS)
     assert await whole(other.client, id_) == bodies[1]
     assert len(stack.main.calls) == 1
-    await stack.gateway.said("gateway.request_ended", request_id=id_)
+    await stack.gateway.logged("gateway.request_ended", request_id=id_)
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +99,7 @@ async def reading(client: httpx.AsyncClient, id_: str) -> AsyncIterator[StreamRe
 async def test_stream_stopped_at_another_gateway_ends_for_every_reader(
     stack: Stack, other: Gateway, headers: dict[str, str]
 ) -> None:
-    stack.main.answers(say_then_wait("Hello"))
+    stack.main.answers(text_then_wait("Hello"))
     async with stack.client.stream("POST", DOORS[1], json=completion(stream=True), headers=headers) as response:
         first = StreamReader(response)
         await first.event()
@@ -117,7 +118,7 @@ async def test_stream_stopped_at_another_gateway_ends_for_every_reader(
 
 async def test_kept_stream_is_read_after_its_worker_has_gone(stack: Stack, other: Gateway) -> None:
     await stack.apply("main", msgspec.structs.replace(stack.spec(), streams=StreamsSpec(keep_seconds=60)))
-    stack.main.answers(say(*WORDS))
+    stack.main.answers(text_stream(*WORDS))
     id_, read = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": "detach"}, 3)
     body = await whole(other.client, id_)
     assert body.startswith(read)

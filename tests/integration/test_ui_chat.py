@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from harness.expect import error_of
-from harness.provider import DONE, delta, finish, say, status, stream, usage
+from harness.provider_answers import DONE, delta, finish, status, stream, text_stream, usage
 from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,7 +25,7 @@ def chunks(text: str) -> list[dict[str, Any]]:
 
 
 async def test_ui_chat_streams_an_answer_with_model_and_usage(stack: Stack) -> None:
-    stack.main.answers(say("Hel", "lo"))
+    stack.main.answers(text_stream("Hel", "lo"))
 
     response = await stack.post("/api/chat", body(model="main", temperature=0.5))
 
@@ -46,7 +46,7 @@ async def test_ui_chat_streams_an_answer_with_model_and_usage(stack: Stack) -> N
 
 async def test_ui_chat_continues_an_answer_after_a_tools_output(stack: Stack) -> None:
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"a":1}'}}
-    stack.main.answers(stream(delta(tool_calls=[call]), finish("tool_calls"), usage(), DONE), say("Sunny."))
+    stack.main.answers(stream(delta(tool_calls=[call]), finish("tool_calls"), usage(), DONE), text_stream("Sunny."))
     tools = {"weather": {"description": "d", "inputSchema": {"type": "object"}}}
 
     first = chunks((await stack.post("/api/chat", body(model="main", tools=tools))).text)
@@ -128,7 +128,7 @@ async def test_ui_chat_ends_a_broken_answer_with_an_error_chunk(stack: Stack) ->
 
 
 async def test_api_chat_answers_the_simple_dialect_as_before(stack: Stack) -> None:
-    stack.main.answers(say("Hi"))
+    stack.main.answers(text_stream("Hi"))
 
     response = await stack.post("/api/chat", {"messages": [{"role": "user", "content": "hi"}], "model": "main"})
 

@@ -10,7 +10,8 @@ import pytest_asyncio
 from harness.expect import error_of
 from harness.gateway import Gateway
 from harness.processes import until
-from harness.provider import DONE, Answer, Call, chunk, finish, say, usage
+from harness.provider_answers import DONE, chunk, finish, text_stream, usage
+from harness.provider_call import Answer, Call
 from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -83,7 +84,7 @@ async def test_chat_is_read_again_from_its_beginning_at_another_gateway(stack: S
 
 
 async def test_chat_whose_end_was_read_has_nothing_to_read_again(stack: Stack, other: Gateway) -> None:
-    stack.main.answers(say("Hi"))
+    stack.main.answers(text_stream("Hi"))
     response = await stack.post("/api/chat", body("whole"), headers=GRACE)
     assert response.text.endswith("data: [DONE]\n\n")
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.stream.descriptor import FindStream, FoundStream, StreamDescriptor

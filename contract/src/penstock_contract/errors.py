@@ -177,7 +177,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     "provider_auth_failed": ErrorKind(
         502, "api_error", False, "The provider refuses the route's key, or the worker has none."
     ),
-    "provider_model_not_found": ErrorKind(502, "api_error", False, "The provider does not know the model."),
+    "provider_model_not_found": ErrorKind(502, "api_error", False, "The provider does not have the model."),
     "provider_quota_exhausted": ErrorKind(502, "api_error", False, "The account with the provider is empty."),
     "provider_rate_limited": ErrorKind(
         429,

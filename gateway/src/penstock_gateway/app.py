@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
+from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.chats import ChatStore
-from penstock_broker.stores.keys import KeyStore, KeyWatch
 from penstock_broker.stores.streams import StreamStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue

@@ -167,7 +167,7 @@ def test_reply_stream_reports_events_older_than_the_kept_ones_as_lost(event: Eve
 
 @pytest.mark.parametrize("bytes_max", [0, 10_000])
 def test_reply_stream_beyond_its_bound_serves_a_gateway_that_misses_nothing(bytes_max: int) -> None:
-    """It attaches after ten silent seconds, and after every reconnect to the broker."""
+    """A gateway attaches after ten silent seconds, and after every reconnect to the broker."""
     made, batcher = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=bytes_max)
     batcher.frames.clear()
     made.attach("gw-1", 22)
