@@ -26,7 +26,7 @@ async def other(module_stack: Stack) -> AsyncIterator[Gateway]:
     directory = module_stack.directory / "other"
     directory.mkdir()
     async with Gateway.running(module_stack.nats.url, directory) as gateway:
-        await gateway.knows("main")
+        await gateway.has_model("main")
         yield gateway
 
 
