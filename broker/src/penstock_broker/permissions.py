@@ -42,6 +42,8 @@ def gateway() -> Permissions:
     return Permissions(
         publish=(
             subjects.ALL_REQUESTS,
+            # The place of a waiting request.
+            f"{API}.CONSUMER.INFO.*.{subjects.CONSUMER}",
             # Withdraws a request whose client has gone.
             f"{API}.STREAM.MSG.DELETE.*",
             subjects.ALL_CONTROLS,

@@ -129,6 +129,20 @@ class AbortChunk(Struct, frozen=True, omit_defaults=True, tag="abort"):
     reason: str | None = None
 
 
+class Queued(Struct, frozen=True):
+    """`position` counts from 1, null if it is not known."""
+
+    position: int | None
+    cause: str
+
+
+class QueuedChunk(Struct, frozen=True, tag="data-queued"):
+    """A report on a request that waits, before `start`. Transient: the page's `onData` gets it, and no message has it."""
+
+    data: Queued
+    transient: Literal[True] = True
+
+
 class FinishStepChunk(Struct, frozen=True, tag="finish-step"):
     """The call of the model has ended."""
 
@@ -155,6 +169,7 @@ UIMessageChunk = (
     | FileChunk
     | ErrorChunk
     | AbortChunk
+    | QueuedChunk
     | FinishStepChunk
     | FinishChunk
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from collections.abc import AsyncIterator, Callable
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
+from penstock_broker.queue_state import position_in_queue
 from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.chats import ChatStore
@@ -33,6 +35,7 @@ from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
 from penstock_gateway.resume.chat_streams import ChatStreams
+from penstock_gateway.resume.progress import ProgressReports
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.resume.stream_finder import StreamFinder
@@ -117,10 +120,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         gateway=gateway,
     )
     tag = secrets.token_hex(4)
-    table = StreamTable(gateway=gateway)
-    finder = StreamFinder(connection, table, control, tag=tag)
-    remote = RemoteReaders(finder, control)
-    resumable = ResumableStreams(dispatcher, registry, table, finder, remote, control, StreamStore(connection))
+    resumable = _resumable(connection, dispatcher, registry, control, catalogue, activations, gateway=gateway, tag=tag)
     catalogue_watch = CatalogueWatch(
         connection,
         replace=catalogue.replace,
@@ -175,6 +175,29 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
     outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer, tag)
     return Gateway(outermost, lambda: resumable.end_streams(STOPPING))
+
+
+def _resumable(
+    connection: Connection,
+    dispatcher: Dispatcher,
+    registry: StreamRegistry,
+    control: ControlMessages,
+    catalogue: Catalogue,
+    activations: Activations,
+    *,
+    gateway: str,
+    tag: str,
+) -> ResumableStreams:
+    table = StreamTable(gateway=gateway)
+    finder = StreamFinder(connection, table, control, tag=tag)
+    progress = ProgressReports(
+        functools.partial(position_in_queue, connection),
+        catalogue.cause,
+        lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
+    )
+    remote = RemoteReaders(finder, control)
+    store = StreamStore(connection)
+    return ResumableStreams(dispatcher, registry, table, finder, remote, control, store, progress)
 
 
 def _admin(

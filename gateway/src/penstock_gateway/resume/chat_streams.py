@@ -21,6 +21,8 @@ from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.open_stream import OpenStream
 
+PROGRESS_AFTER_S = 1.0
+"""A page gets reports on a request that waits longer: until then errors are HTTP statuses."""
 MARGIN_S = 60.0
 """Added to the time that a stream may last: its pointer must not expire before it."""
 
@@ -67,12 +69,17 @@ class ChatStreams:
         headers, spec = list(headers), resolution.entry.spec
         policy = disconnect_policy(headers, spec.streams)
         if chat_id is None or policy is None:
-            return self.streams, await self.streams.open(resolution, operation, rendering, context, headers)
+            opened = await self.streams.open(
+                resolution, operation, rendering, context, headers, progress_after_s=PROGRESS_AFTER_S
+            )
+            return self.streams, opened
         tenant = context.principal.tenant
         # Before the request is queued: a page may load again while it waits for a worker.
         pointer = await self._store.put(tenant, chat_id, context.request_id, _ttl_s(spec, policy))
         try:
-            opened = await self.streams.open(resolution, operation, rendering, context, headers)
+            opened = await self.streams.open(
+                resolution, operation, rendering, context, headers, progress_after_s=PROGRESS_AFTER_S
+            )
         except PenstockError as error:
             if error.code != "cancelled":
                 self.clear(tenant, chat_id, pointer)

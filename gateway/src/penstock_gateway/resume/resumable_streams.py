@@ -8,6 +8,7 @@ client is the first of its readers, and each reader has its own renderer, output
 import asyncio
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -17,11 +18,12 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.limits import LimitsSpec
-from penstock_contract.stream.descriptor import FindStream, FoundStream, Rendering, StreamDescriptor
+from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
+from penstock_gateway.resume.progress import ProgressReports, wants_progress
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
@@ -41,6 +43,34 @@ DESCRIPTOR_S = 60.0
 NO_OUTPUT = NoOutput()
 
 
+class Begun(NamedTuple):
+    """A validated request; its client gets reports after `progress_after_s` in the queue, None for never."""
+
+    resolution: Resolution
+    operation: Operation
+    rendering: Rendering
+    context: RequestContext
+    progress_after_s: float | None
+
+    def start_progress(self, owner: Stream, output: Stream) -> None:
+        """Commit `output` when the client is to be sent reports, so that it has a response to read them in."""
+        if self.progress_after_s is None:
+            return
+        if self.progress_after_s <= 0:
+            output.commit()
+            return
+
+        def commit() -> None:
+            if owner.accepted_at is None and not owner.done.done():
+                output.commit()
+
+        asyncio.get_running_loop().call_later(self.progress_after_s, commit)
+
+    def reports(self, owner: Stream) -> bool:
+        """True if the request still waits, and its client gets reports."""
+        return self.progress_after_s is not None and owner.accepted_at is None
+
+
 def not_found(id_: str) -> PenstockError:
     return PenstockError("stream_not_found", f"no stream {id_}: it is unknown, not this key's, or not kept any more")
 
@@ -57,6 +87,7 @@ class ResumableStreams:
         remote: RemoteReaders,
         control: ControlMessages,
         store: StreamStore,
+        progress: ProgressReports,
     ) -> None:
         self._dispatcher = dispatcher
         self._registry = registry
@@ -65,6 +96,7 @@ class ResumableStreams:
         self._remote = remote
         self._control = control
         self._store = store
+        self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
     @property
@@ -78,45 +110,67 @@ class ResumableStreams:
         rendering: Rendering,
         context: RequestContext,
         headers: Iterable[tuple[bytes, bytes]],
+        *,
+        progress_after_s: float | None = None,
     ) -> OpenStream:
-        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        """Queue the request and wait for its first event. Raises `PenstockError`.
+
+        `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
+        before are HTTP statuses.
+        """
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
+        begun = Begun(resolution, operation, rendering, context, 0.0 if wants_progress(headers) else progress_after_s)
         renderer = _renderer(context.request_id, rendering, 0)
         if policy is None:
+            return await self._open_bound(begun, renderer)
+        return await self._open_lasting(begun, renderer, policy)
 
-            async def add(stream: Stream) -> None:
-                self._table.add(stream, rendering)
+    async def _open_bound(self, begun: Begun, renderer: Renderer) -> OpenStream:
+        """A stream that ends with its connection."""
 
-            try:
-                return await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
-            except BaseException:
-                self._table.delete(context.request_id)
-                raise
+        async def add(stream: Stream) -> None:
+            self._table.add(stream, begun.rendering)
+            begun.start_progress(stream, stream)
+
+        try:
+            opened = await self._dispatcher.open(
+                begun.resolution, begun.operation, renderer, begun.context, on_registered=add
+            )
+        except BaseException:
+            self._table.delete(begun.context.request_id)
+            raise
+        if opened.message is not None and begun.reports(opened.stream):
+            self._progress.report(opened.stream, opened.stream, opened.message, renderer)
+        return opened
+
+    async def _open_lasting(self, begun: Begun, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
+        """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        async def read(owner: Stream) -> None:
+        async def add(owner: Stream) -> None:
             nonlocal reader
-            self._table.add(owner, rendering)
-            descriptor = self._table.descriptor(owner, rendering)
+            self._table.add(owner, begun.rendering)
+            descriptor = self._table.descriptor(owner, begun.rendering)
             reader = self._reader(descriptor, renderer)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
             if policy.keep_s:
                 await self._store.trim(owner.tenant)
+            begun.start_progress(owner, reader)
 
         try:
             owner, message = await self._dispatcher.begin(
-                resolution, operation, NO_OUTPUT, context, policy=policy, on_registered=read
+                begun.resolution, begun.operation, NO_OUTPUT, begun.context, policy=policy, on_registered=add
             )
         except BaseException:
             if reader is not None:
                 self._registry.remove(reader)
-                self._table.delete(context.request_id)
+                self._table.delete(begun.context.request_id)
             raise
         assert reader is not None
-        task = asyncio.create_task(self._own(owner, resolution, message))
+        task = asyncio.create_task(self._own(owner, begun.resolution, message))
         self._owners.add(task)
         task.add_done_callback(self._owners.discard)
-        opened = OpenStream(reader, resolution, None, context.receive, collected=False)
+        opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
             if opened.disconnect.done():
@@ -124,6 +178,8 @@ class ResumableStreams:
         except BaseException:
             self.close(opened)
             raise
+        if begun.reports(owner):
+            self._progress.report(owner, reader, message, renderer)
         return opened
 
     async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:

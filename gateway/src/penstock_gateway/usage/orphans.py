@@ -2,8 +2,8 @@
 
 Each gateway stores its presence. A gateway whose presence is stored and whose heartbeats have been missing for
 `SILENCE_MAX_S` (`peer_liveness`) is lost. By then its workers have ended its requests and written their last rows; no
-other process closes the open ones. A stream with grace or detach goes on without its gateway: its worker, which is alive
-and lists it in its checkpoints, closes its row.
+other process closes the open ones. A stream with grace or detach goes on without its gateway: its worker, which is
+alive and lists it in its checkpoints, closes its row.
 """
 
 import asyncio

@@ -26,6 +26,8 @@ from penstock_contract.ui_chunks import (
     FinishChunk,
     FinishMetadata,
     FinishStepChunk,
+    Queued,
+    QueuedChunk,
     ReasoningDeltaChunk,
     ReasoningEndChunk,
     ReasoningStartChunk,
@@ -41,6 +43,7 @@ from penstock_contract.ui_chunks import (
     UsageOutputDetails,
 )
 from penstock_gateway.streaming.renderers.answer_fields import fields_of, join
+from penstock_gateway.streaming.renderers.progress import Progress
 from penstock_gateway.streaming.renderers.renderer import DONE, data_event, encode_json
 from penstock_gateway.streaming.renderers.ui_tool_inputs import UIToolInputs
 
@@ -96,6 +99,10 @@ class UIStreamRenderer:
 
     def around_text(self) -> tuple[bytes, bytes] | None:
         return (self._text_head, b"}\n\n") if self._text_head else None
+
+    def progress(self, report: Progress) -> bytes:
+        """A transient part: the page's `onData` gets it, and no message has it."""
+        return data_event(QueuedChunk(Queued(report.position, report.cause)))
 
     def _begin(self) -> bytes:
         if self._begun:
