@@ -1,6 +1,7 @@
 """A chat's answer after a reload: read again from any gateway by the chat's id, once, and stopped by it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest_asyncio
 from harness.expect import error_of
 from harness.gateway import Gateway
 from harness.processes import until
-from harness.provider_answers import DONE, chunk, finish, text_stream, usage
+from harness.provider_answers import DONE, chunk, finish, text_stream, text_then_wait, usage
 from harness.provider_call import Answer, Call
+from harness.route_spec import completion
 from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+USAGE = {"include_usage": True}
 GRACE = {"x-penstock-on-disconnect": "grace=30"}
 HALF, REST = [f"word-{number} " for number in range(10)], [f"rest-{number} " for number in range(10)]
 
@@ -153,6 +156,54 @@ async def test_chat_has_a_new_answer_that_an_older_stop_does_not_reach(stack: St
 
     assert newer.encode() in again.content
     assert text_of(again.content) == "".join((*HALF, *REST))
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/api/chat", body("bytes")),
+        (
+            "/v1/completions",
+            {"model": "main", "prompt": "hi", "stream": True, "stream_options": {"include_usage": True}},
+        ),
+        (
+            "/v1/chat/completions",
+            {"model": "main", "messages": [{"role": "user", "content": "hi"}], "n": 2, "stream": True},
+        ),
+    ],
+)
+async def test_stream_of_each_dialect_is_read_on_byte_for_byte(
+    stack: Stack, other: Gateway, path: str, fields: dict[str, Any]
+) -> None:
+    stack.main.answers(text_stream(*HALF))
+    async with stack.client.stream("POST", path, json=fields, headers=GRACE) as response:
+        whole = await response.aread()
+    id_ = response.headers["x-request-id"]
+
+    again = [await other.client.get(f"/v1/streams/{id_}", params={"after": after}) for after in (0, 3)]
+
+    assert again[0].content == whole
+    assert again[1].content == whole.split(b"\n\n", 3)[3]
+    assert len(stack.main.calls) == 1
+
+
+async def test_chat_that_waits_gets_reports_before_its_answer(stack: Stack) -> None:
+    await stack.reconfigure(slots=1)
+    stack.main.answers(text_then_wait("busy"), text_stream("at last"))
+    async with (
+        stack.stream("/api/chat", body("first")) as first,
+        stack.stream("/api/chat", body("second")) as second,
+    ):
+        while "busy" not in await first.event():
+            pass
+        report = await second.event()
+        await first.response.aclose()
+        rest = await second.rest()
+
+    assert (
+        report == 'data: {"type":"data-queued","data":{"position":1,"cause":"all workers are busy"},"transient":true}'
+    )
+    assert "at last" in rest
 
 
 async def test_chat_refused_by_the_provider_leaves_nothing_to_read(stack: Stack) -> None:

@@ -137,7 +137,7 @@ class Queued(Struct, frozen=True):
 
 
 class QueuedChunk(Struct, frozen=True, tag="data-queued"):
-    """A report on a request that waits, before `start`. Transient: the page's `onData` gets it, and no message has it."""
+    """A report on a request that waits, before `start`; transient: the page's `onData` gets it, no message has it."""
 
     data: Queued
     transient: Literal[True] = True

@@ -8,12 +8,21 @@ from unit.support.ui_streams import STREAMS
 
 from penstock_contract.stream.events import Event
 from penstock_contract.ui_chunks import UIMessageChunk
+from penstock_gateway.streaming.renderers.progress import Progress
 from penstock_gateway.streaming.renderers.ui_stream import UIStreamRenderer
 
 
 def render(*events: Event) -> bytes:
     renderer = UIStreamRenderer("msg_1", "gpt", "req_1")
     return b"".join(renderer.render(event) for event in events)
+
+
+def test_ui_stream_reports_progress_as_a_transient_part() -> None:
+    report = UIStreamRenderer("msg_1", "gpt", "req_1").progress(Progress(2, "all workers are busy"))
+
+    assert report == (
+        b'data: {"type":"data-queued","data":{"position":2,"cause":"all workers are busy"},"transient":true}\n\n'
+    )
 
 
 @pytest.mark.parametrize("case", STREAMS)
