@@ -206,7 +206,7 @@ async def test_chat_that_waits_gets_reports_before_its_answer(stack: Stack) -> N
 async def test_chat_refused_by_the_provider_leaves_nothing_to_read(stack: Stack) -> None:
     stack.main.answers(status(400))
     response = await stack.post("/api/chat", body("refused"), headers=GRACE)
-    error_of(response, 400, "invalid_request")
+    error_of(response, 400, "provider_rejected")
 
     async def nothing() -> bool:
         return (await stack.client.get("/api/chat/refused/stream")).status_code == 204
