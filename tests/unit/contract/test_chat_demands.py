@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.chat_body import ChatBody, read_chat
+from penstock_contract.request.chat_body import ChatBody, read_chat, read_chat_completion
 from penstock_contract.request.chat_fields import check_demands
 from penstock_contract.route.provider import ProviderSpec
 
@@ -19,7 +19,9 @@ DROPPING = ProviderSpec(name="f", type="OpenAI", drop=["n", "logprobs", "top_log
 
 
 def read(**fields: Any) -> ChatBody:
-    return read_chat(json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}).encode())
+    return read_chat_completion(
+        json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,16 @@ def test_chat_body_names_its_demands(fields: dict[str, Any], demands: tuple[str,
     body = read(**fields)
 
     assert (body.demands, body.operation.choices) == (demands, choices)
+
+
+@pytest.mark.parametrize(("name", "value"), [("n", 2), ("logprobs", True), ("top_logprobs", 1)])
+def test_chat_body_refuses_demands_where_the_dialect_has_no_place_for_them(name: str, value: object) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], name: value}
+
+    with pytest.raises(PenstockError) as error:
+        read_chat(json.dumps(body).encode())
+
+    assert (error.value.code, error.value.detail.param) == ("invalid_request", name)
 
 
 @pytest.mark.parametrize("name", ["n", "logprobs", "top_logprobs"])

@@ -147,8 +147,13 @@ class ChatBody(Struct, frozen=True):
     demands: tuple[str, ...] = ()
 
 
-def read_chat(body: bytes) -> ChatBody:
-    """Check a client's body and make the operation of it."""
+def read_chat_completion(body: bytes) -> ChatBody:
+    """Read a body of a dialect that has a place for all demands."""
+    return read_chat(body, demands=True)
+
+
+def read_chat(body: bytes, *, demands: bool = False) -> ChatBody:
+    """Check a client's body and make the operation of it; without `demands` the dialect has no place for them."""
     body = without_mark(body)
     fields = fields_of(body)
     values = _checked(fields)
@@ -167,13 +172,16 @@ def read_chat(body: bytes) -> ChatBody:
         _check_twins(fields["messages"])
     options: StreamOptions | None = values.get("stream_options")
     choices = int(values.get("n") or 1)
+    wanted = _demands(fields, choices)
+    if wanted and not demands:
+        raise invalid("this endpoint's answers have no place for it; use /v1/chat/completions", wanted[0])
     return ChatBody(
         model=values["model"],
         operation=ChatOperation(body=body, input_tokens=text_tokens(max(0, size)) + tokens, choices=choices),
         stream=bool(values.get("stream")),
         include_usage=bool(options is not None and options.include_usage),
         fields=tuple(fields),
-        demands=_demands(fields, choices),
+        demands=wanted,
     )
 
 

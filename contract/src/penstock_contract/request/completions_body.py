@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from penstock_contract.request.chat_body import ChatBody, read_chat
+from penstock_contract.request.chat_body import ChatBody, read_chat_completion
 from penstock_contract.request.json_body import Fields, decoded, fields_of, invalid, without_mark
 
 NOTHING: Final = frozenset((b"null", b"false", b'""', b"[]"))
@@ -55,7 +55,7 @@ def read_completion(body: bytes) -> CompletionBody:
     best = _number(fields, "best_of")
     if best is not None and best != (_number(fields, "n") or 1):
         raise invalid("not supported: only as many answers are made as n asks for", "best_of")
-    return CompletionBody(read_chat(_encode(passed)))
+    return CompletionBody(read_chat_completion(_encode(passed)))
 
 
 def _text(fields: Fields) -> str:

@@ -87,8 +87,6 @@ def read_ui_chat(body: bytes, fields: Fields) -> UIChatBody:
         passed["tools"] = _list_of_tools(fields["tools"])
     passed["messages"] = messages
     chat = read_chat(_encode(passed))
-    if chat.demands:
-        raise invalid("a UI message stream has no place for it; use /v1/chat/completions", chat.demands[0])
     last = request.messages[-1]
     return UIChatBody(
         request.id,

@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 from penstock_contract.catalogue import CatalogueEntry, no_model
 from penstock_contract.endpoints import CHAT_COMPLETION, EMBEDDINGS, MODELS
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.chat_body import ChatBody, read_chat
+from penstock_contract.request.chat_body import ChatBody, read_chat_completion
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_demands, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
@@ -27,7 +27,7 @@ from penstock_gateway.streaming.sse_response import EventStream
 
 @answers(
     CHAT_COMPLETION,
-    reader=read_chat,
+    reader=read_chat_completion,
     responses={200: CHAT_COMPLETION_ANSWER, **ERRORS},
     operation_class=ChatCompletionOperation,
 )
