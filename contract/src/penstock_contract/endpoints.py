@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar, cast
 
+from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -18,7 +19,6 @@ from penstock_contract.request.operations import (
     EmbedRequest,
     GenerateRequest,
 )
-from penstock_contract.request.ui_message import UIChatRequest
 from penstock_contract.responses import (
     ChatChunk,
     ChatCompletion,

@@ -20,8 +20,8 @@ from penstock_contract.stream.events import (
     TextDelta,
     UsageReported,
 )
-from penstock_gateway.streaming.renderers.completion_collector import CompletionCollector
-from penstock_gateway.streaming.renderers.completion_stream import CompletionStreamRenderer
+from penstock_gateway.streaming.renderers.completions.completion_collector import CompletionCollector
+from penstock_gateway.streaming.renderers.completions.completion_stream import CompletionStreamRenderer
 
 HEAD = b'data: {"id":"cmpl-1","created":1700000000,"model":"gpt","choices":['
 TAIL = b'],"object":"text_completion"}\n\n'

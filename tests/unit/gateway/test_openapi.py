@@ -12,6 +12,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from penstock_contract.errors import ErrorBody
+from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -20,7 +21,6 @@ from penstock_contract.request.operations import (
     EmbedRequest,
     GenerateRequest,
 )
-from penstock_contract.request.ui_message import UIChatRequest
 from penstock_contract.responses import (
     ChatChunk,
     ChatCompletion,

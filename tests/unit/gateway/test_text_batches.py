@@ -28,13 +28,13 @@ from penstock_contract.stream.frames import Batch, Frame
 from penstock_gateway.server.client_connection import ClientConnection
 from penstock_gateway.server.write_timeout import WriteTimeout
 from penstock_gateway.streaming.registry import StreamRegistry
+from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import UIStreamRenderer
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.choices import ChoicesStreamRenderer
-from penstock_gateway.streaming.renderers.completion_stream import CompletionStreamRenderer
+from penstock_gateway.streaming.renderers.completions.completion_stream import CompletionStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.renderers.simple import SimpleRenderer
-from penstock_gateway.streaming.renderers.ui_stream import UIStreamRenderer
 from penstock_gateway.streaming.stream import Stream
 
 SUBJECT = subjects.reply("gw-1", "default", "main")

@@ -14,7 +14,7 @@ from penstock_gateway.api.documentation import COMPLETION_ANSWER, ERRORS, Comple
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
-from penstock_gateway.streaming.renderers.completion_collector import CompletionCollector
+from penstock_gateway.streaming.renderers.completions.completion_collector import CompletionCollector
 from penstock_gateway.streaming.renderers.dialects import COMPLETION as DIALECT
 from penstock_gateway.streaming.renderers.dialects import completion_id, options_of
 from penstock_gateway.streaming.sse_response import EventStream

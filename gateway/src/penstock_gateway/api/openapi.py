@@ -16,10 +16,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from penstock_contract.endpoints import ALL, CHAT, CHAT_COMPLETION, COMPLETION, EMBEDDINGS, UI_CHAT, Endpoint
 from penstock_contract.errors import ErrorBody
+from penstock_contract.request.ai_sdk.ui_chat_body import ApiChatBody
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
-from penstock_contract.request.ui_chat_body import ApiChatBody
 from penstock_contract.responses import Model
 from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.stream.descriptor import Rendering
+from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import UIStreamRenderer
 from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.choices import ChoicesStreamRenderer
-from penstock_gateway.streaming.renderers.completion_stream import CompletionStreamRenderer
+from penstock_gateway.streaming.renderers.completions.completion_stream import CompletionStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.renderers.simple import SimpleRenderer
-from penstock_gateway.streaming.renderers.ui_stream import UIStreamRenderer
 
 CHAT: Final = "openai.chat"
 COMPLETION: Final = "openai.completion"

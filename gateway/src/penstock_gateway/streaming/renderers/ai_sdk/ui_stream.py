@@ -42,10 +42,10 @@ from penstock_contract.ui_chunks import (
     UsageInputDetails,
     UsageOutputDetails,
 )
+from penstock_gateway.streaming.renderers.ai_sdk.ui_tool_inputs import UIToolInputs
 from penstock_gateway.streaming.renderers.answer_fields import fields_of, join
 from penstock_gateway.streaming.renderers.progress import Progress
 from penstock_gateway.streaming.renderers.renderer import DONE, data_event, encode_json
-from penstock_gateway.streaming.renderers.ui_tool_inputs import UIToolInputs
 
 HEADER = (b"x-vercel-ai-ui-message-stream", b"v1")
 REASONS: dict[FinishReason, Literal["stop", "length", "content-filter", "tool-calls"]] = {

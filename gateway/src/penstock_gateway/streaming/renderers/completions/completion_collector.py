@@ -10,8 +10,8 @@ from penstock_contract.stream.events import Event
 from penstock_gateway.streaming.renderers.answer_fields import beside
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.choices import ChoicesCollector
-from penstock_gateway.streaming.renderers.completion_stream import REASONS
-from penstock_gateway.streaming.renderers.text_logprobs import text_logprobs
+from penstock_gateway.streaming.renderers.completions.completion_stream import REASONS
+from penstock_gateway.streaming.renderers.completions.text_logprobs import text_logprobs
 
 
 class CompletionCollector:

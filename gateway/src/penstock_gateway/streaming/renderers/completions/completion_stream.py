@@ -24,8 +24,8 @@ from penstock_contract.stream.events import (
 )
 from penstock_gateway.streaming.renderers.answer_fields import beside, fields_of, fields_of_event
 from penstock_gateway.streaming.renderers.chat_stream import completion_usage
+from penstock_gateway.streaming.renderers.completions.text_logprobs import text_logprobs
 from penstock_gateway.streaming.renderers.renderer import DONE, data_event
-from penstock_gateway.streaming.renderers.text_logprobs import text_logprobs
 
 REASONS: dict[FinishReason, Literal["stop", "length", "content_filter"]] = {
     "stop": "stop",
