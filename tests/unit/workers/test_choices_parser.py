@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.stream.events import (
     AnswerFields,
@@ -170,19 +170,19 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
 def test_choices_parser_gives_each_choice_its_events(case: str) -> None:
     stream, expected = ANSWERS[case]
 
-    assert hear(ChoicesParser(2), stream) == (expected, None)
+    assert parse(ChoicesParser(2), stream) == (expected, None)
 
 
 def test_choices_parser_gives_the_same_however_the_body_is_cut() -> None:
     stream, expected = ANSWERS["choices that alternate"]
 
-    assert_heard_however_it_is_cut(lambda: ChoicesParser(2), stream, (expected, None))
+    assert_parsed_however_cut(lambda: ChoicesParser(2), stream, (expected, None))
 
 
 def test_choices_parser_makes_ids_for_calls_that_differ_between_choices() -> None:
     part = {"function": {"name": "f", "arguments": "{}"}}
 
-    events, error = hear(
+    events, error = parse(
         ChoicesParser(2), chunk(choice(0, tool_calls=[part]), choice(1, tool_calls=[part])) + ENDS + DONE
     )
 
@@ -203,10 +203,10 @@ def test_choices_parser_makes_ids_for_calls_that_differ_between_choices() -> Non
     ids=["nothing", "an empty body", "a choice without an end", "no JSON"],
 )
 def test_choices_parser_fails_when_a_choice_is_not_whole(stream: bytes) -> None:
-    assert hear(ChoicesParser(2), stream)[1] == "provider_stream_broken"
+    assert parse(ChoicesParser(2), stream)[1] == "provider_stream_broken"
 
 
 def test_choices_parser_raises_an_error_of_the_stream() -> None:
     stream = chunk(choice(1, content="x")) + data({"error": {"message": "overloaded", "type": "server_error"}})
 
-    assert hear(ChoicesParser(2), stream)[1] == "provider_unavailable"
+    assert parse(ChoicesParser(2), stream)[1] == "provider_unavailable"
