@@ -7,7 +7,7 @@ client is the first of its readers, and each reader has its own renderer, output
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -147,29 +147,18 @@ class ResumableStreams:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        async def add(owner: Stream) -> None:
+        def read(descriptor: StreamDescriptor, owner: Stream) -> None:
             nonlocal reader
-            self._table.add(owner, begun.rendering)
-            descriptor = self._table.descriptor(owner, begun.rendering)
             reader = self._reader(descriptor, renderer)
-            await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
-            if policy.keep_s:
-                await self._store.trim(owner.tenant)
             begun.start_progress(owner, reader)
 
         try:
-            owner, message = await self._dispatcher.begin(
-                begun.resolution, begun.operation, NO_OUTPUT, begun.context, policy=policy, on_registered=add
-            )
+            owner, message = await self._begin_owner(begun, policy, read)
         except BaseException:
             if reader is not None:
                 self._registry.remove(reader)
-                self._table.delete(begun.context.request_id)
             raise
         assert reader is not None
-        task = asyncio.create_task(self._own(owner, begun.resolution, message))
-        self._owners.add(task)
-        task.add_done_callback(self._owners.discard)
         opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
@@ -181,6 +170,42 @@ class ResumableStreams:
         if begun.reports(owner):
             self._progress.report(owner, reader, message, renderer)
         return opened
+
+    async def begin_detached(
+        self, resolution: Resolution, operation: Operation, rendering: Rendering, context: RequestContext
+    ) -> str:
+        """Queue a request that nothing reads yet; returns its stream's id. Raises `PenstockError`."""
+        keep_s = resolution.entry.spec.streams.keep_seconds
+        if not keep_s:
+            raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
+        begun = Begun(resolution, operation, rendering, context, progress_after_s=None)
+        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda *_: None)
+        return context.request_id
+
+    async def _begin_owner(
+        self, begun: Begun, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
+    ) -> tuple[Stream, QueuedMessage]:
+        """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
+
+        async def add(owner: Stream) -> None:
+            self._table.add(owner, begun.rendering)
+            descriptor = self._table.descriptor(owner, begun.rendering)
+            on_registered(descriptor, owner)
+            await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
+            if policy.keep_s:
+                await self._store.trim(owner.tenant)
+
+        try:
+            owner, message = await self._dispatcher.begin(
+                begun.resolution, begun.operation, NO_OUTPUT, begun.context, policy=policy, on_registered=add
+            )
+        except BaseException:
+            self._table.delete(begun.context.request_id)
+            raise
+        task = asyncio.create_task(self._own(owner, begun.resolution, message))
+        self._owners.add(task)
+        task.add_done_callback(self._owners.discard)
+        return owner, message
 
     async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
         """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""

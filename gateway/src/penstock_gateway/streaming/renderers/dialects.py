@@ -33,6 +33,8 @@ class UIOptions(Struct, frozen=True, omit_defaults=True):
 
 
 WITH_USAGE, WITHOUT_USAGE = b'{"include_usage":true}', b"{}"
+_openai_options = msgspec.json.Decoder(OpenAIOptions).decode
+_ui_options = msgspec.json.Decoder(UIOptions).decode
 
 
 def options_of(body: ChatBody) -> bytes:
@@ -48,7 +50,7 @@ def completion_id(request_id: str, prefix: str = "chatcmpl") -> str:
 
 
 def _chat(request_id: str, rendering: Rendering) -> Renderer:
-    options = msgspec.json.decode(rendering.options, type=OpenAIOptions)
+    options = _openai_options(rendering.options)
     id_, created, model = completion_id(request_id), rendering.created, rendering.model
     if options.choices == 1:
         return ChatStreamRenderer(id_, created, model, include_usage=options.include_usage)
@@ -56,7 +58,7 @@ def _chat(request_id: str, rendering: Rendering) -> Renderer:
 
 
 def _completion(request_id: str, rendering: Rendering) -> Renderer:
-    options = msgspec.json.decode(rendering.options, type=OpenAIOptions)
+    options = _openai_options(rendering.options)
     id_ = completion_id(request_id, "cmpl")
     return CompletionStreamRenderer(
         options.choices, id_, rendering.created, rendering.model, include_usage=options.include_usage
@@ -68,7 +70,7 @@ def _simple(_request_id: str, _rendering: Rendering) -> Renderer:
 
 
 def _ui(request_id: str, rendering: Rendering) -> Renderer:
-    options = msgspec.json.decode(rendering.options, type=UIOptions)
+    options = _ui_options(rendering.options)
     return UIStreamRenderer(options.answer_id or f"msg_{request_id.removeprefix('req_')}", rendering.model, request_id)
 
 
