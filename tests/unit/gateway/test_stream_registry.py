@@ -63,7 +63,7 @@ async def test_stream_registry_ignores_a_frame_of_a_foreign_route() -> None:
     [stream] = made
 
     assert client.received == b""
-    assert stream.worker is None
+    assert stream.serving.worker is None
     assert stops.sent == []
 
 

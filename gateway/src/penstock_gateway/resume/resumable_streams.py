@@ -295,7 +295,7 @@ class ResumableStreams:
         if stream.error is not None and not stream.ended_by_worker:
             for member in self._registry.members(stream.id):
                 # A reader that is behind gets what it lacks, and then the end, from the worker.
-                if stream.worker is None or member.protocol.next_seq >= stream.protocol.next_seq:
+                if stream.serving.worker is None or member.protocol.next_seq >= stream.protocol.next_seq:
                     member.fail(stream.error)
 
     async def _own(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:

@@ -73,7 +73,7 @@ class StreamTable:
         )
 
     def _found(self, stream: Stream, rendering: Rendering, *, ended: bool, error: ErrorDetail | None) -> FoundStream:
-        return FoundStream(self.descriptor(stream, rendering), stream.worker, ended, error)
+        return FoundStream(self.descriptor(stream, rendering), stream.serving.worker, ended, error)
 
 
 def _tenant(found: FoundStream) -> str | None:
