@@ -17,7 +17,6 @@ from penstock_broker.queue_state import position_in_queue
 from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.chats import ChatStore
-from penstock_broker.stores.streams import StreamStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -196,8 +195,7 @@ def _resumable(
         lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
     )
     remote = RemoteReaders(finder, control)
-    store = StreamStore(connection)
-    return ResumableStreams(dispatcher, registry, table, finder, remote, control, store, progress)
+    return ResumableStreams(dispatcher, registry, table, finder, remote, control, connection, progress)
 
 
 def _admin(

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from penstock_broker.connection import Connection
 from penstock_broker.queue import QueuedMessage
 from penstock_broker.stores.streams import StreamStore
+from penstock_broker.stores.usage import read_row
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
@@ -24,7 +26,7 @@ from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
-from penstock_gateway.resume.remote_reader import RemoteReaders
+from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
@@ -40,6 +42,8 @@ UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeou
 """Of a reader: the timeouts of a request apply to its stream."""
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
+FIRST_FRAME_S = 2.0
+"""A worker that has the frames of an ended stream, or of one without a gateway, sends the first within this time."""
 NO_OUTPUT = NoOutput()
 
 
@@ -86,7 +90,7 @@ class ResumableStreams:
         finder: StreamFinder,
         remote: RemoteReaders,
         control: ControlMessages,
-        store: StreamStore,
+        connection: Connection,
         progress: ProgressReports,
     ) -> None:
         self._dispatcher = dispatcher
@@ -95,7 +99,8 @@ class ResumableStreams:
         self._finder = finder
         self._remote = remote
         self._control = control
-        self._store = store
+        self._connection = connection
+        self._store = StreamStore(connection)
         self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
@@ -209,22 +214,49 @@ class ResumableStreams:
 
     async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
         """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""
-        found = await self._finder.find(FindStream(id_, context.principal.tenant)) or FoundStream()
-        descriptor = found.descriptor or await self._store.get(context.principal.tenant, id_)
+        tenant = context.principal.tenant
+        found = await self._finder.find(FindStream(id_, tenant))
+        descriptor = found.descriptor if found is not None else None
+        if descriptor is None:
+            descriptor = await self._store.get(tenant, id_)
         if descriptor is None:
             raise not_found(id_)
         frames: list[Frame] = []
-        if found.error is None and descriptor.policy is not None and descriptor.policy.keep_s:
+        if (found is None or found.error is None) and descriptor.policy is not None and descriptor.policy.keep_s:
             frames = await self._store.frames(descriptor)
         reader = self._reader(descriptor, _renderer(id_, descriptor.rendering, after))
+        opened = OpenStream(reader, None, None, context.receive, collected=False)
+        try:
+            if not _fed(reader, frames) and not await self._attached(reader, descriptor, found):
+                raise not_found(id_)  # noqa: TRY301
+        except BaseException:
+            self.close(opened)
+            raise
         reader.commit()
-        if found.error is not None:
+        return opened
+
+    async def _attached(self, reader: Stream, descriptor: StreamDescriptor, found: FoundStream | None) -> bool:
+        """Read on from the worker. False if the stream is not there any more; `found` is its gateway's reply."""
+        if found is not None and found.error is not None:
+            reader.commit()
             reader.fail(found.error)
-        elif not _fed(reader, frames):
-            self._control.attach(reader, found.worker)
-            if self._table.stream(id_) is None:
-                self._remote.follow(reader, descriptor)
-        return OpenStream(reader, None, None, context.receive, collected=False)
+            return True
+        if found is not None and found.descriptor is None:
+            # It ended so long ago that its gateway has forgotten it.
+            reader.commit()
+            reader.fail(WORKER_LOST)
+            return reader.protocol.started
+        self._control.attach(reader, found.worker if found is not None else None)
+        if self._table.stream(descriptor.id) is None:
+            self._remote.follow(reader, descriptor)
+        if found is not None and not found.ended:
+            return True
+        await asyncio.wait((reader.first,), timeout=FIRST_FRAME_S)
+        return reader.first.done() or not await self._has_ended(descriptor)
+
+    async def _has_ended(self, descriptor: StreamDescriptor) -> bool:
+        row = await read_row(self._connection, descriptor.route, descriptor.gateway, descriptor.id)
+        return row is None or row.ended is not None
 
     async def stop(self, id_: str, context: RequestContext) -> None:
         """End a stream of the request's key, for all its readers. Raises `stream_not_found`."""
