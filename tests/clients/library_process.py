@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from model_server import EMBEDDING_MODEL
@@ -11,10 +10,10 @@ HERE = Path(__file__).parent
 INSTALLED = HERE.parent.parent / ".cache" / "clients"
 
 
-async def run_script(path: Path, url: str, model: str, variables: Mapping[str, str] | None = None) -> str:
+async def run_script(path: Path, url: str, model: str, **environment: str) -> str:
     """Runs a Python or Node script with the gateway's address and a model in its environment; returns its output.
 
-    `variables` are further ones of the environment.
+    `environment` are further variables.
 
     Fails if it exits with another status than 0.
     """
@@ -34,7 +33,7 @@ async def run_script(path: Path, url: str, model: str, variables: Mapping[str, s
             "PENSTOCK_URL": url,
             "MODEL": model,
             "EMBEDDING_MODEL": EMBEDDING_MODEL,
-            **(variables or {}),
+            **environment,
         },
     )
     try:

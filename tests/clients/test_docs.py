@@ -56,7 +56,7 @@ async def test_environment_of_claude_code_leads_its_requests_to_the_gateway(gate
     assert found is not None
     exports = found[1].replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODELS[dialect])
     variables = dict(line.removeprefix("export ").split("=", 1) for line in exports.splitlines())
-    output = await run_script(HERE / "python" / "claude_code.py", "http://127.0.0.1:9", "no-such-model", variables)
+    output = await run_script(HERE / "python" / "claude_code.py", "http://127.0.0.1:9", "no-such-model", **variables)
     assert " cases passed" in output, output
 
 

@@ -130,6 +130,8 @@ def test_codec_tags_are_wire_format_and_never_change() -> None:
         "RefusalDelta": 9,
         "AnswerFields": 10,
         "NativeEvent": 20,
+        "ChoiceSwitched": 11,
+        "ChoiceFinished": 12,
     }
 
 

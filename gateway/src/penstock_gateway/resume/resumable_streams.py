@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from penstock_broker.connection import Connection
 from penstock_broker.queue import QueuedMessage
 from penstock_broker.stores.streams import StreamStore
+from penstock_broker.stores.usage import read_row
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
@@ -24,7 +26,7 @@ from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
-from penstock_gateway.resume.remote_reader import RemoteReaders
+from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
@@ -40,17 +42,37 @@ UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeou
 """Of a reader: the timeouts of a request apply to its stream."""
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
+FIRST_FRAME_S = 2.0
+"""A worker that has the frames of an ended stream, or of one without a gateway, sends the first within this time."""
 NO_OUTPUT = NoOutput()
 
 
 class Begun(NamedTuple):
-    """A validated request; `progress` is True if its client wants reports while it waits."""
+    """A validated request; its client gets reports after `progress_after_s` in the queue, None for never."""
 
     resolution: Resolution
     operation: Operation
     rendering: Rendering
     context: RequestContext
-    progress: bool
+    progress_after_s: float | None
+
+    def start_progress(self, owner: Stream, output: Stream) -> None:
+        """Commit `output` when the client is to be sent reports, so that it has a response to read them in."""
+        if self.progress_after_s is None:
+            return
+        if self.progress_after_s <= 0:
+            output.commit()
+            return
+
+        def commit() -> None:
+            if owner.serving.accepted_at is None and not owner.done.done():
+                output.commit()
+
+        asyncio.get_running_loop().call_later(self.progress_after_s, commit)
+
+    def reports(self, owner: Stream) -> bool:
+        """True if the request still waits, and its client gets reports."""
+        return self.progress_after_s is not None and owner.serving.accepted_at is None
 
 
 def not_found(id_: str) -> PenstockError:
@@ -68,7 +90,7 @@ class ResumableStreams:
         finder: StreamFinder,
         remote: RemoteReaders,
         control: ControlMessages,
-        store: StreamStore,
+        connection: Connection,
         progress: ProgressReports,
     ) -> None:
         self._dispatcher = dispatcher
@@ -77,7 +99,8 @@ class ResumableStreams:
         self._finder = finder
         self._remote = remote
         self._control = control
-        self._store = store
+        self._connection = connection
+        self._store = StreamStore(connection)
         self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
@@ -92,10 +115,16 @@ class ResumableStreams:
         rendering: Rendering,
         context: RequestContext,
         headers: Iterable[tuple[bytes, bytes]],
+        *,
+        progress_after_s: float | None = None,
     ) -> OpenStream:
-        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        """Queue the request and wait for its first event. Raises `PenstockError`.
+
+        `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
+        before are HTTP statuses.
+        """
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
-        begun = Begun(resolution, operation, rendering, context, wants_progress(headers))
+        begun = Begun(resolution, operation, rendering, context, 0.0 if wants_progress(headers) else progress_after_s)
         renderer = _renderer(context.request_id, rendering, 0)
         if policy is None:
             return await self._open_bound(begun, renderer)
@@ -106,8 +135,7 @@ class ResumableStreams:
 
         async def add(stream: Stream) -> None:
             self._table.add(stream, begun.rendering)
-            if begun.progress:
-                stream.commit()
+            begun.start_progress(stream, stream)
 
         try:
             opened = await self._dispatcher.open(
@@ -116,7 +144,7 @@ class ResumableStreams:
         except BaseException:
             self._table.delete(begun.context.request_id)
             raise
-        if begun.progress and opened.message is not None:
+        if opened.message is not None and begun.reports(opened.stream):
             self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
@@ -124,11 +152,10 @@ class ResumableStreams:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        def read(descriptor: StreamDescriptor) -> None:
+        def read(descriptor: StreamDescriptor, owner: Stream) -> None:
             nonlocal reader
             reader = self._reader(descriptor, renderer)
-            if begun.progress:
-                reader.commit()
+            begun.start_progress(owner, reader)
 
         try:
             owner, message = await self._begin_owner(begun, policy, read)
@@ -137,8 +164,6 @@ class ResumableStreams:
                 self._registry.remove(reader)
             raise
         assert reader is not None
-        if begun.progress:
-            self._progress.report(owner, reader, message, renderer)
         opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
@@ -147,6 +172,8 @@ class ResumableStreams:
         except BaseException:
             self.close(opened)
             raise
+        if begun.reports(owner):
+            self._progress.report(owner, reader, message, renderer)
         return opened
 
     async def begin_detached(
@@ -156,19 +183,19 @@ class ResumableStreams:
         keep_s = resolution.entry.spec.streams.keep_seconds
         if not keep_s:
             raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
-        begun = Begun(resolution, operation, rendering, context, progress=False)
-        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda _descriptor: None)
+        begun = Begun(resolution, operation, rendering, context, progress_after_s=None)
+        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda *_: None)
         return context.request_id
 
     async def _begin_owner(
-        self, begun: Begun, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor], None]
+        self, begun: Begun, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
     ) -> tuple[Stream, QueuedMessage]:
         """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
 
         async def add(owner: Stream) -> None:
             self._table.add(owner, begun.rendering)
             descriptor = self._table.descriptor(owner, begun.rendering)
-            on_registered(descriptor)
+            on_registered(descriptor, owner)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
             if policy.keep_s:
                 await self._store.trim(owner.tenant)
@@ -187,22 +214,49 @@ class ResumableStreams:
 
     async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
         """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""
-        found = await self._finder.find(FindStream(id_, context.principal.tenant)) or FoundStream()
-        descriptor = found.descriptor or await self._store.get(context.principal.tenant, id_)
+        tenant = context.principal.tenant
+        found = await self._finder.find(FindStream(id_, tenant))
+        descriptor = found.descriptor if found is not None else None
+        if descriptor is None:
+            descriptor = await self._store.get(tenant, id_)
         if descriptor is None:
             raise not_found(id_)
         frames: list[Frame] = []
-        if found.error is None and descriptor.policy is not None and descriptor.policy.keep_s:
+        if (found is None or found.error is None) and descriptor.policy is not None and descriptor.policy.keep_s:
             frames = await self._store.frames(descriptor)
         reader = self._reader(descriptor, _renderer(id_, descriptor.rendering, after))
+        opened = OpenStream(reader, None, None, context.receive, collected=False)
+        try:
+            if not _fed(reader, frames) and not await self._attached(reader, descriptor, found):
+                raise not_found(id_)  # noqa: TRY301
+        except BaseException:
+            self.close(opened)
+            raise
         reader.commit()
-        if found.error is not None:
+        return opened
+
+    async def _attached(self, reader: Stream, descriptor: StreamDescriptor, found: FoundStream | None) -> bool:
+        """Read on from the worker. False if the stream is not there any more; `found` is its gateway's reply."""
+        if found is not None and found.error is not None:
+            reader.commit()
             reader.fail(found.error)
-        elif not _fed(reader, frames):
-            self._control.attach(reader, found.worker)
-            if self._table.stream(id_) is None:
-                self._remote.follow(reader, descriptor)
-        return OpenStream(reader, None, None, context.receive, collected=False)
+            return True
+        if found is not None and found.descriptor is None:
+            # It ended so long ago that its gateway has forgotten it.
+            reader.commit()
+            reader.fail(WORKER_LOST)
+            return reader.protocol.started
+        self._control.attach(reader, found.worker if found is not None else None)
+        if self._table.stream(descriptor.id) is None:
+            self._remote.follow(reader, descriptor)
+        if found is not None and not found.ended:
+            return True
+        await asyncio.wait((reader.first,), timeout=FIRST_FRAME_S)
+        return reader.first.done() or not await self._has_ended(descriptor)
+
+    async def _has_ended(self, descriptor: StreamDescriptor) -> bool:
+        row = await read_row(self._connection, descriptor.route, descriptor.gateway, descriptor.id)
+        return row is None or row.ended is not None
 
     async def stop(self, id_: str, context: RequestContext) -> None:
         """End a stream of the request's key, for all its readers. Raises `stream_not_found`."""

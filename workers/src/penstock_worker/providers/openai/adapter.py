@@ -30,6 +30,7 @@ from penstock_contract.request.operations import (
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.openai.choices_parser import ChoicesParser
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
 from penstock_worker.providers.translation.chat_request import chat_of
@@ -74,7 +75,10 @@ class OpenAIAdapter:
             raise PenstockError("invalid_request", "the request's body could not be read") from None
 
     def parser(self, operation: Operation) -> ResponseParser:
-        return EmbeddingsParser() if isinstance(operation, EmbeddingsOperation) else ChatParser()
+        if isinstance(operation, EmbeddingsOperation):
+            return EmbeddingsParser()
+        choices = operation.choices if isinstance(operation, ChatOperation) else 1
+        return ChatParser() if choices == 1 else ChoicesParser(choices)
 
 
 def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:
