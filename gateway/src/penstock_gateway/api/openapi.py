@@ -65,6 +65,8 @@ OPEN_OBJECTS = (
     CHAT_COMPLETION.request.__name__,
     COMPLETION.request.__name__,
     EMBEDDINGS.request.__name__,
+    MESSAGES.request.__name__,
+    COUNT_TOKENS.request.__name__,
     UI_CHAT.request.__name__,
 )
 """Requests whose unknown fields are forwarded to the provider. A generator rejects them unless the schema allows it."""
