@@ -7,8 +7,11 @@ without generated code. Nothing here depends on HTTP beyond the method and the p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
+from penstock_contract.openai_responses.request import InputTokensRequest, ResponseRequest
+from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
+from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -69,6 +72,11 @@ CHAT_COMPLETION = Endpoint(
 CHAT_COMPLETION_STREAM = StreamEndpoint(
     "POST", "/v1/chat/completions", ChatCompletionRequest, ChatCompletionChunk, implied={"stream": True}
 )
+RESPONSE = Endpoint("POST", "/v1/responses", ResponseRequest, ResponseObject, implied={"stream": False})
+RESPONSE_STREAM = StreamEndpoint(
+    "POST", "/v1/responses", ResponseRequest, cast("type[ResponseEvent]", ResponseEvent), implied={"stream": True}
+)
+RESPONSE_INPUT_TOKENS = Endpoint("POST", "/v1/responses/input_tokens", InputTokensRequest, InputTokensCount)
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
@@ -81,6 +89,9 @@ ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     EMBED,
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
+    RESPONSE,
+    RESPONSE_STREAM,
+    RESPONSE_INPUT_TOKENS,
     EMBEDDINGS,
     MODELS,
     HEALTH,

@@ -3,7 +3,7 @@
 A stream without a first event at its commit deadline has no such header: its provider is still unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from penstock_contract.catalogue import Resolution
@@ -22,10 +22,13 @@ def name_ignored(
     *,
     body: bytes = b"",
     known: frozenset[str] = KNOWN,
+    dropped: Sequence[str] = (),
+    named: Callable[[str], str] = shown,
 ) -> None:
     """Add the header to the response that is about to start, if a field was ignored.
 
-    `body` is a chat request's: fields below its top level may be ignored, too.
+    `body` is a chat request's: fields below its top level may be ignored, too. `dropped` has no effect at any provider.
+    `named` gives the name of a chat's field in the client's dialect.
     """
     for spec in resolution.entry.spec.providers:
         if spec.name != provider or spec.type == "Simulated":

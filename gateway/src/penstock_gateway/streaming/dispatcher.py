@@ -68,10 +68,12 @@ class Dispatcher:
         context: RequestContext,
         *,
         collected: bool = False,
+        bounded: bool = False,
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
-        `collected`: the renderer keeps the answer, which therefore has a size limit.
+        `collected`: the client gets one whole answer. Such an answer has a size limit, as has one that is `bounded`
+        because its renderer keeps it too.
         """
         entry = resolution.entry
         loop = asyncio.get_running_loop()
@@ -86,7 +88,7 @@ class Dispatcher:
             opened_at,
             admission,
             tenant=context.principal.tenant,
-            answer_bytes_max=self.settings.answer_bytes_max if collected else None,
+            answer_bytes_max=self.settings.answer_bytes_max if collected or bounded else None,
         )
         self._registry.add(stream)
         self._observer.stream_opened()
