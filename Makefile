@@ -7,14 +7,14 @@ LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links
 
-# Three or four test processes in parallel, because tests with real processes mostly wait. Tests of a file share a stack;
-# tests that share more than the cluster are a group. PYTEST_ADDOPTS="-n 0" runs them in one process.
+# Three or four test processes in parallel, because tests with real processes mostly wait. Tests of a file share a stack, and
+# tests that share more than the cluster form a group. PYTEST_ADDOPTS="-n 0" runs them in one process.
 BY_FILE := -n 3 --dist loadfile --no-loadscope-reorder
 BY_GROUP := -n 4 --dist loadgroup
 # Process-level tests are retried once, because slow two-core machines cause occasional timeouts; both attempts are
 # reported, and a retried test is still one to investigate. `make check` retries nothing.
 AGAIN := --reruns 1 --rerun-show-tracebacks -rR
-# Faults that must be reported within ten seconds: no other test runs at the same time.
+# Each fault must be reported within ten seconds: no other test runs at the same time.
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
@@ -78,7 +78,7 @@ chart: setup ## Write the chart's values.schema.json and table of values from th
 docs: setup ## Write the generated parts of docs/ from the code
 	@PYTHONPATH=docs .venv/bin/python -m generate
 
-# Not with --quiet, which hides the warnings from --strict, too.
+# Without --quiet, which hides the warnings from --strict, too.
 docs-site: docs .cache/docs/.ready ## Build the documentation as a site into .cache/docs-site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --strict
 	@.cache/docs/bin/python docs/generate/local_only.py .cache/docs-site
@@ -93,31 +93,31 @@ bench: setup ## Measure Penstock beside other gateways, see benchmarks/README.md
 	@.venv/bin/python benchmarks/large_bodies.py
 	@.venv/bin/python benchmarks/meters.py
 
-chaos: setup ## Inject five minutes of random kills, pauses and cuts into real processes; ARGS="--seconds 60 --seed 7"
+chaos: setup ## Inject five minutes of random kills, pauses and broken connections; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)
 
 simulate: setup ## Simulate scaling beside the HPA, Knative and KubeAI; writes the table of docs/operations/scaling.md
 	@PYTHONPATH=benchmarks .venv/bin/python -m scaling
 
-setup: .venv/.ready ## Install the locked environment into .venv (done by the other commands, too)
+setup: .venv/.ready ## Install the locked environment into .venv (the other commands do it, too)
 
 .venv/.ready: $(LOCKS) $(MEMBERS:%=%/pyproject.toml) requirements/install
 	@PYTHON="$(PYTHON)" requirements/install $(MEMBERS)
 	@touch $@
 
-# The policy scanner; its dependencies need other versions.
+# The policy scanner has its own environment, because its dependencies need other versions.
 .cache/scanner/.ready: requirements/scanner.txt .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/scanner
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/scanner/bin/python -r requirements/scanner.txt
 	@touch $@
 
-# The generator of the documentation site.
+# The generator of the documentation site has its own environment.
 .cache/docs/.ready: requirements/docs.txt .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/docs
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/docs/bin/python -r requirements/docs.txt
 	@touch $@
 
-# Client libraries, one environment per language.
+# Client libraries have one environment per language.
 .cache/clients/.ready: requirements/clients.txt tests/clients/node/package-lock.json .venv/.ready
 	@.venv/bin/uv venv --quiet --clear --python .venv/bin/python .cache/clients/python
 	@.venv/bin/uv pip install --quiet --require-hashes --python .cache/clients/python/bin/python -r requirements/clients.txt

@@ -1,13 +1,13 @@
-"""How soon a route without workers is scaled: from a request's publication to the number on its Deployment.
+"""Time from a request's publication at zero replicas to the number on the route's Deployment.
 
     .venv/bin/python benchmarks/activation.py [--tries 100] [--json FILE]
 
 A real API server (the tests' own control plane), a real nats-server and a real operator under the shipped rules. Per
-try, on a route of its own that is at zero: put a request into its queue and call for workers as a gateway does; the
-time ends when a watch has the Deployment's new number. In turn with it, the yardstick: one plain PATCH of the
-`/scale` of a Deployment without an operator, by the same client. The bar: p99 at most 5 times the yardstick's.
+try, on a route of its own at zero: publish a request and an activation as a gateway does; the
+time ends when a watch has the Deployment's new number. The reference, in turn with it, is one plain PATCH of the
+`/scale` of a Deployment without an operator, by the same client. The bar: p99 at most 5 times the reference's.
 
-No node takes the pods: what is measured ends before them.
+No node takes the pods: the measurement ends before they start.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def unattended() -> dict[str, Any]:
 
 
 async def measure(tries: int) -> tuple[list[float], list[float]]:
-    """Seconds of each wake and of each plain patch."""
+    """Seconds of each activation and of each plain PATCH."""
     woken: list[float] = []
     patched: list[float] = []
     total = tries + WARM_UP

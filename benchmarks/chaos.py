@@ -1,4 +1,4 @@
-"""Requests under a random mix of kills, pauses, restarts, hang-ups and provider cuts, on real processes.
+"""Requests under a random mix of kills, pauses, restarts, client disconnects and broken provider streams.
 
     make chaos                                   # five minutes
     make chaos ARGS="--seconds 60 --seed 7"

@@ -1,7 +1,7 @@
-"""What the peers are made of, put once into a folder that git ignores.
+"""Installs the peers' packages and sources, once, into a folder that git ignores.
 
-Every artefact is pinned and hashed by a file beside this one; a stamp of that file shows whether the installation still
-is it. Nothing here knows how a peer is started or measured.
+Every artefact is pinned and hashed by a file beside this one; a stamp of that file shows whether the installation
+is current. The module does not start or measure a peer.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parent / ".cache" / "bench"
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Progress goes to stderr; stdout is the table's."""
     print(line, file=sys.stderr, flush=True)
 
@@ -30,7 +30,7 @@ def locked() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another benchmark is running on this checkout: waiting for it")
+            print_line("another benchmark is running on this checkout: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -44,7 +44,7 @@ def venv(name: str) -> Path:
     stamp = _stamp(requirements.read_bytes(), sys.version)
     if _installed(folder) == stamp:
         return folder
-    say(f"installing {requirements.name} (once)")
+    print_line(f"installing {requirements.name} (once)")
     shutil.rmtree(folder, ignore_errors=True)
     _run([sys.executable, "-m", "venv", str(folder)])
     pip = [str(folder / "bin" / "pip"), "install", "--disable-pip-version-check", "--quiet"]
@@ -58,7 +58,7 @@ def hono() -> Path:
     folder, source = CACHE / "hono", HERE / "hono"
     stamp = _stamp((source / "package-lock.json").read_bytes())
     if _installed(folder) != stamp:
-        say("installing hono/package-lock.json (once)")
+        print_line("installing hono/package-lock.json (once)")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(source, folder)
         _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=folder)
@@ -68,7 +68,7 @@ def hono() -> Path:
 
 
 def load_binary() -> Path:
-    """The provider and client; go itself knows whether there is anything to build."""
+    """The provider and client; go builds only what has changed."""
     binary = CACHE / "load"
     _run(["go", "build", "-trimpath", "-o", str(binary), "."], cwd=HERE / "load")
     return binary

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/limits.py [--seconds 180]
 
-Clients ask again 0.1 to 0.5 s after a refusal, without waiting for the window. Prints per key what was
-accepted and the worst refusal, which is how much of the window was unused when a client was refused. Exit status 1 if
+Clients repeat a request 0.1 to 0.5 s after a rejection, without waiting for the window. Prints per key what was
+accepted and the worst rejection: the largest unused part of the window at a rejection. Exit status 1 if
 accepted requests or tokens are further than 5 % from the limit, if a client was refused while a tenth of the window was
 unused, or if there was ever one more stream than allowed.
 """
@@ -24,7 +24,8 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from harness.keyed import KeyedStack
-from harness.provider import DONE, Call, chunk, finish, usage
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 
 CLIENTS = 20
@@ -34,7 +35,7 @@ MINUTE_S = 60.0
 
 @dataclass
 class Counted:
-    """What one key's clients got. `used` has a time for each unit, `refused` the units used at each refusal."""
+    """The results of one key's clients. `used` has a time for each unit, `refused` the units used at each rejection."""
 
     limit: int
     used: list[float] = field(default_factory=list)
@@ -44,7 +45,7 @@ class Counted:
     """Part of the window at a refusal."""
 
     def refuse(self, sent_at: float) -> None:
-        """Judged by what was used when the refused request was sent: the gateway cannot know what came later."""
+        """Compared with the use when the rejected request was sent: the gateway cannot count later requests."""
         self.refusals += 1
         began, debt = self.window(sent_at)
         in_window = len(self.used) - bisect.bisect_left(self.used, began)
@@ -130,11 +131,11 @@ async def measure(seconds: float) -> int:
         ]
         await asyncio.gather(*(run(number) for run in runs for number in range(CLIENTS)))
         await asyncio.sleep(0.5)
-        asks = [
+        chat_requests = [
             by_streams[number % 2].post("/v1/chat/completions", json=completion("20 tokens"))
             for number in range(STREAMS)
         ]
-        free = [answer.status_code for answer in await asyncio.gather(*asks)].count(200)
+        free = [answer.status_code for answer in await asyncio.gather(*chat_requests)].count(200)
         windows = seconds / MINUTE_S
         bad = 0
         for name, counted in (("requests", requests), ("tokens", tokens)):

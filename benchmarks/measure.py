@@ -1,4 +1,4 @@
-"""What is measured of a peer, in which order. One peer is up at a time; the direct way is measured too."""
+"""The measurements of a peer, in order. One peer runs at a time; the direct phase is measured too."""
 
 import statistics
 import time
@@ -15,7 +15,7 @@ from procs import Box, Tree, process_cpu_s
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of each; durations are Go's, for the client's flags."""
+    """The size of each phase; durations have Go's form, for the client's flags."""
 
     starts: int  # timed ones, after one that warms the page cache
     settle_s: float  # of rest before the idle memory is read
@@ -59,7 +59,7 @@ class FirstTokens:
 
 @dataclass(frozen=True)
 class Loads:
-    """What the client found under each load."""
+    """The client's results under each load."""
 
     first: FirstTokens
     cpu: paced.Result
@@ -88,7 +88,7 @@ class _Running:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all measurements of a run share."""
+    """Parts that all measurements of a run share."""
 
     binary: Path
     work: Path
@@ -122,7 +122,7 @@ class Bench:
         try:
             paced.await_first_token(port, self.key, tree)
             took = time.perf_counter() - tree.spawned_at
-            install.say(f"  first token {took:.2f} s after the start")
+            install.print_line(f"  first token {took:.2f} s after the start")
             yield _Running(tree, port, took)
         except Exception as error:
             error.add_note(f"the end of {peer.title}'s log:\n{tree.tail()}")
@@ -194,12 +194,12 @@ class Bench:
     ) -> paced.Result:
         result = paced.run_client(self.binary, port, on_edge, key=self.key, **flags)
         first, gap = result.first_ms, result.gap_ms
-        install.say(
+        install.print_line(
             f"  {title}: {result.ok}/{result.streams} whole, first token p50 {first.p50:.2f}, p99 {first.p99:.2f} ms,"
             f" longest gap {gap.max:.0f} ms"
         )
         for error in result.errors:
-            install.say(f"    {error}")
+            install.print_line(f"    {error}")
         return result
 
 

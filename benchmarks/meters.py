@@ -1,10 +1,10 @@
-"""What keys, limits, a budget, prices and traces cost: the same load with and without them, at the same moment.
+"""The cost of keys, limits, a budget, prices and traces: the same load with and without them, at the same moment.
 
     .venv/bin/python benchmarks/meters.py [--rounds 7] [--quick]
 
 Two `penstock dev` run side by side. One has its defaults; the other requires a key with every kind of limit, all too
 high to be reached, has prices, and exports a span of every request and all metrics over OTLP. Both are loaded at the
-same moment, so that what the machine takes away hits both (CPU of the same code twice: within 1 %, one after the other
+same moment, so that other load of the machine affects both (CPU of the same code twice: within 1 %, one after the other
 within 20 %). A bar is for the median of the rounds' own ratios: first token p99 at 32 streams at most 1.1 times, CPU
 per token at most 1.05 times. A missed bar is printed; the exit status stays 0.
 """
@@ -81,13 +81,14 @@ def start(name: str, collector: str, work: Path, provider: int, *, metered: bool
 
 def limited_key(work: Path) -> str:
     """A key made with `penstock keys`, as its users make one."""
-    from penstock_client.cli import keys  # noqa: PLC0415 - its address is looked for in the run's own directory
+    from penstock_client.admin import command  # noqa: PLC0415 - its address is looked for in the run's own directory
+    from penstock_client.cli import keys  # noqa: PLC0415
     from penstock_contract import run_file  # noqa: PLC0415
 
     (admin,) = run_file.find_running(work)
-    told = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
+    environ = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
     out, err = io.StringIO(), io.StringIO()
-    if keys.run(["create", "bench", *LIMITS], told, out, err):
+    if keys.run(command.Invocation(["create", "bench", *LIMITS], environ, out, err)):
         raise RuntimeError(err.getvalue())
     return out.getvalue().strip()
 
@@ -114,7 +115,7 @@ def measure(rounds: int, streams: int, *, quick: bool) -> int:
             at_once(lambda way: first_tokens(binary, way, 64 if quick else 480), turns)
             at_once(lambda way: cpu(binary, way, "4s" if quick else "10s", streams), turns)
             for way in ways:
-                install.say(
+                install.print_line(
                     f"round {number + 1}, {way.name}: first token p50 {way.first_ms[-1]:.2f} ms,"
                     f" p99 {way.p99_ms[-1]:.2f} ms, {way.cpu_us[-1]:.2f} CPU-µs per token"
                 )
@@ -138,8 +139,8 @@ def measure(rounds: int, streams: int, *, quick: bool) -> int:
         )
         pairs[title] = ", ".join(f"{ratio:.3f}" for ratio in ratios)
     print(f"\nstolen {after.stolen_s - before.stolen_s:.0f} s; the pairs:")
-    for title, told in pairs.items():
-        print(f"- {title}: {told}")
+    for title, pair in pairs.items():
+        print(f"- {title}: {pair}")
     return 0
 
 

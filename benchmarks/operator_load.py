@@ -1,15 +1,15 @@
-"""What the operator costs: beginning with many routes, looking after many that rest, and routes that come and go.
+"""The operator's cost: a start with many routes, many routes at rest, and routes that are created and deleted.
 
     .venv/bin/python benchmarks/operator_load.py [--rest 200] [--rest-s 120] [--start 1000] [--churn-s 0] [--json FILE]
 
 A real API server (the tests' own control plane), a real nats-server, a real operator under the shipped rules, a node
-of the harness whose pods are ready without doing anything. Four of five routes are at zero, one of five has one worker.
+of the harness whose pods are ready without a process. Four of five routes are at zero, one of five has one worker.
 
-    start   the routes are there, the operator is started: time until it has seen them all, until each has its objects
-            and its first status, and until the cluster's controllers (at their default 20 calls a second) have made of
-            that what it should be; the same once more when nothing is left to do
+    start   the routes exist, the operator is started: time until it has listed them all, until each has its objects
+            and its first status, and until the cluster's controllers (at their default 20 calls a second) have
+            completed them; then the same with a second process that writes nothing
     rest    writes counted at the API server's audit log while nothing happens, memory and CPU
-    churn   routes are made, changed and deleted for a while: memory over time
+    churn   routes are created, changed and deleted for a while: memory over time
 """
 
 import argparse
@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from harness.kubernetes.operator_process import OperatorProcess, Operators
 from harness.kubernetes.pod_image import Image
 from harness.nats_server import NatsServer
 from harness.processes import until
+from operator_load_report import Churn, Rest, Start, churned, rested, starts
 
 IMAGE = "bench/hollow:1"
 READY_S = 1800.0
@@ -48,50 +49,6 @@ SAMPLE_S = 5.0
 LIVING = 50
 """Routes that a churn has at a time."""
 _CALL = re.compile(r"^penstock_operator_api_calls_total\{(?P<labels>[^}]*)\} (?P<count>[0-9.e+]+)$", re.MULTILINE)
-
-
-@dataclass
-class Start:
-    """Seconds since the process was started; `calls` of the API server by verb, resource and code."""
-
-    what: str
-    routes: int
-    synced_s: float
-    told_s: float
-    settled_s: float
-    cpu_s: float
-    memory_mib: float
-    writes: int
-    calls: dict[str, int]
-
-
-@dataclass
-class Rest:
-    routes: int
-    seconds: float
-    writes: dict[str, int]
-    renewals: int
-    cpu_share: float
-    memory_mib: list[float]
-
-
-@dataclass
-class Churn:
-    seconds: float
-    made: int
-    memory_mib: list[float]
-
-    @property
-    def slope_mib_per_1000(self) -> float:
-        """Least squares over the second half, per thousand routes that came and went."""
-        half = self.memory_mib[len(self.memory_mib) // 2 :]
-        if len(half) < 2:
-            return float("nan")
-        middle = (len(half) - 1) / 2
-        mean = sum(half) / len(half)
-        spread = sum((at - middle) ** 2 for at in range(len(half)))
-        per_sample = sum((at - middle) * (value - mean) for at, value in enumerate(half)) / spread
-        return per_sample * len(self.memory_mib) / self.made * 1000
 
 
 class Bench:
@@ -148,20 +105,20 @@ class Bench:
 
     async def _start(self, what: str, count: int) -> Start:
         mark = self._cluster.plane.audit_log.mark()
-        telling = asyncio.create_task(self._until_all(count, is_accepted))
+        reporting = asyncio.create_task(self._until_all(count, is_accepted))
         settling = asyncio.create_task(self._until_all(count, is_well))
         began = time.perf_counter()
         operator = await self._operators.start(ready=False)
         await until(lambda: operator.process.events("operator.synced"), "it has seen all", timeout_s=READY_S)
         synced_s = time.perf_counter() - began
-        told_s = await telling - began
+        reported_s = await reporting - began
         settled_s = await settling - began
         await self._quiet(operator)
         found = Start(
             what=what,
             routes=count,
             synced_s=synced_s,
-            told_s=told_s,
+            reported_s=reported_s,
             settled_s=settled_s,
             cpu_s=process_cpu_s(operator.process.pid),
             memory_mib=process_memory_mib(operator.process.pid),
@@ -263,42 +220,6 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             found["churn"] = await bench.churn(options.churn_s)
         print(churned(found["churn"]), flush=True)
     return found
-
-
-def starts(found: list[Start]) -> str:
-    lines = [
-        "| routes at the start | state | seen s | all reported s | all complete s | CPU s | memory MiB | writes |",
-        "|--:|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for one in found:
-        times = f"{one.synced_s:.1f} | {one.told_s:.1f} | {one.settled_s:.1f} | {one.cpu_s:.1f}"
-        lines.append(f"| {one.routes} | {one.what} | {times} | {one.memory_mib:.0f} | {one.writes} |")
-    for one in found:
-        told = ", ".join(f"{count} x {call}" for call, count in one.calls.items())
-        lines.append(f"\nCalls, {one.what}: {told}")
-    return "\n".join(lines) + "\n"
-
-
-def rested(found: Rest) -> str:
-    first, last = found.memory_mib[0], found.memory_mib[-1]
-    return (
-        "| routes at rest | s | writes | renewals of the lease | CPU of one core | memory MiB, first and last |\n"
-        "|--:|--:|--:|--:|--:|--:|\n"
-        f"| {found.routes} | {found.seconds:.0f} | {sum(found.writes.values())} | {found.renewals} "
-        f"| {100 * found.cpu_share:.1f} % | {first:.1f}, {last:.1f} |\n"
-        + "".join(f"\n{count} x {what}" for what, count in found.writes.items())
-    )
-
-
-def churned(found: Churn) -> str:
-    half = found.memory_mib[len(found.memory_mib) // 2]
-    first, last = found.memory_mib[0], found.memory_mib[-1]
-    return (
-        "| routes that came and went | s | memory MiB: first, halfway, last | slope of the second half per 1000 |\n"
-        "|--:|--:|--:|--:|\n"
-        f"| {found.made} | {found.seconds:.0f} | {first:.1f}, {half:.1f}, {last:.1f} "
-        f"| {found.slope_mib_per_1000:+.2f} |\n"
-    )
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The paced provider and the checking client of load/, as the runner sees them: start, ask, read results."""
+"""The runner's interface to the paced provider and the checking client of load/: start, request, read results."""
 
 import http.client
 import json
@@ -29,7 +29,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of the client found; only whole streams are timed."""
+    """The result of one run of the client; only complete streams are timed."""
 
     streams: int
     ok: int
@@ -67,7 +67,7 @@ class Provider:
         self.port = int(line.strip().rpartition(":")[2])
 
     def worst_lateness_ms(self) -> float:
-        """How late the latest token left since this was last asked: the harness's own share of a gap."""
+        """The largest delay of a token since the last call: the harness's own share of a gap."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("POST", "/lateness")
@@ -103,7 +103,7 @@ def run_client(
 
 
 def await_first_token(port: int, key: str, tree: Tree, timeout_s: float = 120) -> None:
-    """Ask with a real request, again and again, until a token of it arrives; a refusal means not yet."""
+    """Repeat a streaming request until a token of it arrives; a rejection means that the peer is not ready."""
     body = json.dumps({"model": "bench", "stream": True, "messages": [{"role": "user", "content": "tokens=1"}]})
     deadline = time.monotonic() + timeout_s
     while not _first_token(port, key, body):

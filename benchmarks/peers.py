@@ -18,7 +18,7 @@ REPOSITORY = install.HERE.parent
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a peer."""
+    """The start of a peer."""
 
     argv: list[str]
     env: dict[str, str] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class Envoy:
             http_filters=[router],
             route_config={
                 "virtual_hosts": [
-                    # timeout 0: Envoy's default of 15 s would cut every long stream
+                    # timeout 0: Envoy's default of 15 s would end every long stream
                     {
                         "name": "all",
                         "domains": ["*"],

@@ -2,7 +2,7 @@
 
 CPU is user + system of every live process and of the children that each has reaped. Memory is PSS, so pages that a
 tree's processes share count once. A process belongs to the tree if it descends from the root or lives in the root's
-session, so one whose parent died is not lost.
+session, so a process whose parent has exited is counted.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Tree:
 
     def __init__(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> None:
         self.log = log
-        # The uncounted first start leaves the bytecode that the counted ones find, as with anybody who starts it twice:
+        # The uncounted first start leaves the bytecode for the counted ones, as for every user who starts it twice:
         # pip compiles what it installs, uv does not, and a sandbox may forbid to write it.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self.spawned_at = time.perf_counter()
@@ -66,7 +66,7 @@ class Tree:
         return {f"{process.pid} {process.cmdline}": _pss_mib(process.pid) for process in self.processes()}
 
     def stop(self, patience_s: float = 20) -> None:
-        """Ask the root to end, and after its time kill by pid whatever of the tree is left."""
+        """Terminate the root, and after its grace period kill the remaining processes of the tree by pid."""
         before = self.processes()
         self.root.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

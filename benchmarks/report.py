@@ -25,7 +25,7 @@ class Bar:
 
     what: str
     value: float | None  # None when a peer that it needs was not measured
-    limit: float | None  # None for a number that is only worth knowing
+    limit: float | None  # None for a number without a bar
 
     @property
     def verdict(self) -> str:
@@ -47,7 +47,7 @@ def markdown(run: Run) -> str:
 
 
 def bars(run: Run) -> list[Bar]:
-    """What we hold ourselves to, as ratios to a peer in the same run."""
+    """The bars of Penstock, as ratios to a peer in the same run."""
     ours, envoy, hono, litellm = (run.peers.get(name) for name in ("ours", "envoy", "hono", "litellm"))
 
     floor = floors(run)

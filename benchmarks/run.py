@@ -56,22 +56,22 @@ def measure(names: list[str], *, quick: bool, work: Path) -> Run:
     provider = Provider(binary, work)
     try:
         bench = Bench(binary, work, provider, QUICK if quick else FULL, key=f"sk-{secrets.token_hex(32)}")
-        install.say("direct")
+        install.print_line("direct")
         direct = bench.direct()
         for peer in chosen:
-            install.say(peer.title)
+            install.print_line(peer.title)
             try:
                 measured[peer.name] = bench.peer(peer)
             except Exception as error:  # noqa: BLE001  one peer's failure must not lose the others' minutes; it is printed and fails the run
                 failed[peer.title] = "\n".join([str(error), *getattr(error, "__notes__", [])])
-                install.say(f"  FAILED: {failed[peer.title]}")
+                install.print_line(f"  FAILED: {failed[peer.title]}")
     finally:
         provider.tree.stop()
     return Run(facts, bench.sizes, {peer.name: peer.title for peer in chosen}, direct, measured, failed)
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on besides the code."""
+    """Conditions of the run, besides the code."""
     cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in cpuinfo if line.startswith("model name")), platform.machine())
     go = subprocess.run(["go", "env", "GOVERSION"], check=True, capture_output=True, text=True).stdout.strip()

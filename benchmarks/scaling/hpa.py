@@ -23,7 +23,7 @@ COOLDOWN_S = 300.0
 
 
 def per_pod_metric_replicas(current: int, metric: float, target: float) -> int:
-    """What an AverageValue metric asks for; within the tolerance, what there is."""
+    """The replicas that an AverageValue metric requires; within the tolerance, the current number."""
     if abs(1 - metric / (target * current)) <= TOLERANCE:
         return current
     return math.ceil(metric / target)

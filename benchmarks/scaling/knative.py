@@ -1,4 +1,4 @@
-"""Knative's pod autoscaler (KPA) with its defaults, and the activator that buffers and wakes it.
+"""Knative's pod autoscaler (KPA) with its defaults, and the activator that buffers requests and activates it.
 
 Ported, not copied, from knative/serving pkg/autoscaler/scaling/autoscaler.go (Scale), pkg/autoscaler/aggregation/
 bucketing.go (WindowAverage), pkg/autoscaler/scaling/multiscaler.go (Poke), pkg/reconciler/autoscaling/kpa/scaler.go

@@ -27,7 +27,7 @@ class MovingAverage:
 
 
 class ScaleDowns:
-    """A scale-in must be asked for `required` times in a row before it is done."""
+    """A scale-in must be required `required` times in a row before it is done."""
 
     def __init__(self, required: int) -> None:
         self._required = required

@@ -1,4 +1,4 @@
-"""Penstock: the operator's own `decide` and `steps`, asked as its autoscaler asks them."""
+"""Penstock: the operator's own `decide` and `steps`, called as its autoscaler calls them."""
 
 from scaling.world import MAX_REPLICAS, SLOTS, Pod, World
 
@@ -47,7 +47,7 @@ class Ours:
         seen = Unavailable("QueueUnreachable", serving) if world.blind else self._observe(world, members, draining)
         decision, self._history = decide(self._spec, seen, self._history, world.now)
         if decision.replicas is not None:
-            world.ask(decision.replicas)
+            world.request_replicas(decision.replicas)
         if decision.replicas is not None or draining:
             self._carry_out(world, members, serving if decision.replicas is None else decision.replicas)
         elif decision.again_in_s is None:

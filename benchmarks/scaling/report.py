@@ -63,7 +63,7 @@ def _rank(ordered: list[float], percent: float) -> float:
 
 
 def markdown(found: list[Row]) -> str:
-    """What stands between the markers of docs/operations/scaling.md."""
+    """The text between the markers of docs/operations/scaling.md."""
     lines = [f"- **{trace.name}**: {trace.what}" for trace in traces(SEEDS[0])]
     lines += [
         "",

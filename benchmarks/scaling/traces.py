@@ -15,7 +15,7 @@ BEGIN_S = 75.0
 
 @dataclass(frozen=True)
 class Trace:
-    """Requests in the order of their arrival as (moment, duration). In `outage` no autoscaler can see the demand."""
+    """Requests in the order of their arrival as (moment, duration). In `outage` no autoscaler can read the demand."""
 
     name: str
     what: str
@@ -65,7 +65,7 @@ def outage(seed: int) -> Trace:
     def rate(at: float) -> float:
         return 5.0 if BEGIN_S + 390 <= at < BEGIN_S + 600 else 3.5
 
-    what = "3.5 requests/s; for three minutes nobody can see the demand, in the midst of which it rises to 5"
+    what = "3.5 requests/s; for three minutes the demand cannot be read, and meanwhile it rises to 5"
     requests = _poisson(f"outage {seed}", rate, BEGIN_S, BEGIN_S + 900)
     return Trace("metric outage", what, requests, 1500, outage=(BEGIN_S + 300, BEGIN_S + 480))
 
@@ -88,7 +88,7 @@ def _poisson(seed: str, rate: Callable[[float], float], begin: float, end: float
 
 
 def _arrivals(draw: random.Random, rate: Callable[[float], float], begin: float, end: float) -> Iterator[float]:
-    """By thinning: candidates at the highest rate, each kept with the probability that its moment's rate asks for."""
+    """By thinning: candidates at the highest rate, each kept with the probability of its moment's rate."""
     highest = max(rate(begin + (end - begin) * n / 1000) for n in range(1000))
     at = begin
     while (at := at + draw.expovariate(highest)) < end:

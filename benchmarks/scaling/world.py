@@ -1,7 +1,7 @@
-"""A route in virtual time: requests wait in one queue, workers with a free slot pull, pods start, drain and die.
+"""A route in virtual time: requests wait in one queue, workers with a free slot pull, pods start, drain and exit.
 
 All autoscalers get Penstock's queue: one fair queue, never more requests on a worker than it has slots. So the
-autoscalers differ in two things only: the number that they ask for, and whether a pod that goes may finish its streams.
+autoscalers differ in two things only: the number that they request, and whether a terminating pod finishes its streams.
 """
 
 import heapq
@@ -51,13 +51,13 @@ class Pod:
 class Tally:
     waits: list[float] = field(default_factory=list)
     pod_seconds: float = 0.0
-    asked: list[int] = field(default_factory=list)
+    requested: list[int] = field(default_factory=list)
     cut: int = 0
 
     @property
     def flaps(self) -> int:
         """How often the number turned: a rise after a fall, or a fall after a rise."""
-        rises = [after > before for before, after in itertools.pairwise(self.asked) if after != before]
+        rises = [after > before for before, after in itertools.pairwise(self.requested) if after != before]
         return sum(one is not other for one, other in itertools.pairwise(rises))
 
 
@@ -68,7 +68,7 @@ class World:
         self.now = 0.0
         self.replicas = 0
         self.pods: list[Pod] = []
-        self.tally = Tally(asked=[0])
+        self.tally = Tally(requested=[0])
         self._trace = trace
         self._requests = iter(trace.requests)
         self._autoscaler = autoscaler
@@ -111,13 +111,13 @@ class World:
         self.tally.pod_seconds += sum(end - pod.created_at for pod in self.pods)
         return self.tally
 
-    def ask(self, number: int) -> None:
+    def request_replicas(self, number: int) -> None:
         """Take note of a number for the count of flaps; `scale` does so itself."""
-        self.tally.asked.append(number)
+        self.tally.requested.append(number)
 
     def scale(self, replicas: int) -> None:
         """As a ReplicaSet chooses: pods that are not ready first, else by chance."""
-        self.ask(replicas)
+        self.request_replicas(replicas)
         excess = len(self.members) - replicas
         if excess > 0:
             order = sorted(self.members, key=lambda pod: (pod.ready, self._draw.random()))

@@ -1,13 +1,14 @@
-"""A model behind a scripted provider: it answers what the request asks for, in OpenAI's and in Anthropic's dialect.
+"""A model behind a scripted provider: it answers the request's kind, in OpenAI's and in Anthropic's dialect.
 
 Tools lead to a call of each, a tool's result to a text, a JSON Schema to a value of it, anything else to `TEXT`. So a
-client library runs its own loop (tools, parsing) against the gateway, unchanged, and is the judge of the answer.
+client library runs its own loop (tools, parsing) against the gateway, unchanged, and validates the answer.
 """
 
 import json
 from typing import Any
 
-from harness.provider import DONE, Call, data, delta, embeddings, finish, stream, usage
+from harness.provider_answers import DONE, data, delta, embeddings, finish, stream, usage
+from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""
@@ -16,7 +17,7 @@ TEXT = "Paris is the capital of France."
 SCALARS: dict[str, Any] = {"integer": 7, "number": 0.5, "boolean": True}
 AFTER_TOOL = "It is sunny in Rome."
 OBJECT = json.dumps({"name": "Rome", "people": 7})
-"""Where JSON is asked for without a schema that the server is sent."""
+"""The answer to a request for JSON without a schema."""
 
 
 def sample(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
@@ -42,7 +43,7 @@ def sample(schema: dict[str, Any], root: dict[str, Any] | None = None) -> Any:
 
 
 async def openai_model(call: Call) -> None:
-    """Chat completions (always streamed, as the worker asks for) and embeddings."""
+    """Chat completions (always streamed, as the worker requests) and embeddings."""
     if call.path.endswith("/embeddings"):
         inputs = call.body["input"]
         await embeddings([[float(index), 0.5, -1.0] for index in range(len(inputs))])(call)
@@ -81,11 +82,11 @@ def _openai_pieces(body: dict[str, Any]) -> list[bytes]:
 
 
 def _in_words(body: dict[str, Any]) -> str:
-    """JSON where the prompt asks for it in words, as for `json_object` on Anthropic or in a code block."""
-    asked = json.dumps([body.get("system"), body["messages"]])
-    if "code block" in asked or "codeblock" in asked:
+    """JSON if the text of the prompt requests it, as for `json_object` on Anthropic or in a code block."""
+    requested = json.dumps([body.get("system"), body["messages"]])
+    if "code block" in requested or "codeblock" in requested:
         return f"```json\n{OBJECT}\n```"
-    return OBJECT if "JSON object" in asked else TEXT
+    return OBJECT if "JSON object" in requested else TEXT
 
 
 def _chosen(body: dict[str, Any], name: str) -> bool:

@@ -20,7 +20,7 @@ SNIPPETS = {name: found.groups() for name, section in SECTIONS.items() if (found
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("library", SNIPPETS)
-async def test_snippet_prints_an_answer(gateway: Stack, tmp_path: Path, library: str) -> None:
+async def test_docs_snippet_prints_an_answer(gateway: Stack, tmp_path: Path, library: str) -> None:
     language, code = SNIPPETS[library]
     code = code.replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODELS["openai"])
     if language == "js":
@@ -41,5 +41,5 @@ async def test_docs_web_page_reads_a_stream(gateway: Stack, tmp_path: Path) -> N
     assert TEXT in await run_script(script, gateway.url, MODELS["openai"])
 
 
-async def test_every_library_of_the_page_has_a_snippet() -> None:
+async def test_docs_page_has_a_snippet_per_library() -> None:
     assert set(SECTIONS) - set(SNIPPETS) == {"Penstock's own client"}

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from harness.provider import Answer, ScriptedProvider
+from harness.provider import ScriptedProvider
+from harness.provider_call import Answer
 from harness.vendors.azure_openai import azure_openai
 from harness.vendors.workers_ai import workers_ai
 from library_process import HERE, run_script

@@ -1,7 +1,7 @@
 """Fixtures of the tests on a real API server. One cluster with one node per run, one namespace per test.
 
-`api` and `kubectl` are for everybody; `kubelet` (pods that run) and `cluster.plane` (an API server to stop) need a
-cluster of our own, and skip the test on one that a person has given. `nats` is a broker of the test's own, `operator`
+`api` and `kubectl` work on every cluster; `kubelet` (pods that run) and `cluster.plane` (an API server to stop) need a
+cluster of the harness, and skip the test on a given one. `nats` is a broker of the test's own, `operator`
 the operator between all of these, and `operators` starts more of them, or one with other settings.
 """
 
@@ -34,13 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # A group takes longest and is one worker's: begun last, it would leave the others without work.
+    # A group takes longest and runs in one worker: started last, it would leave the others without work.
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 @contextlib.asynccontextmanager
 async def started() -> AsyncIterator[Cluster]:
-    """One of our own, with a node."""
+    """A cluster of the harness, with a node."""
     cluster = Cluster()
     running.append(cluster)
     try:
@@ -55,7 +55,7 @@ async def started() -> AsyncIterator[Cluster]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
-    """The run's: whoever stops its API server disturbs all workers of the run."""
+    """The run's cluster: a stop of its API server affects all workers of the run."""
     cluster = await shared.joined(request.config)
     if cluster is None:
         async with started() as cluster:
@@ -78,7 +78,7 @@ async def own_cluster(request: pytest.FixtureRequest, shared_cluster: Cluster) -
 
 @pytest.fixture(scope="session")
 def cluster(shared_cluster: Cluster) -> Cluster:
-    """A module whose tests need `own_cluster` has a fixture of this name that is it."""
+    """A module whose tests need `own_cluster` overrides this fixture with it."""
     return shared_cluster
 
 
@@ -152,6 +152,12 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 async def rendered(helm: Helm) -> Mapping[str, list[dict[str, Any]]]:
     """The chart's objects by the names of `VARIANTS`."""
     return {name: await helm.template(values) for name, values in VARIANTS.items()}
+
+
+@pytest.fixture(params=VARIANTS)
+def objects(request: pytest.FixtureRequest, rendered: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The chart's objects, once per variant."""
+    return rendered[request.param]
 
 
 @pytest.hookimpl(wrapper=True)

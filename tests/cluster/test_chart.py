@@ -3,20 +3,19 @@
 import asyncio
 import base64
 import contextlib
-import json
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from harness.kubernetes.api import NAMESPACES, ROUTES, SECRETS, Api, Resource
+from harness.kubernetes.chart_answers import PACED, answer, served, tokens
 from harness.kubernetes.chart_release import Release
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubectl import Kubectl, KubectlError
 from harness.kubernetes.kubelet import Kubelet
-from harness.kubernetes.model_routes import condition, model_route
+from harness.kubernetes.model_routes import model_route
 from harness.processes import until
 
 VOLUMES = Resource("v1", "persistentvolumes")
@@ -24,12 +23,11 @@ CLAIMS = Resource("v1", "persistentvolumeclaims")
 CRDS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
 CLUSTER_ROLES = Resource("rbac.authorization.k8s.io/v1", "clusterroles")
 RESTRICTED = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
-PACED = {"name": "simulated", "type": "Simulated", "simulated": {"tokens": 60, "tokensPerSecond": 20}}
 
 pytestmark = pytest.mark.timeout(180)
 
 OF_THE_CLUSTER = pytest.mark.xdist_group("what a chart has once in a cluster")
-"""Definition and ClusterRoles: who makes them in one test would find them gone by the other's end."""
+"""CRD and ClusterRoles: the end of one test would delete them while another uses them."""
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -53,27 +51,7 @@ async def release(cluster: Cluster, kubelet: Kubelet, api: Api, namespace: str, 
     return await Release.prepare(cluster, kubelet, api, namespace, tmp_path)
 
 
-def served(route: dict[str, Any]) -> bool:
-    return condition(route, "Ready").startswith("True")
-
-
-async def answer(release: Release, model: str = "simulated") -> list[str]:
-    """What a client reads, event by event."""
-    async with await release.client() as client:
-        body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-        async with client.stream("POST", "/v1/chat/completions", json=body) as response:
-            assert response.status_code == 200, (await response.aread()).decode()
-            return [line.removeprefix("data: ") async for line in response.aiter_lines() if line]
-
-
-def tokens(events: list[str]) -> int:
-    """How many deltas of text a whole answer had."""
-    assert events[-1] == "[DONE]"
-    choices = [choice for event in events[:-1] for choice in json.loads(event)["choices"]]
-    return sum(bool(choice["delta"].get("content")) for choice in choices)
-
-
-async def test_a_restricted_namespace_takes_every_pod_and_a_route_streams_an_answer(
+async def test_chart_runs_in_a_restricted_namespace_and_streams(
     release: Release, api: Api, kubectl: Kubectl, namespace: str
 ) -> None:
     notes = await release.install()
@@ -94,7 +72,7 @@ async def test_a_restricted_namespace_takes_every_pod_and_a_route_streams_an_ans
     assert await api.find(ROUTES.at(namespace, f"{release.name}-test")) is None
 
 
-async def test_an_upgrade_rolls_the_gateways_and_not_the_broker_and_cuts_no_stream(
+async def test_chart_upgrade_rolls_only_the_gateways_and_ends_no_stream(
     release: Release, api: Api, namespace: str
 ) -> None:
     await release.install()
@@ -140,7 +118,7 @@ async def test_chart_rejects_requests_without_a_key_but_serves_probes_and_metric
 
 
 @pytest.mark.parametrize("program", ["helm", "helm3"])
-async def test_an_upgrade_a_rollback_and_a_new_installation_keep_the_first_key_and_the_token(
+async def test_chart_keeps_first_key_and_token_over_upgrade_rollback_and_installation(
     release: Release, api: Api, namespace: str, program: str
 ) -> None:
     release.helm = release.helm.by(program)
@@ -166,9 +144,7 @@ async def test_an_upgrade_a_rollback_and_a_new_installation_keep_the_first_key_a
     assert tokens(await answer(release)) == 4
 
 
-async def test_a_key_or_token_that_was_replaced_stays_away_whatever_helm_does(
-    release: Release, api: Api, namespace: str
-) -> None:
+async def test_chart_never_restores_a_replaced_key_or_token(release: Release, api: Api, namespace: str) -> None:
     small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}, "nats": {"persistence": {"enabled": False}}}
     secret = SECRETS.at(namespace, f"{release.name}-auth")
     await release.install(**small)
@@ -191,12 +167,12 @@ async def test_a_key_or_token_that_was_replaced_stays_away_whatever_helm_does(
 
 
 @OF_THE_CLUSTER
-async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_the_next_adopts_them(
+async def test_chart_uninstallation_keeps_crd_routes_and_volume_for_the_next(
     release: Release, api: Api, namespace: str
 ) -> None:
     definition = CRDS.at(name="modelroutes.penstock.dev")
     crds = {"enabled": True}
-    # The cluster's definition is the harness's, as one that somebody applied by hand would be.
+    # The cluster's CRD is the harness's, like one that was applied by hand.
     await release.install("--take-ownership", crds=crds)
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(ROUTES.at(namespace, "main"), served, "the route is ready")
@@ -218,14 +194,14 @@ async def test_an_uninstalled_release_leaves_definition_routes_and_volume_and_th
     assert (await api.get(definition))["metadata"]["uid"] == uid
     assert (await api.list(CLAIMS.at(namespace)))[0]["metadata"]["uid"] == claim
     assert tokens(await answer(release)) == 4
-    # What only the volume has: not even we know it again.
+    # Only the volume has it: the key cannot be read again.
     async with await release.client() as client:
         client.headers["authorization"] = f"Bearer {adas}"
         assert (await client.get("/v1/models")).json()["data"][0]["id"] == "simulated"
     await release.helm("uninstall", release.name, "--wait", namespace=namespace)
 
 
-async def test_two_releases_in_two_namespaces_serve_each_their_own(
+async def test_chart_two_releases_serve_their_own_namespaces(
     cluster: Cluster, kubelet: Kubelet, api: Api, release: Release, namespace: str, tmp_path: Path
 ) -> None:
     second_namespace = f"{namespace}-b"

@@ -27,8 +27,8 @@ async def release(cluster: Cluster, kubelet: Kubelet, api: Api, namespace: str, 
 
 
 @pytest_asyncio.fixture
-async def asking(tmp_path: Path) -> AsyncIterator[tuple[NatsServer, NatsUsers]]:
-    """A broker that lets nobody in without credentials, and whoever makes them."""
+async def pending(tmp_path: Path) -> AsyncIterator[tuple[NatsServer, NatsUsers]]:
+    """A broker that requires credentials, and their issuer."""
     directory = tmp_path / "broker"
     directory.mkdir()
     users = NatsUsers(directory)
@@ -52,8 +52,8 @@ async def installed(release: Release, api: Api, server: NatsServer, **auth: Any)
 
 async def answer(release: Release) -> str:
     async with await release.client() as client:
-        said = await client.post("/api/generate", json={"prompt": "hi"})
-    return said.raise_for_status().text
+        logged = await client.post("/api/generate", json={"prompt": "hi"})
+    return logged.raise_for_status().text
 
 
 async def test_chart_external_broker_without_credentials_carries_the_stream(
@@ -65,9 +65,9 @@ async def test_chart_external_broker_without_credentials_carries_the_stream(
 
 
 async def test_chart_external_broker_with_keys_accepts_gateway_operator_and_workers(
-    release: Release, api: Api, namespace: str, asking: tuple[NatsServer, NatsUsers]
+    release: Release, api: Api, namespace: str, pending: tuple[NatsServer, NatsUsers]
 ) -> None:
-    server, users = asking
+    server, users = pending
     # The output of `penstock nats-keys`, for external secret stores.
     await api.create(SECRETS.at(namespace), secret_of(users.keys, namespace, "of-mine"))
 
@@ -76,10 +76,10 @@ async def test_chart_external_broker_with_keys_accepts_gateway_operator_and_work
     assert (await answer(release)).endswith("data: [DONE]\n\n")
 
 
-async def test_a_broker_that_gives_us_users_but_no_key_has_one_for_all_workers(
-    release: Release, api: Api, namespace: str, asking: tuple[NatsServer, NatsUsers]
+async def test_chart_external_broker_without_keys_has_one_user_for_all_workers(
+    release: Release, api: Api, namespace: str, pending: tuple[NatsServer, NatsUsers]
 ) -> None:
-    server, users = asking
+    server, users = pending
     files = {name: text for name, text in users.keys.files().items() if name in {OPERATOR, GATEWAY}}
     await api.create(SECRETS.at(namespace), {"metadata": {"name": "of-mine"}, "stringData": files})
     worker = users.keys.signing_key.of_workers(namespace, "main", UID)

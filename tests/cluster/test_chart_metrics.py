@@ -52,11 +52,11 @@ def expressions(rendered: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def test_every_metric_in_an_expression_has_its_braces(rendered: Mapping[str, Any]) -> None:
+def test_chart_metric_expressions_have_braces(rendered: Mapping[str, Any]) -> None:
     assert {name for one in expressions(rendered) for name in promql.unbraced(one)} == set()
 
 
-def test_a_legend_names_what_its_expression_groups_by(rendered: Mapping[str, Any]) -> None:
+def test_chart_dashboard_legends_name_the_grouping_labels(rendered: Mapping[str, Any]) -> None:
     (text,) = named(rendered["everything"], "ConfigMap", "penstock-dashboard")["data"].values()
     targets = [target for panel in json.loads(text)["panels"] for target in panel.get("targets", [])]
     assert targets
@@ -76,18 +76,18 @@ async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
             answered = await client.post("/v1/chat/completions", json=body)
             assert answered.status_code == status, answered.text
 
-    asked = [use for one in expressions(rendered) for use in promql.uses(one)]
+    requested = [use for one in expressions(rendered) for use in promql.uses(one)]
 
     async def missing() -> list[str]:
-        said = await _said(release, api, namespace)
+        logged = await _reported(release, api, namespace)
         return [
-            f"{use.metric} {sorted(use.labels - said.get(use.metric, set()) - OF_THE_SCRAPER)}"
-            for use in asked
-            if use.metric not in said or use.labels - said[use.metric] - OF_THE_SCRAPER
+            f"{use.metric} {sorted(use.labels - logged.get(use.metric, set()) - OF_THE_SCRAPER)}"
+            for use in requested
+            if use.metric not in logged or use.labels - logged[use.metric] - OF_THE_SCRAPER
         ]
 
     # A request's last row and a route's status are counted a moment after its answer, and a gateway that was there
-    # before the store of usage rows asks for its size again after `stock.EVERY_S`.
+    # before the size of the usage store is read again after `stock.EVERY_S`.
     last: list[str] = []
 
     async def complete() -> bool:
@@ -95,12 +95,12 @@ async def test_chart_dashboard_and_rules_use_existing_metrics_and_labels(
         return not last
 
     try:
-        await until(complete, "all of it is said", timeout_s=storage_monitor.EVERY_S + 20)
+        await until(complete, "all metrics are exported", timeout_s=storage_monitor.EVERY_S + 20)
     except TimeoutError:
         pytest.fail("\n".join(last))
 
 
-async def _said(release: Release, api: Api, namespace: str) -> Series:
+async def _reported(release: Release, api: Api, namespace: str) -> Series:
     """Metrics of a gateway, the operator and a worker, on the ports of the PodMonitors."""
     workers = await api.list(PODS.at(namespace), labelSelector="app.kubernetes.io/name=penstock-worker")
     series: Series = {}

@@ -51,7 +51,7 @@ async def streams(release: Release) -> bool:
         return (await client.post("/v1/chat/completions", json=body)).status_code == 200
 
 
-async def test_every_role_has_credentials_that_are_good_for_its_own_part_only(
+async def test_chart_nats_credentials_are_limited_to_their_role(
     release: Release, api: Api, namespace: str, tmp_path: Path
 ) -> None:
     await release.install(**SMALL)
@@ -87,12 +87,14 @@ async def test_every_role_has_credentials_that_are_good_for_its_own_part_only(
 
 
 def _items(volume: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is mounted of Secrets."""
+    """The mounted keys of Secrets."""
     sources = [volume, *volume.get("projected", {}).get("sources", [])]
     return [item for source in sources for item in source.get("secret", {}).get("items", [])]
 
 
-async def test_the_keys_stay_over_upgrades_rollbacks_and_a_new_installation(release: Release, namespace: str) -> None:
+async def test_chart_nats_keys_survive_upgrades_rollbacks_and_a_new_installation(
+    release: Release, namespace: str
+) -> None:
     await release.install(**SMALL)
     made = await release.secret(nats_keys.ROOT, KEYS)
     await release.upgrade(**SMALL, commonLabels={"team": "ai"})
@@ -103,7 +105,7 @@ async def test_the_keys_stay_over_upgrades_rollbacks_and_a_new_installation(rele
     assert await release.secret(nats_keys.ROOT, KEYS) == made
 
 
-async def test_a_rotation_renews_every_users_credentials_and_the_workers_follow(
+async def test_chart_nats_rotation_renews_all_credentials_and_the_workers(
     release: Release, api: Api, namespace: str
 ) -> None:
     await release.install(**SMALL)

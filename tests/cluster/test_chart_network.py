@@ -8,7 +8,9 @@ from harness.kubernetes.chart_objects import EVERYTHING, VARIANTS, WORKER, named
 
 
 @pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "smallest"])
-def test_every_server_is_behind_a_policy_that_names_both_directions(rendered: Mapping[str, Any], variant: str) -> None:
+def test_chart_network_policies_cover_every_server_in_both_directions(
+    rendered: Mapping[str, Any], variant: str
+) -> None:
     objects = rendered[variant]
     policies = of_kind(objects, "NetworkPolicy")
     for policy in policies:
@@ -17,15 +19,15 @@ def test_every_server_is_behind_a_policy_that_names_both_directions(rendered: Ma
         assert sum(selects(policy["spec"]["podSelector"], pod) for policy in policies) == 1, component
 
 
-def test_a_worker_of_the_operators_making_is_behind_the_workers_policy(rendered: Mapping[str, Any]) -> None:
+def test_chart_network_policy_selects_the_operators_workers(rendered: Mapping[str, Any]) -> None:
     policies = of_kind(rendered["everything"], "NetworkPolicy")
     found = [one["metadata"] for one in policies if selects(one["spec"]["podSelector"], WORKER)]
     assert [(one["namespace"], one["name"]) for one in found] == [
         ("ai", "penstock-workers"),
         ("team-a", "ai-penstock-workers"),
     ]
-    for door in ("penstock-nats", "penstock-models"):
-        (rule, *_) = named(rendered["everything"], "NetworkPolicy", door)["spec"]["ingress"]
+    for endpoint in ("penstock-nats", "penstock-models"):
+        (rule, *_) = named(rendered["everything"], "NetworkPolicy", endpoint)["spec"]["ingress"]
         peer = rule["from"][-1]
         assert selects(peer["podSelector"], WORKER)
         assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == ["ai", "team-a"]
@@ -53,7 +55,7 @@ def test_a_worker_of_the_operators_making_is_behind_the_workers_policy(rendered:
         ("operator", "gateway", 8080, False),
     ],
 )
-def test_network_policies_allow_exactly_the_needed_connections(
+def test_chart_network_policies_allow_exactly_the_needed_connections(
     rendered: Mapping[str, Any], origin: str, target: str, port: int, reached: bool
 ) -> None:
     policies = of_kind(rendered["everything"], "NetworkPolicy")
@@ -78,7 +80,7 @@ def test_network_policies_allow_exactly_the_needed_connections(
     assert (left and entered) is reached
 
 
-def test_metrics_are_read_by_whom_was_named_and_the_admin_api_with_them(rendered: Mapping[str, Any]) -> None:
+def test_chart_network_policy_admits_the_configured_metrics_readers(rendered: Mapping[str, Any]) -> None:
     scraper = EVERYTHING["networkPolicy"]["metricsFrom"]
     for variant, expected in {"everything": [scraper], "default": []}.items():
         for policy in of_kind(rendered[variant], "NetworkPolicy"):
@@ -89,5 +91,5 @@ def test_metrics_are_read_by_whom_was_named_and_the_admin_api_with_them(rendered
                 assert rules == []
 
 
-def test_there_is_none_when_they_are_off(rendered: Mapping[str, Any]) -> None:
+def test_chart_network_policies_are_absent_when_disabled(rendered: Mapping[str, Any]) -> None:
     assert of_kind(rendered["smallest"], "NetworkPolicy") == []

@@ -30,9 +30,9 @@ async def scan(directory: Path) -> dict[str, Any]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, complaint = await process.communicate()
-    assert said, complaint.decode()
-    return dict(json.loads(said))
+    logged, complaint = await process.communicate()
+    assert logged, complaint.decode()
+    return dict(json.loads(logged))
 
 
 def failures(report: Mapping[str, Any]) -> set[tuple[str, str, str]]:
@@ -40,9 +40,7 @@ def failures(report: Mapping[str, Any]) -> set[tuple[str, str, str]]:
     return {(Path(one["file_path"]).stem, one["check_id"], one["resource"]) for one in failed}
 
 
-async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
-    rendered: Mapping[str, Any], tmp_path: Path
-) -> None:
+async def test_chart_passes_the_policy_scanner(rendered: Mapping[str, Any], tmp_path: Path) -> None:
     for variant, objects in rendered.items():
         (tmp_path / f"{variant}.yaml").write_text(yaml.safe_dump_all(objects), "utf-8")
     (operator,) = [
@@ -50,9 +48,9 @@ async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
         for one in rendered["default"]
         if (one["kind"], one["metadata"]["name"]) == ("Deployment", "penstock-operator")
     ]
-    told = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
-    resources = msgspec.json.decode(told["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)
-    user = int(told["PENSTOCK_WORKER_RUN_AS_USER"])
+    environ = {one["name"]: one.get("value") for one in operator["spec"]["template"]["spec"]["containers"][0]["env"]}
+    resources = msgspec.json.decode(environ["PENSTOCK_WORKER_RESOURCES"], type=ResourcesSpec)
+    user = int(environ["PENSTOCK_WORKER_RUN_AS_USER"])
     defaults = WorkerDefaults(
         image="penstock:0.1.0", nats_url="nats://broker:4222", resources=resources, run_as_user=user
     )
@@ -69,7 +67,9 @@ async def test_a_scanner_of_policies_finds_nothing_that_is_not_excused(
     assert failures(report) == set()
 
 
-async def test_the_scanner_would_see_a_container_that_may_be_root(rendered: Mapping[str, Any], tmp_path: Path) -> None:
+async def test_chart_policy_scanner_finds_a_container_that_may_be_root(
+    rendered: Mapping[str, Any], tmp_path: Path
+) -> None:
     (nats,) = [one for one in rendered["default"] if one["kind"] == "StatefulSet"]
     (container,) = nats["spec"]["template"]["spec"]["containers"]
     loose = [container | {"securityContext": {"privileged": True}}]

@@ -34,13 +34,15 @@ def kubeconform(tmp_path_factory: pytest.TempPathFactory) -> Kubeconform:
     )
 
 
-async def test_helm_finds_nothing_to_complain_about(each_helm: Helm, variant: str) -> None:
-    said = await each_helm("lint", "--strict", str(CHART), values=VARIANTS[variant])
-    assert "0 chart(s) failed" in said
-    assert "[WARNING]" not in said
+async def test_chart_passes_helm_lint(each_helm: Helm, variant: str) -> None:
+    logged = await each_helm("lint", "--strict", str(CHART), values=VARIANTS[variant])
+    assert "0 chart(s) failed" in logged
+    assert "[WARNING]" not in logged
 
 
-async def test_helm_3_makes_the_same_as_helm_4(rendered: Mapping[str, Any], variant: str, tmp_path: Path) -> None:
+async def test_chart_renders_the_same_with_helm_3_and_helm_4(
+    rendered: Mapping[str, Any], variant: str, tmp_path: Path
+) -> None:
     def without_random(objects: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
         return {
             (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): one
@@ -52,12 +54,12 @@ async def test_helm_3_makes_the_same_as_helm_4(rendered: Mapping[str, Any], vari
     assert without_random(older) == without_random(rendered[variant])
 
 
-async def test_helm_3_refuses_a_wrong_value_in_words_too(tmp_path: Path) -> None:
+async def test_chart_rejects_a_wrong_value_with_helm_3(tmp_path: Path) -> None:
     with pytest.raises(HelmError, match="additional properties 'replica' not allowed"):
         await Helm(tmp_path, program="helm3").template({"gateway": {"replica": 3}})
 
 
-async def test_every_object_is_of_a_known_kind_and_has_no_field_that_its_kind_has_not(
+async def test_chart_objects_have_known_kinds_and_fields(
     rendered: Mapping[str, Any], variant: str, kubeconform: Kubeconform
 ) -> None:
     found = await kubeconform(rendered[variant])
@@ -69,7 +71,7 @@ async def test_every_object_is_of_a_known_kind_and_has_no_field_that_its_kind_ha
     ("kind", "field"),
     [("Deployment", "replica"), ("ModelRoute", "provider"), ("HTTPRoute", "rule"), ("PodMonitor", "selectors")],
 )
-async def test_kubeconform_sees_a_field_that_is_not_there(
+async def test_chart_validator_finds_an_unknown_field(
     rendered: Mapping[str, Any], kubeconform: Kubeconform, kind: str, field: str
 ) -> None:
     one = next(one for one in rendered["everything"] if one["kind"] == kind)
@@ -87,7 +89,7 @@ async def with_others(cluster: Cluster) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("with_others")
-async def test_the_api_server_takes_what_belongs_to_others_by_their_own_rules(
+async def test_chart_objects_of_other_projects_pass_their_definitions(
     cluster: Cluster, rendered: Mapping[str, Any], namespace: str
 ) -> None:
     kinds = {"HTTPRoute", "PodMonitor", "PrometheusRule", "HorizontalPodAutoscaler", "Ingress", "ConfigMap"}

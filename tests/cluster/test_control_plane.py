@@ -8,7 +8,7 @@ from harness.kubernetes.kubectl import Kubectl, KubectlError
 RULES = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]
 
 
-async def test_a_namespace_has_its_service_account_before_the_test_needs_it(api: Api, namespace: str) -> None:
+async def test_harness_namespace_has_its_service_account(api: Api, namespace: str) -> None:
     await api.until(SERVICE_ACCOUNTS.at(namespace, "default"), bool, "the controllers made the ServiceAccount")
 
 

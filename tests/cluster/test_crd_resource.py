@@ -40,11 +40,11 @@ STATUS = ModelRouteStatus(
 
 
 @pytest.mark.parametrize("path", ROUTE_FILES, ids=lambda path: path.stem)
-async def test_every_example_is_accepted_as_it_is(kubectl: Kubectl, namespace: str, path: Path) -> None:
+async def test_crd_accepts_every_example(kubectl: Kubectl, namespace: str, path: Path) -> None:
     await kubectl("apply", "--validate=strict", "-n", namespace, "-f", str(path))
 
 
-async def test_the_examples_can_be_applied_all_at_once(kubectl: Kubectl, namespace: str) -> None:
+async def test_crd_accepts_all_examples_at_once(kubectl: Kubectl, namespace: str) -> None:
     await kubectl("apply", "-n", namespace, "-f", str(ROUTE_FILES[0].parent))
 
     applied = [document for path in ROUTE_FILES for document in yaml.safe_load_all(path.read_text())]
@@ -53,14 +53,14 @@ async def test_the_examples_can_be_applied_all_at_once(kubectl: Kubectl, namespa
 
 
 @pytest.mark.parametrize("given", KEPT.values(), ids=KEPT)
-async def test_the_api_server_fills_in_what_the_structs_do(api: Api, namespace: str, given: Spec) -> None:
+async def test_crd_defaults_equal_those_of_the_structs(api: Api, namespace: str, given: Spec) -> None:
     kept = await api.create(ROUTES.at(namespace), route(given))
 
     assert kept["spec"] == _with_defaults(msgspec.convert(given, ModelRouteSpec))
     assert msgspec.convert(kept, ModelRoute).spec == msgspec.convert(given, ModelRouteSpec)
 
 
-async def test_a_part_that_is_given_in_part_gets_the_rest_of_its_defaults(api: Api, namespace: str) -> None:
+async def test_crd_defaults_complete_a_partial_object(api: Api, namespace: str) -> None:
     given = spec(limits={"queueDepth": 7}, scaling={"fallback": {"replicas": 2}}, worker={"resources": {}})
 
     kept = await api.create(ROUTES.at(namespace), route(given))
@@ -89,19 +89,19 @@ def _fields(schema: dict[str, Any]) -> list[str]:
     return found
 
 
-async def test_kubectl_explains_every_field(kubectl: Kubectl) -> None:
+async def test_crd_fields_are_explained_by_kubectl(kubectl: Kubectl) -> None:
     for part in ("spec", "status"):
         explained = await kubectl("explain", f"mr.{part}", "--recursive")
         listed = [line.split()[0] for line in explained.partition("FIELDS:")[2].splitlines() if "<" in line]
         assert listed == _fields(_schema(part))
 
 
-async def test_kubectl_explains_scaling_in_the_words_of_its_structs(kubectl: Kubectl) -> None:
-    said = " ".join((await kubectl("explain", "mr.spec.scaling")).split())
+async def test_crd_explains_scaling_with_the_text_of_the_structs(kubectl: Kubectl) -> None:
+    logged = " ".join((await kubectl("explain", "mr.spec.scaling")).split())
 
     for name, field in _schema("spec")["properties"]["scaling"]["properties"].items():
-        assert f"{name} <" in said
-        assert field["description"] in said
+        assert f"{name} <" in logged
+        assert field["description"] in logged
 
 
 async def test_crd_columns_show_the_routes_state(api: Api, kubectl: Kubectl, namespace: str) -> None:
@@ -118,16 +118,14 @@ async def test_crd_columns_show_the_routes_state(api: Api, kubectl: Kubectl, nam
     assert wide[1].split(maxsplit=10)[8:] == ["Auto", "1", "2 workers take requests"]
 
 
-async def test_routes_are_found_by_their_short_name_and_by_their_category(
-    api: Api, kubectl: Kubectl, namespace: str
-) -> None:
+async def test_crd_has_a_short_name_and_a_category(api: Api, kubectl: Kubectl, namespace: str) -> None:
     await api.create(ROUTES.at(namespace), route(spec()))
 
     for kind in ("mr", "modelroute", "modelroutes", "penstock"):
         assert await kubectl("get", kind, "-n", namespace, "-o", "name") == "modelroute.penstock.dev/main\n"
 
 
-async def test_kubectl_scales_a_route(api: Api, kubectl: Kubectl, namespace: str) -> None:
+async def test_crd_scale_subresource_works_with_kubectl(api: Api, kubectl: Kubectl, namespace: str) -> None:
     await api.create(ROUTES.at(namespace), route(spec(scaling={"mode": "Manual"})))
     await api.patch(ROUTES.at(namespace, "main", "status"), {"status": msgspec.to_builtins(STATUS)})
 
@@ -138,7 +136,7 @@ async def test_kubectl_scales_a_route(api: Api, kubectl: Kubectl, namespace: str
     assert (scale["spec"], scale["status"]) == ({"replicas": 3}, {"replicas": 3, "selector": STATUS.selector})
 
 
-async def test_a_scale_beyond_the_bounds_is_refused(api: Api, kubectl: Kubectl, namespace: str) -> None:
+async def test_crd_rejects_a_scale_beyond_the_bounds(api: Api, kubectl: Kubectl, namespace: str) -> None:
     await api.create(ROUTES.at(namespace), route(spec()))
 
     with pytest.raises(KubectlError, match=r"spec\.scaling\.replicas.*less than or equal to 1000"):
@@ -158,13 +156,13 @@ async def test_crd_status_is_stored_unchanged(api: Api, namespace: str, status: 
     assert kept["status"] == written["status"]
 
 
-async def test_a_status_is_not_written_with_the_spec(api: Api, namespace: str) -> None:
+async def test_crd_status_is_not_written_with_the_spec(api: Api, namespace: str) -> None:
     created = await api.create(ROUTES.at(namespace), route(spec()) | {"status": {"replicas": 5}})
 
     assert "status" not in created
 
 
-async def test_a_condition_without_its_time_is_refused(api: Api, namespace: str) -> None:
+async def test_crd_rejects_a_condition_without_its_time(api: Api, namespace: str) -> None:
     await api.create(ROUTES.at(namespace), route(spec()))
     condition = {"type": "Ready", "status": "True", "reason": "Serving"}
 

@@ -1,10 +1,12 @@
-"""The API server refuses what breaks a rule, in the rule's words, and takes everything else: the laptop's own table."""
+"""The API server rejects a violated rule with the rule's message and accepts the rest; same table as `penstock dev`."""
 
 from typing import Any
 
 import pytest
 from harness.kubernetes.api import ROUTES, Api, ApiError
-from harness.route_examples import BROKEN, FAR, KEPT, LOCAL_ONLY, NAMES_BROKEN, NAMES_KEPT, Spec, at, route, spec
+from harness.route_addresses import FAR, LOCAL_ONLY, NAMES_BROKEN, NAMES_KEPT
+from harness.route_examples import KEPT, Spec, at, route, spec
+from harness.route_violations import BROKEN
 
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES
 
@@ -25,7 +27,7 @@ async def refusal(api: Api, document: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("kept", KEPT.values(), ids=KEPT)
-async def test_a_route_that_keeps_the_rules_is_accepted(api: Api, kept: Spec) -> None:
+async def test_crd_accepts_a_valid_route(api: Api, kept: Spec) -> None:
     await create(api, route(kept))
 
 
@@ -35,22 +37,22 @@ async def test_crd_names_the_rule_that_a_route_violates(api: Api, broken: Spec, 
 
 
 @pytest.mark.parametrize("url", FAR)
-async def test_a_provider_may_be_anywhere_else(api: Api, url: str) -> None:
+async def test_crd_accepts_other_provider_addresses(api: Api, url: str) -> None:
     await create(api, route(at(url)))
 
 
 @pytest.mark.parametrize("local", LOCAL_ONLY.values(), ids=LOCAL_ONLY)
-async def test_a_provider_cannot_be_the_pod_itself_its_link_or_its_cloud(api: Api, local: Spec) -> None:
+async def test_crd_rejects_loopback_link_local_and_metadata_addresses(api: Api, local: Spec) -> None:
     assert await refusal(api, route(local)) == {LOCAL_ADDRESS.message}
 
 
 @pytest.mark.parametrize("name", NAMES_KEPT)
-async def test_a_name_that_leaves_room_for_the_pods_is_accepted(api: Api, name: str) -> None:
+async def test_crd_accepts_a_name_that_fits_pods(api: Api, name: str) -> None:
     await create(api, route(spec(), name))
 
 
 @pytest.mark.parametrize("name", NAMES_BROKEN)
-async def test_a_name_that_would_not_fit_a_pod_or_a_subject_is_refused(api: Api, name: str) -> None:
+async def test_crd_rejects_a_name_that_does_not_fit_pods_or_subjects(api: Api, name: str) -> None:
     assert await refusal(api, route(spec(), name)) == {NAME.message}
 
 

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 from harness.faults import of_api_server, of_broker, of_objects, of_operator, of_pods, of_specs
+from harness.faults.observer import Observer
 from harness.faults.outcome import LIMIT_S, PROPERTY, Outcome
 from harness.faults.scene import Fault, Scene
 from harness.faults.site import site
-from harness.faults.witness import Witness
 from harness.kubernetes.api import Api
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubelet import Kubelet
@@ -36,11 +36,11 @@ class Ground:
     """Where the chosen faults are injected."""
 
     def __init__(
-        self, cluster: Cluster, api: Api, node: Kubelet, directory: Path, witness: Witness, chosen: Sequence[Fault]
+        self, cluster: Cluster, api: Api, node: Kubelet, directory: Path, observer: Observer, chosen: Sequence[Fault]
     ) -> None:
         self._cluster, self._api, self._node = cluster, api, node
         self._directory = directory
-        self._witness = witness
+        self._observer = observer
         self._chosen = chosen
         self._slots = asyncio.Semaphore(AT_A_TIME)
         self.outcomes: dict[str, Outcome] = {}
@@ -66,12 +66,12 @@ class Ground:
         async with site(self._cluster, self._api, self._node, self._directory / name, extra) as place:
 
             async def play(fault: Fault) -> None:
-                scene = Scene(fault, f"f{FAULTS.index(fault)}", place, self._witness)
+                scene = Scene(fault, f"f{FAULTS.index(fault)}", place, self._observer)
                 self.outcomes[fault.name] = scene.outcome
                 try:
                     async with self._slots:
-                        await fault.story(scene)
-                except Exception as error:  # noqa: BLE001 - its own test tells it
+                        await fault.steps(scene)
+                except Exception as error:  # noqa: BLE001 - its own test reports it
                     scene.outcome.error = f"{type(error).__name__}: {error}"
 
             if together:
@@ -93,7 +93,7 @@ def cluster(own_cluster: Cluster) -> Cluster:
 
 @pytest.fixture(scope="module")
 def chosen(request: pytest.FixtureRequest) -> Sequence[Fault]:
-    """Those whose tests were asked for."""
+    """The faults whose tests are selected."""
     specs = [item.callspec for item in request.session.items if item.path == request.path if hasattr(item, "callspec")]
     asked = [spec.params["fault"] for spec in specs]
     return [fault for fault in FAULTS if fault in asked]
@@ -106,17 +106,17 @@ async def ground(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Ground]:
     """With all of them injected."""
-    async with cluster.api() as api, listening(Witness(api)) as witness:
-        made = Ground(cluster, api, cluster.kubelet, tmp_path_factory.mktemp("faults"), witness, chosen)
+    async with cluster.api() as api, listening(Observer(api)) as observer:
+        made = Ground(cluster, api, cluster.kubelet, tmp_path_factory.mktemp("faults"), observer, chosen)
         await made.inject_all()
         yield made
 
 
 @contextlib.asynccontextmanager
-async def listening(witness: Witness) -> AsyncIterator[Witness]:
-    task = asyncio.create_task(witness.run())
+async def listening(observer: Observer) -> AsyncIterator[Observer]:
+    task = asyncio.create_task(observer.run())
     try:
-        yield witness
+        yield observer
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -124,14 +124,14 @@ async def listening(witness: Witness) -> AsyncIterator[Witness]:
 
 @pytest.fixture
 def tries(request: pytest.FixtureRequest) -> int:
-    """How often this test has begun, by pytest-rerunfailures' count."""
+    """The number of starts of this test, by pytest-rerunfailures' count."""
     return getattr(request.node, "execution_count", 1)
 
 
 @pytest.mark.timeout(400)
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_faults_are_reported_in_time_and_so_is_their_end(
+async def test_condition_reports_a_fault_and_its_end_in_time(
     fault: Fault, ground: Ground, tries: int, record_property: Callable[[str, object], None]
 ) -> None:
     if tries > 1:
@@ -139,7 +139,7 @@ async def test_faults_are_reported_in_time_and_so_is_their_end(
     outcome = ground.outcomes[fault.name]
     record_property(PROPERTY, msgspec.to_builtins(outcome))
     assert not outcome.error, outcome.error
-    assert outcome.told
-    assert outcome.told_s is None or outcome.told_s <= LIMIT_S
+    assert outcome.report
+    assert outcome.reported_s is None or outcome.reported_s <= LIMIT_S
     assert outcome.cleared_s is not None
     assert outcome.cleared_s <= LIMIT_S

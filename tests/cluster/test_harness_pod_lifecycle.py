@@ -1,4 +1,4 @@
-"""The pocket node does what the tests of the operator believe of a node, through the real controllers and scheduler."""
+"""The pocket node behaves as the operator's tests assume of a node, with the real controllers and scheduler."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ CRASHES = Image({"serve": [sys.executable, "-c", "raise SystemExit(3)"]})
 
 
 def deployment(replicas: int = 1, image: str = IMAGE, **container: Any) -> Manifest:
-    """Of one server per pod, which says its pod's name, or its KEY."""
+    """A Deployment with one server per pod, which returns its pod's name, or its KEY."""
     fields = {"POD": "metadata.name", "POD_IP": "status.podIP"}
     env = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
     spec = {
@@ -109,7 +109,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
-    """One whose API server may be stopped."""
+    """A cluster whose API server may be stopped."""
     return own_cluster
 
 
@@ -119,7 +119,7 @@ async def server(api: Api, kubelet: Kubelet, namespace: str) -> Server:
     return Server(api, kubelet, namespace)
 
 
-async def test_a_deployment_gets_ready_scales_and_is_drained_by_sigterm(server: Server, kubectl: Kubectl) -> None:
+async def test_harness_deployment_gets_ready_scales_and_drains_by_sigterm(server: Server, kubectl: Kubectl) -> None:
     await server.apply(deployment(1))
     [pod] = await server.has_ready(1)
     address = f"http://{pod['status']['podIP']}:8081/"
@@ -137,7 +137,7 @@ async def test_a_deployment_gets_ready_scales_and_is_drained_by_sigterm(server: 
     assert not [pid for pid in running if exists(pid)]
 
 
-async def test_a_drain_is_waited_for_and_a_forced_deletion_is_not(server: Server, kubectl: Kubectl) -> None:
+async def test_harness_pod_deletion_waits_for_a_drain_unless_forced(server: Server, kubectl: Kubectl) -> None:
     slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True)); time.sleep(900)"
     await server.kubelet.push("test/slow:1", Image({"serve": [sys.executable, "-c", slow]}))
     manifest = deployment(1, "test/slow:1", readinessProbe=None)
@@ -156,7 +156,7 @@ async def test_a_drain_is_waited_for_and_a_forced_deletion_is_not(server: Server
     await until(lambda: not exists(facts.pid), "the process is gone")
 
 
-async def test_an_image_that_nobody_has_is_told_as_a_kubelet_tells_it_and_cured_by_a_push(server: Server) -> None:
+async def test_harness_missing_image_has_the_kubelets_status_until_it_is_pushed(server: Server) -> None:
     await server.apply(deployment(1, "test/none:1"))
 
     pod = await server.pod_waits("ErrImagePull")
@@ -169,7 +169,7 @@ async def test_an_image_that_nobody_has_is_told_as_a_kubelet_tells_it_and_cured_
     await server.has_ready(1)
 
 
-async def test_a_missing_secret_and_then_a_missing_key_keep_the_container_from_being_made(server: Server) -> None:
+async def test_harness_missing_secret_or_key_keeps_the_container_waiting(server: Server) -> None:
     reference = {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "main"}}}
     await server.apply(deployment(env=[reference]))
     pod = await server.pod_waits("CreateContainerConfigError")
@@ -188,7 +188,7 @@ async def test_a_missing_secret_and_then_a_missing_key_keep_the_container_from_b
         assert (await http.get(f"http://{pod['status']['podIP']}:8081/")).text == "opens"
 
 
-async def test_a_container_that_ends_is_started_again_and_then_backs_off(server: Server) -> None:
+async def test_harness_container_that_exits_is_restarted_with_back_off(server: Server) -> None:
     await server.kubelet.push(IMAGE, CRASHES)
     await server.apply(deployment())
 
@@ -204,7 +204,7 @@ async def test_a_container_that_ends_is_started_again_and_then_backs_off(server:
     await server.has_ready(1)
 
 
-async def test_a_killed_process_is_told_by_its_signal_and_replaced_in_the_same_pod(server: Server) -> None:
+async def test_harness_killed_process_has_its_signal_and_is_replaced_in_the_pod(server: Server) -> None:
     await server.apply(deployment())
     [pod] = await server.has_ready(1)
     [facts] = await server.kubelet.pods(server.namespace)
@@ -220,7 +220,7 @@ async def test_a_killed_process_is_told_by_its_signal_and_replaced_in_the_same_p
     await server.api.until(path, lambda pod: restarted(pod) and ready(pod), "it serves again in the same pod")
 
 
-async def test_a_pod_whose_probe_fails_runs_and_is_never_ready(server: Server) -> None:
+async def test_harness_pod_with_a_failing_probe_is_never_ready(server: Server) -> None:
     probe = {"httpGet": {"path": "/never", "port": 8081}, "periodSeconds": 1, "failureThreshold": 1}
     await server.apply(deployment(readinessProbe=probe))
 
@@ -233,7 +233,7 @@ async def test_a_pod_whose_probe_fails_runs_and_is_never_ready(server: Server) -
     assert condition["message"] == "containers with unready status: [server]"
 
 
-async def test_a_pod_that_fits_nowhere_is_unschedulable(server: Server) -> None:
+async def test_harness_pod_that_fits_no_node_is_unschedulable(server: Server) -> None:
     await server.apply(deployment(resources={"requests": {"cpu": "1000"}}))
 
     def unschedulable(pods: Sequence[Manifest]) -> bool:
@@ -243,7 +243,7 @@ async def test_a_pod_that_fits_nowhere_is_unschedulable(server: Server) -> None:
     await server.api.until_all(PODS.at(server.namespace), unschedulable, "the scheduler says that it fits nowhere")
 
 
-async def test_an_evicted_pod_stays_as_failed_and_another_takes_its_place(server: Server) -> None:
+async def test_harness_evicted_pod_is_failed_and_replaced(server: Server) -> None:
     await server.apply(deployment())
     [pod] = await server.has_ready(1)
 
@@ -259,7 +259,7 @@ async def test_an_evicted_pod_stays_as_failed_and_another_takes_its_place(server
     await server.api.until_all(PODS.at(server.namespace), replaced, "another pod serves")
 
 
-async def test_hollow_pods_are_ready_without_a_process(server: Server) -> None:
+async def test_harness_hollow_pods_are_ready_without_a_process(server: Server) -> None:
     await server.kubelet.push(IMAGE, Image(hollow=True))
     await server.apply(deployment(20))
 
@@ -267,9 +267,7 @@ async def test_hollow_pods_are_ready_without_a_process(server: Server) -> None:
     assert {facts.pid for facts in await server.kubelet.pods(server.namespace)} == {None}
 
 
-async def test_pods_outlive_an_api_server_that_is_away_and_what_was_asked_meanwhile_is_done(
-    server: Server, cluster: Cluster, kubectl: Kubectl
-) -> None:
+async def test_harness_pods_survive_an_api_server_outage(server: Server, cluster: Cluster, kubectl: Kubectl) -> None:
     await server.apply(deployment(2))
     await server.has_ready(2)
     before = {facts.pid for facts in await server.kubelet.pods(server.namespace)}

@@ -19,11 +19,11 @@ TESTS = str(Path(__file__).parents[1])
 
 
 FOR_EVER = {"PENSTOCK_NATS_URL": "nats://127.0.0.1:1", "PENSTOCK_NAMESPACE": "default", "PENSTOCK_ROUTE": "main"}
-"""A worker whose broker nobody starts."""
+"""A worker whose broker is never started."""
 
 
 @pytest.mark.parametrize("child", [["sleep", "600"], [str(PENSTOCK), "worker"]], ids=["executed", "forked"])
-async def test_a_leashed_process_dies_with_a_run_that_is_killed(child: list[str], tmp_path: Path) -> None:
+async def test_harness_process_ends_with_a_killed_run(child: list[str], tmp_path: Path) -> None:
     starts = f"""
         import time
         from pathlib import Path
@@ -36,8 +36,8 @@ async def test_a_leashed_process_dies_with_a_run_that_is_killed(child: list[str]
     command = [sys.executable, "-c", textwrap.dedent(starts)]
     run = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": TESTS})  # noqa: ASYNC220 - does not wait
     try:
-        said = await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
-        pid = int(said.rstrip("."))
+        logged = await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), "the child runs")
+        pid = int(logged.rstrip("."))
         await until(lambda: os.getsid(pid) == pid, "it has a session of its own")
     finally:
         run.send_signal(signal.SIGKILL)
@@ -47,7 +47,7 @@ async def test_a_leashed_process_dies_with_a_run_that_is_killed(child: list[str]
 
 
 @pytest.mark.parametrize("argument", ["--version", "nonsense"])
-async def test_what_is_forked_says_and_ends_as_what_is_executed(argument: str, tmp_path: Path) -> None:
+async def test_harness_forked_process_prints_and_exits_like_an_executed_one(argument: str, tmp_path: Path) -> None:
     command = [str(PENSTOCK), argument]
     executed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: ASYNC221 - at once
 
@@ -58,7 +58,7 @@ async def test_what_is_forked_says_and_ends_as_what_is_executed(argument: str, t
     assert process.log() == executed.stdout + executed.stderr
 
 
-async def test_what_is_forked_has_an_environment_and_a_log_of_its_own(tmp_path: Path) -> None:
+async def test_harness_forked_process_has_its_own_environment_and_log(tmp_path: Path) -> None:
     endless = Process("endless", [str(PENSTOCK), "worker"], tmp_path / "endless", FOR_EVER, leashed=True)
     without_settings = Process("without", [str(PENSTOCK), "worker"], tmp_path / "without", leashed=True)
 
@@ -70,15 +70,15 @@ async def test_what_is_forked_has_an_environment_and_a_log_of_its_own(tmp_path: 
     assert endless.exit_code == -signal.SIGKILL
 
 
-async def test_a_fork_server_ends_with_its_owner_and_without_a_word(tmp_path: Path) -> None:
+async def test_harness_fork_server_exits_with_its_owner_without_output(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs, (tmp_path / "said").open("wb") as said:
+    with theirs, (tmp_path / "said").open("wb") as logged:
         server = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "harness.fork_server", str(theirs.fileno())),
             env={**os.environ, "PYTHONPATH": TESTS},
             pass_fds=[theirs.fileno()],
-            stdout=said,
-            stderr=said,
+            stdout=logged,
+            stderr=logged,
         )
     ours.close()
 
@@ -86,11 +86,11 @@ async def test_a_fork_server_ends_with_its_owner_and_without_a_word(tmp_path: Pa
     assert (tmp_path / "said").read_bytes() == b""
 
 
-def test_what_is_built_needs_no_go() -> None:
+def test_harness_uses_built_binaries_without_go() -> None:
     assert _build(PATH="/nowhere").returncode == 0
 
 
-def test_without_go_the_first_run_says_what_to_install(tmp_path: Path) -> None:
+def test_harness_without_go_names_the_missing_package(tmp_path: Path) -> None:
     done = _build(PATH="/nowhere", XDG_CACHE_HOME=str(tmp_path))
 
     assert done.returncode == 1
@@ -99,7 +99,7 @@ def test_without_go_the_first_run_says_what_to_install(tmp_path: Path) -> None:
     )
 
 
-def test_an_older_go_is_named(tmp_path: Path) -> None:
+def test_harness_names_a_go_that_is_too_old(tmp_path: Path) -> None:
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho go1.21.5\n")
     go.chmod(0o755)
@@ -109,7 +109,7 @@ def test_an_older_go_is_named(tmp_path: Path) -> None:
     assert done.stderr == "make test-cluster: the cluster tests need Go 1.26 or newer, here is: go1.21.5\n"
 
 
-def test_every_binary_is_a_program_of_its_module_so_that_its_sums_are_pinned() -> None:
+def test_harness_binaries_are_programs_of_pinned_modules() -> None:
     for tool in binaries.TOOLS.values():
         module = binaries.GO / tool.module
         tools = (module / "go.mod").read_text().partition("\ntool ")[2]
@@ -120,7 +120,7 @@ def test_every_binary_is_a_program_of_its_module_so_that_its_sums_are_pinned() -
             assert tool.package in tools.split()
 
 
-async def test_a_silent_link_holds_back_what_a_mended_one_delivers() -> None:
+async def test_harness_link_delivers_after_a_repair() -> None:
     got: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -29,7 +29,7 @@ async def held_by(api: Api, namespace: str, identity: str, *, within_s: float) -
     )
 
 
-async def test_a_leader_that_is_killed_is_followed_within_twenty_seconds_and_nothing_is_scaled_meanwhile(
+async def test_leader_killed_is_replaced_within_twenty_seconds_without_scaling(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     scaling = {"mode": "Manual", "replicas": 2}
@@ -52,7 +52,7 @@ async def test_a_leader_that_is_killed_is_followed_within_twenty_seconds_and_not
 
 
 @pytest.mark.timeout(120)
-async def test_streams_go_on_and_nothing_is_scaled_while_a_killed_leader_is_followed(
+async def test_leader_killed_interrupts_no_stream_and_scales_nothing(
     api: Api, cluster: Cluster, namespace: str, nats: NatsServer, operators: Operators, tmp_path: Path
 ) -> None:
     """`mode: Auto`, with streams that last beyond the takeover and then nothing to do."""
@@ -60,7 +60,7 @@ async def test_streams_go_on_and_nothing_is_scaled_while_a_killed_leader_is_foll
     route = ScaledRoute(api, namespace)
     await route.create(tokens=TOKENS, per_second=16, concurrencyPerReplica=1)
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
+        await gateway.has_model("simulated")
         readers = [Reader(gateway, TOKENS) for _ in range(2)]
         reads = [asyncio.create_task(reader.read()) for reader in readers]
         for reader in readers:
@@ -75,7 +75,7 @@ async def test_streams_go_on_and_nothing_is_scaled_while_a_killed_leader_is_foll
         await asyncio.gather(*reads)
         assert all(reader.whole for reader in readers)
         assert scale_writes(operators, mark) == 0
-        await route.asks_for(0)
+        await route.requests_replicas(0)
         assert second.process.alive
 
 
@@ -104,7 +104,7 @@ async def test_standby_leaves_the_lease_alone_on_sigterm(api: Api, namespace: st
     assert first.process.alive
 
 
-async def test_leader_without_its_api_server_ends_and_the_standby_leads(
+async def test_leader_without_its_api_server_exits_and_the_standby_leads(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     link = await Link.start(cluster.plane.port)
@@ -120,7 +120,7 @@ async def test_leader_without_its_api_server_ends_and_the_standby_leads(
         await link.close()
 
 
-async def test_a_new_leader_writes_nothing_about_routes_that_are_as_they_were(
+async def test_leader_change_writes_nothing_for_unchanged_routes(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     first = await operators.start()

@@ -1,4 +1,4 @@
-"""What the operator may do: what it needs, and nothing that a reader of the rules would not expect."""
+"""Rights of the operator: those that it needs, and no other."""
 
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ REFUSED = [
 ]
 
 
-def test_the_rules_have_no_wildcard_and_show_no_secret() -> None:
-    """To patch a Secret is to be shown it: whoever may create one and no more has seen only its own."""
+def test_rbac_rules_have_no_wildcard_and_read_no_secret() -> None:
+    """A patch of a Secret returns its content: the right to create one alone shows only the creator's own."""
     assert RULES
     for rule in RULES:
         assert set(rule) <= {"apiGroups", "resources", "resourceNames", "verbs"}
@@ -64,7 +64,7 @@ async def can_i(kubectl: Kubectl, namespace: str, verb: str, resource: str) -> b
     return answer.strip() == "yes"
 
 
-async def test_chart_operator_account_has_exactly_the_rights_of_its_rules(
+async def test_rbac_operator_account_has_exactly_the_rights_of_its_rules(
     operators: Operators, kubectl: Kubectl, namespace: str
 ) -> None:
     await operators.start()
@@ -75,7 +75,7 @@ async def test_chart_operator_account_has_exactly_the_rights_of_its_rules(
 
 
 @pytest.mark.parametrize("scaling", [{"mode": "Manual", "replicas": 1}], ids=["manual"])
-async def test_the_rules_are_enough_for_a_routes_whole_life(
+async def test_rbac_rules_suffice_for_a_routes_lifecycle(
     api: Api, operators: Operators, namespace: str, scaling: dict[str, Any]
 ) -> None:
     await operators.start()

@@ -54,7 +54,7 @@ PLACEMENT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
-    """One whose definition may be changed."""
+    """A cluster whose CRD may be changed."""
     return own_cluster
 
 
@@ -79,7 +79,7 @@ async def post(kubectl: Kubectl, namespace: str, directory: Path, body: bytes) -
     [(nested(5_000), "unknown field"), ('{"a":[' + ",".join(['{"a":1}'] * 170_000) + "]}", "unknown field")],
     ids=["5000 levels", "1.4 MB"],
 )
-async def test_an_affinity_without_bounds_is_refused_by_the_api_server(
+async def test_route_with_an_unbounded_affinity_is_rejected(
     kubectl: Kubectl, namespace: str, tmp_path: Path, affinity: str, words: str
 ) -> None:
     with pytest.raises(KubectlError, match=words):
@@ -96,17 +96,13 @@ async def test_an_affinity_without_bounds_is_refused_by_the_api_server(
     ],
     ids=["many tolerations", "a long key", "many terms", "many keys"],
 )
-async def test_placement_that_is_too_large_is_refused_by_the_api_server(
-    api: Api, namespace: str, field: str, value: Any
-) -> None:
+async def test_route_with_a_large_placement_is_rejected(api: Api, namespace: str, field: str, value: Any) -> None:
     with pytest.raises(ApiError) as refused:
         await api.create(f"{ROUTES.at(namespace)}?dryRun=All", model_route(worker={field: value}))
     assert refused.value.code == 422
 
 
-async def test_placement_as_in_a_pod_is_kept_and_reaches_the_pods(
-    api: Api, namespace: str, operators: Operators
-) -> None:
+async def test_route_placement_reaches_the_pods(api: Api, namespace: str, operators: Operators) -> None:
     await operators.start()
     route = model_route(worker=PLACEMENT, scaling={"minReplicas": 0})
     await api.create(f"{ROUTES.at(namespace)}?fieldValidation=Strict", route)
@@ -129,7 +125,7 @@ async def without_bounds(cluster: Cluster) -> AsyncIterator[dict[str, Any]]:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
-async def test_a_stored_route_that_is_too_deep_costs_no_other_route_anything(
+async def test_route_stored_too_deep_does_not_affect_other_routes(
     api: Api,
     cluster: Cluster,
     kubectl: Kubectl,
@@ -147,14 +143,14 @@ async def test_a_stored_route_that_is_too_deep_costs_no_other_route_anything(
     operator = await operators.start()
     await api.until(ROUTES.at(namespace, "main"), served, "the other route is served")
 
-    async def said(name: str) -> str:
+    async def logged(name: str) -> str:
         path = "jsonpath={.status.conditions[?(@.type=='Accepted')].reason}"
         return await kubectl("get", "modelroute", name, "-n", namespace, "-o", path)
 
     for name in ("deep", "wide"):
 
         async def is_refused(name: str = name) -> bool:
-            return "InvalidSpec" in await said(name)
+            return "InvalidSpec" in await logged(name)
 
         await until(is_refused, f"{name} has a condition", timeout_s=60)
     await post(kubectl, namespace, tmp_path, with_affinity("deeper", nested(depth)))

@@ -70,7 +70,7 @@ async def test_route_workers_have_the_operators_allowed_addresses_only(
     assert operator.process.alive
 
 
-async def test_a_deleted_route_takes_its_objects_and_its_entry_along(
+async def test_route_deletion_removes_its_objects_and_entry(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess
 ) -> None:
     await api.create(ROUTES.at(namespace), model_route())
@@ -84,7 +84,7 @@ async def test_a_deleted_route_takes_its_objects_and_its_entry_along(
     assert operator.process.alive
 
 
-async def test_what_happened_while_no_operator_ran_is_made_good_by_the_next_one(
+async def test_operator_reconciles_changes_made_during_its_absence(
     api: Api, namespace: str, nats: NatsServer, operators: Operators
 ) -> None:
     first = await operators.start()
@@ -119,8 +119,8 @@ async def test_route_older_owner_keeps_a_model_name_until_it_is_deleted(
     assert operator.process.alive
 
 
-# More asked for than allowed: the rules of a route do not compare quantities, those of a pod do. And a field that is
-# none: an apply is told so with a 500.
+# Requests above limits: the rules of a route do not compare quantities, those of a pod do. And an unknown
+# field, which an apply answers with a 500.
 CPU = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
 CPU_MENDED = {"resources": {"requests": {"cpu": "1"}}}
 
@@ -138,7 +138,7 @@ CPU_MENDED = {"resources": {"requests": {"cpu": "1"}}}
         ),
     ],
 )
-async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_serving(
+async def test_route_version_rejected_by_the_api_server_leaves_the_last_good_one(
     refused: Manifest,
     words: str,
     mended: Manifest,
@@ -151,9 +151,9 @@ async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_se
     await api.create(ROUTES.at(namespace), model_route())
     await api.until(path, served, "it is served")
     await api.patch(path, {"spec": {"worker": refused, "limits": {"queueDepth": 7}}})
-    told = await api.until(path, settled, "a status about the change")
-    assert condition(told, "Accepted") == "False InvalidSpec"
-    assert words in str(told["status"]["conditions"])
+    rejected = await api.until(path, settled, "a status about the change")
+    assert condition(rejected, "Accepted") == "False InvalidSpec"
+    assert words in str(rejected["status"]["conditions"])
     async with catalogue_of(nats.url) as catalogue:
         assert catalogue[f"{namespace}.main"].spec.limits.queue_depth != 7
         assert catalogue[f"{namespace}.main"].ready
@@ -164,7 +164,7 @@ async def test_a_version_that_the_api_server_refuses_leaves_the_last_good_one_se
 
 
 @pytest.mark.timeout(120)
-async def test_namespace_is_deleted_while_the_operator_is_down(
+async def test_operator_absence_does_not_block_the_deletion_of_a_namespace(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     del cluster
@@ -183,7 +183,7 @@ async def test_namespace_is_deleted_while_the_operator_is_down(
     await api.gone(NAMESPACES.at(name=namespace), timeout_s=40)
 
 
-async def test_nothing_is_written_while_nothing_happens(
+async def test_operator_writes_nothing_in_steady_state(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     await operators.start(PENSTOCK_RESYNC_S="10")

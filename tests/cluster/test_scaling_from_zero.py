@@ -1,4 +1,4 @@
-"""A route without workers: the first request wakes it, at once and in one step, and waits for its answer."""
+"""A route without workers: the first request activates it at once, in one step, and waits for its answer."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.nats_server import NatsServer
 pytestmark = pytest.mark.timeout(180)
 
 
-async def test_a_request_wakes_a_route_and_is_answered_by_its_first_worker(
+async def test_scaling_starts_the_first_worker_for_a_request(
     api: Api, namespace: str, nats: NatsServer, operator: OperatorProcess, tmp_path: Path
 ) -> None:
     route = ScaledRoute(api, namespace)
@@ -24,22 +24,22 @@ async def test_a_request_wakes_a_route_and_is_answered_by_its_first_worker(
     assert await route.replicas() == 0
     await route.has("Serving", "True Idle")
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
-        answer = await gateway.ask("simulated")
+        await gateway.has_model("simulated")
+        answer = await gateway.request("simulated")
     assert answer.status_code == 200
     assert answer.json()["choices"][0]["message"]["content"]
-    woken = await route.says(lambda status: status.get("lastDecision", {}).get("to") == 1, "it says why")
+    woken = await route.reports(lambda status: status.get("lastDecision", {}).get("to") == 1, "it says why")
     assert woken["status"]["lastDecision"]["reason"] == "FromZero"
-    told = await api.until_all(
+    statuses = await api.until_all(
         EVENTS.at(namespace),
         lambda events: [event for event in events if event["reason"] == "FromZero"],
         "an Event tells of it",
     )
-    assert len(told) == 1
+    assert len(statuses) == 1
     assert operator.process.alive
 
 
-async def test_a_backlog_of_100_is_one_write_of_what_it_needs(
+async def test_scaling_writes_a_backlog_of_100_once(
     api: Api, namespace: str, nats: NatsServer, operators: Operators, cluster: Cluster, kubelet: Kubelet
 ) -> None:
     await kubelet.push("test/hollow", Image(hollow=True))
@@ -54,9 +54,9 @@ async def test_a_backlog_of_100_is_one_write_of_what_it_needs(
         others = asyncio.gather(*(request.queue() for _ in range(99)))
         await request.wake()
         await others
-    await route.asks_for(13)
+    await route.requests_replicas(13)
     # What would write again comes within the next looks; the status is written after them.
-    await route.says(lambda status: status.get("replicas") == 13, "its pods are there")
+    await route.reports(lambda status: status.get("replicas") == 13, "its pods are there")
     assert scale_writes(operators, mark) == 1
 
 
@@ -68,8 +68,8 @@ async def test_route_reports_the_reason_to_a_client_when_workers_cannot_start(
     await route.create()
     await api.patch(route.path, {"spec": {"limits": {"queueTimeoutSeconds": 8}}})
     async with Gateway.running(nats.url, tmp_path) as gateway:
-        await gateway.knows("simulated")
-        answer = await gateway.ask("simulated")
+        await gateway.has_model("simulated")
+        answer = await gateway.request("simulated")
     assert answer.status_code == 503
     error = answer.json()["error"]
     assert error["code"] == "queue_timeout"

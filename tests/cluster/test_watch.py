@@ -21,11 +21,11 @@ PATIENT = {"PENSTOCK_LEASE_RENEW_DEADLINE_S": "100", "PENSTOCK_LEASE_DURATION_S"
 
 @pytest.fixture(scope="module")
 def cluster(own_cluster: Cluster) -> Cluster:
-    """One whose API server may be stopped."""
+    """A cluster whose API server may be stopped."""
     return own_cluster
 
 
-async def test_watches_that_went_silent_are_noticed_and_opened_again_by_the_same_process(
+async def test_watch_that_is_silent_is_reopened_by_the_same_process(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     link = await Link.start(cluster.plane.port)
@@ -42,12 +42,12 @@ async def test_watches_that_went_silent_are_noticed_and_opened_again_by_the_same
         assert (await operator.get("/readyz")).status_code == 200
         assert operator.process.events("operator.leading") != []
         assert operator.process.events("operator.watch_restarted") == []
-        print(f"seen {took_s:.1f} s after the connections went silent")  # noqa: T201 - the figure is wanted
+        print(f"seen {took_s:.1f} s after the connections went silent")  # noqa: T201 - the measured time is part of the report
     finally:
         await link.close()
 
 
-async def test_what_was_deleted_while_the_watch_was_broken_for_too_long_is_missed_by_no_one(
+async def test_watch_reports_deletions_after_a_long_interruption(
     api: Api, cluster: Cluster, namespace: str, nats: NatsServer, operators: Operators
 ) -> None:
     link = await Link.start(cluster.plane.port)
@@ -75,7 +75,7 @@ async def test_what_was_deleted_while_the_watch_was_broken_for_too_long_is_misse
         await link.close()
 
 
-async def test_a_connection_that_is_cut_costs_nothing_but_a_moment(
+async def test_watch_resumes_after_a_closed_connection(
     api: Api, cluster: Cluster, namespace: str, operators: Operators
 ) -> None:
     link = await Link.start(cluster.plane.port)

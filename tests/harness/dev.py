@@ -23,15 +23,15 @@ class Dev:
         env = {"TMPDIR": str(directory), **(env or {})}
         self.process = Process("penstock dev", command, directory / "output", env, leashed=True)
 
-    async def says(self, text: str) -> None:
-        def said() -> bool:
+    async def reports(self, text: str) -> None:
+        def logged() -> bool:
             assert text in self.output or self.process.alive, self.output
             return text in self.output
 
-        await until(said, f"penstock dev says {text!r}", timeout_s=START_S)
+        await until(logged, f"penstock dev prints {text!r}", timeout_s=START_S)
 
     async def up(self) -> "Dev":
-        await self.says("Ctrl-C ends it.")
+        await self.reports("Ctrl-C ends it.")
         found = re.search(r"listens on (\S+)", self.output)
         assert found, self.output
         self.url = found[1]

@@ -1,4 +1,4 @@
-"""What every answer of the gateway must be, whatever went wrong: one error shape, its ids, nothing of our inside."""
+"""Rules for every error of the gateway: one shape, its ids, and no text of the implementation."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import msgspec
-from harness.provider import SECRET_BODY
+from harness.provider_answers import SECRET_BODY
 from harness.route_spec import KEY
 
 HERE = str(Path(__file__).parents[2])

@@ -51,7 +51,7 @@ class Start(Struct, frozen=True):
 
 
 def forks(command: Sequence[str]) -> bool:
-    """Whether it is one that the server has imported."""
+    """True if the server has imported the module."""
     if sys.platform != "linux":
         return False
     program, *arguments = command
@@ -102,10 +102,10 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def _take(self) -> None:
-        told = os.read(self._status, STATUS.size)
+        exit_status = os.read(self._status, STATUS.size)
         os.close(self._status)
         # Nothing is reported of those that ended with their server.
-        self.returncode = os.waitstatus_to_exitcode(STATUS.unpack(told)[0]) if told else -signal.SIGKILL
+        self.returncode = os.waitstatus_to_exitcode(STATUS.unpack(exit_status)[0]) if exit_status else -signal.SIGKILL
 
 
 class ForkServer:
@@ -131,8 +131,8 @@ class ForkServer:
         """One that `forks`, in a session of its own that ends with its parent; `log` takes both of its outputs."""
         ours, theirs = os.pipe()
         try:
-            asked = msgspec.json.encode(Start(command, env))
-            socket.send_fds(self._control, [asked], [log.fileno(), theirs])
+            requested = msgspec.json.encode(Start(command, env))
+            socket.send_fds(self._control, [requested], [log.fileno(), theirs])
         finally:
             os.close(theirs)
         answer = self._control.recv(STATUS.size)
@@ -161,25 +161,25 @@ class _Serving:
         while True:
             for key, _ in self._selector.select():
                 if key.fileobj is not self._control:
-                    self._tell_end(key)
+                    self._report_end(key)
                 elif (start := self._fork()) is not None:
                     return start
 
     def _fork(self) -> Start | None:
-        asked, descriptors, _, _ = socket.recv_fds(self._control, REQUEST_MAX, 2)
-        if not asked:
+        requested, descriptors, _, _ = socket.recv_fds(self._control, REQUEST_MAX, 2)
+        if not requested:
             os._exit(0)  # the parent has ended; the other children end with this process
         log, status = descriptors
         pid = os.fork()
         if pid == 0:
             self._leave(log, status)
-            return msgspec.json.decode(asked, type=Start)
+            return msgspec.json.decode(requested, type=Start)
         os.close(log)
         self._selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, status))
         self._control.send(STATUS.pack(pid))
         return None
 
-    def _tell_end(self, key: selectors.SelectorKey) -> None:
+    def _report_end(self, key: selectors.SelectorKey) -> None:
         pid, status = key.data
         _, code = os.waitpid(pid, 0)
         with contextlib.suppress(BrokenPipeError):

@@ -1,8 +1,8 @@
-"""A real gateway alone, in front of whatever broker a test has.
+"""One gateway process, connected to the test's broker.
 
 async with Gateway.running(nats.url, tmp_path) as gateway:
-    await gateway.knows("simulated")
-    response = await gateway.ask("simulated")
+    await gateway.has_model("simulated")
+    response = await gateway.request("simulated")
 """
 
 import asyncio
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from harness.gateway_probe import is_ready, lists
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
-ASK_S = 60.0
+REQUEST_S = 60.0
 
 
 class Gateway:
@@ -32,42 +33,30 @@ class Gateway:
         process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", settings)
         limits = httpx.Limits(max_connections=None)
         url = f"http://127.0.0.1:{port}"
-        async with plain_client(url, timeout=ASK_S, limits=limits) as client:
+        async with plain_client(url, timeout=REQUEST_S, limits=limits) as client:
             gateway = cls(process, client)
             try:
-                await until(gateway._ready, "the gateway is ready")
+                await until(lambda: is_ready(process, client), "the gateway is ready")
                 yield gateway
             finally:
                 await process.end()
 
-    async def knows(self, model: str) -> None:
-        """Wait until it would take a request for the model."""
-        await until(lambda: self._lists(model), f"the gateway knows {model}")
+    async def has_model(self, model: str) -> None:
+        """Wait until it lists the model."""
+        await until(lambda: lists(self.client, model), f"the gateway lists {model}")
 
-    async def forgets(self, model: str) -> None:
-        """Wait until it would not."""
+    async def drops_model(self, model: str) -> None:
+        """Wait until it lists the model no more."""
 
         async def gone() -> bool:
             answer = await self.client.get("/v1/models")
             return answer.status_code == 200 and model not in [known["id"] for known in answer.json()["data"]]
 
-        await until(gone, f"the gateway has forgotten {model}")
+        await until(gone, f"the gateway lists {model} no more")
 
-    async def _lists(self, model: str) -> bool:
-        answer = await self.client.get("/v1/models")
-        return answer.status_code == 200 and any(known["id"] == model for known in answer.json()["data"])
-
-    async def ask(self, model: str, *, stream: bool = False) -> httpx.Response:
+    async def request(self, model: str, *, stream: bool = False) -> httpx.Response:
         """One whole answer."""
         return await self.client.post("/v1/chat/completions", json=question(model, stream=stream))
-
-    async def _ready(self) -> bool:
-        if not self.process.alive:
-            raise AssertionError(f"the gateway has exited with {self.process.exit_code}:\n{self.process.log()}")
-        try:
-            return (await self.client.get("/ready")).status_code == 200
-        except httpx.TransportError:
-            return False
 
 
 def question(model: str, *, stream: bool) -> dict[str, Any]:

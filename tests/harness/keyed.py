@@ -1,4 +1,4 @@
-"""A stack whose gateways ask for keys, with its admin API, and as many gateways as a test wants.
+"""A stack whose gateways require keys, with its admin API and further gateways on request.
 
 async with KeyedStack() as stack:                      # `stack.client` holds the first key
     made = await stack.create_key(models=["main"])      # the admin API's answer
@@ -54,7 +54,7 @@ class KeyedStack(Stack):
         async def known() -> bool:
             return (await client.get("/v1/models")).status_code == 200
 
-        await until(known, "the gateway knows the key")
+        await until(known, "the gateway accepts the key")
         return made
 
     async def another_gateway(self, **env: str) -> str:
@@ -74,12 +74,12 @@ class KeyedStack(Stack):
         self.processes.append(process)
         client = self.with_key(FIRST_KEY, url)
 
-        async def knows() -> bool:
+        async def has_model() -> bool:
             try:
                 models = await client.get("/v1/models")
             except httpx.TransportError:
                 return False
             return models.status_code == 200 and bool(models.json()["data"])
 
-        await until(knows, "the other gateway serves")
+        await until(has_model, "the other gateway serves")
         return url

@@ -1,7 +1,7 @@
-"""Requests while gateways and workers are killed at random, and their usage rows afterwards.
+"""Requests while gateways and workers are killed at random, and their usage records afterwards.
 
-Three witnesses who do not know each other: the provider's own log of what it wrote, the broker's requests as they were
-published, and the rows. `run` returns the comparison; `Report.table` is for a person.
+Three independent sources of evidence: the provider's log of its answers, the requests as they were published on the
+broker, and the usage records. `run` returns the comparison; `Report.table` is its Markdown table.
 
 `stall` is the death that was none: a worker stands still before its requests' first events, others serve them, and it
 comes back to what it holds to be its own.
@@ -12,7 +12,6 @@ import contextlib
 import json
 import random
 import re
-import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from typing import Any
 import httpx
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
-from harness.provider import DONE, Call, chunk, finish, usage
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 
@@ -122,13 +122,13 @@ class _Run:
         self.active: set[int] = set()
         self.published_numbers: set[int] = set()
 
-    # The witnesses
+    # Sources of evidence
 
     async def answer(self, call: Call) -> None:
-        """The number of tokens in the prompt, at a pace; every one that was sent is in the log.
+        """As many tokens as the prompt requests, at a pace; the log has every token that was sent.
 
-        What goes to a connection whose other end is closed is not sent. This loop also runs the clients and the killer:
-        when the machine is busy it receives that end late, which a provider of its own would not.
+        A write to a connection whose other end is closed is not sent. This loop also runs the clients and the kills:
+        on a busy machine it receives that end late, which a separate provider process would not.
         """
         number, tokens = map(int, re.findall(r"\d+", call.body["messages"][0]["content"]))
         self.report.calls[number] += 1
@@ -244,88 +244,3 @@ async def run(plan: Plan) -> Report:
         except TimeoutError as error:
             error.add_note(made.report.table())
             raise
-
-
-@dataclass(frozen=True)
-class Stall:
-    requests: int
-    tokens: int
-    afterwards: bool
-    """Whether the worker wakes when its requests have been served, or while they are."""
-
-
-@dataclass
-class Stalled:
-    answers: list[int] = field(default_factory=list)
-    rows: list[UsageRow] = field(default_factory=list)
-    serving: str = ""
-    """The worker that did not stand still."""
-    calls: int = 0
-    queued: int = 0
-
-
-async def stall(plan: Stall) -> Stalled:
-    """One worker has all requests and no answer yet: stop it, let another serve them, answer the first, and wake it.
-
-    Half of what the first one had asked for is answered, the other half is refused.
-    """
-    seen = Stalled()
-    served, woken = asyncio.Event(), asyncio.Event()
-
-    async def late(call: Call) -> None:
-        """An answer for the worker that stands still."""
-        await served.wait()
-        if stack.main.calls.index(call) % 2:
-            await call.head(400)
-            await call.end()
-            return
-        await call.head()
-        await call.write(b"".join(chunk(f"late{index} ") for index in range(plan.tokens)))
-        await call.write(finish() + usage(5, plan.tokens) + DONE)
-        await call.end()
-
-    async def answer(call: Call) -> None:
-        await call.head()
-        for index in range(plan.tokens):
-            await call.write(chunk(f"w{index} "))
-            if not index and not plan.afterwards:
-                await woken.wait()
-        await call.write(finish() + usage(5, plan.tokens) + DONE)
-        await call.end()
-
-    async with Stack(slots=plan.requests) as stack:
-        still = stack.worker
-        stack.main.answers(*[late] * plan.requests, answer)
-        asks = [
-            asyncio.create_task(stack.post("/v1/chat/completions", completion("12345", stream=True)))
-            for _ in range(plan.requests)
-        ]
-        await stack.main.called(plan.requests)
-        still.signal(signal.SIGSTOP)
-        other = await stack.start_worker()
-        await stack.main.called(2 * plan.requests)
-        if plan.afterwards:
-            await asyncio.gather(*asks)
-        served.set()
-        name = (await still.said("worker.serving"))["worker"]
-        stack.heartbeats.pop(name, None)
-        still.signal(signal.SIGCONT)
-        await until(
-            lambda: name in stack.heartbeats and not stack.heartbeats[name].in_flight, "it has nothing in its hands"
-        )
-        woken.set()
-        seen.answers = [(await ask).status_code for ask in asks]
-
-        async def closed() -> bool:
-            seen.rows = [row async for row in read_rows(stack.connection, since=0.0)]
-            return len(seen.rows) == plan.requests and all(row.ended is not None for row in seen.rows)
-
-        await until(closed, "every row is closed", timeout_s=CLOSED_S)
-        # Whatever it still had to write is written when it has ended, and looked at by the gateway a while later.
-        still.terminate()
-        await still.exited()
-        await until(closed, "every row is closed", timeout_s=CLOSED_S)
-        seen.serving = (await other.said("worker.serving"))["worker"]
-        seen.calls = len(stack.main.calls)
-        seen.queued = await stack.queued()
-    return seen

@@ -1,4 +1,4 @@
-"""A TCP link that a test can cut and mend: between one process and, for example, the broker or the API server.
+"""A TCP link that a test can cut and repair: between one process and, for example, the broker or the API server.
 
 link = await Link.start(stack.nats.port)
 ... PENSTOCK_NATS_URL=link.url ...

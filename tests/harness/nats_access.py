@@ -110,13 +110,13 @@ class User:
     async def publishes(self, subject: str, data: bytes = b"{}", reply: str = "") -> bool:
         return await self._without_complaint(self.client.publish(subject, data, reply=reply))
 
-    async def hears(self, subject: str) -> bool:
+    async def receives(self, subject: str) -> bool:
         return await self._without_complaint(self.client.subscribe(subject))
 
     async def granted(self, refusals: Refusals) -> list[str]:
         """Of what must be refused, what was not."""
         published = [subject for subject in refusals.publish if await self.publishes(subject)]
-        return published + [subject for subject in refusals.subscribe if await self.hears(subject)]
+        return published + [subject for subject in refusals.subscribe if await self.receives(subject)]
 
     async def _without_complaint(self, act: Awaitable[object]) -> bool:
         before = len(self.complaints)
@@ -124,7 +124,7 @@ class User:
         # A complaint comes before the answer to the second: nats-py writes the first PING ahead of what waits.
         await self.client.flush()
         await self.client.flush()
-        return not any("permissions violation" in said.lower() for said in self.complaints[before:])
+        return not any("permissions violation" in logged.lower() for logged in self.complaints[before:])
 
 
 @contextlib.asynccontextmanager

@@ -39,7 +39,7 @@ class NatsUsers:
         return self.write(f"worker-{namespace}-{route}", self.keys.signing_key.of_workers(namespace, route, UID))
 
     def anybody(self, name: str, permissions: Permissions, *, expires_in_s: int = 0) -> str:
-        """A user who may do what no role of ours may: for looking on, or with a token that expires."""
+        """A user with permissions that no role has: to observe all subjects, or with a token that expires."""
         key = self.keys.signing_key
         seed = nats_jwt.derived_seed(key.seed, name)
         now = int(time.time())

@@ -1,4 +1,4 @@
-"""Real processes for tests: started with a log file, watched by their own words, ended by pid."""
+"""Processes for tests: started with a log file, observed by their log lines, ended by pid."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from penstock_local.process.parent_death import parent_death_signal
 
 POLL_S = 0.01
 POLL_MAX_S = 0.05
-"""What takes long is asked less often, as it has something to do itself."""
+"""A longer wait checks less often, to leave CPU time to the processes."""
 PORTS = (12_000, 30_000)
 START_S = 45.0
 
@@ -59,8 +59,8 @@ async def until(
 class Process:
     """One child process; its output goes to `log_path`. `mark` begins a new page of the log.
 
-    A `leashed` one gets no Ctrl-C from the terminal and ends with this process. Start it from the main thread, see
-    `penstock_local.process.parent_death`. One of our own programs is then forked, see `harness.fork_server`.
+    A `leashed` process gets no Ctrl-C from the terminal and ends with this process. Start it from the main thread, see
+    `penstock_local.process.parent_death`. One of Penstock's programs is then forked, see `harness.fork_server`.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Process:
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if name is None or line.get("event") == name]
 
-    async def said(self, event: str, **fields: Any) -> dict[str, Any]:
+    async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
         """Wait until the process has logged `event` with these fields."""
 
         def find() -> dict[str, Any] | None:
@@ -148,7 +148,7 @@ class Process:
             matching = (line for line in self.events(event) if fields.items() <= line.items())
             return next(matching, None)
 
-        found: dict[str, Any] = await until(find, f"{self.name} says {event}")
+        found: dict[str, Any] = await until(find, f"{self.name} logs {event}")
         return found
 
     async def end(self) -> None:

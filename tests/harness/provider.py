@@ -2,10 +2,10 @@
 
     provider = await ScriptedProvider.start()
     upstream = provider.upstream("main")            # its own base URL: give it to a route's provider
-    upstream.answers(say("Hel", "lo"))              # every call
-    upstream.answers(status(429, {"retry-after": "1"}), say("Hi"))   # in order; the last one repeats
+    upstream.answers(text_stream("Hel", "lo"))              # every call
+    upstream.answers(status(429, {"retry-after": "1"}), text_stream("Hi"))   # in order; the last one repeats
 
-An answer is any `async def answer(call: Call) -> None`; the ones below cover the usual. In a hand-written one:
+An answer is any `async def answer(call: Call) -> None`; `harness.provider_answers` has the usual ones. Another one:
 
     async def answer(call):
         await call.head()                 # 200, text/event-stream, chunked
@@ -14,109 +14,19 @@ An answer is any `async def answer(call: Call) -> None`; the ones below cover th
         call.cut()                        # TCP reset, in the middle of the body
         await call.end()                  # or a regular end
 
-What it has seen: `upstream.calls` (each with `body`, `headers`, `at`, and `gone`/`gone_at` when its client left),
+Its records: `upstream.calls` (each with `body`, `headers`, `at`, and `gone`/`gone_at` when its client left),
 `upstream.open` and `upstream.open_max` (calls without a whole answer), `await upstream.called(n)`.
 Times are `time.monotonic()`.
 """
 
 import asyncio
 import contextlib
-import json
-import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from harness.processes import until
-
-SECRET_BODY = "THE-PROVIDERS-OWN-WORDS at /srv/provider/main.py"
-"""In every error body of this provider: no client may ever read it."""
-TCP_ESTABLISHED = 1
-"""The first byte of Linux's `TCP_INFO`; CLOSE_WAIT and CLOSE are others."""
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 429: "Too Many Requests", 500: "Server Error"}
-
-
-class Call:
-    """One request as the provider received it, and the pen for its answer."""
-
-    def __init__(
-        self, connection: "_Connection", method: str, path: str, headers: dict[str, str], raw_body: bytes
-    ) -> None:
-        self._connection = connection
-        self._chunked = False
-        self.method = method
-        self.path = path
-        self.headers = headers
-        self.raw_body = raw_body
-        self.at = time.monotonic()
-        self.finished = False
-        """Whether the whole answer was written."""
-        self.gone = asyncio.Event()
-        self.gone_at = 0.0
-
-    @property
-    def body(self) -> Any:
-        return json.loads(self.raw_body)
-
-    @property
-    def hung_up(self) -> bool:
-        """Whether the client has left: asked of the kernel, as `gone` waits until our own loop gets there."""
-        if self.gone.is_set() or self._connection.transport.is_closing():
-            return True
-        connection = self._connection.transport.get_extra_info("socket")
-        return bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_ESTABLISHED)
-
-    @property
-    def connection_number(self) -> int:
-        """Which of the provider's connections, counted from 1, carried the call."""
-        return self._connection.number
-
-    async def head(
-        self, status_: int = 200, headers: Mapping[str, str] | None = None, *, length: int | None = None
-    ) -> None:
-        """Status line and headers; chunked unless `length` is given. -1 means: until the connection closes."""
-        merged = {"content-type": "text/event-stream", **(headers or {})}
-        if length is None:
-            self._chunked = True
-            merged["transfer-encoding"] = "chunked"
-        elif length >= 0:
-            merged["content-length"] = str(length)
-        lines = [f"HTTP/1.1 {status_} {REASONS.get(status_, 'Status')}", *(f"{k}: {v}" for k, v in merged.items())]
-        await self.raw("\r\n".join(lines).encode() + b"\r\n\r\n")
-
-    async def write(self, data: bytes) -> None:
-        """Bytes of the body."""
-        await self.raw(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-
-    async def raw(self, data: bytes) -> None:
-        """Bytes on the connection, without framing."""
-        if not self.gone.is_set():
-            self._connection.transport.write(data)
-
-    async def end(self) -> None:
-        """The regular end of a chunked body."""
-        if self._chunked:
-            await self.raw(b"0\r\n\r\n")
-        self.finished = True
-
-    def close(self) -> None:
-        """FIN after what was written."""
-        self.finished = True
-        self._connection.transport.close()
-
-    def cut(self) -> None:
-        """RST at once."""
-        self.finished = True
-        self._connection.transport.abort()
-
-    async def left(self, timeout_s: float = 5.0) -> float:
-        """Wait until the client has hung up; returns when."""
-        async with asyncio.timeout(timeout_s):
-            await self.gone.wait()
-        return self.gone_at
-
-
-Answer = Callable[[Call], Awaitable[None]]
+from harness.provider_answers import text_stream
+from harness.provider_call import Answer, Call
 
 
 class Upstream:
@@ -128,11 +38,11 @@ class Upstream:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every call and answer "Hello" again."""
+        """Clear the calls and answer "Hello" again."""
         self.calls: list[Call] = []
         self._unanswered: list[Call] = []
         self.open_max = 0
-        self._answers: list[Answer] = [say("Hel", "lo")]
+        self._answers: list[Answer] = [text_stream("Hel", "lo")]
 
     def answers(self, *answers: Answer) -> None:
         """Script the next calls in order; the last answer is given to all after it."""
@@ -145,7 +55,7 @@ class Upstream:
 
     @property
     def open(self) -> int:
-        """By what is on the wire: who has read a whole answer may call again before its task here has ended."""
+        """By bytes on the wire: a client with a complete answer may call again before the task here has ended."""
         self._unanswered = [call for call in self._unanswered if not (call.finished or call.gone.is_set())]
         return len(self._unanswered)
 
@@ -199,7 +109,7 @@ class _Connection(asyncio.Protocol):
             return
         method, path, _ = request_line.split(" ")
         self._data = rest[length:]
-        self._call = Call(self, method, path, headers, rest[:length])
+        self._call = Call(self.transport, self.number, method, path, headers, rest[:length])
         self._provider.serve(self._call, self._served)
 
     def _served(self) -> None:
@@ -269,120 +179,3 @@ class ScriptedProvider:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         served()
-
-
-# The OpenAI dialect, as bytes
-
-
-def data(value: object) -> bytes:
-    """One server-sent event."""
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
-
-
-def delta(**fields: Any) -> bytes:
-    """A chat chunk with this delta."""
-    return data({"id": "x", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": fields}]})
-
-
-def chunk(text: str) -> bytes:
-    return delta(content=text)
-
-
-def finish(reason: str = "stop") -> bytes:
-    return data({"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
-
-
-def usage(prompt: int = 3, completion: int = 2, **details: Any) -> bytes:
-    counted = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion, **details}
-    return data({"id": "x", "choices": [], "usage": counted})
-
-
-DONE = b"data: [DONE]\n\n"
-
-
-# Answers
-
-
-def stream(*pieces: bytes) -> Answer:
-    """A 200 of these pieces, each its own HTTP chunk, regularly ended."""
-
-    async def answer(call: Call) -> None:
-        await call.head()
-        for piece in pieces:
-            await call.write(piece)
-        await call.end()
-
-    return answer
-
-
-def say(*texts: str, reason: str = "stop") -> Answer:
-    """A whole, well-formed chat answer."""
-    return stream(*(chunk(text) for text in texts), finish(reason), usage(completion=len(texts)), DONE)
-
-
-def say_then_cut(*texts: str) -> Answer:
-    """These texts, then the connection breaks inside the chunked body."""
-    return stream_then_cut(*(chunk(text) for text in texts))
-
-
-def stream_then_cut(*pieces: bytes) -> Answer:
-    async def answer(call: Call) -> None:
-        await call.head()
-        for piece in pieces:
-            await call.write(piece)
-        call.close()
-
-    return answer
-
-
-def say_then_wait(*texts: str) -> Answer:
-    """These texts, then silence until the client leaves."""
-
-    async def answer(call: Call) -> None:
-        await call.head()
-        for text in texts:
-            await call.write(chunk(text))
-
-    return answer
-
-
-def when(gate: asyncio.Event, answer: Answer) -> Answer:
-    """Nothing until `gate` is set, then `answer`."""
-
-    async def gated(call: Call) -> None:
-        await gate.wait()
-        await answer(call)
-
-    return gated
-
-
-async def silence(call: Call) -> None:
-    """Never a byte."""
-    del call
-
-
-async def refuse(call: Call) -> None:
-    """The connection is reset before a byte of an answer."""
-    call.cut()
-
-
-def status(code: int, headers: Mapping[str, str] | None = None, body: object = None) -> Answer:
-    """An unsuccessful JSON answer; by default its body is `SECRET_BODY`."""
-    content = json.dumps({"error": {"message": SECRET_BODY}} if body is None else body).encode()
-
-    async def answer(call: Call) -> None:
-        await call.head(code, {"content-type": "application/json", **(headers or {})}, length=len(content))
-        await call.write(content)
-        call.finished = True
-
-    return answer
-
-
-def json_answer(value: object) -> Answer:
-    return status(200, body=value)
-
-
-def embeddings(vectors: Iterable[list[float]], tokens: int = 3) -> Answer:
-    """A whole embeddings answer, as floats."""
-    items = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
-    return json_answer({"object": "list", "data": items, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})

@@ -1,4 +1,4 @@
-"""A client that sends bytes as it likes, and reads what comes back, for what no HTTP library would send."""
+"""A client that sends any bytes and reads the response, for requests that no HTTP library would send."""
 
 import asyncio
 import contextlib
@@ -20,25 +20,27 @@ class RawConnection:
 
     async def answer(self, timeout_s: float = 10) -> httpx.Response:
         """The next whole response."""
-        heard = _Heard()
-        parser = httptools.HttpResponseParser(heard)
+        received = _Received()
+        parser = httptools.HttpResponseParser(received)
         async with asyncio.timeout(timeout_s):
-            while not heard.whole:
+            while not received.whole:
                 data = await self._reader.read(1)
                 assert data, "the connection was closed without an answer"
                 parser.feed_data(data)
         request = httpx.Request("POST", "http://raw/")
-        return httpx.Response(parser.get_status_code(), headers=heard.headers, content=heard.body, request=request)
+        return httpx.Response(
+            parser.get_status_code(), headers=received.headers, content=received.body, request=request
+        )
 
     async def rest(self, timeout_s: float = 10) -> bytes:
-        """What comes until the other side closes."""
+        """The bytes until the other side closes."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(timeout_s):
                 return await self._reader.read()
         return b""
 
     async def closed(self, timeout_s: float = 10) -> bool:
-        """Wait until the other side has hung up without a further word."""
+        """True if the other side closes without a further byte."""
         return await self.rest(timeout_s) == b""
 
     def end(self) -> None:
@@ -50,7 +52,7 @@ class RawConnection:
         self._writer.close()
 
 
-class _Heard:
+class _Received:
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = b""

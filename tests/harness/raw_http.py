@@ -7,7 +7,8 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from harness.provider import Call, chunk
+from harness.provider_answers import chunk
+from harness.provider_call import Call
 
 IMPATIENT = {
     "gateway_env": {

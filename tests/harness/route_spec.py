@@ -8,7 +8,7 @@ import msgspec
 from penstock_contract.route.spec import ModelRouteSpec
 
 KEY = "sk-scripted-key-that-nobody-may-see"
-"""What the workers send to the scripted provider."""
+"""The key that workers send to the scripted provider."""
 KEY_VARIABLE = "SCRIPTED_KEY"
 
 

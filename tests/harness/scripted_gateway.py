@@ -64,7 +64,7 @@ def respond(body: object) -> Script:
 
 
 def stream(*frames: bytes, end: bytes = b"0\r\n\r\n") -> Script:
-    """A stream of frames; with `end=b""` the connection is cut where its chunked body should end."""
+    """A stream of frames; with `end=b""` the connection is closed before the end of its chunked body."""
 
     def script(call: Call) -> None:
         call.begin()
@@ -132,6 +132,6 @@ class Gateway:
         self._server.shutdown()
         for connection in self._connections:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)  # kept alive by a client that is still open
+                connection.shutdown(socket.SHUT_RDWR)  # an open client holds its connection
         self._server.server_close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""What a client reads of a stream of events."""
+"""Reads a stream of events as a client does."""
 
 import re
 

@@ -1,13 +1,14 @@
 """Fixtures of the integration tests, and the logs of every process in the report of a failed test."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
-pytest.register_assert_rewrite("harness.expect")
+pytest.register_assert_rewrite("harness.expect", "harness.budgeted_keys", "harness.interrupted_streams")
+from harness.client_pair import Both, clients  # noqa: E402
 from harness.stack import Stack  # noqa: E402 - after its assertions were registered
 
 
@@ -20,19 +21,26 @@ async def module_stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
-    """One stack for the module, as new for every test. Nothing in it may log an error or die."""
+    """One stack for the module, reset before every test. No process may log an error or exit."""
     await module_stack.reset()
     yield module_stack
-    assert all(process.alive for process in module_stack.processes), "a process died"
+    assert all(process.alive for process in module_stack.processes), "a process has exited"
     errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def sdk(stack: Stack) -> AsyncIterator[AsyncOpenAI]:
-    """The official client, which asks once."""
+    """The official client, without retries."""
     async with AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
         yield client
+
+
+@pytest.fixture(params=["Client", "AsyncClient"])
+def both(request: pytest.FixtureRequest) -> Iterator[Both]:
+    """The sync client, then the asyncio client."""
+    with clients(request.param) as both:
+        yield both
 
 
 @pytest.hookimpl(wrapper=True)

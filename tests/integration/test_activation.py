@@ -1,4 +1,4 @@
-"""A request that no worker can take: the gateway says so to whoever scales, waits, and tells its client the cause."""
+"""A request without a free slot: the gateway publishes an activation, waits, and returns the cause to the client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of, stream_error_of
 from harness.processes import until
-from harness.provider import say, when
+from harness.provider_answers import text_stream, when
 from harness.route_spec import completion
-from harness.stack import NAMESPACE, Stack
+from harness.stack import Stack
+from harness.stack_routes import NAMESPACE
 from harness.stream_reader import texts_of
 
 from penstock_broker import queue_state
@@ -23,16 +24,16 @@ CAUSE = "the worker's image cannot be pulled: manifest unknown"
 
 
 class Ear:
-    """Hears activations as an operator does."""
+    """Subscribes to activations as the operator does."""
 
     def __init__(self, stack: Stack) -> None:
-        self.heard: list[tuple[float, str]] = []
+        self.received: list[tuple[float, str]] = []
         self.connection = Connection(stack.nats.url, "ear", inbox_prefix="_INBOX_ear")
         self.connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
 
     def _on_activation(self, subject: str, data: bytes) -> None:
         assert codec.decode_activation(data).gateway
-        self.heard.append((asyncio.get_running_loop().time(), subjects.route_key(subject)))
+        self.received.append((asyncio.get_running_loop().time(), subjects.route_key(subject)))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -44,61 +45,61 @@ async def ear(stack: Stack) -> AsyncIterator[Ear]:
     await made.connection.close()
 
 
-async def test_a_request_for_a_route_without_workers_wakes_it_and_is_served_when_a_worker_comes(
-    stack: Stack, ear: Ear
-) -> None:
-    asking = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: ear.heard, "the operator hears of it", timeout_s=1)
+async def test_gateway_activates_a_route_without_workers_and_serves_when_one_starts(stack: Stack, ear: Ear) -> None:
+    pending = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: ear.received, "the operator receives it", timeout_s=1)
     state = await queue_state.read(stack.connection, NAMESPACE, "main")
     assert state.pending == 1, "what wakes the operator is already in the queue that it reads"
-    assert {route for _, route in ear.heard} == {"default.main"}
+    assert {route for _, route in ear.received} == {"default.main"}
     await stack.start_worker()
-    assert texts_of((await asking).text) == "Hello"
+    assert texts_of((await pending).text) == "Hello"
 
 
-async def test_a_burst_is_heard_once_in_100_ms(stack: Stack, ear: Ear) -> None:
-    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
+async def test_gateway_publishes_one_activation_per_100_ms_in_a_burst(stack: Stack, ear: Ear) -> None:
+    requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
     await until(lambda: _pending(stack, 100), "all wait")
-    assert ear.heard
+    assert ear.received
     await stack.start_worker()
-    await asyncio.gather(*asks)
-    times = [at for at, _ in ear.heard]
-    # The gateway's clock, heard through a broker and a busy machine: one more may fit in.
+    await asyncio.gather(*requests)
+    times = [at for at, _ in ear.received]
+    # Measured by the gateway's clock, behind a broker and on a busy machine: one more may fit in.
     assert len(times) <= 2 + (times[-1] - times[0]) / 0.1
 
 
-async def test_a_request_that_waits_is_said_again(stack: Stack, ear: Ear) -> None:
-    asking = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: len(ear.heard) >= 3, "an operator that came later hears of it", timeout_s=5)
+async def test_gateway_repeats_the_activation_of_a_waiting_request(stack: Stack, ear: Ear) -> None:
+    pending = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: len(ear.received) >= 3, "an operator that subscribes later receives it", timeout_s=5)
     await stack.start_worker()
-    assert texts_of((await asking).text) == "Hello"
+    assert texts_of((await pending).text) == "Hello"
 
 
-async def test_while_slots_are_free_nobody_is_woken(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_no_activation_while_slots_are_free(stack: Stack, ear: Ear) -> None:
     await stack.start_worker(PENSTOCK_WORKER_NAME="heard")
-    await until(lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "it has said its slots")
+    await until(
+        lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "its heartbeat has its slots"
+    )
     assert (await stack.client.get("/health")).status_code == 200
-    ear.heard.clear()
+    ear.received.clear()
     for _ in range(20):
         assert (await stack.post("/api/chat", completion())).status_code == 200
-    assert ear.heard == []
+    assert ear.received == []
 
 
-async def test_when_the_slots_are_full_the_route_is_woken(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_an_activation_when_all_slots_are_used(stack: Stack, ear: Ear) -> None:
     await stack.reconfigure(slots=2)
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
+    stack.main.answers(when(gate, text_stream("Hello")))
     await stack.start_worker()
-    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
+    requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
     await stack.main.called(2)
-    ear.heard.clear()
-    asks.append(asyncio.create_task(stack.post("/api/chat", completion())))
-    await until(lambda: ear.heard, "the third wakes", timeout_s=1)
+    ear.received.clear()
+    requests.append(asyncio.create_task(stack.post("/api/chat", completion())))
+    await until(lambda: ear.received, "the third wakes", timeout_s=1)
     gate.set()
-    assert {response.status_code for response in await asyncio.gather(*asks)} == {200}
+    assert {response.status_code for response in await asyncio.gather(*requests)} == {200}
 
 
-async def test_a_client_that_waited_in_vain_is_told_the_cause(stack: Stack) -> None:
+async def test_gateway_returns_the_cause_after_the_queue_timeout(stack: Stack) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5})
     await stack.apply("main", stack.spec(), cause=CAUSE)
     error = error_of(await stack.post("/api/chat", completion()), 503, "queue_timeout", retry_after=5)
@@ -106,12 +107,12 @@ async def test_a_client_that_waited_in_vain_is_told_the_cause(stack: Stack) -> N
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
-async def test_a_stream_that_was_promised_before_ends_with_the_cause(stack: Stack, path: str) -> None:
+async def test_gateway_ends_a_committed_stream_with_the_cause(stack: Stack, path: str) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 2})
-    asking = asyncio.create_task(stack.post(path, completion(stream=True)))
+    pending = asyncio.create_task(stack.post(path, completion(stream=True)))
     await until(lambda: _pending(stack, 1), "it waits")
     await stack.apply("main", stack.spec(), cause=CAUSE)
-    response = await asking
+    response = await pending
     stream_error_of(response, response.text, "queue_timeout")
     assert CAUSE in response.text
 

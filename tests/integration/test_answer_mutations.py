@@ -13,7 +13,7 @@ import pytest
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from unit.support.mutations import Mutation
-from unit.support.parsing import hear
+from unit.support.parsing import parse
 
 from penstock_contract import codec
 from penstock_contract.stream.events import Accepted, Event, Finished, Started
@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 
 
 def chunks_of(events: list[Event]) -> list[Answer]:
-    """What a streaming client gets: JSON of every `data` line but `[DONE]`."""
+    """The events of a streaming client: JSON of every `data` line but `[DONE]`."""
     renderer = ChatStreamRenderer("chatcmpl-1", 1, "gpt", include_usage=True)
     stream = b"".join(renderer.render(event) for event in events)
     return [json.loads(line[6:]) for line in stream.split(b"\n\n") if line and line != b"data: [DONE]"]
@@ -90,7 +90,7 @@ class Seed:
         self.named, self.done = b"event: " in stream, b"[DONE]" in stream
         payloads = [line[6:] for line in stream.split(b"\n") if line.startswith(b"data: {")]
         self.events: list[Answer] = [json.loads(payload) for payload in payloads]
-        events, code = hear(make(), stream)
+        events, code = parse(make(), stream)
         assert code is None
         self.sent = received(chunks_of(events))
 
@@ -105,7 +105,7 @@ def seeds(dialect: str) -> list[Seed]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("dialect", "make"), [("OpenAI", ChatParser), ("Anthropic", MessageParser)])
-def test_a_mutated_answer_is_received_as_it_was_sent_or_is_an_error(
+def test_adapter_passes_a_mutated_answer_unchanged_or_as_an_error(
     dialect: str, make: Callable[[], ResponseParser]
 ) -> None:
     known = seeds(dialect)
@@ -121,7 +121,7 @@ def test_a_mutated_answer_is_received_as_it_was_sent_or_is_an_error(
         elif not respelled and mutation.chance(0.2):
             stream = mutation.flipped(stream)
 
-        found, code = hear(make(), *mutation.pieces(stream))
+        found, code = parse(make(), *mutation.pieces(stream))
 
         if code is None:
             assert_grammatical(found)
@@ -140,7 +140,7 @@ def test_a_mutated_answer_is_received_as_it_was_sent_or_is_an_error(
 
 
 @pytest.mark.timeout(300)
-def test_mutated_embeddings_are_received_as_they_were_sent_or_are_an_error() -> None:
+def test_adapter_passes_mutated_embeddings_unchanged_or_as_an_error() -> None:
     seed = json.loads((SEEDS / "embeddings_two.json").read_bytes())
     sent = [item["embedding"] for item in seed["data"]]
     for number in range(MUTATIONS):
@@ -149,7 +149,7 @@ def test_mutated_embeddings_are_received_as_they_were_sent_or_are_an_error() -> 
         [answer] = mutation.respelled([seed])[:1] if respelled else [mutation.damaged([seed, seed])[0]]
         body = json.dumps(answer).encode()
 
-        found, code = hear(EmbeddingsParser(), *mutation.pieces(body))
+        found, code = parse(EmbeddingsParser(), *mutation.pieces(body))
 
         if code is None:
             assert_grammatical(found)

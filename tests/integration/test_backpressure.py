@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Call, chunk, finish, say, when
+from harness.provider_answers import chunk, finish, text_stream, when
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STACK = {"slots": 4}
 
 
-async def test_one_worker_with_4_slots_serves_50_requests_with_never_more_than_4_calls_open(stack: Stack) -> None:
+async def test_worker_with_4_slots_opens_at_most_4_calls_for_50_requests(stack: Stack) -> None:
     async def unhurried(call: Call) -> None:
         await call.head()
         await call.write(chunk("Hel"))
@@ -31,27 +32,27 @@ async def test_one_worker_with_4_slots_serves_50_requests_with_never_more_than_4
     assert stack.main.open_max == 4
 
 
-async def test_requests_that_wait_are_served_in_order(stack: Stack) -> None:
+async def test_queue_delivers_in_order(stack: Stack) -> None:
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
+    stack.main.answers(when(gate, text_stream("Hello")))
     await stack.reconfigure(slots=1)
-    asks = []
+    requests = []
     for number in range(6):
-        asks.append(asyncio.create_task(stack.post("/api/chat", completion(str(number)))))
-        await until(lambda: _queued(stack, len(asks)), "the request is in the queue")
+        requests.append(asyncio.create_task(stack.post("/api/chat", completion(str(number)))))
+        await until(lambda: _queued(stack, len(requests)), "the request is in the queue")
     gate.set()
-    await asyncio.gather(*asks)
+    await asyncio.gather(*requests)
     assert [call.body["messages"][0]["content"] for call in stack.main.calls] == ["0", "1", "2", "3", "4", "5"]
 
 
-async def test_past_the_queues_bound_a_request_is_429_and_the_others_are_served(stack: Stack) -> None:
+async def test_queue_full_is_429_and_the_others_are_served(stack: Stack) -> None:
     await stack.reconfigure(slots=4, limits={"queueDepth": 10})
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
-    asks = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(50)]
-    await until(lambda: sum(ask.done() for ask in asks) == 40, "40 are refused")
+    stack.main.answers(when(gate, text_stream("Hello")))
+    requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(50)]
+    await until(lambda: sum(request.done() for request in requests) == 40, "40 are refused")
     gate.set()
-    responses = await asyncio.gather(*asks)
+    responses = await asyncio.gather(*requests)
     assert Counter(response.status_code for response in responses) == {200: 10, 429: 40}
     for response in responses:
         if response.status_code == 429:
@@ -60,9 +61,9 @@ async def test_past_the_queues_bound_a_request_is_429_and_the_others_are_served(
     assert (await stack.post("/api/chat", completion())).status_code == 200, "the queue has room again"
 
 
-async def test_work_goes_where_slots_are_free(stack: Stack) -> None:
+async def test_queue_delivers_to_the_worker_with_free_slots(stack: Stack) -> None:
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
+    stack.main.answers(when(gate, text_stream("Hello")))
     first = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(4)]
     await stack.main.called(4)
     await stack.start_worker()

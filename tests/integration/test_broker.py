@@ -16,8 +16,8 @@ from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 
 
-async def test_every_hook_runs_after_a_reconnect_while_the_catalogue_is_missing(tmp_path: Path) -> None:
-    """The watch asks again while the broker is away; the answer meets the cancellation that the reconnect brings."""
+async def test_broker_connection_runs_every_hook_after_a_reconnect_without_a_catalogue(tmp_path: Path) -> None:
+    """The watch repeats its request while the broker is absent; the reconnect cancels it while the answer arrives."""
     nats = NatsServer(tmp_path)
     await nats.listening()
     link = await Link.start(nats.port)
@@ -38,7 +38,7 @@ async def test_every_hook_runs_after_a_reconnect_while_the_catalogue_is_missing(
         for cycle in range(1, 4):
             assert runs == cycle
             link.cut()
-            await asyncio.sleep(RETRY_S + 0.1)  # the watch has asked into the void
+            await asyncio.sleep(RETRY_S + 0.1)  # the watch has sent a request without a receiver
             await link.mend()
             await until(lambda cycle=cycle: runs > cycle, "the last hook runs", timeout_s=3)
     finally:
@@ -48,21 +48,21 @@ async def test_every_hook_runs_after_a_reconnect_while_the_catalogue_is_missing(
         await nats.process.end()
 
 
-async def test_a_catalogue_that_was_deleted_and_made_again_is_watched_on(tmp_path: Path) -> None:
+async def test_catalogue_watch_continues_after_the_bucket_is_recreated(tmp_path: Path) -> None:
     """The new one counts from one: a watch that waits for the old one's next number would miss what comes first."""
     nats = NatsServer(tmp_path)
     await nats.listening()
     connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
     control_plane = ControlPlane(connection)
     served = spec([provider("p", "https://models.example/v1")])
-    heard: set[str] = set()
+    received: set[str] = set()
 
     def replace(entries: dict[str, CatalogueEntry]) -> None:
-        heard.clear()
-        heard.update(entries)
+        received.clear()
+        received.update(entries)
 
     def put(key: str, _entry: CatalogueEntry | None) -> None:
-        heard.add(key)
+        received.add(key)
 
     async def publish(*names: str) -> None:
         for name in names:
@@ -73,21 +73,21 @@ async def test_a_catalogue_that_was_deleted_and_made_again_is_watched_on(tmp_pat
         await connection.start()
         await control_plane.prepare()
         await publish("one", "two", "three")
-        await until(lambda: heard == {"ns.one", "ns.two", "ns.three"}, "the entries are there")
+        await until(lambda: received == {"ns.one", "ns.two", "ns.three"}, "the entries are there")
         await connection.client.jetstream().delete_key_value(subjects.CATALOGUE_BUCKET)
         await control_plane.prepare()
         await publish("four")
-        await until(lambda: heard == {"ns.four"}, "the new one is read")
+        await until(lambda: received == {"ns.four"}, "the new one is read")
         await publish("five")
-        await until(lambda: heard == {"ns.four", "ns.five"}, "and watched")
+        await until(lambda: received == {"ns.four", "ns.five"}, "and watched")
     finally:
         await watch.close()
         await connection.close()
         await nats.process.end()
 
 
-async def test_a_catalogue_that_is_deleted_while_it_is_watched_is_said_to_be_gone(tmp_path: Path) -> None:
-    """Without JetStream's advisory, which can be lost: the watch asks for itself."""
+async def test_catalogue_watch_reports_a_deleted_bucket(tmp_path: Path) -> None:
+    """Without JetStream's advisory, which can be lost: the watch checks the bucket itself."""
     nats = NatsServer(tmp_path)
     await nats.listening()
     connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")

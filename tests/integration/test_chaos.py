@@ -6,7 +6,7 @@ from harness.chaos.run import run
 
 
 @pytest.mark.timeout(300)
-async def test_no_answer_is_truncated_and_no_usage_row_wrong_under_a_mix_of_faults() -> None:
+async def test_stream_is_never_truncated_and_its_usage_record_never_wrong_under_mixed_faults() -> None:
     report = await run(Plan(seed=3, seconds=20, clients=20, pause_s=(0.3, 4.0)))
     print(report.table())  # noqa: T201 - pytest shows it with a failure
     assert report.faults

@@ -1,4 +1,4 @@
-"""What the kernel's buffers hide: a client that reads nothing of a paced stream, and one that had no time to read."""
+"""Clients behind the kernel's buffers: one that reads nothing of a paced stream, and one that reads late."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,8 @@ import socket
 import time
 
 import pytest
-from harness.provider import DONE, Call, chunk, finish
+from harness.provider_answers import DONE, chunk, finish
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 
@@ -18,7 +19,7 @@ STACK = {"gateway_env": {"PENSTOCK_WRITE_TIMEOUT_S": str(WRITE_TIMEOUT_S)}}
 LARGE = 7_500_000
 
 
-def ask(stack: Stack, *, receive_buffer: int | None = None, version: str = "1.1") -> socket.socket:
+def request(stack: Stack, *, receive_buffer: int | None = None, version: str = "1.1") -> socket.socket:
     client = socket.socket()
     if receive_buffer is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -30,7 +31,7 @@ def ask(stack: Stack, *, receive_buffer: int | None = None, version: str = "1.1"
     return client
 
 
-async def test_a_client_that_reads_nothing_is_cut_after_the_write_timeout_whatever_the_kernel_takes(
+async def test_gateway_closes_a_client_that_reads_nothing_after_the_write_timeout(
     stack: Stack,
 ) -> None:
     """Paced: at 100 kB a second the kernels' buffers alone would take most of a minute of it."""
@@ -42,14 +43,14 @@ async def test_a_client_that_reads_nothing_is_cut_after_the_write_timeout_whatev
             await asyncio.sleep(0.01)
 
     stack.main.answers(pace)
-    with contextlib.closing(ask(stack, receive_buffer=4096)):
+    with contextlib.closing(request(stack, receive_buffer=4096)):
         call = await stack.main.called()
         began = time.monotonic()
         assert await call.left(timeout_s=15) - began < WRITE_TIMEOUT_S + 3
-    assert (await stack.gateway.said("gateway.request_ended"))["code"] == "slow_client"
+    assert (await stack.gateway.logged("gateway.request_ended"))["code"] == "slow_client"
 
 
-async def test_a_client_that_reads_all_of_a_paced_stream_is_not_cut(stack: Stack) -> None:
+async def test_gateway_keeps_a_client_that_reads_a_paced_stream(stack: Stack) -> None:
     async def pace(call: Call) -> None:
         await call.head()
         for _ in range(150):
@@ -59,15 +60,13 @@ async def test_a_client_that_reads_all_of_a_paced_stream_is_not_cut(stack: Stack
         await call.end()
 
     stack.main.answers(pace)
-    with contextlib.closing(ask(stack, receive_buffer=4096)) as client:
+    with contextlib.closing(request(stack, receive_buffer=4096)) as client:
         assert b"[DONE]" in await asyncio.to_thread(read_all, client)
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 @pytest.mark.parametrize("larges", [1, 2])
-async def test_a_client_that_reads_at_full_speed_gets_events_larger_than_its_buffer(
-    stack: Stack, version: str, larges: int
-) -> None:
+async def test_gateway_writes_events_larger_than_the_client_buffer(stack: Stack, version: str, larges: int) -> None:
     async def answer(call: Call) -> None:
         await call.head()
         # Behind the large event in the same write: there was no time to read it.
@@ -75,12 +74,12 @@ async def test_a_client_that_reads_at_full_speed_gets_events_larger_than_its_buf
         await call.end()
 
     stack.main.answers(answer)
-    with contextlib.closing(ask(stack, version=version)) as client:
+    with contextlib.closing(request(stack, version=version)) as client:
         answer_ = await asyncio.to_thread(read_all, client)
         assert answer_.count(b"x" * 1000) == larges * LARGE // 1000
         assert answer_.count(b'"y"') == 50
         assert b"data: [DONE]" in answer_
-    assert (await stack.gateway.said("gateway.request_ended"))["code"] is None
+    assert (await stack.gateway.logged("gateway.request_ended"))["code"] is None
 
 
 def read_all(client: socket.socket) -> bytes:

@@ -1,4 +1,4 @@
-"""What the control plane sets up on a real nats-server, and reads there: nothing written twice, no false zero."""
+"""The control plane on a nats-server: it writes nothing twice, and never reports an unknown depth as 0."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -54,7 +54,7 @@ async def plane(connection: Connection) -> ControlPlane:
 
 
 async def revision(connection: Connection) -> int:
-    """How many writes the catalogue has seen."""
+    """The number of writes of the catalogue."""
     info = await connection.client.jetstream().stream_info(f"KV_{subjects.CATALOGUE_BUCKET}")
     return int(info.state.last_seq)
 
@@ -73,10 +73,10 @@ async def send(connection: Connection, number: int) -> None:
         {"queueTimeoutSeconds": 600, "requestTimeoutSeconds": 1},
     ],
 )
-async def test_a_request_stays_in_the_queue_for_as_long_as_a_worker_may_hold_it_before_its_first_event(
+async def test_queue_keeps_a_request_as_long_as_a_worker_may_hold_it(
     connection: Connection, plane: ControlPlane, limits: dict[str, float]
 ) -> None:
-    """It waits for `maxInFlight` and between retries until its deadline: else nobody would replace that worker."""
+    """The request waits for `maxInFlight` and between retries until its deadline; no other worker would take it."""
     applied = entry(**limits)
     await plane.apply(applied)
     info = await connection.client.jetstream().stream_info(subjects.queue("default", "main"))
@@ -85,7 +85,7 @@ async def test_a_request_stays_in_the_queue_for_as_long_as_a_worker_may_hold_it_
     assert info.config.max_age > may_wait_s
 
 
-async def test_what_is_there_already_is_not_written_again(connection: Connection, plane: ControlPlane) -> None:
+async def test_control_plane_does_not_rewrite_an_unchanged_route(connection: Connection, plane: ControlPlane) -> None:
     assert await plane.apply(entry())
     before = await revision(connection)
     assert not await plane.apply(entry())
@@ -95,7 +95,7 @@ async def test_what_is_there_already_is_not_written_again(connection: Connection
     assert await revision(connection) == before + 1
 
 
-async def test_a_changed_limit_changes_the_queue_and_keeps_what_waits(
+async def test_control_plane_updates_a_queues_limit_and_keeps_its_messages(
     connection: Connection, plane: ControlPlane
 ) -> None:
     await plane.apply(entry(depth=10))
@@ -108,7 +108,7 @@ async def test_a_changed_limit_changes_the_queue_and_keeps_what_waits(
     assert full.value.code == "queue_full"
 
 
-async def test_a_consumer_of_another_version_is_brought_in_line_and_keeps_what_waits(
+async def test_control_plane_updates_an_older_consumer_and_keeps_its_messages(
     connection: Connection, plane: ControlPlane
 ) -> None:
     await plane.apply(entry())
@@ -126,7 +126,7 @@ async def test_a_consumer_of_another_version_is_brought_in_line_and_keeps_what_w
         assert not await plane.apply(entry())
 
 
-async def test_a_queue_of_another_storage_keeps_it(connection: Connection, plane: ControlPlane) -> None:
+async def test_control_plane_keeps_a_queues_storage(connection: Connection, plane: ControlPlane) -> None:
     await plane.apply(entry())
     await send(connection, 1)
     onto_disk = ControlPlane(connection, storage="file")
@@ -136,7 +136,7 @@ async def test_a_queue_of_another_storage_keeps_it(connection: Connection, plane
     assert (await queue_state.read(connection, "default", "main")).pending == 1
 
 
-async def test_the_keys_are_the_routes_that_are_in_the_catalogue_now(plane: ControlPlane) -> None:
+async def test_catalogue_lists_the_current_routes(plane: ControlPlane) -> None:
     assert await plane.route_keys() == set()
     for name in ("a", "b", "c"):
         await plane.apply(entry(name))
@@ -144,14 +144,14 @@ async def test_the_keys_are_the_routes_that_are_in_the_catalogue_now(plane: Cont
     assert await plane.route_keys() == {"default.a", "default.c"}
 
 
-async def test_a_route_can_be_removed_twice(plane: ControlPlane) -> None:
+async def test_control_plane_removes_a_route_twice(plane: ControlPlane) -> None:
     await plane.apply(entry())
     await plane.remove("default", "main")
     await plane.remove("default", "main")
     assert await plane.route_keys() == set()
 
 
-async def test_a_queue_that_is_not_there_is_no_empty_one(connection: Connection, plane: ControlPlane) -> None:
+async def test_queue_depth_of_a_missing_queue_is_unknown(connection: Connection, plane: ControlPlane) -> None:
     with pytest.raises(QueueUnavailable) as stream:
         await queue_state.read(connection, "default", "main")
     assert stream.value.reason == "QueueMissing"
@@ -163,7 +163,7 @@ async def test_a_queue_that_is_not_there_is_no_empty_one(connection: Connection,
     assert consumer.value.reason == "QueueMissing"
 
 
-async def test_a_broker_that_is_away_or_silent_is_no_empty_queue(
+async def test_queue_depth_without_a_broker_is_unknown(
     nats: NatsServer, connection: Connection, plane: ControlPlane
 ) -> None:
     await plane.apply(entry())
@@ -171,7 +171,7 @@ async def test_a_broker_that_is_away_or_silent_is_no_empty_queue(
     with pytest.raises(QueueUnavailable) as error:
         await queue_state.read(connection, "default", "main", timeout_s=0.2)
     assert error.value.reason == "BrokerUnavailable"
-    await until(lambda: not connection.connected, "it is noticed")
+    await until(lambda: not connection.connected, "the connection is lost")
     with pytest.raises(QueueUnavailable):
         await queue_state.read(connection, "default", "main", timeout_s=0.2)
     with pytest.raises(PenstockError) as refused:
@@ -180,9 +180,7 @@ async def test_a_broker_that_is_away_or_silent_is_no_empty_queue(
     assert refused.value.code == "broker_unavailable"
 
 
-async def test_a_request_that_a_worker_gave_back_when_nobody_else_was_there_still_counts(
-    connection: Connection, plane: ControlPlane
-) -> None:
+async def test_queue_depth_includes_a_request_returned_by_a_worker(connection: Connection, plane: ControlPlane) -> None:
     await plane.apply(entry())
     given: list[Delivery] = []
     taken = asyncio.Event()
@@ -205,5 +203,5 @@ async def test_a_request_that_a_worker_gave_back_when_nobody_else_was_there_stil
         pulls = (await context.consumer_info(stream, subjects.CONSUMER)).num_waiting
         return None if pulls else await queue_state.read(connection, "default", "main")
 
-    state = await until(given_back, "nobody pulls")
+    state = await until(given_back, "the request is returned")
     assert msgspec.structs.asdict(state) == {"pending": 0, "ack_pending": 1}, "not pending, not gone"

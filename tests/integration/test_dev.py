@@ -71,7 +71,7 @@ def _texts(body: str) -> list[str]:
     return [json.loads(event)["text"] for event in events]
 
 
-async def test_the_bundled_models_answer_without_a_key(tmp_path: Path) -> None:
+async def test_dev_bundled_models_answer_without_a_key(tmp_path: Path) -> None:
     async with dev_up(tmp_path) as dev:
         assert dev.output.count(" ready\n") == 2
         command = next(line for line in dev.output.splitlines() if "/api/generate" in line)
@@ -88,7 +88,7 @@ async def test_the_bundled_models_answer_without_a_key(tmp_path: Path) -> None:
         assert sum(map(float.__mul__, cat, kitten)) > sum(map(float.__mul__, cat, carburettor)) + 0.2
 
 
-async def test_ctrl_c_lets_streams_finish_and_leaves_nothing(running: Dev) -> None:
+async def test_dev_finishes_streams_on_ctrl_c_and_leaves_no_process(running: Dev) -> None:
     pids = running.children().values()
     assert len(pids) == 3
     with _all_end(*pids):
@@ -105,7 +105,7 @@ async def test_ctrl_c_lets_streams_finish_and_leaves_nothing(running: Dev) -> No
     assert _left(running.directory) == []
 
 
-async def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+async def test_dev_exits_at_once_on_a_second_ctrl_c(tmp_path: Path) -> None:
     route = tmp_path / "slow.yaml"
     route.write_text(SLOW)
     async with (
@@ -117,16 +117,16 @@ async def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         await anext(received)
         with _all_end(*dev.children().values()):
             dev.process.signal(signal.SIGINT)
-            await dev.says("stopping")
+            await dev.reports("stopping")
             dev.process.signal(signal.SIGINT)
             with pytest.raises(httpx.RemoteProtocolError):
-                # The gateway's own end of its grace would be an error in words, and a regular end.
+                # If the gateway ended its own grace period, it would log an error and exit regularly.
                 [part async for part in received]
             assert await dev.process.exited(START_S) == 0
         assert _left(tmp_path) == ["slow.yaml"]
 
 
-async def test_kill_9_leaves_no_process_and_the_next_run_takes_the_rest_away(running: Dev) -> None:
+async def test_dev_leaves_no_process_after_kill_9_and_the_next_run_removes_files(running: Dev) -> None:
     with _all_end(*running.children().values()):
         running.process.kill()
     assert _is_free(running.url)
@@ -136,23 +136,23 @@ async def test_kill_9_leaves_no_process_and_the_next_run_takes_the_rest_away(run
         assert left[0] not in _left(running.directory)
 
 
-async def test_a_killed_worker_is_replaced(running: Dev) -> None:
+async def test_dev_restarts_a_killed_worker(running: Dev) -> None:
     os.kill(running.children()["penstock_worker"], signal.SIGKILL)
-    await running.says("worker simulated ended (SIGKILL), starting it again")
+    await running.reports("worker simulated ended (SIGKILL), starting it again")
     answer = await _post(running, "/api/generate", prompt="hi")  # waits in the queue for the new one
     assert len(_texts(answer.text)) == 64
-    await running.says("has a worker again")
+    await running.reports("has a worker again")
 
 
-async def test_a_killed_gateway_comes_back_on_its_port(running: Dev) -> None:
+async def test_dev_restarts_a_killed_gateway_on_its_port(running: Dev) -> None:
     os.kill(running.children()["penstock_gateway"], signal.SIGKILL)
-    await running.says("the gateway is back")
+    await running.reports("the gateway is back")
     assert len(_texts((await _post(running, "/api/generate", prompt="hi")).text)) == 64
 
 
-async def test_a_killed_nats_server_comes_back_with_every_route(running: Dev) -> None:
+async def test_dev_restarts_a_killed_nats_server_with_every_route(running: Dev) -> None:
     os.kill(running.children()["nats-server"], signal.SIGKILL)
-    await running.says("nats-server is back, every route is set up again")
+    await running.reports("nats-server is back, every route is set up again")
 
     async def ready() -> bool:
         async with plain_client(running.url) as client:
@@ -162,7 +162,7 @@ async def test_a_killed_nats_server_comes_back_with_every_route(running: Dev) ->
     assert len(_texts((await _post(running, "/api/generate", prompt="hi")).text)) == 64
 
 
-async def test_a_killed_model_comes_back_where_it_was(tmp_path: Path) -> None:
+async def test_dev_restarts_a_killed_model_on_its_port(tmp_path: Path) -> None:
     route = tmp_path / "minilm.yaml"
     route.write_text((EXAMPLES / "local.yaml").read_text().partition("---")[2])
     async with dev_up(tmp_path, "-f", str(route)) as dev:
@@ -170,11 +170,11 @@ async def test_a_killed_model_comes_back_where_it_was(tmp_path: Path) -> None:
         assert len(children) == 4
         dev.process.mark()
         os.kill(children["penstock_local.models embedding"], signal.SIGKILL)
-        await dev.says("has loaded")
+        await dev.reports("has loaded")
         assert (await _post(dev, "/api/embed", text="cat")).status_code == 200
 
 
-async def test_a_missing_key_is_named_and_the_other_routes_serve(tmp_path: Path) -> None:
+async def test_dev_names_a_missing_key_and_serves_the_other_routes(tmp_path: Path) -> None:
     files = ("-f", str(EXAMPLES / "openai.yaml"), str(EXAMPLES / "simulated.yaml"))
     async with dev_up(tmp_path, *files) as dev:
         assert "not ready: set OPENAI_API_KEY" in dev.output
@@ -185,7 +185,7 @@ async def test_a_missing_key_is_named_and_the_other_routes_serve(tmp_path: Path)
         assert len(_texts((await _post(dev, "/api/generate", prompt="hi")).text)) == 64
 
 
-async def test_a_key_reaches_only_the_worker_whose_route_refers_to_it(tmp_path: Path) -> None:
+async def test_dev_passes_a_key_only_to_the_worker_of_its_route(tmp_path: Path) -> None:
     files = ("-f", str(EXAMPLES / "openai.yaml"))
     async with dev_up(tmp_path, *files, env={"OPENAI_API_KEY": "sk-secret", "OTHER_TOKEN": "t"}) as dev:
         children = dev.children()
@@ -195,23 +195,23 @@ async def test_a_key_reaches_only_the_worker_whose_route_refers_to_it(tmp_path: 
         assert "sk-secret" not in dev.output
 
 
-async def test_a_taken_port_is_one_sentence_before_anything_starts(tmp_path: Path) -> None:
+async def test_dev_rejects_a_port_in_use_in_one_line_before_it_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         dev = Dev(tmp_path, "--port", str(port))
         assert await dev.process.exited() == 1
-    told = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); "
-    told += 'choose another with --port, for example make dev ARGS="--port 9000"\n'
-    assert dev.output == told
+    printed = f"penstock dev: cannot listen on 127.0.0.1:{port} (Address already in use); "
+    printed += 'choose another with --port, for example make dev ARGS="--port 9000"\n'
+    assert dev.output == printed
 
 
-async def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
+async def test_dev_rejects_an_invalid_file_in_one_line(tmp_path: Path) -> None:
     dev = Dev(tmp_path, "-f", str(tmp_path / "missing.yaml"))
     assert await dev.process.exited() == 1
     assert dev.output == f"penstock dev: {tmp_path}/missing.yaml: No such file or directory\n"
 
 
-async def test_a_gateway_that_cannot_start_ends_all_with_its_own_words(tmp_path: Path) -> None:
+async def test_dev_exits_with_the_message_of_a_gateway_that_cannot_start(tmp_path: Path) -> None:
     dev = Dev(tmp_path, "-f", str(EXAMPLES / "simulated.yaml"), env={"PENSTOCK_BODY_BYTES_MAX": "1"})
     assert await dev.process.exited(30) == 1
     assert "penstock dev: gateway does not start (exit code 1)\n" in dev.output
@@ -221,26 +221,26 @@ async def test_a_gateway_that_cannot_start_ends_all_with_its_own_words(tmp_path:
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-async def test_a_port_that_is_none_is_one_sentence(tmp_path: Path, port: str) -> None:
+async def test_dev_rejects_an_invalid_port_in_one_line(tmp_path: Path, port: str) -> None:
     dev = Dev(tmp_path, "--port", port)
     assert await dev.process.exited() == 2
-    told = f"penstock dev: error: argument --port: '{port}' is not a port, which is a number from 0 to 65535\n"
-    assert dev.output.endswith(told)
+    printed = f"penstock dev: error: argument --port: '{port}' is not a port, which is a number from 0 to 65535\n"
+    assert dev.output.endswith(printed)
 
 
-async def test_ctrl_c_while_it_starts_is_quiet_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_dev_exits_without_output_on_ctrl_c_while_it_starts(tmp_path: Path) -> None:
     dev = Dev(tmp_path)
-    await dev.says("starting nats-server")
+    await dev.reports("starting nats-server")
     dev.process.signal(signal.SIGINT)
     assert await dev.process.exited(START_S) == 130
     # A busy machine may have loaded a model before the signal came.
-    told = [line for line in dev.output.splitlines() if not line.endswith("has loaded")]
-    assert len(told) == 1
+    printed = [line for line in dev.output.splitlines() if not line.endswith("has loaded")]
+    assert len(printed) == 1
     assert _left(tmp_path) == []
 
 
 async def _penstock_keys(dev: Dev, *arguments: str) -> str:
-    """Standard output of `penstock keys`, which is told nothing."""
+    """Standard output of `penstock keys` without an address and a token."""
     process = await asyncio.create_subprocess_exec(
         *(COMMAND, "keys", *arguments),
         env={"TMPDIR": str(dev.directory), "PATH": os.environ["PATH"]},
@@ -252,8 +252,8 @@ async def _penstock_keys(dev: Dev, *arguments: str) -> str:
     return out.decode()
 
 
-async def test_keys_are_managed_without_a_word_of_where_and_none_is_asked_for_on_loopback(running: Dev) -> None:
-    assert "It asks for no API key: only this machine can reach it" in running.output
+async def test_dev_manages_keys_without_an_address_and_requires_none_on_loopback(running: Dev) -> None:
+    assert "No API key is required: only this machine can reach it" in running.output
     key = (await _penstock_keys(running, "create", "Ada")).strip()
     assert "Ada" in await _penstock_keys(running, "list")
     async with plain_client(running.url) as client:
@@ -261,19 +261,19 @@ async def test_keys_are_managed_without_a_word_of_where_and_none_is_asked_for_on
         assert (await client.get("/v1/models", headers={"authorization": f"Bearer {key}"})).status_code == 200
 
 
-async def test_where_others_can_reach_it_a_key_is_asked_for_and_shown(tmp_path: Path) -> None:
+async def test_dev_requires_and_prints_a_key_beyond_loopback(tmp_path: Path) -> None:
     async with dev_up(tmp_path, "--host", "0.0.0.0", "-f", str(EXAMPLES / "simulated.yaml")) as dev:
         shown = re.search(r"^API key: (sk-penstock-\S+)$", dev.output, re.MULTILINE)
         assert shown, dev.output
-        assert "whoever reaches this machine needs the key" in dev.output
+        assert "a client needs the key" in dev.output
         made = (await _penstock_keys(dev, "create", "Ada")).strip()
         async with plain_client(dev.url) as client:
             assert (await client.get("/v1/models")).status_code == 401
             for key in (shown[1], made):
                 headers = {"authorization": f"Bearer {key}"}
                 assert (await client.get("/v1/models", headers=headers)).status_code == 200
-        told = re.search(r"^Logs: (\S+)", dev.output, re.MULTILINE)
-        assert told
-        log = Path(told[1]).read_text()  # noqa: ASYNC240 - a small file
+        printed = re.search(r"^Logs: (\S+)", dev.output, re.MULTILINE)
+        assert printed
+        log = Path(printed[1]).read_text()  # noqa: ASYNC240 - a small file
         assert shown[1] not in log
         assert made not in log

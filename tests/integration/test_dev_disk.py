@@ -59,30 +59,30 @@ async def _requests(dev: Dev, number: int) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-async def test_a_full_disk_costs_log_lines_and_starts_no_second_process(tmp_path: Path) -> None:
+async def test_dev_on_a_full_disk_loses_log_lines_and_starts_no_second_process(tmp_path: Path) -> None:
     async with _dev_on(tmp_path, 64) as (dev, disk):
         children = dev.children()
         filler = _fill(disk)
         assert await _requests(dev, REQUESTS) == [200] * REQUESTS
-        await dev.says("the log cannot be written (No space left on device)")
+        await dev.reports("the log cannot be written (No space left on device)")
         assert dev.children() == children
         assert "starting it again" not in dev.output
 
         filler.unlink()
         assert await _requests(dev, REQUESTS) == [200] * REQUESTS
-        await dev.says("the log is written again")
+        await dev.reports("the log is written again")
         assert dev.children() == children
         (log,) = disk.glob("penstock-dev-*/penstock.log")
         assert "log lines are missing here" in log.read_text()
 
 
-async def test_a_small_disk_serves_with_smaller_stores(tmp_path: Path) -> None:
+async def test_dev_on_a_small_disk_serves_with_smaller_stores(tmp_path: Path) -> None:
     async with _dev_on(tmp_path, 40) as (dev, _):
         assert await _requests(dev, 2) == [200, 200]
         assert "broker_unavailable" not in dev.output
 
 
-async def test_a_disk_that_is_too_small_is_named_with_what_is_needed(tmp_path: Path) -> None:
+async def test_dev_rejects_a_disk_that_is_too_small_with_the_needed_size(tmp_path: Path) -> None:
     with _disk(tmp_path, 4) as disk:
         dev = Dev(tmp_path, *SIMULATED, env={"TMPDIR": str(disk)})
         assert await dev.process.exited(30) == 1
@@ -92,7 +92,7 @@ async def test_a_disk_that_is_too_small_is_named_with_what_is_needed(tmp_path: P
         assert list(disk.iterdir()) == []
 
 
-async def test_of_two_on_one_port_one_serves_and_the_other_names_the_port(tmp_path: Path) -> None:
+async def test_dev_started_twice_on_one_port_reports_the_port(tmp_path: Path) -> None:
     port = str(free_port())
     directories = [tmp_path / name for name in ("a", "b")]
     for directory in directories:
@@ -112,7 +112,7 @@ async def test_of_two_on_one_port_one_serves_and_the_other_names_the_port(tmp_pa
             await dev.process.end()
 
 
-async def test_connections_wait_while_the_gateway_starts_again(tmp_path: Path) -> None:
+async def test_dev_holds_connections_while_the_gateway_restarts(tmp_path: Path) -> None:
     async with dev_up(tmp_path, *SIMULATED) as dev:
         os.kill(dev.children()["penstock_gateway"], 9)
         assert await _ready(dev) == 200

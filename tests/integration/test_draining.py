@@ -1,4 +1,4 @@
-"""A worker that is told to drain, to resume, to stop, or whose route changes under it: no stream is cut."""
+"""A worker that drains, resumes, stops, or whose route changes: no stream is truncated."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
-from harness.provider import Call, chunk, finish, say, usage
+from harness.provider_answers import chunk, finish, text_stream, usage
+from harness.provider_call import Call
 from harness.route_spec import completion, provider, spec
-from harness.stack import NAMESPACE, Stack
+from harness.stack import Stack
+from harness.stack_routes import NAMESPACE
 from harness.stream_reader import texts_of
 
 from penstock_contract import codec, subjects
@@ -32,7 +34,7 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
 
 
 class Paced:
-    """A provider's answer that goes on, token by token, when the test says so."""
+    """A provider's answer that continues, token by token, on the test's signal."""
 
     def __init__(self) -> None:
         self._permits = asyncio.Semaphore(0)
@@ -50,7 +52,7 @@ class Paced:
         await call.end()
 
 
-async def test_a_drained_worker_finishes_its_stream_takes_nothing_more_and_stays_until_it_is_told_to_resume(
+async def test_worker_drained_finishes_its_stream_and_pulls_nothing_until_resumed(
     stack: Stack,
 ) -> None:
     drained, other = await named(stack, "worker-a"), await named(stack, "worker-b")
@@ -62,38 +64,38 @@ async def test_a_drained_worker_finishes_its_stream_takes_nothing_more_and_stays
         for _ in range(3):
             await stream.event()
         await tell(stack, "worker-a", Drain())
-        await drained.said("worker.draining", in_flight=1)
-        beat = await until(lambda: _beat(stack, "worker-a", draining=True), "it says so", timeout_s=1)
+        await drained.logged("worker.draining", in_flight=1)
+        beat = await until(lambda: _beat(stack, "worker-a", draining=True), "its heartbeat has it", timeout_s=1)
         assert beat.in_flight == 1
-        stack.main.answers(say("from the other"))
-        asking = asyncio.create_task(stack.post("/api/chat", completion()))
+        stack.main.answers(text_stream("from the other"))
+        pending = asyncio.create_task(stack.post("/api/chat", completion()))
         await until(lambda: _queued(stack, 1), "a request waits")
         await named(stack, "worker-b")
-        assert texts_of((await asking).text) == "from the other"
+        assert texts_of((await pending).text) == "from the other"
         answer.go_on()
         await stream.rest()
         assert texts_of(stream.raw.decode()) == "".join(TOKENS)
         assert stream.raw.endswith(b"data: [DONE]\n\n")
     await until(lambda: _idle(stack, "worker-a"), "it has no streams")
-    assert drained.alive, "whoever told it to drain ends it"
+    assert drained.alive, "the sender of the drain ends it"
 
     await stack.workers[-1].end()
-    asking = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: _queued(stack, 1), "nobody takes the next request")
+    pending = asyncio.create_task(stack.post("/api/chat", completion()))
+    await until(lambda: _queued(stack, 1), "the next request stays in the queue")
     await tell(stack, "worker-a", Resume())
-    assert texts_of((await asking).text) == "from the other"
+    assert texts_of((await pending).text) == "from the other"
     assert _beat(stack, "worker-a", draining=False)
 
 
-async def test_a_drained_worker_exits_0_when_it_is_stopped(stack: Stack) -> None:
+async def test_worker_drained_exits_0_on_sigterm(stack: Stack) -> None:
     worker = await named(stack, "worker-a")
     await tell(stack, "worker-a", Drain())
-    await worker.said("worker.draining", in_flight=0)
+    await worker.logged("worker.draining", in_flight=0)
     worker.terminate()
     assert await worker.exited() == 0
 
 
-async def test_a_worker_that_stops_is_not_called_back(stack: Stack) -> None:
+async def test_worker_stopping_is_not_resumed(stack: Stack) -> None:
     worker = await named(stack, "worker-a")
     answer = Paced()
     stack.main.answers(answer)
@@ -101,23 +103,23 @@ async def test_a_worker_that_stops_is_not_called_back(stack: Stack) -> None:
     async with stack.stream("/api/chat", completion()) as stream:
         await stream.event()
         worker.terminate()
-        await worker.said("worker.draining", stopping=True)
+        await worker.logged("worker.draining", stopping=True)
         await tell(stack, "worker-a", Resume())
-        asking = asyncio.create_task(stack.post("/api/chat", completion()))
+        pending = asyncio.create_task(stack.post("/api/chat", completion()))
         await until(lambda: _queued(stack, 1), "the next request waits")
         answer.go_on()
         await stream.rest()
     assert await worker.exited() == 0
     assert not worker.events("worker.resumed")
-    stack.main.answers(say("Hello"))
+    stack.main.answers(text_stream("Hello"))
     await named(stack, "worker-b")
-    assert texts_of((await asking).text) == "Hello"
+    assert texts_of((await pending).text) == "Hello"
 
 
-async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None:
+async def test_worker_readyz_has_the_reason_and_livez_stays_ok() -> None:
     async with Stack(route=None) as stack:
         port = free_port()
-        worker = stack._spawn_worker("main", probed(port))
+        worker = stack.spawn_worker("main", probed(port))
         async with plain_client(f"http://127.0.0.1:{port}") as kubelet:
 
             async def readiness() -> tuple[int, str] | None:
@@ -127,43 +129,43 @@ async def test_readyz_says_why_a_worker_is_not_ready_and_livez_goes_on() -> None
                     return None
                 return answer.status_code, answer.text.strip()
 
-            async def says(status: int, text: str) -> None:
+            async def reports(status: int, text: str) -> None:
                 async def holds() -> bool:
                     return await readiness() == (status, text)
 
-                await until(holds, f"/readyz says {status} {text}")
+                await until(holds, f"/readyz returns {status} {text}")
 
-            await says(503, "the route is not in the catalogue")
+            await reports(503, "the route is not in the catalogue")
             await stack.apply("main", spec([provider("main", stack.main.base_url)]))
-            await says(200, "ok")
+            await reports(200, "ok")
             assert (await stack.post("/api/chat", completion())).status_code == 200
             metrics = await kubelet.get("/metrics")
             assert metrics.status_code == 200
             assert "gen_ai_client_operation_duration_seconds_count" in metrics.text
             await tell(stack, "worker-p", Drain())
-            await says(503, "draining")
+            await reports(503, "draining")
             await tell(stack, "worker-p", Resume())
-            await says(200, "ok")
+            await reports(200, "ok")
             stack.nats.kill()
-            await says(503, "the message broker is unavailable")
+            await reports(503, "the message broker is unavailable")
             assert (await kubelet.get("/livez")).status_code == 200, "a restart would not bring the broker back"
             stack.nats.start()
             stack.processes.append(stack.nats.process)
-            await says(200, "ok")
+            await reports(200, "ok")
             worker.terminate()
             assert await worker.exited() == 0
 
 
-async def test_a_worker_that_finds_no_broker_can_be_stopped(stack: Stack) -> None:
+async def test_worker_without_a_broker_stops_on_sigterm(stack: Stack) -> None:
     port = free_port()
-    worker = stack._spawn_worker("main", {"PENSTOCK_NATS_URL": f"nats://127.0.0.1:{port}"})
-    await worker.said("worker.serving")
+    worker = stack.spawn_worker("main", {"PENSTOCK_NATS_URL": f"nats://127.0.0.1:{port}"})
+    await worker.logged("worker.serving")
     worker.terminate()
     assert await worker.exited() == 0
 
 
 @pytest.mark.parametrize("change", ["providers", "limits", "deleted"])
-async def test_a_stream_goes_on_whole_when_its_route_changes_under_it(change: str) -> None:
+async def test_worker_completes_a_stream_when_its_route_changes(change: str) -> None:
     async with Stack() as stack:
         answer = Paced()
         stack.main.answers(answer)
@@ -174,20 +176,20 @@ async def test_a_stream_goes_on_whole_when_its_route_changes_under_it(change: st
             if change == "providers":
                 other = stack.provider.upstream("other")
                 await stack.reconfigure(providers=[provider("other", other.base_url)])
-                other.answers(say("from the other"))
+                other.answers(text_stream("from the other"))
                 assert texts_of((await stack.post("/api/chat", completion())).text) == "from the other"
             elif change == "limits":
                 await stack.reconfigure(limits={"queueDepth": 7})
             else:
                 await stack.control_plane.remove(NAMESPACE, "main")
-                await stack.worker.said("worker.route_changed", present=False)
+                await stack.worker.logged("worker.route_changed", present=False)
             answer.go_on()
             await stream.rest()
             assert texts_of(stream.raw.decode()) == "".join(TOKENS)
             assert stream.raw.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_change_that_leaves_the_providers_alone_keeps_their_connections(stack: Stack) -> None:
+async def test_worker_keeps_provider_connections_when_providers_stay_the_same(stack: Stack) -> None:
     worker = await named(stack, "worker-a")
     assert (await stack.post("/api/chat", completion())).status_code == 200
     changed = msgspec.structs.replace(

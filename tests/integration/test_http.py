@@ -1,11 +1,12 @@
-"""HTTP under the streams: which connections live on, old clients, slow ones, and servers that are not ours."""
+"""HTTP below the streams: persistent connections, old clients, slow clients, and proxies."""
 
 import asyncio
 import json
 import re
 
 import pytest
-from harness.provider import Call, chunk, finish, say, say_then_cut, status
+from harness.provider_answers import chunk, finish, status, text_stream, text_then_cut
+from harness.provider_call import Call
 from harness.raw_http import IMPATIENT, STREAMS, RawClient, same_for_all
 from harness.route_spec import completion
 from harness.stack import Stack
@@ -15,10 +16,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STACK = IMPATIENT
 
 
-async def test_a_connection_is_used_again_after_a_stream(stack: Stack) -> None:
+async def test_gateway_keeps_a_connection_after_a_stream(stack: Stack) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
         for text in ("one", "two"):
-            stack.main.answers(say(text))
+            stack.main.answers(text_stream(text))
             client.send("/api/chat", completion())
             assert "transfer-encoding: chunked" in (await client.head()).lower()
             assert texts_of(b"".join(await client.chunks()).decode()) == text
@@ -27,9 +28,9 @@ async def test_a_connection_is_used_again_after_a_stream(stack: Stack) -> None:
 
 
 @STREAMS
-async def test_a_connection_is_used_again_after_a_stream_that_failed(stack: Stack, path: str) -> None:
+async def test_gateway_keeps_a_connection_after_a_failed_stream(stack: Stack, path: str) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
-        stack.main.answers(say_then_cut("Hel"), status(500), say("Hello"))
+        stack.main.answers(text_then_cut("Hel"), status(500), text_stream("Hello"))
         client.send(path, completion(stream=True))
         await client.head()
         assert b'"error"' in b"".join(await client.chunks())
@@ -44,8 +45,8 @@ async def test_a_connection_is_used_again_after_a_stream_that_failed(stack: Stac
         assert texts_of(b"".join(await client.chunks()).decode()) == "Hello"
 
 
-async def test_two_requests_sent_at_once_on_a_connection_are_answered_in_turn(stack: Stack) -> None:
-    stack.main.answers(say("one"), say("two"))
+async def test_gateway_answers_pipelined_requests_in_order(stack: Stack) -> None:
+    stack.main.answers(text_stream("one"), text_stream("two"))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send("/api/chat", completion())
         client.send("/api/chat", completion())
@@ -54,8 +55,8 @@ async def test_two_requests_sent_at_once_on_a_connection_are_answered_in_turn(st
             assert texts_of(b"".join(await client.chunks()).decode()) == text
 
 
-async def test_an_event_is_never_split_over_two_chunks(stack: Stack) -> None:
-    stack.main.answers(say(*(f"{number} " for number in range(50))))
+async def test_gateway_writes_an_event_in_one_chunk(stack: Stack) -> None:
+    stack.main.answers(text_stream(*(f"{number} " for number in range(50))))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send("/api/chat", completion())
         await client.head()
@@ -64,7 +65,7 @@ async def test_an_event_is_never_split_over_two_chunks(stack: Stack) -> None:
             assert piece.endswith(b"\n\n")
 
 
-async def test_an_event_leaves_as_soon_as_the_provider_has_said_it(stack: Stack) -> None:
+async def test_gateway_writes_an_event_as_soon_as_the_provider_sends_it(stack: Stack) -> None:
     gate = asyncio.Event()
 
     async def halting(call: Call) -> None:
@@ -81,7 +82,7 @@ async def test_an_event_leaves_as_soon_as_the_provider_has_said_it(stack: Stack)
         assert await stream_.event() == 'data: {"text":"two"}'
 
 
-async def test_streams_carry_what_proxies_need_to_leave_them_alone(stack: Stack) -> None:
+async def test_gateway_sends_headers_against_buffering_proxies(stack: Stack) -> None:
     response = await stack.post("/api/chat", completion())
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache, no-transform"
@@ -90,8 +91,8 @@ async def test_streams_carry_what_proxies_need_to_leave_them_alone(stack: Stack)
 
 
 @STREAMS
-async def test_an_http_1_0_client_gets_the_same_bytes_until_the_connection_closes(stack: Stack, path: str) -> None:
-    stack.main.answers(say("Hel", "lo"))
+async def test_gateway_streams_to_an_http_1_0_client_until_it_closes(stack: Stack, path: str) -> None:
+    stack.main.answers(text_stream("Hel", "lo"))
     modern = await stack.post(path, completion(stream=True))
     async with RawClient.connected(stack.gateway_port) as client:
         client.send(path, completion(stream=True), version="1.0")
@@ -103,7 +104,7 @@ async def test_an_http_1_0_client_gets_the_same_bytes_until_the_connection_close
     assert same_for_all(body) == same_for_all(modern.text)
 
 
-async def test_a_client_that_asks_to_close_is_closed_after_its_stream(stack: Stack) -> None:
+async def test_gateway_closes_after_the_stream_on_connection_close(stack: Stack) -> None:
     async with RawClient.connected(stack.gateway_port) as client:
         client.send("/api/chat", completion(), headers="Connection: close\r\n")
         await client.head()
@@ -111,7 +112,7 @@ async def test_a_client_that_asks_to_close_is_closed_after_its_stream(stack: Sta
         assert await client.reader.read() == b""
 
 
-async def test_a_client_that_expects_100_continue_gets_it(stack: Stack) -> None:
+async def test_gateway_answers_expect_100_continue(stack: Stack) -> None:
     body = json.dumps(completion()).encode()
     async with RawClient.connected(stack.gateway_port) as client:
         client.writer.write(

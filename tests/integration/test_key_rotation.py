@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Call, say, status
+from harness.provider_answers import status, text_stream
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 
@@ -40,16 +41,14 @@ async def stack(keys: Path) -> AsyncIterator[Stack]:
         yield made
 
 
-async def test_a_worker_uses_a_rotated_key_without_a_restart_and_reports_a_refused_one(
-    stack: Stack, keys: Path
-) -> None:
+async def test_worker_uses_a_rotated_key_without_a_restart_and_reports_a_refused_one(stack: Stack, keys: Path) -> None:
     """Kubernetes updates mounted Secrets and no variables; k8sgpt-ai/k8sgpt-operator #137."""
     write(keys, "sk-first")
     valid = "sk-second"
 
     async def judge(call: Call) -> None:
         accepted = call.headers["authorization"] == f"Bearer {valid}"
-        await (say("yes") if accepted else status(401))(call)
+        await (text_stream("yes") if accepted else status(401))(call)
 
     stack.main.answers(judge)
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, secretKeyRef=REF)])

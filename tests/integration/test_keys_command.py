@@ -24,19 +24,19 @@ async def keyed() -> AsyncIterator[KeyedStack]:
 
 
 async def keys(stack: KeyedStack, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """The command, told where the stack's admin API is."""
-    told = {
+    """The command with the address and token of the stack's admin API."""
+    environment = {
         "PENSTOCK_ADMIN_URL": str(stack.admin.base_url),
         "PENSTOCK_ADMIN_TOKEN": ADMIN_TOKEN,
         "TMPDIR": str(stack.directory),
         **environ,
     }
     return await asyncio.to_thread(
-        subprocess.run, [COMMAND, "keys", *arguments], env=told, capture_output=True, text=True, check=False
+        subprocess.run, [COMMAND, "keys", *arguments], env=environment, capture_output=True, text=True, check=False
     )
 
 
-async def test_a_key_from_the_command_line_opens_the_doors_and_is_all_of_its_output(keyed: KeyedStack) -> None:
+async def test_keys_command_prints_only_a_key_that_works(keyed: KeyedStack) -> None:
     made = await keys(keyed, "create", "Ada", "--model", "main", "--expires-in", "30d", "--metadata", "team=blue")
     assert made.returncode == 0, made.stderr
     (key,) = made.stdout.split()
@@ -46,7 +46,7 @@ async def test_a_key_from_the_command_line_opens_the_doors_and_is_all_of_its_out
     await until(lambda: _status_is(keyed, key, 200), "the key opens the doors")
 
 
-async def test_its_life_from_the_list_to_the_end(keyed: KeyedStack) -> None:
+async def test_keys_command_lists_rotates_and_revokes_a_key(keyed: KeyedStack) -> None:
     made = json.loads(
         (
             await keys(
@@ -85,7 +85,7 @@ async def test_its_life_from_the_list_to_the_end(keyed: KeyedStack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "code", "said"),
+    ("arguments", "environ", "code", "logged"),
     [
         (["create", "x\ny"], {}, 1, "name"),
         (["create", "x", "--budget", "much"], {}, 1, "budget.amount"),
@@ -98,12 +98,12 @@ async def test_its_life_from_the_list_to_the_end(keyed: KeyedStack) -> None:
         ([], {}, 2, "COMMAND"),
     ],
 )
-async def test_what_went_wrong_is_said_in_one_line_and_an_exit_code(
-    keyed: KeyedStack, arguments: list[str], environ: dict[str, str], code: int, said: str
+async def test_keys_command_reports_an_error_in_one_line_and_an_exit_code(
+    keyed: KeyedStack, arguments: list[str], environ: dict[str, str], code: int, logged: str
 ) -> None:
     done = await keys(keyed, *arguments, **environ)
     assert done.returncode == code
-    assert said in done.stderr
+    assert logged in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

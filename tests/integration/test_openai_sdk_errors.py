@@ -1,4 +1,4 @@
-"""What the official SDK raises when something goes wrong, and what it does about it."""
+"""Exceptions and retries of the official SDK after an error."""
 
 import asyncio
 import logging
@@ -7,7 +7,18 @@ import time
 import openai
 import pytest
 from harness.processes import until
-from harness.provider import Answer, chunk, data, refuse, say, say_then_cut, say_then_wait, silence, status, stream
+from harness.provider_answers import (
+    chunk,
+    data,
+    refuse,
+    silence,
+    status,
+    stream,
+    text_stream,
+    text_then_cut,
+    text_then_wait,
+)
+from harness.provider_call import Answer
 from harness.stack import Stack
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
@@ -33,7 +44,7 @@ HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
         (silence, openai.InternalServerError, "first_token_timeout"),
     ],
 )
-async def test_a_failed_provider_raises_the_class_of_its_status(
+async def test_openai_sdk_raises_the_class_of_a_failed_providers_status(
     stack: Stack, sdk: AsyncOpenAI, answer: Answer, kind: type[openai.APIStatusError], code: str, streaming: bool
 ) -> None:
     stack.main.answers(answer)
@@ -45,7 +56,7 @@ async def test_a_failed_provider_raises_the_class_of_its_status(
     assert raised.value.request_id.startswith("req_")
 
 
-async def test_an_unknown_model_raises_not_found(sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raises_not_found_for_an_unknown_model(sdk: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         await sdk.chat.completions.create(model="nobody", messages=HI)
     assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
@@ -55,26 +66,26 @@ async def test_an_unknown_model_raises_not_found(sdk: AsyncOpenAI) -> None:
         await sdk.embeddings.create(model="nobody", input="x")
 
 
-async def test_a_bad_field_raises_bad_request_with_its_name(sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raises_bad_request_with_the_field(sdk: AsyncOpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         await sdk.chat.completions.create(model="main", messages=HI, temperature=9)
     assert (raised.value.code, raised.value.param) == ("invalid_request", "temperature")
     assert raised.value.type == "invalid_request_error"
 
 
-async def test_a_body_over_the_bound_raises_413(sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raises_413_for_a_large_body(sdk: AsyncOpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
         await sdk.chat.completions.create(model="main", messages=[{"role": "user", "content": "x" * 8_000_000}])
     assert (raised.value.status_code, raised.value.code) == (413, "request_too_large")
 
 
-async def test_a_door_that_does_not_exist_raises_not_found(sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_raises_not_found_for_an_unknown_endpoint(sdk: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as raised:
         await sdk.moderations.create(input="x")
     assert raised.value.code == "not_found"
 
 
-async def test_a_full_queue_raises_rate_limit_and_no_worker_in_time_internal_server_error(
+async def test_openai_sdk_raises_rate_limit_at_a_full_queue_and_internal_server_error_without_a_worker(
     stack: Stack, sdk: AsyncOpenAI
 ) -> None:
     await stack.reconfigure(
@@ -99,15 +110,17 @@ async def test_a_full_queue_raises_rate_limit_and_no_worker_in_time_internal_ser
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (say_then_cut("Hel"), "provider_stream_broken"),
+        (text_then_cut("Hel"), "provider_stream_broken"),
         (stream(chunk("Hel")), "provider_stream_broken"),
         (stream(chunk("Hel"), b"data: {nonsense\n\n"), "provider_stream_broken"),
         (stream(chunk("Hel"), data({"error": {"message": "x"}})), "provider_unavailable"),
-        (say_then_wait("Hel"), "idle_timeout"),
+        (text_then_wait("Hel"), "idle_timeout"),
     ],
     ids=["cut", "no-finish", "malformed", "error-in-200", "idle"],
 )
-async def test_a_failure_midway_raises(stack: Stack, sdk: AsyncOpenAI, answer: Answer, code: str) -> None:
+async def test_openai_sdk_raises_for_a_failure_during_a_stream(
+    stack: Stack, sdk: AsyncOpenAI, answer: Answer, code: str
+) -> None:
     stack.main.answers(answer)
     parts = aiter(await sdk.chat.completions.create(model="main", messages=HI, stream=True))
     assert (await anext(parts)).choices[0].delta.content == "Hel"
@@ -117,38 +130,38 @@ async def test_a_failure_midway_raises(stack: Stack, sdk: AsyncOpenAI, answer: A
     assert raised.value.message
 
 
-async def test_a_failure_midway_raises_in_the_stream_helper_too(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say_then_cut("Hel"))
+async def test_openai_sdk_stream_helper_raises_for_a_failure_during_a_stream(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(text_then_cut("Hel"))
     with pytest.raises(openai.APIError) as raised:
         async with sdk.chat.completions.stream(model="main", messages=HI) as events:
             await events.get_final_completion()
     assert raised.value.code == "provider_stream_broken"
 
 
-async def test_max_retries_waits_for_our_retry_after(
+async def test_openai_sdk_retries_after_the_gateways_retry_after(
     stack: Stack, sdk: AsyncOpenAI, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "openai")
-    # The route does not retry by itself, so that it is the client who waits.
-    stack.main.answers(status(429, {"retry-after-ms": "900"}), say("Hello"))
+    # The route does not retry, so that the client does.
+    stack.main.answers(status(429, {"retry-after-ms": "900"}), text_stream("Hello"))
     answer = await sdk.with_options(max_retries=2).chat.completions.create(model="main", messages=HI)
     assert answer.choices[0].message.content == "Hello"
     first, second = stack.main.calls
     assert second.at - first.at >= 0.9
-    # By the SDK's own word, as our watch would measure the machine.
+    # As the SDK logs it, because a measured time would include the machine's delays.
     [wait_s] = [line.args[0] for line in caplog.records if line.msg.startswith("Retrying request in") and line.args]
     assert 0.9 <= wait_s <= 1.0
 
 
-async def test_what_would_fail_again_is_not_retried_by_the_sdk(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_openai_sdk_does_not_retry_a_permanent_error(stack: Stack, sdk: AsyncOpenAI) -> None:
     stack.main.answers(status(401))
     with pytest.raises(openai.InternalServerError):
         await sdk.with_options(max_retries=2).chat.completions.create(model="main", messages=HI)
     assert len(stack.main.calls) == 1
 
 
-async def test_a_stream_that_is_closed_early_stops_the_provider(stack: Stack, sdk: AsyncOpenAI) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+async def test_openai_sdk_closing_a_stream_ends_the_provider_call(stack: Stack, sdk: AsyncOpenAI) -> None:
+    stack.main.answers(text_then_wait("Hel"))
     answer = await sdk.chat.completions.create(model="main", messages=HI, stream=True)
     await anext(aiter(answer))
     await answer.close()

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness.provider import Call, embeddings, say
+from harness.provider_answers import embeddings, text_stream
+from harness.provider_call import Call
 from harness.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 STACK = {"models": ["smollm2", {"name": "minilm", "type": "Embedding"}]}
 SEED = "20261128"
 # Not `negative_data_rejection`: requests are read leniently, so that `include_usage: 0` is no error. Not
-# `positive_data_acceptance`: no schema can say which models are chat models.
+# `positive_data_acceptance`: no schema can express which models are chat models.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -25,17 +26,17 @@ CHECKS = (
 
 
 async def answer(call: Call) -> None:
-    """What an OpenAI-compatible provider answers to a good request."""
+    """The answer of an OpenAI-compatible provider to a valid request."""
     if call.path.endswith("/embeddings"):
         given = call.body["input"]
         single = isinstance(given, str) or isinstance(given[0], int)
         await embeddings([0.5, -0.5] for _ in ([given] if single else given))(call)
     else:
-        await say("Hel", "lo")(call)
+        await text_stream("Hel", "lo")(call)
 
 
 @pytest.mark.timeout(120)
-async def test_gateway_answers_as_its_openapi_document_says(stack: Stack, tmp_path: Path) -> None:
+async def test_gateway_conforms_to_its_openapi_document(stack: Stack, tmp_path: Path) -> None:
     stack.main.answers(answer)
     process = await asyncio.create_subprocess_exec(
         sys.executable,

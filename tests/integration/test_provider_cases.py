@@ -11,7 +11,8 @@ import httpx
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import DONE, Answer, embeddings, finish, say, stream
+from harness.provider_answers import DONE, embeddings, finish, stream, text_stream
+from harness.provider_call import Answer
 from harness.provider_cases.answers import ANSWERED, END, HI, Case, claude, usage
 from harness.provider_cases.embeddings import EMBEDDED
 from harness.provider_cases.refusals import REFUSED, openai_error, refusal
@@ -78,7 +79,7 @@ def check(case: Case, found: dict[str, Any], message: dict[str, Any], finish_rea
 
 
 @pytest.mark.parametrize("case", ANSWERED.values(), ids=ANSWERED)
-async def test_an_odd_answer_reaches_the_client_as_its_sdk_reads_it(stack: Stack, case: Case) -> None:
+async def test_adapter_reads_an_unusual_answer_like_the_vendors_sdk(stack: Stack, case: Case) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, type=case.type)], models=MODELS)
     stack.main.answers(stream(case.answer))
 
@@ -106,7 +107,7 @@ async def row(stack: Stack, response: httpx.Response) -> UsageRow:
 
 
 @pytest.mark.parametrize(("source", "type_", "answer", "status", "code", "again"), REFUSED.values(), ids=REFUSED)
-async def test_a_refusal_has_the_meaning_that_its_vendor_gives_it(
+async def test_adapter_maps_a_refusal_to_its_documented_meaning(
     stack: Stack, source: str, type_: str, answer: Answer, status: int, code: str, again: bool
 ) -> None:
     second = stack.provider.upstream("second")
@@ -120,13 +121,13 @@ async def test_a_refusal_has_the_meaning_that_its_vendor_gives_it(
     assert len(stack.main.calls) == 1, source
     both = [*alone, provider("second", second.base_url, priority=1)]
     await stack.apply("main", spec(both, models=MODELS, routing={"retries": 0}))
-    second.answers(say("Hi"))
+    second.answers(text_stream("Hi"))
     response = await stack.post("/v1/chat/completions", completion())
     assert (response.status_code == 200) is again, source
     assert len(second.calls) == again
 
 
-async def test_the_message_and_param_of_a_rejected_request_reach_the_client(stack: Stack) -> None:
+async def test_gateway_passes_message_and_param_of_a_rejected_request(stack: Stack) -> None:
     """openai-python's APIError prints error.message and has error.param: clients.md 2."""
     stack.main.answers(refusal(400, openai_error("refusal of the field foo", param="foo", code="bad")))
     response = await stack.post("/v1/chat/completions", completion(foo=1))
@@ -135,7 +136,7 @@ async def test_the_message_and_param_of_a_rejected_request_reach_the_client(stac
 
 
 @pytest.mark.parametrize(("source", "type_", "fields", "sent"), SENT.values(), ids=SENT)
-async def test_a_request_reaches_the_provider_in_its_own_form(
+async def test_adapter_writes_the_request_in_the_providers_dialect(
     stack: Stack, source: str, type_: str, fields: dict[str, Any], sent: dict[str, Any]
 ) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, type=type_)], models=MODELS)
@@ -149,7 +150,7 @@ async def test_a_request_reaches_the_provider_in_its_own_form(
 
 
 @pytest.mark.parametrize("ids", [("functions.clock:0",), ("",), ("a.b", "a:b")])
-async def test_tool_ids_of_other_providers_are_clean_for_anthropic(stack: Stack, ids: tuple[str, ...]) -> None:
+async def test_adapter_cleans_foreign_tool_ids_for_anthropic(stack: Stack, ids: tuple[str, ...]) -> None:
     """Anthropic's ToolUseBlockParam.id: ^[a-zA-Z0-9_-]+$; bifrost #5097, claude-code-router #1808."""
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, type="Anthropic")], models=MODELS)
     stack.main.answers(stream(claude(({"type": "text", "text": "Hi"}, []))))
@@ -161,8 +162,8 @@ async def test_tool_ids_of_other_providers_are_clean_for_anthropic(stack: Stack,
 
     assert (await stack.post("/v1/chat/completions", completion() | {"messages": messages})).status_code == 200
 
-    _, asked, answered = stack.main.calls[0].body["messages"]
-    used = [block["id"] for block in asked["content"]]
+    _, requested, answered = stack.main.calls[0].body["messages"]
+    used = [block["id"] for block in requested["content"]]
     assert all(set(one) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") for one in used)
     assert all(used)
     assert len(set(used)) == len(ids)
@@ -170,7 +171,7 @@ async def test_tool_ids_of_other_providers_are_clean_for_anthropic(stack: Stack,
 
 
 @pytest.mark.parametrize(("source", "answer"), EMBEDDED.values(), ids=EMBEDDED)
-async def test_an_odd_answer_of_embeddings_is_read_and_counted(
+async def test_adapter_reads_and_counts_an_unusual_embeddings_answer(
     stack: Stack, source: str, answer: dict[str, Any]
 ) -> None:
     stack.main.answers(refusal(200, answer))
@@ -183,7 +184,7 @@ async def test_an_odd_answer_of_embeddings_is_read_and_counted(
 
 
 @pytest.mark.parametrize("counted", [{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, {}], ids=str)
-async def test_a_count_of_nothing_beside_text_is_replaced_by_our_own(stack: Stack, counted: dict[str, Any]) -> None:
+async def test_worker_replaces_a_zero_count_beside_text(stack: Stack, counted: dict[str, Any]) -> None:
     """An answer with text has cost tokens: case 9; litellm #37923 (budgets never triggered), tensorzero PR #4617."""
     stack.main.answers(stream(HI + finish() + usage(**counted) + DONE))
     response = await stack.post("/v1/chat/completions", completion())
@@ -192,7 +193,7 @@ async def test_a_count_of_nothing_beside_text_is_replaced_by_our_own(stack: Stac
     assert (tokens.input > 0, tokens.output > 0, tokens.estimated) == (True, True, True)
 
 
-async def test_unknown_fields_of_embeddings_reach_the_provider(stack: Stack) -> None:
+async def test_adapter_passes_unknown_embeddings_fields(stack: Stack) -> None:
     """NVIDIA NIM requires input_type; litellm #6001, cognee PR #3884."""
     stack.main.answers(embeddings([[0.5]]))
     await stack.post("/v1/embeddings", {"model": "vectors", "input": "who?", "input_type": "query", "truncate": "END"})
@@ -209,7 +210,7 @@ async def test_unknown_fields_of_embeddings_reach_the_provider(stack: Stack) -> 
     ],
     ids=["3 a seed beyond 64 bits", "3 a token beyond 64 bits", "clients 17 n", "clients 11 the simple endpoints"],
 )
-async def test_what_cannot_be_sent_is_a_400_that_names_the_field(
+async def test_gateway_rejects_an_unsupported_field_by_name(
     stack: Stack, path: str, body: dict[str, Any], status: int, param: str
 ) -> None:
     """OpenAI's error object has param; provider_cases.md 3: never a 5xx. clients.md 11 and 17."""

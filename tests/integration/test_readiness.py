@@ -1,4 +1,4 @@
-"""When a gateway says that it can serve, and why not if it cannot."""
+"""Readiness of a gateway, and its reason."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -35,10 +35,10 @@ async def gateway(nats: NatsServer, directory: Path) -> AsyncIterator[httpx.Asyn
             await process.end()
 
 
-async def says(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: float = 10) -> None:
+async def reports(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: float = 10) -> None:
     """Wait until `/ready` does, with the status that belongs to it."""
 
-    async def said() -> bool:
+    async def logged() -> bool:
         with contextlib.suppress(httpx.TransportError):
             response = await client.get("/ready")
             ids_of(response)
@@ -46,19 +46,19 @@ async def says(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: flo
             return bool(response.json() == answer)
         return False
 
-    await until(said, f"/ready says {answer}", timeout_s=timeout_s)
+    await until(logged, f"/ready returns {answer}", timeout_s=timeout_s)
     assert (await client.get("/health")).status_code == 200, "alive is not ready"
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["while it is watched", "while the broker is away"])
-async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it(tmp_path: Path, away: bool) -> None:
+async def test_gateway_is_ready_only_with_a_catalogue(tmp_path: Path, away: bool) -> None:
     nats = NatsServer(tmp_path)
     await nats.listening()
     connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
     await connection.start()
     try:
         async with gateway(nats, tmp_path) as client:
-            await says(client, NO_CATALOGUE)
+            await reports(client, NO_CATALOGUE)
             await ControlPlane(connection).prepare()
             for path, body in (
                 ("/v1/models", None),
@@ -67,20 +67,20 @@ async def test_a_gateway_without_its_catalogue_is_not_ready_and_is_again_with_it
             ):
                 response = await (client.get(path) if body is None else client.post(path, json=body))
                 error_of(response, 503, "model_not_ready", retry_after=1)
-            await says(client, NO_CATALOGUE)
+            await reports(client, NO_CATALOGUE)
             await ControlPlane(connection).mark_complete()
-            await says(client, READY)
+            await reports(client, READY)
             error_of(await client.post("/api/chat", json=completion()), 404, "model_not_found", param="model")
             if away:
                 nats.kill()
-                await says(client, NO_BROKER)
+                await reports(client, NO_BROKER)
                 nats.start()
                 await until(lambda: connection.connected, "we are back")
             else:
                 await connection.client.jetstream().delete_key_value(subjects.CATALOGUE_BUCKET)
-            await says(client, NO_CATALOGUE, SAME_BUCKET_S + 5)
+            await reports(client, NO_CATALOGUE, SAME_BUCKET_S + 5)
             await ControlPlane(connection).prepare()
-            await says(client, READY)
+            await reports(client, READY)
     finally:
         await connection.close()
         await nats.process.end()

@@ -1,11 +1,11 @@
-"""What of a client's request reaches a provider, over gateway, broker and worker."""
+"""Fields of a client's request that reach a provider through gateway, broker and worker."""
 
 import json
 from typing import Any
 
 import pytest
 from harness.expect import error_of
-from harness.provider import embeddings, stream
+from harness.provider_answers import embeddings, stream
 from harness.route_spec import chat, completion, provider, spec
 from harness.stack import Stack
 
@@ -49,7 +49,7 @@ KEPT: dict[str, Any] = {
 }
 
 
-async def test_everything_nested_and_unknown_reaches_the_provider(stack: Stack) -> None:
+async def test_gateway_passes_nested_and_unknown_fields_to_the_provider(stack: Stack) -> None:
     body = completion(**KEPT)
     body["messages"] = MESSAGES
     response = await stack.post("/v1/chat/completions", body)
@@ -60,7 +60,7 @@ async def test_everything_nested_and_unknown_reaches_the_provider(stack: Stack) 
     assert "x-penstock-ignored" not in response.headers
 
 
-async def test_unknown_fields_of_embeddings_reach_the_provider(stack: Stack) -> None:
+async def test_gateway_passes_unknown_embeddings_fields_to_the_provider(stack: Stack) -> None:
     stack.main.answers(embeddings([[0.5, -1.25]]))
     await stack.post("/v1/embeddings", {"model": "vectors", "input": "who?", "input_type": "query", "truncate": "END"})
     sent = stack.main.calls[0].body
@@ -77,7 +77,7 @@ async def test_unknown_fields_of_embeddings_reach_the_provider(stack: Stack) -> 
         b'"n":2',
     ],
 )
-async def test_a_field_that_may_not_go_on_is_refused_before_a_provider_is_asked(stack: Stack, body: bytes) -> None:
+async def test_gateway_rejects_a_forbidden_field_before_a_provider_call(stack: Stack, body: bytes) -> None:
     sent = b'{"model":"main","messages":[{"role":"user","content":"hi"}],' + body + b"}"
     response = await stack.client.post("/v1/chat/completions", content=sent)
     error_of(response, 400, "invalid_request", param=json.loads(b"{" + body + b"}").popitem()[0])
@@ -92,11 +92,13 @@ async def test_a_field_that_may_not_go_on_is_refused_before_a_provider_is_asked(
         ("/api/embed", {"text": "x", "input_type": "query"}),
     ],
 )
-async def test_the_simple_endpoints_refuse_what_they_do_not_know(stack: Stack, path: str, body: dict[str, Any]) -> None:
+async def test_gateway_rejects_unknown_fields_in_the_simple_dialect(
+    stack: Stack, path: str, body: dict[str, Any]
+) -> None:
     error_of(await stack.post(path, body), 400, "invalid_request", param=list(body)[-1])
 
 
-async def test_an_anthropic_provider_names_what_it_was_not_sent(stack: Stack) -> None:
+async def test_adapter_names_fields_that_anthropic_was_not_sent(stack: Stack) -> None:
     claude = stack.provider.upstream("claude")
     claude.answers(stream(*CLAUDE))
     hints = {"seed": 7, "metadata": {"a": "b"}}

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Call, say, stream
+from harness.provider_answers import stream, text_stream
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 
@@ -55,7 +56,7 @@ async def added(stack: Stack, **fields: Any) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, **fields)], routing={"retries": 0})
 
 
-async def test_a_worker_sends_the_routes_headers_query_and_fields(stack: Stack) -> None:
+async def test_worker_sends_the_routes_headers_query_and_fields(stack: Stack) -> None:
     await added(stack, headers=HEADERS, query=QUERY, set=FIELDS)
 
     response = await stack.post("/v1/chat/completions", completion())
@@ -75,7 +76,7 @@ async def test_a_worker_sends_the_routes_headers_query_and_fields(stack: Stack) 
     assert (call.body["service_tier"], call.body["provider"], call.body["store"]) == ("flex", {"zdr": True}, False)
 
 
-async def test_a_client_overrides_a_set_field_unless_the_route_drops_its_own(stack: Stack) -> None:
+async def test_worker_prefers_the_clients_field_unless_the_route_drops_it(stack: Stack) -> None:
     await added(stack, set=FIELDS)
     await stack.post("/v1/chat/completions", completion(store=True))
     assert stack.main.calls[-1].body["store"] is True
@@ -86,7 +87,7 @@ async def test_a_client_overrides_a_set_field_unless_the_route_drops_its_own(sta
     assert response.headers["x-penstock-ignored"] == "store"
 
 
-async def test_a_client_does_not_read_a_header_secret_that_a_provider_quotes(stack: Stack) -> None:
+async def test_gateway_redacts_a_header_secret_quoted_by_a_provider(stack: Stack) -> None:
     async def quoting(call: Call) -> None:
         secret = call.headers["cf-access-client-secret"]
         body = b'{"error":{"message":"header value %b is not valid","code":"bad"}}' % secret.encode()
@@ -103,7 +104,7 @@ async def test_a_client_does_not_read_a_header_secret_that_a_provider_quotes(sta
     assert SECRET not in stack.worker.log()
 
 
-async def test_a_missing_secret_of_a_header_is_502_and_no_call(stack: Stack) -> None:
+async def test_worker_rejects_a_missing_header_secret_without_a_call(stack: Stack) -> None:
     missing = {"valueFrom": {"secretKeyRef": {"name": "not", "key": "there"}}}
     await added(stack, headers=[{"name": "x-client-secret", **missing}])
 
@@ -113,10 +114,10 @@ async def test_a_missing_secret_of_a_header_is_502_and_no_call(stack: Stack) -> 
     assert not stack.main.calls
 
 
-async def test_a_rotated_secret_of_a_header_is_sent_without_a_restart(stack: Stack, keys: Path) -> None:
+async def test_worker_sends_a_rotated_header_secret_without_a_restart(stack: Stack, keys: Path) -> None:
     async def judge(call: Call) -> None:
         if call.headers["x-access-token"] == "mounted-second":
-            await say("yes")(call)
+            await text_stream("yes")(call)
             return
         await call.head(403, length=0)
         await call.end()
@@ -137,7 +138,7 @@ async def test_a_rotated_secret_of_a_header_is_sent_without_a_restart(stack: Sta
 
 
 @pytest.mark.parametrize("type_", ["Anthropic", "AzureOpenAI", "CloudflareWorkersAI"])
-async def test_every_provider_type_gets_the_routes_additions(stack: Stack, type_: str) -> None:
+async def test_worker_sends_additions_to_every_provider_type(stack: Stack, type_: str) -> None:
     stack.main.answers(stream(b'data: {"type":"error","error":{"type":"invalid_request_error","message":"no"}}\n\n'))
     await added(stack, type=type_, headers=HEADERS, query=QUERY, set=FIELDS)
 

@@ -1,4 +1,4 @@
-"""Which provider is asked, how often and when; and that a change of the route needs no restart."""
+"""Choice of the provider, retries and fallback; changes of a route without a restart."""
 
 import asyncio
 import time
@@ -7,7 +7,8 @@ from email.utils import formatdate
 import pytest
 from harness.expect import error_of
 from harness.processes import until
-from harness.provider import Answer, Call, chunk, finish, refuse, say, say_then_cut, silence, status, when
+from harness.provider_answers import chunk, finish, refuse, silence, status, text_stream, text_then_cut, when
+from harness.provider_call import Answer, Call
 from harness.route_spec import KEY, completion, provider, spec
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DRAWS = 40
 
 
-async def ask(stack: Stack) -> str:
+async def request(stack: Stack) -> str:
     response = await stack.post("/api/chat", completion())
     assert response.status_code == 200, response.text
     return texts_of(response.text)
@@ -28,28 +29,28 @@ async def ask(stack: Stack) -> str:
     [({"retry-after": "1"}, 1.0), ({"retry-after-ms": "300"}, 0.3), ({"retry-after-ms": "0"}, 0.0)],
     ids=["seconds", "milliseconds", "zero"],
 )
-async def test_a_retry_waits_as_long_as_the_provider_asks(
+async def test_worker_retries_after_the_providers_retry_after(
     stack: Stack, headers: dict[str, str], asked_s: float
 ) -> None:
-    stack.main.answers(status(429, headers), say("Hello"))
-    assert await ask(stack) == "Hello"
+    stack.main.answers(status(429, headers), text_stream("Hello"))
+    assert await request(stack) == "Hello"
     first, second = stack.main.calls
     assert second.at - first.at >= asked_s
-    # Not longer either, by the worker's own word: our watch would measure the machine (virtual time: test_session).
-    assert (await stack.worker.said("worker.call_ended"))["retry_after_s"] == asked_s
+    # Not longer either, as the worker logs it: a measured time would include the machine's delays.
+    assert (await stack.worker.logged("worker.call_ended"))["retry_after_s"] == asked_s
 
 
-async def test_a_retry_waits_until_the_date_the_provider_names(stack: Stack) -> None:
+async def test_worker_retries_after_the_providers_retry_date(stack: Stack) -> None:
     date = int(time.time()) + 2
-    stack.main.answers(status(503, {"retry-after": formatdate(date, usegmt=True)}), say("Hello"))
-    assert await ask(stack) == "Hello"
+    stack.main.answers(status(503, {"retry-after": formatdate(date, usegmt=True)}), text_stream("Hello"))
+    assert await request(stack) == "Hello"
     assert date <= time.time()
-    assert 0 < (await stack.worker.said("worker.call_ended"))["retry_after_s"] <= 2
+    assert 0 < (await stack.worker.logged("worker.call_ended"))["retry_after_s"] <= 2
 
 
-async def test_a_retry_without_a_wish_backs_off(stack: Stack) -> None:
-    stack.main.answers(status(500), status(502), say("Hello"))
-    assert await ask(stack) == "Hello"
+async def test_worker_backs_off_without_a_retry_after(stack: Stack) -> None:
+    stack.main.answers(status(500), status(502), text_stream("Hello"))
+    assert await request(stack) == "Hello"
     first, second, third = (call.at for call in stack.main.calls)
     assert second - first > 0.12
     assert third - second > 0.24
@@ -57,20 +58,20 @@ async def test_a_retry_without_a_wish_backs_off(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("trouble", [status(500), status(429, {"retry-after-ms": "1"}), refuse])
-async def test_a_provider_in_trouble_is_left_for_the_next_one_at_once(stack: Stack, trouble: Answer) -> None:
+async def test_worker_falls_back_at_once_from_an_unavailable_provider(stack: Stack, trouble: Answer) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("second", second.base_url, priority=7), provider("main", stack.main.base_url, priority=1)],
         routing={"retries": 1},
     )
     stack.main.answers(trouble)
-    second.answers(say("from the second"))
-    assert await ask(stack) == "from the second"
+    second.answers(text_stream("from the second"))
+    assert await request(stack) == "from the second"
     assert (len(stack.main.calls), len(second.calls)) == (1, 1)
     assert stack.main.calls[0].body == second.calls[0].body
 
 
-async def test_providers_that_are_all_in_trouble_take_turns_as_often_as_the_route_says(stack: Stack) -> None:
+async def test_worker_alternates_between_unavailable_providers_up_to_the_routes_retries(stack: Stack) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, priority=1), provider("second", second.base_url, priority=7)],
@@ -82,14 +83,14 @@ async def test_providers_that_are_all_in_trouble_take_turns_as_often_as_the_rout
     assert (len(stack.main.calls), len(second.calls)) == (2, 2)
 
 
-async def test_a_provider_that_failed_is_asked_last_by_the_next_request(stack: Stack) -> None:
+async def test_worker_calls_a_failed_provider_last_for_the_next_request(stack: Stack) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, priority=1), provider("second", second.base_url, priority=7)],
     )
     stack.main.answers(status(500))
-    second.answers(say("from the second"))
-    assert [await ask(stack) for _ in range(3)] == ["from the second"] * 3
+    second.answers(text_stream("from the second"))
+    assert [await request(stack) for _ in range(3)] == ["from the second"] * 3
     assert (len(stack.main.calls), len(second.calls)) == (1, 3)
 
 
@@ -98,19 +99,19 @@ async def test_a_provider_that_failed_is_asked_last_by_the_next_request(stack: S
     [status(401), status(404), status(429, {"retry-after": "60"}), silence],
     ids=["auth", "no-model", "long-pause", "late"],
 )
-async def test_what_would_fail_again_goes_to_the_next_provider_at_once(stack: Stack, trouble: Answer) -> None:
+async def test_worker_falls_back_at_once_after_a_permanent_failure(stack: Stack, trouble: Answer) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)],
         limits={"firstTokenTimeoutSeconds": 0.5},
     )
     stack.main.answers(trouble)
-    second.answers(say("from the second"))
-    assert await ask(stack) == "from the second"
+    second.answers(text_stream("from the second"))
+    assert await request(stack) == "from the second"
     assert len(stack.main.calls) == 1
 
 
-async def test_what_fails_everywhere_is_not_tried_elsewhere(stack: Stack) -> None:
+async def test_worker_does_not_fall_back_after_an_invalid_request(stack: Stack) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
@@ -120,54 +121,54 @@ async def test_what_fails_everywhere_is_not_tried_elsewhere(stack: Stack) -> Non
     assert not second.calls
 
 
-async def test_a_provider_that_fails_after_its_first_event_is_not_replaced(stack: Stack) -> None:
+async def test_worker_does_not_fall_back_after_the_first_event(stack: Stack) -> None:
     second = stack.provider.upstream("second")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url), provider("second", second.base_url, priority=1)]
     )
-    stack.main.answers(say_then_cut("Hel"))
+    stack.main.answers(text_then_cut("Hel"))
     assert "provider_stream_broken" in (await stack.post("/api/chat", completion())).text
     assert (len(stack.main.calls), len(second.calls)) == (1, 0)
 
 
-async def test_a_provider_of_weight_zero_gets_nothing_not_even_as_fallback(stack: Stack) -> None:
+async def test_worker_never_calls_a_provider_of_weight_zero(stack: Stack) -> None:
     off = stack.provider.upstream("off")
     await stack.reconfigure(
         providers=[provider("off", off.base_url, weight=0), provider("main", stack.main.base_url)],
         routing={"retries": 0},
     )
     for _ in range(5):
-        assert await ask(stack) == "Hello"
+        assert await request(stack) == "Hello"
     stack.main.answers(status(500))
     error_of(await stack.post("/api/chat", completion()), 502, "provider_unavailable")
     assert not off.calls
 
 
-async def test_weights_share_the_requests(stack: Stack) -> None:
+async def test_worker_shares_requests_by_weight(stack: Stack) -> None:
     heavy = stack.provider.upstream("heavy")
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, weight=1), provider("heavy", heavy.base_url, weight=9)]
     )
-    await asyncio.gather(*(ask(stack) for _ in range(DRAWS)))
+    await asyncio.gather(*(request(stack) for _ in range(DRAWS)))
     assert len(stack.main.calls) + len(heavy.calls) == DRAWS
     # 40 draws of 90 %: fewer than 24 happen once in ten million runs.
     assert len(heavy.calls) >= 24
 
 
-async def test_a_providers_own_bound_holds_beside_the_workers_slots(stack: Stack) -> None:
+async def test_worker_respects_a_providers_concurrency_bound(stack: Stack) -> None:
     await stack.reconfigure(providers=[provider("main", stack.main.base_url, maxInFlight=2)])
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
-    asks = [asyncio.create_task(ask(stack)) for _ in range(6)]
+    stack.main.answers(when(gate, text_stream("Hello")))
+    requests = [asyncio.create_task(request(stack)) for _ in range(6)]
     await stack.main.called(2)
     await until(lambda: _in_flight(stack) == 6, "the worker holds all six")
     assert stack.main.open == 2
     gate.set()
-    assert await asyncio.gather(*asks) == ["Hello"] * 6
+    assert await asyncio.gather(*requests) == ["Hello"] * 6
     assert stack.main.open_max == 2
 
 
-async def test_the_key_reaches_the_provider_and_nothing_of_the_clients_headers_does(stack: Stack) -> None:
+async def test_worker_sends_the_providers_key_and_no_client_headers(stack: Stack) -> None:
     headers = {"authorization": "Bearer the-clients-own", "x-custom": "the-clients-own", "cookie": "the-clients-own"}
     await stack.post("/api/chat", completion(), headers=headers)
     sent = stack.main.calls[0].headers
@@ -175,7 +176,7 @@ async def test_the_key_reaches_the_provider_and_nothing_of_the_clients_headers_d
     assert "the-clients-own" not in str(sent)
 
 
-async def test_the_provider_is_asked_for_its_own_name_of_the_model(stack: Stack) -> None:
+async def test_worker_requests_the_providers_model_name(stack: Stack) -> None:
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, model="vendor/model-7b")],
         models=[{"name": "main", "aliases": ["nickname"]}],
@@ -185,7 +186,7 @@ async def test_the_provider_is_asked_for_its_own_name_of_the_model(stack: Stack)
     assert stack.main.calls[0].body["model"] == "vendor/model-7b"
 
 
-async def test_usage_is_asked_of_the_provider_whether_the_client_wants_it_or_not(stack: Stack) -> None:
+async def test_worker_requests_usage_whether_the_client_does_or_not(stack: Stack) -> None:
     await stack.post("/api/chat", completion())
     assert stack.main.calls[0].body["stream_options"] == {"include_usage": True}
 
@@ -193,17 +194,17 @@ async def test_usage_is_asked_of_the_provider_whether_the_client_wants_it_or_not
 # A change of the route
 
 
-async def test_a_new_provider_takes_effect_without_a_restart(stack: Stack) -> None:
+async def test_worker_applies_a_new_provider_without_a_restart(stack: Stack) -> None:
     pids = [process.pid for process in stack.processes]
-    assert await ask(stack) == "Hello"
+    assert await request(stack) == "Hello"
     second = stack.provider.upstream("second")
-    second.answers(say("from the second"))
+    second.answers(text_stream("from the second"))
     await stack.reconfigure(providers=[provider("second", second.base_url)])
-    assert await ask(stack) == "from the second"
+    assert await request(stack) == "from the second"
     assert [process.pid for process in stack.processes if process.alive] == pids
 
 
-async def test_a_stream_that_is_open_survives_a_change_of_its_route(stack: Stack) -> None:
+async def test_worker_keeps_an_open_stream_when_its_route_changes(stack: Stack) -> None:
     gate = asyncio.Event()
 
     async def slow(call: Call) -> None:
@@ -222,9 +223,9 @@ async def test_a_stream_that_is_open_survives_a_change_of_its_route(stack: Stack
         assert await stream.rest() == 'data: {"text":"lo"}\n\ndata: [DONE]\n\n'
 
 
-async def test_a_model_is_known_when_its_route_comes_and_unknown_when_it_goes(stack: Stack) -> None:
+async def test_catalogue_adds_and_removes_a_model_with_its_route(stack: Stack) -> None:
     other = stack.provider.upstream("other")
-    other.answers(say("from the other"))
+    other.answers(text_stream("from the other"))
     spec_ = spec([provider("other", other.base_url)], models=["other"])
     await stack.apply("other", spec_)
     await stack.start_worker("other")
@@ -232,27 +233,27 @@ async def test_a_model_is_known_when_its_route_comes_and_unknown_when_it_goes(st
     assert texts_of(response.text) == "from the other"
     await stack.remove("other")
     error_of(await stack.post("/api/chat", completion() | {"model": "other"}), 404, "model_not_found", param="model")
-    assert await ask(stack) == "Hello"
+    assert await request(stack) == "Hello"
 
 
-async def test_the_older_route_keeps_a_name_that_two_claim(stack: Stack) -> None:
+async def test_catalogue_gives_a_contested_model_to_the_older_route(stack: Stack) -> None:
     other = stack.provider.upstream("other")
     await stack.apply("younger", spec([provider("other", other.base_url)], models=["main"]))
-    assert await ask(stack) == "Hello"
+    assert await request(stack) == "Hello"
     assert not other.calls
     await stack.remove("younger")
 
 
-async def test_slots_follow_the_route(stack: Stack) -> None:
+async def test_worker_slots_follow_the_route(stack: Stack) -> None:
     await stack.reconfigure(slots=1)
     gate = asyncio.Event()
-    stack.main.answers(when(gate, say("Hello")))
-    asks = [asyncio.create_task(ask(stack)) for _ in range(3)]
+    stack.main.answers(when(gate, text_stream("Hello")))
+    requests = [asyncio.create_task(request(stack)) for _ in range(3)]
     await stack.main.called(1)
     await stack.reconfigure(slots=3)
     await stack.main.called(3)
     gate.set()
-    await asyncio.gather(*asks)
+    await asyncio.gather(*requests)
 
 
 def _in_flight(stack: Stack) -> int:

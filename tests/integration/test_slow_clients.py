@@ -8,7 +8,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from harness.provider import DONE, Call, chunk, finish, say
+from harness.provider_answers import DONE, chunk, finish, text_stream
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 TIMEOUT_S = 1.0
 CUT_WITHIN_S = 2 * TIMEOUT_S + 1
 STACK = {
-    # Room for a whole answer: nothing here is cut for what waits, only for not being read.
+    # Room for a complete answer: the connection is closed only because the client does not read.
     "gateway_env": {"PENSTOCK_WRITE_TIMEOUT_S": str(TIMEOUT_S), "PENSTOCK_CLIENT_BUFFER_BYTES_MAX": "67108864"},
     "limits": {"concurrentStreams": 1},
 }
@@ -34,8 +35,8 @@ ASKED = {
 
 
 @contextlib.asynccontextmanager
-async def asked(stack: Stack, kind: str) -> AsyncIterator[asyncio.StreamReader]:
-    """A client with little room that has asked; nothing is read of its answer unless the test does."""
+async def requested(stack: Stack, kind: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A client with a small receive buffer that has sent a request; only the test reads its answer."""
     path, fields, version = ASKED[kind]
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
@@ -57,12 +58,10 @@ async def asked(stack: Stack, kind: str) -> AsyncIterator[asyncio.StreamReader]:
 
 
 @pytest.mark.parametrize("kind", ASKED)
-async def test_an_answer_that_is_not_read_is_accounted_at_its_end_and_its_connection_is_cut(
-    stack: Stack, kind: str
-) -> None:
-    stack.main.answers(say(*[PIECE] * MANY), say("next"))
-    async with asked(stack, kind) as reader:
-        ended = await stack.gateway.said("gateway.request_ended")
+async def test_gateway_accounts_an_unread_answer_at_its_end_and_closes_the_connection(stack: Stack, kind: str) -> None:
+    stack.main.answers(text_stream(*[PIECE] * MANY), text_stream("next"))
+    async with requested(stack, kind) as reader:
+        ended = await stack.gateway.logged("gateway.request_ended")
         assert ended["code"] is None
         at = time.monotonic()
         next_ = await stack.post("/api/chat", completion())
@@ -76,7 +75,7 @@ async def test_an_answer_that_is_not_read_is_accounted_at_its_end_and_its_connec
 
 
 @pytest.mark.parametrize("kind", ["stream", "stream over HTTP/1.0"])
-async def test_a_client_that_reads_slowly_all_the_time_is_not_cut_off(stack: Stack, kind: str) -> None:
+async def test_gateway_keeps_a_client_that_reads_slowly(stack: Stack, kind: str) -> None:
     """It has far more waiting than the kernels take, for several write timeouts, before and after the answer's end."""
     gate = asyncio.Event()
     first, last = MANY, 32
@@ -92,7 +91,7 @@ async def test_a_client_that_reads_slowly_all_the_time_is_not_cut_off(stack: Sta
         await call.end()
 
     stack.main.answers(answer)
-    async with asked(stack, kind) as reader:
+    async with requested(stack, kind) as reader:
         read = 0
         began = time.monotonic()
         tail = b""
@@ -102,18 +101,18 @@ async def test_a_client_that_reads_slowly_all_the_time_is_not_cut_off(stack: Sta
             tail = (tail + data)[-100:]
             if time.monotonic() - began > 2 * TIMEOUT_S:
                 gate.set()
-            # A few MB a second: the kernel asks for more when a third of its buffer, of up to 4 MB, is free.
+            # A few MB a second: the kernel requests more when a third of its buffer, of up to 4 MB, is free.
             await asyncio.sleep(0.015)
         assert read >= (first + last) * len(PIECE)
-    assert (await stack.gateway.said("gateway.request_ended"))["code"] is None
+    assert (await stack.gateway.logged("gateway.request_ended"))["code"] is None
 
 
 @pytest.mark.parametrize("kind", ASKED)
-async def test_a_gateway_that_stops_does_not_wait_for_who_never_reads(kind: str) -> None:
+async def test_gateway_stops_without_waiting_for_a_client_that_never_reads(kind: str) -> None:
     async with Stack(**STACK) as stack:  # type: ignore[arg-type]
-        stack.main.answers(say(*[PIECE] * MANY))
-        async with asked(stack, kind):
-            await stack.gateway.said("gateway.request_ended")
+        stack.main.answers(text_stream(*[PIECE] * MANY))
+        async with requested(stack, kind):
+            await stack.gateway.logged("gateway.request_ended")
             began = time.monotonic()
             stack.gateway.terminate()
             assert await stack.gateway.exited(CUT_WITHIN_S + 5) == 0

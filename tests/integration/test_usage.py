@@ -1,4 +1,4 @@
-"""One row per request: what it used, what it cost and how it ended, whoever dies."""
+"""One usage record per request, with tokens, cost and outcome, also when processes are killed."""
 
 import asyncio
 import json
@@ -11,7 +11,18 @@ import pytest
 import pytest_asyncio
 from harness.expect import ids_of
 from harness.processes import until
-from harness.provider import Call, chunk, embeddings, finish, say, say_then_wait, silence, status, stream, usage
+from harness.provider_answers import (
+    chunk,
+    embeddings,
+    finish,
+    silence,
+    status,
+    stream,
+    text_stream,
+    text_then_wait,
+    usage,
+)
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from msgspec.structs import replace
@@ -52,7 +63,7 @@ async def row(stack: Stack, request_id: str, timeout_s: float = 15.0) -> UsageRo
     return result
 
 
-async def test_a_whole_answer_has_one_row_with_the_providers_count_and_its_cost(stack: Stack) -> None:
+async def test_usage_record_of_a_complete_answer_has_the_providers_count_and_cost(stack: Stack) -> None:
     counted = usage(1000, 50, prompt_tokens_details={"cached_tokens": 400})
     stack.main.answers(stream(chunk("Hel"), chunk("lo"), finish(), counted))
     response = await stack.post("/v1/chat/completions", completion())
@@ -66,13 +77,13 @@ async def test_a_whole_answer_has_one_row_with_the_providers_count_and_its_cost(
     assert 0 < found.first_token_s <= found.duration_s < 10
 
 
-async def test_tries_that_failed_are_counted_in_the_row_of_the_one_that_served(stack: Stack) -> None:
-    stack.main.answers(status(500), status(500), say("Hi"))
+async def test_usage_record_counts_failed_attempts(stack: Stack) -> None:
+    stack.main.answers(status(500), status(500), text_stream("Hi"))
     response = await stack.post("/v1/chat/completions", completion())
     assert (await row(stack, ids_of(response))).attempts == 3
 
 
-async def test_a_refused_stream_is_not_charged_beside_the_answer_in_one_piece(stack: Stack) -> None:
+async def test_usage_record_excludes_a_refused_stream(stack: Stack) -> None:
     async def answer(call: Call) -> None:
         refused = "stream" in call.body
         error = {"error": {"message": "no", "param": "stream", "code": "unsupported_value"}}
@@ -90,7 +101,7 @@ async def test_a_refused_stream_is_not_charged_beside_the_answer_in_one_piece(st
     assert (found.cost, found.unanswered) == ("0.0024", NOTHING_UNANSWERED)
 
 
-async def test_embeddings_have_a_row_without_output(stack: Stack) -> None:
+async def test_usage_record_of_embeddings_has_no_output(stack: Stack) -> None:
     await stack.reconfigure(
         providers=[provider("main", stack.main.base_url, prices=PRICES)], models=[{"name": "main", "type": "Embedding"}]
     )
@@ -100,8 +111,8 @@ async def test_embeddings_have_a_row_without_output(stack: Stack) -> None:
     assert (found.tokens.input, found.tokens.output, found.cost) == (7, 0, "0.000014")
 
 
-async def test_a_client_that_leaves_leaves_a_row_with_our_own_count(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two ", "three "))
+async def test_usage_record_of_a_disconnected_client_has_an_estimated_count(stack: Stack) -> None:
+    stack.main.answers(text_then_wait("one ", "two ", "three "))
     async with stack.stream("/v1/chat/completions", completion("0123456789", stream=True)) as reader:
         for _ in range(3):
             await reader.event()
@@ -115,14 +126,14 @@ async def test_a_client_that_leaves_leaves_a_row_with_our_own_count(stack: Stack
 @pytest.mark.parametrize(
     ("answer", "code"), [(status(400), "provider_rejected"), (status(401), "provider_auth_failed")]
 )
-async def test_a_request_that_failed_has_a_row_that_says_how(stack: Stack, answer: Any, code: str) -> None:
+async def test_usage_record_of_a_failed_request_has_its_code(stack: Stack, answer: Any, code: str) -> None:
     stack.main.answers(answer)
     response = await stack.post("/v1/chat/completions", completion())
     found = await row(stack, ids_of(response))
     assert (found.ended, found.tokens.output, found.cost, found.provider) == (code, 0, "0", "main")
 
 
-async def test_a_request_that_no_worker_took_has_a_row(stack: Stack) -> None:
+async def test_usage_record_exists_for_a_request_that_no_worker_took(stack: Stack) -> None:
     await stack.reconfigure(limits={"queueTimeoutSeconds": 0.5})
     stack.workers[0].signal(signal.SIGSTOP)
     response = await stack.post("/v1/chat/completions", completion())
@@ -132,7 +143,7 @@ async def test_a_request_that_no_worker_took_has_a_row(stack: Stack) -> None:
     stack.workers[0].signal(signal.SIGCONT)
 
 
-async def test_a_request_that_was_refused_has_no_row(stack: Stack) -> None:
+async def test_usage_record_is_absent_for_a_rejected_request(stack: Stack) -> None:
     before = len(await rows(stack))
     assert (await stack.post("/v1/chat/completions", completion(temperature=9))).status_code == 400
     assert (await stack.post("/v1/chat/completions", {**completion(), "model": "no"})).status_code == 404
@@ -141,8 +152,8 @@ async def test_a_request_that_was_refused_has_no_row(stack: Stack) -> None:
     assert len(await rows(stack)) == before + 1
 
 
-async def test_a_worker_killed_midway_leaves_a_row_with_what_the_gateway_counted(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two ", "three "))
+async def test_usage_record_of_a_killed_worker_has_the_gateways_count(stack: Stack) -> None:
+    stack.main.answers(text_then_wait("one ", "two ", "three "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(3):
             await reader.event()
@@ -154,8 +165,8 @@ async def test_a_worker_killed_midway_leaves_a_row_with_what_the_gateway_counted
     assert found.cost == "0.000062", "19 tokens of input"
 
 
-async def test_a_gateway_killed_midway_leaves_a_row_by_its_worker(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two "))
+async def test_usage_record_of_a_killed_gateway_is_closed_by_the_worker(stack: Stack) -> None:
+    stack.main.answers(text_then_wait("one ", "two "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(2):
             await reader.event()
@@ -166,45 +177,45 @@ async def test_a_gateway_killed_midway_leaves_a_row_by_its_worker(stack: Stack) 
     await stack.start_gateway()
 
 
-async def test_what_gateway_and_worker_leave_open_together_is_closed_by_the_next_gateway(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("one ", "two "))
+async def test_usage_record_of_two_killed_processes_is_closed_by_the_next_gateway(stack: Stack) -> None:
+    stack.main.answers(text_then_wait("one ", "two "))
     async with stack.stream("/v1/chat/completions", completion(stream=True)) as reader:
         for _ in range(2):
             await reader.event()
         request_id = ids_of(reader.response)
         # By then the row is the worker's, which goes its way beside the stream.
         opened = await until(lambda: _of_worker(stack, request_id), "the worker has the row")
-        await until(lambda: _counted(stack, opened, 2), "the worker has said what it counted")
+        await until(lambda: _counted(stack, opened, 2), "the worker has written its count")
         stack.gateway.kill()
         stack.workers[0].kill()
     await stack.start_gateway()
     found = await row(stack, request_id, timeout_s=30)
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 2)
-    # As a worker does whose confirmation arrives late: a closed row stays closed.
+    # Like a worker whose confirmation arrives late: a closed record stays closed.
     claimed = await UsageWriter(stack.connection).write(replace(found, ended=None))
     assert claimed.kept == found
     assert await _open(stack) is None
 
 
-async def test_a_request_that_died_in_the_queue_with_its_gateway_has_a_row(stack: Stack) -> None:
+async def test_usage_record_exists_for_a_queued_request_of_a_killed_gateway(stack: Stack) -> None:
     stack.workers[0].signal(signal.SIGSTOP)
-    ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    request = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
     opened = await until(lambda: _open(stack), "the request is queued")
     stack.gateway.kill()
     with pytest.raises(httpx.TransportError):
-        await ask
+        await request
     stack.workers[0].kill()
     await stack.start_gateway()
     found = await row(stack, opened, timeout_s=30)
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 0)
 
 
-async def test_a_gateway_told_to_stop_leaves_no_row_open(stack: Stack) -> None:
+async def test_usage_record_is_closed_by_a_gateway_that_stops(stack: Stack) -> None:
     stack.main.answers(silence)
-    ask = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    request = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
     await stack.main.called()
     opened = await until(lambda: _open(stack), "the request has a row")
-    ask.cancel()
+    request.cancel()
     stack.gateway.terminate()
     assert await stack.gateway.exited() == 0
     assert (await rows(stack))[opened].ended == "cancelled"

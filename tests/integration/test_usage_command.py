@@ -12,7 +12,7 @@ import pytest_asyncio
 from harness.expect import ids_of
 from harness.keyed import ADMIN_TOKEN, KeyedStack
 from harness.processes import until
-from harness.provider import chunk, finish, say, status, stream, usage
+from harness.provider_answers import chunk, finish, status, stream, text_stream, usage
 from harness.route_spec import completion, provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +26,7 @@ ANSWER = "an-answer-of-these-rows"
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def keyed() -> AsyncIterator[KeyedStack]:
-    """Two keys, of which one has asked three times, once in vain, and the other once."""
+    """Two keys: one has sent three requests, of which one failed, the other has sent one."""
     async with KeyedStack(models=["main", "=cmd"]) as stack:
         await stack.reconfigure(
             providers=[provider("main", stack.main.base_url, prices=PRICES)], models=["main", "=cmd"]
@@ -37,7 +37,7 @@ async def keyed() -> AsyncIterator[KeyedStack]:
         answers = [await ada.post("/v1/chat/completions", json=completion(PROMPT)) for _ in range(2)]
         stack.main.answers(status(400))
         answers.append(await ada.post("/v1/chat/completions", json=completion(PROMPT)))
-        stack.main.answers(say(ANSWER))
+        stack.main.answers(text_stream(ANSWER))
         answers.append(await bob.post("/v1/chat/completions", json={**completion(PROMPT), "model": "=cmd"}))
         stack.ids = [ids_of(answer) for answer in answers]
 
@@ -50,18 +50,18 @@ async def keyed() -> AsyncIterator[KeyedStack]:
 
 
 async def run(stack: KeyedStack, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    told = {
+    environment = {
         "PENSTOCK_ADMIN_URL": str(stack.admin.base_url),
         "PENSTOCK_ADMIN_TOKEN": ADMIN_TOKEN,
         "TMPDIR": str(stack.directory),
         **environ,
     }
     return await asyncio.to_thread(
-        subprocess.run, [COMMAND, "usage", *arguments], env=told, capture_output=True, text=True, check=False
+        subprocess.run, [COMMAND, "usage", *arguments], env=environment, capture_output=True, text=True, check=False
     )
 
 
-async def test_what_each_key_used_is_added_up(keyed: KeyedStack) -> None:
+async def test_usage_command_sums_by_key(keyed: KeyedStack) -> None:
     ran = await run(keyed)
     assert (ran.returncode, ran.stderr) == (0, "")
     head, *lines = [line.split() for line in ran.stdout.splitlines()]
@@ -74,12 +74,12 @@ async def test_what_each_key_used_is_added_up(keyed: KeyedStack) -> None:
 @pytest.mark.parametrize(
     ("by", "names"), [("model", ["=cmd", "main"]), ("route", ["default.main"]), ("provider", ["main"])]
 )
-async def test_by_something_else(keyed: KeyedStack, by: str, names: list[str]) -> None:
+async def test_usage_command_groups_by_another_field(keyed: KeyedStack, by: str, names: list[str]) -> None:
     ran = await run(keyed, "--by", by)
     assert [line.split()[0] for line in ran.stdout.splitlines()] == [by, *names]
 
 
-async def test_a_spreadsheet_gets_numbers_and_no_formula(keyed: KeyedStack) -> None:
+async def test_usage_command_writes_csv_without_formulas(keyed: KeyedStack) -> None:
     ran = await run(keyed, "--by", "model", "--csv")
     rows = list(csv.DictReader(ran.stdout.splitlines()))
     assert [row["model"] for row in rows] == ["'=cmd", "main"]
@@ -87,7 +87,7 @@ async def test_a_spreadsheet_gets_numbers_and_no_formula(keyed: KeyedStack) -> N
     assert rows[1]["input tokens"] == "2000"
 
 
-async def test_each_request_has_a_line(keyed: KeyedStack) -> None:
+async def test_usage_command_lists_requests(keyed: KeyedStack) -> None:
     ran = await run(keyed, "--by", "request", "--csv")
     rows = list(csv.DictReader(ran.stdout.splitlines()))
     assert [row["request"] for row in rows] == keyed.ids
@@ -97,20 +97,20 @@ async def test_each_request_has_a_line(keyed: KeyedStack) -> None:
     assert ANSWER not in ran.stdout
 
 
-async def test_since_leaves_out_what_is_older(keyed: KeyedStack) -> None:
+async def test_usage_command_excludes_records_before_since(keyed: KeyedStack) -> None:
     assert len((await run(keyed, "--since", "1h")).stdout.splitlines()) == 3
     assert len((await run(keyed, "--since", "2020-01-01")).stdout.splitlines()) == 3
     assert (await run(keyed, "--since", "2099-01-01")).stdout.splitlines()[1:] == []
 
 
 @pytest.mark.parametrize("wrong", [("--since", "soon"), ("--by", "prompt")])
-async def test_a_wrong_usage_is_told(keyed: KeyedStack, wrong: tuple[str, str]) -> None:
+async def test_usage_command_rejects_wrong_arguments(keyed: KeyedStack, wrong: tuple[str, str]) -> None:
     ran = await run(keyed, *wrong)
     assert ran.returncode == 2
     assert wrong[1] in ran.stderr
 
 
-async def test_without_the_token_nothing_is_told(keyed: KeyedStack) -> None:
+async def test_usage_command_prints_nothing_without_the_token(keyed: KeyedStack) -> None:
     ran = await run(keyed, PENSTOCK_ADMIN_TOKEN="not-the-token-of-this-installation")
     assert ran.returncode == 1
     assert "admin token" in ran.stderr
@@ -119,6 +119,6 @@ async def test_without_the_token_nothing_is_told(keyed: KeyedStack) -> None:
 
 
 @pytest.mark.parametrize("query", ["since=-1", "since=x", "by=prompt"])
-async def test_the_admin_api_refuses_what_it_does_not_understand(keyed: KeyedStack, query: str) -> None:
+async def test_admin_api_rejects_unknown_usage_parameters(keyed: KeyedStack, query: str) -> None:
     answer = await keyed.admin.get(f"/admin/usage?{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")

@@ -16,7 +16,7 @@ from nats.js.errors import APIError
 
 from penstock_broker.connection import Connection
 from penstock_broker.control_plane import ControlPlane
-from penstock_broker.stores import keys
+from penstock_broker.stores import api_keys
 from penstock_broker.stores.usage import UsageWriter, close_row, open_row, read_rows
 from penstock_broker.stores.usage_storage import UsageBounds, read_storage_state
 from penstock_contract import subjects
@@ -29,7 +29,7 @@ SMALL = UsageBounds(rows_bytes_max=2 * MIB, rows_kept_days=30, checkpoints_bytes
 
 @contextlib.asynccontextmanager
 async def broker(directory: Path, file_max: str = "10GB") -> AsyncIterator[Connection]:
-    """A nats-server whose disk is as large as that, and a connection to it."""
+    """A nats-server with a disk of this size, and a connection to it."""
     nats = NatsServer(directory, jetstream=f"max_file_store: {file_max},")
     connection = Connection(nats.url, "test", inbox_prefix="_INBOX_test")
     try:
@@ -60,7 +60,7 @@ async def stored(connection: Connection) -> list[UsageRow]:
 
 
 async def write(connection: Connection, first: int, count: int) -> None:
-    """Rows of a kibibyte, each known to be stored."""
+    """Write records of a kibibyte, each confirmed."""
     jetstream = connection.client.jetstream()
     for number in range(first, first + count):
         await jetstream.publish(f"penstock.usage.ns.r.gw.req_{number}", b'{"padding":"%b"}' % (b"x" * 1000))
@@ -70,7 +70,7 @@ async def config(jetstream: JetStreamContext, stream: str) -> StreamConfig:
     return (await jetstream.stream_info(stream)).config
 
 
-async def test_rows_checkpoints_presence_and_accounts_are_bounded_by_bytes_and_age(tmp_path: Path) -> None:
+async def test_usage_store_is_bounded_by_bytes_and_age(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         jetstream = connection.client.jetstream()
@@ -81,7 +81,7 @@ async def test_rows_checkpoints_presence_and_accounts_are_bounded_by_bytes_and_a
             assert 0 < ((await config(jetstream, f"KV_{bucket}")).max_bytes or 0) <= 64 * MIB
 
 
-async def test_when_it_is_full_the_oldest_rows_go_and_the_newest_are_there(tmp_path: Path) -> None:
+async def test_usage_store_drops_the_oldest_records_when_full(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         await write(connection, 0, 3000)
@@ -95,7 +95,7 @@ async def test_when_it_is_full_the_oldest_rows_go_and_the_newest_are_there(tmp_p
             await jetstream.get_last_msg(subjects.USAGE, "penstock.usage.ns.r.gw.req_0")
 
 
-async def test_a_row_that_is_closed_takes_the_place_of_the_open_one(tmp_path: Path) -> None:
+async def test_usage_store_replaces_an_open_record_by_its_closed_one(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         async with writing(connection) as writer:
@@ -107,7 +107,7 @@ async def test_a_row_that_is_closed_takes_the_place_of_the_open_one(tmp_path: Pa
         assert await stored(connection) == [row(1, delivery=1, ended="stop")]
 
 
-async def test_a_worker_that_comes_late_leaves_the_row_to_the_one_after_it(tmp_path: Path) -> None:
+async def test_usage_writer_keeps_the_record_of_a_later_delivery(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         async with writing(connection) as early, writing(connection) as late:
@@ -124,7 +124,7 @@ async def test_a_worker_that_comes_late_leaves_the_row_to_the_one_after_it(tmp_p
         assert await stored(connection) == [row(1, delivery=2, ended="stop")]
 
 
-async def test_a_row_that_a_gateway_closed_for_a_worker_that_was_away_is_that_workers(tmp_path: Path) -> None:
+async def test_usage_writer_replaces_a_record_that_a_gateway_closed_for_a_lost_worker(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
         async with writing(connection) as writer:
@@ -190,7 +190,7 @@ async def test_usage_writer_sends_a_row_while_the_broker_does_not_answer_for_the
         await nats.process.end()
 
 
-async def test_a_store_without_a_bound_gets_one_in_place_and_loses_nothing(tmp_path: Path) -> None:
+async def test_usage_store_gets_a_bound_in_place_and_loses_nothing(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         jetstream = connection.client.jetstream()
         await jetstream.add_stream(
@@ -207,7 +207,7 @@ async def test_a_store_without_a_bound_gets_one_in_place_and_loses_nothing(tmp_p
         assert info.config.description == "somebody's own"
 
 
-async def test_a_bound_is_not_lowered_below_what_is_stored(tmp_path: Path) -> None:
+async def test_usage_store_bound_is_not_lowered_below_its_content(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         jetstream = connection.client.jetstream()
         await ControlPlane(connection, usage=UsageBounds(rows_bytes_max=8 * MIB)).prepare()
@@ -220,14 +220,14 @@ async def test_a_bound_is_not_lowered_below_what_is_stored(tmp_path: Path) -> No
             assert (info.config.max_bytes, info.state.messages) == (held, 3000)
 
 
-async def test_a_bound_can_be_raised_and_lowered_above_what_is_stored(tmp_path: Path) -> None:
+async def test_usage_store_bound_is_raised_and_lowered_above_its_content(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         for megabytes in (2, 16, 4):
             await ControlPlane(connection, usage=UsageBounds(rows_bytes_max=megabytes * MIB)).prepare()
             assert (await config(connection.client.jetstream(), subjects.USAGE)).max_bytes == megabytes * MIB
 
 
-async def test_a_disk_with_less_room_than_wanted_gets_a_smaller_store_and_a_word_in_the_log(
+async def test_usage_store_on_a_small_disk_is_smaller_and_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with broker(tmp_path, "300MB") as connection:
@@ -236,13 +236,13 @@ async def test_a_disk_with_less_room_than_wanted_gets_a_smaller_store_and_a_word
         assert "broker.stream_smaller_than_wanted" in capsys.readouterr().out
 
 
-async def test_a_disk_without_room_is_an_error_that_says_for_what(tmp_path: Path) -> None:
+async def test_usage_store_without_disk_space_is_an_error_with_its_name(tmp_path: Path) -> None:
     async with broker(tmp_path, "128MB") as connection:
         with pytest.raises(PenstockError, match="no room for the stream USAGE"):
             await ControlPlane(connection).prepare()
 
 
-async def test_a_store_that_cannot_be_bounded_as_wanted_is_bounded_by_what_there_is(tmp_path: Path) -> None:
+async def test_usage_store_bound_is_limited_to_the_available_space(tmp_path: Path) -> None:
     async with broker(tmp_path, "300MB") as connection:
         jetstream = connection.client.jetstream()
         await jetstream.add_stream(name=subjects.USAGE, subjects=[subjects.ALL_USAGE], storage=StorageType.FILE)
@@ -252,14 +252,14 @@ async def test_a_store_that_cannot_be_bounded_as_wanted_is_bounded_by_what_there
         assert (info.config.max_bytes, info.state.messages) == (128 * MIB, 10)
 
 
-async def test_without_a_broker_nobody_knows_how_full_it_is() -> None:
+async def test_usage_store_fill_level_is_unknown_without_a_broker() -> None:
     assert await read_storage_state(Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")) is None
 
 
-async def test_the_bucket_of_keys_is_as_large_as_fits_and_keeps_its_bound(tmp_path: Path) -> None:
+async def test_key_store_is_as_large_as_fits_and_keeps_its_bound(tmp_path: Path) -> None:
     async with broker(tmp_path, "40MB") as connection:
         jetstream = connection.client.jetstream()
-        await keys.prepare(jetstream, replicas=1)
+        await api_keys.prepare(jetstream, replicas=1)
         assert (await config(jetstream, "KV_keys")).max_bytes == 32 * MIB
-        await keys.prepare(jetstream, replicas=1, bytes_max=MIB)
+        await api_keys.prepare(jetstream, replicas=1, bytes_max=MIB)
         assert (await config(jetstream, "KV_keys")).max_bytes == 32 * MIB

@@ -6,7 +6,7 @@ tests/clients has the vendors' own SDKs read the same servers, so that they are 
 from typing import Any
 
 import pytest
-from harness.provider import Answer
+from harness.provider_call import Answer
 from harness.route_spec import KEY, completion, provider
 from harness.stack import Stack
 from harness.vendors import azure_openai, workers_ai
@@ -65,7 +65,7 @@ async def test_vendor_embeds(stack: Stack, sdk: AsyncOpenAI, answer: Answer, fie
     assert [item.embedding for item in vectors.data] == [[0.5, 0.0], [0.5, 1.0]]
 
 
-async def test_workers_ai_calls_tools(stack: Stack, sdk: AsyncOpenAI) -> None:
+async def test_vendor_workers_ai_calls_tools(stack: Stack, sdk: AsyncOpenAI) -> None:
     await _behind(stack, NATIVE, **WORKERS_AI)
     answer = await sdk.chat.completions.create(
         model="main", messages=[{"role": "user", "content": "hi"}], tools=[WEATHER]

@@ -1,10 +1,10 @@
-"""A worker's process dies and another one is back under its name, as in a pod whose container is restarted."""
+"""A worker's process exits and another one starts under its name, as in a pod whose container is restarted."""
 
 import asyncio
 
 from harness.expect import stream_error_of
 from harness.processes import until
-from harness.provider import say, say_then_wait
+from harness.provider_answers import text_stream, text_then_wait
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -12,10 +12,10 @@ from harness.stream_reader import texts_of
 NAME = {"PENSTOCK_WORKER_NAME": "worker-in-a-pod"}
 
 
-async def test_a_worker_that_is_back_before_it_was_missed_has_lost_its_streams_and_they_end() -> None:
+async def test_worker_restarted_within_its_heartbeat_ends_its_lost_streams() -> None:
     async with Stack(workers=0) as stack:
         worker = await stack.start_worker(**NAME)
-        stack.main.answers(say_then_wait("Hel"))
+        stack.main.answers(text_then_wait("Hel"))
         async with stack.stream("/v1/chat/completions", completion(stream=True)) as stream:
             await stream.event()
             await until(lambda: _acked(stack), "the request is not given to another worker any more")
@@ -24,7 +24,7 @@ async def test_a_worker_that_is_back_before_it_was_missed_has_lost_its_streams_a
             async with asyncio.timeout(5):
                 body = await stream.rest()
         stream_error_of(stream.response, body, "worker_lost")
-        stack.main.answers(say("Hello"))
+        stack.main.answers(text_stream("Hello"))
         assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
 
 

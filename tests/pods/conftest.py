@@ -19,7 +19,7 @@ from harness.kubernetes.node.cluster import KEEP, RealCluster, cluster_at_hand
 from harness.kubernetes.node.installation import Installation
 from harness.kubernetes.node.node import Node
 from harness.kubernetes.node.stopwatch import step
-from harness.streams import story
+from harness.streams import stream_report
 
 NAMESPACE = "penstock-test"
 READY_S = 60.0
@@ -35,7 +35,7 @@ running: list[RealCluster] = []
 
 
 class _Aloud:
-    """What is said within goes to the terminal, whether the test is a good one or not."""
+    """Output inside the block goes to the terminal, whether the test passes or not."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._capture: Any = config.pluginmanager.getplugin("capturemanager")
@@ -121,7 +121,7 @@ def _is_ready(route: Manifest) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(story)
+    config.pluginmanager.register(stream_report)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -137,7 +137,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and call.when in {"call", "setup", "teardown"}:
         for cluster in running:
-            report.sections.append(("the release", Installation(cluster, NAMESPACE).story()))
+            report.sections.append(("the release", Installation(cluster, NAMESPACE).report()))
             if cluster.node is not None:
                 report.sections.append(("processes of the node", cluster.node.complaints()))
     return report

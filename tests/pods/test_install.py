@@ -1,4 +1,4 @@
-"""From `helm install` to the first token, as the README tells it: real pods, a real model, the SDK that people use."""
+"""From `helm install` to the first token, as in the README: real pods, a real model, the official SDK."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ LOCAL = Path(__file__).parents[2] / "examples" / "routes" / "local.yaml"
 COMPONENTS = {"gateway", "operator", "nats", "chat-model", "embedding-model"}
 
 
-async def test_a_restricted_namespace_admits_every_pod_and_all_are_ready(release: Installation, api: Api) -> None:
+async def test_chart_pods_get_ready_in_a_restricted_namespace(release: Installation, api: Api) -> None:
     namespace = await api.get(NAMESPACES.at(name=release.namespace))
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     pods = await release.pods(api)
@@ -22,7 +22,7 @@ async def test_a_restricted_namespace_admits_every_pod_and_all_are_ready(release
         assert sum(one["restartCount"] for one in pod["status"]["containerStatuses"]) == 0, pod["metadata"]["name"]
 
 
-async def test_the_bundled_model_streams_an_answer_to_the_openai_sdk_through_the_service(release: Installation) -> None:
+async def test_chart_bundled_model_streams_to_the_openai_sdk_through_the_service(release: Installation) -> None:
     await release.apply(LOCAL)
     await release.kubectl("wait", "--for=condition=Ready", "--timeout=120s", "mr/smollm2", "mr/minilm", timeout_s=130)
 
@@ -48,12 +48,12 @@ async def test_the_bundled_model_streams_an_answer_to_the_openai_sdk_through_the
     assert len(embedded.data[0].embedding) == 384
 
 
-async def test_helm_test_streams_an_answer(release: Installation) -> None:
-    said = await release.helm("test", release.name, "--logs", namespace=release.namespace, timeout_s=250)
-    assert "Phase:          Succeeded" in said
+async def test_chart_helm_test_streams_an_answer(release: Installation) -> None:
+    logged = await release.helm("test", release.name, "--logs", namespace=release.namespace, timeout_s=250)
+    assert "Phase:          Succeeded" in logged
 
 
-async def test_an_install_without_a_key_is_refused_at_the_door(release: Installation) -> None:
+async def test_chart_gateway_rejects_a_request_without_a_key(release: Installation) -> None:
     async with await release.client() as client:
         del client.headers["authorization"]
         refused = await client.get("/v1/models")

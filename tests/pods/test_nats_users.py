@@ -1,4 +1,4 @@
-"""The broker's users on real pods: who shows nothing is let nowhere, and each role may do its own part only."""
+"""The broker's users on real pods: a client without credentials is rejected, and each role has its own part only."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from penstock_operator.nats import keys as nats_keys
 ROUTE = "users"
 
 
-async def test_every_roles_credentials_are_good_for_its_own_part_only(
+async def test_nats_credentials_are_limited_to_their_role(
     release: Installation, api: Api, route: Callable[[Manifest], Awaitable[Manifest]], tmp_path: Path
 ) -> None:
     namespace = release.namespace
@@ -46,8 +46,8 @@ async def test_every_roles_credentials_are_good_for_its_own_part_only(
         assert await user.granted(refusals_of_operator(namespace, ROUTE)) == []
 
 
-async def test_nobody_was_refused_what_it_needs(release: Installation) -> None:
+async def test_nats_rejected_no_needed_operation(release: Installation) -> None:
     for component in ("gateway", "operator"):
-        said = await release.kubectl("logs", f"--selector=app.kubernetes.io/component={component}", "--tail=-1")
-        assert "broker.connected" in said, component
-        assert "broker.not_permitted" not in said, component
+        logged = await release.kubectl("logs", f"--selector=app.kubernetes.io/component={component}", "--tail=-1")
+        assert "broker.connected" in logged, component
+        assert "broker.not_permitted" not in logged, component

@@ -1,4 +1,4 @@
-"""NetworkPolicies in force: all other tests here are done under them, and nobody gets further than he must."""
+"""NetworkPolicies in force: all other tests here run under them, and no pod reaches more than it needs."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -29,15 +29,15 @@ API_SERVER = f"{network.ADDRESS}:{network.API_SERVER_PORT}"
 
 async def reached(release: Installation, pod: str, targets: Mapping[str, str]) -> set[str]:
     """The names of those targets, each `host:port`, that a program in this pod can connect to."""
-    said = await release.kubectl("exec", pod, "--", "python3", "-c", CONNECTS, *targets.values())
-    of = dict(line.split() for line in said.splitlines())
-    assert of.keys() == set(targets.values()), said
+    logged = await release.kubectl("exec", pod, "--", "python3", "-c", CONNECTS, *targets.values())
+    of = dict(line.split() for line in logged.splitlines())
+    assert of.keys() == set(targets.values()), logged
     return {name for name, target in targets.items() if of[target] == "open"}
 
 
 @pytest_asyncio.fixture
 async def stranger(release: Installation, api: Api) -> AsyncIterator[str]:
-    """A pod of the release's own namespace that belongs to nobody; its name."""
+    """A pod in the release's namespace without labels of the release; returns its name."""
     name = f"stranger-{secrets.token_hex(2)}"
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
     container = {
@@ -78,7 +78,7 @@ def targets(release: Installation, api: Api, node: Node) -> Callable[[], Awaitab
     return all_of_them
 
 
-async def test_each_pod_reaches_what_it_needs_and_a_stranger_the_front_door_only(
+async def test_network_policies_admit_needed_connections_and_strangers_only_to_the_gateway(
     release: Installation,
     api: Api,
     stranger: str,
@@ -88,9 +88,9 @@ async def test_each_pod_reaches_what_it_needs_and_a_stranger_the_front_door_only
     await route(model_route(ROUTE, models=("fenced-model",), scaling={"minReplicas": 1}))
     there = await targets()
 
-    # The API server is the operator's alone, but its port is open for whom no policy of ours selects.
+    # Of the release only the operator may reach the API server; its port is open for pods that no policy selects.
     assert await reached(release, stranger, there) == {"the API server", "gateway 8080"}
-    # Between pods of one node kube-router passes what either end allows: an open door does not say who may go out.
+    # Between pods of one node kube-router passes what either end allows: an open port does not show the egress rules.
     del there["gateway 8080"]
     # The second of two, as a pod always reaches itself.
     gateway, operator = [(await release.pods(api, one))[1]["metadata"]["name"] for one in ("gateway", "operator")]

@@ -38,7 +38,7 @@ def block(page: str, command: str) -> str:
     return str(found)
 
 
-async def test_the_commands_of_the_readme_lead_to_an_answer(release: Installation, api: Api, tmp_path: Path) -> None:
+async def test_readme_commands_stream_an_answer(release: Installation, api: Api, tmp_path: Path) -> None:
     typed = block("README.md", "helm install") + block("docs/tutorials/cluster.md", "port-forward")
     # The node has the images already.
     typed = "".join(line for line in typed.splitlines(keepends=True) if not line.startswith("docker build "))
@@ -67,17 +67,17 @@ async def test_the_commands_of_the_readme_lead_to_an_answer(release: Installatio
     )
     try:
         async with asyncio.timeout(TYPED_S):
-            said = (await process.communicate())[0].decode()
+            logged = (await process.communicate())[0].decode()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
-    assert process.returncode == 0, said
-    events = [line for line in said.splitlines() if line.startswith("data: ")]
-    assert len(events) > 5, said
+    assert process.returncode == 0, logged
+    events = [line for line in logged.splitlines() if line.startswith("data: ")]
+    assert len(events) > 5, logged
     # In the text, not a line of its own: what kubectl prints meanwhile may precede it.
-    assert "data: [DONE]" in said[said.rindex("data: {") :], said
+    assert "data: [DONE]" in logged[logged.rindex("data: {") :], logged
     listed = await release.kubectl("get", "mr")
     assert re.search(r"smollm2 +smollm2 +True +Serving +1 +1 +10 ", listed), listed
     assert "minilm" in listed

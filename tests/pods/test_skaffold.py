@@ -41,8 +41,8 @@ async def skaffold(cluster: RealCluster, api: Api, tmp_path: Path) -> AsyncItera
     await api.gone(NAMESPACES.at(name=NAMESPACE), timeout_s=GONE_S)
 
 
-@pytest.mark.usefixtures("release")  # whose the definition is
-async def test_what_was_built_elsewhere_is_deployed_and_answers(
+@pytest.mark.usefixtures("release")  # the release that owns the CRD
+async def test_skaffold_deploys_images_built_elsewhere(
     cluster: RealCluster, skaffold: Skaffold, tmp_path: Path
 ) -> None:
     built = tmp_path / "built.json"
@@ -52,7 +52,7 @@ async def test_what_was_built_elsewhere_is_deployed_and_answers(
     built.write_text(json.dumps({"builds": builds}), "utf-8")
 
     await skaffold("deploy", f"--build-artifacts={built}", profile=PROFILES, timeout_s=240)
-    said = await skaffold("verify", f"--build-artifacts={built}", profile=PROFILES, timeout_s=120)
+    logged = await skaffold("verify", f"--build-artifacts={built}", profile=PROFILES, timeout_s=120)
 
-    # The Simulated provider's words, by `penstock chat` in a Job.
-    assert "[stream]" in said
+    # The Simulated provider's text, by `penstock chat` in a Job.
+    assert "[stream]" in logged

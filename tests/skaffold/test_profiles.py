@@ -31,21 +31,21 @@ PROFILES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str], Mapping[str, 
 """Profiles → what was built, the environment, and the values that it stands for."""
 
 
-def test_every_profile_is_tried() -> None:
+def test_skaffold_profiles_are_all_covered() -> None:
     config = yaml.safe_load((CHART.parents[1] / "skaffold.yaml").read_text("utf-8"))
     tried = {name for chosen in PROFILES for name in chosen.split(",")}
     assert {profile["name"] for profile in config["profiles"]} == tried - {""}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_skaffold_reads_it_as_it_is_written(skaffold: Skaffold, profile: str) -> None:
+async def test_skaffold_reads_the_file_as_written(skaffold: Skaffold, profile: str) -> None:
     read = yaml.safe_load(await skaffold("diagnose", "--yaml-only", profile=profile))
     assert read["apiVersion"] == "skaffold/v4beta14"
     assert ("portForward" in read) == ("ci" not in profile)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_what_it_renders_is_the_chart_with_its_values(skaffold: Skaffold, helm: Helm, profile: str) -> None:
+async def test_skaffold_renders_the_chart_with_its_values(skaffold: Skaffold, helm: Helm, profile: str) -> None:
     images, env, values = PROFILES[profile]
     rendered = await skaffold.render(profile, images, env)
     expected = yaml.safe_load_all(
@@ -54,7 +54,7 @@ async def test_what_it_renders_is_the_chart_with_its_values(skaffold: Skaffold, 
     assert _comparable(rendered) == _comparable([one for one in expected if one])
 
 
-async def test_a_profile_runs_the_images_that_were_built(skaffold: Skaffold) -> None:
+async def test_skaffold_profile_runs_the_built_images(skaffold: Skaffold) -> None:
     rendered = await skaffold.render("dev", IMAGES)
     built = {component: pod["spec"]["containers"][0]["image"] for component, pod in pods(rendered)}
     assert {built["gateway"], built["operator"]} == {IMAGES["penstock"]}
@@ -64,7 +64,7 @@ async def test_a_profile_runs_the_images_that_were_built(skaffold: Skaffold) -> 
     assert variables(operator)["PENSTOCK_WORKER_IMAGE"] == IMAGES["penstock"]
 
 
-async def test_a_profile_that_needs_a_broker_of_yours_says_so(skaffold: Skaffold) -> None:
+async def test_skaffold_profile_for_an_external_broker_requires_its_address(skaffold: Skaffold) -> None:
     with pytest.raises(SkaffoldError, match=r"SKAFFOLD_NATS_URL|nats\.external\.url"):
         await skaffold.render("external-nats", IMAGES)
 

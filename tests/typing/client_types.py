@@ -1,4 +1,4 @@
-"""What an editor shows for the client: checked by mypy in `test_client_types.py`, never run."""
+"""Types of the client that an editor shows: `test_client_types.py` checks them with mypy; the code never runs."""
 
 from typing import assert_type
 
@@ -40,7 +40,7 @@ from penstock_contract.responses import (
 COMPLETION = ChatCompletionRequest(model="m", messages=[Message("user", "hi")])
 
 
-def doors() -> None:
+def endpoints() -> None:
     assert_type(CHAT, StreamEndpoint[ChatRequest, ChatChunk])
     assert_type(EMBED, Endpoint[EmbedRequest, EmbedResponse])
     assert_type(MODELS, Endpoint[None, ModelList])

@@ -1,4 +1,4 @@
-"""What an editor underlines: each line with a `rejected` comment must raise just that mypy error, no other line any."""
+"""Errors that an editor underlines: each line with a `rejected` comment has exactly that mypy error."""
 
 from typing import assert_type
 

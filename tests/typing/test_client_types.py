@@ -1,4 +1,4 @@
-"""The client's types are part of its interface: what mypy --strict says about it is tested."""
+"""The client's types are part of its interface: the output of mypy --strict is tested."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ CACHE = HERE.parents[1] / ".mypy_cache" / "typing"
 
 
 def mypy(name: str) -> str:
-    """What mypy says about one file; with its own settings, so that the test means the same under any of ours."""
+    """The output of mypy for one file, with fixed settings, so that the project's settings do not change the test."""
     command = [
         sys.executable,
         "-m",
@@ -24,12 +24,12 @@ def mypy(name: str) -> str:
     return subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout
 
 
-def test_an_editor_knows_requests_and_responses() -> None:
+def test_client_types_are_complete_for_a_type_checker() -> None:
     """Every `assert_type` holds, for both clients."""
     assert mypy("client_types.py") == ""
 
 
-def test_an_editor_rejects_what_does_not_belong_together() -> None:
+def test_client_types_reject_wrong_combinations() -> None:
     """Each marked line raises its error, and no other line raises any."""
     lines = (HERE / "client_types_rejected.py").read_text().splitlines()
     expected = {(number, line.split("# rejected: ")[1]) for number, line in enumerate(lines, 1) if "# rejected" in line}

@@ -1,4 +1,4 @@
-"""Settings of the unit tests: hypothesis without its stopwatch, as a busy machine is not a bug."""
+"""Settings of the unit tests: hypothesis has no deadline, because a busy machine is no bug."""
 
 from hypothesis import settings
 

@@ -56,6 +56,7 @@ class Connection:
         self._inbox_prefix = inbox_prefix
         self._client = NatsClient()
         self._listeners: list[tuple[str, Callback]] = []
+        self._served: list[tuple[str, Callable[[bytes], bytes]]] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -146,6 +147,21 @@ class Connection:
             message: Msg = await self._client.request(subject, data, timeout=timeout_s, headers=headers)
         return Reply(message.data, message.headers or {})
 
+    async def request_one(self, subject: str, data: bytes, *, timeout_s: float) -> bytes | None:
+        """`request` to a subject that one process serves; None if it has no subscriber or does not reply in time."""
+        if not self._client.is_connected:
+            raise broker_unavailable(NOT_CONNECTED)
+        try:
+            return bytes((await self._client.request(subject, data, timeout=timeout_s)).data)
+        except (NoRespondersError, NatsTimeoutError):
+            return None
+        except (OSError, Error):
+            raise broker_unavailable(NO_ANSWER) from None
+
+    def serve(self, subject: str, reply: Callable[[bytes], bytes]) -> None:
+        """As `listen`, for requests: `reply` makes the reply to one."""
+        self._served.append((subject, reply))
+
     def listen(self, subject: str, callback: Callback) -> None:
         """Call before `start`: subscribed before any hook runs, and again after every reconnect.
 
@@ -192,6 +208,8 @@ class Connection:
         try:
             for subject, callback in self._listeners:
                 await client.subscribe(subject, cb=_guarded(subject, callback))
+            for subject, reply in self._served:
+                await client.subscribe(subject, cb=_replying(subject, reply))
         except ConnectionClosedError:
             return  # closed by the broker again, see `_on_closed`
         log.info("broker.connected")
@@ -271,6 +289,19 @@ def _guarded(subject: str, callback: Callback) -> Callable[[Msg], Awaitable[None
             log.warning("broker.message_unreadable", subject=subject, bytes=len(message.data))
         except Exception:
             # The root of this subscription's task: one bad message must not end it.
+            log.exception("broker.callback_failed", subject=subject)
+
+    return deliver
+
+
+def _replying(subject: str, reply: Callable[[bytes], bytes]) -> Callable[[Msg], Awaitable[None]]:
+    async def deliver(message: Msg) -> None:
+        try:
+            await message.respond(reply(message.data))
+        except (msgspec.DecodeError, Error) as error:
+            log.warning("broker.request_not_answered", subject=subject, error=type(error).__name__)
+        except Exception:
+            # The root of this subscription's task: one bad request must not end it.
             log.exception("broker.callback_failed", subject=subject)
 
     return deliver

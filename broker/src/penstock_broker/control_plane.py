@@ -24,7 +24,7 @@ from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFound
 from penstock_broker import jetstream
 from penstock_broker.connection import Connection
 from penstock_broker.errors import translated
-from penstock_broker.stores import keys, kv_snapshot, limits, usage_storage
+from penstock_broker.stores import api_keys, kv_snapshot, limits, usage_storage
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import codec, subjects
 from penstock_contract.catalogue import CatalogueEntry
@@ -63,7 +63,7 @@ class ControlPlane:
         storage: Literal["memory", "file"] = "memory",
         replicas: int = 1,
         usage: UsageBounds = DEFAULT_USAGE,
-        keys_bytes_max: int = keys.STORE_BYTES_MAX,
+        keys_bytes_max: int = api_keys.STORE_BYTES_MAX,
         limits_bytes_max: int = limits.STORE_BYTES_MAX,
     ) -> None:
         self._connection = connection
@@ -82,7 +82,7 @@ class ControlPlane:
             context = self._jetstream()
             with contextlib.suppress(BadRequestError):  # exists with another history or storage: its own
                 await context.create_key_value(config)
-            await keys.prepare(context, replicas=self._replicas, bytes_max=self._keys_bytes_max)
+            await api_keys.prepare(context, replicas=self._replicas, bytes_max=self._keys_bytes_max)
             await limits.prepare(context, replicas=self._replicas, bytes_max=self._limits_bytes_max)
             await usage_storage.prepare(context, self._usage, replicas=self._replicas)
 

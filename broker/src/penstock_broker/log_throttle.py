@@ -11,21 +11,21 @@ class LogThrottle:
     """Messages are distinguished by their text; `now` is event-loop time."""
 
     def __init__(self) -> None:
-        self._told_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
         self._times: dict[str, int] = {}
 
     def due(self, what: str, now: float) -> int | None:
         """Count an occurrence. Returns the occurrences since the last log message, or None if none is due."""
         self._times[what] = self._times.get(what, 0) + 1
-        if what in self._told_at and now - self._told_at[what] < AGAIN_S:
+        if what in self._logged_at and now - self._logged_at[what] < AGAIN_S:
             return None
-        if len(self._told_at) >= KINDS_MAX:
-            self._told_at.clear()
+        if len(self._logged_at) >= KINDS_MAX:
+            self._logged_at.clear()
             self._times = {what: self._times[what]}
-        self._told_at[what] = now
+        self._logged_at[what] = now
         return self._times.pop(what)
 
     def reset(self) -> None:
         """Log the next occurrence of each at once."""
-        self._told_at.clear()
+        self._logged_at.clear()
         self._times.clear()

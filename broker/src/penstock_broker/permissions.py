@@ -44,6 +44,9 @@ def gateway() -> Permissions:
             # Withdraws a request whose client has gone.
             f"{API}.STREAM.MSG.DELETE.*",
             subjects.ALL_CONTROLS,
+            subjects.ALL_FINDS,
+            # Replies to another gateway that looks for a stream.
+            f"{subjects.GATEWAY_INBOX}.>",
             subjects.ALL_ACTIVATIONS,
             subjects.ALL_GATEWAY_HEARTBEATS,
             subjects.ALL_USAGE,
@@ -64,6 +67,7 @@ def gateway() -> Permissions:
             subjects.ALL_WORKER_HEARTBEATS,
             subjects.ALL_GATEWAY_HEARTBEATS,
             subjects.ALL_USAGE,
+            subjects.ALL_FINDS,
             f"{subjects.GATEWAY_INBOX}.>",
         ),
     )

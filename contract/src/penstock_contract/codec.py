@@ -10,9 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
+from penstock_contract.stream.descriptor import FindStream, FoundStream, StreamDescriptor
 from penstock_contract.stream.frames import Activation, Batch, Control, GatewayHeartbeat, WorkerHeartbeat
 from penstock_contract.usage.record import Checkpoint, GatewayPresence, UsageRow
 
@@ -42,6 +43,9 @@ decode_request = _guarded(msgspec.msgpack.Decoder(InferenceRequest).decode)
 decode_worker_heartbeat = _guarded(msgspec.msgpack.Decoder(WorkerHeartbeat).decode)
 decode_activation = _guarded(msgspec.msgpack.Decoder(Activation).decode)
 decode_gateway_heartbeat = _guarded(msgspec.msgpack.Decoder(GatewayHeartbeat).decode)
+decode_find_stream = _guarded(msgspec.msgpack.Decoder(FindStream).decode)
+decode_found_stream = _guarded(msgspec.msgpack.Decoder(FoundStream).decode)
+decode_stream_descriptor = _guarded(msgspec.msgpack.Decoder(StreamDescriptor).decode)
 decode_checkpoint = _guarded(msgspec.msgpack.Decoder(Checkpoint).decode)
 
 encode_json = msgspec.json.Encoder().encode

@@ -4,10 +4,11 @@ The gateway's handlers are declared by these values, and the client is generic o
 without generated code. Nothing here depends on HTTP beyond the method and the path of a request line.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from penstock_contract.openai_responses.request import InputTokensRequest, ResponseRequest
 from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
@@ -79,6 +80,10 @@ RESPONSE_STREAM = StreamEndpoint(
 RESPONSE_INPUT_TOKENS = Endpoint("POST", "/v1/responses/input_tokens", InputTokensRequest, InputTokensCount)
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
+
+STREAMS_PATH: Final = "/v1/streams"
+"""`GET` below it reads a stream again, `DELETE` stops it; the stream's id is its `x-request-id`."""
+STREAM_ID: Final = re.compile(r"req_[0-9a-f]{24}")
 
 HEALTH = Endpoint("GET", "/health", NoneType, Health)
 READY = Endpoint("GET", "/ready", NoneType, Readiness, answers=(200, 503))

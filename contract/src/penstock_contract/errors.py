@@ -49,6 +49,8 @@ ErrorCode = Literal[
     "worker_lost",
     "stream_lost",
     "cancelled",
+    "stopped",
+    "stream_not_found",
     "slow_client",
     "internal_error",
 ]
@@ -175,7 +177,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     "provider_auth_failed": ErrorKind(
         502, "api_error", False, "The provider refuses the route's key, or the worker has none."
     ),
-    "provider_model_not_found": ErrorKind(502, "api_error", False, "The provider does not know the model."),
+    "provider_model_not_found": ErrorKind(502, "api_error", False, "The provider does not have the model."),
     "provider_quota_exhausted": ErrorKind(502, "api_error", False, "The account with the provider is empty."),
     "provider_rate_limited": ErrorKind(
         429,
@@ -220,6 +222,15 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
         502, "api_error", True, "A part of the answer was lost on the broker, and the worker no longer keeps it."
     ),
     "cancelled": ErrorKind(499, "api_error", False, "The client closed the connection.", "log"),
+    "stopped": ErrorKind(
+        499, "api_error", False, "The stream was stopped by `DELETE /v1/streams/{id}` before its end."
+    ),
+    "stream_not_found": ErrorKind(
+        404,
+        "invalid_request_error",
+        False,
+        "The key has no stream with this id, or the stream has ended and is not kept any more.",
+    ),
     "slow_client": ErrorKind(
         499, "api_error", False, "The client did not read its answer, and its connection was closed.", "log"
     ),

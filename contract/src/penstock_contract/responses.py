@@ -154,3 +154,11 @@ class Model(Struct, frozen=True):
 class ModelList(Struct, frozen=True):
     data: list[Model]
     object: Literal["list"] = "list"
+
+
+class StoppedStream(Struct, frozen=True):
+    """`DELETE /v1/streams/{id}`: the stream has no reader any more, and nothing of it is kept."""
+
+    id: str
+    object: Literal["stream"] = "stream"
+    deleted: Literal[True] = True

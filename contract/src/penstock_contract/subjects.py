@@ -84,6 +84,14 @@ def route_controls(namespace: str, route: str) -> str:
 ALL_CONTROLS: Final = "penstock.control.>"
 
 
+def find_stream(tag: str) -> str:
+    """Requests to the gateway with this tag, the beginning of its streams' ids; it replies with `FoundStream`."""
+    return f"penstock.find.{_token(tag)}"
+
+
+ALL_FINDS: Final = "penstock.find.*"
+
+
 def worker_heartbeat(namespace: str, route: str, worker: str) -> str:
     return f"penstock.workers.{_token(namespace)}.{_token(route)}.{_token(worker)}"
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
+from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
-from penstock_broker.stores.keys import KeyStore, KeyWatch
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -23,13 +23,17 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.api import openai, openapi, simple, status
+from penstock_gateway.api import openai, openapi, simple, status, streams
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
+from penstock_gateway.resume.remote_reader import RemoteReaders
+from penstock_gateway.resume.resumable_streams import ResumableStreams
+from penstock_gateway.resume.stream_finder import StreamFinder
+from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import ControlMessages
@@ -53,6 +57,8 @@ HANDLERS = (
     openai.embeddings,
     openai.models,
     openai.model,
+    streams.read_stream,
+    streams.stop_stream,
     status.health,
     status.ready,
     status.metrics,
@@ -102,6 +108,11 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         clock,
         gateway=gateway,
     )
+    tag = secrets.token_hex(4)
+    table = StreamTable(gateway=gateway)
+    finder = StreamFinder(connection, table, control, tag=tag)
+    remote = RemoteReaders(finder, control)
+    resumable = ResumableStreams(dispatcher, registry, table, finder, remote, control)
     catalogue_watch = CatalogueWatch(
         connection,
         replace=catalogue.replace,
@@ -136,7 +147,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
                 await part.close()
         await connection.close()
 
-    api = ApiDependencies(catalogue, connection, dispatcher, clock, keys)
+    api = ApiDependencies(catalogue, connection, dispatcher, clock, resumable, keys)
     app = Litestar(
         HANDLERS,
         lifespan=[lifespan],
@@ -153,8 +164,8 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     authenticated = Authentication(HeadRequests(app), keys, clock, observer, settings.headers_of_keys)
     rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
-    outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer)
-    return Gateway(outermost, lambda: dispatcher.end_streams(STOPPING))
+    outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer, tag)
+    return Gateway(outermost, lambda: resumable.end_streams(STOPPING))
 
 
 def _admin(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from penstock_contract.limits.keys import KEY_LENGTH, PREFIX
+from penstock_contract.limits.api_keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import cors_origins
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required

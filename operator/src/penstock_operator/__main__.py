@@ -7,7 +7,7 @@ import uvloop
 
 from penstock_operator import wiring
 from penstock_operator.kube.credentials import ClusterConfigError
-from penstock_operator.kube.watcher import quieten_kopf
+from penstock_operator.kube.watch.watcher import quieten_kopf
 from penstock_operator.leadership import Operator
 from penstock_operator.settings import OperatorSettings
 from penstock_runtime import settings

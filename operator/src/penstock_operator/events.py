@@ -6,8 +6,8 @@ Independent of start, leadership and reconcile passes: it only decides which rou
 from collections.abc import Iterable
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.work_queue import WorkQueue

@@ -28,13 +28,13 @@ from penstock_broker.keepalive import Keepalive
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_contract.errors import PenstockError
 from penstock_operator.events import OperatorEvents
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.credentials import ClusterCredentials
 from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.kube.resources import Key
-from penstock_operator.kube.resync import Resync
 from penstock_operator.kube.transport import Transport
-from penstock_operator.kube.watcher import ClusterWatcher
+from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.resync import Resync
+from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.probe import LeaderHealth
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher

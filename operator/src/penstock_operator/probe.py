@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from penstock_operator.kube.watch_liveness import WatchLiveness
+from penstock_operator.kube.watch.liveness import WatchLiveness
 
 ANSWERED_S: Final = 10.0
 """An API server that responded within this time counts as available; a leader calls it every two seconds."""

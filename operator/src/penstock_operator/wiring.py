@@ -12,15 +12,15 @@ from penstock_broker.keepalive import Keepalive
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_contract import subjects
 from penstock_operator.events import OperatorEvents
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.client import ClusterClient, LeaseClient
 from penstock_operator.kube.credentials import ClusterCredentials
 from penstock_operator.kube.election import Election
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Key
-from penstock_operator.kube.resync import Resync
 from penstock_operator.kube.transport import Transport
-from penstock_operator.kube.watcher import ClusterWatcher
+from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.resync import Resync
+from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.leadership import OperatorHealth, Parts
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets

@@ -17,7 +17,7 @@ class City(BaseModel):
 
 
 def extracted(mode: instructor.Mode) -> dict[str, object]:
-    """What the library read. As a dict, since the object itself carries the raw answer and equals no other."""
+    """The parsed value, as a dict: the object itself carries the raw answer and equals no other."""
     client = instructor.from_openai(OpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0), mode=mode)
     city = client.chat.completions.create(
         model=MODEL, response_model=City, max_retries=1, messages=[{"role": "user", "content": "A city?"}]

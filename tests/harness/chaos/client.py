@@ -11,7 +11,7 @@ import httpx
 from harness.chaos.provider import prompt
 from harness.route_spec import chat, completion
 
-Door = Literal["simple", "stream", "whole"]
+Endpoint = Literal["simple", "stream", "whole"]
 End = Literal[
     "complete",
     "error event",
@@ -43,22 +43,22 @@ class Outcome:
 
 
 class ChaosClient:
-    """Sends requests one at a time; `ask` never raises for what the service does."""
+    """Sends requests one at a time; `request` raises for no failure of the service."""
 
     def __init__(self, http: httpx.AsyncClient, dice: random.Random, hang_s: float) -> None:
         self._http = http
         self._dice = dice
         self._hang_s = hang_s
 
-    async def ask(self, url: str, number: int, tokens: int, *, hang_up: bool) -> Outcome:
-        door: Door = self._dice.choices(("stream", "simple", "whole"), (6, 2, 2))[0]
+    async def request(self, url: str, number: int, tokens: int, *, hang_up: bool) -> Outcome:
+        endpoint: Endpoint = self._dice.choices(("stream", "simple", "whole"), (6, 2, 2))[0]
         leave_after_s = self._dice.uniform(0, 1.5) if hang_up else None
         outcome = Outcome(number, tokens, "hang")
         try:
             async with asyncio.timeout(self._hang_s):
                 try:
                     async with asyncio.timeout(leave_after_s):
-                        await self._ask(url, door, outcome)
+                        await self._request(url, endpoint, outcome)
                 except TimeoutError:
                     outcome.end = "left"
         except TimeoutError:
@@ -66,15 +66,15 @@ class ChaosClient:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             outcome.end = "refused"
         except httpx.TransportError as error:
-            # Before a status line a gateway that ends may reset the connection; after it the cut is visible as well.
+            # Before a status line a gateway that exits may reset the connection; after it the reset is visible as well.
             outcome.end = "cut" if outcome.status else "refused"
             outcome.detail = type(error).__name__
         return outcome
 
-    async def _ask(self, url: str, door: Door, outcome: Outcome) -> None:
+    async def _request(self, url: str, endpoint: Endpoint, outcome: Outcome) -> None:
         text = prompt(outcome.number, outcome.tokens)
-        path = "/api/chat" if door == "simple" else "/v1/chat/completions"
-        body = chat(text) if door == "simple" else completion(text, stream=door == "stream")
+        path = "/api/chat" if endpoint == "simple" else "/v1/chat/completions"
+        body = chat(text) if endpoint == "simple" else completion(text, stream=endpoint == "stream")
         # The simple dialect needs the model's name as well: one route here has none to choose by.
         body["model"] = "main"
         async with self._http.stream("POST", url + path, json=body) as response:
@@ -91,10 +91,10 @@ class ChaosClient:
                 raise
         if response.status_code != 200:
             outcome.end, outcome.code = "http error", _code_of(raw)
-        elif door == "whole":
+        elif endpoint == "whole":
             self._judge_whole(outcome, raw)
         else:
-            judge_stream(outcome, raw.decode(), simple=door == "simple")
+            judge_stream(outcome, raw.decode(), simple=endpoint == "simple")
 
     def _judge_whole(self, outcome: Outcome, raw: bytes) -> None:
         text = json.loads(raw)["choices"][0]["message"]["content"]
@@ -103,7 +103,7 @@ class ChaosClient:
 
 
 def judge_stream(outcome: Outcome, body: str, *, simple: bool) -> None:
-    """How a body that ended regularly ended as a stream."""
+    """The outcome as a stream of a body that ended regularly."""
     *events, rest = body.split("\n\n")
     events = [event for event in events if not event.startswith(":")]
     ends = [index for index, event in enumerate(events) if _is_end(event)]
@@ -146,7 +146,7 @@ def _text_of(event: str, *, simple: bool) -> str:
 
 
 def _is_whole(outcome: Outcome, text: str) -> bool:
-    """Whether the text is that of one call, from its first token to its last."""
+    """True if the text is that of one call, from its first token to its last."""
     call = TOKEN.match(text)
     if call is None:
         return False

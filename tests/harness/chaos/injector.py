@@ -100,7 +100,7 @@ class Injector:
                 return True
             return False
 
-        # Not until it is ready: a gateway that does not know the routes yet is what clients may meet.
+        # Not until it is ready: clients may reach a gateway that has no routes yet.
         await until(answers, "the gateway listens", timeout_s=HEAL_S)
         return process
 

@@ -1,4 +1,4 @@
-"""What a chaos run does: how long, how many clients, and how often each kind of fault is injected. Seeded."""
+"""The plan of a chaos run: duration, number of clients, and frequency of each kind of fault. Seeded."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,15 +22,15 @@ class Plan:
     between_s: tuple[float, float] = (1.0, 4.0)
     """Between two faults of one group; the broker's come five times as rarely."""
     pause_s: tuple[float, float] = (0.3, 6.0)
-    """How long a process is stopped with SIGSTOP."""
+    """Duration of a SIGSTOP."""
     down_s: tuple[float, float] = (0.1, 1.5)
-    """How long a killed process stays away."""
+    """Time until a killed process is started again."""
     hang_up: float = 0.1
     """The share of requests that their client leaves at a random moment."""
     cut: float = 0.05
     """The share of provider calls that the provider cuts at a random token."""
     hang_s: float = 90.0
-    """A request without an end after this is a hang: more than the time of a queue and of an answer together."""
+    """A request without an end after this time counts as hung: queue timeout and answer take less together."""
 
 
 FAULTS: dict[Group, tuple[Fault, ...]] = {

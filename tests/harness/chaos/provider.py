@@ -10,7 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from harness.chaos.plan import Plan
-from harness.provider import DONE, Call, chunk, finish, usage
+from harness.provider_answers import DONE, chunk, finish, usage
+from harness.provider_call import Call
 
 PROMPT_TOKENS = 5
 
@@ -25,7 +26,7 @@ def token(number: int, call: int, index: int) -> str:
 
 @dataclass
 class Answered:
-    """One call as the provider remembers it."""
+    """The provider's record of one call."""
 
     written: int = 0
     whole: bool = False
@@ -39,7 +40,7 @@ class ChaosProvider:
         """By the request's number."""
 
     async def answer(self, call: Call) -> None:
-        """Streams the tokens that the prompt asks for at the plan's pace, and cuts some answers on purpose."""
+        """Streams the tokens that the prompt requests at the plan's pace, and breaks some answers on purpose."""
         number, tokens = map(int, re.findall(r"\d+", call.body["messages"][0]["content"]))
         calls = self.calls[number]
         index_of_call = len(calls)

@@ -1,4 +1,4 @@
-"""What a chaos run found, as numbers that must be 0 and numbers to read, and as a table."""
+"""The result of a chaos run: counts that must be 0, counts for information, and their table."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class Report:
     written: dict[tuple[int, int], int] = field(default_factory=dict)
     """Tokens that the provider wrote, by request and call."""
     published: set[str] = field(default_factory=set)
-    """Ids of requests that were seen on the broker."""
+    """Ids of requests that were published on the broker."""
     called_again: int = 0
     left_behind: list[str] = field(default_factory=list)
-    """What was not idle afterwards, in words."""
+    """Descriptions of components that were not idle afterwards."""
     afterwards: Counter[str] = field(default_factory=Counter)
     error_lines: int = 0
     tracebacks: int = 0
@@ -77,7 +77,7 @@ class Report:
 
     @property
     def miscounted(self) -> list[str]:
-        """Whole answers whose row has other tokens than the provider counted.
+        """Complete answers whose usage record has other tokens than the provider counted.
 
         The input of attempts that were sent and not answered is in the row as well, which is an estimate then.
         """

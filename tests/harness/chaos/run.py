@@ -1,7 +1,7 @@
-"""A chaos run: clients ask through two gateways while the injector kills, pauses and restarts; then all is looked at.
+"""A chaos run: clients send requests through two gateways while the injector kills, pauses and restarts processes.
 
-Witnesses that do not depend on each other: the bytes that clients read, the provider's own log, the requests that were
-published on the broker, and the usage rows.
+Its independent sources of evidence: the bytes that clients read, the provider's own log, the requests that were
+published on the broker, and the usage records.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class _Run:
         self.report.faults = self._injector.counts
         await self._injector.healed()
         await self._settled()
-        await self._ask_afterwards()
+        await self._send_afterwards()
         await self._settled()
         await asyncio.sleep(REOPENED_S)
         self.report.rows_later = [row async for row in read_rows(self._stack.connection, since=0.0)]
@@ -80,15 +80,15 @@ class _Run:
         client = ChaosClient(self._http, dice, self._plan.hang_s)
         loop = asyncio.get_running_loop()
         while loop.time() < end:
-            outcome = await self._ask(client, dice, hang_up=dice.random() < self._plan.hang_up)
+            outcome = await self._request(client, dice, hang_up=dice.random() < self._plan.hang_up)
             self.report.outcomes.append(outcome)
             if outcome.end == "refused":
                 await asyncio.sleep(REFUSED_PAUSE_S)
 
-    async def _ask(self, client: ChaosClient, dice: random.Random, *, hang_up: bool) -> Outcome:
+    async def _request(self, client: ChaosClient, dice: random.Random, *, hang_up: bool) -> Outcome:
         self._number += 1
         number = self._number
-        return await client.ask(
+        return await client.request(
             dice.choice(self._injector.urls), number, dice.randint(*self._plan.tokens), hang_up=hang_up
         )
 
@@ -126,12 +126,12 @@ class _Run:
                 busy.append(f"{url}: streams in flight {gauges}")
         return busy
 
-    async def _ask_afterwards(self) -> None:
+    async def _send_afterwards(self) -> None:
         dice = random.Random(f"{self._plan.seed} afterwards")
         client = ChaosClient(self._http, dice, self._plan.hang_s)
         for _ in range(AFTERWARDS // self._plan.clients or 1):
-            asked = [self._ask(client, dice, hang_up=False) for _ in range(min(self._plan.clients, AFTERWARDS))]
-            for outcome in await asyncio.gather(*asked):
+            requested = [self._request(client, dice, hang_up=False) for _ in range(min(self._plan.clients, AFTERWARDS))]
+            for outcome in await asyncio.gather(*requested):
                 cut_on_purpose = outcome.code == "provider_stream_broken" or outcome.end == "cut"
                 self.report.afterwards["complete" if cut_on_purpose else outcome.end] += 1
 

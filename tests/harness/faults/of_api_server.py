@@ -1,10 +1,10 @@
-"""What happens to the API server, to the way there, and to what it knows of routes."""
+"""Faults of the API server, of the connection to it, and of the routes in it."""
 
 import copy
 from typing import Any
 
 import httpx
-from harness.faults.scene import HEARD_S, Fault, Scene
+from harness.faults.scene import REPORTED_S, Fault, Scene
 from harness.kubernetes.api import ROUTES, ApiError, Resource
 from harness.kubernetes.model_routes import model_route
 from harness.processes import until
@@ -19,7 +19,7 @@ async def connections_stranded(scene: Scene) -> None:
     await scene.serve()
     scene.site.link.strand()
     await scene.inject(scene.change(worker={"image": "test/none:1"}))
-    await scene.says("Ready", "False ImagePullFailed", "test/none:1: not found")
+    await scene.reports("Ready", "False ImagePullFailed", "test/none:1: not found")
     await scene.cure("the image is named right", scene.change(worker={"image": None}))
     await scene.recovers()
 
@@ -29,11 +29,11 @@ async def way_silent(scene: Scene) -> None:
     scene.site.link.silence()
     await scene.inject()
     process = scene.site.operator.process
-    assert await process.exited(HEARD_S) == LEASE_LOST
-    scene.tell(f"the operator ends with exit code {LEASE_LOST}, as its lease does")
+    assert await process.exited(REPORTED_S) == LEASE_LOST
+    scene.record_report(f"the operator ends with exit code {LEASE_LOST}, as its lease does")
     await scene.site.link.mend()
     await scene.change(limits={"queueDepth": 7})
-    # As a kubelet starts a container again: it is the same pod, and the lease knows it.
+    # As a kubelet restarts a container: the pod is the same, and so is the holder of the lease.
     again = scene.site.start_operator(PENSTOCK_IDENTITY=process.name)
     await scene.cure("it is started again, with a way", again)
     await scene.recovers()
@@ -45,8 +45,8 @@ async def server_away(scene: Scene) -> None:
     mark = plane.audit_log.mark()
     plane.api_server.kill()
     await scene.inject()
-    await scene.site.operator.process.said("operator.lease_not_renewed")
-    scene.tell("log operator.lease_not_renewed, and nothing is written")
+    await scene.site.operator.process.logged("operator.lease_not_renewed")
+    scene.record_report("log operator.lease_not_renewed, and nothing is written")
     plane.start_api_server()
     await scene.cure("it is back", plane.api_server_ready())
     await scene.change(limits={"queueDepth": 7})
@@ -61,7 +61,7 @@ async def rules_removed(scene: Scene) -> None:
         await scene.api.patch(CRD, {"spec": {"versions": _without_rules(crd["spec"]["versions"])}})
         await until(lambda: _lets_through(scene), "the rules are gone")
         await scene.inject(scene.change(scaling=UPSIDE_DOWN))
-        await scene.says("Accepted", "False InvalidSpec", "minReplicas must not be more than maxReplicas")
+        await scene.reports("Accepted", "False InvalidSpec", "minReplicas must not be more than maxReplicas")
         await scene.cure("the spec is put right", scene.change(scaling={"minReplicas": 1}))
         await scene.recovers()
     finally:

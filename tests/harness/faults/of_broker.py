@@ -1,4 +1,4 @@
-"""What happens to the broker, and to what the operator keeps on it."""
+"""Faults of the broker, and of the operator's objects on it."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ async def broker_away(scene: Scene) -> None:
     await scene.serve()
     scene.site.nats.kill()
     await scene.inject()
-    await scene.says("ScalingActive", "False BrokerUnavailable", "the number of workers is held")
+    await scene.reports("ScalingActive", "False BrokerUnavailable", "the number of workers is held")
     scene.site.nats.start()
     await scene.cure("it is back, with nothing in it", scene.site.nats.listening())
     await scene.recovers()
@@ -28,7 +28,7 @@ async def broker_silent(scene: Scene) -> None:
     await scene.serve()
     scene.site.broker_link.silence()
     await scene.inject()
-    await scene.says("ScalingActive", "False BrokerUnavailable", "the message broker does not answer")
+    await scene.reports("ScalingActive", "False BrokerUnavailable", "the message broker does not answer")
     await scene.site.broker_link.mend()
     await scene.cure("it is heard again")
     await scene.recovers()
@@ -38,11 +38,13 @@ async def catalogue_deleted(scene: Scene) -> None:
     await scene.serve()
     key = subjects.catalogue_key(scene.namespace, scene.name)
     async with _jetstream(scene) as jetstream, catalogue_of(scene.site.nats.url) as entries:
-        await until(lambda: key in entries, "a gateway knows the route")
+        await until(lambda: key in entries, "the catalogue has the route")
         await scene.inject(jetstream.delete_key_value(subjects.CATALOGUE_BUCKET))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.change(limits={"queueDepth": 7})
-        changed = until(lambda: key in entries and entries[key].spec.limits.queue_depth == 7, "it hears of changes")
+        changed = until(
+            lambda: key in entries and entries[key].spec.limits.queue_depth == 7, "the catalogue has the change"
+        )
         await scene.restored(changed)
 
 
@@ -51,7 +53,7 @@ async def queue_deleted(scene: Scene) -> None:
     queue = subjects.queue(scene.namespace, scene.name)
     async with _jetstream(scene) as jetstream:
         await scene.inject(jetstream.delete_stream(queue))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(until(lambda: _has_workers(jetstream, queue), "the queue is back"))
 
 
@@ -60,7 +62,7 @@ async def consumer_deleted(scene: Scene) -> None:
     queue = subjects.queue(scene.namespace, scene.name)
     async with _jetstream(scene) as jetstream:
         await scene.inject(jetstream.delete_consumer(queue, subjects.CONSUMER))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(until(lambda: _has_workers(jetstream, queue), "its consumer is back"))
 
 
@@ -69,7 +71,7 @@ async def entry_deleted(scene: Scene) -> None:
     async with _jetstream(scene) as jetstream:
         bucket = await jetstream.key_value(subjects.CATALOGUE_BUCKET)
         await scene.inject(bucket.delete(subjects.catalogue_key(scene.namespace, scene.name)))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(_published(scene))
 
 
@@ -78,7 +80,7 @@ async def entry_overwritten(scene: Scene) -> None:
     async with _jetstream(scene) as jetstream:
         bucket = await jetstream.key_value(subjects.CATALOGUE_BUCKET)
         await scene.inject(bucket.put(subjects.catalogue_key(scene.namespace, scene.name), b"not an entry"))
-        await scene.tells("Repaired", "restored the route's queue or its entry")
+        await scene.emits_event("Repaired", "restored the route's queue or its entry")
         await scene.restored(_published(scene))
 
 
@@ -94,7 +96,7 @@ async def _jetstream(scene: Scene) -> AsyncIterator[JetStreamContext]:
 
 
 async def _has_workers(jetstream: JetStreamContext, queue: str) -> bool:
-    """Whether the queue is there and a worker pulls from it."""
+    """True if the queue exists and a worker pulls from it."""
     try:
         info = await jetstream.consumer_info(queue, subjects.CONSUMER)
     except Error:
@@ -103,7 +105,7 @@ async def _has_workers(jetstream: JetStreamContext, queue: str) -> bool:
 
 
 async def _published(scene: Scene) -> None:
-    """Wait until a gateway would know the route."""
+    """Wait until the catalogue has the route."""
     async with catalogue_of(scene.site.nats.url) as entries:
         key = subjects.catalogue_key(scene.namespace, scene.name)
         await until(lambda: key in entries, "the catalogue has the entry")

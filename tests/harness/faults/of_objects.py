@@ -1,4 +1,4 @@
-"""What others do to the operator's objects, or keep it from doing to them."""
+"""Changes of the operator's objects by other clients, and policies that prevent its own changes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ async def deployment_deleted(scene: Scene) -> None:
     await scene.serve()
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     await scene.inject(scene.api.delete(path))
-    await scene.tells("Repaired", f"Deployment {scene.worker}: created again after it was deleted")
+    await scene.emits_event("Repaired", f"Deployment {scene.worker}: created again after it was deleted")
     await scene.recovers()
 
 
@@ -24,7 +24,7 @@ async def deployment_edited(scene: Scene) -> None:
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     image = {"spec": {"template": {"spec": {"containers": [{"name": "worker", "image": "test/theirs:1"}]}}}}
     await scene.inject(scene.api.patch(path, image, kind="strategic-merge"))
-    await scene.tells("Repaired", "containers[worker].image")
+    await scene.emits_event("Repaired", "containers[worker].image")
     ours = scene.api.until(path, lambda one: "test/theirs:1" not in str(one["spec"]), "our image is back")
     await scene.restored(ours)
 
@@ -34,7 +34,7 @@ async def deployment_scaled(scene: Scene) -> None:
     await scene.serve(scaling={"minReplicas": 1, "maxReplicas": 1})
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     await scene.inject(scene.api.patch(f"{path}/scale", {"spec": {"replicas": 3}}))
-    await scene.tells("AboveMaximum", "from 3 to 1 workers: maxReplicas is 1")
+    await scene.emits_event("AboveMaximum", "from 3 to 1 workers: maxReplicas is 1")
     await scene.restored(scene.api.until(path, lambda one: one["spec"]["replicas"] == 1, "our number is back"))
 
 
@@ -43,7 +43,7 @@ async def _deleted(scene: Scene, resource: Resource, kind: str) -> None:
     path = resource.at(scene.namespace, scene.worker)
     uid = (await scene.api.get(path))["metadata"]["uid"]
     await scene.inject(scene.api.delete(path))
-    await scene.tells("Repaired", f"{kind} {scene.worker}: created again after it was deleted")
+    await scene.emits_event("Repaired", f"{kind} {scene.worker}: created again after it was deleted")
     await scene.restored(scene.api.until(path, lambda one: one["metadata"]["uid"] != uid, "it is back"))
 
 
@@ -60,7 +60,7 @@ async def deployment_stuck(scene: Scene) -> None:
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     await scene.api.patch(path, {"metadata": {"finalizers": ["example.com/held"]}})
     await scene.inject(scene.api.delete(path))
-    await scene.says("Ready", "False ApplyFailed", f"Deployment {scene.worker} is being deleted")
+    await scene.reports("Ready", "False ApplyFailed", f"Deployment {scene.worker} is being deleted")
     await scene.cure("its finalizer is removed", scene.api.patch(path, {"metadata": {"finalizers": None}}))
     await scene.recovers()
 
@@ -74,7 +74,7 @@ async def deployment_of_others(scene: Scene) -> None:
     }
     await scene.api.create(DEPLOYMENTS.at(scene.namespace), theirs)
     await scene.inject(scene.create())
-    await scene.says("Accepted", "False InvalidSpec", f'Deployment.apps "{scene.worker}" is invalid: spec.selector')
+    await scene.reports("Accepted", "False InvalidSpec", f'Deployment.apps "{scene.worker}" is invalid: spec.selector')
     await scene.cure("it is removed", scene.api.delete(DEPLOYMENTS.at(scene.namespace, scene.worker)))
     await scene.recovers()
 
@@ -98,7 +98,7 @@ async def refused_by_a_policy(scene: Scene) -> None:
     await scene.api.create(POLICY_BINDINGS.at(), binding)
     await until(lambda: _refused(scene), "the policy is in force")
     await scene.inject(scene.create())
-    await scene.says("Accepted", "False InvalidSpec", "not on Sundays")
+    await scene.reports("Accepted", "False InvalidSpec", "not on Sundays")
     await scene.api.delete(POLICY_BINDINGS.at(name=name))
     await scene.api.delete(POLICIES.at(name=name))
     await scene.cure("the policy is removed", until(lambda: _admitted(scene), "the policy is no longer in force"))
@@ -120,7 +120,7 @@ async def broken_webhook(scene: Scene) -> None:
     await scene.api.create(WEBHOOKS.at(), {"metadata": {"name": name}, "webhooks": [webhook]})
     await until(lambda: _refused(scene), "the webhook is in force")
     await scene.inject(scene.create())
-    await scene.says("Ready", "False ApplyFailed", 'failed calling webhook "broken.example.com"')
+    await scene.reports("Ready", "False ApplyFailed", 'failed calling webhook "broken.example.com"')
     await scene.api.delete(WEBHOOKS.at(name=name))
     await scene.cure("the webhook is removed", until(lambda: _admitted(scene), "the webhook is no longer in force"))
     await scene.recovers()
@@ -129,7 +129,7 @@ async def broken_webhook(scene: Scene) -> None:
 async def rights_missing(scene: Scene) -> None:
     await scene.site.grant(scene.namespace, without="deployments")
     await scene.inject(scene.create())
-    await scene.says("Ready", "False ApplyFailed", "deployments.apps")
+    await scene.reports("Ready", "False ApplyFailed", "deployments.apps")
     await scene.cure("the rights are given", scene.site.grant(scene.namespace))
     await scene.recovers()
 
@@ -144,9 +144,9 @@ async def status_rights_missing(scene: Scene) -> None:
         return any("modelroutes/status" in line and '"403"' in line for line in lines)
 
     await until(counted, "the metrics count it")
-    scene.tell("metric penstock_operator_api_calls_total{resource=modelroutes/status, code=403}")
+    scene.record_report("metric penstock_operator_api_calls_total{resource=modelroutes/status, code=403}")
     await scene.cure("the right is given", scene.site.grant(scene.namespace))
-    await scene.says_so("Ready", "False ImagePullFailed")
+    await scene.settles_with("Ready", "False ImagePullFailed")
 
 
 def _only(namespace: str) -> Manifest:
@@ -154,7 +154,7 @@ def _only(namespace: str) -> Manifest:
 
 
 async def _admitted(scene: Scene) -> bool:
-    """Whether anybody could make a Deployment here."""
+    """True if a Deployment can be created here."""
     labels = {"app": "probe"}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "x", "image": "test/probe:1"}]}}
     probe: dict[str, Any] = {

@@ -20,12 +20,12 @@ async def route_deleted_meanwhile(scene: Scene) -> None:
     await scene.serve()
     await _stop(scene)
     await scene.inject(scene.api.delete(ROUTES.at(scene.namespace, scene.name)))
-    scene.untold(NOBODY)
+    scene.record_no_report(NOBODY)
     async with catalogue_of(scene.site.nats.url) as entries:
         key = f"{scene.namespace}.{scene.name}"
         assert key in entries
         await scene.cure("an operator runs", scene.site.start_operator())
-        await scene.restored(until(lambda: key not in entries, "the catalogue has forgotten it"))
+        await scene.restored(until(lambda: key not in entries, "the catalogue has dropped it"))
 
 
 async def deployment_edited_meanwhile(scene: Scene) -> None:
@@ -34,7 +34,7 @@ async def deployment_edited_meanwhile(scene: Scene) -> None:
     path = DEPLOYMENTS.at(scene.namespace, scene.worker)
     grace = {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}
     await scene.inject(scene.api.patch(path, grace))
-    scene.untold(NOBODY)
+    scene.record_no_report(NOBODY)
     await scene.cure("an operator runs", scene.site.start_operator())
     await scene.recovers()
     await scene.restored(scene.api.until(path, _has_its_grace, "the grace period is ours again"))
@@ -45,12 +45,12 @@ def _has_its_grace(deployment: dict[str, object]) -> bool:
 
 
 async def namespace_deleted_meanwhile(scene: Scene) -> None:
-    # Without a pod, whose grace period the namespace's own controller would wait for, in steps of half of it.
+    # Without a pod: the namespace's controller would wait for its grace period, in steps of half of it.
     await scene.serve(scaling={"minReplicas": 0})
     await _stop(scene)
     path = NAMESPACES.at(name=scene.namespace)
     await scene.inject(scene.api.delete(path))
-    scene.untold(NOBODY)
+    scene.record_no_report(NOBODY)
     await scene.restored(scene.api.gone(path, timeout_s=30))
 
 

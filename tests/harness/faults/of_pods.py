@@ -1,4 +1,4 @@
-"""What keeps a route's pods from serving, and what a person does about it."""
+"""Faults that keep a route's pods from serving, and their cures."""
 
 import os
 import signal
@@ -22,14 +22,14 @@ WITH_KEY = {"name": "openai", "type": "OpenAI", "baseURL": "https://models.examp
 async def image_missing(scene: Scene) -> None:
     image = f"test/none:{scene.name}"
     await scene.inject(scene.create(worker={"image": image}))
-    await scene.says("Ready", "False ImagePullFailed", f"{image}: not found")
+    await scene.reports("Ready", "False ImagePullFailed", f"{image}: not found")
     await scene.cure("the image is pushed", scene.kubelet.push(image, WORKER))
     await scene.recovers()
 
 
 async def image_misspelled(scene: Scene) -> None:
     await scene.inject(scene.create(worker={"image": "test/Worker:1"}))
-    await scene.says("WorkersReady", "False ImagePullFailed", "must be lowercase")
+    await scene.reports("WorkersReady", "False ImagePullFailed", "must be lowercase")
     await scene.cure("the route names another image", scene.change(worker={"image": scene.site.image}))
     await scene.recovers()
 
@@ -37,7 +37,7 @@ async def image_misspelled(scene: Scene) -> None:
 async def secret_missing(scene: Scene) -> None:
     ref = {"name": scene.name, "key": "token"}
     await scene.inject(scene.create(providers=[{**WITH_KEY, "secretKeyRef": ref}]))
-    await scene.says("ResolvedRefs", "False SecretNotFound", f'secret "{scene.name}" not found')
+    await scene.reports("ResolvedRefs", "False SecretNotFound", f'secret "{scene.name}" not found')
     secret = {"metadata": {"name": scene.name}, "stringData": {"token": "sk-of-nobody"}}
     await scene.cure("the secret is made", scene.api.create(SECRETS.at(scene.namespace), secret))
     await scene.recovers()
@@ -48,7 +48,7 @@ async def key_missing(scene: Scene) -> None:
     await scene.api.create(SECRETS.at(scene.namespace), secret)
     ref = {"name": scene.name, "key": "token"}
     await scene.inject(scene.create(providers=[{**WITH_KEY, "secretKeyRef": ref}]))
-    await scene.says("ResolvedRefs", "False SecretKeyNotFound", "couldn't find key token in Secret")
+    await scene.reports("ResolvedRefs", "False SecretKeyNotFound", "couldn't find key token in Secret")
     change = {"stringData": {"token": "sk-of-nobody"}}
     await scene.cure("the key is added", scene.api.patch(SECRETS.at(scene.namespace, scene.name), change))
     await scene.recovers()
@@ -58,7 +58,7 @@ async def _crashes(scene: Scene, image: Image, words: str) -> None:
     name = f"test/crash:{scene.name}"
     await scene.kubelet.push(name, image)
     await scene.inject(scene.create(worker={"image": name}))
-    await scene.says("Ready", "False CrashLoop", words)
+    await scene.reports("Ready", "False CrashLoop", words)
     await scene.cure("the image is mended", scene.kubelet.push(name, WORKER))
     await scene.recovers()
 
@@ -79,7 +79,7 @@ async def not_our_image(scene: Scene) -> None:
 
 async def no_room(scene: Scene) -> None:
     await scene.inject(scene.create(worker={"resources": {"requests": {"cpu": "1000"}}}))
-    await scene.says("Ready", "False Unschedulable", "Insufficient cpu")
+    await scene.reports("Ready", "False Unschedulable", "Insufficient cpu")
     await scene.cure("the route asks for less", scene.change(worker={"resources": {"requests": {"cpu": "10m"}}}))
     await scene.recovers()
 
@@ -87,7 +87,7 @@ async def no_room(scene: Scene) -> None:
 async def no_such_node(scene: Scene) -> None:
     label = f"example.com/{scene.name}"
     await scene.inject(scene.create(worker={"nodeSelector": {label: "yes"}}))
-    await scene.says("Ready", "False Unschedulable", "didn't match Pod's node affinity/selector")
+    await scene.reports("Ready", "False Unschedulable", "didn't match Pod's node affinity/selector")
     node = NODES.at(name=scene.kubelet.node)
     await scene.cure("a node has the label", scene.api.patch(node, {"metadata": {"labels": {label: "yes"}}}))
     await scene.recovers()
@@ -98,7 +98,7 @@ async def quota_used_up(scene: Scene) -> None:
     await scene.api.create(QUOTAS.at(scene.namespace), {"metadata": {"name": "pods"}, "spec": {"hard": {"pods": "0"}}})
     await scene.api.until(path, lambda quota: quota.get("status", {}).get("hard"), "the quota is in force")
     await scene.inject(scene.create())
-    await scene.says("WorkersReady", "False QuotaExceeded", "exceeded quota: pods, requested: pods=1")
+    await scene.reports("WorkersReady", "False QuotaExceeded", "exceeded quota: pods, requested: pods=1")
     await scene.cure("the quota is lifted", scene.api.delete(path))
     await scene.recovers()
 
@@ -109,14 +109,14 @@ async def beyond_the_limit_range(scene: Scene) -> None:
     await scene.api.create(LIMIT_RANGES.at(scene.namespace), {"metadata": {"name": "small"}, "spec": limits})
     resources = {"requests": {"cpu": "200m"}, "limits": {"cpu": "200m"}}
     await scene.inject(scene.create(worker={"resources": resources}))
-    await scene.says("WorkersReady", "False PodForbidden", "maximum cpu usage per Container is 100m")
+    await scene.reports("WorkersReady", "False PodForbidden", "maximum cpu usage per Container is 100m")
     await scene.cure("the limit is lifted", scene.api.delete(path))
     await scene.recovers()
 
 
 async def priority_class_missing(scene: Scene) -> None:
     await scene.inject(scene.create(worker={"priorityClassName": scene.name}))
-    await scene.says("WorkersReady", "False PodForbidden", f"no PriorityClass with name {scene.name} was found")
+    await scene.reports("WorkersReady", "False PodForbidden", f"no PriorityClass with name {scene.name} was found")
     made = {"metadata": {"name": scene.name}, "value": 1000}
     await scene.cure("the class is made", scene.api.create(PRIORITY_CLASSES.at(), made))
     await scene.recovers()
@@ -126,7 +126,7 @@ async def worker_killed(scene: Scene) -> None:
     await scene.serve()
     os.kill(await _pid(scene), signal.SIGKILL)
     await scene.inject()
-    await scene.says("WorkersReady", "False Starting")
+    await scene.reports("WorkersReady", "False Starting")
     await scene.recovers()
 
 
@@ -135,7 +135,7 @@ async def worker_frozen(scene: Scene) -> None:
     pid = await _pid(scene)
     os.kill(pid, signal.SIGSTOP)
     await scene.inject()
-    await scene.says("Ready", "False NotReady", "containers with unready status: [worker]")
+    await scene.reports("Ready", "False NotReady", "containers with unready status: [worker]")
     os.kill(pid, signal.SIGCONT)
     await scene.cure("it runs on")
     await scene.recovers()
@@ -145,7 +145,7 @@ async def worker_evicted(scene: Scene) -> None:
     await scene.serve()
     (pod,) = await scene.pods()
     await scene.inject(scene.kubelet.evict(scene.namespace, pod["metadata"]["name"]))
-    await scene.says("WorkersReady", "False Evicted", "The node was low on resource: memory")
+    await scene.reports("WorkersReady", "False Evicted", "The node was low on resource: memory")
     await scene.recovers()
 
 
@@ -163,21 +163,21 @@ async def client_waits(scene: Scene) -> None:
         async def knows() -> bool:
             return scene.name in (await client.get("/v1/models")).text
 
-        def ask() -> Awaitable[httpx.Response]:
+        def request() -> Awaitable[httpx.Response]:
             question: dict[str, Any] = {"model": scene.name, "messages": [{"role": "user", "content": "hi"}]}
             return client.post("/v1/chat/completions", json=question)
 
         await until(listens, "the gateway listens")
         await scene.inject(scene.create(worker={"image": image}, limits={"queueTimeoutSeconds": 3}))
-        await until(knows, "the gateway knows the route")
-        response = await ask()
+        await until(knows, "the gateway lists the route")
+        response = await request()
         assert response.status_code == 503, response.text
         message = response.json()["error"]["message"]
         assert "the image of its workers cannot be pulled (ImagePullFailed)" in message, message
-        scene.tell(f"HTTP 503 queue_timeout: {message}")
+        scene.record_report(f"HTTP 503 queue_timeout: {message}")
         await scene.cure("the image is pushed", scene.kubelet.push(image, WORKER))
         await scene.recovers()
-        response = await ask()
+        response = await request()
         assert response.status_code == 200, response.text
         scene.clear()
 

@@ -9,7 +9,7 @@ async def name_conflict(scene: Scene) -> None:
     await scene.create(older, models=("claimed-twice",), scaling={})
     await scene.inject(scene.create(models=("claimed-twice",)))
     owner = f"the model claimed-twice belongs to the route {scene.namespace}/{older}"
-    await scene.says("Accepted", "False ModelNameConflict", owner)
+    await scene.reports("Accepted", "False ModelNameConflict", owner)
     await scene.cure("the older route goes", scene.api.delete(ROUTES.at(scene.namespace, older)))
     await scene.recovers()
 
@@ -18,7 +18,7 @@ async def variable_taken(scene: Scene) -> None:
     await scene.serve()
     env = [{"name": "PENSTOCK_ROUTE", "value": "another"}]
     await scene.inject(scene.change(worker={"env": env}))
-    await scene.says("Accepted", "False InvalidSpec", "worker: env must not set PENSTOCK_ROUTE")
+    await scene.reports("Accepted", "False InvalidSpec", "worker: env must not set PENSTOCK_ROUTE")
     await scene.cure("the variable is removed", scene.change(worker={"env": None}))
     await scene.recovers()
 
@@ -26,7 +26,7 @@ async def variable_taken(scene: Scene) -> None:
 async def quantities_at_odds(scene: Scene) -> None:
     await scene.serve()
     await scene.inject(scene.change(worker={"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}))
-    await scene.says("Accepted", "False InvalidSpec", "must be less than or equal to cpu limit")
+    await scene.reports("Accepted", "False InvalidSpec", "must be less than or equal to cpu limit")
     await scene.cure("less is requested", scene.change(worker={"resources": {"requests": {"cpu": "1m"}}}))
     await scene.recovers()
 

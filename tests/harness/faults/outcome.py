@@ -1,4 +1,4 @@
-"""What became of each fault, and the table of all of them at the end of the run."""
+"""The outcome of each fault, and the table of all outcomes at the end of the run."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ PROPERTY = "fault"
 
 
 class Outcome(Struct):
-    """Times in seconds: `told_s` after the fault, None without a report, `cleared_s` after its cure.
+    """Times in seconds: `reported_s` after the fault, None without a report, `cleared_s` after its cure.
 
-    `told` is the condition or Event, and its text. `cure` is empty for a fault that the operator mends itself.
-    `error` is why the case did not complete.
+    `report` is the condition or Event, and its text. `cure` is empty for a fault that the operator repairs.
+    `error` is the reason why the case did not complete.
     """
 
     fault: str
-    told: str = ""
-    told_s: float | None = None
+    report: str = ""
+    reported_s: float | None = None
     cure: str = ""
     cleared_s: float | None = None
     error: str = ""
@@ -34,17 +34,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     properties = [value for one in reports if one.when == "call" for value in one.user_properties]
     outcomes = [msgspec.convert(value, Outcome) for name, value in properties if name == PROPERTY]
     if outcomes:
-        terminalreporter.section(f"injected faults ({len(outcomes)}), seconds until told and until cleared")
+        terminalreporter.section(f"injected faults ({len(outcomes)}), seconds until reported and until cleared")
         for line in table(outcomes):
             terminalreporter.write_line(line)
 
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """In Markdown, so that it can be put into a document."""
-    lines = ["| fault | told | after | cure | clear after |", "|---|---|--:|---|--:|"]
+    lines = ["| fault | report | after | cure | clear after |", "|---|---|--:|---|--:|"]
     for one in outcomes:
-        told = _short(one.told if not one.error else f"FAILED: {one.error}")
-        lines.append(f"| {one.fault} | {told} | {_time(one.told_s)} | {one.cure} | {_time(one.cleared_s)} |")
+        report = _short(one.report if not one.error else f"FAILED: {one.error}")
+        lines.append(f"| {one.fault} | {report} | {_time(one.reported_s)} | {one.cure} | {_time(one.cleared_s)} |")
     return lines
 
 

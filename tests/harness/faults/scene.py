@@ -1,7 +1,7 @@
-"""One fault on the real system, in four steps, with the times between them.
+"""One fault, injected into a running system, in four steps, with the times between them.
 
 await scene.inject(scene.create(worker={"image": "test/none:1"}))
-await scene.says("Ready", "False ImagePullFailed", "not found")
+await scene.reports("Ready", "False ImagePullFailed", "not found")
 await scene.cure("the image is pushed", scene.kubelet.push("test/none:1", WORKER))
 await scene.recovers()
 """
@@ -10,29 +10,29 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from harness.faults.observer import Observer, Statement
 from harness.faults.outcome import Outcome
 from harness.faults.site import Site
-from harness.faults.witness import Statement, Witness
 from harness.kubernetes.api import PODS, ROUTES, Manifest
 from harness.kubernetes.model_routes import model_route
 from msgspec import Struct
 
-HEARD_S = 30.0
-"""Longer than is allowed: how late it was is worth to know."""
+REPORTED_S = 30.0
+"""Longer than is allowed, so that a late report is measured too."""
 SERVED_S = 40.0
 
 
 class Scene:
     """`name` is of the fault's route, which every fault has for itself; so are its models."""
 
-    def __init__(self, fault: "Fault", name: str, site: Site, witness: Witness) -> None:
+    def __init__(self, fault: "Fault", name: str, site: Site, observer: Observer) -> None:
         self.name, self.site = name, site
         self.namespace = site.extra[fault.extra] if fault.extra else site.home
         self._hollow = fault.hollow
         self.api, self.kubelet = site.api, site.kubelet
         self.outcome = Outcome(fault.name)
-        self._witness = witness
-        self._since = self._heard_since = 0.0
+        self._observer = observer
+        self._since = self._reports_since = 0.0
 
     @property
     def worker(self) -> str:
@@ -53,7 +53,7 @@ class Scene:
         return await self.api.create(ROUTES.at(self.namespace), model_route(name, **{"models": (name,), **spec}))
 
     async def serve(self, **spec: Any) -> None:
-        """The route, and wait until it is well."""
+        """Create the route, and wait until it is served."""
         await self.create(**spec)
         await self._until("the route is served before the fault", _well, SERVED_S)
 
@@ -64,42 +64,42 @@ class Scene:
     # The four steps
 
     async def inject(self, fault: Awaitable[Any] | None = None) -> None:
-        """The clock starts when it is there; without an argument it is already."""
-        self._heard_since = time.monotonic()
+        """The clock starts when the fault is complete; without an argument it is already."""
+        self._reports_since = time.monotonic()
         if fault is not None:
             await fault
         self._since = time.monotonic()
 
-    async def says(self, type_: str, said: str, words: str = "") -> None:
-        """Wait until the condition is so, with these words in its message; it may pass again."""
+    async def reports(self, type_: str, reported: str, words: str = "") -> None:
+        """Wait until the condition has this state, with this text in its message; it may change again."""
 
         def holds(statement: Statement) -> bool:
             condition = statement.conditions.get(type_)
-            return condition is not None and condition.said == said and words in condition.message
+            return condition is not None and condition.reported == reported and words in condition.message
 
-        heard = await self._until(f"{type_} is {said!r} with {words!r}", holds, HEARD_S)
-        self._heard_since = heard.at
-        self.tell(f"{type_}={said}: {heard.conditions[type_].message}", heard.at)
+        seen = await self._until(f"{type_} is {reported!r} with {words!r}", holds, REPORTED_S)
+        self._reports_since = seen.at
+        self.record_report(f"{type_}={reported}: {seen.conditions[type_].message}", seen.at)
 
-    async def tells(self, reason: str, words: str) -> None:
-        """Wait for an Event about the route with these words."""
+    async def emits_event(self, reason: str, words: str) -> None:
+        """Wait for an Event about the route with this text."""
 
         def find() -> Any:
-            events = self._witness.events(self.namespace, self.name)
+            events = self._observer.events(self.namespace, self.name)
             fitting = (one for one in events if one.reason == reason and words in one.note)
-            return next((one for one in fitting if one.at >= self._heard_since), None)
+            return next((one for one in fitting if one.at >= self._reports_since), None)
 
-        heard = await self._witness.hears(find, f"an Event {reason} with {words!r}", HEARD_S)
-        self.tell(f"Event {reason}: {heard.note}", heard.at)
+        seen = await self._observer.wait_for(find, f"an Event {reason} with {words!r}", REPORTED_S)
+        self.record_report(f"Event {reason}: {seen.note}", seen.at)
 
-    def tell(self, words: str, at: float | None = None) -> None:
+    def record_report(self, words: str, at: float | None = None) -> None:
         """The fault was reported by other means."""
-        self.outcome.told = words
-        self.outcome.told_s = (at or time.monotonic()) - self._since
+        self.outcome.report = words
+        self.outcome.reported_s = (at or time.monotonic()) - self._since
 
-    def untold(self, why: str) -> None:
+    def record_no_report(self, why: str) -> None:
         """The fault could not be reported."""
-        self.outcome.told = f"({why})"
+        self.outcome.report = f"({why})"
 
     async def cure(self, what: str, cure: Awaitable[Any] | None = None) -> None:
         """The clock starts again when it is done."""
@@ -107,27 +107,27 @@ class Scene:
         await self.inject(cure)
 
     async def recovers(self) -> None:
-        """Wait until all is well with the route; without a cure, counted from the fault on."""
-        heard = await self._until("all is well again", _well, HEARD_S, last=True)
-        self.clear(heard.at)
+        """Wait until the route is served without a problem; without a cure, counted from the fault on."""
+        seen = await self._until("the route is served again", _well, REPORTED_S, last=True)
+        self.clear(seen.at)
 
-    async def says_so(self, type_: str, said: str) -> None:
-        """Wait until the status is current again, good or bad."""
+    async def settles_with(self, type_: str, reported: str) -> None:
+        """Wait until the status is current and has this condition."""
 
         def holds(statement: Statement) -> bool:
             condition = statement.conditions.get(type_)
-            return statement.settled and condition is not None and condition.said == said
+            return statement.settled and condition is not None and condition.reported == reported
 
-        heard = await self._until(f"{type_} is {said!r}", holds, HEARD_S)
-        self.clear(heard.at)
+        seen = await self._until(f"{type_} is {reported!r}", holds, REPORTED_S)
+        self.clear(seen.at)
 
     async def restored(self, restored: Awaitable[Any]) -> None:
-        """Wait for what else shows that it is over."""
+        """Wait for another sign of the recovery."""
         await restored
         self.clear()
 
     def clear(self, at: float | None = None) -> None:
-        """It is over."""
+        """The fault has ended."""
         self.outcome.cleared_s = (at or time.monotonic()) - self._since
 
     async def _until(
@@ -136,32 +136,32 @@ class Scene:
         """The first statement that `holds`, or the last one as soon as it does."""
 
         def find() -> Statement | None:
-            said = self._witness.statements(self.namespace, self.name)
-            counted = [one for one in (said[-1:] if last else said) if one.at >= self._heard_since]
+            reported = self._observer.statements(self.namespace, self.name)
+            counted = [one for one in (reported[-1:] if last else reported) if one.at >= self._reports_since]
             return next(filter(holds, counted), None)
 
         try:
-            return await self._witness.hears(find, what, timeout_s)
+            return await self._observer.wait_for(find, what, timeout_s)
         except TimeoutError as error:
-            said = self._witness.statements(self.namespace, self.name)
-            raise TimeoutError(f"{error}; it said last: {said[-1].conditions if said else None}") from None
+            reported = self._observer.statements(self.namespace, self.name)
+            raise TimeoutError(f"{error}; last status: {reported[-1].conditions if reported else None}") from None
 
 
-Story = Callable[[Scene], Awaitable[None]]
+Steps = Callable[[Scene], Awaitable[None]]
 
 
 class Fault(Struct, frozen=True):
     """`extra` names a namespace of the site's that is this fault's alone; else it is in the site's home.
 
-    `hollow`: it is not about workers, and theirs are ready without being there. Starting one takes seconds of CPU.
+    `hollow`: the fault does not concern workers. Hollow pods are ready without a process, which saves seconds of CPU.
     """
 
     name: str
-    story: Story
+    steps: Steps
     extra: str = ""
     hollow: bool = False
 
 
 def _well(statement: Statement) -> bool:
-    said = {type_: condition.said.split()[0] for type_, condition in statement.conditions.items()}
-    return statement.settled and (said.get("Ready"), said.get("Degraded")) == ("True", "False")
+    reported = {type_: condition.reported.split()[0] for type_, condition in statement.conditions.items()}
+    return statement.settled and (reported.get("Ready"), reported.get("Degraded")) == ("True", "False")

@@ -1,6 +1,6 @@
-"""A cluster to try things on by hand: `python -m harness.kubernetes up`, or `down`.
+"""A cluster for manual tests: `python -m harness.kubernetes up`, or `down`.
 
-With a real node where the machine can be one, else with the pocket node, whose pods are processes.
+It has a real node if the machine meets the requirements, else the pocket node, whose pods are processes.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ def up() -> int:
     PID_FILE.write_text(str(os.getpid()))
     try:
         if why := requirement.missing():
-            _say(f"A pocket node only, for real pods this machine will not do: {why}")
+            _print(f"A pocket node only, for real pods this machine will not do: {why}")
             asyncio.run(_pocket())
             return 0
         return keeping.up(prepare())
@@ -43,7 +43,7 @@ async def _pocket() -> None:
         await cluster.start()
         node = await cluster.add_node()
         await node.push(IMAGE, WORKER)
-        _say(f"""
+        _print(f"""
   export KUBECONFIG={cluster.plane.kubeconfig()}
   export PATH={binaries.directory()}:$PATH
   kubectl get nodes
@@ -56,7 +56,7 @@ It has the CRD of ModelRoute, and a node that runs the image {IMAGE} as a proces
 
 def down() -> None:
     if (pid := _running()) is None:
-        _say("no cluster is up")
+        _print("no cluster is up")
     else:
         os.kill(pid, signal.SIGTERM)
 
@@ -70,7 +70,7 @@ def _running() -> int | None:
         return None
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - for the person at the terminal
 
 

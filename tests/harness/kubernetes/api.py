@@ -51,7 +51,7 @@ async def persist(call: Callable[[], Awaitable[T]]) -> T:
 
 
 class Resource(NamedTuple):
-    """Where objects of one kind live."""
+    """The API path of one kind of objects."""
 
     api_version: str
     plural: str
@@ -143,7 +143,7 @@ class Api:
                 raise
 
     async def text(self, path: str, **query: str) -> str:
-        """What is not an object: `/metrics`, `/readyz`."""
+        """A path that is not an object: `/metrics`, `/readyz`."""
         response = await self._client.get(path, params=query)
         if not response.is_success:
             raise ApiError(response)
@@ -200,7 +200,7 @@ class Api:
         raise TimeoutError(f"not within {timeout_s} s: {what}; seen last:\n{last}")
 
     async def follow(self, collection: str, **query: str) -> AsyncGenerator[Sequence[Manifest], None]:
-        """What the collection holds, and again after every change, for ever."""
+        """The objects of the collection, and again after every change, without end."""
         there: dict[str, Manifest] = {}
         synced = False
         async with contextlib.aclosing(self.watch(collection, **query)) as events:
@@ -215,10 +215,10 @@ class Api:
                     yield list(there.values())
 
     async def watch(self, collection: str, **query: str) -> AsyncGenerator[Watched, None]:
-        """What is there, as ADDED, then SYNCED with an empty object, then what happens, for ever.
+        """The existing objects as ADDED, then SYNCED with an empty object, then the changes, without end.
 
-        Begun again when it ends or expires or the API server is away: what went meanwhile is then DELETED as it was
-        last known, the rest ADDED again.
+        It restarts when it ends or expires or the API server is unavailable: objects that were deleted meanwhile are
+        then DELETED with their last state, the rest ADDED again.
         """
         known: dict[str, Manifest] = {}
         while True:

@@ -1,4 +1,4 @@
-"""Who wrote what: the API server's own audit log, as facts that a test can count."""
+"""The API server's audit log, as writes that a test can count by user, verb and object."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +49,7 @@ class AuditLog:
                 if not line.endswith(b"\n"):
                     return  # being written
                 event = msgspec.json.decode(line, type=_Event)
-                of, said = event.object, event.response
+                of, logged = event.object, event.response
                 yield Write(
                     user=event.user.username,
                     verb=event.verb,
@@ -57,7 +57,7 @@ class AuditLog:
                     subresource=of.subresource,
                     namespace=of.namespace,
                     name=of.name,
-                    code=said.code,
+                    code=logged.code,
                 )
 
 

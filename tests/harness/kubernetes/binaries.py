@@ -21,7 +21,7 @@ GO = Path(__file__).parents[2] / "cluster" / "go"
 
 
 class Tool(NamedTuple):
-    """The package whose `main` it is, and the folder of the module below `tests/cluster/go` that has it as a `tool`."""
+    """Its main package, and the folder of the module below `tests/cluster/go` that has it as a `tool`."""
 
     package: str
     module: str = "."
@@ -47,9 +47,9 @@ TOOLS: Mapping[str, Tool] = {
     "pause": Tool(".", "pause"),
 }
 OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
-"""What only the tests on real pods need."""
+"""Binaries that only the tests on real pods need."""
 BY_NAME = ("skaffold",)
-"""As long a build as all the others together: only who asks for it gets it, `make test-skaffold` does."""
+"""Its build takes as long as all others together: it is built on request only, as by `make test-skaffold`."""
 ON_A_GIVEN_CLUSTER = ("kubectl", "helm", "helm3", "kubeconform")
 """The binaries that the tests need beside an external cluster."""
 
@@ -84,7 +84,7 @@ def directory(module: str = ".") -> Path:
 
 
 def cache() -> Path:
-    """What the tests keep between runs."""
+    """Files that the tests keep between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penstock"
 
 
@@ -113,11 +113,11 @@ def _build_all(module: str, names: list[str]) -> None:
         missing = [name for name in names if not (target / name).exists()]
         if missing:
             _require_go()
-            _say(f"Building {', '.join(missing)} into {target} (once; some minutes on two cores)")
+            _print(f"Building {', '.join(missing)} into {target} (once; some minutes on two cores)")
         for name in missing:
             started = time.monotonic()
             _build(name, target, module)
-            _say(f"  {name:<24} {time.monotonic() - started:6.1f} s")
+            _print(f"  {name:<24} {time.monotonic() - started:6.1f} s")
 
 
 def _build(name: str, target: Path, module: str) -> None:
@@ -166,12 +166,12 @@ def _require_go() -> None:
     needed = _pinned(r"^go (\d+\.\d+)")
     if shutil.which("go") is None:
         raise MissingToolchainError(f"the cluster tests build Kubernetes from source: install Go {needed} or newer")
-    # Asked inside the module: an older go with GOTOOLCHAIN=auto has fetched the newer one by the time it answers.
+    # Run inside the module: an older go with GOTOOLCHAIN=auto has then downloaded the newer one.
     answer = subprocess.run(["go", "env", "GOVERSION"], cwd=GO, capture_output=True, text=True, check=False)
     found = re.fullmatch(r"go(\d+)\.(\d+).*", answer.stdout.strip())
     if found is None or (int(found[1]), int(found[2])) < tuple(map(int, needed.split("."))):
-        said = answer.stdout.strip() or answer.stderr.strip()
-        raise MissingToolchainError(f"the cluster tests need Go {needed} or newer, here is: {said}")
+        logged = answer.stdout.strip() or answer.stderr.strip()
+        raise MissingToolchainError(f"the cluster tests need Go {needed} or newer, here is: {logged}")
 
 
 def _pinned(pattern: str, module: str = ".") -> str:
@@ -180,14 +180,14 @@ def _pinned(pattern: str, module: str = ".") -> str:
     return found[1]
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - what a person waits minutes for
 
 
 if __name__ == "__main__":
     try:
-        asked = list(TOOLS) if sys.argv[1:] == ["all"] else sys.argv[1:]
+        requested = list(TOOLS) if sys.argv[1:] == ["all"] else sys.argv[1:]
         everywhere = [name for name in TOOLS if name not in {*OF_A_NODE, *BY_NAME}]
-        build(*(asked or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
+        build(*(requested or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
     except (MissingToolchainError, subprocess.CalledProcessError) as error:
         sys.exit(f"make test-cluster: {error}")

@@ -1,4 +1,4 @@
-"""What the chart is rendered with in tests, and how to find one's way in what comes out."""
+"""Values that tests render the chart with, and queries on the rendered objects."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

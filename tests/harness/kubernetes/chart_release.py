@@ -44,7 +44,7 @@ class Release:
     ) -> "Release":
         """Push the images that `values` name. Their pods find the broker by the chart's name for it."""
         release = cls(cluster, kubelet, api, namespace, directory, name)
-        release._tell({f"{name}-nats.{namespace}.svc:4222": release._broker})
+        release._announce({f"{name}-nats.{namespace}.svc:4222": release._broker})
         launcher = [sys.executable, in_pod.__file__, str(release._surroundings)]
         env = {"POD_IP": "{pod_ip}", "POD_ROOT": "{root}"}
         await kubelet.push(f"test/penstock:{namespace}", Image({"penstock": [*launcher, str(PENSTOCK)]}, env=env))
@@ -64,15 +64,15 @@ class Release:
     async def install(self, *arguments: str, **values: Any) -> str:
         """`helm install --wait`; returns when all objects are ready."""
         command = ["install", self.name, str(CHART), "--wait", *arguments]
-        said = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
+        logged = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
         await self._find_gateway()
-        return said
+        return logged
 
     async def upgrade(self, *arguments: str, **values: Any) -> str:
         command = ["upgrade", self.name, str(CHART), "--wait", *arguments]
-        said = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
+        logged = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
         await self._find_gateway()
-        return said
+        return logged
 
     async def pods(self, component: str = "") -> list[Manifest]:
         """Of the release, without those that are going."""
@@ -91,7 +91,7 @@ class Release:
         return await self._client(8081, await self.secret("admin-token"))
 
     async def secret(self, key: str, name: str = "auth") -> str:
-        """What was made for access: `first-key` or `admin-token`; or of `nats-keys`, the broker's."""
+        """A generated Secret value: `first-key` or `admin-token`; or one of `nats-keys`, the broker's."""
         made = await self._api.get(SECRETS.at(self.namespace, f"{self.name}-{name}"))
         return base64.b64decode(made["data"][key]).decode()
 
@@ -111,14 +111,14 @@ class Release:
     async def _find_gateway(self) -> None:
         """Set the endpoints of the gateway's Service."""
         address = (await self.pods("gateway"))[0]["status"]["podIP"]
-        self._tell(
+        self._announce(
             {
                 f"{self.name}-nats.{self.namespace}.svc:4222": self._broker,
                 f"{self.name}-gateway.{self.namespace}.svc:80": f"{address}:8080",
             }
         )
 
-    def _tell(self, services: dict[str, str]) -> None:
+    def _announce(self, services: dict[str, str]) -> None:
         around = Surroundings(services=services, server=self._cluster.plane.url, data=str(self._directory))
         self._surroundings.write_bytes(msgspec.json.encode(around))
 

@@ -30,7 +30,7 @@ OPERATOR_RULES = ROOT / "charts" / "penstock" / "files" / "operator-rules.yaml"
 
 
 class ClusterFacts(Struct, frozen=True, kw_only=True):
-    """What another process of this machine must know to use a cluster of ours; `nodes`: name → directory."""
+    """Parameters with which another process of this machine uses our cluster; `nodes`: name → directory."""
 
     directory: str
     plane: PlaneFacts
@@ -82,7 +82,7 @@ class Cluster:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is one of ours, and not one that a person has given."""
+        """True if the harness started it, False if its kubeconfig was given."""
         return self._given is None
 
     @property
@@ -94,7 +94,7 @@ class Cluster:
 
     @property
     def kubelet(self) -> Kubelet:
-        """The first node, alive; skips the test if the cluster is not ours."""
+        """The first node, running; skips the test if the cluster is not ours."""
         assert self.plane
         self._nodes[0].check()
         return self._nodes[0]
@@ -107,7 +107,7 @@ class Cluster:
         return Api(self._url, token=self._plane.tokens["admin"], trusted=trusted)
 
     async def add_node(self, name: str = "pocket") -> Kubelet:
-        """A node that lives pods as processes, see `Kubelet`; skips the test on a cluster that was given."""
+        """A node that runs pods as processes, see `Kubelet`; skips the test on a cluster that was given."""
         node = Kubelet(self.plane, name)
         self._nodes.append(node)
         async with self.api() as api:
@@ -151,7 +151,7 @@ class Cluster:
 
     async def _start_own(self, crds: Sequence[Mapping[str, Any]]) -> None:
         plane = ControlPlane(self.directory)
-        # Known before it has started, so that `end` ends a start that failed.
+        # Registered before it has started, so that `end` ends a start that failed.
         self._plane = plane
         await plane.start(crds)
         self._adopt(plane)
@@ -171,7 +171,7 @@ class Cluster:
         view = await self.kubectl.json("config", "view", "--raw", "--minify", "--flatten")
         self._stanza = view["clusters"][0]["cluster"]
         await self.kubectl.install(*crds)
-        # Whatever way of logging in the kubeconfig has, kubectl knows it.
+        # kubectl implements every kind of login in the kubeconfig.
         log = self.directory / "proxy.log"
         self._proxy = Process("kubectl-proxy", self.kubectl.command("proxy", "--port=0"), log, leashed=True)
         listening = await until(lambda: re.search(r"Starting to serve on (\S+)", log.read_text()), "kubectl proxies")

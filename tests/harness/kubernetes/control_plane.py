@@ -6,9 +6,9 @@
     plane.api_server.stop(); await plane.api_server_back()
     plane.end()
 
-No root, nothing outside `directory`, and every process dies with ours. The API server makes its own certificate and
-its key signs the ServiceAccount tokens; all other clients send a token that only this run has. So there is no public
-key infrastructure to set up and none to keep.
+It needs no root, writes nothing outside `directory`, and its processes end with ours. The API
+server makes its own certificate, and its key signs the ServiceAccount tokens; all other clients send a token that only
+this run has. So there is no public key infrastructure to set up and none to keep.
 """
 
 import secrets
@@ -40,7 +40,7 @@ IDENTITIES: Mapping[str, tuple[str, str]] = {
 
 
 class PlaneFacts(Struct, frozen=True, kw_only=True):
-    """What another process of this machine must know to use it; tokens by the names of `IDENTITIES`."""
+    """Parameters with which another process of this machine uses it; tokens by the names of `IDENTITIES`."""
 
     port: int
     tokens: Mapping[str, str]

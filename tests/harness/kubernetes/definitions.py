@@ -1,6 +1,6 @@
-"""CustomResourceDefinitions of those whose kinds the chart may make: the Gateway API's and prometheus-operator's.
+"""CustomResourceDefinitions of foreign kinds that the chart may create: the Gateway API's, prometheus-operator's.
 
-They come in Go modules that `tests/cluster/go/definitions` pins by hash, so nothing of theirs is in git.
+They come in Go modules that `tests/cluster/go/definitions` pins by hash, so that git contains no copy.
 """
 
 import json

@@ -68,14 +68,14 @@ class Helm:
         )
         try:
             async with asyncio.timeout(timeout_s):
-                said, complaint = await process.communicate(msgspec.json.encode(values or {}))
+                logged, complaint = await process.communicate(msgspec.json.encode(values or {}))
         except BaseException:
             process.kill()
             await process.wait()
             raise
         if process.returncode != 0:
-            raise HelmError(f"helm {' '.join(arguments)}: {complaint.decode().strip()}\n{said.decode()}")
-        return said.decode()
+            raise HelmError(f"helm {' '.join(arguments)}: {complaint.decode().strip()}\n{logged.decode()}")
+        return logged.decode()
 
     async def template(self, values: Mapping[str, Any] | None = None, *arguments: str) -> list[dict[str, Any]]:
         """The objects of a release `penstock` in the namespace `ai`."""

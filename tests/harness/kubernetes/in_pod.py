@@ -1,8 +1,8 @@
-"""What the pocket node lacks for the chart's pods, in the container's own process before the program begins.
+"""Replaces cluster DNS and volume mounts for the chart's pods, in the container's process before the program starts.
 
     python in_pod.py FILE PROGRAM ARGUMENT…
 
-FILE is a `Surroundings` in JSON. It plays the cluster's DNS (names of Services in variables and arguments become
+FILE is a `Surroundings` in JSON. It replaces the cluster's DNS (names of Services in variables and arguments become
 addresses) and the mounts: volumes are files below POD_ROOT, so a mounted token becomes a KUBECONFIG, a path in a
 variable another one, and nats-server's configuration gets paths and addresses of this machine. Everything else of a
 pod's spec is used as it is.
@@ -48,7 +48,7 @@ def main() -> None:
         if env.get(name, "0.0.0.0") == "0.0.0.0":
             env[name] = pod_ip
     env["PENSTOCK_NATS_URL"] = _resolved(env.get("PENSTOCK_NATS_URL", ""), around.services)
-    # No exec: what was forked has all its imports, see `harness.fork_server`.
+    # No exec: a forked process has all its imports, see `harness.fork_server`.
     os.environ.clear()
     os.environ.update(env)
     sys.argv = [program, *(_resolved(argument, around.services) for argument in arguments)]
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _kubeconfig(around: Surroundings, mounted: Path) -> str:
-    """What a client library makes of a mounted token by itself, where it also finds the API server."""
+    """The kubeconfig that a client library would derive from a mounted token and the API server's address."""
     path = mounted / "kubeconfig"
     cluster = {"server": around.server, "certificate-authority": str(mounted / "ca.crt")}
     config = {

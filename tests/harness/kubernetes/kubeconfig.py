@@ -1,4 +1,4 @@
-"""Kubeconfigs, written and read: who talks to which API server."""
+"""Kubeconfigs, written and read."""
 
 import base64
 from collections.abc import Mapping

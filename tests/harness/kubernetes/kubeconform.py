@@ -42,8 +42,8 @@ class Kubeconform:
             stdout=asyncio.subprocess.PIPE,
         )
         # JSON is YAML on which all parsers agree; PyYAML writes the text "y" without quotes, and Go's reads it as true.
-        said, _ = await process.communicate("\n---\n".join(map(json.dumps, objects)).encode())
-        return {f"{one['kind']}/{one['name']}": one["msg"] for one in json.loads(said)["resources"]}
+        logged, _ = await process.communicate("\n---\n".join(map(json.dumps, objects)).encode())
+        return {f"{one['kind']}/{one['name']}": one["msg"] for one in json.loads(logged)["resources"]}
 
 
 def _local(text: str) -> str:
@@ -54,7 +54,7 @@ def _local(text: str) -> str:
 
 
 def _closed(schema: Any) -> Any:
-    """As the API server reads it when it is asked to be strict: a field that is not named is not there."""
+    """As strict as the API server with strict field validation: an undeclared field is an error."""
     if isinstance(schema, list):
         return [_closed(inner) for inner in schema]
     if not isinstance(schema, dict):

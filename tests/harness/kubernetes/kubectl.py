@@ -47,20 +47,20 @@ class Kubectl:
         given = b"" if manifests is None else yaml.safe_dump_all(manifests).encode()
         try:
             async with asyncio.timeout(timeout_s):
-                said, complaint = await process.communicate(given)
+                logged, complaint = await process.communicate(given)
         except BaseException:
             process.kill()
             await process.wait()
             raise
         if process.returncode != 0:
             raise KubectlError(f"kubectl {' '.join(arguments)}: {complaint.decode().strip()}")
-        return said.decode()
+        return logged.decode()
 
     async def json(self, *arguments: str, **options: Any) -> Any:
         return msgspec.json.decode(await self(*arguments, "-o", "json", **options))
 
     async def apply(self, *manifests: Mapping[str, Any]) -> None:
-        """Server-side, as the person who typed it."""
+        """Server-side apply, with kubectl's own field manager."""
         await self("apply", "--server-side", "-f", "-", manifests=manifests)
 
     async def install(self, *crds: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The pocket kubelet from a test's side: its process, its images, and what it knows of its pods.
+"""The pocket kubelet from a test's side: its process, its images, and the state of its pods.
 
 await kubelet.push("worker:1", Image({"penstock": [venv / "penstock"]}))
 [pod] = await kubelet.pods(namespace)
@@ -24,7 +24,7 @@ MODULE = "harness.kubernetes.pocket_kubelet"
 
 
 class Kubelet:
-    """One node. `kill` it and its pods' processes die with it, as when a machine does.
+    """One node. `kill` ends its pods' processes too, like the failure of a machine.
 
     With `joined` it is a node that another process has started there.
     """
@@ -66,33 +66,33 @@ class Kubelet:
         self._process.kill()
 
     def check(self) -> None:
-        """Fail, with its log, if it has died."""
+        """Fail, with its log, if it has exited."""
         assert self._process is None or self._process.alive, self.log_path.read_text(errors="replace")
 
     async def push(self, name: str, image: Image) -> None:
         """From now on this image can be pulled; containers that run are left alone."""
         self._images[name] = image
-        await self._ask({"do": "push", "name": name, "image": image})
+        await self._request({"do": "push", "name": name, "image": image})
 
     async def remove(self, name: str) -> None:
         """From now on a pull of it fails."""
         self._images.pop(name, None)
-        await self._ask({"do": "remove", "name": name})
+        await self._request({"do": "remove", "name": name})
 
     async def pods(self, namespace: str) -> Sequence[PodFacts]:
-        facts = msgspec.convert(await self._ask({"do": "pods"}), list[PodFacts])
+        facts = msgspec.convert(await self._request({"do": "pods"}), list[PodFacts])
         return [pod for pod in facts if pod.namespace == namespace]
 
     async def evict(self, namespace: str, name: str) -> None:
         """As a node that runs out of memory does: no API, no grace, and the pod stays as Failed."""
-        await self._ask({"do": "evict", "namespace": namespace, "name": name})
+        await self._request({"do": "evict", "namespace": namespace, "name": name})
 
     def logs(self, namespace: str) -> str:
         """The logs of the namespace's containers, ended ones too, and of the kubelet."""
         paths = [*sorted(self.directory.glob(f"{namespace}_*.log")), self.log_path]
         return "\n".join(f"--- {path.stem}\n{path.read_text(errors='replace')}" for path in paths)
 
-    async def _ask(self, wish: Any) -> Any:
+    async def _request(self, wish: Any) -> Any:
         self.check()
         reader, writer = await asyncio.open_unix_connection(self.directory / "kubelet.sock")
         try:

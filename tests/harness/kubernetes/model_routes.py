@@ -29,7 +29,7 @@ def model_route(name: str = "main", *, models: tuple[str, ...] = ("simulated",),
 
 
 def condition(route: Mapping[str, Any], type_: str) -> str:
-    """Status and reason, like `True Accepted`; empty if the operator has not spoken yet."""
+    """Status and reason, like `True Accepted`; empty if the operator has not written it yet."""
     for one in route.get("status", {}).get("conditions", []):
         if one["type"] == type_:
             return f"{one['status']} {one['reason']}"
@@ -37,12 +37,12 @@ def condition(route: Mapping[str, Any], type_: str) -> str:
 
 
 def settled(route: Mapping[str, Any]) -> bool:
-    """Whether the status is about the spec as it is now."""
+    """True if the status is of the current spec."""
     return bool(route.get("status", {}).get("observedGeneration") == route["metadata"]["generation"])
 
 
 def served(route: Mapping[str, Any]) -> bool:
-    """Whether the spec as it is now is in force: the catalogue has it too."""
+    """True if the current spec is in force: the catalogue has it too."""
     return settled(route) and condition(route, "Serving").startswith("True")
 
 

@@ -1,8 +1,8 @@
-"""The operator as a real process, as its own ServiceAccount with the shipped rules, for tests.
+"""The operator as a process with its own ServiceAccount and the chart's rules, for tests.
 
 operator = await operators.start()                # ready: it has seen what there is
 second = await operators.start(PENSTOCK_…="…")    # a replica, same account and lease
-operator.process.kill()                           # or terminate(), signal(), said(), events(), log()
+operator.process.kill()                           # or terminate(), signal(), logged(), events(), log()
 """
 
 import sys
@@ -71,7 +71,7 @@ class Operators:
         return f"system:serviceaccount:{self._namespace}:{ACCOUNT}"
 
     def writes(self, since: int = 0) -> list[Write]:
-        """What the operator wrote, all replicas together; `since` is of `cluster.plane.audit_log.mark()`."""
+        """Writes of the operator, all replicas together; `since` is of `cluster.plane.audit_log.mark()`."""
         return self._cluster.plane.audit_log.writes(user=self.user, since=since)
 
     async def start(self, *, server: str | None = None, ready: bool = True, **env: str) -> OperatorProcess:

@@ -1,9 +1,9 @@
 """A node without containers, as a process: `python -m harness.kubernetes.pocket_kubelet FILE` (a `NodeConfig` in JSON).
 
-Registers its node, keeps it Ready, and lives the pods that the scheduler binds to it as real processes of this machine,
+It registers its node, keeps it Ready, and runs the pods that the scheduler binds to it as processes of this machine,
 each with a loopback address of its own. The first container only; volumes are files in a directory, and there is no
 preStop and no network policy.
-Tests speak to it through `harness.kubernetes.kubelet`, one JSON line each way over a Unix socket.
+Tests control it through `harness.kubernetes.kubelet`, one JSON line each way over a Unix socket.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class PocketKubelet:
                         self._seen(event.object, tasks)
 
     def _seen(self, manifest: Manifest, tasks: asyncio.TaskGroup) -> None:
-        """A pod that is over stays known until its object is gone: an old event must not start it again."""
+        """A completed pod stays in the table until its object is deleted: an old event must not start it again."""
         uid = manifest["metadata"]["uid"]
         if uid in self._pods:
             self._pods[uid].update(manifest)
@@ -132,10 +132,10 @@ class PocketKubelet:
             },
         }
         await self._api.apply(LEASES.at(LEASE_NAMESPACE, name), lease, manager="pocket-kubelet")
-        heard = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": heard}
+        received = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": received}
         pressures = [
-            {"type": kind, "status": "False", "reason": f"KubeletHasNo{kind}", "lastHeartbeatTime": heard}
+            {"type": kind, "status": "False", "reason": f"KubeletHasNo{kind}", "lastHeartbeatTime": received}
             for kind in ("MemoryPressure", "DiskPressure", "PIDPressure")
         ]
         status = {
@@ -146,7 +146,7 @@ class PocketKubelet:
         }
         await self._api.patch(NODES.at(name=name, subresource="status"), {"status": status}, kind="strategic-merge")
 
-    # What tests ask for
+    # Requests of tests
 
     async def _control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -156,8 +156,8 @@ class PocketKubelet:
         finally:
             writer.close()
 
-    def _answer(self, asked: Mapping[str, Any]) -> Any:
-        match asked:
+    def _answer(self, requested: Mapping[str, Any]) -> Any:
+        match requested:
             case {"do": "push", "name": str(name), "image": image}:
                 self._images[name] = msgspec.convert(image, Image)
             case {"do": "remove", "name": str(name)}:
@@ -172,7 +172,7 @@ class PocketKubelet:
                     for pod in self._pods.values()
                 ]
             case _:
-                raise ValueError(f"no such wish: {asked}")
+                raise ValueError(f"no such wish: {requested}")
         return None
 
 
@@ -187,7 +187,7 @@ async def _serve(config: NodeConfig) -> None:
 
 def main() -> None:
     config = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=NodeConfig)
-    # At once, and every process on its leash with us: what would be left is the harness's to remove.
+    # At once: every process ends with this one, and the harness removes the files.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     fork_server()  # it imports while the node comes up
     asyncio.run(_serve(config))

@@ -11,19 +11,19 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 from harness.fork_server import Forked, fork_server, forks
-from harness.kubernetes import pod_environment, pod_image, pod_status, pod_volumes
-from harness.kubernetes.api import PODS, SECRETS, Api, ApiError, Manifest, persist
+from harness.kubernetes import pod_environment, pod_image, pod_volumes
+from harness.kubernetes.api import PODS, SECRETS, Api, Manifest, persist
 from harness.kubernetes.pod_image import Image
 from harness.kubernetes.pod_probe import Probe
-from harness.kubernetes.pod_status import ContainerState, Running, Terminated, Verdict, Waiting
-from msgspec.structs import replace
+from harness.kubernetes.pod_status import Running, Terminated, Verdict, Waiting
+from harness.kubernetes.pod_status_writer import PodStatusWriter, unless_deleted
 
 from penstock_local.process.parent_death import parent_death_signal
 
@@ -51,23 +51,17 @@ class PocketPod:
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
         self.pod_ip = pod_ip
-        self.container = ContainerState()
         self._root = directory / f"{self.namespace}_{self.name}_{self.uid}"
         self.log_path = directory / f"{self.namespace}_{self.name}.log"
         self._spec: Mapping[str, Any] = manifest["spec"]["containers"][0]
         self._path = PODS.at(self.namespace, self.name)
         self._api, self._http, self._images = api, http, images
-        self._began = time.time()
+        self._status = PodStatusWriter(api, self._path, self.uid, pod_ip)
         self._process: asyncio.subprocess.Process | Forked | None = None
         self._hollow = False
         self._doomed = asyncio.Event()
         self._gone = asyncio.Event()
-        self._verdict: Verdict | None = None
-        self._over = False
-        self._made_before = 0
         self._back_off_s = 0.0
-        self._changed = asyncio.Event()
-        self._told: Mapping[str, Any] | None = None
         self.update(manifest)
 
     @property
@@ -90,11 +84,11 @@ class PocketPod:
 
     def evict(self, verdict: Verdict) -> None:
         """End it for the node's sake; the object stays, as Failed."""
-        self._verdict = verdict
+        self._status.verdict = verdict
         self._doomed.set()
 
     async def run(self) -> None:
-        telling = asyncio.create_task(self._tell())
+        writing = asyncio.create_task(self._status.run(lambda: self.manifest))
         try:
             while not self._doomed.is_set():
                 if not await self._start():
@@ -106,8 +100,8 @@ class PocketPod:
                     await self._crashed()
         finally:
             self._kill()
-            telling.cancel()
-            await asyncio.wait([telling])
+            writing.cancel()
+            await asyncio.wait([writing])
         await self._finish()
 
     # Starting
@@ -123,11 +117,11 @@ class PocketPod:
                 await persist(partial(pod_volumes.mount, self.manifest, self._spec, self._api, self._root))
             own = await self._environment()
         except pod_volumes.MountError:
-            self._becomes(Waiting("ContainerCreating"))
+            self._status.becomes(Waiting("ContainerCreating"))
             await self._pause(AGAIN_S)
             return False
         except pod_environment.ConfigError as error:
-            self._becomes(Waiting("CreateContainerConfigError", str(error)))
+            self._status.becomes(Waiting("CreateContainerConfigError", str(error)))
             await self._pause(AGAIN_S)
             return False
         now = time.time()
@@ -139,21 +133,21 @@ class PocketPod:
                 env = pod_image.environment(image, self.pod_ip, self._root, own)
                 await self._spawn(pod_image.command(image, self._spec), env)
             except pod_image.StartError as error:
-                self._counted(Terminated(128, now, now, "StartError", str(error)))
+                self._status.becomes_new_container(Terminated(128, now, now, "StartError", str(error)))
                 await self._crashed()
                 return False
-        self._counted(Running(now))
+        self._status.becomes_new_container(Running(now))
         return True
 
     async def _cannot_pull(self) -> None:
         name, complaint = self._spec["image"], pod_image.not_found(self._spec["image"])
         if (misspelled := pod_image.misspelled(name)) is not None:
-            self._becomes(Waiting("InvalidImageName", misspelled))
+            self._status.becomes(Waiting("InvalidImageName", misspelled))
             await self._pause(AGAIN_S)
             return
-        self._becomes(Waiting("ErrImagePull", complaint))
+        self._status.becomes(Waiting("ErrImagePull", complaint))
         await self._pause(AGAIN_S)
-        self._becomes(Waiting("ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {complaint}'))
+        self._status.becomes(Waiting("ImagePullBackOff", f'Back-off pulling image "{name}": ErrImagePull: {complaint}'))
         await self._pause(BACK_OFF_S)
 
     async def _environment(self) -> dict[str, str]:
@@ -189,11 +183,12 @@ class PocketPod:
                 await (self._process.ended() if isinstance(self._process, Forked) else self._process.wait())
             for watcher in watchers:
                 watcher.cancel()
-        began = self.container.state.since if isinstance(self.container.state, Running) else self._began
+        state = self._status.container.state
+        began = state.since if isinstance(state, Running) else self._status.began
         code = 0 if self._process is None else self._process.returncode
         assert code is not None
         code = code if code >= 0 else 128 - code
-        self._becomes(Terminated(code, began, time.time(), "Completed" if code == 0 else "Error"))
+        self._status.becomes(Terminated(code, began, time.time(), "Completed" if code == 0 else "Error"))
 
     async def _probe(self) -> None:
         if (probe := self._made("startupProbe")) is not None:
@@ -211,13 +206,13 @@ class PocketPod:
             finally:
                 startup.cancel()
                 await asyncio.wait([startup])
-        self._is(started=True)
+        self._status.set(started=True)
         readiness, liveness = self._made("readinessProbe"), self._made("livenessProbe")
         async with asyncio.TaskGroup() as probes:
             if readiness is None:
-                self._is(ready=True)
+                self._status.set(ready=True)
             else:
-                probes.create_task(readiness.run(lambda passed: self._is(ready=passed)))
+                probes.create_task(readiness.run(lambda passed: self._status.set(ready=passed)))
             if liveness is not None:
                 probes.create_task(liveness.run(lambda passed: None if passed else self._end_container()))
 
@@ -239,7 +234,7 @@ class PocketPod:
         self._process.terminate()
         metadata, spec = self.manifest["metadata"], self.manifest["spec"]
         grace_s = metadata.get("deletionGracePeriodSeconds", spec.get("terminationGracePeriodSeconds", 30))
-        if self._verdict is not None:
+        if self._status.verdict is not None:
             grace_s = 0  # a node in need does not wait
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._gone.wait(), grace_s)
@@ -247,16 +242,15 @@ class PocketPod:
 
     @property
     def _complete(self) -> bool:
-        """Whether it has ended for good, by its restartPolicy."""
+        """True if its restartPolicy starts no further container."""
         policy = self.manifest["spec"].get("restartPolicy", "Always")
-        state = self.container.state
+        state = self._status.container.state
         succeeded = isinstance(state, Terminated) and state.code == 0
         return policy == "Never" or (policy == "OnFailure" and succeeded)
 
     async def _stay_over(self) -> None:
         """Succeeded or Failed, until the object is deleted."""
-        self._over = True
-        self._changed.set()
+        self._status.end()
         await self._doomed.wait()
 
     async def _crashed(self) -> None:
@@ -268,7 +262,7 @@ class PocketPod:
         if wait_s:
             pod = f"{self.name}_{self.namespace}({self.uid})"
             message = f"back-off {wait_s:.0f}s restarting failed container={self._spec['name']} pod={pod}"
-            self._becomes(Waiting("CrashLoopBackOff", message))
+            self._status.becomes(Waiting("CrashLoopBackOff", message))
             await self._pause(wait_s)
 
     async def _pause(self, seconds: float) -> None:
@@ -280,61 +274,13 @@ class PocketPod:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 
-    # Status
-
-    def _becomes(self, state: Waiting | Running | Terminated) -> None:
-        self.container = self.container.becomes(state)
-        self._changed.set()
-
-    def _counted(self, state: Running | Terminated) -> None:
-        """A container was made: all but the first are restarts."""
-        self._becomes(state)
-        self.container = replace(self.container, restarts=self._made_before)
-        self._made_before += 1
-
-    def _is(self, **facts: bool) -> None:
-        self.container = replace(self.container, **facts)
-        self._changed.set()
-
-    async def _tell(self) -> None:
-        self._changed.set()
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            await self._tell_once()
-
-    async def _tell_once(self) -> None:
-        status = pod_status.status(
-            self.manifest,
-            self.container,
-            pod_ip=self.pod_ip,
-            started=self._began,
-            now=time.time(),
-            over=self._over,
-            verdict=self._verdict if self._over else None,
-        )
-        if status == self._told:
-            return
-        change = {"metadata": {"uid": self.uid}, "status": status}
-        path = f"{self._path}/status"
-        await _unless_gone(lambda: self._api.patch(path, change, kind="strategic-merge"))
-        self._told = status
-
     async def _finish(self) -> None:
-        self._over = True
+        self._status.over = True
         shutil.rmtree(self._root, ignore_errors=True)
         if self._gone.is_set():
             return
-        await self._tell_once()
-        if self._verdict is not None:
+        await self._status.write(self.manifest)
+        if self._status.verdict is not None:
             return
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
-        await _unless_gone(lambda: self._api.delete(self._path, options))
-
-
-async def _unless_gone(call: Callable[[], Any]) -> None:
-    try:
-        await persist(call)
-    except ApiError as error:
-        if error.code not in {404, 409}:
-            raise
+        await unless_deleted(lambda: self._api.delete(self._path, options))

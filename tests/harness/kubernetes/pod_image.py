@@ -1,4 +1,4 @@
-"""Images without a registry: what a name on an image's PATH runs on this machine.
+"""Images without a registry: the program of this machine for each name on an image's PATH.
 
 `Image({"penstock": ["/venv/bin/penstock"]})` starts a container with `command: [penstock, worker]` as that program. An
 image that crashes, or starts slowly, or never gets ready is one whose program does so; one that was not pushed
@@ -27,7 +27,7 @@ class Image(Struct, frozen=True):
 
 
 class StartError(Exception):
-    """The container cannot be started, in containerd's words."""
+    """The container cannot be started; the message has containerd's form."""
 
 
 def not_found(image: str) -> str:
@@ -50,7 +50,7 @@ def misspelled(image: str) -> str | None:
 
 
 def command(image: Image, container: Mapping[str, Any]) -> list[str]:
-    """What to start: the container's command or the image's, its program replaced."""
+    """The command line: the container's command or the image's, its program replaced."""
     wanted = [*(container.get("command") or image.entrypoint), *container.get("args", [])]
     program = wanted[0] if wanted else ""
     if program in image.programs:

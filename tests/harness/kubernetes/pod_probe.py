@@ -1,4 +1,4 @@
-"""A container's probes, asked as a kubelet asks: httpGet, with its period, thresholds and timeout."""
+"""A container's probes as a kubelet runs them: httpGet, with its period, thresholds and timeout."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class Probe:
         decided: bool | None = None
         last, times = None, 0
         while True:
-            result = await self._ask()
+            result = await self._request()
             times = times + 1 if result is last else 1
             last = result
             if times >= self._thresholds[result] and result is not decided:
@@ -37,7 +37,7 @@ class Probe:
                 verdict(result)
             await asyncio.sleep(self._period_s)
 
-    async def _ask(self) -> bool:
+    async def _request(self) -> bool:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return (await self._http.get(self._url)).status_code < 400

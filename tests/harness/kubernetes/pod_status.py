@@ -1,4 +1,4 @@
-"""A pod's status, as a kubelet words it for a pod of one container: pure.
+"""A pod's status as a kubelet writes it for a pod of one container. Pure.
 
 After pkg/kubelet/status/generate.go and kubelet_pods.go of Kubernetes 1.36.
 """
@@ -40,13 +40,13 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     ready: bool = False
 
     def becomes(self, state: Waiting | Running | Terminated) -> "ContainerState":
-        """What it was is remembered only if it ran to an end."""
+        """The last state is kept only if the container ran to an end."""
         last = self.state if isinstance(self.state, Terminated) else self.last
         return replace(self, state=state, last=last, started=False, ready=False)
 
 
 class Verdict(Struct, frozen=True):
-    """Why the pod as a whole is over before its time: `Evicted`, with the node's words."""
+    """The reason why the node ended the pod: `Evicted`, with the node's message."""
 
     reason: str
     message: str

@@ -1,6 +1,6 @@
-"""A container's volumes, as files: what a kubelet mounts at `/etc/x` is here at `<root>/etc/x`, as nothing is mounted.
+"""A container's volumes as files: a kubelet's mount at `/etc/x` is a directory `<root>/etc/x` here.
 
-Knows Secrets, ConfigMaps, a ServiceAccount's token, and fields of the pod. Scratch space is the machine's own. Contents
+It covers Secrets, ConfigMaps, a ServiceAccount's token, and fields of the pod. Scratch space is the machine's. Contents
 are as of the container's start. Paths in a program's settings are translated by `harness.kubernetes.in_pod`.
 """
 

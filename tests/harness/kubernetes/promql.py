@@ -22,14 +22,14 @@ class Use(NamedTuple):
 
 
 def uses(expression: str) -> Iterator[Use]:
-    """Every metric in it; what it groups by is asked of all of them."""
+    """Every metric in the expression; each must have the labels that it groups by."""
     grouped = {label.strip() for group in GROUPING.findall(expression) for label in group.split(",")}
     for metric, matchers in SELECTOR.findall(expression):
         yield Use(metric, frozenset({*MATCHER.findall(matchers), *grouped}))
 
 
 def unbraced(expression: str) -> set[str]:
-    """What looks like a metric of ours and is not seen as one."""
+    """Names that look like metrics of Penstock and are not parsed as metrics."""
     bare = GROUPING.sub("", SELECTOR.sub("", expression))
     return set(NAME.findall(bare))
 

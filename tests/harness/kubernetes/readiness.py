@@ -1,4 +1,4 @@
-"""Whether a pod takes part: the API server's word for it."""
+"""Readiness of a pod, as the API server reports it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the scaling tests share: quick windows, a route's Deployment, and who wrote its number."""
+"""Parts of the scaling tests: short windows, a route's Deployment, and the writes of its replicas."""
 
 import contextlib
 import secrets
@@ -21,7 +21,7 @@ QUICK = {"stableWindowSeconds": 3, "panicWindowSeconds": 1, "scaleToZeroAfterSec
 
 
 def answers(tokens: int, per_second: float) -> list[Manifest]:
-    """A provider whose every answer is so long."""
+    """A provider whose every answer takes this long."""
     simulated = {"tokens": tokens, "tokensPerSecond": per_second}
     return [{"name": "simulated", "type": "Simulated", "simulated": simulated}]
 
@@ -45,7 +45,7 @@ class ScaledRoute:
     async def rescale(self, **scaling: Any) -> None:
         await self._api.patch(self.path, {"spec": {"scaling": scaling}})
 
-    async def asks_for(self, replicas: int, *, timeout_s: float = 20) -> Manifest:
+    async def requests_replicas(self, replicas: int, *, timeout_s: float = 20) -> Manifest:
         """Wait until the Deployment does."""
         return await self._api.until(
             self.deployment_path,
@@ -61,7 +61,7 @@ class ScaledRoute:
         """Wait until a condition has this status and reason."""
         return await self._until(lambda route: condition(route, type_) == text, f"{type_} is {text}", timeout_s)
 
-    async def says(self, holds: Callable[[Any], bool], what: str, *, timeout_s: float = 10) -> Manifest:
+    async def reports(self, holds: Callable[[Any], bool], what: str, *, timeout_s: float = 10) -> Manifest:
         """Wait until the status is so."""
         return await self._until(lambda route: holds(route.get("status", {})), what, timeout_s)
 
@@ -105,7 +105,7 @@ async def requests_of(nats_url: str, namespace: str) -> AsyncIterator[Requests]:
 
 
 def scale_writes(operators: Operators, since: int) -> int:
-    """How often the operator wrote a Deployment's number."""
+    """The number of the operator's writes of a Deployment's replicas."""
     return sum(
         (write.resource, write.subresource) == ("deployments", "scale") for write in operators.writes(since=since)
     )

@@ -1,7 +1,7 @@
 """One cluster for all workers of a run: xdist's controller starts it and ends it, its workers only use it.
 
-Started while the workers import and collect, in the controller's own process, which outlives theirs: whatever way the
-run ends, also by `kill -9`, the cluster's processes end with it, as each is on its leash.
+It starts while the workers import and collect, in the controller's process, which outlives theirs: however the
+run ends, also by `kill -9`, the cluster's processes end with it (parent-death signal).
 """
 
 import asyncio

@@ -28,7 +28,7 @@ class Skaffold:
             "PATH": os.pathsep.join(
                 [*(str(binaries.binary(name).parent) for name in ("helm", "kubectl")), os.environ["PATH"]]
             ),
-            # Nothing of the person's own, and nothing that goes out to ask for news.
+            # No configuration of the user, and no request for updates.
             "HOME": str(directory),
             "SKAFFOLD_UPDATE_CHECK": "false",
             "SKAFFOLD_INTERACTIVE": "false",
@@ -56,19 +56,19 @@ class Skaffold:
         )
         try:
             async with asyncio.timeout(timeout_s):
-                said, complaint = await process.communicate()
+                logged, complaint = await process.communicate()
         except BaseException:
             process.kill()
             await process.wait()
             raise
         if process.returncode != 0:
-            raise SkaffoldError(f"skaffold {' '.join(arguments)}: {complaint.decode().strip()}\n{said.decode()}")
-        return said.decode()
+            raise SkaffoldError(f"skaffold {' '.join(arguments)}: {complaint.decode().strip()}\n{logged.decode()}")
+        return logged.decode()
 
     async def render(
         self, profile: str, images: Mapping[str, str], env: Mapping[str, str] | None = None
     ) -> list[dict[str, Any]]:
         """The objects that `deploy` would apply. `images`: artifact → what was built of it."""
         built = ",".join(f"{name}={image}" for name, image in images.items())
-        said = await self("render", "--digest-source=tag", f"--images={built}", profile=profile, env=env)
-        return [one for one in yaml.safe_load_all(said) if one]
+        logged = await self("render", "--digest-source=tag", f"--images={built}", profile=profile, env=env)
+        return [one for one in yaml.safe_load_all(logged) if one]

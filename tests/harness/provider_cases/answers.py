@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from harness.provider import DONE, chunk, data, delta, finish
+from harness.provider_answers import DONE, chunk, data, delta, finish
 
 
 def call(id_: Any, name: str, arguments: str, index: int = 0, **more: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def usage(**fields: Any) -> bytes:
 
 
 class Case(NamedTuple):
-    """What a provider answers, what of it the client must get (`choice` of the completion), and why."""
+    """An answer of a provider, the part that the client must get (`choice` of the completion), and the reason."""
 
     source: str
     answer: bytes

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from harness.provider import Answer, Call, stream
+from harness.provider_answers import stream
+from harness.provider_call import Answer, Call
 from harness.provider_cases.answers import event
 
 

@@ -18,9 +18,9 @@ CONNECTION_LOST = "connection lost"
 
 
 class Ending(Struct, frozen=True, kw_only=True):
-    """How one stream ended, and when by the monotonic clock.
+    """The end of one stream, and its time by the monotonic clock.
 
-    `error` is empty for a whole one, else our code, `CONNECTION_LOST`, or what was wrong with it.
+    `error` is empty for a complete stream, else Penstock's code, `CONNECTION_LOST`, or the defect.
     """
 
     request_id: str
@@ -62,9 +62,9 @@ class Reader:
             self.request_id = stream.response.headers["x-request-id"]
             async for chunk in stream:
                 for choice in chunk.choices:
-                    if said := choice.delta.content:
-                        if said != token(self.tokens):
-                            return f"token {self.tokens} is {said!r}"
+                    if logged := choice.delta.content:
+                        if logged != token(self.tokens):
+                            return f"token {self.tokens} is {logged!r}"
                         self.tokens += 1
                     reason = choice.finish_reason or reason
         if reason not in {"stop", "length"}:

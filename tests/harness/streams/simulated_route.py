@@ -1,4 +1,4 @@
-"""A ModelRoute whose answers are made up at a pace, with workers so small that ten of them fit on a test's node."""
+"""A ModelRoute with the Simulated provider, and workers so small that ten of them fit on a test's node."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TOKENS_MAX = 1000
 
 
 def simulated_route(name: str, *, per_second: float, tokens: int = TOKENS_MAX, **spec: Any) -> Manifest:
-    """With a model of its own name. A client that asks for fewer than `tokens` gets as many as it asks for."""
+    """Its model has the route's name. A client that requests fewer than `tokens` gets that many."""
     simulated = {"tokens": tokens, "tokensPerSecond": per_second}
     spec = {"worker": {}, **spec}
     return model_route(

@@ -10,8 +10,8 @@ from msgspec import Struct
 PING = ": ping"
 
 
-class Heard(Struct):
-    """What came, in its order: keep-alives before the first token, then the text; times by the monotonic clock."""
+class Received(Struct):
+    """The received parts in order: keep-alives before the first token, then the text; times are monotonic."""
 
     pings: int = 0
     first_token_at: float | None = None
@@ -20,28 +20,28 @@ class Heard(Struct):
     whole: bool = False
 
 
-async def wait_for(client: httpx.AsyncClient, model: str) -> Heard:
-    """One request at OpenAI's door, to its end."""
-    heard = Heard()
+async def wait_for(client: httpx.AsyncClient, model: str) -> Received:
+    """One request to the OpenAI endpoint, to its end."""
+    received = Received()
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     async with client.stream("POST", "/v1/chat/completions", json=body) as response:
         if response.status_code != 200:
-            heard.error = msgspec.json.decode(await response.aread())["error"]
-            return heard
+            received.error = msgspec.json.decode(await response.aread())["error"]
+            return received
         async for line in response.aiter_lines():
             if line == PING:
-                heard.pings += heard.first_token_at is None
+                received.pings += received.first_token_at is None
             elif line == "data: [DONE]":
-                heard.whole = True
+                received.whole = True
             elif line:
-                _hear(heard, msgspec.json.decode(line.removeprefix("data: ")))
-    return heard
+                _receive(received, msgspec.json.decode(line.removeprefix("data: ")))
+    return received
 
 
-def _hear(heard: Heard, chunk: dict[str, Any]) -> None:
-    heard.error = heard.error or chunk.get("error")
+def _receive(received: Received, chunk: dict[str, Any]) -> None:
+    received.error = received.error or chunk.get("error")
     for choice in chunk.get("choices", ()):
-        if said := choice["delta"].get("content"):
-            if heard.first_token_at is None:
-                heard.first_token_at = time.monotonic()
-            heard.text += said
+        if logged := choice["delta"].get("content"):
+            if received.first_token_at is None:
+                received.first_token_at = time.monotonic()
+            received.text += logged

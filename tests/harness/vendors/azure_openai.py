@@ -9,13 +9,14 @@ Shapes: openai-node's azure.md and the Azure OpenAI REST reference (a first fram
 
 from urllib.parse import parse_qs, urlsplit
 
-from harness.provider import DONE, Answer, Call, data, embeddings, status, usage
+from harness.provider_answers import DONE, data, embeddings, status, usage
+from harness.provider_call import Answer, Call
 
 TEXT = "Hello from Azure"
 
 
 def azure_openai(*, deployment: str, key: str, api_version: str | None = None) -> Answer:
-    """Answers a chat as a stream or whole, as it was asked, and embeddings of two numbers."""
+    """Answers a chat as a stream or complete, as requested, and embeddings of two numbers."""
 
     async def answer(call: Call) -> None:
         if (refusal := _refusal(call, deployment, key, api_version)) is not None:

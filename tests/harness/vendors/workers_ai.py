@@ -11,7 +11,8 @@ workers-ai-provider does not.
 from typing import Literal
 from urllib.parse import unquote
 
-from harness.provider import DONE, Answer, Call, chunk, data, finish, status, usage
+from harness.provider_answers import DONE, chunk, data, finish, status, usage
+from harness.provider_call import Answer, Call
 
 TEXT = "Hello from Cloudflare"
 TOOL_CALLS = [{"name": "weather", "arguments": {"city": "Rome"}}]

@@ -16,10 +16,10 @@ async def keyed_stack(request: pytest.FixtureRequest) -> AsyncIterator[KeyedStac
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def keyed(keyed_stack: KeyedStack) -> AsyncIterator[KeyedStack]:
-    """As new for every test. Nothing in it may log an error, die, or stop to serve."""
+    """The stack, reset before every test. No process may log an error, exit, or stop serving."""
     await keyed_stack.reset()
     yield keyed_stack
-    assert all(process.alive for process in keyed_stack.processes), "a process died"
+    assert all(process.alive for process in keyed_stack.processes), "a process has exited"
     errors = [line for process in keyed_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
     assert (await keyed_stack.client.get("/ready")).status_code == 200

@@ -12,7 +12,7 @@ from harness.processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOORS: list[tuple[str, str, Any]] = [
+ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/admin/keys", {"name": "x"}),
     ("GET", "/admin/keys", None),
     ("GET", "/admin/keys/key_0123456789abcdef", None),
@@ -28,26 +28,26 @@ NOBODY = "key_0123456789abcdef"
     [{}, {"authorization": "Bearer wrong"}, {"authorization": f"Bearer {FIRST_KEY}"}, {"x-api-key": ADMIN_TOKEN[:-1]}],
     ids=["none", "wrong", "an API key", "cut short"],
 )
-async def test_without_the_token_there_is_nothing(keyed: KeyedStack, headers: dict[str, str]) -> None:
+async def test_admin_api_rejects_requests_without_the_token(keyed: KeyedStack, headers: dict[str, str]) -> None:
     stranger = keyed.caller(str(keyed.admin.base_url), headers)
-    for method, path, body in DOORS:
+    for method, path, body in ENDPOINTS:
         error_of(await stranger.request(method, path, json=body), 401, "invalid_api_key")
     assert len((await keyed.admin.get("/admin/keys")).json()["keys"]) >= 1
 
 
-async def test_the_token_is_no_key_and_the_api_has_no_admin_doors(keyed: KeyedStack) -> None:
+async def test_admin_token_is_no_key_and_the_gateway_has_no_admin_endpoints(keyed: KeyedStack) -> None:
     error_of(await keyed.with_key(ADMIN_TOKEN).get("/v1/models"), 401, "invalid_api_key")
     error_of(await keyed.client.get("/admin/keys"), 404, "not_found")
     error_of(await keyed.admin.post("/v1/chat/completions", json={}), 404, "not_found")
 
 
-async def test_metrics_are_open_beside_the_admin_api(keyed: KeyedStack) -> None:
+async def test_admin_listener_serves_metrics_without_the_token(keyed: KeyedStack) -> None:
     answer = await keyed.caller(str(keyed.admin.base_url)).get("/metrics")
     assert answer.status_code == 200
     assert "penstock_streams_in_flight" in answer.text
 
 
-async def test_a_key_is_shown_once_and_then_only_described(keyed: KeyedStack) -> None:
+async def test_admin_api_returns_a_secret_once(keyed: KeyedStack) -> None:
     fields = {
         "name": "Ada's laptop",
         "expires_at": int(time.time()) + 3600,
@@ -99,38 +99,40 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "param"), BAD, ids=[f"{number} {param}" for number, (_, param) in enumerate(BAD)])
-async def test_a_bad_field_is_named_and_no_key_made(keyed: KeyedStack, fields: dict[str, Any], param: str) -> None:
+async def test_admin_api_rejects_an_invalid_field_by_name(
+    keyed: KeyedStack, fields: dict[str, Any], param: str
+) -> None:
     before = (await keyed.admin.get("/admin/keys")).json()
     error = error_of(await keyed.admin.post("/admin/keys", json=fields), 400, "invalid_request", param=param)
     assert param in error["message"]
     assert (await keyed.admin.get("/admin/keys")).json() == before
 
 
-async def test_an_unknown_field_is_refused_as_a_limit_that_is_misspelt_would_not_limit(keyed: KeyedStack) -> None:
+async def test_admin_api_rejects_an_unknown_field(keyed: KeyedStack) -> None:
     answer = await keyed.admin.post("/admin/keys", json={"name": "x", "limits": {"request_per_minute": 1}})
     assert "request_per_minute" in error_of(answer, 400, "invalid_request", param="limits")["message"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"null", b'"x"'])
-async def test_a_body_that_is_no_object_is_400(keyed: KeyedStack, body: bytes) -> None:
+async def test_admin_api_rejects_a_body_that_is_no_object(keyed: KeyedStack, body: bytes) -> None:
     error_of(await keyed.admin.post("/admin/keys", content=body), 400, "invalid_request")
 
 
-async def test_a_large_body_is_413(keyed: KeyedStack) -> None:
+async def test_admin_api_rejects_a_large_body_with_413(keyed: KeyedStack) -> None:
     error_of(await keyed.admin.post("/admin/keys", json={"name": "x" * 70_000}), 413, "request_too_large")
 
 
 @pytest.mark.parametrize(
     "key_id", [NOBODY, "x", "key_", f"{NOBODY}%0a", "key_*", "%3e", "..", "a.b", "%00", "key_" + "x" * 5000, "%ff"]
 )
-async def test_what_is_no_id_finds_nothing(keyed: KeyedStack, key_id: str) -> None:
+async def test_admin_api_returns_404_for_an_invalid_id(keyed: KeyedStack, key_id: str) -> None:
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate")):
         answer = await keyed.admin.request(method, f"/admin/keys/{key_id}{path}", json={})
         assert answer.json()["error"]["code"] in {"key_not_found", "not_found", "method_not_allowed"}
         assert answer.status_code in {404, 405}
 
 
-async def test_a_rotated_key_works_beside_the_new_one_for_its_grace_and_both_are_one_key(keyed: KeyedStack) -> None:
+async def test_admin_api_rotation_keeps_the_old_secret_for_its_grace(keyed: KeyedStack) -> None:
     made = await keyed.create_key(models=["main"])
     answer = await keyed.admin.post(f"/admin/keys/{made['id']}/rotate", json={"grace_seconds": 2})
     assert answer.status_code == 200
@@ -148,20 +150,20 @@ async def test_a_rotated_key_works_beside_the_new_one_for_its_grace_and_both_are
     assert await _status_is(new, 200)
 
 
-async def test_no_grace_ends_the_old_secret_at_once(keyed: KeyedStack) -> None:
+async def test_admin_api_rotation_without_grace_revokes_the_old_secret(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     assert (await keyed.admin.post(f"/admin/keys/{made['id']}/rotate", json={"grace_seconds": 0})).status_code == 200
     await until(lambda: _status_is(keyed.with_key(made["key"]), 401), "the old secret is refused", timeout_s=1)
 
 
 @pytest.mark.parametrize("grace", [-1, 30 * 86_400 + 1, "x"])
-async def test_a_grace_out_of_bounds_is_400(keyed: KeyedStack, grace: Any) -> None:
+async def test_admin_api_rejects_a_grace_out_of_bounds(keyed: KeyedStack, grace: Any) -> None:
     made = await keyed.create_key()
     answer = await keyed.admin.post(f"/admin/keys/{made['id']}/rotate", json={"grace_seconds": grace})
     error_of(answer, 400, "invalid_request", param="grace_seconds")
 
 
-async def test_a_revoked_key_takes_all_its_secrets_along_and_cannot_be_rotated(keyed: KeyedStack) -> None:
+async def test_admin_api_revokes_all_secrets_of_a_key(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     rotated = (await keyed.admin.post(f"/admin/keys/{made['id']}/rotate", json={})).json()
     for _ in range(2):  # again is no error
@@ -171,7 +173,7 @@ async def test_a_revoked_key_takes_all_its_secrets_along_and_cannot_be_rotated(k
     error_of(await keyed.admin.post(f"/admin/keys/{made['id']}/rotate", json={}), 409, "conflict")
 
 
-async def test_a_key_that_is_rotated_and_revoked_at_the_same_time_ends_revoked(keyed: KeyedStack) -> None:
+async def test_admin_api_concurrent_rotation_and_revocation_ends_revoked(keyed: KeyedStack) -> None:
     for _ in range(10):
         made = await keyed.create_key()
         path = f"/admin/keys/{made['id']}"
@@ -189,7 +191,7 @@ async def test_a_key_that_is_rotated_and_revoked_at_the_same_time_ends_revoked(k
             await until(lambda secret=secret: _status_is(keyed.with_key(secret), 401), "it is refused", timeout_s=1)
 
 
-async def test_of_two_who_rotate_a_key_at_the_same_time_each_that_gets_a_secret_can_use_it(keyed: KeyedStack) -> None:
+async def test_admin_api_concurrent_rotations_return_only_valid_secrets(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     rotating = [keyed.admin.post(f"/admin/keys/{made['id']}/rotate", json={"grace_seconds": 60}) for _ in range(5)]
     answers = await asyncio.gather(*rotating)
@@ -200,7 +202,7 @@ async def test_of_two_who_rotate_a_key_at_the_same_time_each_that_gets_a_secret_
         await until(lambda secret=secret: _status_is(keyed.with_key(secret), 200), "it works")
 
 
-async def test_a_first_key_that_was_revoked_does_not_come_back_with_a_new_gateway() -> None:
+async def test_first_key_that_was_revoked_stays_revoked_with_a_new_gateway() -> None:
     async with KeyedStack() as keyed:
         spare = await keyed.create_key()
         (first,) = [key for key in (await keyed.admin.get("/admin/keys")).json()["keys"] if key["name"] == "first"]
@@ -209,11 +211,11 @@ async def test_a_first_key_that_was_revoked_does_not_come_back_with_a_new_gatewa
         await keyed.gateway.end()
         keyed.client.headers["authorization"] = f"Bearer {spare['key']}"
         await keyed.start_gateway()
-        await until(lambda: _status_is(keyed.client, 200), "the new gateway knows the keys")
+        await until(lambda: _status_is(keyed.client, 200), "the new gateway accepts the keys")
         assert await _status_is(keyed.with_key(FIRST_KEY), 401)
 
 
-async def test_a_first_key_that_was_rotated_away_does_not_come_back_with_a_new_gateway() -> None:
+async def test_first_key_that_was_rotated_stays_revoked_with_a_new_gateway() -> None:
     async with KeyedStack() as keyed:
         (first,) = [key for key in (await keyed.admin.get("/admin/keys")).json()["keys"] if key["name"] == "first"]
         for _ in range(2):  # the second time takes away what the first had let expire
@@ -223,7 +225,7 @@ async def test_a_first_key_that_was_rotated_away_does_not_come_back_with_a_new_g
         await until(lambda: _status_is(keyed.client, 200), "the new secret works")
         await keyed.gateway.end()
         await keyed.start_gateway()
-        await until(lambda: _status_is(keyed.client, 200), "the new gateway knows the keys")
+        await until(lambda: _status_is(keyed.client, 200), "the new gateway accepts the keys")
         made = await keyed.create_key()  # so that whatever a start does to the keys has been done
         assert await _status_is(keyed.with_key(made["key"]), 200)
         assert await _status_is(keyed.with_key(FIRST_KEY), 401)
@@ -231,10 +233,10 @@ async def test_a_first_key_that_was_rotated_away_does_not_come_back_with_a_new_g
         assert [key["hint"] for key in listed if key["id"] == first["id"]] == [rotated["hint"]]
 
 
-async def test_without_the_broker_the_admin_api_says_so_and_keys_still_open_doors() -> None:
+async def test_admin_api_reports_a_missing_broker_and_keys_stay_valid() -> None:
     async with KeyedStack() as keyed:
         keyed.nats.kill()
-        await keyed.gateway.said("broker.disconnected")
+        await keyed.gateway.logged("broker.disconnected")
         error_of(await keyed.admin.get("/admin/keys"), 503, "broker_unavailable", retry_after=1)
         error_of(await keyed.admin.post("/admin/keys", json={"name": "x"}), 503, "broker_unavailable", retry_after=1)
         assert await _status_is(keyed.client, 200)

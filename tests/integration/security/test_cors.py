@@ -24,7 +24,9 @@ PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-he
 
 @pytest.mark.parametrize("origin", [FRIEND, "http://localhost:3000"])
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat", "/v1/models", "/nowhere"])
-async def test_a_known_origins_preflight_is_answered_without_a_key(keyed: KeyedStack, origin: str, path: str) -> None:
+async def test_cors_answers_an_allowed_origins_preflight_without_a_key(
+    keyed: KeyedStack, origin: str, path: str
+) -> None:
     answer = await keyed.caller().options(path, headers={"origin": origin, **PREFLIGHT})
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == origin
@@ -35,7 +37,7 @@ async def test_a_known_origins_preflight_is_answered_without_a_key(keyed: KeyedS
     ids_of(answer)
 
 
-async def test_a_known_origin_reads_answers_errors_and_their_ids(keyed: KeyedStack) -> None:
+async def test_cors_exposes_answers_errors_and_ids_to_an_allowed_origin(keyed: KeyedStack) -> None:
     answers = [
         await keyed.client.post("/v1/chat/completions", json=completion(), headers={"origin": FRIEND}),
         await keyed.client.post("/v1/chat/completions", json=completion(stream=True), headers={"origin": FRIEND}),
@@ -53,7 +55,7 @@ async def test_a_known_origin_reads_answers_errors_and_their_ids(keyed: KeyedSta
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-async def test_a_foreign_origin_is_told_nothing(keyed: KeyedStack, origin: str) -> None:
+async def test_cors_sends_no_headers_to_a_foreign_origin(keyed: KeyedStack, origin: str) -> None:
     refused = await keyed.caller().options("/v1/chat/completions", headers={"origin": origin, **PREFLIGHT})
     error_of(refused, 403, "origin_not_allowed")
     read = await keyed.client.get("/v1/models", headers={"origin": origin})
@@ -61,13 +63,13 @@ async def test_a_foreign_origin_is_told_nothing(keyed: KeyedStack, origin: str) 
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-async def test_endless_lists_of_headers_are_not_repeated(keyed: KeyedStack) -> None:
-    asked = PREFLIGHT | {"access-control-request-headers": ",".join(["x"] * 5000)}
-    answer = await keyed.caller().options("/v1/models", headers={"origin": FRIEND, **asked})
+async def test_cors_does_not_repeat_long_header_lists(keyed: KeyedStack) -> None:
+    requested = PREFLIGHT | {"access-control-request-headers": ",".join(["x"] * 5000)}
+    answer = await keyed.caller().options("/v1/models", headers={"origin": FRIEND, **requested})
     assert answer.status_code == 204
     assert "access-control-allow-headers" not in answer.headers
 
 
-async def test_the_admin_api_is_for_no_page(keyed: KeyedStack) -> None:
+async def test_cors_is_absent_on_the_admin_api(keyed: KeyedStack) -> None:
     answer = await keyed.admin.options("/admin/keys", headers={"origin": FRIEND, **PREFLIGHT})
     assert not [name for name in answer.headers if name.startswith("access-control-")]

@@ -1,4 +1,4 @@
-"""Whatever is sent to the doors or over the broker: no 5xx, no stack trace, no dead process. Bounded and random."""
+"""Random input of endpoints and broker causes no 5xx, no stack trace and no exit of a process. Bounded."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from unit.support.structs import ANYTHING, JSON, values
 
 from penstock_contract import codec, subjects
-from penstock_contract.limits.keys import KeySpec
+from penstock_contract.limits.api_keys import KeySpec
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -39,7 +39,7 @@ BOUNDED = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-DOORS: dict[str, Any] = {
+ENDPOINTS: dict[str, Any] = {
     "/api/chat": ChatRequest,
     "/api/generate": GenerateRequest,
     "/api/embed": EmbedRequest,
@@ -64,11 +64,11 @@ def check(answer: httpx.Response) -> None:
         error_of(answer, answer.status_code, error["code"], param=error["param"])
 
 
-@pytest.mark.parametrize("path", DOORS)
+@pytest.mark.parametrize("path", ENDPOINTS)
 @BOUNDED
 @given(data=st.data())
-async def test_a_body_that_is_almost_right(keyed: KeyedStack, path: str, data: st.DataObject) -> None:
-    body = msgspec.to_builtins(data.draw(values(DOORS[path])))
+async def test_gateway_handles_an_almost_valid_body(keyed: KeyedStack, path: str, data: st.DataObject) -> None:
+    body = msgspec.to_builtins(data.draw(values(ENDPOINTS[path])))
     for _ in range(data.draw(st.integers(0, 3))):
         body[data.draw(st.sampled_from([*body, "extra", "seed", "tools", "user"]))] = data.draw(JSON)
     if "model" in body and data.draw(st.booleans()):
@@ -79,10 +79,10 @@ async def test_a_body_that_is_almost_right(keyed: KeyedStack, path: str, data: s
     check(await keyed.client.post(path, content=bytes(text)))
 
 
-@pytest.mark.parametrize("path", [*DOORS, "/v1/models", "/nowhere"])
+@pytest.mark.parametrize("path", [*ENDPOINTS, "/v1/models", "/nowhere"])
 @BOUNDED
 @given(body=st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
-async def test_a_body_of_anything(keyed: KeyedStack, path: str, body: bytes) -> None:
+async def test_gateway_handles_a_random_body(keyed: KeyedStack, path: str, body: bytes) -> None:
     check(await keyed.client.post(path, content=body))
 
 
@@ -96,7 +96,9 @@ async def test_a_body_of_anything(keyed: KeyedStack, path: str, body: bytes) -> 
         max_size=5,
     ),
 )
-async def test_any_path_and_headers(keyed: KeyedStack, method: str, path: str, headers: dict[str, str]) -> None:
+async def test_gateway_handles_random_paths_and_headers(
+    keyed: KeyedStack, method: str, path: str, headers: dict[str, str]
+) -> None:
     reserved = {"content-length", "transfer-encoding", "host", "connection", "expect", "upgrade"}
     sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if name.lower() not in reserved]
     answer = await keyed.client.request(method, f"/{quote(path, safe='/')}", headers=httpx.Headers(sent))
@@ -109,7 +111,7 @@ GOOD = HEAD + b"content-length: 2\r\nconnection: close\r\n\r\n{}"
 
 @BOUNDED
 @given(data=st.data())
-async def test_bytes_that_are_almost_http(keyed: KeyedStack, data: st.DataObject) -> None:
+async def test_gateway_handles_almost_valid_http(keyed: KeyedStack, data: st.DataObject) -> None:
     sent = bytearray(GOOD)
     for _ in range(data.draw(st.integers(0, 4))):
         at = data.draw(st.integers(0, len(sent) - 1))
@@ -126,7 +128,7 @@ async def test_bytes_that_are_almost_http(keyed: KeyedStack, data: st.DataObject
 
 @BOUNDED
 @given(data=st.data())
-async def test_a_key_of_anything(keyed: KeyedStack, data: st.DataObject) -> None:
+async def test_gateway_handles_a_random_key(keyed: KeyedStack, data: st.DataObject) -> None:
     body = data.draw(values(KeySpec).map(msgspec.to_builtins) | ANYTHING)
     if isinstance(body, dict) and body:
         body[data.draw(st.sampled_from([*body]))] = data.draw(ANYTHING)
@@ -147,7 +149,7 @@ WIRE: dict[str, Any] = {
 @pytest.mark.parametrize("kind", WIRE)
 @BOUNDED
 @given(data=st.data())
-async def test_messages_of_anything_on_the_broker(keyed: KeyedStack, kind: str, data: st.DataObject) -> None:
+async def test_gateway_handles_random_messages_of_the_broker(keyed: KeyedStack, kind: str, data: st.DataObject) -> None:
     message = data.draw(st.binary(max_size=200) | values(WIRE[kind]).map(codec.encode))
     if message and data.draw(st.booleans()):
         damaged = bytearray(message)
@@ -167,7 +169,7 @@ async def test_messages_of_anything_on_the_broker(keyed: KeyedStack, kind: str, 
 
 
 def _drains(message: bytes) -> bool:
-    """Whether it is a command that a worker obeys by leaving."""
+    """True if it is a control message that ends a worker."""
     try:
         return type(codec.decode_control(message)).__name__ == "Drain"
     except msgspec.DecodeError:
@@ -178,33 +180,35 @@ _names: dict[int, dict[str, str]] = {}
 
 
 async def _gateway(keyed: KeyedStack) -> str:
-    return (await _known(keyed))["gateway"]
+    return (await _process_names(keyed))["gateway"]
 
 
 async def _worker(keyed: KeyedStack) -> str:
-    return (await _known(keyed))["worker"]
+    return (await _process_names(keyed))["worker"]
 
 
-async def _known(keyed: KeyedStack) -> dict[str, str]:
-    """The names of this stack's processes on the broker, heard once."""
+async def _process_names(keyed: KeyedStack) -> dict[str, str]:
+    """The names of this stack's processes on the broker, from one heartbeat of each."""
     if id(keyed) in _names:
         return _names[id(keyed)]
     found: dict[str, str] = {}
 
-    async def hear(message: Any) -> None:
+    async def receive(message: Any) -> None:
         kind = "gateway" if message.subject.startswith("penstock.gateways.") else "worker"
         found[kind] = message.subject.rsplit(".", 1)[1]
 
     client = keyed.connection.client
-    listening = [await client.subscribe(subject, cb=hear) for subject in ("penstock.gateways.*", "penstock.workers.>")]
-    await until(lambda: len(found) == 2, "gateway and worker are heard")
+    listening = [
+        await client.subscribe(subject, cb=receive) for subject in ("penstock.gateways.*", "penstock.workers.>")
+    ]
+    await until(lambda: len(found) == 2, "gateway and worker have sent a heartbeat")
     for subscription in listening:
         await subscription.unsubscribe()
     _names[id(keyed)] = found
     return found
 
 
-async def test_a_provider_that_babbles_is_an_error_of_the_providers(keyed: KeyedStack) -> None:
+async def test_gateway_reports_random_provider_output_as_a_provider_error(keyed: KeyedStack) -> None:
     async with asyncio.timeout(30):
         for noise in (b"\xff" * 100, b"data: {\n\n", b"data: " + b"[" * 10_000 + b"\n\n", b"\x00"):
 

@@ -1,4 +1,4 @@
-"""What a client types becomes no subject, no KV key, no log line, no header and no metric label."""
+"""Text of a client becomes no subject, no KV key, no log line, no header and no metric label."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from harness.expect import error_of, ids_of
 from harness.keyed import KeyedStack
-from harness.provider import say
+from harness.provider_answers import text_stream
 from harness.raw import raw
 from harness.route_spec import completion
 from nats.aio.msg import Msg
@@ -62,14 +62,14 @@ def fields(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[str(number) for number in range(len(HOSTILE))])
-async def test_typed_text_reaches_the_provider_as_text_and_the_broker_as_nothing(keyed: KeyedStack, text: str) -> None:
+async def test_client_text_reaches_the_provider_as_text_and_no_subject(keyed: KeyedStack, text: str) -> None:
     subjects: list[str] = []
 
-    async def hear(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         subjects.append(message.subject)
 
-    subscription = await keyed.connection.client.subscribe(">", cb=hear)
-    keyed.main.answers(say("fine"))
+    subscription = await keyed.connection.client.subscribe(">", cb=receive)
+    keyed.main.answers(text_stream("fine"))
     try:
         answer = await keyed.post("/v1/chat/completions", fields(text))
         assert answer.status_code == 200, answer.text
@@ -94,7 +94,7 @@ async def test_typed_text_reaches_the_provider_as_text_and_the_broker_as_nothing
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=[str(number) for number in range(len(HOSTILE))])
-async def test_typed_text_in_a_keys_description_is_refused_or_only_shown(keyed: KeyedStack, text: str) -> None:
+async def test_key_description_is_rejected_or_only_displayed(keyed: KeyedStack, text: str) -> None:
     spec = {"name": text[:100], "models": [text[:200]], "routes": [text[:200]], "metadata": {text[:60]: text[:500]}}
     answer = await keyed.admin.post("/admin/keys", json=spec)
     bucket = await keyed.connection.client.jetstream().key_value("keys")
@@ -124,17 +124,17 @@ FORGED_HEADERS = {
 }
 
 
-async def test_no_header_of_a_client_becomes_an_id_a_log_line_or_an_answers_header(keyed: KeyedStack) -> None:
+async def test_client_header_becomes_no_id_log_line_or_response_header(keyed: KeyedStack) -> None:
     for path, body in (("/v1/chat/completions", completion()), ("/v1/chat/completions", {}), ("/nowhere", {})):
         answer = await keyed.post(path, body, headers=FORGED_HEADERS)
         assert MARK not in ids_of(answer)
         assert MARK not in str(answer.headers)
         assert MARK not in answer.text
-    await keyed.gateway.said("gateway.request_ended")
+    await keyed.gateway.logged("gateway.request_ended")
     _nothing_forged(keyed)
 
 
-async def test_nonsense_before_a_request_is_not_logged_as_it_came(keyed: KeyedStack) -> None:
+async def test_gateway_does_not_log_raw_bytes_before_a_request(keyed: KeyedStack) -> None:
     for line in (b'FORGED\n{"event":"FORGED"}\r\n\r\n', b"GET /\x1b[2JFORGED HTTP/1.1\r\n\r\n", b"\x16\x03\x01FORGED"):
         async with raw(keyed.gateway_port) as client:
             await client.send(line)
@@ -156,13 +156,13 @@ BAD_UTF8 = [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\x
         ("/v1/embeddings", b'{"model":"main","input":"%b"}'),
     ],
 )
-async def test_bytes_that_are_no_text_are_400(keyed: KeyedStack, path: str, body: bytes, noise: bytes) -> None:
+async def test_gateway_rejects_bytes_that_are_no_text(keyed: KeyedStack, path: str, body: bytes, noise: bytes) -> None:
     error_of(await keyed.client.post(path, content=body % noise), 400, "invalid_request")
     error_of(await keyed.client.post(path, content=b'{"%b":1}' % noise), 400, "invalid_request", param=None)
     assert not keyed.main.calls
 
 
-async def test_text_that_is_half_a_character_is_400(keyed: KeyedStack) -> None:
+async def test_gateway_rejects_an_incomplete_character(keyed: KeyedStack) -> None:
     body = rb'{"model":"main","messages":[{"role":"user","content":"\ud800"}]}'
     error_of(await keyed.client.post("/v1/chat/completions", content=body), 400, "invalid_request")
 

@@ -1,4 +1,4 @@
-"""Who gets in: no key, a wrong one, an old one, a foreign one, at every door; and how fast a key is shut out."""
+"""Authentication at every endpoint: no key, a wrong, expired or foreign one; and the time until a revocation works."""
 
 import asyncio
 import hashlib
@@ -12,13 +12,13 @@ import pytest
 from harness.expect import error_of
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import until
-from harness.provider import say
+from harness.provider_answers import text_stream
 from harness.route_spec import chat, completion
 from nats.aio.msg import Msg
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOORS: list[tuple[str, str, Any]] = [
+ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "/api/chat", chat()),
     ("POST", "/api/generate", {"prompt": "x"}),
     ("POST", "/api/embed", {"text": "x"}),
@@ -34,7 +34,7 @@ DOORS: list[tuple[str, str, Any]] = [
     ("GET", "//health", None),
     ("GET", "/admin/keys", None),
 ]
-EVERY_DOOR = pytest.mark.parametrize(("method", "path", "body"), DOORS, ids=[f"{m} {p}" for m, p, _ in DOORS])
+EVERY_DOOR = pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS, ids=[f"{m} {p}" for m, p, _ in ENDPOINTS])
 STRANGERS = [
     ({}, "no API key"),
     ({"authorization": ""}, "no API key"),
@@ -50,7 +50,9 @@ STRANGERS = [
 
 
 @EVERY_DOOR
-async def test_no_door_opens_without_a_key(keyed: KeyedStack, method: str, path: str, body: Any) -> None:
+async def test_gateway_rejects_every_endpoint_without_a_key(
+    keyed: KeyedStack, method: str, path: str, body: Any
+) -> None:
     response = await keyed.caller().request(method, path, json=body)
     error = error_of(response, 401, "invalid_api_key")
     assert error["type"] == "invalid_request_error"
@@ -60,9 +62,11 @@ async def test_no_door_opens_without_a_key(keyed: KeyedStack, method: str, path:
 
 
 @pytest.mark.parametrize(("headers", "reason"), STRANGERS, ids=[str(number) for number in range(len(STRANGERS))])
-async def test_a_wrong_key_opens_no_door(keyed: KeyedStack, headers: dict[str, str], reason: str) -> None:
+async def test_gateway_rejects_every_endpoint_with_a_wrong_key(
+    keyed: KeyedStack, headers: dict[str, str], reason: str
+) -> None:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    for method, path, body in DOORS:
+    for method, path, body in ENDPOINTS:
         response = await keyed.caller().request(method, path, json=body, headers=httpx.Headers(raw))
         error = error_of(response, 401, "invalid_api_key")
         assert reason in error["message"]
@@ -71,7 +75,7 @@ async def test_a_wrong_key_opens_no_door(keyed: KeyedStack, headers: dict[str, s
     assert not keyed.main.calls
 
 
-async def test_both_headers_open_the_doors(keyed: KeyedStack) -> None:
+async def test_gateway_accepts_a_key_in_both_headers(keyed: KeyedStack) -> None:
     for headers in ({"authorization": f"bearer  {FIRST_KEY}"}, {"x-api-key": FIRST_KEY}):
         assert (await keyed.caller(headers=headers).post("/api/chat", json=chat())).status_code == 200
     both = {"authorization": f"Bearer {FIRST_KEY}", "x-api-key": FIRST_KEY}
@@ -81,11 +85,11 @@ async def test_both_headers_open_the_doors(keyed: KeyedStack) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/schema/openapi.json"])
-async def test_probes_and_documentation_need_no_key(keyed: KeyedStack, path: str) -> None:
+async def test_gateway_serves_probes_and_documentation_without_a_key(keyed: KeyedStack, path: str) -> None:
     assert (await keyed.caller().get(path)).status_code == 200
 
 
-async def test_openais_sdk_knows_what_is_wrong(keyed: KeyedStack) -> None:
+async def test_openai_sdk_raises_authentication_error_for_a_wrong_key(keyed: KeyedStack) -> None:
     async with openai.AsyncOpenAI(base_url=f"{keyed.url}/v1", api_key="sk-wrong") as client:
         with pytest.raises(openai.AuthenticationError) as refused:
             await client.chat.completions.create(model="main", messages=[{"role": "user", "content": "hi"}])
@@ -95,7 +99,7 @@ async def test_openais_sdk_knows_what_is_wrong(keyed: KeyedStack) -> None:
         assert answer.choices[0].message.content == "Hello"
 
 
-async def test_a_key_that_expires_while_a_connection_is_open_ends_there(keyed: KeyedStack) -> None:
+async def test_key_that_expires_is_rejected_on_an_open_connection(keyed: KeyedStack) -> None:
     made = await keyed.create_key(expires_at=int(time.time()) + 2)
     client = keyed.with_key(made["key"])
 
@@ -109,7 +113,7 @@ async def test_a_key_that_expires_while_a_connection_is_open_ends_there(keyed: K
     assert (await keyed.admin.get(f"/admin/keys/{made['id']}")).json()["state"] == "expired"
 
 
-async def test_a_revoked_key_is_refused_by_every_gateway_within_a_second_also_on_open_connections(
+async def test_key_that_is_revoked_is_rejected_by_every_gateway_within_a_second(
     keyed: KeyedStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     urls = [keyed.url, await keyed.another_gateway()]
@@ -132,12 +136,12 @@ async def test_a_revoked_key_is_refused_by_every_gateway_within_a_second_also_on
     assert max(took) <= 1.0
     assert [_connections(client) for client in clients] == connections, "not the same connection"
     for client in clients:
-        for method, path, body in DOORS:
+        for method, path, body in ENDPOINTS:
             error = error_of(await client.request(method, path, json=body), 401, "invalid_api_key")
             assert error["message"] == "the API key was revoked"
 
 
-async def test_a_stolen_dump_of_the_store_opens_nothing(keyed: KeyedStack) -> None:
+async def test_key_store_contains_no_usable_key(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     bucket = await keyed.connection.client.jetstream().key_value("keys")
     stolen = {name: (await bucket.get(name)).value or b"" for name in await bucket.keys()}
@@ -154,7 +158,7 @@ async def test_a_stolen_dump_of_the_store_opens_nothing(keyed: KeyedStack) -> No
             error_of(await keyed.caller(headers={"x-api-key": attempt}).get("/v1/models"), 401, "invalid_api_key")
 
 
-async def test_what_is_written_past_the_admin_api_under_a_wrong_hash_opens_nothing(keyed: KeyedStack) -> None:
+async def test_key_record_under_a_wrong_hash_is_rejected(keyed: KeyedStack) -> None:
     made = await keyed.create_key()
     bucket = await keyed.connection.client.jetstream().key_value("keys")
     mine = "sk-penstock-" + "m" * 44
@@ -162,12 +166,12 @@ async def test_what_is_written_past_the_admin_api_under_a_wrong_hash_opens_nothi
     theirs = (await bucket.get(f"{made['id']}.{hashlib.sha256(made['key'].encode()).hexdigest()}")).value
     assert theirs is not None
     await bucket.put(f"{made['id']}.{own_hash}", theirs)
-    await keyed.gateway.said("keys.record_misplaced")
+    await keyed.gateway.logged("keys.record_misplaced")
     error_of(await keyed.with_key(mine).get("/v1/models"), 401, "invalid_api_key")
     await bucket.delete(f"{made['id']}.{own_hash}")
 
 
-async def test_a_key_sees_and_uses_only_its_own_models(keyed: KeyedStack) -> None:
+async def test_key_lists_and_uses_only_its_models(keyed: KeyedStack) -> None:
     await keyed.reconfigure(models=["main", {"name": "hidden", "aliases": ["veiled"]}])
     made = await keyed.create_key(models=["main"])
     client = keyed.with_key(made["key"])
@@ -175,7 +179,7 @@ async def test_a_key_sees_and_uses_only_its_own_models(keyed: KeyedStack) -> Non
     assert (await client.post("/v1/chat/completions", json=completion())).status_code == 200
     missing = await client.post("/v1/chat/completions", json=completion() | {"model": "nobody"})
     for hidden in ("hidden", "veiled"):
-        told = error_of(await client.get(f"/v1/models/{hidden}"), 404, "model_not_found", param="model")
+        hidden_error = error_of(await client.get(f"/v1/models/{hidden}"), 404, "model_not_found", param="model")
         answers = [
             await client.post("/v1/chat/completions", json=completion() | {"model": hidden}),
             await client.post("/v1/embeddings", json={"model": hidden, "input": "x"}),
@@ -185,12 +189,12 @@ async def test_a_key_sees_and_uses_only_its_own_models(keyed: KeyedStack) -> Non
         ]
         for answer in answers:
             error = error_of(answer, 404, "model_not_found", param="model")
-            assert error == told
-            # Word for word what a model gets that is not there.
+            assert error == hidden_error
+            # Exactly the answer of a model that does not exist.
             assert answer.text.replace(hidden, "nobody") == missing.text
 
 
-async def test_a_key_of_another_route_sees_nothing_of_this_one(keyed: KeyedStack) -> None:
+async def test_key_of_another_route_gets_nothing_of_this_route(keyed: KeyedStack) -> None:
     made = await keyed.create_key(routes=["default.other", "team-*"])
     client = keyed.with_key(made["key"])
     assert (await client.get("/v1/models")).json()["data"] == []
@@ -198,37 +202,37 @@ async def test_a_key_of_another_route_sees_nothing_of_this_one(keyed: KeyedStack
     error_of(await client.post("/api/chat", json=chat()), 404, "model_not_found", param="model")
 
 
-async def test_a_route_that_is_not_ready_is_not_there_for_a_key_that_may_not_use_it(keyed: KeyedStack) -> None:
+async def test_key_without_permission_gets_404_for_a_route_that_is_not_ready(keyed: KeyedStack) -> None:
     made = await keyed.create_key(models=["something-else"])
     await keyed.apply("main", keyed.spec("main"), ready=False, reason="a secret reason")
-    await until(lambda: _chat_status_is(keyed.client, 503), "the gateway knows")
+    await until(lambda: _chat_status_is(keyed.client, 503), "the gateway has the route's state")
     answer = await keyed.with_key(made["key"]).post("/v1/chat/completions", json=completion())
     error_of(answer, 404, "model_not_found", param="model")
     assert "secret" not in answer.text
     await keyed.reconfigure()
 
 
-async def test_the_keys_id_is_the_subject_and_nothing_of_a_key_is_logged(keyed: KeyedStack) -> None:
+async def test_key_id_is_logged_and_its_secret_is_not(keyed: KeyedStack) -> None:
     made = await keyed.create_key(name="Ada \\ “quoted” > *.subject")
-    keyed.main.answers(say("secret answer"))
+    keyed.main.answers(text_stream("secret answer"))
     subjects: list[str] = []
 
-    async def hear(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         subjects.append(message.subject)
 
-    subscription = await keyed.connection.client.subscribe("penstock.requests.>", cb=hear)
+    subscription = await keyed.connection.client.subscribe("penstock.requests.>", cb=receive)
     answer = await keyed.with_key(made["key"]).post("/api/chat", json=chat("secret prompt"))
     assert answer.status_code == 200
     await until(lambda: subjects, "the request was queued")
     await subscription.unsubscribe()
     assert subjects == [f"penstock.requests.default.main.{made['id']}"]
-    await keyed.gateway.said("gateway.request_ended", key_id=made["id"])
+    await keyed.gateway.logged("gateway.request_ended", key_id=made["id"])
     logged = keyed.logs()
     for secret in (made["key"], hashlib.sha256(made["key"].encode()).hexdigest(), "secret answer", "secret prompt"):
         assert secret not in logged
 
 
-async def test_keys_survive_a_restart_of_the_broker_and_of_the_gateway() -> None:
+async def test_keys_survive_restarts_of_broker_and_gateway() -> None:
     async with KeyedStack() as keyed:
         made = await keyed.create_key()
         client = keyed.with_key(made["key"])
@@ -237,7 +241,7 @@ async def test_keys_survive_a_restart_of_the_broker_and_of_the_gateway() -> None
         assert (await client.get("/v1/models")).status_code == 200
         keyed.gateway.kill()
         await keyed.start_gateway()
-        await until(lambda: _status_is(client, 200), "the new gateway knows the key")
+        await until(lambda: _status_is(client, 200), "the new gateway accepts the key")
 
 
 async def _status_is(client: httpx.AsyncClient, status: int) -> bool:

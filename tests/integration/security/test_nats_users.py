@@ -1,4 +1,4 @@
-"""Who may do what on the broker, asked of a real one: the whole road under its users, and what each is refused."""
+"""Permissions of each role on a nats-server: the complete request path under its users, and the rejections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,9 +12,9 @@ from harness.nats_access import User, lets_in, logged_in, refusals_of_gateway, r
 from harness.nats_server import NatsServer
 from harness.nats_users import NatsUsers
 from harness.processes import until
-from harness.provider import say
+from harness.provider_answers import text_stream
 from harness.route_spec import chat, completion
-from harness.stack import NAMESPACE
+from harness.stack_routes import NAMESPACE
 from harness.stream_reader import texts_of
 from nats.js.errors import NotFoundError
 
@@ -40,7 +40,7 @@ def users(stack: KeyedStack) -> NatsUsers:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def worker(keyed: KeyedStack) -> AsyncIterator[User]:
-    """With the credentials of route "other", as whoever has taken over one of its workers."""
+    """A client with the credentials of route "other", like an attacker in one of its workers."""
     inbox = subjects.worker_inbox(NAMESPACE, OTHER)
     async with logged_in(keyed.nats.url, users(keyed).worker(NAMESPACE, OTHER), inbox) as user:
         yield user
@@ -59,8 +59,8 @@ async def operator(keyed: KeyedStack) -> AsyncIterator[User]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def witness(keyed: KeyedStack) -> AsyncIterator[User]:
-    """Who may see everything."""
+async def observer(keyed: KeyedStack) -> AsyncIterator[User]:
+    """A user with all permissions."""
     async with logged_in(keyed.nats.url, users(keyed).anybody("witness", ANYTHING), "_INBOX_witness") as user:
         yield user
 
@@ -68,10 +68,10 @@ async def witness(keyed: KeyedStack) -> AsyncIterator[User]:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_keys_limits_streams_and_usage_work_with_everybody_under_its_own_user(keyed: KeyedStack) -> None:
+async def test_nats_users_keys_limits_streams_and_usage_work(keyed: KeyedStack) -> None:
     made = await keyed.create_key("limited", limits={"requests_per_minute": 2})
     client = keyed.with_key(made["key"])
-    keyed.main.answers(say("Hel", "lo"), say("Hel", "lo"))
+    keyed.main.answers(text_stream("Hel", "lo"), text_stream("Hel", "lo"))
     for _ in range(2):
         answer = await client.post("/v1/chat/completions", json=completion(stream=True))
         assert answer.status_code == 200
@@ -93,66 +93,64 @@ async def test_keys_limits_streams_and_usage_work_with_everybody_under_its_own_u
     assert denied == []
 
 
-async def test_whoever_has_no_credentials_or_another_installations_is_let_nowhere(
-    keyed: KeyedStack, tmp_path: Path
-) -> None:
+async def test_nats_users_without_valid_credentials_are_rejected(keyed: KeyedStack, tmp_path: Path) -> None:
     assert not await lets_in(keyed.nats.url, None)
     assert not await lets_in(keyed.nats.url, NatsUsers(tmp_path).operator)
     assert await lets_in(keyed.nats.url, users(keyed).operator)
 
 
-async def test_a_worker_is_refused_what_is_not_its_own_routes(worker: User) -> None:
+async def test_nats_user_of_a_worker_is_limited_to_its_route(worker: User) -> None:
     assert await worker.granted(refusals_of_worker(NAMESPACE, OTHER, "main")) == []
 
 
-async def test_a_gateway_is_refused_streams_and_the_workers_part(gateway: User) -> None:
+async def test_nats_user_of_a_gateway_cannot_manage_streams_or_act_as_a_worker(gateway: User) -> None:
     assert await gateway.granted(refusals_of_gateway(NAMESPACE, "main")) == []
 
 
-async def test_the_operator_is_refused_requests_answers_and_keys(operator: User) -> None:
+async def test_nats_user_of_the_operator_cannot_read_requests_answers_or_keys(operator: User) -> None:
     assert await operator.granted(refusals_of_operator(NAMESPACE, "main")) == []
 
 
-async def test_what_was_refused_has_changed_nothing(keyed: KeyedStack, worker: User, witness: User) -> None:
-    jetstream = witness.client.jetstream()
+async def test_nats_users_rejected_operations_change_nothing(keyed: KeyedStack, worker: User, observer: User) -> None:
+    jetstream = observer.client.jetstream()
     for stream in FIXED_STREAMS:
         await worker.publishes(f"$JS.API.STREAM.DELETE.{stream}")
         await worker.publishes(f"$JS.API.STREAM.PURGE.{stream}")
         assert (await jetstream.stream_info(stream)).config.name == stream
     with pytest.raises(NotFoundError):
         await jetstream.stream_info("NEW")
-    keyed.main.answers(say("still ", "here"))
+    keyed.main.answers(text_stream("still ", "here"))
     assert texts_of((await keyed.post("/api/chat", chat())).text) == "still here"
 
 
-async def test_a_worker_takes_its_own_routes_requests_and_no_others(
-    keyed: KeyedStack, worker: User, witness: User
+async def test_nats_user_of_a_worker_pulls_only_its_routes_requests(
+    keyed: KeyedStack, worker: User, observer: User
 ) -> None:
-    """What a stolen token is good for."""
+    """Operations with a stolen token."""
     await keyed.apply(OTHER, keyed.spec(), ready=False)
     secret = subjects.request(NAMESPACE, "main", "tenant")
-    await witness.client.jetstream().publish(subjects.request(NAMESPACE, OTHER, "tenant"), b"mine")
+    await observer.client.jetstream().publish(subjects.request(NAMESPACE, OTHER, "tenant"), b"mine")
     inbox = worker.client.new_inbox()
-    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    received: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def hear(message: object) -> None:
-        heard.put_nowait(message.data)  # type: ignore[attr-defined]
+    async def receive(message: object) -> None:
+        received.put_nowait(message.data)  # type: ignore[attr-defined]
 
-    await worker.client.subscribe(inbox, cb=hear)
+    await worker.client.subscribe(inbox, cb=receive)
     pull = msgspec.json.encode({"batch": 1, "expires": 2_000_000_000})
     for route, allowed in ((OTHER, True), ("main", False)):
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.queue(NAMESPACE, route)}.{subjects.CONSUMER}"
         assert await worker.publishes(subject, pull, reply=inbox) is allowed
-    assert await asyncio.wait_for(heard.get(), ANSWER_S) == b"mine"
+    assert await asyncio.wait_for(received.get(), ANSWER_S) == b"mine"
     assert not await worker.publishes(secret, b"")
     await keyed.remove(OTHER)
 
 
-async def test_expired_credentials_end_a_connection_and_renewed_ones_begin_it_again(keyed: KeyedStack) -> None:
+async def test_nats_user_reconnects_with_renewed_credentials(keyed: KeyedStack) -> None:
     """nats-py alone would be closed for good."""
     path = users(keyed).anybody("brief", ANYTHING, expires_in_s=2)
     connection = Connection(keyed.nats.url, "brief", inbox_prefix="_INBOX_brief", credentials=path)
-    heard: list[bytes] = []
+    received: list[bytes] = []
     connects = 0
 
     async def connected() -> None:
@@ -160,7 +158,7 @@ async def test_expired_credentials_end_a_connection_and_renewed_ones_begin_it_ag
         connects += 1
 
     connection.on_connected(connected)
-    connection.listen("penstock.test", lambda _subject, data: heard.append(data))
+    connection.listen("penstock.test", lambda _subject, data: received.append(data))
     try:
         await connection.start()
         assert connects == 1
@@ -169,35 +167,35 @@ async def test_expired_credentials_end_a_connection_and_renewed_ones_begin_it_ag
 
         async def echoes() -> bool:
             await connection.publish("penstock.test", b"again")
-            return bool(heard)
+            return bool(received)
 
-        await until(echoes, "it is back, and hears what it listened to")
+        await until(echoes, "it has reconnected, with its subscriptions")
         assert connects >= 2
     finally:
         await connection.close()
 
 
-async def test_a_worker_says_what_is_wrong_with_its_credentials_and_goes_on_when_they_are_right(
+async def test_worker_reports_invalid_credentials_and_recovers_with_valid_ones(
     keyed: KeyedStack, tmp_path: Path
 ) -> None:
     path = tmp_path / "late.creds"
-    worker = keyed._spawn_worker("main", {"PENSTOCK_NATS_CREDENTIALS": str(path)})
+    worker = keyed.spawn_worker("main", {"PENSTOCK_NATS_CREDENTIALS": str(path)})
     try:
-        await worker.said("broker.credentials_unreadable", detail=f"{path}: No such file or directory")
+        await worker.logged("broker.credentials_unreadable", detail=f"{path}: No such file or directory")
         path.write_bytes(b"not yet")
         wrong = f"{path}: not a NATS credentials file, with a user's JWT and its seed"
-        await worker.said("broker.credentials_unreadable", detail=wrong)
+        await worker.logged("broker.credentials_unreadable", detail=wrong)
         path.write_text(NatsUsers(tmp_path).keys.signing_key.of_workers(NAMESPACE, "main", "uid"))
-        await worker.said("broker.credentials_refused", credentials=str(path))
+        await worker.logged("broker.credentials_refused", credentials=str(path))
         path.write_text(users(keyed).keys.signing_key.of_workers(NAMESPACE, "main", "uid"))
-        await worker.said("worker.route_changed", present=True)
+        await worker.logged("worker.route_changed", present=True)
     finally:
         keyed.workers.remove(worker)
         keyed.processes.remove(worker)
         await worker.end()
 
 
-async def test_a_rotation_cuts_nobody_off_and_a_second_one_ends_the_first_keys(tmp_path: Path) -> None:
+async def test_nats_users_survive_a_rotation_and_a_second_one_revokes_the_first_keys(tmp_path: Path) -> None:
     made = NatsUsers(tmp_path)
     server = NatsServer(tmp_path, made)
     try:

@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness.expect import error_of
-from harness.provider import Call, say
+from harness.provider_answers import text_stream
+from harness.provider_call import Call
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 
@@ -32,18 +33,18 @@ HERE = [
 
 
 @pytest.mark.parametrize("host", HERE)
-async def test_every_way_to_write_this_machine_is_refused_when_it_is_called(stack: Stack, host: str) -> None:
+async def test_worker_rejects_every_spelling_of_a_local_address(stack: Stack, host: str) -> None:
     at = urlsplit(stack.main.base_url)
     await stack.reconfigure(providers=[provider("main", f"http://{host}:{at.port}{at.path}")])
     error = error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
     assert host not in error["message"]
     assert not stack.main.calls
-    await stack.worker.said("worker.address_refused")
+    await stack.worker.logged("worker.address_refused")
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:{port}/main/v1/chat/completions", "//169.254.169.254/latest"])
 @pytest.mark.parametrize("status_", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(status_: int, location: str) -> None:
+async def test_worker_does_not_follow_a_redirect(status_: int, location: str) -> None:
     async with Stack(routing={"retries": 0}) as stack:
         port = urlsplit(stack.main.base_url).port
 
@@ -51,14 +52,14 @@ async def test_a_redirect_is_not_followed(status_: int, location: str) -> None:
             await call.head(status_, {"location": location.format(port=port)}, length=0)
             call.finished = True
 
-        stack.main.answers(redirect, say("followed"))
+        stack.main.answers(redirect, text_stream("followed"))
         error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
         assert len(stack.main.calls) == 1
 
 
-async def test_what_the_setting_allows_is_called(stack: Stack) -> None:
+async def test_worker_calls_an_allowed_address(stack: Stack) -> None:
     at = urlsplit(stack.main.base_url)
     await stack.reconfigure(providers=[provider("main", f"http://127.0.0.9:{at.port}{at.path}")])
-    # Nobody listens there but on Linux all of 127/8 is ours: it is refused by the network, not by us.
+    # No process listens there, but on Linux all of 127/8 is local: the network rejects it, and not the worker.
     error_of(await stack.post("/v1/chat/completions", completion()), 502, "provider_unavailable")
     assert not stack.worker.events("worker.address_refused")

@@ -1,4 +1,4 @@
-"""A receiver for each module, and its stack that tells it everything."""
+"""An OTLP receiver for each module, and a stack that exports everything to it."""
 
 from collections.abc import AsyncIterator
 

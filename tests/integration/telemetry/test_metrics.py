@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from harness.processes import until
-from harness.provider import Call, say_then_cut, say_then_wait, status
+from harness.provider_answers import status, text_then_cut, text_then_wait
+from harness.provider_call import Call
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.telemetry import Receiver, scrape
@@ -31,7 +32,7 @@ HISTOGRAMS = {
 
 
 @pytest.mark.parametrize("series", HISTOGRAMS.values(), ids=HISTOGRAMS)
-async def test_a_request_is_counted_once_in_every_histogram(stack: Stack, series: str) -> None:
+async def test_metrics_count_a_request_once_in_every_histogram(stack: Stack, series: str) -> None:
     labels = {"penstock_route": "default.main", "gen_ai_request_model": "main"}
     before = await value(stack, f"{series}_count", **labels)
     await stack.post("/api/chat", completion())
@@ -39,7 +40,7 @@ async def test_a_request_is_counted_once_in_every_histogram(stack: Stack, series
     assert await value(stack, f"{series}_count", **labels) == before + 1
 
 
-async def test_tokens_are_counted_as_the_provider_counted_them(stack: Stack) -> None:
+async def test_metrics_count_tokens_as_the_provider_reports_them(stack: Stack) -> None:
     before = [await value(stack, "penstock_tokens_total", gen_ai_token_type=kind) for kind in ("input", "output")]
     await stack.post("/api/chat", completion())
     after = [await value(stack, "penstock_tokens_total", gen_ai_token_type=kind) for kind in ("input", "output")]
@@ -47,8 +48,8 @@ async def test_tokens_are_counted_as_the_provider_counted_them(stack: Stack) -> 
     assert [after[0] - before[0], after[1] - before[1]] == [3, 2]
 
 
-async def test_a_stream_is_in_flight_from_its_beginning_to_its_end(stack: Stack) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+async def test_metrics_count_a_stream_in_flight_from_start_to_end(stack: Stack) -> None:
+    stack.main.answers(text_then_wait("Hel"))
     assert await value(stack, "penstock_streams_in_flight") == 0
     async with stack.stream("/api/chat", completion()) as reader:
         await reader.event()
@@ -67,8 +68,8 @@ async def nothing(_: Call) -> None:
 ERRORS: dict[str, tuple[str, dict[str, Any], Any, str]] = {
     "a refused stream": ("/api/chat", {}, status(401), "provider_auth_failed"),
     "a refused whole answer": ("/v1/chat/completions", {}, status(401), "provider_auth_failed"),
-    "a stream cut midway": ("/api/chat", {}, say_then_cut("Hel"), "provider_stream_broken"),
-    "a whole answer cut midway": ("/v1/chat/completions", {}, say_then_cut("Hel"), "provider_stream_broken"),
+    "a stream cut midway": ("/api/chat", {}, text_then_cut("Hel"), "provider_stream_broken"),
+    "a whole answer cut midway": ("/v1/chat/completions", {}, text_then_cut("Hel"), "provider_stream_broken"),
     "an unknown model": ("/v1/chat/completions", {"model": "nobody"}, nothing, "model_not_found"),
     "a bad field": ("/v1/chat/completions", {"temperature": 9}, nothing, "invalid_request"),
     "an unknown path": ("/v1/nothing", {}, nothing, "not_found"),
@@ -76,7 +77,7 @@ ERRORS: dict[str, tuple[str, dict[str, Any], Any, str]] = {
 
 
 @pytest.mark.parametrize(("path", "fields", "answer", "code"), ERRORS.values(), ids=ERRORS)
-async def test_a_failed_request_is_counted_once_by_its_code(
+async def test_metrics_count_a_failed_request_once_by_its_code(
     stack: Stack, path: str, fields: dict[str, Any], answer: Any, code: str
 ) -> None:
     stack.main.answers(answer)
@@ -87,7 +88,7 @@ async def test_a_failed_request_is_counted_once_by_its_code(
     assert (after[0] - before[0], after[1] - before[1]) == (1, 1)
 
 
-async def test_clients_cannot_make_new_series(stack: Stack, receiver: Receiver) -> None:
+async def test_metrics_have_no_series_chosen_by_clients(stack: Stack, receiver: Receiver) -> None:
     await stack.reconfigure(models=["main", "*"])
     for number in range(3):
         response = await stack.post("/v1/chat/completions", {**completion(), "model": f"made-up-{number}"})
@@ -102,9 +103,7 @@ async def test_clients_cannot_make_new_series(stack: Stack, receiver: Receiver) 
     assert "made-up" not in str(receiver.metrics)
 
 
-async def test_the_metrics_of_both_processes_arrive_with_the_names_of_the_conventions(
-    stack: Stack, receiver: Receiver
-) -> None:
+async def test_metrics_of_both_processes_have_the_names_of_the_conventions(stack: Stack, receiver: Receiver) -> None:
     await stack.post("/api/chat", completion())
     expected = {
         "penstock-gateway": [

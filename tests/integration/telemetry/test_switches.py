@@ -1,4 +1,4 @@
-"""Telemetry by the standard variables: off, under another name, and with nobody who receives it."""
+"""Telemetry by the standard variables: disabled, under another name, and without a receiver."""
 
 import pytest
 from harness.processes import free_port
@@ -9,7 +9,7 @@ from harness.telemetry import Receiver, scrape
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_disabled_telemetry_tells_nothing_and_passes_the_clients_trace_on(receiver: Receiver) -> None:
+async def test_telemetry_exports_nothing_when_disabled_and_passes_the_clients_trace(receiver: Receiver) -> None:
     environ = {**receiver.environ, "OTEL_SDK_DISABLED": "true"}
     trace, parent = "2cf7651916cd43dd8448eb211c80319e", "b7ad6b7169203331"
     async with Stack(gateway_env=environ, worker_env=environ) as stack:
@@ -27,7 +27,7 @@ async def test_disabled_telemetry_tells_nothing_and_passes_the_clients_trace_on(
     assert not receiver.trace_of(request_id)
 
 
-async def test_a_name_of_the_users_own_replaces_ours(receiver: Receiver) -> None:
+async def test_telemetry_uses_the_configured_service_name(receiver: Receiver) -> None:
     def named(name: str) -> dict[str, str]:
         return {**receiver.environ, "OTEL_SERVICE_NAME": name}
 
@@ -38,7 +38,7 @@ async def test_a_name_of_the_users_own_replaces_ours(receiver: Receiver) -> None
     assert {span.service for span in spans} == {"front", "back"}
 
 
-async def test_a_receiver_that_is_away_disturbs_no_request_and_no_end() -> None:
+async def test_telemetry_without_a_collector_delays_no_request_and_no_exit() -> None:
     environ = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
         "OTEL_BSP_SCHEDULE_DELAY": "50",

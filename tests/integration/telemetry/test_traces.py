@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from harness.provider import embeddings, say_then_cut, say_then_wait, status
+from harness.provider_answers import embeddings, status, text_then_cut, text_then_wait
 from harness.route_spec import completion, provider
 from harness.stack import Stack
 from harness.telemetry import Receiver, Span
@@ -18,9 +18,7 @@ def only(spans: list[Span], kind: str) -> Span:
     return found
 
 
-async def test_a_request_is_one_trace_through_gateway_queue_worker_and_provider(
-    stack: Stack, receiver: Receiver
-) -> None:
+async def test_trace_covers_gateway_queue_worker_and_provider(stack: Stack, receiver: Receiver) -> None:
     response = await stack.post("/v1/chat/completions", completion("hi", stream=True))
     spans = await receiver.spans_of(response.headers["x-request-id"], 4)
     server, send, process, chat = (only(spans, kind) for kind in ("SERVER", "PRODUCER", "CONSUMER", "CLIENT"))
@@ -39,7 +37,7 @@ async def test_a_request_is_one_trace_through_gateway_queue_worker_and_provider(
     assert not any(span.failed for span in spans)
 
 
-async def test_every_span_has_the_names_of_the_conventions(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_spans_have_the_names_of_the_conventions(stack: Stack, receiver: Receiver) -> None:
     response = await stack.post("/v1/chat/completions", completion("hi", stream=True))
     request_id = response.headers["x-request-id"]
     spans = await receiver.spans_of(request_id, 4)
@@ -80,15 +78,15 @@ async def test_every_span_has_the_names_of_the_conventions(stack: Stack, receive
     }
 
 
-async def test_the_provider_gets_the_trace_of_its_call(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_context_is_sent_to_the_provider(stack: Stack, receiver: Receiver) -> None:
     response = await stack.post("/api/chat", completion())
     chat = only(await receiver.spans_of(response.headers["x-request-id"], 4), "CLIENT")
 
-    # Sampled; the second flag says that the trace id is random (W3C Trace Context, level 2).
+    # Sampled; the second flag means that the trace id is random (W3C Trace Context, level 2).
     assert re.fullmatch(f"00-{chat.trace}-{chat.id}-0[13]", stack.main.calls[0].headers["traceparent"])
 
 
-async def test_a_trace_that_a_client_began_is_continued(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_continues_the_clients_trace(stack: Stack, receiver: Receiver) -> None:
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     response = await stack.post("/api/chat", completion(), headers={"traceparent": f"00-{trace}-{parent}-01"})
     spans = await receiver.spans_of(response.headers["x-request-id"], 4)
@@ -98,7 +96,7 @@ async def test_a_trace_that_a_client_began_is_continued(stack: Stack, receiver: 
     assert stack.main.calls[0].headers["traceparent"].startswith(f"00-{trace}-")
 
 
-async def test_a_trace_that_a_client_does_not_sample_is_passed_on_unsampled(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_stays_unsampled_when_the_client_does_not_sample(stack: Stack, receiver: Receiver) -> None:
     trace = "1bf7651916cd43dd8448eb211c80319d"
     response = await stack.post("/api/chat", completion(), headers={"traceparent": f"00-{trace}-b7ad6b7169203331-00"})
     later = await stack.post("/api/chat", completion())
@@ -109,7 +107,7 @@ async def test_a_trace_that_a_client_does_not_sample_is_passed_on_unsampled(stac
     assert not [span for span in receiver.spans if span.trace == trace]
 
 
-async def test_two_clients_have_two_traces(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_is_separate_for_each_client(stack: Stack, receiver: Receiver) -> None:
     ids = [(await stack.post("/api/chat", completion())).headers["x-request-id"] for _ in range(2)]
     traces = [{span.trace for span in await receiver.spans_of(request_id, 4)} for request_id in ids]
 
@@ -117,7 +115,7 @@ async def test_two_clients_have_two_traces(stack: Stack, receiver: Receiver) -> 
     assert traces[0] != traces[1]
 
 
-async def test_a_call_for_vectors_is_named_for_it(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_names_the_span_of_an_embeddings_call(stack: Stack, receiver: Receiver) -> None:
     stack.main.answers(embeddings([[1.0, 2.0]]))
     response = await stack.post("/v1/embeddings", {"model": "vectors", "input": "hi"})
     chat = only(await receiver.spans_of(response.headers["x-request-id"], 4), "CLIENT")
@@ -126,7 +124,7 @@ async def test_a_call_for_vectors_is_named_for_it(stack: Stack, receiver: Receiv
     assert chat.attributes["gen_ai.operation.name"] == "embeddings"
 
 
-async def test_every_try_is_a_span_and_a_failed_one_says_why(stack: Stack, receiver: Receiver) -> None:
+async def test_trace_has_a_span_per_attempt_with_its_error(stack: Stack, receiver: Receiver) -> None:
     await stack.reconfigure(
         providers=[
             provider("main", stack.main.base_url),
@@ -150,10 +148,8 @@ async def test_every_try_is_a_span_and_a_failed_one_says_why(stack: Stack, recei
     assert only(spans, "SERVER").attributes["error.type"] == "provider_unavailable"
 
 
-async def test_a_failure_midway_is_told_by_the_spans_though_the_status_was_200(
-    stack: Stack, receiver: Receiver
-) -> None:
-    stack.main.answers(say_then_cut("Hel"))
+async def test_trace_records_a_failure_after_the_200(stack: Stack, receiver: Receiver) -> None:
+    stack.main.answers(text_then_cut("Hel"))
     response = await stack.post("/api/chat", completion())
     spans = await receiver.spans_of(response.headers["x-request-id"], 4)
 
@@ -163,9 +159,7 @@ async def test_a_failure_midway_is_told_by_the_spans_though_the_status_was_200(
         assert only(spans, kind).failed
 
 
-async def test_a_request_that_reaches_no_route_is_a_span_without_what_was_asked(
-    stack: Stack, receiver: Receiver
-) -> None:
+async def test_trace_omits_the_model_of_a_request_without_a_route(stack: Stack, receiver: Receiver) -> None:
     response = await stack.post("/v1/nothing/here", completion())
     [server] = await receiver.spans_of(response.headers["x-request-id"], 1)
 
@@ -174,8 +168,8 @@ async def test_a_request_that_reaches_no_route_is_a_span_without_what_was_asked(
     assert not server.failed
 
 
-async def test_a_client_that_leaves_has_cancelled_spans(stack: Stack, receiver: Receiver) -> None:
-    stack.main.answers(say_then_wait("Hel"))
+async def test_trace_marks_spans_of_a_disconnected_client_as_cancelled(stack: Stack, receiver: Receiver) -> None:
+    stack.main.answers(text_then_wait("Hel"))
     async with stack.stream("/api/chat", completion()) as reader:
         await reader.event()
         request_id = reader.response.headers["x-request-id"]

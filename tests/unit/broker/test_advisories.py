@@ -18,8 +18,8 @@ class FakeConnection:
         self.listeners[subject] = callback
 
 
-def heard(subject: str) -> list[tuple[str, str] | str]:
-    """What one advisory calls, of the listeners whose filter fits."""
+def notified(subject: str) -> list[tuple[str, str] | str]:
+    """The listeners that one advisory calls, of those with a matching filter."""
     found: list[tuple[str, str] | str] = []
     connection = FakeConnection()
     advisories.listen(connection, queue_deleted=found.append, catalogue_deleted=lambda: found.append("catalogue"))
@@ -38,12 +38,12 @@ def heard(subject: str) -> list[tuple[str, str] | str]:
         (f"{STREAM}.KV_routes", ["catalogue"]),
         # Every watch of the catalogue is a consumer too, and is deleted with its watcher.
         (f"{CONSUMER}.KV_routes.abc", []),
-        (f"{CONSUMER}.REQUESTS_team-a_main.somebody-elses", []),
+        (f"{CONSUMER}.REQUESTS_team-a_main.another-consumer", []),
         (f"{STREAM}.KV_keys", []),
         (f"{STREAM}.REQUESTS_of_somebody_else", []),
     ],
 )
-def test_a_queue_a_consumer_and_the_catalogue_are_told_apart_from_what_is_not_ours(
+def test_advisories_of_queues_consumers_and_catalogue_are_distinguished_from_foreign_ones(
     subject: str, expected: list[tuple[str, str] | str]
 ) -> None:
-    assert heard(subject) == expected
+    assert notified(subject) == expected

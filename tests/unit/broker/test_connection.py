@@ -1,4 +1,4 @@
-"""What the broker's connection promises, beside what only a real broker shows."""
+"""The broker's connection: its behaviour that needs no real broker."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from penstock_contract.errors import PenstockError
 
 
 class Client:
-    """nats-py's, as far as publishing goes."""
+    """The publishing part of a nats-py client."""
 
     def __init__(self, error: Error | None = None, *, is_connected: bool = True) -> None:
         self.is_connected = is_connected
@@ -29,14 +29,14 @@ def connection(client: Client) -> Connection:
     return made
 
 
-async def test_a_message_is_published() -> None:
+async def test_connection_publishes_a_message() -> None:
     client = Client()
     await connection(client).publish("a", b"x")
 
     assert client.published == [("a", b"x")]
 
 
-async def test_a_message_is_dropped_while_the_broker_is_away() -> None:
+async def test_connection_drops_a_message_while_the_broker_is_unavailable() -> None:
     client = Client(is_connected=False)
     await connection(client).publish("a", b"x")
 
@@ -44,30 +44,30 @@ async def test_a_message_is_dropped_while_the_broker_is_away() -> None:
 
 
 @pytest.mark.parametrize("error", [OutboundBufferLimitError, MaxPayloadError, ConnectionClosedError])
-async def test_a_message_that_the_client_refuses_is_lost_like_any_other(
+async def test_connection_drops_a_message_that_the_nats_client_rejects(
     error: type[Error], capsys: pytest.CaptureFixture[str]
 ) -> None:
     await connection(Client(error())).publish("a", b"a secret")
 
-    said = capsys.readouterr().out
-    assert "broker.publish_dropped" in said
-    assert "secret" not in said
+    printed = capsys.readouterr().out
+    assert "broker.publish_dropped" in printed
+    assert "secret" not in printed
 
 
-async def test_the_same_error_many_times_a_second_is_told_once_until_the_broker_is_back(
+async def test_connection_logs_a_repeated_error_once_until_the_reconnect(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = connection(Client())
     for _ in range(50):
-        await made._on_error(ConnectionRefusedError("nobody listens"))
+        await made._on_error(ConnectionRefusedError("connection refused"))
     await made._on_error(TimeoutError("slow"))
     assert capsys.readouterr().out.count("broker.error") == 2
     await made._on_reconnected()
-    await made._on_error(ConnectionRefusedError("nobody listens"))
+    await made._on_error(ConnectionRefusedError("connection refused"))
     assert capsys.readouterr().out.count("broker.error") == 1
 
 
-async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> None:
+async def test_connection_raises_a_retryable_error_for_a_request_without_a_broker() -> None:
     with pytest.raises(PenstockError) as error:
         await connection(Client(is_connected=False)).request("a", b"x", timeout_s=1)
 
@@ -75,31 +75,31 @@ async def test_a_request_without_a_broker_is_an_error_that_may_be_retried() -> N
     assert error.value.kind.retryable
 
 
-async def test_it_closes_though_it_never_started() -> None:
+async def test_connection_closes_without_a_start() -> None:
     async with asyncio.timeout(1):
         await Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test").close()
 
 
-async def test_it_closes_before_its_first_attempt() -> None:
+async def test_connection_closes_before_its_first_attempt() -> None:
     made = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
     await made.start(wait=False)
     async with asyncio.timeout(1):
         await made.close()
 
 
-async def test_it_closes_while_it_waits_for_a_broker_that_says_nothing() -> None:
+async def test_connection_closes_during_the_attempt_to_connect_to_a_silent_broker() -> None:
     left = asyncio.Event()
 
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
         left.set()
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(stay_silent, "127.0.0.1", 0) as server:
         made = Connection(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
         await made.start(wait=False)
         async with asyncio.timeout(2):
-            # Its socket is known only now; cancelled before, asyncio's open_connection would leave one behind.
+            # The attempt has its socket now; asyncio's open_connection leaks the socket of an earlier cancellation.
             while made.client._transport is None or made.client._transport._io_writer is None:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             await made.close()

@@ -1,4 +1,4 @@
-"""The file with a user's NATS credentials: read, or refused in words."""
+"""The file with a user's NATS credentials is read, or rejected with a message."""
 
 import base64
 import secrets
@@ -24,7 +24,7 @@ def written(tmp_path: Path, text: str) -> NatsCredentials:
 
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.replace("\n", "\r\n")], ids=["LF", "CRLF"])
-def test_the_token_and_a_signature_of_the_servers_nonce(tmp_path: Path, text: str) -> None:
+def test_credentials_give_the_token_and_a_signature_of_the_servers_nonce(tmp_path: Path, text: str) -> None:
     read = written(tmp_path, text)
 
     assert read.jwt() == b"abc.def.ghi"
@@ -32,7 +32,7 @@ def test_the_token_and_a_signature_of_the_servers_nonce(tmp_path: Path, text: st
     assert nkeys.from_seed(bytearray(SEED.encode())).verify(b"nonce", signature)
 
 
-def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+def test_credentials_read_a_replaced_file_again(tmp_path: Path) -> None:
     read = written(tmp_path, TEXT)
     assert read.jwt() == b"abc.def.ghi"
     written(tmp_path, TEXT.replace("abc", "new"))
@@ -40,19 +40,19 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "hello", TEXT.partition("\n\n")[0], TEXT.partition("\n\n")[2], TEXT[:50]])
-def test_what_is_no_such_file_is_named_and_not_quoted(tmp_path: Path, text: str) -> None:
+def test_credentials_name_an_invalid_file_without_its_text(tmp_path: Path, text: str) -> None:
     with pytest.raises(CredentialsUnreadable, match=r"user\.creds: not a NATS credentials file") as error:
         written(tmp_path, text).check()
     assert SEED not in str(error.value)
 
 
-def test_a_damaged_seed_is_an_error_that_a_connection_survives(tmp_path: Path) -> None:
+def test_credentials_with_a_damaged_seed_raise_an_error_that_a_connection_survives(tmp_path: Path) -> None:
     damaged = SEED[:10] + ("A" if SEED[10] != "A" else "B") * 20 + SEED[30:40]
     with pytest.raises(CredentialsUnreadable, match="damaged") as error:
         written(tmp_path, TEXT.replace(SEED, damaged)).sign("nonce")
     assert damaged not in str(error.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_credentials_name_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CredentialsUnreadable, match=r"missing\.creds: No such file"):
         NatsCredentials(str(tmp_path / "missing.creds")).check()

@@ -13,7 +13,7 @@ def entry(key: str, left: int, operation: str | None = None) -> KeyValue.Entry:
 
 
 class FakeBucket:
-    """As nats-py's, with the number of stored entries."""
+    """A bucket of nats-py's interface, with the number of stored entries."""
 
     def __init__(self, stored: int) -> None:
         self._stored = stored
@@ -37,7 +37,7 @@ class FakeBucket:
 
 
 class FakeWatcher:
-    """As nats-py's; None is its mark of the end."""
+    """A watcher of nats-py's interface; None is its mark of the end."""
 
     def __init__(self, *updates: KeyValue.Entry | None) -> None:
         self._updates = list(updates)
@@ -49,20 +49,20 @@ class FakeWatcher:
         return self._updates.pop(0)
 
 
-async def test_an_empty_bucket_ends_with_the_mark() -> None:
+async def test_kv_snapshot_of_an_empty_bucket_ends_with_the_mark() -> None:
     assert await kv_snapshot.read_to_end(FakeBucket(0), FakeWatcher(None), 1) == []
 
 
-async def test_a_mark_ahead_of_what_was_delivered_and_not_yet_read_is_not_believed() -> None:
+async def test_kv_snapshot_ignores_a_mark_before_the_last_delivered_entry() -> None:
     first, last = entry("a", 1), entry("b", 0)
     assert await kv_snapshot.read_to_end(FakeBucket(2), FakeWatcher(None, first, last, None), 1) == [first, last]
 
 
-async def test_what_comes_after_the_end_is_left_to_the_watch() -> None:
+async def test_kv_snapshot_leaves_later_entries_to_the_watch() -> None:
     watcher = FakeWatcher(entry("a", 0), None, entry("b", 0))
     assert [one.key for one in await kv_snapshot.read_to_end(FakeBucket(1), watcher, 1)] == ["a"]
 
 
-async def test_a_bucket_whose_entries_do_not_come_is_no_empty_one() -> None:
+async def test_kv_snapshot_of_a_bucket_with_missing_entries_is_not_empty() -> None:
     with pytest.raises(TimeoutError):
         await kv_snapshot.read_to_end(FakeBucket(2), FakeWatcher(None), 1)

@@ -1,4 +1,4 @@
-"""What each role may do on the broker, as the broker would decide it."""
+"""The permissions of each role, evaluated by the broker's rules."""
 
 import pytest
 
@@ -25,12 +25,12 @@ def may_publish(role: Permissions, subject: str) -> bool:
     return not denied and any(matches(pattern, subject) for pattern in role.publish)
 
 
-def may_hear(role: Permissions, subject: str) -> bool:
+def may_subscribe(role: Permissions, subject: str) -> bool:
     return any(matches(pattern, subject) for pattern in role.subscribe)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_may_do_everything(role: str) -> None:
+def test_permissions_of_no_role_are_unrestricted(role: str) -> None:
     allowed = ROLES[role]
     for pattern in (*allowed.publish, *allowed.subscribe):
         assert not pattern.startswith((">", "*")), pattern
@@ -72,7 +72,7 @@ def test_nobody_may_do_everything(role: str) -> None:
         ("$KV.limits.key.a", False),
     ],
 )
-def test_a_worker_speaks_for_its_own_route_and_reads_its_own_queue(subject: str, allowed: bool) -> None:
+def test_permissions_of_a_worker_publish_for_its_route_and_read_its_queue(subject: str, allowed: bool) -> None:
     assert may_publish(WORKER, subject) is allowed
 
 
@@ -94,11 +94,11 @@ def test_a_worker_speaks_for_its_own_route_and_reads_its_own_queue(subject: str,
         ("$KV.keys.a.b", False),
     ],
 )
-def test_a_worker_hears_what_is_said_to_its_route(subject: str, allowed: bool) -> None:
-    assert may_hear(WORKER, subject) is allowed
+def test_permissions_of_a_worker_subscribe_to_its_routes_messages(subject: str, allowed: bool) -> None:
+    assert may_subscribe(WORKER, subject) is allowed
 
 
-def test_routes_whose_names_begin_alike_are_strangers() -> None:
+def test_permissions_of_routes_with_a_common_prefix_are_separate() -> None:
     first, second = permissions.worker("a", "b-c"), permissions.worker("a-b", "c")
     for pattern in set(first.publish) & set(second.publish):
         assert subjects.CATALOGUE_BUCKET in pattern
@@ -108,12 +108,12 @@ def test_routes_whose_names_begin_alike_are_strangers() -> None:
 @pytest.mark.parametrize("role", ["gateway", "worker"])
 @pytest.mark.parametrize("stream", [*FIXED_STREAMS, "REQUESTS_team_chat"])
 @pytest.mark.parametrize("verb", ["CREATE", "UPDATE", "DELETE", "PURGE"])
-def test_only_the_operator_makes_or_deletes_a_stream(role: str, stream: str, verb: str) -> None:
+def test_permissions_to_create_or_delete_a_stream_belong_to_the_operator(role: str, stream: str, verb: str) -> None:
     assert not may_publish(ROLES[role], f"$JS.API.STREAM.{verb}.{stream}")
 
 
 @pytest.mark.parametrize("stream", FIXED_STREAMS)
-def test_the_operator_deletes_queues_and_nothing_that_must_last(stream: str) -> None:
+def test_permissions_of_the_operator_delete_queues_and_no_permanent_stream(stream: str) -> None:
     operator = ROLES["operator"]
     assert may_publish(operator, f"$JS.API.STREAM.CREATE.{stream}")
     assert may_publish(operator, "$JS.API.STREAM.DELETE.REQUESTS_team_chat")
@@ -123,16 +123,16 @@ def test_the_operator_deletes_queues_and_nothing_that_must_last(stream: str) -> 
 
 
 @pytest.mark.parametrize("stream", FIXED_STREAMS)
-def test_a_gateway_takes_requests_back_and_no_row(stream: str) -> None:
+def test_permissions_of_a_gateway_delete_requests_and_no_usage_record(stream: str) -> None:
     gateway = ROLES["gateway"]
     assert may_publish(gateway, "$JS.API.STREAM.MSG.DELETE.REQUESTS_team_chat")
     assert not may_publish(gateway, f"$JS.API.STREAM.MSG.DELETE.{stream}")
 
 
-def test_a_gateway_does_not_pull_requests_nor_speak_as_a_worker() -> None:
+def test_permissions_of_a_gateway_neither_pull_requests_nor_publish_as_a_worker() -> None:
     gateway = ROLES["gateway"]
     assert may_publish(gateway, subjects.request("team", "chat", "tenant"))
     assert not may_publish(gateway, "$JS.API.CONSUMER.MSG.NEXT.REQUESTS_team_chat.workers")
     assert not may_publish(gateway, subjects.reply("gw-1", "team", "chat"))
     assert not may_publish(gateway, "$KV.routes.team.chat")
-    assert not may_hear(gateway, subjects.request("team", "chat", "tenant"))
+    assert not may_subscribe(gateway, subjects.request("team", "chat", "tenant"))

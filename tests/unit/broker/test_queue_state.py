@@ -1,4 +1,4 @@
-"""A queue's length is a number only if JetStream has sent one."""
+"""A queue's length is a number only if JetStream has sent it."""
 
 import pytest
 from hypothesis import given
@@ -24,12 +24,12 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_the_numbers_are_the_leaders() -> None:
+def test_queue_state_has_the_numbers_of_the_leader() -> None:
     assert state_of(ANSWER) == QueueState(pending=7, ack_pending=2)
 
 
 @pytest.mark.parametrize(("answer", "reason"), REFUSALS.values(), ids=REFUSALS)
-def test_anything_else_is_unavailable_and_says_why(answer: bytes, reason: str) -> None:
+def test_queue_state_reports_any_other_response_as_unavailable_with_its_reason(answer: bytes, reason: str) -> None:
     with pytest.raises(QueueUnavailable) as error:
         state_of(answer)
     assert error.value.reason == reason
@@ -37,12 +37,12 @@ def test_anything_else_is_unavailable_and_says_why(answer: bytes, reason: str) -
 
 
 @given(st.binary(max_size=64))
-def test_no_bytes_make_a_number_out_of_nothing(answer: bytes) -> None:
+def test_queue_state_makes_a_number_only_of_a_valid_response(answer: bytes) -> None:
     with pytest.raises(QueueUnavailable):
         state_of(answer)
 
 
-async def test_without_a_connection_it_is_unavailable() -> None:
+async def test_queue_state_is_unavailable_without_a_connection() -> None:
     connection = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
     with pytest.raises(QueueUnavailable) as error:
         await read(connection, "default", "main")

@@ -1,4 +1,4 @@
-"""The report of `make chaos` finds each fault that it is there for, and none in a run without one."""
+"""The report of `make chaos` finds each kind of fault, and none in a run without one."""
 
 import pytest
 from harness.chaos.client import End, Outcome, judge_stream
@@ -29,29 +29,29 @@ def _violations(outcome: Outcome, *rows: UsageRow, later: UsageRow = ROW, writte
     return {name for name, count in report.violations.items() if count}
 
 
-def test_a_whole_answer_with_its_row_violates_nothing() -> None:
+def test_chaos_judge_finds_nothing_in_a_whole_answer_with_its_record() -> None:
     assert _violations(WHOLE, ROW) == set()
 
 
-def test_rows_that_are_missing_double_open_or_opened_again_are_found() -> None:
+def test_chaos_judge_finds_missing_duplicate_open_and_reopened_records() -> None:
     assert _violations(WHOLE) == {"rows missing"}
     assert _violations(WHOLE, ROW, ROW) == {"rows double"}
     assert _violations(WHOLE, OPEN, later=OPEN) == {"rows left open"}
     assert _violations(WHOLE, ROW, later=OPEN) == {"rows opened again"}
 
 
-def test_a_token_that_the_provider_did_not_write_is_found() -> None:
+def test_chaos_judge_finds_a_token_that_the_provider_did_not_write() -> None:
     assert _violations(WHOLE, ROW, written=2) == {"tokens that the provider did not write"}
 
 
 @pytest.mark.parametrize(
     "tokens", [Tokens(PROMPT_TOKENS, 0, 2), Tokens(PROMPT_TOKENS, 0, 3, estimated=True), Tokens(14, 0, 3)]
 )
-def test_another_count_than_the_providers_is_found_in_the_row_of_a_whole_answer(tokens: Tokens) -> None:
+def test_chaos_judge_finds_a_count_other_than_the_providers_in_the_record_of_a_whole_answer(tokens: Tokens) -> None:
     assert _violations(WHOLE, replace(ROW, tokens=tokens)) == {"whole answers with wrong tokens in their row"}
 
 
-def test_a_404_is_found_as_the_model_exists() -> None:
+def test_chaos_judge_finds_a_404_of_an_existing_model() -> None:
     assert _violations(Outcome(7, 3, "http error", 404, request_id="req_7"), ROW) == {"404 for a model that exists"}
 
 
@@ -88,7 +88,7 @@ DONE = "data: [DONE]\n\n"
         (_chunk("7.0.0 ") + FINISH + DONE, "wrong token"),
     ],
 )
-def test_a_body_that_ended_regularly_is_judged_by_its_events(body: str, end: End) -> None:
+def test_chaos_judge_reads_the_events_of_a_body_that_ended_regularly(body: str, end: End) -> None:
     outcome = Outcome(7, 3, "hang")
     judge_stream(outcome, body, simple=False)
     assert outcome.end == end

@@ -1,4 +1,4 @@
-"""What can be said of Dockerfile and skaffold.yaml without building an image."""
+"""Properties of Dockerfile and skaffold.yaml that need no build of an image."""
 
 import re
 from pathlib import Path
@@ -15,18 +15,18 @@ SKAFFOLD = yaml.safe_load((ROOT / "skaffold.yaml").read_text("utf-8"))
 VALUES = yaml.safe_load((ROOT / "charts" / "penstock" / "values.yaml").read_text("utf-8"))
 
 
-def test_the_image_that_a_build_without_target_makes_is_the_product() -> None:
+def test_image_of_a_build_without_a_target_is_the_product() -> None:
     assert list(STAGES)[-1] == "penstock"
     assert set(IMAGES) <= STAGES.keys()
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_runs_as_a_user_that_a_kubelet_can_see_is_not_root(image: str) -> None:
+def test_image_user_is_numeric_and_not_root(image: str) -> None:
     assert re.findall(r"^USER (.*)$", STAGES[image], re.MULTILINE) == ["65532:65532"]
     assert "org.opencontainers.image.title" in STAGES[image]
 
 
-def test_every_package_is_one_that_a_lock_has_the_hash_of() -> None:
+def test_image_packages_have_a_hash_in_a_lock() -> None:
     commands = re.findall(r"pip install(?:[^&]|\\\n)*", DOCKERFILE)
     assert commands
     for command in commands:
@@ -34,7 +34,7 @@ def test_every_package_is_one_that_a_lock_has_the_hash_of() -> None:
         assert ours or "--require-hashes" in command, command
 
 
-def test_no_image_is_made_from_more_than_it_names() -> None:
+def test_image_context_ignores_all_but_existing_named_files() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     assert "*" in lines
     for line in lines:
@@ -42,16 +42,16 @@ def test_no_image_is_made_from_more_than_it_names() -> None:
             assert (ROOT / line.removeprefix("!")).exists(), line
 
 
-def test_a_directory_called_operator_cannot_hide_the_standard_library() -> None:
+def test_image_sets_a_safe_path_against_a_directory_called_operator() -> None:
     assert "PYTHONSAFEPATH=1" in STAGES["penstock"]
 
 
-def test_skaffold_builds_stages_that_there_are() -> None:
+def test_skaffold_builds_existing_stages() -> None:
     for artifact in SKAFFOLD["build"]["artifacts"]:
         assert artifact["docker"]["target"] in IMAGES
 
 
-def test_skaffold_verifies_with_the_charts_key_as_a_pod_that_a_restricted_namespace_takes() -> None:
+def test_skaffold_verifies_with_the_charts_key_in_a_pod_for_restricted_namespaces() -> None:
     (case,) = SKAFFOLD["verify"]
     job = yaml.safe_load((ROOT / case["executionMode"]["kubernetesCluster"]["jobManifestPath"]).read_text("utf-8"))
     (release,) = SKAFFOLD["deploy"]["helm"]["releases"]
@@ -59,13 +59,13 @@ def test_skaffold_verifies_with_the_charts_key_as_a_pod_that_a_restricted_namesp
     pod = job["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     (container,) = pod["containers"]
-    # Skaffold finds the one to change by its name.
+    # Skaffold finds the image to change by its name.
     assert container["name"] == case["container"]["name"]
     (key,) = container["env"]
     assert key["valueFrom"]["secretKeyRef"] == {"name": f"{release['name']}-auth", "key": "first-key"}
 
 
-def test_skaffold_sets_values_that_the_chart_has() -> None:
+def test_skaffold_sets_existing_chart_values() -> None:
     (release,) = SKAFFOLD["deploy"]["helm"]["releases"]
     patched = [patch["path"] for profile in SKAFFOLD["profiles"] for patch in profile["patches"]]
     paths = [path.rpartition("/")[2] for path in patched if "/setValue" in path]

@@ -1,4 +1,4 @@
-"""values.yaml, its schema, its table and the templates say the same; no Helm is needed to see it."""
+"""values.yaml, its schema, its table and the templates are consistent; the check needs no Helm."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ CHART = ROOT / "charts" / "penstock"
 
 
 def _reference() -> Any:
-    """charts/reference.py, which is a script of no package."""
+    """Imports charts/reference.py, a script outside any package."""
     spec = spec_from_file_location("chart_reference", ROOT / "charts" / "reference.py")
     assert spec is not None
     assert spec.loader is not None
@@ -32,22 +32,22 @@ PATHS = [path for path, _ in reference._leaves(VALUES, "")]
 TEMPLATES = "\n".join(path.read_text("utf-8") for path in (CHART / "templates").rglob("*.*"))
 
 
-def test_the_schema_is_the_one_of_the_values() -> None:
+def test_chart_schema_equals_the_one_of_the_values() -> None:
     assert yaml.safe_load((CHART / "values.schema.json").read_text("utf-8")) == SCHEMA, "make chart"
 
 
-def test_the_table_is_the_one_of_the_values() -> None:
+def test_chart_table_equals_the_one_of_the_values() -> None:
     assert reference.table(VALUES) in (CHART / "README.md").read_text("utf-8"), "make chart"
 
 
-def test_the_defaults_fit_the_schema() -> None:
+def test_chart_defaults_are_valid_by_the_schema() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.validate(yaml.safe_load((CHART / "values.yaml").read_text("utf-8")), SCHEMA)
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_template_uses_the_value(path: str) -> None:
-    # What a template reaches through `with`, or as the parameter of a helper, it names by its last part.
+def test_chart_templates_use_every_value(path: str) -> None:
+    # A template names a value that it reaches through `with` or a helper's parameter by its last part.
     group, _, last = path.rpartition(".")
     spelled = [rf"\.Values\.{re.escape(path)}\b", rf"\$values\.{last}\b", rf'dig "{last}"', rf"\$image\.{last}\b"]
     if re.search(rf"\.Values\.{re.escape(group)}\b(?!\.)", TEMPLATES):
@@ -55,12 +55,12 @@ def test_a_template_uses_the_value(path: str) -> None:
     assert re.search("|".join(spelled), TEMPLATES)
 
 
-def test_a_template_uses_no_other_value() -> None:
-    known = {path.split(".")[0] for path in PATHS}
+def test_chart_templates_use_no_undeclared_value() -> None:
+    declared = {path.split(".")[0] for path in PATHS}
     for used in re.findall(r"\.Values\.([A-Za-z.]+)", TEMPLATES):
         tops = [path for path in PATHS if path == used or path.startswith(f"{used}.") or used.startswith(f"{path}.")]
         assert tops, used
-        assert used.split(".")[0] in known
+        assert used.split(".")[0] in declared
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_chart_value_without_description_or_content_type_is_an_error(text: str, 
         reference.read(text)
 
 
-def test_a_comment_becomes_the_description_and_its_schema_line_the_keywords() -> None:
+def test_chart_value_comment_becomes_the_description_and_its_schema_line_the_keywords() -> None:
     (value,) = reference.read("# How many.\n# schema: {minimum: 1}\nreplicas: 2")
     assert reference.schema([value])["properties"]["replicas"] == {
         "description": "How many.",
@@ -87,7 +87,7 @@ def test_a_comment_becomes_the_description_and_its_schema_line_the_keywords() ->
     assert reference.table([value]).splitlines()[-1] == "| `replicas` | `2` | How many. |"
 
 
-def test_every_mapping_refuses_unknown_keys_unless_its_keys_are_anybodys() -> None:
+def test_chart_mappings_reject_unknown_keys_unless_their_keys_are_free() -> None:
     def closed(schema: dict[str, Any], path: str) -> None:
         if schema.get("type") == "object" and "properties" in schema:
             assert schema["additionalProperties"] is False, path
@@ -97,13 +97,13 @@ def test_every_mapping_refuses_unknown_keys_unless_its_keys_are_anybodys() -> No
     closed(SCHEMA, "")
 
 
-def test_the_chart_is_of_the_version_that_it_installs() -> None:
+def test_chart_version_is_the_one_that_it_installs() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     project = (ROOT / "operator" / "pyproject.toml").read_text("utf-8")
     assert f'version = "{chart["appVersion"]}"' in project
 
 
-def test_the_page_of_operations_has_every_alert_and_no_other() -> None:
+def test_chart_alerts_equal_the_page_of_operations() -> None:
     rules = (CHART / "templates" / "monitoring" / "rules.yaml").read_text("utf-8")
     page = (ROOT / "docs" / "operations" / "cluster.md").read_text("utf-8")
     assert re.findall(r"alert: (\w+)", rules) == re.findall(r"^\| `(Penstock\w+)` \|", page, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A stream's bytes to typed chunks, and whether the answer is whole."""
+"""The decoder maps a stream's bytes to typed chunks, and reports an incomplete answer."""
 
 import pytest
 
@@ -10,7 +10,7 @@ ERROR = b'{"error":{"message":"lost","type":"api_error","param":null,"code":"wor
 
 
 def chunks(*pieces: bytes) -> list[ChatChunk]:
-    """What a shell does: feed while there is nothing to pop; the body ends after the last piece."""
+    """Feeds a piece while there is no chunk to pop; the body ends after the last piece."""
     decoder = ChunkDecoder(ChatChunk, "req_1")
     portions = iter([*pieces, b""])
     received: list[ChatChunk] = []
@@ -22,8 +22,8 @@ def chunks(*pieces: bytes) -> list[ChatChunk]:
         received.append(chunk)
 
 
-def test_split_at_every_offset() -> None:
-    """The same chunks, wherever the network cuts."""
+def test_chunk_decoder_reads_a_stream_split_at_every_offset() -> None:
+    """The chunks are the same for any split of the bytes."""
     wire = 'data: {"text":"Grüß"}\n\n: ping\n\ndata: {"text":" dich"}\n\ndata: [DONE]\n\n'.encode()
 
     for offset in range(1, len(wire)):
@@ -34,8 +34,8 @@ def test_split_at_every_offset() -> None:
     "wire",
     [b"", b'data: {"text":"a"}\n\n', b'data: {"text":"a"}\n\ndata: [DONE]', b'data: {"text":"a"}\n\ndata: [DONE]\n'],
 )
-def test_without_its_end_a_stream_is_truncated(wire: bytes) -> None:
-    """Only a whole `data: [DONE]` event ends it well."""
+def test_chunk_decoder_reports_a_stream_without_its_end_as_truncated(wire: bytes) -> None:
+    """Only a complete `data: [DONE]` event completes the stream."""
     with pytest.raises(StreamTruncated) as caught:
         chunks(*([wire] if wire else []))
 
@@ -43,8 +43,8 @@ def test_without_its_end_a_stream_is_truncated(wire: bytes) -> None:
 
 
 @pytest.mark.parametrize("frame", [b"event: error\ndata: " + ERROR, b"data: " + ERROR], ids=["simple", "OpenAI"])
-def test_text_that_came_with_an_error_is_not_lost(frame: bytes) -> None:
-    """Both wires' error events raise, after the chunks before them, also from one network read."""
+def test_chunk_decoder_returns_the_text_before_an_error(frame: bytes) -> None:
+    """The error events of both dialects raise after the chunks before them, also within one network read."""
     decoder = ChunkDecoder(ChatChunk, "req_1")
     decoder.feed(b'data: {"text":"a"}\n\n' + frame + b"\n\n")
 
@@ -55,31 +55,31 @@ def test_text_that_came_with_an_error_is_not_lost(frame: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"{}", b"nonsense", b'{"message":"flat"}', b'{"text":1}'])
-def test_an_event_that_is_neither(data: bytes) -> None:
-    """An event we cannot read is an error, never passed over."""
+def test_chunk_decoder_rejects_an_unreadable_event(data: bytes) -> None:
+    """An unreadable event is an error and is never skipped."""
     with pytest.raises(GatewayError) as caught:
         chunks(b"data: " + data + b"\n\n")
 
     assert caught.value.code == "invalid_response"
 
 
-def test_events_of_other_names_are_passed_over() -> None:
+def test_chunk_decoder_skips_events_of_other_names() -> None:
     """A newer gateway may send more fields, such as a position in the queue."""
     assert [ChatChunk("a")] == chunks(
         b'event: queued\ndata: {"position":3}\n\ndata: {"text":"a"}\n\nevent: ping\ndata: {}\n\ndata: [DONE]\n\n'
     )
 
 
-def test_nothing_counts_after_the_end() -> None:
-    """Once complete it stays complete."""
+def test_chunk_decoder_ignores_everything_after_the_end() -> None:
+    """A complete stream stays complete."""
     decoder = ChunkDecoder(ChatChunk, None)
     decoder.feed(b'data: [DONE]\n\ndata: {"text":"late"}\n\n')
 
     assert [decoder.pop(), decoder.pop()] == [None, None]
 
 
-def test_openai_s_chunks() -> None:
-    """The other dialect, with a field that the contract does not know."""
+def test_chunk_decoder_reads_openais_chunks() -> None:
+    """The OpenAI dialect, with a field that the contract does not have."""
     decoder = ChunkDecoder(ChatCompletionChunk, None)
     decoder.feed(
         b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","obfuscation":"x",'

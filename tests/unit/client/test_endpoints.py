@@ -1,4 +1,4 @@
-"""The gateway serves the declared endpoints: the types that the client shares without generated code."""
+"""The gateway serves the declared endpoints, whose types the client shares without generated code."""
 
 from typing import get_type_hints
 

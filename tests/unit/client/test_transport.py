@@ -1,4 +1,4 @@
-"""What a caller learns when httpx fails, without waiting for it."""
+"""The errors of the client when httpx fails, without real waits."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from penstock_contract.responses import EmbedResponse
 
 
 class Failing(httpx.BaseTransport):
-    """Fails before the answer, or after `body` of a stream, in one given way."""
+    """Fails in the given way, before the response or after `body` of a stream."""
 
     def __init__(self, error: httpx.TransportError, body: bytes | None = None) -> None:
         self.requests = 0
@@ -60,8 +60,8 @@ def generate(transport: httpx.BaseTransport, pauses: list[float]) -> list[str]:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_answer_is_unreachable(error: httpx.TransportError, pauses: list[float]) -> None:
-    """A connection is tried again, an address that cannot work is not; a password in the address is not repeated."""
+def test_transport_reports_a_missing_response_as_unreachable(error: httpx.TransportError, pauses: list[float]) -> None:
+    """A failed connection is retried, an invalid address is not; the error omits a password in the address."""
     waited: list[float] = []
     with pytest.raises(GatewayUnreachable, match=r"no answer from http://gateway:1: .+") as caught:
         embed(Failing(error), waited)
@@ -70,20 +70,20 @@ def test_no_answer_is_unreachable(error: httpx.TransportError, pauses: list[floa
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("ask", [embed, generate])
-def test_patience_that_is_used_up_is_not_asked_for_again(ask: object) -> None:
-    """A read timeout ends it: another try would pay for a second generation."""
+@pytest.mark.parametrize("call", [embed, generate])
+def test_transport_does_not_retry_a_read_timeout(call: object) -> None:
+    """A read timeout ends the call, because a retry would pay for a second generation."""
     waited: list[float] = []
     transport = Failing(httpx.ReadTimeout("timed out"))
     with pytest.raises(GatewayError, match="no answer from http://gateway:1 in time") as caught:
-        ask(transport, waited)  # type: ignore[operator]
+        call(transport, waited)  # type: ignore[operator]
 
     assert (caught.value.code, transport.requests, waited) == ("timeout", 1, [])
 
 
 @pytest.mark.parametrize("body", [b": ping\n\n", b'data: {"text":"a"}\n\n'], ids=["before the first event", "midway"])
-def test_a_stream_that_falls_silent_is_a_timeout(body: bytes) -> None:
-    """Not a truncation, and not tried again either."""
+def test_transport_reports_a_silent_stream_as_a_timeout(body: bytes) -> None:
+    """The error is no truncation, and is not retried either."""
     waited: list[float] = []
     transport = Failing(httpx.ReadTimeout("timed out"), body)
     with pytest.raises(GatewayError, match="no more of the stream in time: timed out") as caught:
@@ -93,8 +93,8 @@ def test_a_stream_that_falls_silent_is_a_timeout(body: bytes) -> None:
     assert (transport.requests, waited) == (1, [])
 
 
-def test_a_stream_that_breaks_is_truncated() -> None:
-    """With the network's error, and without a retry after the first event."""
+def test_transport_reports_a_broken_stream_as_truncated() -> None:
+    """The error has the network error as its cause; after the first event there is no retry."""
     waited: list[float] = []
     transport = Failing(httpx.ReadError("[Errno 104] Connection reset by peer"), b'data: {"text":"a"}\n\n')
     with pytest.raises(StreamTruncated, match="Connection reset by peer"):
@@ -125,14 +125,14 @@ class Pieces(httpx.SyncByteStream):
 
 
 @pytest.mark.parametrize(
-    ("ask", "kind"), [(embed, "application/json"), (generate, "text/event-stream")], ids=["whole", "stream"]
+    ("call", "kind"), [(embed, "application/json"), (generate, "text/event-stream")], ids=["whole", "stream"]
 )
-def test_a_body_that_cannot_be_decompressed_is_an_invalid_response(ask: object, kind: str) -> None:
-    """A proxy's doing, as the gateway compresses nothing; it would do it again."""
+def test_transport_reports_an_undecodable_body_as_an_invalid_response(call: object, kind: str) -> None:
+    """A proxy compressed the body, as the gateway compresses nothing; a retry would fail again."""
     waited: list[float] = []
     transport = Garbled(kind)
     with pytest.raises(GatewayError, match="cannot be decoded") as caught:
-        ask(transport, waited)  # type: ignore[operator]
+        call(transport, waited)  # type: ignore[operator]
 
     assert (caught.value.code, caught.value.request_id, caught.value.retryable) == ("invalid_response", "req_1", False)
     assert (transport.requests, waited) == (1, [])

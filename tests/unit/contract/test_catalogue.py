@@ -1,4 +1,4 @@
-"""Which route serves a model: names, aliases, the wildcard, conflicts, and what is not ready."""
+"""The route that serves a model: names, aliases, the wildcard, conflicts, and routes that are not ready."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -52,7 +52,7 @@ BOTH = catalogue(
 
 
 @pytest.mark.parametrize(
-    ("asked", "key", "model", "label"),
+    ("requested", "key", "model", "label"),
     [
         ("gpt", "default.exact", "gpt", "gpt"),
         ("claude", "default.exact", "claude", "claude"),
@@ -62,36 +62,36 @@ BOTH = catalogue(
     ],
     ids=["exact", "exact second", "alias", "wildcard", "the wildcard by its own name"],
 )
-def test_a_model_is_served_by_the_route_that_claims_it(asked: str, key: str, model: str, label: str) -> None:
-    resolution = BOTH.resolve(asked, "Chat")
+def test_catalogue_finds_the_route_that_claims_a_model(requested: str, key: str, model: str, label: str) -> None:
+    resolution = BOTH.resolve(requested, "Chat")
 
     assert (resolution.entry.key, resolution.model, resolution.model_label) == (key, model, label)
 
 
-def test_a_client_cannot_make_a_new_label() -> None:
+def test_catalogue_gives_a_client_no_new_label() -> None:
     assert {BOTH.resolve(f"made-up-{number}", "Chat").model_label for number in range(9)} == {"*"}
 
 
-def test_the_oldest_route_keeps_a_name_that_two_claim() -> None:
+def test_catalogue_leaves_a_name_to_the_oldest_claimant() -> None:
     made = catalogue(route("a-new", "gpt", created_at=2), route("b-old", "gpt", created_at=1))
 
     assert made.resolve("gpt", "Chat").entry.name == "b-old"
 
 
-def test_routes_of_the_same_age_are_told_apart_by_their_key() -> None:
+def test_catalogue_orders_routes_of_the_same_age_by_their_key() -> None:
     made = catalogue(route("b", "gpt"), route("a", "gpt"))
 
     assert made.resolve("gpt", "Chat").entry.name == "a"
 
 
-def test_a_name_goes_to_the_next_claimant_when_the_oldest_route_is_deleted() -> None:
+def test_catalogue_gives_a_deleted_routes_name_to_the_next_claimant() -> None:
     made = catalogue(route("new", "gpt", created_at=2), route("old", "gpt", created_at=1))
     made.put("default.old", None)
 
     assert made.resolve("gpt", "Chat").entry.name == "new"
 
 
-def test_a_name_of_a_route_that_is_not_ready_stays_its_own() -> None:
+def test_catalogue_keeps_the_name_of_a_route_that_is_not_ready() -> None:
     made = catalogue(route("down", "gpt", ready=False, reason="OPENAI_API_KEY is not set"), route("rest", "*"))
 
     error = refused(made, "gpt")
@@ -101,21 +101,21 @@ def test_a_name_of_a_route_that_is_not_ready_stays_its_own() -> None:
     assert error.detail.retry_after_s == 5
 
 
-def test_a_model_that_nobody_claims_does_not_exist() -> None:
+def test_catalogue_has_no_unclaimed_model() -> None:
     error = refused(catalogue(route("main", "gpt")), "gtp")
 
     assert (error.code, error.detail.param) == ("model_not_found", "model")
     assert "'gtp'" in error.detail.message
 
 
-def test_a_model_that_was_deleted_does_not_exist_any_more() -> None:
+def test_catalogue_has_no_deleted_model() -> None:
     made = catalogue(route("main", "gpt"))
     made.put("default.main", None)
 
     assert code_of(made, "gpt") == "model_not_found"
 
 
-def test_a_route_that_was_changed_loses_its_old_names() -> None:
+def test_catalogue_removes_the_old_names_of_a_changed_route() -> None:
     made = catalogue(route("main", "gpt"))
     made.put("default.main", route("main", "claude"))
 
@@ -131,7 +131,7 @@ def test_a_route_that_was_changed_loses_its_old_names() -> None:
         ("unclaimed", "Embedding", "is not an embedding model"),
     ],
 )
-def test_a_model_of_the_other_type_is_an_invalid_request(
+def test_catalogue_rejects_a_model_of_the_other_type_as_an_invalid_request(
     model: str, type_: Literal["Chat", "Embedding"], words: str
 ) -> None:
     error = refused(BOTH, model, type_)
@@ -140,13 +140,13 @@ def test_a_model_of_the_other_type_is_an_invalid_request(
     assert words in error.detail.message
 
 
-def test_the_configured_default_is_taken_when_no_model_is_named() -> None:
+def test_catalogue_uses_the_configured_default_without_a_named_model() -> None:
     made = catalogue(route("main", "gpt", "claude"), Chat="claude")
 
     assert made.resolve(None, "Chat").model == "claude"
 
 
-def test_without_a_configured_default_it_is_the_first_model_of_the_oldest_ready_route() -> None:
+def test_catalogue_default_is_the_first_model_of_the_oldest_ready_route() -> None:
     made = catalogue(
         route("young", "third", created_at=3),
         route("down", "first", created_at=1, ready=False),
@@ -157,7 +157,7 @@ def test_without_a_configured_default_it_is_the_first_model_of_the_oldest_ready_
     assert made.resolve(None, "Embedding").model == "vectors"
 
 
-def test_a_name_that_another_route_keeps_is_no_default() -> None:
+def test_catalogue_default_is_no_name_of_another_route() -> None:
     made = catalogue(
         route("down", "gpt", created_at=1, ready=False),
         route("up", "gpt", "claude", created_at=2),
@@ -166,11 +166,11 @@ def test_a_name_that_another_route_keeps_is_no_default() -> None:
     assert made.resolve(None, "Chat").model == "claude"
 
 
-def test_without_any_ready_route_there_is_no_default() -> None:
+def test_catalogue_without_a_ready_route_has_no_default() -> None:
     assert code_of(catalogue(route("down", "gpt", ready=False)), None) == "model_not_found"
 
 
-def test_the_models_are_the_names_and_aliases_of_ready_routes() -> None:
+def test_catalogue_lists_names_and_aliases_of_ready_routes() -> None:
     made = catalogue(
         route("main", {"name": "gpt", "aliases": ["best"]}, "*"), route("down", "claude", ready=False, created_at=1)
     )
@@ -178,7 +178,7 @@ def test_the_models_are_the_names_and_aliases_of_ready_routes() -> None:
     assert [name for name, _ in made.models()] == ["gpt", "best"]
 
 
-def test_a_catalogue_is_loaded_even_if_it_is_empty() -> None:
+def test_catalogue_is_loaded_even_if_it_is_empty() -> None:
     made = Catalogue()
     assert not made.loaded
 
@@ -188,11 +188,11 @@ def test_a_catalogue_is_loaded_even_if_it_is_empty() -> None:
 
 
 def may_use(*allowed: str) -> Callable[[str, Iterable[str]], bool]:
-    """For these models of any route, as `route/model`."""
+    """Permission for these models of any route, as `route/model`."""
     return lambda key, models: any(f"{key}/{model}" in allowed for model in models)
 
 
-def test_what_one_may_not_use_does_not_exist_word_for_word() -> None:
+def test_catalogue_error_for_a_forbidden_model_equals_the_one_for_a_missing_model() -> None:
     allowed = may_use("default.exact/gpt")
     assert [name for name, _ in BOTH.models(allowed)] == ["gpt"]
     assert BOTH.resolve("gpt", "Chat", allowed).model == "gpt"
@@ -204,18 +204,18 @@ def test_what_one_may_not_use_does_not_exist_word_for_word() -> None:
     assert len(messages) == 1
 
 
-def test_one_allowed_name_of_a_model_is_enough() -> None:
+def test_catalogue_accepts_a_model_with_one_permitted_name() -> None:
     assert BOTH.resolve("opus", "Chat", may_use("default.exact/claude")).model == "claude"
     assert BOTH.resolve("opus", "Chat", may_use("default.exact/opus")).model == "claude"
 
 
-def test_a_name_of_a_route_that_one_may_not_use_falls_to_the_wildcard_as_any_other() -> None:
+def test_catalogue_resolves_a_forbidden_routes_name_by_the_wildcard() -> None:
     allowed = may_use("default.rest/claude", "default.rest/nobody")
     assert BOTH.resolve("claude", "Chat", allowed).entry.name == "rest"
     assert BOTH.resolve("nobody", "Chat", allowed).entry.name == "rest"
 
 
-def test_a_default_that_one_may_not_use_is_the_next_that_one_may() -> None:
+def test_catalogue_default_is_the_first_permitted_model() -> None:
     made = catalogue(route("first", "gpt"), route("second", "claude", created_at=1), Chat="gpt")
     assert made.resolve(None, "Chat").model == "gpt"
     assert made.resolve(None, "Chat", may_use("default.second/claude")).model == "claude"
@@ -224,14 +224,14 @@ def test_a_default_that_one_may_not_use_is_the_next_that_one_may() -> None:
     assert "gpt" not in error.value.detail.message
 
 
-def test_a_route_that_is_not_ready_is_hidden_too() -> None:
+def test_catalogue_hides_a_forbidden_route_that_is_not_ready() -> None:
     made = catalogue(route("first", "gpt", ready=False, reason="secret"))
     with pytest.raises(PenstockError) as error:
         made.resolve("gpt", "Chat", may_use())
     assert error.value.code == "model_not_found"
 
 
-def test_the_cause_of_a_route_is_told_by_its_key() -> None:
+def test_catalogue_finds_the_reason_of_a_route_by_its_key() -> None:
     broken = msgspec.structs.replace(route("broken", "a"), cause="the worker's image cannot be pulled")
     made = catalogue(route("well", "b"), broken)
 
@@ -240,14 +240,14 @@ def test_the_cause_of_a_route_is_told_by_its_key() -> None:
     assert made.cause("default.unknown") == ""
 
 
-def test_an_entry_written_before_there_were_causes_has_none() -> None:
+def test_catalogue_reads_an_entry_without_a_reason() -> None:
     written = msgspec.json.decode(codec.encode_json(route("old", "a")))
     del written["cause"]
 
     assert codec.decode_catalogue_entry(msgspec.json.encode(written)).cause == ""
 
 
-def test_a_model_that_is_not_found_before_the_catalogue_is_complete_may_exist() -> None:
+def test_catalogue_model_may_exist_before_the_catalogue_is_complete() -> None:
     made = Catalogue()
     assert code_of(made, "gpt") == code_of(made, None) == "model_not_ready"
     made.replace({})
@@ -262,7 +262,7 @@ def test_a_model_that_is_not_found_before_the_catalogue_is_complete_may_exist() 
     assert [name for name, _ in made.models()] == ["claude"]
 
 
-def test_a_store_that_is_filled_again_takes_nothing_away_before_it_is_complete() -> None:
+def test_catalogue_removes_nothing_before_a_refilled_store_is_complete() -> None:
     made = catalogue(route("main", "gpt"), route("old", "claude"))
     made.lost()
     made.replace({})

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition is what the Structs and the rules give, in the dialect that Kubernetes takes."""
+"""The CustomResourceDefinition equals the one of Structs and rules, as a structural schema of Kubernetes."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, _with
 from penstock_contract.route.worker import WorkerSpec
 
 FILE = Path(__file__).parents[3] / "charts" / "penstock" / "files" / "crd.yaml"
-# What a chart's template does with crds.allowLocalAddresses, in Go's regular expressions as in Python's.
+# The chart's template does this for crds.allowLocalAddresses, with a pattern that Go and Python read alike.
 CUT_OUT = rf"(?s) *{re.escape(CUT)}.*?{re.escape(END)}\n"
 
 Node = dict[str, Any]
@@ -32,7 +32,7 @@ def schema() -> Node:
 
 
 def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
-    """Every place of the schema, with its path."""
+    """Yields every place of the schema with its path."""
     yield path, node
     for name, inner in node.get("properties", {}).items():
         yield from nodes(inner, f"{path}.{name}")
@@ -45,15 +45,15 @@ PLACES = dict(nodes(schema()))
 FIELDS = {path: node for path, node in PLACES.items() if path and path != ".metadata" and not path.endswith("]")}
 
 
-def test_the_file_of_the_chart_is_what_the_structs_give() -> None:
+def test_crd_file_of_the_chart_equals_the_one_of_the_structs() -> None:
     assert FILE.read_text("utf-8") == text(), "make crd writes it anew"
 
 
-def test_the_file_holds_the_definition() -> None:
+def test_crd_file_holds_the_definition() -> None:
     assert yaml.safe_load(text()) == definition()
 
 
-def test_without_local_addresses_rule_nothing_else_is_missing() -> None:
+def test_crd_without_the_local_address_rule_keeps_all_other_rules() -> None:
     cut = yaml.safe_load(re.sub(CUT_OUT, "", text()))
 
     rules = cut["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["providers"][
@@ -64,7 +64,7 @@ def test_without_local_addresses_rule_nothing_else_is_missing() -> None:
     assert cut == definition()
 
 
-def test_every_rule_is_carried_once_where_its_self_is() -> None:
+def test_crd_has_every_rule_once_at_the_place_of_its_self() -> None:
     carried = {
         path: [(rule["rule"], rule["message"]) for rule in node["x-kubernetes-validations"]]
         for path, node in PLACES.items()
@@ -78,19 +78,19 @@ def test_every_rule_is_carried_once_where_its_self_is() -> None:
 
 
 @pytest.mark.parametrize("path", FIELDS)
-def test_every_field_is_described_in_a_sentence(path: str) -> None:
+def test_crd_describes_every_field_in_a_sentence(path: str) -> None:
     assert re.search(r"^(?!\s)[^\n]*[^\s.]\.?$", FIELDS[path]["description"])
 
 
 @pytest.mark.parametrize("path", PLACES)
-def test_every_place_has_one_type(path: str) -> None:
+def test_crd_gives_every_place_one_type(path: str) -> None:
     node = PLACES[path]
     assert ("type" in node) != ("x-kubernetes-int-or-string" in node)
     assert not node.keys() & {"$ref", "anyOf", "oneOf", "title"}
 
 
 @pytest.mark.parametrize("path", [path for path, node in PLACES.items() if node.get("type") == "array"])
-def test_a_list_is_bounded_and_merges_by_what_tells_its_entries_apart(path: str) -> None:
+def test_crd_lists_are_bounded_and_merged_by_their_key(path: str) -> None:
     node = PLACES[path]
     assert node["maxItems"] >= 1
     properties = node["items"].get("properties", {})
@@ -102,17 +102,17 @@ def test_a_list_is_bounded_and_merges_by_what_tells_its_entries_apart(path: str)
     ("part", "kind"),
     [("routing", RoutingSpec), ("limits", LimitsSpec), ("scaling", ScalingSpec), ("worker", WorkerSpec)],
 )
-def test_the_default_of_an_object_is_written_out_in_full(part: str, kind: type[Struct]) -> None:
+def test_crd_writes_an_objects_default_in_full(part: str, kind: type[Struct]) -> None:
     assert PLACES[f".spec.{part}"]["default"] == _with_defaults(kind())
 
 
-def test_what_is_required_of_a_route_is_required_of_its_struct() -> None:
+def test_crd_requires_the_required_fields_of_the_struct() -> None:
     (_, components) = json.schema_components([ModelRouteSpec])
     assert PLACES[".spec"]["required"] == components["ModelRouteSpec"]["required"]
     assert "required" not in PLACES[".spec.scaling"]
 
 
-def test_a_bound_that_is_itself_outside_is_told_in_the_dialect_of_kubernetes() -> None:
+def test_crd_writes_an_exclusive_bound_in_the_form_of_kubernetes() -> None:
     class Above(Struct):
         pace: Annotated[float, Meta(gt=0, le=9)] = 1.0
 
@@ -125,7 +125,7 @@ def test_a_bound_that_is_itself_outside_is_told_in_the_dialect_of_kubernetes() -
     }
 
 
-def test_a_choice_that_no_structural_schema_can_express_is_refused() -> None:
+def test_crd_rejects_a_union_that_no_structural_schema_can_express() -> None:
     class Choice(Struct):
         value: int | list[str]
 

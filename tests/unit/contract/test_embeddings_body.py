@@ -20,7 +20,7 @@ from penstock_contract.request.operations import INPUTS_MAX
     [("a", 1), (["a", "b"], 2), ([1, 2, 3], 1), ([[1, 2], [3]], 2), ([[1]], 1)],
     ids=["one text", "texts", "one text as tokens", "texts as tokens", "a list of one"],
 )
-def test_the_input_has_four_forms(given_: Any, count: int) -> None:
+def test_embeddings_body_accepts_four_forms_of_input(given_: Any, count: int) -> None:
     assert embeddings(given_).count == count
     assert read_embeddings(json.dumps({"model": "m", "input": given_}, indent=2).encode()).operation.count == count
 
@@ -53,7 +53,7 @@ def test_the_input_has_four_forms(given_: Any, count: int) -> None:
         [True],
     ],
 )
-def test_other_forms_are_refused_with_the_fields_name(given_: Any) -> None:
+def test_embeddings_body_rejects_other_forms_by_field(given_: Any) -> None:
     with pytest.raises(PenstockError) as refused:
         embeddings(given_)
 
@@ -61,35 +61,35 @@ def test_other_forms_are_refused_with_the_fields_name(given_: Any) -> None:
     assert (refused.value.detail.param or "").startswith("input")
 
 
-def test_the_number_of_texts_is_bounded_and_the_number_of_tokens_of_one_is_not_mistaken_for_it() -> None:
+def test_embeddings_body_bounds_the_number_of_texts_and_not_of_one_texts_tokens() -> None:
     assert embeddings(list(range(INPUTS_MAX + 1))).count == 1
     for many in (["a"] * (INPUTS_MAX + 1), [[1]] * (INPUTS_MAX + 1)):
         with pytest.raises(PenstockError):
             embeddings(many)
 
 
-def test_tokens_count_by_their_number_and_texts_by_their_bytes() -> None:
+def test_embeddings_body_counts_tokens_by_number_and_texts_by_bytes() -> None:
     base = embeddings([1]).input_tokens
     assert embeddings([123456] * 1001).input_tokens == base + 1000
     assert embeddings([[123456] * 10] * 100).input_tokens == base + 999
     assert embeddings("four" * 1000).input_tokens - embeddings("four").input_tokens == 999
 
 
-def test_unknown_fields_go_on_and_count() -> None:
+def test_embeddings_body_keeps_and_counts_unknown_fields() -> None:
     made = embeddings([1, 2], input_type="query", truncate="END", extra="a" * 4000)
     assert json.loads(made.body)["input_type"] == "query"
     assert made.input_tokens > 1000
 
 
 @pytest.mark.parametrize("fields", [{"dimensions": 0}, {"dimensions": 1.5}, {"encoding_format": "hex"}, {"user": 5}])
-def test_a_bad_field_is_named(fields: dict[str, Any]) -> None:
+def test_embeddings_body_error_names_the_invalid_field(fields: dict[str, Any]) -> None:
     with pytest.raises(PenstockError) as refused:
         embeddings("a", **fields)
     assert refused.value.detail.param == next(iter(fields))
 
 
 @given(name=st.sampled_from(["input", "dimensions", "encoding_format", "user", "model", "x"]), value=JSON)
-def test_a_field_of_any_json_is_accepted_as_it_came_or_refused(name: str, value: Any) -> None:
+def test_embeddings_body_field_of_any_json_is_kept_or_rejected(name: str, value: Any) -> None:
     body = json.dumps({"model": "m", "input": "a", name: value}).encode()
     code = "invalid_request"
     with contextlib.suppress(PenstockError):

@@ -1,4 +1,4 @@
-"""One table of everything that can go wrong."""
+"""The table of all errors."""
 
 from typing import get_args
 
@@ -9,20 +9,20 @@ from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, 
 
 CODES = get_args(ErrorCode)
 OPENAI_RETRIES = {408, 409, 429}
-"""And everything from 500: what OpenAI's SDKs try again unless `x-should-retry` is false."""
+"""OpenAI's SDKs retry these and all statuses from 500 unless `x-should-retry` is false."""
 
 
-def test_every_code_has_a_kind_and_nothing_else_has() -> None:
+def test_errors_have_a_kind_for_every_code_and_nothing_else() -> None:
     assert set(ERRORS) == set(CODES)
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_the_status_of_a_code_is_an_error_status(code: ErrorCode) -> None:
+def test_errors_have_an_error_status(code: ErrorCode) -> None:
     assert 400 <= ERRORS[code].status < 600
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_what_is_retryable_is_also_retried_by_a_client_that_reads_only_the_status(code: ErrorCode) -> None:
+def test_errors_that_are_retryable_have_a_status_that_clients_retry(code: ErrorCode) -> None:
     kind = ERRORS[code]
 
     if kind.retryable:
@@ -30,7 +30,7 @@ def test_what_is_retryable_is_also_retried_by_a_client_that_reads_only_the_statu
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_the_body_is_nested_with_the_four_keys_that_openai_reads(code: ErrorCode) -> None:
+def test_errors_have_a_nested_body_with_the_four_keys_of_openai(code: ErrorCode) -> None:
     body = msgspec.json.encode(ErrorBody.of(ErrorDetail(code, "words", "messages[0].role", 1.0)))
 
     assert msgspec.json.decode(body) == {
@@ -38,11 +38,11 @@ def test_the_body_is_nested_with_the_four_keys_that_openai_reads(code: ErrorCode
     }
 
 
-def test_an_error_without_a_param_says_null() -> None:
+def test_errors_without_a_param_have_null() -> None:
     assert b'"param":null' in msgspec.json.encode(ErrorBody.of(ErrorDetail("internal_error", "words")))
 
 
-def test_an_error_that_crossed_a_process_boundary_is_raised_as_it_was() -> None:
+def test_errors_keep_their_fields_across_a_process_boundary() -> None:
     detail = ErrorDetail("queue_full", "words", "model", 2.5)
 
     error = PenstockError.of(detail)

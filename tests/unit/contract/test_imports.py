@@ -1,4 +1,4 @@
-"""The contract and the client library are types and HTTP: what `pip install ./contract ./client` installs is enough."""
+"""Contract and client library need only the packages that `pip install ./contract ./client` installs."""
 
 import ast
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 CONTRACT = {"msgspec", "penstock_contract"}
 VALIDATION = {"cel", "yaml"}
-"""Of the extras `rules` and `crd`."""
+"""Modules of the extras `rules` and `crd`."""
 CLIENT = {*CONTRACT, "httpx", "penstock_client"}
 
 
@@ -26,7 +26,7 @@ def imported(package: str, without: tuple[str, ...] = ()) -> Iterator[tuple[str,
                     yield path.relative_to(source).as_posix(), top
 
 
-def test_contract_imports_only_msgspec_outside_its_validation() -> None:
+def test_imports_of_the_contract_are_msgspec_only_outside_its_validation() -> None:
     others = {(module, name) for module, name in imported("contract") if name not in CONTRACT}
     assert {name for _, name in others} <= VALIDATION
     assert {module for module, _ in others} == {
@@ -35,5 +35,5 @@ def test_contract_imports_only_msgspec_outside_its_validation() -> None:
     }
 
 
-def test_client_library_imports_only_httpx_and_the_contract() -> None:
+def test_imports_of_the_client_are_httpx_and_the_contract_only() -> None:
     assert {name for _, name in imported("client", without=("cli",))} == CLIENT

@@ -1,4 +1,4 @@
-"""What a key is: its secret, its hash, how long it holds and what it may use."""
+"""An API key: its secret, hash, validity and permissions."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock_contract import subjects
-from penstock_contract.limits.keys import (
+from penstock_contract.limits.api_keys import (
     KEY_LENGTH,
     KeyRecord,
     KeySpec,
@@ -28,7 +28,7 @@ RECORD = KeyRecord(
 )
 
 
-def test_a_secret_has_more_than_256_random_bits_and_one_length() -> None:
+def test_key_secret_has_more_than_256_random_bits_and_one_length() -> None:
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     assert all(re.fullmatch(r"sk-penstock-[A-Za-z0-9]{44}", secret) for secret in made)
@@ -36,29 +36,29 @@ def test_a_secret_has_more_than_256_random_bits_and_one_length() -> None:
     assert 62**44 > 2**256
 
 
-def test_a_hash_is_the_sha256_of_the_whole_key_in_hexadecimal() -> None:
+def test_key_hash_is_the_sha256_of_the_whole_key_in_hexadecimal() -> None:
     assert hash_of("sk-penstock-x") == hashlib.sha256(b"sk-penstock-x").hexdigest()
 
 
 @given(st.text())
-def test_whatever_is_typed_its_hash_can_be_a_key_of_the_store(typed: str) -> None:
+def test_key_hash_of_any_text_is_a_valid_store_key(typed: str) -> None:
     try:
         typed.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return  # no header and no variable can hold it
+        return  # No header and no variable can hold it.
     assert re.fullmatch(r"[0-9a-f]{64}", hash_of(typed))
 
 
-def test_a_hint_is_the_last_four_characters() -> None:
+def test_key_hint_is_the_last_four_characters() -> None:
     assert hint_of("sk-penstock-abcdefgh") == "efgh"
 
 
-def test_an_id_made_for_a_secret_is_always_the_same() -> None:
+def test_key_id_of_a_secret_is_always_the_same() -> None:
     assert is_id(id_for("sk-penstock-x"))
     assert id_for("sk-penstock-x") == id_for("sk-penstock-x") != id_for("sk-penstock-y")
 
 
-def test_an_id_can_be_a_subjects_token() -> None:
+def test_key_id_is_a_valid_subject_token() -> None:
     made = new_id()
     assert is_id(made)
     assert subjects.request("ns", "route", made).endswith(made)
@@ -67,11 +67,11 @@ def test_an_id_can_be_a_subjects_token() -> None:
 @pytest.mark.parametrize(
     "text", ["", "key_", "key_0123456789abcde", "key_0123456789abcdef\n", "key_0123456789abcde.", "*"]
 )
-def test_what_is_no_id(text: str) -> None:
+def test_key_id_rejects_an_invalid_text(text: str) -> None:
     assert not is_id(text)
 
 
-def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
+def test_key_is_valid_until_it_expires_or_is_revoked() -> None:
     assert RECORD.valid(199.9)
     assert not RECORD.valid(200)
     assert replace(RECORD, expires_at=None).valid(1e12)
@@ -83,7 +83,7 @@ def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
     assert KeyView.of(RECORD, 201).state == "expired"
 
 
-def test_a_view_tells_neither_the_hash_nor_the_secret() -> None:
+def test_key_view_contains_neither_hash_nor_secret() -> None:
     shown = msgspec.json.encode(KeyView.of(RECORD, 150))
     assert b"0" * 64 not in shown
     assert b'"key"' not in shown
@@ -110,7 +110,7 @@ def test_a_view_tells_neither_the_hash_nor_the_secret() -> None:
         (["nothing"], ["gpt"], False),
     ],
 )
-def test_what_a_key_may_use(routes: list[str], models: list[str], allowed: bool) -> None:
+def test_key_permits_its_models(routes: list[str], models: list[str], allowed: bool) -> None:
     record = replace(RECORD, spec=KeySpec(name="x", routes=routes, models=models))
     assert record.may_use("ns.main", ("fast", "gpt")) is allowed
 
@@ -122,7 +122,7 @@ def test_what_a_key_may_use(routes: list[str], models: list[str], allowed: bool)
         *("\u115f", "\u3164", "\ufe0f", "\U000e0100", "\u00a0", "\u3000", "\ue000", "\u2800", "\ufff9"),
     ],
 )
-def test_a_character_that_is_not_seen_is_found_in_every_text_of_a_key(char: str) -> None:
+def test_key_text_with_an_invisible_character_is_rejected(char: str) -> None:
     text = f"a{char}b"
     for field, spec in {
         "name": KeySpec(name=text),
@@ -135,5 +135,5 @@ def test_a_character_that_is_not_seen_is_found_in_every_text_of_a_key(char: str)
 
 
 @pytest.mark.parametrize("name", ["Ada Lovelace", "Zoë", "тест", "キー 1", "عمر", "हिन्दी", "🔑", "e\u0301"])
-def test_what_is_seen_may_be_in_a_keys_name(name: str) -> None:
+def test_key_name_may_have_any_visible_character(name: str) -> None:
     assert KeySpec(name=name).invisible_in() is None

@@ -1,4 +1,4 @@
-"""Which names inside a chat request are left out for the answering provider, against what the adapters send."""
+"""Names inside a chat request that are omitted for a provider, compared with the requests of the adapters."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def keys(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("messages", "fields", "names"), LEFT_OUT.values(), ids=LEFT_OUT)
-def test_a_name_that_anthropic_has_no_place_for_is_listed(
+def test_nested_fields_list_a_name_without_a_place_in_anthropics_dialect(
     messages: list[Any], fields: dict[str, Any], names: list[str]
 ) -> None:
     operation = chat(*messages, **fields)
@@ -90,7 +90,7 @@ def test_a_name_that_anthropic_has_no_place_for_is_listed(
     assert names[0].rpartition(".")[2] not in set(keys(sent))
 
 
-def test_what_anthropic_is_sent_is_not_listed() -> None:
+def test_nested_fields_do_not_list_a_name_that_is_sent_to_anthropic() -> None:
     messages = [
         {"role": "system", "content": [{"type": "text", "text": "s", **CACHED}]},
         {"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": "data:,"}]},
@@ -119,12 +119,14 @@ def test_what_anthropic_is_sent_is_not_listed() -> None:
         ("Anthropic", None, False),
     ],
 )
-def test_openais_own_hosts_are_told_from_compatible_servers(type_: str, url: str | None, own: bool) -> None:
+def test_nested_fields_distinguish_openais_hosts_from_compatible_servers(
+    type_: str, url: str | None, own: bool
+) -> None:
     assert is_openais_own(provider(type_, url)) is own
 
 
 @pytest.mark.parametrize("type_", ["OpenAI", "AzureOpenAI"])
-def test_what_openais_own_hosts_refuse_is_left_out_and_listed(type_: str) -> None:
+def test_nested_fields_list_and_omit_names_that_openais_hosts_reject(type_: str) -> None:
     spec = provider(type_, "https://r.openai.azure.com/openai/v1")
     operation = chat(
         part(**CACHED),
@@ -151,6 +153,6 @@ def test_what_openais_own_hosts_refuse_is_left_out_and_listed(type_: str) -> Non
 @pytest.mark.parametrize(
     "body", [b'{"messages":[{"content":[1]}]}', b'{"messages":1}', b"[", b'{"messages":[{}],"tools":1}']
 )
-def test_a_body_of_another_shape_lists_nothing(body: bytes) -> None:
+def test_nested_fields_of_a_body_of_another_shape_are_none(body: bytes) -> None:
     assert nested_ignored(body, provider()) == []
     assert nested_ignored(body + b"cache_control", OPENAI) == []

@@ -107,15 +107,15 @@ REJECTED = {
     "too many models": ({**SPEC, "models": [{"name": str(n)} for n in range(65)]}, "$.models"),
     "no providers": ({**SPEC, "providers": []}, "$.providers"),
     "too many providers": ({**SPEC, "providers": SPEC["providers"] * 17}, "$.providers"),
-    "a field nobody knows": ({**SPEC, "replicas": 3}, "replicas"),
+    "an unknown field": ({**SPEC, "replicas": 3}, "replicas"),
     "a misspelt field": (provider(baseUrl="http://llama"), "baseUrl"),
     "an empty model name": (model(name=""), "$.models[0].name"),
     "a model name too long": (model(name=NAME + "x"), "$.models[0].name"),
     "too many aliases": (model(aliases=["a"] * 9), "$.models[0].aliases"),
-    "a model type nobody knows": (model(type="Image"), "$.models[0].type"),
+    "an unknown model type": (model(type="Image"), "$.models[0].type"),
     "a provider name in upper case": (provider(name="OpenAI"), "$.providers[0].name"),
     "a provider name too long": (provider(name="a" * 41), "$.providers[0].name"),
-    "a provider type nobody knows": (provider(type="Gemini"), "$.providers[0].type"),
+    "an unknown provider type": (provider(type="Gemini"), "$.providers[0].type"),
     "a file": (provider(baseURL="file:///etc/passwd"), "$.providers[0].baseURL"),
     "credentials in the URL": (provider(baseURL="https://user:key@llama/v1"), "$.providers[0].baseURL"),
     "a query in the URL": (provider(baseURL="https://llama/v1?key=x"), "$.providers[0].baseURL"),
@@ -181,14 +181,14 @@ REJECTED = {
     "a panic at rest": (scaling(panicThresholdPercent=100), "$.scaling.panicThresholdPercent"),
     "a pause that is a truth": (scaling(paused=True), "$.scaling.paused"),
     "a fallback at once": (scaling(fallback={"afterSeconds": 0}), "$.scaling.fallback.afterSeconds"),
-    "a fallback nobody knows": (scaling(fallback={"behavior": "Zero"}), "$.scaling.fallback.behavior"),
+    "an unknown fallback": (scaling(fallback={"behavior": "Zero"}), "$.scaling.fallback.behavior"),
     "half a CPU as a number": (worker(resources={"requests": {"cpu": 0.5}}), "$.worker.resources.requests[...]"),
     "a quantity in words": (worker(resources={"requests": {"cpu": "two"}}), "$.worker.resources.requests[...]"),
     "a claim on resources": (worker(resources={"claims": []}), "claims"),
     "a variable with a dash": (worker(env=[{"name": "A-B"}]), "$.worker.env[0].name"),
     "a variable from elsewhere": (worker(env=[{"name": "A", "valueFrom": {}}]), "valueFrom"),
     "an image of nothing": (worker(image=""), "$.worker.image"),
-    "a pull policy nobody knows": (worker(imagePullPolicy="Sometimes"), "$.worker.imagePullPolicy"),
+    "an unknown pull policy": (worker(imagePullPolicy="Sometimes"), "$.worker.imagePullPolicy"),
     "a label that is a number": (worker(podLabels={"a": 1}), "$.worker.podLabels[...]"),
     "no time to finish": (worker(terminationGracePeriodSeconds=0), "$.worker.terminationGracePeriodSeconds"),
     "no tokens": (simulated(tokens=0), "$.providers[0].simulated.tokens"),
@@ -197,25 +197,25 @@ REJECTED = {
 
 
 @pytest.mark.parametrize("document", ACCEPTED.values(), ids=ACCEPTED)
-def test_a_spec_within_its_bounds_is_accepted(document: dict[str, Any]) -> None:
+def test_route_spec_within_its_bounds_is_accepted(document: dict[str, Any]) -> None:
     msgspec.convert(document, ModelRouteSpec)
 
 
 @pytest.mark.parametrize(("document", "place"), REJECTED.values(), ids=REJECTED)
-def test_a_spec_out_of_bounds_is_rejected_and_the_place_is_named(document: dict[str, Any], place: str) -> None:
+def test_route_spec_out_of_bounds_is_rejected_by_place(document: dict[str, Any], place: str) -> None:
     with pytest.raises(msgspec.ValidationError) as error:
         msgspec.convert(document, ModelRouteSpec)
 
     assert place in str(error.value)
 
 
-def test_a_spec_is_written_as_it_is_read() -> None:
+def test_route_spec_is_encoded_as_it_is_decoded() -> None:
     spec = msgspec.convert(ACCEPTED["a secret"], ModelRouteSpec)
 
     assert msgspec.to_builtins(spec) == ACCEPTED["a secret"]
 
 
-def test_metadata_that_only_kubernetes_needs_is_ignored() -> None:
+def test_route_spec_ignores_metadata_for_kubernetes() -> None:
     route = msgspec.convert(
         {
             "apiVersion": "penstock.dev/v1alpha1",
@@ -239,5 +239,5 @@ def test_metadata_that_only_kubernetes_needs_is_ignored() -> None:
         ("a", "b--c", "A_B_C"),
     ],
 )
-def test_a_secret_is_found_in_the_variable_of_its_name_and_key(name: str, key: str, variable: str) -> None:
+def test_route_spec_secret_variable_has_the_secrets_name_and_key(name: str, key: str, variable: str) -> None:
     assert secret_variable(SecretKeyRef(name=name, key=key)) == variable

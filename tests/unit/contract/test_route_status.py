@@ -1,4 +1,4 @@
-"""A ModelRoute's status is written whole and read leniently."""
+"""A ModelRoute's status is encoded in full and decoded leniently."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from penstock_contract.route.status import Condition, LastDecision, ModelRouteSt
 NOW = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
 
 
-def test_an_empty_status_is_written_with_its_zeros() -> None:
+def test_route_status_writes_zeros_when_empty() -> None:
     assert msgspec.to_builtins(ModelRouteStatus()) == {
         "observedGeneration": 0,
         "replicas": 0,
@@ -22,7 +22,7 @@ def test_an_empty_status_is_written_with_its_zeros() -> None:
     }
 
 
-def test_a_decision_is_written_in_the_words_of_the_resource() -> None:
+def test_route_status_writes_a_decision_in_the_terms_of_the_resource() -> None:
     decision = LastDecision(at=NOW, from_=0, to=13, reason="Activated", message="100 requests, 8 slots")
 
     assert msgspec.to_builtins(decision) == {
@@ -34,14 +34,14 @@ def test_a_decision_is_written_in_the_words_of_the_resource() -> None:
     }
 
 
-def test_a_status_that_a_newer_operator_has_written_can_be_read() -> None:
+def test_route_status_of_a_newer_operator_is_readable() -> None:
     status = msgspec.convert({"replicas": 2, "mood": "good"}, ModelRouteStatus)
 
     assert status == ModelRouteStatus(replicas=2)
 
 
 @pytest.mark.parametrize("reason", ["", "Two Words", "1st", "Ends:", "x" * 1025])
-def test_a_reason_is_one_word(reason: str) -> None:
+def test_route_status_reason_is_one_word(reason: str) -> None:
     condition = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-22T16:30:00Z", "reason": reason}
 
     with pytest.raises(msgspec.ValidationError, match="reason"):

@@ -1,4 +1,4 @@
-"""A command finds the `penstock dev` of its own user that is running, and trusts no file of another user."""
+"""A command finds the running `penstock dev` of its own user, and ignores files of other users."""
 
 import fcntl
 import os
@@ -20,31 +20,31 @@ def _run(parent: Path, name: str = "a") -> Path:
     return directory
 
 
-def test_a_run_that_is_alive_is_found(tmp_path: Path) -> None:
+def test_run_file_of_a_live_run_is_found(tmp_path: Path) -> None:
     with (_run(tmp_path) / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert find_running(tmp_path) == [HERE]
 
 
-def test_what_a_dead_run_left_is_not(tmp_path: Path) -> None:
+def test_run_file_of_an_ended_run_is_ignored(tmp_path: Path) -> None:
     _run(tmp_path)
     assert find_running(tmp_path) == []
 
 
-def test_only_its_user_may_read_the_token(tmp_path: Path) -> None:
+def test_run_file_is_readable_by_its_user_only(tmp_path: Path) -> None:
     mode = stat.S_IMODE((_run(tmp_path) / ADMIN_FILE).stat().st_mode)
     assert mode == 0o600
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
-def test_another_users_run_is_not_believed(tmp_path: Path) -> None:
+def test_run_file_of_another_user_is_ignored(tmp_path: Path) -> None:
     with (_run(tmp_path) / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.chown(tmp_path / f"{RUN_PREFIX}a" / ADMIN_FILE, 12_345, 12_345)
         assert find_running(tmp_path) == []
 
 
-def test_nonsense_in_the_file_is_nobody(tmp_path: Path) -> None:
+def test_run_file_with_invalid_content_is_ignored(tmp_path: Path) -> None:
     directory = _run(tmp_path)
     (directory / ADMIN_FILE).write_text("{")
     with (directory / LOCK_FILE).open("w") as lock:

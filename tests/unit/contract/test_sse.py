@@ -37,12 +37,12 @@ def decode(*pieces: bytes) -> list[ServerSentEvent]:
         pytest.param(b"data: \xff\n\n", [("message", "\ufffd")], id="not UTF-8"),
     ],
 )
-def test_decodes(wire: bytes, expected: list[tuple[str, str]]) -> None:
-    """Each rule of the specification, by example."""
+def test_sse_decodes_each_rule_of_the_specification(wire: bytes, expected: list[tuple[str, str]]) -> None:
+    """One example for each rule of the specification."""
     assert expected == [(event.event, event.data) for event in decode(wire)]
 
 
-def test_remembers_the_id() -> None:
+def test_sse_keeps_the_last_id() -> None:
     """An id holds until the next one; one with NUL is ignored."""
     events = decode(b"id: 7\ndata: a\n\ndata: b\n\nid: \0\ndata: c\n\nid\ndata: d\n\n")
 
@@ -50,8 +50,8 @@ def test_remembers_the_id() -> None:
 
 
 @pytest.mark.parametrize("wire", [SIMPLE_WIRE, SIMPLE_WIRE.replace(b"\n", b"\r\n"), SIMPLE_WIRE.replace(b"\n", b"\r")])
-def test_split_at_every_offset(wire: bytes) -> None:
-    """Where the network cuts makes no difference."""
+def test_sse_decodes_a_stream_split_at_every_offset(wire: bytes) -> None:
+    """The events are the same for any split of the bytes."""
     whole = decode(wire)
 
     assert len(whole) == 3
@@ -80,16 +80,16 @@ WIRES = st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r\n", b"\r", b"", b
 
 
 @given(wire=WIRES, cuts=st.lists(st.integers(0, 200)))
-def test_any_split_parses_the_same(wire: bytes, cuts: list[int]) -> None:
-    """For any bytes and any portions, empty ones too."""
+def test_sse_decodes_any_bytes_in_any_split_equally(wire: bytes, cuts: list[int]) -> None:
+    """The result is the same for any bytes and any portions, empty ones included."""
     edges = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
 
     assert decode(wire) == decode(*(wire[a:b] for a, b in pairwise(edges)))
 
 
 @pytest.mark.parametrize("wire", [b"data: " + b"x" * 100, b"data: xxxxxxxx\n" * 10], ids=["line", "event"])
-def test_an_endless_event_is_refused(wire: bytes) -> None:
-    """A peer cannot fill the memory with one line or one event."""
+def test_sse_rejects_an_endless_event(wire: bytes) -> None:
+    """The decoder bounds one line and one event."""
     decoder = SseDecoder(max_event_bytes=64)
 
     with pytest.raises(EventTooLarge):

@@ -1,4 +1,4 @@
-"""Server-sent events come out the same however they were cut, ended or decorated."""
+"""Payloads of server-sent events are the same for any split, line end or further field."""
 
 import pytest
 from hypothesis import given
@@ -33,36 +33,36 @@ def decode(*pieces: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("stream", "payloads"), EVENTS.values(), ids=EVENTS)
-def test_the_data_of_an_event_is_its_payload(stream: bytes, payloads: list[bytes]) -> None:
+def test_sse_payload_is_the_data_of_an_event(stream: bytes, payloads: list[bytes]) -> None:
     assert decode(stream) == payloads
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
 @pytest.mark.parametrize(("stream", "payloads"), EVENTS.values(), ids=EVENTS)
-def test_a_stream_cut_anywhere_says_the_same(stream: bytes, payloads: list[bytes], line_end: bytes) -> None:
-    # One more line end shows that the last CR is not half of a CRLF.
+def test_sse_payloads_of_a_stream_cut_anywhere_are_equal(stream: bytes, payloads: list[bytes], line_end: bytes) -> None:
+    # One more line end completes a CR that could be half of a CRLF.
     stream = stream.replace(b"\n", line_end) + b": end"
     for cut in range(len(stream) + 1):
         assert decode(stream[:cut], stream[cut:]) == payloads
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
-def test_a_stream_that_comes_byte_by_byte_says_the_same(line_end: bytes) -> None:
+def test_sse_payloads_of_a_stream_byte_by_byte_are_equal(line_end: bytes) -> None:
     whole = b"".join(stream for stream, _ in EVENTS.values() if stream.endswith(b"\n\n")).replace(b"\n", line_end)
     stream = whole + b": end"
 
     assert decode(*(stream[place : place + 1] for place in range(len(stream)))) == decode(stream)
 
 
-def test_line_ends_of_all_kinds_may_be_mixed() -> None:
+def test_sse_payloads_may_mix_all_kinds_of_line_ends() -> None:
     assert decode(b"data: a\r\n\ndata: b\r\rdata: c\n\r\ndata: d\n\n") == [b"a", b"b", b"c", b"d"]
 
 
-def test_a_line_end_cut_in_the_middle_is_not_two() -> None:
+def test_sse_payloads_count_a_split_line_end_once() -> None:
     assert decode(b"data: a\r", b"\ndata: b\r\n\r", b"\n") == [b"a\nb"]
 
 
-def test_nothing_is_held_back_once_an_event_is_whole() -> None:
+def test_sse_payloads_are_returned_as_soon_as_an_event_is_whole() -> None:
     decoder = SseDecoder()
 
     assert decoder.payloads(b"data: a\n\n") == [b"a"]
@@ -70,11 +70,11 @@ def test_nothing_is_held_back_once_an_event_is_whole() -> None:
 
 
 @given(st.lists(st.binary(max_size=20), max_size=6))
-def test_any_bytes_in_any_pieces_are_decoded_as_their_whole(pieces: list[bytes]) -> None:
+def test_sse_payloads_of_any_bytes_in_any_pieces_equal_those_of_the_whole(pieces: list[bytes]) -> None:
     assert decode(*pieces, b"\n\n") == decode(b"".join(pieces), b"\n\n")
 
 
-def test_an_event_without_an_end_is_refused_when_it_is_too_large() -> None:
+def test_sse_payloads_reject_an_endless_event_beyond_the_bound() -> None:
     decoder = SseDecoder()
     piece = b"x" * (EVENT_BYTES_MAX // 4)
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_an_event_without_an_end_is_refused_when_it_is_too_large() -> None:
         decoder.payloads(b"x")
 
 
-def test_a_large_event_that_ends_in_time_is_read() -> None:
+def test_sse_payloads_accept_a_large_event_that_ends_within_the_bound() -> None:
     payload = b"x" * (EVENT_BYTES_MAX - 6)
 
     assert decode(b"data: " + payload, b"\n\n") == [payload]

@@ -40,7 +40,7 @@ STREAMS = st.from_regex(STREAM, fullmatch=True)
 
 
 def legal(word: str) -> bool:
-    """Whether `word` begins a stream; as every open stream may fail, one more letter shows it."""
+    """True if `word` begins a stream. As every open stream may fail, an `F` completes a legal beginning."""
     return not word or bool(STREAM.fullmatch(word) or STREAM.fullmatch(word + "F"))
 
 
@@ -56,7 +56,7 @@ def snapshot(state: StreamState) -> tuple[object, int, bool]:
 
 
 @given(STREAMS)
-def test_every_legal_stream_is_accepted_and_ends_exactly_once_at_its_last_event(word: str) -> None:
+def test_stream_state_accepts_every_legal_stream_and_ends_at_its_last_event(word: str) -> None:
     state = StreamState()
     ended = []
     for seq, letter in enumerate(word):
@@ -67,7 +67,7 @@ def test_every_legal_stream_is_accepted_and_ends_exactly_once_at_its_last_event(
 
 
 @given(WORDS)
-def test_an_event_is_accepted_exactly_when_the_model_allows_it(word: str) -> None:
+def test_stream_state_accepts_exactly_the_events_of_the_model(word: str) -> None:
     state = StreamState()
     accepted = ""
     for letter in word:
@@ -81,7 +81,7 @@ def test_an_event_is_accepted_exactly_when_the_model_allows_it(word: str) -> Non
 
 
 @given(STREAMS, st.data())
-def test_a_gap_raises_and_leaves_the_state(word: str, data: st.DataObject) -> None:
+def test_stream_state_raises_for_a_gap_and_is_unchanged(word: str, data: st.DataObject) -> None:
     begun = word[: data.draw(st.integers(0, len(word)))]
     state = state_after(begun)
     before = snapshot(state)
@@ -95,19 +95,19 @@ def test_a_gap_raises_and_leaves_the_state(word: str, data: st.DataObject) -> No
 
 
 @given(STREAMS, st.data())
-def test_a_repeat_is_ignored_whatever_it_holds(word: str, data: st.DataObject) -> None:
+def test_stream_state_ignores_any_repeat(word: str, data: st.DataObject) -> None:
     begun = word[: data.draw(st.integers(1, len(word)))]
     state = state_after(begun)
     before = snapshot(state)
 
-    news = state.accept(data.draw(st.integers(0, len(begun) - 1)), EVENTS[data.draw(st.sampled_from(sorted(EVENTS)))])
+    is_new = state.accept(data.draw(st.integers(0, len(begun) - 1)), EVENTS[data.draw(st.sampled_from(sorted(EVENTS)))])
 
-    assert not news
+    assert not is_new
     assert snapshot(state) == before
 
 
 @given(STREAMS, st.sampled_from(sorted(EVENTS)))
-def test_nothing_is_legal_after_the_end(word: str, letter: str) -> None:
+def test_stream_state_accepts_nothing_after_the_end(word: str, letter: str) -> None:
     state = state_after(word)
 
     with pytest.raises(IllegalEvent):
@@ -117,7 +117,7 @@ def test_nothing_is_legal_after_the_end(word: str, letter: str) -> None:
 
 
 @given(STREAMS, st.data())
-def test_an_illegal_event_leaves_the_state(word: str, data: st.DataObject) -> None:
+def test_stream_state_is_unchanged_by_an_illegal_event(word: str, data: st.DataObject) -> None:
     begun = word[: data.draw(st.integers(0, len(word)))]
     state = state_after(begun)
     before = snapshot(state)
@@ -130,12 +130,12 @@ def test_an_illegal_event_leaves_the_state(word: str, data: st.DataObject) -> No
 
 
 @given(STREAMS, st.randoms(use_true_random=False))
-def test_a_stream_replayed_in_any_order_of_repeats_says_the_same(word: str, random: object) -> None:
+def test_stream_state_accepts_a_replay_in_any_order_of_repeats(word: str, random: object) -> None:
     state = StreamState()
-    heard = ""
+    word_again = ""
     frames = list(enumerate(word))
     for seq, _letter in frames:
         replayed = frames[random.randint(0, seq) : seq + 1]  # type: ignore[attr-defined]
-        heard += "".join(again for number, again in replayed if state.accept(number, EVENTS[again]))
+        word_again += "".join(again for number, again in replayed if state.accept(number, EVENTS[again]))
 
-    assert heard == word
+    assert word_again == word

@@ -1,4 +1,4 @@
-"""Nothing that a client typed becomes a subject token."""
+"""No text of a client becomes a subject token."""
 
 import inspect
 from collections.abc import Callable
@@ -20,6 +20,7 @@ BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
     "reply_filter": (subjects.reply_filter, 1, "penstock.replies.a.>"),
     "control": (subjects.control, 3, "penstock.control.a.a.a"),
     "control_all": (subjects.control_all, 2, "penstock.control.a.a"),
+    "find_stream": (subjects.find_stream, 1, "penstock.find.a"),
     "worker_heartbeat": (subjects.worker_heartbeat, 3, "penstock.workers.a.a.a"),
     "activation": (subjects.activation, 2, "penstock.activations.a.a"),
     "gateway_heartbeat": (subjects.gateway_heartbeat, 1, "penstock.gateways.a"),
@@ -40,20 +41,20 @@ BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
 }
 
 
-def test_every_builder_is_tested_here() -> None:
+def test_subjects_builders_are_all_tested_here() -> None:
     built = {name for name, value in vars(subjects).items() if inspect.isfunction(value) and not name.startswith("_")}
 
     assert built - {"reply_route", "route_key"} == set(BUILDERS)
 
 
 @pytest.mark.parametrize(("build", "arguments", "subject"), BUILDERS.values(), ids=BUILDERS)
-def test_a_subject_is_its_words_joined(build: Callable[..., str], arguments: int, subject: str) -> None:
+def test_subjects_join_their_tokens(build: Callable[..., str], arguments: int, subject: str) -> None:
     assert build(*["a"] * arguments) == subject
 
 
 @pytest.mark.parametrize("bad", BAD_TOKENS, ids=repr)
 @pytest.mark.parametrize(("build", "arguments", "_subject"), BUILDERS.values(), ids=BUILDERS)
-def test_a_bad_token_is_rejected_in_every_place(
+def test_subjects_reject_an_invalid_token_in_every_place(
     build: Callable[..., str], arguments: int, _subject: str, bad: str
 ) -> None:
     for place in range(arguments):
@@ -64,7 +65,7 @@ def test_a_bad_token_is_rejected_in_every_place(
 
 
 @given(st.lists(st.text(max_size=8), min_size=3, max_size=3))
-def test_whatever_is_passed_a_subject_keeps_its_shape(tokens: list[str]) -> None:
+def test_subjects_keep_their_shape_for_any_input(tokens: list[str]) -> None:
     try:
         subject = subjects.request(*tokens)
     except ValueError:
@@ -75,11 +76,11 @@ def test_whatever_is_passed_a_subject_keeps_its_shape(tokens: list[str]) -> None
 
 
 @pytest.mark.parametrize("route", [("default", "main"), ("team-a", "gpt-4o")])
-def test_the_route_of_a_reply_is_read_back(route: tuple[str, str]) -> None:
+def test_subjects_give_the_route_of_a_reply_back(route: tuple[str, str]) -> None:
     assert subjects.reply_route(subjects.reply("gw-1", *route)) == ".".join(route)
 
 
-def test_two_routes_never_share_a_queue() -> None:
+def test_subjects_of_two_routes_never_share_a_queue() -> None:
     assert subjects.queue("a", "b-c") != subjects.queue("a-b", "c")
 
 
@@ -87,13 +88,13 @@ def tokens_of(filter_: Any) -> list[str]:
     return str(filter_).split(".")
 
 
-def test_the_filter_of_a_route_matches_its_requests_and_no_other_routes() -> None:
+def test_subjects_filter_of_a_route_matches_its_requests_only() -> None:
     wanted = tokens_of(subjects.request_filter("default", "main"))[:-1]
 
     assert tokens_of(subjects.request("default", "main", "anonymous"))[:-1] == wanted
     assert tokens_of(subjects.request("default", "other", "anonymous"))[:-1] != wanted
 
 
-def test_the_route_is_read_back_from_a_heartbeats_and_an_activations_subject() -> None:
+def test_subjects_of_heartbeats_and_activations_give_the_route_back() -> None:
     assert subjects.route_key(subjects.worker_heartbeat("ns", "route", "worker")) == "ns.route"
     assert subjects.route_key(subjects.activation("ns", "route")) == "ns.route"

@@ -1,4 +1,4 @@
-"""Our own count of tokens, where the provider's does not come, and sums of rows."""
+"""Penstock's count of tokens without a provider's, and sums of usage records."""
 
 import pytest
 from msgspec.structs import replace
@@ -37,7 +37,7 @@ CHAT = ChatOperation(body=b"{}", input_tokens=1)
         (0, "gateway_lost", 1, False, True),
     ],
 )
-def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_the_last_row_of_its_own(
+def test_usage_record_is_replaced_by_a_later_delivery_while_open_and_then_by_its_own_last_one(
     stored: int, ended: str | None, writer: int, opens: bool, closes: bool
 ) -> None:
     there = replace(row("k", "m", 1.0, ended, "0", Tokens()), delivery=stored)
@@ -46,7 +46,7 @@ def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_the_la
 
 
 @pytest.mark.parametrize(
-    ("said", "tokens"),
+    ("reported", "tokens"),
     [
         (UsageReported(7, 3, 2), Tokens(7, 2, 3)),
         (UsageReported(-1_000_000, -5, -3), Tokens(0, 0, 0)),
@@ -54,13 +54,11 @@ def test_a_row_gives_way_to_a_later_delivery_while_it_is_open_and_then_to_the_la
         (UsageReported(5, 1, 9), Tokens(5, 5, 1)),
     ],
 )
-def test_a_providers_count_is_never_negative_nor_beyond_what_can_be_encoded(
-    said: UsageReported, tokens: Tokens
-) -> None:
-    assert tokens_from_report(said) == tokens
+def test_usage_record_bounds_a_providers_count(reported: UsageReported, tokens: Tokens) -> None:
+    assert tokens_from_report(reported) == tokens
 
 
-def test_what_earlier_attempts_used_is_added_to_the_last_ones_count_and_marked() -> None:
+def test_usage_record_adds_and_marks_the_use_of_earlier_attempts() -> None:
     open_ = row("k", "m", 1.0, None, "0", Tokens())
     made = update_row(
         open_, Tokens(10, 4, 2), Rates(3, 1, 5), worker="w", provider="p", attempts=2, first_token_s=None,
@@ -80,16 +78,16 @@ def test_what_earlier_attempts_used_is_added_to_the_last_ones_count_and_marked()
         (Tokens(3, 0, 0, estimated=True), Tokens(3, 0, 0, estimated=True), "one"),
     ],
 )
-def test_a_providers_count_wins_over_any_estimate(one: Tokens, other: Tokens, better_one: str) -> None:
+def test_usage_record_prefers_a_providers_count_to_an_estimate(one: Tokens, other: Tokens, better_one: str) -> None:
     assert choose_tokens(one, other) is (one if better_one == "one" else other)
 
 
-def test_a_piece_is_a_token_unless_the_pieces_are_long() -> None:
+def test_usage_record_counts_a_piece_as_a_token_unless_the_pieces_are_long() -> None:
     assert estimate_output_tokens(CHAT, 10, 43) == 10
     assert estimate_output_tokens(CHAT, 10, 500) == 100
 
 
-def test_embeddings_have_no_output() -> None:
+def test_usage_record_of_embeddings_has_no_output() -> None:
     assert estimate_output_tokens(EmbeddingsOperation(body=b"{}", input_tokens=1, count=1), 1, 500) == 0
 
 
@@ -125,7 +123,7 @@ ROWS = [
         ("provider", ["p"]),
     ],
 )
-def test_rows_are_added_up_by_what_one_asks_for(by: Grouping, names: list[str]) -> None:
+def test_usage_report_groups_records_as_requested(by: Grouping, names: list[str]) -> None:
     adding = UsageAggregator(by)
     for one in ROWS:
         adding.add(one)
@@ -133,7 +131,7 @@ def test_rows_are_added_up_by_what_one_asks_for(by: Grouping, names: list[str]) 
     assert sum(one.requests for one in adding.sums()) == 3
 
 
-def test_sums_are_exact_and_say_what_failed_and_what_is_open() -> None:
+def test_usage_report_sums_are_exact_and_count_failed_and_open_requests() -> None:
     adding = UsageAggregator("route")
     for one in ROWS:
         adding.add(one)

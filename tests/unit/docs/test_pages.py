@@ -1,4 +1,4 @@
-"""What the pages show works: examples, routes, Python, links, and the facts in prose that code decides."""
+"""Examples, routes, Python and links of the pages are valid, and facts in prose equal the code."""
 
 import ast
 import inspect

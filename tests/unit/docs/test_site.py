@@ -1,4 +1,4 @@
-"""The check of the built site: nothing may be loaded from another host."""
+"""The check of the built site rejects content that is loaded from another host."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Plain technical English: components do not speak, hear or die, and a table cell is a phrase."""
+"""Texts are plain technical English: components are not personified, and a table cell is a phrase."""
 
 import ast
 import io
@@ -54,7 +54,7 @@ def check(texts: dict[Path, str], limit: float) -> None:
 
 
 def prose(text: str, *, keep_spans: bool = False) -> str:
-    """Without code blocks and the addresses of links; without code spans, too, unless they are kept."""
+    """The text without code blocks and addresses of links; without code spans, too, unless they are kept."""
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^(?: {4}|\t)(?! *[-*\d]).*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\]\([^)]*\)", "]", text)
@@ -62,7 +62,7 @@ def prose(text: str, *, keep_spans: bool = False) -> str:
 
 
 def comments(module: Path) -> Iterator[str]:
-    """Comments and docstrings, those below an attribute included."""
+    """Yields comments and docstrings, those below an attribute included."""
     source = module.read_text("utf-8")
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

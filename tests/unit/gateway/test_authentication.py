@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import KeyRecord, KeySpec, hash_of, new_secret
+from penstock_contract.limits.api_keys import KeyRecord, KeySpec, hash_of, new_secret
 from penstock_gateway.access.authentication import identify, sent_keys
 from penstock_gateway.access.key_cache import KeyCache
 

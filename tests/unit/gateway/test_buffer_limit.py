@@ -1,4 +1,4 @@
-"""The bytes that may wait for a client: up to the limit, and a few events that are larger by themselves."""
+"""The bytes that may wait for a client: up to the limit, and a few single events above it."""
 
 from penstock_gateway.server.write_timeout import LARGE_MAX, BufferLimit
 

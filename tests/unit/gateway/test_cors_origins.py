@@ -1,4 +1,4 @@
-"""PENSTOCK_CORS_ORIGINS: which origins can be named, and what the message proposes for the usual mistakes."""
+"""PENSTOCK_CORS_ORIGINS: valid origins, and the proposals in the message for common mistakes."""
 
 import pytest
 
@@ -23,7 +23,7 @@ from penstock_runtime.settings import InvalidSettings
         "null",
     ],
 )
-def test_origins_accept_an_exact_origin(origin: str) -> None:
+def test_cors_origins_accept_an_exact_origin(origin: str) -> None:
     """RFC 6454 §4 and §6.1: an opaque scheme is an origin like any other; ollama #4385 and #3016."""
     assert parse(f" {origin} ,https://other.example.com") == {origin, "https://other.example.com"}
 
@@ -44,7 +44,7 @@ def test_origins_accept_an_exact_origin(origin: str) -> None:
         ("https://a\nb", "write scheme://host"),
     ],
 )
-def test_origins_reject_an_invalid_origin_with_the_correct_form(origin: str, proposal: str) -> None:
+def test_cors_origins_reject_an_invalid_origin_with_the_correct_form(origin: str, proposal: str) -> None:
     loaded = settings.load(GatewaySettings, {"PENSTOCK_CORS_ORIGINS": origin})
     with pytest.raises(InvalidSettings) as refused:
         loaded.check()

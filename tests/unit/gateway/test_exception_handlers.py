@@ -1,4 +1,4 @@
-"""Every failure before the first byte: one shape, the real status, and nothing of our inside."""
+"""Every failure before the first byte has one shape, its real status, and no internal text."""
 
 import http
 from collections.abc import Iterator
@@ -141,7 +141,7 @@ def test_exception_handlers_leave_a_valid_body_alone(client: TestClient[Any]) ->
 
 
 FIELDS: dict[str, tuple[bytes, str]] = {
-    "a role nobody has": (body(messages=[{"role": "bad", "content": "hi"}]), "messages[0].role"),
+    "an unknown role": (body(messages=[{"role": "bad", "content": "hi"}]), "messages[0].role"),
     "a content of a wrong type": (body(messages=[{"role": "user", "content": 7}]), "messages[0].content"),
     "no messages": (body(messages=[]), "messages"),
     "a message that is none": (body(messages=["hi"]), "messages[0]"),
@@ -151,7 +151,7 @@ FIELDS: dict[str, tuple[bytes, str]] = {
     "an empty model": (body(model=""), "model"),
     "a missing field": (msgspec.json.encode({"model": "m"}), "messages"),
     "a tool without a name": (body(tools=[{"type": "function", "function": {}}]), "tools[0].function.name"),
-    "a tool choice nobody has": (body(tool_choice="maybe"), "tool_choice"),
+    "an unknown tool choice": (body(tool_choice="maybe"), "tool_choice"),
 }
 
 

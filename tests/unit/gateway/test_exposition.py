@@ -17,7 +17,7 @@ async def test_exposition_is_shared_by_concurrent_requests_and_made_in_a_thread(
     exposition = Exposition(make)
     waiting = [asyncio.create_task(exposition.text()) for _ in range(3)]
     await asyncio.sleep(0)
-    waiting[0].cancel()  # one that leaves does not end it for the others
+    waiting[0].cancel()  # A request that ends early does not end it for the others.
     release.set()
     assert await asyncio.gather(*waiting[1:]) == [b"text", b"text"]
     assert len(threads) == 1

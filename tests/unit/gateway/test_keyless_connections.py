@@ -18,7 +18,7 @@ def test_keyless_connections_close_the_longest_idle_and_never_the_newest() -> No
     for one in (first, second, newest):
         keyless.add(one)
     keyless.discard(first)
-    keyless.add(first)  # it had a request meanwhile
+    keyless.add(first)  # It had a request in between.
 
     assert keyless.make_room(newest)
     assert (first.evicted, second.evicted) == (False, True)

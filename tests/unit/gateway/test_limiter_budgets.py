@@ -8,7 +8,7 @@ from unit.support.streams import RecordingWriter, feed, make_stream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.limits.keys import Budget
+from penstock_contract.limits.api_keys import Budget
 from penstock_contract.limits.lease_record import Period
 from penstock_contract.stream.events import Accepted, Finished, Started, TextDelta, UsageReported
 

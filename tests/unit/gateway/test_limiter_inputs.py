@@ -8,7 +8,7 @@ from unit.support.limiters import PRICES, Fleet, key, prompt, resolution
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import Budget
+from penstock_contract.limits.api_keys import Budget
 from penstock_contract.request.operations import EmbeddingsOperation, Operation
 from penstock_contract.stream.events import UsageReported
 from penstock_contract.usage.record import COUNT_MAX, Tokens, Unanswered, UsageRow
@@ -21,8 +21,8 @@ ROW = UsageRow(
 
 async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[Admission]:
     """The admitted ones of `count` concurrent requests, before any provider has answered."""
-    asks = (fleet.admit(number % len(fleet.limiters), operation) for number in range(count))
-    answers = await asyncio.gather(*asks, return_exceptions=True)
+    attempts = (fleet.admit(number % len(fleet.limiters), operation) for number in range(count))
+    answers = await asyncio.gather(*attempts, return_exceptions=True)
     for answer in answers:
         assert isinstance(answer, Admission) or (
             isinstance(answer, PenstockError) and answer.detail.code == "budget_exhausted"
@@ -45,10 +45,10 @@ async def test_limiter_rejects_a_prompt_that_costs_more_than_is_left() -> None:
 @virtual_time
 async def test_limiter_leases_no_money_for_prompts_that_do_not_fit() -> None:
     fleet = Fleet(key(Budget(amount="0.02", period="Day")), resolution(PRICES))
-    asks = [asyncio.create_task(fleet.rejection(0, prompt(30_000))) for _ in range(10)]
-    await asyncio.wait(asks)
+    attempts = [asyncio.create_task(fleet.rejection(0, prompt(30_000))) for _ in range(10)]
+    await asyncio.wait(attempts)
     (await fleet.admit(1, prompt(15_000))).close()
-    assert {ask.result().code for ask in asks} == {"budget_exhausted"}
+    assert {attempt.result().code for attempt in attempts} == {"budget_exhausted"}
     await fleet.end()
 
 

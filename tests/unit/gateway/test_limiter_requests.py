@@ -1,4 +1,4 @@
-"""Requests in a minute over several gateways, in virtual time: what is accepted and what is refused."""
+"""Requests per minute over several gateways, in virtual time: admitted and rejected ones."""
 
 import asyncio
 import bisect

@@ -114,11 +114,11 @@ async def test_limiter_keeps_the_slots_of_streams_during_a_broker_absence(away_s
     for number in range(8):
         await fleet.admit(number % 2)
     await asyncio.sleep(2)
-    await fleet.kill(0)  # its streams go on: only it does not get to its account
+    await fleet.kill(0)  # Its streams continue; it only cannot reach its account.
     fleet.store.away = True
     await asyncio.sleep(away_s)
     fleet.store.away = False
-    # The other one is back a moment later.
+    # The other gateway has its connection again a moment later.
     await asyncio.sleep(1)
     for _ in range(4):
         assert (await fleet.rejection(1)).code == "rate_limit_exceeded"

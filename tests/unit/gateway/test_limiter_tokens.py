@@ -13,7 +13,7 @@ from penstock_contract.stream.events import UsageReported
 
 
 async def talk(fleet: Fleet, gateway: int, limit: int, used: list[float], dice: random.Random) -> None:
-    """Streams of 50 tokens, one after the other, for three minutes; refused ones try again."""
+    """Runs streams of 50 tokens in sequence for three minutes, and retries rejected ones."""
     loop = asyncio.get_running_loop()
     end = loop.time() + MINUTES_S
     while loop.time() < end:

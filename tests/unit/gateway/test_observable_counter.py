@@ -6,7 +6,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Sum
 from penstock_gateway.telemetry.observable_counter import ObservableCounter
 
 
-def told(reader: InMemoryMetricReader) -> dict[str, float]:
+def points(reader: InMemoryMetricReader) -> dict[str, float]:
     data = reader.get_metrics_data()
     if data is None:
         return {}
@@ -19,9 +19,9 @@ def told(reader: InMemoryMetricReader) -> dict[str, float]:
 def test_observable_counter_reports_growing_sums_by_label() -> None:
     reader = InMemoryMetricReader()
     tally = ObservableCounter(MeterProvider([reader]).get_meter("test"), "tokens", unit="{token}", description="Tokens")
-    assert told(reader) == {}
+    assert points(reader) == {}
     tally.add(2, {"model": "a"})
     tally.add(3, {"model": "b"})
-    assert told(reader) == {"a": 2, "b": 3}
+    assert points(reader) == {"a": 2, "b": 3}
     tally.add(5, {"model": "a"})
-    assert told(reader) == {"a": 7, "b": 3}
+    assert points(reader) == {"a": 7, "b": 3}

@@ -30,7 +30,7 @@ BEGUN = (Accepted("w", 0.1), Started("main"), TextDelta("one"), TextDelta("two")
 
 @virtual_time
 async def test_open_usage_of_a_lost_worker_has_the_gateways_count() -> None:
-    closed = usage_of(*BEGUN, error=ErrorDetail("worker_lost", "died")).closed(OPEN)
+    closed = usage_of(*BEGUN, error=ErrorDetail("worker_lost", "lost")).closed(OPEN)
     assert (closed.ended, closed.tokens) == ("worker_lost", Tokens(6, 0, 2, estimated=True))
     assert (closed.cost, closed.worker, closed.provider, closed.attempts) == ("0.000026", "w", "main", 1)
     assert closed.duration_s == 2.5
@@ -62,20 +62,20 @@ async def test_open_usage_prefers_a_providers_count_to_a_larger_estimate() -> No
 @virtual_time
 async def test_open_usage_prefers_the_workers_provider_count_to_an_estimate() -> None:
     theirs = replace(OPEN, delivery=1, tokens=Tokens(3, 0, 1), cost="0.5")
-    closed = usage_of(*BEGUN, error=ErrorDetail("worker_lost", "died")).closed(theirs)
+    closed = usage_of(*BEGUN, error=ErrorDetail("worker_lost", "lost")).closed(theirs)
     assert (closed.tokens, closed.cost) == (Tokens(3, 0, 1), "0.5")
 
 
 @virtual_time
 async def test_open_usage_includes_unanswered_calls() -> None:
     events = (Accepted("w", 0.1), Started("main", 100, "0.5"), TextDelta("one"), UsageReported(7, 3))
-    closed = usage_of(*events, error=ErrorDetail("worker_lost", "died")).closed(OPEN)
+    closed = usage_of(*events, error=ErrorDetail("worker_lost", "lost")).closed(OPEN)
     assert (closed.tokens, closed.cost) == (Tokens(107, 0, 3, estimated=True), "0.500037")
 
 
 @virtual_time
 async def test_open_usage_has_the_count_of_the_workers_checkpoint() -> None:
-    made = usage_of(Accepted("w", 0.1), error=ErrorDetail("worker_lost", "died"))
+    made = usage_of(Accepted("w", 0.1), error=ErrorDetail("worker_lost", "lost"))
     made.noted = with_checkpoint(OPEN, Checkpoint("w", [OpenRequestUsage("req_1", 60, 0, 60 * 10**6, 1.0)]))
     closed = made.closed(OPEN)
     assert (closed.ended, closed.tokens, closed.cost) == (

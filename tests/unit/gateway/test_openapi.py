@@ -1,4 +1,4 @@
-"""The OpenAPI document: what a generator or a validator reads of it is what the gateway does."""
+"""The OpenAPI document describes the behaviour of the gateway to generators and validators."""
 
 import warnings
 from collections.abc import Iterator

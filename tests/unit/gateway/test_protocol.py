@@ -1,4 +1,4 @@
-"""The hot path's way to a client: raw chunks on uvicorn's connection, between an ASGI start and an ASGI end."""
+"""The hot path to a client writes raw chunks on uvicorn's connection, between an ASGI start and an ASGI end."""
 
 import asyncio
 import contextlib
@@ -150,7 +150,7 @@ async def stream_app(scope: Any, receive: Any, send: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def served(state: ServerState | None = None) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a uvicorn with our protocol."""
+    """A connection to a uvicorn with the gateway's protocol."""
     config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
     config.load()
     state = state or ServerState()
@@ -241,7 +241,7 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
 async def idle(wire: Wire, limits: ConnectionLimits | None = None) -> GatewayProtocol:
-    """A connection that has had its first answer."""
+    """A connection after its first response."""
     config = Config(stream_app, http=GatewayProtocol, lifespan="off", log_config=None)
     config.load()
     made = GatewayProtocol(config, ServerState(), {}, limits=limits)
@@ -254,7 +254,7 @@ async def idle(wire: Wire, limits: ConnectionLimits | None = None) -> GatewayPro
 
 @virtual_time
 async def test_protocol_keeps_an_idle_connection_longer_than_load_balancers() -> None:
-    """They would send the next request into our close, and answer it with a 502."""
+    """A load balancer would send the next request into the gateway's close, and answer it with a 502."""
     wire = Wire()
     await idle(wire)
     await asyncio.sleep(60)

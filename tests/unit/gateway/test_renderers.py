@@ -1,4 +1,4 @@
-"""The bytes that clients get, written out: LF only, whole events, nothing that real parsers break on (wire.md §1.3)."""
+"""The bytes of the renderers, written out: LF only, whole events, and no form on which real parsers fail."""
 
 import json
 from collections.abc import Iterable
@@ -29,11 +29,11 @@ from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 
 USAGE = UsageReported(9, 2, 4, 1)
 STOP = Finished("stop")
-LOST = Failed(ErrorDetail("worker_lost", "the worker that served this request died"))
+LOST = Failed(ErrorDetail("worker_lost", "the worker that served this request was lost"))
 HEAD = b'data: {"id":"chatcmpl-1","created":1700000000,"model":"gpt"'
 TEXT_HEAD = HEAD + b',"object":"chat.completion.chunk","choices":[{"index":0,"delta":'
 ERROR = (
-    b'{"error":{"message":"the worker that served this request died","type":"api_error",'
+    b'{"error":{"message":"the worker that served this request was lost","type":"api_error",'
     b'"param":null,"code":"worker_lost"}}'
 )
 
@@ -183,7 +183,7 @@ OPENAI_STREAMS = {name: wire for name, wire in STREAMS.items() if name.startswit
 
 
 def decode(*pieces: bytes) -> list[ServerSentEvent]:
-    """As the official SDK does it."""
+    """Decodes as the official SDK does."""
     return list(SSEDecoder().iter_bytes(iter(pieces)))
 
 
@@ -272,9 +272,9 @@ def test_chat_renderer_writes_one_id_and_one_time(include_usage: bool) -> None:
 
 def test_chat_renderer_fast_path_equals_the_encoder() -> None:
     renderer = openai_stream(include_usage=True)
-    said = [json.loads(decode(renderer.render(TextDelta(text)))[0].data) for text in ("Hel", "lo")]
+    rendered = [json.loads(decode(renderer.render(TextDelta(text)))[0].data) for text in ("Hel", "lo")]
 
-    for chunk in said:
+    for chunk in rendered:
         assert msgspec.to_builtins(msgspec.convert(chunk, ChatCompletionChunk)) == chunk
 
 
@@ -290,6 +290,6 @@ def test_renderers_write_nothing_for_internal_events(make: type[Renderer], event
     assert make().render(event) == b""
 
 
-def test_keep_alive_is_a_comment_with_a_blank_line() -> None:
+def test_renderers_write_a_keep_alive_as_a_comment_with_a_blank_line() -> None:
     assert PING == b": ping\n\n"
     assert decode(PING) == []

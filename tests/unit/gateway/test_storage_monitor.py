@@ -1,4 +1,4 @@
-"""The fill of the usage store: a metric always, and a log line when it is nearly full."""
+"""The fill of the usage store has a metric, and a log line when the store is nearly full."""
 
 import asyncio
 import re
@@ -30,7 +30,7 @@ class Shelf:
         return None if filled is None else StorageState(3, filled, self._bytes_max)
 
     async def looked_at(self) -> None:
-        """As often as there is something to see."""
+        """Checks as often as there are values."""
         task = asyncio.create_task(self._stock.run())
         await asyncio.sleep(FIRST_S + EVERY_S * (len(self._filled) - 0.5))
         task.cancel()

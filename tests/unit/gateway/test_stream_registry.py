@@ -20,10 +20,10 @@ ANSWER: list[Event] = [ACCEPTED, STARTED, TextDelta("a"), Finished("stop")]
 
 class Stops:
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, int, int]] = []
+        self.sent: list[tuple[str, str, int, int]] = []
 
     def __call__(self, route: str, worker: str, stream: int, serves: int) -> None:
-        self.asked.append((route, worker, stream, serves))
+        self.sent.append((route, worker, stream, serves))
 
 
 def batch(events: Sequence[Event], *, stream: int = 7, attempt: int = 1, worker: str = "worker-1") -> bytes:
@@ -43,7 +43,7 @@ async def test_stream_registry_feeds_a_batch_to_its_stream() -> None:
     made.on_batch(SUBJECT, batch(ANSWER))
 
     assert client.received == b'data: {"text":"a"}\n\ndata: [DONE]\n\n'
-    assert stops.asked == []
+    assert stops.sent == []
 
 
 async def test_stream_registry_feeds_one_batch_to_several_streams() -> None:
@@ -64,7 +64,7 @@ async def test_stream_registry_ignores_a_frame_of_a_foreign_route() -> None:
 
     assert client.received == b""
     assert stream.worker is None
-    assert stops.asked == []
+    assert stops.sent == []
 
 
 async def test_stream_registry_stops_the_worker_of_an_unknown_stream_once() -> None:
@@ -72,7 +72,7 @@ async def test_stream_registry_stops_the_worker_of_an_unknown_stream_once() -> N
     made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
     made.on_batch(SUBJECT, batch([TextDelta("a")] * 5, stream=99))
 
-    assert stops.asked == [("default.main", "worker-1", 99, 0)]
+    assert stops.sent == [("default.main", "worker-1", 99, 0)]
 
 
 @virtual_time
@@ -81,11 +81,11 @@ async def test_stream_registry_repeats_the_stop_while_frames_arrive() -> None:
     made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
     await asyncio.sleep(STOP_AGAIN_S - 0.1)
     made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
-    assert len(stops.asked) == 1
+    assert len(stops.sent) == 1
 
     await asyncio.sleep(0.2)
     made.on_batch(SUBJECT, batch([TextDelta("a")], stream=99))
-    assert len(stops.asked) == 2
+    assert len(stops.sent) == 2
 
 
 async def test_stream_registry_stops_the_worker_of_a_replaced_attempt() -> None:
@@ -94,7 +94,7 @@ async def test_stream_registry_stops_the_worker_of_a_replaced_attempt() -> None:
     made.on_batch(SUBJECT, batch([Accepted("worker-2", 4.0)], attempt=2, worker="worker-2"))
     made.on_batch(SUBJECT, batch([ACCEPTED, STARTED, TextDelta("zombie")], worker="worker-1"))
 
-    assert stops.asked == [("default.main", "worker-1", 7, 2)], "the second attempt is served"
+    assert stops.sent == [("default.main", "worker-1", 7, 2)], "the second attempt is served"
 
 
 async def test_stream_registry_sends_no_stop_for_frames_after_the_end() -> None:
@@ -102,7 +102,7 @@ async def test_stream_registry_sends_no_stop_for_frames_after_the_end() -> None:
     made.on_batch(SUBJECT, batch(ANSWER))
     made.on_batch(SUBJECT, batch(ANSWER))
 
-    assert stops.asked == []
+    assert stops.sent == []
 
 
 async def test_stream_registry_stops_the_worker_of_a_removed_stream() -> None:
@@ -114,7 +114,7 @@ async def test_stream_registry_stops_the_worker_of_a_removed_stream() -> None:
 
     assert len(made) == 0
     assert client.received == b""
-    assert stops.asked == [("default.main", "worker-1", 7, 0)]
+    assert stops.sent == [("default.main", "worker-1", 7, 0)]
 
 
 async def test_stream_registry_limits_the_remembered_stops() -> None:

@@ -1,239 +1,20 @@
-"""The action that an open stream needs: one case per action, and the moment before it."""
+"""The supervisor of open streams: lost workers, silent links and broker absences, in virtual time."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
-import msgspec
 import pytest
-from unit.support.limiters import PRICES, resolution
-from unit.support.streams import ACCEPTED, NOW, STARTED, feed, make_stream
+from unit.support.stream_limits import SETTINGS, streaming
+from unit.support.streams import NOW
 from unit.support.virtual_time import START, VirtualTimeLoop, virtual_time
 
 from penstock_contract import codec, subjects
-from penstock_contract.errors import ErrorCode, ErrorDetail
-from penstock_contract.route.limits import LimitsSpec
-from penstock_contract.stream.events import TextDelta
 from penstock_contract.stream.frames import Probe, WorkerHeartbeat
-from penstock_gateway.limits.admission import Admission
-from penstock_gateway.limits.limit_spec import UpfrontUse
-from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.registry import StreamRegistry
-from penstock_gateway.streaming.stream import Stream
-from penstock_gateway.streaming.stream_timeouts import (
-    ATTACH_AGAIN_S,
-    BROKER_AWAY_MAX_S,
-    DEADLINE_GRACE_S,
-    GAP_MAX_S,
-    PROBE_S,
-    ServingWorker,
-    StreamAction,
-    next_action,
-)
+from penstock_gateway.streaming.stream_timeouts import BROKER_AWAY_MAX_S
 from penstock_gateway.streaming.supervisor import TICK_S, StreamSupervisor
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_liveness import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S, PeerState
-
-SETTINGS = GatewaySettings(commit_after_s=45, ping_after_s=15, write_timeout_s=30)
-LIMITS = LimitsSpec(queue_timeout_seconds=30, request_timeout_seconds=600)
-LONG = msgspec.structs.replace(LIMITS, queue_timeout_seconds=3600)
-
-
-def queued() -> Stream:
-    stream = make_stream()
-    stream.limits = LIMITS
-    return stream
-
-
-def waiting_long() -> Stream:
-    stream = make_stream()
-    stream.limits = LONG
-    return stream
-
-
-def accepted() -> Stream:
-    stream = queued()
-    feed(stream, ACCEPTED)
-    return stream
-
-
-def streaming() -> Stream:
-    stream = accepted()
-    feed(stream, STARTED, TextDelta("a"), from_seq=1)
-    return stream
-
-
-def with_gap() -> Stream:
-    stream = streaming()
-    feed(stream, TextDelta("c"), from_seq=4)
-    return stream
-
-
-def with_gap_before_its_worker() -> Stream:
-    stream = queued()
-    feed(stream, STARTED, from_seq=1)
-    return stream
-
-
-def committed() -> Stream:
-    stream = waiting_long()
-    stream.commit()
-    return stream
-
-
-def exhausted() -> Stream:
-    stream = streaming()
-    admission = Admission([], [], resolution(PRICES), UpfrontUse(1, 1, 1))
-    admission.exhaust(ErrorDetail("budget_exhausted", "the budget of the API key is used up"))
-    stream.admission = admission
-    return stream
-
-
-def stalled() -> Stream:
-    stream = streaming()
-    stream.output.stalled_since = NOW
-    return stream
-
-
-def forgotten() -> Stream:
-    stream = accepted()
-    stream.forget_worker(NOW + 20)
-    return stream
-
-
-def asked_lately() -> Stream:
-    stream = with_gap()
-    stream.attach_sent_at = NOW + 1
-    return stream
-
-
-def probed_lately() -> Stream:
-    stream = streaming()
-    stream.attach_sent_at = NOW + 5
-    return stream
-
-
-Row = tuple[Callable[[], Stream], float, dict[str, Any], StreamAction | ErrorCode]
-SEEN: dict[str, Any] = {"worker": ServingWorker(PeerState.ALIVE, NOW)}
-SILENT: dict[str, Any] = {"worker": ServingWorker(PeerState.SILENT, NOW)}
-LOST: dict[str, Any] = {"worker": ServingWorker(PeerState.LOST, NOW)}
-AWAY: dict[str, Any] = {"broker_away_s": 1.0}
-
-
-def answering(*, away_s: float = 0.0) -> PauseDetector:
-    """The broker has answered each PING since `NOW`, but for the first `away_s` after it."""
-    pause_detector = PauseDetector(HEARTBEAT_S)
-    pause_detector.record_answer(NOW)
-    for second in range(1, 60):
-        if second >= away_s:
-            pause_detector.record_answer(NOW + second)
-    return pause_detector
-
-
-def back_after(away_s: float) -> dict[str, Any]:
-    return {"pause_detector": answering(away_s=away_s)}
-
-
-def heard_again_at(since: float) -> dict[str, Any]:
-    return {"worker": ServingWorker(PeerState.ALIVE, since)}
-
-
-DEFAULTS: dict[str, Any] = {"broker_away_s": 0.0, **SEEN, "pause_detector": answering()}
-
-NEEDS: dict[str, Row] = {
-    "a queued stream needs nothing": (queued, 0, {}, StreamAction.NOTHING),
-    "it waits until its queue timeout": (queued, 30, {}, StreamAction.NOTHING),
-    "the queue timeout passes": (queued, 30.1, {}, "queue_timeout"),
-    "the queue timeout starts again when a worker is forgotten": (forgotten, 49, {}, StreamAction.COMMIT),
-    "and passes again": (forgotten, 50.1, {}, "queue_timeout"),
-    "an accepted request does not wait in the queue": (accepted, 31, SEEN, StreamAction.ATTACH),
-    "a worker with heartbeats serves": (accepted, 3.6, SEEN, StreamAction.NOTHING),
-    "a silent worker may be back": (streaming, 9, SILENT, StreamAction.NOTHING),
-    "a silent worker before its first event": (accepted, 9, SILENT, StreamAction.NOTHING),
-    "a worker lost before its first event is replaced": (accepted, 3.6, LOST, StreamAction.FORGET_WORKER),
-    "a worker lost after its first event ends the stream": (streaming, 3.6, LOST, "worker_lost"),
-    "a lost worker during a broker absence": (streaming, 3.6, {**LOST, **AWAY}, StreamAction.NOTHING),
-    "a gap is kept open during an absence": (with_gap, GAP_MAX_S + 4, back_after(6.0), StreamAction.ATTACH),
-    "a gap is kept open while its worker is silent": (with_gap, GAP_MAX_S + 4, SILENT, StreamAction.ATTACH),
-    "a gap is kept open when its worker is just back": (
-        with_gap,
-        GAP_MAX_S + 4,
-        heard_again_at(NOW + GAP_MAX_S + 3),
-        StreamAction.ATTACH,
-    ),
-    "a short broker absence": (streaming, 8, {"broker_away_s": 8.0}, StreamAction.NOTHING),
-    "a long broker absence": (
-        streaming,
-        12,
-        {"broker_away_s": BROKER_AWAY_MAX_S + 0.1},
-        "broker_unavailable",
-    ),
-    "a long broker absence for a queued stream": (
-        queued,
-        12,
-        {"broker_away_s": BROKER_AWAY_MAX_S + 0.1},
-        "broker_unavailable",
-    ),
-    "a gap is attached again": (with_gap, ATTACH_AGAIN_S + 0.1, SEEN, StreamAction.ATTACH),
-    "a gap at the first frame is attached again": (
-        with_gap_before_its_worker,
-        ATTACH_AGAIN_S + 0.1,
-        {},
-        StreamAction.ATTACH,
-    ),
-    "an attach is not repeated immediately": (asked_lately, 1 + ATTACH_AGAIN_S, SEEN, StreamAction.NOTHING),
-    "an attach is repeated later": (asked_lately, 1.1 + ATTACH_AGAIN_S, SEEN, StreamAction.ATTACH),
-    "a gap that is not closed": (with_gap, GAP_MAX_S + 0.1, SEEN, "stream_lost"),
-    "a gap during a broker absence": (with_gap, GAP_MAX_S + 0.1, AWAY, StreamAction.NOTHING),
-    "a silent stream is attached again": (streaming, PROBE_S + 0.1, SEEN, StreamAction.ATTACH),
-    "a silent stream before its time": (streaming, PROBE_S, SEEN, StreamAction.NOTHING),
-    "a silent stream that was attached lately": (probed_lately, PROBE_S + 4, SEEN, StreamAction.NOTHING),
-    "the commit waits for the first event": (waiting_long, 45, {}, StreamAction.NOTHING),
-    "the commit follows when it is late": (waiting_long, 45.1, {}, StreamAction.COMMIT),
-    "a keep-alive for a silent stream": (committed, 15.1, {}, StreamAction.PING),
-    "no keep-alive before its time": (committed, 15, {}, StreamAction.NOTHING),
-    "a keep-alive during a broker absence": (committed, 15.1, AWAY, StreamAction.PING),
-    "no keep-alive before the 200": (waiting_long, 15.1, {}, StreamAction.NOTHING),
-    "a client that does not read": (stalled, 30.1, SEEN, "slow_client"),
-    "a client that reads slowly": (stalled, 9, SEEN, StreamAction.NOTHING),
-    "a budget that is used up ends a stream without events": (exhausted, 0, SEEN, "budget_exhausted"),
-    "the request timeout passes": (streaming, 600.1 + DEADLINE_GRACE_S, SEEN, "request_timeout"),
-    "the worker ends the request first": (streaming, 600 + DEADLINE_GRACE_S, SEEN, StreamAction.ATTACH),
-}
-
-
-@pytest.mark.parametrize("row", NEEDS.values(), ids=NEEDS)
-async def test_stream_timeouts_choose_the_action(row: Row) -> None:
-    make, age_s, seen, expected = row
-
-    need = next_action(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
-
-    assert (need.code if isinstance(need, ErrorDetail) else need) == expected
-
-
-async def test_stream_timeouts_name_the_queue_timeout_and_its_cause() -> None:
-    unknown = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS)
-    known = next_action(queued(), NOW + 30.1, SETTINGS, **DEFAULTS, cause="the worker's image cannot be pulled")
-
-    assert isinstance(unknown, ErrorDetail)
-    assert unknown.message == "no worker took the request within 30 s"
-    assert isinstance(known, ErrorDetail)
-    assert known.message == "no worker took the request within 30 s: the worker's image cannot be pulled"
-
-
-async def test_stream_timeouts_have_a_case_for_every_action() -> None:
-    assert {need for _, _, _, need in NEEDS.values()} >= set(StreamAction)
-
-
-@pytest.mark.parametrize("row", [row for row in NEEDS.values() if isinstance(row[3], str)])
-async def test_stream_timeouts_give_a_retry_time(row: Row) -> None:
-    make, age_s, seen, _ = row
-    need = next_action(make(), NOW + age_s, SETTINGS, **{**DEFAULTS, **seen})
-
-    assert isinstance(need, ErrorDetail)
-    if need.code in {"queue_timeout", "broker_unavailable"}:
-        assert need.retry_after_s is not None
+from penstock_runtime.peer_liveness import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S
 
 
 class Broker:
@@ -256,7 +37,7 @@ class Broker:
 
 
 class Watched:
-    """A stream that a supervisor looks after, and its worker's heartbeat each second, in virtual time."""
+    """A stream under a supervisor, with a heartbeat of its worker each second, in virtual time."""
 
     def __init__(self) -> None:
         assert START == NOW
@@ -276,7 +57,7 @@ class Watched:
         ]
 
     async def _answer(self) -> None:
-        """The broker does, to a PING each second."""
+        """The broker answers a PING each second."""
         while True:
             if self.broker.connected and not self.broker.silent:
                 self._pause_detector.record_answer(asyncio.get_running_loop().time())
@@ -290,22 +71,22 @@ class Watched:
                 self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", "main", "worker-1"), beat)
             await asyncio.sleep(1.0)
 
-    def hear(self, route: str, worker: str, incarnation: int) -> None:
+    def publish_heartbeat(self, route: str, worker: str, incarnation: int) -> None:
         """A heartbeat that arrived under `route`, with any worker's name."""
         beat = codec.encode(WorkerHeartbeat(worker, 8, 1, draining=False, version="1", incarnation=incarnation))
         self._supervisor.on_heartbeat(subjects.worker_heartbeat("default", route, worker), beat)
 
-    def die(self) -> None:
-        """The worker does, and its connection is closed."""
+    def crash(self) -> None:
+        """The worker crashes, and its connection is closed."""
         self._tasks[0].cancel()
         self.broker.worker_is_connected = False
 
     def fall_silent(self) -> None:
-        """The worker's link does."""
+        """The worker's link fails."""
         self._tasks[0].cancel()
 
     def come_again(self, incarnation: int = 1) -> None:
-        """Its container is started again, under its name."""
+        """The worker's container is restarted under the same name."""
         self.broker.worker_is_connected = True
         self._tasks[0] = asyncio.create_task(self._beat(incarnation=incarnation))
 
@@ -316,8 +97,8 @@ class Watched:
         await asyncio.wait(self._tasks)
 
 
-def stand_still(seconds: float) -> None:
-    """The process gets no processor; its timers and what was sent to it meanwhile are due all at once."""
+def pause_process(seconds: float) -> None:
+    """The process is paused; its timers and the messages sent meanwhile are due at once after it."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
     loop._advance(seconds)
@@ -327,8 +108,8 @@ def stand_still(seconds: float) -> None:
 @virtual_time
 async def test_stream_supervisor_keeps_the_workers_after_a_pause_of_the_gateway(away_s: float) -> None:
     watched = Watched()
-    await asyncio.sleep(2.1)  # the next tick comes before the next heartbeat
-    stand_still(away_s)
+    await asyncio.sleep(2.1)  # The next tick comes before the next heartbeat.
+    pause_process(away_s)
     await asyncio.sleep(10)
     assert watched.stream.error is None
     await watched.end()
@@ -338,8 +119,8 @@ async def test_stream_supervisor_keeps_the_workers_after_a_pause_of_the_gateway(
 async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_pause() -> None:
     watched = Watched()
     await asyncio.sleep(2.1)
-    watched.die()
-    stand_still(60.0)
+    watched.crash()
+    pause_process(60.0)
     await asyncio.sleep(TICK_S)
     assert watched.stream.error is None
     await asyncio.sleep(LOST_S + 3 * TICK_S)
@@ -352,7 +133,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_pause() 
 async def test_stream_supervisor_detects_a_restarted_worker() -> None:
     watched = Watched()
     await asyncio.sleep(5)
-    watched.die()
+    watched.crash()
     await asyncio.sleep(0.5)
     watched.come_again()
     await asyncio.sleep(2 * TICK_S)
@@ -366,7 +147,7 @@ async def test_stream_supervisor_ignores_heartbeats_of_other_routes() -> None:
     watched = Watched()
     await asyncio.sleep(5)
     for _ in range(40):
-        watched.hear("other", "worker-1", incarnation=99)
+        watched.publish_heartbeat("other", "worker-1", incarnation=99)
         await asyncio.sleep(TICK_S)
     assert watched.stream.error is None
     await watched.end()
@@ -376,9 +157,9 @@ async def test_stream_supervisor_ignores_heartbeats_of_other_routes() -> None:
 async def test_stream_supervisor_ignores_heartbeats_of_other_routes_for_a_lost_worker() -> None:
     watched = Watched()
     await asyncio.sleep(5)
-    watched.die()
+    watched.crash()
     for _ in range(40):
-        watched.hear("other", "worker-1", incarnation=0)
+        watched.publish_heartbeat("other", "worker-1", incarnation=0)
         await asyncio.sleep(TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"
@@ -387,7 +168,7 @@ async def test_stream_supervisor_ignores_heartbeats_of_other_routes_for_a_lost_w
 
 @virtual_time
 async def test_stream_supervisor_detects_the_broker_before_other_reconnect_hooks() -> None:
-    """Hooks run one after the other after a reconnect, and one may wait for an answer of JetStream's for seconds."""
+    """Hooks run in sequence after a reconnect, and one may wait for JetStream's response for seconds."""
     watched = Watched()
     await asyncio.sleep(5)
     watched.broker.connected = False
@@ -403,7 +184,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_broker_a
     watched = Watched()
     await asyncio.sleep(5)
     watched.broker.connected = False
-    watched.die()
+    watched.crash()
     await asyncio.sleep(BROKER_AWAY_MAX_S - 4)
     watched.broker.connected = True
     await asyncio.sleep(LOST_S - TICK_S)
@@ -418,7 +199,7 @@ async def test_stream_supervisor_detects_a_worker_that_crashed_during_a_broker_a
 async def test_stream_supervisor_detects_a_killed_worker_within_5_s() -> None:
     watched = Watched()
     await asyncio.sleep(5)
-    watched.die()
+    watched.crash()
     await asyncio.sleep(LOST_S + 3 * TICK_S)
     assert watched.stream.error is not None
     assert watched.stream.error.code == "worker_lost"

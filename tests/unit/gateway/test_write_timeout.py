@@ -1,4 +1,4 @@
-"""After an answer's end: a client that takes nothing in time is cut off, one that takes a little is not."""
+"""After an answer's end a client that reads nothing in time is disconnected; one that reads a little is not."""
 
 import asyncio
 

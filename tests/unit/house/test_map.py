@@ -17,7 +17,7 @@ def test_map_names_every_folder_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
-def test_folder_holds_few_modules_and_describes_itself(folder: Path) -> None:
+def test_map_folders_hold_few_modules_and_describe_themselves(folder: Path) -> None:
     modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(modules) <= MODULES_MAX
     assert (folder / "__init__.py").read_text().startswith('"""')

@@ -1,4 +1,4 @@
-"""A child is supervised until it has ended: no second one is ever started beside it."""
+"""A child is supervised until it has ended; no second one is started beside it."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ class Watched:
         return False
 
 
-async def test_a_program_that_cannot_be_run_ends_with_its_reason() -> None:
+async def test_child_of_a_program_that_cannot_start_ends_with_its_reason() -> None:
     watched = Watched("/does/not/exist")
     watched.child.start()
     await asyncio.wait_for(watched.first_end.wait(), 20)
@@ -43,7 +43,7 @@ async def test_a_program_that_cannot_be_run_ends_with_its_reason() -> None:
     assert "No such file" in watched.ends[0].last_lines[0]
 
 
-async def test_a_line_that_cannot_be_written_is_not_taken_for_a_program_that_cannot_be_run() -> None:
+async def test_child_start_error_is_not_reported_for_an_unwritable_line() -> None:
     watched = Watched(sys.executable, "-c", TALKS, error=OSError(28, "No space left on device"))
     watched.child.start()
     await asyncio.wait_for(watched.first_end.wait(), 20)

@@ -43,11 +43,11 @@ def _inherited() -> dict[str, str]:
     return commands.inherited(ENVIRON, frozenset({"OPENAI_API_KEY", "PENSTOCK_KEY"}))
 
 
-def test_children_inherit_what_is_no_secret() -> None:
+def test_commands_pass_the_environment_without_secrets() -> None:
     assert sorted(_inherited()) == ["OTEL_EXPORTER_OTLP_ENDPOINT", "PATH", "PENSTOCK_LOG_LEVEL"]
 
 
-def test_a_worker_gets_its_route_and_its_key() -> None:
+def test_commands_give_a_worker_its_route_and_its_key() -> None:
     command = commands.worker(_planned(), "nats://t@127.0.0.1:1", ENVIRON, _inherited())
     assert command.name == "worker openai"
     assert command.argv[-1] == "penstock_worker"
@@ -66,7 +66,7 @@ def listener() -> Iterator[socket]:
         yield made
 
 
-def test_the_gateway_gets_the_defaults_and_no_key(listener: socket) -> None:
+def test_commands_give_the_gateway_the_defaults_and_no_key(listener: socket) -> None:
     command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", {"Chat": "m"}, ACCESS, _inherited())
     assert command.environ == _inherited() | {
         "PENSTOCK_HOST": "127.0.0.1",
@@ -81,7 +81,7 @@ def test_the_gateway_gets_the_defaults_and_no_key(listener: socket) -> None:
     }
 
 
-def test_a_first_key_is_made_where_one_is_needed_or_taken_from_the_environment() -> None:
+def test_commands_make_a_first_key_if_required_or_read_it_from_the_environment() -> None:
     assert run_credentials("127.0.0.1", 1, {}).first_key is None
     assert (run_credentials("0.0.0.0", 1, {}).first_key or "").startswith("sk-penstock-")
     assert run_credentials("0.0.0.0", 1, {"PENSTOCK_FIRST_KEY": "mine"}).first_key == "mine"
@@ -89,11 +89,11 @@ def test_a_first_key_is_made_where_one_is_needed_or_taken_from_the_environment()
     assert run_credentials("127.0.0.1", 1, {"PENSTOCK_AUTHENTICATION": "required"}).first_key is not None
 
 
-def test_every_run_has_another_admin_token() -> None:
+def test_commands_make_another_admin_token_for_every_run() -> None:
     assert run_credentials("127.0.0.1", 1, {}).admin_token != run_credentials("127.0.0.1", 1, {}).admin_token
 
 
-def test_the_gateway_gets_its_first_key_and_the_worker_does_not(listener: socket) -> None:
+def test_commands_give_the_first_key_to_the_gateway_and_not_to_the_worker(listener: socket) -> None:
     keyed = msgspec.structs.replace(ACCESS, first_key="sk-penstock-1")
     gateway = commands.gateway("0.0.0.0", listener, "nats://t@127.0.0.1:1", {}, keyed, _inherited())
     assert gateway.environ["PENSTOCK_FIRST_KEY"] == "sk-penstock-1"

@@ -52,17 +52,17 @@ def _message(text: str) -> str:
     ],
     ids=lambda value: value[:24],
 )
-def test_text_beyond_a_bound_is_refused_with_the_line(affinity: str, message: str) -> None:
+def test_documents_reject_text_beyond_a_bound_with_its_line(affinity: str, message: str) -> None:
     assert message in _message(ROUTE.replace("AFFINITY", affinity))
 
 
-def test_a_file_beyond_the_bound_is_not_read_to_its_end() -> None:
+def test_documents_stop_reading_a_file_at_the_bound() -> None:
     with pytest.raises(InvalidRoutes, match="more than 1048576 bytes"):
         read(["/dev/zero"])
     assert "more than 1048576 bytes" in _message("#" * (documents.BYTES_MAX + 1))
 
 
-def test_anchors_within_the_bounds_are_replaced_and_a_date_stays_text() -> None:
+def test_documents_resolve_anchors_within_the_bounds_and_keep_a_date_as_text() -> None:
     terms = "[{labelSelector: &x {matchLabels: {b: 2026-11-28}}, topologyKey: k}, {labelSelector: *x, topologyKey: l}]"
     affinity = f"{{podAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {terms}}}}}"
     (route,) = load([RouteFile("f.yaml", ROUTE.replace("AFFINITY", affinity))])
@@ -71,7 +71,7 @@ def test_anchors_within_the_bounds_are_replaced_and_a_date_stays_text() -> None:
     assert first["labelSelector"] == second["labelSelector"] == {"matchLabels": {"b": "2026-11-28"}}
 
 
-def test_values_of_another_group_are_not_judged() -> None:
+def test_documents_of_another_group_are_not_validated() -> None:
     other = "apiVersion: v1\nkind: ConfigMap\ndata: {1: .nan}\n---"
     assert len(load([RouteFile("f.yaml", other + ROUTE.replace("AFFINITY", "{}"))])) == 1
 
@@ -92,7 +92,9 @@ def test_values_of_another_group_are_not_judged() -> None:
         ("type: OpenAI", '"\\e[31m": 1', "providers[0]: unknown field \\x1b[31m"),
     ],
 )
-def test_a_line_end_or_a_control_character_is_refused_and_printed_escaped(old: str, new: str, message: str) -> None:
-    told = _message(ROUTE.replace(old, new).replace("AFFINITY", "{}"))
-    assert message in told
-    assert told.isprintable()
+def test_documents_reject_line_ends_and_control_characters_and_print_them_escaped(
+    old: str, new: str, message: str
+) -> None:
+    printed = _message(ROUTE.replace(old, new).replace("AFFINITY", "{}"))
+    assert message in printed
+    assert printed.isprintable()

@@ -1,4 +1,4 @@
-"""A person sees each thing once; the file has all of it, and outlives a run that went wrong."""
+"""The terminal shows each cause once; the file has all lines, and is kept after a failed run."""
 
 import io
 from pathlib import Path
@@ -36,7 +36,7 @@ def _event(event: str, level: str = "warning") -> str:
     return f'{{"event":"{event}","level":"{level}"}}'
 
 
-def test_a_burst_of_one_cause_is_one_line_for_each_source(
+def test_log_view_shows_a_burst_of_one_cause_as_one_line_per_source(
     log_view: LogView, clock: Clock, out: io.StringIO, tmp_path: Path
 ) -> None:
     for event in ("broker.error", "broker.disconnected", "broker.error"):
@@ -51,7 +51,7 @@ def test_a_burst_of_one_cause_is_one_line_for_each_source(
     assert len((tmp_path / "run" / "penstock.log").read_text().splitlines()) == 5
 
 
-def test_errors_and_plain_text_are_all_shown(log_view: LogView, out: io.StringIO) -> None:
+def test_log_view_shows_all_errors_and_plain_text(log_view: LogView, out: io.StringIO) -> None:
     for line in (_event("worker.failed", "error"), _event("worker.failed", "error"), "Traceback:", "Traceback:"):
         log_view.log("worker a", line)
     log_view.close()
@@ -59,7 +59,7 @@ def test_errors_and_plain_text_are_all_shown(log_view: LogView, out: io.StringIO
     assert len(out.getvalue().splitlines()) == 4
 
 
-def test_a_kept_log_outlives_its_directory(log_view: LogView, out: io.StringIO, tmp_path: Path) -> None:
+def test_log_view_keeps_a_log_beyond_its_directory(log_view: LogView, out: io.StringIO, tmp_path: Path) -> None:
     log_view.keep("gateway", "it went wrong")
     log_view.close(keep_in=tmp_path)
 
@@ -69,15 +69,13 @@ def test_a_kept_log_outlives_its_directory(log_view: LogView, out: io.StringIO, 
     assert out.getvalue() == f"The log is kept in {kept}\n"
 
 
-def test_an_empty_log_is_not_kept(log_view: LogView, tmp_path: Path) -> None:
+def test_log_view_does_not_keep_an_empty_log(log_view: LogView, tmp_path: Path) -> None:
     log_view.close(keep_in=tmp_path)
 
     assert not (tmp_path / "run.log").exists()
 
 
-def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else(
-    clock: Clock, out: io.StringIO, tmp_path: Path
-) -> None:
+def test_log_view_continues_without_a_writable_log(clock: Clock, out: io.StringIO, tmp_path: Path) -> None:
     full = tmp_path / "full.log"
     full.symlink_to("/dev/full")
     log_view = LogView(out, full, verbose=False, colour=False, now=clock)
@@ -90,7 +88,7 @@ def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else(
     assert count == "3 log lines could not be written"
 
 
-def test_an_escape_sequence_of_a_child_is_shown_escaped(log_view: LogView, out: io.StringIO) -> None:
+def test_log_view_shows_a_childs_escape_sequence_escaped(log_view: LogView, out: io.StringIO) -> None:
     log_view.log("worker a", "Traceback \x1b]0;title\x07")
     log_view.close()
     assert out.getvalue() == "worker a: Traceback \\x1b]0;title\\x07\n"

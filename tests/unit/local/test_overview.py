@@ -1,4 +1,4 @@
-"""The screen shows where to go, what serves, and a command to copy for each route that does."""
+"""The screen shows addresses, routes that serve, and a command to copy for each of them."""
 
 import msgspec
 
@@ -25,13 +25,13 @@ def _planned(*files: RouteFile, working: bool = True) -> tuple[list[PlannedRoute
     return planned, frozenset(route.entry.key for route in planned if working)
 
 
-def test_the_screen() -> None:
+def test_overview_prints_this_screen() -> None:
     planned, working = _planned(RouteFile("f", KEYLESS))
     assert (
         render("http://127.0.0.1:8080", planned, working, PLAIN, after_s=1.2, host="127.0.0.1")
         == """
 Penstock listens on http://127.0.0.1:8080 after 1.2 s
-It asks for no API key: only this machine can reach it
+No API key is required: only this machine can reach it
 
   ROUTE    MODELS           PROVIDER                   STATE
   smollm2  smollm2          SmolLM2-135M, bundled      ready
@@ -45,20 +45,20 @@ Try:
     )
 
 
-def test_a_route_whose_worker_is_missing_is_not_ready() -> None:
+def test_overview_shows_a_route_without_its_worker_as_not_ready() -> None:
     planned, working = _planned(working=False)
     assert "not ready: its worker has not reported yet" in render(
         "", planned, working, PLAIN, after_s=0, host="127.0.0.1"
     )
 
 
-def test_colour_only_where_it_is_wanted() -> None:
+def test_overview_uses_colour_only_if_enabled() -> None:
     planned, working = _planned()
     assert "\x1b[32mready\x1b[0m" in render("", planned, working, Ink(colour=True), after_s=0, host="127.0.0.1")
     assert "\x1b" not in render("", planned, working, PLAIN, after_s=0, host="127.0.0.1")
 
 
-def test_a_command_survives_the_shell() -> None:
+def test_overview_quotes_a_command_for_the_shell() -> None:
     document = msgspec.yaml.decode(
         KEYLESS.replace("a}, {name: b, aliases: [c, d]}", '"it\'s"}').replace(
             "{name: p, type: Anthropic, secretKeyRef: {name: paid, key: key}}",
@@ -70,19 +70,19 @@ def test_a_command_survives_the_shell() -> None:
     assert """-d '{"model":"it'"'"'s","prompt":"Why is the sky blue?"}'""" in shown
 
 
-def test_an_address_for_everyone_is_shown_as_one_that_works_here() -> None:
+def test_overview_shows_a_wildcard_address_as_a_local_one() -> None:
     assert local_url("0.0.0.0", 80) == "http://127.0.0.1:80"
     assert local_url("::", 80) == "http://[::1]:80"
     assert local_url("192.0.2.1", 80) == "http://192.0.2.1:80"
 
 
-def test_listening_for_everyone_is_warned_about() -> None:
+def test_overview_warns_of_a_listener_on_all_interfaces() -> None:
     assert exposure_warning("127.0.0.1", None) is None
     assert "spends your keys" in (exposure_warning("0.0.0.0", None) or "")
     assert "needs the key" in (exposure_warning("0.0.0.0", "sk-penstock-1") or "")
 
 
-def test_a_key_that_is_needed_is_shown_and_in_every_command() -> None:
+def test_overview_shows_a_required_key_and_adds_it_to_every_command() -> None:
     planned, working = _planned()
     shown = render("http://h", planned, working, PLAIN, after_s=0, host="0.0.0.0", key="sk-penstock-1")
     assert "API key: sk-penstock-1" in shown
@@ -91,5 +91,5 @@ def test_a_key_that_is_needed_is_shown_and_in_every_command() -> None:
     assert all(" -H 'authorization: Bearer sk-penstock-1' " in command for command in commands)
 
 
-def test_authentication_that_was_switched_off_is_said() -> None:
-    assert key_notice("0.0.0.0", None) == "It asks for no API key: PENSTOCK_AUTHENTICATION is off"
+def test_overview_warns_of_disabled_authentication() -> None:
+    assert key_notice("0.0.0.0", None) == "No API key is required: PENSTOCK_AUTHENTICATION is off"

@@ -25,12 +25,12 @@ def _plan(
     return plan(routes, environ or {}, models or {}, started_at=NOW)
 
 
-def test_a_missing_key_is_a_reason_that_names_its_variable() -> None:
+def test_plan_reason_names_the_variable_of_a_missing_key() -> None:
     (route,) = _plan(_route("a", OPENAI))
     assert (route.entry.ready, route.entry.reason, route.servable) == (False, "set OPENAI_API_KEY", False)
 
 
-def test_a_missing_secret_of_a_header_is_a_reason_that_names_each_variable() -> None:
+def test_plan_reason_names_each_variable_of_a_missing_header_secret() -> None:
     ref = {"secretKeyRef": {"name": "access", "key": "client-secret"}}
     provider = {**OPENAI, "headers": [{"name": "cf-access-client-secret", "valueFrom": ref}]}
 
@@ -41,29 +41,29 @@ def test_a_missing_secret_of_a_header_is_a_reason_that_names_each_variable() -> 
     assert there.variables == ("OPENAI_API_KEY", "ACCESS_CLIENT_SECRET")
 
 
-def test_an_empty_key_is_a_missing_key() -> None:
+def test_plan_treats_an_empty_key_as_missing() -> None:
     assert not _plan(_route("a", OPENAI), environ={"OPENAI_API_KEY": ""})[0].entry.ready
 
 
-def test_a_worker_gets_the_variables_of_its_own_route_only() -> None:
+def test_plan_gives_a_worker_the_variables_of_its_own_route_only() -> None:
     environ = {"OPENAI_API_KEY": "k", "OTHER_API_KEY": "o"}
     keyed, free = _plan(_route("a", OPENAI), _route("b", SIMULATED), environ=environ)
     assert keyed.entry.ready
     assert (keyed.variables, free.variables) == (("OPENAI_API_KEY",), ())
 
 
-def test_one_provider_without_its_key_leaves_the_route_to_the_others_and_says_so() -> None:
+def test_plan_leaves_a_route_to_its_other_providers_and_reports_the_missing_key() -> None:
     (route,) = _plan(_route("a", OPENAI, SIMULATED))
     assert route.entry.ready
     assert route.notes == ("without openai: set OPENAI_API_KEY",)
 
 
-def test_a_provider_of_weight_0_cannot_keep_a_route_alive() -> None:
+def test_plan_does_not_serve_a_route_with_a_provider_of_weight_0_alone() -> None:
     (route,) = _plan(_route("a", OPENAI, {**SIMULATED, "weight": 0}))
     assert not route.entry.ready
 
 
-def test_a_route_waits_for_its_model_and_then_points_at_it() -> None:
+def test_plan_points_a_route_at_its_model_once_it_is_served() -> None:
     route = _route("a", LOCAL)
     (loading,) = _plan(route, models={"chat": ModelState()})
     assert (loading.entry.ready, loading.servable) == (False, True)
@@ -75,16 +75,16 @@ def test_a_route_waits_for_its_model_and_then_points_at_it() -> None:
     assert loaded.spec.providers[0].base_url == LOCAL["baseURL"]
 
 
-def test_a_model_that_cannot_be_served_is_the_routes_reason() -> None:
+def test_plan_gives_an_unservable_model_as_the_routes_reason() -> None:
     (route,) = _plan(_route("a", LOCAL), models={"chat": ModelState(failure="xllamacpp is not installed")})
     assert route.entry.reason == "xllamacpp is not installed"
 
 
-def test_only_referred_models_are_asked_for() -> None:
+def test_plan_requests_referenced_models_only() -> None:
     assert [route.models for route in _plan(_route("a", LOCAL), _route("b", SIMULATED))] == [("chat",), ()]
 
 
-def test_the_first_route_keeps_a_model_name_that_two_claim() -> None:
+def test_plan_leaves_a_model_name_in_conflict_to_the_first_route() -> None:
     claimed: list[dict[str, object]] = [{"name": "gpt", "aliases": ["fast"]}]
     first, second = _plan(_route("a", SIMULATED, models=[{"name": "fast"}]), _route("b", SIMULATED, models=claimed))
     assert first.entry.ready
@@ -92,12 +92,12 @@ def test_the_first_route_keeps_a_model_name_that_two_claim() -> None:
     assert second.entry.reason == "the model fast belongs to the route default/a"
 
 
-def test_the_catalogue_sees_the_files_order_as_age() -> None:
+def test_plan_gives_the_catalogue_the_order_of_files_as_age() -> None:
     routes = _plan(_route("z", SIMULATED), _route("a", SIMULATED))
     assert [route.entry.created_at for route in routes] == [NOW - 2, NOW - 1]
 
 
-def test_defaults_are_the_first_served_models_of_each_type() -> None:
+def test_plan_defaults_are_the_first_served_models_of_each_type() -> None:
     embedding: list[dict[str, object]] = [{"name": "*"}, {"name": "e", "type": "Embedding"}]
     planned = _plan(
         _route("keyless", OPENAI),

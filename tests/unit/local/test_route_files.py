@@ -29,7 +29,7 @@ def _message(*texts: str) -> str:
     return str(caught.value)
 
 
-def test_routes_come_in_the_order_of_files_and_documents() -> None:
+def test_route_files_keep_the_order_of_files_and_documents() -> None:
     first = ROUTE.replace("NAME", "a") + "---" + ROUTE.replace("NAME", "b")
     routes = _load(first, ROUTE.replace("NAME", "c"))
     assert [(route.key, route.source) for route in routes] == [
@@ -39,22 +39,22 @@ def test_routes_come_in_the_order_of_files_and_documents() -> None:
     ]
 
 
-def test_without_files_the_bundled_models_are_served() -> None:
+def test_route_files_default_to_the_bundled_models() -> None:
     assert [route.key for route in load(read([]))] == ["default/smollm2", "default/minilm"]
 
 
-def test_a_route_read_back_from_a_cluster_is_accepted() -> None:
+def test_route_files_accept_a_route_read_back_from_a_cluster() -> None:
     text = ROUTE.replace("{name: NAME}", "{name: a, namespace: ai, uid: 1-2, resourceVersion: '7'}") + "status: {x: 1}"
     assert _load(text)[0].key == "ai/a"
 
 
-def test_empty_documents_and_other_resources_are_left_alone() -> None:
+def test_route_files_skip_empty_documents_and_other_resources() -> None:
     secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: openai}\n"
     assert [route.key for route in _load(f"---\n{secret}---{ROUTE.replace('NAME', 'a')}---\n")] == ["default/a"]
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_example_loads(path: Path) -> None:
+def test_route_files_accept_every_example(path: Path) -> None:
     assert load(read([str(path)]))
 
 
@@ -145,44 +145,44 @@ def test_every_example_loads(path: Path) -> None:
         (("{name: m}", "{name: m, aliases: 7}"), "models[0].aliases: Expected array, got int"),
     ],
 )
-def test_a_mistake_is_told_with_file_document_and_field(change: tuple[str, str], message: str) -> None:
+def test_route_files_name_file_document_and_field_of_an_error(change: tuple[str, str], message: str) -> None:
     assert _message(f"---{ROUTE}".replace(*change).replace("NAME", "a")).startswith(
         f"file-1.yaml, document 1: {message}"
     )
 
 
-def test_a_text_that_is_no_yaml_is_told_with_its_line() -> None:
+def test_route_files_name_the_line_of_invalid_yaml() -> None:
     assert _message("a: b\nc: [d\n") == "file-1.yaml, line 3: not YAML: did not find expected ',' or ']'"
 
 
-def test_a_document_that_is_no_resource_is_refused() -> None:
+def test_route_files_reject_a_document_that_is_no_resource() -> None:
     assert _message("- a\n- b\n") == "file-1.yaml, document 1: Expected object, got array"
 
 
-def test_a_file_without_a_route_is_refused() -> None:
+def test_route_files_reject_a_file_without_a_route() -> None:
     assert _message("# nothing\n") == "file-1.yaml: no ModelRoute in it"
 
 
-def test_two_routes_of_one_name_are_refused_with_both_places() -> None:
+def test_route_files_reject_two_routes_of_one_name_with_both_places() -> None:
     message = _message(ROUTE.replace("NAME", "a"), ROUTE.replace("NAME", "a"))
     assert message == "file-2.yaml, document 1: the route default/a is already in file-1.yaml, document 1"
 
 
-def test_a_key_that_was_written_into_the_file_is_not_repeated() -> None:
+def test_route_files_error_does_not_repeat_a_key_in_the_file() -> None:
     assert "sk-1" not in _message(ROUTE.replace("NAME", "a").replace("type: OpenAI", "type: OpenAI, apiKey: sk-1"))
 
 
-def test_a_directory_stands_for_its_yaml_files_by_name(tmp_path: Path) -> None:
+def test_route_files_read_the_yaml_files_of_a_directory_by_name(tmp_path: Path) -> None:
     for name in ("b.yml", "a.yaml", "notes.txt"):
         (tmp_path / name).write_text(ROUTE.replace("NAME", name[0]))
     assert [route.key for route in load(read([str(tmp_path)]))] == ["default/a", "default/b"]
 
 
-def test_a_directory_without_yaml_files_is_told(tmp_path: Path) -> None:
+def test_route_files_name_a_directory_without_yaml_files(tmp_path: Path) -> None:
     with pytest.raises(InvalidRoutes, match=r": no \*\.yaml or \*\.yml in it"):
         read([str(tmp_path)])
 
 
-def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+def test_route_files_name_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidRoutes, match=r"missing\.yaml: No such file or directory"):
         read([str(tmp_path / "missing.yaml")])

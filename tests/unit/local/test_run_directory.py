@@ -1,4 +1,4 @@
-"""A run's directory goes with the run, and with the next one if the run was killed."""
+"""A run's directory is removed at its end, or by the next run if the run was killed."""
 
 import os
 import tempfile
@@ -14,14 +14,14 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-def test_it_is_private_and_gone_afterwards() -> None:
+def test_run_directory_is_private_and_removed_at_the_end() -> None:
     with run_directory() as directory:
         assert directory.stat().st_mode & 0o777 == 0o700
         (directory / "file").touch()
     assert not directory.exists()
 
 
-def test_what_a_killed_run_left_is_removed_and_a_living_one_is_not(tmp_path: Path) -> None:
+def test_run_directory_of_a_killed_run_is_removed_and_of_a_live_run_kept(tmp_path: Path) -> None:
     left = tmp_path / "penstock-dev-left"
     left.mkdir()
     (left / "lock").touch()
@@ -30,7 +30,7 @@ def test_what_a_killed_run_left_is_removed_and_a_living_one_is_not(tmp_path: Pat
         assert living.exists()
 
 
-def test_kept_logs_are_bounded_in_number_and_age(tmp_path: Path) -> None:
+def test_run_directory_bounds_kept_logs_by_number_and_age(tmp_path: Path) -> None:
     now = tmp_path.stat().st_mtime
     for age in range(LOGS_KEPT + 20):
         log = tmp_path / f"penstock-dev-{age}.log"

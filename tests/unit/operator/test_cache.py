@@ -1,4 +1,4 @@
-"""The cache: an older version never wins, and the next list finds missed events."""
+"""The cache ignores older versions, and the next list contains missed events."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import DEPLOYMENTS, MODEL_ROUTES, PODS, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
 
 NAMESPACE = "models"
 ROUTE = (NAMESPACE, "main")
@@ -30,7 +30,7 @@ def owned(name: str, version: int, *, uid: str = "o1", label: str | None = "main
     return {"metadata": metadata}
 
 
-def test_an_event_is_about_the_route_itself_or_the_one_that_the_object_belongs_to() -> None:
+def test_cache_event_concerns_the_route_or_the_owner_of_the_object() -> None:
     cache = ClusterCache()
     assert cache.observe(MODEL_ROUTES, route(1), deleted=False) == {ROUTE}
     assert cache.observe(DEPLOYMENTS, owned("main-worker", 2), deleted=False) == {ROUTE}
@@ -38,7 +38,7 @@ def test_an_event_is_about_the_route_itself_or_the_one_that_the_object_belongs_t
     assert cache.observe(PODS, owned("stray", 4, label=None), deleted=False) == set()
 
 
-def test_an_object_that_changes_hands_is_news_for_both_routes() -> None:
+def test_cache_reports_both_routes_of_an_object_with_a_new_owner() -> None:
     cache = ClusterCache()
     cache.observe(DEPLOYMENTS, owned("main-worker", 1), deleted=False)
     changed = owned("main-worker", 2, label="other")
@@ -46,20 +46,20 @@ def test_an_object_that_changes_hands_is_news_for_both_routes() -> None:
 
 
 @pytest.mark.parametrize("version", [4, 5])
-def test_what_is_not_newer_is_no_news(version: int) -> None:
+def test_cache_ignores_a_version_that_is_not_newer(version: int) -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(5), deleted=False)
     assert cache.observe(MODEL_ROUTES, route(version) | {"spec": "old"}, deleted=False) == set()
     assert cache.snapshot(ROUTE).route == route(5)
 
 
-def test_versions_are_numbers_and_not_text() -> None:
+def test_cache_compares_versions_as_numbers() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(9), deleted=False)
     assert cache.observe(MODEL_ROUTES, route(10), deleted=False) == {ROUTE}
 
 
-def test_the_end_of_an_earlier_object_does_not_touch_a_new_one_of_its_name() -> None:
+def test_cache_ignores_the_deletion_of_an_earlier_object_of_the_same_name() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(5, uid="new"), deleted=False)
     assert cache.observe(MODEL_ROUTES, route(4, uid="old"), deleted=True) == set()
@@ -74,7 +74,7 @@ def test_cache_removes_a_deleted_object_and_reports_its_route() -> None:
     assert cache.snapshot(ROUTE).pods == []
 
 
-def test_a_pod_whose_label_changes_is_no_longer_its_old_routes() -> None:
+def test_cache_moves_a_pod_with_a_changed_label_to_its_new_route() -> None:
     cache = ClusterCache()
     cache.observe(PODS, owned("p", 1), deleted=False)
     assert cache.observe(PODS, owned("p", 2, label=None), deleted=False) == {ROUTE}
@@ -92,7 +92,7 @@ def test_cache_stores_objects_of_a_list() -> None:
     assert set(cache.routes()) == {ROUTE, (NAMESPACE, "two")}
 
 
-def test_a_list_takes_away_what_went_unheard_but_not_in_other_namespaces() -> None:
+def test_cache_removes_objects_missing_in_a_list_of_their_namespace_only() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(1), deleted=False)
     cache.observe(MODEL_ROUTES, route(2, namespace="elsewhere", uid="r2"), deleted=False)
@@ -101,8 +101,8 @@ def test_a_list_takes_away_what_went_unheard_but_not_in_other_namespaces() -> No
     assert set(cache.routes()) == {("elsewhere", "main")}
 
 
-def test_a_list_is_believed_also_where_it_is_older_than_what_is_known() -> None:
-    """The API server's store was put back from a backup: its versions are counted from there."""
+def test_cache_applies_a_list_that_is_older_than_its_objects() -> None:
+    """The API server's store was restored from a backup, and counts its versions from there."""
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(50), deleted=False)
     cache.observe(PODS, owned("p", 60), deleted=False)
@@ -116,17 +116,17 @@ def test_a_list_is_believed_also_where_it_is_older_than_what_is_known() -> None:
     assert cache.observe(MODEL_ROUTES, route(22), deleted=False) == {ROUTE}, "events count from there too"
 
 
-def test_a_list_with_nothing_new_is_no_news() -> None:
+def test_cache_reports_nothing_for_an_equal_list() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(5), deleted=False)
     assert cache.end_listing(cache.begin_listing(MODEL_ROUTES, NAMESPACE), [route(5)]) == set()
 
 
-@pytest.mark.parametrize("known", [1, None])
-def test_cache_prefers_an_event_that_arrived_during_a_list(known: int | None) -> None:
+@pytest.mark.parametrize("cached", [1, None])
+def test_cache_prefers_an_event_that_arrived_during_a_list(cached: int | None) -> None:
     cache = ClusterCache()
-    if known is not None:
-        cache.observe(MODEL_ROUTES, route(known), deleted=False)
+    if cached is not None:
+        cache.observe(MODEL_ROUTES, route(cached), deleted=False)
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
     cache.observe(MODEL_ROUTES, route(7), deleted=False)
     assert cache.end_listing(listing, [route(5)]) == set()
@@ -148,14 +148,14 @@ def test_cache_keeps_an_object_that_replaced_a_listed_one_meanwhile() -> None:
     assert cache.snapshot(ROUTE).route == route(7, uid="new")
 
 
-def test_a_list_that_failed_changes_nothing() -> None:
+def test_cache_keeps_its_objects_after_a_failed_list() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(1), deleted=False)
     assert cache.end_listing(cache.begin_listing(MODEL_ROUTES, NAMESPACE), None) == set()
     assert set(cache.routes()) == {ROUTE}
 
 
-def test_an_object_that_was_made_while_the_list_was_on_its_way_stays() -> None:
+def test_cache_keeps_an_object_that_was_created_during_a_list() -> None:
     cache = ClusterCache()
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
     cache.observe(MODEL_ROUTES, route(7), deleted=False)
@@ -163,7 +163,7 @@ def test_an_object_that_was_made_while_the_list_was_on_its_way_stays() -> None:
     assert set(cache.routes()) == {ROUTE}
 
 
-def test_an_object_that_was_deleted_while_the_list_was_on_its_way_does_not_come_back() -> None:
+def test_cache_does_not_restore_an_object_that_was_deleted_during_a_list() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(1), deleted=False)
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
@@ -172,7 +172,7 @@ def test_an_object_that_was_deleted_while_the_list_was_on_its_way_does_not_come_
     assert not cache.routes()
 
 
-def test_an_object_that_was_made_anew_while_the_list_was_on_its_way_stays() -> None:
+def test_cache_keeps_an_object_that_was_created_again_during_a_list() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(1, uid="old"), deleted=False)
     listing = cache.begin_listing(MODEL_ROUTES, NAMESPACE)
@@ -185,7 +185,7 @@ def test_an_object_that_was_made_anew_while_the_list_was_on_its_way_stays() -> N
     st.permutations([(1, False), (2, False), (3, False), (4, True)]),
     st.sampled_from([MODEL_ROUTES, DEPLOYMENTS]),
 )
-def test_in_whatever_order_lists_and_events_come_the_next_list_is_right(
+def test_cache_is_right_after_the_next_list_in_any_order_of_lists_and_events(
     events: list[tuple[int, bool]], resource: Resource
 ) -> None:
     cache = ClusterCache()
@@ -195,7 +195,7 @@ def test_in_whatever_order_lists_and_events_come_the_next_list_is_right(
     assert cache._objects[resource] == {(NAMESPACE, "main-worker"): owned("main-worker", 9, uid="o2")}
 
 
-def test_a_snapshot_has_everything_about_one_route_and_nothing_about_others() -> None:
+def test_cache_snapshot_has_the_objects_of_one_route_only() -> None:
     cache = ClusterCache()
     cache.observe(MODEL_ROUTES, route(1), deleted=False)
     for number, resource in enumerate(resources.WATCHED[1:], start=2):

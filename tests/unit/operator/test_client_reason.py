@@ -1,4 +1,4 @@
-"""The reason that a waiting client receives, without internal names."""
+"""The reason in a waiting client's error contains no internal names."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +19,7 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
 
 
 @pytest.mark.parametrize(
-    ("scaling", "survey", "told"),
+    ("scaling", "survey", "expected"),
     [
         ({}, workers(2, 2), ""),
         ({}, workers(2, 1, 1, PULL), ""),
@@ -38,28 +38,28 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
         "none can start",
         "one is starting",
         "the next request wakes one",
-        "nothing is known",
+        "no observation",
         "none by hand",
         "none may be added",
         "none may be taken",
         "the first by hand",
     ],
 )
-def test_client_reason_explains_why_no_worker_serves(scaling: dict[str, Any], survey: Survey, told: str) -> None:
-    assert cause(spec(scaling=scaling), survey) == told
+def test_client_reason_explains_why_no_worker_serves(scaling: dict[str, Any], survey: Survey, expected: str) -> None:
+    assert cause(spec(scaling=scaling), survey) == expected
 
 
 @pytest.mark.parametrize("reason", get_args(ProblemReason))
 def test_client_reason_contains_no_names(reason: ProblemReason) -> None:
     problem = Problem(reason, 'pod main-worker-a: secret "openai" of registry.internal/penstock on node-7')
 
-    told = cause(spec(), workers(1, 0, 1, problem))
+    expected = cause(spec(), workers(1, 0, 1, problem))
 
-    assert told == f"{WORDS[reason]} ({reason})"
-    assert not any(name in told for name in ("main-worker", "openai", "registry", "node-7"))
+    assert expected == f"{WORDS[reason]} ({reason})"
+    assert not any(name in expected for name in ("main-worker", "openai", "registry", "node-7"))
 
 
-def test_every_refusal_has_words_for_a_client() -> None:
+def test_client_reason_exists_for_every_refusal() -> None:
     assert set(REFUSALS) == set(get_args(AcceptedReason)) - {"Accepted"}
 
 

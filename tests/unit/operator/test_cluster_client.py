@@ -1,105 +1,19 @@
-"""Client and transport: requests, errors by response, and bounded times.
+"""The client of the API server: its requests, and errors by response. A real API server is in tests/cluster."""
 
-Against a small HTTP server; what a real API server does with it is in tests/cluster.
-"""
-
-import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
+from unit.support.api_server import OBJECT, answers, connected, error_from, refuses
 
 from penstock_operator.kube import resources
-from penstock_operator.kube.api_error import ApiError, ErrorKind
-from penstock_operator.kube.client import ClusterClient, LeaseClient
-from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
-from penstock_operator.kube.transport import Transport
+from penstock_operator.kube.api_error import ErrorKind
+from penstock_operator.kube.client import LeaseClient
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 POD = resources.PODS.path("ns", "p")
-OBJECT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "ns", "name": "a"}}
 
 
-class Server:
-    """Answers by `handle`; `seen` are (method, path, query, content type, authorization, body)."""
-
-    def __init__(self, directory: Path) -> None:
-        self._config = directory / "kubeconfig"
-        self.seen: list[tuple[str, str, dict[str, str], str, str, Any]] = []
-        self.calls: list[tuple[str, str, str]] = []
-        self.leads = True
-        self.handle: Handler = answers({})
-        self.port = 0
-        self.transport: Transport
-
-    async def receive(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        authorization = request.headers.get("Authorization", "")
-        query = dict(request.query)
-        parsed = json.loads(body) if body else None
-        self.seen.append((request.method, request.path, query, request.content_type, authorization, parsed))
-        return await self.handle(request)
-
-    def write_config(self, user: dict[str, str]) -> None:
-        cluster = {"server": f"http://127.0.0.1:{self.port}"}
-        config = {
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": user}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        self._config.write_text(yaml.safe_dump(config))
-
-    async def credentials(self) -> ClusterCredentials:
-        credentials = ClusterCredentials({"KUBECONFIG": str(self._config)})
-        await credentials.load()
-        return credentials
-
-    def ended(self, verb: str, resource: str, code: str) -> None:
-        self.calls.append((verb, resource, code))
-
-
-def answers(body: Any, status: int = 200, **headers: str) -> Handler:
-    async def handle(_: web.Request) -> web.StreamResponse:
-        return web.json_response(body, status=status, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-    return handle
-
-
-def refuses(status: int, message: str = "no", **headers: str) -> Handler:
-    return answers({"kind": "Status", "status": "Failure", "message": message, "code": status}, status, **headers)
-
-
-@contextlib.asynccontextmanager
-async def connected(directory: Path) -> AsyncIterator[tuple[Server, ClusterClient]]:
-    server = Server(directory)
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", server.receive)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.port = runner.addresses[0][1]
-    server.write_config({"token": "one"})
-    server.transport = Transport(await server.credentials(), server.ended)
-    await server.transport.open()
-    yield server, ClusterClient(server.transport, may_write=lambda: server.leads)
-    await server.transport.close()
-    await runner.cleanup()
-
-
-async def error_from(call: Awaitable[Any]) -> ApiError:
-    with pytest.raises(ApiError) as raised:
-        await call
-    return raised.value
-
-
-async def test_an_apply_is_server_side_by_our_manager_and_forced(tmp_path: Path) -> None:
+async def test_client_applies_server_side_as_one_manager_with_force(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = answers({"made": True})
         assert await cluster.apply(OBJECT) == {"made": True}
@@ -109,7 +23,7 @@ async def test_an_apply_is_server_side_by_our_manager_and_forced(tmp_path: Path)
         assert server.calls == [("apply", "serviceaccounts", "200")]
 
 
-async def test_a_number_of_workers_is_applied_by_a_manager_of_its_own(tmp_path: Path) -> None:
+async def test_client_applies_replicas_as_a_manager_of_its_own(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         await cluster.scale("ns", "main-worker", 3)
         ((method, path, query, _, _, body),) = server.seen
@@ -119,7 +33,7 @@ async def test_a_number_of_workers_is_applied_by_a_manager_of_its_own(tmp_path: 
         assert server.calls == [("apply", "deployments/scale", "200")]
 
 
-async def test_a_secret_is_created_and_one_that_is_there_is_left_alone(tmp_path: Path) -> None:
+async def test_client_creates_a_secret_and_leaves_an_existing_one_alone(tmp_path: Path) -> None:
     secret = {"metadata": {"namespace": "ns", "name": "s"}, "stringData": {"a": "b"}}
     async with connected(tmp_path) as (server, cluster):
         await cluster.create_secret(secret)
@@ -133,7 +47,7 @@ async def test_a_secret_is_created_and_one_that_is_there_is_left_alone(tmp_path:
         assert len(server.seen) == 3
 
 
-async def test_a_status_is_applied_to_its_subresource(tmp_path: Path) -> None:
+async def test_client_applies_a_status_to_its_subresource(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         await cluster.apply_status("ns", "main", {"replicas": 1})
         ((_, path, _, _, _, body),) = server.seen
@@ -178,7 +92,7 @@ async def test_client_lists_managed_objects_in_pages(tmp_path: Path) -> None:
         (503, "Unavailable"),
     ],
 )
-async def test_every_refusal_is_one_of_a_few_kinds_and_keeps_the_servers_words(
+async def test_client_maps_every_refusal_to_an_error_kind_with_the_servers_text(
     tmp_path: Path, status: int, kind: ErrorKind
 ) -> None:
     async with connected(tmp_path) as (server, cluster):
@@ -210,57 +124,6 @@ async def test_client_reports_the_http_status_of_a_response_without_a_status_obj
         assert str(await error_from(cluster.apply(OBJECT))) == "HTTP status 502"
 
 
-async def test_transport_applies_retry_after_to_every_call_but_the_lease(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (server, cluster):
-        server.handle = refuses(429, Retry_After="3600")
-        error = await error_from(cluster.apply(OBJECT))
-        assert error.retry_after_s == 3600
-        server.handle = answers({})
-        server.seen.clear()
-        error = await error_from(cluster.list(resources.PODS, "ns"))
-        assert error.kind == "TooManyRequests"
-        assert error.retry_after_s is not None
-        assert 3500 < error.retry_after_s <= 3600
-        assert server.seen == []
-        await LeaseClient(server.transport).read_lease("ns", "l", timeout_s=3)
-        assert len(server.seen) == 1
-
-
-async def test_the_wait_in_the_body_counts_if_there_is_no_header(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (server, cluster):
-        server.handle = answers({"message": "later", "details": {"retryAfterSeconds": 7}}, 503)
-        assert (await error_from(cluster.apply(OBJECT))).retry_after_s == 7
-
-
-async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (server, _):
-        server.port = 1
-        server.write_config({"token": "one"})
-        transport = Transport(await server.credentials(), server.ended)
-        await transport.open()
-        cluster = ClusterClient(transport, may_write=lambda: True)
-        assert (await error_from(cluster.apply(OBJECT))).kind == "Unavailable"
-        assert transport.answered_at is None
-        assert [call[:2] for call in server.calls] == [("apply", "serviceaccounts")]
-        await transport.close()
-
-
-async def test_a_server_that_does_not_answer_is_unavailable_in_time(tmp_path: Path) -> None:
-    asked, over = asyncio.Event(), asyncio.Event()
-
-    async def hang(_: web.Request) -> web.StreamResponse:
-        asked.set()
-        await over.wait()
-        return web.Response()
-
-    async with connected(tmp_path) as (server, _cluster):
-        server.handle = hang
-        error = await error_from(LeaseClient(server.transport).read_lease("ns", "l", timeout_s=0.05))
-        assert asked.is_set()
-        assert error.kind == "Unavailable"
-        over.set()
-
-
 async def test_client_writes_nothing_but_the_lease_without_the_lease(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.leads = False
@@ -278,7 +141,7 @@ async def test_client_writes_nothing_but_the_lease_without_the_lease(tmp_path: P
         assert len(server.seen) == 1
 
 
-async def test_what_is_not_there_is_deleted_already_and_no_lease(tmp_path: Path) -> None:
+async def test_client_treats_a_missing_object_as_deleted_and_a_missing_lease_as_none(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, cluster):
         server.handle = refuses(404)
         await cluster.delete(resources.DISRUPTION_BUDGETS, "ns", "b")
@@ -288,14 +151,14 @@ async def test_what_is_not_there_is_deleted_already_and_no_lease(tmp_path: Path)
         assert (await error_from(LeaseClient(server.transport).read_lease("ns", "l", timeout_s=3))).kind == "Forbidden"
 
 
-async def test_a_lease_is_made_or_replaced_as_it_was_read(tmp_path: Path) -> None:
+async def test_client_creates_a_lease_or_replaces_the_version_that_was_read(tmp_path: Path) -> None:
     async with connected(tmp_path) as (server, _cluster):
         await LeaseClient(server.transport).write_lease({"metadata": {"namespace": "ns", "name": "l"}}, timeout_s=3)
-        known = {"metadata": {"namespace": "ns", "name": "l", "resourceVersion": "5"}}
-        await LeaseClient(server.transport).write_lease(known, timeout_s=3)
+        lease = {"metadata": {"namespace": "ns", "name": "l", "resourceVersion": "5"}}
+        await LeaseClient(server.transport).write_lease(lease, timeout_s=3)
         root = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
         assert [seen[:2] for seen in server.seen] == [("POST", root), ("PUT", f"{root}/l")]
-        assert server.seen[1][5] == known
+        assert server.seen[1][5] == lease
 
 
 async def test_client_sets_and_removes_an_annotation(tmp_path: Path) -> None:
@@ -305,38 +168,3 @@ async def test_client_sets_and_removes_an_annotation(tmp_path: Path) -> None:
         assert (method, path, content_type) == ("PATCH", POD, "application/merge-patch+json")
         assert body == {"metadata": {"annotations": {"cost": "1", "old": None}}}
         assert server.calls == [("patch", "pods", "200")]
-
-
-async def test_a_token_that_was_replaced_is_used_without_a_restart(tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("first")
-    async with connected(tmp_path) as (server, _):
-        server.write_config({"tokenFile": str(token)})
-        credentials = await server.credentials()
-        assert await credentials.authorization() == "Bearer first"
-        token.write_text("second")
-        assert await credentials.authorization() == "Bearer first"
-        credentials._loaded_at = -1000.0
-        assert await credentials.authorization() == "Bearer second"
-
-
-@pytest.mark.parametrize("text", [None, "", "just words", "{[", "clusters: []"], ids=repr)
-async def test_credentials_report_an_invalid_kubeconfig_in_one_sentence(tmp_path: Path, text: str | None) -> None:
-    config = tmp_path / "kubeconfig"
-    if text is not None:
-        config.write_text(text)
-    with pytest.raises(ClusterConfigError, match="kubeconfig: "):
-        await ClusterCredentials({"KUBECONFIG": str(config)}).load()
-
-
-async def test_credentials_report_a_missing_service_account_in_one_sentence() -> None:
-    with pytest.raises(ClusterConfigError, match="service account"):
-        await ClusterCredentials({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).load()
-
-
-async def test_credentials_keep_the_last_token_of_a_deleted_kubeconfig(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (server, _):
-        credentials = await server.credentials()
-        (tmp_path / "kubeconfig").unlink()
-        credentials._loaded_at = -1000.0
-        assert await credentials.authorization() == "Bearer one"

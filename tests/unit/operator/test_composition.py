@@ -1,4 +1,4 @@
-"""The status document: its times, and when it is worth a write."""
+"""The status document: its times, and the changes that require a write."""
 
 import datetime as dt
 from typing import Any
@@ -53,12 +53,12 @@ def times(of: ModelRouteStatus) -> dict[str, dt.datetime]:
 
 
 def live(of: ModelRouteStatus) -> dict[str, Any]:
-    """A route that has this status, as the API server gives it back."""
+    """A route with this status, as the API server returns it."""
     written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(of)))
     return route_body() | {"status": written}
 
 
-def test_the_status_counts_workers() -> None:
+def test_composition_counts_workers() -> None:
     made = status(situation(workers(4, 1, 2, 1)), desired=3)
 
     assert (made.replicas, made.ready_replicas, made.draining_replicas, made.desired_replicas) == (4, 1, 1, 3)
@@ -67,31 +67,31 @@ def test_the_status_counts_workers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("survey", "desired", "told"), [(workers(4, 4), 2, 2), (workers(4, 4), 0, 0), (workers(4, 4), None, 4)]
+    ("survey", "desired", "reported"), [(workers(4, 4), 2, 2), (workers(4, 4), 0, 0), (workers(4, 4), None, 4)]
 )
-def test_until_the_autoscaler_speaks_as_many_are_desired_as_there_should_be(
-    survey: Survey, desired: int | None, told: int
+def test_composition_desired_replicas_follow_the_deployment_before_the_first_decision(
+    survey: Survey, desired: int | None, reported: int
 ) -> None:
-    assert status(situation(survey), desired=desired).desired_replicas == told
+    assert status(situation(survey), desired=desired).desired_replicas == reported
 
 
-def test_without_a_deployment_the_desired_number_stays() -> None:
+def test_composition_keeps_the_desired_replicas_without_a_deployment() -> None:
     before = status(situation(), desired=7)
     assert status(situation(Survey()), before).desired_replicas == 7
 
 
-def test_every_condition_is_of_the_generation_that_was_looked_at() -> None:
+def test_composition_conditions_have_the_observed_generation() -> None:
     made = status(situation(generation=5))
 
     assert {condition.type for condition in made.conditions} == set(REASONS)
     assert {condition.observed_generation for condition in made.conditions} == {5}
 
 
-def test_times_have_whole_seconds() -> None:
+def test_composition_times_have_whole_seconds() -> None:
     assert set(times(status(situation())).values()) == {NOON.replace(microsecond=0)}
 
 
-def test_a_condition_keeps_its_time_until_it_flips() -> None:
+def test_composition_condition_keeps_its_time_until_its_status_changes() -> None:
     before = status(situation())
     same_status = status(situation(generation=2, message="other words"), before, LATER)
     flipped = status(situation(workers(1, 0, 1, 0, PULL)), before, LATER)
@@ -102,14 +102,14 @@ def test_a_condition_keeps_its_time_until_it_flips() -> None:
     assert times(flipped)["Ready"] == LATER.replace(microsecond=0)
 
 
-def test_the_last_decision_stays_until_the_next() -> None:
+def test_composition_keeps_the_last_decision_until_the_next() -> None:
     decided = status(situation(), decision=DECISION)
 
     assert decided.last_decision == DECISION
     assert status(situation(), decided).last_decision == DECISION
 
 
-def test_status_without_changes_is_not_written() -> None:
+def test_composition_writes_no_status_without_changes() -> None:
     first = status(situation(), decision=DECISION)
     again = status(situation(), previous(live(first)), LATER)
 
@@ -117,7 +117,7 @@ def test_status_without_changes_is_not_written() -> None:
     assert not needs_write(live(first), again)
 
 
-def test_the_first_status_is_written() -> None:
+def test_composition_writes_the_first_status() -> None:
     assert needs_write(route_body(), status(situation()))
 
 
@@ -133,11 +133,11 @@ def test_the_first_status_is_written() -> None:
     ],
     ids=["generation", "message", "workers", "desired", "decision", "conditions"],
 )
-def test_status_with_changes_is_written(after: ModelRouteStatus) -> None:
+def test_composition_writes_a_status_with_changes(after: ModelRouteStatus) -> None:
     assert needs_write(live(status(situation())), after)
 
 
-def test_status_ignores_conditions_of_other_clients() -> None:
+def test_composition_ignores_conditions_of_other_clients() -> None:
     body = live(status(situation()))
     body["status"]["conditions"].append({"type": "Audited", "status": "True"})
     body["status"]["other"] = 1
@@ -145,25 +145,25 @@ def test_status_ignores_conditions_of_other_clients() -> None:
     assert not needs_write(body, status(situation()))
 
 
-def test_status_restores_a_condition_that_another_client_changed() -> None:
+def test_composition_restores_a_condition_that_another_client_changed() -> None:
     body = live(status(situation()))
     body["status"]["conditions"][0]["status"] = "False"
 
     assert needs_write(body, status(situation()))
 
 
-def test_a_status_that_cannot_be_read_is_written_anew() -> None:
+def test_composition_writes_an_unreadable_status_again() -> None:
     body = route_body() | {"status": {"conditions": "none"}}
 
     assert previous(body) == ModelRouteStatus()
     assert needs_write(route_body() | {"status": {"replicas": "many"}}, status(situation()))
 
 
-def test_a_message_is_bounded() -> None:
+def test_composition_bounds_a_message() -> None:
     made = status(situation(message="x" * 9_999))
     assert max(len(condition.message) for condition in made.conditions) == MESSAGE_MAX
 
 
 @pytest.mark.parametrize("live", [{"conditions": "none"}, {"conditions": [1]}, {"conditions": [{}]}, [], "text"])
-def test_a_status_of_another_shape_is_written_anew(live: Any) -> None:
+def test_composition_writes_a_status_of_another_shape_again(live: Any) -> None:
     assert needs_write({"status": live}, status(situation()))

@@ -1,4 +1,4 @@
-"""What counts as a difference, and whose it is."""
+"""Differences between wanted and live objects, and their owners."""
 
 import copy
 from typing import Any
@@ -26,7 +26,7 @@ WANTED = manifests.deployment(
 
 
 def live() -> Manifest:
-    """What was wanted, as the API server gives it back."""
+    """The wanted object as the API server returns it."""
     made = copy.deepcopy(WANTED)
     made["metadata"] |= {"uid": "2", "resourceVersion": "7", "generation": 1}
     made["spec"] |= {"replicas": 3, "progressDeadlineSeconds": 600}
@@ -42,13 +42,13 @@ def live() -> Manifest:
             del env["value"]
         if "fieldRef" in env.get("valueFrom", {}):
             env["valueFrom"]["fieldRef"]["apiVersion"] = "v1"
-    # An item of a list has neither.
+    # An item of a list has neither of them.
     del made["kind"], made["apiVersion"]
     return made
 
 
 def set_at(path: str, value: Any) -> Manifest:
-    """The live object with `value` at a path of keys and indices; None takes away what is there."""
+    """The live object with `value` at a path of keys and indices; None removes the present value."""
     made = live()
     *parents, last = path.split("/")
     at: Any = made
@@ -62,7 +62,7 @@ def set_at(path: str, value: Any) -> Manifest:
     return made
 
 
-def test_what_the_api_server_fills_in_is_no_difference() -> None:
+def test_drift_ignores_defaults_of_the_api_server() -> None:
     assert drift.differences(WANTED, live()) == []
 
 
@@ -147,14 +147,14 @@ EDITED: dict[str, tuple[str, Any, str]] = {
 
 
 @pytest.mark.parametrize(("path", "value"), ADDED.values(), ids=ADDED)
-def test_what_others_add_is_no_difference(path: str, value: Any) -> None:
+def test_drift_ignores_additions_of_other_clients(path: str, value: Any) -> None:
     assert drift.differences(WANTED, set_at(path, value)) == []
 
 
-@pytest.mark.parametrize(("path", "value", "told"), EDITED.values(), ids=EDITED)
-def test_what_others_change_is_a_difference_and_is_named(path: str, value: Any, told: str) -> None:
-    assert drift.differences(WANTED, set_at(path, value)) == [told]
-    assert drift.edits(WANTED, set_at(path, value)) == [told]
+@pytest.mark.parametrize(("path", "value", "named"), EDITED.values(), ids=EDITED)
+def test_drift_names_a_change_of_another_client(path: str, value: Any, named: str) -> None:
+    assert drift.differences(WANTED, set_at(path, value)) == [named]
+    assert drift.edits(WANTED, set_at(path, value)) == [named]
 
 
 def test_drift_reports_a_removed_label() -> None:
@@ -164,7 +164,7 @@ def test_drift_reports_a_removed_label() -> None:
     assert drift.differences(WANTED, made) == ["metadata.labels.penstock.dev/route"]
 
 
-def test_what_is_no_longer_wanted_shows_though_nothing_contradicts() -> None:
+def test_drift_reports_a_field_that_is_no_longer_wanted() -> None:
     without = manifests.deployment(
         Owner("team", "main", UID),
         spec(providers=[provider(**secret("openai"))], worker=WORKER | {"env": []}),
@@ -201,18 +201,18 @@ def test_drift_does_not_report_a_changed_manifest_as_an_edit() -> None:
         ("1.5Gi", "1536Mi"),
     ],
 )
-def test_a_quantity_is_the_same_in_every_spelling(one: Any, other: Any) -> None:
+def test_drift_compares_quantities_in_every_spelling(one: Any, other: Any) -> None:
     assert drift.same_quantity(one, other)
     assert drift.same_quantity(other, one)
 
 
 @pytest.mark.parametrize(("one", "other"), [("1", "1001m"), ("1G", "1Gi"), ("1m", "1M"), ("x", "y"), ("1", "x")])
-def test_another_quantity_is_not_the_same(one: Any, other: Any) -> None:
+def test_drift_reports_another_quantity(one: Any, other: Any) -> None:
     assert not drift.same_quantity(one, other)
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["", "k", "M", "Ki", "Mi", "m"]))
-def test_a_quantity_is_the_same_as_itself_in_thousandths(number: int, suffix: str) -> None:
+def test_drift_compares_quantities_in_thousandths(number: int, suffix: str) -> None:
     factor = {"": 1, "k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}.get(suffix)
     thousandths = number if factor is None else number * factor * 1000
 
@@ -236,7 +236,15 @@ def entry(manager: str, operation: str = "Apply", *, subresource: str = "", repl
         ([entry("penstock", replicas=False)], None),
         ([], None),
     ],
-    ids=["ours alone", "others own other fields", "a scaler's", "shared", "somebody's edit", "nobody's", "unknown"],
+    ids=[
+        "ours alone",
+        "others own other fields",
+        "a scaler's",
+        "shared",
+        "another client's edit",
+        "without an owner",
+        "unknown",
+    ],
 )
 def test_drift_keeps_the_number_of_workers_of_a_single_owner(fields: list[Manifest], kept: int | None) -> None:
     made = live()

@@ -35,7 +35,7 @@ class FakeLeases:
         await self._answer(timeout_s)
         stored = None if self.lease is None else self.lease["metadata"]["resourceVersion"]
         if lease["metadata"].get("resourceVersion") != stored:
-            raise ApiError("Conflict", "somebody was faster")
+            raise ApiError("Conflict", "another write was first")
         self.writes += 1
         return self.store(lease)
 
@@ -72,7 +72,7 @@ async def campaigning(store: FakeLeases, me: str) -> AsyncIterator[tuple[Electio
 
 
 async def until_won(election: Election) -> float:
-    """Seconds that it took."""
+    """Returns the seconds until the result."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     await election.won.wait()
@@ -93,7 +93,7 @@ async def test_election_first_candidate_leads_while_the_second_stands_by() -> No
 
 
 @virtual_time
-async def test_a_leader_that_died_is_followed_after_its_time_and_no_sooner() -> None:
+async def test_election_follower_leads_after_the_lease_duration_of_a_crashed_leader_and_not_before() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)
@@ -105,7 +105,7 @@ async def test_a_leader_that_died_is_followed_after_its_time_and_no_sooner() -> 
 
 
 @virtual_time
-async def test_a_leader_that_stops_gives_the_lease_back_and_is_followed_at_once() -> None:
+async def test_election_leader_that_stops_releases_the_lease_to_a_follower_at_once() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)
@@ -147,7 +147,7 @@ async def test_election_survives_a_short_outage_of_the_api_server() -> None:
 
 
 @virtual_time
-async def test_a_leader_that_was_frozen_may_not_write_although_no_timer_has_run_yet() -> None:
+async def test_election_suspended_leader_may_not_write_before_any_timer_has_run() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, _):
         await until_won(one)
@@ -172,7 +172,7 @@ async def test_election_leader_stops_at_once_when_another_process_holds_the_leas
 
 
 @virtual_time
-async def test_a_renewal_whose_answer_was_lost_is_no_reason_to_stop() -> None:
+async def test_election_continues_after_a_renewal_with_a_lost_response() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (one, task):
         await until_won(one)
@@ -195,7 +195,7 @@ async def test_election_leader_creates_a_deleted_lease_again() -> None:
 
 
 @virtual_time
-async def test_a_standby_without_an_api_server_waits_for_it() -> None:
+async def test_election_standby_waits_for_an_unavailable_api_server() -> None:
     store = FakeLeases()
     store.error = ApiError("Forbidden", "no right")
     async with campaigning(store, "one") as (one, _):
@@ -207,16 +207,16 @@ async def test_a_standby_without_an_api_server_waits_for_it() -> None:
 
 
 @virtual_time
-async def test_a_leader_that_stops_in_the_middle_of_a_renewal_gives_the_lease_back_all_the_same() -> None:
+async def test_election_leader_that_stops_during_a_renewal_releases_the_lease() -> None:
     store = FakeLeases()
     async with campaigning(store, "one") as (first, _):
         await until_won(first)
         assert store.lease is not None
-        store.store(store.lease)  # the renewal was written, and its answer never read
+        store.store(store.lease)  # The renewal was written, and its response never read.
         await first.release()
         assert store.holder == ""
     async with campaigning(store, "two") as (second, _):
         await until_won(second)
         store.store({**store.lease, "spec": {**store.lease["spec"], "holderIdentity": "three"}})
         await second.release()
-        assert store.holder == "three", "somebody else's lease is left alone"
+        assert store.holder == "three", "the lease of another holder is unchanged"

@@ -1,4 +1,4 @@
-"""Events: whole, bounded, and not repeated."""
+"""Kubernetes Events are complete, bounded, and not repeated."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from penstock_runtime.clock import ManualClock
 
 class FakeEvents:
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.created: list[dict[str, Any]] = []
 
     async def create_event(self, event: dict[str, Any]) -> None:
-        self.told.append(event)
+        self.created.append(event)
 
 
 async def test_event_recorder_names_route_and_reporter() -> None:
     events = FakeEvents()
     await EventRecorder(events, ManualClock(), me="op-1").record(route_body(), "Repaired", "put back", action="Repair")
-    (event,) = events.told
+    (event,) = events.created
     regarding = {"apiVersion": "penstock.dev/v1alpha1", "kind": "ModelRoute", "namespace": "team", "name": "main"}
     assert event["regarding"].items() >= regarding.items()
     assert event["metadata"]["namespace"] == "team"
@@ -36,15 +36,15 @@ async def test_event_recorder_repeats_an_equal_event_only_after_a_while() -> Non
         await recorder.record(route_body(), "Repaired", "put back", action="Repair")
     await recorder.record(route_body(), "Repaired", "something else", action="Repair")
     await recorder.record(route_body(uid="another"), "Repaired", "put back", action="Repair")
-    assert len(events.told) == 3
+    assert len(events.created) == 3
     clock.advance(QUIET_S)
     await recorder.record(route_body(), "Repaired", "put back", action="Repair")
-    assert len(events.told) == 4
+    assert len(events.created) == 4
 
 
-async def test_a_long_note_is_cut_to_what_the_api_server_takes() -> None:
+async def test_event_recorder_cuts_a_long_note_to_the_api_servers_bound() -> None:
     events = FakeEvents()
     await EventRecorder(events, ManualClock(), me="m" * 500).record(route_body(), "R", "n" * 5000, action="A")
-    (event,) = events.told
+    (event,) = events.created
     assert len(event["note"]) == NOTE_MAX
     assert len(event["reportingInstance"]) == 128

@@ -8,8 +8,8 @@ from unit.support.routes import route_body, spec_document
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.events import OperatorEvents
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import MODEL_ROUTES, Key
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.work_queue import WorkQueue
@@ -40,14 +40,14 @@ class Scene:
         self.events = OperatorEvents(["team"], self.cache, self.registry, self.publisher, self.queue)
 
     async def queued(self) -> set[Key]:
-        """Takes all keys out of the queue."""
+        """Removes all keys from the queue."""
         found: set[Key] = set()
 
         async def handle(key: Key) -> None:
             found.add(key)
 
         task = asyncio.create_task(self.queue.run(handle))
-        await asyncio.sleep(0)  # one task handles all ready keys without a pause
+        await asyncio.sleep(0)  # One task handles all ready keys without a pause.
         task.cancel()
         await asyncio.wait({task})
         return found

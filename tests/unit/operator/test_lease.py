@@ -28,7 +28,7 @@ def test_lease_that_is_missing_free_or_own_may_be_taken() -> None:
     assert evaluate({"metadata": {"resourceVersion": "1"}}, None, 0) == Take()
 
 
-def test_another_holder_is_given_its_whole_time_from_when_we_first_saw_the_record() -> None:
+def test_lease_of_another_holder_expires_a_whole_duration_after_it_was_first_observed() -> None:
     body = read("other")
     seen = lease.look(body, None, 100)
     assert evaluate(body, seen, 100) == Wait("other", 115)
@@ -36,17 +36,17 @@ def test_another_holder_is_given_its_whole_time_from_when_we_first_saw_the_recor
     assert evaluate(body, seen, 115) == Take()
 
 
-def test_a_renewal_that_we_see_starts_its_time_again() -> None:
+def test_lease_duration_restarts_at_each_observed_renewal() -> None:
     seen = lease.look(read("other", version=1), None, 100)
     assert evaluate(read("other", version=2), seen, 114) == Wait("other", 129)
 
 
-def test_a_holder_that_promised_a_longer_time_is_given_it() -> None:
+def test_lease_of_another_holder_has_the_duration_in_its_record() -> None:
     body = read("other", duration_s=60)
     assert evaluate(body, lease.look(body, None, 0), 20) == Wait("other", 60)
 
 
-def test_taking_over_counts_a_transition_and_keeps_the_version_that_was_read() -> None:
+def test_lease_takeover_counts_a_transition_and_keeps_the_version_that_was_read() -> None:
     written = lease.record(read("other", version=7), TERMS, me="me", now_rfc3339=AT)
     assert written["metadata"] == {"namespace": "ns", "name": "l", "resourceVersion": "7"}
     assert written["spec"] == {
@@ -58,7 +58,7 @@ def test_taking_over_counts_a_transition_and_keeps_the_version_that_was_read() -
     }
 
 
-def test_renewing_is_no_transition_and_keeps_the_time_of_acquisition() -> None:
+def test_lease_renewal_is_no_transition_and_keeps_the_time_of_acquisition() -> None:
     before = lease.record(None, TERMS, me="me", now_rfc3339=AT)
     assert before["spec"]["leaseTransitions"] == 0
     before["metadata"]["resourceVersion"] = "1"

@@ -1,47 +1,15 @@
-"""A route's objects: what is in them, what restarts workers and what does not."""
+"""A route's objects and its pods."""
 
-import re
-import secrets
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
-from unit.support.routes import UID, provider, secret, spec, spec_document
+from unit.support.manifests import OWNER, container, deployment, env, pod_spec
+from unit.support.routes import UID, spec
 
-from penstock_contract.route.spec import ModelRouteSpec
-from penstock_contract.route.worker import ResourcesSpec
-from penstock_operator.nats.keys import WORKER, NatsKeys
-from penstock_operator.reconcile import manifests, owned_object, pod_template
-from penstock_operator.reconcile.owned_object import Manifest, Owner
-from penstock_operator.reconcile.pod_template import WorkerDefaults
-from penstock_operator.routes import worker_variables
+from penstock_operator.reconcile import manifests
+from penstock_operator.reconcile.owned_object import Manifest
 from penstock_runtime.settings import load
 from penstock_worker.settings import WorkerSettings
-
-OWNER = Owner("team", "main", UID)
-DEFAULTS = WorkerDefaults(image="penstock:1", nats_url="nats://broker:4222")
-
-
-def deployment(route: ModelRouteSpec | None = None, defaults: WorkerDefaults = DEFAULTS) -> Manifest:
-    return manifests.deployment(OWNER, route or spec(), defaults)
-
-
-def pod_spec(**worker: Any) -> Manifest:
-    made: Manifest = deployment(spec(worker=worker))["spec"]["template"]["spec"]
-    return made
-
-
-def container(**worker: Any) -> Manifest:
-    (made,) = pod_spec(**worker)["containers"]
-    return dict(made)
-
-
-def env(route: ModelRouteSpec, defaults: WorkerDefaults = DEFAULTS) -> dict[str, Any]:
-    (made,) = deployment(route, defaults)["spec"]["template"]["spec"]["containers"]
-    names = [one["name"] for one in made["env"]]
-    assert len(names) == len(set(names))
-    return {one["name"]: one.get("value", one.get("valueFrom")) for one in made["env"]}
-
 
 EVERYTHING = [deployment(), manifests.service_account(OWNER, spec()), manifests.disruption_budget(OWNER)]
 
@@ -61,7 +29,7 @@ def test_manifests_have_the_route_as_their_owner(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("manifest", EVERYTHING, ids=lambda manifest: manifest["kind"])
-def test_every_object_is_found_by_the_operator_and_by_its_route(manifest: Manifest) -> None:
+def test_manifests_label_every_object_for_the_operator_and_its_route(manifest: Manifest) -> None:
     metadata = manifest["metadata"]
     assert (metadata["namespace"], metadata["name"]) == ("team", "main-worker")
     assert metadata["labels"] == {
@@ -76,7 +44,7 @@ def test_manifests_deployment_has_no_number_of_workers() -> None:
     assert "replicas" not in deployment()["spec"]
 
 
-def test_a_number_of_workers_changes_nothing_else() -> None:
+def test_manifests_change_nothing_else_with_the_number_of_workers() -> None:
     made = manifests.with_replicas(deployment(), 3, resource_version="7")
 
     assert made["spec"].pop("replicas") == 3
@@ -84,7 +52,7 @@ def test_a_number_of_workers_changes_nothing_else() -> None:
     assert made == deployment()
 
 
-def test_the_selector_never_changes_and_matches_the_pods() -> None:
+def test_manifests_selector_never_changes_and_matches_the_pods() -> None:
     made = deployment(spec(worker={"podLabels": {"penstock.dev/route": "other", "team": "a"}}))["spec"]
 
     assert made["selector"] == {"matchLabels": {"penstock.dev/route": "main"}}
@@ -92,12 +60,12 @@ def test_the_selector_never_changes_and_matches_the_pods() -> None:
     assert made["template"]["metadata"]["labels"]["team"] == "a"
 
 
-def test_new_workers_are_ready_before_old_ones_go() -> None:
+def test_manifests_rollout_has_new_workers_ready_before_old_ones_are_removed() -> None:
     strategy = deployment()["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}
 
 
-def test_pods_keep_to_the_restricted_standard() -> None:
+def test_manifests_pods_keep_to_the_restricted_standard() -> None:
     pod, made = pod_spec(), container()
 
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -110,19 +78,19 @@ def test_pods_keep_to_the_restricted_standard() -> None:
     }
 
 
-def test_pods_get_no_token_and_no_variables_of_services() -> None:
+def test_manifests_pods_have_no_token_and_no_variables_of_services() -> None:
     assert pod_spec()["automountServiceAccountToken"] is False
     assert pod_spec()["enableServiceLinks"] is False
     assert pod_spec()["serviceAccountName"] == "main-worker"
     assert manifests.service_account(OWNER, spec())["automountServiceAccountToken"] is False
 
 
-def test_only_tmp_can_be_written_to_and_is_bounded() -> None:
+def test_manifests_pods_have_one_writable_bounded_directory() -> None:
     assert container()["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
     assert pod_spec()["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
 
 
-def test_a_worker_that_drains_is_seen_not_to_be_ready_within_seconds() -> None:
+def test_manifests_readiness_probe_detects_a_draining_worker_within_seconds() -> None:
     made = container()
     assert made["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8081}
     assert made["readinessProbe"]["periodSeconds"] * made["readinessProbe"]["failureThreshold"] <= 3
@@ -130,10 +98,10 @@ def test_a_worker_that_drains_is_seen_not_to_be_ready_within_seconds() -> None:
 
 
 def test_manifests_variables_are_readable_as_worker_settings() -> None:
-    told = env(spec(worker={"env": [{"name": "PENSTOCK_LOG_LEVEL", "value": "DEBUG"}]}))
-    told["PENSTOCK_WORKER_NAME"] = "main-worker-6d4cf56db6-4q2xk"
+    variables = env(spec(worker={"env": [{"name": "PENSTOCK_LOG_LEVEL", "value": "DEBUG"}]}))
+    variables["PENSTOCK_WORKER_NAME"] = "main-worker-6d4cf56db6-4q2xk"
 
-    settings = load(WorkerSettings, told)
+    settings = load(WorkerSettings, variables)
 
     assert (settings.namespace, settings.route) == ("team", "main")
     assert settings.nats_url == "nats://broker:4222"
@@ -141,225 +109,21 @@ def test_manifests_variables_are_readable_as_worker_settings() -> None:
     assert settings.log_level == "DEBUG"
 
 
-def test_a_worker_is_called_like_its_pod() -> None:
+def test_manifests_worker_has_the_name_of_its_pod() -> None:
     assert env(spec())["PENSTOCK_WORKER_NAME"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
 
 @pytest.mark.parametrize(
-    ("grace", "told"),
+    ("grace", "seconds"),
     [(660, "660"), (1, "1"), (90_000, "86400")],
 )
-def test_a_worker_has_the_whole_grace_for_its_streams_and_is_killed_after_it(grace: int, told: str) -> None:
-    """The rule is that a request takes no longer than the grace period: then none is given up on."""
+def test_manifests_worker_has_the_whole_grace_period_for_its_streams(grace: int, seconds: str) -> None:
+    """The rule bounds a request by the grace period, so that no request is cut."""
     route = spec(worker={"terminationGracePeriodSeconds": grace}, limits={"requestTimeoutSeconds": 1.0})
 
     assert deployment(route)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == grace + 5
-    assert env(route)["PENSTOCK_SHUTDOWN_GRACE_S"] == told
-    assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": told, "PENSTOCK_WORKER_NAME": "a"})
-
-
-def test_manifests_mount_each_secret_as_one_variable() -> None:
-    shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
-
-    told = env(spec(providers=shared))
-
-    assert told["OPENAI_KEY"] == {"secretKeyRef": {"name": "openai", "key": "key"}}
-    assert told["AZURE_KEY"] == {"secretKeyRef": {"name": "azure", "key": "key"}}
-
-
-def test_the_secrets_of_headers_and_query_come_in_as_the_keys_do() -> None:
-    def named(name: str, key: str) -> dict[str, Any]:
-        return {"name": name, "valueFrom": secret("access", key)}
-
-    one = provider(
-        **secret("openai"),
-        headers=[named("cf-access-client-id", "id"), named("cf-access-client-secret", "secret")],
-        query=[named("key", "query")],
-    )
-
-    told = env(spec(providers=[one]))
-    pod = deployment(spec(providers=[one]))["spec"]["template"]["spec"]
-
-    assert told["ACCESS_SECRET"] == {"secretKeyRef": {"name": "access", "key": "secret"}}
-    assert {"OPENAI_KEY", "ACCESS_ID", "ACCESS_SECRET", "ACCESS_QUERY"} <= told.keys()
-    (volume,) = [one for one in pod["volumes"] if one["name"] == "keys"]
-    paths = [item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
-    assert paths == ["access/id", "access/query", "access/secret", "openai/key"]
-
-
-def test_each_key_is_mounted_as_a_file_that_keeps_no_pod_waiting() -> None:
-    shared = [provider("a", **secret("openai")), provider("b", **secret("openai")), provider("c", **secret("azure"))]
-
-    pod = deployment(spec(providers=shared))["spec"]["template"]["spec"]
-
-    (volume,) = [one for one in pod["volumes"] if one["name"] == "keys"]
-    assert volume["projected"] == {
-        "defaultMode": 0o444,
-        "sources": [
-            {"secret": {"name": name, "optional": True, "items": [{"key": "key", "path": f"{name}/key"}]}}
-            for name in ("azure", "openai")
-        ],
-    }
-    (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "keys"]
-    assert mount["readOnly"]
-    assert env(spec(providers=shared))["PENSTOCK_KEYS_DIR"] == mount["mountPath"]
-    assert "PENSTOCK_KEYS_DIR" not in env(spec())
-
-
-def test_a_user_that_is_not_given_is_left_to_the_cluster() -> None:
-    def context(**ids: int) -> Any:
-        pod = deployment(spec(), WorkerDefaults(image="i", nats_url="n", **ids))["spec"]["template"]["spec"]
-        return pod["securityContext"]
-
-    restricted = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert context() == restricted
-    assert context(run_as_user=7, run_as_group=0) == restricted | {"runAsUser": 7, "runAsGroup": 0}
-
-
-def test_manifests_service_account_has_the_routes_annotations_and_the_digest() -> None:
-    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x", owned_object.APPLIED: "forged"}
-
-    made = manifests.service_account(OWNER, spec(worker={"serviceAccount": {"annotations": annotations}}))
-
-    assert made["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
-    assert made["metadata"]["annotations"][owned_object.APPLIED] != "forged"
-    assert manifests.service_account(OWNER, spec())["metadata"]["annotations"].keys() == {owned_object.APPLIED}
-
-
-def test_a_routes_own_variables_win_over_the_operators_for_all() -> None:
-    defaults = WorkerDefaults(image="i", nats_url="n", environment={"OTEL_A": "all", "OTEL_B": "all"})
-
-    told = env(spec(worker={"env": [{"name": "OTEL_A", "value": "mine"}]}), defaults)
-
-    assert (told["OTEL_A"], told["OTEL_B"]) == ("mine", "all")
-
-
-def test_the_operators_image_has_its_policy_and_its_secrets() -> None:
-    defaults = WorkerDefaults(
-        image="i", nats_url="n", image_pull_policy="Never", image_pull_secrets=("registry", "mirror")
-    )
-
-    def made(**worker: Any) -> tuple[Any, Any]:
-        pod = deployment(spec(worker=worker), defaults)["spec"]["template"]["spec"]
-        return pod["containers"][0].get("imagePullPolicy"), pod.get("imagePullSecrets")
-
-    both = [{"name": "registry"}, {"name": "mirror"}]
-    assert made() == ("Never", both)
-    assert made(imagePullPolicy="Always", imagePullSecrets=[{"name": "own"}]) == ("Always", [{"name": "own"}])
-    # By `Never` an image of the route's own would not come at all.
-    assert made(image="mine:2") == (None, both)
-
-
-def test_a_route_that_names_no_resources_gets_the_operators() -> None:
-    ours = ResourcesSpec(requests={"cpu": "50m"}, limits={"memory": "1Gi"})
-    defaults = WorkerDefaults(image="i", nats_url="n", resources=ours)
-
-    def made(**worker: Any) -> Any:
-        pod = deployment(spec(worker=worker), defaults)["spec"]["template"]["spec"]
-        return pod["containers"][0]["resources"]
-
-    assert made() == {"requests": {"cpu": "50m"}, "limits": {"memory": "1Gi"}}
-    # Whole: the default limit could be less than its request.
-    assert made(resources={"requests": {"memory": "2Gi"}}) == {"requests": {"memory": "2Gi"}}
-
-
-def test_where_workers_may_go_beside_is_the_operators_word_and_no_routes() -> None:
-    assert "PENSTOCK_ALLOWED_ADDRESSES" not in env(spec())
-    defaults = WorkerDefaults(image="i", nats_url="n", allowed_addresses="127.0.0.0/8")
-    assert env(spec(), defaults)["PENSTOCK_ALLOWED_ADDRESSES"] == "127.0.0.0/8"
-
-
-POD_FIELDS: dict[str, Any] = {
-    "imagePullSecrets": [{"name": "registry"}],
-    "nodeSelector": {"gpu": "no"},
-    "tolerations": [{"key": "spot", "operator": "Exists"}],
-    "affinity": {"nodeAffinity": {}},
-    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
-    "priorityClassName": "high",
-}
-
-
-@pytest.mark.parametrize("field", POD_FIELDS)
-def test_manifests_pods_have_the_routes_pod_fields(field: str) -> None:
-    assert pod_spec(**{field: POD_FIELDS[field]})[field] == POD_FIELDS[field]
-    assert field not in pod_spec()
-
-
-def test_manifests_container_has_the_routes_container_fields() -> None:
-    resources = {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
-
-    made = container(image="mine:2", imagePullPolicy="Always", resources=resources)
-
-    assert (made["image"], made["imagePullPolicy"], made["resources"]) == ("mine:2", "Always", resources)
-
-
-def test_manifests_use_defaults_for_fields_that_a_route_omits() -> None:
-    made = container()
-    assert made["image"] == "penstock:1"
-    assert made["command"] == ["penstock", "worker"]
-    assert "imagePullPolicy" not in made
-    assert "resources" not in made
-
-
-KEEPS: dict[str, dict[str, Any]] = {
-    "models": {"models": [{"name": "gpt", "aliases": ["other"]}, {"name": "more"}]},
-    "a provider's address": {"providers": [provider(baseURL="https://example.com/v1", **secret("openai"))]},
-    "a header, a query parameter and a field": {
-        "providers": [
-            provider(
-                headers=[{"name": "x-a", "value": "b"}],
-                query=[{"name": "a", "value": "b"}],
-                set=[{"name": "store", "value": "false"}],
-                **secret("openai"),
-            )
-        ]
-    },
-    "weights": {"providers": [provider(weight=5, **secret("openai")), provider("b", weight=3)]},
-    "a provider without a key of its own": {"providers": [provider(**secret("openai")), provider("b")]},
-    "a provider with a key that is there": {
-        "providers": [provider("b", **secret("openai")), provider(**secret("openai"))]
-    },
-    "routing": {"routing": {"retries": 7}},
-    "limits": {"limits": {"queueDepth": 3, "requestTimeoutSeconds": 100.0}},
-    "scaling": {"scaling": {"minReplicas": 3, "concurrencyPerReplica": 1, "mode": "Manual", "replicas": 9}},
-}
-ROLLS: dict[str, dict[str, Any]] = {
-    "the image": {"worker": {"image": "penstock:2"}},
-    "resources": {"worker": {"resources": {"requests": {"cpu": "1"}}}},
-    "a variable": {"worker": {"env": [{"name": "A", "value": "b"}]}},
-    "a new secret": {"providers": [provider(**secret("openai")), provider("b", **secret("other"))]},
-    "a secret of a header": {
-        "providers": [provider(headers=[{"name": "x-token", "valueFrom": secret("other")}], **secret("openai"))]
-    },
-    "another key": {"providers": [provider(**secret("openai", "other"))]},
-    "a secret that is no longer used": {"providers": [provider()]},
-    "the grace period": {"worker": {"terminationGracePeriodSeconds": 700}},
-    "where pods may be": {"worker": {"nodeSelector": {"a": "b"}}},
-    "labels of pods": {"worker": {"podLabels": {"a": "b"}}},
-    "annotations of pods": {"worker": {"podAnnotations": {"a": "b"}}},
-}
-BASE = {"providers": [provider(**secret("openai"))]}
-
-
-@pytest.mark.parametrize("change", KEEPS.values(), ids=KEEPS)
-def test_what_the_catalogue_carries_restarts_nothing(change: dict[str, Any]) -> None:
-    assert deployment(spec(**(BASE | change))) == deployment(spec(**BASE))
-
-
-@pytest.mark.parametrize("change", ROLLS.values(), ids=ROLLS)
-def test_manifests_change_the_template_for_what_a_running_pod_cannot_receive(change: dict[str, Any]) -> None:
-    before, after = deployment(spec(**BASE)), deployment(spec(**(BASE | change)))
-
-    assert after["spec"]["template"] != before["spec"]["template"]
-    assert after["metadata"]["annotations"] != before["metadata"]["annotations"]
-
-
-def test_the_order_of_what_has_no_order_restarts_nothing() -> None:
-    two = [provider("a", **secret("x")), provider("b", **secret("y"))]
-    labels = {"podLabels": {"a": "1", "b": "2"}}, {"podLabels": {"b": "2", "a": "1"}}
-
-    assert deployment(spec(providers=two)) == deployment(spec(providers=two[::-1]))
-    assert deployment(spec(worker=labels[0]))["metadata"] == deployment(spec(worker=labels[1]))["metadata"]
+    assert env(route)["PENSTOCK_SHUTDOWN_GRACE_S"] == seconds
+    assert load(WorkerSettings, env(spec()) | {"PENSTOCK_SHUTDOWN_GRACE_S": seconds, "PENSTOCK_WORKER_NAME": "a"})
 
 
 @pytest.mark.parametrize(
@@ -373,89 +137,13 @@ def test_the_order_of_what_has_no_order_restarts_nothing() -> None:
         ({"mode": "Manual", "replicas": 0}, False),
     ],
 )
-def test_a_disruption_budget_is_for_more_than_one_worker(scaling: dict[str, Any], wanted: bool) -> None:
+def test_manifests_have_a_disruption_budget_for_more_than_one_worker(scaling: dict[str, Any], wanted: bool) -> None:
     assert manifests.wants_disruption_budget(spec(scaling=scaling)) is wanted
 
 
-def test_a_disruption_budget_lets_one_worker_leave_at_a_time_and_never_holds_one_that_is_not_ready() -> None:
+def test_manifests_disruption_budget_evicts_one_ready_worker_at_a_time_and_any_that_is_not_ready() -> None:
     assert manifests.disruption_budget(OWNER)["spec"] == {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": {"penstock.dev/route": "main"}},
     }
-
-
-@pytest.mark.parametrize(
-    ("document", "clash"),
-    [
-        (
-            spec_document(providers=[provider("a", **secret("a-b", "c")), provider("b", **secret("a", "b-c"))]),
-            "providers: a-b/c and a/b-c would both be the variable A_B_C",
-        ),
-        (
-            spec_document(providers=[provider(**secret("penstock", "route"))]),
-            "providers: penstock/route would be the variable PENSTOCK_ROUTE, which the operator sets",
-        ),
-        (
-            spec_document(worker={"env": [{"name": "PENSTOCK_NAMESPACE"}]}),
-            "worker: env must not set PENSTOCK_NAMESPACE, which the operator sets",
-        ),
-        (
-            spec_document(worker={"env": [{"name": "PENSTOCK_ALLOWED_ADDRESSES", "value": "0.0.0.0/0"}]}),
-            "worker: env must not set PENSTOCK_ALLOWED_ADDRESSES, which the operator sets",
-        ),
-        (
-            spec_document(providers=[provider(**secret("openai"))], worker={"env": [{"name": "OPENAI_KEY"}]}),
-            "worker: env must not set OPENAI_KEY, which the operator sets",
-        ),
-    ],
-)
-def test_worker_variables_report_a_variable_that_is_set_twice(document: dict[str, Any], clash: str) -> None:
-    assert worker_variables.clashes(spec(**document)) == [clash]
-
-
-def test_one_secret_of_two_providers_is_no_clash() -> None:
-    two = [provider("a", **secret("openai")), provider("b", **secret("openai"))]
-    assert worker_variables.clashes(spec(providers=two)) == []
-
-
-KEYS = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
-MINTING = replace(DEFAULTS, signing_key=KEYS.signing_key)
-
-
-def test_with_a_signing_key_each_route_has_a_secret_of_its_own_that_never_changes() -> None:
-    made = manifests.credentials(OWNER, MINTING)
-    assert made is not None
-    assert made == manifests.credentials(OWNER, MINTING)
-    assert made["immutable"] is True
-    assert made["stringData"] == {WORKER: KEYS.signing_key.of_workers("team", "main", UID)}
-    assert made["metadata"]["ownerReferences"] == deployment()["metadata"]["ownerReferences"]
-    rotated = replace(DEFAULTS, signing_key=KEYS.rotated("2", secrets.token_bytes).signing_key)
-    names = {
-        made["metadata"]["name"],
-        (manifests.credentials(Owner("team", "other", UID), MINTING) or {})["metadata"]["name"],
-        (manifests.credentials(Owner("team", "main", "uid-2"), MINTING) or {})["metadata"]["name"],
-        (manifests.credentials(OWNER, rotated) or {})["metadata"]["name"],
-    }
-    assert len(names) == 4
-    assert all(re.fullmatch(r"(main|other)-worker-nats-[0-9a-f]{10}", name) for name in names)
-
-
-def test_without_a_signing_key_no_secret_is_made() -> None:
-    assert manifests.credentials(OWNER, DEFAULTS) is None
-    assert manifests.credentials(OWNER, replace(DEFAULTS, nats_secret="shared")) is None
-
-
-def test_a_worker_finds_its_credentials_in_a_file_and_not_in_a_variable() -> None:
-    made = deployment(defaults=replace(DEFAULTS, nats_secret="of-mine"))["spec"]["template"]["spec"]
-    (worker,) = made["containers"]
-    assert {"name": "nats", "secret": {"secretName": "of-mine"}} in made["volumes"]
-    assert {"name": "nats", "mountPath": pod_template.CREDENTIALS, "readOnly": True} in worker["volumeMounts"]
-    variables = {one["name"]: one.get("value") for one in worker["env"]}
-    assert variables["PENSTOCK_NATS_CREDENTIALS"] == f"{pod_template.CREDENTIALS}/{WORKER}"
-
-
-def test_without_credentials_nothing_is_mounted() -> None:
-    made = deployment()["spec"]["template"]["spec"]
-    assert [volume["name"] for volume in made["volumes"]] == ["tmp"]
-    assert "PENSTOCK_NATS_CREDENTIALS" not in env(spec())

@@ -1,4 +1,4 @@
-"""The operator's metrics, as a reader gets them."""
+"""The operator's metrics as a reader collects them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from penstock_runtime.telemetry import names
 
 
 def points_of(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
-    """Labels and value of every point, by metric; of a histogram how often something was recorded."""
+    """Labels and value of every point, by metric; a histogram has its count."""
     data = reader.get_metrics_data()
     if data is None:
         return {}
@@ -32,7 +32,7 @@ def made() -> tuple[Metrics, InMemoryMetricReader]:
 
 
 class Sources:
-    """What `ObservedMetrics` reads, with values that a test may change."""
+    """The sources of `ObservedMetrics`, with values that a test may change."""
 
     def __init__(self) -> None:
         self.queue_depth = 0
@@ -53,7 +53,7 @@ def observed() -> tuple[Sources, InMemoryMetricReader]:
     return sources, reader
 
 
-def test_calls_are_counted_by_verb_resource_and_code() -> None:
+def test_metrics_count_calls_by_verb_resource_and_code() -> None:
     metrics, reader = made()
     for code in ("200", "200", "409"):
         metrics.api_call("apply", "deployments", code)
@@ -110,7 +110,7 @@ def test_metrics_report_served_namespaces_of_a_leader_only() -> None:
     ]
 
 
-def test_passes_decisions_restarts_and_the_lease_are_counted() -> None:
+def test_metrics_count_passes_decisions_restarts_and_the_lease() -> None:
     metrics, reader = made()
     metrics.reconciled("ok", 0.1)
     metrics.decided("ns.main", "FromZero")

@@ -51,7 +51,7 @@ def test_model_ownership_grants_names_without_another_owner() -> None:
     ],
     ids=["by age", "of one age by name", "of one age by namespace"],
 )
-def test_the_older_route_keeps_a_name(older: Claimant, newer: Claimant) -> None:
+def test_model_ownership_leaves_a_name_to_the_older_route(older: Claimant, newer: Claimant) -> None:
     for order in ([older, newer], [newer, older]):
         ownership = assign(order)
         owner = f"{older.namespace}/{older.name}"
@@ -60,47 +60,47 @@ def test_the_older_route_keeps_a_name(older: Claimant, newer: Claimant) -> None:
         assert ownership.grants[newer.key] == ModelGrant(None, (Conflict("x", owner),))
 
 
-def test_an_alias_is_a_name() -> None:
+def test_model_ownership_treats_an_alias_as_a_name() -> None:
     aliased = spec(models=[{"name": "x", "aliases": ["y"]}])
     ownership = assign([claimant("a", "y"), Claimant(namespace="team", name="b", created_at=1, wanted=aliased)])
 
     assert ownership.grants["team.b"].conflicts == (Conflict("y", "team/a"),)
 
 
-def test_the_wildcard_is_claimed_once_and_takes_no_other_name() -> None:
+def test_model_ownership_grants_the_wildcard_once_and_no_other_name_with_it() -> None:
     ownership = assign([claimant("a", "*"), claimant("b", "*", at=1), claimant("c", "x", at=2)])
 
     assert ownership.grants["team.b"].conflicts == (Conflict("*", "team/a"),)
     assert serves(ownership, "team.c") == ["x"]
 
 
-def test_a_route_in_conflict_keeps_its_last_good_version() -> None:
+def test_model_ownership_keeps_the_last_good_version_of_a_route_in_conflict() -> None:
     ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1, last_good=spec("y"))])
 
     assert serves(ownership, "team.b") == ["y"]
     assert ownership.grants["team.b"].conflicts == (Conflict("x", "team/a"),)
 
 
-def test_a_route_that_cannot_be_served_keeps_its_last_good_version_and_its_names() -> None:
+def test_model_ownership_keeps_the_last_good_version_and_names_of_an_unservable_route() -> None:
     ownership = assign([claimant("a", last_good=spec("x")), claimant("b", "x", at=1)])
 
     assert serves(ownership, "team.a") == ["x"]
     assert ownership.grants["team.b"].conflicts == (Conflict("x", "team/a"),)
 
 
-def test_a_name_that_an_older_route_takes_leaves_the_last_good_version() -> None:
+def test_model_ownership_removes_a_name_of_an_older_route_from_the_last_good_version() -> None:
     ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1, last_good=spec("x", "y"))])
 
     assert serves(ownership, "team.b") == ["y"]
 
 
-def test_a_last_good_version_without_a_name_left_is_not_served() -> None:
+def test_model_ownership_does_not_serve_a_last_good_version_without_a_name() -> None:
     ownership = assign([claimant("a", "x"), claimant("b", "x", at=1, last_good=spec("x"))])
 
     assert serves(ownership, "team.b") is None
 
 
-def test_a_name_that_a_route_in_conflict_would_have_is_free_for_the_next() -> None:
+def test_model_ownership_grants_the_next_route_a_name_that_a_route_in_conflict_requested() -> None:
     ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1), claimant("c", "y", at=2)])
 
     assert serves(ownership, "team.b") is None
@@ -114,7 +114,7 @@ def test_model_ownership_frees_the_names_of_a_deleted_route() -> None:
     assert assign([second]).changed_since(assign([first, second])) == {"team.a", "team.b"}
 
 
-def test_only_the_routes_that_a_change_is_about_have_changed() -> None:
+def test_model_ownership_changes_only_the_routes_of_a_change() -> None:
     before = assign([claimant("a", "x"), claimant("b", "y"), claimant("c", "x", at=1)])
     after = assign([claimant("a", "z"), claimant("b", "y"), claimant("c", "x", at=1)])
 
@@ -132,7 +132,7 @@ def test_model_ownership_removes_a_model_with_its_name_and_an_alias_alone() -> N
     assert without(aliased, {"x", "y"}) is None
 
 
-def test_names_that_others_own_are_not_spoken_for() -> None:
+def test_model_ownership_reserves_no_name_of_another_owner() -> None:
     ownership = assign([claimant("a", "x"), claimant("b", "x", "y", at=1)])
 
     left = ownership.unowned("team/b", spec("x", "y"))
@@ -159,7 +159,7 @@ CLAIMANTS = st.lists(
 
 
 @given(CLAIMANTS, st.randoms(use_true_random=False))
-def test_every_name_has_one_owner_whatever_the_order_and_the_gateway_agrees(
+def test_model_ownership_gives_every_name_one_owner_in_any_order_and_equals_the_gateways(
     claimants: list[Claimant], random: object
 ) -> None:
     shuffled = list(claimants)

@@ -1,4 +1,4 @@
-"""The keys of an installation's broker: what follows from them, and what a rotation keeps."""
+"""The keys of an installation's broker: derived credentials, and the parts that a rotation keeps."""
 
 import base64
 import hashlib
@@ -16,9 +16,9 @@ from penstock_operator.nats import keys as nats_keys
 from penstock_operator.nats.keys import KeysUnreadable, NatsKeys, SigningKey, read_root, read_signing_key
 
 CONTROL_LINE_MAX = 4096
-"""What nats-server takes by default for CONNECT, with a token in it."""
+"""The default bound of nats-server for a CONNECT line, which contains the token."""
 CONNECT_REST = 400
-"""The other fields: name, version, signature."""
+"""Bytes of the other fields: name, version, signature."""
 
 
 def drawn() -> nats_keys.Draw:
@@ -56,7 +56,7 @@ def public(seed: str) -> str:
     return str(nkeys.from_seed(bytearray(seed.encode())).public_key.decode())
 
 
-def test_a_routes_workers_get_a_user_of_the_account_with_that_routes_permissions() -> None:
+def test_nats_keys_give_a_route_a_user_of_the_account_with_the_routes_permissions() -> None:
     keys = made()
     claims = claims_of(token_of(keys.signing_key.of_workers("team", "chat", "uid")))
 
@@ -75,7 +75,7 @@ def test_nats_keys_give_a_route_the_same_credentials_from_every_leader() -> None
     assert key.of_workers("team", "chat", "uid") == again.of_workers("team", "chat", "uid")
 
 
-def test_another_route_another_namespace_and_the_route_made_anew_are_other_users() -> None:
+def test_nats_keys_give_other_users_to_another_route_another_namespace_and_a_recreated_route() -> None:
     key = made().signing_key
     named = [("team", "chat", "1"), ("team", "other", "1"), ("teams", "chat", "1"), ("team", "chat", "2")]
 
@@ -83,7 +83,7 @@ def test_another_route_another_namespace_and_the_route_made_anew_are_other_users
 
 
 @pytest.mark.parametrize("role", ["gateway", "operator", "worker"])
-def test_a_token_fits_into_the_line_that_a_server_reads(role: str) -> None:
+def test_nats_keys_token_fits_the_line_of_a_server(role: str) -> None:
     keys = made()
     longest = "x" * 63
     credentials = {
@@ -95,7 +95,7 @@ def test_a_token_fits_into_the_line_that_a_server_reads(role: str) -> None:
     assert len(token_of(credentials)) + CONNECT_REST < CONTROL_LINE_MAX
 
 
-def test_the_servers_part_has_no_secret_and_trusts_the_signing_keys() -> None:
+def test_nats_keys_server_part_has_no_secret_and_trusts_the_signing_keys() -> None:
     keys = made().rotated("2027", drawn())
     config = keys.server_config()
 
@@ -115,13 +115,13 @@ def test_nats_keys_files_of_components_contain_no_operator_seed() -> None:
         assert (keys.signing_seeds[0] in text) == (name in {nats_keys.ROOT, nats_keys.SIGNING})
 
 
-def test_keys_that_were_kept_are_the_same_keys() -> None:
+def test_nats_keys_read_back_are_equal() -> None:
     keys = made("first")
     assert read_root(keys.files()[nats_keys.ROOT].encode()).files() == keys.files()
     assert keys.rotated("first", drawn()) is keys
 
 
-def test_a_rotation_signs_anew_and_the_account_stays() -> None:
+def test_nats_keys_rotation_renews_the_signing_keys_and_keeps_the_account() -> None:
     keys = made()
     once = keys.rotated("1", lambda size: b"1" * size)
     twice = once.rotated("2", lambda size: b"2" * size)
@@ -145,7 +145,7 @@ def test_a_rotation_signs_anew_and_the_account_stays() -> None:
         b'{"account":"A","seed":"","created_at":1}',
     ],
 )
-def test_what_is_no_signing_key_is_refused_without_being_quoted(text: bytes) -> None:
+def test_nats_keys_reject_an_invalid_signing_key_without_its_text(text: bytes) -> None:
     with pytest.raises(KeysUnreadable) as error:
         read_signing_key(text)
     assert "SECRET" not in str(error.value)
@@ -154,14 +154,14 @@ def test_what_is_no_signing_key_is_refused_without_being_quoted(text: bytes) -> 
 @pytest.mark.parametrize(
     "change", [{"operator_seed": "SOSECRET"}, {"signing_seeds": ["SASECRET"]}, {"signing_seeds": []}]
 )
-def test_what_is_no_root_is_refused_without_being_quoted(change: dict[str, Any]) -> None:
+def test_nats_keys_reject_an_invalid_root_without_its_text(change: dict[str, Any]) -> None:
     kept = json.loads(made().files()[nats_keys.ROOT]) | change
     with pytest.raises(KeysUnreadable) as error:
         read_root(json.dumps(kept).encode())
     assert "SECRET" not in str(error.value)
 
 
-def test_a_signing_key_is_all_that_the_operator_needs() -> None:
+def test_nats_keys_need_only_a_signing_key_for_the_operator() -> None:
     keys = made()
     assert read_signing_key(keys.files()[nats_keys.SIGNING].encode()) == SigningKey(
         account=keys.account, seed=keys.signing_seeds[0], created_at=keys.created_at

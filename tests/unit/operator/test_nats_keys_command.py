@@ -12,7 +12,7 @@ from penstock_operator.nats.keys_command import main, provide
 
 
 class Store:
-    """The API server, as far as one Secret goes."""
+    """An API server with one Secret."""
 
     def __init__(self) -> None:
         self.secret: dict[str, Any] | None = None
@@ -33,7 +33,7 @@ class Store:
         return base64.b64decode(self.secret["data"][name]).decode()
 
 
-async def test_keys_are_made_once_and_found_ever_after() -> None:
+async def test_nats_keys_command_makes_keys_once_and_reuses_them() -> None:
     store = Store()
     assert await provide(store, "ai", "keys", "") == "was created"
     before = store.secret
@@ -41,7 +41,7 @@ async def test_keys_are_made_once_and_found_ever_after() -> None:
     assert (store.secret, store.writes) == (before, 1)
 
 
-async def test_what_follows_from_the_keys_is_brought_up_to_date() -> None:
+async def test_nats_keys_command_updates_what_is_derived_from_the_keys() -> None:
     store = Store()
     await provide(store, "ai", "keys", "")
     assert store.secret is not None
@@ -52,7 +52,7 @@ async def test_what_follows_from_the_keys_is_brought_up_to_date() -> None:
     assert (store.file(nats_keys.ROOT), store.file(nats_keys.GATEWAY)) == (root, right)
 
 
-async def test_a_rotation_is_done_once() -> None:
+async def test_nats_keys_command_rotates_once() -> None:
     store = Store()
     await provide(store, "ai", "keys", "")
     old = read_root(store.file(nats_keys.ROOT).encode())
@@ -73,7 +73,7 @@ async def test_nats_keys_command_leaves_a_foreign_secret_alone() -> None:
     assert store.writes == 0
 
 
-def test_without_a_cluster_a_whole_secret_is_printed(
+def test_nats_keys_command_prints_a_whole_secret_without_a_cluster(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["penstock nats-keys", "--secret", "mine"])

@@ -1,4 +1,4 @@
-"""JSON of any depth becomes JSON that Python reads."""
+"""JSON of any depth is cut to JSON that Python decodes."""
 
 import json
 
@@ -13,13 +13,13 @@ DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries
 
 
 @given(DOCUMENTS)
-def test_a_shallow_document_stays_the_same_bytes(document: object) -> None:
+def test_nesting_returns_a_shallow_document_unchanged(document: object) -> None:
     data = json.dumps(document).encode()
     assert bounded(data) is data
 
 
 @given(DOCUMENTS, st.integers(DEPTH_MAX + 1, 3_000), st.booleans())
-def test_a_deep_value_is_cut_and_all_beside_it_stays(document: object, depth: int, lists: bool) -> None:
+def test_nesting_cuts_a_deep_value_and_keeps_its_siblings(document: object, depth: int, lists: bool) -> None:
     beside = json.dumps(document).encode()
     deep = b"[" * depth + beside + b"]" * depth if lists else b'{"}":' * depth + beside + b"}" * depth
     read = json.loads(bounded(b'{"items":[' + deep + b"," + beside + b'],"last":' + beside + b"}"))
@@ -32,6 +32,6 @@ def test_a_deep_value_is_cut_and_all_beside_it_stays(document: object, depth: in
 
 
 @pytest.mark.parametrize("depth", [DEPTH_MAX, DEPTH_MAX + 1])
-def test_the_bound_is_exact(depth: int) -> None:
+def test_nesting_bound_is_exact(depth: int) -> None:
     data = b"[" * depth + b"]" * depth
     assert (bounded(data) == data) is (depth <= DEPTH_MAX)

@@ -33,7 +33,7 @@ def test_parser_marks_a_route_that_is_being_deleted() -> None:
     ],
     ids=["a newer field", "a newer type of provider", "nothing"],
 )
-def test_a_spec_that_this_operator_does_not_know_is_a_problem_and_no_spec(document: Any, problem: str) -> None:
+def test_parser_reports_an_unknown_spec_as_a_problem_without_a_spec(document: Any, problem: str) -> None:
     route = read(route_body(document))
     assert (route.spec, route.problem) == (None, problem)
 
@@ -53,20 +53,20 @@ def test_a_spec_that_this_operator_does_not_know_is_a_problem_and_no_spec(docume
     ],
     ids=["a rule", "several rules", "a variable"],
 )
-def test_a_spec_that_breaks_a_rule_is_read_with_its_problem(document: Any, problem: str) -> None:
+def test_parser_reads_a_spec_that_breaks_a_rule_with_its_problem(document: Any, problem: str) -> None:
     route = read(route_body(document))
     assert route.spec is not None
     assert route.problem == problem
 
 
 @pytest.mark.parametrize("name", ["a.b", "a" * 41, "UPPER", "a>"])
-def test_a_name_that_is_no_token_makes_nothing(name: str) -> None:
+def test_parser_rejects_a_name_that_is_no_token(name: str) -> None:
     route = read(route_body(name=name))
     assert route.spec is None
     assert route.problem.startswith("metadata.name: ")
 
 
-def test_what_the_api_server_refuses_is_a_problem_in_its_words() -> None:
+def test_parser_reports_a_spec_that_the_api_server_would_reject_in_the_same_words() -> None:
     refused = refuse(read(route_body()), 'Deployment "main-worker" is invalid: spec.template.spec.tolerations')
 
     assert refused.spec == spec()
@@ -75,5 +75,5 @@ def test_what_the_api_server_refuses_is_a_problem_in_its_words() -> None:
     )
 
 
-def test_a_problem_is_bounded() -> None:
+def test_parser_bounds_a_problem() -> None:
     assert len(refuse(read(route_body()), "x" * 9_999).problem) == PROBLEM_MAX

@@ -21,12 +21,12 @@ PULL = (
     ' "example.com/penstock:9": failed to resolve reference: not found'
 )
 FELL = {"terminated": {"exitCode": 1, "reason": "Error"}}
-KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+TERMINATED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
 RUNS = {"running": {"startedAt": "2026-01-01T00:00:05Z"}}
 BACK_OFF = waiting("CrashLoopBackOff", "back-off 40s restarting failed container=worker pod=main-worker-a_team(1-2)")
 
 
-def said(made: dict[str, Any]) -> tuple[str, str] | None:
+def problem_of(made: dict[str, Any]) -> tuple[str, str] | None:
     found = [(problem.reason, problem.message) for problem in of_pods([made])]
     assert len(found) <= 1
     return found[0] if found else None
@@ -64,7 +64,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
         "SecretNotFound",
         'secret "openai" not found',
     ),
-    "a secret that was asked for by name": (
+    "a secret that is referenced by name": (
         pod(state=waiting("CreateContainerConfigError", 'secrets "openai" not found')),
         "SecretNotFound",
         'secrets "openai" not found',
@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
         "the container exited with code 1 (Error)",
     ),
     "a worker out of memory": (
-        pod(state=BACK_OFF, lastState=KILLED, restartCount=4),
+        pod(state=BACK_OFF, lastState=TERMINATED, restartCount=4),
         "CrashLoop",
         "the container exited with code 137 (OOMKilled)",
     ),
@@ -117,7 +117,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ProblemReason, str]] = {
 
 @pytest.mark.parametrize(("made", "reason", "message"), FAULTS.values(), ids=FAULTS)
 def test_pod_problems_have_the_clusters_message(made: dict[str, Any], reason: str, message: str) -> None:
-    assert said(made) == (reason, f"pod main-worker-a: {message}")
+    assert problem_of(made) == (reason, f"pod main-worker-a: {message}")
 
 
 def test_pod_problems_have_the_schedulers_message() -> None:
@@ -128,7 +128,7 @@ def test_pod_problems_have_the_schedulers_message() -> None:
     ]
     del made["status"]["containerStatuses"]
 
-    assert said(made) == ("Unschedulable", f"pod main-worker-a: {message}")
+    assert problem_of(made) == ("Unschedulable", f"pod main-worker-a: {message}")
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_pod_problems_have_the_schedulers_message() -> None:
     ],
     ids=["ready", "scheduled", "creating", "initializing", "starting", "starting again", "fell once", "new"],
 )
-def test_a_pod_on_its_way_has_no_problem(made: dict[str, Any]) -> None:
-    assert said(made) is None
+def test_pod_problems_are_none_for_a_starting_pod(made: dict[str, Any]) -> None:
+    assert problem_of(made) is None
 
 
-def test_a_pod_that_is_ready_again_has_no_problem_whatever_it_went_through() -> None:
-    assert said(pod(state=RUNS, ready=True, lastState=KILLED, restartCount=9)) is None
+def test_pod_problems_are_none_for_a_pod_that_is_ready_again() -> None:
+    assert problem_of(pod(state=RUNS, ready=True, lastState=TERMINATED, restartCount=9)) is None
 
 
 def test_pod_problems_report_a_pod_that_is_no_longer_ready() -> None:
@@ -160,16 +160,16 @@ def test_pod_problems_report_a_pod_that_is_no_longer_ready() -> None:
         "message": "containers with unready status: [worker]",
     }
 
-    assert said(made) == ("NotReady", "pod main-worker-a: containers with unready status: [worker]")
+    assert problem_of(made) == ("NotReady", "pod main-worker-a: containers with unready status: [worker]")
 
 
-def test_a_sidecar_that_cannot_be_pulled_is_a_problem_too() -> None:
+def test_pod_problems_report_a_sidecar_that_cannot_be_pulled() -> None:
     made = pod(state=waiting("PodInitializing"))
     made["status"]["initContainerStatuses"] = [
         {"name": "mesh", "ready": False, "state": waiting("ErrImagePull", "denied")}
     ]
 
-    assert said(made) == ("ImagePullFailed", "pod main-worker-a: denied")
+    assert problem_of(made) == ("ImagePullFailed", "pod main-worker-a: denied")
 
 
 def failure(message: str) -> dict[str, str]:
@@ -229,12 +229,12 @@ def test_pod_problems_of_a_deployment_have_no_name_of_an_uncreated_pod(
         failure("x") | {"reason": "FailedDelete"},
     ],
 )
-def test_a_deployment_at_work_has_no_problem(condition: dict[str, str]) -> None:
+def test_pod_problems_are_none_for_a_progressing_deployment(condition: dict[str, str]) -> None:
     assert list(of_deployment(deployment(1, condition)["status"])) == []
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "messages"),
     [
         (
             {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory. "},
@@ -248,9 +248,9 @@ def test_a_deployment_at_work_has_no_problem(condition: dict[str, str]) -> None:
         ({"phase": "Succeeded"}, []),
     ],
 )
-def test_pod_problems_report_an_evicted_pod(status: dict[str, str], told: list[str]) -> None:
+def test_pod_problems_report_an_evicted_pod(status: dict[str, str], messages: list[str]) -> None:
     found = list(of_evictions([{"metadata": {"name": "main-worker-a"}, "status": status}]))
-    assert found == [Problem("Evicted", message) for message in told]
+    assert found == [Problem("Evicted", message) for message in messages]
 
 
 def test_pod_problems_have_one_of_each_reason_in_order_of_precedence() -> None:
@@ -261,7 +261,7 @@ def test_pod_problems_have_one_of_each_reason_in_order_of_precedence() -> None:
     assert found == (Problem("CrashLoop", "2"), Problem("Unschedulable", "1"), Problem("NotReady", "4"))
 
 
-def test_every_reason_can_be_met() -> None:
+def test_pod_problems_have_a_case_for_every_reason() -> None:
     met = {reason for _, reason, _ in FAULTS.values()}
     elsewhere = {"Unschedulable", "NotReady", "QuotaExceeded", "PodForbidden", "RolloutStalled", "Evicted"}
     assert met | elsewhere == set(get_args(ProblemReason))
@@ -279,5 +279,5 @@ def test_every_reason_can_be_met() -> None:
     ],
     ids=["lines", "a terminal's codes", "a direction", "other scripts", "too long", "just short enough"],
 )
-def test_a_message_is_one_bounded_line(message: str, line: str) -> None:
+def test_pod_problems_message_is_one_bounded_line(message: str, line: str) -> None:
     assert clean(message) == line

@@ -1,4 +1,4 @@
-"""How many workers serve, start and drain."""
+"""The number of workers that serve, start and drain."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def failed(name: str) -> Body:
 
 
 @pytest.mark.parametrize(
-    ("pods", "told_to_drain", "counted"),
+    ("pods", "drain_sent", "counted"),
     [
         ([], set(), (0, 0, 0, 0)),
         ([ready_pod("a"), ready_pod("b"), pod("c")], set(), (3, 2, 1, 0)),
@@ -33,17 +33,17 @@ def failed(name: str) -> Body:
         ([ready_pod("a")], {"gone"}, (1, 1, 0, 0)),
         ([ready_pod("a"), failed("b")], set(), (1, 1, 0, 0)),
     ],
-    ids=["none", "some ready", "one ending", "one told to drain", "told and ending", "told and gone", "one thrown out"],
+    ids=["none", "some ready", "one ending", "one draining", "draining and ending", "draining and gone", "one evicted"],
 )
-def test_pods_are_counted_by_what_they_do(
-    pods: list[Body], told_to_drain: set[str], counted: tuple[int, int, int, int]
+def test_pod_summary_counts_pods_by_state(
+    pods: list[Body], drain_sent: set[str], counted: tuple[int, int, int, int]
 ) -> None:
-    found = survey(pods, deployment(3), told_to_drain)
+    found = survey(pods, deployment(3), drain_sent)
     assert (found.replicas, found.ready, found.starting, found.draining) == counted
 
 
 @pytest.mark.parametrize(
-    ("pods", "told_to_drain", "due"),
+    ("pods", "drain_sent", "due"),
     [
         ([ready_pod("a"), ready_pod("b")], set(), 2),
         ([ready_pod("a"), ready_pod("b")], {"b"}, 1),
@@ -53,11 +53,11 @@ def test_pods_are_counted_by_what_they_do(
     ],
     ids=["all there", "one drains", "one is ending and replaced", "one is missing", "none is there"],
 )
-def test_workers_that_drain_are_not_due(pods: list[Body], told_to_drain: set[str], due: int) -> None:
-    assert survey(pods, deployment(2), told_to_drain).due == due
+def test_pod_summary_does_not_count_draining_workers(pods: list[Body], drain_sent: set[str], due: int) -> None:
+    assert survey(pods, deployment(2), drain_sent).due == due
 
 
-def test_without_a_deployment_nothing_is_wanted() -> None:
+def test_pod_summary_requires_nothing_without_a_deployment() -> None:
     assert survey([], None) == Survey(wanted=None)
     assert survey([], None).due == 0
 
@@ -70,7 +70,7 @@ def test_without_a_deployment_nothing_is_wanted() -> None:
         ({"observedGeneration": 0}, False, True),
     ],
 )
-def test_a_rollout_is_seen_in_the_deployments_status(status: Body, rolling: bool, unobserved: bool) -> None:
+def test_pod_summary_reads_a_rollout_from_the_deployments_status(status: Body, rolling: bool, unobserved: bool) -> None:
     found = survey([], deployment(2, **status))
     assert (found.rolling, found.unobserved) == (rolling, unobserved)
 
@@ -81,7 +81,7 @@ def test_pod_summary_marks_a_deployment_that_its_controller_has_not_observed() -
     assert survey([], made).unobserved
 
 
-def test_the_oldest_pod_speaks_for_those_with_the_same_problem() -> None:
+def test_pod_summary_has_the_oldest_pod_of_equal_problems() -> None:
     young, old = pod("a", state=BROKEN), pod("b", state=BROKEN)
     young["metadata"]["creationTimestamp"] = "2026-06-01T00:00:00Z"
 
@@ -89,10 +89,10 @@ def test_the_oldest_pod_speaks_for_those_with_the_same_problem() -> None:
     assert survey([old, young], deployment(2)) == survey([young, old], deployment(2))
 
 
-@pytest.mark.parametrize("told_to_drain", [set(), {"main-worker-a"}])
-def test_a_pod_on_its_way_out_has_no_problem(told_to_drain: set[str]) -> None:
+@pytest.mark.parametrize("drain_sent", [set(), {"main-worker-a"}])
+def test_pod_summary_reports_no_problem_of_a_terminating_pod(drain_sent: set[str]) -> None:
     made = pod(state=BROKEN)
-    assert survey([made if told_to_drain else ending(made)], deployment(1), told_to_drain).problems == ()
+    assert survey([made if drain_sent else ending(made)], deployment(1), drain_sent).problems == ()
 
 
 def test_pod_summary_reports_an_evicted_pod_until_it_is_replaced() -> None:
@@ -120,5 +120,5 @@ def env(name: str, key: str) -> Body:
     ],
     ids=["runs", "ended", "fell", "could not be made", "is being made"],
 )
-def test_a_container_that_was_made_proves_its_secrets(made: Body, proven: set[tuple[str, str]]) -> None:
+def test_pod_summary_takes_a_created_container_as_proof_of_secrets(made: Body, proven: set[tuple[str, str]]) -> None:
     assert survey([made], deployment(1)).proven_secrets == proven

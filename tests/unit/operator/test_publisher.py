@@ -1,4 +1,4 @@
-"""What the catalogue holds: written when it has to be, and remembered though the broker forgot."""
+"""The publisher writes catalogue entries when needed, and keeps its record of them when the broker has lost them."""
 
 from collections.abc import Callable
 
@@ -52,7 +52,7 @@ def loaded(plane: FakeControlPlane, *entries: CatalogueEntry) -> CataloguePublis
     return publisher
 
 
-async def test_nothing_is_published_before_the_catalogue_was_read_but_it_is_made() -> None:
+async def test_publisher_creates_the_catalogue_and_publishes_nothing_before_it_was_read() -> None:
     plane = FakeControlPlane()
     publisher = CataloguePublisher(plane)
     with pytest.raises(PenstockError):
@@ -73,7 +73,7 @@ async def test_publisher_rejects_a_decision_from_before_the_catalogue_was_read()
     assert plane.did == ["prepare"]
 
 
-async def test_there_is_a_catalogue_before_there_is_a_route_and_again_when_the_broker_forgot() -> None:
+async def test_publisher_creates_the_catalogue_before_any_route_and_again_after_its_loss() -> None:
     plane = FakeControlPlane()
     publisher = CataloguePublisher(plane)
     await publisher.ensure_catalogue()
@@ -84,7 +84,7 @@ async def test_there_is_a_catalogue_before_there_is_a_route_and_again_when_the_b
     assert plane.did == ["prepare", "prepare"]
 
 
-async def test_an_entry_that_is_there_is_not_set_up_again_and_a_changed_one_is() -> None:
+async def test_publisher_sets_up_a_changed_entry_and_leaves_an_equal_one() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     for cause in ("", "", "starting", "starting"):
@@ -92,7 +92,7 @@ async def test_an_entry_that_is_there_is_not_set_up_again_and_a_changed_one_is()
     assert plane.did == ["prepare", "apply ns.main", "apply ns.main starting"]
 
 
-async def test_after_a_reconnect_everything_is_set_up_again() -> None:
+async def test_publisher_sets_up_everything_again_after_a_reconnect() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     await publisher.apply(entry())
@@ -110,7 +110,7 @@ async def test_publisher_sets_up_a_missing_queue_again() -> None:
     assert plane.did == ["prepare", "apply ns.main", "apply ns.main"]
 
 
-async def test_what_could_not_be_published_is_not_counted_as_published() -> None:
+async def test_publisher_does_not_count_a_failed_publication() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     await publisher.apply(entry())
@@ -123,7 +123,7 @@ async def test_what_could_not_be_published_is_not_counted_as_published() -> None
     assert plane.did[-1] == "apply ns.main starting"
 
 
-async def test_what_we_published_is_known_also_when_the_broker_forgot_it() -> None:
+async def test_publisher_keeps_its_own_entries_after_their_loss_on_the_broker() -> None:
     publisher = loaded(FakeControlPlane())
     await publisher.apply(entry())
     publisher.replace({})
@@ -131,7 +131,7 @@ async def test_what_we_published_is_known_also_when_the_broker_forgot_it() -> No
     assert publisher.names() == {"ns.main"}
 
 
-async def test_what_an_earlier_leader_published_is_known_as_it_changes() -> None:
+async def test_publisher_reads_changes_of_an_earlier_leaders_entries() -> None:
     publisher = loaded(FakeControlPlane(), entry("a"))
     publisher.put("ns.b", entry("b"))
     assert publisher.names() == {"ns.a", "ns.b"}
@@ -139,7 +139,7 @@ async def test_what_an_earlier_leader_published_is_known_as_it_changes() -> None
     assert publisher.entry("ns.a") is None
 
 
-async def test_a_removal_is_done_once_and_only_for_what_may_be_there() -> None:
+async def test_publisher_removes_an_entry_once_and_only_if_it_may_exist() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane, entry("a"))
     await publisher.remove("ns.a")
@@ -149,7 +149,7 @@ async def test_a_removal_is_done_once_and_only_for_what_may_be_there() -> None:
     assert publisher.entry("ns.a") is None
 
 
-async def test_a_removal_that_failed_is_still_to_be_done() -> None:
+async def test_publisher_repeats_a_failed_removal() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane, entry("a"))
     plane.away = True
@@ -163,8 +163,8 @@ async def test_publisher_reports_and_repairs_a_reverted_entry_once() -> None:
     publisher = loaded(plane)
     assert not await publisher.apply(entry()), "the first time nothing is mended"
     assert not publisher.put("ns.main", entry()), "that was ours"
-    assert not publisher.put("ns.other", None), "that is nobody's"
-    assert publisher.put("ns.main", entry(cause="somebody else's word"))
+    assert not publisher.put("ns.other", None), "the entry has no owner"
+    assert publisher.put("ns.main", entry(cause="another reason"))
     assert await publisher.apply(entry())
     assert not await publisher.apply(entry())
     assert plane.did.count("apply ns.main") == 2
@@ -173,14 +173,14 @@ async def test_publisher_reports_and_repairs_a_reverted_entry_once() -> None:
 async def test_publisher_does_not_count_its_own_change_as_a_repair() -> None:
     class Echoing(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
-            heard.append(publisher.put(entry.key, entry))
+            repairs.append(publisher.put(entry.key, entry))
             return await super().apply(entry)
 
-    heard: list[bool] = []
+    repairs: list[bool] = []
     publisher = loaded(Echoing())
     await publisher.apply(entry())
     assert not await publisher.apply(entry(cause="starting"))
-    assert heard == [False, False], "it is known to be ours"
+    assert repairs == [False, False], "the entry is the publisher's own"
     assert not await publisher.apply(entry(cause="starting"))
 
 
@@ -189,7 +189,7 @@ async def test_publisher_applies_again_what_is_reported_missing_meanwhile() -> N
         async def apply(self, entry: CatalogueEntry) -> bool:
             written = await super().apply(entry)
             if self.did.count("apply ns.main") == 2:
-                publisher.invalidate("ns.main")  # the bucket went after it had been looked at
+                publisher.invalidate("ns.main")  # The bucket was deleted after the check.
             return written
 
     plane = Losing()
@@ -202,7 +202,7 @@ async def test_publisher_applies_again_what_is_reported_missing_meanwhile() -> N
     assert plane.did.count("apply ns.main") == 3
 
 
-async def test_the_catalogue_is_marked_as_complete_once_and_again_after_a_reconnect() -> None:
+async def test_publisher_marks_the_catalogue_complete_once_and_after_each_reconnect() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     await publisher.complete()
@@ -251,7 +251,7 @@ async def test_publisher_counts_the_writes_of_a_failed_attempt_as_a_repair() -> 
     assert not await publisher.apply(entry())
 
 
-async def test_what_a_new_reading_of_the_catalogue_does_not_have_is_applied_again() -> None:
+async def test_publisher_restores_entries_that_are_missing_in_a_new_reading() -> None:
     plane = FakeControlPlane()
     publisher = loaded(plane)
     await publisher.apply(entry())
@@ -260,7 +260,7 @@ async def test_what_a_new_reading_of_the_catalogue_does_not_have_is_applied_agai
     assert plane.did.count("apply ns.main") == 2
 
 
-async def test_a_catalogue_that_turns_out_to_be_missing_is_made_before_the_next_try() -> None:
+async def test_publisher_creates_a_missing_catalogue_before_the_next_try() -> None:
     class Bucketless(FakeControlPlane):
         async def apply(self, entry: CatalogueEntry) -> bool:
             if self.did.count("prepare") < 2:

@@ -1,4 +1,4 @@
-"""One pass over a route: the order of its steps, and that what is right is left alone."""
+"""One pass over a route: the order of its steps, and no writes in steady state."""
 
 import msgspec
 from unit.support.reconcilers import KEY, Stage, changed, stage
@@ -10,7 +10,7 @@ from penstock_operator.reconcile.status_writer import FIRST_LOOK_S, STATUS_EVERY
 from penstock_operator.status.scaling_view import Autoscaling, ScalingView
 
 
-async def test_a_new_route_gets_its_objects_then_its_entry_then_its_status() -> None:
+async def test_reconciler_writes_objects_then_entry_then_status_of_a_new_route() -> None:
     made = Stage()
     made.put()
     assert await made.run() == [
@@ -24,12 +24,12 @@ async def test_a_new_route_gets_its_objects_then_its_entry_then_its_status() -> 
     assert made.conditions()["Accepted"] == "True Accepted"
 
 
-async def test_a_pass_over_what_is_right_writes_nothing() -> None:
+async def test_reconciler_writes_nothing_in_steady_state() -> None:
     made = await stage()
     assert await made.run() == []
 
 
-async def test_a_spec_that_only_the_answer_to_a_status_has_is_planned_in_another_pass() -> None:
+async def test_reconciler_plans_a_spec_from_the_response_to_a_status_in_another_pass() -> None:
     made = await stage()
     made.put(**changed(limits={"queueDepth": 7}))
     # The watch will report it.
@@ -59,7 +59,7 @@ async def test_reconciler_creates_a_deleted_object_again_with_one_event() -> Non
     assert [event["reason"] for event in made.events] == ["Repaired"]
 
 
-async def test_a_status_that_changes_often_is_written_every_few_seconds() -> None:
+async def test_reconciler_writes_a_frequently_changing_status_every_few_seconds() -> None:
     made = await stage()
     made.scaling = ScalingView(desired=3, autoscaling=Autoscaling())
     assert await made.run() == ["status"]
@@ -72,7 +72,7 @@ async def test_a_status_that_changes_often_is_written_every_few_seconds() -> Non
     assert made.statuses[-1]["desiredReplicas"] == 4
 
 
-async def test_a_condition_that_flips_is_written_at_once() -> None:
+async def test_reconciler_writes_a_changed_condition_at_once() -> None:
     made = await stage()
     made.scaling = ScalingView(desired=3, autoscaling=Autoscaling())
     assert await made.run() == ["status"]
@@ -81,7 +81,7 @@ async def test_a_condition_that_flips_is_written_at_once() -> None:
     assert made.conditions()["ScalingActive"] == "False BrokerUnavailable"
 
 
-async def test_a_change_of_names_is_news_for_the_routes_that_want_them() -> None:
+async def test_reconciler_queues_the_routes_that_claim_a_changed_name() -> None:
     made = await stage()
     other = ("team", "other")
     made.put(name="other", uid="u2", creationTimestamp="2026-01-02T00:00:00Z")
@@ -109,7 +109,7 @@ async def test_reconciler_new_deployment_has_the_autoscalers_last_number() -> No
     assert "scale team/main-worker 4" in await made.run()
 
 
-async def test_a_new_leader_flips_nothing_that_it_has_not_looked_at_yet() -> None:
+async def test_reconciler_new_leader_keeps_conditions_that_it_has_not_observed_yet() -> None:
     made = await stage()
     made.scaling = ScalingView()
     assert await made.run() == []

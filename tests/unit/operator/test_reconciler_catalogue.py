@@ -1,4 +1,4 @@
-"""What is published: without a broker nothing is forgotten, and with it nothing is taken away that serves."""
+"""Catalogue entries: kept without the broker, and never removed while they serve."""
 
 import pytest
 from unit.support.reconcilers import KEY, Stage, stage
@@ -41,7 +41,7 @@ V1 = CatalogueEntry(namespace="team", name="main", created_at=CREATED_AT, spec=s
 UNREADABLE = {"models": [{"name": "gpt"}], "providers": []}
 
 
-async def test_a_last_good_version_outlives_a_leader_that_began_without_the_broker() -> None:
+async def test_reconciler_keeps_the_last_good_version_of_a_leader_that_began_without_the_broker() -> None:
     made = Stage(catalogue_read=False)
     made.broker.entries["team.main"] = V1
     made.broker.away = True
@@ -76,7 +76,7 @@ async def test_reconciler_keeps_the_status_while_the_served_version_is_unknown()
     assert made.conditions()["Accepted"] == "False InvalidSpec"
 
 
-async def test_a_pass_that_began_before_the_catalogue_was_read_publishes_nothing() -> None:
+async def test_reconciler_publishes_nothing_in_a_pass_that_began_before_the_catalogue_was_read() -> None:
     made = Stage(catalogue_read=False)
     made.put()
     made.meanwhile["apply Deployment"] = lambda: made.publisher.replace({})

@@ -13,7 +13,7 @@ from penstock_operator.reconcile.status_writer import STATUS_EVERY_S
 from penstock_operator.work_queue import Later
 
 
-async def test_a_version_that_the_api_server_refuses_is_not_published_and_the_last_good_one_stays() -> None:
+async def test_reconciler_keeps_the_last_good_version_of_a_spec_that_the_api_server_rejects() -> None:
     made = await stage()
     made.errors["apply Deployment"] = ApiError("Invalid", "cpu request above limit")
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}, limits={"queueDepth": 7}))
@@ -29,7 +29,7 @@ async def test_a_version_that_the_api_server_refuses_is_not_published_and_the_la
     assert made.broker.entries["team.main"].spec.limits.queue_depth != 7
 
 
-async def test_a_version_that_is_no_longer_refused_is_served_though_the_route_did_not_change() -> None:
+async def test_reconciler_serves_a_version_that_is_no_longer_rejected_without_a_change_of_the_route() -> None:
     made = await stage()
     made.errors["apply Deployment"] = ApiError("Invalid", "not on Sundays")
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
@@ -46,7 +46,7 @@ async def test_a_version_that_is_no_longer_refused_is_served_though_the_route_di
     assert made.conditions()["Accepted"] == "True Accepted"
 
 
-async def test_a_refusal_is_of_the_version_that_was_applied_and_not_of_one_that_came_meanwhile() -> None:
+async def test_reconciler_assigns_a_rejection_to_the_version_that_was_applied() -> None:
     made = await stage()
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
 
@@ -92,7 +92,7 @@ async def test_reconciler_reports_an_unavailable_admission_webhook_and_retries_s
     assert made.conditions()["Degraded"] == "False AsExpected"
 
 
-async def test_a_refused_version_is_forgotten_with_the_next_change() -> None:
+async def test_reconciler_drops_a_rejected_version_at_the_next_change() -> None:
     made = await stage()
     made.errors["apply Deployment"] = ApiError("Invalid", "no")
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
@@ -133,7 +133,7 @@ async def test_reconciler_status_names_the_served_version_while_another_cannot_b
     assert accepted["message"] == "this version can be served, but is not yet: may not patch"
 
 
-async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_broker_is_not_why() -> None:
+async def test_reconciler_does_not_serve_an_unappliable_first_version_and_does_not_blame_the_broker() -> None:
     made = Stage()
     made.put()
     made.errors["apply PodDisruptionBudget"] = ApiError("Forbidden", "may not create")
@@ -142,7 +142,7 @@ async def test_a_first_version_that_cannot_be_applied_does_not_serve_and_the_bro
     assert made.conditions()["Serving"] == "False ApplyFailed"
 
 
-async def test_a_version_that_was_refused_and_cannot_be_applied_now_is_not_promised() -> None:
+async def test_reconciler_does_not_announce_a_rejected_version_that_cannot_be_applied_now() -> None:
     made = Stage()
     made.put()
     made.errors["apply Deployment"] = ApiError("Invalid", "no")
@@ -169,7 +169,7 @@ async def test_reconciler_retries_a_busy_server_after_its_retry_after() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Conflict", "Unavailable", "NotFound", "Gone"])
-async def test_any_other_error_ends_the_pass_and_leaves_the_retry_to_the_queue(kind: Any) -> None:
+async def test_reconciler_ends_the_pass_at_any_other_error_and_leaves_the_retry_to_the_queue(kind: Any) -> None:
     made = Stage()
     made.put()
     made.errors["apply"] = ApiError(kind, "no")

@@ -1,4 +1,4 @@
-"""The workers' credentials for the broker: there before the pods that mount them."""
+"""The workers' credentials for the broker exist before the pods that mount them."""
 
 import secrets
 
@@ -20,7 +20,7 @@ MINTING = WorkerDefaults(
 )
 
 
-async def test_the_workers_credentials_are_there_before_the_pods_that_mount_them_and_are_made_once() -> None:
+async def test_reconciler_creates_worker_credentials_once_and_before_the_pods_that_mount_them() -> None:
     made = Stage(MINTING)
     made.put()
     first = await made.run()
@@ -29,7 +29,7 @@ async def test_the_workers_credentials_are_there_before_the_pods_that_mount_them
     assert await made.run() == []
 
 
-async def test_a_pod_that_waits_for_its_volume_makes_the_secret_be_made_again() -> None:
+async def test_reconciler_creates_the_secret_again_for_a_pod_that_waits_for_its_volume() -> None:
     made = Stage(MINTING)
     made.put()
     await made.run()
@@ -43,7 +43,7 @@ async def test_a_pod_that_waits_for_its_volume_makes_the_secret_be_made_again() 
     assert (KEY, AGAIN_S) in made.again
 
 
-async def test_without_the_right_to_create_secrets_no_pod_is_started_that_could_not_mount_one() -> None:
+async def test_reconciler_starts_no_pod_without_the_right_to_create_its_secret() -> None:
     made = Stage(MINTING)
     made.errors["create Secret main-worker-nats"] = ApiError("Forbidden", "cannot create secrets")
     made.put()

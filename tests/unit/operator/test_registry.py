@@ -28,7 +28,7 @@ def test_registry_first_assignment_changes_every_route_and_a_second_none() -> No
     assert made.assign_models() == set()
 
 
-def test_a_status_that_was_written_is_no_change() -> None:
+def test_registry_takes_a_written_status_for_no_change() -> None:
     made = register(route_body())
     made.assign_models()
     read = made.routes[MAIN]
@@ -36,7 +36,7 @@ def test_a_status_that_was_written_is_no_change() -> None:
     assert made.assign_models() == set()
 
 
-def test_a_new_generation_is_read_again() -> None:
+def test_registry_parses_a_new_generation() -> None:
     made = register(route_body())
     made.assign_models()
     route = made.update(MAIN, route_body(spec_document("new"), generation=2))
@@ -46,7 +46,7 @@ def test_a_new_generation_is_read_again() -> None:
     assert made.assign_models() == {MAIN}
 
 
-def test_a_route_that_was_made_anew_under_its_name_is_read_again() -> None:
+def test_registry_parses_a_recreated_route() -> None:
     made = register(route_body())
     made.assign_models()
     route = made.update(MAIN, route_body(uid="another"))
@@ -54,7 +54,7 @@ def test_a_route_that_was_made_anew_under_its_name_is_read_again() -> None:
     assert route.uid == "another"
 
 
-def test_a_name_that_is_freed_concerns_the_route_that_waits_for_it() -> None:
+def test_registry_queues_the_route_that_waits_for_a_freed_name() -> None:
     made = register(route_body(), other("gpt"))
     made.assign_models()
     assert made.served(OTHER) is None
@@ -64,14 +64,14 @@ def test_a_name_that_is_freed_concerns_the_route_that_waits_for_it() -> None:
     assert made.served(MAIN) is None
 
 
-def test_a_route_that_is_being_deleted_serves_nothing_and_holds_no_name() -> None:
+def test_registry_terminating_route_serves_nothing_and_owns_no_name() -> None:
     made = register(route_body(deletionTimestamp="2026-01-01T00:01:00Z"), other("gpt"))
     made.assign_models()
     assert made.served(MAIN) is None
     assert made.served(OTHER) is not None
 
 
-def test_a_version_that_was_refused_is_not_served_until_it_changes() -> None:
+def test_registry_does_not_serve_a_rejected_version_until_it_changes() -> None:
     made = register(route_body())
     made.assign_models()
     made.refuse(made.routes[MAIN], "no")
@@ -83,7 +83,7 @@ def test_a_version_that_was_refused_is_not_served_until_it_changes() -> None:
     assert made.served(MAIN) is not None
 
 
-def test_a_refused_version_counts_again_once_it_is_reconsidered_and_not_after_a_change() -> None:
+def test_registry_counts_a_reconsidered_version_again_and_not_after_a_change() -> None:
     made = register(route_body())
     made.assign_models()
     read = made.routes[MAIN]
@@ -102,7 +102,7 @@ def test_a_refused_version_counts_again_once_it_is_reconsidered_and_not_after_a_
     assert made.routes[MAIN].generation == 2
 
 
-def test_a_refusal_of_an_earlier_version_does_not_touch_the_one_that_is_there_now() -> None:
+def test_registry_ignores_the_rejection_of_an_earlier_version() -> None:
     made = register(route_body())
     made.assign_models()
     earlier = made.routes[MAIN]
@@ -119,7 +119,7 @@ def entry(*names: str) -> CatalogueEntry:
     return CatalogueEntry(namespace="team", name="main", created_at=CREATED_AT, spec=spec(*names))
 
 
-def test_a_catalogue_that_is_read_late_brings_back_the_last_good_version_and_its_names() -> None:
+def test_registry_restores_the_last_good_version_and_its_names_from_a_late_catalogue() -> None:
     catalogue: dict[str, CatalogueEntry] = {}
     made = RouteRegistry(catalogue.get)
     made.update(MAIN, route_body(UNREADABLE, generation=2))

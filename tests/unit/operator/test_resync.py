@@ -1,4 +1,4 @@
-"""Whole lists: when they are requested, and when the cache is complete."""
+"""Lists of all objects: the times of their requests, and the completion of the cache."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,9 @@ from unit.support.virtual_time import virtual_time
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Collection, Key, Resource
-from penstock_operator.kube.resync import Resync
+from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.resync import Resync
 
 RESYNC_S = 600.0
 
@@ -23,10 +23,10 @@ class FakeLister:
         """Namespaces."""
         self.bodies: list[dict[str, Any]] = []
         self.errors: list[ApiError] = []
-        self.asked: list[tuple[str, float]] = []
+        self.lists: list[tuple[str, float]] = []
 
     async def list(self, resource: Resource, namespace: str) -> list[dict[str, Any]]:
-        self.asked.append((f"{namespace}/{resource.plural}", asyncio.get_running_loop().time()))
+        self.lists.append((f"{namespace}/{resource.plural}", asyncio.get_running_loop().time()))
         await asyncio.sleep(0.01)
         if namespace in self.refused:
             raise ApiError("Forbidden", f"cannot list {resource.plural} in {namespace}")
@@ -61,7 +61,7 @@ async def syncing(
 
 
 @virtual_time
-async def test_the_world_is_whole_when_every_kind_was_listed() -> None:
+async def test_resync_is_complete_when_every_kind_was_listed() -> None:
     lister, touched = FakeLister(), list[Key]()
     lister.bodies = [route("a")]
     async with syncing(lister, touched) as (sync, cache):
@@ -83,10 +83,10 @@ async def test_resync_lists_periodically_and_reports_only_changes() -> None:
     async with syncing(lister, touched) as (sync, cache):
         sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(RESYNC_S - 1)
-        assert len(lister.asked) == 1
+        assert len(lister.lists) == 1
         lister.bodies = [route("b")]
         await asyncio.sleep(2)
-        assert len(lister.asked) == 2
+        assert len(lister.lists) == 2
         assert set(cache.routes()) == {("ns", "b")}
         assert sorted(touched) == [("ns", "a"), ("ns", "a"), ("ns", "b")]
 
@@ -101,7 +101,7 @@ async def test_resync_retries_a_failed_list_and_changes_nothing() -> None:
         lister.errors = [ApiError("Unavailable", "away")] * 3
         sync.listed(Collection(MODEL_ROUTES, "ns"))
         await asyncio.sleep(30)
-        assert len(lister.asked) == 5
+        assert len(lister.lists) == 5
         assert set(cache.routes()) == {("ns", "a")}
 
 
@@ -112,7 +112,7 @@ async def test_resync_retries_a_forbidden_list_at_a_constant_interval() -> None:
     async with syncing(lister, touched) as (sync, _):
         sync.listed(Collection(resources.PODS, "ns"))
         await asyncio.sleep(60)
-    times = [at for _, at in lister.asked]
+    times = [at for _, at in lister.lists]
     waits = [round(after - before, 1) for before, after in itertools.pairwise(times)]
     assert waits == [FORBIDDEN_AGAIN_S] * 3
 
@@ -124,12 +124,12 @@ def all_listed(sync: Resync, *namespaces: str) -> None:
 
 
 @virtual_time
-async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() -> None:
+async def test_resync_serves_other_namespaces_beside_a_forbidden_one() -> None:
     lister, whole = FakeLister(), list[str]()
     async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
         all_listed(sync, "a")
         await asyncio.sleep(1)
-        assert not sync.done.is_set(), "nobody knows yet what b says"
+        assert not sync.done.is_set(), "namespace b is not listed yet"
         for resource in WATCHED:
             sync.refused(Collection(resource, "b"), "no")
         await sync.done.wait()
@@ -138,7 +138,7 @@ async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() ->
 
 
 @virtual_time
-async def test_where_every_namespace_is_refused_nothing_is_decided() -> None:
+async def test_resync_decides_nothing_while_every_namespace_is_forbidden() -> None:
     async with syncing(FakeLister(), [], "a", "b") as (sync, _):
         for resource in WATCHED:
             sync.refused(Collection(resource, "a"), "no")
@@ -148,7 +148,7 @@ async def test_where_every_namespace_is_refused_nothing_is_decided() -> None:
 
 
 @virtual_time
-async def test_one_kind_that_is_refused_is_enough_for_its_namespace_not_to_be_served() -> None:
+async def test_resync_does_not_serve_a_namespace_with_one_forbidden_kind() -> None:
     whole = list[str]()
     async with syncing(FakeLister(), [], "a", "b", whole=whole) as (sync, _):
         all_listed(sync, "a", "b")
@@ -165,7 +165,7 @@ async def test_one_kind_that_is_refused_is_enough_for_its_namespace_not_to_be_se
 
 
 @virtual_time
-async def test_a_namespace_whose_lists_are_refused_is_served_within_seconds_of_the_right() -> None:
+async def test_resync_serves_a_namespace_within_seconds_of_its_granted_right() -> None:
     lister, whole = FakeLister(), list[str]()
     async with syncing(lister, [], "a", "b", whole=whole) as (sync, _):
         lister.refused = {"b"}

@@ -19,7 +19,7 @@ def loaded(**given: str) -> OperatorSettings:
     return settings
 
 
-def test_lists_have_commas_and_variables_may_have_them_in_their_values() -> None:
+def test_settings_separate_lists_by_commas_and_keep_commas_in_values_of_variables() -> None:
     settings = loaded(
         WORKER_IMAGE_PULL_SECRETS="registry,mirror",
         WORKER_ENV='{"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=prod,team=ai"}',
@@ -33,7 +33,7 @@ def test_lists_have_commas_and_variables_may_have_them_in_their_values() -> None
     )
 
 
-def test_chart_omits_unset_worker_settings() -> None:
+def test_settings_of_the_chart_omit_unset_worker_settings() -> None:
     settings = loaded()
     assert settings.worker_image_pull_policy is None
     assert settings.worker_image_pull_secret_list == []
@@ -41,7 +41,7 @@ def test_chart_omits_unset_worker_settings() -> None:
     assert settings.worker_resources_spec == ResourcesSpec()
 
 
-def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> None:
+def test_settings_read_the_signing_key_from_a_file(tmp_path: Path) -> None:
     keys = NatsKeys.new(secrets.token_bytes, 1_790_000_000)
     path = tmp_path / SIGNING
     path.write_text(keys.files()[SIGNING])
@@ -82,6 +82,6 @@ def test_the_key_that_signs_workers_credentials_is_a_file(tmp_path: Path) -> Non
         "no policy",
     ],
 )
-def test_what_is_wrong_is_named(given: dict[str, str], complaint: str) -> None:
+def test_settings_name_an_invalid_value(given: dict[str, str], complaint: str) -> None:
     with pytest.raises(InvalidSettings, match=complaint):
         loaded(**given)

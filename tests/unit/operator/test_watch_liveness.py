@@ -3,8 +3,8 @@
 import pytest
 
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, Collection
-from penstock_operator.kube.watch_liveness import DEAD, STUCK, WatchLiveness
-from penstock_operator.kube.watcher import RESTART_MAX_S
+from penstock_operator.kube.watch.liveness import DEAD, STUCK, WatchLiveness
+from penstock_operator.kube.watch.watcher import RESTART_MAX_S
 
 WATCH, OTHER = Collection(PODS, "team"), Collection(MODEL_ROUTES, "team")
 ALLOWED = pytest.mark.parametrize("silence_s", [6.0, 8.0, 62.0, 300.0])
@@ -24,7 +24,7 @@ def test_watch_liveness_is_not_silent_before_begin() -> None:
 
 
 @ALLOWED
-def test_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(silence_s: float) -> None:
+def test_watch_liveness_of_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(silence_s: float) -> None:
     made, now = liveness(silence_s), 1_000.0
     for _ in range(100):
         now += silence_s
@@ -34,7 +34,7 @@ def test_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(silence_s: float) ->
 
 
 @ALLOWED
-def test_a_watch_that_stays_silent_is_dead_however_often_kopf_is_started_again(silence_s: float) -> None:
+def test_watch_liveness_of_a_silent_watch_is_dead_despite_restarts_of_kopf(silence_s: float) -> None:
     made, now, starts = liveness(silence_s), 1_000.0, 0
     while not made.is_dead(now):
         now += 0.5
@@ -47,7 +47,7 @@ def test_a_watch_that_stays_silent_is_dead_however_often_kopf_is_started_again(s
 
 
 @ALLOWED
-def test_starting_kopf_again_is_given_its_time(silence_s: float) -> None:
+def test_watch_liveness_allows_a_restart_of_kopf_its_time(silence_s: float) -> None:
     made = liveness(silence_s)
     now = 1_000.0 + STUCK * silence_s + 0.5
     assert made.is_stuck(now)

@@ -11,12 +11,12 @@ from kubernetes.aio.client.configuration import Configuration
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, WATCHED, Collection, Resource
-from penstock_operator.kube.watcher import ClusterWatcher, Observe, quieten_kopf
+from penstock_operator.kube.watch.watcher import ClusterWatcher, Observe, quieten_kopf
 
 NAMESPACES = ["a", "b"]
 KNOWN = (
     *WATCHED,
-    # kopf waits for these to exist, and never requests one of them.
+    # kopf waits until these exist, and never requests one of them.
     Resource("", "v1", "namespaces", "Namespace"),
     Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"),
 )
@@ -79,7 +79,7 @@ class FakeApiServer:
 
 
 def discovered(path: str) -> dict[str, Any]:
-    """What kopf wants to know before it watches."""
+    """The discovery documents that kopf reads before it watches."""
     if path == "/api":
         return {"versions": ["v1"]}
     if path == "/apis":
@@ -116,7 +116,7 @@ class Reported:
         self.restarts += 1
 
     async def until(self, listed: set[str], refused: set[str]) -> None:
-        """Until all kinds of these namespaces are listed, and refused."""
+        """Waits until all kinds of these namespaces are listed, and those of the others refused."""
         async with asyncio.timeout(20):
             while not (every(listed) <= self.listed and every(refused) <= self.refused.keys()):
                 self._changed.clear()
@@ -163,14 +163,14 @@ async def test_watcher_reports_a_refused_namespace_and_its_return_without_effect
         assert "pods is refused" in reported.refused[Collection(PODS, "b")]
         reported.refused.clear()
         await reported.until(listed={"a"}, refused={"b"})
-        assert made.liveness.silent_s(asyncio.get_running_loop().time()) < 6.0, "who says no is not silent"
+        assert made.liveness.silent_s(asyncio.get_running_loop().time()) < 6.0, "a refusal counts as a response"
         server.refused = {}
         await reported.until(listed={"a", "b"}, refused=set())
     assert reported.restarts == 0
 
 
 def wire(name: str, version: int, affinity: bytes = b"1") -> bytes:
-    """A route as the API server writes it; no encoder of Python goes as deep."""
+    """A route as the API server writes it; no encoder of Python reaches this depth."""
     metadata = b'{"namespace":"a","name":"%b","uid":"%b","resourceVersion":"%d"}' % (
         name.encode(),
         name.encode(),
@@ -180,7 +180,7 @@ def wire(name: str, version: int, affinity: bytes = b"1") -> bytes:
 
 
 @pytest.mark.parametrize("depth", [80, 400, 990, 5_000])
-async def test_a_route_that_is_too_deep_keeps_no_other_from_being_seen(depth: int) -> None:
+async def test_watcher_delivers_other_routes_beside_one_that_is_nested_too_deep(depth: int) -> None:
     server, reported = FakeApiServer(), Reported()
     deep = b'{"a":' * depth + b"1" + b"}" * depth
     server.routes = wire("listed-deep", 1, deep) + b"," + wire("listed", 2)

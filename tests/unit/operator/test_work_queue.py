@@ -1,4 +1,4 @@
-"""The work queue: every key is looked at after its last news, by one task at a time, and failures wait."""
+"""The work queue handles every key after its last change, in one task at a time, and retries with a backoff."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ class Journal:
 
 
 @virtual_time
-async def test_a_key_that_is_added_often_is_worked_on_once() -> None:
+async def test_work_queue_handles_a_key_that_was_added_often_once() -> None:
     journal = Journal()
     async with running(journal.handle) as queue:
         for _ in range(5):
@@ -68,7 +68,7 @@ async def test_a_key_that_is_added_often_is_worked_on_once() -> None:
 
 
 @virtual_time
-async def test_a_key_with_news_while_it_is_worked_on_is_worked_on_once_more_and_never_twice_at_a_time() -> None:
+async def test_work_queue_handles_a_key_added_during_its_handling_once_more_and_never_concurrently() -> None:
     journal = Journal()
     journal.gate.clear()
     async with running(journal.handle, concurrency=4) as queue:
@@ -85,7 +85,7 @@ async def test_a_key_with_news_while_it_is_worked_on_is_worked_on_once_more_and_
 
 
 @virtual_time
-async def test_different_keys_are_worked_on_at_the_same_time_up_to_the_bound() -> None:
+async def test_work_queue_handles_different_keys_concurrently_up_to_the_bound() -> None:
     journal = Journal()
     journal.gate.clear()
     async with running(journal.handle, concurrency=2) as queue:
@@ -100,7 +100,7 @@ async def test_different_keys_are_worked_on_at_the_same_time_up_to_the_bound() -
 
 
 @virtual_time
-async def test_a_key_that_fails_waits_twice_as_long_each_time_and_no_longer_than_the_bound() -> None:
+async def test_work_queue_doubles_the_backoff_of_a_failing_key_up_to_the_bound() -> None:
     journal = Journal()
     journal.failures = [ValueError("no")] * 12
     async with running(journal.handle) as queue:
@@ -114,7 +114,7 @@ async def test_a_key_that_fails_waits_twice_as_long_each_time_and_no_longer_than
 
 
 @virtual_time
-async def test_a_success_ends_the_waiting() -> None:
+async def test_work_queue_resets_the_backoff_after_a_success() -> None:
     journal = Journal()
     journal.failures = [ValueError("no"), ValueError("no")]
     async with running(journal.handle) as queue:
@@ -127,7 +127,7 @@ async def test_a_success_ends_the_waiting() -> None:
 
 
 @pytest.mark.parametrize(("draw", "wait"), [(0.0, 0.1), (1.0, 0.2)])
-def test_the_wait_is_drawn_so_that_keys_that_failed_together_part(draw: float, wait: float) -> None:
+def test_work_queue_draws_the_backoff_so_that_keys_with_a_common_failure_spread(draw: float, wait: float) -> None:
     @virtual_time
     async def run() -> None:
         journal = Journal()
@@ -143,7 +143,7 @@ def test_the_wait_is_drawn_so_that_keys_that_failed_together_part(draw: float, w
 @virtual_time
 async def test_work_queue_retries_at_the_time_that_a_handler_requests() -> None:
     journal = Journal()
-    journal.failures = [Later(7.0, "told to wait")]
+    journal.failures = [Later(7.0, "retry later")]
     async with running(journal.handle) as queue:
         queue.add("a")
         await asyncio.sleep(20)
@@ -152,7 +152,7 @@ async def test_work_queue_retries_at_the_time_that_a_handler_requests() -> None:
 
 
 @virtual_time
-async def test_of_two_dates_the_earlier_counts_and_news_come_before_both() -> None:
+async def test_work_queue_keeps_the_earlier_of_two_times_and_handles_a_change_before_both() -> None:
     journal = Journal()
     async with running(journal.handle) as queue:
         queue.add_after("a", 10)
@@ -166,7 +166,7 @@ async def test_of_two_dates_the_earlier_counts_and_news_come_before_both() -> No
 
 
 @virtual_time
-async def test_one_key_that_fails_does_not_hold_up_the_others() -> None:
+async def test_work_queue_handles_other_keys_while_one_fails() -> None:
     failed = asyncio.Event()
     done: list[str] = []
 
@@ -185,7 +185,7 @@ async def test_one_key_that_fails_does_not_hold_up_the_others() -> None:
 
 
 @virtual_time
-async def test_the_end_cancels_what_is_being_worked_on() -> None:
+async def test_work_queue_cancels_running_handlers_at_its_end() -> None:
     journal = Journal()
     journal.gate.clear()
     async with running(journal.handle) as queue:

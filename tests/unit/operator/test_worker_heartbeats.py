@@ -18,14 +18,14 @@ def beat(worker: str = "w", *, slots: int = 8, in_flight: int = 0, draining: boo
 
 
 def answering(until: float) -> PauseDetector:
-    """The broker answered every PING until then."""
+    """The broker answered every PING until this time."""
     pause_detector = PauseDetector(HEARTBEAT_S)
     for second in range(int(until) + 1):
         pause_detector.record_answer(float(second))
     return pause_detector
 
 
-def test_a_worker_is_known_from_its_first_heartbeat_and_lost_after_three_and_a_half_seconds() -> None:
+def test_heartbeats_add_a_worker_at_the_first_and_lose_it_after_three_and_a_half_seconds() -> None:
     table = HeartbeatTable(answering(300))
     assert table.record(KEY, beat(), 10.0)
     assert set(table.workers(KEY, 10.0 + LOST_S)) == {"w"}
@@ -33,7 +33,7 @@ def test_a_worker_is_known_from_its_first_heartbeat_and_lost_after_three_and_a_h
     assert table.workers(("team", "other"), 10.0) == {}
 
 
-def test_only_news_are_news() -> None:
+def test_heartbeats_report_changes_only() -> None:
     table = HeartbeatTable(answering(300))
     assert table.record(KEY, beat(), 1.0)
     assert not table.record(KEY, beat(), 2.0)
@@ -43,7 +43,7 @@ def test_only_news_are_news() -> None:
     assert not table.record(KEY, beat(in_flight=1, draining=True, slots=9), 6.0)
 
 
-def test_a_refused_key_is_news_once() -> None:
+def test_heartbeats_report_a_rejected_key_once() -> None:
     table = HeartbeatTable(answering(300))
     table.record(KEY, beat(), 1.0)
     refusing = msgspec.structs.replace(beat(), refusing_keys=["openai"])
@@ -73,11 +73,11 @@ def test_heartbeats_restart_the_time_of_workers_after_a_reconnect() -> None:
     assert table.workers(KEY, 100.1 + LOST_S) == {}
 
 
-def test_an_operator_that_was_stopped_loses_no_worker() -> None:
+def test_heartbeats_keep_workers_after_a_pause_of_the_operator() -> None:
     pause_detector = answering(10)
     table = HeartbeatTable(pause_detector)
     table.record(KEY, beat(), 10.0)
-    # The look comes before the heartbeats that waited, and before the broker's answer.
+    # The check comes before the buffered heartbeats, and before the broker's answer.
     assert set(table.workers(KEY, 20.0)) == {"w"}
     pause_detector.record_answer(20.0)
     assert set(table.workers(KEY, 20.0)) == {"w"}
@@ -86,14 +86,14 @@ def test_an_operator_that_was_stopped_loses_no_worker() -> None:
     assert table.workers(KEY, 20.0 + LOST_S) == {}
 
 
-def test_a_broker_that_does_not_answer_makes_no_worker_disappear() -> None:
+def test_heartbeats_keep_workers_of_a_broker_that_does_not_answer() -> None:
     table = HeartbeatTable(answering(10))
     table.record(KEY, beat(), 10.0)
     assert HEARTBEAT_S + LATE_S < LOST_S
     assert set(table.workers(KEY, 600.0)) == {"w"}
 
 
-def test_heartbeats_forget_old_workers() -> None:
+def test_heartbeats_drop_old_workers() -> None:
     table = HeartbeatTable(answering(300))
     for number in range(100):
         table.record(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
@@ -116,7 +116,7 @@ class Reports:
                 callback(subject, data)
 
 
-def test_heartbeats_and_activations_come_with_their_route() -> None:
+def test_heartbeats_and_activations_have_their_route() -> None:
     reports = Reports()
     reports.receive(subjects.worker_heartbeat("team", "main", "w"), codec.encode(beat(in_flight=2)))
     reports.receive(subjects.activation("team", "main"), codec.encode(Activation("gw")))

@@ -12,7 +12,7 @@ KEY = ("team", "main")
 
 
 class Store:
-    """The API server, as far as Secrets go."""
+    """An API server with Secrets only."""
 
     def __init__(self) -> None:
         self.created: list[str] = []
@@ -28,7 +28,7 @@ def secret(name: str = "main-worker-nats-1") -> dict[str, Any]:
     return {"metadata": {"namespace": "team", "name": name}}
 
 
-async def test_it_is_made_once_and_another_one_when_the_credentials_change() -> None:
+async def test_worker_secret_is_created_once_and_another_when_the_credentials_change() -> None:
     store = Store()
     made = WorkerSecrets(store, ManualClock())
     for name in ("one", "one", "two", "two"):
@@ -37,7 +37,7 @@ async def test_it_is_made_once_and_another_one_when_the_credentials_change() -> 
     assert store.created == ["one", "two"]
 
 
-async def test_a_pod_that_waits_for_its_volume_gets_it_again_but_not_all_the_time() -> None:
+async def test_worker_secret_is_created_again_for_a_waiting_pod_at_a_bounded_rate() -> None:
     store, clock = Store(), ManualClock()
     made = WorkerSecrets(store, clock)
     await made.provide(KEY, secret(), waited_for=False)
@@ -51,7 +51,7 @@ async def test_a_pod_that_waits_for_its_volume_gets_it_again_but_not_all_the_tim
     assert len(store.created) == 2
 
 
-async def test_what_failed_is_tried_again_at_once() -> None:
+async def test_worker_secret_creation_is_retried_at_once_after_a_failure() -> None:
     store = Store()
     made = WorkerSecrets(store, ManualClock())
     store.error = ApiError("Forbidden", "no right")
@@ -63,7 +63,7 @@ async def test_what_failed_is_tried_again_at_once() -> None:
     assert store.created == ["main-worker-nats-1"]
 
 
-async def test_a_route_that_is_made_again_gets_its_secret_again() -> None:
+async def test_worker_secret_of_a_recreated_route_is_created_again() -> None:
     store = Store()
     made = WorkerSecrets(store, ManualClock())
     await made.provide(KEY, secret(), waited_for=False)

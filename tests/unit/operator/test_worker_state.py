@@ -1,4 +1,4 @@
-"""What a route's pods, heartbeats and our intentions make of its workers."""
+"""The state of a route's workers from pods, heartbeats and recorded intentions."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def pod(name: str, *, marked: bool = False, leaving: bool = False, phase: str = 
     return body
 
 
-def heard(in_flight: int = 0, *, draining: bool = False) -> WorkerReport:
+def report(in_flight: int = 0, *, draining: bool = False) -> WorkerReport:
     return WorkerReport(8, in_flight, draining)
 
 
@@ -32,33 +32,33 @@ def test_worker_state_pod_without_a_heartbeat_is_not_ready() -> None:
     assert not load.draining
 
 
-def test_a_mark_on_the_pod_is_an_intention_and_a_newer_one_overrides_it() -> None:
-    pods, said = [pod("a", marked=True), pod("b", marked=True), pod("c")], {name: heard() for name in "abc"}
-    force = build(3, pods, said, {"b": False, "c": True}, ())
+def test_worker_state_takes_a_pods_mark_as_intention_and_a_newer_one_first() -> None:
+    pods, reports = [pod("a", marked=True), pod("b", marked=True), pod("c")], {name: report() for name in "abc"}
+    force = build(3, pods, reports, {"b": False, "c": True}, ())
     assert force.draining == {"a", "c"}
     assert force.marked == {"a", "b"}
     assert force.serving == 1
 
 
-def test_a_drain_is_confirmed_by_the_worker_alone() -> None:
+def test_worker_state_drain_is_confirmed_by_the_worker_only() -> None:
     pods = [pod("a", marked=True), pod("b", marked=True)]
-    a, b = build(2, pods, {"a": heard(), "b": heard(draining=True)}, {}, ()).loads
+    a, b = build(2, pods, {"a": report(), "b": report(draining=True)}, {}, ()).loads
     assert not a.confirmed
     assert not a.drained
     assert b.confirmed
     assert b.drained
 
 
-def test_a_drain_counts_when_the_replica_set_can_see_which_pod_it_is() -> None:
-    said = {"a": heard(draining=True)}
-    [ready] = build(1, [pod("a")], said, {"a": True}, ()).loads
+def test_worker_state_drain_is_complete_when_the_replica_set_can_choose_the_pod() -> None:
+    reports = {"a": report(draining=True)}
+    [ready] = build(1, [pod("a")], reports, {"a": True}, ()).loads
     assert ready.draining
     assert not ready.drained
-    [noticed] = build(1, [routes.pod("a", ready=False, phase="Running")], said, {"a": True}, ()).loads
+    [noticed] = build(1, [routes.pod("a", ready=False, phase="Running")], reports, {"a": True}, ()).loads
     assert noticed.drained
 
 
-def test_a_marked_pod_whose_worker_died_does_not_drain_for_ever() -> None:
+def test_worker_state_marked_pod_of_a_crashed_worker_does_not_drain_for_ever() -> None:
     force = build(1, [pod("a", marked=True)], {}, {}, ())
     assert force.draining == frozenset()
     assert not force.loads[0].ready
@@ -66,7 +66,7 @@ def test_a_marked_pod_whose_worker_died_does_not_drain_for_ever() -> None:
 
 def test_worker_state_names_workers_that_drain_without_intention() -> None:
     pods = [pod("a"), pod("b", marked=True)]
-    force = build(2, pods, {"a": heard(draining=True), "b": heard(draining=True)}, {}, ())
+    force = build(2, pods, {"a": report(draining=True), "b": report(draining=True)}, {}, ())
     assert force.unasked == ("a",)
     assert force.draining == {"b"}
 
@@ -74,13 +74,13 @@ def test_worker_state_names_workers_that_drain_without_intention() -> None:
 def test_worker_state_ignores_foreign_deletion_costs() -> None:
     body = pod("a")
     body["metadata"]["annotations"] = {DELETION_COST: "5"}
-    assert build(1, [body], {"a": heard()}, {}, ()).draining == frozenset()
+    assert build(1, [body], {"a": report()}, {}, ()).draining == frozenset()
 
 
 def test_worker_state_counts_unacked_requests_and_no_streams_of_draining_workers() -> None:
     pods = [pod("a"), pod("b", marked=True)]
-    said = {"a": heard(3), "b": heard(5, draining=True)}
-    force = build(2, pods, said, {}, ())
+    reports = {"a": report(3), "b": report(5, draining=True)}
+    force = build(2, pods, reports, {}, ())
     seen = force.observed(pending=2, ack_pending=0)
     assert (seen.demand, seen.ready, seen.draining, seen.serving) == (5, 1, 1, 1)
     assert force.observed(pending=0, ack_pending=4).demand == 4

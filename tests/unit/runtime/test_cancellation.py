@@ -21,7 +21,7 @@ async def swallows(times: int) -> None:
 
 @pytest.mark.parametrize("times", [0, 1, 3])
 @virtual_time
-async def test_a_task_that_swallows_cancellations_is_cancelled_until_it_has_ended(times: int) -> None:
+async def test_cancellation_is_repeated_until_a_task_that_swallows_it_has_ended(times: int) -> None:
     task = asyncio.create_task(swallows(times))
     await asyncio.sleep(0)
     await cancel_and_wait(task)
@@ -29,7 +29,7 @@ async def test_a_task_that_swallows_cancellations_is_cancelled_until_it_has_ende
 
 
 @virtual_time
-async def test_a_task_that_does_not_end_is_waited_for_only_as_long_as_allowed() -> None:
+async def test_cancellation_waits_a_bounded_time_for_a_task() -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(swallows(40))
     began_at = loop.time()
@@ -41,7 +41,7 @@ async def test_a_task_that_does_not_end_is_waited_for_only_as_long_as_allowed() 
 
 
 @virtual_time
-async def test_a_task_that_has_ended_is_left_as_it_is() -> None:
+async def test_cancellation_leaves_an_ended_task_unchanged() -> None:
     task = asyncio.create_task(asyncio.sleep(0, "result"))
     await task
     await cancel_and_wait(task)

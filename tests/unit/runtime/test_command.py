@@ -1,4 +1,4 @@
-"""The command `penstock` where no process is started."""
+"""Uses of the command `penstock` that start no process."""
 
 import sys
 
@@ -8,7 +8,7 @@ from penstock_runtime import command
 
 
 @pytest.mark.parametrize("name", ["gateway", "operator", "worker"])
-def test_a_command_without_arguments_helps_instead_of_starting(
+def test_command_without_arguments_prints_help_and_starts_nothing(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["penstock", name, "--help"])
@@ -18,7 +18,7 @@ def test_a_command_without_arguments_helps_instead_of_starting(
     assert f"usage: penstock {name}" in capsys.readouterr().out
 
 
-def test_an_argument_that_would_be_ignored_is_refused(
+def test_command_rejects_an_unused_argument(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["penstock", "worker", "--port", "9000"])

@@ -1,4 +1,4 @@
-"""What a gateway and a worker never use is not imported when they start."""
+"""Gateway and worker do not import modules at their start that they never use."""
 
 import subprocess
 import sys
@@ -6,15 +6,15 @@ import sys
 import pytest
 
 UNUSED = ("aiohttp", "rich")
-"""Not imported from where they are named: then they would not be there for this process either."""
+"""The names are literal, because an import of their constant would load the modules in this process."""
 
 
 @pytest.mark.parametrize("package", ["penstock_gateway", "penstock_worker"])
-def test_what_nobody_uses_is_not_there(package: str) -> None:
-    said = subprocess.run(
+def test_lean_start_does_not_import_unused_modules(package: str) -> None:
+    process = subprocess.run(
         [sys.executable, "-c", f"import {package}.__main__, sys; print(*(sys.modules[name] for name in {UNUSED}))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.split() == ["None"] * len(UNUSED)
+    assert process.stdout.split() == ["None"] * len(UNUSED)

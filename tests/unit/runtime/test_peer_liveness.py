@@ -39,31 +39,31 @@ class Table:
         (GIVEN_UP_S + 0.1, PeerState.LOST),
     ],
 )
-def test_a_peer_is_silent_after_three_and_a_half_heartbeats_and_lost_after_the_longest_silence(
+def test_peer_liveness_state_is_silent_after_three_and_a_half_heartbeats_and_lost_after_the_longest_silence(
     silent_s: float, expected: PeerState
 ) -> None:
     assert Table().at(silent_s) is expected
 
 
-def test_the_longest_silence_begins_when_the_next_heartbeat_is_late() -> None:
+def test_peer_liveness_longest_silence_begins_when_the_next_heartbeat_is_late() -> None:
     last_heartbeat_before_it_s = HEARTBEAT_S
     assert Table().at(last_heartbeat_before_it_s + SILENCE_MAX_S) is PeerState.SILENT
 
 
-def test_a_silent_peer_without_a_connection_is_lost() -> None:
+def test_peer_liveness_loses_a_silent_peer_without_a_connection() -> None:
     table = Table()
     table.peers.mark_disconnected("p", LOST_S + 0.1)
     assert table.at(LOST_S + 0.1) is PeerState.LOST
 
 
-def test_a_peer_that_was_heard_while_it_was_probed_is_not() -> None:
+def test_peer_liveness_keeps_a_peer_with_a_heartbeat_during_its_probe() -> None:
     table = Table()
     table.peers.record_heartbeat("p", 7, LOST_S + 0.1)
     table.peers.mark_disconnected("p", LOST_S + 0.2)
     assert table.at(LOST_S + 0.2) is PeerState.ALIVE
 
 
-def test_a_lost_peer_that_is_heard_again_is_new() -> None:
+def test_peer_liveness_reports_a_lost_peer_with_a_heartbeat_as_new() -> None:
     table = Table()
     assert not table.peers.record_heartbeat("p", 7, 1.0)
     table.peers.mark_disconnected("p", 1.1 + LOST_S)
@@ -73,7 +73,7 @@ def test_a_lost_peer_that_is_heard_again_is_new() -> None:
     assert (peer.value, peer.since, table.at(2.0 + LOST_S)) == (8, 2.0 + LOST_S, PeerState.ALIVE)
 
 
-def test_the_time_in_which_the_broker_did_not_answer_does_not_count() -> None:
+def test_peer_liveness_does_not_count_time_without_an_answer_of_the_broker() -> None:
     table = Table(without=range(1, 9))
     assert table.at(8.0) is PeerState.ALIVE
     assert table.at(9.0) is PeerState.ALIVE
@@ -81,11 +81,11 @@ def test_the_time_in_which_the_broker_did_not_answer_does_not_count() -> None:
     assert table.at(8.2 + LOST_S) is PeerState.SILENT
 
 
-def test_nor_while_it_still_does_not_answer() -> None:
+def test_peer_liveness_does_not_count_time_while_the_broker_does_not_answer() -> None:
     assert Table(until=0).at(3600) is PeerState.ALIVE
 
 
-def test_after_a_reconnect_the_peers_have_their_time_anew_but_for_the_lost() -> None:
+def test_peer_liveness_restarts_the_time_of_all_peers_but_the_lost_after_a_reconnect() -> None:
     table = Table()
     table.peers.record_heartbeat("q", 1, 2.0)
     table.peers.mark_disconnected("p", LOST_S + 0.1)
@@ -94,7 +94,7 @@ def test_after_a_reconnect_the_peers_have_their_time_anew_but_for_the_lost() -> 
     assert table.peers.state("q", 4.0 + LOST_S) is PeerState.ALIVE
 
 
-def test_an_expected_peer_that_is_never_heard_is_lost_like_another() -> None:
+def test_peer_liveness_loses_an_expected_peer_without_any_heartbeat() -> None:
     table = Table()
     table.peers.expect("q", 1, 10.0)
     table.peers.expect("q", 1, 12.0)
@@ -104,7 +104,7 @@ def test_an_expected_peer_that_is_never_heard_is_lost_like_another() -> None:
     assert len(table.peers) == 0
 
 
-def test_peers_of_long_ago_are_forgotten() -> None:
+def test_peer_liveness_drops_old_peers() -> None:
     table = Table()
     table.peers.forget(FORGET_S - 1)
     assert len(table.peers) == 1

@@ -17,7 +17,7 @@ class Example(Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "INFO"
 
 
-def test_a_field_is_read_from_its_variable() -> None:
+def test_settings_read_a_field_from_its_variable() -> None:
     loaded = load(
         Example,
         {
@@ -32,15 +32,15 @@ def test_a_field_is_read_from_its_variable() -> None:
     assert loaded == Example(route="main", port=9000, grace_s=2.0, model="gpt", verbose=True)
 
 
-def test_what_is_not_set_has_its_default() -> None:
+def test_settings_use_the_default_of_an_unset_field() -> None:
     assert load(Example, {"PENSTOCK_ROUTE": "main"}) == Example(route="main")
 
 
-def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
+def test_settings_keep_a_name_that_looks_like_a_number_as_text() -> None:
     assert load(Example, {"PENSTOCK_ROUTE": "42", "PENSTOCK_MODEL": "7"}) == Example(route="42", model="7")
 
 
-def test_variables_of_others_are_ignored() -> None:
+def test_settings_ignore_variables_of_other_programs() -> None:
     assert load(Example, {"PENSTOCK_ROUTE": "main", "PORT": "1", "PENSTOCK_OTHER": "1"}).port == 8080
 
 
@@ -57,14 +57,14 @@ def test_variables_of_others_are_ignored() -> None:
     ],
     ids=["missing", "not a number", "empty", "out of bounds", "zero", "not a number at all", "not a flag"],
 )
-def test_what_is_missing_or_wrong_is_named(environ: dict[str, str], variable: str) -> None:
+def test_settings_name_missing_and_invalid_variables(environ: dict[str, str], variable: str) -> None:
     with pytest.raises(InvalidSettings) as error:
         load(Example, environ)
 
     assert str(error.value).startswith(variable)
 
 
-def test_a_word_that_is_none_of_the_allowed_is_told_with_them() -> None:
+def test_settings_name_the_allowed_values_of_an_invalid_one() -> None:
     with pytest.raises(InvalidSettings) as error:
         load(Example, {"PENSTOCK_ROUTE": "main", "PENSTOCK_LOG_LEVEL": "banana"})
 

@@ -1,4 +1,4 @@
-"""Which signals leave a process, and how a trace crosses the broker."""
+"""The signals that a process exports, and the trace of a request across the broker."""
 
 import sys
 
@@ -26,7 +26,7 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
         ({**ENDPOINT, "OTEL_SDK_DISABLED": "false"}, True, True),
     ],
 )
-def test_a_signal_leaves_when_the_standard_variables_say_so(
+def test_telemetry_exports_the_signals_that_the_standard_variables_enable(
     environ: dict[str, str], traces: bool, metrics: bool
 ) -> None:
     signals: tuple[Signal, Signal] = ("traces", "metrics")
@@ -34,7 +34,7 @@ def test_a_signal_leaves_when_the_standard_variables_say_so(
     assert tuple(enabled(signal, environ) for signal in signals) == (traces, metrics)
 
 
-def test_what_is_off_does_nothing_and_costs_no_import() -> None:
+def test_telemetry_without_signals_does_nothing_and_imports_nothing() -> None:
     before = set(sys.modules)
     telemetry = configure("test", {})
     with telemetry.tracer.start_as_current_span("a") as span:
@@ -45,7 +45,7 @@ def test_what_is_off_does_nothing_and_costs_no_import() -> None:
     assert not {name for name in set(sys.modules) - before if name.startswith("opentelemetry.sdk")}
 
 
-def test_where_nobody_traces_a_clients_trace_is_passed_on_and_no_other_is_made() -> None:
+def test_telemetry_without_tracing_passes_a_clients_trace_on_and_starts_none() -> None:
     tracer = configure("test", {}).tracer
     with tracer.start_as_current_span("a") as span:
         assert trace_headers(span) == {}
@@ -55,7 +55,7 @@ def test_where_nobody_traces_a_clients_trace_is_passed_on_and_no_other_is_made()
     assert not get_current_span().get_span_context().is_valid
 
 
-def test_a_trace_goes_into_headers_and_comes_out_again() -> None:
+def test_telemetry_writes_a_trace_to_headers_and_reads_it_back() -> None:
     context = SpanContext(2**100 + 7, 2**60 + 7, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
     headers = trace_headers(NonRecordingSpan(context))
     found = get_current_span(trace_context(headers)).get_span_context()
@@ -65,13 +65,13 @@ def test_a_trace_goes_into_headers_and_comes_out_again() -> None:
 
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-0-0-00", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
-def test_a_trace_that_cannot_be_read_is_none(traceparent: str) -> None:
+def test_telemetry_reads_an_unreadable_trace_as_none(traceparent: str) -> None:
     found = get_current_span(trace_context({"traceparent": traceparent})).get_span_context()
 
     assert not found.is_valid
 
 
-def test_every_name_is_of_a_convention_or_our_own() -> None:
+def test_telemetry_names_follow_a_convention_or_are_our_own() -> None:
     found = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
 
     assert {value.split(".")[0] for value in found} == {"gen_ai", "error", "server", "http", "messaging", "penstock"}
@@ -80,5 +80,5 @@ def test_every_name_is_of_a_convention_or_our_own() -> None:
 @pytest.mark.parametrize(
     "buckets", [names.BUCKETS_DURATION, names.BUCKETS_FIRST_TOKEN, names.BUCKETS_PER_TOKEN, names.BUCKETS_TOKENS]
 )
-def test_buckets_grow(buckets: tuple[float, ...]) -> None:
+def test_telemetry_buckets_grow(buckets: tuple[float, ...]) -> None:
     assert list(buckets) == sorted(set(buckets))

@@ -9,7 +9,7 @@ from unit.support.virtual_time import LoopClock
 
 from penstock_contract.catalogue import CatalogueEntry, Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.limits.keys import Budget, KeyLimits, KeyRecord, KeySpec
+from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyRecord, KeySpec
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_gateway.access.principal import Principal
@@ -81,7 +81,7 @@ class Fleet:
         raise AssertionError("it was admitted")
 
     async def pass_through(self, gateway: int = 0) -> bool:
-        """Send a request that ends at once; True if it was admitted."""
+        """Sends a request that ends at once; True if it was admitted."""
         try:
             (await self.admit(gateway)).close()
         except PenstockError as error:
@@ -91,7 +91,7 @@ class Fleet:
         return True
 
     async def kill(self, gateway: int) -> None:
-        """End a gateway without a last synchronisation."""
+        """Ends a gateway without a last synchronisation."""
         self.tasks[gateway].cancel()
         await asyncio.wait([self.tasks[gateway]])
 

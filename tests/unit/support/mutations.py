@@ -1,4 +1,4 @@
-"""Answers that were recorded, written differently: with what servers do to them, and with damage.
+"""Variants of recorded answers: the harmless ones that servers write, and damaged ones.
 
 `Mutation` is deterministic by its seed, so that a failure is a number to run again.
 """
@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 UNNEEDED = {"created", "model", "object", "role", "obfuscation", "stop_sequence", "total_tokens", "system_fingerprint"}
-"""Read by no parser to find out what an answer says."""
+"""No parser reads these for the content of an answer."""
 NUMBERS = {"index", "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "cached_tokens"}
 JUNK: list[Any] = [None, True, False, 0, -1, 1.5, 1e300, 2**70, "", "x", "\ud83d", [], [None], [[]], {}, {"x": None}]
 
@@ -28,7 +28,7 @@ class Mutation:
         return found
 
     def damaged(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Any value replaced, left out or given twice: what the answer says is another answer, or none."""
+        """Replaces, omits or repeats any value; the result is another answer, or none."""
         found = [{name: self._broken(value, 0.05) for name, value in event.items()} for event in events]
         if self._rng.random() < 0.2:
             del found[self._rng.randrange(len(found))]
@@ -37,7 +37,7 @@ class Mutation:
         return found
 
     def written(self, events: list[dict[str, Any]], *, named: bool, done: bool) -> bytes:
-        """As server-sent events, in one of the ways that are all the same."""
+        """Encodes as server-sent events, in one of the equivalent forms."""
         parts: list[bytes] = []
         for event in events:
             if self._rng.random() < 0.1:
@@ -108,7 +108,7 @@ class Mutation:
         return value
 
     def _cut(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """An event whose text has a character beyond 16 bits, as two with half of it each."""
+        """Splits an event whose text has a character beyond 16 bits into two events with half of it each."""
         data = json.dumps(event)
         for name in ("content", "reasoning_content", "text", "thinking"):
             start = data.find(f'"{name}": "')

@@ -1,4 +1,4 @@
-"""Operations as the gateway makes them of a client's body."""
+"""Operations as the gateway decodes them from a client's body."""
 
 from typing import Any
 

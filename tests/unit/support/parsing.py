@@ -1,4 +1,4 @@
-"""Feeding a provider's stream to a parser, whole or in pieces."""
+"""Feeds a provider's stream to a parser, whole or in pieces."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -6,11 +6,11 @@ from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.stream.events import Event
 from penstock_worker.providers.adapter import ResponseParser
 
-Heard = tuple[list[Event], ErrorCode | None]
+Parsed = tuple[list[Event], ErrorCode | None]
 """The events, and the code of the error that ended them."""
 
 
-def hear(parser: ResponseParser, *pieces: bytes) -> Heard:
+def parse(parser: ResponseParser, *pieces: bytes) -> Parsed:
     events: list[Event] = []
     try:
         for piece in pieces:
@@ -28,11 +28,11 @@ def cuts(stream: bytes) -> Iterator[Sequence[bytes]]:
     yield [stream[place : place + 1] for place in range(len(stream))]
 
 
-def assert_heard_however_it_is_cut(make: Callable[[], ResponseParser], stream: bytes, heard: Heard) -> None:
-    """Every cut gives the same. Before an error, events of the same read may be missing: it raises instead."""
+def assert_parsed_however_cut(make: Callable[[], ResponseParser], stream: bytes, heard: Parsed) -> None:
+    """Every cut gives the same result. Before an error, events of the same read may be missing: it raises."""
     events, code = heard
     for pieces in cuts(stream):
-        found, found_code = hear(make(), *pieces)
+        found, found_code = parse(make(), *pieces)
         assert found_code == code
         if code is None:
             assert found == events

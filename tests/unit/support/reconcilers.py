@@ -11,9 +11,9 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
 from penstock_operator.reconcile.pod_template import WorkerDefaults
@@ -64,7 +64,7 @@ class Stage:
         self.events: list[dict[str, Any]] = []
         self.errors: dict[str, ApiError] = {}
         self.meanwhile: dict[str, Callable[[], object]] = {}
-        """What happens while the API server works on a write, by its words in the journal."""
+        """Actions during a write of the API server, by its entry in the journal."""
         self.scaling = ScalingView(autoscaling=Autoscaling())
         self.again: list[tuple[Key, float]] = []
         self.broker = FakeControlPlane(self.journal)
@@ -91,8 +91,8 @@ class Stage:
     def put(self, document: Any = None, **metadata: Any) -> None:
         body = route_body(document, **metadata)
         body["metadata"]["resourceVersion"] = str(next(self._versions))
-        if (known := self.cache.routes().get(KEY)) is not None and "status" in known:
-            body["status"] = known["status"]
+        if (stored := self.cache.routes().get(KEY)) is not None and "status" in stored:
+            body["status"] = stored["status"]
         self.cache.observe(resources.MODEL_ROUTES, body, deleted=False)
 
     def take_away(self) -> None:
@@ -100,7 +100,7 @@ class Stage:
         self.cache.observe(resources.MODEL_ROUTES, body, deleted=True)
 
     async def run(self) -> list[str]:
-        """One pass; what it wrote."""
+        """Runs one pass and returns its writes."""
         self.journal.clear()
         await self.reconciler.reconcile(KEY)
         return list(self.journal)
@@ -118,8 +118,8 @@ class Stage:
         self._do(f"apply {body['kind']}")
         kind = resources.of_object(body)
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        known = self.cache._objects[kind].get((namespace, name), {"metadata": {"uid": f"u-{kind.plural}"}})
-        metadata = {**body["metadata"], "uid": known["metadata"]["uid"], "resourceVersion": str(next(self._versions))}
+        stored = self.cache._objects[kind].get((namespace, name), {"metadata": {"uid": f"u-{kind.plural}"}})
+        metadata = {**body["metadata"], "uid": stored["metadata"]["uid"], "resourceVersion": str(next(self._versions))}
         return {**body, "metadata": metadata}
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
@@ -158,7 +158,7 @@ class Stage:
 
 
 async def stage(document: Any = None, **metadata: Any) -> Stage:
-    """A route that has had its first pass, and the one that its new objects bring about."""
+    """A route after its first pass, and after the pass that its new objects queue."""
     made = Stage()
     made.put(document, **metadata)
     await made.run()

@@ -1,4 +1,4 @@
-"""Routes, pods and Deployments as the API server gives them, for the operator's pure parts."""
+"""Routes, pods and Deployments as the API server returns them, for the operator's pure parts."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def waiting(reason: str, message: str = "") -> Body:
 
 
 def deployment(replicas: int = 1, *conditions: Body, **status: Any) -> Body:
-    """One whose controller has looked at it and whose pods are all of the newest template."""
+    """A Deployment that its controller has observed, with all pods of the newest template."""
     there = {"observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas, "conditions": list(conditions)}
     return {
         "metadata": {"name": "main-worker", "namespace": "team", "generation": 1, "resourceVersion": "7"},

@@ -1,4 +1,4 @@
-"""A route under the autoscaler, as far as `decide` sees it: observations by their numbers, and time that passes."""
+"""The input of `decide` for one route: observations by their numbers, and time that passes."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def with_fallback(behavior: Any, *, replicas: int = 1, after_seconds: int = 60, 
 
 
 def seen(replicas: int, *, pending: int = 0, in_flight: int = 0, draining: int = 0, ready: int = -1) -> Observation:
-    """All workers that do not drain are ready, unless said otherwise."""
+    """All workers that do not drain are ready by default."""
     return Observation(
         replicas=replicas,
         ready=replicas - draining if ready < 0 else ready,
@@ -43,7 +43,7 @@ class Story:
         return decision
 
     def wait(self, seconds: int, observation: Observation | Unavailable) -> Decision:
-        """The last decision, after `seconds` in which nothing was to be done."""
+        """The last decision, after `seconds` without a change."""
         decision = self.at(observation)
         for _ in range(seconds):
             assert decision.replicas is None, decision
@@ -52,7 +52,7 @@ class Story:
         return decision
 
     def until_decided(self, observation: Observation | Unavailable) -> tuple[int, Decision]:
-        """The seconds until something is to be done, and what."""
+        """The seconds until a change, and the change."""
         for seconds in range(3600):
             decision = self.at(observation)
             if decision.replicas is not None:
@@ -61,7 +61,7 @@ class Story:
         raise AssertionError(decision)
 
     def learn(self, observation: Observation) -> None:
-        """A full stable window and more with the same load, whatever is decided in it."""
+        """Passes more than a full stable window with the same load, with any decisions in it."""
         for _ in range(STABLE_S + 5):
             self.at(observation)
             self.now += 1.0

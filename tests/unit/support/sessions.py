@@ -55,6 +55,9 @@ class RecordedFrames:
         assert not (now and deferrable)
         self.frames.append((subject, frame, now))
 
+    def seal(self) -> None:
+        """Frames are kept in the order of their arrival."""
+
     @property
     def events(self) -> list[Event]:
         return [frame.event for _, frame, _ in self.frames]
@@ -89,14 +92,14 @@ class Rows:
 
 
 class Broker:
-    """Takes the answers to a delivery; while it is `away`, they are lost."""
+    """Receives the acks of a delivery; while the broker is `away`, they are lost."""
 
     def __init__(self) -> None:
         self.settled: list[bytes] = []
-        self.asked = 0
+        self.requests = 0
         self.away = False
         self.swallows = False
-        """Whether a request that is cancelled fails instead, as `asyncio.wait_for` of Python 3.11 may swallow it."""
+        """True if a cancelled request fails, as `asyncio.wait_for` of Python 3.11 may swallow a cancellation."""
 
     async def publish(self, subject: str, data: bytes) -> None:
         assert subject.startswith("$JS.ACK.")
@@ -104,7 +107,7 @@ class Broker:
             self.settled.append(data)
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
-        self.asked += 1
+        self.requests += 1
         if self.away:
             with contextlib.suppress(*([asyncio.CancelledError] if self.swallows else [])):
                 await asyncio.sleep(timeout_s)
@@ -133,7 +136,7 @@ def request(**fields: Any) -> InferenceRequest:
 
 
 class Stage:
-    """A session and its providers, `a`, `b`, …, tried in this order unless `providers` says otherwise."""
+    """A session and its providers `a`, `b`, …, tried in this order unless `providers` has another."""
 
     def __init__(
         self,
@@ -215,7 +218,7 @@ class Stage:
         return LoopClock().unix() - EPOCH
 
     async def settle(self) -> None:
-        """Run all callbacks that are due without time passing."""
+        """Runs all due callbacks without a change of the time."""
         for _ in range(20):
             await asyncio.sleep(0)
 
@@ -232,14 +235,14 @@ def error(code: ErrorCode, retry_after_s: float | None = None) -> PenstockError:
 
 
 def failed_of(events: Sequence[Event]) -> ErrorDetail:
-    """The error with which they end."""
+    """The error with which the calls end."""
     last = events[-1]
     assert isinstance(last, Failed)
     return last.error
 
 
 async def streaming(**limits: float) -> tuple[Stage, FakeCall]:
-    """In the middle of an answer."""
+    """The calls block in the middle of an answer."""
     stage = Stage((wait,), limits=limits)
     await stage.settle()
     [call] = stage.providers[0].calls

@@ -1,7 +1,6 @@
 """One route's surroundings in virtual time, for the autoscaler: Deployment, ReplicaSet, kubelet, workers and queue.
 
-Every action of another process takes a short time, and reaches the cache through a watch. The
-ReplicaSet chooses as the real one: pods that are not ready first, then the cheapest, then the youngest.
+Every action of another process takes a short time, and reaches the cache through a watch.
 """
 
 import asyncio
@@ -12,16 +11,17 @@ from typing import Any
 
 import msgspec
 from unit.support import routes
+from unit.support.simulated_worker import SimulatedWorker, in_order_of_removal
 from unit.support.virtual_time import LoopClock
 
 from penstock_broker.queue_state import QueueState, QueueUnavailable
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Key
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
-from penstock_operator.scaling.worker_state import DELETION_COST, WorkerReport
+from penstock_operator.scaling.worker_state import WorkerReport
 from penstock_runtime.peer_liveness import LOST_S
 
 KEY = ("team", "main")
@@ -31,38 +31,20 @@ HEARTBEAT_S = 1.0
 PROBE_S = 0.5
 
 
-class Worker:
-    """A pod and its process."""
-
-    def __init__(self, name: str, slots: int) -> None:
-        self.name = name
-        self.slots = slots
-        self.in_flight = 0
-        self.started = False
-        self.draining = False
-        self.stopping = False
-        self.ready = False
-        """The last result of the kubelet's probe."""
-        self.annotations: dict[str, str] = {}
-        self.report: WorkerReport | None = None
-        self.refusing_keys: tuple[str, ...] = ()
-        self.reported_at = 0.0
-
-
 class Site:
     def __init__(self, *, slots: int = 8, deployed: int | None = 0, **scaling: Any) -> None:
         self.spec = routes.spec(scaling={"concurrencyPerReplica": slots, **scaling})
         self.slots = slots
         self.clock = LoopClock()
         self.cache = ClusterCache()
-        self.workers_by_name: dict[str, Worker] = {}
+        self.workers_by_name: dict[str, SimulatedWorker] = {}
         self.pending = 0
         self.orphaned = 0
-        """Delivered to a worker that is no more, and not acked."""
+        """Requests delivered to a worker that has ended, and not acked."""
         self.queue_error: QueueUnavailable | None = None
         self.api_error: ApiError | None = None
-        self.deaf = False
-        """Whether controls get lost."""
+        self.controls_lost = False
+        """True while controls are lost."""
         self.start_s = START_S
         self.connected = True
         self.reads = 0
@@ -73,7 +55,7 @@ class Site:
         self.decisions: list[LastDecision] = []
         self.missing = 0
         self.cut = 0
-        """Streams on workers that were made to stop without having been drained."""
+        """Streams on workers that were stopped without a drain."""
         self._versions = itertools.count(1)
         self._names = itertools.count(1)
         self._generation = 1
@@ -111,7 +93,7 @@ class Site:
         )
         return self.autoscaler
 
-    # What the test does
+    # Actions of the test
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -129,7 +111,7 @@ class Site:
         await asyncio.sleep(seconds)
 
     def queue(self, count: int) -> None:
-        """Requests come in, and the gateway calls for workers if it knows of no slot."""
+        """Queues requests; the gateway publishes an activation if it has no free slot."""
         self.pending += count
         self._pull()
         if self.pending:
@@ -138,10 +120,10 @@ class Site:
     def finish(self, worker: str, count: int = 1) -> None:
         self.workers_by_name[worker].in_flight -= count
         self._pull()
-        self._say(self.workers_by_name[worker])
+        self._publish_heartbeat(self.workers_by_name[worker])
 
     def rescale(self, **scaling: Any) -> None:
-        """The route's spec changes."""
+        """Changes the route's spec."""
         changed = msgspec.convert({**msgspec.to_builtins(self.spec.scaling), **scaling}, type(self.spec.scaling))
         self.spec = msgspec.structs.replace(self.spec, scaling=changed)
         self.autoscaler.touched(KEY)
@@ -152,10 +134,10 @@ class Site:
 
     @property
     def loads(self) -> dict[str, int]:
-        """Streams by worker, those on their way out too."""
+        """Streams by worker, stopping workers included."""
         return {worker.name: worker.in_flight for worker in self.workers_by_name.values()}
 
-    # What the autoscaler sees and does
+    # Interfaces of the autoscaler
 
     def workers(self, key: Key) -> Mapping[str, WorkerReport]:
         assert key == KEY
@@ -175,10 +157,10 @@ class Site:
         return QueueState(pending=self.pending, ack_pending=self.orphaned)
 
     async def drain(self, _key: Key, worker: str) -> None:
-        self._tell(worker, draining=True)
+        self._publish_control(worker, draining=True)
 
     async def resume(self, _key: Key, worker: str) -> None:
-        self._tell(worker, draining=False)
+        self._publish_control(worker, draining=False)
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
         assert (namespace, name) == ("team", "main-worker")
@@ -204,20 +186,20 @@ class Site:
                 worker.annotations[key] = value
         self._later(WATCH_S, lambda: self._publish_pod(worker))
 
-    # How it works
+    # Simulation
 
     def _check_api(self) -> None:
         if self.api_error is not None:
             raise self.api_error
 
-    def _tell(self, name: str, *, draining: bool) -> None:
+    def _publish_control(self, name: str, *, draining: bool) -> None:
         self.sent.append(("drain" if draining else "resume", name))
         worker = self.workers_by_name.get(name)
-        if self.deaf or worker is None or worker.stopping or not worker.started:
+        if self.controls_lost or worker is None or worker.stopping or not worker.started:
             return
         worker.draining = draining
         self._pull()
-        self._later(0.002, lambda: self._say(worker))
+        self._later(0.002, lambda: self._publish_heartbeat(worker))
         self._later(PROBE_S, lambda: self._probe(worker))
 
     def _replicate(self) -> None:
@@ -225,10 +207,7 @@ class Site:
         active = [worker for worker in self.workers_by_name.values() if not worker.stopping]
         for _ in range(self.replicas - len(active)):
             self._make_pod()
-        ranked = sorted(
-            active, key=lambda one: (one.ready, int(one.annotations.get(DELETION_COST, "0")), -_number(one))
-        )
-        for worker in ranked[: max(0, len(active) - self.replicas)]:
+        for worker in in_order_of_removal(active)[: max(0, len(active) - self.replicas)]:
             if worker.ready and not worker.draining:
                 self.cut += worker.in_flight
             worker.stopping = worker.draining = True
@@ -236,7 +215,7 @@ class Site:
             self._end_if_idle(worker)
 
     def _make_pod(self, *, started: bool = False) -> None:
-        worker = Worker(f"main-worker-{next(self._names)}", self.slots)
+        worker = SimulatedWorker(f"main-worker-{next(self._names)}", self.slots)
         self.workers_by_name[worker.name] = worker
         self._publish_pod(worker)
         if started:
@@ -244,15 +223,15 @@ class Site:
         else:
             self._later(self.start_s, lambda: self._start(worker))
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: SimulatedWorker) -> None:
         if worker.stopping:
             return
         worker.started = True
         self._probe(worker)
         self._pull()
-        self._say(worker)
+        self._publish_heartbeat(worker)
 
-    def _probe(self, worker: Worker) -> None:
+    def _probe(self, worker: SimulatedWorker) -> None:
         ready = worker.started and not worker.draining
         if worker.name in self.workers_by_name and ready is not worker.ready:
             worker.ready = ready
@@ -271,9 +250,9 @@ class Site:
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             for worker in list(self.workers_by_name.values()):
-                self._say(worker)
+                self._publish_heartbeat(worker)
 
-    def _say(self, worker: Worker) -> None:
+    def _publish_heartbeat(self, worker: SimulatedWorker) -> None:
         if not worker.started or worker.name not in self.workers_by_name:
             return
         if self.connected:
@@ -286,7 +265,7 @@ class Site:
                 self.autoscaler.touched(KEY)
         self._end_if_idle(worker)
 
-    def _end_if_idle(self, worker: Worker) -> None:
+    def _end_if_idle(self, worker: SimulatedWorker) -> None:
         if worker.stopping and worker.in_flight == 0 and self.workers_by_name.pop(worker.name, None) is not None:
             self._later(WATCH_S, lambda: self._publish_pod(worker, deleted=True))
 
@@ -296,17 +275,8 @@ class Site:
         self.cache.observe(resources.DEPLOYMENTS, body, deleted=False)
         self.autoscaler.touched(KEY)
 
-    def _publish_pod(self, worker: Worker, *, deleted: bool = False) -> None:
-        body = routes.pod(worker.name, ready=worker.ready, phase="Running" if worker.started else "Pending")
-        body["metadata"] |= {
-            "uid": worker.name,
-            "labels": {"penstock.dev/route": "main"},
-            "annotations": dict(worker.annotations),
-            "resourceVersion": str(next(self._versions)),
-        }
-        if worker.stopping:
-            body["metadata"]["deletionTimestamp"] = routes.CREATED
-        self.cache.observe(resources.PODS, body, deleted=deleted)
+    def _publish_pod(self, worker: SimulatedWorker, *, deleted: bool = False) -> None:
+        self.cache.observe(resources.PODS, worker.body(next(self._versions)), deleted=deleted)
         self.autoscaler.touched(KEY)
 
     def _route(self) -> dict[str, Any]:
@@ -320,11 +290,6 @@ class Site:
         task = asyncio.create_task(wait())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _number(worker: Worker) -> int:
-    """The highest is the youngest."""
-    return int(worker.name.rsplit("-", 1)[1])
 
 
 def scaled(site: Site) -> Iterator[int]:

@@ -9,7 +9,7 @@ from msgspec import inspect
 
 INT64 = (-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
-ANYTHING = st.recursive(  # what crosses the broker as a value; a body is `JSON`
+ANYTHING = st.recursive(  # Values as they cross the broker; a body is `JSON`.
     st.none() | st.booleans() | st.integers(*INT64) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
@@ -20,7 +20,7 @@ JSON = st.recursive(
     | st.integers()
     | st.integers(-(10**80), 10**80)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=12),  # lone surrogates among them
+    | st.text(max_size=12),  # Lone surrogates are among them.
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )

@@ -59,7 +59,7 @@ Script = Callable[[Connection], Awaitable[None]]
 
 
 class Upstream:
-    """`scripts` serve one connection each, in order; `connections` counts them."""
+    """Each of `scripts` serves one connection, in order; `connections` counts them."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
@@ -118,7 +118,7 @@ class TextParser:
 
 
 class RecordingListener:
-    """Keeps the text of a call; `over` is done at its end, which must come once."""
+    """Keeps the text of a call; `over` is done at its single end."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -161,7 +161,7 @@ class RecordingListener:
 REQUEST = HttpRequest("/chat/completions", {}, b'{"a":1}')
 
 
-async def ask(
+async def start_call(
     pool: ConnectionPool, parser: TextParser | None = None, request: HttpRequest = REQUEST
 ) -> tuple[RecordingListener, UpstreamConnection]:
     listener = RecordingListener()

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: when nothing can run, it is at once as late as the next timer.
+"""An event loop whose clock jumps to the next timer when no callback is ready.
 
 Only for code without sockets. `virtual_time` turns a coroutine test into one that runs in it.
 """

@@ -1,4 +1,4 @@
-"""Which addresses a worker connects to, and that it connects to the very address that it looked at."""
+"""The addresses that a worker may connect to; it connects to exactly the address that it has checked."""
 
 import asyncio
 import socket
@@ -132,16 +132,16 @@ async def test_connector_refuses_every_form_of_loopback_with_the_real_resolver(h
 
 async def test_connector_resolves_a_name_once_per_connection() -> None:
     answers = [["127.0.0.2"], ["127.0.0.1"], ["127.0.0.1"]]
-    asked: list[str] = []
+    resolved: list[str] = []
 
     async def rebinding(host: str, _port: int) -> list[str]:
-        asked.append(host)
+        resolved.append(host)
         return answers.pop(0)
 
     async with Listening("127.0.0.2") as theirs, Listening("127.0.0.1", theirs.port) as ours:
         connector = Connector("evil.test", theirs.port, None, AddressRules.parse("127.0.0.2"), rebinding)
         assert await _connect(connector) == "connected"
-        assert asked == ["evil.test"], "asked again between the look and the connection"
+        assert resolved == ["evil.test"], "resolved again between the check and the connection"
         with pytest.raises(PenstockError):
             await _connect(connector)
         assert ours.connections == 0
@@ -156,11 +156,11 @@ async def test_connector_tries_only_the_allowed_addresses_in_order() -> None:
 
 
 async def test_connector_raises_os_error_for_a_name_without_an_address() -> None:
-    async def nobody(_host: str, _port: int) -> list[str]:
+    async def no_address(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     with pytest.raises(OSError, match="unknown"):
-        await _connect(Connector("nobody.test", 1, None, AddressRules(), nobody))
+        await _connect(Connector("nobody.test", 1, None, AddressRules(), no_address))
 
 
 async def test_connector_verifies_the_certificate_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:

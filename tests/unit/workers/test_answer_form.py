@@ -50,7 +50,7 @@ def test_answer_form_next_lacks_the_refused_field() -> None:
     assert next_form("stream", None) is None
 
 
-def test_answer_forms_keep_a_successful_form_per_model_for_a_time() -> None:
+def test_answer_forms_keep_a_successful_form_per_model_for_a_bounded_time() -> None:
     forms = AnswerForms()
     forms.served("a", "whole", 0.0)
     forms.served("b", "stream", 0.0)

@@ -1,10 +1,10 @@
-"""Answers of the Anthropic dialect as Anthropic and compatible servers write them, and what they mean."""
+"""Answers of the Anthropic dialect as Anthropic and compatible servers write them, and their events."""
 
 import json
 from typing import Any
 
 import pytest
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.errors import ErrorCode
 from penstock_contract.stream.events import (
@@ -56,7 +56,7 @@ def fields(**found: Any) -> AnswerFields:
     return AnswerFields("delta", json.dumps(found, separators=(",", ":")).encode())
 
 
-SAYS = block(0, text("Hi"), type="text", text="")
+TEXT = block(0, text("Hi"), type="text", text="")
 NOW = {"type": "tool_use", "id": "toolu_1", "name": "now"}
 WEB = {"type": "web_search_result_location", "url": "https://example.org/a", "title": "A", "cited_text": "so"}
 PAGE = {"type": "page_location", "document_index": 0, "start_page_number": 1, "end_page_number": 2}
@@ -96,7 +96,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         start() + block(0, piece("{}"), **NOW, input={}) + end(),
         [ToolCallDelta(0, "toolu_1", "now", ""), ToolCallDelta(0, None, None, "{}"), *CALLED],
     ),
-    "tool_use without a call": (start() + SAYS + end("tool_use"), [HI, *COUNTED]),
+    "tool_use without a call": (start() + TEXT + end("tool_use"), [HI, *COUNTED]),
     "text at the block's start": (start() + block(0, type="text", text="Hi") + end(), [HI, *COUNTED]),
     "a citation with an address": (
         start()
@@ -127,7 +127,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     "a signature without shown thoughts": (
         start()
         + block(0, {"type": "signature_delta", "signature": "EqQB"}, type="thinking", thinking="")
-        + SAYS
+        + TEXT
         + end(),
         [
             fields(
@@ -146,21 +146,21 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         ],
     ),
     "cache writes by their lifetime": (
-        start(cache_creation={"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 70}) + SAYS + end(),
+        start(cache_creation={"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 70}) + TEXT + end(),
         [HI, UsageReported(110, 7, 0, 0, 100), Finished("stop")],
     ),
     "cache reads and writes": (
-        start(cache_creation_input_tokens=100, cache_read_input_tokens=50) + SAYS + end(),
+        start(cache_creation_input_tokens=100, cache_read_input_tokens=50) + TEXT + end(),
         [HI, UsageReported(160, 7, 50, 0, 100), Finished("stop")],
     ),
     "counts as floats and text": (
-        start(input_tokens=10.0) + SAYS + end(output_tokens="7"),
+        start(input_tokens=10.0) + TEXT + end(output_tokens="7"),
         [HI, *COUNTED],
     ),
-    "a negative count": (start(input_tokens=-5) + SAYS + end(), [HI, Finished("stop")]),
+    "a negative count": (start(input_tokens=-5) + TEXT + end(), [HI, Finished("stop")]),
     "no count at all": (
         event("message_start", message={})
-        + SAYS
+        + TEXT
         + event("message_delta", delta={"stop_reason": "end_turn"})
         + event("message_stop"),
         [HI, Finished("stop")],
@@ -169,7 +169,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     "null where objects could be": (
         start()
         + event("content_block_delta", index=0, delta=None)
-        + SAYS
+        + TEXT
         + event("message_delta", delta=None, usage=None)
         + end(),
         [HI, *COUNTED],
@@ -189,14 +189,14 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
     ),
     "[DONE] in place of message_stop": (
         start()
-        + SAYS
+        + TEXT
         + event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 7})
         + b"data: [DONE]\n\n",
         [HI, *COUNTED],
     ),
-    "a byte-order mark": (b"\xef\xbb\xbf" + start() + SAYS + end(), [HI, *COUNTED]),
-    "the last event without its blank line": ((start() + SAYS + end()).rstrip(b"\n"), [HI, *COUNTED]),
-    "a whole message where a stream was asked for": (
+    "a byte-order mark": (b"\xef\xbb\xbf" + start() + TEXT + end(), [HI, *COUNTED]),
+    "the last event without its blank line": ((start() + TEXT + end()).rstrip(b"\n"), [HI, *COUNTED]),
+    "a whole message in place of a requested stream": (
         json.dumps(WHOLE, indent=1).encode(),
         [
             ReasoningDelta("hm"),
@@ -228,13 +228,13 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_message_parser_reads_every_field_with_a_meaning(stream: bytes, events: list[Event]) -> None:
-    assert hear(MessageParser(), stream) == (events, None)
-    assert_heard_however_it_is_cut(MessageParser, stream, (events, None))
+    assert parse(MessageParser(), stream) == (events, None)
+    assert_parsed_however_cut(MessageParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_message_parser_reports_a_body_without_an_answer_as_an_error(stream: bytes, code: ErrorCode) -> None:
-    assert hear(MessageParser(), stream)[1] == code
+    assert parse(MessageParser(), stream)[1] == code
 
 
 def test_message_parser_takes_no_ping_for_progress() -> None:
@@ -258,7 +258,7 @@ def test_message_parser_places_citations_in_the_text_without_the_thoughts() -> N
         {"type": "message_stop"},
     ]
     stream = b"".join(b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in pieces)
-    events, _ = hear(MessageParser(), stream)
+    events, _ = parse(MessageParser(), stream)
     (found,) = [event for event in events if isinstance(event, AnswerFields)]
     place = json.loads(found.fields)["annotations"][0]["url_citation"]
     assert (place["start_index"], place["end_index"]) == (0, 5)

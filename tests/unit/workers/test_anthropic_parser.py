@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.errors import ErrorCode
 from penstock_contract.stream.events import (
@@ -168,13 +168,13 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         start(input_tokens=10, cache_read_input_tokens=100, cache_creation_input_tokens=1000) + TEXT + end(),
         [TextDelta("Hi"), UsageReported(1110, 7, 100, 0, 1000), Finished("stop")],
     ),
-    "input that is told again at the end": (
+    "input that is repeated at the end": (
         start(cache_read_input_tokens=100)
         + TEXT
         + end(input_tokens=20, cache_read_input_tokens=100, cache_creation_input_tokens=0),
         [TextDelta("Hi"), UsageReported(120, 7, 100), Finished("stop")],
     ),
-    "input that is told again without the cache": (
+    "input that is repeated without the cache": (
         start(cache_read_input_tokens=100, cache_creation_input_tokens=5) + TEXT + end(input_tokens=10),
         [TextDelta("Hi"), UsageReported(115, 7, 100, 0, 5), Finished("stop")],
     ),
@@ -182,7 +182,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         start(cache_read_input_tokens=None, cache_creation_input_tokens=None) + TEXT + end(input_tokens=None),
         [TextDelta("Hi"), *COUNTED],
     ),
-    "events that nobody knows yet": (
+    "events of unknown types": (
         start() + event("content_block_glow", index=0, glow=True) + TEXT + end(),
         [TextDelta("Hi"), *COUNTED],
     ),
@@ -221,28 +221,28 @@ FAILURES: dict[str, tuple[bytes, ErrorCode]] = {
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_message_parser_maps_an_answer_to_events(stream: bytes, events: list[Event]) -> None:
-    assert hear(MessageParser(), stream) == (events, None)
+    assert parse(MessageParser(), stream) == (events, None)
 
 
 @pytest.mark.parametrize(("stream", "events"), ANSWERS.values(), ids=ANSWERS)
 def test_message_parser_maps_an_answer_cut_anywhere_to_the_same_events(stream: bytes, events: list[Event]) -> None:
-    assert_heard_however_it_is_cut(MessageParser, stream, (events, None))
+    assert_parsed_however_cut(MessageParser, stream, (events, None))
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_message_parser_reports_a_broken_stream_as_an_error(stream: bytes, code: ErrorCode) -> None:
-    assert hear(MessageParser(), stream)[1] == code
+    assert parse(MessageParser(), stream)[1] == code
 
 
 @pytest.mark.parametrize(("stream", "code"), FAILURES.values(), ids=FAILURES)
 def test_message_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(stream: bytes, code: ErrorCode) -> None:
     events: list[Event] = [TextDelta("Hi")] if b'"Hi"' in stream else []
 
-    assert_heard_however_it_is_cut(MessageParser, stream, (events, code))
+    assert_parsed_however_cut(MessageParser, stream, (events, code))
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("given", "reason"),
     [
         ("end_turn", "stop"),
         ("stop_sequence", "stop"),
@@ -254,10 +254,10 @@ def test_message_parser_reports_a_broken_stream_cut_anywhere_as_the_same_error(s
         ("made_up", "stop"),
     ],
 )
-def test_message_parser_maps_a_stop_reason_to_one_of_four(said: str, reason: FinishReason) -> None:
+def test_message_parser_maps_a_stop_reason_to_one_of_four(given: str, reason: FinishReason) -> None:
     call = block(0, type="tool_use", id="toolu_a", name="time", input={}) if reason == "tool_calls" else b""
 
-    assert hear(MessageParser(), start() + call + end(said))[0][-1] == Finished(reason)
+    assert parse(MessageParser(), start() + call + end(given))[0][-1] == Finished(reason)
 
 
 def test_message_parser_completes_an_answer_at_message_stop_only() -> None:

@@ -45,7 +45,7 @@ FAILURES: dict[str, tuple[BaseException, str]] = {
     "reset": (ConnectionResetError(errno.ECONNRESET, "10.0.0.7"), "reset ECONNRESET"),
     "no descriptors": (OSError(errno.EMFILE, "too many"), "local EMFILE"),
     "of several addresses": (OSError(errno.ECONNREFUSED, "Multiple exceptions: 10.0.0.7"), "refused ECONNREFUSED"),
-    "nobody knows": (OSError("Multiple exceptions: 10.0.0.7, 10.0.0.8"), "other"),
+    "an unknown cause": (OSError("Multiple exceptions: 10.0.0.7, 10.0.0.8"), "other"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Values of any type, and what they are read as."""
+"""Lenient readers of values of any type."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_lenient_meant_is_true_for_a_value_with_content(value: Any) -> None:
     assert lenient.meant(value)
 
 
-def test_halves_join_characters_per_kind_of_text() -> None:
+def test_lenient_halves_join_characters_per_kind_of_text() -> None:
     halves = lenient.Halves()
 
     assert halves.join("text", "a\ud83d") == "a"

@@ -40,27 +40,27 @@ def test_openai_request_of_a_plain_chat_adds_only_required_fields() -> None:
     assert body(chat()) == {**OURS, "messages": [HELLO]}
 
 
-def test_a_chat_goes_to_chat_completions_and_texts_to_embeddings() -> None:
+def test_openai_request_sends_chats_to_chat_completions_and_texts_to_embeddings() -> None:
     adapter = OpenAIAdapter()
 
     assert adapter.request(chat(), "m", COMPATIBLE, None).path == "/chat/completions"
     assert adapter.request(embeddings("a"), "m", COMPATIBLE, None).path == "/embeddings"
 
 
-def test_the_key_is_a_bearer_token() -> None:
+def test_openai_request_sends_the_key_as_a_bearer_token() -> None:
     request = OpenAIAdapter().request(chat(), "m", COMPATIBLE, "sk-1")
 
     assert request.headers == {"authorization": "Bearer sk-1"}
     assert b"sk-1" not in request.body
 
 
-def test_a_route_names_the_header_of_the_key() -> None:
+def test_openai_request_sends_the_key_in_the_header_of_the_route() -> None:
     request = OpenAIAdapter().request(chat(), "m", provider(keyHeader="api-key"), "sk-1")
 
     assert request.headers == {"api-key": "sk-1"}
 
 
-def test_without_a_key_there_is_no_authorization() -> None:
+def test_openai_request_without_a_key_has_no_authorization() -> None:
     assert OpenAIAdapter().request(chat(), "m", COMPATIBLE, None).headers == {}
 
 
@@ -101,12 +101,12 @@ FIELDS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_field_is_passed_on_as_it_came(name: str) -> None:
+def test_openai_request_passes_every_field_on_unchanged(name: str) -> None:
     assert body(chat(**{name: FIELDS[name]})) == {**OURS, "messages": [HELLO], name: FIELDS[name]}
 
 
 @given(value=JSON, nested=JSON)
-def test_what_is_nested_or_unknown_reaches_the_provider_as_it_came(value: Any, nested: Any) -> None:
+def test_openai_request_passes_nested_and_unknown_fields_on_unchanged(value: Any, nested: Any) -> None:
     message = {"role": "user", "content": [{"type": "text", "text": "hi", "x": nested}], "y": value}
     client = {"model": "m", "messages": [message], "unknown": value}
     text = json.dumps(client).encode()
@@ -144,11 +144,11 @@ MESSAGES: list[dict[str, Any]] = [
 ]
 
 
-def test_a_conversation_is_sent_as_it_came() -> None:
+def test_openai_request_passes_a_conversation_on_unchanged() -> None:
     assert body(chat(*MESSAGES))["messages"] == MESSAGES
 
 
-def test_openais_own_hosts_are_not_sent_what_other_providers_put_into_messages() -> None:
+def test_openai_request_to_openais_hosts_omits_other_providers_message_fields() -> None:
     sent = body(chat(*MESSAGES), OPENAI)["messages"]
 
     assert "cache_control" not in sent[1]["content"][0]
@@ -160,7 +160,7 @@ def test_openais_own_hosts_are_not_sent_what_other_providers_put_into_messages()
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 @pytest.mark.parametrize("spec", [COMPATIBLE, OPENAI], ids=["compatible", "openai"])
-def test_the_bound_keeps_the_name_that_the_client_used(name: str, spec: ProviderSpec) -> None:
+def test_openai_request_keeps_the_clients_name_of_the_token_bound(name: str, spec: ProviderSpec) -> None:
     sent = body(chat(**{name: 9}), spec)
 
     assert sent[name] == 9
@@ -169,20 +169,20 @@ def test_the_bound_keeps_the_name_that_the_client_used(name: str, spec: Provider
 
 @pytest.mark.parametrize("theirs", ["max_tokens", "max_completion_tokens"])
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-def test_a_route_knows_the_only_name_that_its_provider_takes(name: str, theirs: str) -> None:
+def test_openai_request_uses_the_routes_name_of_the_token_bound(name: str, theirs: str) -> None:
     sent = body(chat(**{name: 9}), provider(maxTokensField=theirs))
 
     assert sent[theirs] == 9
     assert len({"max_tokens", "max_completion_tokens"} & set(sent)) == 1
 
 
-def test_no_bound_is_no_field() -> None:
+def test_openai_request_without_a_token_bound_has_no_such_field() -> None:
     for fields in ({}, {"max_tokens": -1}, {"max_completion_tokens": -1}):
         for spec in (OPENAI, provider(maxTokensField="max_tokens")):
             assert not {"max_tokens", "max_completion_tokens"} & set(body(chat(**fields), spec))
 
 
-def test_an_integer_that_is_written_as_a_float_is_sent_as_an_integer() -> None:
+def test_openai_request_sends_an_integer_written_as_a_float_as_an_integer() -> None:
     sent = raw(
         read_chat(b'{"model":"m","messages":[{"role":"user","content":"a"}],"max_tokens":64.0,"n":1.0}').operation
     )
@@ -198,7 +198,7 @@ def test_openai_request_keeps_stream_options_and_requests_the_usage() -> None:
     assert body(chat(stream_options=None))["stream_options"] == {"include_usage": True}
 
 
-def test_what_is_ours_comes_last_and_once() -> None:
+def test_openai_request_has_penstocks_fields_last_and_once() -> None:
     sent = raw(
         read_chat(b'{"model":"a","messages":[{"role":"user","content":"a"}],"stream":false,"model":"b"}').operation
     )
@@ -221,7 +221,7 @@ def test_openai_adapter_chooses_the_parser_by_operation() -> None:
     assert isinstance(adapter.parser(embeddings("a")), EmbeddingsParser)
 
 
-# Fields that are not known
+# Unknown fields
 
 STEERING = [
     "models",
@@ -244,7 +244,7 @@ STEERING = [
 
 
 @pytest.mark.parametrize("name", STEERING)
-def test_a_field_that_steers_the_provider_is_refused_unless_the_route_allows_it(name: str) -> None:
+def test_openai_request_rejects_a_field_that_controls_the_provider_unless_allowed(name: str) -> None:
     with pytest.raises(PenstockError) as refused:
         body(chat(**{name: ["x"]}))
     assert (refused.value.code, refused.value.detail.param) == ("invalid_request", name)
@@ -256,7 +256,7 @@ def test_a_field_that_steers_the_provider_is_refused_unless_the_route_allows_it(
     check_names([name], [COMPATIBLE, allowing])
 
 
-def test_modes_pass_drop_and_refuse_unknown_fields() -> None:
+def test_openai_request_passes_drops_or_rejects_unknown_fields_by_mode() -> None:
     assert body(chat(x=1), provider(extraFields={"mode": "Pass"}))["x"] == 1
     assert "x" not in body(chat(x=1), provider(extraFields={"mode": "Drop"}))
     assert body(chat(x=1), provider(extraFields={"mode": "Drop", "allow": ["x"]}))["x"] == 1
@@ -265,16 +265,16 @@ def test_modes_pass_drop_and_refuse_unknown_fields() -> None:
     assert refused.value.detail.param == "x"
 
 
-def test_a_field_that_the_route_drops_is_left_out() -> None:
+def test_openai_request_omits_a_field_that_the_route_drops() -> None:
     assert "seed" not in body(chat(seed=7), provider(drop=["seed"]))
 
 
 @pytest.mark.parametrize("name", ["Model", "MODEL", "Messages", "N", "tool\u017f", "Stream"])
-def test_a_name_that_differs_by_case_only_is_refused(name: str) -> None:
+def test_openai_request_rejects_a_name_that_differs_by_case_only(name: str) -> None:
     with pytest.raises(PenstockError) as refused:
         check_names([name], [provider(extraFields={"mode": "Pass"})])
     assert refused.value.code == "invalid_request"
 
 
-def test_extra_fields_have_a_safe_default() -> None:
+def test_openai_request_extra_fields_have_a_safe_default() -> None:
     assert ExtraFieldsSpec() == ExtraFieldsSpec(mode="Pass", allow=[])

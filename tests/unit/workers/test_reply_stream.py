@@ -106,15 +106,20 @@ def test_reply_stream_replays_nothing_beyond_the_last_event() -> None:
     assert batcher.frames == []
 
 
-def test_reply_stream_continues_to_the_gateway_that_attached() -> None:
+def test_reply_stream_continues_to_all_gateways_that_read_it() -> None:
     made, batcher = stream(*BEGIN, TextDelta("a"))
     batcher.frames.clear()
     made.attach("gw-2", 2)
     made.emit(TextDelta("b"))
 
-    assert made.gateway == "gw-2"
-    assert {subject for subject, _, _ in batcher.frames} == {"penstock.replies.gw-2.default.main"}
+    first, second = "penstock.replies.gw-1.default.main", "penstock.replies.gw-2.default.main"
+    assert [subject for subject, _, _ in batcher.frames] == [second, f"{first} {second}"]
     assert sent(batcher) == [(2, TextDelta("a")), (3, TextDelta("b"))]
+
+    made.release("gw-1")
+    made.emit(TextDelta("c"))
+
+    assert batcher.frames[-1][0] == second
 
 
 def test_reply_stream_keeps_its_numbers_after_a_replay() -> None:
@@ -159,7 +164,7 @@ def test_reply_stream_reports_events_older_than_the_kept_ones_as_lost(event: Eve
 
 @pytest.mark.parametrize("bytes_max", [0, 10_000])
 def test_reply_stream_beyond_its_bound_serves_a_gateway_that_misses_nothing(bytes_max: int) -> None:
-    """It attaches after ten silent seconds, and after every reconnect to the broker."""
+    """A gateway attaches after ten silent seconds, and after every reconnect to the broker."""
     made, batcher = stream(*BEGIN, *[LARGE["text"]] * 20, bytes_max=bytes_max)
     batcher.frames.clear()
     made.attach("gw-1", 22)

@@ -15,7 +15,7 @@ def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:
 
 
 def draws(*numbers: float) -> Callable[[], float]:
-    """A draw that gives these numbers; one more is an error of the test."""
+    """A random source with these numbers; a further draw is an error of the test."""
     left: Iterator[float] = iter(numbers)
     return lambda: next(left)
 
@@ -28,7 +28,7 @@ def names(providers: list[ProviderSpec], *numbers: float) -> str:
     ("draw", "first"),
     [(0.0, "a"), (0.1999, "a"), (0.2, "b"), (0.4999, "b"), (0.5, "c"), (1 - 2**-53, "c")],
 )
-def test_order_draws_providers_by_weight(draw: float, first: str) -> None:
+def test_provider_order_draws_providers_by_weight(draw: float, first: str) -> None:
     assert names([provider("a", 2), provider("b", 3), provider("c", 5)], draw, 0, 0)[0] == first
 
 
@@ -36,27 +36,27 @@ def test_order_draws_providers_by_weight(draw: float, first: str) -> None:
     ("first", "second", "sequence"),
     [(0.0, 0.0, "abc"), (0.0, 0.374, "abc"), (0.0, 0.375, "acb"), (0.5, 0.0, "cab"), (0.5, 0.4, "cba")],
 )
-def test_order_draws_the_rest_of_a_priority_by_weight(first: float, second: float, sequence: str) -> None:
+def test_provider_order_draws_the_rest_of_a_priority_by_weight(first: float, second: float, sequence: str) -> None:
     assert names([provider("a", 2), provider("b", 3), provider("c", 5)], first, second, 0.0) == sequence
 
 
-def test_order_puts_a_lower_priority_number_first() -> None:
+def test_provider_order_puts_a_lower_priority_number_first() -> None:
     providers = [provider("c", 1000, priority=2), provider("b", 1, priority=1), provider("a", 1, priority=0)]
 
     assert names(providers, 0.99, 0.99, 0.99) == "abc"
 
 
-def test_order_applies_weights_within_a_priority() -> None:
+def test_provider_order_applies_weights_within_a_priority() -> None:
     providers = [provider("a"), provider("b"), provider("x", 900, priority=1), provider("y", 100, priority=1)]
 
     assert names(providers, 0.6, 0.0, 0.95, 0.0) == "bayx"
 
 
-def test_order_leaves_out_weight_0() -> None:
+def test_provider_order_leaves_out_weight_0() -> None:
     assert names([provider("a", 0), provider("b")], 0.0) == "b"
 
 
-def test_order_of_one_provider() -> None:
+def test_provider_order_of_one_provider() -> None:
     assert names([provider("a")], 0.999) == "a"
 
 
@@ -80,7 +80,7 @@ def candidates(*names_: str, retries: int = 2) -> RetryPlan:
 
 
 @pytest.mark.parametrize("code", get_args(ErrorCode))
-def test_retry_plan_has_a_verdict_on_each_code(code: ErrorCode) -> None:
+def test_retry_plan_decides_each_code(code: ErrorCode) -> None:
     expected = (
         Verdict.AGAIN_LATER if code in AGAIN_LATER else Verdict.NOT_AGAIN if code in NOT_AGAIN else Verdict.GIVE_UP
     )

@@ -14,7 +14,7 @@ from penstock_worker.sessions.registry import SessionRegistry
 
 
 def row_of(delivery: int, ended: str | None = None) -> UsageRow:
-    """As another worker stored it."""
+    """The usage record as another worker stored it."""
     return UsageRow(
         id="req_1", key="anonymous", route="default.main", model="m", gateway="gw-1", started_at=EPOCH,
         worker="worker-0", delivery=delivery, ended=ended,
@@ -36,7 +36,7 @@ async def test_ownership_repeats_a_lost_ack_without_delaying_the_answer() -> Non
     await stage.session.extend_ack_wait()
     await asyncio.sleep(5)
     await stage.session.extend_ack_wait()
-    assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has said that it has the ack"
+    assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has confirmed the ack"
     answer(call)
     await stage.task
 
@@ -50,7 +50,7 @@ async def test_ownership_opens_the_row_once_and_repeats_the_ack_with_growing_pau
     call.emit(HI)
     await asyncio.sleep(100)
     assert len(stage.rows.opened) == 1
-    assert 8 <= stage.broker.asked <= 14
+    assert 8 <= stage.broker.requests <= 14
     answer(call)
     await stage.task
 
@@ -65,9 +65,9 @@ async def test_ownership_ends_its_confirmation_although_the_cancellation_is_swal
     await stage.settle()
     answer(call)
     await stage.task
-    asked, opened = stage.broker.asked, len(stage.rows.opened)
+    requests, opened = stage.broker.requests, len(stage.rows.opened)
     await asyncio.sleep(60)
-    assert (stage.broker.asked, len(stage.rows.opened)) == (asked, opened)
+    assert (stage.broker.requests, len(stage.rows.opened)) == (requests, opened)
     assert len(asyncio.all_tasks()) == 1, "only this test is left"
 
 

@@ -1,4 +1,4 @@
-"""A stop from outside, in every moment of a request."""
+"""A stop of the gateway in every phase of a request."""
 
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, Stage, error, streaming
 from unit.support.virtual_time import virtual_time

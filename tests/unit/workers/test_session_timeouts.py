@@ -1,4 +1,4 @@
-"""How long is waited: for the first token, for the next, and for the whole."""
+"""Timeouts of a request: first token, idle and total."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ async def test_failover_bounds_the_wait_for_the_first_token_by_the_deadline() ->
     assert stage.elapsed_s == pytest.approx(4)
 
 
-def says_at(when_s: float) -> object:
+def text_at(when_s: float) -> object:
     def act(call: FakeCall) -> None:
         loop = asyncio.get_running_loop()
         loop.call_at(loop.time() + when_s, answer, call)
@@ -47,10 +47,10 @@ def says_at(when_s: float) -> object:
 
 @virtual_time
 async def test_failover_does_not_mix_answers_if_first_token_and_timeout_coincide() -> None:
-    stage = Stage((says_at(9.0),), (answer,), limits={"firstTokenTimeoutSeconds": 9})  # type: ignore[arg-type]
+    stage = Stage((text_at(9.0),), (answer,), limits={"firstTokenTimeoutSeconds": 9})  # type: ignore[arg-type]
     await stage.task
 
-    # Either may win, but one must: an accepted request, one provider, its whole answer.
+    # Either event may come first; the request has exactly one provider and its whole answer.
     assert stage.events in (
         [ACCEPTED, STARTED, HI, USAGE, STOP],
         [ACCEPTED, Started("b", 6), HI, USAGE, STOP],
@@ -63,7 +63,7 @@ async def test_failover_takes_a_first_token_just_before_its_timeout() -> None:
     stage = Stage((wait,), (answer,), limits={"firstTokenTimeoutSeconds": 9})
     loop = asyncio.get_running_loop()
     await stage.settle()
-    # In one moment, the token first: the timeout finds the future done and its task not yet awake.
+    # Both are due in one moment, the token first: the timeout finds the future done and its task not yet resumed.
     loop.call_at(1009.0 - 1e-12, answer, stage.providers[0].calls[0])
     await stage.task
 

@@ -23,7 +23,7 @@ PROVIDER = ProviderSpec(name="main", type="OpenAI", base_url="https://api.exampl
 
 
 class Collected:
-    """A telemetry, and its spans and metrics."""
+    """The telemetry with its spans and metrics."""
 
     def __init__(self) -> None:
         self._reader = InMemoryMetricReader()

@@ -1,4 +1,4 @@
-"""The rows that a worker writes of a request: opened at the first event, closed once, whatever the end."""
+"""The usage records that a worker writes: opened at the first event and closed once, for every kind of end."""
 
 import asyncio
 
@@ -66,12 +66,12 @@ async def test_usage_row_of_a_lost_gateway_names_it_and_the_stream_gets_an_end()
     stage.providers[0].calls[0].emit(TextDelta("one"))
     await stage.settle()
     stage.session.usage.stopped = GATEWAY_LOST
-    stage.session.end(ErrorDetail("worker_lost", "nothing was heard"))
+    stage.session.end(ErrorDetail("worker_lost", "no heartbeat arrived"))
     stage.task.cancel()
     await asyncio.wait([stage.task])
     (row,) = stage.rows.closed
     assert (row.ended, row.tokens.output) == (GATEWAY_LOST, 1)
-    assert stage.session.stream.error == ErrorDetail("worker_lost", "nothing was heard")
+    assert stage.session.stream.error == ErrorDetail("worker_lost", "no heartbeat arrived")
     assert stage.providers[0].calls[0].aborted
 
 
@@ -190,5 +190,5 @@ async def test_usage_checkpoint_counts_sent_input_and_output_so_far() -> None:
 
 
 @pytest.mark.parametrize(("open_", "seconds"), [(0, 0.03), (30, 0.03), (64, 0.064), (1000, 1.0)])
-def test_checkpoints_are_frequent_with_few_open_requests(open_: int, seconds: float) -> None:
+def test_usage_checkpoints_are_frequent_with_few_open_requests(open_: int, seconds: float) -> None:
     assert between_checkpoints_s(open_) == seconds

@@ -4,7 +4,7 @@ Shapes: cloudflare/ai, packages/workers-ai-provider (streaming.ts, utils.ts) and
 """
 
 import pytest
-from unit.support.parsing import assert_heard_however_it_is_cut, hear
+from unit.support.parsing import assert_parsed_however_cut, parse
 
 from penstock_contract.stream.events import Event, Finished, TextDelta, ToolCallDelta, UsageReported
 from penstock_worker.providers.workers_ai.parser import WorkersAIChatParser, WorkersAIEmbeddingsParser
@@ -34,11 +34,11 @@ TOOLS = b'data: {"tool_calls":[{"name":"a","arguments":{"x":1}},{"name":"b","arg
     ],
 )
 def test_workers_ai_parser_reads_every_shape_however_it_is_cut(stream: bytes, events: list[Event]) -> None:
-    assert_heard_however_it_is_cut(WorkersAIChatParser, stream, (events, None))
+    assert_parsed_however_cut(WorkersAIChatParser, stream, (events, None))
 
 
 def test_workers_ai_parser_reads_tool_calls_of_its_own_shape() -> None:
-    events, code = hear(WorkersAIChatParser(), TOOLS, DONE)
+    events, code = parse(WorkersAIChatParser(), TOOLS, DONE)
     calls = [event for event in events if isinstance(event, ToolCallDelta)]
     assert [(call.index, call.name, call.arguments) for call in calls] == [(0, "a", '{"x":1}'), (1, "b", "{}")]
     assert (events[-1], code) == (Finished("tool_calls"), None)
@@ -55,7 +55,7 @@ def test_workers_ai_parser_reads_tool_calls_of_its_own_shape() -> None:
     ],
 )
 def test_workers_ai_parser_refuses_an_answer_that_is_not_whole(stream: bytes) -> None:
-    assert hear(WorkersAIChatParser(), stream)[1] == "provider_stream_broken"
+    assert parse(WorkersAIChatParser(), stream)[1] == "provider_stream_broken"
 
 
 @pytest.mark.parametrize("parser", [WorkersAIChatParser, WorkersAIEmbeddingsParser])
@@ -65,6 +65,6 @@ def test_workers_ai_parser_refuses_an_answer_that_is_not_whole(stream: bytes) ->
 def test_workers_ai_parser_takes_an_envelope_without_success_for_a_failure(
     parser: type[WorkersAIChatParser | WorkersAIEmbeddingsParser], errors: bytes
 ) -> None:
-    events, code = hear(parser(), b'{"result":null,"success":false,"errors":' + errors + b"}")
+    events, code = parse(parser(), b'{"result":null,"success":false,"errors":' + errors + b"}")
     assert events == []
     assert code in {"provider_unavailable", "provider_rate_limited"}

@@ -1,9 +1,13 @@
 """Applies control messages: a gateway stops a stream, attaches to one or probes; the operator drains or resumes."""
 
+import asyncio
+
 import structlog
 
 from penstock_contract import codec
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.frames import Attach, Drain, Probe, Resume, Stop
+from penstock_worker.gateway_monitor import GatewayMonitor
 from penstock_worker.heartbeats import Heartbeats
 from penstock_worker.intake import Intake
 from penstock_worker.sessions.registry import SessionRegistry
@@ -15,7 +19,10 @@ log = structlog.get_logger("penstock.worker")
 class Controls:
     """Subscriber of the worker's two control subjects: its own, and that of all workers of the route."""
 
-    def __init__(self, sessions: SessionRegistry, slots: Slots, intake: Intake, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self, sessions: SessionRegistry, slots: Slots, intake: Intake, heartbeats: Heartbeats, gateways: GatewayMonitor
+    ) -> None:
+        self._gateways = gateways
         self._sessions = sessions
         self._slots = slots
         self._intake = intake
@@ -25,9 +32,11 @@ class Controls:
         control = codec.decode_control(data)
         match control:
             case Stop():
-                if (session := self._sessions.get(control.stream)) is not None:
-                    self._sessions.stop(session, control.code, control.serves)
+                self._stop(control)
             case Attach():
+                now = asyncio.get_running_loop().time()
+                # Its gateway may not be the one that began the stream.
+                self._gateways.expect(control.gateway, now)
                 self._sessions.attach(control)
             case Drain():
                 self._drain(draining=True)
@@ -35,6 +44,18 @@ class Controls:
                 self._drain(draining=False)
             case Probe():
                 self._heartbeats.publish_soon()
+
+    def _stop(self, stop: Stop) -> None:
+        session = self._sessions.get(stop.stream)
+        if session is None:
+            return
+        if stop.reader and stop.reader != session.request.gateway:
+            self._sessions.release(session, stop.reader, asyncio.get_running_loop().time())
+            return
+        # The gateway that sent this has ended its own readers.
+        read_elsewhere = stop.code == "stopped" or len(session.stream.gateways) > 1
+        end = ErrorDetail(stop.code, stop.message) if read_elsewhere else None
+        self._sessions.stop(session, stop.code, stop.serves, end)
 
     def _drain(self, *, draining: bool) -> None:
         if self._slots.closed:

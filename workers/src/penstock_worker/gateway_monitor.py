@@ -2,13 +2,9 @@
 
 import asyncio
 
-import structlog
-
 from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
-from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.frames import Batch
-from penstock_contract.usage.record import GATEWAY_LOST
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_worker.background import BackgroundTasks
 from penstock_worker.gateway_liveness import GatewayLiveness
@@ -16,8 +12,6 @@ from penstock_worker.sessions.registry import SessionRegistry
 
 PROBE_TIMEOUT_S = 1.0
 """A silent gateway is probed again after this time."""
-
-log = structlog.get_logger("penstock.worker")
 
 
 class GatewayMonitor:
@@ -70,10 +64,8 @@ class GatewayMonitor:
             self._probed.discard(gateway)
 
     def _end_sessions(self, lost: list[str]) -> None:
-        """End the calls of lost gateways: their answers reach no client, and they cost money."""
+        """End the calls of lost gateways, unless their policy lets them go on: their answers cost money."""
+        now = asyncio.get_running_loop().time()
         for session in self._sessions if lost else ():
-            if session.stream.gateway in lost:
-                log.warning("worker.gateway_lost", request_id=session.request.id)
-                # A gateway that was only paused reads this from its queued messages, and ends its client's stream.
-                session.end(ErrorDetail("worker_lost", "the worker received no heartbeat of the gateway for too long"))
-                self._sessions.stop(session, GATEWAY_LOST)
+            for gateway in [one for one in session.stream.gateways if one in lost]:
+                self._sessions.release(session, gateway, now)

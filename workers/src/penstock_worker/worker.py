@@ -66,7 +66,7 @@ class Worker:
         )
         self._intake = Intake(connection, factory, route, sessions, slots, self._gateways, background)
         self._heartbeats = Heartbeats(connection, context, route, sessions, slots, background)
-        self._controls = Controls(sessions, slots, self._intake, self._heartbeats)
+        self._controls = Controls(sessions, slots, self._intake, self._heartbeats, self._gateways)
         self._watch = CatalogueWatch(connection, replace=self._on_catalogue, put=self._on_entry)
         connection.on_connected(self._on_connected)
 

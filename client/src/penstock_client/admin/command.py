@@ -1,9 +1,13 @@
-"""Shared by `penstock keys` and `penstock usage`: the admin API's address, and the exit code if it does not answer."""
+"""Shared by `penstock keys` and `penstock usage`: the invocation, the admin API's address, and the exit codes."""
 
 import argparse
+import os
 import re
-from collections.abc import Callable, Mapping
-from typing import TextIO
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self, TextIO
 
 import msgspec
 
@@ -14,6 +18,21 @@ DONE = 0
 FAILED = 1
 UNREACHABLE = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of a command: its arguments, environment and streams, and the time of day in seconds."""
+
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    stdout: TextIO
+    stderr: TextIO
+    now: Callable[[], float] = time.time
+
+    @classmethod
+    def of_process(cls) -> Self:
+        return cls(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
 
 
 def command(name: str, description: str) -> argparse.ArgumentParser:
@@ -34,15 +53,13 @@ def where_after() -> argparse.ArgumentParser:
     return made
 
 
-def ask(
-    name: str, work: Callable[[AdminClient], None], environ: Mapping[str, str], url: str | None, stderr: TextIO
-) -> int:
+def call_admin_api(name: str, work: Callable[[AdminClient], None], invocation: Invocation, url: str | None) -> int:
     """Call `work` with the admin API. Returns the exit code; prints errors to stderr."""
     try:
-        with AdminClient(address(environ, url)) as admin:
+        with AdminClient(address(invocation.environ, url)) as admin:
             work(admin)
     except (GatewayError, NoAdmin, msgspec.ValidationError) as error:
-        stderr.write(f"penstock {name}: {error}\n")
+        invocation.stderr.write(f"penstock {name}: {error}\n")
         return UNREACHABLE if isinstance(error, GatewayUnreachable) else FAILED
     return DONE
 

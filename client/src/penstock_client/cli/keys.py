@@ -4,31 +4,22 @@ The key alone goes to standard output, so that `KEY=$(penstock keys create me)` 
 """
 
 import argparse
-import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
 from penstock_client.admin.client import AdminClient
-from penstock_client.admin.command import ask, command, duration, where_after
-from penstock_contract.limits.keys import Budget, KeyLimits, KeyList, KeySpec, KeyView, Rotation
+from penstock_client.admin.command import Invocation, call_admin_api, command, duration, where_after
+from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyList, KeySpec, KeyView, Rotation
 
 
-def run(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    stdout: TextIO,
-    stderr: TextIO,
-    *,
-    now: Callable[[], float] = time.time,
-) -> int:
-    """The whole command but for the process: returns the exit code, raises `SystemExit` for a wrong usage."""
-    options = parser().parse_args(arguments)
-    return ask("keys", lambda admin: options.run(admin, options, stdout, stderr, now()), environ, options.url, stderr)
+def run(invocation: Invocation) -> int:
+    """Runs the command. Returns the exit code; raises `SystemExit` for wrong arguments."""
+    options = parser().parse_args(invocation.arguments)
+    return call_admin_api("keys", lambda admin: options.run(admin, options, invocation), invocation, options.url)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,10 +60,10 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _create(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
+def _create(admin: AdminClient, options: argparse.Namespace, invocation: Invocation) -> None:
     fields: dict[str, Any] = {
         "name": options.name,
-        "expires_at": None if options.expires_in is None else int(now) + options.expires_in,
+        "expires_at": None if options.expires_in is None else int(invocation.now()) + options.expires_in,
         "routes": options.route,
         "models": options.model,
         "limits": KeyLimits(
@@ -87,45 +78,41 @@ def _create(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, std
         "metadata": dict(options.metadata),
     }
     made = admin.call("POST", "/admin/keys", KeyView, body=KeySpec(**fields))
-    _show_once(made, stdout, stderr, as_json=options.json)
+    _show_once(made, invocation, as_json=options.json)
 
 
-def _list(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
-    del stderr, now
+def _list(admin: AdminClient, options: argparse.Namespace, invocation: Invocation) -> None:
     keys = admin.call("GET", "/admin/keys", KeyList).keys
     if options.json:
-        stdout.write(_json(keys))
+        invocation.stdout.write(_json(keys))
         return
     rows = [("ID", "NAME", "KEY", "STATE", "EXPIRES", "MODELS"), *(_row(key) for key in keys)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    stdout.writelines(f"{line}\n" for line in lines)
+    invocation.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def _show(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
-    del stderr, now
-    stdout.write(_json(admin.call("GET", f"/admin/keys/{options.id}", KeyView)))
+def _show(admin: AdminClient, options: argparse.Namespace, invocation: Invocation) -> None:
+    invocation.stdout.write(_json(admin.call("GET", f"/admin/keys/{options.id}", KeyView)))
 
 
-def _revoke(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
-    del stdout, now
+def _revoke(admin: AdminClient, options: argparse.Namespace, invocation: Invocation) -> None:
     key = admin.call("DELETE", f"/admin/keys/{options.id}", KeyView)
-    stderr.write(f"{key.id} ({key.name}) is revoked\n")
+    invocation.stderr.write(f"{key.id} ({key.name}) is revoked\n")
 
 
-def _rotate(admin: AdminClient, options: argparse.Namespace, stdout: TextIO, stderr: TextIO, now: float) -> None:
-    del now
+def _rotate(admin: AdminClient, options: argparse.Namespace, invocation: Invocation) -> None:
     rotation = Rotation(grace_seconds=options.grace)
     key = admin.call("POST", f"/admin/keys/{options.id}/rotate", KeyView, body=rotation)
-    _show_once(key, stdout, stderr, as_json=options.json)
+    _show_once(key, invocation, as_json=options.json)
 
 
-def _show_once(made: KeyView, stdout: TextIO, stderr: TextIO, *, as_json: bool) -> None:
+def _show_once(made: KeyView, invocation: Invocation, *, as_json: bool) -> None:
     if as_json:
-        stdout.write(_json(made))
+        invocation.stdout.write(_json(made))
         return
-    stdout.write(f"{made.key}\n")
-    stderr.write(f"{made.id} ({made.name}). It is shown this once: only its hash is kept.\n")
+    invocation.stdout.write(f"{made.key}\n")
+    invocation.stderr.write(f"{made.id} ({made.name}). It is shown this once: only its hash is kept.\n")
 
 
 def _row(key: KeyView) -> tuple[str, ...]:
@@ -151,4 +138,4 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    sys.exit(run(Invocation.of_process()))

@@ -4,16 +4,14 @@ import argparse
 import csv
 import datetime as dt
 import io
-import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from penstock_client.admin.client import AdminClient
-from penstock_client.admin.command import ask, command, duration
-from penstock_contract.limits.keys import KeyList
+from penstock_client.admin.command import Invocation, call_admin_api, command, duration
+from penstock_contract.limits.api_keys import KeyList
 from penstock_contract.usage.record import UsageRow
 from penstock_contract.usage.report import UsageRows, UsageSum, UsageSums
 
@@ -31,23 +29,17 @@ _SKIPPED = "".join(chr(code) for code in range(0x3001) if chr(code).isspace() or
 _WORDS = re.compile(r"[a-z]")
 
 
-def run(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    stdout: TextIO,
-    stderr: TextIO,
-    *,
-    now: Callable[[], float] = time.time,
-) -> int:
-    """The whole command but for the process: returns the exit code, raises `SystemExit` for a wrong usage."""
-    options = parser().parse_args(arguments)
-    since = options.since if options.since_is_date else int(now()) - options.since
+def run(invocation: Invocation) -> int:
+    """Runs the command. Returns the exit code; raises `SystemExit` for wrong arguments."""
+    options = parser().parse_args(invocation.arguments)
+    since = options.since if options.since_is_date else int(invocation.now()) - options.since
 
     def show(admin: AdminClient) -> None:
-        table = _rows(admin, since, stderr) if options.by == "request" else _sums(admin, options.by, since)
+        stdout = invocation.stdout
+        table = _rows(admin, since, invocation.stderr) if options.by == "request" else _sums(admin, options.by, since)
         stdout.write(_csv(table, printable=stdout.isatty()) if options.csv else _columns(table))
 
-    return ask("usage", show, environ, options.url, stderr)
+    return call_admin_api("usage", show, invocation, options.url)
 
 
 class _Since(argparse.Action):
@@ -147,4 +139,4 @@ def _printable(text: str) -> str:
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    sys.exit(run(Invocation.of_process()))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from penstock_contract.request.messages import Message, ResponseFormat, Tool, ToolChoice
+from penstock_contract.stream.descriptor import DisconnectPolicy
 from penstock_contract.stream.frames import StreamId
 from penstock_contract.subjects import Token
 
@@ -133,7 +134,8 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
 
     `timeout_s` is what the request may take from the moment a worker has it. The gateway, which knows how long the
     request waited, ends it by its own clock. `published_at` is in Unix seconds, for the usage row and for display:
-    clocks of machines differ and step, so nothing is ended or discarded by it.
+    clocks of machines differ and step, so nothing is ended or discarded by it. `disconnect` is None for a stream that
+    ends with its connection.
     """
 
     id: Token
@@ -144,6 +146,7 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
     published_at: float
     timeout_s: float
     operation: Operation
+    disconnect: DisconnectPolicy | None = None
 
     def queued_s(self, now: float) -> float:
         """Seconds that the request waited, by the clocks of two machines; `now` in Unix seconds.

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from penstock_contract.route.limits import LimitsSpec, RoutingSpec
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.route.scaling import ScalingSpec
+from penstock_contract.route.streams import StreamsSpec
 from penstock_contract.route.values import DnsLabel, NamespaceName, PrintableName, RouteStruct
 from penstock_contract.route.worker import BY_NAME, WorkerSpec
 
@@ -46,6 +47,7 @@ class ModelRouteSpec(RouteStruct, frozen=True, kw_only=True):
         LimitsSpec()
     )
     scaling: Annotated[ScalingSpec, Meta(description="Number of workers and its bounds.")] = ScalingSpec()
+    streams: Annotated[StreamsSpec, Meta(description="Streams that outlive their connection.")] = StreamsSpec()
     worker: Annotated[WorkerSpec, Meta(description="Settings of the workers' pods; ignored on a laptop.")] = (
         WorkerSpec()
     )

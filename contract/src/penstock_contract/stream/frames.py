@@ -31,19 +31,22 @@ class Batch(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Stop(Struct, frozen=True, array_like=True, tag="stop"):
-    """The client has gone: end the provider call and free the slot. No answer.
+    """No client reads the stream any more: end the provider call and free the slot. No reply.
 
-    `code` is the reason, for the usage row. `serves` is the attempt whose answer the client gets and whose row is the
-    request's; it is not stopped.
+    `code` is the reason, for the usage row; with its `message` it is the end for readers at other gateways. `serves` is
+    the attempt whose answer the client gets and whose row is the request's; it is not stopped. With `reader`, a gateway
+    that did not begin the stream only gets no more frames of it.
     """
 
     stream: int
     code: ErrorCode = "cancelled"
     serves: int = 0
+    message: str = "the client disconnected"
+    reader: str = ""
 
 
 class Attach(Struct, frozen=True, array_like=True, tag="attach"):
-    """Send the frames of this stream again, from `from_seq`, and go on to `gateway` from now on.
+    """Send the frames of this stream to `gateway`, from `from_seq` on; the other gateways go on to get them.
 
     `attempt` 0 is any: the gateway has received no frame yet.
     """

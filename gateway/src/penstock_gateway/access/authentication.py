@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from penstock_contract.endpoints import HEALTH, READY
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import KEY_LENGTH, KeyRecord, hash_of
+from penstock_contract.limits.api_keys import KEY_LENGTH, KeyRecord, hash_of
 from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.access.principal import ANONYMOUS, Principal
 from penstock_gateway.access.request_context import set_context

@@ -5,9 +5,9 @@ import asyncio
 import structlog
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.keys import KeyStore
+from penstock_broker.stores.api_keys import KeyStore
 from penstock_contract.errors import PenstockError
-from penstock_contract.limits.keys import KeySpec
+from penstock_contract.limits.api_keys import KeySpec
 from penstock_runtime.cancellation import cancel_and_wait
 
 NAME = "first"

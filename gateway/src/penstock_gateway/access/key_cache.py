@@ -1,6 +1,6 @@
 """The API keys in memory, as the watch last received them: a look-up is one dictionary read."""
 
-from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.api_keys import KeyRecord
 
 
 class KeyCache:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.subjects import ANONYMOUS_TENANT
 
 

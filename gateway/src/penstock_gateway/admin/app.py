@@ -5,7 +5,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 from opentelemetry.trace import Tracer
 
-from penstock_gateway.admin import keys, usage
+from penstock_gateway.admin import api_keys, usage
 from penstock_gateway.admin.authentication import AdminAuthentication
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.api import status
@@ -21,11 +21,11 @@ BODY_BYTES_MAX = 64 * 1024
 """The largest key: 64 routes and 64 models of 256 characters, and its metadata."""
 
 HANDLERS: list[ControllerRouterHandler] = [
-    keys.create,
-    keys.list_keys,
-    keys.show,
-    keys.revoke,
-    keys.rotate,
+    api_keys.create,
+    api_keys.list_keys,
+    api_keys.show,
+    api_keys.revoke,
+    api_keys.rotate,
     usage.sums,
     usage.rows,
     status.health,

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.keys import KeyStore
+from penstock_broker.stores.api_keys import KeyStore
 from penstock_runtime.clock import Clock
 
 

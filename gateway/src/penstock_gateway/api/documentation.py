@@ -16,6 +16,11 @@ SIMPLE_STREAM = ResponseSpec(
     media_type="text/event-stream",
     examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
 )
+ANY_STREAM = ResponseSpec(
+    ChatCompletionChunk,
+    description="Server-sent events, in the dialect that the stream was begun in",
+    media_type="text/event-stream",
+)
 CHAT_COMPLETION_ANSWER = ResponseSpec(
     cast("type[Any]", ChatCompletion | ChatCompletionChunk),
     description="The completion; with `stream: true` server-sent events (`text/event-stream`) of "

@@ -12,15 +12,18 @@ from penstock_contract.request.chat_body import ChatBody, read_chat
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
+from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
-from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
+from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
 from penstock_gateway.streaming.sse_response import EventStream
+
+WITH_USAGE, WITHOUT_USAGE = b'{"include_usage":true}', b"{}"
 
 
 @answers(
@@ -34,14 +37,14 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api
     context = request.context
     resolution = api.resolve(data.model, "Chat", context)
     check_names(data.fields, resolution.entry.spec.providers)
-    completion_id = f"chatcmpl-{context.request_id.removeprefix('req_')}"
     created = int(api.clock.unix())
     if data.stream:
-        renderer = ChatStreamRenderer(completion_id, created, data.model, include_usage=data.include_usage)
-        opened = await api.dispatcher.open(resolution, data.operation, renderer, context)
+        options = WITH_USAGE if data.include_usage else WITHOUT_USAGE
+        rendering = Rendering(CHAT, data.model, created, options)
+        opened = await api.streams.open(resolution, data.operation, rendering, context, request.scope["headers"])
         name_ignored(context, data.fields, resolution, opened.stream.provider, body=data.operation.body)
-        return EventStream(api.dispatcher, opened)
-    collector = ChatCollector(completion_id, created, data.model)
+        return EventStream(api.streams, opened)
+    collector = ChatCollector(completion_id(context.request_id), created, data.model)
     provider = await api.dispatcher.collect(resolution, data.operation, collector, context)
     name_ignored(context, data.fields, resolution, provider, body=data.operation.body)
     return Response(collector.completion(), media_type="application/json")

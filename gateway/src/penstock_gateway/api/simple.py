@@ -9,12 +9,13 @@ from penstock_contract.request.embeddings_body import plain_embeddings
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest
 from penstock_contract.responses import EmbedResponse
+from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.documentation import ERRORS, SIMPLE_STREAM
 from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.streaming.renderers.dialects import SIMPLE
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector, float_vector
-from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 from penstock_gateway.streaming.sse_response import EventStream
 
 
@@ -55,5 +56,7 @@ async def _stream(
             param="stream",
         )
     resolution = api.resolve(data.model, "Chat", request.context)
-    opened = await api.dispatcher.open(resolution, plain_chat(messages), SimpleRenderer(), request.context)
-    return EventStream(api.dispatcher, opened)
+    rendering = Rendering(SIMPLE, resolution.model, 0)
+    operation = plain_chat(messages)
+    opened = await api.streams.open(resolution, operation, rendering, request.context, request.scope["headers"])
+    return EventStream(api.streams, opened)

@@ -24,9 +24,12 @@ Headers = list[tuple[bytes, bytes]]
 log = structlog.get_logger("penstock.gateway")
 
 
-def new_request_id() -> str:
-    """A random id. A client's own id is not used: it could forge a log line or name another's request."""
-    return f"req_{secrets.token_hex(12)}"
+def new_request_id(tag: str = "") -> str:
+    """A random id. A client's own id is not used: it could forge a log line or name another's request.
+
+    `tag`, 8 digits, names the process, so that another gateway finds the stream of a request.
+    """
+    return f"req_{tag or secrets.token_hex(4)}{secrets.token_hex(8)}"
 
 
 def request_id_of(scope: Scope) -> str:
@@ -40,10 +43,14 @@ def response_headers_of(scope: Scope) -> Headers:
 
 
 class RequestMiddleware:
-    """Sends the id twice: OpenAI's SDKs read `x-request-id`, Anthropic's `request-id`."""
+    """Sends the id twice: OpenAI's SDKs read `x-request-id`, Anthropic's `request-id`.
 
-    def __init__(self, app: ASGIApp, tracer: Tracer) -> None:
+    `tag` is the process's, of 8 hexadecimal digits.
+    """
+
+    def __init__(self, app: ASGIApp, tracer: Tracer, tag: str = "") -> None:
         self._app = app
+        self._tag = tag
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +60,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        request_id = new_request_id()
+        request_id = new_request_id(self._tag)
         scope[SCOPE_KEY] = request_id  # type: ignore[literal-required]
         added: Headers = [(b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
         scope[HEADERS_KEY] = added  # type: ignore[literal-required]

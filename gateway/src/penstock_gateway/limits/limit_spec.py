@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_contract.limits.keys import KeyRecord
+from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import Quota
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import picos

@@ -11,7 +11,8 @@ from typing import Any
 from penstock_broker.connection import Connection
 from penstock_broker.queue import QueuedMessage, withdraw
 from penstock_contract import codec, subjects
-from penstock_contract.stream.frames import Activation, Stop
+from penstock_contract.errors import ErrorDetail
+from penstock_contract.stream.frames import Activation, Attach, Stop
 from penstock_gateway.streaming.stream import Stream
 
 DRAIN_S = 2.0
@@ -24,15 +25,31 @@ class ControlMessages:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stop(self, route: str, worker: str, stream: int, serves: int) -> None:
-        """Stop a worker that serves a stream without a reader; `serves` is the attempt that is read instead."""
+        """Stop a worker that serves a stream without a reader here; `serves` is the attempt that is read instead."""
         namespace, _, name = route.partition(".")
         subject = subjects.control(namespace, name, worker)
-        self._spawn(self._connection.publish(subject, codec.encode(Stop(stream, serves=serves))))
+        self._spawn(self._connection.publish(subject, codec.encode(Stop(stream, serves=serves, reader=self._gateway))))
 
     def activate(self, route: str) -> None:
         """Request workers for a route (`namespace.name`): a request waits and no free slot is known."""
         subject = subjects.activation(*route.split("."))
         self._spawn(self._connection.publish(subject, codec.encode(Activation(self._gateway))))
+
+    def attach(self, stream: Stream) -> None:
+        """Request all frames of a stream that another gateway may have begun, and later ones too."""
+        attach = Attach(stream.id, 0, stream.protocol.next_seq, self._gateway)
+        self._spawn(self._connection.publish(control_subject(stream), codec.encode(attach)))
+
+    def stop_stream(self, stream: Stream, error: ErrorDetail) -> None:
+        """End a stream at its worker, which sends the end to every gateway that reads it."""
+        stop = Stop(stream.id, error.code, message=error.message)
+        self._spawn(self._connection.publish(control_subject(stream), codec.encode(stop)))
+
+    def stop_elsewhere(self, route: str, stream: int, error: ErrorDetail) -> None:
+        """End a stream whose gateway is lost, at all workers of its route."""
+        stop = Stop(stream, error.code, message=error.message)
+        subject = subjects.control_all(*route.split("."))
+        self._spawn(self._connection.publish(subject, codec.encode(stop)))
 
     def abandon(self, stream: Stream, message: QueuedMessage | None) -> None:
         """Stop the worker of a stream without a client, and withdraw the request from the queue."""
@@ -44,8 +61,9 @@ class ControlMessages:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)
 
     async def _abandon(self, stream: Stream, message: QueuedMessage | None) -> None:
-        reason = stream.error.code if stream.error is not None else "cancelled"
-        await self._connection.publish(control_subject(stream), codec.encode(Stop(stream.id, reason)))
+        error = stream.error or ErrorDetail("cancelled", "the client disconnected")
+        stop = Stop(stream.id, error.code, message=error.message)
+        await self._connection.publish(control_subject(stream), codec.encode(stop))
         if not stream.protocol.started and message is not None:
             await withdraw(self._connection, message)
 

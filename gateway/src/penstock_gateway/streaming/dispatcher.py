@@ -10,6 +10,7 @@ Every `OpenStream` of `open` needs a `close`.
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 
 from opentelemetry.trace import SpanKind, Tracer
 
@@ -19,11 +20,13 @@ from penstock_contract import codec, subjects
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import InferenceRequest, Operation
+from penstock_contract.stream.descriptor import DisconnectPolicy
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.open_stream import OpenStream
+from penstock_gateway.streaming.reader_count import ReaderCount
 from penstock_gateway.streaming.registry import StreamRegistry
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.stream import Stream
@@ -49,7 +52,7 @@ class Dispatcher:
         *,
         gateway: str,
     ) -> None:
-        self.settings = settings
+        self._settings = settings
         self._connection = connection
         self._registry = registry
         self._control = control
@@ -60,6 +63,10 @@ class Dispatcher:
         self._clock = clock
         self._gateway = gateway
 
+    @property
+    def settings(self) -> GatewaySettings:
+        return self._settings
+
     async def open(
         self,
         resolution: Resolution,
@@ -69,11 +76,47 @@ class Dispatcher:
         *,
         collected: bool = False,
         bounded: bool = False,
+        on_registered: Callable[[Stream], Awaitable[None]] | None = None,
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
         `collected`: the client gets one whole answer. Such an answer has a size limit, as has one that is `bounded`
         because its renderer keeps it too.
+        """
+        stream, message = await self.begin(
+            resolution,
+            operation,
+            renderer,
+            context,
+            collected=collected,
+            bounded=bounded,
+            on_registered=on_registered,
+        )
+        opened = OpenStream(stream, resolution, message, context.receive, collected=collected)
+        try:
+            await stream.first
+            if opened.disconnect.done():
+                raise PenstockError("cancelled", "the client disconnected")  # noqa: TRY301
+        except BaseException:
+            self.close(opened)
+            raise
+        return opened
+
+    async def begin(
+        self,
+        resolution: Resolution,
+        operation: Operation,
+        renderer: Renderer,
+        context: RequestContext,
+        *,
+        collected: bool = False,
+        bounded: bool = False,
+        policy: DisconnectPolicy | None = None,
+        on_registered: Callable[[Stream], Awaitable[None]] | None = None,
+    ) -> tuple[Stream, QueuedMessage]:
+        """Queue the request. Raises `PenstockError`; the stream has ended then. `end` needs to be called otherwise.
+
+        `on_registered` is awaited before the request is published.
         """
         entry = resolution.entry
         loop = asyncio.get_running_loop()
@@ -89,10 +132,13 @@ class Dispatcher:
             admission,
             tenant=context.principal.tenant,
             answer_bytes_max=self.settings.answer_bytes_max if collected or bounded else None,
+            readers=None if policy is None else ReaderCount(policy, opened_at),
         )
         self._registry.add(stream)
         self._observer.stream_opened()
         try:
+            if on_registered is not None:
+                await on_registered(stream)
             await self._accounting.open(stream, admission, resolution, operation)
             message = await self._publish(resolution, operation, stream)
             self._activations.queued(entry.key, loop.time())
@@ -102,15 +148,7 @@ class Dispatcher:
                 stream.error = error.detail
             self._end(stream, resolution, answered_as_stream=False)
             raise
-        opened = OpenStream(stream, resolution, message, context.receive, collected=collected)
-        try:
-            await stream.first
-            if opened.disconnect.done():
-                raise PenstockError("cancelled", "the client disconnected")  # noqa: TRY301
-        except BaseException:
-            self.close(opened)
-            raise
-        return opened
+        return stream, message
 
     async def collect(
         self, resolution: Resolution, operation: Operation, collector: Renderer, context: RequestContext
@@ -131,19 +169,26 @@ class Dispatcher:
 
     def close(self, opened: OpenStream) -> None:
         """End the stream's work everywhere, unless its worker has ended it."""
-        stream = opened.stream
-        self._registry.remove(stream)
         opened.disconnect.cancel()
+        assert opened.resolution is not None
+        self.end(opened.stream, opened.resolution, opened.message, collected=opened.collected)
+
+    def end(
+        self, stream: Stream, resolution: Resolution, message: QueuedMessage | None, *, collected: bool = False
+    ) -> None:
+        """`close` of a stream of `begin`."""
+        self._registry.remove(stream)
         if not stream.ended_by_worker:
             stream.error = stream.error or ErrorDetail("cancelled", "the client disconnected")
             self._registry.stopping(stream)
-            self._control.abandon(stream, opened.message)
-        self._end(stream, opened.resolution, answered_as_stream=stream.committed and not opened.collected)
+            self._control.abandon(stream, message)
+        self._end(stream, resolution, answered_as_stream=stream.committed and not collected)
 
     def end_streams(self, error: ErrorDetail) -> None:
-        """End all open streams with `error`."""
+        """End all open streams with `error`, but for those that another gateway can read on."""
         for stream in self._registry:
-            stream.fail(error)
+            if stream.readers is None:
+                stream.fail(error)
 
     def _end(self, stream: Stream, resolution: Resolution, *, answered_as_stream: bool) -> None:
         record = stream.record()
@@ -162,6 +207,7 @@ class Dispatcher:
             published_at=self._clock.unix(),
             timeout_s=limits.request_timeout_seconds,
             operation=operation,
+            disconnect=None if stream.readers is None else stream.readers.policy,
         )
         subject = subjects.request(entry.namespace, entry.name, stream.tenant)
         queue = subjects.queue(entry.namespace, entry.name)

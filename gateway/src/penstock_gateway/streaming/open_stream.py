@@ -19,7 +19,13 @@ class OpenStream:
     """
 
     def __init__(
-        self, stream: Stream, resolution: Resolution, message: QueuedMessage, receive: Receive, *, collected: bool
+        self,
+        stream: Stream,
+        resolution: Resolution | None,
+        message: QueuedMessage | None,
+        receive: Receive,
+        *,
+        collected: bool,
     ) -> None:
         self.stream = stream
         self.resolution = resolution
@@ -31,7 +37,8 @@ class OpenStream:
     @property
     def cut_off(self) -> bool:
         """True if the client must not take its bytes for the whole answer."""
-        return self.stream.error is not None and self.stream.error.code == "slow_client"
+        error = self.stream.error
+        return error is not None and (error.code == "slow_client" or self.stream.is_cut)
 
     def write_to(self, connection: ClientConnection, bytes_max: int) -> None:
         """Write the answer to `connection`, of which `bytes_max` may wait for the client."""

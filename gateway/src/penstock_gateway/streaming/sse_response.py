@@ -9,7 +9,7 @@ connection until the write timeout, but no slot, no usage record and no shutdown
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, Protocol
 
 from litestar.response import Response
 from litestar.response.base import ASGIResponse
@@ -17,7 +17,7 @@ from litestar.types import HTTPResponseBodyEvent, Receive, Scope, Send
 
 from penstock_gateway.server.client_connection import ClientConnection, connection_of
 from penstock_gateway.server.write_timeout import BufferLimit
-from penstock_gateway.streaming.dispatcher import Dispatcher
+from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.open_stream import OpenStream, wait_for_disconnect
 
 HEADERS = {
@@ -29,6 +29,15 @@ MEDIA_TYPE = "text/event-stream"
 END: HTTPResponseBodyEvent = {"type": "http.response.body", "body": b"", "more_body": False}
 SEND_BYTES = 64 * 1024
 """The size of one ASGI send: the return of a send shows that a slow client reads."""
+
+
+class StreamCloser(Protocol):
+    """The dispatcher, or a part that opened a stream in its place."""
+
+    @property
+    def settings(self) -> GatewaySettings: ...
+
+    def close(self, opened: OpenStream) -> None: ...
 
 
 class AsgiWriter:
@@ -84,7 +93,7 @@ class AsgiWriter:
 
 
 class EventStreamResponse(ASGIResponse):
-    def __init__(self, dispatcher: Dispatcher, opened: OpenStream, **kwargs: Any) -> None:
+    def __init__(self, dispatcher: StreamCloser, opened: OpenStream, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._dispatcher = dispatcher
         self._opened = opened
@@ -146,7 +155,7 @@ async def _cut(connection: ClientConnection, receive: Receive) -> None:
 class EventStream(Response[None]):
     """A handler's return value: an open stream, with its media type and headers."""
 
-    def __init__(self, dispatcher: Dispatcher, opened: OpenStream) -> None:
+    def __init__(self, dispatcher: StreamCloser, opened: OpenStream) -> None:
         super().__init__(None, media_type=MEDIA_TYPE, headers=HEADERS)
         self._dispatcher = dispatcher
         self._opened = opened

@@ -26,6 +26,7 @@ from penstock_contract.subjects import ANONYMOUS_TENANT
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered
 from penstock_gateway.limits.admission import Admission
 from penstock_gateway.streaming.answer_size import AnswerSize
+from penstock_gateway.streaming.reader_count import ReaderCount
 from penstock_gateway.streaming.renderers.renderer import Renderer, encode_json
 from penstock_gateway.streaming.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, FrameResult, StreamProtocol
@@ -36,7 +37,8 @@ class Stream:
     """One request, from its publication to its end; times are event-loop times.
 
     `first` is resolved by the provider's first event, by a failure or by the commit; `done` by the end. A stream with
-    `answer_bytes_max` is kept by its renderer; other streams are written as they are received.
+    `answer_bytes_max` is kept by its renderer; other streams are written as they are received. A stream with
+    `readers` may outlive its connection: it has no output, and each of its readers is another `Stream`.
     """
 
     __slots__ = (
@@ -60,6 +62,8 @@ class Stream:
         "first_delta_at",
         "id",
         "incarnation",
+        "is_cut",
+        "is_reader",
         "last_event_at",
         "limits",
         "opened_at",
@@ -67,6 +71,7 @@ class Stream:
         "protocol",
         "provider",
         "published_at",
+        "readers",
         "request_id",
         "route",
         "size",
@@ -86,6 +91,8 @@ class Stream:
         *,
         tenant: str = ANONYMOUS_TENANT,
         answer_bytes_max: int | None = None,
+        readers: ReaderCount | None = None,
+        is_reader: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.id = id_
@@ -94,6 +101,9 @@ class Stream:
         self.limits = limits
         self.tenant = tenant
         self.admission = admission
+        self.readers = readers
+        self.is_reader = is_reader
+        self.is_cut = False
         self.protocol = StreamProtocol()
         self.output = StreamOutput(now)
         self.size = AnswerSize(answer_bytes_max)
@@ -214,6 +224,13 @@ class Stream:
         else:
             self._write(self._renderer.render(Failed(error)))
         self._end()
+
+    def cut(self, error: ErrorDetail) -> None:
+        """End the stream without an end that its client would count: the client reads it again elsewhere."""
+        if not self.done.done():
+            self.error = error
+            self.is_cut = True
+            self._end()
 
     def leave(self) -> None:
         """The client has gone: end the wait for this stream."""

@@ -55,7 +55,13 @@ def next_action(
 
     `cause` is the known reason why the route's workers take no requests.
     """
-    error = stream.exhausted or _timeout(stream, now, settings, broker_away_s, worker, pause_detector, cause)
+    error = (
+        stream.exhausted
+        or _overdue(stream, now, cause)
+        or _broker_absence(broker_away_s)
+        or _lost_frames(stream, now, broker_away_s, worker, pause_detector)
+        or _stalled(stream, now, settings)
+    )
     if error is not None:
         return error
     if broker_away_s == 0:
@@ -77,23 +83,28 @@ def next_action(
     return StreamAction.NOTHING
 
 
-def _timeout(
-    stream: Stream,
-    now: float,
-    settings: GatewaySettings,
-    broker_away_s: float,
-    worker: ServingWorker,
-    pause_detector: PauseDetector,
-    cause: str,
-) -> ErrorDetail | None:
-    limits, gap_since, stalled_since = stream.limits, stream.protocol.gap_since, stream.output.stalled_since
+def _overdue(stream: Stream, now: float, cause: str) -> ErrorDetail | None:
+    limits = stream.limits
     if stream.worker is None and now - stream.published_at > limits.queue_timeout_seconds:
         message = f"no worker took the request within {limits.queue_timeout_seconds:g} s"
         return ErrorDetail("queue_timeout", f"{message}: {cause}" if cause else message, retry_after_s=5)
     if now - stream.opened_at > limits.request_timeout_seconds + DEADLINE_GRACE_S:
         return ErrorDetail("request_timeout", "the request took longer than its route's request timeout")
+    if stream.readers is not None and stream.readers.expired(now):
+        return ErrorDetail("cancelled", "the stream was not read again within its grace time")
+    return None
+
+
+def _broker_absence(broker_away_s: float) -> ErrorDetail | None:
     if broker_away_s > BROKER_AWAY_MAX_S:
         return ErrorDetail("broker_unavailable", NO_ANSWER, retry_after_s=1)
+    return None
+
+
+def _lost_frames(
+    stream: Stream, now: float, broker_away_s: float, worker: ServingWorker, pause_detector: PauseDetector
+) -> ErrorDetail | None:
+    gap_since = stream.protocol.gap_since
     if (
         gap_since is not None
         and broker_away_s == 0
@@ -102,6 +113,11 @@ def _timeout(
         and pause_detector.elapsed_s(max(gap_since, worker.since), now) > GAP_MAX_S
     ):
         return ErrorDetail("stream_lost", "part of the answer was lost between worker and gateway")
+    return None
+
+
+def _stalled(stream: Stream, now: float, settings: GatewaySettings) -> ErrorDetail | None:
+    stalled_since = stream.output.stalled_since
     if stalled_since is not None and now - stalled_since > settings.write_timeout_s:
         return ErrorDetail("slow_client", "the client did not read its answer")
     return None

@@ -146,7 +146,7 @@ class StreamSupervisor:
         if stream.done.done():
             return
         stream.output.check_client(now)
-        if stream.worker is None and not stream.protocol.started:
+        if stream.worker is None and not stream.protocol.started and not stream.is_reader:
             self._activations.waits(stream.route, stream.published_at, now)
         action = next_action(
             stream,

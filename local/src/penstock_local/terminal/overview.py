@@ -41,10 +41,8 @@ def exposure_warning(host: str, key: str | None) -> str | None:
     if is_loopback(host):
         return None
     if key is not None:
-        return (
-            f"listening on {host}: whoever reaches this machine needs the key below, or one of `penstock keys create`"
-        )
-    return f"listening on {host}: whoever reaches this machine can use every route, and spends your keys"
+        return f"listening on {host}: a client needs the key below, or one of `penstock keys create`"
+    return f"listening on {host}: every client that reaches this machine can use all routes, and spends your keys"
 
 
 def key_notice(host: str, key: str | None) -> str:
@@ -52,7 +50,7 @@ def key_notice(host: str, key: str | None) -> str:
     if key is not None:
         return f"API key: {key}"
     why = "only this machine can reach it" if is_loopback(host) else "PENSTOCK_AUTHENTICATION is off"
-    return f"It asks for no API key: {why}"
+    return f"No API key is required: {why}"
 
 
 def render(

@@ -1,1 +1,1 @@
-"""The Kubernetes API: transport, client, watches, cache, leader election, Events."""
+"""The Kubernetes API: transport, client, leader election, Events; `watch` has the watches and their cache."""

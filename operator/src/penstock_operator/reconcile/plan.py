@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_operator.kube.cache import Snapshot
 from penstock_operator.kube.resources import FIELD_MANAGER
+from penstock_operator.kube.watch.cache import Snapshot
 from penstock_operator.reconcile import drift, manifests
 from penstock_operator.reconcile.owned_object import Manifest, Owner
 from penstock_operator.reconcile.pod_template import WorkerDefaults

@@ -21,9 +21,9 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import BUSY_AGAIN_S, FORBIDDEN_AGAIN_S, ApiError
-from penstock_operator.kube.cache import ClusterCache, Snapshot
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.kube.watch.cache import ClusterCache, Snapshot
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats import worker_secrets
 from penstock_operator.nats.worker_secrets import WorkerSecrets

@@ -22,8 +22,8 @@ from penstock_contract.route.scaling import ScalingSpec
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.status import LastDecision
 from penstock_operator.kube.api_error import BUSY_AGAIN_S, ApiError
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.resources import Key
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.scaling.decide import SAMPLE_S, Decision, decide, replicas_for
 from penstock_operator.scaling.executor import ScaleClient, ScaleExecutor, WorkerControl
 from penstock_operator.scaling.history import History

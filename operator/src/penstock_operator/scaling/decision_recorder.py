@@ -1,9 +1,9 @@
 """Records changes of a route's number of workers as a metric and as a Kubernetes Event."""
 
 from penstock_contract.route.status import LastDecision
-from penstock_operator.kube.cache import ClusterCache
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Key
+from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.metrics import Metrics
 
 

@@ -18,7 +18,7 @@ from harness.kubernetes.node.images import Store
 from harness.kubernetes.node.leftovers import Leftovers
 from harness.kubernetes.node.namespace import Inside
 from harness.kubernetes.node.run import Run
-from harness.kubernetes.node.stopwatch import say
+from harness.kubernetes.node.stopwatch import print_line
 
 WANTED = "PENSTOCK_TEST_NODE"
 """`required`: a machine that cannot be a node is an error."""
@@ -30,7 +30,7 @@ def run(command: Sequence[str]) -> int:
     if why := requirement.missing():
         if os.environ.get(WANTED) == "required":
             sys.exit(f"tests/pods cannot run: {why}")
-        say(f"tests/pods: SKIPPED, {why}")
+        print_line(f"tests/pods: SKIPPED, {why}")
         return 0
     store = prepare()
     run = Run.begin()
@@ -42,12 +42,12 @@ def run(command: Sequence[str]) -> int:
     finally:
         run.end()
     if left := list(leftovers.found()):
-        say("\n".join(["This was left behind:", *left]))
+        print_line("\n".join(["This was left behind:", *left]))
     return code or (1 if left else 0)
 
 
 def prepare() -> Store:
-    """What a node is made of."""
+    """Builds the parts of a node."""
     binaries.build(*(name for name in binaries.TOOLS if name not in binaries.BY_NAME))
     return images.prepare()
 

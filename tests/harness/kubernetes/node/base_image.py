@@ -1,4 +1,4 @@
-"""The image that the Dockerfile's stages begin with: a small Debian with its Python, as no registry is asked."""
+"""The base image of the Dockerfile's stages: a small Debian with its Python, so that no registry is needed."""
 
 import hashlib
 import subprocess
@@ -29,8 +29,8 @@ def archive() -> Path:
         # In mounts of its own, as it mounts /proc and may be interrupted.
         bootstrap = ("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}")
         log = Path(directory) / "log"
-        with log.open("wb") as said:
-            done = subprocess.run([*bootstrap, SUITE, root, *_mirror()], check=False, stdout=said, stderr=said)
+        with log.open("wb") as logged:
+            done = subprocess.run([*bootstrap, SUITE, root, *_mirror()], check=False, stdout=logged, stderr=logged)
         if done.returncode != 0:
             raise RuntimeError(f"debootstrap: {log.read_text()[-2000:]}")
         excluded = (f"--exclude=./{path}/*" for path in CLEANED)
@@ -40,7 +40,7 @@ def archive() -> Path:
 
 
 def _mirror() -> list[str]:
-    """The one that this machine's apt uses for the suite, if it does; else debootstrap knows one."""
-    ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {SUITE}"]
-    said = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split()
-    return said[:1]
+    """The mirror that this machine's apt uses for the suite, if any; else debootstrap's default."""
+    request = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {SUITE}"]
+    logged = subprocess.run(request, capture_output=True, text=True, check=False).stdout.split()
+    return logged[:1]

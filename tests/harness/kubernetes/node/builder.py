@@ -1,10 +1,10 @@
-"""The project's own images by the Dockerfile as it is, with buildah: no daemon, and no registry of images is asked.
+"""Builds the project's images from the Dockerfile with buildah, without a daemon and without a registry.
 
     builder = Builder(scratch)
     name = builder.build("models")          # localhost/penstock-models:id-<its id>
     archive = builder.save(name)
 
-Built outside of a node's namespaces, as in there is no way to the packages. Layers are kept in a store of our own.
+It builds outside of a node's namespaces, which have no route to the packages. A store of its own keeps the layers.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ def key() -> str:
 
 
 def _sources() -> Iterator[str]:
-    """What .dockerignore lets through."""
+    """The files that .dockerignore does not exclude."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     for path in (ROOT / line.removeprefix("!") for line in lines if line.startswith("!")):
         for file in path.rglob("*") if path.is_dir() else [path]:

@@ -46,8 +46,8 @@ class RealCluster:
         self._url = ""
 
     async def start(self) -> None:
-        # Whatever way of logging in the kubeconfig has, kubectl knows it.
-        self._url = "http://" + await self._says("proxy", "--port=0", pattern=r"Starting to serve on (\S+)")
+        # kubectl implements every kind of login in the kubeconfig.
+        self._url = "http://" + await self._prints("proxy", "--port=0", pattern=r"Starting to serve on (\S+)")
 
     def end(self) -> None:
         for process in self._processes:
@@ -58,25 +58,25 @@ class RealCluster:
         return Api(self._url)
 
     async def reach(self, namespace: str, service: str, port: int) -> str:
-        """`host:port` of a Service for this process: its own name where the cluster's names are known."""
+        """`host:port` of a Service for this process: its DNS name where the cluster's DNS is reachable."""
         name = f"{service}.{namespace}.svc.{DOMAIN}"
         try:
             await asyncio.get_running_loop().getaddrinfo(name, port)
         except socket.gaierror:
             forward = ("port-forward", "--namespace", namespace, f"service/{service}", f":{port}")
-            return await self._says(*forward, pattern=r"Forwarding from (127\S+)")
+            return await self._prints(*forward, pattern=r"Forwarding from (127\S+)")
         return f"{name}:{port}"
 
-    async def _says(self, *arguments: str, pattern: str) -> str:
+    async def _prints(self, *arguments: str, pattern: str) -> str:
         log = self.directory / f"kubectl-{len(self._processes)}.log"
         process = Process("kubectl", self.kubectl.command(*arguments), log, leashed=True)
         self._processes.append(process)
 
-        def said() -> re.Match[str] | None:
+        def logged() -> re.Match[str] | None:
             assert process.alive, process.log()
             return re.search(pattern, process.log())
 
-        found: re.Match[str] = await until(said, f"kubectl {' '.join(arguments)}")
+        found: re.Match[str] = await until(logged, f"kubectl {' '.join(arguments)}")
         return found[1]
 
 

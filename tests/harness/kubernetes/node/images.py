@@ -35,7 +35,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "{socket}"
 """
 CATALOGUES = ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db")
-"""What containerd changes in place; all other files it only adds and removes."""
+"""Files that containerd changes in place; all others are only added and removed."""
 
 
 class Images(Struct, frozen=True):
@@ -131,9 +131,9 @@ def _containerd(scratch: Path) -> Iterator[Path]:
     """One without Kubernetes' part, for filling `root`; in mounts of its own, as it mounts to unpack."""
     socket, config, log = (scratch / f"containerd.{kind}" for kind in ("sock", "toml", "log"))
     config.write_text(CONFIG.format(root=scratch / "root", state=scratch / "state", socket=socket))
-    with log.open("wb") as said:
+    with log.open("wb") as logged:
         command = ("unshare", "--mount", "--", "containerd", "--config", str(config))
-        process = subprocess.Popen(command, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=logged, stderr=logged, stdin=subprocess.DEVNULL)
     try:
         end = time.monotonic() + START_S
         while subprocess.run(["ctr", "-a", socket, "version"], capture_output=True, check=False).returncode != 0:

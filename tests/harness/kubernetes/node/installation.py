@@ -21,7 +21,7 @@ from harness.plain_client import plain_client
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 INSTALL_S = 180.0
 SMALL = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
-"""A node of two cores takes all of it, and the workers that a test wants."""
+"""Small enough that a node of two cores runs all of it, and the workers of a test."""
 
 
 class Installation:
@@ -53,7 +53,7 @@ class Installation:
             await api.delete(NAMESPACES.at(name=self.namespace))
 
     async def pods(self, api: Api, component: str = "") -> list[Manifest]:
-        """Of the release, without those that are going; workers are not the release's, see `workers`."""
+        """Pods of the release, without those that are being deleted; for workers see `workers`."""
         selector = f"app.kubernetes.io/instance={self.name}"
         if component:
             selector += f",app.kubernetes.io/component={component}"
@@ -77,7 +77,7 @@ class Installation:
         return _client(f"http://{address}:8081", await self.secret("admin-token"))
 
     async def secret(self, key: str) -> str:
-        """What the chart made for access: `first-key` or `admin-token`."""
+        """A value that the chart generated: `first-key` or `admin-token`."""
         async with self.cluster.api() as api:
             made = await api.get(SECRETS.at(self.namespace, f"{self.name}-auth"))
         return base64.b64decode(made["data"][key]).decode()
@@ -91,9 +91,9 @@ class Installation:
         for file in files:
             await self.kubectl("apply", "-f", str(file))
 
-    def story(self) -> str:
-        """What a failed test needs: pods, events, and the ends of all logs."""
-        said = []
+    def report(self) -> str:
+        """The report of a failed test: pods, events, and the ends of all logs."""
+        logged = []
         for command in (
             ("get", "pods,modelroutes", "-o", "wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
@@ -101,8 +101,8 @@ class Installation:
         ):
             whole = self.cluster.kubectl.command("--namespace", self.namespace, *command)
             done = subprocess.run(whole, capture_output=True, text=True, check=False, timeout=20)
-            said.append(done.stdout + done.stderr)
-        return "\n".join(said)
+            logged.append(done.stdout + done.stderr)
+        return "\n".join(logged)
 
     async def _living(self, api: Api, selector: str) -> list[Manifest]:
         pods = await api.list(PODS.at(self.namespace), labelSelector=selector)

@@ -15,10 +15,10 @@ from harness.kubernetes.node.images import Store
 from harness.kubernetes.node.namespace import RUN, Inside
 from harness.kubernetes.node.node import Node
 from harness.kubernetes.node.run import Run, home
-from harness.kubernetes.node.stopwatch import say
+from harness.kubernetes.node.stopwatch import print_line
 
 FIRST = "first.pid"
-"""In the run's directory: the namespaces' first process, as the machine knows it."""
+"""File in the run's directory with the pid of the namespaces' first process, in the machine's pid namespace."""
 
 
 def up(store: Store) -> int:
@@ -64,7 +64,7 @@ async def _serve() -> None:
     try:
         await node.start()
         images = store.images
-        say(f"""
+        print_line(f"""
   export KUBECONFIG={node.plane.kubeconfig()}
   export PATH={binaries.directory()}:{binaries.directory("helm")}:$PATH
   kubectl get nodes

@@ -26,7 +26,7 @@ class Kubelet:
 
     @property
     def certificate(self) -> Path:
-        """Who shows this one may ask for logs and run commands: the API server's, with its `key`."""
+        """A client with this certificate may read logs and run commands: the API server, with its `key`."""
         return self._directory / "api-server-client.crt"
 
     @property

@@ -1,11 +1,11 @@
-"""What is still on the machine after a node has ended: nothing, or there are words for it.
+"""Finds the processes, namespaces and files that a node has left on the machine, and describes each.
 
     leftovers = Leftovers(run, inside.pid)
     ...
     assert not list(leftovers.found())
 
-Namespaces are the kernel's business, and it is asked: as long as anything lives in one of them, or pins it, they are
-there, and with them mounts, interfaces, addresses and rules.
+The kernel lists namespaces: as long as a process runs in one of them, or a file pins it, they
+exist, and with them mounts, interfaces, addresses and rules.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ PLACES = (
 
 
 class Leftovers:
-    """Looked at while the node lives: `pid` is its namespaces' first process."""
+    """Created while the node runs: `pid` is its namespaces' first process."""
 
     def __init__(self, run: Run, pid: int) -> None:
         self._run = run

@@ -36,7 +36,7 @@ UNSHARE = (
 
 
 class Inside:
-    """The command in its namespaces, as seen from outside. Ctrl-C reaches it by the terminal, like any other."""
+    """The command in its namespaces, from outside. The terminal sends it Ctrl-C, like any other process."""
 
     def __init__(self, run: Run, command: Sequence[str]) -> None:
         first = [sys.executable, "-m", "harness.kubernetes.node", "first", *command]
@@ -87,7 +87,7 @@ def first(command: Sequence[str]) -> int:
 
 def enter(pid: int, variables: dict[str, str], command: Sequence[str]) -> None:
     """Become the command, within the namespaces of that process."""
-    # nsenter forgets the working directory.
+    # nsenter does not keep the working directory.
     within = ["env", "-C", str(Path.cwd()), *(f"{name}={value}" for name, value in variables.items()), *command]
     os.execvp("nsenter", ["nsenter", "-t", str(pid), "--net", "--mount", "--pid", "--", *within])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ADDRESS = "10.250.0.1"
 API_SERVER_PORT = 6443
-"""The one that the chart's NetworkPolicies know."""
+"""The network that the chart's NetworkPolicies name."""
 HOST_ADDRESS = "10.250.0.2"
 """The machine's end of the cable, while `make cluster` has one."""
 PODS = "10.244.0.0/24"
@@ -23,7 +23,7 @@ def bring_up() -> None:
     _ip("link", "add", BRIDGE, "type", "bridge")
     _ip("address", "add", f"{ADDRESS}/24", "dev", BRIDGE)
     _ip("link", "set", BRIDGE, "up")
-    # It leads nowhere, but without a route the kernel refuses a Service's address before kube-proxy sees it.
+    # It leads nowhere, but without a route the kernel rejects a Service's address before kube-proxy rewrites it.
     _ip("route", "add", "default", "via", ADDRESS)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
@@ -41,7 +41,7 @@ def lay_cable(pid: int) -> None:
 
 
 def has_rules_of(whose: str) -> bool:
-    """Whether a firewall's rules name them, in the network of this process."""
+    """True if a firewall's rules name them, in the network of this process."""
     return whose in subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
 
 

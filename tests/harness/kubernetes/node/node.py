@@ -21,7 +21,7 @@ from harness.kubernetes.node.images import Store
 from harness.kubernetes.node.kubelet import NAME, Kubelet
 from harness.kubernetes.node.run import Run
 from harness.kubernetes.node.services import Services
-from harness.kubernetes.node.stopwatch import say, step
+from harness.kubernetes.node.stopwatch import print_line, step
 from harness.processes import Process
 
 OWN_IDENTITIES = {
@@ -68,7 +68,7 @@ class Node:
             failure = await self.services.enforce_policies(identity("kube-router"))
         self.enforces_policies = not failure
         if failure:
-            say(f"NetworkPolicies are not enforced: {failure}")
+            print_line(f"NetworkPolicies are not enforced: {failure}")
 
     def end(self) -> None:
         """Its processes; pods go with the namespaces."""

@@ -1,4 +1,4 @@
-"""What a machine must have to be a node: Linux, root, and the packages of packages.txt. It installs nothing."""
+"""Requirements of a node: Linux, root, and the packages of packages.txt. The check installs nothing."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ PACKAGES = Path(__file__).with_name("packages.txt")
 
 
 def missing() -> str:
-    """Why this machine cannot be a node, in words for a person; empty if it can."""
+    """The requirement that this machine lacks, as a message; empty if it can be a node."""
     if sys.platform != "linux":
         return "they need Linux: a node is made of its namespaces"
     if os.geteuid() != 0:

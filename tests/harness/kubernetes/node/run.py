@@ -20,7 +20,7 @@ from harness.kubernetes import binaries
 
 PREFIX = "penstock-node-"
 TIDY_S = 20.0
-"""The last processes may still be dying; the kernel keeps a cgroup for as long."""
+"""The last processes may still be exiting; the kernel keeps a cgroup for as long."""
 CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids", "hugetlb")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def step(what: str) -> Iterator[None]:
-    say(f"{what} …")
+    print_line(f"{what} …")
     started = time.monotonic()
     yield
-    say(f"  {time.monotonic() - started:6.1f} s  {what}")
+    print_line(f"  {time.monotonic() - started:6.1f} s  {what}")
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - for the person at the terminal

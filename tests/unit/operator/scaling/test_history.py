@@ -1,4 +1,4 @@
-"""Windows of samples in bounded space."""
+"""A history keeps windows of samples in bounded space."""
 
 import pytest
 
@@ -12,30 +12,30 @@ def filled(values: list[tuple[float, int]], length_s: float = 60.0) -> Window:
     return window
 
 
-def test_an_empty_window_has_seen_nothing() -> None:
+def test_history_window_is_empty_at_first() -> None:
     assert (Window().peak, Window().mean) == (0, 0.0)
 
 
-def test_the_peak_stays_for_the_whole_window() -> None:
+def test_history_keeps_the_peak_for_the_whole_window() -> None:
     assert filled([(0, 9), *((at, 1) for at in range(1, 61))]).peak == 9
 
 
-def test_the_peak_leaves_with_its_bucket() -> None:
+def test_history_removes_the_peak_with_its_bucket() -> None:
     late = 60 / BUCKETS
     assert filled([(0, 9), *((at, 1) for at in range(1, 61 + int(late)))]).peak == 1
 
 
-def test_the_mean_is_that_of_time_and_not_of_samples() -> None:
+def test_history_mean_is_weighted_by_time() -> None:
     flurry = [(10 + n / 1000, 100) for n in range(50)]
     assert filled([(0, 0), *flurry, (20, 0), (30, 0)]).mean == 25.0
 
 
 @pytest.mark.parametrize("step", [0.001, 0.1, 1.0, 7.0])
-def test_any_rate_of_samples_fits(step: float) -> None:
+def test_history_is_bounded_at_any_rate_of_samples(step: float) -> None:
     assert len(filled([(n * step, n) for n in range(5000)]).buckets) <= BUCKETS + 1
 
 
-def test_a_window_that_grows_stays_bounded_and_forgets_no_peak() -> None:
+def test_history_keeps_its_peak_and_its_bound_when_the_window_grows() -> None:
     window = Window()
     now = 0.0
     for length_s in range(2, 3600):
@@ -45,23 +45,23 @@ def test_a_window_that_grows_stays_bounded_and_forgets_no_peak() -> None:
     assert window.peak > 3000
 
 
-def test_a_window_that_shrinks_forgets_at_once() -> None:
+def test_history_drops_older_samples_when_the_window_shrinks() -> None:
     window = filled([(at, 100 - at) for at in range(60)])
     assert window.add(1, 60.0, 5.0).peak == 100 - 54
 
 
-def test_a_history_begins_to_know_with_the_first_observation() -> None:
+def test_history_is_complete_from_the_first_observation() -> None:
     history = History().observed(0, 3, 10.0, stable_s=60, panic_s=6)
     assert (history.covered_since, history.idle_since, history.serving) == (10.0, 10.0, 3)
 
 
-def test_an_unknown_moment_ends_what_was_known_and_keeps_the_peaks() -> None:
+def test_history_keeps_its_peaks_at_an_unknown_moment_and_restarts_its_completeness() -> None:
     history = History().observed(7, 3, 10.0, stable_s=60, panic_s=6).unknown(11.0).unknown(12.0)
     assert (history.covered_since, history.idle_since, history.unknown_since) == (None, None, 11.0)
     assert history.stable.peak == 7
 
 
-def test_a_panic_remembers_its_highest_demand_until_it_is_over() -> None:
+def test_history_keeps_the_highest_demand_of_a_panic_until_its_end() -> None:
     history = History().panicking(0.0, surge=True, demand=50, stable_s=60)
     history = history.panicking(10.0, surge=False, demand=80, stable_s=60)
     assert (history.panic_at, history.panic_peak) == (0.0, 80)

@@ -25,7 +25,7 @@ def names(workers: list[WorkerLoad]) -> list[str]:
     return [one.name for one in workers]
 
 
-def test_the_least_busy_drain_first_and_of_these_the_youngest() -> None:
+def test_scale_in_drains_the_least_busy_workers_first_and_the_youngest_of_equals() -> None:
     workers = [worker("busy", 5), worker("old", 1, started_at=10.0), worker("young", 1, started_at=20.0)]
     assert names(to_drain(workers, 3)) == ["young", "old", "busy"]
 
@@ -34,7 +34,7 @@ def test_scale_in_drains_only_ready_workers() -> None:
     assert to_drain([draining("a"), starting("b")], 2) == []
 
 
-def test_the_busiest_come_back_first_and_of_these_the_oldest() -> None:
+def test_scale_in_resumes_the_busiest_workers_first_and_the_oldest_of_equals() -> None:
     workers = [
         draining("idle"),
         draining("young", 3, started_at=20.0),
@@ -44,20 +44,20 @@ def test_the_busiest_come_back_first_and_of_these_the_oldest() -> None:
     assert names(to_resume(workers, 9)) == ["old", "young", "idle"]
 
 
-def test_a_scale_in_drains_and_keeps_the_number_until_the_streams_are_over() -> None:
+def test_scale_in_keeps_the_number_until_the_streams_have_ended() -> None:
     workers = [worker("a", 4), worker("b", 1), worker("c", 2)]
     assert steps(1, 3, workers) == Steps(3, drain=("b", "c"))
 
 
-def test_a_worker_that_is_idle_drains_too_as_it_may_have_pulled_since_its_heartbeat() -> None:
+def test_scale_in_drains_an_idle_worker_that_may_have_pulled_since_its_heartbeat() -> None:
     assert steps(1, 2, [worker("a"), worker("b")]) == Steps(2, drain=("a",))
 
 
-def test_a_drained_worker_leaves_the_number_and_the_others_stay() -> None:
+def test_scale_in_removes_a_drained_worker_and_keeps_the_others() -> None:
     assert steps(1, 3, [worker("a", 4), draining("b"), draining("c", 2)]) == Steps(2, gone=("b",))
 
 
-def test_a_worker_that_has_not_confirmed_its_drain_does_not_go() -> None:
+def test_scale_in_keeps_a_worker_that_has_not_confirmed_its_drain() -> None:
     assert steps(1, 2, [worker("a", 4), draining("b", confirmed=False)]) == Steps(2)
 
 
@@ -70,7 +70,7 @@ def test_scale_in_removes_a_pod_that_does_not_exist_yet_first() -> None:
     assert steps(2, 3, [worker("a"), starting("b")]) == Steps(2)
 
 
-def test_those_that_serve_drain_only_for_what_the_starting_ones_do_not_make_up() -> None:
+def test_scale_in_drains_ready_workers_only_for_the_rest_after_the_starting_ones() -> None:
     workers = [worker("a", 2), worker("b", 1), starting("c")]
     assert steps(1, 3, workers) == Steps(2, drain=("b",), gone=("c",))
 
@@ -86,16 +86,16 @@ def test_scale_in_resumes_a_drained_worker_rather_than_a_new_start() -> None:
 
 
 def test_scale_in_keeps_the_place_of_a_draining_worker() -> None:
-    """Its slots are no capacity: the number counts it on top of those that serve."""
+    """The slots of a draining worker are no capacity; the number counts it in addition to the ready workers."""
     assert steps(1, 2, [worker("a", 8), draining("b", 3)]) == Steps(2)
 
 
-def test_to_zero_every_worker_drains_and_then_the_number_is_zero() -> None:
+def test_scale_in_to_zero_drains_every_worker_before_the_number_is_zero() -> None:
     assert steps(0, 2, [worker("a"), worker("b", 1)]) == Steps(2, drain=("a", "b"))
     assert steps(0, 2, [draining("a"), draining("b")]) == Steps(0, gone=("a", "b"))
 
 
-def test_from_zero_the_number_is_the_target() -> None:
+def test_scale_in_number_from_zero_is_the_target() -> None:
     assert steps(13, 0, []) == Steps(13)
 
 
@@ -115,7 +115,7 @@ fleets = st.lists(
 
 
 @given(st.integers(0, 20), fleets, st.integers(0, 5))
-def test_the_number_never_leaves_out_a_worker_that_may_have_a_stream(
+def test_scale_in_number_includes_each_worker_that_may_have_a_stream(
     target: int, workers: list[WorkerLoad], absent: int
 ) -> None:
     found = steps(target, len(workers) + absent, workers)
@@ -134,6 +134,6 @@ def test_scale_in_steps_lead_to_the_target(target: int, workers: list[WorkerLoad
 @given(st.integers(0, 20), fleets)
 def test_scale_in_never_drains_and_resumes_the_same_worker(target: int, workers: list[WorkerLoad]) -> None:
     found = steps(target, len(workers), workers)
-    told = [*found.drain, *found.resume, *found.gone]
-    assert len(told) == len(set(told))
+    changed = [*found.drain, *found.resume, *found.gone]
+    assert len(changed) == len(set(changed))
     assert not (found.drain and found.resume)

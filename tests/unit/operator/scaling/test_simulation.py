@@ -1,4 +1,4 @@
-"""The simulation is fair, and docs/operations/scaling.md has its results."""
+"""The simulation treats all autoscalers alike, and docs/operations/scaling.md has its results."""
 
 from pathlib import Path
 from typing import get_args
@@ -21,13 +21,13 @@ def trace(*requests: tuple[float, float], until_s: float = 1000.0) -> Trace:
     return Trace("a few", "", requests, until_s)
 
 
-def test_the_page_has_the_table_that_the_simulation_gives() -> None:
+def test_simulation_table_equals_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == with_table(page, markdown(list(rows()))), "make simulate"
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
-def test_the_page_has_every_reason(reason: str) -> None:
+def test_simulation_page_has_every_reason(reason: str) -> None:
     assert f"\n| `{reason}` | " in PAGE.read_text(encoding="utf-8")
 
 
@@ -49,7 +49,7 @@ def test_simulation_every_autoscaler_ends_at_zero(make: type[Autoscaler]) -> Non
     assert World(trace((100.0, 5.0)), make()).run().asked[-1] == 0
 
 
-def test_pod_seconds_count_from_a_pods_creation_to_its_end() -> None:
+def test_simulation_counts_pod_seconds_from_creation_to_end() -> None:
     tally = World(trace((100.0, 5.0)), Ours()).run()
     created, ended = 100.0, 100.0 + 5.0 + 5.0 + 300.0
     assert tally.pod_seconds == pytest.approx(ended - created, abs=2.0)
@@ -72,12 +72,12 @@ class Cutter:
 
 
 @pytest.mark.parametrize(("grace_s", "cut"), [(30.0, 1), (90.0, 0)])
-def test_a_stream_is_cut_when_it_outlives_the_grace_of_its_pod(grace_s: float, cut: int) -> None:
+def test_simulation_cuts_a_stream_that_outlives_the_grace_of_its_pod(grace_s: float, cut: int) -> None:
     requests = ((10.0, 100.0), (10.0, 100.0))
     assert World(trace(*requests), Cutter(grace_s)).run().cut == cut
 
 
-def test_a_worker_never_has_more_streams_than_slots() -> None:
+def test_simulation_worker_never_has_more_streams_than_slots() -> None:
     highest = 0
 
     class Watched(Knative):

@@ -57,6 +57,7 @@ class FrameBatcher:
         self._publish = publish
         self._block = block
         self._queued: dict[str, list[Frame]] = {}
+        self._sealed: list[dict[str, list[Frame]]] = []
         self._loop = asyncio.get_running_loop()
         self._due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -67,7 +68,9 @@ class FrameBatcher:
         self._linger_s = LINGER_S
 
     def add(self, subject: str, frame: Frame, *, now: bool = False, deferrable: bool = False) -> None:
-        """Queue `frame`. `now`: publish without lingering, because a client waits for it.
+        """Queue `frame` for the gateway of `subject`, or for several, separated by spaces.
+
+        `now`: publish without lingering, because a client waits for it.
 
         `deferrable`: linger also after an idle period, without delaying a later frame.
         """
@@ -89,6 +92,12 @@ class FrameBatcher:
             else:
                 self._timer = self._loop.call_later(wait, self._due.set)
 
+    def seal(self) -> None:
+        """Publish the frames queued so far before all later ones: a stream's subject is about to change."""
+        if self._queued:
+            self._sealed.append(self._queued)
+            self._queued = {}
+
     async def run(self) -> None:
         while True:
             await self._due.wait()
@@ -104,13 +113,15 @@ class FrameBatcher:
                 timer.cancel()
         self._timer = self._deferred = None
         self._measure(self._loop.time())
-        queued, self._queued = self._queued, {}
-        for subject, frames in queued.items():
-            try:
-                await self._send(subject, frames)
-            except Exception:
-                # The root of the pump task: a failure for one gateway must not stop the frames of the others.
-                log.exception("worker.frames_lost", subject=subject, frames=len(frames))
+        parts, self._sealed, self._queued = [*self._sealed, self._queued], [], {}
+        for queued in parts:
+            for subject_list, frames in queued.items():
+                for subject in subject_list.split():
+                    try:
+                        await self._send(subject, frames)
+                    except Exception:
+                        # The root of the pump task: a failure for one gateway must not stop the frames of the others.
+                        log.exception("worker.frames_lost", subject=subject, frames=len(frames))
 
     async def _rest(self) -> None:
         """Block the event loop for the rest of the linger time."""

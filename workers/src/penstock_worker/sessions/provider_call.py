@@ -111,7 +111,7 @@ class ProviderCall:
         self.refused_field = refused_field(error)
         if isinstance(error, ProviderFailure):
             self.reason = error.reason
-            self.provider_message = self._redaction().clean(error.said) if error.said else None
+            self.provider_message = self._redaction().clean(error.provider_message) if error.provider_message else None
         shown = presented(error, self._redaction(), show=self._show_messages)
         self.error = shown.detail
         return shown

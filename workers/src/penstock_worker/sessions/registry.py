@@ -4,7 +4,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import structlog
+
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.frames import Attach
+from penstock_contract.usage.record import GATEWAY_LOST
 from penstock_worker.sessions.frame_batcher import BROKEN
 from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.session import Session
@@ -12,6 +16,11 @@ from penstock_worker.sessions.session import Session
 ENDED_STREAMS_MAX = 4096
 REPEATED_S = 10.0
 """A gateway attaches to a stream that has been silent for this long, so older ends need no repetition."""
+
+LOST = ErrorDetail("worker_lost", "the worker received no heartbeat of the gateway for too long")
+UNREAD = ErrorDetail("cancelled", "the stream was not read again within its grace time")
+
+log = structlog.get_logger("penstock.worker")
 
 
 class SessionRegistry:
@@ -51,13 +60,17 @@ class SessionRegistry:
         """True if the stream ended here recently."""
         return stream in self._ended
 
-    def stop(self, session: Session, code: str, served_by: int = 0) -> None:
+    def stop(self, session: Session, code: str, served_by: int = 0, end: ErrorDetail | None = None) -> None:
         """Stop the session and close its row with `code`, unless another delivery, `served_by`, has the row.
+
+        `end` is sent to the gateways that read the stream.
 
         If that is this session's own delivery, the message was meant for an earlier worker of the same name.
         """
         if served_by == session.stream.attempt:
             return
+        if end is not None:
+            session.end(end)
         session.record_stop(code, served_by)
         self.cancel(session)
 
@@ -72,10 +85,18 @@ class SessionRegistry:
             session.end(BROKEN)
             self.stop(session, BROKEN.code)
 
+    def release(self, session: Session, gateway: str, now: float) -> None:
+        """The gateway has no reader of this stream any more, or is lost. Ends a stream without a policy for it."""
+        if not session.release(gateway, now):
+            log.warning("worker.gateway_lost", request_id=session.request.id)
+            # A gateway that was only paused reads this from its queued messages, and ends its client's stream.
+            self.stop(session, GATEWAY_LOST, end=LOST)
+
     def attach(self, attach: Attach) -> None:
         """Send the frames that the gateway misses, of an open or ended stream."""
         if (open_ := self.get(attach.stream)) is not None:
             stream = open_.stream
+            open_.unread_since = None
         elif attach.stream in self._ended:
             stream = self._ended[attach.stream][1]
         else:
@@ -96,6 +117,8 @@ class SessionRegistry:
         """End the streams whose time is over, and drop those that ended more than `replay_kept_s` ago."""
         for session in self:
             session.check_time(now)
+            if session.unread_too_long(now):
+                self.stop(session, UNREAD.code, end=UNREAD)
         while self._ended:
             stream, (ended_at, _) = next(iter(self._ended.items()))
             if now - ended_at < self._replay_kept_s:

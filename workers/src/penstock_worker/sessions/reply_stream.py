@@ -1,4 +1,4 @@
-"""A stream towards its gateway: numbers the events, checks their grammar, keeps them for replay.
+"""A stream towards the gateways that read it: numbers the events, checks their grammar, keeps them for replay.
 
 Replay is the one mechanism that repairs a NATS reconnect, a gap and a gateway's return: core NATS drops messages
 silently around a reconnect. The kept bytes are bounded: the last events of a long stream, as gaps are recent.
@@ -45,7 +45,10 @@ def _content_bytes(event: Event) -> int:
 
 
 class ReplyStream:
-    """One delivery of one request, towards one gateway; `attempt` is the delivery's number."""
+    """One delivery of one request; `attempt` is the delivery's number.
+
+    `gateways` get its frames: the one that began it, and those with readers that read it again.
+    """
 
     __slots__ = (
         "_batcher",
@@ -58,7 +61,7 @@ class ReplyStream:
         "_subject",
         "attempt",
         "error",
-        "gateway",
+        "gateways",
         "id",
     )
 
@@ -81,7 +84,7 @@ class ReplyStream:
         self.id = stream
         self.attempt = attempt
         self.error: ErrorDetail | None = None
-        self.gateway = gateway
+        self.gateways = [gateway]
         self._subject = subjects.reply(gateway, *route)
 
     @property
@@ -135,13 +138,27 @@ class ReplyStream:
 
     def attach(self, gateway: str, from_seq: int) -> None:
         """Send all events from `from_seq` to `gateway`, and later ones too."""
-        if gateway != self.gateway:
-            self.gateway = gateway
-            self._subject = subjects.reply(gateway, *self._route)
+        if gateway not in self.gateways:
+            self._send_to([*self.gateways, gateway])
+        subject = subjects.reply(gateway, *self._route)
         oldest = self._state.next_seq - len(self._kept)
         if from_seq < oldest:
             lost = Failed(ErrorDetail("stream_lost", "part of the answer was lost between worker and gateway"))
-            self._batcher.add(self._subject, Frame(self.id, self.attempt, from_seq, lost), now=True)
+            self._batcher.add(subject, Frame(self.id, self.attempt, from_seq, lost), now=True)
             return
+        if len(self.gateways) > 1:
+            self._batcher.seal()
         for seq, event in enumerate(islice(self._kept, from_seq - oldest, None), from_seq):
-            self._batcher.add(self._subject, Frame(self.id, self.attempt, seq, event), now=True)
+            self._batcher.add(subject, Frame(self.id, self.attempt, seq, event), now=True)
+        if len(self.gateways) > 1:
+            self._batcher.seal()
+
+    def release(self, gateway: str) -> None:
+        """Send nothing more to `gateway`."""
+        if gateway in self.gateways:
+            self._send_to([one for one in self.gateways if one != gateway])
+
+    def _send_to(self, gateways: list[str]) -> None:
+        self._batcher.seal()
+        self.gateways = gateways
+        self._subject = " ".join(subjects.reply(gateway, *self._route) for gateway in gateways)

@@ -40,6 +40,8 @@ class Session:
         self.request = request
         self.usage = usage
         self.stream = stream
+        self.unread_since: float | None = None
+        """The time since when no gateway reads the stream."""
         self._delivery = delivery
         self._context = context
         self._ownership = RequestOwnership(request.id, delivery, usage)
@@ -78,6 +80,22 @@ class Session:
         """Close the row with `code`, unless another delivery serves the request: then the row is left alone."""
         self._ownership.served_by = served_by or self._ownership.served_by
         self.usage.stopped = code
+
+    def release(self, gateway: str, now: float) -> bool:
+        """`gateway` gets no more frames. False if that ends the stream; see `unread_too_long` for the others."""
+        self.stream.release(gateway)
+        if self.request.disconnect is None:
+            return gateway != self.request.gateway
+        if not self.stream.gateways and self.unread_since is None:
+            self.unread_since = now
+        return True
+
+    def unread_too_long(self, now: float) -> bool:
+        """True if no gateway has read the stream for its grace time; `now` is event-loop time."""
+        since, policy = self.unread_since, self.request.disconnect
+        if since is None or policy is None or policy.grace_s is None:
+            return False
+        return now - since > policy.grace_s
 
     def check_time(self, now: float) -> None:
         """End the stream when a limit of the route has passed; `now` is event-loop time."""

@@ -1,1 +1,1 @@
-"""Connections to providers: HTTP/1.1 client, address policy, credentials."""
+"""The network side of providers: HTTP/1.1 connections, address policy, credentials. `providers` has their dialects."""

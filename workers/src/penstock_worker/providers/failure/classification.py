@@ -1,7 +1,7 @@
 """The meaning of a provider's failure: of an HTTP status and its body, and of an error object inside a 200.
 
 `meaning_table` is the table, `error_body` reads the shapes. The message of a failure is constant text; the provider's
-own is kept beside it (`ProviderFailure.said`) until `presented` decides whether the client may read it.
+own is kept beside it (`ProviderFailure.provider_message`) until `presented` decides whether the client may read it.
 """
 
 import math
@@ -57,7 +57,7 @@ _QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
 class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the provider's message
-    """`said` is the provider's own message, not yet redacted; `reason` is one of a few constants for the log."""
+    """`provider_message` is not yet redacted; `reason` is one of a few constants for the log."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the p
         *,
         param: str | None = None,
         retry_after_s: float | None = None,
-        said: str | None = None,
+        provider_message: str | None = None,
         reason: str | None = None,
     ) -> None:
         super().__init__(code, message, param=param, retry_after_s=retry_after_s)
-        self.said = said
+        self.provider_message = provider_message
         self.reason = reason
 
 
@@ -107,7 +107,7 @@ def refused_field(error: PenstockError) -> StreamField | None:
         return "stream_options" if name == "stream_options" else "stream"
     if error.detail.param is not None or not isinstance(error, ProviderFailure):
         return None
-    text = _plain(error.said or "")
+    text = _plain(error.provider_message or "")
     if "stream_options" in text:
         return "stream_options"
     return "stream" if _REFUSED_STREAM.search(text) else None
@@ -119,8 +119,10 @@ def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> Pens
         return error
     detail = error.detail
     param = detail.param if detail.param is not None and redaction.allows(detail.param) else None
-    said = redaction.clean(error.said) if show and error.said else ""
-    message = said or (f"{detail.message[:-1]}, {param})" if param and detail.message.endswith(")") else detail.message)
+    shown = redaction.clean(error.provider_message) if show and error.provider_message else ""
+    message = shown or (
+        f"{detail.message[:-1]}, {param})" if param and detail.message.endswith(")") else detail.message
+    )
     return PenstockError(detail.code, message, param=param, retry_after_s=detail.retry_after_s)
 
 
@@ -136,7 +138,7 @@ def _failure(found: ProviderErrorBody, status: int | None, wait_s: float | None)
         MESSAGES[code] + suffix,
         param=param,
         retry_after_s=clamped(wait_s) if code in WAITS else None,
-        said=found.message,
+        provider_message=found.message,
     )
 
 

@@ -1,0 +1,53 @@
+"""`GET` and `DELETE /v1/streams/{id}`: read a stream again, and stop it."""
+
+from typing import Annotated, Final
+
+from litestar import delete, get
+from litestar.params import Parameter
+
+from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH
+from penstock_contract.errors import PenstockError
+from penstock_contract.responses import StoppedStream
+from penstock_gateway.api.dependencies import ApiDependencies
+from penstock_gateway.api.documentation import ANY_STREAM, ERRORS
+from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.resume.resumable_streams import not_found
+from penstock_gateway.streaming.sse_response import EventStream
+
+LAST_EVENT_ID: Final = "last-event-id"
+AFTER_MAX: Final = 2**53
+
+
+@get(f"{STREAMS_PATH}/{{stream_id:str}}", responses={200: ANY_STREAM, **ERRORS})
+async def read_stream(
+    stream_id: str,
+    request: ClientRequest,
+    api: ApiDependencies,
+    after: Annotated[str | None, Parameter(description="Number of events to leave out: those that were read.")] = None,
+) -> EventStream:
+    """Read a stream again, in its own dialect: the rest of it after the first N events."""
+    _check(stream_id)
+    header = request.headers.get(LAST_EVENT_ID)
+    text, name = (header, LAST_EVENT_ID) if after is None else (after, "after")
+    opened = await api.streams.read(stream_id, 0 if text is None else _count(text, name), request.context)
+    return EventStream(api.streams, opened)
+
+
+@delete(f"{STREAMS_PATH}/{{stream_id:str}}", status_code=200, responses=ERRORS)
+async def stop_stream(stream_id: str, request: ClientRequest, api: ApiDependencies) -> StoppedStream:
+    """Stop a stream: its provider's call ends, every reader gets the end, and nothing of it is kept."""
+    _check(stream_id)
+    await api.streams.stop(stream_id, request.context)
+    return StoppedStream(stream_id)
+
+
+def _check(stream_id: str) -> None:
+    if not STREAM_ID.fullmatch(stream_id):
+        raise not_found(stream_id[:40])
+
+
+def _count(text: str, name: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= AFTER_MAX):
+        raise PenstockError("invalid_request", f"{name}: write the number of events that were read", param=name)
+    return int(text)

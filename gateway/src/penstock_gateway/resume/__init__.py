@@ -1,0 +1,1 @@
+"""Streams beyond their connection: read again from any gateway, stopped, kept after a disconnect."""

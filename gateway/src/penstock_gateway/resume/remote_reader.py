@@ -1,0 +1,74 @@
+"""Follows streams that another gateway began, for the readers here.
+
+One task per reader, not per event: it requests the stream from its gateway every `ELSEWHERE_S`, so that the stream
+counts as read there, and attaches again while no worker has sent a frame, as the request may still wait in the queue.
+"""
+
+import asyncio
+
+import structlog
+
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.stream.descriptor import FindStream, FoundStream, StreamDescriptor
+from penstock_gateway.resume.stream_finder import StreamFinder
+from penstock_gateway.streaming.control_messages import ControlMessages
+from penstock_gateway.streaming.reader_count import ELSEWHERE_S
+from penstock_gateway.streaming.stream import Stream
+
+ATTACH_EVERY_S = 0.5
+LOST_AFTER_S = 15.0
+"""A stream without a gateway and without a frame for this long is lost: its worker would have been found."""
+WORKER_LOST = ErrorDetail("worker_lost", "the stream's gateway and worker were lost; send the request again")
+
+log = structlog.get_logger("penstock.gateway")
+
+
+class RemoteReaders:
+    """`leave` each reader that was passed to `follow`."""
+
+    def __init__(self, finder: StreamFinder, control: ControlMessages) -> None:
+        self._finder = finder
+        self._control = control
+        self._tasks: dict[Stream, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def follow(self, reader: Stream, descriptor: StreamDescriptor) -> None:
+        self._tasks[reader] = asyncio.create_task(self._follow(reader, descriptor))
+
+    def leave(self, reader: Stream) -> None:
+        if (task := self._tasks.pop(reader, None)) is not None:
+            task.cancel()
+
+    async def _follow(self, reader: Stream, descriptor: StreamDescriptor) -> None:
+        loop = asyncio.get_running_loop()
+        wanted = FindStream(descriptor.id, descriptor.tenant)
+        found_at = loop.time()
+        while not reader.done.done():
+            await asyncio.sleep(ATTACH_EVERY_S if not reader.protocol.attempt else ELSEWHERE_S / 2)
+            now = loop.time()
+            try:
+                found = await self._finder.find(wanted)
+            except PenstockError:
+                # The supervisor ends the streams of a broker that is away for too long.
+                found_at = loop.time()
+                continue
+            if found is not None and found.error is not None:
+                reader.fail(found.error)
+                return
+            if reader.protocol.attempt or (found is not None and found.descriptor is not None and not found.ended):
+                found_at = now
+            if reader.protocol.attempt:
+                continue
+            if now - found_at > LOST_AFTER_S:
+                log.warning("gateway.stream_not_found_again", request_id=descriptor.id)
+                reader.fail(WORKER_LOST)
+                return
+            self._attach(reader, found)
+
+    def _attach(self, reader: Stream, found: FoundStream | None) -> None:
+        """Every worker of the route, if none is known: one may have the request since a moment ago."""
+        reader.worker = None if found is None else found.worker
+        self._control.attach(reader)
+        reader.worker = None

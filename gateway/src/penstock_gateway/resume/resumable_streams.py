@@ -1,0 +1,206 @@
+"""Opens streams that can be read again, reads them again, and stops them.
+
+A stream that ends with its connection is opened by the dispatcher and only noted in the table. One that may outlive its
+connection is a stream of its own, without output, that holds the request's limits and usage record until its end; its
+client is the first of its readers, and each reader has its own renderer, output and timeouts.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from penstock_broker.queue import QueuedMessage
+from penstock_contract.catalogue import Resolution
+from penstock_contract.errors import ErrorDetail, PenstockError
+from penstock_contract.request.operations import Operation
+from penstock_contract.route.limits import LimitsSpec
+from penstock_contract.stream.descriptor import FindStream, FoundStream, Rendering, StreamDescriptor
+from penstock_gateway.access.request_context import RequestContext
+from penstock_gateway.resume.disconnect_policy import disconnect_policy
+from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
+from penstock_gateway.resume.remote_reader import RemoteReaders
+from penstock_gateway.resume.stream_finder import StreamFinder
+from penstock_gateway.resume.stream_table import StreamTable
+from penstock_gateway.settings import GatewaySettings
+from penstock_gateway.streaming.control_messages import ControlMessages
+from penstock_gateway.streaming.dispatcher import Dispatcher
+from penstock_gateway.streaming.open_stream import OpenStream
+from penstock_gateway.streaming.registry import StreamRegistry
+from penstock_gateway.streaming.renderers.dialects import renderer_of
+from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.stream import Stream
+
+UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeout_seconds=math.inf)
+"""Of a reader: the timeouts of a request apply to its stream."""
+NO_OUTPUT = NoOutput()
+
+
+def not_found(id_: str) -> PenstockError:
+    return PenstockError("stream_not_found", f"no stream {id_}: it is unknown, not this key's, or not kept any more")
+
+
+class ResumableStreams:
+    """`settings` and `close` are as of the dispatcher, for `EventStream`."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        registry: StreamRegistry,
+        table: StreamTable,
+        finder: StreamFinder,
+        remote: RemoteReaders,
+        control: ControlMessages,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._registry = registry
+        self._table = table
+        self._finder = finder
+        self._remote = remote
+        self._control = control
+        self._owners: set[asyncio.Task[None]] = set()
+
+    @property
+    def settings(self) -> GatewaySettings:
+        return self._dispatcher.settings
+
+    async def open(
+        self,
+        resolution: Resolution,
+        operation: Operation,
+        rendering: Rendering,
+        context: RequestContext,
+        headers: Iterable[tuple[bytes, bytes]],
+    ) -> OpenStream:
+        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        policy = disconnect_policy(headers, resolution.entry.spec.streams)
+        renderer = _renderer(context.request_id, rendering, 0)
+        if policy is None:
+
+            async def add(stream: Stream) -> None:
+                self._table.add(stream, rendering)
+
+            try:
+                return await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
+            except BaseException:
+                self._table.delete(context.request_id)
+                raise
+        reader: Stream | None = None
+
+        async def read(owner: Stream) -> None:
+            nonlocal reader
+            self._table.add(owner, rendering)
+            reader = self._reader(self._table.descriptor(owner, rendering), renderer)
+
+        try:
+            owner, message = await self._dispatcher.begin(
+                resolution, operation, NO_OUTPUT, context, policy=policy, on_registered=read
+            )
+        except BaseException:
+            if reader is not None:
+                self._registry.remove(reader)
+                self._table.delete(context.request_id)
+            raise
+        assert reader is not None
+        task = asyncio.create_task(self._own(owner, resolution, message))
+        self._owners.add(task)
+        task.add_done_callback(self._owners.discard)
+        opened = OpenStream(reader, resolution, None, context.receive, collected=False)
+        try:
+            await reader.first
+            if opened.disconnect.done():
+                raise PenstockError("cancelled", "the client disconnected")  # noqa: TRY301
+        except BaseException:
+            self.close(opened)
+            raise
+        return opened
+
+    async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
+        """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""
+        found = await self._found(FindStream(id_, context.principal.tenant))
+        descriptor = found.descriptor
+        if descriptor is None:
+            raise not_found(id_)
+        reader = self._reader(descriptor, _renderer(id_, descriptor.rendering, after))
+        reader.commit()
+        if found.error is not None:
+            reader.fail(found.error)
+        else:
+            reader.worker = found.worker
+            self._control.attach(reader)
+            reader.worker = None
+            if self._table.stream(id_) is None:
+                self._remote.follow(reader, descriptor)
+        return OpenStream(reader, None, None, context.receive, collected=False)
+
+    async def stop(self, id_: str, context: RequestContext) -> None:
+        """End a stream of the request's key, for all its readers. Raises `stream_not_found`."""
+        found = await self._found(FindStream(id_, context.principal.tenant, stop=True))
+        if found.descriptor is None:
+            raise not_found(id_)
+
+    def close(self, opened: OpenStream) -> None:
+        """A reader has left, or its stream has ended."""
+        stream = opened.stream
+        if (known := self._table.stream(stream.request_id)) is stream or opened.message is not None:
+            self._dispatcher.close(opened)
+            self._end_readers(stream)
+            self._table.end(stream, asyncio.get_running_loop().time())
+            return
+        opened.disconnect.cancel()
+        self._registry.remove(stream)
+        self._remote.leave(stream)
+        if known is not None and known.readers is not None:
+            known.readers.closed(asyncio.get_running_loop().time())
+
+    def end_streams(self, error: ErrorDetail) -> None:
+        """End all open streams with `error`; cut the readers of those that another gateway can read on."""
+        for stream in self._registry:
+            if stream.is_reader:
+                stream.cut(error)
+        self._dispatcher.end_streams(error)
+
+    async def _found(self, wanted: FindStream) -> FoundStream:
+        return await self._finder.find(wanted) or FoundStream()
+
+    def _reader(self, descriptor: StreamDescriptor, renderer: Renderer) -> Stream:
+        """A further output of a stream, registered."""
+        now = asyncio.get_running_loop().time()
+        reader = Stream(
+            descriptor.stream,
+            descriptor.id,
+            descriptor.route,
+            UNLIMITED,
+            renderer,
+            now,
+            tenant=descriptor.tenant,
+            is_reader=True,
+        )
+        self._registry.add(reader)
+        known = self._table.stream(descriptor.id)
+        if known is not None and known.readers is not None:
+            known.readers.opened()
+        return reader
+
+    def _end_readers(self, stream: Stream) -> None:
+        """Give the readers here an end that the gateway made: no frame has it."""
+        if stream.error is not None and not stream.ended_by_worker:
+            for member in self._registry.members(stream.id):
+                # A reader that is behind gets what it lacks, and then the end, from the worker.
+                if stream.worker is None or member.protocol.next_seq >= stream.protocol.next_seq:
+                    member.fail(stream.error)
+
+    async def _own(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:
+        """Hold the request until its end, whoever reads it. At the end of this process its worker goes on."""
+        await owner.done
+        self._dispatcher.end(owner, resolution, message)
+        self._end_readers(owner)
+        self._table.end(owner, asyncio.get_running_loop().time())
+
+
+def _renderer(id_: str, rendering: Rendering, after: int) -> Renderer:
+    renderer = renderer_of(id_, rendering)
+    if renderer is None:
+        raise PenstockError("internal_error", "this gateway's version cannot render the stream; use another gateway")
+    return EventSkipper(renderer, after) if after else renderer
