@@ -3,22 +3,38 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from harness.gateway import Gateway
-from harness.provider_answers import chunk, finish, text_then_wait, usage
+from harness.processes import until
+from harness.provider_answers import chunk, finish, text_stream, text_then_wait, usage
 from harness.provider_call import Answer, Call
 from harness.route_spec import completion
 from harness.stack import Stack
-from harness.stream_reader import StreamReader
+from harness.stream_reader import StreamReader, texts_of
+
+from penstock_broker.stores.usage import read_rows
+from penstock_contract.route.streams import StreamsSpec
+from penstock_contract.usage.record import UsageRow
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GRACE = {"x-penstock-on-disconnect": "grace=30"}
 DOORS = ("/api/chat", "/v1/chat/completions")
 WORDS = [f"word-{number} " for number in range(40)]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
+    """Shared; what a test killed is started again before the next."""
+    await module_stack.reset()
+    yield module_stack
+    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
+    assert not errors, errors
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -63,6 +79,11 @@ async def whole(client: httpx.AsyncClient, id_: str, after: int = 0) -> bytes:
     assert response.status_code == 200, response.text
     assert response.headers["content-type"].startswith("text/event-stream")
     return response.content
+
+
+async def reconfigure(stack: Stack, **streams: Any) -> None:
+    await stack.reconfigure()  # so that `reset` applies the default again
+    await stack.apply("main", msgspec.structs.replace(stack.spec(), streams=StreamsSpec(**streams)))
 
 
 @pytest.mark.parametrize("path", DOORS)
@@ -111,3 +132,79 @@ async def test_stream_stopped_at_another_gateway_ends_for_every_reader(
     assert (await other.client.delete(f"/v1/streams/{id_}")).status_code == 404
     missing = await other.client.get(f"/v1/streams/{id_}")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "stream_not_found")
+
+
+async def test_kept_stream_is_read_after_its_worker_has_gone(stack: Stack, other: Gateway) -> None:
+    await reconfigure(stack, keep_seconds=60)
+    stack.main.answers(text_stream(*WORDS))
+    id_, read = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": "detach"}, 3)
+    body = await whole(other.client, id_)
+    assert body.startswith(read)
+    worker = stack.worker
+    worker.terminate()
+    await worker.exited()
+    assert await whole(other.client, id_) == body
+    assert await whole(stack.client, id_, 7) == b"".join(part + b"\n\n" for part in body.split(b"\n\n")[7:-1])
+    assert (await stack.client.delete(f"/v1/streams/{id_}")).status_code == 200
+    assert (await other.client.get(f"/v1/streams/{id_}")).status_code == 404
+
+
+async def rows_of(stack: Stack, id_: str) -> list[UsageRow]:
+    return [row async for row in read_rows(stack.connection, since=0) if row.id == id_]
+
+
+async def closed_row(stack: Stack, id_: str, ended: str) -> UsageRow:
+    """The request's one row, when it is closed."""
+    rows: list[UsageRow] = []
+
+    async def closed() -> bool:
+        rows[:] = await rows_of(stack, id_)
+        return bool(rows) and rows[-1].ended == ended
+
+    await until(closed, f"the row of {id_} is closed with {ended}", timeout_s=30)
+    return rows[-1]
+
+
+@pytest.mark.parametrize("policy", ["grace=30", "detach"])
+async def test_stream_goes_on_without_the_gateway_that_began_it(stack: Stack, other: Gateway, policy: str) -> None:
+    await reconfigure(stack, keep_seconds=60)
+    go_on = asyncio.Event()
+    stack.main.answers(paced(go_on))
+    id_, read = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": policy}, 5)
+    stack.gateway.kill()
+    await stack.gateway.exited()
+    rest = asyncio.create_task(whole(other.client, id_, 5))
+    await stack.worker.said("worker.gateway_released")
+    go_on.set()
+    body = read + await rest
+    assert body == await whole(other.client, id_)
+    assert texts_of(body.decode()) == "".join(WORDS)
+    assert len(stack.main.calls) == 1
+    await closed_row(stack, id_, "stop")
+
+
+async def test_stream_of_a_lost_worker_ends_with_worker_lost_for_later_readers(stack: Stack, other: Gateway) -> None:
+    stack.main.answers(text_then_wait("Hello"))
+    id_, read = await begin(stack.client, DOORS[1], GRACE, 1)
+    async with reading(other.client, id_) as reader:
+        stack.worker.kill()
+        await reader.rest()
+    assert reader.raw.startswith(read)
+    assert b'"code":"worker_lost"' in reader.raw
+    assert b'"code":"worker_lost"' in await whole(other.client, id_)
+    await closed_row(stack, id_, "worker_lost")
+
+
+async def test_stream_without_a_reader_ends_after_its_grace_time(stack: Stack) -> None:
+    stack.main.answers(text_then_wait("Hello"))
+    id_, _ = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": "grace=0.5"}, 1)
+    await stack.main.calls[0].left()
+    await closed_row(stack, id_, "cancelled")
+
+
+@pytest.mark.parametrize("asked", ["detach", "grace=31", "grace=", "later"])
+async def test_policy_that_the_route_does_not_allow_is_refused(stack: Stack, asked: str) -> None:
+    response = await stack.post(DOORS[1], completion(stream=True), headers={"x-penstock-on-disconnect": asked})
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "x-penstock-on-disconnect")
+    assert not stack.main.calls

@@ -103,11 +103,11 @@ class Connection:
         with contextlib.suppress(AssertionError, Error, OSError):
             await self._client.close()
 
-    async def publish(self, subject: str, data: bytes) -> None:
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
         """Publish without an ack. Dropped without a connection: receivers detect gaps, or callers use `request`."""
         if self._client.is_connected:
             try:
-                await self._client.publish(subject, data)
+                await self._client.publish(subject, data, headers=headers)
             except Error as error:
                 # Too large for the broker, too much pending, or just closed: the same as lost on the network.
                 log.warning("broker.publish_dropped", error=type(error).__name__, bytes=len(data))

@@ -24,7 +24,7 @@ from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFound
 from penstock_broker import jetstream
 from penstock_broker.connection import Connection
 from penstock_broker.errors import translated
-from penstock_broker.stores import api_keys, kv_snapshot, limits, usage_storage
+from penstock_broker.stores import api_keys, kv_snapshot, limits, streams, usage_storage
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import codec, subjects
 from penstock_contract.catalogue import CatalogueEntry
@@ -65,6 +65,7 @@ class ControlPlane:
         usage: UsageBounds = DEFAULT_USAGE,
         keys_bytes_max: int = api_keys.STORE_BYTES_MAX,
         limits_bytes_max: int = limits.STORE_BYTES_MAX,
+        streams_bytes_max: int = streams.STORE_BYTES_MAX,
     ) -> None:
         self._connection = connection
         self._storage = StorageType(storage)
@@ -72,6 +73,7 @@ class ControlPlane:
         self._usage = usage
         self._keys_bytes_max = keys_bytes_max
         self._limits_bytes_max = limits_bytes_max
+        self._streams_bytes_max = streams_bytes_max
 
     async def prepare(self) -> None:
         """Create the buckets and streams that belong to no route, if they are not there."""
@@ -84,6 +86,9 @@ class ControlPlane:
                 await context.create_key_value(config)
             await api_keys.prepare(context, replicas=self._replicas, bytes_max=self._keys_bytes_max)
             await limits.prepare(context, replicas=self._replicas, bytes_max=self._limits_bytes_max)
+            await streams.prepare(
+                context, storage=self._storage, replicas=self._replicas, bytes_max=self._streams_bytes_max
+            )
             await usage_storage.prepare(context, self._usage, replicas=self._replicas)
 
     async def apply(self, entry: CatalogueEntry) -> bool:

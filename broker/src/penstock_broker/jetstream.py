@@ -108,6 +108,20 @@ async def newest(connection: Connection, stream: str, subject: str, *, timeout_s
     return StoredMessage(reply.data, int(reply.headers["Nats-Sequence"]))
 
 
+async def following(
+    connection: Connection, stream: str, subject: str, sequence: int, *, timeout_s: float
+) -> StoredMessage | None:
+    """Read the first message of a subject from `sequence` on, with direct access. Raises `broker_unavailable`."""
+    wanted = msgspec.json.encode({"seq": sequence, "next_by_subj": subject})
+    reply = await connection.request(f"$JS.API.DIRECT.GET.{stream}", wanted, timeout_s=timeout_s)
+    status = reply.headers.get("Status")
+    if status == NOT_FOUND:
+        return None
+    if status is not None:
+        raise broker_unavailable()
+    return StoredMessage(reply.data, int(reply.headers["Nats-Sequence"]))
+
+
 def decode(data: bytes, answer: type[AnswerType]) -> AnswerType:
     """Decode an API response. Raises `JetStreamRefusal`, or `broker_unavailable` for bytes that are no response."""
     try:

@@ -23,6 +23,7 @@ FIXED_STREAMS: Final = (
     ),
     subjects.USAGE,
     subjects.CHECKPOINTS,
+    subjects.STREAMS,
 )
 """Streams that are no route's queue. A wildcard covers whole tokens: `REQUESTS_*` is written as all but these."""
 
@@ -41,6 +42,8 @@ def gateway() -> Permissions:
     return Permissions(
         publish=(
             subjects.ALL_REQUESTS,
+            # The place of a waiting request.
+            f"{API}.CONSUMER.INFO.*.{subjects.CONSUMER}",
             # Withdraws a request whose client has gone.
             f"{API}.STREAM.MSG.DELETE.*",
             subjects.ALL_CONTROLS,
@@ -60,6 +63,11 @@ def gateway() -> Permissions:
             f"{API}.DIRECT.GET.{subjects.CHECKPOINTS}.>",
             *_consume(subjects.USAGE),
             f"{API}.CONSUMER.MSG.NEXT.{subjects.USAGE}.*",
+            subjects.ALL_STREAM_DESCRIPTORS,
+            f"{API}.DIRECT.GET.{subjects.STREAMS}",
+            f"{API}.DIRECT.GET.{subjects.STREAMS}.{subjects.ALL_STREAM_DESCRIPTORS}",
+            # Deletes a stopped stream, and the oldest chunks of a tenant over its bound.
+            f"{API}.STREAM.PURGE.{subjects.STREAMS}",
         ),
         never_publish=tuple(f"{API}.STREAM.MSG.DELETE.{stream}" for stream in FIXED_STREAMS),
         subscribe=(
@@ -86,6 +94,7 @@ def worker(namespace: str, route: str) -> Permissions:
             # The stored row of its own route, before it is replaced.
             f"{API}.DIRECT.GET.{subjects.USAGE}.{subjects.route_usage(namespace, route)}",
             subjects.route_checkpoints(namespace, route),
+            subjects.route_kept_frames(namespace, route),
             *_watch(subjects.CATALOGUE_BUCKET),
         ),
         subscribe=(

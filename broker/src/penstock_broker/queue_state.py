@@ -22,10 +22,18 @@ Reason = Literal["BrokerUnavailable", "QueueMissing"]
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
-    """`pending`: not delivered yet. `ack_pending`: delivered to a worker, before the first event."""
+    """`pending`: not delivered yet. `ack_pending`: delivered to a worker, before the first event.
+
+    `delivered`: the sequence of the last request that was delivered.
+    """
 
     pending: int
     ack_pending: int
+    delivered: int = 0
+
+    def position(self, sequence: int) -> int:
+        """The place of a request among those that wait, from 1; withdrawn requests before it may count."""
+        return max(1, min(sequence - self.delivered, self.pending))
 
 
 class QueueUnavailable(Exception):  # noqa: N818
@@ -36,11 +44,16 @@ class QueueUnavailable(Exception):  # noqa: N818
         self.reason: Reason = reason
 
 
+class _Delivered(msgspec.Struct, frozen=True):
+    stream_seq: int = 0
+
+
 class _ConsumerInfo(Answer, frozen=True):
     """The fields of a consumer's info that are used; both numbers are required."""
 
     num_pending: int | None = None
     num_ack_pending: int | None = None
+    delivered: _Delivered = _Delivered()
 
 
 async def read(connection: Connection, namespace: str, route: str, *, timeout_s: float = TIMEOUT_S) -> QueueState:
@@ -66,4 +79,13 @@ def state_of(response: bytes) -> QueueState:
         raise QueueUnavailable("BrokerUnavailable", message) from None
     if info.num_pending is None or info.num_ack_pending is None:
         raise QueueUnavailable("BrokerUnavailable", "the message broker's answer has no numbers")
-    return QueueState(pending=info.num_pending, ack_pending=info.num_ack_pending)
+    return QueueState(pending=info.num_pending, ack_pending=info.num_ack_pending, delivered=info.delivered.stream_seq)
+
+
+async def position_in_queue(connection: Connection, key: str, sequence: int) -> int | None:
+    """The place of a request in the queue of the route `namespace.name`; None if the broker does not reply."""
+    namespace, _, route = key.partition(".")
+    try:
+        return (await read(connection, namespace, route)).position(sequence)
+    except QueueUnavailable:
+        return None

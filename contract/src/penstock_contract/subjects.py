@@ -20,6 +20,8 @@ USAGE: Final = "USAGE"
 CHECKPOINTS: Final = "CHECKPOINTS"
 GATEWAYS_BUCKET: Final = "gateways"
 LIMITS_BUCKET: Final = "limits"
+STREAMS: Final = "STREAMS"
+"""The JetStream stream of what outlives a connection: descriptors and kept frames."""
 CONSUMER: Final = "workers"
 """The one durable consumer of a route's queue."""
 
@@ -90,6 +92,30 @@ def find_stream(tag: str) -> str:
 
 
 ALL_FINDS: Final = "penstock.find.*"
+
+
+def stream_descriptor(tenant: str, stream_id: str) -> str:
+    return f"penstock.streams.{_token(tenant)}.{_token(stream_id)}"
+
+
+ALL_STREAM_DESCRIPTORS: Final = "penstock.streams.*.*"
+
+
+def kept_frames(namespace: str, route: str, tenant: str, stream_id: str) -> str:
+    return f"penstock.frames.{_token(namespace)}.{_token(route)}.{_token(tenant)}.{_token(stream_id)}"
+
+
+def route_kept_frames(namespace: str, route: str) -> str:
+    """The kept frames of every stream of the route."""
+    return f"penstock.frames.{_token(namespace)}.{_token(route)}.*.*"
+
+
+def tenant_kept_frames(tenant: str) -> str:
+    """The kept frames of every stream of the tenant."""
+    return f"penstock.frames.*.*.{_token(tenant)}.*"
+
+
+ALL_KEPT_FRAMES: Final = "penstock.frames.*.*.*.*"
 
 
 def worker_heartbeat(namespace: str, route: str, worker: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from collections.abc import AsyncIterator, Callable
 
@@ -12,8 +13,10 @@ from msgspec import Struct
 
 from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
+from penstock_broker.queue_state import position_in_queue
 from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.streams import StreamStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -30,6 +33,7 @@ from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
+from penstock_gateway.resume.progress import ProgressReports
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.resume.stream_finder import StreamFinder
@@ -95,7 +99,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     )
     # The first hook: open streams wait for it, and the hooks after it wait for answers of the broker.
     connection.on_connected(supervisor.on_connected)
-    accounting = Accounting(connection, observer, telemetry, clock, settings, pause_detector, gateway=gateway)
+    accounting = Accounting(
+        connection, observer, telemetry, clock, settings, pause_detector, supervisor.is_alive, gateway=gateway
+    )
     dispatcher = Dispatcher(
         settings,
         connection,
@@ -111,8 +117,15 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     tag = secrets.token_hex(4)
     table = StreamTable(gateway=gateway)
     finder = StreamFinder(connection, table, control, tag=tag)
+    progress = ProgressReports(
+        functools.partial(position_in_queue, connection),
+        catalogue.cause,
+        lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
+    )
     remote = RemoteReaders(finder, control)
-    resumable = ResumableStreams(dispatcher, registry, table, finder, remote, control)
+    resumable = ResumableStreams(
+        dispatcher, registry, table, finder, remote, control, StreamStore(connection), progress
+    )
     catalogue_watch = CatalogueWatch(
         connection,
         replace=catalogue.replace,

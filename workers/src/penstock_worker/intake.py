@@ -14,6 +14,7 @@ from penstock_worker.background import BackgroundTasks
 from penstock_worker.gateway_monitor import GatewayMonitor
 from penstock_worker.served_route import ServedRoute
 from penstock_worker.sessions.factory import SessionFactory
+from penstock_worker.sessions.kept_frames import KeptFrames
 from penstock_worker.sessions.registry import SessionRegistry
 from penstock_worker.sessions.session import Session
 from penstock_worker.slots import Slots
@@ -32,6 +33,7 @@ class Intake:
         sessions: SessionRegistry,
         slots: Slots,
         gateways: GatewayMonitor,
+        kept: KeptFrames,
         background: BackgroundTasks,
     ) -> None:
         self._factory = factory
@@ -39,6 +41,7 @@ class Intake:
         self._sessions = sessions
         self._slots = slots
         self._gateways = gateways
+        self._kept = kept
         self._background = background
         self._puller = Puller(connection, *route.name, free_slots=slots.free, deliver=self._on_delivery)
 
@@ -77,6 +80,7 @@ class Intake:
             self._background.spawn(delivery.release())
             return
         session = self._factory.session(request, delivery, version)
+        self._kept.add(request, session.stream)
         self._sessions.add(session, asyncio.create_task(self._serve(session)))
 
     async def _serve(self, session: Session) -> None:
@@ -85,6 +89,8 @@ class Intake:
         try:
             await session.run()
         finally:
+            if session.served_elsewhere:
+                self._kept.drop(session.request.stream)
             self._sessions.ended(session, loop.time())
             self._puller.slots_changed()
 

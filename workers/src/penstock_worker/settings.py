@@ -37,6 +37,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     replay_bytes_max: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
     """Latest bytes of one stream that are kept for replay; if an older frame is missing, the stream ends with
     `stream_lost`."""
+    kept_bytes_max: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
+    """Bytes of one answer that are stored for `spec.streams.keepSeconds`; a longer one cannot be read to its end."""
     allowed_addresses: str = ""
     """Comma-separated networks of providers that are allowed although loopback, link-local or metadata
     (docs/security.md)."""

@@ -16,6 +16,7 @@ import structlog
 from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
 from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.streams import KeptFrameWriter
 from penstock_broker.stores.usage import UsageWriter
 from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
@@ -31,6 +32,7 @@ from penstock_worker.sessions.checkpoints import write_checkpoints
 from penstock_worker.sessions.context import WorkerContext
 from penstock_worker.sessions.factory import SessionFactory
 from penstock_worker.sessions.frame_batcher import FrameBatcher
+from penstock_worker.sessions.kept_frames import KeptFrames
 from penstock_worker.sessions.registry import SessionRegistry
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.slots import Slots
@@ -64,7 +66,9 @@ class Worker:
         factory = SessionFactory(
             context, route.name, self._batcher, self._usage, replay_bytes_max=settings.replay_bytes_max
         )
-        self._intake = Intake(connection, factory, route, sessions, slots, self._gateways, background)
+        writer = KeptFrameWriter(connection, *route.name, worker=context.worker)
+        self._kept = KeptFrames(writer, bytes_max=settings.kept_bytes_max)
+        self._intake = Intake(connection, factory, route, sessions, slots, self._gateways, self._kept, background)
         self._heartbeats = Heartbeats(connection, context, route, sessions, slots, background)
         self._controls = Controls(sessions, slots, self._intake, self._heartbeats, self._gateways)
         self._watch = CatalogueWatch(connection, replace=self._on_catalogue, put=self._on_entry)
@@ -81,6 +85,7 @@ class Worker:
         background: list[Coroutine[Any, Any, None]] = [
             self._batcher.run(),
             self._usage.run(),
+            self._kept.run(),
             self._intake.run(),
             self._keepalive.run(),
             self._heartbeats.run(),
@@ -92,6 +97,7 @@ class Worker:
         await self._stop_requested.wait()
         await self._shut_down()
         await self._usage.drained(USAGE_DRAIN_S)
+        await self._kept.drained(USAGE_DRAIN_S)
         await cancel_and_wait(*tasks)
         await self._batcher.flush()
         await self._watch.close()

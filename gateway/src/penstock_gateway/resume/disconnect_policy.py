@@ -34,9 +34,10 @@ def disconnect_policy(headers: Iterable[tuple[bytes, bytes]], spec: StreamsSpec)
     grace = GRACE.fullmatch(value)
     if grace is None:
         raise _invalid(FORMS)
-    if not spec.grace_seconds:
-        raise _invalid("this model's route allows no grace; use cancel")
-    grace_s = spec.grace_seconds if grace[1] is None else float(grace[1])
+    if grace[1] is None:
+        # As much as there is: what a client asks for that does not know the route.
+        return DisconnectPolicy(spec.grace_seconds, spec.keep_seconds) if spec.grace_seconds else None
+    grace_s = float(grace[1])
     if grace_s > spec.grace_seconds:
         raise _invalid(f"this model's route allows a grace of at most {spec.grace_seconds:g} s")
     return DisconnectPolicy(grace_s, spec.keep_seconds)

@@ -9,7 +9,7 @@ import asyncio
 import structlog
 
 from penstock_contract.errors import ErrorDetail, PenstockError
-from penstock_contract.stream.descriptor import FindStream, FoundStream, StreamDescriptor
+from penstock_contract.stream.descriptor import FindStream, StreamDescriptor
 from penstock_gateway.resume.stream_finder import StreamFinder
 from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.reader_count import ELSEWHERE_S
@@ -45,8 +45,10 @@ class RemoteReaders:
         loop = asyncio.get_running_loop()
         wanted = FindStream(descriptor.id, descriptor.tenant)
         found_at = loop.time()
+        kept = reader.protocol.next_seq
         while not reader.done.done():
-            await asyncio.sleep(ATTACH_EVERY_S if not reader.protocol.attempt else ELSEWHERE_S / 2)
+            await asyncio.sleep(ATTACH_EVERY_S if reader.protocol.next_seq == kept else ELSEWHERE_S / 2)
+            attached = reader.protocol.next_seq != kept
             now = loop.time()
             try:
                 found = await self._finder.find(wanted)
@@ -57,18 +59,12 @@ class RemoteReaders:
             if found is not None and found.error is not None:
                 reader.fail(found.error)
                 return
-            if reader.protocol.attempt or (found is not None and found.descriptor is not None and not found.ended):
+            if attached or (found is not None and found.descriptor is not None and not found.ended):
                 found_at = now
-            if reader.protocol.attempt:
+            if attached:
                 continue
             if now - found_at > LOST_AFTER_S:
                 log.warning("gateway.stream_not_found_again", request_id=descriptor.id)
                 reader.fail(WORKER_LOST)
                 return
-            self._attach(reader, found)
-
-    def _attach(self, reader: Stream, found: FoundStream | None) -> None:
-        """Every worker of the route, if none is known: one may have the request since a moment ago."""
-        reader.worker = None if found is None else found.worker
-        self._control.attach(reader)
-        reader.worker = None
+            self._control.attach(reader, None if found is None else found.worker)

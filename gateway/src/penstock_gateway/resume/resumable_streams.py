@@ -12,16 +12,19 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from penstock_broker.queue import QueuedMessage
+from penstock_broker.stores.streams import StreamStore
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.descriptor import FindStream, FoundStream, Rendering, StreamDescriptor
+from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
+from penstock_gateway.resume.progress import ProgressReports, wants_progress
 from penstock_gateway.resume.remote_reader import RemoteReaders
-from penstock_gateway.resume.stream_finder import StreamFinder
+from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.control_messages import ControlMessages
@@ -34,6 +37,8 @@ from penstock_gateway.streaming.stream import Stream
 
 UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeout_seconds=math.inf)
 """Of a reader: the timeouts of a request apply to its stream."""
+DESCRIPTOR_S = 60.0
+"""A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
 NO_OUTPUT = NoOutput()
 
 
@@ -52,6 +57,8 @@ class ResumableStreams:
         finder: StreamFinder,
         remote: RemoteReaders,
         control: ControlMessages,
+        store: StreamStore,
+        progress: ProgressReports,
     ) -> None:
         self._dispatcher = dispatcher
         self._registry = registry
@@ -59,6 +66,8 @@ class ResumableStreams:
         self._finder = finder
         self._remote = remote
         self._control = control
+        self._store = store
+        self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
     @property
@@ -75,23 +84,35 @@ class ResumableStreams:
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`."""
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
+        progress = wants_progress(headers)
         renderer = _renderer(context.request_id, rendering, 0)
         if policy is None:
 
             async def add(stream: Stream) -> None:
                 self._table.add(stream, rendering)
+                if progress:
+                    stream.commit()
 
             try:
-                return await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
+                opened = await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
             except BaseException:
                 self._table.delete(context.request_id)
                 raise
+            if progress and opened.message is not None:
+                self._progress.report(opened.stream, opened.stream, opened.message, renderer)
+            return opened
         reader: Stream | None = None
 
         async def read(owner: Stream) -> None:
             nonlocal reader
             self._table.add(owner, rendering)
-            reader = self._reader(self._table.descriptor(owner, rendering), renderer)
+            descriptor = self._table.descriptor(owner, rendering)
+            reader = self._reader(descriptor, renderer)
+            await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
+            if policy.keep_s:
+                await self._store.trim(owner.tenant)
+            if progress:
+                reader.commit()
 
         try:
             owner, message = await self._dispatcher.begin(
@@ -106,6 +127,8 @@ class ResumableStreams:
         task = asyncio.create_task(self._own(owner, resolution, message))
         self._owners.add(task)
         task.add_done_callback(self._owners.discard)
+        if progress:
+            self._progress.report(owner, reader, message, renderer)
         opened = OpenStream(reader, resolution, None, context.receive, collected=False)
         try:
             await reader.first
@@ -118,27 +141,36 @@ class ResumableStreams:
 
     async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
         """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""
-        found = await self._found(FindStream(id_, context.principal.tenant))
-        descriptor = found.descriptor
+        found = await self._finder.find(FindStream(id_, context.principal.tenant)) or FoundStream()
+        descriptor = found.descriptor or await self._store.get(context.principal.tenant, id_)
         if descriptor is None:
             raise not_found(id_)
+        frames: list[Frame] = []
+        if found.error is None and descriptor.policy is not None and descriptor.policy.keep_s:
+            frames = await self._store.frames(descriptor)
         reader = self._reader(descriptor, _renderer(id_, descriptor.rendering, after))
         reader.commit()
         if found.error is not None:
             reader.fail(found.error)
-        else:
-            reader.worker = found.worker
-            self._control.attach(reader)
-            reader.worker = None
+        elif not _fed(reader, frames):
+            self._control.attach(reader, found.worker)
             if self._table.stream(id_) is None:
                 self._remote.follow(reader, descriptor)
         return OpenStream(reader, None, None, context.receive, collected=False)
 
     async def stop(self, id_: str, context: RequestContext) -> None:
         """End a stream of the request's key, for all its readers. Raises `stream_not_found`."""
-        found = await self._found(FindStream(id_, context.principal.tenant, stop=True))
-        if found.descriptor is None:
-            raise not_found(id_)
+        tenant = context.principal.tenant
+        found = await self._finder.find(FindStream(id_, tenant, stop=True)) or FoundStream()
+        descriptor = found.descriptor
+        if descriptor is None:
+            descriptor = await self._store.get(tenant, id_)
+            if descriptor is None:
+                raise not_found(id_)
+            # Its gateway is lost, or the stream ended long ago.
+            self._control.stop_elsewhere(descriptor.route, descriptor.stream, STOPPED)
+        if descriptor.policy is not None:
+            await self._store.delete(descriptor)
 
     def close(self, opened: OpenStream) -> None:
         """A reader has left, or its stream has ended."""
@@ -160,9 +192,6 @@ class ResumableStreams:
             if stream.is_reader:
                 stream.cut(error)
         self._dispatcher.end_streams(error)
-
-    async def _found(self, wanted: FindStream) -> FoundStream:
-        return await self._finder.find(wanted) or FoundStream()
 
     def _reader(self, descriptor: StreamDescriptor, renderer: Renderer) -> Stream:
         """A further output of a stream, registered."""
@@ -197,6 +226,14 @@ class ResumableStreams:
         self._dispatcher.end(owner, resolution, message)
         self._end_readers(owner)
         self._table.end(owner, asyncio.get_running_loop().time())
+
+
+def _fed(reader: Stream, frames: list[Frame]) -> bool:
+    """Feed the kept frames. True if they hold the end."""
+    now = asyncio.get_running_loop().time()
+    for frame in frames:
+        reader.feed(frame.attempt, frame.seq, frame.event, now)
+    return reader.done.done()
 
 
 def _renderer(id_: str, rendering: Rendering, after: int) -> Renderer:

@@ -58,6 +58,11 @@ class Activations:
         free = 0 if beat.draining else beat.slots - beat.in_flight
         self._route(key).workers.record_heartbeat(beat.worker, free, now)
 
+    def has_worker(self, key: str, now: float) -> bool:
+        """True while a worker of the route sends heartbeats."""
+        route = self._routes.get(key)
+        return route is not None and any(True for _ in route.workers.in_state(PeerState.ALIVE, now))
+
     def reconnected(self, now: float) -> None:
         """The broker is back: the workers' heartbeats may take a moment."""
         for route in self._routes.values():

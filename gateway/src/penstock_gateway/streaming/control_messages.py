@@ -35,10 +35,17 @@ class ControlMessages:
         subject = subjects.activation(*route.split("."))
         self._spawn(self._connection.publish(subject, codec.encode(Activation(self._gateway))))
 
-    def attach(self, stream: Stream) -> None:
-        """Request all frames of a stream that another gateway may have begun, and later ones too."""
-        attach = Attach(stream.id, 0, stream.protocol.next_seq, self._gateway)
-        self._spawn(self._connection.publish(control_subject(stream), codec.encode(attach)))
+    def attach(self, reader: Stream, worker: str | None) -> None:
+        """Request the frames that a reader lacks, and later ones too, of `worker`, or of all workers of the route.
+
+        Without a known worker, one may have accepted the request just now.
+        """
+        namespace, _, name = reader.route.partition(".")
+        subject = subjects.control_all(namespace, name)
+        if worker is not None:
+            subject = subjects.control(namespace, name, worker)
+        attach = Attach(reader.id, reader.protocol.attempt, reader.protocol.next_seq, self._gateway)
+        self._spawn(self._connection.publish(subject, codec.encode(attach)))
 
     def stop_stream(self, stream: Stream, error: ErrorDetail) -> None:
         """End a stream at its worker, which sends the end to every gateway that reads it."""

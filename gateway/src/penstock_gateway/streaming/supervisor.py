@@ -186,6 +186,10 @@ class StreamSupervisor:
             state = PeerState.LOST
         return ServingWorker(state, peer.since)
 
+    def is_alive(self, route: str, worker: str) -> bool:
+        """True while the worker sends heartbeats."""
+        return self._workers.state((route, worker), asyncio.get_running_loop().time()) is PeerState.ALIVE
+
     def _probe_silent(self, now: float) -> None:
         if self._away_since is not None:
             return

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import random
+from collections.abc import Callable
 
 from penstock_broker.connection import Connection
 from penstock_broker.stores.limits import LeaseRecordStore
@@ -44,6 +45,7 @@ class Accounting:
         clock: Clock,
         settings: GatewaySettings,
         pause_detector: PauseDetector,
+        is_alive: Callable[[str, str], bool],
         *,
         gateway: str,
     ) -> None:
@@ -56,7 +58,7 @@ class Accounting:
             draw=random.SystemRandom().random,
             admit_unknown=settings.without_limits == "admit",
         )
-        self._orphans = OrphanCloser(connection, pause_detector, gateway=gateway)
+        self._orphans = OrphanCloser(connection, pause_detector, is_alive, gateway=gateway)
         self._storage = StorageMonitor(telemetry.meter, functools.partial(read_storage_state, connection))
         self._tasks: list[asyncio.Task[None]] = []
         connection.listen(subjects.usage_filter(gateway), self._recorder.on_row)

@@ -2,10 +2,12 @@
 
 Each gateway stores its presence. A gateway whose presence is stored and whose heartbeats have been missing for
 `SILENCE_MAX_S` (`peer_liveness`) is lost. By then its workers have ended its requests and written their last rows; no
-other process closes the open ones.
+other process closes the open ones. A stream with grace or detach goes on without its gateway: its worker, which is
+alive and lists it in its checkpoints, closes its row.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from msgspec.structs import replace
@@ -36,9 +38,17 @@ def orphan(row: UsageRow, checkpoint: Checkpoint | None) -> UsageRow:
 
 
 class OrphanCloser:
-    """`run` must be running."""
+    """`run` must be running. `is_alive(route, worker)` is True while the worker sends heartbeats."""
 
-    def __init__(self, connection: Connection, pause_detector: PauseDetector, *, gateway: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        pause_detector: PauseDetector,
+        is_alive: Callable[[str, str], bool],
+        *,
+        gateway: str,
+    ) -> None:
+        self._is_alive = is_alive
         self._connection = connection
         self._gateway = gateway
         self._presence = GatewayPresenceStore(connection)
@@ -88,11 +98,17 @@ class OrphanCloser:
             else:
                 left.pop(row.id, None)
         checkpoints = {row.worker: await read_checkpoint(self._connection, row) for row in left.values() if row.worker}
-        closed = [await self._close(row, checkpoints.get(row.worker)) for row in left.values()]
-        if left:
+        orphans = [row for row in left.values() if not self._is_served(row, checkpoints.get(row.worker))]
+        closed = [await self._close(row, checkpoints.get(row.worker)) for row in orphans]
+        if orphans:
             log.warning("usage.gateway_gone", gateway=lost, rows_closed=sum(closed), rows_left=len(left))
-        elif final:
+        elif final and not left:
             await self._presence.remove(lost)
+
+    def _is_served(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
+        if checkpoint is None or not self._is_alive(row.route, row.worker):
+            return False
+        return any(one.id == row.id for one in checkpoint.open)
 
     async def _close(self, row: UsageRow, checkpoint: Checkpoint | None) -> bool:
         return await close_row(self._connection, orphan(row, checkpoint), lambda found: orphan(found, checkpoint))

@@ -87,7 +87,9 @@ class SessionRegistry:
 
     def release(self, session: Session, gateway: str, now: float) -> None:
         """The gateway has no reader of this stream any more, or is lost. Ends a stream without a policy for it."""
-        if not session.release(gateway, now):
+        if session.release(gateway, now):
+            log.info("worker.gateway_released", request_id=session.request.id)
+        else:
             log.warning("worker.gateway_lost", request_id=session.request.id)
             # A gateway that was only paused reads this from its queued messages, and ends its client's stream.
             self.stop(session, GATEWAY_LOST, end=LOST)

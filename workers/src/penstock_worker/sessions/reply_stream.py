@@ -5,6 +5,7 @@ silently around a reconnect. The kept bytes are bounded: the last events of a lo
 """
 
 from collections import deque
+from collections.abc import Iterator
 from itertools import islice
 
 from penstock_contract import subjects
@@ -29,7 +30,7 @@ FIRST_DELTA_SEQ = 2
 """Sequence number of an answer's first delta, after `Accepted` and `Started`."""
 
 
-def _content_bytes(event: Event) -> int:
+def content_bytes(event: Event) -> int:
     match event:
         case TextDelta() | ReasoningDelta() | RefusalDelta():
             text = event.text
@@ -92,6 +93,18 @@ class ReplyStream:
         return self._state.ended
 
     @property
+    def next_seq(self) -> int:
+        """The sequence number of the next event."""
+        return self._state.next_seq
+
+    def frames(self, from_seq: int) -> Iterator[Frame]:
+        """The frames from `from_seq` on that are kept for replay; none if this one is not."""
+        oldest = self._state.next_seq - len(self._kept)
+        if from_seq >= oldest:
+            for seq, event in enumerate(islice(self._kept, from_seq - oldest, None), from_seq):
+                yield Frame(self.id, self.attempt, seq, event)
+
+    @property
     def deltas(self) -> int:
         """Deltas emitted so far. Exact unless the provider reported usage: then this count is not used."""
         # All events except Accepted, Started and the last.
@@ -115,13 +128,13 @@ class ReplyStream:
             bytes_ = EVENT_BYTES + (len(text) if text.isascii() else len(text.encode()))
             now, deferrable = seq == FIRST_DELTA_SEQ, False
         else:
-            bytes_, ended = EVENT_BYTES + _content_bytes(event), state.ended
+            bytes_, ended = EVENT_BYTES + content_bytes(event), state.ended
             now, deferrable = ended or 0 < seq <= FIRST_DELTA_SEQ, seq == 0 and not ended
         self._bytes += bytes_
         self._kept.append(event)
         self._kept_bytes += bytes_
         while self._kept_bytes > self._bytes_max:
-            self._kept_bytes -= EVENT_BYTES + _content_bytes(self._kept.popleft())
+            self._kept_bytes -= EVENT_BYTES + content_bytes(self._kept.popleft())
         self._batcher.add(self._subject, Frame(self.id, self.attempt, seq, event), now=now, deferrable=deferrable)
 
     def fail(self, error: ErrorDetail) -> None:

@@ -52,6 +52,11 @@ class Session:
         """True until the broker has confirmed the ack of this delivery."""
         return self._ownership.waiting_for_ack
 
+    @property
+    def served_elsewhere(self) -> bool:
+        """True if another delivery serves the request."""
+        return bool(self._ownership.served_by)
+
     async def run(self) -> None:
         """Serve the request. Afterwards the stream has ended, and the row and the delivery are closed."""
         try:

@@ -1,7 +1,11 @@
-"""The simple dialect: `data: {"text":…}`, `data: [DONE]`, and `event: error` when it fails midway."""
+"""The simple dialect: `data: {"text":…}`, `data: [DONE]`, and `event: error` when it fails midway.
+
+`event: queued` reports on a waiting request to a client that asked for it.
+"""
 
 from penstock_contract.errors import error_json
 from penstock_contract.stream.events import Event, Failed, Finished, RefusalDelta, TextDelta
+from penstock_gateway.streaming.renderers.progress import Progress
 from penstock_gateway.streaming.renderers.renderer import DONE, encode_json
 
 
@@ -9,6 +13,9 @@ class SimpleRenderer:
     """Text only, including a refusal's: the dialect has no tool calls, reasoning or usage."""
 
     __slots__ = ()
+
+    def progress(self, report: Progress) -> bytes:
+        return b"event: queued\ndata: " + encode_json(report) + b"\n\n"
 
     def render(self, event: Event) -> bytes:
         if type(event) is TextDelta:
