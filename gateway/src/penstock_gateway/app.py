@@ -26,13 +26,15 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.api import openai, openapi, simple, status, streams
+from penstock_gateway.api import openai, openapi, responses, simple, status, stored_responses, streams
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
+from penstock_gateway.responses.created_responses import CreatedResponses
+from penstock_gateway.responses.stored_responses import StoredResponses
 from penstock_gateway.resume.progress import ProgressReports
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
@@ -58,6 +60,12 @@ HANDLERS = (
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    responses.create_response,
+    responses.response_input_tokens,
+    stored_responses.read_response_again,
+    stored_responses.cancel_response,
+    stored_responses.delete_response,
+    stored_responses.response_input_items,
     openai.embeddings,
     openai.models,
     openai.model,
@@ -160,7 +168,16 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
                 await part.close()
         await connection.close()
 
-    api = ApiDependencies(catalogue, connection, dispatcher, clock, resumable, keys)
+    api = ApiDependencies(
+        catalogue,
+        connection,
+        dispatcher,
+        clock,
+        resumable,
+        CreatedResponses(resumable, dispatcher, StreamStore(connection), clock),
+        StoredResponses(resumable, StreamStore(connection)),
+        keys,
+    )
     app = Litestar(
         HANDLERS,
         lifespan=[lifespan],

@@ -93,12 +93,21 @@ def _chat_fields(request: ResponseRequest, fields: Fields) -> dict[str, Any]:
         choice, tools = chat_tool_choice(request.tool_choice, tools)
         if tools:
             made["tool_choice"] = choice
-        elif choice != "none" and choice != "auto":
+        elif choice not in ("none", "auto"):
             raise invalid("there are no tools to choose from", "tool_choice")
     if tools:
         made["tools"] = tools
     else:
         made.pop("parallel_tool_calls", None)  # Providers refuse it without tools, and clients send it always.
+    made |= _settings(request, fields)
+    if request.stream:
+        made["stream"] = True
+    return made
+
+
+def _settings(request: ResponseRequest, fields: Fields) -> dict[str, Any]:
+    """Settings that a chat completion has under another name."""
+    made: dict[str, Any] = {}
     if request.max_output_tokens is not None:
         made["max_completion_tokens"] = request.max_output_tokens
     if request.reasoning is not None and request.reasoning.effort is not None:
@@ -108,8 +117,6 @@ def _chat_fields(request: ResponseRequest, fields: Fields) -> dict[str, Any]:
             made["verbosity"] = request.text.verbosity
         if request.text.format is not None and request.text.format.type != "text":
             made["response_format"] = _response_format(fields)
-    if request.stream:
-        made["stream"] = True
     return made
 
 

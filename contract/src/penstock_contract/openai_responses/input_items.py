@@ -81,7 +81,7 @@ class _Conversation:
     def _output(self, item: Item, path: str) -> None:
         call_id = _text(item, "call_id", path)
         if call_id not in self._calls:
-            raise invalid(f"no function_call before it has the call_id {ascii(call_id[:64])}", f"{path}.call_id")
+            raise invalid(f"no function_call before it has the call_id {call_id[:64]!a}", f"{path}.call_id")
         self._open_calls.discard(call_id)
         self._assistant = None
         content = chat_content(item.get("output"), f"{path}.output")

@@ -7,7 +7,9 @@ from msgspec import Meta, Struct
 from penstock_contract.request.operations import Fraction, ModelName, Temperature
 
 ITEMS_MAX = 4096
-Metadata = Annotated[dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)]
+Metadata = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
+]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 ResponseId = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -80,5 +82,3 @@ class InputTokensRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     tools: list[dict[str, Any]] | None = None
     text: TextSettings | None = None
     previous_response_id: ResponseId | None = None
-
-

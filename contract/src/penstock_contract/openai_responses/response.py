@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from penstock_contract.openai_responses.output_items import OutputItem
 from penstock_contract.openai_responses.request import ResponseRequest
@@ -59,12 +59,12 @@ class ResponseObject(Struct, frozen=True, kw_only=True, tag_field="object", tag=
     parallel_tool_calls: bool = True
     previous_response_id: str | None = None
     prompt_cache_key: str | None = None
-    reasoning: dict[str, Any] = {"effort": None, "summary": None}
+    reasoning: dict[str, Any] = field(default_factory=lambda: {"effort": None, "summary": None})
     safety_identifier: str | None = None
     service_tier: str = "default"
     store: bool = False
     temperature: float = 1.0
-    text: dict[str, Any] = TEXT_FORMAT
+    text: dict[str, Any] = field(default_factory=lambda: TEXT_FORMAT)
     tool_choice: str | dict[str, Any] = "auto"
     tools: list[dict[str, Any]] = []
     top_logprobs: int = 0

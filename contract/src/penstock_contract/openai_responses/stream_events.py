@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from penstock_contract.openai_responses.output_items import ContentPart, OutputItem, SummaryText
+from penstock_contract.openai_responses.output_items import ContentPart, OutputItem, ReasoningText, SummaryText
 from penstock_contract.openai_responses.response import ResponseObject
 
 
@@ -61,11 +61,11 @@ class _OfContent(_OfItem, frozen=True, kw_only=True):
 
 
 class ContentPartAdded(_OfContent, frozen=True, kw_only=True, tag="response.content_part.added"):
-    part: ContentPart
+    part: ContentPart | ReasoningText
 
 
 class ContentPartDone(_OfContent, frozen=True, kw_only=True, tag="response.content_part.done"):
-    part: ContentPart
+    part: ContentPart | ReasoningText
 
 
 class OutputTextDelta(_OfContent, frozen=True, kw_only=True, tag="response.output_text.delta"):

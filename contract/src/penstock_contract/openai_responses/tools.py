@@ -43,9 +43,7 @@ def chat_tool_choice(
         mode = choice.get("mode")
         if mode not in {"auto", "required"}:
             raise invalid("must be auto or required", "tool_choice.mode")
-        names = [
-            _allowed(tool, f"tool_choice.tools[{index}]") for index, tool in enumerate(choice.get("tools") or ())
-        ]
+        names = [_allowed(tool, f"tool_choice.tools[{index}]") for index, tool in enumerate(choice.get("tools") or ())]
         missing = set(names) - {tool["function"]["name"] for tool in tools}
         if missing:
             raise invalid(f"{_shown(min(missing))} is none of tools", "tool_choice.tools")

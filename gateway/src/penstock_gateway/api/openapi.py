@@ -14,8 +14,9 @@ from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, Endpoint
+from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, RESPONSE, Endpoint
 from penstock_contract.errors import ErrorBody
+from penstock_contract.openai_responses.body import ResponseBody
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import Model
@@ -36,6 +37,7 @@ ANSWERS = (
 READ_AS = {
     ChatBody.__name__: CHAT_COMPLETION.request.__name__,
     EmbeddingsBody.__name__: EMBEDDINGS.request.__name__,
+    ResponseBody.__name__: RESPONSE.request.__name__,
 }
 """The public type of a body, by the type that an endpoint's reader returns."""
 OPEN_OBJECTS = tuple(READ_AS.values())
@@ -143,15 +145,15 @@ def _content(content: Json) -> None:
             media["schema"] = {"$ref": REFERENCE.format(name=name)}
         if media_type == "text/event-stream":
             # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
-            del media["schema"]
-            media["itemSchema"] = _event(name)
-            media["example"] = STREAMS[name]
+            events = media.pop("schema")
+            media["itemSchema"] = _event(events.get("anyOf", [events]))
+            media["example"] = STREAMS[name or events["anyOf"][0]["$ref"].rpartition("/")[2]]
         elif name in EXAMPLES:
             media["example"] = EXAMPLES[name]
 
 
-def _event(name: str) -> Json:
-    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of the schema `name`, or the last one's `[DONE]`."""
+def _event(schemas: list[Json]) -> Json:
+    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of one of `schemas`, or the last one's `[DONE]`."""
     content = {"type": "string", "contentMediaType": "application/json"}
     return {
         "type": "object",
@@ -160,7 +162,7 @@ def _event(name: str) -> Json:
             "event": {"type": "string"},
             "data": {
                 "anyOf": [
-                    {**content, "contentSchema": {"$ref": f"#/components/schemas/{name}"}},
+                    *({**content, "contentSchema": schema} for schema in schemas),
                     {**content, "contentSchema": {"$ref": "#/components/schemas/ErrorBody"}},
                     {"const": "[DONE]"},
                 ]

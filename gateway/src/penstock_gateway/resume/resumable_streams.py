@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import Iterable
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from penstock_broker.queue import QueuedMessage
@@ -17,13 +18,14 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.limits import LimitsSpec
-from penstock_contract.stream.descriptor import FindStream, FoundStream, Rendering, StreamDescriptor
+from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
-from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
+from penstock_gateway.resume.event_skipper import NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
 from penstock_gateway.resume.remote_reader import RemoteReaders
+from penstock_gateway.resume.rendering import fed, renderer_after
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
@@ -31,7 +33,7 @@ from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_gateway.streaming.open_stream import OpenStream
 from penstock_gateway.streaming.registry import StreamRegistry
-from penstock_gateway.streaming.renderers.dialects import renderer_of
+from penstock_gateway.streaming.renderers.dialects import REPEATED
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.stream import Stream
 
@@ -81,26 +83,20 @@ class ResumableStreams:
         rendering: Rendering,
         context: RequestContext,
         headers: Iterable[tuple[bytes, bytes]],
+        *,
+        policy: DisconnectPolicy | UnsetType | None = UNSET,
+        renderer: Renderer | None = None,
     ) -> OpenStream:
-        """Queue the request and wait for its first event. Raises `PenstockError`."""
-        policy = disconnect_policy(headers, resolution.entry.spec.streams)
+        """Queue the request and wait for its first event. Raises `PenstockError`.
+
+        `policy` replaces the one of the route and the headers; `renderer` replaces the dialect's for this reader.
+        """
+        bounded = rendering.dialect in REPEATED
+        policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy
         progress = wants_progress(headers)
-        renderer = _renderer(context.request_id, rendering, 0)
+        renderer = renderer or renderer_after(context.request_id, rendering, 0)
         if policy is None:
-
-            async def add(stream: Stream) -> None:
-                self._table.add(stream, rendering)
-                if progress:
-                    stream.commit()
-
-            try:
-                opened = await self._dispatcher.open(resolution, operation, renderer, context, on_registered=add)
-            except BaseException:
-                self._table.delete(context.request_id)
-                raise
-            if progress and opened.message is not None:
-                self._progress.report(opened.stream, opened.stream, opened.message, renderer)
-            return opened
+            return await self._open_ending(resolution, operation, rendering, context, renderer, progress=progress)
         reader: Stream | None = None
 
         async def read(owner: Stream) -> None:
@@ -108,15 +104,13 @@ class ResumableStreams:
             self._table.add(owner, rendering)
             descriptor = self._table.descriptor(owner, rendering)
             reader = self._reader(descriptor, renderer)
-            await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
-            if policy.keep_s:
-                await self._store.trim(owner.tenant)
+            await self._keep(descriptor, policy, owner)
             if progress:
                 reader.commit()
 
         try:
             owner, message = await self._dispatcher.begin(
-                resolution, operation, NO_OUTPUT, context, policy=policy, on_registered=read
+                resolution, operation, NO_OUTPUT, context, bounded=bounded, policy=policy, on_registered=read
             )
         except BaseException:
             if reader is not None:
@@ -124,9 +118,7 @@ class ResumableStreams:
                 self._table.delete(context.request_id)
             raise
         assert reader is not None
-        task = asyncio.create_task(self._own(owner, resolution, message))
-        self._owners.add(task)
-        task.add_done_callback(self._owners.discard)
+        self._hold(owner, resolution, message)
         if progress:
             self._progress.report(owner, reader, message, renderer)
         opened = OpenStream(reader, resolution, None, context.receive, collected=False)
@@ -139,27 +131,93 @@ class ResumableStreams:
             raise
         return opened
 
-    async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
-        """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""
+    async def _open_ending(
+        self,
+        resolution: Resolution,
+        operation: Operation,
+        rendering: Rendering,
+        context: RequestContext,
+        renderer: Renderer,
+        *,
+        progress: bool,
+    ) -> OpenStream:
+        """Open a stream that ends with its connection."""
+
+        async def add(stream: Stream) -> None:
+            self._table.add(stream, rendering)
+            if progress:
+                stream.commit()
+
+        try:
+            bounded = rendering.dialect in REPEATED
+            opened = await self._dispatcher.open(
+                resolution, operation, renderer, context, bounded=bounded, on_registered=add
+            )
+        except BaseException:
+            self._table.delete(context.request_id)
+            raise
+        if progress and opened.message is not None:
+            self._progress.report(opened.stream, opened.stream, opened.message, renderer)
+        return opened
+
+    async def detach(
+        self,
+        resolution: Resolution,
+        operation: Operation,
+        rendering: Rendering,
+        context: RequestContext,
+        policy: DisconnectPolicy,
+    ) -> None:
+        """Queue a request that nothing reads yet. Raises `PenstockError`."""
+
+        async def keep(owner: Stream) -> None:
+            self._table.add(owner, rendering)
+            await self._keep(self._table.descriptor(owner, rendering), policy, owner)
+
+        bounded = rendering.dialect in REPEATED
+        try:
+            owner, message = await self._dispatcher.begin(
+                resolution, operation, NO_OUTPUT, context, bounded=bounded, policy=policy, on_registered=keep
+            )
+        except BaseException:
+            self._table.delete(context.request_id)
+            raise
+        self._hold(owner, resolution, message)
+
+    async def find(self, id_: str, context: RequestContext) -> tuple[StreamDescriptor, FoundStream]:
+        """A stream of the request's key, as its gateway knows it. Raises `stream_not_found`."""
         found = await self._finder.find(FindStream(id_, context.principal.tenant)) or FoundStream()
         descriptor = found.descriptor or await self._store.get(context.principal.tenant, id_)
         if descriptor is None:
             raise not_found(id_)
+        return descriptor, found
+
+    async def read(
+        self, id_: str, after: int, context: RequestContext, *, renderer: Renderer | None = None
+    ) -> OpenStream:
+        """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`.
+
+        `renderer` replaces the dialect's.
+        """
+        descriptor, found = await self.find(id_, context)
         frames: list[Frame] = []
         if found.error is None and descriptor.policy is not None and descriptor.policy.keep_s:
             frames = await self._store.frames(descriptor)
-        reader = self._reader(descriptor, _renderer(id_, descriptor.rendering, after))
+        reader = self._reader(descriptor, renderer or renderer_after(id_, descriptor.rendering, after))
         reader.commit()
         if found.error is not None:
             reader.fail(found.error)
-        elif not _fed(reader, frames):
+        elif not fed(reader, frames):
             self._control.attach(reader, found.worker)
             if self._table.stream(id_) is None:
                 self._remote.follow(reader, descriptor)
         return OpenStream(reader, None, None, context.receive, collected=False)
 
-    async def stop(self, id_: str, context: RequestContext) -> None:
-        """End a stream of the request's key, for all its readers. Raises `stream_not_found`."""
+    async def stop(self, id_: str, context: RequestContext, *, delete: bool = True) -> None:
+        """End a stream of the request's key, for all its readers. Raises `stream_not_found`.
+
+        Without `delete`, what is stored of it stays.
+        """
         tenant = context.principal.tenant
         found = await self._finder.find(FindStream(id_, tenant, stop=True)) or FoundStream()
         descriptor = found.descriptor
@@ -169,7 +227,7 @@ class ResumableStreams:
                 raise not_found(id_)
             # Its gateway is lost, or the stream ended long ago.
             self._control.stop_elsewhere(descriptor.route, descriptor.stream, STOPPED)
-        if descriptor.policy is not None:
+        if descriptor.policy is not None and delete:
             await self._store.delete(descriptor)
 
     def close(self, opened: OpenStream) -> None:
@@ -192,6 +250,16 @@ class ResumableStreams:
             if stream.is_reader:
                 stream.cut(error)
         self._dispatcher.end_streams(error)
+
+    async def _keep(self, descriptor: StreamDescriptor, policy: DisconnectPolicy, owner: Stream) -> None:
+        await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
+        if policy.keep_s:
+            await self._store.trim(owner.tenant)
+
+    def _hold(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:
+        task = asyncio.create_task(self._own(owner, resolution, message))
+        self._owners.add(task)
+        task.add_done_callback(self._owners.discard)
 
     def _reader(self, descriptor: StreamDescriptor, renderer: Renderer) -> Stream:
         """A further output of a stream, registered."""
@@ -226,18 +294,3 @@ class ResumableStreams:
         self._dispatcher.end(owner, resolution, message)
         self._end_readers(owner)
         self._table.end(owner, asyncio.get_running_loop().time())
-
-
-def _fed(reader: Stream, frames: list[Frame]) -> bool:
-    """Feed the kept frames. True if they hold the end."""
-    now = asyncio.get_running_loop().time()
-    for frame in frames:
-        reader.feed(frame.attempt, frame.seq, frame.event, now)
-    return reader.done.done()
-
-
-def _renderer(id_: str, rendering: Rendering, after: int) -> Renderer:
-    renderer = renderer_of(id_, rendering)
-    if renderer is None:
-        raise PenstockError("internal_error", "this gateway's version cannot render the stream; use another gateway")
-    return EventSkipper(renderer, after) if after else renderer

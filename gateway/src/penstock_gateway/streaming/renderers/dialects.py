@@ -5,14 +5,19 @@ from typing import Final
 
 import msgspec
 
+from penstock_contract.openai_responses.stored import decode_rendering
 from penstock_contract.request.operations import StreamOptions
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.renderers.responses.stream import ResponseStreamRenderer
 from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 
 CHAT: Final = "openai.chat"
+RESPONSES: Final = "openai.responses"
 SIMPLE: Final = "simple"
+REPEATED: Final = frozenset((RESPONSES,))
+"""Dialects whose last event repeats the answer, which therefore has a size limit."""
 
 
 def completion_id(request_id: str) -> str:
@@ -27,11 +32,20 @@ def _chat(request_id: str, rendering: Rendering) -> Renderer:
     )
 
 
+def _responses(_request_id: str, rendering: Rendering) -> Renderer:
+    options = decode_rendering(rendering.options)
+    return ResponseStreamRenderer(options.response, encrypted=options.encrypted)
+
+
 def _simple(_request_id: str, _rendering: Rendering) -> Renderer:
     return SimpleRenderer()
 
 
-DIALECTS: Final[Mapping[str, Callable[[str, Rendering], Renderer]]] = {CHAT: _chat, SIMPLE: _simple}
+DIALECTS: Final[Mapping[str, Callable[[str, Rendering], Renderer]]] = {
+    CHAT: _chat,
+    RESPONSES: _responses,
+    SIMPLE: _simple,
+}
 """A dialect's function takes the request's id. The renderer's bytes must follow from its arguments and the events."""
 
 

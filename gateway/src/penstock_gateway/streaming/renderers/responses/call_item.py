@@ -47,9 +47,7 @@ class CallItem:
             return []
         self._pieces.append(text)
         return [
-            ArgumentsDelta(
-                sequence_number=self._number(), item_id=self.id, output_index=self.output_index, delta=text
-            )
+            ArgumentsDelta(sequence_number=self._number(), item_id=self.id, output_index=self.output_index, delta=text)
         ]
 
     def end(self, status: ItemStatus) -> tuple[list[ResponseEvent], OutputFunctionCall]:

@@ -23,6 +23,10 @@ class ResponseCollector:
         self._output.add(event)
         return b""
 
+    @property
+    def has_output(self) -> bool:
+        return bool(self._output.response.output)
+
     def response(self, completed_at: int | None) -> ResponseObject | dict[str, Any]:
         """The answer; a dictionary if it has fields that this API does not have."""
         output = self._output

@@ -26,9 +26,7 @@ def stream_error(number: int, error: ErrorDetail) -> StreamError:
         "message": error.message,
         "param": error.param,
     }
-    return StreamError(
-        sequence_number=number, code=error.code, message=error.message, param=error.param, error=inner
-    )
+    return StreamError(sequence_number=number, code=error.code, message=error.message, param=error.param, error=inner)
 
 
 def usage_of(usage: UsageReported) -> ResponseUsage:

@@ -45,7 +45,9 @@ class MessageItem:
 
     def begin(self) -> list[ResponseEvent]:
         return [
-            OutputItemAdded(sequence_number=self._number(), output_index=self.output_index, item=self._item("in_progress"))
+            OutputItemAdded(
+                sequence_number=self._number(), output_index=self.output_index, item=self._item("in_progress")
+            )
         ]
 
     def text(self, text: str) -> list[ResponseEvent]:
@@ -74,9 +76,7 @@ class MessageItem:
         self._annotations.append(placed)
         index = len(self._annotations) - 1
         return [
-            AnnotationAdded(
-                sequence_number=self._number(), **self._place(), annotation_index=index, annotation=placed
-            )
+            AnnotationAdded(sequence_number=self._number(), **self._place(), annotation_index=index, annotation=placed)
         ]
 
     def end(self, status: ItemStatus) -> tuple[list[ResponseEvent], OutputMessage]:

@@ -8,6 +8,8 @@ from msgspec import UNSET
 from penstock_contract.openai_responses.output_items import ItemStatus, OutputReasoning, ReasoningText, SummaryText
 from penstock_contract.openai_responses.sealed_reasoning import sealed
 from penstock_contract.openai_responses.stream_events import (
+    ContentPartAdded,
+    ContentPartDone,
     OutputItemAdded,
     OutputItemDone,
     ReasoningTextDelta,
@@ -42,14 +44,19 @@ class ReasoningItem:
     def text(self, text: str) -> list[ResponseEvent]:
         first = not self._pieces
         self._pieces.append(text)
-        if not self._as_summary:
-            return [ReasoningTextDelta(sequence_number=self._number(), **self._place(), content_index=0, delta=text)]
         events: list[ResponseEvent] = []
+        if not self._as_summary:
+            place = self._place()
+            if first:
+                empty = ReasoningText("")
+                events.append(ContentPartAdded(sequence_number=self._number(), **place, content_index=0, part=empty))
+            delta = ReasoningTextDelta(sequence_number=self._number(), **place, content_index=0, delta=text)
+            return [*events, delta]
         if first:
             part = SummaryText("")
             events.append(SummaryPartAdded(sequence_number=self._number(), **self._place(), summary_index=0, part=part))
-        delta = SummaryTextDelta(sequence_number=self._number(), **self._place(), summary_index=0, delta=text)
-        return [*events, delta]
+        piece = SummaryTextDelta(sequence_number=self._number(), **self._place(), summary_index=0, delta=text)
+        return [*events, piece]
 
     def details(self, details: list[dict[str, Any]]) -> None:
         """Keep what the provider must get back."""
@@ -65,7 +72,11 @@ class ReasoningItem:
                 SummaryPartDone(sequence_number=self._number(), **place, summary_index=0, part=part),
             ]
         elif text:
-            events = [ReasoningTextDone(sequence_number=self._number(), **place, content_index=0, text=text)]
+            content = ReasoningText(text)
+            events = [
+                ReasoningTextDone(sequence_number=self._number(), **place, content_index=0, text=text),
+                ContentPartDone(sequence_number=self._number(), **place, content_index=0, part=content),
+            ]
         item = OutputReasoning(
             self.id,
             [SummaryText(text)] if text and self._as_summary else [],

@@ -48,7 +48,8 @@ class ResponseStreamRenderer:
                 number = output.kept(event.text)
                 return (
                     b"event: response.output_text.delta\n"
-                    b'data: {"type":"response.output_text.delta","sequence_number":%d,"delta":' % number
+                    b'data: {"type":"response.output_text.delta","sequence_number":%d,"delta":'
+                    % number
                     + encode_json(event.text)
                     + self._text_tail
                 )
