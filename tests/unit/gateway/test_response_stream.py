@@ -49,36 +49,52 @@ def test_response_stream_has_these_bytes_for_a_text() -> None:
 
     blocks = text.split("\n\n")
     assert blocks[2:10] == [
-        'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":2,'
-        '"output_index":0,"item":{"type":"message","id":"msg_1_0","status":"in_progress","content":[],'
-        '"role":"assistant"}}',
-        'event: response.content_part.added\ndata: {"type":"response.content_part.added","sequence_number":3,'
-        '"output_index":0,"item_id":"msg_1_0","content_index":0,'
-        '"part":{"type":"output_text","text":"","annotations":[],"logprobs":[]}}',
-        'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":4,'
-        '"output_index":0,"item_id":"msg_1_0","content_index":0,"delta":"He","logprobs":[]}',
-        'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":5,'
-        '"delta":"l\\"","item_id":"msg_1_0","output_index":0,"content_index":0,"logprobs":[]}',
-        'event: response.output_text.done\ndata: {"type":"response.output_text.done","sequence_number":6,'
-        '"output_index":0,"item_id":"msg_1_0","content_index":0,"text":"Hel\\"","logprobs":[]}',
-        'event: response.content_part.done\ndata: {"type":"response.content_part.done","sequence_number":7,'
-        '"output_index":0,"item_id":"msg_1_0","content_index":0,'
-        '"part":{"type":"output_text","text":"Hel\\"","annotations":[],"logprobs":[]}}',
-        'event: response.output_item.done\ndata: {"type":"response.output_item.done","sequence_number":8,'
-        '"output_index":0,"item":{"type":"message","id":"msg_1_0","status":"completed","content":'
-        '[{"type":"output_text","text":"Hel\\"","annotations":[],"logprobs":[]}],"role":"assistant"}}',
-        'event: response.completed\ndata: {"type":"response.completed","sequence_number":9,"response":'
-        '{"object":"response","id":"resp_1","created_at":1,"status":"completed","model":"gpt","output":'
-        '[{"type":"message","id":"msg_1_0","status":"completed","content":[{"type":"output_text","text":"Hel\\"",'
-        '"annotations":[],"logprobs":[]}],"role":"assistant"}],"error":null,"incomplete_details":null,'
-        '"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4,"cache_write_tokens":0},'
-        '"output_tokens":2,"output_tokens_details":{"reasoning_tokens":1},"total_tokens":11},'
-        '"completed_at":null,"background":false,"instructions":null,"max_output_tokens":null,'
-        '"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":null,'
-        '"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,'
-        '"service_tier":"default","store":false,"temperature":1.0,"text":{"format":{"type":"text"}},'
-        '"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1.0,"presence_penalty":0.0,'
-        '"frequency_penalty":0.0,"truncation":"disabled","user":null}}',
+        (
+            'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":2,'
+            '"output_index":0,"item":{"type":"message","id":"msg_1_0","status":"in_progress","content":[],'
+            '"role":"assistant"}}'
+        ),
+        (
+            'event: response.content_part.added\ndata: {"type":"response.content_part.added","sequence_number":3,'
+            '"output_index":0,"item_id":"msg_1_0","content_index":0,'
+            '"part":{"type":"output_text","text":"","annotations":[],"logprobs":[]}}'
+        ),
+        (
+            'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":4,'
+            '"output_index":0,"item_id":"msg_1_0","content_index":0,"delta":"He","logprobs":[]}'
+        ),
+        (
+            'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":5,'
+            '"delta":"l\\"","item_id":"msg_1_0","output_index":0,"content_index":0,"logprobs":[]}'
+        ),
+        (
+            'event: response.output_text.done\ndata: {"type":"response.output_text.done","sequence_number":6,'
+            '"output_index":0,"item_id":"msg_1_0","content_index":0,"text":"Hel\\"","logprobs":[]}'
+        ),
+        (
+            'event: response.content_part.done\ndata: {"type":"response.content_part.done","sequence_number":7,'
+            '"output_index":0,"item_id":"msg_1_0","content_index":0,'
+            '"part":{"type":"output_text","text":"Hel\\"","annotations":[],"logprobs":[]}}'
+        ),
+        (
+            'event: response.output_item.done\ndata: {"type":"response.output_item.done","sequence_number":8,'
+            '"output_index":0,"item":{"type":"message","id":"msg_1_0","status":"completed","content":'
+            '[{"type":"output_text","text":"Hel\\"","annotations":[],"logprobs":[]}],"role":"assistant"}}'
+        ),
+        (
+            'event: response.completed\ndata: {"type":"response.completed","sequence_number":9,"response":'
+            '{"object":"response","id":"resp_1","created_at":1,"status":"completed","model":"gpt","output":'
+            '[{"type":"message","id":"msg_1_0","status":"completed","content":[{"type":"output_text","text":"Hel\\"",'
+            '"annotations":[],"logprobs":[]}],"role":"assistant"}],"error":null,"incomplete_details":null,'
+            '"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":4,"cache_write_tokens":0},'
+            '"output_tokens":2,"output_tokens_details":{"reasoning_tokens":1},"total_tokens":11},'
+            '"completed_at":null,"background":false,"instructions":null,"max_output_tokens":null,'
+            '"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":null,'
+            '"prompt_cache_key":null,"reasoning":{"effort":null,"summary":null},"safety_identifier":null,'
+            '"service_tier":"default","store":false,"temperature":1.0,"text":{"format":{"type":"text"}},'
+            '"tool_choice":"auto","tools":[],"top_logprobs":0,"top_p":1.0,"presence_penalty":0.0,'
+            '"frequency_penalty":0.0,"truncation":"disabled","user":null}}'
+        ),
     ]
     assert blocks[10] == ""
     assert "\r" not in text

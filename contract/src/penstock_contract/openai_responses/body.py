@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from penstock_contract.openai_responses.input_items import Item, chat_messages, items_of
 from penstock_contract.openai_responses.names import responses_errors
-from penstock_contract.openai_responses.refusals import ENCRYPTED, check_fields
+from penstock_contract.openai_responses.refusals import ENCRYPTED, REFUSED, check_fields
 from penstock_contract.openai_responses.request import ResponseRequest
 from penstock_contract.openai_responses.tools import chat_tool_choice, chat_tools
 from penstock_contract.request.chat_body import SCHEMAS_BYTES_MAX, ChatBody, read_chat
@@ -86,7 +86,7 @@ def _chat(fields: dict[str, Any], instructions: str | None, messages: list[dict[
 
 def _chat_fields(request: ResponseRequest, fields: Fields) -> dict[str, Any]:
     """Everything but the messages. Fields that this API does not have are the provider's, as in a chat completion."""
-    made: dict[str, Any] = {name: raw for name, raw in fields.items() if name not in OWN}
+    made: dict[str, Any] = {name: raw for name, raw in fields.items() if name not in OWN and name not in REFUSED}
     made |= {name: fields[name] for name in PASSED if name in fields and bytes(fields[name]) != b"null"}
     tools = chat_tools(request.tools or [])
     if request.tool_choice is not None:
