@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from msgspec.structs import replace
 from harness.route_spec import provider, spec
 from harness.stack import Stack
 from model_server import EMBEDDING_MODEL, MODELS, anthropic_model, openai_model
+from msgspec.structs import replace
 
 from penstock_contract.route.streams import StreamsSpec
 

@@ -83,7 +83,7 @@ def test_docs_fallback_example_shows_fallback() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_docs_python_in_a_page_imports_what_exists(page: Path) -> None:
-    if page.name == "client-libraries.md":
+    if page.name == "client-libraries.md" or page.parent.name == "clients":
         pytest.skip("its snippets run in the environments of tests/clients")
     for block in blocks(page, "python"):
         imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
