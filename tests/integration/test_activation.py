@@ -23,12 +23,12 @@ STACK = {"workers": 0, "gateway_env": {"PENSTOCK_COMMIT_AFTER_S": "1"}}
 CAUSE = "the worker's image cannot be pulled: manifest unknown"
 
 
-class Ear:
+class Subscriber:
     """Subscribes to activations as the operator does."""
 
     def __init__(self, stack: Stack) -> None:
         self.received: list[tuple[float, str]] = []
-        self.connection = Connection(stack.nats.url, "ear", inbox_prefix="_INBOX_ear")
+        self.connection = Connection(stack.nats.url, "subscriber", inbox_prefix="_INBOX_subscriber")
         self.connection.listen(subjects.ALL_ACTIVATIONS, self._on_activation)
 
     def _on_activation(self, subject: str, data: bytes) -> None:
@@ -37,64 +37,66 @@ class Ear:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def ear(stack: Stack) -> AsyncIterator[Ear]:
-    made = Ear(stack)
+async def subscriber(stack: Stack) -> AsyncIterator[Subscriber]:
+    made = Subscriber(stack)
     await made.connection.start()
     await until(lambda: made.connection.connected, "it listens")
     yield made
     await made.connection.close()
 
 
-async def test_gateway_activates_a_route_without_workers_and_serves_when_one_starts(stack: Stack, ear: Ear) -> None:
+async def test_gateway_activates_a_route_without_workers_and_serves_when_one_starts(
+    stack: Stack, subscriber: Subscriber
+) -> None:
     pending = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: ear.received, "the operator receives it", timeout_s=1)
+    await until(lambda: subscriber.received, "the operator receives it", timeout_s=1)
     state = await queue_state.read(stack.connection, NAMESPACE, "main")
     assert state.pending == 1, "what wakes the operator is already in the queue that it reads"
-    assert {route for _, route in ear.received} == {"default.main"}
+    assert {route for _, route in subscriber.received} == {"default.main"}
     await stack.start_worker()
     assert texts_of((await pending).text) == "Hello"
 
 
-async def test_gateway_publishes_one_activation_per_100_ms_in_a_burst(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_one_activation_per_100_ms_in_a_burst(stack: Stack, subscriber: Subscriber) -> None:
     requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(100)]
     await until(lambda: _pending(stack, 100), "all wait")
-    assert ear.received
+    assert subscriber.received
     await stack.start_worker()
     await asyncio.gather(*requests)
-    times = [at for at, _ in ear.received]
+    times = [at for at, _ in subscriber.received]
     # Measured by the gateway's clock, behind a broker and on a busy machine: one more may fit in.
     assert len(times) <= 2 + (times[-1] - times[0]) / 0.1
 
 
-async def test_gateway_repeats_the_activation_of_a_waiting_request(stack: Stack, ear: Ear) -> None:
+async def test_gateway_repeats_the_activation_of_a_waiting_request(stack: Stack, subscriber: Subscriber) -> None:
     pending = asyncio.create_task(stack.post("/api/chat", completion()))
-    await until(lambda: len(ear.received) >= 3, "an operator that subscribes later receives it", timeout_s=5)
+    await until(lambda: len(subscriber.received) >= 3, "an operator that subscribes later receives it", timeout_s=5)
     await stack.start_worker()
     assert texts_of((await pending).text) == "Hello"
 
 
-async def test_gateway_publishes_no_activation_while_slots_are_free(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_no_activation_while_slots_are_free(stack: Stack, subscriber: Subscriber) -> None:
     await stack.start_worker(PENSTOCK_WORKER_NAME="heard")
     await until(
         lambda: "heard" in stack.heartbeats and stack.heartbeats["heard"].slots == 64, "its heartbeat has its slots"
     )
     assert (await stack.client.get("/health")).status_code == 200
-    ear.received.clear()
+    subscriber.received.clear()
     for _ in range(20):
         assert (await stack.post("/api/chat", completion())).status_code == 200
-    assert ear.received == []
+    assert subscriber.received == []
 
 
-async def test_gateway_publishes_an_activation_when_all_slots_are_used(stack: Stack, ear: Ear) -> None:
+async def test_gateway_publishes_an_activation_when_all_slots_are_used(stack: Stack, subscriber: Subscriber) -> None:
     await stack.reconfigure(slots=2)
     gate = asyncio.Event()
     stack.main.answers(when(gate, text_stream("Hello")))
     await stack.start_worker()
     requests = [asyncio.create_task(stack.post("/api/chat", completion())) for _ in range(2)]
     await stack.main.called(2)
-    ear.received.clear()
+    subscriber.received.clear()
     requests.append(asyncio.create_task(stack.post("/api/chat", completion())))
-    await until(lambda: ear.received, "the third wakes", timeout_s=1)
+    await until(lambda: subscriber.received, "the third activates it", timeout_s=1)
     gate.set()
     assert {response.status_code for response in await asyncio.gather(*requests)} == {200}
 

@@ -43,7 +43,7 @@ async def test_keys_command_prints_only_a_key_that_works(keyed: KeyedStack) -> N
     assert made.stdout == f"{key}\n"
     assert "shown this once" in made.stderr
     assert key not in made.stderr
-    await until(lambda: _status_is(keyed, key, 200), "the key opens the doors")
+    await until(lambda: _status_is(keyed, key, 200), "the key is accepted")
 
 
 async def test_keys_command_lists_rotates_and_revokes_a_key(keyed: KeyedStack) -> None:
@@ -75,7 +75,7 @@ async def test_keys_command_lists_rotates_and_revokes_a_key(keyed: KeyedStack) -
     rotated = await keys(keyed, "rotate", made["id"], "--grace", "0s")
     assert rotated.stdout.strip() not in {"", made["key"]}
     await until(lambda: _status_is(keyed, made["key"], 401), "the old one is refused")
-    await until(lambda: _status_is(keyed, rotated.stdout.strip(), 200), "the new one opens the doors")
+    await until(lambda: _status_is(keyed, rotated.stdout.strip(), 200), "the new one is accepted")
 
     revoked = await keys(keyed, "revoke", made["id"])
     assert (revoked.returncode, revoked.stdout) == (0, "")

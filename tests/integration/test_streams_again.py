@@ -174,7 +174,7 @@ async def test_stream_goes_on_without_the_gateway_that_began_it(stack: Stack, ot
     stack.gateway.kill()
     await stack.gateway.exited()
     rest = asyncio.create_task(whole(other.client, id_, 5))
-    await stack.worker.said("worker.gateway_released")
+    await stack.worker.logged("worker.gateway_released")
     go_on.set()
     body = read + await rest
     assert body == await whole(other.client, id_)

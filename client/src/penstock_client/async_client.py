@@ -3,15 +3,16 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
 import httpx
 
+from penstock_client import resume
 from penstock_client.chunks import AsyncChunks
-from penstock_client.errors import GatewayError, refused
+from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
     DEFAULT_URL,
@@ -26,6 +27,7 @@ from penstock_client.http_messages import (
     ignore,
     is_answer,
 )
+from penstock_client.resume import ON_DISCONNECT, STOP_TIMEOUT_S
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import translated_request_errors
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
@@ -38,11 +40,15 @@ Chunk = TypeVar("Chunk")
 Outcome = TypeVar("Outcome")
 
 
+NO_HEADERS: Mapping[str, str] = {}
+
+
 class AsyncClient:
     """A gateway to call; used in one event loop, closed by `aclose` or `async with`.
 
     `timeout` is in seconds. Refused requests and broken connections are tried again up to `max_retries` times until
-    the first event has arrived, after what the gateway asks for or a growing pause. `on_response` sees every response
+    the first event has arrived, after what the gateway asks for or a growing pause. With `resume`, a stream whose
+    connection is cut is read on, at any gateway of that address. `on_response` sees every response
     with its request id. `transport`, `sleep`, `dice` and `now` are for tests.
     """
 
@@ -53,6 +59,7 @@ class AsyncClient:
         api_key: str | None = None,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         max_retries: int = 2,
+        resume: bool = True,
         on_response: OnResponse = ignore,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -63,6 +70,7 @@ class AsyncClient:
             base_url=base_url, headers=default_headers(api_key), timeout=timeout, limits=LIMITS, transport=transport
         )
         self._policy = RetryPolicy(max_retries)
+        self._resume = resume
         self._on_response = on_response
         self._sleep = sleep
         self._dice = dice
@@ -97,21 +105,35 @@ class AsyncClient:
         """
 
         async def once(attempt: int) -> AsyncChunks[Chunk]:
-            response = await self._send(endpoint, request, attempt)
-            chunks = AsyncChunks(response, endpoint.chunk)
-            try:
-                check_is_stream(response.headers)
-                await chunks.wait()
-            except BaseException:
-                await chunks.aclose()
-                raise
-            return chunks
+            headers = ON_DISCONNECT if self._resume else {}
+            response = await self._send(endpoint, request, attempt, headers)
+            return await self._chunks(response, endpoint)
 
         chunks = await self._retried(once)
         try:
             yield chunks
         finally:
             await chunks.aclose()
+
+    @asynccontextmanager
+    async def resume(
+        self, id_: str, endpoint: StreamEndpoint[Request, Chunk], received: int = 0
+    ) -> AsyncIterator[AsyncChunks[Chunk]]:
+        """Read a stream of `endpoint` again, without its first `received` events. Raises `GatewayError`.
+
+        `id_` is the stream's `request_id`. Leaving early stops the stream.
+        """
+        wanted = resume.again(id_, endpoint.chunk)
+        response = await self._send(wanted, None, 0, resume.after(received))
+        chunks = await self._chunks(response, wanted, id_)
+        try:
+            yield chunks
+        finally:
+            await chunks.aclose()
+
+    async def stop(self, id_: str) -> None:
+        """Stop a stream, for all its readers; nothing of it is kept. Raises `GatewayError`."""
+        await self.call(resume.stop(id_))
 
     def chat(
         self, messages: Sequence[ChatMessage], model: str | None = None
@@ -138,6 +160,41 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
+    async def _chunks(
+        self, response: httpx.Response, endpoint: StreamEndpoint[Request, Chunk], id_: str | None = None
+    ) -> AsyncChunks[Chunk]:
+        """The chunks of a response, with the first event at hand."""
+        chunks = AsyncChunks(response, endpoint.chunk, self if self._resume else None, id_)
+        try:
+            check_is_stream(response.headers)
+            await chunks.wait()
+        except BaseException:
+            await chunks.aclose()
+            raise
+        return chunks
+
+    async def abandon(self, id_: str) -> None:
+        """Stop a stream that is being left; without a retry, and without an error."""
+        wanted = resume.stop(id_)
+        with suppress(GatewayError):
+            response = await self._send(wanted, None, 0, timeout_s=STOP_TIMEOUT_S)
+            await response.aclose()
+
+    async def again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
+        """A response with the rest of a stream that was cut; raises `cut` if there is none."""
+        attempt = 0
+        while True:
+            try:
+                return await self._send(resume.again(id_, object), None, attempt, resume.after(received))
+            except GatewayError as error:
+                delay_s = self._policy.delay_s(
+                    attempt, retryable=error.retryable, hint_s=error.retry_after_s, dice=self._dice()
+                )
+                if delay_s is None:
+                    raise cut from error
+            await self._sleep(delay_s)
+            attempt += 1
+
     async def _retried(self, once: Callable[[int], Awaitable[Outcome]]) -> Outcome:
         attempt = 0
         while True:
@@ -157,10 +214,16 @@ class AsyncClient:
         endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk],
         request: Request | None,
         attempt: int,
+        headers: Mapping[str, str] = NO_HEADERS,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         """Return a response that brings an answer, its body unread; raises `GatewayError`."""
         outgoing = self._http.build_request(
-            endpoint.method, endpoint.path, content=content(endpoint, request), headers=headers_for(endpoint)
+            endpoint.method,
+            endpoint.path,
+            content=content(endpoint, request),
+            headers={**headers_for(endpoint), **headers},
+            timeout=httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s,
         )
         with translated_request_errors():
             response = await self._http.send(outgoing, stream=True)

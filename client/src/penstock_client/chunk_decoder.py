@@ -28,6 +28,8 @@ class ChunkDecoder(Generic[Chunk]):
         self._sse = SseDecoder(MAX_EVENT_BYTES)
         self._events: deque[ServerSentEvent] = deque()
         self._complete = False
+        self.received = 0
+        """Events received, as the gateway counts them: without reports that a request waits."""
 
     @property
     def ready(self) -> bool:
@@ -42,7 +44,12 @@ class ChunkDecoder(Generic[Chunk]):
             events = self._sse.events(data)
         except EventTooLarge as error:
             raise invalid(str(error), self._request_id) from error
+        self.received += sum(event.event != "queued" for event in events)
         self._events.extend(event for event in events if event.event in {"message", "error"})
+
+    def restart(self) -> None:
+        """The next bytes are another response's, which begins after the events received."""
+        self._sse = SseDecoder(MAX_EVENT_BYTES)
 
     def pop(self) -> Chunk | None:
         """The next chunk, None after the last one; raises the `GatewayError` that the stream carries."""

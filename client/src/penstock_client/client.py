@@ -2,15 +2,16 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
 import httpx
 
+from penstock_client import resume
 from penstock_client.chunks import Chunks
-from penstock_client.errors import GatewayError, refused
+from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
     DEFAULT_URL,
@@ -25,6 +26,7 @@ from penstock_client.http_messages import (
     ignore,
     is_answer,
 )
+from penstock_client.resume import ON_DISCONNECT, STOP_TIMEOUT_S
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import translated_request_errors
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
@@ -37,11 +39,15 @@ Chunk = TypeVar("Chunk")
 Outcome = TypeVar("Outcome")
 
 
+NO_HEADERS: Mapping[str, str] = {}
+
+
 class Client:
     """A gateway to call; safe to share between threads, closed by `close` or `with`.
 
     `timeout` is in seconds. Refused requests and broken connections are tried again up to `max_retries` times until
-    the first event has arrived, after what the gateway asks for or a growing pause. `on_response` sees every response
+    the first event has arrived, after what the gateway asks for or a growing pause. With `resume`, a stream whose
+    connection is cut is read on, at any gateway of that address. `on_response` sees every response
     with its request id. `transport`, `sleep`, `dice` and `now` are for tests.
     """
 
@@ -52,6 +58,7 @@ class Client:
         api_key: str | None = None,
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         max_retries: int = 2,
+        resume: bool = True,
         on_response: OnResponse = ignore,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
@@ -62,6 +69,7 @@ class Client:
             base_url=base_url, headers=default_headers(api_key), timeout=timeout, limits=LIMITS, transport=transport
         )
         self._policy = RetryPolicy(max_retries)
+        self._resume = resume
         self._on_response = on_response
         self._sleep = sleep
         self._dice = dice
@@ -91,21 +99,33 @@ class Client:
         """
 
         def once(attempt: int) -> Chunks[Chunk]:
-            response = self._send(endpoint, request, attempt)
-            chunks = Chunks(response, endpoint.chunk)
-            try:
-                check_is_stream(response.headers)
-                chunks.wait()
-            except BaseException:
-                chunks.close()
-                raise
-            return chunks
+            headers = ON_DISCONNECT if self._resume else {}
+            response = self._send(endpoint, request, attempt, headers)
+            return self._chunks(response, endpoint)
 
         chunks = self._retried(once)
         try:
             yield chunks
         finally:
             chunks.close()
+
+    @contextmanager
+    def resume(self, id_: str, endpoint: StreamEndpoint[Request, Chunk], received: int = 0) -> Iterator[Chunks[Chunk]]:
+        """Read a stream of `endpoint` again, without its first `received` events. Raises `GatewayError`.
+
+        `id_` is the stream's `request_id`. Leaving early stops the stream.
+        """
+        wanted = resume.again(id_, endpoint.chunk)
+        response = self._send(wanted, None, 0, resume.after(received))
+        chunks = self._chunks(response, wanted, id_)
+        try:
+            yield chunks
+        finally:
+            chunks.close()
+
+    def stop(self, id_: str) -> None:
+        """Stop a stream, for all its readers; nothing of it is kept. Raises `GatewayError`."""
+        self.call(resume.stop(id_))
 
     def chat(
         self, messages: Sequence[ChatMessage], model: str | None = None
@@ -132,6 +152,41 @@ class Client:
     ) -> None:
         self.close()
 
+    def _chunks(
+        self, response: httpx.Response, endpoint: StreamEndpoint[Request, Chunk], id_: str | None = None
+    ) -> Chunks[Chunk]:
+        """The chunks of a response, with the first event at hand."""
+        chunks = Chunks(response, endpoint.chunk, self if self._resume else None, id_)
+        try:
+            check_is_stream(response.headers)
+            chunks.wait()
+        except BaseException:
+            chunks.close()
+            raise
+        return chunks
+
+    def abandon(self, id_: str) -> None:
+        """Stop a stream that is being left; without a retry, and without an error."""
+        wanted = resume.stop(id_)
+        with suppress(GatewayError):
+            response = self._send(wanted, None, 0, timeout_s=STOP_TIMEOUT_S)
+            response.close()
+
+    def again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
+        """A response with the rest of a stream that was cut; raises `cut` if there is none."""
+        attempt = 0
+        while True:
+            try:
+                return self._send(resume.again(id_, object), None, attempt, resume.after(received))
+            except GatewayError as error:
+                delay_s = self._policy.delay_s(
+                    attempt, retryable=error.retryable, hint_s=error.retry_after_s, dice=self._dice()
+                )
+                if delay_s is None:
+                    raise cut from error
+            self._sleep(delay_s)
+            attempt += 1
+
     def _retried(self, once: Callable[[int], Outcome]) -> Outcome:
         attempt = 0
         while True:
@@ -151,10 +206,16 @@ class Client:
         endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk],
         request: Request | None,
         attempt: int,
+        headers: Mapping[str, str] = NO_HEADERS,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         """Return a response that brings an answer, its body unread; raises `GatewayError`."""
         outgoing = self._http.build_request(
-            endpoint.method, endpoint.path, content=content(endpoint, request), headers=headers_for(endpoint)
+            endpoint.method,
+            endpoint.path,
+            content=content(endpoint, request),
+            headers={**headers_for(endpoint), **headers},
+            timeout=httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s,
         )
         with translated_request_errors():
             response = self._http.send(outgoing, stream=True)

@@ -44,7 +44,7 @@ class Endpoint(Generic[Request, Response]):
     `answers` are the statuses that come with a `response`; any other brings an `ErrorBody`.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     request: type[Request]
     response: type[Response]

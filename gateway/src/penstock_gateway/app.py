@@ -123,17 +123,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         gateway=gateway,
     )
     tag = secrets.token_hex(4)
-    table = StreamTable(gateway=gateway)
-    finder = StreamFinder(connection, table, control, tag=tag)
-    progress = ProgressReports(
-        functools.partial(position_in_queue, connection),
-        catalogue.cause,
-        lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
-    )
-    remote = RemoteReaders(finder, control)
-    resumable = ResumableStreams(
-        dispatcher, registry, table, finder, remote, control, StreamStore(connection), progress
-    )
+    resumable = _resumable(connection, dispatcher, registry, control, catalogue, activations, gateway=gateway, tag=tag)
     catalogue_watch = CatalogueWatch(
         connection,
         replace=catalogue.replace,
@@ -196,6 +186,29 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
     outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer, tag)
     return Gateway(outermost, lambda: resumable.end_streams(STOPPING))
+
+
+def _resumable(
+    connection: Connection,
+    dispatcher: Dispatcher,
+    registry: StreamRegistry,
+    control: ControlMessages,
+    catalogue: Catalogue,
+    activations: Activations,
+    *,
+    gateway: str,
+    tag: str,
+) -> ResumableStreams:
+    table = StreamTable(gateway=gateway)
+    finder = StreamFinder(connection, table, control, tag=tag)
+    progress = ProgressReports(
+        functools.partial(position_in_queue, connection),
+        catalogue.cause,
+        lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
+    )
+    remote = RemoteReaders(finder, control)
+    store = StreamStore(connection)
+    return ResumableStreams(dispatcher, registry, table, finder, remote, control, store, progress)
 
 
 def _admin(

@@ -35,7 +35,7 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": completion(),
     "/v1/embeddings": {"model": "main", "input": "x"},
 }
-EVERY_DOOR = pytest.mark.parametrize("path", ENDPOINTS)
+EVERY_ENDPOINT = pytest.mark.parametrize("path", ENDPOINTS)
 SMUGGLED = {
     "two lengths": b"content-length: 5\r\ncontent-length: 6\r\n\r\n",
     "length and chunks": b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -63,14 +63,14 @@ async def expired(keyed_stack: KeyedStack) -> str:
     return str(made["key"])
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 async def test_endpoint_rejects_an_expired_key(keyed: KeyedStack, expired: str, path: str) -> None:
     error = error_of(await keyed.with_key(expired).post(path, json=ENDPOINTS[path]), 401, "invalid_api_key")
     assert error["message"] == "the API key has expired"
     assert not keyed.main.calls
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 async def test_endpoint_sends_no_cors_headers_to_a_foreign_origin(keyed: KeyedStack, path: str) -> None:
     foreign = {"origin": "https://evil.example"}
     requested = foreign | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
@@ -82,7 +82,7 @@ async def test_endpoint_sends_no_cors_headers_to_a_foreign_origin(keyed: KeyedSt
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 async def test_endpoint_rejects_an_oversized_body_with_413(keyed: KeyedStack, path: str) -> None:
     large = json.dumps(ENDPOINTS[path] | {"user": "x" * 70_000}).encode()
     error_of(await keyed.client.post(path, content=large), 413, "request_too_large")
@@ -94,7 +94,7 @@ async def test_endpoint_rejects_an_oversized_body_with_413(keyed: KeyedStack, pa
     assert not keyed.main.calls
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 @pytest.mark.parametrize("body", [b"[" * 60_000, b'{"a":' * 10_000, b'{"model":"main","n":' + b"9" * 60_000 + b"}"])
 async def test_endpoint_rejects_deep_bodies_and_long_numbers_with_400(
     keyed: KeyedStack, path: str, body: bytes
@@ -104,14 +104,14 @@ async def test_endpoint_rejects_deep_bodies_and_long_numbers_with_400(
     assert not keyed.main.calls
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 async def test_endpoint_rejects_oversized_headers_with_431(keyed: KeyedStack, path: str) -> None:
     async with raw(keyed.gateway_port) as client:
         await client.send(head(path) + b"x-long: " + b"x" * 20_000)
         error_of(await client.answer(), 431, "headers_too_large")
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 async def test_endpoint_rejects_late_headers_and_bodies_with_408(keyed: KeyedStack, path: str) -> None:
     for start in (head(path), head(path) + b"content-length: 100\r\n\r\n{"):
         async with raw(keyed.gateway_port) as client:
@@ -121,7 +121,7 @@ async def test_endpoint_rejects_late_headers_and_bodies_with_408(keyed: KeyedSta
     assert not keyed.main.calls
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 @pytest.mark.parametrize("headers", SMUGGLED.values(), ids=SMUGGLED)
 async def test_endpoint_rejects_ambiguous_framing(keyed: KeyedStack, path: str, headers: bytes) -> None:
     async with raw(keyed.gateway_port) as client:

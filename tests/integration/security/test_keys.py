@@ -34,7 +34,9 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("GET", "//health", None),
     ("GET", "/admin/keys", None),
 ]
-EVERY_DOOR = pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS, ids=[f"{m} {p}" for m, p, _ in ENDPOINTS])
+EVERY_ENDPOINT = pytest.mark.parametrize(
+    ("method", "path", "body"), ENDPOINTS, ids=[f"{m} {p}" for m, p, _ in ENDPOINTS]
+)
 STRANGERS = [
     ({}, "no API key"),
     ({"authorization": ""}, "no API key"),
@@ -49,7 +51,7 @@ STRANGERS = [
 ]
 
 
-@EVERY_DOOR
+@EVERY_ENDPOINT
 async def test_gateway_rejects_every_endpoint_without_a_key(
     keyed: KeyedStack, method: str, path: str, body: Any
 ) -> None:

@@ -10,14 +10,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TextIO
 
 import httpx
 
+from penstock_client.chunks import Chunks
 from penstock_client.client import Client
-from penstock_client.errors import GatewayError, GatewayUnreachable
+from penstock_client.errors import GatewayError, GatewayUnreachable, StreamTruncated
 from penstock_client.http_messages import DEFAULT_URL
+from penstock_client.resume import is_stream_id
+from penstock_contract.endpoints import CHAT
 from penstock_contract.request.operations import ChatMessage
+from penstock_contract.responses import ChatChunk
 
 ANSWERED = 0
 FAILED = 1
@@ -69,16 +74,18 @@ class Terminal:
         self._stderr.flush()
 
 
-def answer(client: Client, messages: list[ChatMessage], model: str | None, terminal: Terminal) -> tuple[str, int]:
-    """Write the answer as it comes; returns what came of it and an exit code."""
+def answer(stream: AbstractContextManager[Chunks[ChatChunk]], terminal: Terminal) -> tuple[str, int]:
+    """Write the answer as it is received; returns its text and an exit code."""
     texts: list[str] = []
     try:
-        with client.chat(messages, model) as chunks:
+        with stream as chunks:
             for chunk in chunks:
                 texts.append(chunk.text)
                 terminal.write(chunk.text)
-    except KeyboardInterrupt:  # leaving the context has closed the stream, so the gateway stops the provider
+    except KeyboardInterrupt:  # leaving the context has stopped the stream, and with it the provider's call
         code, complaint = INTERRUPTED, ""
+    except StreamTruncated as error:
+        code, complaint = FAILED, f"{error}; read it again with --resume {error.request_id}"
     except GatewayUnreachable as error:
         code, complaint = UNREACHABLE, f"{error.message}; start a gateway with `make dev`, or name one with --url"
     except GatewayError as error:
@@ -99,7 +106,7 @@ def converse(client: Client, model: str | None, terminal: Terminal) -> int:
         if not line.strip():
             continue
         asked = [*history, ChatMessage("user", _valid(line))]
-        text, _ = answer(client, asked, model, terminal)
+        text, _ = answer(client.chat(asked, model), terminal)
         if text:
             history = [*asked, ChatMessage("assistant", text)]
     return ANSWERED
@@ -117,6 +124,9 @@ def run(
     parser.add_argument(
         "prompt", nargs="*", metavar="PROMPT", help="a pipe's text is added to it; without either, hold a conversation"
     )
+    parser.add_argument(
+        "--resume", metavar="ID", type=_stream_id, help="read the answer of this request id again, from its start"
+    )
     parser.add_argument("--model", help="left out: the gateway's default model")
     parser.add_argument(
         "--url",
@@ -128,6 +138,8 @@ def run(
     options = parser.parse_args(arguments)
     api_key = environ.get("PENSTOCK_API_KEY", "").strip() or None
     with Client(options.url, api_key=api_key, sleep=sleep) as client:
+        if options.resume is not None:
+            return answer(client.resume(options.resume, CHAT), terminal)[1]
         if not options.prompt and terminal.stdin.isatty():
             terminal.write(f"Talking to {options.url}. Ctrl-C stops an answer, Ctrl-D ends.\n")
             return converse(client, options.model, terminal)
@@ -136,7 +148,7 @@ def run(
         prompt = "\n\n".join(part for part in (" ".join(options.prompt), piped) if part.strip())
         if not prompt.strip():
             parser.error("nothing to ask: give a PROMPT, or pipe one in")
-        return answer(client, [ChatMessage("user", _valid(prompt))], options.model, terminal)[1]
+        return answer(client.chat([ChatMessage("user", _valid(prompt))], options.model), terminal)[1]
 
 
 def main() -> None:
@@ -164,6 +176,12 @@ def main() -> None:
 def _valid(text: str) -> str:
     """Text that JSON can carry: bytes that were not UTF-8 came in as lone surrogates."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _stream_id(text: str) -> str:
+    if not is_stream_id(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no request id: req_ and 24 hexadecimal digits")
+    return text
 
 
 def _url(text: str) -> str:

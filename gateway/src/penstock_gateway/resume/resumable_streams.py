@@ -7,7 +7,8 @@ client is the first of its readers, and each reader has its own renderer, output
 
 import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -42,6 +43,21 @@ UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeou
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
 NO_OUTPUT = NoOutput()
+
+
+class Begun(NamedTuple):
+    """A validated request; `progress` is True if its client wants reports while it waits."""
+
+    resolution: Resolution
+    operation: Operation
+    rendering: Rendering
+    context: RequestContext
+    progress: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """True if the last event repeats the answer."""
+        return self.rendering.dialect in REPEATED
 
 
 def not_found(id_: str) -> PenstockError:
@@ -91,37 +107,60 @@ class ResumableStreams:
 
         `policy` replaces the one of the route and the headers; `renderer` replaces the dialect's for this reader.
         """
-        bounded = rendering.dialect in REPEATED
         policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy
-        progress = wants_progress(headers)
+        begun = Begun(resolution, operation, rendering, context, wants_progress(headers))
         renderer = renderer or renderer_after(context.request_id, rendering, 0)
         if policy is None:
-            return await self._open_ending(resolution, operation, rendering, context, renderer, progress=progress)
+            return await self._open_bound(begun, renderer)
+        return await self._open_lasting(begun, renderer, policy)
+
+    async def _open_bound(self, begun: Begun, renderer: Renderer) -> OpenStream:
+        """A stream that ends with its connection."""
+
+        async def add(stream: Stream) -> None:
+            self._table.add(stream, begun.rendering)
+            if begun.progress:
+                stream.commit()
+
+        try:
+            opened = await self._dispatcher.open(
+                begun.resolution,
+                begun.operation,
+                renderer,
+                begun.context,
+                bounded=begun.bounded,
+                on_registered=add,
+            )
+        except BaseException:
+            self._table.delete(begun.context.request_id)
+            raise
+        if begun.progress and opened.message is not None:
+            self._progress.report(opened.stream, opened.stream, opened.message, renderer)
+        return opened
+
+    async def _open_lasting(self, begun: Begun, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
+        """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        async def read(owner: Stream) -> None:
+        async def add(owner: Stream) -> None:
             nonlocal reader
-            self._table.add(owner, rendering)
-            descriptor = self._table.descriptor(owner, rendering)
+            self._table.add(owner, begun.rendering)
+            descriptor = self._table.descriptor(owner, begun.rendering)
             reader = self._reader(descriptor, renderer)
             await self._keep(descriptor, policy, owner)
-            if progress:
+            if begun.progress:
                 reader.commit()
 
         try:
-            owner, message = await self._dispatcher.begin(
-                resolution, operation, NO_OUTPUT, context, bounded=bounded, policy=policy, on_registered=read
-            )
+            owner, message = await self._begin(begun, policy, add)
         except BaseException:
             if reader is not None:
                 self._registry.remove(reader)
-                self._table.delete(context.request_id)
             raise
         assert reader is not None
-        self._hold(owner, resolution, message)
-        if progress:
+        if begun.progress:
             self._progress.report(owner, reader, message, renderer)
-        opened = OpenStream(reader, resolution, None, context.receive, collected=False)
+        opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
             if opened.disconnect.done():
@@ -129,35 +168,6 @@ class ResumableStreams:
         except BaseException:
             self.close(opened)
             raise
-        return opened
-
-    async def _open_ending(
-        self,
-        resolution: Resolution,
-        operation: Operation,
-        rendering: Rendering,
-        context: RequestContext,
-        renderer: Renderer,
-        *,
-        progress: bool,
-    ) -> OpenStream:
-        """Open a stream that ends with its connection."""
-
-        async def add(stream: Stream) -> None:
-            self._table.add(stream, rendering)
-            if progress:
-                stream.commit()
-
-        try:
-            bounded = rendering.dialect in REPEATED
-            opened = await self._dispatcher.open(
-                resolution, operation, renderer, context, bounded=bounded, on_registered=add
-            )
-        except BaseException:
-            self._table.delete(context.request_id)
-            raise
-        if progress and opened.message is not None:
-            self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
     async def detach(
@@ -170,19 +180,38 @@ class ResumableStreams:
     ) -> None:
         """Queue a request that nothing reads yet. Raises `PenstockError`."""
 
-        async def keep(owner: Stream) -> None:
+        async def add(owner: Stream) -> None:
             self._table.add(owner, rendering)
             await self._keep(self._table.descriptor(owner, rendering), policy, owner)
 
-        bounded = rendering.dialect in REPEATED
+        await self._begin(Begun(resolution, operation, rendering, context), policy, add)
+
+    async def _begin(
+        self, begun: Begun, policy: DisconnectPolicy, add: Callable[[Stream], Awaitable[None]]
+    ) -> tuple[Stream, QueuedMessage]:
+        """Queue the request, and hold it until its end."""
         try:
             owner, message = await self._dispatcher.begin(
-                resolution, operation, NO_OUTPUT, context, bounded=bounded, policy=policy, on_registered=keep
+                begun.resolution,
+                begun.operation,
+                NO_OUTPUT,
+                begun.context,
+                bounded=begun.bounded,
+                policy=policy,
+                on_registered=add,
             )
         except BaseException:
-            self._table.delete(context.request_id)
+            self._table.delete(begun.context.request_id)
             raise
-        self._hold(owner, resolution, message)
+        task = asyncio.create_task(self._own(owner, begun.resolution, message))
+        self._owners.add(task)
+        task.add_done_callback(self._owners.discard)
+        return owner, message
+
+    async def _keep(self, descriptor: StreamDescriptor, policy: DisconnectPolicy, owner: Stream) -> None:
+        await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
+        if policy.keep_s:
+            await self._store.trim(owner.tenant)
 
     async def find(self, id_: str, context: RequestContext) -> tuple[StreamDescriptor, FoundStream]:
         """A stream of the request's key, as its gateway knows it. Raises `stream_not_found`."""
@@ -250,16 +279,6 @@ class ResumableStreams:
             if stream.is_reader:
                 stream.cut(error)
         self._dispatcher.end_streams(error)
-
-    async def _keep(self, descriptor: StreamDescriptor, policy: DisconnectPolicy, owner: Stream) -> None:
-        await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
-        if policy.keep_s:
-            await self._store.trim(owner.tenant)
-
-    def _hold(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:
-        task = asyncio.create_task(self._own(owner, resolution, message))
-        self._owners.add(task)
-        task.add_done_callback(self._owners.discard)
 
     def _reader(self, descriptor: StreamDescriptor, renderer: Renderer) -> Stream:
         """A further output of a stream, registered."""

@@ -46,7 +46,7 @@ def test_simulation_first_request_waits_for_a_start_and_a_poll(make: type[Autosc
 
 @pytest.mark.parametrize("make", [Ours, KedaHpa, Knative])
 def test_simulation_every_autoscaler_ends_at_zero(make: type[Autoscaler]) -> None:
-    assert World(trace((100.0, 5.0)), make()).run().asked[-1] == 0
+    assert World(trace((100.0, 5.0)), make()).run().requested[-1] == 0
 
 
 def test_simulation_counts_pod_seconds_from_creation_to_end() -> None:
