@@ -8,7 +8,6 @@ client is the first of its readers, and each reader has its own renderer, output
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
+from penstock_gateway.resume.begun_request import BegunRequest
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
@@ -34,7 +34,6 @@ from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_gateway.streaming.open_stream import OpenStream
 from penstock_gateway.streaming.registry import StreamRegistry
-from penstock_gateway.streaming.renderers.dialects import REPEATED
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.stream import Stream
 
@@ -43,21 +42,6 @@ UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeou
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
 NO_OUTPUT = NoOutput()
-
-
-class Begun(NamedTuple):
-    """A validated request; `progress` is True if its client wants reports while it waits."""
-
-    resolution: Resolution
-    operation: Operation
-    rendering: Rendering
-    context: RequestContext
-    progress: bool = False
-
-    @property
-    def bounded(self) -> bool:
-        """True if the last event repeats the answer."""
-        return self.rendering.dialect in REPEATED
 
 
 def not_found(id_: str) -> PenstockError:
@@ -108,13 +92,13 @@ class ResumableStreams:
         `policy` replaces the one of the route and the headers; `renderer` replaces the dialect's for this reader.
         """
         policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy
-        begun = Begun(resolution, operation, rendering, context, wants_progress(headers))
+        begun = BegunRequest(resolution, operation, rendering, context, wants_progress(headers))
         renderer = renderer or renderer_after(context.request_id, rendering, 0)
         if policy is None:
             return await self._open_bound(begun, renderer)
         return await self._open_lasting(begun, renderer, policy)
 
-    async def _open_bound(self, begun: Begun, renderer: Renderer) -> OpenStream:
+    async def _open_bound(self, begun: BegunRequest, renderer: Renderer) -> OpenStream:
         """A stream that ends with its connection."""
 
         async def add(stream: Stream) -> None:
@@ -138,7 +122,7 @@ class ResumableStreams:
             self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
-    async def _open_lasting(self, begun: Begun, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
+    async def _open_lasting(self, begun: BegunRequest, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
@@ -184,10 +168,10 @@ class ResumableStreams:
             self._table.add(owner, rendering)
             await self._keep(self._table.descriptor(owner, rendering), policy, owner)
 
-        await self._begin(Begun(resolution, operation, rendering, context), policy, add)
+        await self._begin(BegunRequest(resolution, operation, rendering, context), policy, add)
 
     async def _begin(
-        self, begun: Begun, policy: DisconnectPolicy, add: Callable[[Stream], Awaitable[None]]
+        self, begun: BegunRequest, policy: DisconnectPolicy, add: Callable[[Stream], Awaitable[None]]
     ) -> tuple[Stream, QueuedMessage]:
         """Queue the request, and hold it until its end."""
         try:
