@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs docs-site format bench chaos simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ bench: setup ## Measure Penstock beside other gateways, see benchmarks/README.md
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 	@.venv/bin/python benchmarks/large_bodies.py
 	@.venv/bin/python benchmarks/meters.py
+
+cut-streams: setup ## Cut 1 000 streams at random bytes and read them on; STREAMS=n, SEED=n
+	@PENSTOCK_CUT_STREAMS=$(or $(STREAMS),1000) PENSTOCK_CUT_SEED=$(or $(SEED),15) .venv/bin/pytest -n0 -q tests/integration/test_streams_cut.py
 
 chaos: setup ## Inject five minutes of random kills, pauses and broken connections; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)

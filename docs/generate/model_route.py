@@ -43,6 +43,7 @@ def groups() -> dict[str, tuple[str, ...]]:
         "fields of spec.models": ("spec.models",),
         "fields of spec.providers": ("spec.providers",),
         "fields of spec.routing and spec.limits": ("spec.routing", "spec.limits"),
+        "fields of spec.streams": ("spec.streams",),
         "fields of spec.scaling": ("spec.scaling",),
         "fields of spec.worker": ("spec.worker",),
         "fields of spec.errorMessages": ("spec.errorMessages", "spec.errorMessagesInLog"),

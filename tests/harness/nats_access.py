@@ -71,7 +71,9 @@ def refusals_of_worker(namespace: str, own: str, other: str) -> Refusals:
 def refusals_of_gateway(namespace: str, route: str) -> Refusals:
     return Refusals(
         publish=(
-            *_no_streams("CREATE", "UPDATE", "DELETE", "PURGE", "MSG.DELETE"),
+            *_no_streams("CREATE", "UPDATE", "DELETE", "MSG.DELETE"),
+            # It deletes what is kept of a stopped stream.
+            *(subject for subject in _no_streams("PURGE") if not subject.endswith(f".{subjects.STREAMS}")),
             f"$JS.API.STREAM.DELETE.{subjects.queue(namespace, route)}",
             f"$JS.API.CONSUMER.MSG.NEXT.{subjects.queue(namespace, route)}.{subjects.CONSUMER}",
             f"$JS.API.CONSUMER.CREATE.{subjects.queue(namespace, route)}",

@@ -101,6 +101,8 @@ KEPT: dict[str, Spec] = {
         providers=[{**PROVIDER, "headers": [{"name": "authorization", "valueFrom": {"secretKeyRef": REF}}]}]
     ),
     "a first token as late as the end": spec(limits={"firstTokenTimeoutSeconds": 9, "requestTimeoutSeconds": 9}),
+    "detached streams that are kept": spec(streams={"onDisconnect": "Detach", "keepSeconds": 1}),
+    "a grace time without storage": spec(streams={"onDisconnect": "Grace", "graceSeconds": 0.5}),
     "as many workers at least as at most": spec(scaling={"minReplicas": 3, "maxReplicas": 3}),
     "a fallback to all workers": spec(scaling={"maxReplicas": 3, "fallback": {"behavior": "Static", "replicas": 3}}),
     "a panic window one second shorter": spec(scaling={"panicWindowSeconds": 9, "stableWindowSeconds": 10}),

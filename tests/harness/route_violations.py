@@ -164,6 +164,14 @@ BROKEN: dict[str, tuple[Spec, str]] = {
         _FIRST_TOKEN,
     ),
     "a default that is later than the end": (spec(limits={"requestTimeoutSeconds": 8}), _FIRST_TOKEN),
+    "detached streams that are not kept": (
+        spec(streams={"onDisconnect": "Detach"}),
+        "streams: onDisconnect Detach needs keepSeconds",
+    ),
+    "a grace of no time": (
+        spec(streams={"onDisconnect": "Grace", "graceSeconds": 0}),
+        "streams: onDisconnect Grace needs graceSeconds",
+    ),
     "more workers at least than at most": (spec(scaling={"minReplicas": 4, "maxReplicas": 3}), _MIN),
     "more workers at least than the default at most": (spec(scaling={"minReplicas": 11}), _MIN),
     "a fallback to more workers than at most": (

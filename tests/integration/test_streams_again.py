@@ -208,3 +208,69 @@ async def test_policy_that_the_route_does_not_allow_is_refused(stack: Stack, ask
     error = response.json()["error"]
     assert (response.status_code, error["param"]) == (400, "x-penstock-on-disconnect")
     assert not stack.main.calls
+
+
+async def test_streams_are_kept_found_and_stopped_with_the_brokers_permissions() -> None:
+    async with Stack(users=True) as stack:
+        directory = stack.directory / "other"
+        directory.mkdir()
+        async with Gateway.running(stack.nats.url, directory, **stack.gateway_user) as other:
+            await other.has_model("main")
+            await reconfigure(stack, keep_seconds=60)
+            stack.main.answers(text_stream(*WORDS), text_then_wait("Hello"))
+            id_, _ = await begin(stack.client, DOORS[1], {"x-penstock-on-disconnect": "detach"}, 3)
+            body = await whole(other.client, id_)
+            stack.worker.terminate()
+            await stack.worker.exited()
+            assert await whole(other.client, id_) == body
+            await stack.start_worker()
+            waiting = {"x-penstock-on-disconnect": "detach", "x-penstock-progress": "true"}
+            id_, _ = await begin(stack.client, DOORS[1], waiting, 1)
+            assert (await other.client.delete(f"/v1/streams/{id_}")).status_code == 200
+            await stack.main.calls[1].left()
+            refused = [
+                line
+                for process in (stack.gateway, other.process, *stack.workers)
+                for line in process.events("broker.not_permitted")
+            ]
+            assert refused == []
+
+
+async def test_stream_goes_on_when_the_broker_restarts(stack: Stack, other: Gateway) -> None:
+    go_on = asyncio.Event()
+    stack.main.answers(paced(go_on))
+    id_, read = await begin(stack.client, DOORS[1], GRACE, 5)
+    async with reading(other.client, id_) as reader:
+        stack.nats.process.kill()
+        await stack.nats.process.exited()
+        go_on.set()
+        await stack.restart_nats()
+        await reader.rest()
+    assert reader.raw.startswith(read)
+    assert texts_of(reader.raw.decode()) == "".join(WORDS)
+    assert len(stack.main.calls) == 1
+
+
+async def test_stream_of_a_gateway_that_stops_is_cut_and_read_on_elsewhere(stack: Stack, other: Gateway) -> None:
+    directory = stack.directory / "stopping"
+    directory.mkdir()
+    go_on = asyncio.Event()
+    stack.main.answers(paced(go_on))
+    async with Gateway.running(stack.nats.url, directory, PENSTOCK_SHUTDOWN_GRACE_S="0") as stopping:
+        await stopping.has_model("main")
+        async with stopping.client.stream("POST", DOORS[1], json=completion(stream=True), headers=GRACE) as response:
+            reader = StreamReader(response)
+            first = [await reader.event() for _ in range(5)]
+            stopping.process.terminate()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await reader.rest()
+        assert b"error" not in reader.raw
+        await stopping.process.exited()
+    count = reader.raw.count(b"\n\n")
+    assert count >= len(first)
+    id_ = response.headers["x-request-id"]
+    rest = asyncio.create_task(whole(other.client, id_, count))
+    go_on.set()
+    assert texts_of((reader.raw + await rest).decode()) == "".join(WORDS)
+    assert len(stack.main.calls) == 1
+    await closed_row(stack, id_, "stop")

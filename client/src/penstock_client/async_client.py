@@ -11,7 +11,7 @@ from typing import Self, TypeVar, overload
 import httpx
 
 from penstock_client import resume
-from penstock_client.chunks import AsyncChunks
+from penstock_client.chunks import AsyncChunks, AsyncStreamSource
 from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
@@ -164,7 +164,9 @@ class AsyncClient:
         self, response: httpx.Response, endpoint: StreamEndpoint[Request, Chunk], id_: str | None = None
     ) -> AsyncChunks[Chunk]:
         """The chunks of a response, with the first event at hand."""
-        chunks = AsyncChunks(response, endpoint.chunk, self if self._resume else None, id_)
+        chunks = AsyncChunks(
+            response, endpoint.chunk, AsyncStreamSource(self._again, self._abandon) if self._resume else None, id_
+        )
         try:
             check_is_stream(response.headers)
             await chunks.wait()
@@ -173,14 +175,14 @@ class AsyncClient:
             raise
         return chunks
 
-    async def abandon(self, id_: str) -> None:
+    async def _abandon(self, id_: str) -> None:
         """Stop a stream that is being left; without a retry, and without an error."""
         wanted = resume.stop(id_)
         with suppress(GatewayError):
             response = await self._send(wanted, None, 0, timeout_s=STOP_TIMEOUT_S)
             await response.aclose()
 
-    async def again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
+    async def _again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
         """A response with the rest of a stream that was cut; raises `cut` if there is none."""
         attempt = 0
         while True:

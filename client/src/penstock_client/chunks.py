@@ -4,9 +4,9 @@ Classes, not generators: a suspended async generator is finalised by the event l
 has to be closed at once for the gateway to stop the provider.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import httpx
 
@@ -18,24 +18,21 @@ from penstock_client.transport import translated_stream_errors
 Chunk = TypeVar("Chunk")
 
 
-class StreamSource(Protocol):
-    """Reads streams again."""
+class StreamSource(NamedTuple):
+    """Reads streams again: `again(id, received, cut)` is a response with the events after the first `received`.
 
-    def again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
-        """A response with the events after the first `received`. Raises `cut` if there is none."""
-        ...
+    It raises `cut` if there is none. `abandon(id)` stops a stream, best effort.
+    """
 
-    def abandon(self, id_: str) -> None:
-        """Stop the stream, best effort."""
-        ...
+    again: Callable[[str, int, StreamTruncated], httpx.Response]
+    abandon: Callable[[str], None]
 
 
-class AsyncStreamSource(Protocol):
+class AsyncStreamSource(NamedTuple):
     """`StreamSource` for asyncio."""
 
-    async def again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response: ...
-
-    async def abandon(self, id_: str) -> None: ...
+    again: Callable[[str, int, StreamTruncated], Awaitable[httpx.Response]]
+    abandon: Callable[[str], Awaitable[None]]
 
 
 class Chunks(Iterator[Chunk], Generic[Chunk]):

@@ -10,7 +10,7 @@ from typing import Self, TypeVar, overload
 import httpx
 
 from penstock_client import resume
-from penstock_client.chunks import Chunks
+from penstock_client.chunks import Chunks, StreamSource
 from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
@@ -156,7 +156,9 @@ class Client:
         self, response: httpx.Response, endpoint: StreamEndpoint[Request, Chunk], id_: str | None = None
     ) -> Chunks[Chunk]:
         """The chunks of a response, with the first event at hand."""
-        chunks = Chunks(response, endpoint.chunk, self if self._resume else None, id_)
+        chunks = Chunks(
+            response, endpoint.chunk, StreamSource(self._again, self._abandon) if self._resume else None, id_
+        )
         try:
             check_is_stream(response.headers)
             chunks.wait()
@@ -165,14 +167,14 @@ class Client:
             raise
         return chunks
 
-    def abandon(self, id_: str) -> None:
+    def _abandon(self, id_: str) -> None:
         """Stop a stream that is being left; without a retry, and without an error."""
         wanted = resume.stop(id_)
         with suppress(GatewayError):
             response = self._send(wanted, None, 0, timeout_s=STOP_TIMEOUT_S)
             response.close()
 
-    def again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
+    def _again(self, id_: str, received: int, cut: StreamTruncated) -> httpx.Response:
         """A response with the rest of a stream that was cut; raises `cut` if there is none."""
         attempt = 0
         while True:

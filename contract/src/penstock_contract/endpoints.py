@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Final, Generic, Literal, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeVar
 
-from penstock_contract.openai_responses.request import InputTokensRequest, ResponseRequest
+from penstock_contract.openai_responses.request import ResponseRequest
 from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
-from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -74,10 +73,7 @@ CHAT_COMPLETION_STREAM = StreamEndpoint(
     "POST", "/v1/chat/completions", ChatCompletionRequest, ChatCompletionChunk, implied={"stream": True}
 )
 RESPONSE = Endpoint("POST", "/v1/responses", ResponseRequest, ResponseObject, implied={"stream": False})
-RESPONSE_STREAM = StreamEndpoint(
-    "POST", "/v1/responses", ResponseRequest, cast("type[ResponseEvent]", ResponseEvent), implied={"stream": True}
-)
-RESPONSE_INPUT_TOKENS = Endpoint("POST", "/v1/responses/input_tokens", InputTokensRequest, InputTokensCount)
+RESPONSE_INPUT_TOKENS = Endpoint("POST", "/v1/responses/input_tokens", ResponseRequest, InputTokensCount)
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
@@ -95,7 +91,6 @@ ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
     RESPONSE,
-    RESPONSE_STREAM,
     RESPONSE_INPUT_TOKENS,
     EMBEDDINGS,
     MODELS,

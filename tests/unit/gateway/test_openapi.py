@@ -12,6 +12,8 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from penstock_contract.errors import ErrorBody
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import ResponseObject
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -29,7 +31,7 @@ from penstock_contract.responses import (
     ModelList,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import openai, simple, status
+from penstock_gateway.api import openai, responses, simple, status, stored_responses
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
@@ -47,6 +49,8 @@ STRUCTS: dict[str, type] = {
         GenerateRequest,
         Model,
         ModelList,
+        ResponseObject,
+        ResponseRequest,
     )
 }
 
@@ -56,6 +60,12 @@ HANDLERS = [
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    responses.create_response,
+    responses.response_input_tokens,
+    stored_responses.read_response_again,
+    stored_responses.cancel_response,
+    stored_responses.delete_response,
+    stored_responses.response_input_items,
     openai.embeddings,
     openai.models,
     openai.model,

@@ -40,7 +40,7 @@ async def test_stream_records_worker_provider_and_queue_time() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED, STARTED, UsageReported(3, 1), STOP, now=NOW + 1)
 
-    assert (stream.worker, stream.provider, stream.record().queued_s) == ("worker-1", "main", 0.25)
+    assert (stream.serving.worker, stream.serving.provider, stream.record().queued_s) == ("worker-1", "main", 0.25)
     assert (stream.record().usage, stream.record().finished) == (UsageReported(3, 1), STOP)
     assert stream.ended_by_worker
 
@@ -157,7 +157,7 @@ async def test_stream_replaces_an_attempt_that_has_not_started() -> None:
     feed(stream, Accepted("worker-2", 4.0), STARTED, A, STOP, attempt=2, now=NOW + 5)
     stream.attach(client)
 
-    assert (stream.protocol.attempt, stream.worker, stream.record().queued_s) == (2, "worker-2", 4.0)
+    assert (stream.protocol.attempt, stream.serving.worker, stream.record().queued_s) == (2, "worker-2", 4.0)
     assert client.received == text_bytes("a") + DONE
 
 
@@ -167,7 +167,7 @@ async def test_stream_keeps_an_attempt_that_has_started() -> None:
     feed(stream, B, STOP, from_seq=3)
 
     assert not kept
-    assert (stream.protocol.attempt, stream.worker) == (1, "worker-1")
+    assert (stream.protocol.attempt, stream.serving.worker) == (1, "worker-1")
     assert client.received == text_bytes("a", "b") + DONE
 
 
@@ -195,9 +195,9 @@ async def test_stream_accepts_any_attempt_first() -> None:
 async def test_stream_restarts_the_queue_wait_when_its_worker_is_forgotten() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED)
-    stream.forget_worker(NOW + 9)
+    stream.serving.forget_worker(NOW + 9)
 
-    assert (stream.worker, stream.accepted_at, stream.published_at) == (None, None, NOW + 9)
+    assert (stream.serving.worker, stream.serving.accepted_at, stream.serving.published_at) == (None, None, NOW + 9)
 
 
 async def test_stream_times_a_gap_from_its_first_frame() -> None:

@@ -63,7 +63,7 @@ async def test_stream_registry_ignores_a_frame_of_a_foreign_route() -> None:
     [stream] = made
 
     assert client.received == b""
-    assert stream.worker is None
+    assert stream.serving.worker is None
     assert stops.sent == []
 
 
@@ -139,3 +139,34 @@ async def test_stream_registry_may_change_during_iteration() -> None:
         made.remove(stream)
 
     assert len(made) == 0
+
+
+async def test_stream_registry_feeds_each_reader_of_a_stream_and_a_slow_one_holds_no_other() -> None:
+    made, _, _ = table()
+    fast, slow = RecordingWriter(), RecordingWriter(takes=1)
+    for client in (fast, slow):
+        reader = make_stream(8, is_reader=True)
+        made.add(reader)
+        reader.attach(client)
+    made.on_batch(SUBJECT, batch([*ANSWER], stream=8))
+
+    assert fast.received.endswith(b"data: [DONE]\n\n")
+    assert slow.received.count(b"\n\n") <= 1
+    errors = [reader.error and reader.error.code for reader in made.members(8)]
+    assert errors == [None, "slow_client"]
+
+
+async def test_stream_registry_goes_on_with_the_readers_that_are_left() -> None:
+    made, _, _ = table()
+    readers = [make_stream(8, is_reader=True) for _ in range(3)]
+    for reader in readers:
+        made.add(reader)
+    made.remove(readers[0])
+    assert made.members(8) == readers[1:]
+    made.remove(readers[1])
+    client = RecordingWriter()
+    readers[2].attach(client)
+    made.on_batch(SUBJECT, batch([*ANSWER], stream=8))
+    assert client.received.endswith(b"data: [DONE]\n\n")
+    made.remove(readers[2])
+    assert made.members(8) == []

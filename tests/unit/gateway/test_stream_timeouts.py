@@ -70,7 +70,7 @@ def stalled() -> Stream:
 
 def forgotten() -> Stream:
     stream = accepted()
-    stream.forget_worker(NOW + 20)
+    stream.serving.forget_worker(NOW + 20)
     return stream
 
 

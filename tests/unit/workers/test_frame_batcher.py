@@ -294,3 +294,27 @@ async def test_batcher_ends_only_the_stream_whose_frame_cannot_be_encoded() -> N
         Frame(4, 1, 2, TextDelta("four")),
     ]
     assert broken == [(2, 3), (3, 1)]
+
+
+@virtual_time
+async def test_batcher_publishes_a_batch_to_each_gateway_that_reads_the_stream() -> None:
+    async with running() as wire:
+        wire.add(f"{GATEWAY} {OTHER}")
+        await wire.settle()
+
+        assert [(subject, seqs) for _, subject, seqs in wire.sent] == [(GATEWAY, [0]), (OTHER, [0])]
+
+
+@virtual_time
+async def test_batcher_publishes_the_frames_before_a_change_of_subject_first() -> None:
+    async with running() as wire:
+        both = f"{GATEWAY} {OTHER}"
+        wire.add(both, deferrable=True)
+        wire.batcher.seal()
+        wire.add(GATEWAY, deferrable=True)
+        wire.batcher.seal()
+        wire.add(both, now=True)
+        await wire.settle()
+
+        assert [seqs for _, subject, seqs in wire.sent if subject == GATEWAY] == [[0], [1], [2]]
+        assert [seqs for _, subject, seqs in wire.sent if subject == OTHER] == [[0], [2]]

@@ -44,7 +44,10 @@ class ObfuscationOptions(Struct, frozen=True):
 
 
 class ResponseRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`POST /v1/responses`. Tools are functions; hosted tools, stored prompts and conversations are refused."""
+    """`POST /v1/responses`, and `…/input_tokens`, which counts its input.
+
+    Tools are functions; hosted tools, stored prompts and conversations are refused.
+    """
 
     model: ModelName
     input: str | Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=ITEMS_MAX)] | None = None
@@ -71,14 +74,3 @@ class ResponseRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
-
-
-class InputTokensRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`POST /v1/responses/input_tokens`: the fields of a response that become input."""
-
-    model: ModelName
-    input: str | list[dict[str, Any]] | None = None
-    instructions: str | None = None
-    tools: list[dict[str, Any]] | None = None
-    text: TextSettings | None = None
-    previous_response_id: ResponseId | None = None

@@ -194,6 +194,16 @@ RULES: Final[tuple[Rule, ...]] = (
         "It could never expire.",
     ),
     Rule(
+        "self.streams.onDisconnect != 'Detach' || self.streams.keepSeconds > 0.0",
+        "streams: onDisconnect Detach needs keepSeconds",
+        "A detached stream ends without a reader, so its answer has to be stored.",
+    ),
+    Rule(
+        "self.streams.onDisconnect != 'Grace' || self.streams.graceSeconds > 0.0",
+        "streams: onDisconnect Grace needs graceSeconds",
+        "A grace of 0 s is Cancel.",
+    ),
+    Rule(
         "self.scaling.minReplicas <= self.scaling.maxReplicas",
         "scaling: minReplicas must not be more than maxReplicas",
         "No number satisfies both.",

@@ -42,7 +42,7 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api
         options = WITH_USAGE if data.include_usage else WITHOUT_USAGE
         rendering = Rendering(CHAT, data.model, created, options)
         opened = await api.streams.open(resolution, data.operation, rendering, context, request.scope["headers"])
-        name_ignored(context, data.fields, resolution, opened.stream.provider, body=data.operation.body)
+        name_ignored(context, data.fields, resolution, opened.stream.serving.provider, body=data.operation.body)
         return EventStream(api.streams, opened)
     collector = ChatCollector(completion_id(context.request_id), created, data.model)
     provider = await api.dispatcher.collect(resolution, data.operation, collector, context)

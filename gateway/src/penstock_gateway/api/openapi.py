@@ -7,7 +7,7 @@ its `itemSchema` gives the events of a stream a type. `complete` is pure.
 import copy
 from collections.abc import Iterator
 from types import NoneType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request
@@ -17,6 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, RESPONSE, Endpoint
 from penstock_contract.errors import ErrorBody
 from penstock_contract.openai_responses.body import ResponseBody
+from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import Model
@@ -32,6 +33,7 @@ REQUESTS = tuple({endpoint.request: None for endpoint in ALL if endpoint.request
 ANSWERS = (
     *(endpoint.response if isinstance(endpoint, Endpoint) else endpoint.chunk for endpoint in ALL),
     ErrorBody,
+    *get_args(ResponseEvent),
     Model,
 )
 READ_AS = {

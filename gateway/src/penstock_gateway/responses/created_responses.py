@@ -109,9 +109,8 @@ class CreatedResponses:
 
     async def detach(self, new: NewResponse, context: RequestContext) -> ResponseObject:
         """Queue a background response."""
-        assert new.plan.policy is not None
         await self._store_input(new, context)
-        await self._streams.detach(new.resolution, new.operation, new.rendering, context, new.plan.policy)
+        await self._streams.begin_detached(new.resolution, new.operation, new.rendering, context)
         return replace(new.response, status="queued")
 
     async def _store_input(self, new: NewResponse, context: RequestContext) -> None:

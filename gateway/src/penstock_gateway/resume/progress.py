@@ -56,7 +56,7 @@ class ProgressReports:
         written = b""
         while True:
             position = await self._position(stream.route, message.seq)
-            if stream.accepted_at is not None or stream.done.done() or output.done.done():
+            if stream.serving.accepted_at is not None or stream.done.done() or output.done.done():
                 return
             data = progress_of(renderer, position, self._why(stream.route))
             if data != written:

@@ -7,7 +7,7 @@ client is the first of its readers, and each reader has its own renderer, output
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -126,17 +126,14 @@ class ResumableStreams:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        async def add(owner: Stream) -> None:
+        def read(descriptor: StreamDescriptor) -> None:
             nonlocal reader
-            self._table.add(owner, begun.rendering)
-            descriptor = self._table.descriptor(owner, begun.rendering)
             reader = self._reader(descriptor, renderer)
-            await self._keep(descriptor, policy, owner)
             if begun.progress:
                 reader.commit()
 
         try:
-            owner, message = await self._begin(begun, policy, add)
+            owner, message = await self._begin_owner(begun, policy, read)
         except BaseException:
             if reader is not None:
                 self._registry.remove(reader)
@@ -154,26 +151,30 @@ class ResumableStreams:
             raise
         return opened
 
-    async def detach(
-        self,
-        resolution: Resolution,
-        operation: Operation,
-        rendering: Rendering,
-        context: RequestContext,
-        policy: DisconnectPolicy,
-    ) -> None:
-        """Queue a request that nothing reads yet. Raises `PenstockError`."""
+    async def begin_detached(
+        self, resolution: Resolution, operation: Operation, rendering: Rendering, context: RequestContext
+    ) -> str:
+        """Queue a request that nothing reads yet; returns its stream's id. Raises `PenstockError`."""
+        keep_s = resolution.entry.spec.streams.keep_seconds
+        if not keep_s:
+            raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
+        begun = BegunRequest(resolution, operation, rendering, context, progress=False)
+        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda _descriptor: None)
+        return context.request_id
+
+    async def _begin_owner(
+        self, begun: BegunRequest, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor], None]
+    ) -> tuple[Stream, QueuedMessage]:
+        """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
 
         async def add(owner: Stream) -> None:
-            self._table.add(owner, rendering)
-            await self._keep(self._table.descriptor(owner, rendering), policy, owner)
+            self._table.add(owner, begun.rendering)
+            descriptor = self._table.descriptor(owner, begun.rendering)
+            on_registered(descriptor)
+            await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
+            if policy.keep_s:
+                await self._store.trim(owner.tenant)
 
-        await self._begin(BegunRequest(resolution, operation, rendering, context), policy, add)
-
-    async def _begin(
-        self, begun: BegunRequest, policy: DisconnectPolicy, add: Callable[[Stream], Awaitable[None]]
-    ) -> tuple[Stream, QueuedMessage]:
-        """Queue the request, and hold it until its end."""
         try:
             owner, message = await self._dispatcher.begin(
                 begun.resolution,
@@ -191,11 +192,6 @@ class ResumableStreams:
         self._owners.add(task)
         task.add_done_callback(self._owners.discard)
         return owner, message
-
-    async def _keep(self, descriptor: StreamDescriptor, policy: DisconnectPolicy, owner: Stream) -> None:
-        await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
-        if policy.keep_s:
-            await self._store.trim(owner.tenant)
 
     async def find(self, id_: str, context: RequestContext) -> tuple[StreamDescriptor, FoundStream]:
         """A stream of the request's key, as its gateway knows it. Raises `stream_not_found`."""
@@ -288,7 +284,7 @@ class ResumableStreams:
         if stream.error is not None and not stream.ended_by_worker:
             for member in self._registry.members(stream.id):
                 # A reader that is behind gets what it lacks, and then the end, from the worker.
-                if stream.worker is None or member.protocol.next_seq >= stream.protocol.next_seq:
+                if stream.serving.worker is None or member.protocol.next_seq >= stream.protocol.next_seq:
                     member.fail(stream.error)
 
     async def _own(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:

@@ -58,7 +58,7 @@ class StreamFinder:
         self._table.delete(id_)
         if stream is None:
             return
-        if stream.worker is None:
+        if stream.serving.worker is None:
             stream.fail(STOPPED)
             return
         # The worker ends it for all gateways after the same event: every reader gets the same bytes.

@@ -83,7 +83,7 @@ class StreamTable:
         return len(self._ended) > ENDED_MAX or self._ended_bytes > ENDED_BYTES_MAX or now - oldest.at > ENDED_S
 
     def _found(self, stream: Stream, rendering: Rendering, *, ended: bool, error: ErrorDetail | None) -> FoundStream:
-        return FoundStream(self.descriptor(stream, rendering), stream.worker, ended, error)
+        return FoundStream(self.descriptor(stream, rendering), stream.serving.worker, ended, error)
 
 
 def _tenant(found: FoundStream) -> str | None:

@@ -86,6 +86,6 @@ def control_subject(stream: Stream) -> str:
     Without a known worker it is that of all workers of the route: one may have accepted the request just now.
     """
     namespace, _, name = stream.route.partition(".")
-    if stream.worker is not None:
-        return subjects.control(namespace, name, stream.worker)
+    if stream.serving.worker is not None:
+        return subjects.control(namespace, name, stream.serving.worker)
     return subjects.control_all(namespace, name)

@@ -165,7 +165,7 @@ class Dispatcher:
             self.close(opened)
         if opened.stream.error is not None:
             raise PenstockError.of(opened.stream.error)
-        return opened.stream.provider
+        return opened.stream.serving.provider
 
     def close(self, opened: OpenStream) -> None:
         """End the stream's work everywhere, unless its worker has ended it."""

@@ -94,8 +94,8 @@ class StreamRegistry:
 
     def stopping(self, stream: Stream) -> None:
         """A `Stop` with its reason is being published: further frames of this stream need no other."""
-        if stream.worker is not None:
-            self._stopped[stream.worker, stream.id] = asyncio.get_running_loop().time()
+        if stream.serving.worker is not None:
+            self._stopped[stream.serving.worker, stream.id] = asyncio.get_running_loop().time()
 
     def on_batch(self, subject: str, data: bytes) -> None:
         """The callback of the reply subscription; see `stream` for the rules of this path."""

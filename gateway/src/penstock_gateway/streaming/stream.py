@@ -23,11 +23,11 @@ from penstock_contract.stream.events import (
     UsageReported,
 )
 from penstock_contract.subjects import ANONYMOUS_TENANT
-from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered
 from penstock_gateway.limits.admission import Admission
 from penstock_gateway.streaming.answer_size import AnswerSize
 from penstock_gateway.streaming.reader_count import ReaderCount
-from penstock_gateway.streaming.renderers.renderer import Renderer, encode_json
+from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.serving import Serving
 from penstock_gateway.streaming.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, FrameResult, StreamProtocol
 from penstock_gateway.telemetry.stream_record import StreamRecord
@@ -43,15 +43,8 @@ class Stream:
 
     __slots__ = (
         "_finished",
-        "_queued_s",
         "_renderer",
-        "_text_head",
-        "_text_tail",
-        "_texts",
-        "_unanswered",
         "_usage",
-        "_workers",
-        "accepted_at",
         "admission",
         "attach_sent_at",
         "committed",
@@ -61,7 +54,6 @@ class Stream:
         "first",
         "first_delta_at",
         "id",
-        "incarnation",
         "is_cut",
         "is_reader",
         "last_event_at",
@@ -69,14 +61,12 @@ class Stream:
         "opened_at",
         "output",
         "protocol",
-        "provider",
-        "published_at",
         "readers",
         "request_id",
         "route",
+        "serving",
         "size",
         "tenant",
-        "worker",
     )
 
     def __init__(
@@ -112,23 +102,12 @@ class Stream:
         self.committed = False
         self.error: ErrorDetail | None = None
         self.ended_by_worker = False
-        self.worker: str | None = None
-        self.incarnation = 0
-        self.provider: str | None = None
-        self.opened_at = self.published_at = self.last_event_at = self.attach_sent_at = now
-        self.accepted_at: float | None = None
+        self.serving = Serving(now)
+        self.opened_at = self.last_event_at = self.attach_sent_at = now
         self.first_delta_at: float | None = None
         self._renderer = renderer
-        self._text_head: bytes | None = None
-        """Set while the next text is written by `feed_text`: from one text to the next event of another kind."""
-        self._text_tail = b""
-        self._texts: list[bytes] = []
-        """Events of the batch that is being read, which `flush` writes."""
-        self._queued_s: float | None = None
-        self._workers: tuple[str, ...] = ()
         self._usage: UsageReported | None = None
         self._finished: Finished | None = None
-        self._unanswered = NOTHING_UNANSWERED
 
     @property
     def exhausted(self) -> ErrorDetail | None:
@@ -143,16 +122,16 @@ class Stream:
             opened_at=self.opened_at,
             last_event_at=self.last_event_at,
             first_delta_at=self.first_delta_at,
-            queued_s=self._queued_s,
+            queued_s=self.serving.queued_s,
             attempt=self.protocol.attempt,
             started=self.protocol.started,
-            worker=self.worker,
-            workers=self._workers,
-            provider=self.provider,
+            worker=self.serving.worker,
+            workers=self.serving.workers,
+            provider=self.serving.provider,
             deltas=self.size.deltas,
             text_length=self.size.text_length,
             usage=self._usage,
-            unanswered=self._unanswered,
+            unanswered=self.serving.unanswered,
             finished=self._finished,
             error=self.error,
         )
@@ -178,7 +157,8 @@ class Stream:
         if self.first_delta_at is None:
             self.first_delta_at = now
         self._write(self._renderer.render(event))
-        self._learn_text()
+        if not self.done.done():
+            self.output.render_texts(self._renderer.around_text())
         # After the write: the client pays for what it has.
         if admission is not None and (error := admission.record_output(length)) is not None:
             self.fail(error)
@@ -190,13 +170,12 @@ class Stream:
         The first text of a batch adds this stream to `fed`; `flush` then writes all of them at once.
         """
         admission = self.admission
-        if self._text_head is None or (admission is not None and admission.exhausted is not None):
+        if self.output.text_head is None or (admission is not None and admission.exhausted is not None):
             return False
         if not self.protocol.receive_text(attempt, seq):
             return False
-        if not self._texts:
+        if self.output.add_text(text):
             fed.append(self)
-        self._texts.append(self._text_head + encode_json(text) + self._text_tail)
         length, size = len(text), self.size
         size.deltas += 1
         size.text_length += length
@@ -207,11 +186,8 @@ class Stream:
 
     def flush(self) -> None:
         """Write the texts of `feed_text`."""
-        texts = self._texts
-        if texts:
-            self._texts = []
-            if not self.output.write(texts[0] if len(texts) == 1 else b"".join(texts), self.last_event_at):
-                self._end_unread()
+        if not self.output.flush(self.last_event_at):
+            self._end_unread()
 
     def fail(self, error: ErrorDetail) -> None:
         """End the stream with `error`: as an HTTP status if nothing is committed yet, else as the dialect's event."""
@@ -252,12 +228,6 @@ class Stream:
         if not self.done.done():
             self.output.ping(data, now)
 
-    def forget_worker(self, now: float) -> None:
-        """The worker was lost before its first event; the queue delivers the request to another."""
-        self.worker = None
-        self.accepted_at = None
-        self.published_at = now
-
     def _skip(self, result: FrameResult) -> bool:
         if result is ILLEGAL:
             self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
@@ -266,7 +236,7 @@ class Stream:
     def _feed_other(self, event: Event, now: float) -> None:
         match event:
             case Accepted():
-                self._accept(event, now)
+                self.serving.accept(event, now, self.opened_at)
             case Started():
                 self._start(event)
             case Failed():
@@ -288,20 +258,11 @@ class Stream:
             case _:
                 self._feed_piece(event, now)
 
-    def _accept(self, event: Accepted, now: float) -> None:
-        self.worker = event.worker
-        self._workers = (*self._workers, event.worker)
-        self.incarnation = event.incarnation
-        # The worker compares the clocks of two machines; the wait cannot be longer than the stream is open.
-        self._queued_s = min(event.queued_s, now - self.opened_at)
-        self.accepted_at = now
-
     def _start(self, event: Started) -> None:
-        self.provider = event.provider
-        self._unanswered = Unanswered(event.unanswered_input, event.unanswered_cost)
+        self.serving.start(event)
         self.commit()
         if self.admission is not None:
-            error = self.admission.record_start(event.provider, self._unanswered)
+            error = self.admission.record_start(event.provider, self.serving.unanswered)
             if error is not None:
                 self.fail(error)
 
@@ -311,22 +272,11 @@ class Stream:
         if self.first_delta_at is None:
             self.first_delta_at = now
         self._write(self._renderer.render(event))
-        if length and self.admission is not None:
-            error = self.admission.record_output(length)
-            if error is not None:
-                self.fail(error)
-
-    def _learn_text(self) -> None:
-        """After a text was written: from now on `feed_text` takes the next."""
-        if (
-            self.output.writer is not None
-            and not self.done.done()
-            and (around := self._renderer.around_text()) is not None
-        ):
-            self._text_head, self._text_tail = around
+        if length and self.admission is not None and (error := self.admission.record_output(length)) is not None:
+            self.fail(error)
 
     def _write(self, data: bytes) -> None:
-        self._text_head = None
+        self.output.text_head = None
         self.flush()
         if self.done.done():
             return
@@ -342,7 +292,7 @@ class Stream:
             self._end()
 
     def _end(self) -> None:
-        self._text_head = None
+        self.output.text_head = None
         if not self.first.done():
             self.first.set_result(None)
         if not self.done.done():

@@ -66,7 +66,7 @@ def next_action(
         return error
     if broker_away_s == 0:
         attach_age_s = now - stream.attach_sent_at
-        if stream.worker is not None and stream.accepted_at is not None:
+        if stream.serving.worker is not None and stream.serving.accepted_at is not None:
             if worker.state is PeerState.LOST:
                 if not stream.protocol.started:
                     return StreamAction.FORGET_WORKER
@@ -85,7 +85,7 @@ def next_action(
 
 def _overdue(stream: Stream, now: float, cause: str) -> ErrorDetail | None:
     limits = stream.limits
-    if stream.worker is None and now - stream.published_at > limits.queue_timeout_seconds:
+    if stream.serving.worker is None and now - stream.serving.published_at > limits.queue_timeout_seconds:
         message = f"no worker took the request within {limits.queue_timeout_seconds:g} s"
         return ErrorDetail("queue_timeout", f"{message}: {cause}" if cause else message, retry_after_s=5)
     if now - stream.opened_at > limits.request_timeout_seconds + DEADLINE_GRACE_S:

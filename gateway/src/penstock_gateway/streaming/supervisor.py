@@ -146,8 +146,8 @@ class StreamSupervisor:
         if stream.done.done():
             return
         stream.output.check_client(now)
-        if stream.worker is None and not stream.protocol.started and not stream.is_reader:
-            self._activations.waits(stream.route, stream.published_at, now)
+        if stream.serving.worker is None and not stream.protocol.started and not stream.is_reader:
+            self._activations.waits(stream.route, stream.serving.published_at, now)
         action = next_action(
             stream,
             now,
@@ -167,18 +167,18 @@ class StreamSupervisor:
             case StreamAction.ATTACH:
                 await self._attach(stream, now)
             case StreamAction.FORGET_WORKER:
-                stream.forget_worker(now)
+                stream.serving.forget_worker(now)
 
     def _serving(self, stream: Stream, now: float) -> ServingWorker:
-        if stream.worker is None or stream.accepted_at is None:
+        if stream.serving.worker is None or stream.serving.accepted_at is None:
             return UNKNOWN_WORKER
-        key = stream.route, stream.worker
-        self._workers.expect(key, stream.incarnation, stream.accepted_at)
+        key = stream.route, stream.serving.worker
+        self._workers.expect(key, stream.serving.incarnation, stream.serving.accepted_at)
         peer, state = self._workers.get(key), self._workers.state(key, now)
         assert peer is not None
-        if state is PeerState.ALIVE and peer.value == stream.incarnation:
+        if state is PeerState.ALIVE and peer.value == stream.serving.incarnation:
             pass
-        elif self._pause_detector.elapsed_s(stream.accepted_at, now) <= LOST_S:
+        elif self._pause_detector.elapsed_s(stream.serving.accepted_at, now) <= LOST_S:
             # `Accepted` counts as a heartbeat.
             state = PeerState.ALIVE
         elif state is PeerState.ALIVE:

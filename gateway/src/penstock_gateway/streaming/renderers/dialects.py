@@ -20,13 +20,16 @@ REPEATED: Final = frozenset((RESPONSES,))
 """Dialects whose last event repeats the answer, which therefore has a size limit."""
 
 
+_chat_options = msgspec.json.Decoder(StreamOptions)
+
+
 def completion_id(request_id: str) -> str:
     """The id of OpenAI's chat completion, which is made of the request's."""
     return f"chatcmpl-{request_id.removeprefix('req_')}"
 
 
 def _chat(request_id: str, rendering: Rendering) -> Renderer:
-    options = msgspec.json.decode(rendering.options, type=StreamOptions)
+    options = _chat_options.decode(rendering.options)
     return ChatStreamRenderer(
         completion_id(request_id), rendering.created, rendering.model, include_usage=bool(options.include_usage)
     )

@@ -27,10 +27,10 @@ TYPES: dict[str, type] = {
 
 
 class FieldsSeen:
-    __slots__ = ("_said", "waiting")
+    __slots__ = ("_sent", "waiting")
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str], object] = {}
+        self._sent: dict[tuple[str, str], object] = {}
         self.waiting: list[Event] = []
         """Fields held until the first piece of the answer: they do not show that it began."""
 
@@ -42,27 +42,27 @@ class FieldsSeen:
         pieces = {
             name: value
             for name, value in fields.items()
-            if (name == "logprobs" or isinstance(value, list)) and _says_something(name, value)
+            if (name == "logprobs" or isinstance(value, list)) and _has_content(name, value)
         }
         states = self._news("choice", {name: value for name, value in fields.items() if name not in pieces})
         found = {**states, **pieces}
         return AnswerFields("choice", encoded(found)) if found else None
 
     def delta(self, fields: dict[str, Any]) -> Event | None:
-        found = {name: value for name, value in fields.items() if _says_something(name, value)}
+        found = {name: value for name, value in fields.items() if _has_content(name, value)}
         return AnswerFields("delta", encoded(found)) if found else None
 
     def _news(self, place: str, fields: dict[str, Any]) -> dict[str, Any]:
         news = {
             name: value
             for name, value in fields.items()
-            if _says_something(name, value) and self._said.get((place, name)) != value
+            if _has_content(name, value) and self._sent.get((place, name)) != value
         }
-        self._said |= {(place, name): value for name, value in news.items()}
+        self._sent |= {(place, name): value for name, value in news.items()}
         return news
 
 
-def _says_something(name: str, value: object) -> bool:
+def _has_content(name: str, value: object) -> bool:
     return value is not None and value not in ([], {}, "") and isinstance(value, TYPES.get(name, object))
 
 

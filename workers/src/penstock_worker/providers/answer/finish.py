@@ -58,8 +58,8 @@ FAILED_REASONS = frozenset(
 STRENGTH: dict[FinishReason, int] = {"stop": 0, "tool_calls": 1, "length": 2, "content_filter": 3}
 
 
-def read_reason(said: str) -> FinishReason:
-    return REASONS.get(said.strip().lower().replace("-", "_"), "stop")
+def read_reason(text: str) -> FinishReason:
+    return REASONS.get(text.strip().lower().replace("-", "_"), "stop")
 
 
 def stronger(before: FinishReason | None, now: FinishReason) -> FinishReason:

@@ -57,11 +57,11 @@ class TextTemplate:
                 continue
             head, tail = payload[:start], payload[_end_of_text(payload, start) :]
             probe = _read(head + b"x" + tail + (b"}" if padded else b""))
-            if probe is None or not probe.choices or (said := probe.choices[0].delta) is None:
+            if probe is None or not probe.choices or (probed := probe.choices[0].delta) is None:
                 return None
-            if getattr(said, name) != "x":
+            if getattr(probed, name) != "x":
                 return None
-            setattr(said, name, text)
+            setattr(probed, name, text)
             probe.obfuscation = chunk.obfuscation
             return cls(kind, head, tail, padded=padded) if probe == chunk else None
         return None

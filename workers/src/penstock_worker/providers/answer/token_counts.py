@@ -107,9 +107,9 @@ def _details(found: dict[str, Any]) -> dict[str, Any]:
     rest: dict[str, Any] = {}
     for name, value in found.items():
         if name not in KNOWN and not name.endswith("TokenCount"):
-            said = lenient.count(value) if name.endswith("_tokens") else value
-            if said is not None:
-                rest[name] = said
+            counted = lenient.count(value) if name.endswith("_tokens") else value
+            if counted is not None:
+                rest[name] = counted
     return rest
 
 

@@ -104,15 +104,15 @@ def _without(secret: str, text: str) -> str:
     pieces = {lower[at : at + PIECE] for at in range(len(lower) - PIECE + 1)}
 
     def word(found: re.Match[str]) -> str:
-        said = found[0].lower()
-        if any(said[at : at + PIECE] in pieces for at in range(len(said) - PIECE + 1)):
+        part = found[0].lower()
+        if any(part[at : at + PIECE] in pieces for at in range(len(part) - PIECE + 1)):
             return KEY
         return found[0]
 
     def end(found: re.Match[str]) -> str:
-        said = found[0].lower()
-        is_end = len(said) >= PIECE_AT_END and lower.endswith(said)
-        return KEY if is_end or (len(said) > PIECE_AT_END and lower.startswith(said)) else found[0]
+        part = found[0].lower()
+        is_end = len(part) >= PIECE_AT_END and lower.endswith(part)
+        return KEY if is_end or (len(part) > PIECE_AT_END and lower.startswith(part)) else found[0]
 
     return _PART.sub(end, _WORD.sub(word, text))
 

@@ -85,8 +85,9 @@ def error_of(answer: dict[str, Any]) -> object:
         return None
     if answer.get("object") == "error" or answer.get("type") == "error":
         return answer
-    said = any(isinstance(answer.get(name), str | list | dict) for name in ("message", "detail", "errors", "msg"))
-    return answer if said and lenient.meant({**answer, "type": None}) and "usage" not in answer else None
+    texts = (answer.get(name) for name in ("message", "detail", "errors", "msg"))
+    has_message = any(isinstance(text, str | list | dict) for text in texts)
+    return answer if has_message and lenient.meant({**answer, "type": None}) and "usage" not in answer else None
 
 
 def read(answer: dict[str, Any]) -> Chunk:
@@ -101,8 +102,8 @@ def read(answer: dict[str, Any]) -> Chunk:
 
 def _choice(choice: dict[str, Any]) -> ProviderChoice:
     source = next((name for name in ("delta", "message", "text") if lenient.meant(choice.get(name))), "delta")
-    said = choice.get(source)
-    delta = {"content": said} if isinstance(said, str | list) else lenient.mapping(said)
+    content = choice.get(source)
+    delta = {"content": content} if isinstance(content, str | list) else lenient.mapping(content)
     reason = choice.get("finish_reason")
     if isinstance(reason, dict):
         reason = reason.get("type") or reason.get("reason")
@@ -122,8 +123,8 @@ def _delta(delta: dict[str, Any]) -> ChunkDelta:
     for name in ("reasoning_content", "reasoning", "thinking"):
         value = delta.get(name)
         if isinstance(value, dict | list):
-            said, inner = _content(value, {})
-            value = inner or said
+            text, inner = _content(value, {})
+            value = inner or text
             if not value and lenient.meant(delta[name]):
                 extra["reasoning_parts"] = delta[name]
         thoughts = thoughts or lenient.text(value)
@@ -154,8 +155,8 @@ def _content(content: object, extra: dict[str, Any]) -> tuple[str, str]:
         fields = lenient.mapping(part)
         kind = lenient.text(fields.get("type"))
         if "thinking" in fields or kind in {"thinking", "reasoning"}:
-            said, inner = _content(fields.get("thinking", fields.get("reasoning", fields.get("text"))), {})
-            thoughts.append(inner + said)
+            text, inner = _content(fields.get("thinking", fields.get("reasoning", fields.get("text"))), {})
+            thoughts.append(inner + text)
         elif isinstance(fields.get("text"), str):
             texts.append(fields["text"])
         elif isinstance(fields.get("refusal"), str) or not fields:

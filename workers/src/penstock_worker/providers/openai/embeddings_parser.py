@@ -75,8 +75,8 @@ class EmbeddingsParser:
         except (ValueError, RecursionError) as error:
             raise failure("provider_stream_broken") from error
         fields = lenient.mapping(answer)
-        if "data" not in fields and (said := error_of(fields)) is not None:
-            raise failure_of_error(said)
+        if "data" not in fields and (reported := error_of(fields)) is not None:
+            raise failure_of_error(reported)
         if lenient.meant(fields.get("error")):
             raise failure_of_error(fields["error"])
         items = lenient.objects(fields.get("data") if "data" in fields else answer)

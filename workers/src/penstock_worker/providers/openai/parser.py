@@ -249,11 +249,11 @@ class ChatParser:
             beside=beside,
         )
 
-    def _finished(self, said: str) -> None:
+    def _finished(self, reason: str) -> None:
         self.progress += 1
-        if said.lower() in FAILED_REASONS:
+        if reason.lower() in FAILED_REASONS:
             raise failure("provider_unavailable")
-        self._reason = stronger(self._reason, read_reason(said))
+        self._reason = stronger(self._reason, read_reason(reason))
 
     def _finish(self, events: list[Event]) -> None:
         if self._reason is None or self._calls.nameless:
