@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -13,7 +13,13 @@ from litestar.testing import TestClient
 
 from penstock_contract.errors import ErrorBody
 from penstock_contract.openai_responses.request import ResponseRequest
-from penstock_contract.openai_responses.response import ResponseObject
+from penstock_contract.openai_responses.response import (
+    DeletedResponse,
+    InputItems,
+    InputTokensCount,
+    ResponseObject,
+)
+from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -41,12 +47,15 @@ STRUCTS: dict[str, type] = {
         ChatCompletion,
         ChatCompletionRequest,
         ChatRequest,
+        DeletedResponse,
         EmbedRequest,
         EmbedResponse,
         EmbeddingsRequest,
         EmbeddingsResponse,
         ErrorBody,
         GenerateRequest,
+        InputItems,
+        InputTokensCount,
         Model,
         ModelList,
         ResponseObject,
@@ -176,13 +185,14 @@ def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any
         media = operation["responses"]["200"]["content"].get("text/event-stream")
         if media is not None:
             assert "schema" not in media
-            first = media["itemSchema"]["properties"]["data"]["anyOf"][0]
-            found[path] = first["contentSchema"]["$ref"].rpartition("/")[2]
+            data = media["itemSchema"]["properties"]["data"]["anyOf"]
+            found[path] = [one["contentSchema"]["$ref"].rpartition("/")[2] for one in data if "contentSchema" in one]
 
     assert found == {
-        "/api/chat": "ChatChunk",
-        "/api/generate": "ChatChunk",
-        "/v1/chat/completions": "ChatCompletionChunk",
+        "/api/chat": ["ChatChunk", "ErrorBody"],
+        "/api/generate": ["ChatChunk", "ErrorBody"],
+        "/v1/chat/completions": ["ChatCompletionChunk", "ErrorBody"],
+        "/v1/responses": [*(event.__name__ for event in get_args(ResponseEvent)), "ErrorBody"],
     }
 
 

@@ -81,6 +81,24 @@ class InputTokensCount(Struct, frozen=True, tag_field="object", tag="response.in
     input_tokens: int
 
 
+class DeletedResponse(Struct, frozen=True):
+    """`DELETE /v1/responses/{id}`: nothing of the response is kept."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
+
+
+class InputItems(Struct, frozen=True):
+    """`GET /v1/responses/{id}/input_items`."""
+
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+    object: Literal["list"] = "list"
+
+
 def begun(id_: str, created_at: int, request: ResponseRequest, *, store: bool) -> ResponseObject:
     """The response of a request before its first output: its settings are repeated in it."""
     reasoning, text = request.reasoning, request.text

@@ -17,6 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, RESPONSE, Endpoint
 from penstock_contract.errors import ErrorBody
 from penstock_contract.openai_responses.body import ResponseBody
+from penstock_contract.openai_responses.response import DeletedResponse, InputItems
 from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
@@ -34,6 +35,8 @@ ANSWERS = (
     *(endpoint.response if isinstance(endpoint, Endpoint) else endpoint.chunk for endpoint in ALL),
     ErrorBody,
     *get_args(ResponseEvent),
+    DeletedResponse,
+    InputItems,
     Model,
 )
 READ_AS = {

@@ -66,6 +66,23 @@ EXAMPLES: dict[str, Any] = {
         "stream": True,
     },
     "ResponseObject": _RESPONSE,
+    "InputTokensCount": {"object": "response.input_tokens", "input_tokens": 12},
+    "DeletedResponse": {"object": "response", "id": "resp_1", "deleted": True},
+    "InputItems": {
+        "object": "list",
+        "data": [
+            {
+                "id": "msg_1_in0",
+                "type": "message",
+                "status": "completed",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Where is the Louvre?"}],
+            }
+        ],
+        "first_id": "msg_1_in0",
+        "last_id": "msg_1_in0",
+        "has_more": False,
+    },
     "EmbeddingsRequest": {"model": "minilm", "input": ["a kitten", "a cat"], "encoding_format": "float"},
     "EmbeddingsResponse": {
         "object": "list",

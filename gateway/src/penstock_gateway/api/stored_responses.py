@@ -1,12 +1,12 @@
 """OpenAI's Responses API, of stored responses: read, read the stream again, cancel, delete, list the input."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Response, delete, get, post
 from litestar.params import Parameter
-from msgspec import Struct
 
 from penstock_contract.endpoints import RESPONSE
+from penstock_contract.openai_responses.response import DeletedResponse, InputItems
 from penstock_contract.openai_responses.stored import listed
 from penstock_contract.request.json_body import invalid
 from penstock_gateway.api.dependencies import ApiDependencies
@@ -18,24 +18,6 @@ from penstock_gateway.streaming.sse_response import EventStream
 PATH = f"{RESPONSE.path}/{{response_id:str}}"
 PAGE_MAX = 100
 PAGE = 20
-
-
-class DeletedResponse(Struct, frozen=True):
-    """`DELETE /v1/responses/{id}`: nothing of the response is kept."""
-
-    id: str
-    object: Literal["response"] = "response"
-    deleted: Literal[True] = True
-
-
-class InputItems(Struct, frozen=True):
-    """`GET /v1/responses/{id}/input_items`."""
-
-    data: list[dict[str, Any]]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-    object: Literal["list"] = "list"
 
 
 @get(PATH, responses={200: RESPONSE_ANSWER, **ERRORS})
