@@ -34,7 +34,7 @@ async def create_response(data: JSONBody[ResponseBody], request: ClientRequest, 
         answer: Response[Any]
         if wanted.stream:
             opened = await api.created_responses.stream(new, context, headers)
-            provider = opened.stream.provider
+            provider = opened.stream.serving.provider
             answer = EventStream(api.streams, opened)
         elif wanted.background:
             answer = Response(await api.created_responses.detach(new, context), media_type="application/json")

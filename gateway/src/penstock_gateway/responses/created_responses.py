@@ -104,7 +104,7 @@ class CreatedResponses:
                 self._streams.close(opened)
             if opened.stream.error is not None:
                 raise PenstockError.of(opened.stream.error)
-            provider = opened.stream.provider
+            provider = opened.stream.serving.provider
         return collector.response(int(self._clock.unix())), provider
 
     async def detach(self, new: NewResponse, context: RequestContext) -> ResponseObject:
