@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ test-api-server: setup .cache/scanner/.ready ## Run the tests on a real API serv
 test-pods: setup ## Run the tests on a node with real pods and images, as root on Linux; leaves nothing behind
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest $(AGAIN) tests/pods $(ARGS)
 
-test-clients: setup .cache/clients/.ready ## Run unchanged client libraries (Python and Node) against a gateway
+test-clients: setup .cache/clients/.ready .cache/clients/penstock-client.tgz ## Run unchanged client libraries (Python and Node) against a gateway
 	@.venv/bin/pytest tests/clients $(ARGS)
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
@@ -74,6 +74,9 @@ crd: setup ## Write charts/penstock/files/crd.yaml from the contract's Structs a
 
 chart: setup ## Write the chart's values.schema.json and table of values from the commented values.yaml
 	@.venv/bin/python charts/reference.py
+
+types: setup ## Write the TypeScript client's types and endpoints from the contract's Structs
+	@.venv/bin/python client-ts/generate.py
 
 docs: setup ## Write the generated parts of docs/ from the code
 	@PYTHONPATH=docs .venv/bin/python -m generate
@@ -129,6 +132,20 @@ setup: .venv/.ready ## Install the locked environment into .venv (the other comm
 	@ln -sf $(CURDIR)/tests/clients/node/*.mjs .cache/clients/node
 	@touch $@
 
+# The TypeScript client: its own tools, and the package as npm packs it, where the scripts of tests/clients import it.
+client-ts/node_modules/.ready: client-ts/package-lock.json
+	@cd client-ts && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.cache/clients/penstock-client.tgz: $(wildcard client-ts/*.json client-ts/*.md client-ts/src/*.ts) \
+		client-ts/node_modules/.ready .cache/clients/.ready
+	@rm -rf client-ts/dist .cache/clients/node/node_modules/@penstock/client
+	@cd client-ts && npm pack --silent --pack-destination ../.cache/clients >/dev/null
+	@mkdir -p .cache/clients/node/node_modules/@penstock/client
+	@mv .cache/clients/penstock-client-*.tgz $@
+	@tar -xzf $@ --strip-components 1 -C .cache/clients/node/node_modules/@penstock/client
+	@touch $@
+
 lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade for newer versions
 	@test -x .venv/bin/uv || PYTHON="$(PYTHON)" requirements/install
 	@$(COMPILE) $(ARGS) requirements/bootstrap.in -o requirements/bootstrap.txt >/dev/null
@@ -141,5 +158,5 @@ lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade f
 	@$(COMPILE) $(ARGS) --no-deps requirements/models.in -o requirements/models.txt >/dev/null
 
 clean: ## Remove the environment and every cache
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache client-ts/node_modules client-ts/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
-"""The table of endpoints in docs/how-to/python-client.md."""
+"""The tables of endpoints in docs/how-to/python-client.md and docs/how-to/clients/typescript.md."""
 
 from types import NoneType
+from typing import Any
 
 from generate.table import table
 from penstock_contract import endpoints
@@ -23,3 +24,33 @@ def declared() -> str:
             if isinstance(one, Endpoint | StreamEndpoint)
         ),
     )
+
+
+def functions() -> str:
+    """The table of functions in docs/how-to/clients/typescript.md, named as in client-ts/src/endpoints.ts."""
+    return table(
+        ("function", "endpoint", "request", "returns"),
+        (
+            (
+                f"`{_camel(name)}`",
+                f"`{one.method} {one.path}`",
+                "none" if one.request is NoneType else f"`{one.request.__name__}`",
+                f"`EventStream<{_chunk(name, one.chunk)}>`"
+                if isinstance(one, StreamEndpoint)
+                else f"`{one.response.__name__}`",
+            )
+            for name, one in vars(endpoints).items()
+            if isinstance(one, Endpoint | StreamEndpoint)
+        ),
+    )
+
+
+def _camel(name: str) -> str:
+    first, *others = name.lower().split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _chunk(name: str, chunk: Any) -> str:
+    """The name of a chunk's type; a union has one in TypeScript only."""
+    camel = _camel(name)
+    return str(getattr(chunk, "__name__", f"{camel[0].upper()}{camel[1:]}Chunk"))

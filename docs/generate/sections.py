@@ -34,5 +34,6 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "fields of an embeddings request": providers.embeddings,
     "fields that steer": providers.steering,
     "endpoints of the client": endpoints.declared,
+    "endpoints of the TypeScript client": endpoints.functions,
     "values of the chart": chart.values,
 }

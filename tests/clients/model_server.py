@@ -7,13 +7,15 @@ client library runs its own loop (tools, parsing) against the gateway, unchanged
 import json
 from typing import Any
 
-from harness.provider_answers import DONE, data, delta, embeddings, finish, stream, usage
+from harness.provider_answers import DONE, data, delta, embeddings, finish, stream, text_then_wait, usage
 from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""
 EMBEDDING_MODEL = "vectors"
 TEXT = "Paris is the capital of France."
+ENDLESS = "Begin, and wait."
+"""After this prompt the OpenAI-type model sends one text, and no end."""
 SCALARS: dict[str, Any] = {"integer": 7, "number": 0.5, "boolean": True}
 AFTER_TOOL = "It is sunny in Rome."
 OBJECT = json.dumps({"name": "Rome", "people": 7})
@@ -47,6 +49,9 @@ async def openai_model(call: Call) -> None:
     if call.path.endswith("/embeddings"):
         inputs = call.body["input"]
         await embeddings([[float(index), 0.5, -1.0] for index in range(len(inputs))])(call)
+        return
+    if call.body["messages"][-1]["content"] == ENDLESS:
+        await text_then_wait("Paris")(call)
         return
     await stream(*_openai_pieces(call.body))(call)
 

@@ -57,4 +57,4 @@ async def test_docs_web_page_reads_a_stream(gateway: Stack, tmp_path: Path) -> N
 
 
 async def test_docs_page_has_a_snippet_per_library() -> None:
-    assert set(SECTIONS) - set(SNIPPETS) == {"Penstock's own client"}
+    assert set(SECTIONS) - set(SNIPPETS) == {"Penstock's own clients"}

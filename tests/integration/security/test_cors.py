@@ -30,7 +30,7 @@ async def test_cors_answers_an_allowed_origins_preflight_without_a_key(
     answer = await keyed.caller().options(path, headers={"origin": origin, **PREFLIGHT})
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == origin
-    assert answer.headers["access-control-allow-methods"] == "GET, POST"
+    assert answer.headers["access-control-allow-methods"] == "GET, POST, DELETE"
     assert answer.headers["access-control-allow-headers"] == "authorization,x-stainless-os"
     assert "origin" in answer.headers["vary"]
     assert "access-control-allow-credentials" not in answer.headers

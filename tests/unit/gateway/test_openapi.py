@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +19,6 @@ from penstock_contract.openai_responses.response import (
     InputTokensCount,
     ResponseObject,
 )
-from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
@@ -35,11 +34,14 @@ from penstock_contract.responses import (
     EmbedResponse,
     Model,
     ModelList,
+    StoppedStream,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import openai, responses, simple, status, stored_responses
+from penstock_gateway.api import openai, responses, simple, status, stored_responses, streams
+from penstock_gateway.api.document.streams import name_events
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
+from penstock_gateway.http.cors import EXPOSED
 
 STRUCTS: dict[str, type] = {
     one.__name__: one
@@ -60,6 +62,7 @@ STRUCTS: dict[str, type] = {
         ModelList,
         ResponseObject,
         ResponseRequest,
+        StoppedStream,
     )
 }
 
@@ -78,6 +81,8 @@ HANDLERS = [
     openai.embeddings,
     openai.models,
     openai.model,
+    streams.read_stream,
+    streams.stop_stream,
     status.health,
     status.ready,
 ]
@@ -119,10 +124,12 @@ def references(value: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-def test_openapi_document_has_every_schema_that_it_references(document: dict[str, Any]) -> None:
+def test_openapi_document_has_everything_that_it_references(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
-    assert {name.rpartition("/")[2] for name in references(document)} <= set(schemas)
+    for reference in set(references(document)):
+        _, _, kind, name = reference.split("/")
+        assert name in document["components"][kind]
     assert "Desk" not in schemas
 
 
@@ -179,21 +186,93 @@ def test_openapi_requests_have_no_defaults(document: dict[str, Any]) -> None:
         assert not [field for field, one in schemas[name]["properties"].items() if "default" in one], name
 
 
-def test_openapi_streams_have_the_schema_of_their_events(document: dict[str, Any]) -> None:
+def test_openapi_streams_are_lists_of_named_events(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
     found = {}
     for path, _, operation in operations(document):
         media = operation["responses"]["200"]["content"].get("text/event-stream")
         if media is not None:
-            assert "schema" not in media
-            data = media["itemSchema"]["properties"]["data"]["anyOf"]
-            found[path] = [one["contentSchema"]["$ref"].rpartition("/")[2] for one in data if "contentSchema" in one]
+            event = media["itemSchema"]["$ref"].rpartition("/")[2]
+            # A generator that reads no `itemSchema` finds the same event in the list.
+            assert media["schema"] == {"type": "array", "items": media["itemSchema"]}
+            if path != "/v1/streams/{stream_id}":
+                first = schemas[event]["properties"]["data"]["anyOf"][0]
+                found[path] = (event, first["contentSchema"]["$ref"].rpartition("/")[2])
 
     assert found == {
-        "/api/chat": ["ChatChunk", "ErrorBody"],
-        "/api/generate": ["ChatChunk", "ErrorBody"],
-        "/v1/chat/completions": ["ChatCompletionChunk", "ErrorBody"],
-        "/v1/responses": [*(event.__name__ for event in get_args(ResponseEvent)), "ErrorBody"],
+        "/api/chat": ("ChatChunkEvent", "ChatChunk"),
+        "/api/generate": ("ChatChunkEvent", "ChatChunk"),
+        "/v1/chat/completions": ("ChatCompletionChunkEvent", "ChatCompletionChunk"),
+        "/v1/responses": ("V1ResponsesEvent", "ResponseCreated"),
     }
+
+
+def test_openapi_stream_that_is_read_again_has_events_of_any_dialect(document: dict[str, Any]) -> None:
+    media = document["paths"]["/v1/streams/{stream_id}"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+
+    assert media["itemSchema"] == {"$ref": "#/components/schemas/StreamEvent"}
+    assert document["components"]["schemas"]["StreamEvent"]["anyOf"] == [
+        {"$ref": "#/components/schemas/ChatChunkEvent"},
+        {"$ref": "#/components/schemas/ChatCompletionChunkEvent"},
+        {"$ref": "#/components/schemas/V1ResponsesEvent"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["x-penstock-on-disconnect", "x-penstock-progress"])
+def test_openapi_requests_for_streams_have_their_headers(document: dict[str, Any], name: str) -> None:
+    found = {
+        path
+        for path, _, operation in operations(document)
+        if any(one["name"] == name for one in operation.get("parameters", ()))
+    }
+
+    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/responses"}
+
+
+def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) -> None:
+    data = document["components"]["schemas"]["ChatChunkData"]["anyOf"]
+
+    assert data == [
+        {"$ref": "#/components/schemas/ChatChunk"},
+        {"$ref": "#/components/schemas/ErrorBody"},
+        {"const": "[DONE]"},
+    ]
+
+
+def test_openapi_events_of_a_path_with_two_dialects_are_named_by_the_path() -> None:
+    def content(name: str) -> dict[str, Any]:
+        return {"type": "string", "contentSchema": {"$ref": f"#/components/schemas/{name}"}}
+
+    event = {"type": "object", "properties": {"data": {"anyOf": [content("A"), content("B"), content("ErrorBody")]}}}
+    media = {"itemSchema": event}
+    operation = {"responses": {"200": {"content": {"text/event-stream": media}}}}
+    made: dict[str, Any] = {"components": {"schemas": {}}, "paths": {"/api/chat/{id}": {"get": operation}}}
+    name_events(made)
+
+    assert set(made["components"]["schemas"]) == {"ApiChatIdEvent", "ApiChatIdData"}
+
+
+def test_openapi_responses_have_their_headers(document: dict[str, Any]) -> None:
+    required = {"$ref": "#/components/headers/x-request-id"}
+    for path, _, operation in operations(document):
+        for status_, response in operation["responses"].items():
+            assert response["headers"]["x-request-id"] == required, (path, status_)
+    chat = document["paths"]["/v1/chat/completions"]["post"]["responses"]
+    assert {"x-penstock-ignored", "x-ratelimit-remaining-tokens"} <= set(chat["200"]["headers"])
+    assert {"retry-after", "retry-after-ms", "x-should-retry"} <= set(chat["429"]["headers"])
+    assert "www-authenticate" in chat["401"]["headers"]
+
+
+def test_openapi_describes_every_header_that_pages_may_read(document: dict[str, Any]) -> None:
+    exposed = {name.strip() for name in EXPOSED.decode().split(",")}
+    described = {
+        name
+        for _, _, operation in operations(document)
+        for response in operation["responses"].values()
+        for name in response["headers"]
+    }
+
+    assert described == exposed - {"request-id"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

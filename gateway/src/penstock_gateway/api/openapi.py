@@ -23,6 +23,8 @@ from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import Model
 from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api.document.headers import describe_headers
+from penstock_gateway.api.document.streams import name_events
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
 Json = dict[str, Any]
@@ -97,6 +99,8 @@ def complete(document: Json, *, keys_required: bool) -> Json:
         _errors(operation, with_key=path not in OPEN_PATHS, with_body=method == "post")
         for content in _contents(operation):
             _content(content)
+    name_events(made)
+    describe_headers(made)
     return made
 
 
@@ -149,7 +153,7 @@ def _content(content: Json) -> None:
             name = READ_AS[name]
             media["schema"] = {"$ref": REFERENCE.format(name=name)}
         if media_type == "text/event-stream":
-            # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
+            # `name_events` writes the whole body's, as a list of its events.
             events = media.pop("schema")
             media["itemSchema"] = _event(events.get("anyOf", [events]))
             media["example"] = STREAMS[name or events["anyOf"][0]["$ref"].rpartition("/")[2]]

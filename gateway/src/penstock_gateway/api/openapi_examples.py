@@ -95,6 +95,7 @@ EXAMPLES: dict[str, Any] = {
         "object": "list",
         "data": [{"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2"}],
     },
+    "StoppedStream": {"id": "req_0123456789abcdef01234567", "object": "stream", "deleted": True},
     "ErrorBody": {
         "error": {
             "message": "messages: this field is required",

@@ -17,7 +17,7 @@ from penstock_contract.errors import ErrorDetail
 from penstock_gateway.http.error_response import ErrorResponse
 from penstock_gateway.telemetry.request_observer import RequestObserver
 
-METHODS = b"GET, POST"
+METHODS = b"GET, POST, DELETE"
 HEADERS_MAX = 2048
 PREFLIGHT_S = b"600"
 EXPOSED = (

@@ -1,0 +1,87 @@
+// Streams of Penstock's TypeScript client that survive: cut at any byte and resumed, read again, and stopped.
+import assert from 'node:assert/strict'
+
+import { createClient } from '@penstock/client'
+
+import { run } from './cases.mjs'
+
+const { PENSTOCK_URL: baseURL, MODEL: model } = process.env
+const TEXT = 'Paris is the capital of France.'
+const GRACE = { onDisconnect: 'grace' }
+const request = { model, messages: [{ role: 'user', content: 'What is the capital of France?' }] }
+const endless = { model: 'gpt', messages: [{ role: 'user', content: 'Begin, and wait.' }] }
+const client = createClient({ baseURL })
+const textOf = { chat: (chunk) => chunk.text, chatCompletionStream: (chunk) => chunk.choices[0]?.delta.content }
+
+async function collected(stream, name) {
+  let text = ''
+  for await (const chunk of stream) text += textOf[name](chunk) ?? ''
+  return text
+}
+
+/** A client whose responses break after `length` bytes each; `methods` are the requests that it made. */
+function cutAfter(length) {
+  const methods = []
+  const fetch = async (url, init) => {
+    methods.push(init.method)
+    const response = await globalThis.fetch(url, init)
+    if (!response.ok) return response
+    let left = length
+    const cutting = new TransformStream({
+      transform(bytes, controller) {
+        controller.enqueue(bytes.subarray(0, left))
+        left -= bytes.length
+        if (left < 0) controller.error(new TypeError('cut'))
+      },
+    })
+    return new Response(response.body.pipeThrough(cutting), response)
+  }
+  return { cut: createClient({ baseURL, fetch }), methods }
+}
+
+const cases = {}
+for (const [name, most, step] of [
+  ['chat', 120, 7],
+  ['chatCompletionStream', 900, 41],
+]) {
+  cases[`${name}: cut again and again, after any number of bytes`] = async () => {
+    // Shorter than one event, no attempt would get on.
+    for (let length = name === 'chat' ? 40 : 300; length < most; length += step) {
+      const { cut, methods } = cutAfter(length)
+      assert.equal(await collected(await cut[name](request, GRACE), name), TEXT, `cut after ${length} bytes`)
+      assert.ok(methods.length > 1 && methods.slice(1).every((method) => method === 'GET'), methods.join(' '))
+    }
+  }
+  cases[`${name}: read on by another client from the position of the first`] = async () => {
+    const stream = await client[name](request, GRACE)
+    const first = textOf[name]((await stream.next()).value)
+    stream.close()
+    const again = await createClient({ baseURL }).resume(name, stream.id, { after: stream.received })
+    assert.equal(first + (await collected(again, name)), TEXT)
+    assert.equal(await collected(await client.resume(name, stream.id), name), TEXT)
+  }
+}
+
+await run({
+  ...cases,
+  'a stopped stream ends for its reader, and with an error for another one': async () => {
+    const stream = await client.chat(endless)
+    const other = await client.resume('chat', stream.id)
+    assert.equal((await other.next()).value.text, 'Paris')
+    await stream.stop()
+    assert.equal(await collected(stream, 'chat'), 'Paris')
+    await assert.rejects(collected(other, 'chat'), { code: 'stopped', requestId: stream.id })
+    await assert.rejects(client.stop(stream.id), { code: 'stream_not_found', status: 404 })
+  },
+  'a stream that is not there': async () => {
+    const id = `req_${'0'.repeat(24)}`
+    await assert.rejects(client.resume('chat', id), { code: 'stream_not_found', retryable: false })
+    await assert.rejects(client.stop(id), { code: 'stream_not_found' })
+  },
+  'a policy that the route does not allow': async () => {
+    await assert.rejects(client.chat(request, { onDisconnect: 'detach' }), {
+      code: 'invalid_request',
+      param: 'x-penstock-on-disconnect',
+    })
+  },
+})
