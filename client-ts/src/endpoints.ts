@@ -9,6 +9,11 @@ export const endpoints = {
     path: '/api/chat',
     body: true,
   }),
+  uiChat: stream<T.UIChatRequest, T.UiChatChunk>({
+    method: 'POST',
+    path: '/api/chat',
+    body: true,
+  }),
   generate: stream<T.GenerateRequest, T.ChatChunk>({
     method: 'POST',
     path: '/api/generate',
@@ -41,6 +46,18 @@ export const endpoints = {
     method: 'POST',
     path: '/v1/responses/input_tokens',
     body: true,
+  }),
+  completion: answer<Omit<T.CompletionRequest, 'stream'>, T.TextCompletion>({
+    method: 'POST',
+    path: '/v1/completions',
+    body: true,
+    implied: { stream: false },
+  }),
+  completionStream: stream<Omit<T.CompletionRequest, 'stream'>, T.TextCompletion>({
+    method: 'POST',
+    path: '/v1/completions',
+    body: true,
+    implied: { stream: true },
   }),
   embeddings: answer<T.EmbeddingsRequest, T.EmbeddingsResponse>({
     method: 'POST',

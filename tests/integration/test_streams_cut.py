@@ -22,7 +22,7 @@ from harness.stack import Stack
 
 from penstock_broker.stores.usage import read_rows
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 STREAMS = int(os.environ.get("PENSTOCK_CUT_STREAMS", "60"))
 SEED = int(os.environ.get("PENSTOCK_CUT_SEED", "15"))

@@ -8,13 +8,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from penstock_contract.openai_responses.request import ResponseRequest
 from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
+from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
+    CompletionRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
@@ -28,7 +30,9 @@ from penstock_contract.responses import (
     Health,
     ModelList,
     Readiness,
+    TextCompletion,
 )
+from penstock_contract.ui_chunks import UIMessageChunk
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -63,6 +67,8 @@ class StreamEndpoint(Generic[Request, Chunk]):
 
 
 CHAT = StreamEndpoint("POST", "/api/chat", ChatRequest, ChatChunk)
+UI_CHAT = StreamEndpoint("POST", "/api/chat", UIChatRequest, cast("type[UIMessageChunk]", UIMessageChunk))
+"""The same path for the bodies of the AI SDK's `useChat`, whose messages have `parts`."""
 GENERATE = StreamEndpoint("POST", "/api/generate", GenerateRequest, ChatChunk)
 EMBED = Endpoint("POST", "/api/embed", EmbedRequest, EmbedResponse)
 
@@ -74,6 +80,10 @@ CHAT_COMPLETION_STREAM = StreamEndpoint(
 )
 RESPONSE = Endpoint("POST", "/v1/responses", ResponseRequest, ResponseObject, implied={"stream": False})
 RESPONSE_INPUT_TOKENS = Endpoint("POST", "/v1/responses/input_tokens", ResponseRequest, InputTokensCount)
+COMPLETION = Endpoint("POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": False})
+COMPLETION_STREAM = StreamEndpoint(
+    "POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": True}
+)
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
 
@@ -86,12 +96,15 @@ READY = Endpoint("GET", "/ready", NoneType, Readiness, answers=(200, 503))
 
 ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     CHAT,
+    UI_CHAT,
     GENERATE,
     EMBED,
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
     RESPONSE,
     RESPONSE_INPUT_TOKENS,
+    COMPLETION,
+    COMPLETION_STREAM,
     EMBEDDINGS,
     MODELS,
     HEALTH,

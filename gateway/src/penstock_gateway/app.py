@@ -16,6 +16,7 @@ from penstock_broker.keepalive import Keepalive
 from penstock_broker.queue_state import position_in_queue
 from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.chats import ChatStore
 from penstock_broker.stores.streams import StreamStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
@@ -26,7 +27,17 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.api import openai, openapi, responses, simple, status, stored_responses, streams
+from penstock_gateway.api import (
+    completions,
+    openai,
+    openapi,
+    responses,
+    simple,
+    status,
+    stored_responses,
+    streams,
+    ui_chat,
+)
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.cors import Cors, CorsRules
@@ -35,6 +46,7 @@ from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
 from penstock_gateway.responses.created_responses import CreatedResponses
 from penstock_gateway.responses.stored_responses import StoredResponses
+from penstock_gateway.resume.chat_streams import ChatStreams
 from penstock_gateway.resume.progress import ProgressReports
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
@@ -57,6 +69,8 @@ from penstock_runtime.telemetry.setup import Telemetry
 
 HANDLERS = (
     simple.chat,
+    ui_chat.read_chat_stream,
+    ui_chat.stop_chat_stream,
     simple.generate,
     simple.embed,
     openai.chat_completions,
@@ -66,6 +80,7 @@ HANDLERS = (
     stored_responses.cancel_response,
     stored_responses.delete_response,
     stored_responses.response_input_items,
+    completions.completions,
     openai.embeddings,
     openai.models,
     openai.model,
@@ -166,6 +181,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         resumable,
         CreatedResponses(resumable, dispatcher, StreamStore(connection), clock),
         StoredResponses(resumable, StreamStore(connection)),
+        ChatStreams(resumable, ChatStore(connection)),
         keys,
     )
     app = Litestar(
@@ -207,8 +223,7 @@ def _resumable(
         lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
     )
     remote = RemoteReaders(finder, control)
-    store = StreamStore(connection)
-    return ResumableStreams(dispatcher, registry, table, finder, remote, control, store, progress)
+    return ResumableStreams(dispatcher, registry, table, finder, remote, control, connection, progress)
 
 
 def _admin(

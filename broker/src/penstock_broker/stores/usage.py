@@ -53,6 +53,14 @@ def _subject(row: UsageRow) -> str:
     return subjects.usage(namespace, route, row.gateway, row.id)
 
 
+async def read_row(connection: Connection, route: str, gateway: str, request_id: str) -> UsageRow | None:
+    """The stored row of a request; None also for an unreadable one. Raises `broker_unavailable`."""
+    namespace, _, name = route.partition(".")
+    subject = subjects.usage(namespace, name, gateway, request_id)
+    stored = await jetstream.newest(connection, subjects.USAGE, subject, timeout_s=READ_S)
+    return None if stored is None else _decoded(stored.data)
+
+
 async def open_row(connection: Connection, row: UsageRow) -> None:
     """A request's first row. Fire and forget: lost with the broker's connection, it is written when it is closed."""
     await connection.publish(_subject(row), codec.encode_json(row))

@@ -10,6 +10,7 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.responses.created_responses import CreatedResponses
 from penstock_gateway.responses.stored_responses import StoredResponses
+from penstock_gateway.resume.chat_streams import ChatStreams
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_runtime.clock import Clock
@@ -25,6 +26,7 @@ class ApiDependencies(Struct, frozen=True):
     streams: ResumableStreams
     created_responses: CreatedResponses
     stored_responses: StoredResponses
+    chats: ChatStreams
     keys: KeyCache | None = None
 
     def resolve(self, model: str | None, type_: Literal["Chat", "Embedding"], context: RequestContext) -> Resolution:

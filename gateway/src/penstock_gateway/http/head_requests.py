@@ -1,8 +1,13 @@
-"""Serves HEAD wherever GET is served: Litestar answers as for GET, uvicorn leaves the body out (RFC 9110 §9.3.2)."""
+"""Serves HEAD wherever GET is served: Litestar answers as for GET, uvicorn leaves the body out (RFC 9110 §9.3.2).
+
+A stream is left out: a reader of it would be opened, whose bytes do not pass through uvicorn.
+"""
 
 from typing import Any, cast
 
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+
+from penstock_contract.endpoints import STREAMS_PATH
 
 
 class HeadRequests:
@@ -10,10 +15,14 @@ class HeadRequests:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if str(scope["type"]) != "http" or cast("HTTPScope", scope)["method"] != "HEAD":
+        if str(scope["type"]) != "http" or not _is_served(cast("HTTPScope", scope)):
             await self._app(scope, receive, send)
             return
         # A copy, because the server reads the method in its own scope.
         as_get = cast("Any", {**scope, "method": "GET"})
         await self._app(as_get, receive, send)
         scope["path_template"] = as_get.get("path_template", "")
+
+
+def _is_served(scope: HTTPScope) -> bool:
+    return scope["method"] == "HEAD" and not scope["path"].startswith(f"{STREAMS_PATH}/")

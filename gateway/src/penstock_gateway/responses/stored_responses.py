@@ -6,6 +6,8 @@ requests that continue it. Only the key (tenant) that created a response finds i
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -48,16 +50,28 @@ def response_not_found(id_: str) -> PenstockError:
     )
 
 
+@contextmanager
+def not_found_as_response(id_: str) -> Iterator[None]:
+    """Give a stream that is not found the error of a response."""
+    try:
+        yield
+    except PenstockError as error:
+        if error.code == "stream_not_found":
+            raise response_not_found(id_) from None
+        raise
+
+
 class KnownResponse(msgspec.Struct, frozen=True):
     """A stored response's stream, and whether it is known to go on."""
 
     descriptor: StreamDescriptor
-    found: FoundStream
+    found: FoundStream | None
     rendering: ResponseRendering
 
     @property
     def live(self) -> bool:
-        return self.found.descriptor is not None and not self.found.ended and not self.rendering.cancelled
+        found = self.found
+        return found is not None and found.descriptor is not None and not found.ended and not self.rendering.cancelled
 
 
 class StoredResponses:
@@ -69,12 +83,8 @@ class StoredResponses:
         """Raises `response_not_found`."""
         if not RESPONSE_ID.fullmatch(id_):
             raise response_not_found(id_)
-        try:
+        with not_found_as_response(id_):
             descriptor, found = await self._streams.find(request_id_of(id_), context)
-        except PenstockError as error:
-            if error.code == "stream_not_found":
-                raise response_not_found(id_) from None
-            raise
         if descriptor.rendering.dialect != RESPONSES:
             raise response_not_found(id_)
         rendering = decode_rendering(descriptor.rendering.options)
@@ -86,7 +96,8 @@ class StoredResponses:
         """The response as it is now; without its output while it is in progress. Raises `response_not_found`."""
         known = await self.find(id_, context)
         if known.live:
-            status = "queued" if known.found.worker is None else "in_progress"
+            waits = known.found is None or known.found.worker is None
+            status = "queued" if waits else "in_progress"
             return replace(known.rendering.response, status=status)
         return await self._whole(known, context, encrypted=known.rendering.encrypted)
 
@@ -147,7 +158,8 @@ class StoredResponses:
         if known.rendering.cancelled:
             return replace(response, status="cancelled")
         collector = ResponseCollector(response, encrypted=encrypted)
-        opened = await self._streams.read(known.descriptor.id, 0, context, renderer=collector)
+        with not_found_as_response(response.id):
+            opened = await self._streams.read(known.descriptor.id, 0, context, renderer=collector)
         try:
             async with asyncio.timeout(READ_S):
                 await opened.finished()

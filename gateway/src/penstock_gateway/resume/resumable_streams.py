@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from penstock_broker.connection import Connection
 from penstock_broker.queue import QueuedMessage
 from penstock_broker.stores.streams import StreamStore
+from penstock_broker.stores.usage import read_row
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
@@ -25,7 +27,7 @@ from penstock_gateway.resume.begun_request import BegunRequest
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
-from penstock_gateway.resume.remote_reader import RemoteReaders
+from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.rendering import fed, renderer_after
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
@@ -41,6 +43,8 @@ UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeou
 """Of a reader: the timeouts of a request apply to its stream."""
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
+FIRST_FRAME_S = 2.0
+"""A worker that has the frames of an ended stream, or of one without a gateway, sends the first within this time."""
 NO_OUTPUT = NoOutput()
 
 
@@ -59,7 +63,7 @@ class ResumableStreams:
         finder: StreamFinder,
         remote: RemoteReaders,
         control: ControlMessages,
-        store: StreamStore,
+        connection: Connection,
         progress: ProgressReports,
     ) -> None:
         self._dispatcher = dispatcher
@@ -68,7 +72,8 @@ class ResumableStreams:
         self._finder = finder
         self._remote = remote
         self._control = control
-        self._store = store
+        self._connection = connection
+        self._store = StreamStore(connection)
         self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
@@ -84,15 +89,18 @@ class ResumableStreams:
         context: RequestContext,
         headers: Iterable[tuple[bytes, bytes]],
         *,
+        progress_after_s: float | None = None,
         policy: DisconnectPolicy | UnsetType | None = UNSET,
         renderer: Renderer | None = None,
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
-        `policy` replaces the one of the route and the headers; `renderer` replaces the dialect's for this reader.
+        `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
+        before are HTTP statuses. `policy` replaces the one of the route and the headers, `renderer` the dialect's.
         """
         policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy
-        begun = BegunRequest(resolution, operation, rendering, context, wants_progress(headers))
+        after_s = 0.0 if wants_progress(headers) else progress_after_s
+        begun = BegunRequest(resolution, operation, rendering, context, after_s)
         renderer = renderer or renderer_after(context.request_id, rendering, 0)
         if policy is None:
             return await self._open_bound(begun, renderer)
@@ -103,8 +111,7 @@ class ResumableStreams:
 
         async def add(stream: Stream) -> None:
             self._table.add(stream, begun.rendering)
-            if begun.progress:
-                stream.commit()
+            begun.start_progress(stream, stream)
 
         try:
             opened = await self._dispatcher.open(
@@ -118,7 +125,7 @@ class ResumableStreams:
         except BaseException:
             self._table.delete(begun.context.request_id)
             raise
-        if begun.progress and opened.message is not None:
+        if opened.message is not None and begun.reports(opened.stream):
             self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
@@ -126,11 +133,10 @@ class ResumableStreams:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        def read(descriptor: StreamDescriptor) -> None:
+        def read(descriptor: StreamDescriptor, owner: Stream) -> None:
             nonlocal reader
             reader = self._reader(descriptor, renderer)
-            if begun.progress:
-                reader.commit()
+            begun.start_progress(owner, reader)
 
         try:
             owner, message = await self._begin_owner(begun, policy, read)
@@ -139,8 +145,6 @@ class ResumableStreams:
                 self._registry.remove(reader)
             raise
         assert reader is not None
-        if begun.progress:
-            self._progress.report(owner, reader, message, renderer)
         opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
@@ -149,6 +153,8 @@ class ResumableStreams:
         except BaseException:
             self.close(opened)
             raise
+        if begun.reports(owner):
+            self._progress.report(owner, reader, message, renderer)
         return opened
 
     async def begin_detached(
@@ -158,19 +164,19 @@ class ResumableStreams:
         keep_s = resolution.entry.spec.streams.keep_seconds
         if not keep_s:
             raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
-        begun = BegunRequest(resolution, operation, rendering, context, progress=False)
-        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda _descriptor: None)
+        begun = BegunRequest(resolution, operation, rendering, context, progress_after_s=None)
+        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda *_: None)
         return context.request_id
 
     async def _begin_owner(
-        self, begun: BegunRequest, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor], None]
+        self, begun: BegunRequest, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
     ) -> tuple[Stream, QueuedMessage]:
         """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
 
         async def add(owner: Stream) -> None:
             self._table.add(owner, begun.rendering)
             descriptor = self._table.descriptor(owner, begun.rendering)
-            on_registered(descriptor)
+            on_registered(descriptor, owner)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
             if policy.keep_s:
                 await self._store.trim(owner.tenant)
@@ -193,10 +199,13 @@ class ResumableStreams:
         task.add_done_callback(self._owners.discard)
         return owner, message
 
-    async def find(self, id_: str, context: RequestContext) -> tuple[StreamDescriptor, FoundStream]:
-        """A stream of the request's key, as its gateway knows it. Raises `stream_not_found`."""
-        found = await self._finder.find(FindStream(id_, context.principal.tenant)) or FoundStream()
-        descriptor = found.descriptor or await self._store.get(context.principal.tenant, id_)
+    async def find(self, id_: str, context: RequestContext) -> tuple[StreamDescriptor, FoundStream | None]:
+        """A stream of the request's key, and its gateway's reply. Raises `stream_not_found`."""
+        tenant = context.principal.tenant
+        found = await self._finder.find(FindStream(id_, tenant))
+        descriptor = found.descriptor if found is not None else None
+        if descriptor is None:
+            descriptor = await self._store.get(tenant, id_)
         if descriptor is None:
             raise not_found(id_)
         return descriptor, found
@@ -210,17 +219,41 @@ class ResumableStreams:
         """
         descriptor, found = await self.find(id_, context)
         frames: list[Frame] = []
-        if found.error is None and descriptor.policy is not None and descriptor.policy.keep_s:
+        if (found is None or found.error is None) and descriptor.policy is not None and descriptor.policy.keep_s:
             frames = await self._store.frames(descriptor)
         reader = self._reader(descriptor, renderer or renderer_after(id_, descriptor.rendering, after))
+        opened = OpenStream(reader, None, None, context.receive, collected=False)
+        try:
+            if not fed(reader, frames) and not await self._attached(reader, descriptor, found):
+                raise not_found(id_)  # noqa: TRY301
+        except BaseException:
+            self.close(opened)
+            raise
         reader.commit()
-        if found.error is not None:
+        return opened
+
+    async def _attached(self, reader: Stream, descriptor: StreamDescriptor, found: FoundStream | None) -> bool:
+        """Read on from the worker. False if the stream is not there any more; `found` is its gateway's reply."""
+        if found is not None and found.error is not None:
+            reader.commit()
             reader.fail(found.error)
-        elif not fed(reader, frames):
-            self._control.attach(reader, found.worker)
-            if self._table.stream(id_) is None:
-                self._remote.follow(reader, descriptor)
-        return OpenStream(reader, None, None, context.receive, collected=False)
+            return True
+        if found is not None and found.descriptor is None:
+            # It ended so long ago that its gateway has forgotten it.
+            reader.commit()
+            reader.fail(WORKER_LOST)
+            return reader.protocol.started
+        self._control.attach(reader, found.worker if found is not None else None)
+        if self._table.stream(descriptor.id) is None:
+            self._remote.follow(reader, descriptor)
+        if found is not None and not found.ended:
+            return True
+        await asyncio.wait((reader.first,), timeout=FIRST_FRAME_S)
+        return reader.first.done() or not await self._has_ended(descriptor)
+
+    async def _has_ended(self, descriptor: StreamDescriptor) -> bool:
+        row = await read_row(self._connection, descriptor.route, descriptor.gateway, descriptor.id)
+        return row is None or row.ended is not None
 
     async def stop(self, id_: str, context: RequestContext, *, delete: bool = True) -> None:
         """End a stream of the request's key, for all its readers. Raises `stream_not_found`.
