@@ -31,15 +31,14 @@ from penstock_gateway.api import (
     completions,
     openai,
     openapi,
-    responses,
     simple,
     status,
-    stored_responses,
     streams,
     ui_chat,
 )
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests

@@ -44,14 +44,13 @@ from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api import (
     completions,
     openai,
-    responses,
     simple,
     status,
-    stored_responses,
     streams,
     ui_chat,
 )
 from penstock_gateway.api.document.streams import name_events
+from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 from penstock_gateway.http.cors import EXPOSED
