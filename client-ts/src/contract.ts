@@ -289,10 +289,25 @@ export interface ImageUrl {
   detail?: string | null
 }
 
+export interface IncompleteDetails {
+  reason: 'content_filter' | 'max_output_tokens'
+}
+
 /** `content` is a text, or blocks of the types in docs/reference/messages.md. */
 export interface InputMessage {
   role: 'assistant' | 'system' | 'user'
   content: string | readonly Record<string, unknown>[]
+}
+
+/** Our own estimate, which limits and budgets use: providers count only what they are sent. */
+export interface InputTokensCount {
+  object: 'response.input_tokens'
+  input_tokens: number
+}
+
+export interface InputTokensDetails {
+  cached_tokens: number
+  cache_write_tokens: number
 }
 
 export interface JsonSchema {
@@ -381,6 +396,54 @@ export interface NamedToolChoice {
   type?: 'function'
 }
 
+/** Accepted and named in `x-penstock-ignored`: deltas are never padded. */
+export interface ObfuscationOptions {
+  include_obfuscation?: boolean | null
+}
+
+/** `call_id` is the provider's id of the call, which its result has to repeat. */
+export interface OutputFunctionCall {
+  type: 'function_call'
+  id: string
+  call_id: string
+  name: string
+  arguments: string
+  status: 'completed' | 'in_progress' | 'incomplete'
+}
+
+export interface OutputMessage {
+  type: 'message'
+  id: string
+  status: 'completed' | 'in_progress' | 'incomplete'
+  content: (OutputText | OutputRefusal)[]
+  role: 'assistant'
+}
+
+/** `content` is the model's own text, `summary` a summary; a response has one of them. */
+export interface OutputReasoning {
+  type: 'reasoning'
+  id: string
+  summary: SummaryText[]
+  content?: ReasoningText[]
+  encrypted_content?: string
+}
+
+export interface OutputRefusal {
+  type: 'refusal'
+  refusal: string
+}
+
+export interface OutputText {
+  type: 'output_text'
+  text: string
+  annotations: Record<string, unknown>[]
+  logprobs: Record<string, unknown>[]
+}
+
+export interface OutputTokensDetails {
+  reasoning_tokens: number
+}
+
 /** `cache_write_tokens`, OpenRouter's word, are there when a provider wrote input to its cache. */
 export interface PromptTokensDetails {
   cached_tokens: number
@@ -418,9 +481,21 @@ export interface ReasoningEndChunk {
   providerMetadata?: Record<string, Record<string, unknown>> | null
 }
 
+/** With a `summary`, reasoning is sent as a summary, else as the model's own text. */
+export interface ReasoningSettings {
+  effort?: string | null
+  summary?: 'auto' | 'concise' | 'detailed' | null
+  generate_summary?: 'auto' | 'concise' | 'detailed' | null
+}
+
 export interface ReasoningStartChunk {
   type: 'reasoning-start'
   id: string
+}
+
+export interface ReasoningText {
+  type: 'reasoning_text'
+  text: string
 }
 
 export interface RefusalPart {
@@ -428,9 +503,92 @@ export interface RefusalPart {
   refusal: string
 }
 
+/** `code` is one of OpenAI's; the message is the one of docs/reference/errors.md. */
+export interface ResponseFailure {
+  code: 'invalid_prompt' | 'rate_limit_exceeded' | 'server_error'
+  message: string
+}
+
 export interface ResponseFormat {
   type: 'json_object' | 'json_schema' | 'text'
   json_schema?: JsonSchema
+}
+
+/** Settings that the request left out have the API's defaults. `completed_at` is known for whole answers only. */
+export interface ResponseObject {
+  object: 'response'
+  id: string
+  created_at: number
+  status: 'cancelled' | 'completed' | 'failed' | 'in_progress' | 'incomplete' | 'queued'
+  model: string
+  output: (OutputMessage | OutputFunctionCall | OutputReasoning)[]
+  error: ResponseFailure | null
+  incomplete_details: IncompleteDetails | null
+  usage: ResponseUsage | null
+  completed_at: number | null
+  background: boolean
+  instructions: string | null
+  max_output_tokens: number | null
+  max_tool_calls: number | null
+  metadata: Record<string, string>
+  parallel_tool_calls: boolean
+  previous_response_id: string | null
+  prompt_cache_key: string | null
+  reasoning: Record<string, unknown>
+  safety_identifier: string | null
+  service_tier: string
+  store: boolean
+  temperature: number
+  text: Record<string, unknown>
+  tool_choice: string | Record<string, unknown>
+  tools: Record<string, unknown>[]
+  top_logprobs: number
+  top_p: number
+  presence_penalty: number
+  frequency_penalty: number
+  truncation: 'auto' | 'disabled'
+  user: string | null
+}
+
+/**
+ * `POST /v1/responses`, and `…/input_tokens`, which counts its input.
+ *
+ * Tools are functions; hosted tools, stored prompts and conversations are refused.
+ */
+export interface ResponseRequest {
+  model: string
+  input?: string | readonly Record<string, unknown>[] | null
+  instructions?: string | null
+  stream?: boolean | null
+  stream_options?: ObfuscationOptions | null
+  tools?: readonly Record<string, unknown>[] | null
+  tool_choice?: string | Record<string, unknown> | null
+  parallel_tool_calls?: boolean | null
+  max_tool_calls?: number | null
+  text?: TextSettings | null
+  reasoning?: ReasoningSettings | null
+  max_output_tokens?: number | null
+  temperature?: number | null
+  top_p?: number | null
+  metadata?: Record<string, string> | null
+  truncation?: 'auto' | 'disabled' | null
+  include?: readonly string[] | null
+  store?: boolean | null
+  background?: boolean | null
+  previous_response_id?: string | null
+  service_tier?: string | null
+  user?: string | null
+  safety_identifier?: string | null
+  prompt_cache_key?: string | null
+  prompt_cache_retention?: string | null
+}
+
+export interface ResponseUsage {
+  input_tokens: number
+  input_tokens_details: InputTokensDetails
+  output_tokens: number
+  output_tokens_details: OutputTokensDetails
+  total_tokens: number
 }
 
 export interface SourceUrlChunk {
@@ -459,6 +617,11 @@ export interface StartStepChunk {
 
 export interface StreamOptions {
   include_usage?: boolean | null
+}
+
+export interface SummaryText {
+  type: 'summary_text'
+  text: string
 }
 
 /** `finish_reason` is null in a stream until the choice ends. */
@@ -492,6 +655,15 @@ export interface TextEndChunk {
   id: string
 }
 
+/** `name` and `schema` belong to `json_schema`. */
+export interface TextFormat {
+  type: 'json_object' | 'json_schema' | 'text'
+  name?: string | null
+  schema?: Record<string, unknown> | null
+  description?: string | null
+  strict?: boolean | null
+}
+
 /** Log probabilities by position; `text_offset` counts the characters of the choice's text. */
 export interface TextLogprobs {
   tokens: string[]
@@ -503,6 +675,11 @@ export interface TextLogprobs {
 export interface TextPart {
   type: 'text'
   text: string
+}
+
+export interface TextSettings {
+  format?: TextFormat | null
+  verbosity?: string | null
 }
 
 export interface TextStartChunk {
@@ -701,6 +878,7 @@ export const errors = {
   cancelled: { status: 499, retryable: false },
   stopped: { status: 499, retryable: false },
   stream_not_found: { status: 404, retryable: false },
+  response_not_found: { status: 404, retryable: false },
   slow_client: { status: 499, retryable: false },
   internal_error: { status: 500, retryable: false },
 } as const

@@ -47,6 +47,17 @@ export const endpoints = {
     path: '/v1/messages/count_tokens',
     body: true,
   }),
+  response: answer<Omit<T.ResponseRequest, 'stream'>, T.ResponseObject>({
+    method: 'POST',
+    path: '/v1/responses',
+    body: true,
+    implied: { stream: false },
+  }),
+  responseInputTokens: answer<T.ResponseRequest, T.InputTokensCount>({
+    method: 'POST',
+    path: '/v1/responses/input_tokens',
+    body: true,
+  }),
   completion: answer<Omit<T.CompletionRequest, 'stream'>, T.TextCompletion>({
     method: 'POST',
     path: '/v1/completions',

@@ -8,6 +8,12 @@ from harness.processes import free_port
 from harness.route_spec import provider, spec
 from harness.stack import Stack
 from model_server import EMBEDDING_MODEL, MODELS, anthropic_model, openai_model
+from msgspec.structs import replace
+
+from penstock_contract.route.streams import StreamsSpec
+
+KEPT = StreamsSpec(keep_seconds=60)
+"""For stored responses."""
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +31,7 @@ async def gateway(page_port: int) -> AsyncIterator[Stack]:
         anthropic = stack.provider.upstream("anthropic")
         anthropic.answers(anthropic_model)
         providers = [provider("p", anthropic.base_url, type="Anthropic")]
-        await stack.apply("anthropic", spec(providers, models=[MODELS["anthropic"]]))
+        await stack.apply("main", replace(stack.spec(), streams=KEPT))
+        await stack.apply("anthropic", replace(spec(providers, models=[MODELS["anthropic"]]), streams=KEPT))
         await stack.start_worker("anthropic")
         yield stack

@@ -60,6 +60,21 @@ async def test_environment_of_claude_code_leads_its_requests_to_the_gateway(gate
     assert " cases passed" in output, output
 
 
+RESPONSES_PAGE = (HOW_TO / "clients" / "openai-responses.md").read_text()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("dialect", MODELS)
+@pytest.mark.parametrize(("language", "code"), FENCED.findall(RESPONSES_PAGE), ids=["python", "js", "agents"])
+async def test_docs_snippet_of_responses_prints_an_answer(
+    gateway: Stack, tmp_path: Path, language: str, code: str, dialect: str
+) -> None:
+    code = code.replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODELS[dialect])
+    script = INSTALLED / "node" / "snippet-openai-responses.mjs" if language == "js" else tmp_path / "snippet.py"
+    script.write_text(code)
+    assert TEXT in await run_script(script, gateway.url, MODELS[dialect])
+
+
 async def test_docs_web_page_reads_a_stream(gateway: Stack, tmp_path: Path) -> None:
     found = re.search(r"^```js\n(.+?)^```$", WEB_PAGE, re.DOTALL | re.MULTILINE)
     assert found is not None

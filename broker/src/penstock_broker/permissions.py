@@ -64,8 +64,10 @@ def gateway() -> Permissions:
             *_consume(subjects.USAGE),
             f"{API}.CONSUMER.MSG.NEXT.{subjects.USAGE}.*",
             subjects.ALL_STREAM_DESCRIPTORS,
+            subjects.ALL_STREAM_INPUTS,
             f"{API}.DIRECT.GET.{subjects.STREAMS}",
             f"{API}.DIRECT.GET.{subjects.STREAMS}.{subjects.ALL_STREAM_DESCRIPTORS}",
+            f"{API}.DIRECT.GET.{subjects.STREAMS}.{subjects.ALL_STREAM_INPUTS}",
             # Deletes a stopped stream, and the oldest chunks of a tenant over its bound.
             f"{API}.STREAM.PURGE.{subjects.STREAMS}",
         ),

@@ -11,6 +11,8 @@ from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 from penstock_contract.message_responses import MessageResponse, TokensCount
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
 from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.anthropic.requests import CountTokensRequest, MessagesRequest
 from penstock_contract.request.operations import (
@@ -80,6 +82,8 @@ CHAT_COMPLETION_STREAM = StreamEndpoint(
 )
 MESSAGES = Endpoint("POST", "/v1/messages", MessagesRequest, MessageResponse, implied={"stream": False})
 COUNT_TOKENS = Endpoint("POST", "/v1/messages/count_tokens", CountTokensRequest, TokensCount)
+RESPONSE = Endpoint("POST", "/v1/responses", ResponseRequest, ResponseObject, implied={"stream": False})
+RESPONSE_INPUT_TOKENS = Endpoint("POST", "/v1/responses/input_tokens", ResponseRequest, InputTokensCount)
 COMPLETION = Endpoint("POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": False})
 COMPLETION_STREAM = StreamEndpoint(
     "POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": True}
@@ -103,6 +107,8 @@ ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     CHAT_COMPLETION_STREAM,
     MESSAGES,
     COUNT_TOKENS,
+    RESPONSE,
+    RESPONSE_INPUT_TOKENS,
     COMPLETION,
     COMPLETION_STREAM,
     EMBEDDINGS,

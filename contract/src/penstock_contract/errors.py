@@ -51,6 +51,7 @@ ErrorCode = Literal[
     "cancelled",
     "stopped",
     "stream_not_found",
+    "response_not_found",
     "slow_client",
     "internal_error",
 ]
@@ -230,6 +231,12 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
         "invalid_request_error",
         False,
         "The key has no stream with this id, or the stream has ended and is not kept any more.",
+    ),
+    "response_not_found": ErrorKind(
+        404,
+        "invalid_request_error",
+        False,
+        "The key has no response with this id, or it was not stored (`spec.streams.keepSeconds`), or not any more.",
     ),
     "slow_client": ErrorKind(
         499, "api_error", False, "The client did not read its answer, and its connection was closed.", "log"

@@ -101,6 +101,18 @@ def stream_descriptor(tenant: str, stream_id: str) -> str:
 ALL_STREAM_DESCRIPTORS: Final = "penstock.streams.*.*"
 
 
+def stream_input(tenant: str, stream_id: str) -> str:
+    """The input of a stored response."""
+    return f"penstock.inputs.{_token(tenant)}.{_token(stream_id)}"
+
+
+def tenant_stream_inputs(tenant: str) -> str:
+    return f"penstock.inputs.{_token(tenant)}.*"
+
+
+ALL_STREAM_INPUTS: Final = "penstock.inputs.*.*"
+
+
 def kept_frames(namespace: str, route: str, tenant: str, stream_id: str) -> str:
     return f"penstock.frames.{_token(namespace)}.{_token(route)}.{_token(tenant)}.{_token(stream_id)}"
 

@@ -17,6 +17,7 @@ from penstock_broker.queue_state import position_in_queue
 from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.chats import ChatStore
+from penstock_broker.stores.streams import StreamStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -29,10 +30,13 @@ from penstock_gateway.admin.listener import AdminListener
 from penstock_gateway.api import anthropic, completions, openai, openapi, simple, status, streams, ui_chat
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
+from penstock_gateway.responses.created_responses import CreatedResponses
+from penstock_gateway.responses.stored_responses import StoredResponses
 from penstock_gateway.resume.chat_streams import ChatStreams
 from penstock_gateway.resume.progress import ProgressReports
 from penstock_gateway.resume.remote_reader import RemoteReaders
@@ -63,6 +67,12 @@ HANDLERS = (
     openai.chat_completions,
     anthropic.messages,
     anthropic.count_tokens,
+    responses.create_response,
+    responses.response_input_tokens,
+    stored_responses.read_response_again,
+    stored_responses.cancel_response,
+    stored_responses.delete_response,
+    stored_responses.response_input_items,
     completions.completions,
     openai.embeddings,
     openai.models,
@@ -156,8 +166,17 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
                 await part.close()
         await connection.close()
 
-    chats = ChatStreams(resumable, ChatStore(connection))
-    api = ApiDependencies(catalogue, connection, dispatcher, clock, resumable, chats, keys)
+    api = ApiDependencies(
+        catalogue,
+        connection,
+        dispatcher,
+        clock,
+        resumable,
+        CreatedResponses(resumable, dispatcher, StreamStore(connection), clock),
+        StoredResponses(resumable, StreamStore(connection)),
+        ChatStreams(resumable, ChatStore(connection)),
+        keys,
+    )
     app = Litestar(
         HANDLERS,
         lifespan=[lifespan],

@@ -8,12 +8,13 @@ from litestar.handlers import HTTPRouteHandler
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_gateway.api import anthropic, completions, openai, simple, status
+from penstock_gateway.api.openai_responses import responses
 from penstock_gateway.api.openapi import READ_AS
 
 DECLARED = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint | StreamEndpoint)}
 HANDLERS = {
     (method, path): handler
-    for module in (anthropic, completions, openai, simple, status)
+    for module in (anthropic, completions, openai, responses, simple, status)
     for handler in vars(module).values()
     if isinstance(handler, HTTPRouteHandler)
     for method in handler.http_methods

@@ -22,6 +22,8 @@ BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
     "control_all": (subjects.control_all, 2, "penstock.control.a.a"),
     "find_stream": (subjects.find_stream, 1, "penstock.find.a"),
     "stream_descriptor": (subjects.stream_descriptor, 2, "penstock.streams.a.a"),
+    "stream_input": (subjects.stream_input, 2, "penstock.inputs.a.a"),
+    "tenant_stream_inputs": (subjects.tenant_stream_inputs, 1, "penstock.inputs.a.*"),
     "kept_frames": (subjects.kept_frames, 4, "penstock.frames.a.a.a.a"),
     "route_kept_frames": (subjects.route_kept_frames, 2, "penstock.frames.a.a.*.*"),
     "tenant_kept_frames": (subjects.tenant_kept_frames, 1, "penstock.frames.*.*.a.*"),

@@ -50,9 +50,6 @@ def test_exception_handlers_translate_litestar_errors_without_their_text(error: 
 
 def test_exception_handlers_name_an_unknown_path_or_method() -> None:
     assert translate(NotFoundException(), "GET /v2", 1000).message == "no endpoint at GET /v2"
-    for path in ("/v1/responses",):
-        message = translate(NotFoundException(), f"POST {path}", 1000).message
-        assert message == f"no endpoint at POST {path}; use /v1/chat/completions"
     assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
 
 

@@ -14,6 +14,13 @@ from litestar.testing import TestClient
 from penstock_contract.errors import ErrorBody
 from penstock_contract.message_errors import MessagesErrorBody
 from penstock_contract.message_responses import MessageResponse, TokensCount
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import (
+    DeletedResponse,
+    InputItems,
+    InputTokensCount,
+    ResponseObject,
+)
 from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.anthropic.requests import CountTokensRequest, MessagesRequest
 from penstock_contract.request.operations import (
@@ -39,6 +46,7 @@ from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api import anthropic, completions, openai, simple, status, streams, ui_chat
 from penstock_gateway.api.document.streams import name_events
+from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 from penstock_gateway.http.cors import EXPOSED
@@ -50,6 +58,7 @@ STRUCTS: dict[str, type] = {
         ChatCompletionRequest,
         ChatRequest,
         CountTokensRequest,
+        DeletedResponse,
         CompletionRequest,
         EmbedRequest,
         EmbedResponse,
@@ -60,8 +69,12 @@ STRUCTS: dict[str, type] = {
         MessageResponse,
         MessagesErrorBody,
         MessagesRequest,
+        InputItems,
+        InputTokensCount,
         Model,
         ModelList,
+        ResponseObject,
+        ResponseRequest,
         StoppedStream,
         TokensCount,
         TextCompletion,
@@ -79,6 +92,12 @@ HANDLERS = [
     openai.chat_completions,
     anthropic.messages,
     anthropic.count_tokens,
+    responses.create_response,
+    responses.response_input_tokens,
+    stored_responses.read_response_again,
+    stored_responses.cancel_response,
+    stored_responses.delete_response,
+    stored_responses.response_input_items,
     completions.completions,
     openai.embeddings,
     openai.models,
@@ -212,6 +231,7 @@ def test_openapi_streams_are_lists_of_named_events(document: dict[str, Any]) -> 
         "/api/generate": ("ChatChunkEvent", "ChatChunk"),
         "/v1/chat/completions": ("ChatCompletionChunkEvent", "ChatCompletionChunk"),
         "/v1/messages": ("MessageStreamEventEvent", "MessageStreamEvent"),
+        "/v1/responses": ("V1ResponsesEvent", "ResponseCreated"),
         "/v1/completions": ("TextCompletionEvent", "TextCompletion"),
     }
 
@@ -228,6 +248,7 @@ def test_openapi_stream_that_is_read_again_has_events_of_any_dialect(document: d
             "ChatChunkEvent",
             "ChatCompletionChunkEvent",
             "MessageStreamEventEvent",
+            "V1ResponsesEvent",
             "TextCompletionEvent",
         )
     ]
@@ -242,6 +263,7 @@ def test_openapi_requests_for_streams_have_their_headers(document: dict[str, Any
     }
 
     assert found == {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages"}
+    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/responses"}
 
 
 def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) -> None:

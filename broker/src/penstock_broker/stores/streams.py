@@ -31,6 +31,10 @@ CHUNK_BYTES: Final = 64 * 1024
 TENANT_CHUNKS_MAX: Final = 1024
 """64 MiB; a short answer counts as a whole chunk."""
 TRIM_EVERY: Final = 32
+INPUT_BYTES_MAX: Final = 512 * 1024
+"""Of a stored response's input and of its settings, each; below the broker's 1 MiB of a message."""
+TENANT_INPUTS_MAX: Final = 256
+"""128 MiB at most."""
 READ_TIMEOUT_S: Final = 2.0
 CHUNKS_MAX: Final = 4096
 
@@ -38,7 +42,7 @@ CHUNKS_MAX: Final = 4096
 async def prepare(context: JetStreamContext, *, storage: StorageType, replicas: int, bytes_max: int) -> None:
     config = StreamConfig(
         name=subjects.STREAMS,
-        subjects=[subjects.ALL_STREAM_DESCRIPTORS, subjects.ALL_KEPT_FRAMES],
+        subjects=[subjects.ALL_STREAM_DESCRIPTORS, subjects.ALL_STREAM_INPUTS, subjects.ALL_KEPT_FRAMES],
         storage=storage,
         discard=DiscardPolicy.OLD,
         max_age=AGE_MAX_S,
@@ -94,6 +98,22 @@ class StreamStore:
         except msgspec.DecodeError:
             return None
 
+    async def put_input(self, tenant: str, stream_id: str, data: bytes, ttl_s: float) -> None:
+        """Store the input of a response, of at most `INPUT_BYTES_MAX`. Raises `broker_unavailable`."""
+        try:
+            await jetstream.publish(
+                self._connection, subjects.stream_input(tenant, stream_id), data, headers=_ttl(ttl_s)
+            )
+        except JetStreamRefusal as refusal:
+            message = f"the message broker refused to store (JetStream error {refusal.err_code})"
+            raise broker_unavailable(message) from refusal
+
+    async def get_input(self, tenant: str, stream_id: str) -> bytes | None:
+        """Raises `broker_unavailable`."""
+        subject = subjects.stream_input(tenant, stream_id)
+        stored = await jetstream.newest(self._connection, subjects.STREAMS, subject, timeout_s=READ_TIMEOUT_S)
+        return None if stored is None else stored.data
+
     async def frames(self, descriptor: StreamDescriptor) -> list[Frame]:
         """The kept frames of the last attempt; none if the first is lost. Raises `broker_unavailable`."""
         namespace, _, route = descriptor.route.partition(".")
@@ -116,6 +136,7 @@ class StreamStore:
         """Delete everything of a stream. Raises `broker_unavailable`."""
         namespace, _, route = descriptor.route.partition(".")
         await self._purge(subjects.stream_descriptor(descriptor.tenant, descriptor.id), 0)
+        await self._purge(subjects.stream_input(descriptor.tenant, descriptor.id), 0)
         await self._purge(subjects.kept_frames(namespace, route, descriptor.tenant, descriptor.id), 0)
 
     async def trim(self, tenant: str) -> None:
@@ -125,6 +146,7 @@ class StreamStore:
         if count == 0:
             try:
                 await self._purge(subjects.tenant_kept_frames(tenant), TENANT_CHUNKS_MAX)
+                await self._purge(subjects.tenant_stream_inputs(tenant), TENANT_INPUTS_MAX)
             except PenstockError:
                 self._written[tenant] = 0
 

@@ -1,7 +1,7 @@
 """Describes a stream beyond its connection: how it is rendered, and what a disconnect does to it.
 
 Any gateway can render the stream's frames to the same bytes again from its descriptor. It contains no text of the
-prompt or of the answer.
+answer, and of the prompt only what an answer repeats: the instructions and tools of the Responses API.
 """
 
 from typing import Literal

@@ -8,6 +8,8 @@ from penstock_broker.connection import Connection
 from penstock_contract.catalogue import Catalogue, Resolution
 from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.access.request_context import RequestContext
+from penstock_gateway.responses.created_responses import CreatedResponses
+from penstock_gateway.responses.stored_responses import StoredResponses
 from penstock_gateway.resume.chat_streams import ChatStreams
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.streaming.dispatcher import Dispatcher
@@ -22,6 +24,8 @@ class ApiDependencies(Struct, frozen=True):
     dispatcher: Dispatcher
     clock: Clock
     streams: ResumableStreams
+    created_responses: CreatedResponses
+    stored_responses: StoredResponses
     chats: ChatStreams
     keys: KeyCache | None = None
 

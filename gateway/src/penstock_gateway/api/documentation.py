@@ -8,6 +8,8 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Op
 
 from penstock_contract.errors import ErrorBody
 from penstock_contract.message_responses import MessageResponse, MessageStreamEvent
+from penstock_contract.openai_responses.response import ResponseObject
+from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk, StoppedStream, TextCompletion
 from penstock_contract.ui_chunks import UIMessageChunk
 
@@ -93,6 +95,28 @@ class MessagesDocumentation(Operation):
             answer.content = {
                 "application/json": OpenAPIMediaType(Reference("#/components/schemas/MessageResponse")),
                 "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/MessageStreamEvent")),
+            }
+
+
+RESPONSE_ANSWER = ResponseSpec(
+    cast("type[Any]", ResponseObject),
+    description="The response; with `stream: true` server-sent events (`text/event-stream`), each with its type in "
+    "`event:` and in its data, from `response.created` to `response.completed`, `incomplete` or `failed`",
+    media_type="application/json",
+)
+
+
+@dataclass
+class ResponseOperation(Operation):
+    """Gives the whole response and the events of its stream their own media types."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            events = [Reference(f"#/components/schemas/{event.__name__}") for event in get_args(ResponseEvent)]
+            answer.content = {
+                "application/json": OpenAPIMediaType(Reference("#/components/schemas/ResponseObject")),
+                "text/event-stream": OpenAPIMediaType(Schema(any_of=events)),
             }
 
 

@@ -3,7 +3,7 @@
 A stream without a first event at its commit deadline has no such header: its provider is still unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from penstock_contract.catalogue import Resolution
@@ -26,17 +26,19 @@ def name_ignored(
     body: bytes = b"",
     known: frozenset[str] = KNOWN,
     dropped: Sequence[str] = (),
+    named: Callable[[str], str] = str,
 ) -> None:
     """Add the header to the response that is about to start, if a field was ignored.
 
     `body` is the request's, of chat or messages: fields below its top level may be ignored, too. `dropped` are names
-    that the mapping of the client's dialect has left out.
+    that the mapping of the client's dialect has left out. `named` gives the name of a chat's field in the client's
+    dialect.
     """
     names = list(dropped)
     for spec in resolution.entry.spec.providers:
         if spec.name == provider and spec.type != "Simulated":
             nested = _nested(body, spec, known) if body else ()
-            names += [*ignored(fields, spec, known=known), *map(shown, nested)]
+            names += map(named, [*ignored(fields, spec, known=known), *map(shown, nested)])
     if names:
         context.response_headers.append((HEADER, ", ".join(names[:IGNORED_MAX]).encode()))
 

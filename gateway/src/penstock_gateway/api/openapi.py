@@ -7,7 +7,7 @@ its `itemSchema` gives the events of a stream a type. `complete` is pure.
 import copy
 from collections.abc import Iterator
 from types import NoneType
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request
@@ -22,12 +22,16 @@ from penstock_contract.endpoints import (
     COUNT_TOKENS,
     EMBEDDINGS,
     MESSAGES,
+    RESPONSE,
     UI_CHAT,
     Endpoint,
 )
 from penstock_contract.errors import ErrorBody
 from penstock_contract.message_errors import MessagesErrorBody
 from penstock_contract.message_responses import MessageStreamEvent
+from penstock_contract.openai_responses.body import ResponseBody
+from penstock_contract.openai_responses.response import DeletedResponse, InputItems
+from penstock_contract.openai_responses.stream_events import ResponseEvent
 from penstock_contract.request.ai_sdk.ui_chat_body import ApiChatBody
 from penstock_contract.request.anthropic.body import CountTokensBody, MessagesBody
 from penstock_contract.request.chat_body import ChatBody
@@ -50,6 +54,9 @@ ANSWERS = (
     ErrorBody,
     MessagesErrorBody,
     MessageStreamEvent,
+    *get_args(ResponseEvent),
+    DeletedResponse,
+    InputItems,
     Model,
 )
 READ_AS = {
@@ -59,6 +66,7 @@ READ_AS = {
     ApiChatBody.__name__: (CHAT.request.__name__, UI_CHAT.request.__name__),
     MessagesBody.__name__: (MESSAGES.request.__name__,),
     CountTokensBody.__name__: (COUNT_TOKENS.request.__name__,),
+    ResponseBody.__name__: (RESPONSE.request.__name__,),
 }
 """The public types of a body, by the type that an endpoint's reader returns; two where a path has two dialects."""
 OPEN_OBJECTS = (
@@ -67,6 +75,7 @@ OPEN_OBJECTS = (
     EMBEDDINGS.request.__name__,
     MESSAGES.request.__name__,
     COUNT_TOKENS.request.__name__,
+    RESPONSE.request.__name__,
     UI_CHAT.request.__name__,
 )
 """Requests whose unknown fields are forwarded to the provider. A generator rejects them unless the schema allows it."""
@@ -179,7 +188,7 @@ def _content(content: Json) -> None:
             media["schema"] = references[0] if len(references) == 1 else {"anyOf": references}
             name = READ_AS[name][0]
         if media_type == "text/event-stream":
-            # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
+            # `name_events` writes the whole body's, as a list of its events.
             events = media.pop("schema")
             media["itemSchema"] = _event(events.get("anyOf", [events]))
             media["example"] = STREAMS[name or events["anyOf"][0]["$ref"].rpartition("/")[2]]

@@ -10,6 +10,29 @@ _USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 0},
 }
 _CHUNK = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"smollm2"'
+_RESPONSE: dict[str, Any] = {
+    "object": "response",
+    "id": "resp_1",
+    "created_at": 1767225600,
+    "status": "completed",
+    "model": "smollm2",
+    "output": [
+        {
+            "type": "message",
+            "id": "msg_1_0",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "In Paris.", "annotations": [], "logprobs": []}],
+        }
+    ],
+    "usage": {
+        "input_tokens": 12,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 15,
+    },
+}
 _TEXT = '"id":"cmpl-1","object":"text_completion","created":1767225600,"model":"smollm2"'
 
 EXAMPLES: dict[str, Any] = {
@@ -60,6 +83,31 @@ EXAMPLES: dict[str, Any] = {
     },
     "CountTokensRequest": {"model": "smollm2", "messages": [{"role": "user", "content": "Where is the Louvre?"}]},
     "TokensCount": {"input_tokens": 12},
+    "ResponseRequest": {
+        "model": "smollm2",
+        "instructions": "Answer in one sentence.",
+        "input": "Where is the Louvre?",
+        "max_output_tokens": 64,
+        "stream": True,
+    },
+    "ResponseObject": _RESPONSE,
+    "InputTokensCount": {"object": "response.input_tokens", "input_tokens": 12},
+    "DeletedResponse": {"object": "response", "id": "resp_1", "deleted": True},
+    "InputItems": {
+        "object": "list",
+        "data": [
+            {
+                "id": "msg_1_in0",
+                "type": "message",
+                "status": "completed",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "Where is the Louvre?"}],
+            }
+        ],
+        "first_id": "msg_1_in0",
+        "last_id": "msg_1_in0",
+        "has_more": False,
+    },
     "CompletionRequest": {"model": "smollm2", "prompt": "A penstock is", "max_tokens": 64},
     "TextCompletion": {
         "id": "cmpl-1",
@@ -109,6 +157,10 @@ EXAMPLES: dict[str, Any] = {
 """By the name of the schema."""
 
 STREAMS: dict[str, str] = {
+    "ResponseCreated": (
+        'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":4,'
+        '"item_id":"msg_1_0","output_index":0,"content_index":0,"delta":"In Paris.","logprobs":[]}\n\n'
+    ),
     "ChatChunk": 'data: {"text":"In "}\n\ndata: {"text":"Paris."}\n\ndata: [DONE]\n\n',
     "StartChunk": (
         'data: {"type":"start","messageId":"msg_1","messageMetadata":{"model":"smollm2","requestId":"req_1"}}\n\n'

@@ -4,7 +4,7 @@ A Litestar exception is translated; its own text, which names internals, is not 
 """
 
 import re
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from litestar import Request, Response
@@ -27,8 +27,6 @@ BODY = "data"
 """Litestar's name of the whole body: the parameter of our handlers, which means nothing to a client."""
 ECHO_MAX = 200
 """Characters of a client's text that an answer repeats."""
-OTHER_CHATS: Final = ("POST /v1/responses",)
-"""Endpoints of other APIs for a model's text, which some clients call by default."""
 MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
 """msgspec names the object that lacks the field; `param` is the field."""
 
@@ -70,8 +68,7 @@ def translate(error: HTTPException, requested: str, body_bytes_max: int) -> Erro
     if isinstance(error, ValidationException):
         return _validation(error)
     if isinstance(error, NotFoundException):
-        other = "; use /v1/chat/completions" if requested.startswith(OTHER_CHATS) else ""
-        return ErrorDetail("not_found", f"no endpoint at {requested}{other}")
+        return ErrorDetail("not_found", f"no endpoint at {requested}")
     if isinstance(error, MethodNotAllowedException):
         return ErrorDetail("method_not_allowed", f"{requested} is not allowed")
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:

@@ -8,8 +8,8 @@ client is the first of its readers, and each reader has its own renderer, output
 import asyncio
 import math
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
@@ -23,10 +23,12 @@ from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
+from penstock_gateway.resume.begun_request import BegunRequest
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
-from penstock_gateway.resume.event_skipper import EventSkipper, NoOutput
+from penstock_gateway.resume.event_skipper import NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
 from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
+from penstock_gateway.resume.rendering import fed, renderer_after
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
@@ -34,7 +36,6 @@ from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_gateway.streaming.open_stream import OpenStream
 from penstock_gateway.streaming.registry import StreamRegistry
-from penstock_gateway.streaming.renderers.dialects import renderer_of
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.stream import Stream
 
@@ -45,34 +46,6 @@ DESCRIPTOR_S = 60.0
 FIRST_FRAME_S = 2.0
 """A worker that has the frames of an ended stream, or of one without a gateway, sends the first within this time."""
 NO_OUTPUT = NoOutput()
-
-
-class Begun(NamedTuple):
-    """A validated request; its client gets reports after `progress_after_s` in the queue, None for never."""
-
-    resolution: Resolution
-    operation: Operation
-    rendering: Rendering
-    context: RequestContext
-    progress_after_s: float | None
-
-    def start_progress(self, owner: Stream, output: Stream) -> None:
-        """Commit `output` when the client is to be sent reports, so that it has a response to read them in."""
-        if self.progress_after_s is None:
-            return
-        if self.progress_after_s <= 0:
-            output.commit()
-            return
-
-        def commit() -> None:
-            if owner.serving.accepted_at is None and not owner.done.done():
-                output.commit()
-
-        asyncio.get_running_loop().call_later(self.progress_after_s, commit)
-
-    def reports(self, owner: Stream) -> bool:
-        """True if the request still waits, and its client gets reports."""
-        return self.progress_after_s is not None and owner.serving.accepted_at is None
 
 
 def not_found(id_: str) -> PenstockError:
@@ -117,20 +90,23 @@ class ResumableStreams:
         headers: Iterable[tuple[bytes, bytes]],
         *,
         progress_after_s: float | None = None,
+        policy: DisconnectPolicy | UnsetType | None = UNSET,
+        renderer: Renderer | None = None,
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
         `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
-        before are HTTP statuses.
+        before are HTTP statuses. `policy` replaces the one of the route and the headers, `renderer` the dialect's.
         """
-        policy = disconnect_policy(headers, resolution.entry.spec.streams)
-        begun = Begun(resolution, operation, rendering, context, 0.0 if wants_progress(headers) else progress_after_s)
-        renderer = _renderer(context.request_id, rendering, 0)
+        policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy
+        after_s = 0.0 if wants_progress(headers) else progress_after_s
+        begun = BegunRequest(resolution, operation, rendering, context, after_s)
+        renderer = renderer or renderer_after(context.request_id, rendering, 0)
         if policy is None:
             return await self._open_bound(begun, renderer)
         return await self._open_lasting(begun, renderer, policy)
 
-    async def _open_bound(self, begun: Begun, renderer: Renderer) -> OpenStream:
+    async def _open_bound(self, begun: BegunRequest, renderer: Renderer) -> OpenStream:
         """A stream that ends with its connection."""
 
         async def add(stream: Stream) -> None:
@@ -139,7 +115,12 @@ class ResumableStreams:
 
         try:
             opened = await self._dispatcher.open(
-                begun.resolution, begun.operation, renderer, begun.context, on_registered=add
+                begun.resolution,
+                begun.operation,
+                renderer,
+                begun.context,
+                bounded=begun.bounded,
+                on_registered=add,
             )
         except BaseException:
             self._table.delete(begun.context.request_id)
@@ -148,7 +129,7 @@ class ResumableStreams:
             self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
-    async def _open_lasting(self, begun: Begun, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
+    async def _open_lasting(self, begun: BegunRequest, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
@@ -183,12 +164,12 @@ class ResumableStreams:
         keep_s = resolution.entry.spec.streams.keep_seconds
         if not keep_s:
             raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
-        begun = Begun(resolution, operation, rendering, context, progress_after_s=None)
+        begun = BegunRequest(resolution, operation, rendering, context, progress_after_s=None)
         await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda *_: None)
         return context.request_id
 
     async def _begin_owner(
-        self, begun: Begun, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
+        self, begun: BegunRequest, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
     ) -> tuple[Stream, QueuedMessage]:
         """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
 
@@ -202,7 +183,13 @@ class ResumableStreams:
 
         try:
             owner, message = await self._dispatcher.begin(
-                begun.resolution, begun.operation, NO_OUTPUT, begun.context, policy=policy, on_registered=add
+                begun.resolution,
+                begun.operation,
+                NO_OUTPUT,
+                begun.context,
+                bounded=begun.bounded,
+                policy=policy,
+                on_registered=add,
             )
         except BaseException:
             self._table.delete(begun.context.request_id)
@@ -212,8 +199,8 @@ class ResumableStreams:
         task.add_done_callback(self._owners.discard)
         return owner, message
 
-    async def read(self, id_: str, after: int, context: RequestContext) -> OpenStream:
-        """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`."""
+    async def find(self, id_: str, context: RequestContext) -> tuple[StreamDescriptor, FoundStream | None]:
+        """A stream of the request's key, and its gateway's reply. Raises `stream_not_found`."""
         tenant = context.principal.tenant
         found = await self._finder.find(FindStream(id_, tenant))
         descriptor = found.descriptor if found is not None else None
@@ -221,13 +208,23 @@ class ResumableStreams:
             descriptor = await self._store.get(tenant, id_)
         if descriptor is None:
             raise not_found(id_)
+        return descriptor, found
+
+    async def read(
+        self, id_: str, after: int, context: RequestContext, *, renderer: Renderer | None = None
+    ) -> OpenStream:
+        """Read a stream of the request's key again, without its first `after` events. Raises `stream_not_found`.
+
+        `renderer` replaces the dialect's.
+        """
+        descriptor, found = await self.find(id_, context)
         frames: list[Frame] = []
         if (found is None or found.error is None) and descriptor.policy is not None and descriptor.policy.keep_s:
             frames = await self._store.frames(descriptor)
-        reader = self._reader(descriptor, _renderer(id_, descriptor.rendering, after))
+        reader = self._reader(descriptor, renderer or renderer_after(id_, descriptor.rendering, after))
         opened = OpenStream(reader, None, None, context.receive, collected=False)
         try:
-            if not _fed(reader, frames) and not await self._attached(reader, descriptor, found):
+            if not fed(reader, frames) and not await self._attached(reader, descriptor, found):
                 raise not_found(id_)  # noqa: TRY301
         except BaseException:
             self.close(opened)
@@ -258,8 +255,11 @@ class ResumableStreams:
         row = await read_row(self._connection, descriptor.route, descriptor.gateway, descriptor.id)
         return row is None or row.ended is not None
 
-    async def stop(self, id_: str, context: RequestContext) -> None:
-        """End a stream of the request's key, for all its readers. Raises `stream_not_found`."""
+    async def stop(self, id_: str, context: RequestContext, *, delete: bool = True) -> None:
+        """End a stream of the request's key, for all its readers. Raises `stream_not_found`.
+
+        Without `delete`, what is stored of it stays.
+        """
         tenant = context.principal.tenant
         found = await self._finder.find(FindStream(id_, tenant, stop=True)) or FoundStream()
         descriptor = found.descriptor
@@ -269,7 +269,7 @@ class ResumableStreams:
                 raise not_found(id_)
             # Its gateway is lost, or the stream ended long ago.
             self._control.stop_elsewhere(descriptor.route, descriptor.stream, STOPPED)
-        if descriptor.policy is not None:
+        if descriptor.policy is not None and delete:
             await self._store.delete(descriptor)
 
     def close(self, opened: OpenStream) -> None:
@@ -326,18 +326,3 @@ class ResumableStreams:
         self._dispatcher.end(owner, resolution, message)
         self._end_readers(owner)
         self._table.end(owner, asyncio.get_running_loop().time())
-
-
-def _fed(reader: Stream, frames: list[Frame]) -> bool:
-    """Feed the kept frames. True if they hold the end."""
-    now = asyncio.get_running_loop().time()
-    for frame in frames:
-        reader.feed(frame.attempt, frame.seq, frame.event, now)
-    return reader.done.done()
-
-
-def _renderer(id_: str, rendering: Rendering, after: int) -> Renderer:
-    renderer = renderer_of(id_, rendering)
-    if renderer is None:
-        raise PenstockError("internal_error", "this gateway's version cannot render the stream; use another gateway")
-    return EventSkipper(renderer, after) if after else renderer

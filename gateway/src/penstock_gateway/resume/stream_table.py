@@ -11,6 +11,8 @@ from penstock_gateway.streaming.stream import Stream
 ENDED_S = 30.0
 """An ended stream is found for as long as its worker keeps the frames, see the worker's `replay_kept_s`."""
 ENDED_MAX = 4096
+ENDED_BYTES_MAX = 64 * 1024 * 1024
+"""Of the renderings: one of the Responses API repeats the request's instructions and tools."""
 
 
 class EndedStream(Struct, frozen=True):
@@ -25,6 +27,7 @@ class StreamTable:
         self._gateway = gateway
         self._open: dict[str, tuple[Stream, Rendering]] = {}
         self._ended: OrderedDict[str, EndedStream] = OrderedDict()
+        self._ended_bytes = 0
 
     def __len__(self) -> int:
         """Open and ended streams."""
@@ -41,8 +44,10 @@ class StreamTable:
         # A frame of the worker has the end, unless the gateway made it.
         error = None if stream.ended_by_worker else stream.error
         self._ended[stream.request_id] = EndedStream(self._found(*known, ended=True, error=error), now)
-        while self._ended and (len(self._ended) > ENDED_MAX or now - next(iter(self._ended.values())).at > ENDED_S):
-            self._ended.popitem(last=False)
+        self._ended_bytes += len(known[1].options)
+        while self._ended and self._over(now):
+            _, oldest = self._ended.popitem(last=False)
+            self._ended_bytes -= _size(oldest)
 
     def find(self, wanted: FindStream, now: float) -> FoundStream:
         """The tenant's stream, here."""
@@ -64,7 +69,8 @@ class StreamTable:
     def delete(self, id_: str) -> None:
         """Forget a stream that its client has deleted."""
         self._open.pop(id_, None)
-        self._ended.pop(id_, None)
+        if (ended := self._ended.pop(id_, None)) is not None:
+            self._ended_bytes -= _size(ended)
 
     def descriptor(self, stream: Stream, rendering: Rendering) -> StreamDescriptor:
         policy = None if stream.readers is None else stream.readers.policy
@@ -72,9 +78,17 @@ class StreamTable:
             stream.request_id, stream.tenant, stream.route, stream.id, self._gateway, rendering, policy
         )
 
+    def _over(self, now: float) -> bool:
+        oldest = next(iter(self._ended.values()))
+        return len(self._ended) > ENDED_MAX or self._ended_bytes > ENDED_BYTES_MAX or now - oldest.at > ENDED_S
+
     def _found(self, stream: Stream, rendering: Rendering, *, ended: bool, error: ErrorDetail | None) -> FoundStream:
         return FoundStream(self.descriptor(stream, rendering), stream.serving.worker, ended, error)
 
 
 def _tenant(found: FoundStream) -> str | None:
     return None if found.descriptor is None else found.descriptor.tenant
+
+
+def _size(ended: EndedStream) -> int:
+    return 0 if ended.found.descriptor is None else len(ended.found.descriptor.rendering.options)

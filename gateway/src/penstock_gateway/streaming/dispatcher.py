@@ -75,14 +75,22 @@ class Dispatcher:
         context: RequestContext,
         *,
         collected: bool = False,
+        bounded: bool = False,
         on_registered: Callable[[Stream], Awaitable[None]] | None = None,
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
-        `collected`: the renderer keeps the answer, which therefore has a size limit.
+        `collected`: the client gets one whole answer. Such an answer has a size limit, as has one that is `bounded`
+        because its renderer keeps it too.
         """
         stream, message = await self.begin(
-            resolution, operation, renderer, context, collected=collected, on_registered=on_registered
+            resolution,
+            operation,
+            renderer,
+            context,
+            collected=collected,
+            bounded=bounded,
+            on_registered=on_registered,
         )
         opened = OpenStream(stream, resolution, message, context.receive, collected=collected)
         try:
@@ -102,6 +110,7 @@ class Dispatcher:
         context: RequestContext,
         *,
         collected: bool = False,
+        bounded: bool = False,
         policy: DisconnectPolicy | None = None,
         on_registered: Callable[[Stream], Awaitable[None]] | None = None,
     ) -> tuple[Stream, QueuedMessage]:
@@ -122,7 +131,7 @@ class Dispatcher:
             opened_at,
             admission,
             tenant=context.principal.tenant,
-            answer_bytes_max=self.settings.answer_bytes_max if collected else None,
+            answer_bytes_max=self.settings.answer_bytes_max if collected or bounded else None,
             readers=None if policy is None else ReaderCount(policy, opened_at),
         )
         self._registry.add(stream)

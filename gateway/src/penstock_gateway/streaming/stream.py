@@ -39,7 +39,7 @@ class Stream:
     """One request, from its publication to its end; times are event-loop times.
 
     `first` is resolved by the provider's first event, by a failure or by the commit; `done` by the end. A stream with
-    `answer_bytes_max` is kept until it is whole; other streams are written as they are received. A stream with
+    `answer_bytes_max` is kept by its renderer; other streams are written as they are received. A stream with
     `readers` may outlive its connection: it has no output, and each of its readers is another `Stream`.
     """
 
@@ -284,12 +284,11 @@ class Stream:
         self.flush()
         if self.done.done():
             return
-        if not data:
-            # The renderer may be a collector, which keeps the answer until it is whole.
-            if self.error is None and (error := self.size.exceeded()) is not None:
-                self.fail(error)
-        elif not self.output.write(data, self.last_event_at):
+        if data and not self.output.write(data, self.last_event_at):
             self._end_unread()
+        elif self.size.bytes_max is not None and self.error is None and (error := self.size.exceeded()) is not None:
+            # The renderer is a collector, which keeps the answer until it is whole, or repeats all of it at the end.
+            self.fail(error)
 
     def _end_unread(self) -> None:
         if not self.done.done():

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from penstock_contract.openai_responses.stored import decode_rendering
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import UIStreamRenderer
@@ -16,9 +17,13 @@ from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
 from penstock_gateway.streaming.renderers.choices import ChoicesStreamRenderer
 from penstock_gateway.streaming.renderers.completions.completion_stream import CompletionStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import Renderer
+from penstock_gateway.streaming.renderers.responses.stream import ResponseStreamRenderer
 from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 
 CHAT: Final = "openai.chat"
+RESPONSES: Final = "openai.responses"
+REPEATED: Final = frozenset((RESPONSES,))
+"""Dialects whose last event repeats the answer, which therefore has a size limit."""
 COMPLETION: Final = "openai.completion"
 SIMPLE: Final = "simple"
 MESSAGES: Final = "anthropic.messages"
@@ -69,6 +74,11 @@ def _completion(request_id: str, rendering: Rendering) -> Renderer:
     )
 
 
+def _responses(_request_id: str, rendering: Rendering) -> Renderer:
+    options = decode_rendering(rendering.options)
+    return ResponseStreamRenderer(options.response, encrypted=options.encrypted)
+
+
 def _simple(_request_id: str, _rendering: Rendering) -> Renderer:
     return SimpleRenderer()
 
@@ -86,6 +96,7 @@ def _ui(request_id: str, rendering: Rendering) -> Renderer:
 DIALECTS: Final[Mapping[str, Callable[[str, Rendering], Renderer]]] = {
     CHAT: _chat,
     COMPLETION: _completion,
+    RESPONSES: _responses,
     SIMPLE: _simple,
     UI: _ui,
     MESSAGES: _messages,

@@ -1,0 +1,1 @@
+"""Responses of OpenAI's Responses API beyond their connection: stored, continued, run in the background."""

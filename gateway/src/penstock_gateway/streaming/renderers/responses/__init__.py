@@ -1,0 +1,1 @@
+"""Events to the stream and the whole answer of OpenAI's Responses API; pure."""
