@@ -17,7 +17,7 @@ class Client:
         self.published: list[tuple[str, bytes]] = []
         self._error = error
 
-    async def publish(self, subject: str, data: bytes) -> None:
+    async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
         if self._error is not None:
             raise self._error
         self.published.append((subject, data))
