@@ -18,6 +18,7 @@ class Client:
         self._error = error
 
     async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+        assert headers is None
         if self._error is not None:
             raise self._error
         self.published.append((subject, data))
