@@ -1,5 +1,11 @@
 // Written by `make types` from the Structs of penstock_contract. Do not edit.
 
+/** The last chunk of an answer that was stopped. */
+export interface AbortChunk {
+  type: 'abort'
+  reason?: string | null
+}
+
 /** `tool_calls` is left out, not null, when there are none: OpenAI's schema asks for it. */
 export interface AssistantMessage {
   content: string | null
@@ -64,7 +70,9 @@ export interface ChatCompletionRequest {
   stream?: boolean | null
   stream_options?: StreamOptions | null
   max_completion_tokens?: number | null
-  n?: 1 | null
+  n?: number | null
+  logprobs?: boolean | null
+  top_logprobs?: number | null
 }
 
 export interface ChatMessage {
@@ -91,6 +99,32 @@ export interface ChunkChoice {
   finish_reason: 'content_filter' | 'length' | 'stop' | 'tool_calls' | null
   index: number
   logprobs: null
+}
+
+/**
+ * `POST /v1/completions`, OpenAI's older API of plain text: the prompt is sent as a chat's one user message.
+ *
+ * `suffix` and `echo` have no counterpart in a chat, and may only be empty and false.
+ */
+export interface CompletionRequest {
+  model: string
+  prompt: string | readonly string[]
+  stream?: boolean | null
+  stream_options?: StreamOptions | null
+  max_tokens?: number | null
+  temperature?: number | null
+  top_p?: number | null
+  stop?: string | readonly string[] | null
+  seed?: number | null
+  n?: number | null
+  best_of?: number | null
+  logprobs?: number | null
+  frequency_penalty?: number | null
+  presence_penalty?: number | null
+  logit_bias?: Record<string, number> | null
+  user?: string | null
+  suffix?: '' | null
+  echo?: false | null
 }
 
 export interface CompletionTokensDetails {
@@ -160,12 +194,39 @@ export interface ErrorBody {
   error: ErrorObject
 }
 
+/** The last chunk of an answer that failed midway. */
+export interface ErrorChunk {
+  type: 'error'
+  errorText: string
+}
+
 /** The inside of `ErrorBody`; the four keys that OpenAI's SDKs read. Nested, as a flat one is swallowed. */
 export interface ErrorObject {
   message: string
   type: string
   param: string | null
   code: string
+}
+
+export interface FileChunk {
+  type: 'file'
+  url: string
+  mediaType: string
+}
+
+export interface FinishChunk {
+  type: 'finish'
+  finishReason: 'content-filter' | 'length' | 'stop' | 'tool-calls'
+  messageMetadata?: FinishMetadata | null
+}
+
+export interface FinishMetadata {
+  usage: UIUsage
+}
+
+/** The call of the model has ended. */
+export interface FinishStepChunk {
+  type: 'finish-step'
 }
 
 /** `arguments` is JSON text as the model wrote it, which need not be valid JSON. */
@@ -255,9 +316,40 @@ export interface PromptTokensDetails {
   cache_write_tokens?: number
 }
 
+/** `position` counts from 1, null if it is not known. */
+export interface Queued {
+  position: number | null
+  cause: string
+}
+
+/** A report on a request that waits, before `start`; transient: the page's `onData` gets it, no message has it. */
+export interface QueuedChunk {
+  type: 'data-queued'
+  data: Queued
+  transient: true
+}
+
 export interface Readiness {
   ready: boolean
   reason: string
+}
+
+export interface ReasoningDeltaChunk {
+  type: 'reasoning-delta'
+  id: string
+  delta: string
+}
+
+/** `providerMetadata.penstock.reasoningDetails` are signatures, for the next request to the same provider. */
+export interface ReasoningEndChunk {
+  type: 'reasoning-end'
+  id: string
+  providerMetadata?: Record<string, Record<string, unknown>> | null
+}
+
+export interface ReasoningStartChunk {
+  type: 'reasoning-start'
+  id: string
 }
 
 export interface RefusalPart {
@@ -270,13 +362,81 @@ export interface ResponseFormat {
   json_schema?: JsonSchema
 }
 
+export interface SourceUrlChunk {
+  type: 'source-url'
+  sourceId: string
+  url: string
+  title?: string | null
+}
+
+/** `messageId` is the id of the message that the answer is, or continues. */
+export interface StartChunk {
+  type: 'start'
+  messageId: string
+  messageMetadata: StartMetadata
+}
+
+export interface StartMetadata {
+  model: string
+  requestId: string
+}
+
+/** A call of a model begins. */
+export interface StartStepChunk {
+  type: 'start-step'
+}
+
 export interface StreamOptions {
   include_usage?: boolean | null
+}
+
+/** `finish_reason` is null in a stream until the choice ends. */
+export interface TextChoice {
+  text: string
+  index: number
+  logprobs: TextLogprobs | null
+  finish_reason: 'content_filter' | 'length' | 'stop' | null
+}
+
+/** The answer of `/v1/completions`, and each event of its stream: OpenAI has one shape for both. */
+export interface TextCompletion {
+  id: string
+  created: number
+  model: string
+  choices: TextChoice[]
+  usage?: CompletionUsage | null
+  object: 'text_completion'
+  system_fingerprint?: string
+  service_tier?: string
+}
+
+export interface TextDeltaChunk {
+  type: 'text-delta'
+  id: string
+  delta: string
+}
+
+export interface TextEndChunk {
+  type: 'text-end'
+  id: string
+}
+
+/** Log probabilities by position; `text_offset` counts the characters of the choice's text. */
+export interface TextLogprobs {
+  tokens: string[]
+  token_logprobs: (number | null)[]
+  top_logprobs: Record<string, number>[] | null
+  text_offset: number[]
 }
 
 export interface TextPart {
   type: 'text'
   text: string
+}
+
+export interface TextStartChunk {
+  type: 'text-start'
+  id: string
 }
 
 export interface Tool {
@@ -301,6 +461,127 @@ export interface ToolCallParam {
   id: string
   function: FunctionCall
   type?: 'function'
+}
+
+export interface ToolInputAvailableChunk {
+  type: 'tool-input-available'
+  toolCallId: string
+  toolName: string
+  input: unknown
+}
+
+export interface ToolInputDeltaChunk {
+  type: 'tool-input-delta'
+  toolCallId: string
+  inputTextDelta: string
+}
+
+/** The model's arguments are no JSON; `input` is their text. */
+export interface ToolInputErrorChunk {
+  type: 'tool-input-error'
+  toolCallId: string
+  toolName: string
+  input: string
+  errorText: string
+}
+
+export interface ToolInputStartChunk {
+  type: 'tool-input-start'
+  toolCallId: string
+  toolName: string
+}
+
+/** The user's answer to a tool that needs an approval. */
+export interface UIApproval {
+  approved?: boolean | null
+  reason?: string | null
+}
+
+/**
+ * `POST /api/chat` of `useChat`. `id` is the chat's id; further fields are those of a chat completion.
+ *
+ * `tools` are OpenAI's list, or an object of names with `description` and `parameters` (or `inputSchema`).
+ */
+export interface UIChatRequest {
+  messages: readonly UIMessage[]
+  id?: string | null
+  trigger?: 'regenerate-message' | 'submit-message' | null
+  messageId?: string | null
+  model?: string | null
+  system?: string | null
+  tools?: readonly Record<string, unknown>[] | Record<string, unknown> | null
+}
+
+/** A message of the page's conversation. `id` is the page's own. */
+export interface UIMessage {
+  role: 'assistant' | 'system' | 'user'
+  parts: readonly UIPart[]
+  id?: string | null
+}
+
+/**
+ * A part of a message: `text`, `reasoning`, `file`, `tool-<name>`, `dynamic-tool`, `step-start`, `data-<name>`…
+ *
+ * `input` and `output` keep their bytes: they are JSON of any shape.
+ */
+export interface UIPart {
+  type: string
+  text?: string | null
+  mediaType?: string | null
+  url?: string | null
+  filename?: string | null
+  toolCallId?: string | null
+  toolName?: string | null
+  state?: string | null
+  input?: unknown
+  rawInput?: unknown
+  output?: unknown
+  errorText?: string | null
+  approval?: UIApproval | null
+  providerMetadata?: Record<string, unknown> | null
+}
+
+/** `LanguageModelUsage` of `ai` 6; the two last names are those of `ai` 5. */
+export interface UIUsage {
+  inputTokens: number
+  inputTokenDetails: UsageInputDetails
+  outputTokens: number
+  outputTokenDetails: UsageOutputDetails
+  totalTokens: number
+  reasoningTokens: number
+  cachedInputTokens: number
+}
+
+export type UiChatChunk =
+  | StartChunk
+  | StartStepChunk
+  | TextStartChunk
+  | TextDeltaChunk
+  | TextEndChunk
+  | ReasoningStartChunk
+  | ReasoningDeltaChunk
+  | ReasoningEndChunk
+  | ToolInputStartChunk
+  | ToolInputDeltaChunk
+  | ToolInputAvailableChunk
+  | ToolInputErrorChunk
+  | SourceUrlChunk
+  | FileChunk
+  | ErrorChunk
+  | AbortChunk
+  | QueuedChunk
+  | FinishStepChunk
+  | FinishChunk
+
+export interface UsageInputDetails {
+  noCacheTokens: number
+  cacheReadTokens: number
+  cacheWriteTokens: number
+}
+
+export interface UsageOutputDetails {
+  textTokens: number
+  reasoningTokens: number
 }
 
 /** Every error code of the API with its HTTP status; docs/reference/errors.md has the meanings. */

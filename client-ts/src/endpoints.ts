@@ -9,6 +9,11 @@ export const endpoints = {
     path: '/api/chat',
     body: true,
   }),
+  uiChat: stream<T.UIChatRequest, T.UiChatChunk>({
+    method: 'POST',
+    path: '/api/chat',
+    body: true,
+  }),
   generate: stream<T.GenerateRequest, T.ChatChunk>({
     method: 'POST',
     path: '/api/generate',
@@ -28,6 +33,18 @@ export const endpoints = {
   chatCompletionStream: stream<Omit<T.ChatCompletionRequest, 'stream'>, T.ChatCompletionChunk>({
     method: 'POST',
     path: '/v1/chat/completions',
+    body: true,
+    implied: { stream: true },
+  }),
+  completion: answer<Omit<T.CompletionRequest, 'stream'>, T.TextCompletion>({
+    method: 'POST',
+    path: '/v1/completions',
+    body: true,
+    implied: { stream: false },
+  }),
+  completionStream: stream<Omit<T.CompletionRequest, 'stream'>, T.TextCompletion>({
+    method: 'POST',
+    path: '/v1/completions',
     body: true,
     implied: { stream: true },
   }),

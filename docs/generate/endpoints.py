@@ -7,6 +7,9 @@ from generate.table import table
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 
+CHUNKS = {endpoints.UI_CHAT.chunk: "UIMessageChunk"}
+"""Unions, which have no name of their own."""
+
 
 def declared() -> str:
     return table(
@@ -16,7 +19,7 @@ def declared() -> str:
                 f"`{name}`",
                 f"`{one.method} {one.path}`",
                 "none" if one.request is NoneType else f"`{one.request.__name__}`",
-                f"stream of `{one.chunk.__name__}`"
+                f"stream of `{CHUNKS.get(one.chunk) or one.chunk.__name__}`"
                 if isinstance(one, StreamEndpoint)
                 else f"`{one.response.__name__}`",
             )

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 INSTALLED = HERE.parent.parent / ".cache" / "clients"
 
 
-async def run_script(path: Path, url: str, model: str) -> str:
+async def run_script(path: Path, url: str, model: str, **environment: str) -> str:
     """Runs a Python or Node script with the gateway's address and a model in its environment; returns its output.
 
     Fails if it exits with another status than 0.
@@ -31,6 +31,7 @@ async def run_script(path: Path, url: str, model: str) -> str:
             "PENSTOCK_URL": url,
             "MODEL": model,
             "EMBEDDING_MODEL": EMBEDDING_MODEL,
+            **environment,
         },
     )
     try:

@@ -7,11 +7,13 @@ from model_server import MODELS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+NO_LIBRARIES = {"cases", "ui_chunks", "use_chat"}
+"""Scripts that other tests run, or import."""
 SCRIPTS = sorted(
     str(script.relative_to(HERE))
     for pattern in ("python/*.py", "node/*.mjs")
     for script in HERE.glob(pattern)
-    if script.stem != "cases"
+    if script.stem not in NO_LIBRARIES
 )
 
 

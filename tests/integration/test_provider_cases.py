@@ -205,7 +205,7 @@ async def test_adapter_passes_unknown_embeddings_fields(stack: Stack) -> None:
     [
         ("/v1/chat/completions", completion(seed=2**64), 400, "seed"),
         ("/v1/embeddings", {"model": "vectors", "input": [2**64]}, 400, "input"),
-        ("/v1/chat/completions", completion(n=2), 400, "n"),
+        ("/v1/chat/completions", completion(n=0), 400, "n"),
         ("/api/generate", {"prompt": "x", "temperature": 9}, 400, "temperature"),
     ],
     ids=["3 a seed beyond 64 bits", "3 a token beyond 64 bits", "clients 17 n", "clients 11 the simple endpoints"],

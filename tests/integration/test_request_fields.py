@@ -74,7 +74,7 @@ async def test_gateway_passes_unknown_embeddings_fields_to_the_provider(stack: S
         b'"models":["another"]',
         b'"MODEL":"another"',
         b'"api_base":"https://example.com"',
-        b'"n":2',
+        b'"n":1000',
     ],
 )
 async def test_gateway_rejects_a_forbidden_field_before_a_provider_call(stack: Stack, body: bytes) -> None:

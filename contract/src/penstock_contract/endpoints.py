@@ -8,11 +8,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import NoneType
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
+from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
+    CompletionRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
@@ -26,7 +28,9 @@ from penstock_contract.responses import (
     Health,
     ModelList,
     Readiness,
+    TextCompletion,
 )
+from penstock_contract.ui_chunks import UIMessageChunk
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -61,6 +65,8 @@ class StreamEndpoint(Generic[Request, Chunk]):
 
 
 CHAT = StreamEndpoint("POST", "/api/chat", ChatRequest, ChatChunk)
+UI_CHAT = StreamEndpoint("POST", "/api/chat", UIChatRequest, cast("type[UIMessageChunk]", UIMessageChunk))
+"""The same path for the bodies of the AI SDK's `useChat`, whose messages have `parts`."""
 GENERATE = StreamEndpoint("POST", "/api/generate", GenerateRequest, ChatChunk)
 EMBED = Endpoint("POST", "/api/embed", EmbedRequest, EmbedResponse)
 
@@ -69,6 +75,10 @@ CHAT_COMPLETION = Endpoint(
 )
 CHAT_COMPLETION_STREAM = StreamEndpoint(
     "POST", "/v1/chat/completions", ChatCompletionRequest, ChatCompletionChunk, implied={"stream": True}
+)
+COMPLETION = Endpoint("POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": False})
+COMPLETION_STREAM = StreamEndpoint(
+    "POST", "/v1/completions", CompletionRequest, TextCompletion, implied={"stream": True}
 )
 EMBEDDINGS = Endpoint("POST", "/v1/embeddings", EmbeddingsRequest, EmbeddingsResponse)
 MODELS = Endpoint("GET", "/v1/models", NoneType, ModelList)
@@ -82,10 +92,13 @@ READY = Endpoint("GET", "/ready", NoneType, Readiness, answers=(200, 503))
 
 ALL: tuple[Endpoint[Any, Any] | StreamEndpoint[Any, Any], ...] = (
     CHAT,
+    UI_CHAT,
     GENERATE,
     EMBED,
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
+    COMPLETION,
+    COMPLETION_STREAM,
     EMBEDDINGS,
     MODELS,
     HEALTH,

@@ -124,6 +124,37 @@ class ChatCompletionChunk(Struct, frozen=True):
     service_tier: str | UnsetType = UNSET
 
 
+class TextLogprobs(Struct, frozen=True):
+    """Log probabilities by position; `text_offset` counts the characters of the choice's text."""
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float]] | None
+    text_offset: list[int]
+
+
+class TextChoice(Struct, frozen=True):
+    """`finish_reason` is null in a stream until the choice ends."""
+
+    text: str
+    index: int = 0
+    logprobs: TextLogprobs | None = None
+    finish_reason: Literal["stop", "length", "content_filter"] | None = None
+
+
+class TextCompletion(Struct, frozen=True):
+    """The answer of `/v1/completions`, and each event of its stream: OpenAI has one shape for both."""
+
+    id: str
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: CompletionUsage | UnsetType | None = UNSET
+    object: Literal["text_completion"] = "text_completion"
+    system_fingerprint: str | UnsetType = UNSET
+    service_tier: str | UnsetType = UNSET
+
+
 class EmbeddingObject(Struct, frozen=True):
     """`embedding` is base64 of little-endian float32 when the request asked for it."""
 

@@ -16,6 +16,7 @@ from penstock_broker.keepalive import Keepalive
 from penstock_broker.queue_state import position_in_queue
 from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
+from penstock_broker.stores.chats import ChatStore
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -25,13 +26,14 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.api import openai, openapi, simple, status, streams
+from penstock_gateway.api import completions, openai, openapi, simple, status, streams, ui_chat
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
 from penstock_gateway.http.request_middleware import RequestMiddleware
+from penstock_gateway.resume.chat_streams import ChatStreams
 from penstock_gateway.resume.progress import ProgressReports
 from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
@@ -54,9 +56,12 @@ from penstock_runtime.telemetry.setup import Telemetry
 
 HANDLERS = (
     simple.chat,
+    ui_chat.read_chat_stream,
+    ui_chat.stop_chat_stream,
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    completions.completions,
     openai.embeddings,
     openai.models,
     openai.model,
@@ -149,7 +154,8 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
                 await part.close()
         await connection.close()
 
-    api = ApiDependencies(catalogue, connection, dispatcher, clock, resumable, keys)
+    chats = ChatStreams(resumable, ChatStore(connection))
+    api = ApiDependencies(catalogue, connection, dispatcher, clock, resumable, chats, keys)
     app = Litestar(
         HANDLERS,
         lifespan=[lifespan],

@@ -7,13 +7,13 @@ from litestar.handlers import HTTPRouteHandler
 
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
-from penstock_gateway.api import openai, simple, status
+from penstock_gateway.api import completions, openai, simple, status
 from penstock_gateway.api.openapi import READ_AS
 
 DECLARED = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint | StreamEndpoint)}
 HANDLERS = {
     (method, path): handler
-    for module in (openai, simple, status)
+    for module in (completions, openai, simple, status)
     for handler in vars(module).values()
     if isinstance(handler, HTTPRouteHandler)
     for method in handler.http_methods
@@ -28,4 +28,4 @@ def test_endpoint_has_a_handler_that_takes_its_request(name: str) -> None:
     handler = HANDLERS[endpoint.method, endpoint.path]
 
     taken = get_type_hints(handler.fn).get("data", type(None))
-    assert endpoint.request.__name__ == READ_AS.get(taken.__name__, taken.__name__)
+    assert endpoint.request.__name__ in READ_AS.get(taken.__name__, (taken.__name__,))

@@ -129,6 +129,8 @@ def test_codec_tags_are_wire_format_and_never_change() -> None:
         "Embedded": 8,
         "RefusalDelta": 9,
         "AnswerFields": 10,
+        "ChoiceSwitched": 11,
+        "ChoiceFinished": 12,
     }
 
 

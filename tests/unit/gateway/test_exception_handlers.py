@@ -49,7 +49,7 @@ def test_exception_handlers_translate_litestar_errors_without_their_text(error: 
 
 def test_exception_handlers_name_an_unknown_path_or_method() -> None:
     assert translate(NotFoundException(), "GET /v2", 1000).message == "no endpoint at GET /v2"
-    for path in ("/v1/responses", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens"):
+    for path in ("/v1/responses", "/v1/messages", "/v1/messages/count_tokens"):
         message = translate(NotFoundException(), f"POST {path}", 1000).message
         assert message == f"no endpoint at POST {path}; use /v1/chat/completions"
     assert translate(MethodNotAllowedException(), "GET /v1/x", 1000).message == "GET /v1/x is not allowed"
@@ -147,7 +147,7 @@ FIELDS: dict[str, tuple[bytes, str]] = {
     "a message that is none": (body(messages=["hi"]), "messages[0]"),
     "too hot": (body(temperature=2.1), "temperature"),
     "no tokens": (body(max_tokens=0), "max_tokens"),
-    "two answers": (body(n=2), "n"),
+    "no answer": (body(n=0), "n"),
     "an empty model": (body(model=""), "model"),
     "a missing field": (msgspec.json.encode({"model": "m"}), "messages"),
     "a tool without a name": (body(tools=[{"type": "function", "function": {}}]), "tools[0].function.name"),

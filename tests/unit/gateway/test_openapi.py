@@ -12,9 +12,11 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from penstock_contract.errors import ErrorBody
+from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
     ChatRequest,
+    CompletionRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
@@ -28,9 +30,11 @@ from penstock_contract.responses import (
     Model,
     ModelList,
     StoppedStream,
+    TextCompletion,
 )
+from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import openai, simple, status, streams
+from penstock_gateway.api import completions, openai, simple, status, streams, ui_chat
 from penstock_gateway.api.document.streams import name_events
 from penstock_gateway.api.openapi import configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
@@ -42,6 +46,7 @@ STRUCTS: dict[str, type] = {
         ChatCompletion,
         ChatCompletionRequest,
         ChatRequest,
+        CompletionRequest,
         EmbedRequest,
         EmbedResponse,
         EmbeddingsRequest,
@@ -51,15 +56,20 @@ STRUCTS: dict[str, type] = {
         Model,
         ModelList,
         StoppedStream,
+        TextCompletion,
+        UIChatRequest,
     )
 }
 
 
 HANDLERS = [
     simple.chat,
+    ui_chat.read_chat_stream,
+    ui_chat.stop_chat_stream,
     simple.generate,
     simple.embed,
     openai.chat_completions,
+    completions.completions,
     openai.embeddings,
     openai.models,
     openai.model,
@@ -135,7 +145,7 @@ def test_openapi_operations_have_the_errors_of_every_request_in_the_one_shape(do
         expected = {"400", "401", "403", "default"} | ({"408"} if method == "post" else set())
         assert expected <= set(operation["responses"])
         for number, response in operation["responses"].items():
-            if number == "200":
+            if number in {"200", "204"}:
                 continue
             schema = response["content"]["application/json"]["schema"]
             assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, number)
@@ -182,9 +192,11 @@ def test_openapi_streams_are_lists_of_named_events(document: dict[str, Any]) -> 
                 found[path] = (event, first["contentSchema"]["$ref"].rpartition("/")[2])
 
     assert found == {
-        "/api/chat": ("ChatChunkEvent", "ChatChunk"),
+        "/api/chat": ("ApiChatEvent", "ChatChunk"),
+        "/api/chat/{chat_id}/stream": ("ApiChatChatIdStreamEvent", "StartChunk"),
         "/api/generate": ("ChatChunkEvent", "ChatChunk"),
         "/v1/chat/completions": ("ChatCompletionChunkEvent", "ChatCompletionChunk"),
+        "/v1/completions": ("TextCompletionEvent", "TextCompletion"),
     }
 
 
@@ -193,8 +205,14 @@ def test_openapi_stream_that_is_read_again_has_events_of_any_dialect(document: d
 
     assert media["itemSchema"] == {"$ref": "#/components/schemas/StreamEvent"}
     assert document["components"]["schemas"]["StreamEvent"]["anyOf"] == [
-        {"$ref": "#/components/schemas/ChatChunkEvent"},
-        {"$ref": "#/components/schemas/ChatCompletionChunkEvent"},
+        {"$ref": f"#/components/schemas/{name}"}
+        for name in (
+            "ApiChatEvent",
+            "ApiChatChatIdStreamEvent",
+            "ChatChunkEvent",
+            "ChatCompletionChunkEvent",
+            "TextCompletionEvent",
+        )
     ]
 
 
@@ -206,7 +224,7 @@ def test_openapi_requests_for_streams_have_their_headers(document: dict[str, Any
         if any(one["name"] == name for one in operation.get("parameters", ()))
     }
 
-    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions"}
+    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions"}
 
 
 def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) -> None:
@@ -255,12 +273,26 @@ def test_openapi_describes_every_header_that_pages_may_read(document: dict[str, 
     assert described == exposed - {"request-id"}
 
 
+def test_openapi_path_of_two_dialects_has_both_bodies(document: dict[str, Any]) -> None:
+    body = document["paths"]["/api/chat"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+
+    assert [one["$ref"].rpartition("/")[2] for one in body["anyOf"]] == ["ChatRequest", "UIChatRequest"]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_openapi_example_is_valid(name: str) -> None:
     msgspec.convert(EXAMPLES[name], STRUCTS[name])
 
 
-@pytest.mark.parametrize(("name", "struct"), [("ChatChunk", ChatChunk), ("ChatCompletionChunk", ChatCompletionChunk)])
+@pytest.mark.parametrize(
+    ("name", "struct"),
+    [
+        ("ChatChunk", ChatChunk),
+        ("ChatCompletionChunk", ChatCompletionChunk),
+        ("TextCompletion", TextCompletion),
+        ("StartChunk", UIMessageChunk),
+    ],
+)
 def test_openapi_stream_example_is_a_possible_answer(name: str, struct: type) -> None:
     *events, last, rest = STREAMS[name].split("\n\n")
 

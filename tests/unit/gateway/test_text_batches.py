@@ -15,6 +15,7 @@ from penstock_contract import codec, subjects
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import (
     AnswerFields,
+    ChoiceSwitched,
     Event,
     Failed,
     Finished,
@@ -27,8 +28,11 @@ from penstock_contract.stream.frames import Batch, Frame
 from penstock_gateway.server.client_connection import ClientConnection
 from penstock_gateway.server.write_timeout import WriteTimeout
 from penstock_gateway.streaming.registry import StreamRegistry
+from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import UIStreamRenderer
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.chat_stream import ChatStreamRenderer
+from penstock_gateway.streaming.renderers.choices import ChoicesStreamRenderer
+from penstock_gateway.streaming.renderers.completions.completion_stream import CompletionStreamRenderer
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.renderers.simple import SimpleRenderer
 from penstock_gateway.streaming.stream import Stream
@@ -43,6 +47,12 @@ def renderer(name: str) -> Renderer:
             return ChatStreamRenderer("id", 1, "main", include_usage=True)
         case "kept":
             return ChatCollector("id", 1, "main")
+        case "choices":
+            return ChoicesStreamRenderer(2, "id", 1, "main", include_usage=True)
+        case "completion":
+            return CompletionStreamRenderer(2, "id", 1, "main", include_usage=True)
+        case "ui":
+            return UIStreamRenderer("msg_1", "main", "req_1")
         case _:
             return SimpleRenderer()
 
@@ -69,12 +79,20 @@ EVENTS = st.one_of(
     TEXTS,
     st.builds(ReasoningDelta, st.text(max_size=3)),
     st.just(ToolCallDelta(0, "call_1", "f", "{}")),
-    st.sampled_from([AnswerFields("answer", b'{"tier":"x"}'), AnswerFields("delta", b'{"x":1}')]),
+    st.sampled_from(
+        [
+            AnswerFields("answer", b'{"tier":"x"}'),
+            AnswerFields("delta", b'{"x":1}'),
+            AnswerFields("choice", b'{"logprobs":{"content":[{"token":"a","logprob":-1}]}}'),
+            ChoiceSwitched(1),
+            ChoiceSwitched(0),
+        ]
+    ),
 )
 ENDS = st.sampled_from([(STOP,), (UsageReported(3, 4), STOP), (Failed(ErrorDetail("worker_lost", "gone")),), ()])
 
 
-@pytest.mark.parametrize("dialect", ["chat", "simple", "kept"])
+@pytest.mark.parametrize("dialect", ["chat", "simple", "kept", "choices", "completion", "ui"])
 @given(events=st.lists(EVENTS, max_size=14), end=ENDS, data=st.data())
 async def test_stream_registry_writes_the_bytes_of_single_events(
     dialect: str, events: list[Event], end: tuple[Event, ...], data: st.DataObject

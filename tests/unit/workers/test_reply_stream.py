@@ -6,6 +6,9 @@ from unit.support.sessions import RecordedFrames
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import (
     Accepted,
+    AnswerFields,
+    ChoiceFinished,
+    ChoiceSwitched,
     Embedded,
     Event,
     Failed,
@@ -193,3 +196,10 @@ def test_reply_stream_within_its_bound_is_replayed_whole() -> None:
     made.attach("gw-1", 0)
 
     assert len(batcher.frames) == 10
+
+
+def test_reply_stream_counts_no_fields_and_no_choices_as_output() -> None:
+    fields = AnswerFields("choice", b'{"logprobs":{"content":[]}}')
+    made, _ = stream(*BEGIN, fields, TextDelta("ab"), ChoiceSwitched(1), fields, TextDelta("c"), ChoiceFinished("stop"))
+
+    assert (made.deltas, made.text_bytes) == (2, 3)

@@ -12,10 +12,12 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from penstock_contract.request.chat_fields import DEMANDS
 from penstock_contract.request.input_size import TOKENS_PER_IMAGE, file_tokens, media_tokens, text_bytes, text_tokens
 from penstock_contract.request.json_body import Fields, decoded, fields_of, invalid, without_mark
 from penstock_contract.request.messages import FunctionName, Message, Role
 from penstock_contract.request.operations import (
+    CHOICES_MAX,
     MESSAGES_MAX,
     TOOLS_MAX,
     UNSUPPORTED,
@@ -135,17 +137,23 @@ NOTHING: Final = frozenset((b"null", b"false", b"[]", b"0"))
 
 
 class ChatBody(Struct, frozen=True):
-    """`fields` are the names at the top level."""
+    """`fields` are the names at the top level; `demands` are those that every provider of the route must support."""
 
     model: str
     operation: ChatOperation
     stream: bool
     include_usage: bool
     fields: tuple[str, ...]
+    demands: tuple[str, ...] = ()
 
 
-def read_chat(body: bytes) -> ChatBody:
-    """Check a client's body and make the operation of it."""
+def read_chat_completion(body: bytes) -> ChatBody:
+    """Read a body of a dialect that has a place for all demands."""
+    return read_chat(body, demands=True)
+
+
+def read_chat(body: bytes, *, demands: bool = False) -> ChatBody:
+    """Check a client's body and make the operation of it; without `demands` the dialect has no place for them."""
     body = without_mark(body)
     fields = fields_of(body)
     values = _checked(fields)
@@ -163,13 +171,23 @@ def read_chat(body: bytes) -> ChatBody:
     if in_parts and _may_have_twins(bytes(fields["messages"])):
         _check_twins(fields["messages"])
     options: StreamOptions | None = values.get("stream_options")
+    choices = int(values.get("n") or 1)
+    wanted = _demands(fields, choices)
+    if wanted and not demands:
+        raise invalid("this endpoint's answers have no place for it; use /v1/chat/completions", wanted[0])
     return ChatBody(
         model=values["model"],
-        operation=ChatOperation(body=body, input_tokens=text_tokens(max(0, size)) + tokens),
+        operation=ChatOperation(body=body, input_tokens=text_tokens(max(0, size)) + tokens, choices=choices),
         stream=bool(values.get("stream")),
         include_usage=bool(options is not None and options.include_usage),
         fields=tuple(fields),
+        demands=wanted,
     )
+
+
+def _demands(fields: Fields, choices: int) -> tuple[str, ...]:
+    wanted = [name for name in DEMANDS if name != "n" and name in fields and bytes(fields[name]) not in NOTHING]
+    return ("n", *wanted) if choices > 1 else tuple(wanted)
 
 
 def plain_chat(messages: list[Message]) -> ChatOperation:
@@ -201,8 +219,8 @@ def _check_numbers(values: dict[str, Any]) -> None:
         value = values.get(name)
         if type(value) is float and not value.is_integer():
             raise invalid("must be an integer", name)
-    if values.get("n") not in {None, 1}:
-        raise invalid("only 1 is supported; send several requests for several answers", "n")
+    if (choices := values.get("n")) is not None and not 1 <= choices <= CHOICES_MAX:
+        raise invalid(f"must be from 1 to {CHOICES_MAX}", "n")
     for name in ("max_tokens", "max_completion_tokens"):
         if values.get(name) == 0:
             raise invalid("must be at least 1, or -1 for no limit", name)

@@ -59,7 +59,12 @@ ANTHROPIC: Final[dict[str, Treatment]] = {
 }
 """`refused`: with `unsupported_by_provider`, so that a route's next provider is tried."""
 
-REFUSED_BY_ALL: Final = frozenset(("logprobs", "top_logprobs", "audio", "functions", "function_call"))
+REFUSED_BY_ALL: Final = frozenset(("audio", "functions", "function_call"))
+DEMANDS: Final = ("n", "logprobs", "top_logprobs")
+"""Change the form of the answer: refused unless every provider of the route has them, so that a fallback has them too.
+`n` of 1 and `logprobs` of false ask for nothing."""
+DEMANDED_OF: Final = frozenset(("OpenAI", "AzureOpenAI"))
+"""Types of providers that have them. Where a server behind `OpenAI` ignores `n`, the client gets its one answer."""
 OURS: Final = frozenset(("model", "stream", "stream_options"))
 """Set by the worker whatever the client sent."""
 ANTHROPICS_OWN: Final = frozenset(("top_k", "thinking", "cache_control", "output_config", "context_management"))
@@ -133,6 +138,19 @@ def check_names(names: Iterable[str], providers: list[ProviderSpec], *, known: f
             error = refusal(name, providers[0], known=known)
             assert error is not None
             raise error
+
+
+def check_demands(demands: Iterable[str], providers: list[ProviderSpec]) -> None:
+    """Refuse what a provider of the route lacks, or is not sent (`drop`): without it the answer would be another."""
+    for name in demands:
+        lacking = [one for one in providers if one.type not in DEMANDED_OF or name in one.drop]
+        if lacking:
+            several = "this model's providers give one answer each; send several requests"
+            raise PenstockError(
+                "unsupported_by_provider",
+                f"{name}: {several if name == 'n' else 'a provider of this model does not have it'}",
+                param=name,
+            )
 
 
 def refusal(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOWN) -> PenstockError | None:

@@ -28,6 +28,9 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 TokenCount = Annotated[int, Meta(ge=-1, le=10_000_000)]
 """-1 is no limit, as llama.cpp and LM Studio have it; 0 is refused."""
 TokenLimit = TokenCount | Annotated[float, Meta(ge=-1, le=10_000_000)]
+CHOICES_MAX = 128
+"""OpenAI's own bound of `n`."""
+Choices = Annotated[int, Meta(ge=1, le=CHOICES_MAX)]
 Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[float, Meta(ge=-(2**63), lt=2**63)]
 
 
@@ -66,7 +69,35 @@ class ChatCompletionRequest(Sampling, frozen=True, omit_defaults=True, kw_only=T
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_completion_tokens: TokenCount | None = None
-    n: Literal[1] | None = None
+    n: Choices | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0)] | None = None
+
+
+class CompletionRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """`POST /v1/completions`, OpenAI's older API of plain text: the prompt is sent as a chat's one user message.
+
+    `suffix` and `echo` have no counterpart in a chat, and may only be empty and false.
+    """
+
+    model: ModelName
+    prompt: NonEmpty | Annotated[list[NonEmpty], Meta(min_length=1, max_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: TokenCount | None = None
+    temperature: Temperature | None = None
+    top_p: Fraction | None = None
+    stop: Stop | None = None
+    seed: int | None = None
+    n: Choices | None = None
+    best_of: Choices | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: dict[str, float] | None = None
+    user: str | None = None
+    suffix: Literal[""] | None = None
+    echo: Literal[False] | None = None
 
 
 class EmbeddingsRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -110,11 +141,12 @@ class EmbedRequest(Struct, frozen=True, omit_defaults=True):
 class ChatOperation(Struct, frozen=True, kw_only=True, tag="chat"):
     """A chat completion: `body` is JSON in OpenAI's form, as the client sent it.
 
-    `input_tokens` is our own count of all that is sent, see `input_size`.
+    `input_tokens` is our own count of all that is sent, see `input_size`. `choices` is how many answers it asks for.
     """
 
     body: bytes
     input_tokens: int
+    choices: int = 1
 
 
 class EmbeddingsOperation(Struct, frozen=True, kw_only=True, tag="embeddings"):
@@ -160,8 +192,6 @@ class InferenceRequest(Struct, frozen=True, kw_only=True):
 UNSUPPORTED: dict[str, str] = {
     "functions": "use tools",
     "function_call": "use tool_choice",
-    "logprobs": "the answer would lack them",
-    "top_logprobs": "the answer would lack them",
     "audio": "only text is answered",
 }
 """Fields that would change the answer into one that we cannot give: refused, as to drop them would deceive."""

@@ -107,6 +107,21 @@ class AnswerFields(Struct, frozen=True, array_like=True, tag=10, gc=False):
     fields: bytes
 
 
+class ChoiceSwitched(Struct, frozen=True, array_like=True, tag=11, gc=False):
+    """The events after it are of choice `index`; before the first one they are of choice 0.
+
+    Only in answers of which several were requested (`n`). `Started`, `UsageReported` and the end are of all choices.
+    """
+
+    index: int
+
+
+class ChoiceFinished(Struct, frozen=True, array_like=True, tag=12, gc=False):
+    """The current choice of several has ended. The stream ends with `Finished`, which has the first choice's reason."""
+
+    reason: FinishReason
+
+
 Event = (
     Accepted
     | Started
@@ -119,5 +134,7 @@ Event = (
     | Embedded
     | RefusalDelta
     | AnswerFields
+    | ChoiceSwitched
+    | ChoiceFinished
 )
 """Keep-alives (`ping`) are the gateway's own words to a client, not events of a stream."""

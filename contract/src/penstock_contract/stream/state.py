@@ -9,6 +9,8 @@ from enum import Enum
 from penstock_contract.stream.events import (
     Accepted,
     AnswerFields,
+    ChoiceFinished,
+    ChoiceSwitched,
     Embedded,
     Event,
     Failed,
@@ -40,6 +42,8 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         ToolCallDelta: Phase.STREAMING,
         Embedded: Phase.STREAMING,
         AnswerFields: Phase.STREAMING,
+        ChoiceSwitched: Phase.STREAMING,
+        ChoiceFinished: Phase.STREAMING,
         UsageReported: Phase.COUNTED,
         Finished: Phase.ENDED,
         Failed: Phase.ENDED,

@@ -8,6 +8,7 @@ from penstock_broker.connection import Connection
 from penstock_contract.catalogue import Catalogue, Resolution
 from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.access.request_context import RequestContext
+from penstock_gateway.resume.chat_streams import ChatStreams
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_runtime.clock import Clock
@@ -21,6 +22,7 @@ class ApiDependencies(Struct, frozen=True):
     dispatcher: Dispatcher
     clock: Clock
     streams: ResumableStreams
+    chats: ChatStreams
     keys: KeyCache | None = None
 
     def resolve(self, model: str | None, type_: Literal["Chat", "Embedding"], context: RequestContext) -> Resolution:

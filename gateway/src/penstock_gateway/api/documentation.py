@@ -1,13 +1,14 @@
 """OpenAPI descriptions that Litestar cannot derive: streams are `text/event-stream`, errors have one shape."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference, Schema
 
 from penstock_contract.errors import ErrorBody
-from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk
+from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk, StoppedStream, TextCompletion
+from penstock_contract.ui_chunks import UIMessageChunk
 
 SIMPLE_STREAM = ResponseSpec(
     ChatChunk,
@@ -16,6 +17,19 @@ SIMPLE_STREAM = ResponseSpec(
     media_type="text/event-stream",
     examples=[Example(value='data: {"text":"Hello"}\n\ndata: [DONE]\n\n')],
 )
+API_CHAT_STREAM = ResponseSpec(
+    ChatChunk,
+    description='Server-sent events in the dialect of the request: `data: {"text": …}`; for messages with `parts` the '
+    "AI SDK's UI message stream (`x-vercel-ai-ui-message-stream: v1`). Both end with `data: [DONE]`",
+    media_type="text/event-stream",
+)
+UI_STREAM = ResponseSpec(
+    ChatChunk,
+    description="The AI SDK's UI message stream of the chat's last answer, from its beginning",
+    media_type="text/event-stream",
+)
+STOPPED = ResponseSpec(StoppedStream, description="The stream that was stopped", generate_examples=False)
+NO_STREAM = ResponseSpec(None, description="The chat has no answer whose end was not read", generate_examples=False)
 ANY_STREAM = ResponseSpec(
     ChatCompletionChunk,
     description="Server-sent events, in the dialect that the stream was begun in",
@@ -27,6 +41,24 @@ CHAT_COMPLETION_ANSWER = ResponseSpec(
     "`chat.completion.chunk` objects, ended by `data: [DONE]`",
     media_type="application/json",
 )
+
+COMPLETION_ANSWER = ResponseSpec(
+    TextCompletion,
+    description="The completion; with `stream: true` server-sent events (`text/event-stream`) of the same objects, "
+    "ended by `data: [DONE]`",
+    media_type="application/json",
+)
+
+
+@dataclass
+class CompletionOperation(Operation):
+    """Gives the stream its own media type, with the same object in each event."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse):
+            schema = Reference("#/components/schemas/TextCompletion")
+            answer.content = {name: OpenAPIMediaType(schema) for name in ("application/json", "text/event-stream")}
 
 
 @dataclass
@@ -40,6 +72,32 @@ class ChatCompletionOperation(Operation):
                 "application/json": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletion")),
                 "text/event-stream": OpenAPIMediaType(Reference("#/components/schemas/ChatCompletionChunk")),
             }
+
+
+UI_CHUNKS = tuple(chunk.__name__ for chunk in get_args(UIMessageChunk))
+
+
+@dataclass
+class ApiChatOperation(Operation):
+    """Gives the one path the events of both dialects."""
+
+    def __post_init__(self) -> None:
+        _set_events(self, "ChatChunk", *UI_CHUNKS)
+
+
+@dataclass
+class UIStreamOperation(Operation):
+    """Gives the stream the chunks of a UI message stream."""
+
+    def __post_init__(self) -> None:
+        _set_events(self, *UI_CHUNKS)
+
+
+def _set_events(operation: Operation, *names: str) -> None:
+    answer = (operation.responses or {}).get("200")
+    if isinstance(answer, OpenAPIResponse):
+        schema = Schema(any_of=[Reference(f"#/components/schemas/{name}") for name in names])
+        answer.content = {"text/event-stream": OpenAPIMediaType(schema)}
 
 
 ERRORS = {

@@ -40,12 +40,16 @@ def answers(
 
 
 def streams(
-    endpoint: StreamEndpoint[Any, Any], *, responses: Mapping[int, ResponseSpec]
+    endpoint: StreamEndpoint[Any, Any],
+    *,
+    reader: Reader | None = None,
+    responses: Mapping[int, ResponseSpec],
+    operation_class: type[Operation] = Operation,
 ) -> Callable[[Callable[..., Awaitable[EventStream]]], HTTPRouteHandler]:
-    """A handler that answers with server-sent events."""
+    """A handler that answers with server-sent events; `reader` is as in `answers`."""
 
     def declare(handler: Callable[..., Awaitable[EventStream]]) -> HTTPRouteHandler:
-        return _handler(endpoint, handler, None, responses, Operation)
+        return _handler(endpoint, handler, reader, responses, operation_class)
 
     return declare
 

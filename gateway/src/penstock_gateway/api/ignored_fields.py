@@ -22,14 +22,17 @@ def name_ignored(
     *,
     body: bytes = b"",
     known: frozenset[str] = KNOWN,
+    dropped: Sequence[str] = (),
 ) -> None:
     """Add the header to the response that is about to start, if a field was ignored.
 
-    `body` is a chat request's: fields below its top level may be ignored, too.
+    `body` is a chat request's: fields below its top level may be ignored, too. `dropped` are names that the mapping of
+    the client's dialect has left out.
     """
+    names = list(dropped)
     for spec in resolution.entry.spec.providers:
-        if spec.name != provider or spec.type == "Simulated":
-            continue
-        nested = nested_ignored(body, spec) if body else ()
-        if names := [*ignored(fields, spec, known=known), *map(shown, nested)][:IGNORED_MAX]:
-            context.response_headers.append((HEADER, ", ".join(names).encode()))
+        if spec.name == provider and spec.type != "Simulated":
+            nested = nested_ignored(body, spec) if body else ()
+            names += [*ignored(fields, spec, known=known), *map(shown, nested)]
+    if names:
+        context.response_headers.append((HEADER, ", ".join(names[:IGNORED_MAX]).encode()))

@@ -8,8 +8,8 @@ from litestar.params import JSONBody
 from penstock_contract.catalogue import CatalogueEntry, no_model
 from penstock_contract.endpoints import CHAT_COMPLETION, EMBEDDINGS, MODELS
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.chat_body import ChatBody, read_chat
-from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
+from penstock_contract.request.chat_body import ChatBody, read_chat_completion
+from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_demands, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 from penstock_contract.stream.descriptor import Rendering
@@ -19,16 +19,15 @@ from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
-from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id
+from penstock_gateway.streaming.renderers.choices import ChoicesCollector
+from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id, options_of
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
 from penstock_gateway.streaming.sse_response import EventStream
-
-WITH_USAGE, WITHOUT_USAGE = b'{"include_usage":true}', b"{}"
 
 
 @answers(
     CHAT_COMPLETION,
-    reader=read_chat,
+    reader=read_chat_completion,
     responses={200: CHAT_COMPLETION_ANSWER, **ERRORS},
     operation_class=ChatCompletionOperation,
 )
@@ -37,14 +36,18 @@ async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api
     context = request.context
     resolution = api.resolve(data.model, "Chat", context)
     check_names(data.fields, resolution.entry.spec.providers)
+    check_demands(data.demands, resolution.entry.spec.providers)
+    choices = data.operation.choices
     created = int(api.clock.unix())
     if data.stream:
-        options = WITH_USAGE if data.include_usage else WITHOUT_USAGE
-        rendering = Rendering(CHAT, data.model, created, options)
+        rendering = Rendering(CHAT, data.model, created, options_of(data))
         opened = await api.streams.open(resolution, data.operation, rendering, context, request.scope["headers"])
         name_ignored(context, data.fields, resolution, opened.stream.serving.provider, body=data.operation.body)
         return EventStream(api.streams, opened)
-    collector = ChatCollector(completion_id(context.request_id), created, data.model)
+    id_ = completion_id(context.request_id)
+    collector: ChatCollector | ChoicesCollector = (
+        ChatCollector(id_, created, data.model) if choices == 1 else ChoicesCollector(choices, id_, created, data.model)
+    )
     provider = await api.dispatcher.collect(resolution, data.operation, collector, context)
     name_ignored(context, data.fields, resolution, provider, body=data.operation.body)
     return Response(collector.completion(), media_type="application/json")

@@ -14,9 +14,11 @@ from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from penstock_contract.endpoints import ALL, CHAT_COMPLETION, EMBEDDINGS, Endpoint
+from penstock_contract.endpoints import ALL, CHAT, CHAT_COMPLETION, COMPLETION, EMBEDDINGS, UI_CHAT, Endpoint
 from penstock_contract.errors import ErrorBody
+from penstock_contract.request.ai_sdk.ui_chat_body import ApiChatBody
 from penstock_contract.request.chat_body import ChatBody
+from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import Model
 from penstock_gateway.access.authentication import OPEN_PATHS
@@ -36,11 +38,18 @@ ANSWERS = (
     Model,
 )
 READ_AS = {
-    ChatBody.__name__: CHAT_COMPLETION.request.__name__,
-    EmbeddingsBody.__name__: EMBEDDINGS.request.__name__,
+    ChatBody.__name__: (CHAT_COMPLETION.request.__name__,),
+    CompletionBody.__name__: (COMPLETION.request.__name__,),
+    EmbeddingsBody.__name__: (EMBEDDINGS.request.__name__,),
+    ApiChatBody.__name__: (CHAT.request.__name__, UI_CHAT.request.__name__),
 }
-"""The public type of a body, by the type that an endpoint's reader returns."""
-OPEN_OBJECTS = tuple(READ_AS.values())
+"""The public types of a body, by the type that an endpoint's reader returns; two where a path has two dialects."""
+OPEN_OBJECTS = (
+    CHAT_COMPLETION.request.__name__,
+    COMPLETION.request.__name__,
+    EMBEDDINGS.request.__name__,
+    UI_CHAT.request.__name__,
+)
 """Requests whose unknown fields are forwarded to the provider. A generator rejects them unless the schema allows it."""
 
 SECURITY_SCHEMES: Json = {
@@ -143,19 +152,20 @@ def _content(content: Json) -> None:
         media.pop("example", None)
         name = media.get("schema", {}).get("$ref", "").rpartition("/")[2]
         if name in READ_AS:
-            name = READ_AS[name]
-            media["schema"] = {"$ref": REFERENCE.format(name=name)}
+            references = [{"$ref": REFERENCE.format(name=one)} for one in READ_AS[name]]
+            media["schema"] = references[0] if len(references) == 1 else {"anyOf": references}
+            name = READ_AS[name][0]
         if media_type == "text/event-stream":
-            # `name_events` writes the whole body's, as a list of its events.
-            del media["schema"]
-            media["itemSchema"] = _event(name)
-            media["example"] = STREAMS[name]
+            # No `schema`: it would be the whole body's, as a list of its events (OpenAPI 3.2 §4.14.4).
+            events = media.pop("schema")
+            media["itemSchema"] = _event(events.get("anyOf", [events]))
+            media["example"] = STREAMS[name or events["anyOf"][0]["$ref"].rpartition("/")[2]]
         elif name in EXAMPLES:
             media["example"] = EXAMPLES[name]
 
 
-def _event(name: str) -> Json:
-    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of the schema `name`, or the last one's `[DONE]`."""
+def _event(schemas: list[Json]) -> Json:
+    """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of one of `schemas`, or the last one's `[DONE]`."""
     content = {"type": "string", "contentMediaType": "application/json"}
     return {
         "type": "object",
@@ -164,7 +174,7 @@ def _event(name: str) -> Json:
             "event": {"type": "string"},
             "data": {
                 "anyOf": [
-                    {**content, "contentSchema": {"$ref": f"#/components/schemas/{name}"}},
+                    *({**content, "contentSchema": schema} for schema in schemas),
                     {**content, "contentSchema": {"$ref": "#/components/schemas/ErrorBody"}},
                     {"const": "[DONE]"},
                 ]

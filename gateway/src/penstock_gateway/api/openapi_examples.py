@@ -10,6 +10,7 @@ _USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 0},
 }
 _CHUNK = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":1767225600,"model":"smollm2"'
+_TEXT = '"id":"cmpl-1","object":"text_completion","created":1767225600,"model":"smollm2"'
 
 EXAMPLES: dict[str, Any] = {
     "ChatRequest": {"messages": [{"role": "user", "content": "Where is the Louvre?"}]},
@@ -35,6 +36,21 @@ EXAMPLES: dict[str, Any] = {
         ],
         "usage": _USAGE,
     },
+    "CompletionRequest": {"model": "smollm2", "prompt": "A penstock is", "max_tokens": 64},
+    "TextCompletion": {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1767225600,
+        "model": "smollm2",
+        "choices": [{"index": 0, "text": "a pipe to a turbine.", "logprobs": None, "finish_reason": "stop"}],
+        "usage": _USAGE,
+    },
+    "StoppedStream": {"id": "req_1a2b3c4d5e6f7a8b9c0d1e2f", "object": "stream", "deleted": True},
+    "UIChatRequest": {
+        "id": "chat-1",
+        "trigger": "submit-message",
+        "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Where is the Louvre?"}]}],
+    },
     "EmbeddingsRequest": {"model": "minilm", "input": ["a kitten", "a cat"], "encoding_format": "float"},
     "EmbeddingsResponse": {
         "object": "list",
@@ -47,7 +63,6 @@ EXAMPLES: dict[str, Any] = {
         "object": "list",
         "data": [{"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2"}],
     },
-    "StoppedStream": {"id": "req_0123456789abcdef01234567", "object": "stream", "deleted": True},
     "ErrorBody": {
         "error": {
             "message": "messages: this field is required",
@@ -61,6 +76,21 @@ EXAMPLES: dict[str, Any] = {
 
 STREAMS: dict[str, str] = {
     "ChatChunk": 'data: {"text":"In "}\n\ndata: {"text":"Paris."}\n\ndata: [DONE]\n\n',
+    "StartChunk": (
+        'data: {"type":"start","messageId":"msg_1","messageMetadata":{"model":"smollm2","requestId":"req_1"}}\n\n'
+        'data: {"type":"start-step"}\n\n'
+        'data: {"type":"text-start","id":"text-1"}\n\n'
+        'data: {"type":"text-delta","id":"text-1","delta":"In Paris."}\n\n'
+        'data: {"type":"text-end","id":"text-1"}\n\n'
+        'data: {"type":"finish-step"}\n\n'
+        'data: {"type":"finish","finishReason":"stop"}\n\n'
+        "data: [DONE]\n\n"
+    ),
+    "TextCompletion": (
+        f'data: {{{_TEXT},"choices":[{{"index":0,"text":"a pipe.","logprobs":null,"finish_reason":null}}]}}\n\n'
+        f'data: {{{_TEXT},"choices":[{{"index":0,"text":"","logprobs":null,"finish_reason":"stop"}}]}}\n\n'
+        "data: [DONE]\n\n"
+    ),
     "ChatCompletionChunk": (
         f'data: {{{_CHUNK},"choices":[{{"index":0,"delta":{{"role":"assistant","content":"In Paris."}},'
         '"finish_reason":null}]}\n\n'

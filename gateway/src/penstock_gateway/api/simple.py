@@ -4,6 +4,7 @@ from litestar.params import JSONBody
 
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE
 from penstock_contract.errors import PenstockError
+from penstock_contract.request.ai_sdk.ui_chat_body import ApiChatBody, read_api_chat
 from penstock_contract.request.chat_body import plain_chat
 from penstock_contract.request.embeddings_body import plain_embeddings
 from penstock_contract.request.messages import Message
@@ -11,19 +12,28 @@ from penstock_contract.request.operations import ChatRequest, EmbedRequest, Gene
 from penstock_contract.responses import EmbedResponse
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.documentation import ERRORS, SIMPLE_STREAM
+from penstock_gateway.api.documentation import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.ui_chat import stream_ui_chat
 from penstock_gateway.streaming.renderers.dialects import SIMPLE
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector, float_vector
 from penstock_gateway.streaming.sse_response import EventStream
 
 
-@streams(CHAT, responses={200: SIMPLE_STREAM, **ERRORS})
-async def chat(data: JSONBody[ChatRequest], request: ClientRequest, api: ApiDependencies) -> EventStream:
-    """Stream the answer to a conversation."""
-    messages = [Message(role=message.role, content=message.content) for message in data.messages]
-    return await _stream(messages, data, request, api)
+@streams(
+    CHAT,
+    reader=read_api_chat,
+    responses={200: API_CHAT_STREAM, **ERRORS},
+    operation_class=ApiChatOperation,
+)
+async def chat(data: JSONBody[ApiChatBody], request: ClientRequest, api: ApiDependencies) -> EventStream:
+    """Stream the answer to a conversation, in the dialect of its messages: the simple one, or the AI SDK's."""
+    if data.ui is not None:
+        return await stream_ui_chat(data.ui, request, api)
+    assert data.simple is not None
+    messages = [Message(role=message.role, content=message.content) for message in data.simple.messages]
+    return await _stream(messages, data.simple, request, api)
 
 
 @streams(GENERATE, responses={200: SIMPLE_STREAM, **ERRORS})

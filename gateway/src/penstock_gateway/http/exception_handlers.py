@@ -27,7 +27,7 @@ BODY = "data"
 """Litestar's name of the whole body: the parameter of our handlers, which means nothing to a client."""
 ECHO_MAX = 200
 """Characters of a client's text that an answer repeats."""
-OTHER_CHATS: Final = ("POST /v1/responses", "POST /v1/completions", "POST /v1/messages")
+OTHER_CHATS: Final = ("POST /v1/responses", "POST /v1/messages")
 """Endpoints of other APIs for a model's text, which some clients call by default."""
 MISSING_FIELD = re.compile(r"Object missing required field `(.+)`")
 """msgspec names the object that lacks the field; `param` is the field."""

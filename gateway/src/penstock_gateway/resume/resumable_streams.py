@@ -48,13 +48,31 @@ NO_OUTPUT = NoOutput()
 
 
 class Begun(NamedTuple):
-    """A validated request; `progress` is True if its client wants reports while it waits."""
+    """A validated request; its client gets reports after `progress_after_s` in the queue, None for never."""
 
     resolution: Resolution
     operation: Operation
     rendering: Rendering
     context: RequestContext
-    progress: bool
+    progress_after_s: float | None
+
+    def start_progress(self, owner: Stream, output: Stream) -> None:
+        """Commit `output` when the client is to be sent reports, so that it has a response to read them in."""
+        if self.progress_after_s is None:
+            return
+        if self.progress_after_s <= 0:
+            output.commit()
+            return
+
+        def commit() -> None:
+            if owner.serving.accepted_at is None and not owner.done.done():
+                output.commit()
+
+        asyncio.get_running_loop().call_later(self.progress_after_s, commit)
+
+    def reports(self, owner: Stream) -> bool:
+        """True if the request still waits, and its client gets reports."""
+        return self.progress_after_s is not None and owner.serving.accepted_at is None
 
 
 def not_found(id_: str) -> PenstockError:
@@ -97,10 +115,16 @@ class ResumableStreams:
         rendering: Rendering,
         context: RequestContext,
         headers: Iterable[tuple[bytes, bytes]],
+        *,
+        progress_after_s: float | None = None,
     ) -> OpenStream:
-        """Queue the request and wait for its first event. Raises `PenstockError`."""
+        """Queue the request and wait for its first event. Raises `PenstockError`.
+
+        `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
+        before are HTTP statuses.
+        """
         policy = disconnect_policy(headers, resolution.entry.spec.streams)
-        begun = Begun(resolution, operation, rendering, context, wants_progress(headers))
+        begun = Begun(resolution, operation, rendering, context, 0.0 if wants_progress(headers) else progress_after_s)
         renderer = _renderer(context.request_id, rendering, 0)
         if policy is None:
             return await self._open_bound(begun, renderer)
@@ -111,8 +135,7 @@ class ResumableStreams:
 
         async def add(stream: Stream) -> None:
             self._table.add(stream, begun.rendering)
-            if begun.progress:
-                stream.commit()
+            begun.start_progress(stream, stream)
 
         try:
             opened = await self._dispatcher.open(
@@ -121,7 +144,7 @@ class ResumableStreams:
         except BaseException:
             self._table.delete(begun.context.request_id)
             raise
-        if begun.progress and opened.message is not None:
+        if opened.message is not None and begun.reports(opened.stream):
             self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
@@ -129,11 +152,10 @@ class ResumableStreams:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
-        def read(descriptor: StreamDescriptor) -> None:
+        def read(descriptor: StreamDescriptor, owner: Stream) -> None:
             nonlocal reader
             reader = self._reader(descriptor, renderer)
-            if begun.progress:
-                reader.commit()
+            begun.start_progress(owner, reader)
 
         try:
             owner, message = await self._begin_owner(begun, policy, read)
@@ -142,8 +164,6 @@ class ResumableStreams:
                 self._registry.remove(reader)
             raise
         assert reader is not None
-        if begun.progress:
-            self._progress.report(owner, reader, message, renderer)
         opened = OpenStream(reader, begun.resolution, None, begun.context.receive, collected=False)
         try:
             await reader.first
@@ -152,6 +172,8 @@ class ResumableStreams:
         except BaseException:
             self.close(opened)
             raise
+        if begun.reports(owner):
+            self._progress.report(owner, reader, message, renderer)
         return opened
 
     async def begin_detached(
@@ -161,19 +183,19 @@ class ResumableStreams:
         keep_s = resolution.entry.spec.streams.keep_seconds
         if not keep_s:
             raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
-        begun = Begun(resolution, operation, rendering, context, progress=False)
-        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda _descriptor: None)
+        begun = Begun(resolution, operation, rendering, context, progress_after_s=None)
+        await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda *_: None)
         return context.request_id
 
     async def _begin_owner(
-        self, begun: Begun, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor], None]
+        self, begun: Begun, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
     ) -> tuple[Stream, QueuedMessage]:
         """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
 
         async def add(owner: Stream) -> None:
             self._table.add(owner, begun.rendering)
             descriptor = self._table.descriptor(owner, begun.rendering)
-            on_registered(descriptor)
+            on_registered(descriptor, owner)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
             if policy.keep_s:
                 await self._store.trim(owner.tenant)

@@ -15,6 +15,8 @@ from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.events import (
     Accepted,
     AnswerFields,
+    ChoiceFinished,
+    ChoiceSwitched,
     Event,
     Failed,
     Finished,
@@ -254,6 +256,8 @@ class Stream:
                 self._write(self._renderer.render(event))
             case AnswerFields():
                 self.size.add_fields(event)
+                self._write(self._renderer.render(event))
+            case ChoiceSwitched() | ChoiceFinished():
                 self._write(self._renderer.render(event))
             case _:
                 self._feed_piece(event, now)

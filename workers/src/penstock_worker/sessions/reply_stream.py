@@ -12,6 +12,8 @@ from penstock_contract import subjects
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import (
     AnswerFields,
+    ChoiceFinished,
+    ChoiceSwitched,
     Embedded,
     Event,
     Failed,
@@ -28,6 +30,9 @@ EVENT_BYTES = 64
 """Memory of a kept event besides its text; an estimate."""
 FIRST_DELTA_SEQ = 2
 """Sequence number of an answer's first delta, after `Accepted` and `Started`."""
+
+UNCOUNTED = frozenset((AnswerFields, ChoiceSwitched, ChoiceFinished))
+"""Events that are no output of a model, as the gateway counts them (`AnswerSize`)."""
 
 
 def content_bytes(event: Event) -> int:
@@ -60,6 +65,8 @@ class ReplyStream:
         "_route",
         "_state",
         "_subject",
+        "_uncounted",
+        "_uncounted_bytes",
         "attempt",
         "error",
         "gateways",
@@ -80,7 +87,7 @@ class ReplyStream:
         self._route = route
         self._state = StreamState()
         self._kept: deque[Event] = deque()
-        self._kept_bytes = self._bytes = 0
+        self._kept_bytes = self._bytes = self._uncounted = self._uncounted_bytes = 0
         self._bytes_max = replay_bytes_max
         self.id = stream
         self.attempt = attempt
@@ -107,13 +114,13 @@ class ReplyStream:
     @property
     def deltas(self) -> int:
         """Deltas emitted so far. Exact unless the provider reported usage: then this count is not used."""
-        # All events except Accepted, Started and the last.
-        return max(0, self._state.next_seq - (3 if self._state.ended else 2))
+        # All events except Accepted, Started, the last, and those that are no piece of the answer's text.
+        return max(0, self._state.next_seq - self._uncounted - (3 if self._state.ended else 2))
 
     @property
     def text_bytes(self) -> int:
         """Bytes of their content."""
-        return self._bytes - EVENT_BYTES * self._state.next_seq
+        return self._bytes - self._uncounted_bytes - EVENT_BYTES * self._state.next_seq
 
     def emit(self, event: Event) -> None:
         """Send the next event. Raises `IllegalEvent` if the grammar does not allow it."""
@@ -130,6 +137,10 @@ class ReplyStream:
         else:
             bytes_, ended = EVENT_BYTES + content_bytes(event), state.ended
             now, deferrable = ended or 0 < seq <= FIRST_DELTA_SEQ, seq == 0 and not ended
+            if type(event) in UNCOUNTED:
+                # The log probabilities of one token may have 2 kB, and are not what a provider charges for.
+                self._uncounted += 1
+                self._uncounted_bytes += bytes_ - EVENT_BYTES
         self._bytes += bytes_
         self._kept.append(event)
         self._kept_bytes += bytes_

@@ -38,8 +38,13 @@ KEPT = frozenset({"type", "id", "index", "format", "role", "signature", "url", "
 
 def fields_of(data: bytes) -> dict[str, Any]:
     """Decode fields. Integers beyond 64 bits become floats, because the encoder of answers has no larger integers."""
-    found = json.loads(data, parse_int=_integer) if data else {}
+    found = decode_json(data) if data else {}
     return found if isinstance(found, dict) else {}
+
+
+def decode_json(data: bytes | str) -> Any:
+    """Decode JSON of any size for the encoder of answers. Raises `ValueError` or `RecursionError`."""
+    return json.loads(data, parse_int=_integer)
 
 
 def fields_of_event(event: AnswerFields) -> dict[str, Any]:

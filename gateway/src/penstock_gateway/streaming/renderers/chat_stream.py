@@ -43,8 +43,11 @@ class ChatStreamRenderer:
         "_choice_fields",
         "_created",
         "_final_fields",
+        "_held",
         "_id",
         "_include_usage",
+        "_index",
+        "_plain",
         "_repeated",
         "_role_sent",
         "_tail",
@@ -53,16 +56,21 @@ class ChatStreamRenderer:
         "model",
     )
 
-    def __init__(self, id_: str, created: int, model: str, *, include_usage: bool) -> None:
+    def __init__(self, id_: str, created: int, model: str, *, include_usage: bool, index: int = 0) -> None:
         self._id = id_
         self._created = created
         self.model = model
         self._include_usage = include_usage
+        self._index = index
         self._role_sent = False
+        self._held: dict[str, Any] = {}
+        """Fields of a choice for its next chunk: a provider has a token and its log probabilities in one chunk."""
+        self._plain = False
+        """True if the next text delta's chunk has nothing but its text: the role was sent, and nothing is held."""
         self._usage: UsageReported | None = None
         self._text_head = (
-            b'data: {"id":%b,"created":%d,"model":%b,"object":"chat.completion.chunk","choices":[{"index":0,"delta":{'
-            % (encode_json(id_), created, encode_json(model))
+            b'data: {"id":%b,"created":%d,"model":%b,"object":"chat.completion.chunk","choices":[{"index":%d,"delta":{'
+            % (encode_json(id_), created, encode_json(model), index)
         )
         self._repeated: dict[str, Any] = {}
         self._final_fields: dict[str, Any] = {}
@@ -72,13 +80,15 @@ class ChatStreamRenderer:
     def render(self, event: Event) -> bytes:
         if type(event) is not TextDelta:
             return self._render_other(event)
-        if self._role_sent:
+        if self._plain:
             return self._text_head + b'"content":' + encode_json(event.text) + self._tail
-        self._role_sent = True
+        if self._held:
+            return self._chunk(Delta(self._role(), content=event.text))
+        self._role_sent = self._plain = True
         return self._text_head + b'"role":"assistant","content":' + encode_json(event.text) + self._tail
 
     def around_text(self) -> tuple[bytes, bytes] | None:
-        return (self._text_head + b'"content":', self._tail) if self._role_sent else None
+        return (self._text_head + b'"content":', self._tail) if self._plain else None
 
     def _render_other(self, event: Event) -> bytes:
         match event:
@@ -96,14 +106,18 @@ class ChatStreamRenderer:
             case AnswerFields():
                 return self._fields(event)
             case Finished():
-                end = self._chunk(
-                    Delta(self._role()), event.reason, choice=self._choice_fields, answer=self._final_fields
-                )
-                return end + self._usage_chunk() + DONE
+                return self.finish(event.reason) + self.usage_chunk() + DONE
             case Failed():
-                return b"data: " + error_json(event.error) + b"\n\n"
+                return self._flush() + b"data: " + error_json(event.error) + b"\n\n"
             case _:
                 return b""
+
+    def finish(self, reason: FinishReason) -> bytes:
+        """The last chunk of the choice."""
+        return self._chunk(Delta(self._role()), reason, choice=self._choice_fields, answer=self._final_fields)
+
+    def _flush(self) -> bytes:
+        return self._chunk(Delta(self._role())) if self._held else b""
 
     def _role(self) -> Literal["assistant"] | UnsetType:
         if self._role_sent:
@@ -121,7 +135,11 @@ class ChatStreamRenderer:
             # A list, or log probabilities, is a piece of the answer; any other value belongs to the end.
             pieces = {name: value for name, value in fields.items() if isinstance(value, list) or name == "logprobs"}
             self._choice_fields |= {name: value for name, value in fields.items() if name not in pieces}
-            return self._chunk(Delta(self._role()), choice=pieces) if pieces else b""
+            if not pieces:
+                return b""
+            before = self._flush()
+            self._held, self._plain = pieces, False
+            return before
         self._repeated |= sticky(fields)
         once = {name: value for name, value in fields.items() if name not in self._repeated}
         self._final_fields |= once
@@ -148,9 +166,12 @@ class ChatStreamRenderer:
             self._id,
             self._created,
             self.model,
-            [ChunkChoice(delta, finish_reason)],
+            [ChunkChoice(delta, finish_reason, self._index)],
             usage=None if self._include_usage else UNSET,
         )
+        if self._held:
+            choice, self._held = {**(choice or {}), **self._held}, {}
+        self._plain = self._role_sent
         if not (delta_fields or choice or call or answer or self._repeated):
             return data_event(chunk)
         whole = beside(msgspec.to_builtins(chunk), {**self._repeated, **(answer or {})})
@@ -161,7 +182,7 @@ class ChatStreamRenderer:
         whole["choices"][0] = beside(made, choice or {})
         return data_event(whole)
 
-    def _usage_chunk(self) -> bytes:
+    def usage_chunk(self) -> bytes:
         if not self._include_usage or self._usage is None:
             return b""
         usage = completion_usage(self._usage)

@@ -24,6 +24,7 @@ from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.openai.choices_parser import ChoicesParser
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
 
@@ -63,7 +64,9 @@ class OpenAIAdapter:
             raise PenstockError("invalid_request", "the request's body could not be read") from None
 
     def parser(self, operation: Operation) -> ResponseParser:
-        return ChatParser() if isinstance(operation, ChatOperation) else EmbeddingsParser()
+        if not isinstance(operation, ChatOperation):
+            return EmbeddingsParser()
+        return ChatParser() if operation.choices == 1 else ChoicesParser(operation.choices)
 
 
 def _allowed(fields: Fields, spec: ProviderSpec, known: frozenset[str]) -> Fields:

@@ -67,16 +67,18 @@ class ChatParser:
         "progress",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, index: int | None = None, seed: bytes = b"") -> None:
+        """`index` is the choice to read, the first chunk's if None; `seed` is that of the ids of calls without one."""
         self._decoder = SseDecoder()
         self._reason: FinishReason | None = None
         self._counts = TokenCounts()
         self._calls = ToolCalls()
+        self._calls.seed = seed
         self._fields = FieldsSeen()
         self._halves = lenient.Halves()
         self._tier: str | None = None
         self._fingerprint: str | None = None
-        self._index: int | None = None
+        self._index = index
         self._source: str | None = None
         self._pieces = self._characters = self._lessons = self._learned_at = 0
         self._template: TextTemplate | None = None
@@ -96,6 +98,14 @@ class ChatParser:
                     self._payload(payload, events)
         except UNREADABLE_ANYHOW as error:
             raise failure("provider_stream_broken") from error
+        self._pieces += len(events)
+        return events
+
+    def read(self, payload: bytes, *, whole: bool = False) -> Sequence[Event]:
+        """Events of one payload that another parser has decoded; `whole` if it is the body of a whole answer."""
+        events: list[Event] = []
+        self._whole = whole
+        self._payload(payload, events)
         self._pieces += len(events)
         return events
 

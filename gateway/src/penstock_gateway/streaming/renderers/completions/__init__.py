@@ -1,0 +1,1 @@
+"""OpenAI's older Completions API: events to text completions, streamed or whole."""
