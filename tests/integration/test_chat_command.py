@@ -108,7 +108,10 @@ def test_chat_command_answers_standard_input() -> None:
         (
             stream(text("Hel")),
             "Hel\n",
-            "the stream ended before its last event (stream_truncated, HTTP 200, request req_1)",
+            (
+                "the stream ended before its last event (stream_truncated, HTTP 200, request req_1);"
+                " read it again with --resume req_1"
+            ),
         ),
     ],
     ids=["refused", "no key", "error midway", "truncated"],

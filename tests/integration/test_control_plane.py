@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import pytest_asyncio
 from harness.nats_server import NatsServer
@@ -204,4 +203,4 @@ async def test_queue_depth_includes_a_request_returned_by_a_worker(connection: C
         return None if pulls else await queue_state.read(connection, "default", "main")
 
     state = await until(given_back, "the request is returned")
-    assert msgspec.structs.asdict(state) == {"pending": 0, "ack_pending": 1}, "not pending, not gone"
+    assert (state.pending, state.ack_pending) == (0, 1), "not pending, not gone"

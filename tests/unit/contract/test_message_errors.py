@@ -47,6 +47,7 @@ TYPES: dict[ErrorCode, str] = {
     "slow_client": "api_error",
     "stopped": "api_error",
     "stream_not_found": "not_found_error",
+    "response_not_found": "not_found_error",
     "internal_error": "api_error",
 }
 

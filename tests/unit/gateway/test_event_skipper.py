@@ -1,22 +1,32 @@
 """The first events of a stream are left out, whatever a renderer makes of one event."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_contract.errors import ErrorDetail
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import begun
+from penstock_contract.openai_responses.stored import ResponseRendering
 from penstock_contract.stream.descriptor import Rendering
 from penstock_contract.stream.events import Event, Failed, Finished, TextDelta, UsageReported
 from penstock_gateway.resume.event_skipper import END, EventSkipper
-from penstock_gateway.streaming.renderers.dialects import CHAT, DIALECTS, SIMPLE, renderer_of
+from penstock_gateway.streaming.renderers.dialects import CHAT, DIALECTS, RESPONSES, SIMPLE, renderer_of
 from penstock_gateway.streaming.renderers.renderer import Renderer
 
+OPTIONS = {
+    CHAT: b'{"include_usage":true}',
+    RESPONSES: msgspec.json.encode(
+        ResponseRendering(begun("resp_1", 1, ResponseRequest(model="m"), store=False), encrypted=False)
+    ),
+}
 ANSWER: list[Event] = [TextDelta("a"), TextDelta("b\n\nc"), UsageReported(1, 2), Finished("stop")]
 LOST: list[Event] = [TextDelta("a"), Failed(ErrorDetail("worker_lost", "lost"))]
 
 
 def make(dialect: str) -> Renderer:
-    options = b'{"include_usage":true}' if dialect == CHAT else b"{}"
+    options = OPTIONS.get(dialect, b"{}")
     renderer = renderer_of("req_1", Rendering(dialect, "m", 1, options))
     assert renderer is not None
     return renderer

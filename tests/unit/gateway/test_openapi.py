@@ -47,7 +47,7 @@ from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api import anthropic, completions, openai, simple, status, streams, ui_chat
 from penstock_gateway.api.document.streams import name_events
 from penstock_gateway.api.openai_responses import responses, stored_responses
-from penstock_gateway.api.openapi import configuration
+from penstock_gateway.api.openapi import QUEUE_REPORT, configuration
 from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 from penstock_gateway.http.cors import EXPOSED
 
@@ -262,8 +262,14 @@ def test_openapi_requests_for_streams_have_their_headers(document: dict[str, Any
         if any(one["name"] == name for one in operation.get("parameters", ()))
     }
 
-    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/messages"}
-    assert found == {"/api/chat", "/api/generate", "/v1/chat/completions", "/v1/completions", "/v1/responses"}
+    assert found == {
+        "/api/chat",
+        "/api/generate",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/messages",
+        "/v1/responses",
+    }
 
 
 def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) -> None:
@@ -271,6 +277,7 @@ def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) ->
 
     assert data == [
         {"$ref": "#/components/schemas/ChatChunk"},
+        QUEUE_REPORT,
         {"$ref": "#/components/schemas/ErrorBody"},
         {"const": "[DONE]"},
     ]

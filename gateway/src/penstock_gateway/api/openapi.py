@@ -37,7 +37,7 @@ from penstock_contract.request.anthropic.body import CountTokensBody, MessagesBo
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
-from penstock_contract.responses import Model
+from penstock_contract.responses import ChatChunk, Model
 from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api.document.headers import describe_headers
 from penstock_gateway.api.document.streams import name_events
@@ -196,14 +196,24 @@ def _content(content: Json) -> None:
             media["example"] = EXAMPLES[name]
 
 
+QUEUE_REPORT: Json = {
+    "type": "object",
+    "description": "Of `event: queued`: why the request waits, for a client that asked by `x-penstock-progress`",
+    "required": ["cause"],
+    "properties": {"position": {"type": ["integer", "null"]}, "cause": {"type": "string"}},
+}
+
+
 def _event(schemas: list[Json]) -> Json:
     """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of one of `schemas`, or the last one's `[DONE]`.
 
-    Anthropic's API has errors of its own, and no `[DONE]`.
+    Anthropic's API has errors of its own, and no `[DONE]`. The simple dialect has reports of the queue.
     """
     anthropics = any(schema.get("$ref", "").endswith(f"/{MessageStreamEvent.__name__}") for schema in schemas)
     shape = MessagesErrorBody if anthropics else ErrorBody
     content = {"type": "string", "contentMediaType": "application/json"}
+    if any(schema.get("$ref", "").endswith(f"/{ChatChunk.__name__}") for schema in schemas):
+        schemas = [*schemas, QUEUE_REPORT]
     return {
         "type": "object",
         "required": ["data"],
