@@ -12,9 +12,9 @@ from harness.kubernetes.kubectl import Kubectl, KubectlError
 from harness.route_examples import KEPT, Spec, route, spec
 
 from penstock_contract.crd.resource import COLUMNS, definition
+from penstock_contract.route.json_form import with_defaults
 from penstock_contract.route.spec import ModelRoute, ModelRouteSpec
 from penstock_contract.route.status import Condition, LastDecision, ModelRouteStatus
-from penstock_contract.route.validation import _with_defaults
 
 ROUTE_FILES = sorted((Path(__file__).parents[2] / "examples").rglob("*.yaml"))
 NOW = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
@@ -56,7 +56,7 @@ async def test_crd_accepts_all_examples_at_once(kubectl: Kubectl, namespace: str
 async def test_crd_defaults_equal_those_of_the_structs(api: Api, namespace: str, given: Spec) -> None:
     kept = await api.create(ROUTES.at(namespace), route(given))
 
-    assert kept["spec"] == _with_defaults(msgspec.convert(given, ModelRouteSpec))
+    assert kept["spec"] == with_defaults(msgspec.convert(given, ModelRouteSpec))
     assert msgspec.convert(kept, ModelRoute).spec == msgspec.convert(given, ModelRouteSpec)
 
 
@@ -65,7 +65,7 @@ async def test_crd_defaults_complete_a_partial_object(api: Api, namespace: str) 
 
     kept = await api.create(ROUTES.at(namespace), route(given))
 
-    assert kept["spec"] == _with_defaults(msgspec.convert(given, ModelRouteSpec))
+    assert kept["spec"] == with_defaults(msgspec.convert(given, ModelRouteSpec))
 
 
 async def test_crd_rejects_an_unknown_field(kubectl: Kubectl, namespace: str) -> None:

@@ -17,13 +17,11 @@ from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
+from penstock_broker.deliveries import Callback, guarded, replying
 from penstock_broker.errors import NO_ANSWER, NOT_CONNECTED, broker_unavailable, translated
 from penstock_broker.log_throttle import LogThrottle
 from penstock_broker.nats_client import NatsClient
 from penstock_runtime.cancellation import cancel_and_wait
-
-Callback = Callable[[str, bytes], None]
-"""Called with subject and payload; must not block. Its exceptions are logged and dropped."""
 
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 5
@@ -207,9 +205,9 @@ class Connection:
                 break
         try:
             for subject, callback in self._listeners:
-                await client.subscribe(subject, cb=_guarded(subject, callback))
+                await client.subscribe(subject, cb=guarded(subject, callback))
             for subject, reply in self._served:
-                await client.subscribe(subject, cb=_replying(subject, reply))
+                await client.subscribe(subject, cb=replying(subject, reply))
         except ConnectionClosedError:
             return  # closed by the broker again, see `_on_closed`
         log.info("broker.connected")
@@ -278,30 +276,3 @@ class Connection:
     async def _on_lame_duck(self) -> None:
         log.info("broker.lame_duck")
         self._spawn(self._client.force_reconnect())
-
-
-def _guarded(subject: str, callback: Callback) -> Callable[[Msg], Awaitable[None]]:
-    async def deliver(message: Msg) -> None:
-        try:
-            callback(message.subject, message.data)
-        except msgspec.DecodeError:
-            # Without the message's content: a sender of unreadable messages must not fill the log with them.
-            log.warning("broker.message_unreadable", subject=subject, bytes=len(message.data))
-        except Exception:
-            # The root of this subscription's task: one bad message must not end it.
-            log.exception("broker.callback_failed", subject=subject)
-
-    return deliver
-
-
-def _replying(subject: str, reply: Callable[[bytes], bytes]) -> Callable[[Msg], Awaitable[None]]:
-    async def deliver(message: Msg) -> None:
-        try:
-            await message.respond(reply(message.data))
-        except (msgspec.DecodeError, Error) as error:
-            log.warning("broker.request_not_answered", subject=subject, error=type(error).__name__)
-        except Exception:
-            # The root of this subscription's task: one bad request must not end it.
-            log.exception("broker.callback_failed", subject=subject)
-
-    return deliver

@@ -12,10 +12,11 @@ from msgspec import Meta, Struct, json
 from penstock_contract.crd.__main__ import CUT, END, text
 from penstock_contract.crd.resource import definition
 from penstock_contract.crd.schema import structural
+from penstock_contract.route.json_form import with_defaults
 from penstock_contract.route.limits import LimitsSpec, RoutingSpec
 from penstock_contract.route.scaling import ScalingSpec
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, _with_defaults
+from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES
 from penstock_contract.route.worker import WorkerSpec
 
 FILE = Path(__file__).parents[3] / "charts" / "penstock" / "files" / "crd.yaml"
@@ -103,7 +104,7 @@ def test_crd_lists_are_bounded_and_merged_by_their_key(path: str) -> None:
     [("routing", RoutingSpec), ("limits", LimitsSpec), ("scaling", ScalingSpec), ("worker", WorkerSpec)],
 )
 def test_crd_writes_an_objects_default_in_full(part: str, kind: type[Struct]) -> None:
-    assert PLACES[f".spec.{part}"]["default"] == _with_defaults(kind())
+    assert PLACES[f".spec.{part}"]["default"] == with_defaults(kind())
 
 
 def test_crd_requires_the_required_fields_of_the_struct() -> None:

@@ -6,14 +6,13 @@ each rule within the API server's cost budget.
 """
 
 import re
-from collections.abc import Container
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 import cel
-import msgspec
 
 from penstock_contract.errors import PenstockError
+from penstock_contract.route.json_form import with_defaults
 from penstock_contract.route.spec import ModelRouteSpec
 
 
@@ -262,7 +261,7 @@ rule reads is left out: placement, environment and the like can be as large as a
 
 def broken_rules(spec: ModelRouteSpec) -> list[str]:
     """Messages of the rules that `spec` breaks, in the table's order, and of JSON texts that are none."""
-    document = _with_defaults(spec, _READ)
+    document = with_defaults(spec, _READ)
     scopes: dict[str, list[Any]] = {"spec": [document], "provider": document["providers"]}
     return [
         rule.message
@@ -286,19 +285,3 @@ def check(spec: ModelRouteSpec) -> None:
     """Raise `invalid_request` with every broken rule's message."""
     if broken := broken_rules(spec):
         raise PenstockError("invalid_request", "; ".join(broken))
-
-
-def _with_defaults(value: Any, only: Container[str] | None = None) -> Any:
-    """The JSON form with every default present and what is unset absent: what CEL on the API server sees.
-
-    With `only` the fields of other names are left out.
-    """
-    if isinstance(value, msgspec.Struct):
-        return {
-            encoded: _with_defaults(getattr(value, name), only)
-            for name, encoded in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
-            if getattr(value, name) is not None and (only is None or encoded in only)
-        }
-    if isinstance(value, list):
-        return [_with_defaults(item, only) for item in value]
-    return value

@@ -6,11 +6,9 @@ client is the first of its readers, and each reader has its own renderer, output
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable
 
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
 from penstock_broker.queue import QueuedMessage
@@ -19,7 +17,6 @@ from penstock_broker.stores.usage import read_row
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import Operation
-from penstock_contract.route.limits import LimitsSpec
 from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
@@ -27,6 +24,7 @@ from penstock_gateway.resume.begun_request import BegunRequest
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import NoOutput
 from penstock_gateway.resume.progress import ProgressReports, wants_progress
+from penstock_gateway.resume.readers import Readers
 from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.rendering import fed, renderer_after
 from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
@@ -39,8 +37,6 @@ from penstock_gateway.streaming.registry import StreamRegistry
 from penstock_gateway.streaming.renderers.renderer import Renderer
 from penstock_gateway.streaming.stream import Stream
 
-UNLIMITED = replace(LimitsSpec(), queue_timeout_seconds=math.inf, request_timeout_seconds=math.inf)
-"""Of a reader: the timeouts of a request apply to its stream."""
 DESCRIPTOR_S = 60.0
 """A descriptor without frames outlives the longest request by this: as long as its worker replays it."""
 FIRST_FRAME_S = 2.0
@@ -69,6 +65,7 @@ class ResumableStreams:
         self._dispatcher = dispatcher
         self._registry = registry
         self._table = table
+        self._readers = Readers(registry, table)
         self._finder = finder
         self._remote = remote
         self._control = control
@@ -135,7 +132,7 @@ class ResumableStreams:
 
         def read(descriptor: StreamDescriptor, owner: Stream) -> None:
             nonlocal reader
-            reader = self._reader(descriptor, renderer)
+            reader = self._readers.open(descriptor, renderer)
             begun.start_progress(owner, reader)
 
         try:
@@ -221,7 +218,7 @@ class ResumableStreams:
         frames: list[Frame] = []
         if (found is None or found.error is None) and descriptor.policy is not None and descriptor.policy.keep_s:
             frames = await self._store.frames(descriptor)
-        reader = self._reader(descriptor, renderer or renderer_after(id_, descriptor.rendering, after))
+        reader = self._readers.open(descriptor, renderer or renderer_after(id_, descriptor.rendering, after))
         opened = OpenStream(reader, None, None, context.receive, collected=False)
         try:
             if not fed(reader, frames) and not await self._attached(reader, descriptor, found):
@@ -277,7 +274,7 @@ class ResumableStreams:
         stream = opened.stream
         if (known := self._table.stream(stream.request_id)) is stream or opened.message is not None:
             self._dispatcher.close(opened)
-            self._end_readers(stream)
+            self._readers.end(stream)
             self._table.end(stream, asyncio.get_running_loop().time())
             return
         opened.disconnect.cancel()
@@ -293,36 +290,9 @@ class ResumableStreams:
                 stream.cut(error)
         self._dispatcher.end_streams(error)
 
-    def _reader(self, descriptor: StreamDescriptor, renderer: Renderer) -> Stream:
-        """A further output of a stream, registered."""
-        now = asyncio.get_running_loop().time()
-        reader = Stream(
-            descriptor.stream,
-            descriptor.id,
-            descriptor.route,
-            UNLIMITED,
-            renderer,
-            now,
-            tenant=descriptor.tenant,
-            is_reader=True,
-        )
-        self._registry.add(reader)
-        known = self._table.stream(descriptor.id)
-        if known is not None and known.readers is not None:
-            known.readers.opened()
-        return reader
-
-    def _end_readers(self, stream: Stream) -> None:
-        """Give the readers here an end that the gateway made: no frame has it."""
-        if stream.error is not None and not stream.ended_by_worker:
-            for member in self._registry.members(stream.id):
-                # A reader that is behind gets what it lacks, and then the end, from the worker.
-                if stream.serving.worker is None or member.protocol.next_seq >= stream.protocol.next_seq:
-                    member.fail(stream.error)
-
     async def _own(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:
         """Hold the request until its end, whoever reads it. At the end of this process its worker goes on."""
         await owner.done
         self._dispatcher.end(owner, resolution, message)
-        self._end_readers(owner)
+        self._readers.end(owner)
         self._table.end(owner, asyncio.get_running_loop().time())

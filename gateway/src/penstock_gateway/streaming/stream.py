@@ -153,9 +153,7 @@ class Stream:
         if type(event) is not TextDelta:
             self._feed_other(event, now)
             return True
-        length, size = len(event.text), self.size
-        size.deltas += 1
-        size.text_length += length
+        length = self.size.add(event)
         if self.first_delta_at is None:
             self.first_delta_at = now
         self._write(self._renderer.render(event))
@@ -263,12 +261,11 @@ class Stream:
                 self._feed_piece(event, now)
 
     def _start(self, event: Started) -> None:
-        self.serving.start(event)
+        admission, serving = self.admission, self.serving
+        serving.start(event)
         self.commit()
-        if self.admission is not None:
-            error = self.admission.record_start(event.provider, self.serving.unanswered)
-            if error is not None:
-                self.fail(error)
+        if admission is not None and (error := admission.record_start(event.provider, serving.unanswered)) is not None:
+            self.fail(error)
 
     def _feed_piece(self, event: Event, now: float) -> None:
         """Write a piece of the answer that is not text."""
