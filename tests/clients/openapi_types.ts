@@ -16,6 +16,7 @@ same<Answer<'/v1/chat/completions'>['headers']['x-penstock-ignored'], string | u
 export function textOf(event: Schemas['ChatChunkEvent']): string {
   const data = JSON.parse(event.data) as Exclude<Schemas['ChatChunkData'], '[DONE]'>
   if ('error' in data) throw new Error(data.error.message)
+  if ('cause' in data) return ''
   same<typeof data, Schemas['ChatChunk']>(true)
   return data.text
 }

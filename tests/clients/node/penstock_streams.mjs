@@ -79,7 +79,7 @@ await run({
     await assert.rejects(client.stop(id), { code: 'stream_not_found' })
   },
   'a policy that the route does not allow': async () => {
-    await assert.rejects(client.chat(request, { onDisconnect: 'detach' }), {
+    await assert.rejects(client.chat(request, { onDisconnect: 'grace=100000' }), {
       code: 'invalid_request',
       param: 'x-penstock-on-disconnect',
     })
