@@ -34,7 +34,7 @@ Reported = Callable[[str], contextlib.AbstractAsyncContextManager[None]]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def release(cluster: RealCluster, installed: Installation) -> AsyncIterator[Installation]:
     """A second release; the CustomResourceDefinition is the first one's."""
-    assert installed.namespace != "penstock-three"
+    del installed
     release = Installation(cluster, "penstock-three")
     async with cluster.api() as api:
         await release.install(
