@@ -291,7 +291,7 @@ class ResumableStreams:
         self._dispatcher.end_streams(error)
 
     async def _own(self, owner: Stream, resolution: Resolution, message: QueuedMessage) -> None:
-        """Hold the request until its end, whoever reads it. At the end of this process its worker goes on."""
+        """Hold the request until its end, with or without readers. At the end of this process its worker continues."""
         await owner.done
         self._dispatcher.end(owner, resolution, message)
         self._readers.end(owner)
