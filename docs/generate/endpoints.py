@@ -1,5 +1,6 @@
 """The tables of endpoints in docs/how-to/python-client.md and docs/how-to/clients/typescript.md."""
 
+from collections.abc import Callable
 from types import NoneType
 from typing import Any
 
@@ -12,35 +13,33 @@ CHUNKS = {endpoints.UI_CHAT.chunk: "UIMessageChunk"}
 
 
 def declared() -> str:
-    return table(
+    return _table(
         ("name", "endpoint", "request", "answer"),
-        (
-            (
-                f"`{name}`",
-                f"`{one.method} {one.path}`",
-                "none" if one.request is NoneType else f"`{one.request.__name__}`",
-                f"stream of `{CHUNKS.get(one.chunk) or one.chunk.__name__}`"
-                if isinstance(one, StreamEndpoint)
-                else f"`{one.response.__name__}`",
-            )
-            for name, one in vars(endpoints).items()
-            if isinstance(one, Endpoint | StreamEndpoint)
-        ),
+        lambda name: name,
+        lambda _, one: f"stream of `{CHUNKS.get(one.chunk) or one.chunk.__name__}`",
     )
 
 
 def functions() -> str:
     """The table of functions in docs/how-to/clients/typescript.md, named as in client-ts/src/endpoints.ts."""
-    return table(
+    return _table(
         ("function", "endpoint", "request", "returns"),
+        _camel,
+        lambda name, one: f"`EventStream<{_chunk(name, one.chunk)}>`",
+    )
+
+
+def _table(
+    heads: tuple[str, ...], shown: Callable[[str], str], stream: Callable[[str, StreamEndpoint[Any, Any]], str]
+) -> str:
+    return table(
+        heads,
         (
             (
-                f"`{_camel(name)}`",
+                f"`{shown(name)}`",
                 f"`{one.method} {one.path}`",
                 "none" if one.request is NoneType else f"`{one.request.__name__}`",
-                f"`EventStream<{_chunk(name, one.chunk)}>`"
-                if isinstance(one, StreamEndpoint)
-                else f"`{one.response.__name__}`",
+                stream(name, one) if isinstance(one, StreamEndpoint) else f"`{one.response.__name__}`",
             )
             for name, one in vars(endpoints).items()
             if isinstance(one, Endpoint | StreamEndpoint)

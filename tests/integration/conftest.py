@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 
 pytest.register_assert_rewrite("harness.expect", "harness.budgeted_keys", "harness.interrupted_streams")
 from harness.client_pair import Both, clients  # noqa: E402
+from harness.gateway import Gateway  # noqa: E402
 from harness.stack import Stack  # noqa: E402 - after its assertions were registered
 
 
@@ -27,6 +28,16 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
     assert all(process.alive for process in module_stack.processes), "a process has exited"
     errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def other(module_stack: Stack) -> AsyncIterator[Gateway]:
+    """A second gateway of the same stack."""
+    directory = module_stack.directory / "other"
+    directory.mkdir()
+    async with Gateway.running(module_stack.nats.url, directory) as gateway:
+        await gateway.has_model("main")
+        yield gateway
 
 
 @pytest_asyncio.fixture(loop_scope="module")

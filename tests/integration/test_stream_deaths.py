@@ -26,16 +26,6 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
     assert not errors, errors
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def other(module_stack: Stack) -> AsyncIterator[Gateway]:
-    """A second gateway of the same stack."""
-    directory = module_stack.directory / "other"
-    directory.mkdir()
-    async with Gateway.running(module_stack.nats.url, directory) as gateway:
-        await gateway.has_model("main")
-        yield gateway
-
-
 @contextlib.asynccontextmanager
 async def gateway_beside(stack: Stack) -> AsyncIterator[Gateway]:
     directory = stack.directory / "beside"

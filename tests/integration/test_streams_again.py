@@ -1,10 +1,8 @@
 """A stream is read again from any gateway, byte for byte, and stopped from any gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from harness.gateway import Gateway
 from harness.provider_answers import text_stream, text_then_wait
 from harness.read_again import DOORS, END, GRACE, WORDS, begin, paced, reading, reconfigure, whole
@@ -13,25 +11,6 @@ from harness.stack import Stack
 from harness.stream_reader import StreamReader
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
-    """Shared; what a test killed is started again before the next."""
-    await module_stack.reset()
-    yield module_stack
-    errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
-    assert not errors, errors
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def other(module_stack: Stack) -> AsyncIterator[Gateway]:
-    """A second gateway of the same stack."""
-    directory = module_stack.directory / "other"
-    directory.mkdir()
-    async with Gateway.running(module_stack.nats.url, directory) as gateway:
-        await gateway.has_model("main")
-        yield gateway
 
 
 @pytest.mark.parametrize("path", DOORS)

@@ -1,12 +1,10 @@
 """A chat's answer after a reload: read again from any gateway by the chat's id, once, and stopped by it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from harness.expect import error_of
 from harness.gateway import Gateway
 from harness.processes import until
@@ -18,16 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GRACE = {"x-penstock-on-disconnect": "grace=30"}
 HALF, REST = [f"word-{number} " for number in range(10)], [f"rest-{number} " for number in range(10)]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def other(module_stack: Stack) -> AsyncIterator[Gateway]:
-    """A second gateway of the same stack."""
-    directory = module_stack.directory / "other"
-    directory.mkdir()
-    async with Gateway.running(module_stack.nats.url, directory) as gateway:
-        await gateway.has_model("main")
-        yield gateway
 
 
 def body(chat_id: str) -> dict[str, Any]:

@@ -27,8 +27,9 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
-from penstock_gateway.api import anthropic, completions, openai, openapi, simple, status, streams, ui_chat
+from penstock_gateway.api import anthropic, completions, openai, simple, status, streams, ui_chat
 from penstock_gateway.api.dependencies import ApiDependencies
+from penstock_gateway.api.document import openapi
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.http.cors import Cors, CorsRules

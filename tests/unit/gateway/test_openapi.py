@@ -1,15 +1,10 @@
 """The OpenAPI document describes the behaviour of the gateway to generators and validators."""
 
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from litestar import Litestar
-from litestar.di import Provide
-from litestar.exceptions import LitestarDeprecationWarning
-from litestar.testing import TestClient
+from unit.support.openapi import operations, references, served
 
 from penstock_contract.errors import ErrorBody
 from penstock_contract.message_errors import MessagesErrorBody
@@ -32,9 +27,7 @@ from penstock_contract.request.operations import (
     GenerateRequest,
 )
 from penstock_contract.responses import (
-    ChatChunk,
     ChatCompletion,
-    ChatCompletionChunk,
     EmbeddingsResponse,
     EmbedResponse,
     Model,
@@ -42,13 +35,8 @@ from penstock_contract.responses import (
     StoppedStream,
     TextCompletion,
 )
-from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api import anthropic, completions, openai, simple, status, streams, ui_chat
-from penstock_gateway.api.document.streams import name_events
-from penstock_gateway.api.openai_responses import responses, stored_responses
-from penstock_gateway.api.openapi import QUEUE_REPORT, configuration
-from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
+from penstock_gateway.api.document.examples import EXAMPLES
 from penstock_gateway.http.cors import EXPOSED
 
 STRUCTS: dict[str, type] = {
@@ -83,66 +71,9 @@ STRUCTS: dict[str, type] = {
 }
 
 
-HANDLERS = [
-    simple.chat,
-    ui_chat.read_chat_stream,
-    ui_chat.stop_chat_stream,
-    simple.generate,
-    simple.embed,
-    openai.chat_completions,
-    anthropic.messages,
-    anthropic.count_tokens,
-    responses.create_response,
-    responses.response_input_tokens,
-    stored_responses.read_response_again,
-    stored_responses.cancel_response,
-    stored_responses.delete_response,
-    stored_responses.response_input_items,
-    completions.completions,
-    openai.embeddings,
-    openai.models,
-    openai.model,
-    streams.read_stream,
-    streams.stop_stream,
-    status.health,
-    status.ready,
-]
-
-
-def served(*, keys_required: bool = True) -> dict[str, Any]:
-    with warnings.catch_warnings():
-        # Litestar 3's way to name a dependency is not used here.
-        warnings.simplefilter("ignore", LitestarDeprecationWarning)
-        app = Litestar(
-            HANDLERS,
-            dependencies={"api": Provide(lambda: None, sync_to_thread=False)},
-            openapi_config=configuration("1.2.3", keys_required=keys_required),
-        )
-    with TestClient(app) as client:
-        found: dict[str, Any] = msgspec.json.decode(client.get("/schema/openapi.json").content)
-    return found
-
-
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     return served()
-
-
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            yield path, method, operation
-
-
-def references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            yield value["$ref"]
-        for inner in value.values():
-            yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
 
 
 def test_openapi_document_has_everything_that_it_references(document: dict[str, Any]) -> None:
@@ -212,90 +143,6 @@ def test_openapi_requests_have_no_defaults(document: dict[str, Any]) -> None:
         assert not [field for field, one in schemas[name]["properties"].items() if "default" in one], name
 
 
-def test_openapi_streams_are_lists_of_named_events(document: dict[str, Any]) -> None:
-    schemas = document["components"]["schemas"]
-    found = {}
-    for path, _, operation in operations(document):
-        media = operation["responses"]["200"]["content"].get("text/event-stream")
-        if media is not None:
-            event = media["itemSchema"]["$ref"].rpartition("/")[2]
-            # A generator that reads no `itemSchema` finds the same event in the list.
-            assert media["schema"] == {"type": "array", "items": media["itemSchema"]}
-            if path != "/v1/streams/{stream_id}":
-                first = schemas[event]["properties"]["data"]["anyOf"][0]
-                found[path] = (event, first["contentSchema"]["$ref"].rpartition("/")[2])
-
-    assert found == {
-        "/api/chat": ("ApiChatEvent", "ChatChunk"),
-        "/api/chat/{chat_id}/stream": ("ApiChatChatIdStreamEvent", "StartChunk"),
-        "/api/generate": ("ChatChunkEvent", "ChatChunk"),
-        "/v1/chat/completions": ("ChatCompletionChunkEvent", "ChatCompletionChunk"),
-        "/v1/messages": ("MessageStreamEventEvent", "MessageStreamEvent"),
-        "/v1/responses": ("V1ResponsesEvent", "ResponseCreated"),
-        "/v1/completions": ("TextCompletionEvent", "TextCompletion"),
-    }
-
-
-def test_openapi_stream_that_is_read_again_has_events_of_any_dialect(document: dict[str, Any]) -> None:
-    media = document["paths"]["/v1/streams/{stream_id}"]["get"]["responses"]["200"]["content"]["text/event-stream"]
-
-    assert media["itemSchema"] == {"$ref": "#/components/schemas/StreamEvent"}
-    assert document["components"]["schemas"]["StreamEvent"]["anyOf"] == [
-        {"$ref": f"#/components/schemas/{name}"}
-        for name in (
-            "ApiChatEvent",
-            "ApiChatChatIdStreamEvent",
-            "ChatChunkEvent",
-            "ChatCompletionChunkEvent",
-            "MessageStreamEventEvent",
-            "V1ResponsesEvent",
-            "TextCompletionEvent",
-        )
-    ]
-
-
-@pytest.mark.parametrize("name", ["x-penstock-on-disconnect", "x-penstock-progress"])
-def test_openapi_requests_for_streams_have_their_headers(document: dict[str, Any], name: str) -> None:
-    found = {
-        path
-        for path, _, operation in operations(document)
-        if any(one["name"] == name for one in operation.get("parameters", ()))
-    }
-
-    assert found == {
-        "/api/chat",
-        "/api/generate",
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/messages",
-        "/v1/responses",
-    }
-
-
-def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) -> None:
-    data = document["components"]["schemas"]["ChatChunkData"]["anyOf"]
-
-    assert data == [
-        {"$ref": "#/components/schemas/ChatChunk"},
-        QUEUE_REPORT,
-        {"$ref": "#/components/schemas/ErrorBody"},
-        {"const": "[DONE]"},
-    ]
-
-
-def test_openapi_events_of_a_path_with_two_dialects_are_named_by_the_path() -> None:
-    def content(name: str) -> dict[str, Any]:
-        return {"type": "string", "contentSchema": {"$ref": f"#/components/schemas/{name}"}}
-
-    event = {"type": "object", "properties": {"data": {"anyOf": [content("A"), content("B"), content("ErrorBody")]}}}
-    media = {"itemSchema": event}
-    operation = {"responses": {"200": {"content": {"text/event-stream": media}}}}
-    made: dict[str, Any] = {"components": {"schemas": {}}, "paths": {"/api/chat/{id}": {"get": operation}}}
-    name_events(made)
-
-    assert set(made["components"]["schemas"]) == {"ApiChatIdEvent", "ApiChatIdData"}
-
-
 def test_openapi_responses_have_their_headers(document: dict[str, Any]) -> None:
     required = {"$ref": "#/components/headers/x-request-id"}
     for path, _, operation in operations(document):
@@ -328,23 +175,6 @@ def test_openapi_path_of_two_dialects_has_both_bodies(document: dict[str, Any]) 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_openapi_example_is_valid(name: str) -> None:
     msgspec.convert(EXAMPLES[name], STRUCTS[name])
-
-
-@pytest.mark.parametrize(
-    ("name", "struct"),
-    [
-        ("ChatChunk", ChatChunk),
-        ("ChatCompletionChunk", ChatCompletionChunk),
-        ("TextCompletion", TextCompletion),
-        ("StartChunk", UIMessageChunk),
-    ],
-)
-def test_openapi_stream_example_is_a_possible_answer(name: str, struct: type) -> None:
-    *events, last, rest = STREAMS[name].split("\n\n")
-
-    assert (last, rest) == ("data: [DONE]", "")
-    for event in events:
-        msgspec.json.decode(event.removeprefix("data: ").encode(), type=struct)
 
 
 def test_openapi_document_has_an_example_for_every_body_and_no_random_one(document: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from penstock_contract.request.operations import BETAS_MAX
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.documentation import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
+from penstock_gateway.api.document.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest

@@ -9,22 +9,21 @@ from penstock_contract.catalogue import CatalogueEntry, no_model
 from penstock_contract.endpoints import CHAT_COMPLETION, EMBEDDINGS, MODELS
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_body import ChatBody, read_chat_completion
-from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_demands, check_names
+from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
 from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
-from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.anthropic import model_info, models_page
+from penstock_gateway.api.chat_answer import answer_chat
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.documentation import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
+from penstock_gateway.api.document.operations import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.http.error_dialect import is_anthropics
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.choices import ChoicesCollector
-from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id, options_of
+from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
-from penstock_gateway.streaming.sse_response import EventStream
 
 
 @answers(
@@ -35,24 +34,14 @@ from penstock_gateway.streaming.sse_response import EventStream
 )
 async def chat_completions(data: JSONBody[ChatBody], request: ClientRequest, api: ApiDependencies) -> Response[Any]:
     """A chat completion, whole or as a stream."""
-    context = request.context
-    resolution = api.resolve(data.model, "Chat", context)
-    check_names(data.fields, resolution.entry.spec.providers)
-    check_demands(data.demands, resolution.entry.spec.providers)
-    choices = data.operation.choices
-    created = int(api.clock.unix())
-    if data.stream:
-        rendering = Rendering(CHAT, data.model, created, options_of(data))
-        opened = await api.streams.open(resolution, data.operation, rendering, context, request.scope["headers"])
-        name_ignored(context, data.fields, resolution, opened.stream.serving.provider, body=data.operation.body)
-        return EventStream(api.streams, opened)
-    id_ = completion_id(context.request_id)
-    collector: ChatCollector | ChoicesCollector = (
-        ChatCollector(id_, created, data.model) if choices == 1 else ChoicesCollector(choices, id_, created, data.model)
-    )
-    provider = await api.dispatcher.collect(resolution, data.operation, collector, context)
-    name_ignored(context, data.fields, resolution, provider, body=data.operation.body)
-    return Response(collector.completion(), media_type="application/json")
+
+    def collector(created: int) -> ChatCollector | ChoicesCollector:
+        id_, choices = completion_id(request.context.request_id), data.operation.choices
+        if choices == 1:
+            return ChatCollector(id_, created, data.model)
+        return ChoicesCollector(choices, id_, created, data.model)
+
+    return await answer_chat(api, request, data, CHAT, collector)
 
 
 @answers(EMBEDDINGS, reader=read_embeddings, responses=ERRORS)

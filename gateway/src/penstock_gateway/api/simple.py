@@ -12,7 +12,7 @@ from penstock_contract.request.operations import ChatRequest, EmbedRequest, Gene
 from penstock_contract.responses import EmbedResponse
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.documentation import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
+from penstock_gateway.api.document.operations import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.ui_chat import stream_ui_chat

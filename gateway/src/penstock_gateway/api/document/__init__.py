@@ -1,1 +1,1 @@
-"""Parts of the OpenAPI document that generators of types need: named events of streams, headers of responses. Pure."""
+"""The OpenAPI document: operations, examples, events of streams, headers of responses."""

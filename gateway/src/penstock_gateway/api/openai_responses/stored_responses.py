@@ -10,7 +10,7 @@ from penstock_contract.openai_responses.response import DeletedResponse, InputIt
 from penstock_contract.openai_responses.stored import listed
 from penstock_contract.request.json_body import invalid
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.documentation import ERRORS, RESPONSE_ANSWER
+from penstock_gateway.api.document.operations import ERRORS, RESPONSE_ANSWER
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.responses.stored_responses import request_id_of
 from penstock_gateway.streaming.sse_response import EventStream

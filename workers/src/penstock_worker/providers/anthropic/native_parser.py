@@ -6,7 +6,6 @@ the start of a message and of a block, the stop of a block, the reason of the en
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,12 +14,12 @@ from msgspec import Struct
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
 from penstock_contract.stream.events import Event, Finished, FinishReason, NativeEvent, TextDelta
-from penstock_contract.stream.sse import SseDecoder
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import FIELDS_BYTES_MAX
 from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read_reason, stronger
 from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.anthropic.event import StreamEvent, decode_strictly, read
+from penstock_worker.providers.anthropic.event_reader import EventReader
 from penstock_worker.providers.anthropic.whole_message import events_of
 from penstock_worker.providers.failure.classification import failure, failure_of_error
 
@@ -31,7 +30,6 @@ STARTS: Final = {
     "thinking_delta": {"type": "thinking", "thinking": "", "signature": ""},
 }
 """The block of a delta whose block never started."""
-UNREADABLE_ANYHOW: Final = (*UNREADABLE, ValueError)
 
 
 class _Text(Struct, forbid_unknown_fields=True, gc=False):
@@ -51,25 +49,22 @@ _decode_text = msgspec.json.Decoder(_TextEvent).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class NativeParser:
+class NativeParser(EventReader):
     __slots__ = (
         "_began",
         "_blocks",
         "_called",
         "_characters",
         "_counts",
-        "_decoder",
         "_halves",
         "_held",
         "_pieces",
         "_reason",
         "_text_block",
-        "complete",
-        "progress",
     )
 
     def __init__(self) -> None:
-        self._decoder = SseDecoder()
+        super().__init__()
         self._counts = TokenCounts()
         self._halves = lenient.Halves()
         self._reason: FinishReason | None = None
@@ -80,31 +75,6 @@ class NativeParser:
         """Every block that started: True while it is open."""
         self._text_block = -1
         self._pieces = self._characters = 0
-        self.complete = False
-        self.progress = 0
-
-    def feed(self, data: bytes) -> Sequence[Event]:
-        events: list[Event] = []
-        try:
-            for payload in self._decoder.payloads(data):
-                self._payload(payload, events)
-        except UNREADABLE_ANYHOW as error:
-            raise failure("provider_stream_broken") from error
-        return events
-
-    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
-        return None
-
-    def end(self) -> Sequence[Event]:
-        events: list[Event] = []
-        try:
-            for payload in self._decoder.end():
-                self._payload(payload, events)
-        except UNREADABLE_ANYHOW as error:
-            raise failure("provider_stream_broken") from error
-        if not self.complete:
-            raise failure("provider_stream_broken")
-        return events
 
     def _payload(self, payload: bytes, events: list[Event]) -> None:
         if self.complete or not payload:

@@ -4,7 +4,6 @@ Usage is split between `message_start` and `message_delta` (cumulative), and onl
 is whole. A whole message instead of a stream is read as its events. See docs/reference/answers.md.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from penstock_contract.codec import UNREADABLE
@@ -17,7 +16,6 @@ from penstock_contract.stream.events import (
     TextDelta,
     UsageReported,
 )
-from penstock_contract.stream.sse import SseDecoder
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.answer_fields import encoded
 from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read_reason, stronger
@@ -25,31 +23,27 @@ from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.answer.tool_calls import ToolCalls
 from penstock_worker.providers.anthropic.blocks import Block
 from penstock_worker.providers.anthropic.event import EventDelta, StreamEvent, decode_strictly, parts, read
+from penstock_worker.providers.anthropic.event_reader import EventReader
 from penstock_worker.providers.failure.classification import failure, failure_of_error
 
-UNREADABLE_ANYHOW = (*UNREADABLE, ValueError)
 
-
-class MessageParser:
+class MessageParser(EventReader):
     __slots__ = (
         "_block",
         "_blocks",
         "_calls",
         "_characters",
         "_counts",
-        "_decoder",
         "_halves",
         "_pieces",
         "_reason",
         "_seen",
         "_starts",
         "_unshown",
-        "complete",
-        "progress",
     )
 
     def __init__(self) -> None:
-        self._decoder = SseDecoder()
+        super().__init__()
         self._reason: FinishReason | None = None
         self._counts = TokenCounts()
         self._calls = ToolCalls()
@@ -59,31 +53,6 @@ class MessageParser:
         self._pieces = self._starts = 0
         # Of the text, and of thoughts and arguments: the places of citations are places in the text.
         self._characters = self._unshown = 0
-        self.complete = False
-        self.progress = 0
-
-    def feed(self, data: bytes) -> Sequence[Event]:
-        events: list[Event] = []
-        try:
-            for payload in self._decoder.payloads(data):
-                self._payload(payload, events)
-        except UNREADABLE_ANYHOW as error:
-            raise failure("provider_stream_broken") from error
-        return events
-
-    def piece_of_chunk(self, data: bytes) -> Event | None:  # noqa: ARG002
-        return None
-
-    def end(self) -> Sequence[Event]:
-        events: list[Event] = []
-        try:
-            for payload in self._decoder.end():
-                self._payload(payload, events)
-        except UNREADABLE_ANYHOW as error:
-            raise failure("provider_stream_broken") from error
-        if not self.complete:
-            raise failure("provider_stream_broken")
-        return events
 
     def _payload(self, payload: bytes, events: list[Event]) -> None:
         if self.complete or not payload:

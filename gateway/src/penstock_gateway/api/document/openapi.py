@@ -39,9 +39,9 @@ from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_contract.responses import ChatChunk, Model
 from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api.document.examples import EXAMPLES, STREAMS
 from penstock_gateway.api.document.headers import describe_headers
 from penstock_gateway.api.document.streams import name_events
-from penstock_gateway.api.openapi_examples import EXAMPLES, STREAMS
 
 Json = dict[str, Any]
 
