@@ -8,6 +8,7 @@ from opentelemetry.trace import NoOpTracer
 
 from generate.table import table
 from penstock_broker.stores.usage_storage import StorageState
+from penstock_gateway.telemetry.gateway_state import observe_gateway
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.storage_monitor import StorageMonitor
 from penstock_operator.metrics import Metrics, ObservedMetrics
@@ -63,6 +64,7 @@ def gateway() -> list[Instrument]:
     meter = RecordingMeter()
     RequestObserver(meter)
     StorageMonitor(meter, _unknown)
+    observe_gateway(meter, connected=lambda: False, bodies_held=lambda: 0, bodies_max=0)
     return meter.created
 
 

@@ -139,7 +139,8 @@ class Catalogue:
             wanted = "a chat model" if type_ == "Chat" else "an embedding model"
             raise PenstockError("invalid_request", f"the model {name!r} is not {wanted}", param="model")
         if not entry.ready:
-            raise PenstockError("model_not_ready", f"the model {name!r} is not ready: {entry.reason}", retry_after_s=5)
+            message = f"the model {name!r} is not ready: {entry.reason}"
+            raise PenstockError("model_not_ready", message, retry_after_s=5, route=entry.key)
         return Resolution(entry, name if spec.name == WILDCARD else spec.name, spec.name)
 
     def _claimed(self, name: str, may_use: MayUse) -> tuple[CatalogueEntry, ModelSpec] | None:

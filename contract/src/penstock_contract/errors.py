@@ -255,13 +255,23 @@ class ErrorDetail(Struct, frozen=True, array_like=True, gc=False):
 
 
 class PenstockError(Exception):
-    """The one error type that crosses module boundaries; `detail.code` is a key of `ERRORS`."""
+    """The one error type that crosses module boundaries; `detail.code` is a key of `ERRORS`.
+
+    `route` is `namespace.name` of the route that was asked, for metrics; empty where no route is known.
+    """
 
     def __init__(
-        self, code: ErrorCode, message: str, *, param: str | None = None, retry_after_s: float | None = None
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        route: str = "",
     ) -> None:
         super().__init__(message)
         self.detail = ErrorDetail(code, message, param, retry_after_s)
+        self.route = route
 
     @property
     def code(self) -> ErrorCode:
@@ -272,8 +282,8 @@ class PenstockError(Exception):
         return ERRORS[self.detail.code]
 
     @classmethod
-    def of(cls, detail: ErrorDetail) -> "PenstockError":
-        return cls(detail.code, detail.message, param=detail.param, retry_after_s=detail.retry_after_s)
+    def of(cls, detail: ErrorDetail, *, route: str = "") -> "PenstockError":
+        return cls(detail.code, detail.message, param=detail.param, retry_after_s=detail.retry_after_s, route=route)
 
 
 class ErrorObject(Struct, frozen=True):

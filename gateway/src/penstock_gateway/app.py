@@ -44,6 +44,7 @@ from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.resume.stream_finder import StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
+from penstock_gateway.server.body_budget import BodyBudget
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import ControlMessages
@@ -51,6 +52,7 @@ from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_gateway.streaming.registry import StreamRegistry
 from penstock_gateway.streaming.supervisor import StreamSupervisor
 from penstock_gateway.telemetry.exposition import Exposition, prometheus
+from penstock_gateway.telemetry.gateway_state import observe_gateway
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.accounting import Accounting
 from penstock_runtime import garbage_collector
@@ -100,9 +102,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     connection = Connection(
         settings.nats_url, gateway, inbox_prefix=subjects.GATEWAY_INBOX, credentials=settings.nats_credentials
     )
-    observer = RequestObserver(telemetry.meter)
-    exposition = Exposition(prometheus)
     catalogue = Catalogue(settings.default_models)
+    observer = RequestObserver(telemetry.meter, lambda: [entry.key for entry in catalogue.entries])
+    exposition = Exposition(prometheus)
     keys = KeyCache() if settings.keys_required else None
     key_store = KeyStore(connection, clock)
 
@@ -191,7 +193,14 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         request_class=ClientRequest,
         logging_config=None,
     )
-    authenticated = Authentication(HeadRequests(app), keys, clock, observer, settings.headers_of_keys)
+    bodies = BodyBudget(settings.bodies_bound)
+    observe_gateway(
+        telemetry.meter,
+        connected=lambda: connection.connected,
+        bodies_held=lambda: bodies.held,
+        bodies_max=bodies.bytes_max,
+    )
+    authenticated = Authentication(HeadRequests(app), keys, clock, observer, bodies, settings.headers_of_keys)
     rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
     outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer, tag)

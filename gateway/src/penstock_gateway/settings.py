@@ -6,8 +6,10 @@ from msgspec import Meta, Struct
 
 from penstock_contract.limits.api_keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import cors_origins
+from penstock_gateway.server.body_budget import bound_within
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
+from penstock_runtime.memory_limit import machine_memory, memory_limit
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
@@ -75,6 +77,10 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     # Each connection costs memory and a file descriptor.
     connections_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     """Open connections. One more closes the longest idle connection without a key, or is a 503."""
+    # Counted while bodies are read, until their responses have ended.
+    bodies_bytes_max: Annotated[int, Meta(ge=1024)] | None = None
+    """Bytes of all open requests' bodies; one more is a 503. Not set: from the memory limit
+    (docs/operations/cluster.md#sizing)."""
     # An answer is rarely larger. Two events that are larger than this by themselves may be pending in addition.
     client_buffer_bytes_max: Annotated[int, Meta(ge=65_536)] = 1024 * 1024
     """Pending output of a client that reads slowly; above it the connection is closed."""
@@ -120,6 +126,13 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         """The default model of each type that has one."""
         models = {"Chat": self.default_chat_model, "Embedding": self.default_embedding_model}
         return {type_: name for type_, name in models.items() if name is not None}
+
+    @property
+    def bodies_bound(self) -> int:
+        """Bytes of request bodies that the process may hold at once."""
+        if self.bodies_bytes_max is not None:
+            return max(self.bodies_bytes_max, self.body_bytes_max)
+        return bound_within(memory_limit() or machine_memory(), self.body_bytes_max)
 
     @property
     def origins(self) -> frozenset[str]:

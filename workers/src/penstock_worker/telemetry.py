@@ -164,7 +164,12 @@ class WorkerTelemetry:
         server = urlsplit(provider.base_url or "").hostname or ""
         operation = OPERATION_NAMES[type(request.operation)]
         attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
-        labels = {**attributes, names.REQUEST_MODEL: model_label}
+        labels = {
+            **attributes,
+            names.REQUEST_MODEL: model_label,
+            names.ROUTE: self._route,
+            names.PROVIDER_IN_ROUTE: provider.name,
+        }
         with self._tracer.start_as_current_span(
             f"{operation} {model}",
             kind=SpanKind.CLIENT,

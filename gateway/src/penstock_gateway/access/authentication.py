@@ -16,6 +16,7 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.access.principal import ANONYMOUS, Principal
 from penstock_gateway.access.request_context import set_context
 from penstock_gateway.http.error_response import ErrorResponse
+from penstock_gateway.server.body_budget import BodyBudget, BodyCharge
 from penstock_gateway.server.client_connection import connection_of
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_runtime.clock import Clock
@@ -37,7 +38,7 @@ TWO_KEYS = (
 class Authentication:
     """Sets the request context. `keys` is None where authentication is off: every principal is anonymous.
 
-    `headers` are those in which a key may be sent.
+    `bodies` bounds the bodies of all requests. `headers` are those in which a key may be sent.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Authentication:
         keys: KeyCache | None,
         clock: Clock,
         observer: RequestObserver,
+        bodies: BodyBudget,
         headers: frozenset[bytes] = KEY_HEADERS,
     ) -> None:
         self._app = app
         self._keys = keys
         self._clock = clock
         self._observer = observer
+        self._bodies = bodies
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,12 +68,18 @@ class Authentication:
                     await ErrorResponse(error.detail, _challenge(error)).asgi(send, scope)
                     return
                 principal = ANONYMOUS
-            set_context(scope, receive, principal)
+            body = BodyCharge(self._bodies)
+            set_context(scope, receive, principal, body)
             if principal.key is not None:
                 connection = connection_of(scope)
                 if connection is not None:
                     connection.authenticated()
-        await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                body.release()
+        else:
+            await self._app(scope, receive, send)
 
     def _principal(self, request: HTTPScope) -> Principal:
         if self._keys is None:

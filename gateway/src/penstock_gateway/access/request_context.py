@@ -8,6 +8,7 @@ from msgspec import Struct
 from penstock_gateway.access.principal import Principal
 from penstock_gateway.http.request_id import request_id_of
 from penstock_gateway.http.request_middleware import Headers, response_headers_of
+from penstock_gateway.server.body_budget import BodyCharge
 
 SCOPE_KEY = "penstock.context"
 
@@ -19,11 +20,12 @@ class RequestContext(Struct, frozen=True):
     principal: Principal
     receive: Receive
     response_headers: Headers
+    body: BodyCharge
 
 
-def set_context(scope: Scope, receive: Receive, principal: Principal) -> None:
-    """Create the context of the request of `scope`."""
-    context = RequestContext(request_id_of(scope), principal, receive, response_headers_of(scope))
+def set_context(scope: Scope, receive: Receive, principal: Principal, body: BodyCharge) -> None:
+    """Create the context of the request of `scope`; its caller releases `body` at the end."""
+    context = RequestContext(request_id_of(scope), principal, receive, response_headers_of(scope), body)
     scope[SCOPE_KEY] = context  # type: ignore[literal-required]
 
 

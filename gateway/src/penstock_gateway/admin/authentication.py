@@ -11,9 +11,12 @@ from penstock_gateway.access.authentication import INVALID, sent_keys
 from penstock_gateway.access.principal import ANONYMOUS
 from penstock_gateway.access.request_context import set_context
 from penstock_gateway.http.error_response import ErrorResponse
+from penstock_gateway.server.body_budget import BodyBudget, BodyCharge
 from penstock_gateway.server.client_connection import connection_of
 from penstock_gateway.telemetry.request_observer import RequestObserver
 
+BODIES_BYTES_MAX = 32 * 1024 * 1024
+"""Of all open requests; those of keys have a few hundred bytes."""
 OPEN_PATHS = frozenset({HEALTH.path, "/metrics"})
 NO_TOKEN = ErrorResponse(
     ErrorDetail("invalid_api_key", "the admin token is missing or not valid"), {"www-authenticate": INVALID}
@@ -25,6 +28,7 @@ class AdminAuthentication:
         self._app = app
         self._token = token.encode()
         self._observer = observer
+        self._bodies = BodyBudget(BODIES_BYTES_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "http":
@@ -37,8 +41,14 @@ class AdminAuthentication:
                 self._observer.request_rejected(NO_TOKEN.detail.code)
                 await NO_TOKEN.asgi(send)
                 return
-            set_context(scope, receive, ANONYMOUS)
-        await self._app(scope, receive, send)
+            body = BodyCharge(self._bodies)
+            set_context(scope, receive, ANONYMOUS, body)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                body.release()
+        else:
+            await self._app(scope, receive, send)
 
     def _admits(self, request: HTTPScope) -> bool:
         sent = sent_keys(request["headers"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request
+from litestar.types import Empty
 
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.request.chat_fields import shown
@@ -28,6 +29,17 @@ class ClientRequest(Request[Any, Any, Any]):
     @property
     def context(self) -> RequestContext:
         return context_of(self.scope)
+
+    async def body(self) -> bytes:
+        """The body. Raises `overloaded` as soon as a piece of it finds no room."""
+        if self._body is Empty:
+            charge = self.context.body
+            pieces = []
+            async for piece in self.stream():
+                charge.add(len(piece))
+                pieces.append(piece)
+            self._body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._body
 
     async def json(self) -> Any:
         """The body as decoded by the endpoint's reader. Raises `invalid_request`."""

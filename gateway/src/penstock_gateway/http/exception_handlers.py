@@ -42,7 +42,7 @@ class ExceptionHandlers:
         return {PenstockError: self.penstock, HTTPException: self.http, Exception: self.unexpected}
 
     def penstock(self, request: Request[Any, Any, Any], error: PenstockError) -> Response[Any]:
-        return self._respond(ErrorResponse(error.detail), request)
+        return self._respond(ErrorResponse(error.detail), request, error.route)
 
     def http(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
         detail = translate(error, f"{request.method} {shortened(request.url.path)}", self._body_bytes_max)
@@ -53,8 +53,8 @@ class ExceptionHandlers:
         log.error("gateway.unexpected_error", request_id=request_id_of(request.scope), exc_info=error)
         return self._respond(INTERNAL_ERROR, request)
 
-    def _respond(self, response: ErrorResponse, request: Request[Any, Any, Any]) -> Response[Any]:
-        self._observer.request_rejected(response.detail.code)
+    def _respond(self, response: ErrorResponse, request: Request[Any, Any, Any], route: str = "") -> Response[Any]:
+        self._observer.request_rejected(response.detail.code, route)
         return response.litestar(request.scope)
 
 

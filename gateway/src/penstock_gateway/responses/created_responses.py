@@ -103,7 +103,7 @@ class CreatedResponses:
             finally:
                 self._streams.close(opened)
             if opened.stream.error is not None:
-                raise PenstockError.of(opened.stream.error)
+                raise PenstockError.of(opened.stream.error, route=new.resolution.entry.key)
             provider = opened.stream.serving.provider
         return collector.response(int(self._clock.unix())), provider
 

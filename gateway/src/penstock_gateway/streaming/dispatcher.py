@@ -121,7 +121,12 @@ class Dispatcher:
         entry = resolution.entry
         loop = asyncio.get_running_loop()
         opened_at = loop.time()
-        admission = await self._accounting.admit(context, resolution, operation)
+        try:
+            context.body.assign(entry.key)
+            admission = await self._accounting.admit(context, resolution, operation)
+        except PenstockError as error:
+            error.route = entry.key
+            raise
         stream = Stream(
             secrets.randbits(63),
             context.request_id,
@@ -146,6 +151,7 @@ class Dispatcher:
             self._registry.remove(stream)
             if isinstance(error, PenstockError):
                 stream.error = error.detail
+                error.route = entry.key
             self._end(stream, resolution, answered_as_stream=False)
             raise
         return stream, message
@@ -164,7 +170,7 @@ class Dispatcher:
         finally:
             self.close(opened)
         if opened.stream.error is not None:
-            raise PenstockError.of(opened.stream.error)
+            raise PenstockError.of(opened.stream.error, route=resolution.entry.key)
         return opened.stream.serving.provider
 
     def close(self, opened: OpenStream) -> None:

@@ -195,7 +195,7 @@ class Stream:
             return
         self.error = error
         if not self.first.done() and not self.committed:
-            self.first.set_exception(PenstockError.of(error))
+            self.first.set_exception(PenstockError.of(error, route=self.route))
             self.first.exception()  # retrieved, because the client may have gone
         else:
             self._write(self._renderer.render(Failed(error)))

@@ -1,6 +1,7 @@
 """Records metrics and one log line when a stream has ended. Nothing is recorded per token."""
 
 import http
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 from opentelemetry import trace
@@ -13,13 +14,24 @@ from penstock_gateway.telemetry.observable_counter import ObservableCounter
 from penstock_gateway.telemetry.stream_record import StreamRecord
 from penstock_runtime.telemetry import names
 
+SERVER_FAULTS = (
+    *(code for code, kind in ERRORS.items() if kind.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR),
+    "queue_full",
+    "provider_rate_limited",
+)
+"""Codes that are counted from 0 for each route; all others only without a route."""
+
 log = structlog.get_logger("penstock.gateway")
 
 
 class RequestObserver:
-    """`model` labels are names from the catalogue, never text of a client: their number is bounded."""
+    """`model` labels are names from the catalogue, never text of a client: their number is bounded.
 
-    def __init__(self, meter: Meter) -> None:
+    `routes` are the keys of the catalogue's routes, read in the exporter's thread.
+    """
+
+    def __init__(self, meter: Meter, routes: Callable[[], Iterable[str]] = tuple) -> None:
+        self._routes = routes
         self._in_flight = 0
         self._duration = meter.create_histogram(
             names.METRIC_SERVER_DURATION,
@@ -52,7 +64,11 @@ class RequestObserver:
             meter, names.METRIC_COST, description="Cost of requests in the currency of the prices, by provider"
         )
         self._errors = ObservableCounter(
-            meter, names.METRIC_ERRORS, unit="{error}", description="Failed requests by error code (`error.type`)"
+            meter,
+            names.METRIC_ERRORS,
+            unit="{error}",
+            description="Failed requests by error code (`error.type`) and route, which is empty where none is known",
+            known=self._known_errors,
         )
         meter.create_observable_gauge(
             names.METRIC_IN_FLIGHT, [self._observe_in_flight], unit="{stream}", description="Open streams"
@@ -76,7 +92,7 @@ class RequestObserver:
         server_error = code is not None and ERRORS[code].status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
         self._duration.record(duration_s, labels if code is None else {**labels, names.ERROR_TYPE: code})
         if code is not None and answered_as_stream:
-            self._errors.add(1, {names.ERROR_TYPE: code})
+            self._errors.add(1, {names.ERROR_TYPE: code, names.ROUTE: resolution.entry.key})
             if server_error:
                 trace.get_current_span().set_status(trace.StatusCode.ERROR)
         if stream.queued_s is not None:
@@ -116,9 +132,16 @@ class RequestObserver:
             labels = {names.ROUTE: row.route, names.REQUEST_MODEL: resolution.model_label}
             self._cost.add(cost, {**labels, names.PROVIDER_IN_ROUTE: row.provider})
 
-    def request_rejected(self, code: str) -> None:
+    def request_rejected(self, code: str, route: str = "") -> None:
         """Count a request that was answered with an error status."""
-        self._errors.add(1, {names.ERROR_TYPE: code})
+        self._errors.add(1, {names.ERROR_TYPE: code, names.ROUTE: route})
+
+    def _known_errors(self) -> Iterator[dict[str, str]]:
+        for code in ERRORS:
+            yield {names.ERROR_TYPE: code, names.ROUTE: ""}
+        for route in self._routes():
+            for code in SERVER_FAULTS:
+                yield {names.ERROR_TYPE: code, names.ROUTE: route}
 
     def _observe_in_flight(self, _options: CallbackOptions) -> list[Observation]:
         return [Observation(self._in_flight)]
