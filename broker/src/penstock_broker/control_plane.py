@@ -12,11 +12,8 @@ from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
     DeliverPolicy,
-    DiscardPolicy,
     KeyValueConfig,
-    RetentionPolicy,
     StorageType,
-    StreamConfig,
 )
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFoundError
@@ -24,6 +21,7 @@ from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFound
 from penstock_broker import jetstream
 from penstock_broker.connection import Connection
 from penstock_broker.errors import translated
+from penstock_broker.route_queues import RouteQueues
 from penstock_broker.stores import api_keys, kv_snapshot, limits, streams, usage_storage
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import codec, subjects
@@ -31,12 +29,6 @@ from penstock_contract.catalogue import CatalogueEntry
 
 ACK_WAIT_S = 4.0
 """The redelivery time of a worker that crashes before its first event; a worker sends +WPI four times as often."""
-DUPLICATE_WINDOW_S = 120.0
-QUEUE_GRACE_S = 3_660.0
-"""A request expires in the queue this long after its deadline, if its gateway crashed.
-
-The broker compares times of day for that, so it is more than a clock steps by when a time zone is set wrong.
-"""
 PULLS_WAITING_MAX = 4096
 ERR_CONSUMER_REFUSED = 10012
 """JetStream's `err_code` for a change of a consumer that it does not allow."""
@@ -44,7 +36,6 @@ ANSWER_S = 2.0
 
 DEFAULT_USAGE = UsageBounds()
 
-STREAM_FIELDS = ("subjects", "retention", "discard", "max_msgs", "max_age", "duplicate_window", "num_replicas")
 CONSUMER_FIELDS = ("ack_policy", "deliver_policy", "ack_wait", "max_deliver", "max_ack_pending", "max_waiting")
 
 log = structlog.get_logger("penstock.broker")
@@ -52,6 +43,8 @@ log = structlog.get_logger("penstock.broker")
 
 class ControlPlane:
     """`storage` and `replicas` are JetStream's; memory and 1 suit one server, file and 3 a cluster of three.
+
+    `queues_bytes_max` is for the queues of all routes together (`queue_shares`), None for no bound.
 
     Every method raises `broker_unavailable` when the broker is unreachable or refuses.
     """
@@ -66,6 +59,7 @@ class ControlPlane:
         keys_bytes_max: int = api_keys.STORE_BYTES_MAX,
         limits_bytes_max: int = limits.STORE_BYTES_MAX,
         streams_bytes_max: int = streams.STORE_BYTES_MAX,
+        queues_bytes_max: int | None = None,
     ) -> None:
         self._connection = connection
         self._storage = StorageType(storage)
@@ -74,12 +68,16 @@ class ControlPlane:
         self._keys_bytes_max = keys_bytes_max
         self._limits_bytes_max = limits_bytes_max
         self._streams_bytes_max = streams_bytes_max
+        self._queues = RouteQueues(
+            self.route_keys, storage=self._storage, replicas=replicas, bytes_max=queues_bytes_max
+        )
 
     async def prepare(self) -> None:
         """Create the buckets and streams that belong to no route, if they are not there."""
         config = KeyValueConfig(
             bucket=subjects.CATALOGUE_BUCKET, history=1, storage=self._storage, replicas=self._replicas
         )
+        self._queues.forget()
         with translated():
             context = self._jetstream()
             with contextlib.suppress(BadRequestError):  # exists with another history or storage: its own
@@ -94,7 +92,7 @@ class ControlPlane:
     async def apply(self, entry: CatalogueEntry) -> bool:
         """Apply the route's limits to its queue, then publish the entry. Returns whether anything was written."""
         with translated():
-            queue_changed = await self._apply_queue(entry)
+            queue_changed = await self._queues.apply(self._jetstream(), entry)
             consumer_changed = await self._apply_consumer(subjects.queue(entry.namespace, entry.name))
             return await self._publish(entry) or queue_changed or consumer_changed
 
@@ -113,40 +111,13 @@ class ControlPlane:
             context = self._jetstream()
             bucket = await context.key_value(subjects.CATALOGUE_BUCKET)
             await bucket.delete(subjects.catalogue_key(namespace, route))
-            with contextlib.suppress(NotFoundError):
-                await context.delete_stream(subjects.queue(namespace, route))
+            await self._queues.remove(context, namespace, route)
 
     async def route_keys(self) -> set[str]:
         """The routes in the catalogue, as `namespace.name`."""
         with translated():
             bucket = await self._jetstream().key_value(subjects.CATALOGUE_BUCKET)
             return {entry.key for entry in await kv_snapshot.read(bucket, ANSWER_S)} - {subjects.CATALOGUE_COMPLETE}
-
-    async def _apply_queue(self, entry: CatalogueEntry) -> bool:
-        limits = entry.spec.limits
-        wanted = StreamConfig(
-            name=subjects.queue(entry.namespace, entry.name),
-            subjects=[subjects.request_filter(entry.namespace, entry.name)],
-            retention=RetentionPolicy.WORK_QUEUE,
-            discard=DiscardPolicy.NEW,
-            max_msgs=limits.queue_depth,
-            # A worker may hold a request without a first event until its deadline: `maxInFlight`, retries.
-            max_age=max(limits.queue_timeout_seconds, limits.request_timeout_seconds) + QUEUE_GRACE_S,
-            duplicate_window=min(DUPLICATE_WINDOW_S, limits.queue_timeout_seconds),
-            storage=self._storage,
-            num_replicas=self._replicas,
-        )
-        context = self._jetstream()
-        try:
-            stored = (await context.stream_info(str(wanted.name))).config
-        except NotFoundError:
-            await context.add_stream(wanted)
-            return True
-        if _same(stored, wanted, STREAM_FIELDS):
-            return False
-        # The storage of a queue cannot be changed, and deleting it would lose what waits: it keeps the one it has.
-        await context.update_stream(wanted, storage=stored.storage)
-        return True
 
     async def _apply_consumer(self, queue: str) -> bool:
         wanted = ConsumerConfig(

@@ -30,6 +30,8 @@ DRAIN_TIMEOUT_S = 1.0
 ACK_TIMEOUT_S = 2.0
 ERR_STORE_FAILED = 10077
 """JetStream's `err_code` when `discard: new` refuses a message over the bound."""
+ERRS_FULL = frozenset({10002, 10023, 10028, 10047})
+"""JetStream's `err_code`s when the account or the server has no memory or disk left."""
 
 log = structlog.get_logger("penstock.broker")
 
@@ -44,15 +46,22 @@ class QueuedMessage(msgspec.Struct, frozen=True):
 async def enqueue(
     connection: Connection, subject: str, data: bytes, *, message_id: str, headers: Mapping[str, str]
 ) -> QueuedMessage:
-    """Put a request on its route's queue. Raises `queue_full`, `broker_unavailable` or `request_too_large`."""
+    """Put a request on its route's queue.
+
+    Raises `queue_full`, `broker_full`, `broker_unavailable` or `request_too_large`.
+    """
     if connection.connected and len(data) > connection.payload_bytes_max:
         raise PenstockError("request_too_large", "the request is larger than the message broker takes")
     try:
         ack = await jetstream.publish(connection, subject, data, headers={**headers, "Nats-Msg-Id": message_id})
     except JetStreamRefusal as refusal:
         if refusal.err_code == ERR_STORE_FAILED and "maximum" in refusal.description:
-            raise PenstockError("queue_full", "too many requests are waiting for this model", retry_after_s=2) from None
+            full = "too many bytes of" if "bytes" in refusal.description else "too many"
+            raise PenstockError("queue_full", f"{full} requests are waiting for this model", retry_after_s=2) from None
         log.warning("broker.enqueue_refused", err_code=refusal.err_code, detail=refusal.description)
+        if refusal.err_code in ERRS_FULL:
+            message = "the message broker has no room for the request: send it again"
+            raise PenstockError("broker_full", message, retry_after_s=2) from None
         raise broker_unavailable("the request could not be queued") from None
     return QueuedMessage(ack.stream, ack.seq)
 

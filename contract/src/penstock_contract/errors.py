@@ -31,6 +31,7 @@ ErrorCode = Literal[
     "queue_full",
     "queue_timeout",
     "broker_unavailable",
+    "broker_full",
     "gateway_stopping",
     "first_token_timeout",
     "idle_timeout",
@@ -110,7 +111,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
         503,
         "service_unavailable_error",
         True,
-        "The gateway has as many open connections as `PENSTOCK_CONNECTIONS_MAX` allows.",
+        "The gateway's bound of open connections, or of bytes of request bodies, is reached.",
     ),
     "request_too_large": ErrorKind(413, "invalid_request_error", False, "The body exceeds `PENSTOCK_BODY_BYTES_MAX`."),
     "unsupported_content_encoding": ErrorKind(
@@ -149,7 +150,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
         429,
         "rate_limit_error",
         True,
-        "The route has as many requests without a first event as `limits.queueDepth` allows.",
+        "The route has `limits.queueDepth` requests without a first event, or its part of the broker's bytes is used.",
     ),
     "queue_timeout": ErrorKind(
         503,
@@ -159,6 +160,9 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ),
     "broker_unavailable": ErrorKind(
         503, "service_unavailable_error", True, "NATS is unreachable, or silent for more than 10 s."
+    ),
+    "broker_full": ErrorKind(
+        503, "service_unavailable_error", True, "NATS has no memory or disk left for another request."
     ),
     "gateway_stopping": ErrorKind(
         503, "service_unavailable_error", True, "The gateway had to stop before the answer was complete."

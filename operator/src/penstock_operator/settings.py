@@ -83,6 +83,8 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """Storage of queues and catalogue: `memory` for one NATS server, `file` for a cluster of three."""
     jetstream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     """Replicas of each JetStream stream: 3 for a cluster of three."""
+    queues_bytes_max: Annotated[int, Meta(ge=1_048_576)] | None = None
+    """Bytes of the broker that the queues of all routes may reserve, in equal shares. Not set: no bound."""
     usage_bytes_max: Annotated[int, Meta(ge=1_048_576)] = ROWS_BYTES_MAX
     """Disk space reserved for usage records, of which the oldest are discarded first
     (docs/operations/usage.md#how-many-are-kept)."""

@@ -65,6 +65,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
             storage=settings.jetstream_storage,
             replicas=settings.jetstream_replicas,
             usage=settings.usage_bounds,
+            queues_bytes_max=settings.queues_bytes_max,
         )
     )
 

@@ -23,9 +23,12 @@ from opentelemetry.metrics import NoOpMeterProvider
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
 from penstock_contract.message_errors import messages_error
 from penstock_contract.request.chat_body import ChatBody, read_chat
+from penstock_gateway.access.principal import ANONYMOUS
+from penstock_gateway.access.request_context import set_context
 from penstock_gateway.api.json_request import READER, ClientRequest
 from penstock_gateway.http.error_response import ErrorResponse
 from penstock_gateway.http.exception_handlers import ExceptionHandlers, translate
+from penstock_gateway.server.body_budget import BodyBudget, BodyCharge
 from penstock_gateway.telemetry.request_observer import RequestObserver
 
 TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
@@ -134,9 +137,14 @@ def client() -> Iterator[TestClient[Any]]:
         return {}
 
     handlers = ExceptionHandlers(RequestObserver(NoOpMeterProvider().get_meter("test")), body_bytes_max=1000)
+
+    async def with_context(request: ClientRequest) -> None:
+        set_context(request.scope, request.receive, ANONYMOUS, BodyCharge(BodyBudget(10 * 1024 * 1024)))
+
     with create_test_client(
         [handler],
         request_class=ClientRequest,
+        before_request=with_context,
         exception_handlers={
             PenstockError: handlers.penstock,
             HTTPException: handlers.http,

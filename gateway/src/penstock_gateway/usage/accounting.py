@@ -27,7 +27,7 @@ from penstock_runtime.clock import Clock
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.telemetry.setup import Telemetry
 
-NOT_QUEUED = frozenset({"queue_full", "request_too_large"})
+NOT_QUEUED = frozenset({"queue_full", "broker_full", "request_too_large"})
 """Errors with which the broker rejects a request; after `broker_unavailable` it may have it."""
 
 

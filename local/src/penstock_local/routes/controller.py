@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 import msgspec
 import structlog
 
+from penstock_broker import queue_shares
 from penstock_broker.connection import Connection
 from penstock_broker.control_plane import ControlPlane
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_local.disk_space import StoreSizes
+from penstock_local.process.nats_server import MEMORY_BYTES_MAX
 from penstock_runtime.cancellation import cancel_and_wait
 
 RETRY_S = 0.25
@@ -55,6 +57,7 @@ class RouteController:
             usage=UsageBounds(rows_bytes_max=sizes.usage, gateways_bytes_max=sizes.gateways),
             keys_bytes_max=sizes.keys,
             limits_bytes_max=sizes.limits,
+            queues_bytes_max=queue_shares.of_memory(MEMORY_BYTES_MAX),
         )
         self._on_heartbeat = on_heartbeat
         self._on_applied = on_applied
