@@ -12,6 +12,7 @@ from penstock_gateway.telemetry.gateway_state import observe_gateway
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.storage_monitor import StorageMonitor
 from penstock_operator.metrics import Metrics, ObservedMetrics
+from penstock_operator.nats_metrics import NatsMetrics
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.telemetry.setup import Telemetry
 from penstock_worker.telemetry import WorkerTelemetry
@@ -77,7 +78,10 @@ def worker() -> list[Instrument]:
 def operator() -> list[Instrument]:
     meter = RecordingMeter()
     Metrics(meter)
-    ObservedMetrics(meter, queue_depth=lambda: 0, leading=lambda: False, demand=dict, namespaces=dict)
+    ObservedMetrics(
+        meter, queue_depth=lambda: 0, leading=lambda: False, demand=dict, namespaces=dict, connected=lambda: False
+    )
+    NatsMetrics(meter, dict)
     return meter.created
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import httpx
 from harness.processes import until
 from harness.provider_answers import chunk, finish, usage
 from harness.provider_call import Answer, Call
@@ -72,5 +73,12 @@ async def has_taken(stack: Stack, count: int) -> bool:
     return await stack.taken() == count
 
 
-async def has_status(stack: Stack, path: str, status: int) -> bool:
-    return (await stack.client.get(path)).status_code == status
+async def without_broker(stack: Stack) -> httpx.Response:
+    """`GET /ready` of a gateway that has detected the loss of the broker."""
+
+    async def found() -> httpx.Response | None:
+        response = await stack.client.get("/ready")
+        return response if "no connection" in response.json()["reason"] else None
+
+    response: httpx.Response = await until(found, "the gateway has detected it")
+    return response

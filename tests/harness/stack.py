@@ -195,7 +195,7 @@ class Stack:
         await self.serving()
 
     async def serving(self) -> None:
-        """Wait until the gateway's GET /ready returns 200."""
+        """Wait until the gateway's GET /ready reports no problem."""
         await until(lambda: is_ready(self.gateway, self.client), "the gateway is ready")
 
     async def queued(self, route: str = "main") -> int:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from harness.expect import error_of
 from harness.memory_group import MemoryGroup, peak_bytes
 from harness.plain_client import plain_client
-from harness.processes import Process, until
+from harness.processes import Process
 from harness.provider_answers import chunk, finish, text_stream
 from harness.provider_call import Call
 from harness.route_spec import completion, provider, spec

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from harness.expect import error_of, ids_of
-from harness.interrupted_streams import STREAMS, assert_whole, has_status, has_taken, is_queued, streams
+from harness.interrupted_streams import STREAMS, assert_whole, has_taken, is_queued, streams, without_broker
 from harness.link import Link
 from harness.processes import until
 from harness.provider_answers import silence, text_stream, when
@@ -37,10 +37,11 @@ async def test_broker_restart_between_requests_loses_nothing(stack: Stack) -> No
 
 async def test_broker_absence_is_503_until_it_returns(stack: Stack) -> None:
     stack.nats.kill()
-    await until(lambda: has_status(stack, "/ready", 503), "the gateway has detected it")
-    ready = await stack.client.get("/ready")
-    assert ready.json() == {"ready": False, "reason": "there is no connection to the message broker"}
+    ready = await without_broker(stack)
+    assert ready.json() == {"ready": True, "reason": "there is no connection to the message broker"}
+    assert ready.status_code == 200, "the Service keeps it, so that clients read the error"
     ids_of(ready)
+    assert await connected(stack) == 0
     for path in STREAMS:
         for fields in ({"stream": True}, {}):
             response = await stack.post(path, completion(**fields))
@@ -49,7 +50,14 @@ async def test_broker_absence_is_503_until_it_returns(stack: Stack) -> None:
     assert (await stack.client.get("/health")).status_code == 200, "health is not readiness"
     assert (await stack.client.get("/v1/models")).status_code == 200
     await stack.restart_nats()
+    assert await connected(stack) == 1
     assert texts_of((await stack.post("/api/chat", completion())).text) == "Hello"
+
+
+async def connected(stack: Stack) -> float:
+    """The gauge on which the alert of an absent broker is."""
+    lines = (await stack.client.get("/metrics")).text.splitlines()
+    return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("penstock_broker_connected"))
 
 
 async def test_broker_restart_keeps_an_open_stream_complete(stack: Stack) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 import pytest_asyncio
+from harness.interrupted_streams import without_broker
 from harness.processes import until
 from harness.provider_answers import text_then_wait
 from harness.stack import Stack
@@ -33,11 +34,7 @@ async def test_openai_sdk_raises_a_retryable_internal_server_error_without_a_bro
     stack: Stack, sdk: AsyncOpenAI
 ) -> None:
     stack.nats.kill()
-
-    async def away() -> bool:
-        return (await stack.client.get("/ready")).status_code == 503
-
-    await until(away, "the gateway has detected it")
+    await without_broker(stack)
     for streaming in (False, True):
         with pytest.raises(openai.InternalServerError) as raised:
             await sdk.chat.completions.create(model="main", messages=HI, stream=streaming)

@@ -19,8 +19,9 @@ from penstock_broker.stores.kv_watch import SAME_BUCKET_S
 from penstock_contract import subjects
 
 READY: dict[str, Any] = {"ready": True, "reason": "ok"}
-NO_BROKER = {"ready": False, "reason": "there is no connection to the message broker"}
+NO_BROKER = {"ready": True, "reason": "there is no connection to the message broker"}
 NO_CATALOGUE = {"ready": False, "reason": "the catalogue of routes is not loaded"}
+LOST_CATALOGUE = {**NO_CATALOGUE, "ready": True}
 
 
 @contextlib.asynccontextmanager
@@ -48,6 +49,14 @@ async def reports(client: httpx.AsyncClient, answer: dict[str, Any], timeout_s: 
 
     await until(logged, f"/ready returns {answer}", timeout_s=timeout_s)
     assert (await client.get("/health")).status_code == 200, "alive is not ready"
+
+
+async def test_gateway_that_never_reached_its_broker_is_not_ready(tmp_path: Path) -> None:
+    """A roll-out must not replace gateways that serve by gateways with a wrong address or credentials."""
+    nats = NatsServer(tmp_path)
+    await nats.process.end()
+    async with gateway(nats, tmp_path) as client:
+        await reports(client, {**NO_BROKER, "ready": False})
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["while it is watched", "while the broker is away"])
@@ -78,7 +87,7 @@ async def test_gateway_is_ready_only_with_a_catalogue(tmp_path: Path, away: bool
                 await until(lambda: connection.connected, "we are back")
             else:
                 await connection.client.jetstream().delete_key_value(subjects.CATALOGUE_BUCKET)
-            await reports(client, NO_CATALOGUE, SAME_BUCKET_S + 5)
+            await reports(client, LOST_CATALOGUE, SAME_BUCKET_S + 5)
             await ControlPlane(connection).prepare()
             await reports(client, READY)
     finally:

@@ -117,7 +117,7 @@ async def _with_room(wanted: StreamConfig, attempt: Callable[[int], Awaitable[ob
     except APIError as error:
         if error.err_code not in ERRS_NO_ROOM or bytes_max == UNBOUNDED:
             raise
-        log.error("broker.queue_not_bounded", queue=wanted.name, bytes_max=bytes_max)
+        log.warning("broker.queue_not_bounded", queue=wanted.name, bytes_max=bytes_max)
         await attempt(UNBOUNDED)
 
 

@@ -25,6 +25,7 @@ class Metrics:
 
     def __init__(self, meter: Meter) -> None:
         self._workers: dict[str, RouteWorkers] = {}
+        self._conditions: dict[str, Mapping[str, str]] = {}
         self._calls = meter.create_counter(
             names.METRIC_OPERATOR_API_CALLS,
             unit="{call}",
@@ -55,6 +56,11 @@ class Metrics:
             unit="{worker}",
             description="A route's workers by state: desired, ready or draining",
         )
+        meter.create_observable_gauge(
+            names.METRIC_ROUTE_CONDITION,
+            [self._observe_conditions],
+            description="1 for the present status of each of a route's conditions: True, False or Unknown",
+        )
 
     def api_call(self, verb: str, resource: str, code: str) -> None:
         self._calls.add(1, {names.API_VERB: verb, names.API_RESOURCE: resource, names.API_CODE: code})
@@ -71,12 +77,24 @@ class Metrics:
     def decided(self, route: str, reason: str) -> None:
         self._decisions.add(1, {names.ROUTE: route, names.REASON: reason})
 
+    def route_conditions(self, route: str, conditions: Mapping[str, str] | None) -> None:
+        """The status of each condition; None: the route was deleted."""
+        if conditions is None:
+            self._conditions.pop(route, None)
+        else:
+            self._conditions[route] = conditions
+
     def route_workers(self, route: str, workers: RouteWorkers | None) -> None:
         """None: the route was deleted."""
         if workers is None:
             self._workers.pop(route, None)
         else:
             self._workers[route] = workers
+
+    def _observe_conditions(self, _: CallbackOptions) -> Iterable[Observation]:
+        for route, conditions in list(self._conditions.items()):
+            for type_, status in conditions.items():
+                yield Observation(1, {names.ROUTE: route, names.CONDITION: type_, names.CONDITION_STATUS: status})
 
     def _observe_workers(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, workers in list(self._workers.items()):
@@ -100,6 +118,7 @@ class ObservedMetrics:
         leading: Callable[[], bool],
         demand: Callable[[], Mapping[str, RouteDemand]],
         namespaces: Callable[[], Mapping[str, bool]],
+        connected: Callable[[], bool],
     ) -> None:
         self._leading = leading
         self._demand = demand
@@ -114,6 +133,11 @@ class ObservedMetrics:
             names.METRIC_OPERATOR_LEADING,
             [lambda _: [Observation(int(leading()))]],
             description="1 if this process leads, else 0",
+        )
+        meter.create_observable_gauge(
+            names.METRIC_BROKER_CONNECTED,
+            [lambda _: [Observation(int(connected()))]],
+            description="1 while the operator is connected to NATS, else 0",
         )
         meter.create_observable_gauge(
             names.METRIC_OPERATOR_NAMESPACE_SERVED,

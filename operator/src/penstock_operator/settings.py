@@ -50,6 +50,9 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """Group of every worker's pod. Not set: the cluster's choice, else the image's."""
     nats_url: str = "nats://127.0.0.1:4222"
     """Address of NATS."""
+    nats_monitor_urls: str = ""
+    """Comma-separated monitoring addresses of the NATS servers, such as `http://nats-0.nats:8222`: the leader reads
+    them for its metrics. Empty: none."""
     worker_nats_url: str | None = None
     """Address of NATS for workers' pods. Not set: `PENSTOCK_NATS_URL`."""
     nats_credentials: str | None = None
@@ -107,6 +110,10 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     @property
     def worker_image_pull_secret_list(self) -> list[str]:
         return _names(self.worker_image_pull_secrets)
+
+    @property
+    def nats_monitor_list(self) -> tuple[str, ...]:
+        return tuple(_names(self.nats_monitor_urls))
 
     @property
     def usage_bounds(self) -> UsageBounds:

@@ -23,7 +23,9 @@ from penstock_operator.kube.watch.resync import Resync
 from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.leadership import OperatorHealth, Parts
 from penstock_operator.metrics import Metrics, ObservedMetrics
+from penstock_operator.nats.monitor import NatsMonitor
 from penstock_operator.nats.worker_secrets import WorkerSecrets
+from penstock_operator.nats_metrics import NatsMetrics
 from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
@@ -136,7 +138,10 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         leading=election.leading,
         demand=autoscaler.demand,
         namespaces=resync.served,
+        connected=lambda: connection.connected,
     )
+    monitor = NatsMonitor(settings.nats_monitor_list, clock.monotonic)
+    NatsMetrics(telemetry.meter, lambda: monitor.read() if election.leading() else {})
     return Parts(
         credentials=credentials,
         transport=transport,

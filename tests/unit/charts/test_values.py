@@ -104,6 +104,6 @@ def test_chart_version_is_the_one_that_it_installs() -> None:
 
 
 def test_chart_alerts_equal_the_page_of_operations() -> None:
-    rules = (CHART / "templates" / "monitoring" / "rules.yaml").read_text("utf-8")
+    rules = (CHART / "files" / "alerts.yaml").read_text("utf-8")
     page = (ROOT / "docs" / "operations" / "cluster.md").read_text("utf-8")
     assert re.findall(r"alert: (\w+)", rules) == re.findall(r"^\| `(Penstock\w+)` \|", page, re.MULTILINE)

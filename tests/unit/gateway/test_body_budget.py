@@ -19,19 +19,21 @@ def charged(budget: BodyBudget, size: int, route: str | None = None) -> BodyChar
 
 def refused(budget: BodyBudget, size: int, route: str | None = None) -> bool:
     held = budget.held
-    charge = BodyCharge(budget)
+    error = _refusal(BodyCharge(budget), size, route)
+    assert budget.held == held
+    return error is not None and error.code == "overloaded" and error.detail.retry_after_s == 1
+
+
+def _refusal(charge: BodyCharge, size: int, route: str | None) -> PenstockError | None:
     try:
         charge.add(size)
         if route is not None:
             charge.assign(route)
     except PenstockError as error:
-        assert error.code == "overloaded"
-        assert error.detail.retry_after_s
-        return True
+        return error
     finally:
         charge.release()
-        assert budget.held == held
-    return False
+    return None
 
 
 def test_body_budget_refuses_the_piece_that_finds_no_room() -> None:

@@ -39,6 +39,7 @@ class Sources:
         self.leading = False
         self.demand: dict[str, RouteDemand] = {}
         self.namespaces: dict[str, bool] = {}
+        self.connected = False
 
 
 def observed() -> tuple[Sources, InMemoryMetricReader]:
@@ -49,6 +50,7 @@ def observed() -> tuple[Sources, InMemoryMetricReader]:
         leading=lambda: sources.leading,
         demand=lambda: sources.demand,
         namespaces=lambda: sources.namespaces,
+        connected=lambda: sources.connected,
     )
     return sources, reader
 

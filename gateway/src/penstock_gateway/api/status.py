@@ -28,16 +28,21 @@ def health(request: ClientRequest) -> Health:
 
 @answers(READY)
 def ready(api: ApiDependencies) -> Response[Readiness]:
-    """Ready: requests can be served; 503 with the reason if not."""
+    """Ready: routes and keys have been received once; 503 with the reason if not.
+
+    A gateway stays ready while the broker is away, with that as the reason. All gateways lose it together: without a
+    ready one their Service refuses connections, where a gateway answers 503 with `retry-after`.
+    """
+    begun = api.catalogue.known or bool(api.catalogue.entries)
+    if api.keys is not None and not api.keys.loaded:
+        begun, reason = False, "the API keys are not loaded"
+    elif not api.catalogue.loaded or not begun:
+        reason = "the catalogue of routes is not loaded"
+    else:
+        reason = "ok"
     if not api.connection.connected:
         reason = NOT_CONNECTED
-    elif not api.catalogue.loaded or not (api.catalogue.known or api.catalogue.entries):
-        reason = "the catalogue of routes is not loaded"
-    elif api.keys is not None and not api.keys.loaded:
-        reason = "the API keys are not loaded"
-    else:
-        return Response(Readiness(True, "ok"))
-    return Response(Readiness(False, reason), status_code=503)
+    return Response(Readiness(begun, reason), status_code=200 if begun else 503)
 
 
 @get("/metrics", include_in_schema=False)

@@ -63,6 +63,9 @@ class StatusWriter:
         self._metrics.route_workers(
             f"{key[0]}.{key[1]}", RouteWorkers(after.desired_replicas, after.ready_replicas, after.draining_replicas)
         )
+        self._metrics.route_conditions(
+            f"{key[0]}.{key[1]}", {condition.type: condition.status for condition in after.conditions}
+        )
         if not composition.needs_write(body, after):
             return
         if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
@@ -78,6 +81,7 @@ class StatusWriter:
         self._written_at.pop(key, None)
         self._first_at.pop(key, None)
         self._metrics.route_workers(f"{key[0]}.{key[1]}", None)
+        self._metrics.route_conditions(f"{key[0]}.{key[1]}", None)
 
     async def _write(self, key: Key, document: Body) -> None:
         try:
