@@ -7,7 +7,7 @@ async with Gateway.running(nats.url, tmp_path) as gateway:
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,14 @@ REQUEST_S = 60.0
 
 
 class Gateway:
-    def __init__(self, process: Process, client: httpx.AsyncClient) -> None:
+    def __init__(self, process: Process, client: httpx.AsyncClient, start: Callable[[], Process]) -> None:
         self.process = process
         self.client = client
+        self._start = start
+
+    def restart(self) -> None:
+        """Start it again, on the same port; its process has ended."""
+        self.process = self._start()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -30,16 +35,20 @@ class Gateway:
         """Ends with the block; ready when it begins."""
         port = free_port()
         settings = {"PENSTOCK_NATS_URL": nats_url, "PENSTOCK_PORT": str(port), **env}
-        process = Process.python("gateway", "penstock_gateway", directory / "gateway.log", settings)
+
+        def start() -> Process:
+            return Process.python("gateway", "penstock_gateway", directory / "gateway.log", settings)
+
+        process = start()
         limits = httpx.Limits(max_connections=None)
         url = f"http://127.0.0.1:{port}"
         async with plain_client(url, timeout=REQUEST_S, limits=limits) as client:
-            gateway = cls(process, client)
+            gateway = cls(process, client, start)
             try:
                 await until(lambda: is_ready(process, client), "the gateway is ready")
                 yield gateway
             finally:
-                await process.end()
+                await gateway.process.end()
 
     async def has_model(self, model: str) -> None:
         """Wait until it lists the model."""

@@ -206,6 +206,32 @@ ipFamilyPolicy: PreferDualStack
 {{- mul (regexFind "^[0-9]+" .) (get $factors (regexFind "[A-Z]i$" .)) -}}
 {{- end }}
 
+{{/*
+Bytes that the queues of all routes may reserve: of the queues' store, what the other streams leave (288Mi of memory;
+400Mi and the usage records of the disk), but at least a quarter. Empty for none.
+*/}}
+{{- define "penstock.queuesBytes" -}}
+{{- $of := .Values.nats.jetstream -}}
+{{- if $of.queuesMax -}}
+{{- include "penstock.bytes" $of.queuesMax -}}
+{{- else if .Values.nats.enabled -}}
+{{- $memory := eq $of.storage "memory" -}}
+{{- $all := include "penstock.bytes" (ternary $of.memoryMax $of.fileMax $memory) | int64 -}}
+{{- $others := ternary 301989888 (add 419430400 (include "penstock.usageBytes" . | int64)) $memory -}}
+{{- max (sub $all $others) (div $all (ternary 4 16 $memory)) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Addresses of the servers' monitoring endpoints. */}}
+{{- define "penstock.natsMonitors" -}}
+{{- $name := printf "%s-nats" (include "penstock.fullname" .) -}}
+{{- $namespace := .Release.Namespace -}}
+{{- range $number := until (int .Values.nats.replicas) -}}
+{{- if $number }},{{ end -}}
+http://{{ $name }}-{{ $number }}.{{ $name }}-headless.{{ $namespace }}.svc:8222
+{{- end -}}
+{{- end }}
+
 {{/* The bound of usage records, which must fit into fileMax. */}}
 {{- define "penstock.usageBytes" -}}
 {{- $bytes := include "penstock.bytes" .Values.nats.jetstream.usageMax -}}

@@ -31,6 +31,11 @@ class OperatorProcess:
         """`/livez`, `/readyz` or `/metrics`. Raises `httpx.TransportError` while nothing listens."""
         return await self._probes.get(path)
 
+    @property
+    def address(self) -> str:
+        """Host and port of the probes, which Prometheus scrapes, too."""
+        return self._probes.base_url.netloc.decode()
+
     async def metrics(self) -> str:
         return (await self.get("/metrics")).text
 

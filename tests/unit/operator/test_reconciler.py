@@ -77,7 +77,7 @@ async def test_reconciler_writes_a_changed_condition_at_once() -> None:
     made.scaling = ScalingView(desired=3, autoscaling=Autoscaling())
     assert await made.run() == ["status"]
     made.scaling = ScalingView(autoscaling=Autoscaling("BrokerUnavailable", message="away"))
-    assert await made.run() == ["status"]
+    assert await made.run() == ["event", "status"]
     assert made.conditions()["ScalingActive"] == "False BrokerUnavailable"
 
 
@@ -125,6 +125,19 @@ async def test_reconciler_reports_an_autoscaler_without_observations() -> None:
     made.clock.advance(FIRST_LOOK_S)
     assert await made.run() == ["status"]
     assert made.conditions()["ScalingActive"] == "Unknown NotChecked"
+
+
+async def test_reconciler_reports_a_failing_provider_by_condition_and_one_warning() -> None:
+    made = await stage({**spec_document(), "providers": [provider("p", **secret("openai"))]})
+    for _ in range(2):
+        made.scaling = msgspec.structs.replace(made.scaling, failing=("p", "of an older version"))
+        await made.run()
+    assert made.conditions()["Degraded"] == "True ProviderFailing"
+    assert [(event["type"], event["reason"]) for event in made.events] == [("Warning", "ProviderFailing")]
+    assert made.events[0]["note"] == "the last calls of the provider p failed"
+    made.scaling = msgspec.structs.replace(made.scaling, failing=())
+    await made.run()
+    assert made.conditions()["Degraded"] == "False AsExpected"
 
 
 async def test_reconciler_reports_a_rejected_key_by_condition_and_one_warning() -> None:

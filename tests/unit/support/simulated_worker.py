@@ -23,6 +23,7 @@ class SimulatedWorker:
         self.annotations: dict[str, str] = {}
         self.report: WorkerReport | None = None
         self.refusing_keys: tuple[str, ...] = ()
+        self.failing: tuple[str, ...] = ()
         self.reported_at = 0.0
 
     @property

@@ -259,7 +259,7 @@ class Site:
             worker.reported_at = self.clock.monotonic()
             before, worker.report = (
                 worker.report,
-                WorkerReport(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys),
+                WorkerReport(worker.slots, worker.in_flight, worker.draining, worker.refusing_keys, worker.failing),
             )
             if worker.report != before:
                 self.autoscaler.touched(KEY)

@@ -83,3 +83,16 @@ def test_circuit_breaker_releases_the_probe_of_a_stopped_request() -> None:
     breaker.release_probe(both[0])
 
     assert breaker.order(both, 6.0) == both
+
+
+def test_circuit_breaker_reports_a_provider_whose_calls_fail_in_a_row() -> None:
+    breaker, both = CircuitBreaker(), [provider("a"), provider("b")]
+    breaker.record_failure(both[0], failed(), 0.0)
+    assert breaker.failing() == [], "one failure may be a coincidence"
+    breaker.record_failure(both[1], failed("context_length_exceeded"), 0.0)
+    breaker.record_failure(both[1], failed("context_length_exceeded"), 0.0)
+    breaker.record_failure(both[0], failed("first_token_timeout"), 5.0)
+    assert breaker.failing() == ["a"], "a fault of the request is none of the provider's"
+
+    breaker.record_success(both[0])
+    assert breaker.failing() == []

@@ -51,6 +51,7 @@ class Heartbeats:
             VERSION,
             self._context.incarnation,
             self._route.refusing_keys(),
+            self._route.failing(),
         )
         await self._connection.publish(self._subject, codec.encode(heartbeat))
 

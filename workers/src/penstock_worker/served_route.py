@@ -49,6 +49,10 @@ class ServedRoute:
         """Names of the providers that refuse the worker's key."""
         return self._breaker.refusing_keys()
 
+    def failing(self) -> list[str]:
+        """Names of the providers of which every call has failed lately."""
+        return self._breaker.failing()
+
     def recheck_refused_keys(self) -> None:
         """Reset the state of each provider whose refused key has changed, so that it is tried as before."""
         refusing = self._breaker.refusing_keys()

@@ -80,7 +80,8 @@ class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
 
     `incarnation` distinguishes processes of one name: a restarted container may send heartbeats before the loss of the
     old one is detected, and has none of its streams. 0: not given.
-    `refusing_keys` are names of the route's providers that refuse the worker's key; for the operator alone.
+    `refusing_keys` are names of the route's providers that refuse the worker's key, `failing` of those of which every
+    call has failed lately; both are for the operator alone.
     """
 
     worker: Token
@@ -90,6 +91,7 @@ class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
     version: str
     incarnation: int = 0
     refusing_keys: Annotated[list[str], Meta(max_length=64)] = []
+    failing: Annotated[list[str], Meta(max_length=64)] = []
 
 
 class Activation(Struct, frozen=True, array_like=True, gc=False):

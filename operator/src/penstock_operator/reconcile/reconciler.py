@@ -239,6 +239,7 @@ class Reconciler:
             apply_error=wanted.blocked if failure is None else str(failure),
             autoscaling=view.autoscaling,
             refusing_keys=view.refusing_keys,
+            failing=view.failing,
         )
 
     def _store_response(self, resource: Resource, response: Body) -> None:

@@ -11,13 +11,17 @@ from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Body, Key, Resource
 from penstock_operator.metrics import Metrics, RouteWorkers
 from penstock_operator.status import composition
-from penstock_operator.status.conditions import Situation, refused_keys
+from penstock_operator.status.conditions import Situation
 from penstock_operator.status.scaling_view import ScalingView
 from penstock_operator.work_queue import Later
 from penstock_runtime.clock import Clock
 
 STATUS_EVERY_S: Final = 5.0
 """Minimum interval of writes that change numbers only; a changed condition is written at once."""
+GOOD: Final = {"Accepted": "True", "Ready": "True", "Degraded": "False"}
+"""Conditions whose other status is a Warning, with the good one."""
+TRANSIENT: Final = frozenset({"NoWorkers", "Starting"})
+"""Reasons of a route that is only starting."""
 FIRST_LOOK_S: Final = 10.0
 """A new leader leaves the status of a known route unchanged until its autoscaler has observed it, or for this long."""
 
@@ -68,13 +72,23 @@ class StatusWriter:
         )
         if not composition.needs_write(body, after):
             return
-        if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
-            await self._recorder.record(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
+        await self._warn(body, before, after)
         since_s = self._clock.monotonic() - self._written_at.get(key, -STATUS_EVERY_S)
         if since_s < STATUS_EVERY_S and not _urgent(before, after):
             self._again(key, STATUS_EVERY_S - since_s)
             return
         await self._write(key, composition.document(after))
+
+    async def _warn(self, body: Body, before: ModelRouteStatus, after: ModelRouteStatus) -> None:
+        """Create a Warning when a condition turns bad, or when the reason of a bad one changes."""
+        known = {condition.type: condition for condition in before.conditions}
+        for condition in after.conditions:
+            previous = known.get(condition.type)
+            good = GOOD.get(condition.type)
+            if good is None or condition.status in {good, "Unknown"} or condition.reason in TRANSIENT:
+                continue
+            if previous is None or (previous.status, previous.reason) != (condition.status, condition.reason):
+                await self._recorder.record(body, condition.reason, condition.message, action="Serve", kind="Warning")
 
     def forget(self, key: Key) -> None:
         """Call when the route was deleted."""
@@ -94,10 +108,6 @@ class StatusWriter:
             raise
         self._written_at[key] = self._clock.monotonic()
         self._written(resources.MODEL_ROUTES, response)
-
-
-def _reason(of: ModelRouteStatus, type_: str) -> str:
-    return next((condition.reason for condition in of.conditions if condition.type == type_), "")
 
 
 def _urgent(before: ModelRouteStatus, after: ModelRouteStatus) -> bool:

@@ -11,7 +11,7 @@ pass is simply repeated:
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
@@ -232,9 +232,8 @@ class Autoscaler:
             draining=draining,
             autoscaling=self._autoscaling(route, decision, queue),
             decision=last or route.view.decision,
-            refusing_keys=tuple(
-                sorted({name for worker in self._workers.workers(key).values() for name in worker.refusing_keys})
-            ),
+            refusing_keys=_names(worker.refusing_keys for worker in self._workers.workers(key).values()),
+            failing=_names(worker.failing for worker in self._workers.workers(key).values()),
         )
         if view != route.view:
             route.view = view
@@ -269,3 +268,7 @@ def _target(scaling: ScalingSpec, decision: Decision, state: WorkerState) -> int
     if scaling.mode == "Auto" and scaling.paused in {"ScaleIn", "All"}:
         return state.replicas
     return state.serving
+
+
+def _names(of_workers: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({name for names in of_workers for name in names}))

@@ -37,7 +37,7 @@ class HeartbeatTable:
         if workers is None:
             workers = self._routes[key] = PeerTable(self._pause_detector)
         known = workers.get(beat.worker)
-        report = WorkerReport(beat.slots, beat.in_flight, beat.draining, tuple(beat.refusing_keys))
+        report = WorkerReport(beat.slots, beat.in_flight, beat.draining, tuple(beat.refusing_keys), tuple(beat.failing))
         new = workers.record_heartbeat(beat.worker, report, now)
         return new or known is None or known.value != report
 

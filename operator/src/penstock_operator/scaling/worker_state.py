@@ -24,6 +24,7 @@ class WorkerReport(Struct, frozen=True):
     in_flight: int
     draining: bool
     refusing_keys: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
 
 
 class WorkerState(Struct, frozen=True):

@@ -43,7 +43,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     `published`: the catalogue has that version; `older`: it has an older one of this route. `applying`: the Deployment
     differed from its manifest when the pods were observed. `apply_error`: why an object cannot be applied.
     `autoscaling` is None before the first observation. `refusing_keys` are names of the providers that reject a
-    worker's key.
+    worker's key, `failing` of those of which a worker's last calls all failed.
     """
 
     generation: int
@@ -56,6 +56,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     apply_error: str = ""
     autoscaling: Autoscaling | None = None
     refusing_keys: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
 
     @property
     def unpublished_because(self) -> str:
@@ -195,6 +196,8 @@ def _degraded(situation: Situation) -> Finding:
         return Finding("Degraded", "True", "BrokerUnavailable", UNPUBLISHED)
     if refused := refused_keys(situation):
         return Finding("Degraded", "True", "ProviderAuthFailed", refused)
+    if failing := failing_providers(situation):
+        return Finding("Degraded", "True", "ProviderFailing", failing)
     if not situation.acceptance.accepted:
         return Finding("Degraded", "True", situation.acceptance.reason, _accepted(situation).message)
     return Finding("Degraded", "False", "AsExpected", "no problem is known")
@@ -210,6 +213,14 @@ def refused_keys(situation: Situation) -> str:
             keys = " or ".join(f"the key {ref.key} of the Secret {ref.name}" for ref in provider.secret_refs)
             rejections.append(f"the provider {provider.name} rejects {keys or 'a call without a key'}")
     return "; ".join(rejections)
+
+
+def failing_providers(situation: Situation) -> str:
+    """Names the providers of which the last calls all failed; empty for none."""
+    if situation.serves is None:
+        return ""
+    names = [provider.name for provider in situation.serves.providers if provider.name in situation.failing]
+    return f"the last calls of {' and '.join(f'the provider {name}' for name in names)} failed" if names else ""
 
 
 def _every_key_is_refused(situation: Situation) -> bool:

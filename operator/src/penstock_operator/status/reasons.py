@@ -164,6 +164,11 @@ EXPLANATIONS: Final[Mapping[Type, Mapping[str, Explanation]]] = {
             "A provider answers 401, 402 or 403, or a worker has no key. The message has provider and Secret.",
             "Put a valid key into the Secret. Workers read it within about a minute.",
         ),
+        "ProviderFailing": Explanation(
+            "True",
+            "Two or more calls of a provider failed in a row on one worker: it is unreachable, overloaded or broken.",
+            "The worker's log (`worker.call_ended`) has the kind of failure. It clears with the next good call.",
+        ),
         "InvalidSpec": Explanation("True", "This version of the spec cannot be served.", "Change the spec."),
         "ModelNameConflict": Explanation(
             "True", "An older route has one of the model names.", "Change one of the two routes."

@@ -18,7 +18,8 @@ class ScalingView(Struct, frozen=True, kw_only=True):
     """`desired` is the autoscaler's last number and `decision` its last change; None before the first of each.
 
     `draining` are names of the draining pods. `autoscaling` is None before the first observation.
-    `refusing_keys` are names of the providers that refuse a worker's key.
+    `refusing_keys` are names of the providers that refuse a worker's key, `failing` of those that fail every call of a
+    worker.
     """
 
     desired: int | None = None
@@ -26,6 +27,7 @@ class ScalingView(Struct, frozen=True, kw_only=True):
     autoscaling: Autoscaling | None = None
     decision: LastDecision | None = None
     refusing_keys: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
 
 
 class RouteDemand(Struct, frozen=True):

@@ -11,6 +11,9 @@ from penstock_worker.sessions.retry_plan import AFTER
 
 COOLING_FIRST_S = 5.0
 COOLING_MAX_S = 60.0
+FAILING_MIN = 2
+"""Failed calls in a row after which a provider counts as failing: a provider with a fallback is called once more after
+`COOLING_FIRST_S`, and then after twice that time."""
 PROBE_S = 30.0
 """Longest time for which one request probes a provider alone."""
 
@@ -65,6 +68,10 @@ class CircuitBreaker:
     def refusing_keys(self) -> list[str]:
         """Names of the providers that refused the worker's key and have accepted no call since."""
         return sorted(self._refusing)
+
+    def failing(self) -> list[str]:
+        """Names of the providers of which at least the last `FAILING_MIN` calls failed by their own fault."""
+        return sorted(name for name, failures in self._failures.items() if failures >= FAILING_MIN)
 
     def reset(self, provider: ProviderSpec) -> None:
         """Drop the provider's state, because its key has changed."""

@@ -1,0 +1,269 @@
+"""Each alert fires at its fault and is resolved after it: a real Prometheus, operator, gateway, workers and broker.
+
+Times are those of the chart's rules at sixty times the speed, see `harness.prometheus`. Faults of one phase are there
+at the same time. `make test-alerts` prints the table.
+"""
+
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from harness.alert_table import AlertedFault, AlertTable
+from harness.gateway import Gateway, question
+from harness.kubernetes.api import ROUTES, SECRETS, Api
+from harness.kubernetes.kubelet import Kubelet
+from harness.kubernetes.model_routes import model_route, served
+from harness.kubernetes.operator_process import OperatorProcess, Operators
+from harness.nats_server import NatsServer
+from harness.prometheus import Prometheus, needs_prometheus
+from harness.route_spec import provider
+from nats.js.api import StorageType
+
+from penstock_broker.connection import Connection
+
+pytestmark = [needs_prometheus, pytest.mark.timeout(300), pytest.mark.xdist_group("alerts")]
+
+MIB = 1024 * 1024
+ONE = {"mode": "Manual", "replicas": 1}
+NONE = {"mode": "Manual", "replicas": 0}
+JOB = asyncio.Task[None]
+
+
+@pytest_asyncio.fixture
+async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    server = NatsServer(tmp_path, jetstream="max_memory_store: 512MB,", monitored=True)
+    try:
+        await server.listening()
+        yield server
+    finally:
+        await server.process.end()
+
+
+class Scene:
+    """Processes, routes and the requests that keep a fault going."""
+
+    def __init__(self, api: Api, kubelet: Kubelet, namespace: str, nats: NatsServer, operators: Operators) -> None:
+        self.api, self.kubelet, self.namespace, self.nats, self.operators = api, kubelet, namespace, nats, operators
+        self.gateway: Gateway
+        self.operator: OperatorProcess
+        self._jobs: dict[str, list[JOB]] = {}
+
+    async def create(self, name: str, **spec: Any) -> None:
+        await self.api.create(ROUTES.at(self.namespace), model_route(name, models=(name,), **spec))
+
+    async def serve(self, name: str, **spec: Any) -> None:
+        await self.create(name, **spec)
+        await self.api.until(ROUTES.at(self.namespace, name), served, f"{name} is served")
+        await self.gateway.has_model(name)
+
+    async def change(self, name: str, **spec: Any) -> None:
+        await self.api.patch(ROUTES.at(self.namespace, name), {"spec": spec})
+
+    async def remove(self, name: str) -> None:
+        await self.stop(name)
+        await self.api.delete(ROUTES.at(self.namespace, name))
+
+    def keep(self, name: str, work: Callable[[], Awaitable[Any]], *, pause_s: float = 0.2, count: int = 1) -> None:
+        """Repeat `work` until `stop`."""
+
+        async def repeat() -> None:
+            while True:
+                with contextlib.suppress(OSError, RuntimeError):
+                    await work()
+                await asyncio.sleep(pause_s)
+
+        self._jobs.setdefault(name, []).extend(asyncio.create_task(repeat()) for _ in range(count))
+
+    async def stop(self, name: str) -> None:
+        jobs = self._jobs.pop(name, [])
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+
+    async def stop_all(self) -> None:
+        for name in list(self._jobs):
+            await self.stop(name)
+
+    async def kill_workers(self, route: str) -> None:
+        for pod in await self.kubelet.pods(self.namespace):
+            if pod.name.startswith(f"{route}-worker"):
+                os.kill(pod.pid, signal.SIGKILL)
+
+    async def restart_nats(self) -> None:
+        self.nats.start()
+        await self.nats.listening()
+
+
+async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
+    api: Api, kubelet: Kubelet, namespace: str, nats: NatsServer, operators: Operators, tmp_path: Path
+) -> None:
+    scene = Scene(api, kubelet, namespace, nats, operators)
+    scene.operator = await operators.start(PENSTOCK_NATS_MONITOR_URLS=nats.monitor)
+    settings = {"PENSTOCK_BODIES_BYTES_MAX": str(2 * MIB), "PENSTOCK_BODY_BYTES_MAX": str(2 * MIB)}
+    async with Gateway.running(nats.url, tmp_path, **settings) as scene.gateway:
+        await scene.serve("main", scaling=ONE, **LONG)
+        await scene.create("parked", scaling=NONE, limits={"queueTimeoutSeconds": 1})
+        await scene.gateway.has_model("parked")
+        await scene.serve(
+            "slow", scaling={**ONE, "concurrencyPerReplica": 1}, limits={"queueTimeoutSeconds": 120}, **SLOW
+        )
+        targets = {
+            "gateway": scene.gateway.client.base_url.netloc.decode(),
+            "operator": scene.operator.address,
+        }
+        prometheus = Prometheus(tmp_path / "prometheus", targets)
+        table = AlertTable(prometheus)
+        try:
+            await prometheus.ready()
+            await table.check(_of_routes(scene))
+            await table.check(_of_broker(scene))
+            await table.check(_of_outages(scene))
+            await table.check(_of_processes(scene))
+        finally:
+            await scene.stop_all()
+            await prometheus.end()
+            print(f"\n{table.text()}")  # noqa: T201 - the result of `make test-alerts`
+
+
+SLOW = {"providers": [{"name": "slow", "type": "Simulated", "simulated": {"tokens": 1, "firstTokenSeconds": 0.7}}]}
+LONG = {"providers": [{"name": "long", "type": "Simulated", "simulated": {"tokens": 400}}]}
+BROKEN = {"name": "broken", "type": "Simulated", "simulated": {"tokens": 4, "errorAtToken": 0}}
+
+
+def _of_routes(scene: Scene) -> list[AlertedFault]:
+    async def wait_for_workers() -> None:
+        scene.keep("parked", lambda: scene.gateway.request("parked"))
+
+    async def large_bodies() -> None:
+        body = {**question("parked", stream=False), "metadata": {"a": "x" * MIB}}
+        scene.keep("large", lambda: scene.gateway.client.post("/v1/chat/completions", json=body), count=3)
+
+    async def wrong_key() -> None:
+        await scene.api.create(SECRETS.at(scene.namespace), _secret("schlüssel"))
+        ref = {"secretKeyRef": {"name": "scripted", "key": "key"}}
+        await scene.serve("refused", scaling=ONE, providers=[provider("p", "https://provider.example/v1", **ref)])
+        scene.keep("refused", lambda: scene.gateway.request("refused"))
+
+    async def broken_provider() -> None:
+        await scene.serve("broken", scaling=ONE, providers=[BROKEN])
+        scene.keep("broken", lambda: scene.gateway.request("broken"))
+
+    async def no_image() -> None:
+        await scene.create("imageless", scaling=ONE, worker={"image": "test/none:1"})
+
+    async def slow_worker() -> None:
+        async def requests() -> None:
+            await asyncio.gather(*(scene.gateway.request("slow") for _ in range(60)))
+
+        scene.keep("slow", requests)
+
+    async def kill() -> None:
+        scene.keep("main", lambda: scene.gateway.request("main", stream=True), count=3)
+        scene.keep("main", lambda: scene.kill_workers("main"), pause_s=4)
+
+    return [
+        AlertedFault(
+            "one worker for 60 requests of 0.7 s", slow_worker, lambda: scene.remove("slow"), {"PenstockQueueSlow": 40}
+        ),
+        AlertedFault(
+            "a route without workers gets requests",
+            wait_for_workers,
+            lambda: scene.stop("parked"),
+            {"PenstockRequestsNotTaken": 10},
+        ),
+        AlertedFault(
+            "more bytes of requests than a gateway may hold",
+            large_bodies,
+            lambda: scene.stop("large"),
+            {"PenstockMemoryFull": 10},
+        ),
+        AlertedFault(
+            "a provider's key is refused",
+            wrong_key,
+            lambda: scene.remove("refused"),
+            {"PenstockProviderRefuses": 10},
+        ),
+        AlertedFault(
+            "a provider fails every request",
+            broken_provider,
+            lambda: scene.remove("broken"),
+            {"PenstockRouteDegraded": 10},
+        ),
+        AlertedFault(
+            "a worker's image does not exist",
+            no_image,
+            lambda: scene.remove("imageless"),
+            {"PenstockWorkersMissing": 15, "PenstockRouteNotReady": 10},
+        ),
+        AlertedFault(
+            "a worker with open streams is killed", kill, lambda: scene.stop("main"), {"PenstockStreamsBroken": 20}
+        ),
+    ]
+
+
+def _of_broker(scene: Scene) -> list[AlertedFault]:
+    async def fill() -> None:
+        connection = Connection(scene.nats.url, "test", inbox_prefix="_INBOX_test")
+        await connection.start()
+        try:
+            jetstream = connection.client.jetstream()
+            await jetstream.add_stream(name="FILL", subjects=["fill"], storage=StorageType.MEMORY)
+            for _ in range(75):
+                await jetstream.publish("fill", b"x" * 6_000_000)
+        finally:
+            await connection.close()
+
+    async def empty() -> None:
+        connection = Connection(scene.nats.url, "test", inbox_prefix="_INBOX_test")
+        await connection.start()
+        try:
+            await connection.client.jetstream().delete_stream("FILL")
+        finally:
+            await connection.close()
+
+    return [AlertedFault("JetStream's memory is nearly full", fill, empty, {"PenstockBrokerNearlyFull": 10})]
+
+
+def _of_outages(scene: Scene) -> list[AlertedFault]:
+    async def kill_nats() -> None:
+        scene.nats.kill()
+
+    return [
+        AlertedFault(
+            "the broker is away",
+            kill_nats,
+            scene.restart_nats,
+            {"PenstockBrokerAway": 5, "PenstockBrokerServerDown": 5},
+        )
+    ]
+
+
+def _of_processes(scene: Scene) -> list[AlertedFault]:
+    async def kill_operator() -> None:
+        scene.operator.process.kill()
+
+    async def start_operator() -> None:
+        port = scene.operator.address.rpartition(":")[2]
+        scene.operator = await scene.operators.start(ready=False, PENSTOCK_PROBE_PORT=port)
+
+    async def kill_gateway() -> None:
+        await scene.gateway.process.end()
+
+    async def start_gateway() -> None:
+        scene.gateway.restart()
+
+    return [
+        AlertedFault("no operator runs", kill_operator, start_operator, {"PenstockNobodyLeads": 20}),
+        AlertedFault("no gateway runs", kill_gateway, start_gateway, {"PenstockGatewaysDown": 10}),
+    ]
+
+
+def _secret(value: str) -> dict[str, Any]:
+    return {"metadata": {"name": "scripted"}, "data": {"key": base64.b64encode(value.encode()).decode()}}

@@ -1,0 +1,60 @@
+"""The table of injected faults and the alerts that fired at them and were resolved after them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from harness.processes import until
+from harness.prometheus import Prometheus
+from msgspec import Struct
+
+MARGIN_S = 25.0
+"""For processes on a busy machine: to notice the fault, and some scrapes."""
+
+
+class AlertedFault(Struct, frozen=True):
+    """`inject` makes the fault, `cure` ends it. `alerts` fire within the seconds given, and are resolved as soon."""
+
+    name: str
+    inject: Callable[[], Awaitable[None]]
+    cure: Callable[[], Awaitable[None]]
+    alerts: dict[str, float]
+
+
+class AlertTable:
+    def __init__(self, prometheus: Prometheus) -> None:
+        self._prometheus = prometheus
+        self._rows: list[tuple[str, str, float, float]] = []
+
+    async def check(self, faults: Sequence[AlertedFault]) -> None:
+        """Inject all faults, wait for every alert, cure all, and wait for the end of every alert."""
+        injected: dict[str, float] = {}
+        for fault in faults:
+            injected[fault.name] = time.monotonic()
+            await fault.inject()
+        pairs = [(fault, alert) for fault in faults for alert in fault.alerts]
+        fired = await asyncio.gather(*(self._waits(fault, alert, True) for fault, alert in pairs))
+        cured: dict[str, float] = {}
+        for fault in faults:
+            cured[fault.name] = time.monotonic()
+            await fault.cure()
+        over = await asyncio.gather(*(self._waits(fault, alert, False) for fault, alert in pairs))
+        for (fault, alert), fired_at, over_at in zip(pairs, fired, over, strict=True):
+            self._rows.append((fault.name, alert, fired_at - injected[fault.name], over_at - cured[fault.name]))
+
+    def text(self) -> str:
+        """A line for each alert, with the seconds from its fault to it, and from the cure to its end."""
+        head = f"{'fault':<50} {'alert':<26} {'fired':>7} {'resolved':>10}"
+        rows = [f"{name:<50} {alert:<26} {fired:>5.1f} s {over:>8.1f} s" for name, alert, fired, over in self._rows]
+        return "\n".join([head, *rows])
+
+    async def _waits(self, fault: AlertedFault, alert: str, fires: bool) -> float:
+        async def reached() -> bool:
+            return (alert in await self._prometheus.firing()) is fires
+
+        what = f"{alert} {'fires after' if fires else 'is resolved after the end of'}: {fault.name}"
+        try:
+            await until(reached, what, timeout_s=fault.alerts[alert] + MARGIN_S)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; there fire: {sorted(await self._prometheus.firing())}") from None
+        return time.monotonic()
