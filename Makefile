@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-alerts test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ test-pods: setup ## Run the tests on a node with real pods and images, as root o
 
 test-clients: setup .cache/clients/.ready .cache/clients/penstock-client.tgz ## Run unchanged client libraries (Python and Node) against a gateway
 	@.venv/bin/pytest tests/clients $(ARGS)
+
+test-alerts: setup ## Check each alert with promtool, and with a Prometheus that scrapes real processes; prints the table
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
+	@PENSTOCK_TEST_PROMETHEUS=required .venv/bin/pytest -q -s tests/unit/charts/test_alerts.py tests/cluster/test_alerts.py
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold

@@ -858,6 +858,7 @@ export const errors = {
   queue_full: { status: 429, retryable: true },
   queue_timeout: { status: 503, retryable: true },
   broker_unavailable: { status: 503, retryable: true },
+  broker_full: { status: 503, retryable: true },
   gateway_stopping: { status: 503, retryable: true },
   first_token_timeout: { status: 504, retryable: true },
   idle_timeout: { status: 504, retryable: true },
