@@ -1,4 +1,6 @@
-"""Each alert fires at its fault and is resolved after it: a real Prometheus, operator, gateway, workers and broker.
+"""Each alert fires at its fault and is resolved after it, and each panel of the dashboard has data.
+
+On a real Prometheus, operator, gateway, workers and broker.
 
 Times are those of the chart's rules at sixty times the speed, see `harness.prometheus`. Faults of one phase are there
 at the same time. `make test-alerts` prints the table.
@@ -6,23 +8,21 @@ at the same time. `make test-alerts` prints the table.
 
 import asyncio
 import base64
-import contextlib
-import os
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from harness.alert_scene import AlertScene
 from harness.alert_table import AlertedFault, AlertTable
 from harness.gateway import Gateway, question
-from harness.kubernetes.api import ROUTES, SECRETS, Api
+from harness.kubernetes.api import SECRETS, Api
 from harness.kubernetes.kubelet import Kubelet
-from harness.kubernetes.model_routes import model_route, served
-from harness.kubernetes.operator_process import OperatorProcess, Operators
+from harness.kubernetes.operator_process import Operators
 from harness.nats_server import NatsServer
-from harness.prometheus import Prometheus, needs_prometheus
+from harness.processes import until
+from harness.prometheus import Prometheus, dashboard_queries, needs_prometheus
 from harness.route_spec import provider
 from nats.js.api import StorageType
 
@@ -33,7 +33,6 @@ pytestmark = [needs_prometheus, pytest.mark.timeout(300), pytest.mark.xdist_grou
 MIB = 1024 * 1024
 ONE = {"mode": "Manual", "replicas": 1}
 NONE = {"mode": "Manual", "replicas": 0}
-JOB = asyncio.Task[None]
 
 
 @pytest_asyncio.fixture
@@ -46,65 +45,10 @@ async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
         await server.process.end()
 
 
-class Scene:
-    """Processes, routes and the requests that keep a fault going."""
-
-    def __init__(self, api: Api, kubelet: Kubelet, namespace: str, nats: NatsServer, operators: Operators) -> None:
-        self.api, self.kubelet, self.namespace, self.nats, self.operators = api, kubelet, namespace, nats, operators
-        self.gateway: Gateway
-        self.operator: OperatorProcess
-        self._jobs: dict[str, list[JOB]] = {}
-
-    async def create(self, name: str, **spec: Any) -> None:
-        await self.api.create(ROUTES.at(self.namespace), model_route(name, models=(name,), **spec))
-
-    async def serve(self, name: str, **spec: Any) -> None:
-        await self.create(name, **spec)
-        await self.api.until(ROUTES.at(self.namespace, name), served, f"{name} is served")
-        await self.gateway.has_model(name)
-
-    async def change(self, name: str, **spec: Any) -> None:
-        await self.api.patch(ROUTES.at(self.namespace, name), {"spec": spec})
-
-    async def remove(self, name: str) -> None:
-        await self.stop(name)
-        await self.api.delete(ROUTES.at(self.namespace, name))
-
-    def keep(self, name: str, work: Callable[[], Awaitable[Any]], *, pause_s: float = 0.2, count: int = 1) -> None:
-        """Repeat `work` until `stop`."""
-
-        async def repeat() -> None:
-            while True:
-                with contextlib.suppress(OSError, RuntimeError):
-                    await work()
-                await asyncio.sleep(pause_s)
-
-        self._jobs.setdefault(name, []).extend(asyncio.create_task(repeat()) for _ in range(count))
-
-    async def stop(self, name: str) -> None:
-        jobs = self._jobs.pop(name, [])
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
-
-    async def stop_all(self) -> None:
-        for name in list(self._jobs):
-            await self.stop(name)
-
-    async def kill_workers(self, route: str) -> None:
-        for pod in await self.kubelet.pods(self.namespace):
-            if pod.name.startswith(f"{route}-worker"):
-                os.kill(pod.pid, signal.SIGKILL)
-
-    async def restart_nats(self) -> None:
-        self.nats.start()
-        await self.nats.listening()
-
-
 async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
     api: Api, kubelet: Kubelet, namespace: str, nats: NatsServer, operators: Operators, tmp_path: Path
 ) -> None:
-    scene = Scene(api, kubelet, namespace, nats, operators)
+    scene = AlertScene(api, kubelet, namespace, nats, operators)
     scene.operator = await operators.start(PENSTOCK_NATS_MONITOR_URLS=nats.monitor)
     settings = {"PENSTOCK_BODIES_BYTES_MAX": str(2 * MIB), "PENSTOCK_BODY_BYTES_MAX": str(2 * MIB)}
     async with Gateway.running(nats.url, tmp_path, **settings) as scene.gateway:
@@ -114,14 +58,18 @@ async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
         await scene.serve(
             "slow", scaling={**ONE, "concurrencyPerReplica": 1}, limits={"queueTimeoutSeconds": 120}, **SLOW
         )
+        await scene.serve("auto")
+        await scene.serve("priced", scaling=ONE, providers=[BROKEN | {"priority": 0}, PRICED | {"priority": 1}])
         targets = {
             "gateway": scene.gateway.client.base_url.netloc.decode(),
             "operator": scene.operator.address,
+            "worker": await scene.worker("priced"),
         }
         prometheus = Prometheus(tmp_path / "prometheus", targets)
         table = AlertTable(prometheus)
         try:
             await prometheus.ready()
+            await _dashboard_has_data(scene, prometheus)
             await table.check(_of_routes(scene))
             await table.check(_of_broker(scene))
             await table.check(_of_outages(scene))
@@ -134,10 +82,39 @@ async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
 
 SLOW = {"providers": [{"name": "slow", "type": "Simulated", "simulated": {"tokens": 1, "firstTokenSeconds": 0.7}}]}
 LONG = {"providers": [{"name": "long", "type": "Simulated", "simulated": {"tokens": 400}}]}
+PRICED = {
+    "name": "priced",
+    "type": "Simulated",
+    "simulated": {"tokens": 4},
+    "prices": {"inputPerMillion": "1", "outputPerMillion": "2"},
+}
 BROKEN = {"name": "broken", "type": "Simulated", "simulated": {"tokens": 4, "errorAtToken": 0}}
 
 
-def _of_routes(scene: Scene) -> list[AlertedFault]:
+async def _dashboard_has_data(scene: AlertScene, prometheus: Prometheus) -> None:
+    """Every panel of the dashboard shows something after some requests, also after failed ones."""
+    scene.keep("load", lambda: scene.gateway.request("priced"))
+    scene.keep("load", lambda: scene.gateway.request("auto"))
+    scene.keep("load", lambda: scene.gateway.request("of no route"))
+    empty: dict[str, str] = {}
+
+    async def filled() -> bool:
+        empty.clear()
+        queries = dashboard_queries().items()
+        empty.update({name: expression for name, expression in queries if not await prometheus.query(expression)})
+        return not empty
+
+    try:
+        # The gateway reads the size of the store of usage records every half minute.
+        await until(filled, "every query of the dashboard has data", timeout_s=60)
+    except TimeoutError:
+        pytest.fail(f"no data: {empty}")
+    finally:
+        await scene.stop("load")
+    await scene.remove("priced")
+
+
+def _of_routes(scene: AlertScene) -> list[AlertedFault]:
     async def wait_for_workers() -> None:
         scene.keep("parked", lambda: scene.gateway.request("parked"))
 
@@ -208,7 +185,7 @@ def _of_routes(scene: Scene) -> list[AlertedFault]:
     ]
 
 
-def _of_broker(scene: Scene) -> list[AlertedFault]:
+def _of_broker(scene: AlertScene) -> list[AlertedFault]:
     async def fill() -> None:
         connection = Connection(scene.nats.url, "test", inbox_prefix="_INBOX_test")
         await connection.start()
@@ -231,7 +208,7 @@ def _of_broker(scene: Scene) -> list[AlertedFault]:
     return [AlertedFault("JetStream's memory is nearly full", fill, empty, {"PenstockBrokerNearlyFull": 10})]
 
 
-def _of_outages(scene: Scene) -> list[AlertedFault]:
+def _of_outages(scene: AlertScene) -> list[AlertedFault]:
     async def kill_nats() -> None:
         scene.nats.kill()
 
@@ -245,7 +222,7 @@ def _of_outages(scene: Scene) -> list[AlertedFault]:
     ]
 
 
-def _of_processes(scene: Scene) -> list[AlertedFault]:
+def _of_processes(scene: AlertScene) -> list[AlertedFault]:
     async def kill_operator() -> None:
         scene.operator.process.kill()
 

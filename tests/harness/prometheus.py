@@ -5,6 +5,7 @@ Expressions and thresholds stay as they are. Debian's package `prometheus` has t
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
 ALERTS = Path(__file__).parents[2] / "charts" / "penstock" / "files" / "alerts.yaml"
+DASHBOARD = ALERTS.with_name("dashboard.json")
+VARIABLE = re.compile(r"\$\w+")
 BINARY = shutil.which("prometheus")
 NAMESPACE = "ai"
 EVERY = "250ms"
@@ -91,6 +94,16 @@ class Prometheus:
         with contextlib.suppress(httpx.TransportError):
             return (await self._client.get("/-/ready")).status_code == 200
         return False
+
+
+def dashboard_queries() -> dict[str, str]:
+    """The dashboard's expressions by panel and letter, for all namespaces and routes, over five seconds."""
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    return {
+        f"{panel['title']} {target['refId']}": VARIABLE.sub(".*", target["expr"].replace("$__rate_interval", "5s"))
+        for panel in panels
+        for target in panel.get("targets", [])
+    }
 
 
 def accelerated() -> str:

@@ -21,7 +21,7 @@ from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, NotFound
 from penstock_broker import jetstream
 from penstock_broker.connection import Connection
 from penstock_broker.errors import translated
-from penstock_broker.route_queues import RouteQueues
+from penstock_broker.queues.route_queues import RouteQueues
 from penstock_broker.stores import api_keys, kv_snapshot, limits, streams, usage_storage
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import codec, subjects

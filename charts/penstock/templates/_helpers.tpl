@@ -212,8 +212,8 @@ Bytes that the queues of all routes may reserve: of the queues' store, what the 
 */}}
 {{- define "penstock.queuesBytes" -}}
 {{- $of := .Values.nats.jetstream -}}
-{{- if $of.queuesMax -}}
-{{- include "penstock.bytes" $of.queuesMax -}}
+{{- if .Values.nats.jetstream.queuesMax -}}
+{{- include "penstock.bytes" .Values.nats.jetstream.queuesMax -}}
 {{- else if .Values.nats.enabled -}}
 {{- $memory := eq $of.storage "memory" -}}
 {{- $all := include "penstock.bytes" (ternary $of.memoryMax $of.fileMax $memory) | int64 -}}

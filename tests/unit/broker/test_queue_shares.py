@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_broker.queue_shares import SHARE_MIN, UNBOUNDED, of_memory, share
+from penstock_broker.queues.queue_shares import SHARE_MIN, UNBOUNDED, of_memory, share
 
 MIB = 1024 * 1024
 

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import msgspec
 import structlog
 
-from penstock_broker import queue_shares
 from penstock_broker.connection import Connection
 from penstock_broker.control_plane import ControlPlane
+from penstock_broker.queues import queue_shares
 from penstock_broker.stores.usage_storage import UsageBounds
 from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry

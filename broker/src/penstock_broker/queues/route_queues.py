@@ -10,7 +10,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from penstock_broker.provisioning import ERRS_NO_ROOM
-from penstock_broker.queue_shares import UNBOUNDED, share
+from penstock_broker.queues.queue_shares import UNBOUNDED, share
 from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 

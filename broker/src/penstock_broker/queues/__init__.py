@@ -1,0 +1,1 @@
+"""Queues of routes as the control plane creates them, each with its share of the bytes of NATS."""
