@@ -53,8 +53,6 @@ async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
     settings = {"PENSTOCK_BODIES_BYTES_MAX": str(2 * MIB), "PENSTOCK_BODY_BYTES_MAX": str(2 * MIB)}
     async with Gateway.running(nats.url, tmp_path, **settings) as scene.gateway:
         await scene.serve("main", scaling=ONE, **LONG)
-        await scene.create("parked", scaling=NONE, limits={"queueTimeoutSeconds": 1})
-        await scene.gateway.has_model("parked")
         await scene.serve(
             "slow", scaling={**ONE, "concurrencyPerReplica": 1}, limits={"queueTimeoutSeconds": 120}, **SLOW
         )
@@ -116,6 +114,8 @@ async def _dashboard_has_data(scene: AlertScene, prometheus: Prometheus) -> None
 
 def _of_routes(scene: AlertScene) -> list[AlertedFault]:
     async def wait_for_workers() -> None:
+        await scene.create("parked", scaling=NONE, limits={"queueTimeoutSeconds": 1})
+        await scene.gateway.has_model("parked")
         scene.keep("parked", lambda: scene.gateway.request("parked"))
 
     async def large_bodies() -> None:
@@ -152,7 +152,7 @@ def _of_routes(scene: AlertScene) -> list[AlertedFault]:
         AlertedFault(
             "a route without workers gets requests",
             wait_for_workers,
-            lambda: scene.stop("parked"),
+            lambda: scene.remove("parked"),
             {"PenstockRequestsNotTaken": 10},
         ),
         AlertedFault(
@@ -180,7 +180,7 @@ def _of_routes(scene: AlertScene) -> list[AlertedFault]:
             {"PenstockWorkersMissing": 15, "PenstockRouteNotReady": 10},
         ),
         AlertedFault(
-            "a worker with open streams is killed", kill, lambda: scene.stop("main"), {"PenstockStreamsBroken": 20}
+            "a worker with open streams is killed", kill, lambda: scene.remove("main"), {"PenstockStreamsBroken": 20}
         ),
     ]
 

@@ -8,6 +8,7 @@ from harness.processes import until
 from harness.prometheus import Prometheus
 from msgspec import Struct
 
+SILENT_S = 2.0
 MARGIN_S = 25.0
 """For processes on a busy machine: to notice the fault, and some scrapes."""
 
@@ -49,12 +50,21 @@ class AlertTable:
         return "\n".join([head, *rows])
 
     async def _waits(self, fault: AlertedFault, alert: str, fires: bool) -> float:
+        """The time at which it fired, or from which on it did not. One missed scrape is not the end of an alert."""
+        since: float | None = None
+
         async def reached() -> bool:
-            return (alert in await self._prometheus.firing()) is fires
+            nonlocal since
+            if (alert in await self._prometheus.firing()) is not fires:
+                since = None
+                return False
+            since = since or time.monotonic()
+            return fires or time.monotonic() - since > SILENT_S
 
         what = f"{alert} {'fires after' if fires else 'is resolved after the end of'}: {fault.name}"
         try:
             await until(reached, what, timeout_s=fault.alerts[alert] + MARGIN_S)
         except TimeoutError as error:
-            raise AssertionError(f"{error}; there fire: {sorted(await self._prometheus.firing())}") from None
-        return time.monotonic()
+            raise AssertionError(f"{error}; there fire: {await self._prometheus.firing()}") from None
+        assert since is not None
+        return since

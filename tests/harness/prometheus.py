@@ -24,7 +24,7 @@ DASHBOARD = ALERTS.with_name("dashboard.json")
 VARIABLE = re.compile(r"\$\w+")
 BINARY = shutil.which("prometheus")
 NAMESPACE = "ai"
-EVERY = "250ms"
+EVERY = "500ms"
 RANGE = re.compile(r"\[(\d+)m\]")
 
 needs_prometheus = pytest.mark.skipif(
@@ -73,10 +73,14 @@ class Prometheus:
     async def ready(self) -> None:
         await until(self._ready, "Prometheus answers")
 
-    async def firing(self) -> set[str]:
-        """Names of the alerts that fire now."""
-        alerts = (await self._client.get("/api/v1/alerts")).json()["data"]["alerts"]
-        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
+    async def firing(self) -> dict[str, list[str]]:
+        """The alerts that fire now, by name, with the routes in their labels."""
+        found: dict[str, list[str]] = {}
+        for alert in (await self._client.get("/api/v1/alerts")).json()["data"]["alerts"]:
+            if alert["state"] == "firing":
+                labels = alert["labels"]
+                found.setdefault(labels["alertname"], []).append(labels.get("penstock_route", ""))
+        return found
 
     async def query(self, expression: str) -> list[Any]:
         """The series of an expression now. Raises for an expression that Prometheus refuses."""
