@@ -83,9 +83,9 @@ def limited_key(work: Path) -> str:
     """A key made with `penstock keys`, as its users make one."""
     from penstock_client.admin import command  # noqa: PLC0415 - its address is looked for in the run's own directory
     from penstock_client.cli import keys  # noqa: PLC0415
-    from penstock_contract import run_file  # noqa: PLC0415
+    from penstock_contract import dev_run_file
 
-    (admin,) = run_file.find_running(work)
+    (admin,) = dev_run_file.find_running(work)
     environ = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
     out, err = io.StringIO(), io.StringIO()
     if keys.run(command.Invocation(["create", "bench", *LIMITS], environ, out, err)):

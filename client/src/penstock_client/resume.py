@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Final, TypeVar
 
+from penstock_contract.endpoint_responses import StoppedStream
 from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH, Endpoint, StreamEndpoint
-from penstock_contract.responses import StoppedStream
 
 Chunk = TypeVar("Chunk")
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from penstock_contract.message_responses import MessageStreamEvent
+from penstock_contract.anthropic.responses import MessageStreamEvent
 from penstock_gateway.api.document.examples import STREAMS
 
 

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from unit.support.openapi import operations, served
 
-from penstock_contract.responses import (
+from penstock_contract.ai_sdk.ui_chunks import UIMessageChunk
+from penstock_contract.endpoint_responses import (
     ChatChunk,
     ChatCompletionChunk,
     TextCompletion,
 )
-from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.api.document.examples import STREAMS
 from penstock_gateway.api.document.openapi import QUEUE_REPORT
 from penstock_gateway.api.document.streams import name_events

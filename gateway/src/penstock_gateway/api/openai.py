@@ -6,12 +6,12 @@ from litestar import Response, get
 from litestar.params import JSONBody
 
 from penstock_contract.catalogue import CatalogueEntry, no_model
+from penstock_contract.endpoint_responses import EmbeddingsResponse, Model, ModelList
 from penstock_contract.endpoints import CHAT_COMPLETION, EMBEDDINGS, MODELS
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_body import ChatBody, read_chat_completion
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
-from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 from penstock_gateway.api.anthropic import model_info, models_page
 from penstock_gateway.api.chat_answer import answer_chat
 from penstock_gateway.api.dependencies import ApiDependencies

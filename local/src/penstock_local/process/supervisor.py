@@ -18,7 +18,7 @@ from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
-from penstock_contract import run_file
+from penstock_contract import dev_run_file
 from penstock_local.credentials import run_credentials
 from penstock_local.disk_space import free_bytes, store_sizes
 from penstock_local.models.bundled import TITLES, BundledModel, ModelState
@@ -85,7 +85,7 @@ class ProcessSupervisor:
         secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
         self._inherited = commands.inherited(environ, secret_names)
         self._access = run_credentials(host, ports.free_port("127.0.0.1"), environ)
-        run_file.write(directory, self._access.admin)
+        dev_run_file.write(directory, self._access.admin)
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(
             commands.gateway(

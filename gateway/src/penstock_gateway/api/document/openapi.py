@@ -14,6 +14,11 @@ from litestar import Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from penstock_contract.ai_sdk.ui_chat_body import ApiChatBody
+from penstock_contract.anthropic.body import CountTokensBody, MessagesBody
+from penstock_contract.anthropic.errors import MessagesErrorBody
+from penstock_contract.anthropic.responses import MessageStreamEvent
+from penstock_contract.endpoint_responses import ChatChunk, Model
 from penstock_contract.endpoints import (
     ALL,
     CHAT,
@@ -27,17 +32,12 @@ from penstock_contract.endpoints import (
     Endpoint,
 )
 from penstock_contract.errors import ErrorBody
-from penstock_contract.message_errors import MessagesErrorBody
-from penstock_contract.message_responses import MessageStreamEvent
 from penstock_contract.openai_responses.body import ResponseBody
 from penstock_contract.openai_responses.response import DeletedResponse, InputItems
 from penstock_contract.openai_responses.stream_events import ResponseEvent
-from penstock_contract.request.ai_sdk.ui_chat_body import ApiChatBody
-from penstock_contract.request.anthropic.body import CountTokensBody, MessagesBody
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
-from penstock_contract.responses import ChatChunk, Model
 from penstock_gateway.access.authentication import OPEN_PATHS
 from penstock_gateway.api.document.examples import EXAMPLES, STREAMS
 from penstock_gateway.api.document.headers import describe_headers

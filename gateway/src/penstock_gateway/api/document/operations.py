@@ -6,12 +6,18 @@ from typing import Any, cast, get_args
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Reference, Schema
 
+from penstock_contract.ai_sdk.ui_chunks import UIMessageChunk
+from penstock_contract.anthropic.responses import MessageResponse, MessageStreamEvent
+from penstock_contract.endpoint_responses import (
+    ChatChunk,
+    ChatCompletion,
+    ChatCompletionChunk,
+    StoppedStream,
+    TextCompletion,
+)
 from penstock_contract.errors import ErrorBody
-from penstock_contract.message_responses import MessageResponse, MessageStreamEvent
 from penstock_contract.openai_responses.response import ResponseObject
 from penstock_contract.openai_responses.stream_events import ResponseEvent
-from penstock_contract.responses import ChatChunk, ChatCompletion, ChatCompletionChunk, StoppedStream, TextCompletion
-from penstock_contract.ui_chunks import UIMessageChunk
 
 SIMPLE_STREAM = ResponseSpec(
     ChatChunk,

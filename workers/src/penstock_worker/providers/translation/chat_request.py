@@ -1,6 +1,6 @@
 """A Messages request as a chat completion, for a provider of OpenAI's API.
 
-What a field becomes is the table in `penstock_contract.request.anthropic.field_table`. Pure.
+What a field becomes is the table in `penstock_contract.anthropic.message_fields`. Pure.
 """
 
 from typing import Any, Final
@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
 from penstock_contract.request.chat_fields import refusal
 from penstock_contract.request.json_body import Fields, decoded
 from penstock_contract.request.nested_fields import is_openais_own

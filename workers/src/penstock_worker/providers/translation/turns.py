@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from penstock_contract.request.anthropic.nested import OTHERS_SIGNATURE
+from penstock_contract.anthropic.nested_fields import OTHERS_SIGNATURE
 from penstock_worker.providers.translation.blocks import (
     ERROR_PREFIX,
     Json,

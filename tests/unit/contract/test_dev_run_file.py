@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_contract.run_file import ADMIN_FILE, LOCK_FILE, RUN_PREFIX, AdminAddress, find_running, write
+from penstock_contract.dev_run_file import ADMIN_FILE, LOCK_FILE, RUN_PREFIX, AdminAddress, find_running, write
 
 HERE = AdminAddress("http://127.0.0.1:1", "secret")
 

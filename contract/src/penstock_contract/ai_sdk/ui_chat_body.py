@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from penstock_contract.ai_sdk.ui_conversation import conversation
+from penstock_contract.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.codec import UNREADABLE
-from penstock_contract.request.ai_sdk.ui_conversation import conversation
-from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
 from penstock_contract.request.chat_body import read_chat
 from penstock_contract.request.json_body import Fields, decoded, fields_of, invalid, without_mark
 from penstock_contract.request.operations import ChatOperation, ChatRequest

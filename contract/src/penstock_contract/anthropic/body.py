@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from penstock_contract.request.anthropic.requests import MaxTokens, Temperature
+from penstock_contract.anthropic.requests import MaxTokens, Temperature
 from penstock_contract.request.chat_body import PARTS_MAX, SCHEMAS_BYTES_MAX
 from penstock_contract.request.input_size import TOKENS_PER_IMAGE, file_tokens, text_bytes, text_tokens
 from penstock_contract.request.json_body import Fields, decoded, fields_of, invalid, without_mark

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from penstock_contract.anthropic.message_fields import MADE_OF
 from penstock_contract.codec import UNREADABLE
-from penstock_contract.request.anthropic.field_table import MADE_OF
 from penstock_contract.request.json_body import Fields
 from penstock_contract.request.nested_fields import NOTHING, is_openais_own
 from penstock_contract.route.provider import ProviderSpec

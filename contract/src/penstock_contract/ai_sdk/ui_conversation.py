@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from penstock_contract.request.ai_sdk.ui_message import UIMessage, UIPart
+from penstock_contract.ai_sdk.ui_message import UIMessage, UIPart
 from penstock_contract.request.json_body import decoded, invalid
 
 DENIED: Final = "Tool call execution denied."
