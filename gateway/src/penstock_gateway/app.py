@@ -29,9 +29,9 @@ from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.admin.listener import AdminListener
 from penstock_gateway.api import anthropic, completions, openai, simple, status, streams, ui_chat
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document import openapi
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openai_responses import responses, stored_responses
+from penstock_gateway.api.openapi import document
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
@@ -49,7 +49,7 @@ from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.dispatcher import Dispatcher
 from penstock_gateway.streaming.registry import StreamRegistry
-from penstock_gateway.streaming.supervisor import StreamSupervisor
+from penstock_gateway.streaming.stream_supervisor import StreamSupervisor
 from penstock_gateway.telemetry.exposition import Exposition, prometheus
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.accounting import Accounting
@@ -186,7 +186,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
             "exposition": Provide(lambda: exposition, sync_to_thread=False),
         },
         exception_handlers=ExceptionHandlers(observer, body_bytes_max=settings.body_bytes_max).by_type(),
-        openapi_config=openapi.configuration(status.VERSION, keys_required=settings.keys_required),
+        openapi_config=document.configuration(status.VERSION, keys_required=settings.keys_required),
         request_max_body_size=settings.body_bytes_max,
         request_class=ClientRequest,
         logging_config=None,

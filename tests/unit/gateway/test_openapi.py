@@ -36,7 +36,7 @@ from penstock_contract.request.operations import (
     GenerateRequest,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api.document.examples import EXAMPLES
+from penstock_gateway.api.openapi.examples import EXAMPLES
 from penstock_gateway.http.cors import EXPOSED
 
 STRUCTS: dict[str, type] = {

@@ -12,9 +12,9 @@ from penstock_contract.endpoint_responses import (
     ChatCompletionChunk,
     TextCompletion,
 )
-from penstock_gateway.api.document.examples import STREAMS
-from penstock_gateway.api.document.openapi import QUEUE_REPORT
-from penstock_gateway.api.document.streams import name_events
+from penstock_gateway.api.openapi.document import QUEUE_REPORT
+from penstock_gateway.api.openapi.examples import STREAMS
+from penstock_gateway.api.openapi.streams import name_events
 
 
 @pytest.fixture(scope="module")

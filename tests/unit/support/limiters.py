@@ -13,9 +13,9 @@ from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyRecord, KeyS
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_gateway.access.principal import Principal
-from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.fake_lease_store import FakeLeaseRecordStore
 from penstock_gateway.limits.limiter import Limiter
+from penstock_gateway.limits.stream_charge import Admission
 
 KEY = "key.key_0123456789abcdef"
 LATENCY_S = 0.002

@@ -10,7 +10,7 @@ from litestar.di import Provide
 from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
-from penstock_gateway.api.document.openapi import configuration
+from penstock_gateway.api.openapi.document import configuration
 from penstock_gateway.app import HANDLERS
 
 

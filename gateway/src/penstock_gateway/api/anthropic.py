@@ -28,10 +28,10 @@ from penstock_contract.request.operations import BETAS_MAX
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents

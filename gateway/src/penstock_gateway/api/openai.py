@@ -15,10 +15,10 @@ from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embed
 from penstock_gateway.api.anthropic import model_info, models_page
 from penstock_gateway.api.chat_answer import answer_chat
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.http.error_dialect import is_anthropics
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.choices import ChoicesCollector

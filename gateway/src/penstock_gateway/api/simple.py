@@ -12,9 +12,9 @@ from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.ui_chat import stream_ui_chat
 from penstock_gateway.streaming.renderers.dialects import SIMPLE
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector, float_vector

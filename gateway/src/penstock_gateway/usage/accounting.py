@@ -13,8 +13,8 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.record import UsageRow
 from penstock_gateway.access.request_context import RequestContext
-from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.limiter import Limiter
+from penstock_gateway.limits.stream_charge import Admission
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.telemetry.stream_record import StreamRecord

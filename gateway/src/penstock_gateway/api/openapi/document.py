@@ -39,9 +39,9 @@ from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api.document.examples import EXAMPLES, STREAMS
-from penstock_gateway.api.document.headers import describe_headers
-from penstock_gateway.api.document.streams import name_events
+from penstock_gateway.api.openapi.examples import EXAMPLES, STREAMS
+from penstock_gateway.api.openapi.headers import describe_headers
+from penstock_gateway.api.openapi.streams import name_events
 
 Json = dict[str, Any]
 
