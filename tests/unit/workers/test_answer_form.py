@@ -12,7 +12,7 @@ from unit.support.virtual_time import virtual_time
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.usage.record import NOTHING_UNANSWERED
 from penstock_worker.providers.answer_form import KEPT_S, MODELS_MAX, AnswerForms, in_form, next_form
-from penstock_worker.providers.failure.classification import failure_of_status
+from penstock_worker.providers.failure.provider_failure import failure_of_status
 from penstock_worker.providers.fake_provider import FakeCall, wait
 from penstock_worker.upstream.provider_factory import ADAPTERS
 

@@ -9,7 +9,7 @@ from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.events import Failed, Started
-from penstock_worker.providers.failure.classification import failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure_of_error
 from penstock_worker.providers.fake_provider import FakeCall, wait
 from penstock_worker.providers.provider import ConnectionStale
 

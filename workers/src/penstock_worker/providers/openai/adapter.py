@@ -30,10 +30,10 @@ from penstock_contract.request.operations import (
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest, ResponseParser
 from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.messages_to_chat.chat_request import chat_of
 from penstock_worker.providers.openai.choices_parser import ChoicesParser
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
-from penstock_worker.providers.translation.chat_request import chat_of
 
 LIMITS: Final = ("max_tokens", "max_completion_tokens")
 NO_LIMIT: Final = b"-1"

@@ -24,14 +24,14 @@ from unit.support.vendor_errors import OTHER_ERRORS
 from unit.support.vendor_limit_errors import LIMIT_ERRORS
 
 from penstock_contract.errors import PenstockError
-from penstock_worker.providers.failure.classification import (
+from penstock_worker.providers.failure.error_table import ERROR_TABLE
+from penstock_worker.providers.failure.provider_failure import (
     MESSAGES,
     failure_of_error,
     failure_of_status,
     presented,
     refused_field,
 )
-from penstock_worker.providers.failure.meaning_table import MEANINGS
 from penstock_worker.providers.failure.redaction import Redaction
 from penstock_worker.providers.openai.parser import ChatParser
 
@@ -68,8 +68,8 @@ def test_failure_inside_a_200_has_the_same_meaning(status: int, body: object, co
     assert raised.value.code == code
 
 
-NAMED = [(meaning.code, meaning.source, name) for meaning in MEANINGS for name in meaning.names]
-WORDED = [(meaning.code, meaning.source, words) for meaning in MEANINGS for words in meaning.wordings]
+NAMED = [(meaning.code, meaning.source, name) for meaning in ERROR_TABLE for name in meaning.names]
+WORDED = [(meaning.code, meaning.source, words) for meaning in ERROR_TABLE for words in meaning.wordings]
 
 
 @pytest.mark.parametrize(("code", "source", "name"), NAMED, ids=[f"{one[1]} {one[2]}" for one in NAMED])

@@ -16,9 +16,9 @@ from penstock_contract.request.json_body import Fields, decoded
 from penstock_contract.request.nested_fields import is_openais_own
 from penstock_contract.request.operations import ChatOperation, MessagesOperation
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.translation.blocks import Json, unsupported
-from penstock_worker.providers.translation.tools import choice_of, effort_of, format_of, tools_of
-from penstock_worker.providers.translation.turns import messages_of
+from penstock_worker.providers.messages_to_chat.blocks import Json, unsupported
+from penstock_worker.providers.messages_to_chat.tools import choice_of, effort_of, format_of, tools_of
+from penstock_worker.providers.messages_to_chat.turns import messages_of
 
 NOTHING: Final = frozenset((b"null", b"[]", b"{}"))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from penstock_contract.anthropic.nested_fields import OTHERS_SIGNATURE
-from penstock_worker.providers.translation.blocks import (
+from penstock_worker.providers.messages_to_chat.blocks import (
     ERROR_PREFIX,
     Json,
     blocks_of,

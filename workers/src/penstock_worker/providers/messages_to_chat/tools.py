@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from penstock_worker.providers.translation.blocks import Json, invalid, text_of, unsupported
+from penstock_worker.providers.messages_to_chat.blocks import Json, invalid, text_of, unsupported
 
 CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 BUDGETS: Final = ((16_384, "high"), (4_096, "medium"))

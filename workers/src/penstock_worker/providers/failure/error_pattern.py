@@ -1,4 +1,4 @@
-"""Meaning of one kind of provider error, and the meaning of a status alone."""
+"""ErrorPattern of one kind of provider error, and the meaning of a status alone."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 from penstock_contract.errors import ErrorCode
 
 
-class Meaning(Struct, frozen=True):
+class ErrorPattern(Struct, frozen=True):
     """Names and wordings of one kind of error; `source` is the server that sends them.
 
     `param` is the field that such an error is about, where the server does not name it.

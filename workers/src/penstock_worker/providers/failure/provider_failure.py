@@ -13,8 +13,8 @@ from typing import Literal
 
 from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_worker.providers.failure.error_body import ProviderErrorBody, read, read_object
-from penstock_worker.providers.failure.meaning import STATUSES, Meaning
-from penstock_worker.providers.failure.meaning_table import MEANINGS
+from penstock_worker.providers.failure.error_pattern import STATUSES, ErrorPattern
+from penstock_worker.providers.failure.error_table import ERROR_TABLE
 from penstock_worker.providers.failure.redaction import Redaction
 
 PROVIDER_RETRY_AFTER_MAX_S = 3600.0
@@ -148,14 +148,14 @@ def _of_status(found: ProviderErrorBody, status: int | None) -> ErrorCode:
     return STATUSES.get(status, "provider_unavailable")
 
 
-def _meaning(found: ProviderErrorBody, status: int | None) -> Meaning | None:
+def _meaning(found: ProviderErrorBody, status: int | None) -> ErrorPattern | None:
     """The most exact row that fits; None if only the status has a meaning."""
     inside_200 = status is None or status < 300
     if status == 413:
         return None
     names = {_normal(name) for name in found.names}
     texts = [_plain(message) for message in found.messages]
-    for meaning in MEANINGS:
+    for meaning in ERROR_TABLE:
         general = meaning.code in {"provider_rejected", "provider_unavailable"}
         if general and not inside_200:
             continue
@@ -174,7 +174,7 @@ def _plain(message: str) -> str:
     return " ".join(message[:4096].lower().replace("\u2019", "'").split())
 
 
-def _worded(meaning: Meaning, text: str) -> bool:
+def _worded(meaning: ErrorPattern, text: str) -> bool:
     if not meaning.wordings:
         return False
     if meaning.code not in SHOWN:
@@ -224,6 +224,6 @@ def _number(text: str) -> float | None:
     return None if math.isnan(number) else number
 
 
-_NAMES: dict[Meaning, frozenset[str]] = {
-    meaning: frozenset(_normal(name) for name in meaning.names) for meaning in MEANINGS
+_NAMES: dict[ErrorPattern, frozenset[str]] = {
+    meaning: frozenset(_normal(name) for name in meaning.names) for meaning in ERROR_TABLE
 }
