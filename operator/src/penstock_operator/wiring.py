@@ -11,7 +11,7 @@ from penstock_broker.control_plane import ControlPlane
 from penstock_broker.keepalive import Keepalive
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_contract import subjects
-from penstock_operator.events import OperatorEvents
+from penstock_operator.event_router import EventRouter
 from penstock_operator.kube.client import ClusterClient, LeaseClient
 from penstock_operator.kube.credentials import ClusterCredentials
 from penstock_operator.kube.election import Election
@@ -71,7 +71,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     cache = ClusterCache()
     registry = RouteRegistry(publisher.entry)
     queue: WorkQueue[Key] = WorkQueue("reconcile", concurrency=settings.reconcile_concurrency, draw=draw)
-    events = OperatorEvents(namespaces, cache, registry, publisher, queue)
+    events = EventRouter(namespaces, cache, registry, publisher, queue)
     # JetStream's advisory reports a deleted bucket at once, but may be lost; the watch notices it within seconds.
     catalogue = CatalogueWatch(
         connection, replace=events.catalogue_read, put=events.entry_changed, deleted=events.catalogue_deleted

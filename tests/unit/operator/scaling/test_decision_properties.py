@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_contract.route.scaling import FallbackSpec, ScalingSpec
-from penstock_operator.scaling.decide import Decision, decide
+from penstock_operator.scaling.decision import Decision, decide
 from penstock_operator.scaling.history import BUCKETS_MAX, History
 from penstock_operator.scaling.observation import Observation, Unavailable
 

@@ -13,7 +13,7 @@ from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.work_queue import WorkQueue
 
 
-class OperatorEvents:
+class EventRouter:
     def __init__(
         self,
         namespaces: Iterable[str],

@@ -4,7 +4,7 @@ from typing import Any
 
 from penstock_operator.kube.resources import PODS, Collection
 from penstock_operator.kube.watch.liveness import DEAD, LATE, WatchLiveness
-from penstock_operator.probe import ANSWERED_S, LeaderHealth
+from penstock_operator.leader_health import ANSWERED_S, LeaderHealth
 from penstock_runtime.probes import Probes
 
 WATCH = Collection(PODS, "team")

@@ -7,7 +7,7 @@ from unit.support.decisions import changed, outcome
 from unit.support.scaling import EIGHT, STABLE_S, Story, seen, with_fallback
 
 from penstock_contract.route.scaling import ScalingSpec
-from penstock_operator.scaling.decide import SAMPLE_S, Reason, decide
+from penstock_operator.scaling.decision import SAMPLE_S, Reason, decide
 from penstock_operator.scaling.history import GAP_MIN_S, History
 from penstock_operator.scaling.observation import Unavailable
 

@@ -8,11 +8,11 @@ import pytest
 from unit.support.routes import route_body, spec
 
 from penstock_contract.route.status import LastDecision, ModelRouteStatus
-from penstock_operator.status.composition import MESSAGE_MAX, compose, document, needs_write, previous
 from penstock_operator.status.conditions import Acceptance, Autoscaling, Situation
 from penstock_operator.status.pod_problems import Problem
 from penstock_operator.status.pod_summary import Survey
 from penstock_operator.status.reasons import REASONS
+from penstock_operator.status.route_status import MESSAGE_MAX, compose, document, needs_write, previous
 
 NOON = dt.datetime(2026, 1, 1, 12, 0, 0, 987_654, tzinfo=dt.UTC)
 LATER = NOON + dt.timedelta(minutes=5)

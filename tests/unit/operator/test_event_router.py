@@ -7,7 +7,7 @@ import pytest
 from unit.support.routes import route_body, spec_document
 
 from penstock_contract.catalogue import CatalogueEntry
-from penstock_operator.events import OperatorEvents
+from penstock_operator.event_router import EventRouter
 from penstock_operator.kube.resources import MODEL_ROUTES, Key
 from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.routes.publisher import CataloguePublisher
@@ -37,7 +37,7 @@ class Scene:
         self.publisher = CataloguePublisher(FakeControlPlane())
         self.registry = RouteRegistry(self.publisher.entry)
         self.queue: WorkQueue[Key] = WorkQueue("reconcile", concurrency=1, draw=lambda: 0.5)
-        self.events = OperatorEvents(["team"], self.cache, self.registry, self.publisher, self.queue)
+        self.events = EventRouter(["team"], self.cache, self.registry, self.publisher, self.queue)
 
     async def queued(self) -> set[Key]:
         """Removes all keys from the queue."""
