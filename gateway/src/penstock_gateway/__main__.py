@@ -7,7 +7,7 @@ import penstock_runtime.lean_start  # noqa: F401
 import os
 import sys
 
-from penstock_gateway.app import create_gateway
+from penstock_gateway.composition import create_gateway
 from penstock_gateway.server.server import GatewayServer
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime import settings

@@ -11,7 +11,7 @@ from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from penstock_gateway.api.openapi.document import configuration
-from penstock_gateway.app import HANDLERS
+from penstock_gateway.composition import HANDLERS
 
 
 def served(*, keys_required: bool = True) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from penstock_runtime.clock import SystemClock
 from penstock_runtime.probes import Probes, prometheus
 from penstock_runtime.telemetry import logs
 from penstock_runtime.telemetry.setup import configure
+from penstock_worker.composition import Worker
 from penstock_worker.sessions.context import WorkerContext
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.telemetry import WorkerTelemetry
-from penstock_worker.worker import Worker
 
 
 async def serve(config: WorkerSettings) -> None:
