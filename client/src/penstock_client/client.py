@@ -10,7 +10,7 @@ from typing import Self, TypeVar, overload
 import httpx
 
 from penstock_client import resume
-from penstock_client.chunks import Chunks, StreamSource
+from penstock_client.chunk_iterators import Chunks, StreamSource
 from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,

@@ -56,7 +56,7 @@ from penstock_gateway.usage.accounting import Accounting
 from penstock_runtime import garbage_collector
 from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
-from penstock_runtime.listen_policy import is_loopback
+from penstock_runtime.listen_address import is_loopback
 from penstock_runtime.telemetry.setup import Telemetry
 
 HANDLERS = (

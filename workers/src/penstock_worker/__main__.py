@@ -1,6 +1,6 @@
 """Composition root of a worker process: `python -m penstock_worker`."""
 
-import penstock_runtime.lean_start  # noqa: F401
+import penstock_runtime.blocked_imports  # noqa: F401
 
 # isort: split
 

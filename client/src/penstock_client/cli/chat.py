@@ -15,7 +15,7 @@ from typing import TextIO
 
 import httpx
 
-from penstock_client.chunks import Chunks
+from penstock_client.chunk_iterators import Chunks
 from penstock_client.client import Client
 from penstock_client.errors import GatewayError, GatewayUnreachable, StreamTruncated
 from penstock_client.http_messages import DEFAULT_URL

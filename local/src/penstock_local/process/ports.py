@@ -2,7 +2,7 @@
 
 from socket import socket
 
-from penstock_runtime.listening_socket import bind
+from penstock_runtime.listen_address import bind
 
 BACKLOG = 2048
 """As uvicorn's."""

@@ -32,7 +32,7 @@ from penstock_local.terminal import overview
 from penstock_local.terminal.log_view import LogView
 
 if TYPE_CHECKING:
-    from penstock_local.routes.controller import RouteController
+    from penstock_local.routes.local_control_plane import RouteController
 
 STOP_GRACE_S = 2.0
 START_MAX_S = 120.0
@@ -163,7 +163,7 @@ class ProcessSupervisor:
             child.start()
         # Yield to the start of the children first, then import the controller.
         await asyncio.sleep(0)
-        from penstock_local.routes.controller import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
+        from penstock_local.routes.local_control_plane import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
 
         send_logs(lambda line: self._log_view.log("penstock dev", line))
         await readiness.broker(self._nats_port)

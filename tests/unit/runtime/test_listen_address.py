@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock_runtime.listen_policy import is_loopback, keys_required
+from penstock_runtime.listen_address import is_loopback, keys_required
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from penstock_local.routes import documents
+from penstock_local.routes import yaml_documents
 from penstock_local.routes.route_files import InvalidRoutes, RouteFile, load, read
 
 ROUTE = """
@@ -59,7 +59,7 @@ def test_documents_reject_text_beyond_a_bound_with_its_line(affinity: str, messa
 def test_documents_stop_reading_a_file_at_the_bound() -> None:
     with pytest.raises(InvalidRoutes, match="more than 1048576 bytes"):
         read(["/dev/zero"])
-    assert "more than 1048576 bytes" in _message("#" * (documents.BYTES_MAX + 1))
+    assert "more than 1048576 bytes" in _message("#" * (yaml_documents.BYTES_MAX + 1))
 
 
 def test_documents_resolve_anchors_within_the_bounds_and_keep_a_date_as_text() -> None:
