@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from nats.aio.msg import Msg
+from support.fake_provider import Act, FakeCall, FakeProvider, wait
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_broker.queue import Delivery
@@ -17,7 +18,6 @@ from penstock_contract.stream.events import Accepted, Event, Failed, Finished, S
 from penstock_contract.stream.frames import Frame
 from penstock_contract.usage.record import RowWriteResult, UsageRow, may_replace
 from penstock_runtime.telemetry.setup import configure
-from penstock_worker.providers.fake_provider import Act, FakeCall, FakeProvider, wait
 from penstock_worker.providers.target import Target
 from penstock_worker.sessions.circuit_breaker import CircuitBreaker
 from penstock_worker.sessions.context import RouteVersion, WorkerContext

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 
 import pytest
+from support.fake_provider import wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.usage.record import UsageRow
-from penstock_worker.providers.fake_provider import wait
 from penstock_worker.sessions.ownership import CONFIRM_LATE_S
 from penstock_worker.sessions.registry import SessionRegistry
 
