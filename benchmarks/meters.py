@@ -74,18 +74,16 @@ def start(name: str, collector: str, work: Path, provider: int, *, metered: bool
     env |= {"PENSTOCK_AUTHENTICATION": "required" if metered else "off"}
     if metered:
         env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector}
-    tree = Tree(admin_command.argv, env=env, cwd=work, log=work / "log")
+    tree = Tree(command.argv, env=env, cwd=work, log=work / "log")
     paced.await_first_token(port, first, tree)
     return Way(name, tree, port, limited_key(work) if metered else first)
 
 
 def limited_key(work: Path) -> str:
     """A key made with `penstock keys`, as its users make one."""
-    from penstock_client.cli import (
-        admin_command,
-        keys,  # noqa: PLC0415
-    )
-    from penstock_contract import dev_run_file
+    # Its address is looked for in the run's own directory.
+    from penstock_client.cli import admin_command, keys  # noqa: PLC0415
+    from penstock_contract import dev_run_file  # noqa: PLC0415
 
     (admin,) = dev_run_file.find_running(work)
     environ = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}

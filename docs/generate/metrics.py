@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from opentelemetry.metrics import Counter, Histogram, NoOpMeter, ObservableCounter, ObservableGauge
 from opentelemetry.trace import NoOpTracer
 
-from generate.table import table
+from generate.page import table
 from penstock_broker.stores.usage_storage import StorageState
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.storage_monitor import StorageMonitor

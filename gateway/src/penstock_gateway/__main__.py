@@ -1,4 +1,4 @@
-"""Composition root of a gateway process: `python -m penstock_gateway`."""
+"""Entry point of a gateway process: `python -m penstock_gateway`."""
 
 import penstock_runtime.blocked_imports  # noqa: F401
 

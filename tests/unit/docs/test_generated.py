@@ -6,9 +6,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from generate import metrics, model_route, pictures
-from generate.page import DOCS, MARKED, UnknownSectionError, linked, pages, rendered
+from generate.page import DOCS, MARKED, UnknownSectionError, linked, pages, rendered, table
 from generate.sections import SECTIONS
-from generate.table import table
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider

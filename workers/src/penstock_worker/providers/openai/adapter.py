@@ -28,8 +28,7 @@ from penstock_contract.request.operations import (
     Operation,
 )
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.adapter import HttpRequest, ResponseParser
-from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser, authorization
 from penstock_worker.providers.messages_to_chat.chat_request import chat_of
 from penstock_worker.providers.openai.choices_parser import ChoicesParser
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
