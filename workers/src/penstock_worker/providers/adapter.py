@@ -19,7 +19,7 @@ class HttpRequest(Struct, frozen=True):
 
 
 def authorization(spec: ProviderSpec, key: str | None) -> dict[str, str]:
-    """The header with the provider's key: the route's choice, else the dialect's; `authorization` has a Bearer token."""
+    """The header with the provider's key: the route's choice, else the dialect's; `authorization` takes Bearer."""
     if not key:
         return {}
     name = spec.header_of_key
