@@ -1,4 +1,4 @@
-"""Lease records in memory, with a broker's latency and failures; shipped beside its interface, `LeaseRecords`."""
+"""Lease records in memory, with a broker's latency and failures: a `LeaseRecords`."""
 
 import asyncio
 

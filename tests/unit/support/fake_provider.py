@@ -1,4 +1,4 @@
-"""A `Provider` controlled by a test; shipped beside the interface that it implements (`provider`)."""
+"""A `Provider` controlled by a test."""
 
 from collections.abc import Callable
 

@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 import msgspec
-from support.fake_lease_store import FakeLeaseRecordStore
+from unit.support.fake_lease_store import FakeLeaseRecordStore
 from unit.support.virtual_time import LoopClock
 
 from penstock_contract.catalogue import CatalogueEntry, Resolution

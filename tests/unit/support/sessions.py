@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from nats.aio.msg import Msg
-from support.fake_provider import Act, FakeCall, FakeProvider, wait
+from unit.support.fake_provider import Act, FakeCall, FakeProvider, wait
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_broker.queue import Delivery

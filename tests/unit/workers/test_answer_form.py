@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.fake_provider import FakeCall, wait
+from unit.support.fake_provider import FakeCall, wait
 from unit.support.operations import chat
 from unit.support.sessions import ACCEPTED, HI, STARTED, STOP, USAGE, Stage, answer, failed_of
 from unit.support.virtual_time import virtual_time

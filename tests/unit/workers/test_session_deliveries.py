@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
-from support.fake_provider import wait
+from unit.support.fake_provider import wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
-from support.fake_provider import FakeCall, wait
+from unit.support.fake_provider import FakeCall, wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, error, failed_of
 from unit.support.virtual_time import virtual_time
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.fake_provider import FakeCall, wait
+from unit.support.fake_provider import FakeCall, wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
 from unit.support.virtual_time import virtual_time
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.fake_provider import wait
+from unit.support.fake_provider import wait
 from unit.support.sessions import Stage
 from unit.support.virtual_time import virtual_time
 

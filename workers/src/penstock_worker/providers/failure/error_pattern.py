@@ -1,4 +1,4 @@
-"""ErrorPattern of one kind of provider error, and the meaning of a status alone."""
+"""One kind of provider error by its names and wordings, and the code of a status alone."""
 
 from typing import Final
 
