@@ -10,7 +10,7 @@ UNUSED = ("aiohttp", "rich")
 
 
 @pytest.mark.parametrize("package", ["penstock_gateway", "penstock_worker"])
-def test_lean_start_does_not_import_unused_modules(package: str) -> None:
+def test_blocked_imports_are_not_loaded(package: str) -> None:
     process = subprocess.run(
         [sys.executable, "-c", f"import {package}.__main__, sys; print(*(sys.modules[name] for name in {UNUSED}))"],
         capture_output=True,

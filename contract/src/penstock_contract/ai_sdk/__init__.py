@@ -1,1 +1,1 @@
-"""The bodies of the AI SDK's `useChat`, and the chat completion that they become."""
+"""The AI SDK: the bodies of `useChat`, the chat completion that they become, and the chunks of its UI message stream."""

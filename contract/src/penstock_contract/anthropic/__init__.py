@@ -1,1 +1,1 @@
-"""A request of Anthropic's Messages API: its fields and bounds, and its treatment at each type of provider."""
+"""Anthropic's Messages API: its request and the treatment of its fields at each type of provider, its responses and errors."""

@@ -1,7 +1,7 @@
 """Reconciles one ModelRoute: plan, apply the objects, publish the catalogue entry, update the status.
 
 Level-triggered: every pass starts from the whole state, and writes nothing if all is in order. `plan`, `conditions` and
-`composition` decide; this module defines the order of the steps and the reaction to errors:
+`route_status` decide; this module defines the order of the steps and the reaction to errors:
 
     409         the cache is outdated: retry shortly, when the watch has caught up
     422         this version of the route cannot be served: the last good one stays, and the status has the reason.

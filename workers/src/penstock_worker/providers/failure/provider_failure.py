@@ -1,6 +1,6 @@
 """The meaning of a provider's failure: of an HTTP status and its body, and of an error object inside a 200.
 
-`meaning_table` is the table, `error_body` reads the shapes. The message of a failure is constant text; the provider's
+`error_table` is the table, `error_body` reads the shapes. The message of a failure is constant text; the provider's
 own is kept beside it (`ProviderFailure.provider_message`) until `presented` decides whether the client may read it.
 """
 
