@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error
 
 from penstock_broker import jetstream
+from penstock_broker.client.nats_client import NatsClient
+from penstock_broker.client.socket_transport import message_headers
 from penstock_broker.connection import Connection
 from penstock_broker.errors import broker_unavailable
 from penstock_broker.jetstream import JetStreamRefusal
@@ -69,12 +69,12 @@ class Delivery:
 
     __slots__ = ("_connection", "_reply", "data", "delivered", "headers")
 
-    def __init__(self, connection: Connection, message: Msg) -> None:
+    def __init__(self, connection: Connection, reply: str, headers: bytes, data: bytes) -> None:
         self._connection = connection
-        self._reply = message.reply
-        self.data: bytes = message.data
-        self.headers: dict[str, str] = message.headers or {}
-        self.delivered = _times_delivered(message.reply)
+        self._reply = reply
+        self.data = data
+        self.headers = message_headers(headers)
+        self.delivered = _times_delivered(reply)
 
     async def ack(self) -> None:
         """Ack, and wait until the broker has confirmed it. Raises `broker_unavailable`: acked or not."""
@@ -122,7 +122,7 @@ class Puller:
         self._outstanding = 0
         self._inbox = ""
         self._subscription: Subscription | None = None
-        self._subscribed_with: Client | None = None
+        self._subscribed_with: NatsClient | None = None
         self._changed = asyncio.Event()
         self._heard_at = 0.0
         self._broken = False
@@ -179,7 +179,7 @@ class Puller:
             "expires": int(PULL_EXPIRES_S * 1e9),
             "idle_heartbeat": int(PULL_HEARTBEAT_S * 1e9),
         }
-        await self._connection.client.publish(self._subject, msgspec.json.encode(pull), reply=self._inbox)
+        await self._connection.client.publish_directly(self._subject, msgspec.json.encode(pull), self._inbox)
 
     async def _begin_epoch(self) -> None:
         await self._end_epoch()
@@ -189,40 +189,34 @@ class Puller:
         self._outstanding = 0
         self._inbox = inbox = self._connection.new_inbox()
 
-        async def receive(message: Msg) -> None:
+        def receive(_subject: str, reply: str, headers: bytes, data: bytes) -> None:
             try:
-                self._receive(inbox, message)
+                self._receive(inbox, reply, headers, data)
             except Exception:
-                # The root of this subscription's task: one bad message must not end it.
+                # Above this is the socket's `data_received`: one bad message must not end the connection.
                 log.exception("worker.pull_failed")
 
         self._subscribed_with = client = self._connection.client
-        self._subscription = await client.subscribe(inbox, cb=receive)
+        self._subscription = await client.receive(inbox, receive)
 
     async def _end_epoch(self) -> None:
         if self._subscription is not None:
             subscription, self._subscription = self._subscription, None
-            with contextlib.suppress(Error, TimeoutError):
-                client = self._connection.client
-                if not self._connection.connected or client is not self._subscribed_with:
-                    await subscription.unsubscribe()
-                    return
-                # Not unsubscribed at once: a message under way would be lost, and redelivered after its ack wait only.
-                # `drain` alone is not enough: nats-py writes its PING ahead of the UNSUB that it should confirm.
-                async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                    await client._send_unsubscribe(subscription._id)  # noqa: SLF001 - public is only the whole `drain`
-                    await client.flush()
-                    await subscription.drain()  # type: ignore[no-untyped-call]
+            if self._subscribed_with is not None:
+                # A message under way is delivered first; it would be lost otherwise, and redelivered after its ack wait.
+                with contextlib.suppress(Error, TimeoutError):
+                    async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                        await self._subscribed_with.stop_receiving(subscription)
 
-    def _receive(self, inbox: str, message: Msg) -> None:
+    def _receive(self, inbox: str, reply: str, block: bytes, data: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()
-        if message.reply and message.reply.startswith("$JS.ACK"):
+        if reply.startswith("$JS.ACK"):
             if inbox == self._inbox:
                 self._outstanding -= 1
-            self._deliver(Delivery(self._connection, message))
+            self._deliver(Delivery(self._connection, reply, block, data))
             self._changed.set()
             return
-        headers = message.headers or {}
+        headers = message_headers(block)
         status = headers.get("Status", "")
         if inbox != self._inbox or status == "100":
             return

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from nats.aio.msg import Msg
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_broker.queue import Delivery
@@ -118,7 +117,7 @@ class Broker:
 
 def delivery(broker: Broker, delivered: int = 1) -> Delivery:
     reply = f"$JS.ACK.REQUESTS_default_main.workers.{delivered}.7.7.1700000000000000000.0"
-    return Delivery(broker, Msg(None, subject="s", reply=reply, data=b"", headers=None))  # type: ignore[arg-type]
+    return Delivery(broker, reply, b"", b"")  # type: ignore[arg-type]
 
 
 def request(**fields: Any) -> InferenceRequest:
