@@ -203,7 +203,7 @@ class Puller:
         if self._subscription is not None:
             subscription, self._subscription = self._subscription, None
             if self._subscribed_with is not None:
-                # A message under way is delivered first; it would be lost otherwise, and redelivered after its ack wait.
+                # Delivers what is under way first: a lost message would be redelivered after its ack wait only.
                 with contextlib.suppress(Error, TimeoutError):
                     async with asyncio.timeout(DRAIN_TIMEOUT_S):
                         await self._subscribed_with.stop_receiving(subscription)
