@@ -5,7 +5,7 @@
 
 Each is `penstock dev` out of its checkout's own `.venv` (after `make setup` there), this one second. Both are loaded at
 once, so that what a box takes away hits both: the same code twice comes out within 1 % per token, in turns within 20 %,
-and within 5 % per request. With `--requests`, six clients read streams of five tokens at 50 tokens/s, one after another:
+and within 5 % per request. With `--requests`, six clients read one stream of five tokens after another at 50 tokens/s:
 about 60 requests/s for each checkout. The columns before the ratio are sums over all processes of a checkout.
 """
 
