@@ -1,8 +1,8 @@
 """A route's work queue: enqueue for the gateway, pull for the worker.
 
 Own pull loop instead of nats-py's `fetch`, which holds messages that it already has until its timeout while their
-ack time runs. The worker asks for exactly as many messages as it has free slots: that is the back-pressure, the
-least-loaded routing and the queue that the autoscaler reads.
+ack time runs. The worker requests at most as many messages as it has free slots, and at least three quarters of them:
+that is the back-pressure, the least-loaded routing and the queue that the autoscaler reads.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from penstock_contract.errors import PenstockError
 PULL_EXPIRES_S = 30.0
 PULL_HEARTBEAT_S = 5.0
 PULL_RETRY_S = 0.25
+PULL_SHARE = 4
 DRAIN_TIMEOUT_S = 1.0
-ACK_TIMEOUT_S = 2.0
 ERR_STORE_FAILED = 10077
 """JetStream's `err_code` when `discard: new` refuses a message over the bound."""
 
@@ -77,8 +77,8 @@ class Delivery:
         self.delivered = _times_delivered(reply)
 
     async def ack(self) -> None:
-        """Ack, and wait until the broker has confirmed it. Raises `broker_unavailable`: acked or not."""
-        await self._connection.request(self._reply, b"+ACK", timeout_s=ACK_TIMEOUT_S)
+        """Remove the message from the queue. Not confirmed: after a lost ack the message is delivered again."""
+        await self._connection.publish(self._reply, b"+ACK")
 
     async def in_progress(self) -> None:
         """Restart the ack timer."""
@@ -100,7 +100,7 @@ def _times_delivered(reply: str) -> int:
 
 
 class Puller:
-    """Keeps the number of requested messages equal to the number of free slots.
+    """Keeps the number of requested messages near the number of free slots, and never above it.
 
     Outstanding = requested - received - the rest that the server reports when a pull expires. Any other status
     (consumer deleted, leader change, no JetStream) starts a new epoch: a new inbox, nothing outstanding.
@@ -168,8 +168,10 @@ class Puller:
                 self._broken = True
 
     async def _ask(self) -> None:
-        batch = self._free_slots() - self._outstanding
-        if batch <= 0 or self._broken or self._stopped or not self._connection.connected:
+        free = self._free_slots()
+        batch = free - self._outstanding
+        # Not for each slot that becomes free: with many slots, one pull for each request is as much work as the request.
+        if batch <= 0 or batch < free // PULL_SHARE or self._broken or self._stopped or not self._connection.connected:
             return
         if self._outstanding == 0:
             self._heard_at = asyncio.get_running_loop().time()
