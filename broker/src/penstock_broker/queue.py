@@ -170,7 +170,7 @@ class Puller:
     async def _ask(self) -> None:
         free = self._free_slots()
         batch = free - self._outstanding
-        # Not for each slot that becomes free: with many slots, one pull for each request is as much work as the request.
+        # Not for each slot that becomes free: one pull for each request costs as much as its delivery.
         if batch <= 0 or batch < free // PULL_SHARE or self._broken or self._stopped or not self._connection.connected:
             return
         if self._outstanding == 0:
