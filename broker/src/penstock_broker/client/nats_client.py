@@ -63,14 +63,19 @@ class NatsClient(Client):
                     await transport.drain()
             except TimeoutError:
                 raise OutboundBufferLimitError from None
-        transport.write(publish_command(subject, data, reply, headers))
+        self._write(transport, publish_command(subject, data, reply, headers))
 
     def reply(self, subject: str, data: bytes) -> None:
         """Publish a small reply, at once and without a wait. Raises errors of nats-py; then nothing was sent."""
         transport = self._connected_transport(data)
         if transport.unsent_bytes > UNSENT_BYTES_MAX:
             raise OutboundBufferLimitError
-        transport.write(publish_command(subject, data, "", None))
+        self._write(transport, publish_command(subject, data, "", None))
+
+    def _write(self, transport: SocketTransport, command: bytes) -> None:
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += len(command)
+        transport.write(command)
 
     def _connected_transport(self, data: bytes) -> SocketTransport:
         if not self.is_connected or not isinstance(self._transport, SocketTransport):
