@@ -1,9 +1,9 @@
 """A text stream whose lines are written by a thread, several at a time: a log line is a write to memory.
 
-A write to a pipe wakes its reader for each line, and blocks the process while the reader does not read: of a gateway that
-would be all streams. What a reader that stalls has not taken is bounded; lines beyond that are counted, and the count is
-written when the reader goes on. At the end of the process the rest is written; a process that is killed loses the lines
-of the last `EVERY_S`.
+A write to a pipe wakes its reader for each line, and blocks the process while the reader does not read: of a gateway
+that would be all streams. What a reader that stalls has not taken is bounded; lines beyond that are counted, and the
+count is written when the reader goes on. At the end of the process the rest is written; a process that is killed loses
+the lines of the last `EVERY_S`.
 """
 
 import atexit

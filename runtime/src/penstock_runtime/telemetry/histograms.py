@@ -1,7 +1,7 @@
 """Histograms that the metric readers collect: `record` of OpenTelemetry's own takes 12 µs, of these 0.7 µs.
 
-The SDK has no observable histogram, so the points are added to what a reader collects, in `_receive_metrics`, the method
-that the SDK documents for subclasses. Points are cumulative, with explicit buckets, as the SDK's default.
+The SDK has no observable histogram, so the points are added to what a reader collects, in `_receive_metrics`, the
+method that the SDK documents for subclasses. Points are cumulative, with explicit buckets, as the SDK's default.
 """
 
 import time
@@ -17,7 +17,7 @@ Labels = tuple[tuple[str, Any], ...]
 
 
 class Buckets:
-    """The measurements with one combination of labels. A count is of the values up to its bound, the last of the rest."""
+    """The measurements with one combination of labels. Each count is of the values up to its bound, the last without."""
 
     __slots__ = ("counts", "max", "min", "sum")
 
