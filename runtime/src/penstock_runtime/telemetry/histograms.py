@@ -17,7 +17,7 @@ Labels = tuple[tuple[str, Any], ...]
 
 
 class Buckets:
-    """The measurements with one combination of labels. Each count is of the values up to its bound, the last without."""
+    """The measurements with one combination of labels: a count of the values up to each bound, and of those beyond."""
 
     __slots__ = ("counts", "max", "min", "sum")
 

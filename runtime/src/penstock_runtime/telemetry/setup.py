@@ -85,9 +85,12 @@ def _tracer(service: str) -> tuple[Tracer, Callable[[], object]]:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    from penstock_runtime.telemetry.spans import ExportTracer  # noqa: PLC0415
+
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider.get_tracer(SCOPE), provider.shutdown
+    processor = BatchSpanProcessor(OTLPSpanExporter())
+    provider.add_span_processor(processor)
+    return ExportTracer(provider, processor, SCOPE), provider.shutdown
 
 
 def _meter(
