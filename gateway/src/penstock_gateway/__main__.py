@@ -22,7 +22,7 @@ def main() -> None:
         config.check()
     except settings.InvalidSettings as error:
         sys.exit(f"penstock gateway: {error}")
-    logs.configure("penstock-gateway", level=config.log_level)
+    logs.configure("penstock-gateway", level=config.log_level, batched=True)
     telemetry = configure("penstock-gateway", os.environ, prometheus=True)
     try:
         gateway = create_gateway(config, telemetry, SystemClock())

@@ -21,7 +21,7 @@ def main() -> None:
         config.address_rules  # noqa: B018 - raises for an invalid address
     except settings.InvalidSettings as error:
         sys.exit(f"penstock worker: {error}")
-    logs.configure("penstock-worker", level=config.log_level)
+    logs.configure("penstock-worker", level=config.log_level, batched=True)
     uvloop.run(serve(config))
 
 

@@ -1,7 +1,8 @@
 """The usage record of a request: tokens, cost and outcome. It survives crashes, and contains no prompt or answer.
 
-A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
-and the subject names the request, so there can never be two. docs/operations/usage.md has which process writes when.
+A row is opened by the worker at the provider's first event, or by the gateway if that takes longer, and replaced as
+more is known; JetStream keeps one message per subject, and the subject names the request, so there can never be two.
+docs/operations/usage.md has which process writes when.
 """
 
 from typing import Final, get_args
@@ -23,6 +24,8 @@ COUNT_MAX: Final = 2**53
 COST_MAX: Final = 2**63 - 1
 """In picos: what msgpack and JSON carry of a cost."""
 BYTES_PER_TOKEN_OUT: Final = 5
+OPENED_AFTER_S: Final = 0.5
+"""A gateway opens the row of a request that no worker has accepted for so long: rarer is the first row a worker's."""
 
 
 class Tokens(Struct, frozen=True, array_like=True):

@@ -70,17 +70,15 @@ class Accounting:
         """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`; adds the rate-limit headers."""
         return await self._limiter.admit(context.principal, resolution, operation, context.response_headers)
 
-    async def open(
-        self, stream: Recorded, admission: Admission | None, resolution: Resolution, operation: Operation
-    ) -> None:
-        """Call immediately before the request is published, with no wait between them."""
+    def open(self, stream: Recorded, admission: Admission | None, resolution: Resolution, operation: Operation) -> None:
+        """Call immediately before the request is published."""
 
         def on_closed(row: UsageRow) -> None:
             self._observer.request_closed(row, resolution)
             if admission is not None:
                 admission.record_final(row)
 
-        await self._recorder.open(stream, resolution, operation, on_closed)
+        self._recorder.open(stream, resolution, operation, on_closed)
 
     def end(self, stream: StreamRecord, admission: Admission | None) -> None:
         """The stream has ended, published or not."""
