@@ -48,7 +48,7 @@ class AsyncClient:
 
     `timeout` is in seconds. Refused requests and broken connections are tried again up to `max_retries` times until
     the first event has arrived, after what the gateway asks for or a growing pause. With `resume`, a stream whose
-    connection is cut is read on, at any gateway of that address. `on_response` sees every response
+    connection is cut is read on, at any gateway of that address. `on_response` is called with every response
     with its request id. `transport`, `sleep`, `dice` and `now` are for tests.
     """
 

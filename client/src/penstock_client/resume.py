@@ -14,7 +14,7 @@ from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH, Endpoint, Strea
 Chunk = TypeVar("Chunk")
 
 ON_DISCONNECT: Final = {"x-penstock-on-disconnect": "grace"}
-"""As long a grace as the route allows."""
+"""Requests the longest grace that the route allows."""
 FRUITLESS_MAX: Final = 2
 """After so many resumptions that brought no event, the stream counts as truncated."""
 STOP_TIMEOUT_S: Final = 2.0

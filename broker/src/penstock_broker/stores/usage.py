@@ -146,7 +146,7 @@ class UsageWriter:
                 self._confirmed.clear()
 
     async def _send(self, row: UsageRow, after: int) -> bool:
-        """Return whether the broker has the row, or one that stays."""
+        """Return whether the broker has the row, or one that must not be replaced."""
         if after and await _put(self._connection, row, after) is not None:
             return True
         try:
@@ -286,7 +286,7 @@ class GatewayPresenceStore:
             await bucket.purge(gateway)
 
     async def all(self) -> dict[str, float]:
-        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty while it is away."""
+        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty without the broker."""
         try:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
             entries = await kv_snapshot.read(bucket, READ_S)

@@ -20,7 +20,7 @@ TIMEOUT_S = 30.0
 Answer = TypeVar("Answer")
 
 
-class NoAdmin(Exception):  # noqa: N818 - the message is the whole story
+class NoAdmin(Exception):  # noqa: N818 - the message is the whole information
     """No admin API is known; the message names the setting."""
 
 

@@ -47,7 +47,7 @@ def command(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def where_after() -> argparse.ArgumentParser:
-    """The same option behind a subcommand: without a default, so that one in front of it stays."""
+    """The same option after a subcommand, without a default: the option before it is not overwritten."""
     made = argparse.ArgumentParser(add_help=False)
     made.add_argument("--url", default=argparse.SUPPRESS, help="of the admin API; PENSTOCK_ADMIN_URL")
     return made

@@ -1,1 +1,1 @@
-"""Anthropic's Messages API: its request and the treatment of its fields at each type of provider, its responses and errors."""
+"""Anthropic's Messages API: request, treatment of its fields per type of provider, responses, errors."""

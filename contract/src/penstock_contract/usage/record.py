@@ -20,7 +20,7 @@ GATEWAY_LOST: Final = "gateway_lost"
 FINISH_REASONS: Final = frozenset(get_args(FinishReason))
 
 COUNT_MAX: Final = 2**53
-"""The largest number of tokens that is believed; JSON carries no larger integer for certain (RFC 8259 §6)."""
+"""The largest number of tokens that is accepted; JSON carries no larger integer for certain (RFC 8259 §6)."""
 COST_MAX: Final = 2**63 - 1
 """In picos: what msgpack and JSON carry of a cost."""
 BYTES_PER_TOKEN_OUT: Final = 5
@@ -56,7 +56,7 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `tokens` and `cost` are the sums over all attempts that were sent; `unanswered` is the part of the attempts before
     the last. `ended` is a finish reason or an error's code, None while the request is open. `attempts` counts calls to
-    providers and workers that died with the request in their hands. `delivery` is that of the worker which wrote the
+    providers, and workers that were lost while they held the request. `delivery` is that of the worker which wrote the
     row, by the queue's count, and 0 as long as no worker has.
     """
 

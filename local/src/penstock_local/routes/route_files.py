@@ -1,6 +1,6 @@
 """Reads ModelRoute files: the resource as kubectl takes it, several documents a file, errors with file and line.
 
-Knows text and types only: what serves a route, and whether its key is there, is the plan's business.
+Depends on text and types only: the plan decides which process serves a route, and whether its key is set.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """YAML text as plain documents, with a bound on everything that can grow while it is read.
 
-A look at the parser's events comes first: it costs no recursion and no copy, and knows how large the documents would
-be with their aliases replaced. Only text that is within the bounds is built. Must not know: what a document means.
+A look at the parser's events comes first: it costs no recursion and no copy, and gives the size of the documents
+with their aliases replaced. Only text that is within the bounds is built. Must not depend on a document's meaning.
 """
 
 import math

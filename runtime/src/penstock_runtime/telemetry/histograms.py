@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.metrics import Histogram, Meter
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+
+from penstock_runtime.telemetry import names
 
 Labels = tuple[tuple[str, Any], ...]
 
@@ -66,6 +68,10 @@ class HistogramMeter(Meter):
         self._meter = meter
         self._histograms: list[BucketHistogram] = []
         self._start_ns = time.time_ns()
+        # A reader calls `_receive_metrics` only if the SDK has a metric itself.
+        meter.create_observable_gauge(
+            names.METRIC_UPTIME, [self._observe_uptime], unit="s", description="Time since the start of the process"
+        )
 
     def create_histogram(
         self,
@@ -104,6 +110,9 @@ class HistogramMeter(Meter):
         scope = replace(scope, metrics=[*scope.metrics, *found])
         resource = replace(resource, scope_metrics=[scope, *resource.scope_metrics[1:]])
         return replace(metrics, resource_metrics=[resource, *metrics.resource_metrics[1:]])
+
+    def _observe_uptime(self, _options: CallbackOptions) -> list[Observation]:
+        return [Observation((time.time_ns() - self._start_ns) / 1e9)]
 
     def _metrics(self) -> list[Any]:
         from opentelemetry.sdk.metrics import export  # noqa: PLC0415 - only where metrics are exported

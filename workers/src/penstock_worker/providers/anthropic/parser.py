@@ -73,7 +73,7 @@ class MessageParser(EventReader):
         delta = event.delta
         if event.type == "content_block_delta" and delta is not None and not self._halves:
             if (text := delta.text) and not delta.thinking:
-                # Nearly all events, without the way round.
+                # Fast path for nearly all events.
                 self._pieces += 1
                 self._characters += len(text)
                 events.append(TextDelta(text))
