@@ -43,7 +43,7 @@ def points(meter: Meter, reader: Any, measurements: list[tuple[float, dict[str, 
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(VALUES, LABELS), max_size=30))
+@given(st.lists(st.tuples(VALUES, LABELS), min_size=1, max_size=30))
 def test_histogram_has_the_points_of_opentelemetrys_own(measurements: list[tuple[float, dict[str, str]]]) -> None:
     own_reader = InMemoryMetricReader()
     own = MeterProvider([own_reader]).get_meter("penstock")
