@@ -19,7 +19,13 @@ class NatsServer:
     """A nats-server that keeps its port over a restart; its memory streams do not survive one."""
 
     def __init__(
-        self, directory: Path, users: NatsUsers | None = None, *, jetstream: str = "", monitored: bool = False
+        self,
+        directory: Path,
+        users: NatsUsers | None = None,
+        *,
+        jetstream: str = "",
+        tls: str = "",
+        monitored: bool = False,
     ) -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
@@ -29,7 +35,7 @@ class NatsServer:
         self.monitor = f"http://127.0.0.1:{free_port()}"
         served = f'http: "{self.monitor.removeprefix("http://")}"\n' if monitored else ""
         self._config.write_text(
-            NATS_CONFIG.format(port=self.port, directory=directory, jetstream=jetstream) + trusted + served
+            NATS_CONFIG.format(port=self.port, directory=directory, jetstream=jetstream) + trusted + tls + served
         )
         self.process = self.start()
 

@@ -10,7 +10,7 @@ from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Body, Key, Resource
 from penstock_operator.metrics import Metrics, RouteWorkers
-from penstock_operator.status import composition
+from penstock_operator.status import route_status
 from penstock_operator.status.conditions import Situation
 from penstock_operator.status.scaling_view import ScalingView
 from penstock_operator.work_queue import Later
@@ -55,7 +55,7 @@ class StatusWriter:
 
     async def update(self, key: Key, body: Body, situation: Situation, view: ScalingView) -> None:
         """Writes the status of the route in `body`, if it differs. Raises `ApiError` and `Later`."""
-        before = composition.previous(body)
+        before = route_status.previous(body)
         if situation.survey.wanted is not None and before.conditions and view.autoscaling is None:
             # Otherwise the missing observation would change conditions of every route, and revert them a second later.
             first_at = self._first_at.setdefault(key, self._clock.monotonic())
@@ -63,21 +63,21 @@ class StatusWriter:
                 self._again(key, left_s)
                 return
         now = dt.datetime.fromtimestamp(self._clock.unix(), dt.UTC)
-        after = composition.compose(key[1], situation, before, now, desired=view.desired, decision=view.decision)
+        after = route_status.compose(key[1], situation, before, now, desired=view.desired, decision=view.decision)
         self._metrics.route_workers(
             f"{key[0]}.{key[1]}", RouteWorkers(after.desired_replicas, after.ready_replicas, after.draining_replicas)
         )
         self._metrics.route_conditions(
             f"{key[0]}.{key[1]}", {condition.type: condition.status for condition in after.conditions}
         )
-        if not composition.needs_write(body, after):
+        if not route_status.needs_write(body, after):
             return
         await self._warn(body, before, after)
         since_s = self._clock.monotonic() - self._written_at.get(key, -STATUS_EVERY_S)
         if since_s < STATUS_EVERY_S and not _urgent(before, after):
             self._again(key, STATUS_EVERY_S - since_s)
             return
-        await self._write(key, composition.document(after))
+        await self._write(key, route_status.document(after))
 
     async def _warn(self, body: Body, before: ModelRouteStatus, after: ModelRouteStatus) -> None:
         """Create a Warning when a condition turns bad, or when the reason of a bad one changes."""
