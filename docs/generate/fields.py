@@ -29,9 +29,10 @@ from msgspec.inspect import (
 )
 
 from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
+from penstock_contract.route.pod.containers import VariableName
+from penstock_contract.route.pod.volumes import MountPath, SizeLimit, VolumeName
 from penstock_contract.route.status import Reason
 from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
-from penstock_contract.route.worker import VariableName
 from penstock_contract.subjects import TOKEN
 from penstock_contract.usage.money import PerMillion
 from penstock_gateway.settings import AdminToken, FirstKeySecret
@@ -52,6 +53,9 @@ PATTERNS = {
         (FirstKeySecret, "API key"),
         (PerMillion, "decimal number"),
         (VariableName, "name of a variable"),
+        (VolumeName, "DNS label"),
+        (MountPath, "absolute path"),
+        (SizeLimit, "quantity such as `64Mi`"),
         (SecretName, "name of a Secret"),
         (Reason, "one word"),
     )

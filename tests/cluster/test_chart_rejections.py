@@ -36,8 +36,8 @@ from harness.kubernetes.helm import Helm, HelmError
             "minReplicas must not be more than maxReplicas",
         ),
         (
-            {"gateway": {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": 0}}},
-            "needs targetStreams or targetCPUUtilizationPercentage",
+            {"gateway": {"autoscaling": {"enabled": True, "targetCPU": ""}}},
+            "needs targetStreams, targetCPU or targetCPUUtilizationPercentage",
         ),
     ],
     ids=str,

@@ -35,13 +35,22 @@ Helm's own labels keep the chart's value, for all others the user's value wins. 
 {{- merge (dict) $own $further $root.Values.commonLabels $others | toYaml -}}
 {{- end }}
 
-{{/* Takes (list $ .image): registry, repository, and digest or tag. */}}
+{{/* Takes (list $ .image): registry, repository, and digest or tag. An image without a registry of its own is built
+with Penstock's. `global.imageRegistry` is a mirror of all images. */}}
 {{- define "penstock.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
-{{- with $root.Values.image.registry }}{{ . | trimSuffix "/" }}/{{ end -}}
+{{- $registry := ternary $image.registry $root.Values.image.registry (hasKey $image "registry") -}}
+{{- with $registry | default (dig "imageRegistry" "" ($root.Values.global | default dict)) }}{{ . | trimSuffix "/" }}/{{ end -}}
 {{- $image.repository -}}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{/* The pull secrets of a component as a JSON list. Takes (list $ .Values.<component>). */}}
+{{- define "penstock.pullSecrets" -}}
+{{- $root := index . 0 -}}
+{{- $own := dig "image" "pullSecrets" list (index . 1) -}}
+{{- $own | default $root.Values.imagePullSecrets | default (dig "imagePullSecrets" list ($root.Values.global | default dict)) | toJson -}}
 {{- end }}
 
 {{/* The requirements of the `restricted` Pod Security level, and a read-only file system. Takes (list $ "component"). */}}
@@ -74,7 +83,7 @@ capabilities: { drop: [ALL] }
 enableServiceLinks: false
 securityContext:
   {{- include "penstock.podSecurityContext" . | nindent 2 }}
-{{- with $root.Values.imagePullSecrets }}
+{{- with include "penstock.pullSecrets" (list $root $values) | fromJsonArray }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -13,7 +13,7 @@ from penstock_broker.stores.usage_storage import (
     ROWS_KEPT_DAYS,
     UsageBounds,
 )
-from penstock_contract.route.worker import ResourcesSpec, VariableName
+from penstock_contract.route.pod.containers import ResourcesSpec, VariableName
 from penstock_operator.kube.lease import LeaseTerms
 from penstock_operator.nats.keys import KeysUnreadable, SigningKey, read_signing_key
 from penstock_operator.routes.worker_variables import OWN_VARIABLES

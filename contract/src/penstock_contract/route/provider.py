@@ -13,6 +13,7 @@ from penstock_contract.route.additions import (
     HeaderSpec,
     QueryParameterSpec,
 )
+from penstock_contract.route.pod.containers import BY_NAME
 from penstock_contract.route.prices import PricesSpec
 from penstock_contract.route.values import (
     ApiVersion,
@@ -24,7 +25,6 @@ from penstock_contract.route.values import (
     SecretKeyRef,
     Url,
 )
-from penstock_contract.route.worker import BY_NAME
 from penstock_contract.usage.money import FREE, Rates
 
 KEY_HEADERS: Final = {"Anthropic": "x-api-key", "AzureOpenAI": "api-key"}
