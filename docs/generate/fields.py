@@ -32,7 +32,7 @@ from penstock_contract.route.additions import HeaderToken, QueryName, VisibleTex
 from penstock_contract.route.pod.containers import VariableName
 from penstock_contract.route.pod.volumes import MountPath, SizeLimit, VolumeName
 from penstock_contract.route.status import Reason
-from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
+from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, ProxyUrl, Url
 from penstock_contract.subjects import TOKEN
 from penstock_contract.usage.money import PerMillion
 from penstock_gateway.settings import AdminToken, FirstKeySecret
@@ -47,6 +47,7 @@ PATTERNS = {
         (QueryName, "name of a query parameter"),
         (VisibleText, "visible ASCII"),
         (Url, "http(s) URL"),
+        (ProxyUrl, "http URL"),
         (PrintableName, "text without control characters"),
         (ApiVersion, "date of an API"),
         (AdminToken, "32 to 512 visible characters"),

@@ -20,6 +20,7 @@ from penstock_contract.route.values import (
     DnsLabel,
     HeaderName,
     PrintableName,
+    ProxyUrl,
     RouteStruct,
     Seconds,
     SecretKeyRef,
@@ -103,6 +104,13 @@ class ProviderSpec(RouteStruct, frozen=True, kw_only=True):
             " are sent unencrypted."
         ),
     ] = field(default=False, name="allowHTTP")
+    proxy: Annotated[
+        ProxyUrl | None,
+        Meta(
+            description="HTTP proxy through which the provider is reached. Not set: `HTTPS_PROXY`, `HTTP_PROXY` and"
+            " `NO_PROXY` of the worker, which may have credentials."
+        ),
+    ] = None
     model: Annotated[
         PrintableName | None,
         Meta(
