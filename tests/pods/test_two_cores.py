@@ -39,7 +39,7 @@ async def release(cluster: RealCluster, installed: Installation, api: Api) -> As
     await release.uninstall()
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 async def test_chart_upgrades_from_the_last_release_and_runs_four_workers_on_two_cores(
     release: Installation, api: Api
 ) -> None:
@@ -110,7 +110,7 @@ async def test_chart_key_job_that_cannot_run_fails_before_helm_gives_up(
     del installed
     if words.endswith("apiServerPorts") and not (cluster.node and cluster.node.enforces_policies):
         pytest.skip("NetworkPolicies are not enforced")
-    release = Installation(cluster, "no-keys")
+    release = Installation(cluster, f"no-keys-{len(words)}")
     try:
         with pytest.raises(HelmError) as failed:
             await release.install(

@@ -195,6 +195,11 @@ ipFamilyPolicy: PreferDualStack
 {{- .Values.nats.auth.existingSecret | default (printf "%s-nats-keys" (include "penstock.fullname" .)) -}}
 {{- end }}
 
+{{/* The Secret with the broker's admin user, for backups. No pod mounts it. */}}
+{{- define "penstock.natsAdmin" -}}
+{{- printf "%s-nats-admin" (include "penstock.fullname" .) -}}
+{{- end }}
+
 {{/* The files of it that one component may mount. Takes (list $ "file"…). */}}
 {{- define "penstock.natsVolume" -}}
 {{- $root := index . 0 -}}

@@ -25,6 +25,7 @@ SERVER: Final = "auth.conf"
 OPERATOR: Final = "operator.creds"
 GATEWAY: Final = "gateway.creds"
 WORKER: Final = "worker.creds"
+ADMIN: Final = "admin.creds"
 SIGNING_SEEDS: Final = 2
 EARLIER_MAX: Final = 64
 """Names of rotations that are kept."""
@@ -134,6 +135,10 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
             OPERATOR: signing.credentials("operator", permissions.operator()),
             GATEWAY: signing.credentials("gateway", permissions.gateway()),
         }
+
+    def admin_files(self) -> dict[str, str]:
+        """Of a Secret of its own: it can read and delete every stream."""
+        return {ADMIN: self.signing_key.credentials("admin", permissions.admin())}
 
 
 def read_root(text: bytes) -> NatsKeys:

@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -42,12 +42,12 @@ MADE_FOR: Final = "penstock.dev/made-for"
 UNREACHABLE: Final = "no connection to the API server; if its port is not in networkPolicy.apiServerPorts, add it there"
 
 
-def secret_of(keys: NatsKeys, namespace: str, name: str, made_for: str = "") -> dict[str, Any]:
+def secret_of(files: Mapping[str, str], namespace: str, name: str, made_for: str = "") -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name, **({"namespace": namespace} if namespace else {})}
     if made_for:
         metadata["annotations"] = {MADE_FOR: made_for}
     labels = {"app.kubernetes.io/part-of": "penstock", "app.kubernetes.io/managed-by": "penstock-nats-keys"}
-    data = {file: base64.b64encode(text.encode()).decode() for file, text in keys.files().items()}
+    data = {file: base64.b64encode(text.encode()).decode() for file, text in files.items()}
     return {
         "apiVersion": resources.SECRETS.api_version,
         "kind": resources.SECRETS.kind,
@@ -66,28 +66,51 @@ def renewed(found: dict[str, Any] | None, rotation: str, now: int) -> NatsKeys:
     return read_root(base64.b64decode(root)).rotated(rotation, secrets.token_bytes)
 
 
-async def provide(client: SecretStore, namespace: str, name: str, rotation: str, made_for: str = "") -> str:
-    """Creates or updates the Secret; returns a description. Raises `ApiError` and `KeysUnreadable`."""
+async def provide(
+    client: SecretStore, namespace: str, name: str, rotation: str, made_for: str = "", *, admin_secret: str = ""
+) -> str:
+    """Creates or updates the Secret, and that of the admin; returns a description. Raises `ApiError`, `KeysUnreadable`.
+
+    The admin's comes first: the annotation of the other one says that both are complete.
+    """
     found = await client.read_secret(namespace, name)
-    wanted = secret_of(renewed(found, rotation, int(time.time())), namespace, name, made_for)
+    keys = renewed(found, rotation, int(time.time()))
+    wanted = secret_of(keys.files(), namespace, name, made_for)
+    if admin_secret:
+        await _provide_admin(client, secret_of(keys.admin_files(), namespace, admin_secret))
     if found is not None and found["data"] == wanted["data"] and _made_for(found) == made_for:
         return "is up to date"
     await client.apply(wanted)
     return "was created" if found is None else "was updated"
 
 
+async def _provide_admin(client: SecretStore, wanted: dict[str, Any]) -> None:
+    found = await client.read_secret(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+    if found is None or found.get("data") != wanted["data"]:
+        await client.apply(wanted)
+
+
 def _made_for(secret: dict[str, Any]) -> str:
     return str((secret["metadata"].get("annotations") or {}).get(MADE_FOR, ""))
 
 
-async def _provide(namespace: str, name: str, rotation: str, made_for: str) -> str:
+async def _provide(args: argparse.Namespace) -> str:
     credentials = ClusterCredentials(os.environ)
     await credentials.load()
     transport = Transport(credentials, lambda *_: None)
     await transport.open()
     client = ClusterClient(transport, may_write=lambda: True)
     try:
-        return await with_retries(lambda: provide(client, namespace, name, rotation, made_for))
+        return await with_retries(
+            lambda: provide(
+                client,
+                args.namespace,
+                args.secret,
+                args.rotation,
+                args.made_for,
+                admin_secret=args.admin_secret,
+            )
+        )
     finally:
         await transport.close()
 
@@ -116,6 +139,7 @@ def main() -> None:
     )
     parser.add_argument("--namespace", default="", help="namespace of the Secret")
     parser.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
+    parser.add_argument("--admin-secret", default="", help="name of a Secret for admin.creds; default: none is made")
     parser.add_argument(
         "--apply", action="store_true", help="create or update the Secret in the cluster, instead of printing a new one"
     )
@@ -124,10 +148,14 @@ def main() -> None:
     args = parser.parse_args()
     if not args.apply:
         keys = NatsKeys.new(secrets.token_bytes, int(time.time()), args.rotation)
-        print(msgspec.json.encode(secret_of(keys, args.namespace, args.secret)).decode())  # noqa: T201
+        secret = secret_of(keys.files(), args.namespace, args.secret)
+        if args.admin_secret:
+            admin = secret_of(keys.admin_files(), args.namespace, args.admin_secret)
+            secret = {"apiVersion": "v1", "kind": "List", "items": [secret, admin]}
+        print(msgspec.json.encode(secret).decode())  # noqa: T201
         return
     try:
-        done = asyncio.run(_provide(args.namespace, args.secret, args.rotation, args.made_for))
+        done = asyncio.run(_provide(args))
     except (ClusterConfigError, ApiError, KeysUnreadable) as error:
         why = f"{error}: {UNREACHABLE}" if isinstance(error, ApiError) and error.kind == "Unavailable" else str(error)
         sys.exit(f"penstock nats-keys: {args.namespace}/{args.secret}: {why}")
