@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from harness.keyed import ADMIN_TOKEN, KeyedStack
 from harness.processes import free_port, until
 from harness.provider_answers import chunk, finish, stream, usage
@@ -33,6 +34,7 @@ async def rows(admin: Any) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.timeout(180)
 async def test_backup_restores_keys_limits_and_usage_into_an_empty_installation(tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     async with KeyedStack(users=True) as old:

@@ -69,7 +69,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     )
 
     cache = ClusterCache()
-    registry = RouteRegistry(publisher.entry)
+    registry = RouteRegistry(publisher.entry, settings.claim_rules)
     queue: WorkQueue[Key] = WorkQueue("reconcile", concurrency=settings.reconcile_concurrency, draw=draw)
     events = OperatorEvents(namespaces, cache, registry, publisher, queue)
     # JetStream's advisory reports a deleted bucket at once, but may be lost; the watch notices it within seconds.
