@@ -163,11 +163,38 @@ nats://{{ include "penstock.fullname" . }}-nats.{{ .Release.Namespace }}.svc:422
 {{- end -}}
 {{- end }}
 
-{{- define "penstock.natsPort" -}}
-{{- if .Values.nats.enabled -}}
-4222
-{{- else -}}
-{{- (include "penstock.natsUrl" . | urlParse).host | regexFind ":[0-9]+$" | trimPrefix ":" | default "4222" -}}
+{{/* The broker's ports, as a JSON list: an external one may have several addresses. */}}
+{{- define "penstock.natsPorts" -}}
+{{- $ports := list -}}
+{{- range splitList "," (include "penstock.natsUrl" .) -}}
+{{- $ports = append $ports ((urlParse .).host | regexFind ":[0-9]+$" | trimPrefix ":" | default "4222" | int) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end }}
+
+{{/* The pod's spec with the user's parts. Takes (list .Values.<component> "spec as YAML"). What Kubernetes merges by a name
+must not be there twice: an apply fails then, after half of the upgrade. */}}
+{{- define "penstock.withParts" -}}
+{{- $values := index . 0 -}}
+{{- $spec := index . 1 | fromYaml -}}
+{{- $container := first $spec.containers -}}
+{{- $_ := set $container "volumeMounts" (concat $container.volumeMounts $values.volumeMounts) -}}
+{{- if $values.envFrom }}{{ $_ := set $container "envFrom" $values.envFrom }}{{ end -}}
+{{- $_ := set $spec "volumes" (concat ($spec.volumes | default list) $values.volumes) -}}
+{{- $_ := set $spec "containers" (concat $spec.containers $values.extraContainers) -}}
+{{- if $values.initContainers }}{{ $_ := set $spec "initContainers" $values.initContainers }}{{ end -}}
+{{- include "penstock.unique" (list "variable" $container.env) -}}
+{{- include "penstock.unique" (list "volume" $spec.volumes) -}}
+{{- include "penstock.unique" (list "container" (concat $spec.containers $values.initContainers)) -}}
+{{- merge (dict) $values.podSpec $spec | toYaml -}}
+{{- end }}
+
+{{- define "penstock.unique" -}}
+{{- $kind := index . 0 -}}
+{{- $names := dict -}}
+{{- range index . 1 -}}
+{{- if hasKey $names .name }}{{ fail (printf "the %s %s is set twice: by the chart, or by two of your values" $kind .name) }}{{ end -}}
+{{- $_ := set $names .name true -}}
 {{- end -}}
 {{- end }}
 
