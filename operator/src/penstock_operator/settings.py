@@ -53,7 +53,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """Names that routes may claim, a JSON list such as `[{"namespaces": ["team-*"], "models": ["gpt-*"], "wildcard":
     false}]`; the first entry that covers a namespace counts. A namespace that none covers may claim every name."""
     nats_url: str = "nats://127.0.0.1:4222"
-    """Address of NATS."""
+    """Address of NATS; several of one cluster with commas."""
     worker_nats_url: str | None = None
     """Address of NATS for workers' pods. Not set: `PENSTOCK_NATS_URL`."""
     nats_credentials: str | None = None
@@ -101,6 +101,11 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """A watch that is silent for this time is opened again."""
     resync_s: Annotated[float, Meta(ge=10, le=86_400)] = 600.0
     """Interval of complete lists, independent of the watches."""
+
+    @property
+    def installation(self) -> str:
+        """Mark of the routes that this installation serves: see `reconcile.contest`."""
+        return self.lease_namespace
 
     @property
     def namespace_list(self) -> list[str]:

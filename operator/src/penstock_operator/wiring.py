@@ -24,6 +24,7 @@ from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.leadership import OperatorHealth, Parts
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
+from penstock_operator.reconcile.contest import other_installation
 from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
@@ -105,7 +106,11 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         heartbeats,
         lambda key: queue_state.read(connection, *key),
         cache,
-        lambda key: registry.served(key) if resync.serves(key[0]) else None,
+        lambda key: (
+            registry.served(key)
+            if resync.serves(key[0]) and not other_installation(cache.snapshot(key).deployment, settings.installation)
+            else None
+        ),
         ScalingListeners(
             changed=queue.add,
             decided=DecisionRecorder(cache, recorder, metrics).record,
@@ -170,4 +175,5 @@ def _worker_defaults(settings: OperatorSettings) -> WorkerDefaults:
         nats_secret=settings.worker_nats_secret,
         run_as_user=settings.worker_run_as_user,
         run_as_group=settings.worker_run_as_group,
+        installation=settings.installation,
     )
