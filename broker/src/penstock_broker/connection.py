@@ -43,8 +43,8 @@ class Reply(msgspec.Struct, frozen=True):
 class Connection:
     """Connects in the background, without giving up; `on_connected` hooks run after each connect.
 
-    `url` may be several addresses of one cluster, with commas; one that answers is enough. `credentials` is the path of a credentials file; None without authentication, or with a password in the URL.
-    Call `close` after `start`.
+    `url` may be several addresses of one cluster, with commas; one that answers is enough. `credentials` is the path of
+    a credentials file; None without authentication, or with a password in the URL. Call `close` after `start`.
     """
 
     def __init__(self, url: str, name: str, *, inbox_prefix: str, credentials: str | None = None) -> None:
