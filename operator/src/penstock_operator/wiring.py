@@ -24,7 +24,7 @@ from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.leadership import OperatorHealth, Parts
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.contest import other_installation
+from penstock_operator.reconcile.owned_object import other_installation
 from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher

@@ -18,8 +18,9 @@ from penstock_contract.errors import PenstockError
 from penstock_worker.providers.failure.classification import ProviderFailure
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.connection_failure import REASONS
-from penstock_worker.upstream.egress_proxy import RESPONSE_BYTES_MAX, EgressProxy, proxy_of
+from penstock_worker.upstream.egress_proxy import EgressProxy, proxy_of
 from penstock_worker.upstream.pool import ConnectionPool
+from penstock_worker.upstream.proxy_tunnel import RESPONSE_BYTES_MAX
 
 HTTPS = "https://api.example.com/v1"
 PROXY = "http://proxy.example:3128"

@@ -12,10 +12,9 @@ from typing import Final, Protocol
 
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import MODEL_ROUTES, Body, Key, Resource
+from penstock_operator.reconcile.owned_object import INSTALLATION, other_installation
 from penstock_runtime.clock import Clock
 
-INSTALLATION: Final = "penstock.dev/installation"
-"""Annotation of a route's Deployment."""
 CONDITION: Final = "ServedElsewhere"
 REASON: Final = "ServedByAnotherRelease"
 
@@ -23,13 +22,6 @@ REASON: Final = "ServedByAnotherRelease"
 class StatusStore(Protocol):
     async def apply_status(self, namespace: str, name: str, status: Body, *, manager: str) -> Body:
         """Raises `ApiError`."""
-
-
-def other_installation(deployment: Body | None, installation: str) -> str:
-    """The installation that has the route, if it is another one; empty if it is free or ours."""
-    marks = (deployment or {}).get("metadata", {}).get("annotations") or {}
-    mark = str(marks.get(INSTALLATION, ""))
-    return mark if mark and installation and mark != installation else ""
 
 
 class Contest:

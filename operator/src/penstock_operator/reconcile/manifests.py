@@ -8,8 +8,7 @@ import hashlib
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.resources import ROUTE_LABEL
 from penstock_operator.nats.keys import WORKER
-from penstock_operator.reconcile.contest import INSTALLATION
-from penstock_operator.reconcile.owned_object import Manifest, Owner, owned, stamped
+from penstock_operator.reconcile.owned_object import INSTALLATION, Manifest, Owner, owned, stamped
 from penstock_operator.reconcile.pod_template import WorkerDefaults, pod_template
 
 

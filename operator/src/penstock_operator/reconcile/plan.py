@@ -124,9 +124,9 @@ def _acceptance(route: Route, grant: ModelGrant) -> Acceptance:
     if route.problem:
         return Acceptance("InvalidSpec", route.problem)
     if grant.forbidden:
-        listed, more = grant.forbidden[:CONFLICTS_LISTED], len(grant.forbidden) - CONFLICTS_LISTED
-        rest = f" and {more} more" if more > 0 else ""
-        words = f"routes of the namespace {route.namespace} may not claim the model {', '.join(listed)}{rest}"
+        listed, unlisted = grant.forbidden[:CONFLICTS_LISTED], len(grant.forbidden) - CONFLICTS_LISTED
+        others = f" and {unlisted} more" if unlisted > 0 else ""
+        words = f"routes of the namespace {route.namespace} may not claim the model {', '.join(listed)}{others}"
         return Acceptance("ModelNameNotPermitted", words)
     if grant.conflicts:
         conflicts = [f"the model {one.model} belongs to the route {one.owner}" for one in grant.conflicts]

@@ -20,6 +20,7 @@ from aiohappyeyeballs import AddrInfoType, remove_addr_infos, start_connection
 from penstock_contract.errors import PenstockError
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.egress_proxy import EgressProxy, is_address
+from penstock_worker.upstream.proxy_tunnel import open_tunnel
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 Protocol = TypeVar("Protocol", bound=asyncio.Protocol)
@@ -96,7 +97,7 @@ class Connector:
             return
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
-            await self._proxy.tunnel(sock, f"{host}:{self._port}")
+            await open_tunnel(self._proxy, sock, f"{host}:{self._port}")
         except BaseException:
             sock.close()
             raise

@@ -1,22 +1,16 @@
-"""The HTTP proxy through which a provider is reached: a route's own, or the one of the usual variables.
+"""The HTTP proxy through which a provider is reached: a route's own, or the one of the usual variables; pure.
 
 The rules for `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are those of Go's net/http, which Kubernetes' own programs use.
-A tunnel (CONNECT, RFC 9110 §9.3.6) is requested for `http` providers too: the bytes after it are those of a direct
-connection, so nothing else of the worker depends on the proxy. A proxy that is reached by TLS itself is refused:
-neither asyncio nor uvloop has TLS within TLS for a socket that is connected already.
+A proxy that is reached by TLS itself is refused: neither asyncio nor uvloop has TLS within TLS for a socket that is
+connected already.
 """
 
-import asyncio
 import base64
 import ipaddress
-import socket
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
-
-RESPONSE_BYTES_MAX: Final = 16 * 1024
 
 
 class ProxyRefused(OSError):  # noqa: N818 - `reason` is a key of `connection_failure.REASONS`
@@ -41,24 +35,6 @@ class EgressProxy(Struct, frozen=True):
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         return cls(parts.hostname, parts.port or 80, f"Basic {pair}" if user else "")
-
-    async def tunnel(self, sock: socket.socket, authority: str) -> None:
-        """Requests a tunnel over a connection to the proxy. Raises `OSError`."""
-        loop = asyncio.get_running_loop()
-        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
-        if self.authorization:
-            lines.append(f"Proxy-Authorization: {self.authorization}")
-        await loop.sock_sendall(sock, "\r\n".join([*lines, "", ""]).encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            data = await loop.sock_recv(sock, 4096)
-            head += data
-            if not data or len(head) > RESPONSE_BYTES_MAX:
-                raise ProxyRefused("proxy_refused")
-        status = head.split(b" ", 2)[1:2]
-        # No byte of the provider can precede the client's first one, in TLS and in HTTP.
-        if not (status and status[0].startswith(b"2") and head.endswith(b"\r\n\r\n")):
-            raise ProxyRefused("proxy_auth" if status == [b"407"] else "proxy_refused")
 
 
 def proxy_of(base_url: str, own: str | None, environ: Mapping[str, str]) -> EgressProxy | None:
