@@ -12,7 +12,7 @@ from harness.processes import free_port, until
 from harness.provider_answers import chunk, finish, stream, usage
 from harness.route_spec import completion
 
-from penstock_broker import snapshots
+from penstock_broker.stores import backups
 from penstock_operator.nats.keys import ADMIN
 
 COMMAND = str(Path(sys.executable).parent / "penstock")
@@ -95,9 +95,9 @@ async def test_restore_names_an_incomplete_backup_and_an_absent_broker(tmp_path:
 
     incomplete = await asyncio.to_thread(restore, tmp_path)
     assert incomplete.stderr == f"penstock restore: {tmp_path} has no complete backup of KV_keys, KV_limits, USAGE\n"
-    for stream_name in snapshots.SAVED:
+    for stream_name in backups.SAVED:
         (tmp_path / stream_name).mkdir()
-        (tmp_path / stream_name / snapshots.DESCRIPTION).write_text("{}")
+        (tmp_path / stream_name / backups.DESCRIPTION).write_text("{}")
     absent = await asyncio.to_thread(restore, tmp_path)
     assert absent.returncode == 1
     assert "penstock restore: no connection to nats://127.0.0.1" in absent.stderr

@@ -14,24 +14,22 @@ from typing import Final
 
 import structlog
 
-from penstock_broker import snapshots
 from penstock_broker.connection import Connection
 from penstock_broker.jetstream import JetStreamRefusal
-from penstock_broker.snapshots import StreamInUse, StreamState
+from penstock_broker.stores import backups
+from penstock_broker.stores.backups import RecordCount, StreamInUse
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
 
 CONNECT_S: Final = 10.0
-Work = Callable[[Connection, str], Awaitable[StreamState]]
+Work = Callable[[Connection, str], Awaitable[RecordCount]]
 
 
 def backup() -> None:
     args = _parser("penstock backup", "Save API keys, limits and usage records of a broker into a folder.").parse_args()
     if args.directory.exists() and any(args.directory.iterdir()):
         sys.exit(f"penstock backup: {args.directory} is not empty: name a new folder")
-    _run(
-        "penstock backup", args, lambda connection, stream: snapshots.save(connection, stream, args.directory / stream)
-    )
+    _run("penstock backup", args, lambda connection, stream: backups.save(connection, stream, args.directory / stream))
 
 
 def restore() -> None:
@@ -39,12 +37,12 @@ def restore() -> None:
     parser.add_argument("--replicas", type=int, choices=range(1, 6), help="copies of each stream; default: as saved")
     parser.add_argument("--replace", action="store_true", help="discard the records that the broker has")
     args = parser.parse_args()
-    if missing := [name for name in snapshots.SAVED if not (args.directory / name / snapshots.DESCRIPTION).is_file()]:
+    if missing := [name for name in backups.SAVED if not (args.directory / name / backups.DESCRIPTION).is_file()]:
         sys.exit(f"penstock restore: {args.directory} has no complete backup of {', '.join(missing)}")
 
-    async def one(connection: Connection, stream: str) -> StreamState:
+    async def one(connection: Connection, stream: str) -> RecordCount:
         folder = args.directory / stream
-        return await snapshots.restore(connection, stream, folder, replicas=args.replicas, replace=args.replace)
+        return await backups.restore(connection, stream, folder, replicas=args.replicas, replace=args.replace)
 
     _run("penstock restore", args, one)
 
@@ -85,7 +83,7 @@ async def _each(url: str, credentials: str | None, work: Work) -> None:
                 await connection.start()
         except TimeoutError:
             raise OSError(f"no connection to {url} within {CONNECT_S:.0f} s") from None
-        for stream in snapshots.SAVED:
+        for stream in backups.SAVED:
             state = await work(connection, stream)
             print(f"{stream}: {state.messages} records")  # noqa: T201
     finally:

@@ -34,21 +34,21 @@ class StreamInUse(Exception):  # noqa: N818
     """The stream has records or readers; the message says how to restore nevertheless."""
 
 
-class StreamState(Struct, frozen=True):
+class RecordCount(Struct, frozen=True):
     """The part of a stream's state that is read here."""
 
     messages: int = 0
 
 
-class Snapshot(Answer, frozen=True):
+class StreamBackup(Answer, frozen=True):
     """`config` and `state` are the broker's own JSON."""
 
     config: dict[str, Any] = msgspec.field(default_factory=dict)
     state: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
-    def counts(self) -> StreamState:
-        return msgspec.convert(self.state, StreamState)
+    def counts(self) -> RecordCount:
+        return msgspec.convert(self.state, RecordCount)
 
 
 class _Consumer(Struct, frozen=True):
@@ -66,7 +66,7 @@ class _Destination(Answer, frozen=True):
     deliver_subject: str = ""
 
 
-async def save(connection: Connection, stream: str, directory: Path) -> StreamState:
+async def save(connection: Connection, stream: str, directory: Path) -> RecordCount:
     """Writes a stream into an empty or new `directory`. Raises `JetStreamRefusal`, `broker_unavailable`, `OSError`."""
     await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
     chunks: asyncio.Queue[Msg] = asyncio.Queue()
@@ -76,7 +76,7 @@ async def save(connection: Connection, stream: str, directory: Path) -> StreamSt
     try:
         request = {"deliver_subject": inbox, "no_consumers": True, "chunk_size": CHUNK_BYTES}
         snapshot = await api(
-            connection, f"STREAM.SNAPSHOT.{stream}", msgspec.json.encode(request), Snapshot, timeout_s=SILENCE_S
+            connection, f"STREAM.SNAPSHOT.{stream}", msgspec.json.encode(request), StreamBackup, timeout_s=SILENCE_S
         )
         part = directory / f"{DATA}.part"
         with part.open("wb") as file:
@@ -98,13 +98,13 @@ async def save(connection: Connection, stream: str, directory: Path) -> StreamSt
 
 async def restore(
     connection: Connection, stream: str, directory: Path, *, replicas: int | None = None, replace: bool = False
-) -> StreamState:
+) -> RecordCount:
     """Makes a stream from `directory`; `replicas` other than the saved number, as for another broker.
 
     An existing stream must be empty, unless `replace`, and nothing may read it. Raises `StreamInUse`,
     `JetStreamRefusal`, `broker_unavailable`, `OSError`.
     """
-    saved = msgspec.json.decode((directory / DESCRIPTION).read_bytes(), type=Snapshot)
+    saved = msgspec.json.decode((directory / DESCRIPTION).read_bytes(), type=StreamBackup)
     config = saved.config if replicas is None else saved.config | {"num_replicas": replicas}
     await _make_room(connection, stream, replace=replace)
     request = msgspec.json.encode({"config": config, "state": saved.state})
@@ -115,7 +115,7 @@ async def restore(
             if reply.data and (error := msgspec.json.decode(reply.data, type=Answer).error) is not None:
                 raise JetStreamRefusal(error)
     ended = await connection.request(target.deliver_subject, b"", timeout_s=SILENCE_S)
-    restored = msgspec.json.decode(ended.data, type=Snapshot)
+    restored = msgspec.json.decode(ended.data, type=StreamBackup)
     if restored.error is not None:
         raise JetStreamRefusal(restored.error)
     return restored.counts
@@ -123,7 +123,7 @@ async def restore(
 
 async def _make_room(connection: Connection, stream: str, *, replace: bool) -> None:
     try:
-        present = await api(connection, f"STREAM.INFO.{stream}", b"", Snapshot)
+        present = await api(connection, f"STREAM.INFO.{stream}", b"", StreamBackup)
     except JetStreamRefusal as refusal:
         if refusal.err_code == ERR_STREAM_NOT_FOUND:
             return
