@@ -28,9 +28,9 @@ from msgspec.inspect import (
     type_info,
 )
 
-from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
 from penstock_contract.route.pod.containers import VariableName
 from penstock_contract.route.pod.volumes import MountPath, SizeLimit, VolumeName
+from penstock_contract.route.request_additions import HeaderToken, QueryName, VisibleText
 from penstock_contract.route.status import Reason
 from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, ProxyUrl, Url
 from penstock_contract.subjects import TOKEN

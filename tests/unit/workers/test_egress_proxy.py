@@ -15,7 +15,7 @@ from unit.support.loops import on_every_loop
 from unit.support.upstream import LOOPBACK, Connection, no_tls, start_call
 
 from penstock_contract.errors import PenstockError
-from penstock_worker.providers.failure.classification import ProviderFailure
+from penstock_worker.providers.failure.provider_failure import ProviderFailure
 from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.connection_failure import REASONS
 from penstock_worker.upstream.egress_proxy import EgressProxy, proxy_of
