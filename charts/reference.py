@@ -45,10 +45,8 @@ def read(text: str) -> list[Value]:
 
 
 def schema(values: list[Value]) -> dict[str, Any]:
-    """Of values.yaml. `global` is what Helm passes to every chart."""
-    top = _object(values)
-    top["properties"]["global"] = {"type": "object", "description": "Of Helm; not used."}
-    return {"$schema": DIALECT, "title": "Values of the chart penstock", **top}
+    """Of values.yaml."""
+    return {"$schema": DIALECT, "title": "Values of the chart penstock", **_object(values)}
 
 
 def table(values: list[Value]) -> str:
@@ -91,9 +89,11 @@ def _comment(lines: list[str], line: int, path: str) -> tuple[str, dict[str, Any
 
 
 def _object(values: list[Value]) -> dict[str, Any]:
+    """Helm deletes a key that is null before it looks at the schema: so each key is required that may not be null."""
     return {
         "type": "object",
         "additionalProperties": False,
+        "required": [value.name for value in values if "null" not in value.keywords.get("type", ())],
         "properties": {value.name: _property(value) for value in values},
     }
 

@@ -28,10 +28,11 @@ from msgspec.inspect import (
     type_info,
 )
 
+from penstock_contract.route.pod.containers import VariableName
+from penstock_contract.route.pod.volumes import MountPath, SizeLimit, VolumeName
 from penstock_contract.route.request_additions import HeaderToken, QueryName, VisibleText
 from penstock_contract.route.status import Reason
-from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
-from penstock_contract.route.worker import VariableName
+from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, ProxyUrl, Url
 from penstock_contract.subjects import TOKEN
 from penstock_contract.usage.money import PerMillion
 from penstock_gateway.settings import AdminToken, FirstKeySecret
@@ -46,12 +47,16 @@ PATTERNS = {
         (QueryName, "name of a query parameter"),
         (VisibleText, "visible ASCII"),
         (Url, "http(s) URL"),
+        (ProxyUrl, "http URL"),
         (PrintableName, "text without control characters"),
         (ApiVersion, "date of an API"),
         (AdminToken, "32 to 512 visible characters"),
         (FirstKeySecret, "API key"),
         (PerMillion, "decimal number"),
         (VariableName, "name of a variable"),
+        (VolumeName, "DNS label"),
+        (MountPath, "absolute path"),
+        (SizeLimit, "quantity such as `64Mi`"),
         (SecretName, "name of a Secret"),
         (Reason, "one word"),
     )

@@ -9,7 +9,7 @@ from generate.fields import default_words, description, plain, struct, type_word
 from generate.page import table
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.errors import ERRORS
-from penstock_contract.route import placement
+from penstock_contract.route.pod import placement
 from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.status import ModelRouteStatus
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, Rule

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from harness.kubernetes.api import NAMESPACES, ROUTES, SECRETS, Api, Resource
+from harness.kubernetes.api import DEPLOYMENTS, NAMESPACES, ROUTES, SECRETS, Api, Resource
 from harness.kubernetes.chart_answers import PACED, answer, served, tokens
 from harness.kubernetes.chart_release import Release
 from harness.kubernetes.cluster import Cluster
 from harness.kubernetes.kubectl import Kubectl, KubectlError
 from harness.kubernetes.kubelet import Kubelet
-from harness.kubernetes.model_routes import model_route
+from harness.kubernetes.model_routes import condition, model_route
 from harness.processes import until
 
 VOLUMES = Resource("v1", "persistentvolumes")
@@ -201,7 +201,7 @@ async def test_chart_uninstallation_keeps_crd_routes_and_volume_for_the_next(
     await release.helm("uninstall", release.name, "--wait", namespace=namespace)
 
 
-async def test_chart_two_releases_serve_their_own_namespaces(
+async def test_chart_two_releases_of_one_namespace_leave_each_other_alone(
     cluster: Cluster, kubelet: Kubelet, api: Api, release: Release, namespace: str, tmp_path: Path
 ) -> None:
     second_namespace = f"{namespace}-b"
@@ -211,15 +211,30 @@ async def test_chart_two_releases_serve_their_own_namespaces(
         second = await Release.prepare(cluster, kubelet, api, second_namespace, tmp_path / "second")
         small = {"gateway": {"replicas": 1}, "operator": {"replicas": 1}}
         await release.install(**small)
-        await second.install(**small, nats={"persistence": {"enabled": False}})
-        for one in (release, second):
-            await api.create(ROUTES.at(one.namespace), model_route(models=(f"of-{one.namespace}",)))
-            await api.until(ROUTES.at(one.namespace, "main"), served, "the route is ready")
+        route, deployment = ROUTES.at(namespace, "main"), DEPLOYMENTS.at(namespace, "main-worker")
+        await api.create(ROUTES.at(namespace), model_route(models=(f"of-{namespace}",)))
+        await api.until(route, served, "the route is ready")
+        before = await api.get(deployment)
+
+        both = {"replicas": 1, "namespaces": [second_namespace, namespace]}
+        await second.install(**{**small, "operator": both}, nats={"persistence": {"enabled": False}})
+        await api.create(ROUTES.at(second_namespace), model_route(models=(f"of-{second_namespace}",)))
+        await api.until(ROUTES.at(second_namespace, "main"), served, "the second release's route is ready")
+        told = await api.until(
+            route,
+            lambda one: condition(one, "ServedElsewhere") == "True ServedByAnotherRelease",
+            "the second release reports the route of the first",
+        )
+        assert served(told)
         for one in (release, second):
             async with await one.client() as client:
                 listed = (await client.get("/v1/models")).json()["data"]
             assert [model["id"] for model in listed] == [f"of-{one.namespace}"]
             assert tokens(await answer(one, f"of-{one.namespace}")) == 4
+        after = await api.get(deployment)
+        assert after["spec"]["template"] == before["spec"]["template"]
+        # Its number of workers alone may have changed.
+        assert after["metadata"]["generation"] - before["metadata"]["generation"] <= 2
     finally:
         await api.delete(NAMESPACES.at(name=second_namespace))
 

@@ -97,7 +97,7 @@ def test_chart_key_job_reads_only_its_secret(
         {
             "apiGroups": [""],
             "resources": ["secrets"],
-            "resourceNames": ["penstock-nats-keys"],
+            "resourceNames": ["penstock-nats-keys", "penstock-nats-admin"],
             "verbs": ["get", "patch"],
         },
     ]

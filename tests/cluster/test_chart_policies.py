@@ -11,7 +11,7 @@ import pytest
 import yaml
 from unit.support.routes import UID, spec
 
-from penstock_contract.route.worker import ResourcesSpec
+from penstock_contract.route.pod.containers import ResourcesSpec
 from penstock_operator.reconcile import manifests
 from penstock_operator.reconcile.owned_object import Owner
 from penstock_operator.reconcile.pod_template import WorkerDefaults

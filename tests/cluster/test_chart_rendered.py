@@ -210,9 +210,31 @@ async def test_chart_images_have_registry_and_digest(helm: Helm) -> None:
     )
     images = {component: pod["spec"]["containers"][0]["image"] for component, pod in pods(objects)}
     assert images["gateway"] == images["operator"] == f"registry.example/ai/penstock@{digest}"
-    assert images["nats"].startswith("registry.example/ai/nats:")
+    # It is not built with the others.
+    assert images["nats"].startswith("nats:")
     assert images["chat-model"] == "registry.example/ai/penstock-models:0.1.0"
     assert variables(dict(pods(objects))["operator"])["PENSTOCK_WORKER_IMAGE"] == images["operator"]
+
+
+async def test_chart_images_of_a_mirror_and_of_two_registries(helm: Helm) -> None:
+    mirrored = {"global": {"imageRegistry": "mirror.example", "imagePullSecrets": [{"name": "mirror"}]}}
+    pods_by_component = dict(pods(await helm.template({**mirrored, "models": {"enabled": True}})))
+    for component, pod in pods_by_component.items():
+        assert pod["spec"]["containers"][0]["image"].startswith("mirror.example/"), component
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "mirror"}], component
+    assert variables(pods_by_component["operator"])["PENSTOCK_WORKER_IMAGE_PULL_SECRETS"] == "mirror"
+
+    own = {
+        **mirrored,
+        "image": {"registry": "ghcr.io/me"},
+        "imagePullSecrets": [{"name": "ghcr"}],
+        "nats": {"image": {"registry": "docker.io", "pullSecrets": [{"name": "hub"}]}},
+    }
+    pods_by_component = dict(pods(await helm.template(own)))
+    nats, gateway = pods_by_component["nats"]["spec"], pods_by_component["gateway"]["spec"]
+    assert nats["containers"][0]["image"].startswith("docker.io/nats:")
+    assert gateway["containers"][0]["image"].startswith("ghcr.io/me/penstock:")
+    assert (nats["imagePullSecrets"], gateway["imagePullSecrets"]) == ([{"name": "hub"}], [{"name": "ghcr"}])
 
 
 async def test_chart_notes_match_the_release(helm: Helm) -> None:

@@ -11,6 +11,7 @@ Spec = dict[str, Any]
 MODEL = {"name": "m"}
 PROVIDER = {"name": "p", "type": "OpenAI"}
 REF = {"name": "n", "key": "k"}
+FROM_SECRET = {"name": "FROM", "valueFrom": {"secretKeyRef": REF}}
 SIMULATED = {"name": "p", "type": "Simulated", "simulated": {}}
 
 
@@ -116,7 +117,17 @@ KEPT: dict[str, Spec] = {
             "imagePullPolicy": "Always",
             "imagePullSecrets": [{"name": "registry"}],
             "resources": {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": 2, "example.com/gpu": 1}},
-            "env": [{"name": "HTTPS_PROXY", "value": "https://proxy.example"}, {"name": "EMPTY"}],
+            "env": [{"name": "HTTPS_PROXY", "value": "https://proxy.example"}, {"name": "EMPTY"}, FROM_SECRET],
+            "envFrom": [{"prefix": "A_", "secretRef": {"name": "all", "optional": True}}],
+            "volumes": [
+                {"name": "ca", "configMap": {"name": "company-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}},
+                {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"audience": "a", "path": "t"}}]}},
+            ],
+            "volumeMounts": [{"name": "ca", "mountPath": "/a"}, {"name": "ca", "mountPath": "/b", "readOnly": True}],
+            "initContainers": [{"name": "first", "image": "a", "restartPolicy": "Always"}],
+            "extraContainers": [{"name": "beside", "image": "a", "ports": [{"containerPort": 9000}]}],
+            "runtimeClassName": "gvisor",
             "nodeSelector": {"disk": "ssd"},
             "tolerations": [{"key": "spot", "operator": "Exists", "effect": "NoSchedule"}],
             "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness.link import Link
 from harness.nats_server import NatsServer
-from harness.processes import until
+from harness.processes import free_port, until
 
 from penstock_broker.connection import Connection
 
@@ -78,3 +78,15 @@ async def test_nats_client_connects_again_after_bytes_that_it_cannot_parse(nonse
     finally:
         await connection.close()
         server.close()
+
+
+async def test_connection_uses_the_one_of_several_brokers_that_answers(tmp_path: Path) -> None:
+    nats = NatsServer(tmp_path)
+    connection = Connection(f"nats://127.0.0.1:{free_port()}, {nats.url}", "test", inbox_prefix="_INBOX_test")
+    try:
+        await nats.listening()
+        await asyncio.wait_for(connection.start(), 20)
+        assert connection.connected
+    finally:
+        await connection.close()
+        await nats.process.end()

@@ -42,12 +42,12 @@ class Reply(msgspec.Struct, frozen=True):
 class Connection:
     """Connects in the background, without giving up; `on_connected` hooks run after each connect.
 
-    `credentials` is the path of a credentials file; None without authentication, or with a password in the URL.
-    Call `close` after `start`.
+    `url` may be several addresses of one cluster, with commas; one that answers is enough. `credentials` is the path of
+    a credentials file; None without authentication, or with a password in the URL. Call `close` after `start`.
     """
 
     def __init__(self, url: str, name: str, *, inbox_prefix: str, credentials: str | None = None) -> None:
-        self._url = url
+        self._urls = [one.strip() for one in url.split(",")]
         self._credentials = None if credentials is None else NatsCredentials(credentials)
         self._name = name
         self._inbox_prefix = inbox_prefix
@@ -177,7 +177,7 @@ class Connection:
         while True:
             try:
                 await client.connect(
-                    self._url,
+                    self._urls,
                     name=self._name,
                     error_cb=self._on_error,
                     disconnected_cb=self._on_disconnected,
@@ -194,9 +194,10 @@ class Connection:
                     user_jwt_cb=None if credentials is None else credentials.jwt,
                     signature_cb=None if credentials is None else credentials.sign,
                 )
-            except (TimeoutError, OSError, Error):
+            except (TimeoutError, OSError, Error) as error:
                 if (times := self._throttle.due("connect", asyncio.get_running_loop().time())) is not None:
-                    log.warning("broker.connect_failed", times=times)
+                    detail = str(error)[:200]
+                    log.warning("broker.connect_failed", error=type(error).__name__, detail=detail, times=times)
                 await asyncio.sleep(RECONNECT_WAIT_S)
             else:
                 break

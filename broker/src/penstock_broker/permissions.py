@@ -134,6 +134,14 @@ def operator() -> Permissions:
     )
 
 
+def admin() -> Permissions:
+    """Saves and restores streams, and what the `nats` program does with the streams; takes no part in a request."""
+    return Permissions(
+        publish=(f"{API}.>", "$JS.ACK.>", "$JS.FC.>", "$JS.SNAPSHOT.>"),
+        subscribe=(f"{subjects.ADMIN_INBOX}.>", "_INBOX.>", "$JS.EVENT.>"),
+    )
+
+
 def _watch(bucket: str) -> Iterator[str]:
     """To watch a bucket as nats-py does: an ephemeral consumer that is created again when it misses a message."""
     stream = subjects.bucket_stream(bucket)

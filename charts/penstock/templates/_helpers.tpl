@@ -35,13 +35,22 @@ Helm's own labels keep the chart's value, for all others the user's value wins. 
 {{- merge (dict) $own $further $root.Values.commonLabels $others | toYaml -}}
 {{- end }}
 
-{{/* Takes (list $ .image): registry, repository, and digest or tag. */}}
+{{/* Takes (list $ .image): registry, repository, and digest or tag. An image without a registry of its own is built
+with Penstock's. `global.imageRegistry` is a mirror of all images. */}}
 {{- define "penstock.image" -}}
 {{- $root := index . 0 -}}
 {{- $image := index . 1 -}}
-{{- with $root.Values.image.registry }}{{ . | trimSuffix "/" }}/{{ end -}}
+{{- $registry := ternary $image.registry $root.Values.image.registry (hasKey $image "registry") -}}
+{{- with $registry | default (dig "imageRegistry" "" ($root.Values.global | default dict)) }}{{ . | trimSuffix "/" }}/{{ end -}}
 {{- $image.repository -}}
 {{- if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{/* The pull secrets of a component as a JSON list. Takes (list $ .Values.<component>). */}}
+{{- define "penstock.pullSecrets" -}}
+{{- $root := index . 0 -}}
+{{- $own := dig "image" "pullSecrets" list (index . 1) -}}
+{{- $own | default $root.Values.imagePullSecrets | default (dig "imagePullSecrets" list ($root.Values.global | default dict)) | toJson -}}
 {{- end }}
 
 {{/* The requirements of the `restricted` Pod Security level, and a read-only file system. Takes (list $ "component"). */}}
@@ -74,7 +83,7 @@ capabilities: { drop: [ALL] }
 enableServiceLinks: false
 securityContext:
   {{- include "penstock.podSecurityContext" . | nindent 2 }}
-{{- with $root.Values.imagePullSecrets }}
+{{- with include "penstock.pullSecrets" (list $root $values) | fromJsonArray }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -154,11 +163,38 @@ nats://{{ include "penstock.fullname" . }}-nats.{{ .Release.Namespace }}.svc:422
 {{- end -}}
 {{- end }}
 
-{{- define "penstock.natsPort" -}}
-{{- if .Values.nats.enabled -}}
-4222
-{{- else -}}
-{{- (include "penstock.natsUrl" . | urlParse).host | regexFind ":[0-9]+$" | trimPrefix ":" | default "4222" -}}
+{{/* The broker's ports, as a JSON list: an external one may have several addresses. */}}
+{{- define "penstock.natsPorts" -}}
+{{- $ports := list -}}
+{{- range splitList "," (include "penstock.natsUrl" .) -}}
+{{- $ports = append $ports ((urlParse .).host | regexFind ":[0-9]+$" | trimPrefix ":" | default "4222" | int) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end }}
+
+{{/* The pod's spec with the user's parts. Takes (list .Values.<component> "spec as YAML"). What Kubernetes merges by a name
+must not be there twice: an apply fails then, after half of the upgrade. */}}
+{{- define "penstock.withParts" -}}
+{{- $values := index . 0 -}}
+{{- $spec := index . 1 | fromYaml -}}
+{{- $container := first $spec.containers -}}
+{{- $_ := set $container "volumeMounts" (concat $container.volumeMounts $values.volumeMounts) -}}
+{{- if $values.envFrom }}{{ $_ := set $container "envFrom" $values.envFrom }}{{ end -}}
+{{- $_ := set $spec "volumes" (concat ($spec.volumes | default list) $values.volumes) -}}
+{{- $_ := set $spec "containers" (concat $spec.containers $values.extraContainers) -}}
+{{- if $values.initContainers }}{{ $_ := set $spec "initContainers" $values.initContainers }}{{ end -}}
+{{- include "penstock.unique" (list "variable" $container.env) -}}
+{{- include "penstock.unique" (list "volume" $spec.volumes) -}}
+{{- include "penstock.unique" (list "container" (concat $spec.containers $values.initContainers)) -}}
+{{- merge (dict) $values.podSpec $spec | toYaml -}}
+{{- end }}
+
+{{- define "penstock.unique" -}}
+{{- $kind := index . 0 -}}
+{{- $names := dict -}}
+{{- range index . 1 -}}
+{{- if hasKey $names .name }}{{ fail (printf "the %s %s is set twice: by the chart, or by two of your values" $kind .name) }}{{ end -}}
+{{- $_ := set $names .name true -}}
 {{- end -}}
 {{- end }}
 
@@ -184,6 +220,11 @@ ipFamilyPolicy: PreferDualStack
 {{/* The Secret with the keys of the broker and the credentials of operator and gateways. */}}
 {{- define "penstock.natsKeys" -}}
 {{- .Values.nats.auth.existingSecret | default (printf "%s-nats-keys" (include "penstock.fullname" .)) -}}
+{{- end }}
+
+{{/* The Secret with the broker's admin user, for backups. No pod mounts it. */}}
+{{- define "penstock.natsAdmin" -}}
+{{- printf "%s-nats-admin" (include "penstock.fullname" .) -}}
 {{- end }}
 
 {{/* The files of it that one component may mount. Takes (list $ "file"…). */}}

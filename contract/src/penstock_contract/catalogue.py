@@ -62,6 +62,8 @@ class Catalogue:
         self._entries: dict[str, CatalogueEntry] = {}
         self._stored: dict[str, CatalogueEntry] = {}
         self._claims: dict[str, tuple[CatalogueEntry, ModelSpec]] = {}
+        self._qualified: dict[str, tuple[CatalogueEntry, ModelSpec]] = {}
+        """By `namespace/name`, with `namespace/*` for a wildcard."""
         self._default_models = default_models or {}
         self.loaded = False
         self.known = False
@@ -84,11 +86,12 @@ class Catalogue:
 
     def _serve(self, entries: dict[str, CatalogueEntry]) -> None:
         self._entries = dict(entries)
-        self._claims = {}
+        self._claims, self._qualified = {}, {}
         for entry in self.entries:
             for model in entry.spec.models:
                 for name in (model.name, *model.aliases):
                     self._claims.setdefault(name, (entry, model))
+                    self._qualified.setdefault(f"{entry.namespace}/{name}", (entry, model))
 
     def lost(self) -> None:
         """The store is gone: the known routes are still served, but the process is not ready for new clients."""
@@ -123,6 +126,9 @@ class Catalogue:
     ) -> Resolution:
         """The route for `model`, or for the default model of `type_` if None.
 
+        `namespace/model` is a model of that namespace's routes only: no route of another one can answer it. Names of
+        models may contain a slash, too: the namespace's route takes precedence, so that no other can take its place.
+
         A route that the key may not use is treated as absent, both as a name and as an owner of a name before the
         wildcard's route: no answer reveals that it exists.
 
@@ -134,20 +140,33 @@ class Catalogue:
         if claim is None:
             self.require_known()
             raise no_model(name)
-        entry, spec = claim
+        entry, spec, own_name = claim
         if spec.type != type_:
             wanted = "a chat model" if type_ == "Chat" else "an embedding model"
             raise PenstockError("invalid_request", f"the model {name!r} is not {wanted}", param="model")
         if not entry.ready:
             message = f"the model {name!r} is not ready: {entry.reason}"
             raise PenstockError("model_not_ready", message, retry_after_s=5, route=entry.key)
-        return Resolution(entry, name if spec.name == WILDCARD else spec.name, spec.name)
+        return Resolution(entry, own_name if spec.name == WILDCARD else spec.name, spec.name)
 
-    def _claimed(self, name: str, may_use: MayUse) -> tuple[CatalogueEntry, ModelSpec] | None:
-        for claimed in (name, WILDCARD):
-            claim = self._claims.get(claimed)
-            if claim is not None and may_use(claim[0].key, (name,) if claimed == WILDCARD else (name, claim[1].name)):
-                return claim
+    def _claimed(self, name: str, may_use: MayUse) -> tuple[CatalogueEntry, ModelSpec, str] | None:
+        """Entry and model, and the requested name without a namespace."""
+        namespace, slash, own_name = name.partition("/")
+        qualified = bool(slash) and own_name != WILDCARD
+        if qualified:
+            claim = self._qualified.get(name)
+            if claim is not None and may_use(claim[0].key, (name, claim[1].name)):
+                return *claim, own_name
+        claim = self._claims.get(name)
+        if claim is not None and may_use(claim[0].key, (name, claim[1].name)):
+            return *claim, name
+        if qualified:
+            claim = self._qualified.get(f"{namespace}/{WILDCARD}")
+            if claim is not None and may_use(claim[0].key, (name, own_name)):
+                return *claim, own_name
+        claim = self._claims.get(WILDCARD)
+        if claim is not None and may_use(claim[0].key, (name,)):
+            return *claim, name
         return None
 
     def _default(self, type_: Literal["Chat", "Embedding"], may_use: MayUse) -> str:

@@ -203,6 +203,7 @@ def catalogue_key(namespace: str, route: str) -> str:
 
 GATEWAY_INBOX: Final = "_INBOX_gateway"
 OPERATOR_INBOX: Final = "_INBOX_operator"
+ADMIN_INBOX: Final = "_INBOX_admin"
 
 
 def worker_inbox(namespace: str, route: str) -> str:

@@ -30,7 +30,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     listen_descriptor: Annotated[int, Meta(ge=3, le=1_048_576)] | None = None
     """An inherited socket that listens already; `PENSTOCK_HOST` and `PENSTOCK_PORT` then bind nothing."""
     nats_url: str = "nats://127.0.0.1:4222"
-    """Address of NATS."""
+    """Address of NATS; several of one cluster with commas."""
     nats_credentials: str | None = None
     """File with the gateway's NATS credentials, read at every connect. Not set: none."""
     log_level: LogLevel = "INFO"

@@ -26,6 +26,7 @@ from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_operator.nats.monitor import NatsMonitor
 from penstock_operator.nats.worker_secrets import WorkerSecrets
 from penstock_operator.nats_metrics import NatsMetrics
+from penstock_operator.reconcile.owned_object import other_installation
 from penstock_operator.reconcile.pod_template import WorkerDefaults
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
@@ -72,7 +73,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     )
 
     cache = ClusterCache()
-    registry = RouteRegistry(publisher.entry)
+    registry = RouteRegistry(publisher.entry, settings.claim_rules)
     queue: WorkQueue[Key] = WorkQueue("reconcile", concurrency=settings.reconcile_concurrency, draw=draw)
     events = EventRouter(namespaces, cache, registry, publisher, queue)
     # JetStream's advisory reports a deleted bucket at once, but may be lost; the watch notices it within seconds.
@@ -108,7 +109,11 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         heartbeats,
         lambda key: queue_state.read(connection, *key),
         cache,
-        lambda key: registry.served(key) if resync.serves(key[0]) else None,
+        lambda key: (
+            registry.served(key)
+            if resync.serves(key[0]) and not other_installation(cache.snapshot(key).deployment, settings.installation)
+            else None
+        ),
         ScalingListeners(
             changed=queue.add,
             decided=DecisionRecorder(cache, recorder, metrics).record,
@@ -176,4 +181,5 @@ def _worker_defaults(settings: OperatorSettings) -> WorkerDefaults:
         nats_secret=settings.worker_nats_secret,
         run_as_user=settings.worker_run_as_user,
         run_as_group=settings.worker_run_as_group,
+        installation=settings.installation,
     )

@@ -13,9 +13,10 @@ from penstock_broker.stores.usage_storage import (
     ROWS_KEPT_DAYS,
     UsageBounds,
 )
-from penstock_contract.route.worker import ResourcesSpec, VariableName
+from penstock_contract.route.pod.containers import ResourcesSpec, VariableName
 from penstock_operator.kube.lease import LeaseTerms
 from penstock_operator.nats.keys import KeysUnreadable, SigningKey, read_signing_key
+from penstock_operator.routes.model_ownership import ClaimRule
 from penstock_operator.routes.worker_variables import OWN_VARIABLES
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
@@ -48,8 +49,11 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """User of every worker's pod. Not set: the cluster's choice, else the image's."""
     worker_run_as_group: Annotated[int, Meta(ge=0)] | None = None
     """Group of every worker's pod. Not set: the cluster's choice, else the image's."""
+    model_claims: str = "[]"
+    """Names that routes may claim, a JSON list such as `[{"namespaces": ["team-*"], "models": ["gpt-*"], "wildcard":
+    false}]`; the first entry that covers a namespace counts. A namespace that none covers may claim every name."""
     nats_url: str = "nats://127.0.0.1:4222"
-    """Address of NATS."""
+    """Address of NATS; several of one cluster with commas."""
     nats_monitor_urls: str = ""
     """Comma-separated monitoring addresses of the NATS servers, such as `http://nats-0.nats:8222`: the leader reads
     them for its metrics. Empty: none."""
@@ -104,6 +108,11 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """Interval of complete lists, independent of the watches."""
 
     @property
+    def installation(self) -> str:
+        """Mark of the routes that this installation serves: see `reconcile.contest`."""
+        return self.lease_namespace
+
+    @property
     def namespace_list(self) -> list[str]:
         return _names(self.namespaces)
 
@@ -155,6 +164,14 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
             ) from error
 
     @property
+    def claim_rules(self) -> tuple[ClaimRule, ...]:
+        """Raises `InvalidSettings`."""
+        try:
+            return msgspec.json.decode(self.model_claims, type=tuple[ClaimRule, ...])
+        except msgspec.DecodeError as error:
+            raise InvalidSettings(f"PENSTOCK_MODEL_CLAIMS is not a JSON list of rules: {error}") from error
+
+    @property
     def signing_key(self) -> SigningKey | None:
         """Raises `InvalidSettings`."""
         if self.nats_signing_key is None:
@@ -168,7 +185,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         """Checks what the types of the fields cannot express. Raises `InvalidSettings`."""
         if not self.namespace_list:
             raise InvalidSettings("PENSTOCK_NAMESPACES names no namespace")
-        _ = self.worker_environment, self.worker_resources_spec
+        _ = self.worker_environment, self.worker_resources_spec, self.claim_rules
         if self.signing_key is not None and self.worker_nats_secret:
             raise InvalidSettings("PENSTOCK_NATS_SIGNING_KEY and PENSTOCK_WORKER_NATS_SECRET are both set")
 

@@ -12,11 +12,13 @@ INTERRUPTED = 130
 
 # Beside the entry points, which have no place for it; asking the modules would import them all.
 _DESCRIPTIONS = {
+    "backup": "save a broker's API keys, limits and usage records",
     "chat": "talk to a running gateway",
     "dev": "run gateway, workers, nats-server and two small models on this machine",
     "keys": "make, list, revoke and rotate API keys",
     "gateway": "run one gateway, as the cluster does",
     "nats-keys": "make the keys that say who may use an installation's broker",
+    "restore": "restore what `penstock backup` has saved",
     "usage": "show what requests used and cost",
     "operator": "run the operator, as the cluster does",
     "worker": "run one worker of a route, as the cluster does",

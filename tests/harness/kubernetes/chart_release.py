@@ -65,13 +65,13 @@ class Release:
         """`helm install --wait`; returns when all objects are ready."""
         command = ["install", self.name, str(CHART), "--wait", *arguments]
         logged = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
-        await self._find_gateway()
+        await self.find_gateway()
         return logged
 
     async def upgrade(self, *arguments: str, **values: Any) -> str:
         command = ["upgrade", self.name, str(CHART), "--wait", *arguments]
         logged = await self.helm(*command, namespace=self.namespace, values=self.values(**values))
-        await self._find_gateway()
+        await self.find_gateway()
         return logged
 
     async def pods(self, component: str = "") -> list[Manifest]:
@@ -108,7 +108,7 @@ class Release:
     def _surroundings(self) -> Path:
         return self._directory / "surroundings.json"
 
-    async def _find_gateway(self) -> None:
+    async def find_gateway(self) -> None:
         """Set the endpoints of the gateway's Service."""
         address = (await self.pods("gateway"))[0]["status"]["podIP"]
         self._announce(

@@ -12,7 +12,14 @@ from penstock_contract.errors import ErrorCode, PenstockError
 from penstock_contract.route.spec import ModelRouteSpec
 
 
-def route(name: str, *models: Any, created_at: int = 0, ready: bool = True, reason: str = "") -> CatalogueEntry:
+def route(
+    name: str,
+    *models: Any,
+    created_at: int = 0,
+    ready: bool = True,
+    reason: str = "",
+    namespace: str = "default",
+) -> CatalogueEntry:
     spec = msgspec.convert(
         {
             "models": [{"name": model} if isinstance(model, str) else model for model in models],
@@ -20,7 +27,7 @@ def route(name: str, *models: Any, created_at: int = 0, ready: bool = True, reas
         },
         ModelRouteSpec,
     )
-    return CatalogueEntry(namespace="default", name=name, created_at=created_at, spec=spec, ready=ready, reason=reason)
+    return CatalogueEntry(namespace=namespace, name=name, created_at=created_at, spec=spec, ready=ready, reason=reason)
 
 
 def catalogue(*entries: CatalogueEntry, **default_models: str) -> Catalogue:
@@ -66,6 +73,38 @@ def test_catalogue_finds_the_route_that_claims_a_model(requested: str, key: str,
     resolution = BOTH.resolve(requested, "Chat")
 
     assert (resolution.entry.key, resolution.model, resolution.model_label) == (key, model, label)
+
+
+@pytest.mark.parametrize(
+    ("requested", "key", "model", "label"),
+    [
+        ("team-a/gpt", "team-a.own", "gpt", "gpt"),
+        ("team-a/short", "team-a.own", "gpt", "gpt"),
+        # Another namespace's route of that very name cannot take its place.
+        ("team-a/gpt-mini", "team-a.own", "gpt-mini", "gpt-mini"),
+        ("team-b/anything/at-all", "team-b.rest", "anything/at-all", "*"),
+        ("team-b/claimed", "default.literal", "team-b/claimed", "team-b/claimed"),
+        ("team-c/gpt", "default.rest", "team-c/gpt", "*"),
+        ("team-b/*", "default.rest", "team-b/*", "*"),
+    ],
+)
+def test_catalogue_finds_a_model_by_its_namespace(requested: str, key: str, model: str, label: str) -> None:
+    made = catalogue(
+        route("own", {"name": "gpt", "aliases": ["short"]}, "gpt-mini", namespace="team-a"),
+        route("rest", "*", namespace="team-b"),
+        route("rest", "*", created_at=-1),
+        route("literal", "team-a/gpt-mini", "team-b/claimed", created_at=-1),
+    )
+    found = made.resolve(requested, "Chat")
+    assert (found.entry.key, found.model, found.model_label) == (key, model, label)
+
+
+def test_catalogue_hides_a_forbidden_route_behind_its_namespace_too() -> None:
+    made = catalogue(route("own", "gpt", namespace="team-a"))
+    with pytest.raises(PenstockError) as error:
+        made.resolve("team-a/gpt", "Chat", lambda _key, _names: False)
+    assert error.value.code == "model_not_found"
+    assert made.resolve("team-a/gpt", "Chat", lambda key, names: key == "team-a.own" and "gpt" in names).model == "gpt"
 
 
 def test_catalogue_gives_a_client_no_new_label() -> None:

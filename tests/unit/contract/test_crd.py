@@ -95,7 +95,7 @@ def test_crd_lists_are_bounded_and_merged_by_their_key(path: str) -> None:
     node = PLACES[path]
     assert node["maxItems"] >= 1
     properties = node["items"].get("properties", {})
-    keys = [key for key in ("name", "type") if key in properties][:1]
+    keys = [key for key in ("mountPath", "name", "type") if key in properties][:1]
     assert node.get("x-kubernetes-list-map-keys", []) == keys
 
 

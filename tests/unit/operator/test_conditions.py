@@ -25,7 +25,7 @@ from unit.support.situations import (
     workers,
 )
 
-from penstock_operator.status.conditions import Situation
+from penstock_operator.status.conditions import Acceptance, Situation
 from penstock_operator.status.pod_problems import ProblemReason
 from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, WITH_POD_PROBLEMS, Type
 
@@ -36,6 +36,11 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         "Accepted",
         situation(acceptance=CONFLICT, serves=None),
         ("False", "ModelNameConflict"),
+    ),
+    "a spec with a forbidden name is not": (
+        "Accepted",
+        situation(acceptance=Acceptance("ModelNameNotPermitted", "the model x"), serves=None),
+        ("False", "ModelNameNotPermitted"),
     ),
     "a spec that could not be applied yet can be served all the same": (
         "Accepted",

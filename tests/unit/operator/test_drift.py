@@ -17,6 +17,8 @@ WORKER = {
     "resources": {"requests": {"cpu": "1000m", "memory": "1Gi"}},
     "env": [{"name": "EMPTY", "value": ""}, {"name": "A", "value": "b"}],
     "tolerations": [{"key": "spot", "operator": "Exists"}],
+    "volumes": [{"name": "ca", "configMap": {"name": "company-ca"}}],
+    "volumeMounts": [{"name": "ca", "mountPath": "/a"}, {"name": "ca", "mountPath": "/b"}],
 }
 WANTED = manifests.deployment(
     Owner("team", "main", UID),

@@ -9,6 +9,7 @@ from penstock_contract.catalogue import Catalogue, CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.routes.model_ownership import (
     Claimant,
+    ClaimRule,
     Conflict,
     ModelGrant,
     ModelOwnership,
@@ -178,3 +179,44 @@ def test_model_ownership_gives_every_name_one_owner_in_any_order_and_equals_the_
     found = {name: f"{entry.namespace}/{entry.name}" for name, entry in catalogue.models()}
     assert found == {name: owner for name, owner in ownership.owners.items() if name != "*"}
     assert sum(len(names(entry.spec)) for entry in entries.values()) == len(ownership.owners)
+
+
+RULES = (
+    ClaimRule(namespaces=("team-a",), models=("gpt-*", "o?")),
+    ClaimRule(namespaces=("platform", "infra-*"), models=("*",), wildcard=True),
+    ClaimRule(namespaces=("team-*",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "wanted", "refused"),
+    [
+        ("team-a", ("gpt-6", "o3"), ()),
+        ("team-a", ("gpt-6", "claude", "*"), ("claude", "*")),
+        ("infra-one", ("claude", "*"), ()),
+        # The first rule that covers a namespace counts, and the last one here permits nothing.
+        ("team-b", ("gpt-6",), ("gpt-6",)),
+        ("elsewhere", ("gpt-6", "*"), ()),
+    ],
+)
+def test_model_ownership_follows_the_rules_of_a_namespace(
+    namespace: str, wanted: tuple[str, ...], refused: tuple[str, ...]
+) -> None:
+    ownership = assign([claimant("a", *wanted, namespace=namespace)], RULES)
+    grant = ownership.grants[f"{namespace}.a"]
+    assert grant.forbidden == refused
+    assert (grant.serves is None) == bool(refused)
+    assert ownership.owners == ({} if refused else dict.fromkeys(wanted, f"{namespace}/a"))
+
+
+def test_model_ownership_forbidden_name_is_free_for_a_younger_route() -> None:
+    ownership = assign(
+        [claimant("a", "claude", namespace="team-a"), claimant("b", "claude", at=9, namespace="platform")], RULES
+    )
+    assert ownership.owners == {"claude": "platform/b"}
+
+
+def test_model_ownership_last_good_version_loses_a_name_that_a_new_rule_forbids() -> None:
+    before = spec("gpt-6", "claude")
+    ownership = assign([claimant("a", "gpt-6", "claude", namespace="team-a", last_good=before)], RULES)
+    assert serves(ownership, "team-a.a") == ["gpt-6"]

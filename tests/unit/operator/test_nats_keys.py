@@ -134,6 +134,13 @@ def test_nats_keys_rotation_renews_the_signing_keys_and_keeps_the_account() -> N
     assert once.signing_key.of_workers("a", "b", "c") != keys.signing_key.of_workers("a", "b", "c")
 
 
+def test_nats_keys_name_of_an_earlier_rotation_rotates_nothing() -> None:
+    """As `helm rollback` over a rotation requests it."""
+    rotated = made().rotated("1", drawn()).rotated("2", drawn())
+    assert rotated.rotated("1", drawn()) is rotated
+    assert rotated.rotated(made().rotation, drawn()) is rotated
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from unit.support.virtual_time import virtual_time
 
+from penstock_operator.kube.api_error import ApiError
 from penstock_operator.nats import keys as nats_keys
 from penstock_operator.nats.keys import KeysUnreadable, read_root
-from penstock_operator.nats.keys_command import main, provide
+from penstock_operator.nats.keys_command import GIVE_UP_S, main, provide, with_retries
 
 
 class Store:
@@ -63,6 +65,32 @@ async def test_nats_keys_command_rotates_once() -> None:
     assert store.writes == 2
     assert new.account == old.account
     assert new.signing_seeds[1:] == old.signing_seeds
+
+
+async def test_nats_keys_command_writes_the_version_that_it_was_called_for() -> None:
+    store = Store()
+    await provide(store, "ai", "keys", "", "penstock:1")
+    assert await provide(store, "ai", "keys", "", "penstock:1") == "is up to date"
+    data = store.secret["data"] if store.secret else {}
+    assert await provide(store, "ai", "keys", "", "penstock:2") == "was updated"
+
+    assert store.secret is not None
+    assert store.secret["metadata"]["annotations"] == {"penstock.dev/made-for": "penstock:2"}
+    assert (store.secret["data"], store.writes) == (data, 2)
+
+
+@virtual_time
+async def test_nats_keys_command_gives_up_before_its_job_does() -> None:
+    tries = 0
+
+    async def unreachable() -> str:
+        nonlocal tries
+        tries += 1
+        raise ApiError("Unavailable", "cannot connect", retry_after_s=GIVE_UP_S / 2)
+
+    with pytest.raises(ApiError, match="cannot connect"):
+        await with_retries(unreachable)
+    assert tries == 3
 
 
 async def test_nats_keys_command_leaves_a_foreign_secret_alone() -> None:

@@ -12,7 +12,7 @@ from unit.support.routes import CREATED_AT, pod, provider, ready_pod, secret, sp
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.nats.keys import NatsKeys
 from penstock_operator.reconcile.plan import needed, plan
-from penstock_operator.routes.model_ownership import Claimant, assign, names
+from penstock_operator.routes.model_ownership import Claimant, ClaimRule, assign, names
 from penstock_operator.routes.parser import Route, refuse
 
 
@@ -145,3 +145,16 @@ def test_plan_deployment_mounts_the_planned_secret() -> None:
         template
     ]
     assert planned().credentials is None
+
+
+def test_plan_rejects_a_name_that_a_rule_forbids_and_publishes_it_in_no_form() -> None:
+    of = route(spec_document("x", "y"))
+    assert of.spec is not None
+    claimant = Claimant(namespace="team", name="main", created_at=CREATED_AT, wanted=of.spec)
+    ownership = assign([claimant], (ClaimRule(namespaces=("team",), models=("y",)),))
+
+    made = plan(of, NOTHING, ownership, None, DEFAULTS)
+
+    assert made.acceptance.reason == "ModelNameNotPermitted"
+    assert made.acceptance.message == "routes of the namespace team may not claim the model x"
+    assert (made.entry, made.apply, made.serves) == (None, (), None)

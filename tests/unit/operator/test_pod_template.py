@@ -6,7 +6,7 @@ import pytest
 from unit.support.manifests import OWNER, container, deployment, env, pod_spec
 from unit.support.routes import provider, secret, spec
 
-from penstock_contract.route.worker import ResourcesSpec
+from penstock_contract.route.pod.containers import ResourcesSpec
 from penstock_operator.reconcile import manifests, owned_object
 from penstock_operator.reconcile.pod_template import WorkerDefaults
 
@@ -120,6 +120,8 @@ def test_manifests_take_the_allowed_networks_from_the_operator_only() -> None:
     assert "PENSTOCK_ALLOWED_ADDRESSES" not in env(spec())
     defaults = WorkerDefaults(image="i", nats_url="n", allowed_addresses="127.0.0.0/8")
     assert env(spec(), defaults)["PENSTOCK_ALLOWED_ADDRESSES"] == "127.0.0.0/8"
+    from_objects = spec(worker={"envFrom": [{"secretRef": {"name": "all"}}]})
+    assert env(from_objects)["PENSTOCK_ALLOWED_ADDRESSES"] == ""
 
 
 POD_FIELDS: dict[str, Any] = {
@@ -129,6 +131,7 @@ POD_FIELDS: dict[str, Any] = {
     "affinity": {"nodeAffinity": {}},
     "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
     "priorityClassName": "high",
+    "runtimeClassName": "gvisor",
 }
 
 
@@ -144,6 +147,47 @@ def test_manifests_container_has_the_routes_container_fields() -> None:
     made = container(image="mine:2", imagePullPolicy="Always", resources=resources)
 
     assert (made["image"], made["imagePullPolicy"], made["resources"]) == ("mine:2", "Always", resources)
+
+
+def test_manifests_variables_come_from_secrets_config_maps_and_fields_of_the_pod() -> None:
+    sources: list[dict[str, Any]] = [
+        {"secretKeyRef": {"name": "proxy", "key": "url"}},
+        {"configMapKeyRef": {"name": "proxy", "key": "hosts", "optional": True}},
+        {"fieldRef": {"fieldPath": "spec.nodeName"}},
+    ]
+    made = container(
+        env=[{"name": f"A{at}", "valueFrom": source} for at, source in enumerate(sources)],
+        envFrom=[{"secretRef": {"name": "all"}}, {"prefix": "B_", "configMapRef": {"name": "more"}}],
+    )
+    entries = {entry["name"]: entry for entry in made["env"]}
+    assert [entries[f"A{at}"] for at in range(3)] == [
+        {"name": f"A{at}", "valueFrom": source} for at, source in enumerate(sources)
+    ]
+    assert made["envFrom"] == [{"secretRef": {"name": "all"}}, {"prefix": "B_", "configMapRef": {"name": "more"}}]
+    assert "envFrom" not in container()
+
+
+def test_manifests_mount_the_routes_volumes_beside_the_operators() -> None:
+    volume = {"name": "ca", "configMap": {"name": "company-ca"}}
+    mount = {"name": "ca", "mountPath": "/etc/company", "readOnly": True}
+
+    made = pod_spec(volumes=[volume], volumeMounts=[mount, {**mount, "mountPath": "/again"}])
+
+    assert made["volumes"] == [*pod_spec()["volumes"], volume]
+    own = pod_spec()["containers"][0]["volumeMounts"]
+    assert made["containers"][0]["volumeMounts"] == [*own, mount, {**mount, "mountPath": "/again"}]
+
+
+def test_manifests_containers_beside_the_worker_have_no_privileges() -> None:
+    proxy = {"name": "proxy", "image": "proxy:1", "args": ["--port", "9000"]}
+    made = pod_spec(extraContainers=[proxy], initContainers=[{**proxy, "name": "first", "restartPolicy": "Always"}])
+
+    worker, extra = made["containers"]
+    (first,) = made["initContainers"]
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert worker["name"] == "worker"
+    assert extra == {**proxy, "securityContext": security}
+    assert first == {**proxy, "name": "first", "restartPolicy": "Always", "securityContext": security}
 
 
 def test_manifests_use_defaults_for_fields_that_a_route_omits() -> None:

@@ -77,7 +77,7 @@ async def test_reconciler_writes_a_changed_condition_at_once() -> None:
     made.scaling = ScalingView(desired=3, autoscaling=Autoscaling())
     assert await made.run() == ["status"]
     made.scaling = ScalingView(autoscaling=Autoscaling("BrokerUnavailable", message="away"))
-    assert await made.run() == ["event", "status"]
+    assert await made.run() == ["status", "event"]
     assert made.conditions()["ScalingActive"] == "False BrokerUnavailable"
 
 

@@ -23,7 +23,7 @@ async def test_reconciler_keeps_the_last_good_version_of_a_spec_that_the_api_ser
     with pytest.raises(Later) as later:
         await made.run()
     assert later.value.delay_s == FORBIDDEN_AGAIN_S
-    assert made.journal == ["event", "status"]
+    assert made.journal == ["status", "event"]
     assert made.conditions()["Accepted"] == "False InvalidSpec"
     assert made.conditions()["Serving"] == "True Idle"
     assert made.broker.entries["team.main"].spec.limits.queue_depth != 7
@@ -112,7 +112,7 @@ async def test_reconciler_reports_a_missing_right_and_retries_later() -> None:
     with pytest.raises(Later) as later:
         await made.run()
     assert later.value.delay_s == FORBIDDEN_AGAIN_S
-    assert made.journal == ["apply ServiceAccount", "event", "status"]
+    assert made.journal == ["apply ServiceAccount", "status", "event"]
     assert made.conditions()["Degraded"] == "True ApplyFailed"
     made.errors.clear()
     assert "publish" in await made.run()
@@ -126,7 +126,7 @@ async def test_reconciler_status_names_the_served_version_while_another_cannot_b
     made.put(**changed(worker={"env": [{"name": "A", "value": "b"}]}))
     with pytest.raises(Later):
         await made.run()
-    assert made.journal == ["event", "status"]
+    assert made.journal == ["status", "event"]
     assert made.conditions() | {"Serving": "True Idle", "Ready": "False ApplyFailed"} == made.conditions()
     accepted = next(one for one in made.statuses[-1]["conditions"] if one["type"] == "Accepted")
     assert (accepted["status"], accepted["observedGeneration"]) == ("True", 2)
@@ -176,3 +176,16 @@ async def test_reconciler_ends_the_pass_at_any_other_error_and_leaves_the_retry_
     with pytest.raises(ApiError):
         await made.run()
     assert made.journal == []
+
+
+async def test_reconciler_records_a_new_problem_once_as_a_warning() -> None:
+    made = await stage()
+    made.errors["apply Deployment"] = ApiError("Forbidden", "no right to patch deployments")
+    made.put(**changed(worker={"env": [{"name": "A"}]}))
+    for _ in range(2):
+        with pytest.raises(Later):
+            await made.run()
+    warnings = [event for event in made.events if event["type"] == "Warning"]
+    assert [(event["reason"], event["note"]) for event in warnings] == [
+        ("ApplyFailed", "no right to patch deployments")
+    ]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_contract.route.worker import ResourcesSpec
+from penstock_contract.route.pod.containers import ResourcesSpec
 from penstock_operator.nats.keys import SIGNING, NatsKeys
 from penstock_operator.settings import OperatorSettings
 from penstock_runtime.settings import InvalidSettings, load

@@ -31,6 +31,23 @@ from penstock_operator.routes import worker_variables
             spec_document(providers=[provider(**secret("openai"))], worker={"env": [{"name": "OPENAI_KEY"}]}),
             "worker: env must not set OPENAI_KEY, which the operator sets",
         ),
+        (
+            spec_document(worker={"volumes": [{"name": "keys", "emptyDir": {}}]}),
+            "worker: volumes must not be named keys, which is the operator's",
+        ),
+        (
+            spec_document(worker={"extraContainers": [{"name": "worker", "image": "a"}]}),
+            "worker: two containers are named worker",
+        ),
+        (
+            spec_document(
+                worker={
+                    "initContainers": [{"name": "proxy", "image": "a"}],
+                    "extraContainers": [{"name": "proxy", "image": "a"}],
+                }
+            ),
+            "worker: two containers are named proxy",
+        ),
     ],
 )
 def test_worker_variables_report_a_variable_that_is_set_twice(document: dict[str, Any], clash: str) -> None:

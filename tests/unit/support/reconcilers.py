@@ -12,7 +12,7 @@ from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import ApiError
 from penstock_operator.kube.event_recorder import EventRecorder
-from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.kube.resources import FIELD_MANAGER, Body, Key, Resource
 from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats.worker_secrets import WorkerSecrets
@@ -125,7 +125,8 @@ class Stage:
     async def scale(self, namespace: str, name: str, replicas: int) -> None:
         self._do(f"scale {namespace}/{name} {replicas}")
 
-    async def apply_status(self, namespace: str, name: str, status: Body) -> Body:
+    async def apply_status(self, namespace: str, name: str, status: Body, *, manager: str = FIELD_MANAGER) -> Body:
+        del manager
         self._do("status")
         self.statuses.append(status)
         body = self.cache.routes()[namespace, name]

@@ -23,7 +23,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     probe_host: str = "0.0.0.0"  # noqa: S104 - a kubelet connects from outside the pod
     """Address of the probes."""
     nats_url: str = "nats://127.0.0.1:4222"
-    """Address of NATS."""
+    """Address of NATS; several of one cluster with commas."""
     nats_credentials: str | None = None
     """File with the NATS credentials of the route's workers, read at every connect. Not set: none."""
     keys_dir: str | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from penstock_contract.route.pod.containers import BY_NAME
 from penstock_contract.route.prices import PricesSpec
 from penstock_contract.route.request_additions import (
     ADDITIONS_MAX,
@@ -19,12 +20,12 @@ from penstock_contract.route.values import (
     DnsLabel,
     HeaderName,
     PrintableName,
+    ProxyUrl,
     RouteStruct,
     Seconds,
     SecretKeyRef,
     Url,
 )
-from penstock_contract.route.worker import BY_NAME
 from penstock_contract.usage.money import FREE, Rates
 
 KEY_HEADERS: Final = {"Anthropic": "x-api-key", "AzureOpenAI": "api-key"}
@@ -103,6 +104,13 @@ class ProviderSpec(RouteStruct, frozen=True, kw_only=True):
             " are sent unencrypted."
         ),
     ] = field(default=False, name="allowHTTP")
+    proxy: Annotated[
+        ProxyUrl | None,
+        Meta(
+            description="HTTP proxy through which the provider is reached. Not set: `HTTPS_PROXY`, `HTTP_PROXY` and"
+            " `NO_PROXY` of the worker, which may have credentials."
+        ),
+    ] = None
     model: Annotated[
         PrintableName | None,
         Meta(

@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from penstock_contract.route.limits import LimitsSpec, RoutingSpec
+from penstock_contract.route.pod.containers import BY_NAME
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.route.scaling import ScalingSpec
 from penstock_contract.route.streams import StreamsSpec
 from penstock_contract.route.values import DnsLabel, NamespaceName, PrintableName, RouteStruct
-from penstock_contract.route.worker import BY_NAME, WorkerSpec
+from penstock_contract.route.worker import WorkerSpec
 
 
 class ModelSpec(RouteStruct, frozen=True, kw_only=True):

@@ -1,49 +1,32 @@
 """The settings of a route's worker pods, as `spec.worker` of a ModelRoute has them.
 
-Placement is in `route_placement`. What the bounds here let through and a Pod refuses, the API server refuses when the
-Deployment is applied.
+Placement, containers and volumes are in `pod`. What the bounds here let through and a Pod refuses, the API server
+refuses when the Deployment is applied.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from penstock_contract.route.placement import Affinity, Toleration, TopologySpreadConstraint
+from penstock_contract.route.pod.containers import (
+    BY_NAME,
+    ContainerSpec,
+    EnvFrom,
+    EnvVar,
+    InitContainerSpec,
+    ResourcesSpec,
+)
+from penstock_contract.route.pod.placement import Affinity, Toleration, TopologySpreadConstraint
+from penstock_contract.route.pod.volumes import BY_PATH, Volume, VolumeMount
 from penstock_contract.route.values import RouteStruct
 
-BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-"""Of a list whose entries have a name: Kubernetes merges two of them by it."""
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z", max_length=253)]
 Strings = Annotated[dict[str, Annotated[str, Meta(max_length=65_536)]], Meta(max_length=64)]
-# A whole number may be written without quotes, as everywhere in Kubernetes; the rest is Kubernetes' own syntax.
-Quantity = (
-    Annotated[int, Meta(ge=0)]
-    | Annotated[
-        str,
-        Meta(pattern=r"^\+?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?\Z", max_length=32),
-    ]
-)
-Quantities = Annotated[dict[str, Quantity], Meta(max_length=16)]
 
 
 class PullSecret(RouteStruct, frozen=True, kw_only=True):
     """A Secret of type kubernetes.io/dockerconfigjson in the route's own namespace."""
 
     name: Annotated[str, Meta(min_length=1, max_length=253, description="The Secret, in the route's own namespace.")]
-
-
-class ResourcesSpec(RouteStruct, frozen=True, kw_only=True):
-    """As in a container of a Pod."""
-
-    requests: Annotated[Quantities, Meta(description="Requested resources, such as `{cpu: 100m, memory: 128Mi}`.")] = {}
-    limits: Annotated[Quantities, Meta(description="Upper bounds.")] = {}
-
-
-class EnvVar(RouteStruct, frozen=True, kw_only=True):
-    """A variable with its plain value. A secret comes in through a provider's `secretKeyRef`."""
-
-    name: Annotated[VariableName, Meta(description="Name of the variable.")]
-    value: Annotated[str, Meta(max_length=32_768, description="Value of the variable, not expanded.")] = ""
 
 
 class ServiceAccountSpec(RouteStruct, frozen=True, kw_only=True):
@@ -85,6 +68,31 @@ class WorkerSpec(RouteStruct, frozen=True, kw_only=True):
             description="Additional variables of the worker; those that the operator sets are refused.",
         ),
     ] = []
+    env_from: Annotated[
+        list[EnvFrom], Meta(max_length=16, description="Variables from all keys of Secrets and ConfigMaps; `env` wins.")
+    ] = []
+    volumes: Annotated[
+        list[Volume], Meta(max_length=32, extra_json_schema=BY_NAME, description="Additional volumes of the pods.")
+    ] = []
+    volume_mounts: Annotated[
+        list[VolumeMount],
+        Meta(
+            max_length=64,
+            extra_json_schema=BY_PATH,
+            description="Volumes in the worker's container, such as a private CA for `SSL_CERT_FILE`.",
+        ),
+    ] = []
+    init_containers: Annotated[
+        list[InitContainerSpec],
+        Meta(max_length=8, extra_json_schema=BY_NAME, description="Containers that start before the worker."),
+    ] = []
+    extra_containers: Annotated[
+        list[ContainerSpec],
+        Meta(max_length=8, extra_json_schema=BY_NAME, description="Containers beside the worker."),
+    ] = []
+    runtime_class_name: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=253)] | None, Meta(description="RuntimeClass of the pods.")
+    ] = None
     node_selector: Annotated[Strings, Meta(description="Labels that a worker's node must have.")] = {}
     tolerations: Annotated[
         list[Toleration],

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 import msgspec
 
+from penstock_contract.route.pod.containers import Quantity, VariableName
 from penstock_contract.route.request_additions import HeaderToken, JsonText, QueryName, VisibleText
 from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.validation import NAME
 from penstock_contract.route.values import DnsLabel, NamespaceName, PrintableName, Url
-from penstock_contract.route.worker import Quantity, VariableName
 
 _AT = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<field>.*)`$", re.DOTALL)
 # A name, a list's index, or `[...]` for some value of a mapping.

@@ -77,15 +77,15 @@ class ClusterClient:
         }
         await self._apply(resources.DEPLOYMENTS, body, SCALE_FIELD_MANAGER, "scale")
 
-    async def apply_status(self, namespace: str, name: str, status: Body) -> Body:
-        """Applies a ModelRoute's status; fields that `status` no longer has are removed."""
+    async def apply_status(self, namespace: str, name: str, status: Body, *, manager: str = FIELD_MANAGER) -> Body:
+        """Applies a ModelRoute's status; fields of `manager` that `status` no longer has are removed."""
         body = {
             "apiVersion": resources.MODEL_ROUTES.api_version,
             "kind": resources.MODEL_ROUTES.kind,
             "metadata": {"namespace": namespace, "name": name},
             "status": status,
         }
-        return await self._apply(resources.MODEL_ROUTES, body, FIELD_MANAGER, "status")
+        return await self._apply(resources.MODEL_ROUTES, body, manager, "status")
 
     async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
         """Sets annotations; None removes one."""

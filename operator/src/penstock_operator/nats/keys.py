@@ -25,7 +25,10 @@ SERVER: Final = "auth.conf"
 OPERATOR: Final = "operator.creds"
 GATEWAY: Final = "gateway.creds"
 WORKER: Final = "worker.creds"
+ADMIN: Final = "admin.creds"
 SIGNING_SEEDS: Final = 2
+EARLIER_MAX: Final = 64
+"""Names of rotations that are kept."""
 
 Kept = TypeVar("Kept", bound=Struct)
 Draw = Callable[[int], bytes]
@@ -60,7 +63,10 @@ class SigningKey(Struct, frozen=True, kw_only=True):
 
 
 class NatsKeys(Struct, frozen=True, kw_only=True):
-    """`signing_seeds`: the newest first. `rotation` is the installer's name of the last rotation."""
+    """`signing_seeds`: the newest first. `rotation` is the installer's name of the last rotation.
+
+    `earlier` are the names before it: `helm rollback` over a rotation names one of them, and must not rotate again.
+    """
 
     created_at: int
     operator_seed: str
@@ -68,6 +74,7 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
     system_account: str
     signing_seeds: Annotated[tuple[str, ...], Meta(min_length=1, max_length=SIGNING_SEEDS)]
     rotation: str = ""
+    earlier: Annotated[tuple[str, ...], Meta(max_length=EARLIER_MAX)] = ()
 
     @classmethod
     def new(cls, draw: Draw, now: int, rotation: str = "") -> "NatsKeys":
@@ -87,10 +94,15 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
 
     def rotated(self, rotation: str, draw: Draw) -> "NatsKeys":
         """The keys with a new signing seed, unless this rotation is already done."""
-        if rotation == self.rotation:
+        if rotation in {self.rotation, *self.earlier}:
             return self
         newest = nats_jwt.seed_of("account", draw(nats_jwt.RAW_SEED_BYTES))
-        return replace(self, signing_seeds=(newest, *self.signing_seeds)[:SIGNING_SEEDS], rotation=rotation)
+        return replace(
+            self,
+            signing_seeds=(newest, *self.signing_seeds)[:SIGNING_SEEDS],
+            rotation=rotation,
+            earlier=(self.rotation, *self.earlier)[:EARLIER_MAX],
+        )
 
     @property
     def signing_key(self) -> SigningKey:
@@ -123,6 +135,10 @@ class NatsKeys(Struct, frozen=True, kw_only=True):
             OPERATOR: signing.credentials("operator", permissions.operator()),
             GATEWAY: signing.credentials("gateway", permissions.gateway()),
         }
+
+    def admin_files(self) -> dict[str, str]:
+        """Of a Secret of its own: it can read and delete every stream."""
+        return {ADMIN: self.signing_key.credentials("admin", permissions.admin())}
 
 
 def read_root(text: bytes) -> NatsKeys:

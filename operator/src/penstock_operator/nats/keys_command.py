@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -23,7 +23,8 @@ from penstock_operator.kube.credentials import ClusterConfigError, ClusterCreden
 from penstock_operator.kube.transport import Transport
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
 
-TRIES: Final = 30
+GIVE_UP_S: Final = 30.0
+"""The chart's Job fails later (`nats.auth.job.timeoutSeconds`), and its pod with the log is then deleted."""
 AGAIN_S: Final = 1.0
 """For an API server that restarts, or a network policy that is not in force yet."""
 
@@ -36,10 +37,17 @@ class SecretStore(Protocol):
     async def apply(self, body: dict[str, Any]) -> dict[str, Any]: ...
 
 
-def secret_of(keys: NatsKeys, namespace: str, name: str) -> dict[str, Any]:
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+MADE_FOR: Final = "penstock.dev/made-for"
+"""Annotation with the caller's description of its version; the chart runs no Job for a Secret of its own version."""
+UNREACHABLE: Final = "no connection to the API server; if its port is not in networkPolicy.apiServerPorts, add it there"
+
+
+def secret_of(files: Mapping[str, str], namespace: str, name: str, made_for: str = "") -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, **({"namespace": namespace} if namespace else {})}
+    if made_for:
+        metadata["annotations"] = {MADE_FOR: made_for}
     labels = {"app.kubernetes.io/part-of": "penstock", "app.kubernetes.io/managed-by": "penstock-nats-keys"}
-    data = {file: base64.b64encode(text.encode()).decode() for file, text in keys.files().items()}
+    data = {file: base64.b64encode(text.encode()).decode() for file, text in files.items()}
     return {
         "apiVersion": resources.SECRETS.api_version,
         "kind": resources.SECRETS.kind,
@@ -58,38 +66,71 @@ def renewed(found: dict[str, Any] | None, rotation: str, now: int) -> NatsKeys:
     return read_root(base64.b64decode(root)).rotated(rotation, secrets.token_bytes)
 
 
-async def provide(client: SecretStore, namespace: str, name: str, rotation: str) -> str:
-    """Creates or updates the Secret; returns a description. Raises `ApiError` and `KeysUnreadable`."""
+async def provide(
+    client: SecretStore, namespace: str, name: str, rotation: str, made_for: str = "", *, admin_secret: str = ""
+) -> str:
+    """Creates or updates the Secret, and that of the admin; returns a description. Raises `ApiError`, `KeysUnreadable`.
+
+    The admin's comes first: the annotation of the other one says that both are complete.
+    """
     found = await client.read_secret(namespace, name)
-    wanted = secret_of(renewed(found, rotation, int(time.time())), namespace, name)
-    if found is not None and found["data"] == wanted["data"]:
+    keys = renewed(found, rotation, int(time.time()))
+    wanted = secret_of(keys.files(), namespace, name, made_for)
+    if admin_secret:
+        await _provide_admin(client, secret_of(keys.admin_files(), namespace, admin_secret))
+    if found is not None and found["data"] == wanted["data"] and _made_for(found) == made_for:
         return "is up to date"
     await client.apply(wanted)
     return "was created" if found is None else "was updated"
 
 
-async def _provide(namespace: str, name: str, rotation: str) -> str:
+async def _provide_admin(client: SecretStore, wanted: dict[str, Any]) -> None:
+    found = await client.read_secret(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+    if found is None or found.get("data") != wanted["data"]:
+        await client.apply(wanted)
+
+
+def _made_for(secret: dict[str, Any]) -> str:
+    return str((secret["metadata"].get("annotations") or {}).get(MADE_FOR, ""))
+
+
+async def _provide(args: argparse.Namespace) -> str:
     credentials = ClusterCredentials(os.environ)
     await credentials.load()
     transport = Transport(credentials, lambda *_: None)
     await transport.open()
     client = ClusterClient(transport, may_write=lambda: True)
     try:
-        return await _with_retries(lambda: provide(client, namespace, name, rotation))
+        return await with_retries(
+            lambda: provide(
+                client,
+                args.namespace,
+                args.secret,
+                args.rotation,
+                args.made_for,
+                admin_secret=args.admin_secret,
+            )
+        )
     finally:
         await transport.close()
 
 
-async def _with_retries(work: Callable[[], Any]) -> str:
-    for _ in range(TRIES):
+async def with_retries(work: Callable[[], Any]) -> str:
+    """Repeats `work` for `GIVE_UP_S` while a retry may help. Raises `ApiError` and what else `work` raises."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + GIVE_UP_S
+    while True:
         try:
             return str(await work())
         except ApiError as error:
-            if error.kind not in {"Unavailable", "TooManyRequests", "Failed", "Conflict"}:
+            delay_s = error.retry_after_s or AGAIN_S
+            if (
+                error.kind not in {"Unavailable", "TooManyRequests", "Failed", "Conflict"}
+                or loop.time() + delay_s > until
+            ):
                 raise
             print(f"penstock nats-keys: {error}", file=sys.stderr)  # noqa: T201
-            await asyncio.sleep(error.retry_after_s or AGAIN_S)
-    return str(await work())
+            await asyncio.sleep(delay_s)
 
 
 def main() -> None:
@@ -98,19 +139,26 @@ def main() -> None:
     )
     parser.add_argument("--namespace", default="", help="namespace of the Secret")
     parser.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
+    parser.add_argument("--admin-secret", default="", help="name of a Secret for admin.creds; default: none is made")
     parser.add_argument(
         "--apply", action="store_true", help="create or update the Secret in the cluster, instead of printing a new one"
     )
     parser.add_argument("--rotation", default="", help="name of a rotation: a new name creates a new signing key")
+    parser.add_argument("--made-for", default="", help="description of the version, for an annotation of the Secret")
     args = parser.parse_args()
     if not args.apply:
         keys = NatsKeys.new(secrets.token_bytes, int(time.time()), args.rotation)
-        print(msgspec.json.encode(secret_of(keys, args.namespace, args.secret)).decode())  # noqa: T201
+        secret = secret_of(keys.files(), args.namespace, args.secret)
+        if args.admin_secret:
+            admin = secret_of(keys.admin_files(), args.namespace, args.admin_secret)
+            secret = {"apiVersion": "v1", "kind": "List", "items": [secret, admin]}
+        print(msgspec.json.encode(secret).decode())  # noqa: T201
         return
     try:
-        done = asyncio.run(_provide(args.namespace, args.secret, args.rotation))
+        done = asyncio.run(_provide(args))
     except (ClusterConfigError, ApiError, KeysUnreadable) as error:
-        sys.exit(f"penstock nats-keys: {args.namespace}/{args.secret}: {error}")
+        why = f"{error}: {UNREACHABLE}" if isinstance(error, ApiError) and error.kind == "Unavailable" else str(error)
+        sys.exit(f"penstock nats-keys: {args.namespace}/{args.secret}: {why}")
     print(f"penstock nats-keys: {args.namespace}/{args.secret} {done}")  # noqa: T201
 
 

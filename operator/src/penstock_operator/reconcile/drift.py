@@ -77,7 +77,8 @@ def _compare_lists(wanted: list[Any], live: list[Any], path: str) -> list[str]:
 
 def _key(items: list[Any]) -> str | None:
     """The field that identifies the items of a list, if it is no plain sequence: other clients may add items."""
-    for key in ("uid", "name"):
+    # A volume may be mounted several times.
+    for key in ("uid", "mountPath", "name"):
         if items and all(isinstance(item, dict) and key in item for item in items):
             return key
     return None

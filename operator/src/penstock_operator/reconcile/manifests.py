@@ -8,7 +8,7 @@ import hashlib
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.resources import ROUTE_LABEL
 from penstock_operator.nats.keys import WORKER
-from penstock_operator.reconcile.owned_object import Manifest, Owner, owned, stamped
+from penstock_operator.reconcile.owned_object import INSTALLATION, Manifest, Owner, owned, stamped
 from penstock_operator.reconcile.pod_template import WorkerDefaults, pod_template
 
 
@@ -59,7 +59,10 @@ def deployment(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> 
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
         "template": pod_template(owner, spec, defaults),
     }
-    return stamped(owned(owner, "apps/v1", "Deployment", {"spec": body}))
+    manifest = owned(owner, "apps/v1", "Deployment", {"spec": body})
+    if defaults.installation:
+        manifest["metadata"]["annotations"] = {INSTALLATION: defaults.installation}
+    return stamped(manifest)
 
 
 def with_replicas(manifest: Manifest, replicas: int, *, resource_version: str | None = None) -> Manifest:

@@ -13,6 +13,9 @@ Manifest = dict[str, Any]
 APPLIED: Final = "penstock.dev/applied"
 """Annotation with the digest of the applied manifest; separates a changed manifest or a removed field from an edit."""
 
+INSTALLATION: Final = "penstock.dev/installation"
+"""Annotation of a route's Deployment with the installation that serves the route: see `contest`."""
+
 
 class Owner(Struct, frozen=True):
     """The ModelRoute that owns the objects; they are garbage-collected with it."""
@@ -60,3 +63,10 @@ def stamped(manifest: Manifest) -> Manifest:
     digest = hashlib.sha256(msgspec.json.encode(manifest, order="deterministic")).hexdigest()[:16]
     annotations = manifest["metadata"].get("annotations", {}) | {APPLIED: digest}
     return manifest | {"metadata": manifest["metadata"] | {"annotations": annotations}}
+
+
+def other_installation(deployment: Manifest | None, installation: str) -> str:
+    """The installation that has the route of a live Deployment, if it is another one; empty if it is free or ours."""
+    marks = (deployment or {}).get("metadata", {}).get("annotations") or {}
+    mark = str(marks.get(INSTALLATION, ""))
+    return mark if mark and installation and mark != installation else ""

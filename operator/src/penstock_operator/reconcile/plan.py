@@ -123,6 +123,11 @@ def _with_credentials(owner: Owner, defaults: WorkerDefaults) -> tuple[Manifest 
 def _acceptance(route: Route, grant: ModelGrant) -> Acceptance:
     if route.problem:
         return Acceptance("InvalidSpec", route.problem)
+    if grant.forbidden:
+        listed, unlisted = grant.forbidden[:CONFLICTS_LISTED], len(grant.forbidden) - CONFLICTS_LISTED
+        others = f" and {unlisted} more" if unlisted > 0 else ""
+        words = f"routes of the namespace {route.namespace} may not claim the model {', '.join(listed)}{others}"
+        return Acceptance("ModelNameNotPermitted", words)
     if grant.conflicts:
         conflicts = [f"the model {one.model} belongs to the route {one.owner}" for one in grant.conflicts]
         more = len(conflicts) - CONFLICTS_LISTED
@@ -133,6 +138,9 @@ def _acceptance(route: Route, grant: ModelGrant) -> Acceptance:
 
 def _unserved_entry(route: Route, ownership: ModelOwnership, reason: AcceptedReason) -> CatalogueEntry | None:
     """An entry with the reason for clients, under the names that no other route serves."""
+    if reason == "ModelNameNotPermitted":
+        # Its clients get `model_not_found`: a forbidden name must not appear in the catalogue in any form.
+        return None
     if route.spec is None or (spec := ownership.unowned(f"{route.namespace}/{route.name}", route.spec)) is None:
         return None
     return CatalogueEntry(

@@ -5,18 +5,17 @@ catalogue: their change restarts nothing.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from penstock_contract.route.pod.containers import ResourcesSpec
 from penstock_contract.route.spec import ModelRouteSpec
-from penstock_contract.route.worker import ResourcesSpec
 from penstock_operator.nats.keys import WORKER, SigningKey
 from penstock_operator.reconcile.owned_object import Manifest, Owner, labels
-from penstock_operator.routes.worker_variables import secret_refs
+from penstock_operator.routes.worker_variables import CONTAINER, secret_refs
 
-CONTAINER: Final = "worker"
 CREDENTIALS: Final = "/etc/penstock/nats"
 """Mount path of a worker's NATS credentials. A file, as other processes of the node may read variables."""
 KEYS: Final = "/etc/penstock/keys"
@@ -27,6 +26,9 @@ GRACE_MARGIN_S: Final = 5
 DAY_S: Final = 86_400
 """Maximum of a worker's own grace period, and of a request's duration."""
 
+UNPRIVILEGED: Final[Mapping[str, Any]] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+"""Security context of every container, as the `restricted` Pod Security level requires."""
+
 _POD_FIELDS: Final = (
     "imagePullSecrets",
     "nodeSelector",
@@ -34,6 +36,7 @@ _POD_FIELDS: Final = (
     "affinity",
     "topologySpreadConstraints",
     "priorityClassName",
+    "runtimeClassName",
 )
 """Fields of `spec.worker` that are copied into the pod's spec."""
 
@@ -43,10 +46,10 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
 
     A route's own `worker.env`, pull policy and pull secrets take precedence over `environment` and the others.
     `resources` apply only to a route without any: requests and limits of different origin may contradict each other.
-    `nats_url` is the broker's address for pods. `allowed_addresses` apply to every worker and cannot be extended by a
-    route; empty: none. `nats_secret` is the Secret with NATS credentials, empty for none; with `signing_key` each route
-    gets its own, see `manifests.credentials`. `run_as_user` and `run_as_group` None: as the cluster or the image
-    defines.
+    `installation` is the mark of `contest`, empty for none. `nats_url` is the broker's address for pods.
+    `allowed_addresses` apply to every worker and cannot be extended by a route; empty: none. `nats_secret` is the
+    Secret with NATS credentials, empty for none; with `signing_key` each route gets its own, see
+    `manifests.credentials`. `run_as_user` and `run_as_group` None: as the cluster or the image defines.
     """
 
     image: str
@@ -58,6 +61,7 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
     nats_secret: str = ""
     run_as_user: int | None = None
     run_as_group: int | None = None
+    installation: str = ""
     command: tuple[str, ...] = ("penstock", "worker")
     environment: Mapping[str, str] = {}
     resources: ResourcesSpec = ResourcesSpec()
@@ -80,15 +84,18 @@ def pod_template(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -
                 **_user(defaults),
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [_container(owner, spec, defaults)],
+            "containers": [_container(owner, spec, defaults), *map(_unprivileged, worker.get("extraContainers", ()))],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
                 *([{"name": "nats", "secret": {"secretName": secret}}] if secret else []),
                 *([{"name": "keys", "projected": keys}] if (keys := _keys(spec)) else []),
+                *worker.get("volumes", ()),
             ],
             **{name: worker[name] for name in _POD_FIELDS if name in worker},
         },
     }
+    if init_containers := worker.get("initContainers"):
+        template["spec"]["initContainers"] = [_unprivileged(one) for one in init_containers]
     if spec.worker.pod_annotations:
         template["metadata"]["annotations"] = spec.worker.pod_annotations
     return template
@@ -106,17 +113,16 @@ def _container(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> 
         "livenessProbe": _probe("/livez", periodSeconds=10, timeoutSeconds=5, failureThreshold=3),
         # Frequent: a draining worker must be unready before the ReplicaSet selects the pods to remove.
         "readinessProbe": _probe("/readyz", periodSeconds=1, timeoutSeconds=2, failureThreshold=2),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": {**UNPRIVILEGED, "readOnlyRootFilesystem": True},
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
             *([{"name": "nats", "mountPath": CREDENTIALS, "readOnly": True}] if defaults.nats_secret else []),
             *([{"name": "keys", "mountPath": KEYS, "readOnly": True}] if secret_refs(spec) else []),
+            *msgspec.to_builtins(spec.worker.volume_mounts),
         ],
     }
+    if spec.worker.env_from:
+        container["envFrom"] = msgspec.to_builtins(spec.worker.env_from)
     # The operator's policy applies to the operator's image only: a route's own image may have a mutable tag.
     if policy := spec.worker.image_pull_policy or (None if spec.worker.image else defaults.image_pull_policy):
         container["imagePullPolicy"] = policy
@@ -127,8 +133,10 @@ def _container(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> 
 
 def _environment(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -> list[Manifest]:
     """Contains each name once: server-side apply rejects duplicate list keys."""
-    plain = {**defaults.environment, **{env.name: env.value for env in spec.worker.env}}
-    entries: dict[str, Manifest] = {name: {"value": value} for name, value in plain.items()}
+    entries: dict[str, Manifest] = {name: {"value": value} for name, value in defaults.environment.items()}
+    for env in spec.worker.env:
+        source = env.value_from
+        entries[env.name] = {"value": env.value or ""} if source is None else {"valueFrom": msgspec.to_builtins(source)}
     for variable, ref in secret_refs(spec).items():
         entries[variable] = {"valueFrom": {"secretKeyRef": {"name": ref.name, "key": ref.key}}}
     own = {
@@ -142,11 +150,17 @@ def _environment(owner: Owner, spec: ModelRouteSpec, defaults: WorkerDefaults) -
         own["PENSTOCK_NATS_CREDENTIALS"] = f"{CREDENTIALS}/{WORKER}"
     if secret_refs(spec):
         own["PENSTOCK_KEYS_DIR"] = KEYS
-    if defaults.allowed_addresses:
+    if defaults.allowed_addresses or spec.worker.env_from:
+        # Empty too: a key of this name in an object of `envFrom` must not extend them.
         own["PENSTOCK_ALLOWED_ADDRESSES"] = defaults.allowed_addresses
     entries |= {name: {"value": value} for name, value in own.items()}
     entries["PENSTOCK_WORKER_NAME"] = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     return [{"name": name, **entry} for name, entry in entries.items()]
+
+
+def _unprivileged(container: Manifest) -> Manifest:
+    """A route's own container: its image may need a file system that can be written to."""
+    return container | {"securityContext": dict(UNPRIVILEGED)}
 
 
 def _keys(spec: ModelRouteSpec) -> Manifest | None:

@@ -22,11 +22,12 @@ from penstock_contract.errors import PenstockError
 from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import BUSY_AGAIN_S, FORBIDDEN_AGAIN_S, ApiError
 from penstock_operator.kube.event_recorder import EventRecorder
-from penstock_operator.kube.resources import Body, Key, Resource
+from penstock_operator.kube.resources import FIELD_MANAGER, Body, Key, Resource
 from penstock_operator.kube.watch.cache import ClusterCache, Snapshot
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats import worker_secrets
 from penstock_operator.nats.worker_secrets import WorkerSecrets
+from penstock_operator.reconcile.contest import Contest
 from penstock_operator.reconcile.owned_object import Manifest
 from penstock_operator.reconcile.plan import Plan, needed, plan
 from penstock_operator.reconcile.pod_template import WorkerDefaults
@@ -56,7 +57,7 @@ class ObjectStore(Protocol):
 
     async def scale(self, namespace: str, name: str, replicas: int) -> None: ...
 
-    async def apply_status(self, namespace: str, name: str, status: Body) -> Body: ...
+    async def apply_status(self, namespace: str, name: str, status: Body, *, manager: str = FIELD_MANAGER) -> Body: ...
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> None: ...
 
@@ -99,6 +100,7 @@ class Reconciler:
         self._secrets = secrets
         self._clock = clock
         self._again = again
+        self._contest = Contest(client, recorder, clock, defaults.installation, written=self._store_response)
         self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
@@ -131,6 +133,10 @@ class Reconciler:
         if route is None or exists.route is None:
             await self._forget(key)
             return
+        if await self._contest.is_lost(key, exists.route, exists.deployment):
+            await self._unpublish(route.key)
+            self._scaler.touched(key)
+            return
         view = self._scaler.view(key)
         wanted = self._plan(route, exists, view)
         failure = await self._apply(key, wanted, exists)
@@ -145,6 +151,10 @@ class Reconciler:
         if not route.deleting and (wanted.serves is not None or catalogue_read or not reported):
             await self._status.update(key, exists.route, self._situation(route, wanted, view, failure), view)
         self._scaler.touched(key)
+        self._raise_for_next(key, failure, unpublished)
+
+    def _raise_for_next(self, key: Key, failure: ApiError | None, unpublished: PenstockError | None) -> None:
+        """Raises `Later` if a further pass is needed."""
         if failure is not None:
             raise Later(FAILED_AGAIN_S if failure.kind == "Failed" else FORBIDDEN_AGAIN_S, str(failure))
         if unpublished is not None:
@@ -256,7 +266,11 @@ class Reconciler:
         name = f"{key[0]}.{key[1]}"
         self._status.forget(key)
         self._secrets.forget(key)
+        self._contest.forget(key)
         self._scaler.touched(key)
+        await self._unpublish(name)
+
+    async def _unpublish(self, name: str) -> None:
         try:
             await self._publisher.remove(name)
         except PenstockError as error:

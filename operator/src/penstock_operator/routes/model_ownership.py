@@ -1,17 +1,44 @@
 """Assigns each model name to one route, across all namespaces, as one gateway serves them all; pure.
 
 The oldest route gets its names first. A route with a name of another route is not accepted: its last good version keeps
-serving, without the names that an older route has got since.
+serving, without the names that an older route has got since. Rules of the installation say which namespace may claim
+which names: without one, the author of any route could take a name before its team does.
 """
 
-from collections.abc import Iterable, Mapping
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.catalogue import WILDCARD, CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.routes.parser import Route
+
+
+class ClaimRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names that routes of some namespaces may claim: patterns with `*` and `?`.
+
+    `wildcard`: the model `*`, which gets every name that no other route claims.
+    """
+
+    namespaces: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    wildcard: bool = False
+
+    def permits(self, name: str) -> bool:
+        return self.wildcard if name == WILDCARD else any(fnmatch.fnmatchcase(name, one) for one in self.models)
+
+
+def forbidden(rules: Iterable[ClaimRule], namespace: str, claimed: Iterable[str]) -> tuple[str, ...]:
+    """Those of the names that a route of the namespace may not claim, by the first rule that covers the namespace.
+
+    A namespace that no rule covers may claim every name.
+    """
+    for rule in rules:
+        if any(fnmatch.fnmatchcase(namespace, pattern) for pattern in rule.namespaces):
+            return tuple(name for name in claimed if not rule.permits(name))
+    return ()
 
 
 class Claimant(Struct, frozen=True, kw_only=True):
@@ -39,10 +66,12 @@ class Conflict(Struct, frozen=True):
 
 
 class ModelGrant(Struct, frozen=True):
-    """The version that a route may serve, None for none, and the conflicts that reject its spec."""
+    """The version that a route may serve, None for none, and the conflicts and rules that reject its spec."""
 
     serves: ModelRouteSpec | None
     conflicts: tuple[Conflict, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    """Names that the route's namespace may not claim."""
 
 
 class ModelOwnership(Struct, frozen=True):
@@ -61,12 +90,12 @@ class ModelOwnership(Struct, frozen=True):
         return without(spec, {name for name in names(spec) if self.owners.get(name, route) != route})
 
 
-def assign(claimants: Iterable[Claimant]) -> ModelOwnership:
-    """Assigns the names of all routes; the order of `claimants` does not matter."""
+def assign(claimants: Iterable[Claimant], rules: Sequence[ClaimRule] = ()) -> ModelOwnership:
+    """Assigns the names of all routes; the order of `claimants` does not matter, that of `rules` does."""
     owners: dict[str, str] = {}
     grants: dict[str, ModelGrant] = {}
     for claimant in sorted(claimants, key=lambda one: (one.created_at, one.namespace, one.name)):
-        grant = _grant(claimant, owners)
+        grant = _grant(claimant, owners, rules)
         grants[claimant.key] = grant
         for name in names(grant.serves) if grant.serves is not None else ():
             owners[name] = f"{claimant.namespace}/{claimant.name}"
@@ -95,13 +124,18 @@ def without(spec: ModelRouteSpec, lost: set[str]) -> ModelRouteSpec | None:
     return msgspec.structs.replace(spec, models=models) if models else None
 
 
-def _grant(claimant: Claimant, owners: Mapping[str, str]) -> ModelGrant:
+def _grant(claimant: Claimant, owners: Mapping[str, str], rules: Sequence[ClaimRule]) -> ModelGrant:
     conflicts: tuple[Conflict, ...] = ()
+    refused: tuple[str, ...] = ()
     if claimant.wanted is not None:
-        conflicts = tuple(Conflict(name, owners[name]) for name in names(claimant.wanted) if name in owners)
-        if not conflicts:
+        wanted = names(claimant.wanted)
+        refused = forbidden(rules, claimant.namespace, wanted)
+        conflicts = tuple(Conflict(name, owners[name]) for name in wanted if name in owners and name not in refused)
+        if not conflicts and not refused:
             return ModelGrant(claimant.wanted)
     serves = claimant.last_good
     if serves is not None:
-        serves = without(serves, {name for name in names(serves) if name in owners})
-    return ModelGrant(serves, conflicts)
+        served = names(serves)
+        lost = {name for name in served if name in owners} | {*forbidden(rules, claimant.namespace, served)}
+        serves = without(serves, lost)
+    return ModelGrant(serves, conflicts, refused)

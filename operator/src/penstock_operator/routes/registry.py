@@ -4,14 +4,14 @@ Parsing a spec takes a millisecond, and assigning names reads all routes. The fi
 the second also when the catalogue has another last good version of a route whose present version is not served.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_operator.kube.resources import Body, Key
 from penstock_operator.routes import parser
-from penstock_operator.routes.model_ownership import Claimant, ModelOwnership, assign, last_good
+from penstock_operator.routes.model_ownership import Claimant, ClaimRule, ModelOwnership, assign, last_good
 from penstock_operator.routes.parser import Route
 
 Published = Callable[[str], CatalogueEntry | None]
@@ -19,8 +19,9 @@ Published = Callable[[str], CatalogueEntry | None]
 
 
 class RouteRegistry:
-    def __init__(self, published: Published) -> None:
+    def __init__(self, published: Published, rules: Sequence[ClaimRule] = ()) -> None:
         self._published = published
+        self._rules = rules
         self._routes: dict[Key, Route] = {}
         self._refused: dict[Key, Route] = {}
         self._stale = False
@@ -74,7 +75,7 @@ class RouteRegistry:
         self._stale = False
         before = self._ownership
         claimants = {key: self._claimant(route) for key, route in self._routes.items() if not route.deleting}
-        self._ownership = assign(claimants.values())
+        self._ownership = assign(claimants.values(), self._rules)
         self._fallen_back = {
             key: claimant.last_good
             for key, claimant in claimants.items()

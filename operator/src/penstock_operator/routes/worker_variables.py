@@ -1,4 +1,4 @@
-"""Environment variables of a route's workers: those that the operator sets, and those of the providers' keys; pure."""
+"""What a route's worker pods have from the operator: variables, volumes, a container; pure."""
 
 from typing import Final
 
@@ -20,6 +20,10 @@ OWN_VARIABLES: Final = frozenset(
     )
 )
 """Set by the operator; neither its settings nor a route may set them."""
+CONTAINER: Final = "worker"
+"""Name of the worker's container."""
+OWN_VOLUMES: Final = frozenset({"tmp", "nats", "keys"})
+"""Names of the operator's volumes in a worker's pod."""
 
 
 def secret_refs(spec: ModelRouteSpec) -> dict[str, SecretKeyRef]:
@@ -29,7 +33,7 @@ def secret_refs(spec: ModelRouteSpec) -> dict[str, SecretKeyRef]:
 
 
 def clashes(spec: ModelRouteSpec) -> list[str]:
-    """Describes each variable that would be set twice; CEL rules cannot detect that."""
+    """Describes each variable, volume and container that would be there twice; CEL rules cannot detect that."""
     problems = []
     variables: dict[str, SecretKeyRef] = {}
     for ref in (ref for provider in spec.providers for ref in provider.secret_refs):
@@ -42,8 +46,17 @@ def clashes(spec: ModelRouteSpec) -> list[str]:
             problems.append(
                 f"providers: {other.name}/{other.key} and {ref.name}/{ref.key} would both be the variable {variable}"
             )
-    return problems + [
+    problems += [
         f"worker: env must not set {env.name}, which the operator sets"
         for env in spec.worker.env
         if env.name in OWN_VARIABLES or env.name in variables
+    ]
+    problems += [
+        f"worker: volumes must not be named {volume.name}, which is the operator's"
+        for volume in spec.worker.volumes
+        if volume.name in OWN_VOLUMES
+    ]
+    names = [CONTAINER, *(one.name for one in (*spec.worker.init_containers, *spec.worker.extra_containers))]
+    return problems + [
+        f"worker: two containers are named {name}" for name in sorted({name for name in names if names.count(name) > 1})
     ]

@@ -29,6 +29,7 @@ WORDS: Final[Mapping[ProblemReason, str]] = {
 REFUSALS: Final[Mapping[AcceptedReason, str]] = {
     "InvalidSpec": "its configuration is not valid (InvalidSpec)",
     "ModelNameConflict": "another route has one of its model names (ModelNameConflict)",
+    "ModelNameNotPermitted": "one of its model names is not permitted (ModelNameNotPermitted)",
 }
 STARTING: Final = "a worker is starting"
 ASLEEP: Final = "it has no workers, and its configuration starts none"

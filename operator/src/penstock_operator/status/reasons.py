@@ -11,7 +11,7 @@ from penstock_operator.status.pod_problems import ProblemReason
 
 Type = Literal["Ready", "Accepted", "ResolvedRefs", "WorkersReady", "Serving", "ScalingActive", "Degraded"]
 Status = Literal["True", "False", "Unknown"]
-AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict"]
+AcceptedReason = Literal["Accepted", "InvalidSpec", "ModelNameConflict", "ModelNameNotPermitted"]
 Trouble = Literal["BrokerUnavailable", "QueueMissing"]
 """Reasons for unknown demand."""
 
@@ -49,6 +49,9 @@ EXPLANATIONS: Final[Mapping[Type, Mapping[str, Explanation]]] = {
         "ModelNameConflict": Explanation(
             "False", "Another route has one of the model names; the last good version is served.", _SEE_ACCEPTED
         ),
+        "ModelNameNotPermitted": Explanation(
+            "False", "The namespace may not claim one of the names; the last good version is served.", _SEE_ACCEPTED
+        ),
         "ApplyFailed": Explanation("False", "An object of the route cannot be applied.", _SEE_DEGRADED),
         "NoWorkers": Explanation(
             "False",
@@ -78,6 +81,11 @@ EXPLANATIONS: Final[Mapping[Type, Mapping[str, Explanation]]] = {
             "False",
             "An older route, in any namespace, has one of the names. The message has both routes.",
             "Remove the name from one of the routes. This route takes a released name over automatically.",
+        ),
+        "ModelNameNotPermitted": Explanation(
+            "False",
+            "The installation's rules (`operator.modelClaims`) exclude one of the names. The message has it.",
+            "Remove the name, or extend the rule of the namespace.",
         ),
     },
     "ResolvedRefs": {
@@ -172,6 +180,9 @@ EXPLANATIONS: Final[Mapping[Type, Mapping[str, Explanation]]] = {
         "InvalidSpec": Explanation("True", "This version of the spec cannot be served.", "Change the spec."),
         "ModelNameConflict": Explanation(
             "True", "An older route has one of the model names.", "Change one of the two routes."
+        ),
+        "ModelNameNotPermitted": Explanation(
+            "True", "The namespace may not claim one of the names.", "See [Accepted](#accepted)."
         ),
     },
 }

@@ -35,13 +35,21 @@ class Installation:
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The chart's own but for images and requests."""
         small = {part: {"resources": SMALL} for part in ("gateway", "operator", "nats", "models")}
-        return merged(merged(small, self.cluster.images.values()), given)
+        return merged(merged(small, self.own_values({})), given)
 
-    async def install(self, *arguments: str, **values: Any) -> str:
-        """Install or upgrade; returns when everything is ready."""
+    def own_values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The chart's own but for images."""
+        return merged(self.cluster.images.values(), given)
+
+    async def make_namespace(self) -> None:
+        """Admits only restricted pods."""
         async with self.cluster.api() as api:
             with contextlib.suppress(ApiError):  # it is there already
                 await api.create(NAMESPACES.at(), {"metadata": {"name": self.namespace, "labels": RESTRICTED}})
+
+    async def install(self, *arguments: str, **values: Any) -> str:
+        """Install or upgrade; returns when everything is ready."""
+        await self.make_namespace()
         wait = ("--wait", f"--timeout={INSTALL_S:.0f}s", *arguments)
         command = ("upgrade", "--install", self.name, str(CHART), *wait)
         return await self.helm(*command, namespace=self.namespace, values=self.values(values), timeout_s=INSTALL_S + 10)

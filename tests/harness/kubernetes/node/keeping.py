@@ -32,6 +32,7 @@ def up(store: Store) -> int:
         (run.path / FIRST).write_text(str(inside.pid))
         return inside.wait()
     finally:
+        network.take_up_cable()
         run.end()
 
 

@@ -33,11 +33,16 @@ def resolv_conf(search: str = "") -> str:
 
 
 def lay_cable(pid: int) -> None:
-    """From the machine's own network into that of a process; it goes with that one."""
+    """From the machine's own network into that of a process, until `take_up_cable`."""
     _ip("link", "add", CABLE, "type", "veth", "peer", "name", "host0", "netns", str(pid))
     _ip("address", "add", f"{HOST_ADDRESS}/24", "dev", CABLE)
     _ip("link", "set", CABLE, "up")
     subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "link", "set", "host0", "master", BRIDGE, "up"], check=True)
+
+
+def take_up_cable() -> None:
+    """The kernel removes it with the namespace, but minutes later: the next cable has the same name."""
+    subprocess.run(["ip", "link", "delete", CABLE], check=False, capture_output=True)
 
 
 def has_rules_of(whose: str) -> bool:

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Iterator
 
 from penstock_worker.providers.failure.provider_failure import ProviderFailure
+from penstock_worker.upstream.egress_proxy import ProxyRefused
 
 REASONS: dict[str, str] = {
     "tls_name": "its TLS certificate is not valid for its name",
@@ -22,6 +23,8 @@ REASONS: dict[str, str] = {
     "unreachable": "its network is not reachable",
     "timeout": "it did not accept a connection in time",
     "reset": "it closed the connection",
+    "proxy_refused": "its proxy refuses the connection",
+    "proxy_auth": "its proxy requires other credentials",
     "local": "the worker has no resources for another connection",
     "other": "the connection failed",
 }
@@ -61,7 +64,7 @@ def connection_failure(error: BaseException) -> ProviderFailure:
         if reason != "other":
             break
     name = errno.errorcode.get(number or 0)
-    logged = f"{reason} {name}" if name and not reason.startswith(("tls", "dns")) else reason
+    logged = f"{reason} {name}" if name and not reason.startswith(("tls", "dns", "proxy")) else reason
     return ProviderFailure("provider_unavailable", f"the provider cannot be reached: {REASONS[reason]}", reason=logged)
 
 
@@ -76,6 +79,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, ProxyRefused):
+        return error.reason
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error.verify_code)
     if isinstance(error, ssl.SSLError):

@@ -1,7 +1,7 @@
 """A provider with an HTTP API: an adapter for the dialect, a pool for the connections."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from penstock_contract.request.operations import CountTokensOperation, Generation, Operation
 from penstock_contract.route.provider import ProviderSpec
@@ -10,6 +10,7 @@ from penstock_worker.providers.answer_form import in_form
 from penstock_worker.providers.provider import AnswerForm, CallHandle, CallListener
 from penstock_worker.providers.set_fields import with_fields
 from penstock_worker.upstream.address_policy import AddressRules
+from penstock_worker.upstream.egress_proxy import proxy_of
 from penstock_worker.upstream.pool import ConnectionPool
 from penstock_worker.upstream.provider_credentials import ProviderCredentials
 
@@ -22,11 +23,14 @@ class HttpProvider:
         credentials: ProviderCredentials,
         tls: Callable[[], ssl.SSLContext],
         rules: AddressRules,
+        environ: Mapping[str, str],
     ) -> None:
+        """Raises `ValueError` for an address, or a proxy in `environ`, that is no URL."""
+        base_url = spec.base_url or adapter.default_base_url
         self._spec = spec
         self._adapter = adapter
         self.credentials = credentials
-        self._pool = ConnectionPool(spec.base_url or adapter.default_base_url, tls, rules)
+        self._pool = ConnectionPool(base_url, tls, rules, proxy_of(base_url, spec.proxy, environ))
         self.provider_name = adapter.provider_name
 
     async def open(

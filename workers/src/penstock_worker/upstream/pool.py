@@ -12,6 +12,7 @@ from penstock_worker.upstream.address_policy import AddressRules
 from penstock_worker.upstream.connection import UpstreamConnection
 from penstock_worker.upstream.connection_failure import connection_failure
 from penstock_worker.upstream.connector import Connector
+from penstock_worker.upstream.egress_proxy import EgressProxy
 
 IDLE_CONNECTIONS_MAX = 256
 IDLE_CONNECTION_AGE_S = 30.0
@@ -20,11 +21,14 @@ IDLE_CONNECTION_AGE_S = 30.0
 class ConnectionPool:
     """Connections to one base URL; the newest idle one is used first."""
 
-    def __init__(self, base_url: str, tls: Callable[[], ssl.SSLContext], rules: AddressRules) -> None:
+    def __init__(
+        self, base_url: str, tls: Callable[[], ssl.SSLContext], rules: AddressRules, proxy: EgressProxy | None = None
+    ) -> None:
         parts = urlsplit(base_url)
         assert parts.hostname
         context = tls() if parts.scheme == "https" else None
-        self._connector = Connector(parts.hostname, parts.port or (443 if context else 80), context, rules)
+        port = parts.port or (443 if context else 80)
+        self._connector = Connector(parts.hostname, port, context, rules, proxy=proxy)
         self._path = parts.path.rstrip("/")
         self._authority = parts.netloc
         self._idle: deque[UpstreamConnection] = deque()

@@ -63,15 +63,19 @@ def build(
     """Without `keys`, they are read from `environ` alone."""
     keys = keys or ProviderKeys(None, environ, time.monotonic)
     tls = functools.cache(ssl.create_default_context)  # one for all providers, made at the first use
-    return [_target(provider, ProviderCredentials(provider, keys), tls, rules) for provider in spec.providers]
+    return [_target(provider, ProviderCredentials(provider, keys), tls, rules, environ) for provider in spec.providers]
 
 
 def _target(
-    spec: ProviderSpec, credentials: ProviderCredentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec,
+    credentials: ProviderCredentials,
+    tls: Callable[[], ssl.SSLContext],
+    rules: AddressRules,
+    environ: Mapping[str, str],
 ) -> Target:
     return Target(
         spec,
-        _provider(spec, credentials, tls, rules),
+        _provider(spec, credentials, tls, rules, environ),
         asyncio.Semaphore(spec.max_in_flight) if spec.max_in_flight else None,
         functools.partial(_redaction, spec, credentials),
     )
@@ -87,15 +91,19 @@ def _redaction(spec: ProviderSpec, credentials: ProviderCredentials) -> Redactio
 
 
 def _provider(
-    spec: ProviderSpec, credentials: ProviderCredentials, tls: Callable[[], ssl.SSLContext], rules: AddressRules
+    spec: ProviderSpec,
+    credentials: ProviderCredentials,
+    tls: Callable[[], ssl.SSLContext],
+    rules: AddressRules,
+    environ: Mapping[str, str],
 ) -> Provider:
     if spec.type == "Simulated":
         assert spec.simulated is not None
         return SimulatedProvider(spec.simulated)
     adapter = ADAPTERS[spec.type]()
     try:
-        return HttpProvider(spec, adapter, credentials, tls, rules)
+        return HttpProvider(spec, adapter, credentials, tls, rules, environ)
     except ValueError:
         # `urlsplit` refuses brackets that hold no address; the contract's pattern accepts them.
-        bad = PenstockError("provider_unavailable", "the provider's baseURL is invalid")
+        bad = PenstockError("provider_unavailable", "the provider's baseURL is invalid, or its proxy is no http:// URL")
         return RefusingProvider(adapter.provider_name, bad)
