@@ -72,19 +72,12 @@ class StatusWriter:
         )
         if not route_status.needs_write(body, after):
             return
-        await self._warn(body, before, after)
         since_s = self._clock.monotonic() - self._written_at.get(key, -STATUS_EVERY_S)
         if since_s < STATUS_EVERY_S and not _urgent(before, after):
             self._again(key, STATUS_EVERY_S - since_s)
             return
         await self._write(key, route_status.document(after))
         await self._warn(body, before, after)
-
-    async def _warn(self, body: Body, before: ModelRouteStatus, after: ModelRouteStatus) -> None:
-        """A Warning for a new problem: `kubectl get events --field-selector type=Warning` lists what needs a person."""
-        found = next((one for one in after.conditions if one.type == "Degraded" and one.status == "True"), None)
-        if found is not None and found.reason not in {_reason(before, "Degraded"), "ProviderAuthFailed"}:
-            await self._recorder.record(body, found.reason, found.message, action="Serve", kind="Warning")
 
     async def _warn(self, body: Body, before: ModelRouteStatus, after: ModelRouteStatus) -> None:
         """Create a Warning when a condition turns bad, or when the reason of a bad one changes."""
