@@ -17,7 +17,7 @@ from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
-from penstock_broker.deliveries import Callback, guarded, replying
+from penstock_broker.deliveries import Callback, Replier, guarded, replying
 from penstock_broker.errors import NO_ANSWER, NOT_CONNECTED, broker_unavailable, translated
 from penstock_broker.log_throttle import LogThrottle
 from penstock_broker.nats_client import NatsClient
@@ -54,7 +54,7 @@ class Connection:
         self._inbox_prefix = inbox_prefix
         self._client = NatsClient()
         self._listeners: list[tuple[str, Callback]] = []
-        self._served: list[tuple[str, Callable[[bytes], bytes]]] = []
+        self._served: list[tuple[str, Replier]] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -156,7 +156,7 @@ class Connection:
         except (OSError, Error):
             raise broker_unavailable(NO_ANSWER) from None
 
-    def serve(self, subject: str, reply: Callable[[bytes], bytes]) -> None:
+    def serve(self, subject: str, reply: Replier) -> None:
         """As `listen`, for requests: `reply` makes the reply to one."""
         self._served.append((subject, reply))
 

@@ -9,6 +9,8 @@ from nats.errors import Error
 
 log = structlog.get_logger("penstock.broker")
 
+Replier = Callable[[bytes], bytes] | Callable[[bytes], Awaitable[bytes]]
+"""Makes the reply to a request."""
 Callback = Callable[[str, bytes], None]
 """Called with subject and payload; must not block. Its exceptions are logged and dropped."""
 
@@ -29,12 +31,13 @@ def guarded(subject: str, callback: Callback) -> Callable[[Msg], Awaitable[None]
     return deliver
 
 
-def replying(subject: str, reply: Callable[[bytes], bytes]) -> Callable[[Msg], Awaitable[None]]:
+def replying(subject: str, reply: Replier) -> Callable[[Msg], Awaitable[None]]:
     """Answers each request with `reply(data)`; a request that it cannot read gets no answer."""
 
     async def deliver(message: Msg) -> None:
         try:
-            await message.respond(reply(message.data))
+            made = reply(message.data)
+            await message.respond(made if isinstance(made, bytes) else await made)
         except (msgspec.DecodeError, Error) as error:
             log.warning("broker.request_not_answered", subject=subject, error=type(error).__name__)
         except Exception:

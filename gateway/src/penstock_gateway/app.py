@@ -18,6 +18,7 @@ from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.chats import ChatStore
 from penstock_broker.stores.streams import StreamStore
+from penstock_broker.stores.usage import read_rows
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
@@ -32,6 +33,9 @@ from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.document import openapi
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openai_responses import responses, stored_responses
+from penstock_gateway.fleet.observer import FleetObserver
+from penstock_gateway.fleet.reporter import GatewayReporter, prometheus_families
+from penstock_gateway.fleet.spending import SpendingReader
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
@@ -142,7 +146,18 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     )
     key_watch = KeyWatch(connection, replace=keys.replace, put=keys.put) if keys is not None else None
     first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
-    admin = _admin(settings, AdminDependencies(key_store, clock, connection), observer, telemetry, exposition)
+    reporter = GatewayReporter(connection, registry, prometheus_families, gateway=gateway, version=status.VERSION)
+    fleet = FleetObserver(
+        connection,
+        reporter,
+        SpendingReader(lambda since: read_rows(connection, since=since), key_store.all, clock),
+        catalogue,
+        clock,
+        gateway=gateway,
+        gateways=accounting.gateways,
+        heartbeats=supervisor.heartbeats,
+    )
+    admin = _admin(settings, AdminDependencies(key_store, clock, connection, fleet), observer, telemetry, exposition)
     connection.listen(subjects.reply_filter(gateway), registry.on_batch)
     connection.listen(subjects.ALL_WORKER_HEARTBEATS, supervisor.on_heartbeat)
 
@@ -162,7 +177,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         await accounting.close()
         await supervisor.close()
         await cancel_and_wait(pinging)
-        for part in (admin, first_key, key_watch, catalogue_watch):
+        for part in (admin, fleet, first_key, key_watch, catalogue_watch):
             if part is not None:
                 await part.close()
         await connection.close()

@@ -5,7 +5,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 from opentelemetry.trace import Tracer
 
-from penstock_gateway.admin import api_keys, usage
+from penstock_gateway.admin import api_keys, fleet, usage
 from penstock_gateway.admin.authentication import AdminAuthentication
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.api import status
@@ -26,6 +26,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     api_keys.show,
     api_keys.revoke,
     api_keys.rotate,
+    fleet.fleet,
     usage.sums,
     usage.rows,
     status.health,
