@@ -29,6 +29,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     fleet.fleet,
     usage.sums,
     usage.rows,
+    usage.as_csv,
     status.health,
     status.metrics,
 ]

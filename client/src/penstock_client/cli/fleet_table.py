@@ -1,0 +1,191 @@
+"""Renders the fleet for a terminal: a line of totals, the routes, and what each key has spent today. Pure."""
+
+import time
+from typing import Final, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from penstock_contract.fleet.view import Fleet, GatewayView, RouteView, Traffic
+from penstock_contract.usage.money import picos
+from penstock_contract.usage.table import printable_text
+
+Sort = str
+SORTS: Final = ("activity", "name", "errors", "cost")
+KEYS_SHOWN: Final = 8
+_DECIMALS: Final = 6
+"""Of an amount of money: the rest is in `penstock usage`."""
+
+
+class Shown(NamedTuple):
+    """What the table shows: `here` is this gateway's traffic alone, `rows` the most routes."""
+
+    sort: Sort = "activity"
+    here: bool = False
+    rows: int | None = None
+    width: int = 200
+
+
+class _Column(NamedTuple):
+    head: str
+    width_min: int
+    """The terminal's width from which on the column is shown."""
+
+
+COLUMNS: Final = (
+    _Column("waiting", 0),
+    _Column("in flight", 0),
+    _Column("workers", 0),
+    _Column("tok/s", 0),
+    _Column("p50", 60),
+    _Column("p95", 90),
+    _Column("p99", 78),
+    _Column("requests", 100),
+    _Column("errors", 60),
+    _Column("today", 70),
+    _Column("most frequent error", 130),
+)
+
+
+def fleet_table(fleet: Fleet, shown: Shown) -> RenderableType:
+    parts: list[RenderableType] = [_totals(fleet, shown), Text()]
+    parts += [Text(f"! {problem}", style="yellow") for problem in problems(fleet)]
+    parts.append(_routes(fleet, shown))
+    if fleet.spend_today.keys:
+        parts += [Text(), _keys(fleet, shown)]
+    return Group(*parts)
+
+
+def problems(fleet: Fleet) -> list[str]:
+    """What is missing in the figures."""
+    found = []
+    if not fleet.broker_connected:
+        found.append("the gateway has no connection to the message broker: queues and other gateways are unknown")
+    silent = [one.gateway for one in fleet.gateways if not one.reports]
+    if silent:
+        found.append(f"no report from {', '.join(silent)}: the sums lack their requests")
+    if any(one.reports and not one.has_metrics for one in fleet.gateways):
+        found.append("OTEL_SDK_DISABLED is set: ended requests are not counted")
+    if not fleet.spend_today.complete:
+        found.append("the usage records cannot be read: today's cost is missing or old")
+    found += [f"{one.route}: {printable_text(one.reason)}" for one in fleet.routes if one.reason]
+    return found
+
+
+def ordered(routes: list[RouteView], shown: Shown) -> list[RouteView]:
+    match shown.sort:
+        case "name":
+            return sorted(routes, key=lambda route: route.route)
+        case "errors":
+            return sorted(routes, key=lambda route: (-_traffic(route, shown).failed, route.route))
+        case "cost":
+            return sorted(routes, key=lambda route: (-picos(route.cost_today), route.route))
+        case _:
+            return sorted(
+                routes,
+                key=lambda route: (
+                    -(route.in_flight + (route.waiting or 0)),
+                    -_traffic(route, shown).output_tokens_per_second,
+                    -_traffic(route, shown).requests,
+                    route.route,
+                ),
+            )
+
+
+def seconds(value: float | None) -> str:
+    """Three digits are enough to compare."""
+    if value is None:
+        return "-"
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def money(amount: str) -> str:
+    """The decimal text, cut off after six decimals."""
+    whole, point, decimals = amount.partition(".")
+    if len(decimals) <= _DECIMALS:
+        return amount
+    short = f"{whole}{point}{decimals[:_DECIMALS]}"
+    return f"{short}…"
+
+
+def _traffic(route: RouteView, shown: Shown) -> Traffic:
+    return route.this_gateway if shown.here else route.fleet
+
+
+def _totals(fleet: Fleet, shown: Shown) -> Text:
+    scope = "this gateway" if shown.here else _gateways(fleet.gateways)
+    per_second = sum(_traffic(route, shown).output_tokens_per_second for route in fleet.routes)
+    parts = [
+        ("penstock top", "bold"),
+        (scope, ""),
+        (f"{sum(route.in_flight for route in fleet.routes)} in flight", ""),
+        (f"{sum(route.waiting or 0 for route in fleet.routes)} waiting", ""),
+        (f"{per_second:,.0f} tok/s", ""),
+        (f"today {money(fleet.spend_today.total)}", ""),
+        (time.strftime("%H:%M:%S UTC", time.gmtime(fleet.at)), "dim"),
+    ]
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for number, (part, style) in enumerate(parts):
+        line.append("   " if number else "").append(part, style)
+    return line
+
+
+def _gateways(gateways: list[GatewayView]) -> str:
+    return "1 gateway" if len(gateways) == 1 else f"{len(gateways)} gateways"
+
+
+def _routes(fleet: Fleet, shown: Shown) -> Table:
+    columns = [column for column in COLUMNS if shown.width >= column.width_min]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("route", no_wrap=True, overflow="ellipsis", min_width=8, ratio=None)
+    for column in columns:
+        table.add_column(column.head, justify="left" if column.head.startswith("most") else "right", no_wrap=True)
+    routes = ordered(fleet.routes, shown)
+    kept = routes if shown.rows is None or len(routes) <= shown.rows else routes[: max(1, shown.rows - 1)]
+    for route in kept:
+        cells = _cells(route, _traffic(route, shown))
+        name = Text(printable_text(route.route), style="" if route.state == "ready" else "dim")
+        table.add_row(name, *(cells[column.head] for column in columns))
+    if len(kept) < len(routes):
+        table.add_row(Text(f"{len(routes) - len(kept)} more routes", style="dim"))
+    return table
+
+
+def _cells(route: RouteView, traffic: Traffic) -> dict[str, Text]:
+    waiting = "?" if route.waiting is None else str(route.waiting)
+    draining = f" +{route.draining} draining" if route.draining else ""
+    share = f" ({traffic.failed / traffic.requests:.1%})" if traffic.failed else ""
+    code = max(traffic.errors, key=lambda code: traffic.errors[code], default="")
+    full = bool(route.slots) and route.in_flight >= route.slots
+    first_token = traffic.first_token
+    return {
+        "waiting": Text(waiting, style="bold yellow" if route.waiting else ""),
+        "in flight": Text(f"{route.in_flight}/{route.slots}", style="yellow" if full else ""),
+        "workers": Text(f"{route.workers}{draining}", style="" if route.workers else "dim"),
+        "tok/s": Text(f"{traffic.output_tokens_per_second:,.0f}"),
+        "p50": Text(seconds(first_token.p50_s)),
+        "p95": Text(seconds(first_token.p95_s)),
+        "p99": Text(seconds(first_token.p99_s)),
+        "requests": Text(f"{traffic.requests:,}"),
+        "errors": Text(f"{traffic.failed:,}{share}", style="red" if traffic.failed else ""),
+        "today": Text(money(route.cost_today)),
+        "most frequent error": Text(printable_text(code), style="red"),
+    }
+
+
+def _keys(fleet: Fleet, shown: Shown) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("spent today by", no_wrap=True, overflow="ellipsis", min_width=14)
+    if shown.width >= 60:
+        table.add_column("key", no_wrap=True)
+    table.add_column("requests", justify="right", no_wrap=True)
+    table.add_column("cost", justify="right", no_wrap=True)
+    for one in fleet.spend_today.keys[:KEYS_SHOWN]:
+        name = Text(printable_text(one.name or one.key))
+        key = [Text(one.key, style="dim")] if shown.width >= 60 else []
+        table.add_row(name, *key, Text(f"{one.requests:,}"), Text(money(one.cost)))
+    more = len(fleet.spend_today.keys) - KEYS_SHOWN
+    if more > 0:
+        table.add_row(Text(f"{more} more: penstock usage --since 24h", style="dim"))
+    return table
