@@ -6,10 +6,11 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from opentelemetry.trace import Tracer
 
 from penstock_gateway.admin import api_keys, fleet, usage
-from penstock_gateway.admin.authentication import AdminAuthentication
+from penstock_gateway.admin.authentication import OPEN_PATHS, AdminAuthentication
 from penstock_gateway.admin.dependencies import AdminDependencies
 from penstock_gateway.api import status
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.http import assets
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
@@ -45,8 +46,9 @@ def create_admin(
     local: bool,
 ) -> ASGIApp:
     """With `local` the listener is on loopback: a request with a foreign Host comes from a browser page."""
+    page = assets.load("penstock_gateway.admin.page", "/page", index="/")
     app = Litestar(
-        HANDLERS,
+        [*HANDLERS, page.handler()],
         dependencies={
             "admin": Provide(lambda: admin, sync_to_thread=False),
             "exposition": Provide(lambda: exposition, sync_to_thread=False),
@@ -57,5 +59,5 @@ def create_admin(
         request_class=ClientRequest,
         logging_config=None,
     )
-    authenticated = AdminAuthentication(HeadRequests(app), token, observer)
+    authenticated = AdminAuthentication(HeadRequests(app), token, observer, OPEN_PATHS | page.paths)
     return RequestMiddleware(Cors(authenticated, CorsRules(frozenset(), closed=local), observer), tracer)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
 from penstock_contract.fleet.gateway_report import GatewayReport, RouteCounts
-from penstock_contract.usage.record import BYTES_PER_TOKEN_OUT
 from penstock_gateway.fleet.metric_snapshot import Family, MetricSnapshot, snapshot, with_open_streams
 from penstock_gateway.streaming.registry import StreamRegistry
 from penstock_gateway.streaming.stream import Stream
@@ -76,5 +75,8 @@ def report_of(read: MetricSnapshot, streams: Iterable[Stream], *, gateway: str, 
 
 
 def open_tokens(deltas: int, text_length: int) -> int:
-    """Output tokens of an open stream, as usage records estimate them. Vectors have no text, and are no tokens."""
-    return max(deltas, text_length // BYTES_PER_TOKEN_OUT) if text_length else 0
+    """Output tokens of an open stream: one delta is one token. Vectors have no text, and are no tokens.
+
+    Not by the length of the text, as usage records estimate: a count above the provider's would fall at the end.
+    """
+    return deltas if text_length else 0

@@ -23,6 +23,7 @@ from penstock_runtime.clock import Clock
 
 AGE_S: Final = 5.0
 """Sums that are younger are shown again."""
+WAIT_S: Final = 0.5
 PAUSE: Final = 20.0
 DAY_S: Final = 86_400
 
@@ -39,8 +40,7 @@ class Spending(Struct, frozen=True):
 class SpendingReader:
     """`rows(since)` are the usage records that were written since then, `keys` the keys of the store.
 
-    `last` waits for a day's first reading only; later ones run while their predecessor is shown. Call `close` at the
-    end.
+    `last` waits for a day's first reading, and for `WAIT_S` for each later one. Call `close` at the end.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class SpendingReader:
         if first or asyncio.get_running_loop().time() >= self._next_at:
             if self._reading is None or self._reading.done():
                 self._reading = asyncio.create_task(self._read(today))
-            if first:
-                await asyncio.shield(self._reading)
+            # A short day is read at once; a long one is shown when it has been read.
+            await asyncio.wait({self._reading}, timeout=None if first else WAIT_S)
         return self._last
 
     async def close(self) -> None:
