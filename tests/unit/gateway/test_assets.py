@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from litestar import Litestar
@@ -11,7 +12,8 @@ from penstock_gateway.http import assets
 from penstock_gateway.http.assets import CONTENT_TYPES, Assets, matches
 
 PLAYGROUND = "penstock_gateway.playground"
-NAMES = sorted(file.name for file in files(PLAYGROUND).iterdir() if "." in file.name and not file.name.endswith(".py"))
+FOLDER = Path(str(files(PLAYGROUND)))
+NAMES = sorted(file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.*") if file.suffix in CONTENT_TYPES)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_assets_have_a_type_and_the_headers_of_a_closed_page(client: TestClient[
     answer = client.get("/" if name == "index.html" else f"/playground/{name}")
 
     assert answer.status_code == 200
-    assert answer.content == (files(PLAYGROUND) / name).read_bytes()
+    assert answer.content == (FOLDER / name).read_bytes()
     kind = CONTENT_TYPES[f".{name.rpartition('.')[2]}"]
     assert answer.headers["content-type"] == (f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -5,8 +5,9 @@ take any path below a folder, while authentication needs the exact paths of the 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -71,14 +72,23 @@ class Assets:
 def load(package: str, prefix: str, index: str | None = None) -> Assets:
     """Every file of a package's folder whose type is known, as `prefix/name`; `index.html` is served at `index`."""
     by_path = {}
-    for file in files(package).iterdir():
-        content_type = CONTENT_TYPES.get(PurePosixPath(file.name).suffix)
+    for name, file in _files(files(package), prefix):
+        content_type = CONTENT_TYPES.get(PurePosixPath(name).suffix)
         if content_type is None:
             continue
-        path = index if index is not None and file.name == "index.html" else f"{prefix}/{file.name}"
+        path = index if index is not None and name == f"{prefix}/index.html" else name
         content = file.read_bytes()
         by_path[path] = Asset(content, content_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
     return Assets(by_path)
+
+
+def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        name = f"{prefix}/{entry.name}"
+        if entry.is_dir():
+            yield from _files(entry, name)
+        else:
+            yield name, entry
 
 
 def _answer(asset: Asset, if_none_match: str) -> Response[bytes]:
