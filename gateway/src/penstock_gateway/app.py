@@ -81,6 +81,7 @@ HANDLERS = (
     openai.model,
     streams.read_stream,
     streams.stop_stream,
+    streams.stream_usage,
     status.health,
     status.ready,
     status.metrics,

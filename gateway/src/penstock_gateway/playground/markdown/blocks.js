@@ -115,9 +115,8 @@ function listItem(lines, at, [matched]) {
       continue
     }
     const before = lines[end - 1]
-    if (leading(line) < Math.min(indent, 2) || (leading(line) < indent && ITEM.test(line))) {
-      if (isBlank(before) || interrupts(lines, end)) break
-    }
+    // From two spaces on a line belongs to the item: models indent the lists inside a list by two, three or four.
+    if (leading(line) < Math.min(indent, 2) && (isBlank(before) || ITEM.test(line) || interrupts(lines, end))) break
     loose ||= isBlank(before) && !ITEM.test(line.trimStart())
     text.push(line.slice(Math.min(indent, leading(line))))
   }

@@ -6,7 +6,9 @@ const PUNCTUATION = /[!-/:-@[-`{-~]/
 const SPACE = /\s/
 const WORD = /[\p{L}\p{N}]/u
 const BARE = /https?:\/\/[^\s<>"'`]+/y
+const PLAIN = /[^\\\n`*_~[!<h]+/y
 const LABEL_MAX = 1000
+const NO_LINKS_MAX = 200
 const TARGET_MAX = 4096
 
 // Nodes: strings, and objects with a `type` (code, strong, em, del, link, image, break).
@@ -17,6 +19,7 @@ export function parseInline(text, inLink = false) {
 function tokens(text, inLink) {
   const found = []
   const unclosed = new Set()
+  let noLinks = 0
   let plain = ''
   const push = (node) => {
     if (plain) found.push(plain)
@@ -51,9 +54,11 @@ function tokens(text, inLink) {
       push(delimiter(text, at, count))
       at += count
     } else if (character === '[' || (character === '!' && text[at + 1] === '[')) {
-      const link = linkAt(text, at, inLink)
+      // Brackets that lead to no link, each of which looks ahead, are text after a while.
+      const link = noLinks < NO_LINKS_MAX ? linkAt(text, at, inLink) : null
       if (link) push(link.node)
       else plain += character
+      noLinks += link ? 0 : 1
       at = link ? link.end : at + 1
     } else if (character === '<' && !inLink) {
       const end = text.indexOf('>', at)
@@ -70,8 +75,10 @@ function tokens(text, inLink) {
       push({ type: 'link', target: linkTarget(address), children: [address] })
       at += address.length
     } else {
-      plain += character
-      at += 1
+      PLAIN.lastIndex = at
+      const [piece] = PLAIN.exec(text) ?? [character]
+      plain += piece
+      at += piece.length
     }
   }
   if (plain) found.push(plain)
@@ -181,7 +188,7 @@ function emphasised(found) {
         levels.at(-1).nodes.push(node)
       }
     }
-    if (count && token.opens && levels.length < 100) {
+    if (count && token.opens && levels.length < 24) {
       open[token.mark] += 1
       levels.push({ nodes: [], opener: { mark: token.mark, count } })
     } else if (count) levels.at(-1).nodes.push(token.mark.repeat(count))
