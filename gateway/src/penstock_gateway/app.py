@@ -22,7 +22,7 @@ from penstock_broker.stores.usage import read_rows
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
-from penstock_gateway.access.authentication import Authentication
+from penstock_gateway.access.authentication import OPEN_PATHS, Authentication
 from penstock_gateway.access.first_key import FirstKey
 from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
@@ -36,6 +36,7 @@ from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.fleet.observer import FleetObserver
 from penstock_gateway.fleet.reporter import GatewayReporter, prometheus_families
 from penstock_gateway.fleet.spending import SpendingReader
+from penstock_gateway.http import assets
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
@@ -84,6 +85,7 @@ HANDLERS = (
     openai.model,
     streams.read_stream,
     streams.stop_stream,
+    streams.stream_usage,
     status.health,
     status.ready,
     status.metrics,
@@ -193,8 +195,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         ChatStreams(resumable, ChatStore(connection)),
         keys,
     )
+    playground = assets.load("penstock_gateway.playground", "/playground", index="/") if settings.playground else None
     app = Litestar(
-        HANDLERS,
+        HANDLERS if playground is None else (*HANDLERS, playground.handler()),
         lifespan=[lifespan],
         dependencies={
             "api": Provide(lambda: api, sync_to_thread=False),
@@ -206,7 +209,8 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         request_class=ClientRequest,
         logging_config=None,
     )
-    authenticated = Authentication(HeadRequests(app), keys, clock, observer, settings.headers_of_keys)
+    public = OPEN_PATHS if playground is None else OPEN_PATHS | playground.paths
+    authenticated = Authentication(HeadRequests(app), keys, clock, observer, settings.headers_of_keys, public)
     rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
     outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer, tag)

@@ -33,6 +33,7 @@ from penstock_contract.responses import (
     Model,
     ModelList,
     StoppedStream,
+    StreamUsage,
     TextCompletion,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
@@ -64,6 +65,7 @@ STRUCTS: dict[str, type] = {
         ResponseObject,
         ResponseRequest,
         StoppedStream,
+        StreamUsage,
         TokensCount,
         TextCompletion,
         UIChatRequest,

@@ -21,6 +21,9 @@ from penstock_gateway.telemetry.request_observer import RequestObserver
 BODY_BYTES_MAX = 64 * 1024
 """The largest key: 64 routes and 64 models of 256 characters, and its metadata."""
 
+THEME = frozenset({"elements.js", "icon.svg", "theme.css", "theme.js", "theme_button.js"})
+"""The files of the playground that the page uses, too."""
+
 HANDLERS: list[ControllerRouterHandler] = [
     api_keys.create,
     api_keys.list_keys,
@@ -47,8 +50,9 @@ def create_admin(
 ) -> ASGIApp:
     """With `local` the listener is on loopback: a request with a foreign Host comes from a browser page."""
     page = assets.load("penstock_gateway.admin.page", "/page", index="/")
+    theme = assets.load("penstock_gateway.playground", "/theme", names=THEME)
     app = Litestar(
-        [*HANDLERS, page.handler()],
+        [*HANDLERS, page.handler(), theme.handler()],
         dependencies={
             "admin": Provide(lambda: admin, sync_to_thread=False),
             "exposition": Provide(lambda: exposition, sync_to_thread=False),
@@ -59,5 +63,5 @@ def create_admin(
         request_class=ClientRequest,
         logging_config=None,
     )
-    authenticated = AdminAuthentication(HeadRequests(app), token, observer, OPEN_PATHS | page.paths)
+    authenticated = AdminAuthentication(HeadRequests(app), token, observer, OPEN_PATHS | page.paths | theme.paths)
     return RequestMiddleware(Cors(authenticated, CorsRules(frozenset(), closed=local), observer), tracer)

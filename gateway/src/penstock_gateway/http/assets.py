@@ -5,7 +5,7 @@ take any path below a folder, while authentication needs the exact paths of the 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
@@ -69,12 +69,15 @@ class Assets:
         return asset
 
 
-def load(package: str, prefix: str, index: str | None = None) -> Assets:
-    """Every file of a package's folder whose type is known, as `prefix/name`; `index.html` is served at `index`."""
+def load(package: str, prefix: str, index: str | None = None, names: Collection[str] | None = None) -> Assets:
+    """Every file of a package's folder whose type is known, as `prefix/name`; `index.html` is served at `index`.
+
+    With `names`, only these files: one page uses some of another one's.
+    """
     by_path = {}
     for name, file in _files(files(package), prefix):
         content_type = CONTENT_TYPES.get(PurePosixPath(name).suffix)
-        if content_type is None:
+        if content_type is None or (names is not None and name.removeprefix(f"{prefix}/") not in names):
             continue
         path = index if index is not None and name == f"{prefix}/index.html" else name
         content = file.read_bytes()

@@ -77,6 +77,8 @@ def gateway(
     own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
     if access.first_key is not None:
         own["FIRST_KEY"] = access.first_key
+    if PREFIX + "PLAYGROUND" not in environ:
+        own["PLAYGROUND"] = "true"
     own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
     return Command(
         name="gateway",

@@ -1,6 +1,6 @@
 // The tab of the routes: totals with their last minutes, the routes, today's spend by key, the gateways.
 
-import { el } from './elements.js'
+import { el } from '../theme/elements.js'
 import { compact, count, rate, share } from './figures.js'
 import { short } from './money.js'
 import { RouteTable } from './route_table.js'

@@ -3,7 +3,7 @@
 import { AdminApi, RequestFailed } from './admin_api.js'
 import { FleetView } from './fleet_view.js'
 import { tabs } from './tabs.js'
-import { themeButton } from './theme_button.js'
+import { themeButton } from '../theme/theme_button.js'
 import { Token } from './token.js'
 import { UsageView } from './usage_view.js'
 

@@ -1,6 +1,6 @@
 // Plots as SVG. Values are BigInt; only their share of the largest becomes a number, for the length of a bar.
 
-import { svg } from './elements.js'
+import { svg } from './svg.js'
 
 const WIDTH = 640
 const PARTS = 1_000_000n

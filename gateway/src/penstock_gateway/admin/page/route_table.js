@@ -1,6 +1,6 @@
 // The table of the routes: sorted by a column, each row with its errors and keys on request.
 
-import { el } from './elements.js'
+import { el } from '../theme/elements.js'
 import { count, rate, seconds, share } from './figures.js'
 import { picos, short } from './money.js'
 import { sparkline } from './sparkline.js'

@@ -1,6 +1,6 @@
 // The last minutes of a figure as a small line, from what this page has read itself.
 
-import { svg } from './elements.js'
+import { svg } from './svg.js'
 
 const KEPT = 90
 const WIDTH = 120

@@ -1,7 +1,7 @@
 // The tab of the usage: a range of days, totals, and spend by day, key and model as plots with their tables.
 
 import { RequestFailed } from './admin_api.js'
-import { el } from './elements.js'
+import { el } from '../theme/elements.js'
 import { compact, count } from './figures.js'
 import { decimal, picos, short } from './money.js'
 import { columns, bars } from './plots.js'
