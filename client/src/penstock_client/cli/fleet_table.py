@@ -14,8 +14,6 @@ from penstock_contract.usage.table import printable_text
 Sort = str
 SORTS: Final = ("activity", "name", "errors", "cost")
 KEYS_SHOWN: Final = 8
-_DECIMALS: Final = 6
-"""Of an amount of money: the rest is in `penstock usage`."""
 
 
 class Shown(NamedTuple):
@@ -101,12 +99,10 @@ def seconds(value: float | None) -> str:
 
 
 def money(amount: str) -> str:
-    """The decimal text, cut off after six decimals."""
-    whole, point, decimals = amount.partition(".")
-    if len(decimals) <= _DECIMALS:
-        return amount
-    short = f"{whole}{point}{decimals[:_DECIMALS]}"
-    return f"{short}…"
+    """Cut off after two decimals, of an amount below 1 after four or its second digit that is not 0."""
+    whole, _, decimals = amount.partition(".")
+    digits = 2 if whole != "0" else max(4, len(decimals) - len(decimals.lstrip("0")) + 2)
+    return amount if len(decimals) <= digits else f"{whole}.{decimals[:digits]}"
 
 
 def _traffic(route: RouteView, shown: Shown) -> Traffic:

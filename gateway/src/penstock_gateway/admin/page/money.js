@@ -13,9 +13,10 @@ export function decimal(amount) {
   return `${amount / PICOS}${decimals && '.'}${decimals}`
 }
 
-// For a narrow cell: cut off after four decimals, or at the first two digits that are not 0. The exact text is its title.
+// For a narrow cell: cut off after two decimals, of an amount below 1 after four or its second digit that is not 0.
+// The exact text is beside it, or its title.
 export function short(text) {
   const [whole, decimals = ''] = text.split('.')
-  const digits = Math.max(whole === '0' ? decimals.search(/[1-9]/) + 2 : 2, 4)
-  return decimals.length <= digits ? text : `${whole}.${decimals.slice(0, digits)}…`
+  const digits = whole === '0' ? Math.max(decimals.search(/[1-9]/) + 2, 4) : 2
+  return decimals.length <= digits ? text : `${whole}.${decimals.slice(0, digits)}`
 }

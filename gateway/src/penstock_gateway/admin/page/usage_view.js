@@ -4,7 +4,7 @@ import { RequestFailed } from './admin_api.js'
 import { el } from '../theme/elements.js'
 import { compact, count } from './figures.js'
 import { decimal, picos, short } from './money.js'
-import { columns, bars } from './plots.js'
+import { bars, columns, NARROW } from './plots.js'
 
 const DAY_S = 86_400
 const SHOWN = 10
@@ -40,6 +40,7 @@ export class UsageView {
       this.#read()
     })
     this.form.elements.measure.addEventListener('change', () => this.#draw())
+    NARROW.addEventListener('change', () => this.#draw())
     for (const button of this.form.querySelectorAll('[data-days]')) {
       button.addEventListener('click', () => {
         this.#preset(Number(button.dataset.days))
