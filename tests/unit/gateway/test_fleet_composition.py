@@ -23,9 +23,7 @@ def beat(worker: str, in_flight: int, *, draining: bool = False) -> WorkerHeartb
 
 
 def entry(name: str, created_at: int, **fields: object) -> CatalogueEntry:
-    return replace(
-        CatalogueEntry(namespace="team", name=name, created_at=created_at, spec=spec(name)), **fields
-    )
+    return replace(CatalogueEntry(namespace="team", name=name, created_at=created_at, spec=spec(name)), **fields)
 
 
 def readings(**fields: object) -> FleetReadings:

@@ -14,6 +14,9 @@ from penstock_contract.usage.table import printable_text
 Sort = str
 SORTS: Final = ("activity", "name", "errors", "cost")
 KEYS_SHOWN: Final = 8
+LAST: Final = "most frequent error"
+PADDING: Final = 2
+NAME_MIN: Final = 8
 
 
 class Shown(NamedTuple):
@@ -42,7 +45,7 @@ COLUMNS: Final = (
     _Column("requests", 100),
     _Column("errors", 60),
     _Column("today", 70),
-    _Column("most frequent error", 130),
+    _Column(LAST, 130),
 )
 
 
@@ -132,17 +135,19 @@ def _gateways(gateways: list[GatewayView]) -> str:
 
 
 def _routes(fleet: Fleet, shown: Shown) -> Table:
-    columns = [column for column in COLUMNS if shown.width >= column.width_min]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    table.add_column("route", no_wrap=True, overflow="ellipsis", min_width=8, ratio=None)
-    for column in columns:
-        table.add_column(column.head, justify="left" if column.head.startswith("most") else "right", no_wrap=True)
+    columns = [column.head for column in COLUMNS if shown.width >= column.width_min]
     routes = ordered(fleet.routes, shown)
     kept = routes if shown.rows is None or len(routes) <= shown.rows else routes[: max(1, shown.rows - 1)]
-    for route in kept:
-        cells = _cells(route, _traffic(route, shown))
+    cells = [_cells(route, _traffic(route, shown)) for route in kept]
+    # The name gives way, and no figure.
+    figures = sum(PADDING + max(len(head), *(len(one[head]) for one in cells), 0) for head in columns)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, PADDING // 2))
+    table.add_column("route", no_wrap=True, overflow="ellipsis", max_width=max(NAME_MIN, shown.width - figures))
+    for head in columns:
+        table.add_column(head, justify="left" if head == LAST else "right", no_wrap=True)
+    for route, row in zip(kept, cells, strict=True):
         name = Text(printable_text(route.route), style="" if route.state == "ready" else "dim")
-        table.add_row(name, *(cells[column.head] for column in columns))
+        table.add_row(name, *(row[head] for head in columns))
     if len(kept) < len(routes):
         table.add_row(Text(f"{len(routes) - len(kept)} more routes", style="dim"))
     return table
@@ -150,7 +155,7 @@ def _routes(fleet: Fleet, shown: Shown) -> Table:
 
 def _cells(route: RouteView, traffic: Traffic) -> dict[str, Text]:
     waiting = "?" if route.waiting is None else str(route.waiting)
-    draining = f" +{route.draining} draining" if route.draining else ""
+    draining = f"+{route.draining}" if route.draining else ""
     share = f" ({traffic.failed / traffic.requests:.1%})" if traffic.failed else ""
     code = max(traffic.errors, key=lambda code: traffic.errors[code], default="")
     full = bool(route.slots) and route.in_flight >= route.slots
@@ -166,7 +171,7 @@ def _cells(route: RouteView, traffic: Traffic) -> dict[str, Text]:
         "requests": Text(f"{traffic.requests:,}"),
         "errors": Text(f"{traffic.failed:,}{share}", style="red" if traffic.failed else ""),
         "today": Text(money(route.cost_today)),
-        "most frequent error": Text(printable_text(code), style="red"),
+        LAST: Text(printable_text(code), style="red"),
     }
 
 
