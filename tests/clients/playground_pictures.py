@@ -31,15 +31,14 @@ with httpx.stream("POST", url, json=body, timeout=None) as response:
 | | stream | polling |
 |---|---|---|
 | first byte | as soon as it exists | at the next poll |
-| connections | one | one per poll |
 | after a break | *read on* from the last event | nothing is lost |
 
 Use a stream for tokens, and polling for jobs of [minutes](https://www.rfc-editor.org/rfc/rfc9110).
 """
 VECTORS = [[0.9, 0.35, 0.1], [0.85, 0.45, 0.05], [0.1, 0.3, 0.95], [0.2, 0.15, 0.97]]
-LIGHT: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 1120, "height": 860}}
+LIGHT: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 1120, "height": 940}}
 DARK: dict[str, Any] = {**LIGHT, "colorScheme": "dark"}
-PHONE: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 360, "height": 740}, "deviceScaleFactor": 2}
+PHONE: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 360, "height": 740}, "deviceScaleFactor": 1.5}
 
 
 async def answer(call: Call) -> None:
@@ -64,11 +63,16 @@ async def take(page: Page, name: str) -> None:
 async def chat(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None:
     async with browser.page(**options) as page:
         await page.run("await page.goto(args.url)", url=url)
-        await page.run("await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })", model=CHAT)
+        await page.run(
+            "await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })", model=CHAT
+        )
         if name == "playground-start":
             await take(page, name)
             return
-        await page.run("const box = page.getByLabel('Message', { exact: true }); await box.fill(args.text); await box.press('Enter')", text=QUESTION)
+        await page.run(
+            "const box = page.getByLabel('Message', { exact: true }); await box.fill(args.text); await box.press('Enter')",
+            text=QUESTION,
+        )
         await page.run("await page.locator('[data-figure=cost]').waitFor()")
         await page.run("await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))")
         await take(page, name)
@@ -77,8 +81,12 @@ async def chat(browser: Browser, url: str, name: str, options: dict[str, Any]) -
 async def similarities(browser: Browser, url: str) -> None:
     async with browser.page(**LIGHT) as page:
         await page.run("await page.goto(args.url)", url=f"{url}/#embeddings")
-        await page.run("await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })", model=EMBEDDING)
-        await page.run("await page.getByRole('button', { name: 'Compare' }).click(); await page.locator('.similarities').waitFor()")
+        await page.run(
+            "await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })", model=EMBEDDING
+        )
+        await page.run(
+            "await page.getByRole('button', { name: 'Compare' }).click(); await page.locator('.similarities').waitFor()"
+        )
         await take(page, "playground-embeddings")
 
 
@@ -92,7 +100,12 @@ async def main() -> None:
         await stack.start_worker("river")
         browser = await Browser.start()
         try:
-            for name, options in {"playground-start": LIGHT, "playground": LIGHT, "playground-dark": DARK, "playground-phone": PHONE}.items():
+            for name, options in {
+                "playground-start": LIGHT,
+                "playground": LIGHT,
+                "playground-dark": DARK,
+                "playground-phone": PHONE,
+            }.items():
                 await chat(browser, stack.url, name, options)
             await similarities(browser, stack.url)
         finally:
