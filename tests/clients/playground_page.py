@@ -8,7 +8,16 @@ from browser import Browser, Page
 
 NARROW = "narrow"
 """A model whose worker serves one request at a time."""
-KEY = "sessionStorage.setItem('penstock.key', args.key)"
+KEY = "await context.addInitScript((args) => sessionStorage.setItem('penstock.key', args.key), args)"
+MODELS_SHOWN = (
+    "await page.locator('#chat-model option[value]:not([value=\"\"])').first().waitFor({ state: 'attached' })"
+)
+SEND = """
+const box = page.getByLabel('Message', { exact: true })
+await box.fill(args.text)
+await box.press('Enter')
+"""
+FIGURE = "return page.locator(`.answer:last-child [data-figure=${args.name}] dd`).innerText()"
 
 
 class Playground:
@@ -24,14 +33,12 @@ class Playground:
         """The page with a key in its tab. Fails at its end if a request left the origin, or the page had an error."""
         async with browser.page(**options) as page:
             if key is not None:
-                await page.run(f"await context.addInitScript((args) => {{ {KEY} }}, args)", key=key)
+                await page.run(KEY, key=key)
             await page.run("await page.goto(args.url)", url=url + at)
             if key is not None:
-                await page.run(
-                    "await page.locator('#chat-model option[value]:not([value=\"\"])').first().waitFor({ state: 'attached' })"
-                )
+                await page.run(MODELS_SHOWN)
             yield cls(page, url)
-        foreign = [one for one in page.record.requests if not one.startswith((url, "data:", "blob:"))]
+        foreign = [one for one in page.record.requests if not one.startswith((f"{url}/", "data:", "blob:"))]
         assert not foreign, foreign
         assert not page.record.problems, page.record.problems
 
@@ -46,8 +53,7 @@ class Playground:
         await self.run("await page.getByLabel('Model', { exact: true }).first().selectOption(args.model)", model=model)
 
     async def send(self, text: str) -> None:
-        code = "const box = page.getByLabel('Message', { exact: true }); await box.fill(args.text); await box.press('Enter')"
-        await self.run(code, text=text)
+        await self.run(SEND, text=text)
 
     async def shows(self, text: str) -> None:
         await self.run("await page.getByText(args.text).first().waitFor()", text=text)
@@ -63,8 +69,4 @@ class Playground:
         return str(await self.run("return page.locator('.answer:last-child .markdown').innerText()"))
 
     async def figure(self, name: str) -> str:
-        return str(
-            await self.run(
-                "return page.locator(`.answer:last-child [data-figure=${args.name}] dd`).innerText()", name=name
-            )
-        )
+        return str(await self.run(FIGURE, name=name))

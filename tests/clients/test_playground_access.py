@@ -26,6 +26,16 @@ a line of code that is far longer than three hundred and sixty pixels are wide, 
 | something | something | something | something | something | something |
 """
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
+OUTSIDE = """[...document.querySelectorAll('header *, .dock *, .answer > *')]
+  .filter((one) => one.checkVisibility() && !one.closest('.hidden'))
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
+  .map((one) => one.outerHTML)"""
+TYPE_TWO_LINES = """
+await page.keyboard.type('one')
+await page.keyboard.press('Shift+Enter')
+await page.keyboard.type('two')
+await page.keyboard.press('Enter')
+"""
 
 
 async def faults(playground: Playground) -> list[Any]:
@@ -88,9 +98,7 @@ async def test_playground_fits_a_narrow_screen(playground_stack: KeyedStack, bro
         await playground.send("Hello again!")
         await playground.ended("failed")
         assert await playground.evaluate(width) == size["width"]
-        outside = await playground.evaluate(
-            "[...document.querySelectorAll('header *, .dock *, .answer > *')].filter((one) => one.checkVisibility() && !one.closest('.hidden') && one.getBoundingClientRect().right > innerWidth + 0.5).map((one) => one.outerHTML)"
-        )
+        outside = await playground.evaluate(OUTSIDE)
         assert outside == []
 
         stack.main.answers(embeddings([[1.0, 0.0]] * 4))
@@ -126,9 +134,7 @@ async def test_playground_works_with_the_keyboard(playground: Playground, playgr
     playground_stack.main.answers(text_stream("Hello"))
     focused = "document.activeElement.id"
     assert await playground.evaluate(focused) == "prompt"
-    await playground.run(
-        "await page.keyboard.type('one'); await page.keyboard.press('Shift+Enter'); await page.keyboard.type('two'); await page.keyboard.press('Enter')"
-    )
+    await playground.run(TYPE_TWO_LINES)
     await playground.ended()
     assert (await playground_stack.main.called()).body["messages"][0]["content"] == "one\ntwo"
     assert await playground.evaluate(focused) == "prompt"

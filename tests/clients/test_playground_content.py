@@ -17,7 +17,11 @@ from playground_page import Playground
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
 
-RENDERED = "import('/playground/markdown/render.js').then(({ renderMarkdown }) => { const box = document.createElement('div'); box.append(...renderMarkdown(args.text)); return box.innerHTML })"
+RENDERED = """import('/playground/markdown/render.js').then(({ renderMarkdown }) => {
+  const box = document.createElement('div')
+  box.append(...renderMarkdown(args.text))
+  return box.innerHTML
+})"""
 MARKDOWN = {
     "# One *two*": '<h3 data-level="1">One <em>two</em></h3>',
     "a **b** `c*d*` ~~e~~": "<p>a <strong>b</strong> <code>c*d*</code> <del>e</del></p>",
@@ -49,6 +53,32 @@ script:window.broken=7>) [d](data:text/html,<script>window.broken=8</script>) [e
 
 ```"><script>window.broken=14</script>
 </code></pre><script>window.broken=15</script>
+"""
+HIDE_CLIPBOARD = (
+    "(globalThis.kept = navigator.clipboard,"
+    "Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }), null)"
+)
+"""A page without TLS on another host than localhost has no clipboard."""
+COPY = """
+const button = page.locator('.copy-as button').nth(args.index)
+await button.filter({ hasText: args.name }).click()
+await button.filter({ hasText: 'Copied' }).waitFor()
+"""
+TRACES = """(() => {
+  const all = (selector) => [...document.querySelectorAll(selector)]
+  const outer = (elements) => elements.map((one) => one.outerHTML)
+  const forbidden = ['script', 'style', 'iframe', 'base', 'object', 'embed', 'link', 'input', 'form[action]']
+  return {
+    broken: window.broken ?? null,
+    elements: outer(forbidden.flatMap((selector) => all(`#messages ${selector}`))),
+    images: outer(all('#messages img')),
+    handlers: outer(all('#messages *').filter((one) => one.getAttributeNames().some((name) => name.startsWith('on')))),
+    schemes: [...new Set(all('#messages a').map((one) => one.protocol))],
+  }
+})()"""
+CELLS = """
+return page.locator('.similarities tbody tr').evaluateAll((rows) =>
+  rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent)))
 """
 TOOLS = [
     {
@@ -111,16 +141,8 @@ async def test_playground_never_runs_what_a_model_writes(
     await playground.ended()
     await playground.run("await page.getByText('Reasoning').first().click()")
 
-    found = await playground.evaluate(
-        """{
-            broken: window.broken ?? null,
-            elements: [...document.querySelectorAll('#messages :is(script, style, iframe, base, object, embed, link, input, form[action])')].map((one) => one.outerHTML),
-            images: [...document.querySelectorAll('#messages img')].map((one) => one.outerHTML),
-            handlers: [...document.querySelectorAll('#messages *')].filter((one) => [...one.attributes].some((attribute) => attribute.name.startsWith('on'))).length,
-            schemes: [...new Set([...document.querySelectorAll('#messages a')].map((one) => one.protocol))],
-        }"""
-    )
-    assert found == {"broken": None, "elements": [], "images": [], "handlers": 0, "schemes": ["https:"]}
+    found = await playground.evaluate(TRACES)
+    assert found == {"broken": None, "elements": [], "images": [], "handlers": [], "schemes": ["https:"]}
 
 
 async def test_playground_sends_images_as_parts(
@@ -203,18 +225,9 @@ async def test_playground_copies_a_request_that_runs(
     sent = (await playground_stack.main.called()).body
 
     copies: dict[str, str] = {}
-    for name in ("curl", "Python", "TypeScript"):
-        # A page without TLS on another host than localhost has no navigator.clipboard.
-        hide = (
-            ""
-            if clipboard
-            else "const kept = navigator.clipboard; Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });"
-        )
-        code = f"await page.evaluate(() => {{ {hide} globalThis.kept = {'navigator.clipboard' if clipboard else 'kept'} }});"
-        await playground.run(
-            f"{code} await page.getByRole('button', {{ name: args.name, exact: true }}).click(); await page.getByText('Copied').waitFor()",
-            name=name,
-        )
+    for index, name in enumerate(("curl", "Python", "TypeScript")):
+        await playground.evaluate("(globalThis.kept = navigator.clipboard, null)" if clipboard else HIDE_CLIPBOARD)
+        await playground.run(COPY, index=index, name=name)
         copies[name] = await playground.evaluate("globalThis.kept.readText()")
         await playground.evaluate("delete navigator.clipboard")
         assert FIRST_KEY not in copies[name]
@@ -244,9 +257,7 @@ async def test_playground_compares_embeddings(playground: Playground, playground
     await playground.press("Compare")
     await playground.run("await page.locator('.similarities').waitFor()")
 
-    cells = await playground.run(
-        "return page.locator('.similarities tbody tr').evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent)))"
-    )
+    cells = await playground.run(CELLS)
     assert cells == [["1.00", "0.00", "0.71"], ["0.00", "1.00", "0.71"], ["0.71", "0.71", "1.00"]]
     assert (await playground_stack.main.called()).body["input"] == ["one", "two", "three"]
     assert await playground.run("return page.locator('[data-figure=dimensions] dd').innerText()") == "2"
