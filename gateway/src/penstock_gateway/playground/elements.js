@@ -59,9 +59,10 @@ async function copied(text) {
   source.value = text
   const focused = document.activeElement
   document.body.append(source)
+  source.focus({ preventScroll: true })
   source.select()
   const done = document.execCommand('copy')
   source.remove()
-  focused?.focus()
+  focused?.focus({ preventScroll: true })
   return done
 }
