@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-skaffold test-clients pictures binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-pods: setup ## Run the tests on a node with real pods and images, as root o
 
 test-clients: setup .cache/clients/.ready .cache/clients/penstock-client.tgz ## Run unchanged client libraries (Python and Node) against a gateway
 	@.venv/bin/pytest tests/clients $(ARGS)
+
+pictures: setup .cache/clients/.ready ## Take the pictures of the playground in docs/ with Chromium
+	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/playground_pictures.py
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold

@@ -1,17 +1,16 @@
-"""Takes the pictures of the playground for the docs: `make pictures`. A scripted provider answers, at a model's pace."""
+"""Takes the pictures of the playground in the docs: `make pictures`. A scripted provider answers at a model's pace."""
 
 import asyncio
 import base64
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from browser import Browser, Page
+from browser import Browser
 from harness.provider_answers import DONE, chunk, delta, embeddings, finish, usage
 from harness.provider_call import Call
 from harness.route_spec import provider, spec
 from harness.stack import Stack
+from playground_page import Playground
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 CHAT, EMBEDDING = "river-large", "river-embed"
@@ -31,15 +30,15 @@ with httpx.stream("POST", url, json=body, timeout=None) as response:
 | | stream | polling |
 |---|---|---|
 | first byte | as soon as it exists | at the next poll |
-| connections | one | one per poll |
 | after a break | *read on* from the last event | nothing is lost |
 
 Use a stream for tokens, and polling for jobs of [minutes](https://www.rfc-editor.org/rfc/rfc9110).
 """
 VECTORS = [[0.9, 0.35, 0.1], [0.85, 0.45, 0.05], [0.1, 0.3, 0.95], [0.2, 0.15, 0.97]]
-LIGHT: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 1120, "height": 860}}
+LIGHT: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 1120, "height": 940}}
 DARK: dict[str, Any] = {**LIGHT, "colorScheme": "dark"}
-PHONE: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 360, "height": 740}, "deviceScaleFactor": 2}
+PHONE: dict[str, Any] = {"colorScheme": "light", "viewport": {"width": 360, "height": 740}, "deviceScaleFactor": 1.5}
+LISTED = "await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })"
 
 
 async def answer(call: Call) -> None:
@@ -56,39 +55,27 @@ async def answer(call: Call) -> None:
     await call.end()
 
 
-async def take(page: Page, name: str) -> None:
+async def take(playground: Playground, name: str) -> None:
     code = "return (await page.screenshot()).toString('base64')"
-    (FOLDER / f"{name}.png").write_bytes(base64.b64decode(await page.run(code)))
+    (FOLDER / f"{name}.png").write_bytes(base64.b64decode(await playground.run(code)))
 
 
 async def chat(browser: Browser, url: str, name: str, options: dict[str, Any]) -> None:
-    async with browser.page(**options) as page:
-        await page.run("await page.goto(args.url)", url=url)
-        await page.run(
-            "await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })", model=CHAT
-        )
-        if name == "playground-start":
-            await take(page, name)
-            return
-        await page.run(
-            "const box = page.getByLabel('Message', { exact: true }); await box.fill(args.text); await box.press('Enter')",
-            text=QUESTION,
-        )
-        await page.run("await page.locator('[data-figure=cost]').waitFor()")
-        await page.run("await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))")
-        await take(page, name)
+    async with Playground.opened(browser, url, None, **options) as playground:
+        await playground.run(LISTED, model=CHAT)
+        if name != "playground-start":
+            await playground.send(QUESTION)
+            await playground.run("await page.locator('[data-figure=cost]').waitFor()")
+            await playground.run("await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))")
+        await take(playground, name)
 
 
 async def similarities(browser: Browser, url: str) -> None:
-    async with browser.page(**LIGHT) as page:
-        await page.run("await page.goto(args.url)", url=f"{url}/#embeddings")
-        await page.run(
-            "await page.getByRole('option', { name: args.model }).waitFor({ state: 'attached' })", model=EMBEDDING
-        )
-        await page.run(
-            "await page.getByRole('button', { name: 'Compare' }).click(); await page.locator('.similarities').waitFor()"
-        )
-        await take(page, "playground-embeddings")
+    async with Playground.opened(browser, url, None, at="/#embeddings", **LIGHT) as playground:
+        await playground.run(LISTED, model=EMBEDDING)
+        await playground.press("Compare")
+        await playground.run("await page.locator('.similarities').waitFor()")
+        await take(playground, "playground-embeddings")
 
 
 async def main() -> None:
@@ -111,8 +98,6 @@ async def main() -> None:
             await similarities(browser, stack.url)
         finally:
             await browser.close()
-    for picture in sorted(FOLDER.glob("playground*")):
-        print(picture, picture.stat().st_size)
 
 
 if __name__ == "__main__":

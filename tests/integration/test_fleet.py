@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from harness.expect import error_of
 from harness.exposition import Exposition
-from harness.keyed import KeyedStack
-from harness.processes import until
+from harness.keyed import ADMIN_TOKEN, FIRST_KEY, KeyedStack
+from harness.processes import free_port, until
 from harness.provider_answers import chunk, finish, status, stream, text_then_wait, usage
 from harness.route_spec import completion, provider
 
@@ -116,6 +116,25 @@ async def test_fleet_shows_an_open_stream_and_its_tokens_per_second(keyed: Keyed
     await until(ended, "the stream is not in flight any more")
 
 
+async def test_fleet_shows_what_waits_in_the_queue(keyed: KeyedStack) -> None:
+    await keyed.reconfigure(slots=1)
+    keyed.main.answers(text_then_wait("word"))
+    body = {**completion(), "stream": True}
+    async with keyed.stream("/v1/chat/completions", body) as reader:
+        await reader.event()
+        waiting = [asyncio.create_task(keyed.post("/v1/chat/completions", body)) for _ in range(3)]
+
+        async def shown() -> bool:
+            route = (await read(keyed))[1]
+            return bool((route["waiting"], route["in_flight"], route["slots"]) == (3, 1, 1))
+
+        await until(shown, "three requests wait")
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    await keyed.reconfigure(providers=[provider("main", keyed.main.base_url, prices=PRICES)], models=["main", "second"])
+
+
 async def test_fleet_requires_the_token(keyed: KeyedStack) -> None:
     error_of(await keyed.caller(str(keyed.admin.base_url)).get("/admin/fleet"), 401, "invalid_api_key")
     error_of(await keyed.client.get("/admin/fleet"), 404, "not_found")
@@ -124,3 +143,63 @@ async def test_fleet_requires_the_token(keyed: KeyedStack) -> None:
 async def test_fleet_clients_share_a_reading(keyed: KeyedStack) -> None:
     answers = await asyncio.gather(*(keyed.admin.get("/admin/fleet") for _ in range(8)))
     assert len({answer.json()["at"] for answer in answers}) == 1
+
+
+async def test_fleet_sums_the_counts_of_every_gateway() -> None:
+    async with KeyedStack() as stack:
+        other_admin = free_port()
+        other = await stack.another_gateway(PENSTOCK_ADMIN_PORT=str(other_admin))
+        stack.main.answers(stream(chunk("one"), finish(), usage(1000, 50)))
+        for url, times in ((stack.url, 2), (other, 3)):
+            for _ in range(times):
+                answer = await stack.with_key(FIRST_KEY, url).post("/v1/chat/completions", json=completion())
+                assert answer.status_code == 200
+
+        async def both() -> bool:
+            return len((await read(stack))[0]["gateways"]) == 2
+
+        await until(both, "both gateways are known")
+        fleet, route = await read(stack)
+        assert [one["reports"] for one in fleet["gateways"]] == [True, True]
+        assert (route["this_gateway"]["requests"], route["fleet"]["requests"]) == (2, 5)
+        assert (route["this_gateway"]["output_tokens"], route["fleet"]["output_tokens"]) == (100, 250)
+        served = stack.caller(f"http://127.0.0.1:{other_admin}", {"authorization": f"Bearer {ADMIN_TOKEN}"})
+        elsewhere = (await served.get("/admin/fleet")).json()
+        assert elsewhere["gateway"] != fleet["gateway"]
+        (same,) = elsewhere["routes"]
+        assert same["this_gateway"]["requests"] == 3
+        assert {**same["fleet"], "output_tokens_per_second": 0} == {**route["fleet"], "output_tokens_per_second": 0}
+        texts = [(await client.get("/metrics")).text for client in (stack.admin, served)]
+        counted = [Exposition(text).sum("gen_ai_server_request_duration_seconds_count") for text in texts]
+        assert sum(counted) == route["fleet"]["requests"]
+
+
+async def test_fleet_without_the_broker_shows_what_its_gateway_knows() -> None:
+    async with KeyedStack() as stack:
+        stack.main.answers(stream(chunk("one"), finish(), usage(10, 5)))
+        assert (await stack.post("/v1/chat/completions", completion())).status_code == 200
+        await read(stack)
+        stack.nats.kill()
+        await stack.gateway.logged("broker.disconnected")
+        fleet, route = await read(stack)
+        assert fleet["broker_connected"] is False
+        assert (route["waiting"], route["delivered"]) == (None, None)
+        assert route["this_gateway"]["requests"] == 1
+
+
+async def test_fleet_without_metrics_reports_that_they_are_off() -> None:
+    async with KeyedStack(gateway_env={"OTEL_SDK_DISABLED": "true"}) as stack:
+        fleet, route = await read(stack)
+        assert [one["has_metrics"] for one in fleet["gateways"]] == [False]
+        assert (route["workers"], route["fleet"]["requests"]) == (1, 0)
+
+
+async def test_fleet_is_read_by_a_gateway_with_the_permissions_of_a_cluster() -> None:
+    async with KeyedStack(users=True) as stack:
+        await stack.another_gateway()
+
+        async def both() -> bool:
+            return [one["reports"] for one in (await read(stack))[0]["gateways"]] == [True, True]
+
+        await until(both, "both gateways report")
+        assert (await read(stack))[1]["waiting"] == 0

@@ -63,6 +63,13 @@ def test_assets_serve_no_other_path(client: TestClient[Litestar], path: str) -> 
     assert client.get(path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/playground/main.js/", "//", "/playground//main.js", "/playground/%6dain.js"])
+def test_assets_answer_another_spelling_of_a_path_with_the_file_or_a_404(
+    client: TestClient[Litestar], path: str
+) -> None:
+    assert client.get(f"http://testserver.local{path}").status_code in {200, 404}
+
+
 def test_assets_differ_in_their_validators(client: TestClient[Litestar], loaded: Assets) -> None:
     etags = [client.get(path).headers["etag"] for path in loaded.paths]
     assert len(set(etags)) == len(etags)

@@ -41,7 +41,7 @@ export function copyButton(name, text, { label = true } = {}) {
   const button = el('button', { type: 'button', class: 'quiet', onclick: copy }, icon(...ICONS.copy), word)
 
   async function copy() {
-    await navigator.clipboard.writeText(text())
+    if (!(await copied(text()))) return
     button.replaceChildren(icon(...ICONS.done), word)
     word.textContent = 'Copied'
     setTimeout(() => {
@@ -50,4 +50,19 @@ export function copyButton(name, text, { label = true } = {}) {
     }, 1500)
   }
   return button
+}
+
+// Without TLS and on another host than localhost a page has no clipboard, but the older command.
+async function copied(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false)
+  const source = el('textarea', { class: 'hidden', 'aria-hidden': 'true' })
+  source.value = text
+  const focused = document.activeElement
+  document.body.append(source)
+  source.focus({ preventScroll: true })
+  source.select()
+  const done = document.execCommand('copy')
+  source.remove()
+  focused?.focus({ preventScroll: true })
+  return done
 }

@@ -91,12 +91,8 @@ function failureNode(failure) {
   return el(
     'div',
     { class: 'failure', role: 'alert' },
-    el('p', {}, el('strong', {}, sentence(failure.message))),
+    el('p', {}, el('strong', {}, failure.message)),
     el('p', {}, advice(failure)),
     el('p', { class: 'small' }, el('code', {}, failure.code), failure.status ? ` · HTTP ${failure.status}` : ''),
   )
-}
-
-function sentence(message) {
-  return `${message[0]?.toUpperCase() ?? ''}${message.slice(1)}${/[.!?]$/.test(message) ? '' : '.'}`
 }
