@@ -140,11 +140,6 @@ async def test_fleet_requires_the_token(keyed: KeyedStack) -> None:
     error_of(await keyed.client.get("/admin/fleet"), 404, "not_found")
 
 
-async def test_fleet_clients_share_a_reading(keyed: KeyedStack) -> None:
-    answers = await asyncio.gather(*(keyed.admin.get("/admin/fleet") for _ in range(8)))
-    assert len({answer.json()["at"] for answer in answers}) == 1
-
-
 async def test_fleet_sums_the_counts_of_every_gateway() -> None:
     async with KeyedStack() as stack:
         other_admin = free_port()
@@ -181,8 +176,12 @@ async def test_fleet_without_the_broker_shows_what_its_gateway_knows() -> None:
         await read(stack)
         stack.nats.kill()
         await stack.gateway.logged("broker.disconnected")
-        fleet, route = await read(stack)
-        assert fleet["broker_connected"] is False
+
+        async def away() -> bool:
+            return (await read(stack))[0]["broker_connected"] is False
+
+        await until(away, "the fleet is without its broker")
+        route = (await read(stack))[1]
         assert (route["waiting"], route["delivered"]) == (None, None)
         assert route["this_gateway"]["requests"] == 1
 

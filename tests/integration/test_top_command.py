@@ -123,7 +123,7 @@ async def test_top_command_changes_order_and_scope_at_a_key(keyed: KeyedStack) -
 async def test_top_command_fits_a_smaller_terminal(keyed: KeyedStack) -> None:
     async with terminal([COMMAND, "top", *FAST], environment(keyed)) as shown:
         await shown.shows(LAST)
-        shown.resize(16, 70)
+        shown.resize(16, 110)
         await until(lambda: shown.line("default.main")[:5] == ROUTE and _narrow(shown), "the narrow table is shown")
 
 

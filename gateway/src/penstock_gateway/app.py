@@ -151,7 +151,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     reporter = GatewayReporter(connection, registry, prometheus_families, gateway=gateway, version=status.VERSION)
     fleet = FleetObserver(
         connection,
-        reporter,
+        reporter.report,
         SpendingReader(lambda since: read_rows(connection, since=since), key_store.all, clock),
         catalogue,
         clock,

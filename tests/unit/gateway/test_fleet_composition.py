@@ -1,6 +1,7 @@
 """The view of the fleet from what was read of it."""
 
 from msgspec.structs import replace
+from unit.support.routes import spec
 
 from penstock_broker.queue_state import QueueState
 from penstock_contract.catalogue import CatalogueEntry
@@ -9,7 +10,6 @@ from penstock_contract.fleet.view import Fleet, KeySpend, SpendToday
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_gateway.fleet.composition import FleetReadings, compose
 from penstock_gateway.fleet.spending import Spending
-from unit.support.routes import spec
 
 FIRST_TOKEN = [(0.1, 4), (float("inf"), 4)]
 

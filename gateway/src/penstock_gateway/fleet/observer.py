@@ -5,7 +5,7 @@ before the next one begins.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -22,7 +22,6 @@ from penstock_contract.fleet.view import Fleet
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_gateway.fleet.composition import FleetReadings, compose
 from penstock_gateway.fleet.output_rate import OutputRates
-from penstock_gateway.fleet.reporter import GatewayReporter
 from penstock_gateway.fleet.spending import SpendingReader
 from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
@@ -38,12 +37,15 @@ log = structlog.get_logger("penstock.gateway")
 
 
 class FleetObserver:
-    """`heartbeats` and `gateways` are the workers and gateways that are alive. Call `close` at the end."""
+    """`report` makes this gateway's report; `heartbeats` and `gateways` are the workers and gateways that are alive.
+
+    Call `close` at the end.
+    """
 
     def __init__(
         self,
         connection: Connection,
-        reporter: GatewayReporter,
+        report: Callable[[], Awaitable[GatewayReport]],
         spending: SpendingReader,
         catalogue: Catalogue,
         clock: Clock,
@@ -53,7 +55,7 @@ class FleetObserver:
         heartbeats: Callable[[], list[tuple[str, WorkerHeartbeat]]],
     ) -> None:
         self._connection = connection
-        self._reporter = reporter
+        self._report = report
         self._spending = spending
         self._catalogue = catalogue
         self._clock = clock
@@ -102,9 +104,7 @@ class FleetObserver:
         """This gateway's report first; without those that do not reply in time."""
         limit = asyncio.Semaphore(AT_ONCE)
         others = [gateway for gateway in self._gateways() if gateway != self._gateway]
-        own, *replies = await asyncio.gather(
-            self._reporter.report(), *(self._report_of(gateway, limit) for gateway in others)
-        )
+        own, *replies = await asyncio.gather(self._report(), *(self._report_of(gateway, limit) for gateway in others))
         assert own is not None
         return [own, *(reply for reply in replies if reply is not None)]
 
