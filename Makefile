@@ -44,8 +44,9 @@ test-pods: setup ## Run the tests on a node with real pods and images, as root o
 test-clients: setup .cache/clients/.ready .cache/clients/penstock-client.tgz ## Run unchanged client libraries (Python and Node) against a gateway
 	@.venv/bin/pytest tests/clients $(ARGS)
 
-pictures: setup .cache/clients/.ready ## Take the pictures of the playground in docs/ with Chromium
+pictures: setup .cache/clients/.ready ## Take the pictures of the playground and the fleet page in docs/ with Chromium
 	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/playground_pictures.py
+	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/fleet_pictures.py
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold

@@ -147,6 +147,11 @@ async def test_top_command_prints_the_response_of_the_admin_api(keyed: KeyedStac
     assert printed["spend_today"]["keys"] == served["spend_today"]["keys"]
 
 
+async def test_top_command_prints_the_address_of_the_page(keyed: KeyedStack) -> None:
+    url = str(keyed.admin.base_url).rstrip("/")
+    assert (await run(keyed, "--page")).stdout == f"{url}/#token={ADMIN_TOKEN}\n"
+
+
 async def test_top_command_reports_a_wrong_token(keyed: KeyedStack) -> None:
     for arguments in (("--once",), ("--json",)):
         ran = await run(keyed, *arguments, PENSTOCK_ADMIN_TOKEN="not-the-token-of-this-installation")

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from penstock_client.admin.client import AdminClient
+from penstock_client.admin.client import AdminClient, address
 from penstock_client.admin.command import Invocation, call_admin_api, command
 from penstock_client.cli.fleet_table import KEYS_SHOWN, SORTS, Shown, fleet_table, problems
 from penstock_client.cli.keyboard import Keyboard
@@ -30,7 +30,10 @@ def run(invocation: Invocation, stdin: TextIO) -> int:
     stdout = invocation.stdout
 
     def show(admin: AdminClient) -> None:
-        if options.json:
+        if options.page:
+            at = address(invocation.environ, options.url)
+            stdout.write(f"{at.url}/#token={at.token}\n")
+        elif options.json:
             fleet = admin.call("GET", PATH, Fleet)
             stdout.write(msgspec.json.format(msgspec.json.encode(fleet), indent=2).decode() + "\n")
         elif options.once or not stdout.isatty():
@@ -48,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--once", action="store_true", help="print one table and exit; so it is without a terminal")
     made.add_argument("--json", action="store_true", help="print the admin API's response and exit")
+    made.add_argument(
+        "--page", action="store_true", help="print the address of the fleet page, with the token, and exit"
+    )
     made.add_argument(
         "--interval", type=_interval, default=2.0, metavar="2", help="seconds between two readings (default: 2)"
     )
