@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from harness.dev import EXAMPLES, dev_up
 from harness.keyed import ADMIN_TOKEN, KeyedStack
 from harness.processes import free_port, until
 from harness.provider_answers import chunk, finish, status, stream, text_then_wait, usage
@@ -194,3 +195,12 @@ async def test_top_command_keeps_its_table_while_the_gateway_is_away() -> None:
         await until(lambda: not any("trying again" in line for line in shown.screen), "the table is live again")
         shown.press("q")
         assert await shown.exited() == 0
+
+
+async def test_top_command_finds_penstock_dev_without_settings(tmp_path: Path) -> None:
+    async with dev_up(tmp_path, "-f", str(EXAMPLES / "simulated.yaml")) as dev:
+        command = [COMMAND, "top", "--once"]
+        environ = {"TMPDIR": str(dev.directory)}
+        ran = await asyncio.to_thread(subprocess.run, command, env=environ, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert any(line.split()[:4] == ["default.simulated", "0", "0/64", "1"] for line in ran.stdout.splitlines())
