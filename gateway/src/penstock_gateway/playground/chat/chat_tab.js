@@ -58,7 +58,8 @@ export class ChatTab {
       this.#submit()
     })
     this.root.ownerDocument.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape' && this.conversation.isOpen && !document.querySelector('dialog[open]')) this.#stop()
+      // A dialog or the options take the key first: it closes them.
+      if (event.key === 'Escape' && !document.querySelector('dialog[open], :popover-open')) this.#stop()
     })
     this.stopButton.addEventListener('click', () => this.#stop())
     this.root.querySelector('#new-chat').addEventListener('click', () => this.#clear())
