@@ -57,6 +57,7 @@ export class ChatTab {
       event.preventDefault()
       this.#submit()
     })
+    if (!CSS.supports('field-sizing', 'content')) this.input.addEventListener('input', () => this.#fit())
     this.root.ownerDocument.addEventListener('keydown', (event) => {
       // A dialog or the options take the key first: it closes them.
       if (event.key === 'Escape' && !document.querySelector('dialog[open], :popover-open')) this.#stop()
@@ -92,6 +93,7 @@ export class ChatTab {
     if (!this.options.isValid) return this.#showProblem('Correct the options first.')
     this.#showProblem('')
     this.input.value = ''
+    this.input.style.height = ''
     // Tool calls that have no result yet are sent with an empty one.
     if (this.conversation.last?.role === 'assistant') this.conversation.last.answered = true
     this.#view?.update()
@@ -191,6 +193,12 @@ export class ChatTab {
     this.welcome.hidden = this.conversation.messages.length > 0
     this.stopButton.hidden = !open
     this.sendButton.hidden = open
+  }
+
+  // The height of the text, for browsers whose style sheets cannot fit it.
+  #fit() {
+    this.input.style.height = 'auto'
+    this.input.style.height = `${this.input.scrollHeight}px`
   }
 
   #showProblem(text) {
