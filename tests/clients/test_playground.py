@@ -153,6 +153,27 @@ async def test_playground_shows_position_and_cause_while_a_request_waits(
     assert (await before).status_code == 200
 
 
+async def test_playground_reads_on_after_a_reload_in_the_queue(
+    playground: Playground, playground_stack: KeyedStack
+) -> None:
+    gate = asyncio.Event()
+    upstream = playground_stack.provider.upstream(NARROW)
+    upstream.answers(when(gate, text_stream("first")), text_stream("second"))
+    before = asyncio.create_task(playground_stack.post("/v1/chat/completions", {**completion(), "model": NARROW}))
+    await upstream.called()
+    await playground.choose(NARROW)
+    await playground.send("Hello!")
+    await playground.shows("Position 1 in the queue")
+
+    await playground.run("await page.reload()")
+    gate.set()
+
+    await playground.ended()
+    assert await playground.text() == "second"
+    assert (await before).status_code == 200
+    assert len(upstream.calls) == 2
+
+
 async def test_playground_shows_an_error_in_the_middle_of_an_answer(
     playground: Playground, playground_stack: KeyedStack
 ) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import httpx
 import pytest
@@ -56,6 +57,12 @@ async def test_playground_refuses_a_foreign_name_on_loopback_without_keys() -> N
 def test_playground_loads_nothing_from_elsewhere_and_has_nothing_inline() -> None:
     assert re.findall(r'(?:src|href)="(?!playground/|#)([^"]*)"', INDEX) == []
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", INDEX)
+
+
+def test_playground_preloads_each_module() -> None:
+    named = {*re.findall(r'rel="modulepreload" href="playground/([^"]+)"', INDEX), "main.js", "theme.js"}
+    folder = Path(str(FILES))
+    assert named == {file.relative_to(folder).as_posix() for file in folder.rglob("*.js")}
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r'="(playground/[^"]+)"', INDEX))))

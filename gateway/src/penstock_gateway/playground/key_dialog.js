@@ -1,6 +1,8 @@
 // The API key: asked for in a dialog, and kept in sessionStorage, so that it ends with the tab.
 
 const STORED = 'penstock.key'
+const NEEDED = 'This gateway needs a key. It stays in this tab and ends with it.'
+const MANUAL = "The key of this page's requests. It stays in this tab and ends with it."
 
 export class KeyDialog {
   #answers = []
@@ -11,9 +13,10 @@ export class KeyDialog {
     this.button = button
     this.input = dialog.querySelector('input')
     this.message = dialog.querySelector('[role=alert]')
+    this.reason = dialog.querySelector('[data-reason]')
     this.forget = dialog.querySelector('[data-forget]')
     button.addEventListener('click', async () => {
-      if (await this.ask('')) changed()
+      if (await this.ask('', MANUAL)) changed()
     })
     dialog.querySelector('form').addEventListener('submit', (event) => {
       event.preventDefault()
@@ -34,7 +37,8 @@ export class KeyDialog {
   }
 
   // Requests that fail together share one dialog. Resolves to false if it was left without a key.
-  ask(message) {
+  ask(message, reason = NEEDED) {
+    this.reason.textContent = reason
     this.message.textContent = message && sentence(message)
     this.input.value = ''
     this.input.setAttribute('aria-invalid', String(message !== ''))

@@ -70,7 +70,7 @@ export class AnswerView {
   #showEnd(open) {
     if (open) return this.end.replaceChildren()
     const { state, failure, answer } = this.message
-    const again = el('button', { type: 'button', class: 'quiet', onclick: () => this.actions.retry(this.message) }, icon(...ICONS.again), el('span', {}, 'Again'))
+    const again = el('button', { type: 'button', class: 'quiet again', onclick: () => this.actions.retry(this.message) }, icon(...ICONS.again), el('span', {}, 'Again'))
     const copies = [answer.text && copyButton('Copy text', () => answer.text), this.actions.copyAs(this.message)]
     this.end.replaceChildren(
       ...(state === 'failed' ? [failureNode(failure)] : []),

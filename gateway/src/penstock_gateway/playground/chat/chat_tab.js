@@ -57,8 +57,10 @@ export class ChatTab {
       event.preventDefault()
       this.#submit()
     })
+    if (!CSS.supports('field-sizing', 'content')) this.input.addEventListener('input', () => this.#fit())
     this.root.ownerDocument.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape' && this.conversation.isOpen && !document.querySelector('dialog[open]')) this.#stop()
+      // A dialog or the options take the key first: it closes them.
+      if (event.key === 'Escape' && !document.querySelector('dialog[open], :popover-open')) this.#stop()
     })
     this.stopButton.addEventListener('click', () => this.#stop())
     this.root.querySelector('#new-chat').addEventListener('click', () => this.#clear())
@@ -91,6 +93,7 @@ export class ChatTab {
     if (!this.options.isValid) return this.#showProblem('Correct the options first.')
     this.#showProblem('')
     this.input.value = ''
+    this.input.style.height = ''
     // Tool calls that have no result yet are sent with an empty one.
     if (this.conversation.last?.role === 'assistant') this.conversation.last.answered = true
     this.#view?.update()
@@ -190,6 +193,12 @@ export class ChatTab {
     this.welcome.hidden = this.conversation.messages.length > 0
     this.stopButton.hidden = !open
     this.sendButton.hidden = open
+  }
+
+  // The height of the text, for browsers whose style sheets cannot fit it.
+  #fit() {
+    this.input.style.height = 'auto'
+    this.input.style.height = `${this.input.scrollHeight}px`
   }
 
   #showProblem(text) {

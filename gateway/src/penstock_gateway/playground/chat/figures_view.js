@@ -12,9 +12,9 @@ export function figuresNode(message) {
     state === 'stopped' && ['state', 'Stopped'],
     state === 'done' && answer.finish && !['stop', 'tool_calls'].includes(answer.finish) && ['state', endWords(answer.finish)],
     first !== null && ['first token', seconds(first)],
-    counted && duration > 0 && counted.completion_tokens > 1 && ['speed', rate(counted.completion_tokens - 1, duration)],
+    counted && duration > 0.01 && counted.completion_tokens > 1 && ['speed', rate(counted.completion_tokens - 1, duration)],
     counted && ['tokens', `${counted.prompt_tokens} in, ${counted.completion_tokens} out`],
-    usage && ['cost', usage.cost === '0' ? 'no price set' : cost(usage.cost)],
+    usage && ['cost', cost(usage.cost)],
   ].filter(Boolean)
   const nodes = figures.map(([name, value]) => el('div', { 'data-figure': name.replaceAll(' ', '-') }, el('dt', {}, name), el('dd', {}, value)))
   if (id) {
