@@ -6,7 +6,7 @@ import select
 import termios
 import tty
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 
 class Keyboard:
@@ -14,7 +14,7 @@ class Keyboard:
 
     def __init__(self, stdin: TextIO) -> None:
         self._descriptor = stdin.fileno() if stdin.isatty() else None
-        self._before: list[object] | None = None
+        self._before: list[Any] | None = None
 
     def __enter__(self) -> Self:
         if self._descriptor is not None:

@@ -29,9 +29,10 @@ def run(invocation: Invocation) -> int:
 
     def show(admin: AdminClient) -> None:
         stdout = invocation.stdout
+        found: UsageRows | UsageSums
         if options.by == "request":
-            rows = _rows(admin, query, invocation.stderr)
-            found, table = rows, rows_table(rows.rows)
+            found = _rows(admin, query, invocation.stderr)
+            table = rows_table(found.rows)
         else:
             found = admin.call("GET", "/admin/usage", UsageSums, query={"by": options.by, **query})
             table = sums_table(found, _names(admin) if options.by == "key" else {})
