@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from penstock_client.admin.client import AdminClient, address
-from penstock_client.admin.command import Invocation, call_admin_api, command
+from penstock_client.cli.admin_command import Invocation, call_admin_api, command
 from penstock_client.cli.fleet_table import KEYS_SHOWN, SORTS, Shown, fleet_table, problems
 from penstock_client.cli.keyboard import Keyboard
 from penstock_client.errors import GatewayUnreachable

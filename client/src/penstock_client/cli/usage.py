@@ -9,7 +9,7 @@ from typing import TextIO
 import msgspec
 
 from penstock_client.admin.client import AdminClient
-from penstock_client.admin.command import Invocation, call_admin_api, command, duration
+from penstock_client.cli.admin_command import Invocation, call_admin_api, command, duration
 from penstock_contract.limits.api_keys import KeyList
 from penstock_contract.usage.report import UsageRows, UsageSums
 from penstock_contract.usage.table import Table, csv_text, printable_text, rows_table, sums_table

@@ -36,7 +36,7 @@ class GatewayReporter:
         self._gateway = gateway
         self._version = version
         self._reading: asyncio.Future[MetricSnapshot] | None = None
-        connection.serve(subjects.gateway_report(gateway), self._reply)
+        connection.serve_later(subjects.gateway_report(gateway), self._reply)
 
     async def report(self) -> GatewayReport:
         """Concurrent requests share one reading of the metrics."""
