@@ -18,7 +18,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-alerts test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test test-cluster test-api-server test-pods test-alerts test-skaffold test-clients pictures binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test-clients: setup .cache/clients/.ready .cache/clients/penstock-client.tgz ## 
 test-alerts: setup ## Check each alert with promtool, and with a Prometheus that scrapes real processes; prints the table
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
 	@PENSTOCK_TEST_PROMETHEUS=required .venv/bin/pytest -q -s tests/unit/charts/test_alerts.py tests/cluster/test_alerts.py
+
+pictures: setup .cache/clients/.ready ## Take the pictures of the playground and the fleet page in docs/ with Chromium
+	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/playground_pictures.py
+	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/fleet_pictures.py
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold

@@ -375,11 +375,13 @@ export interface MessagesRequest {
   service_tier?: string
 }
 
+/** `type`, which OpenAI's models lack, is what the model is for. */
 export interface Model {
   id: string
   created: number
   owned_by: string
   object: 'model'
+  type?: 'chat' | 'embedding'
 }
 
 export interface ModelList {

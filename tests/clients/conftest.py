@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from browser import Browser
+from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import free_port
 from harness.route_spec import provider, spec
 from harness.stack import Stack
 from model_server import EMBEDDING_MODEL, MODELS, anthropic_model, openai_model
 from msgspec.structs import replace
+from playground_page import NARROW, Playground
 
 from penstock_contract.route.streams import StreamsSpec
 
 KEPT = StreamsSpec(keep_seconds=60)
 """For stored responses."""
+PRICES = {"inputPerMillion": "100", "outputPerMillion": "1000"}
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,32 @@ async def gateway(page_port: int) -> AsyncIterator[Stack]:
         await stack.apply("anthropic", replace(spec(providers, models=[MODELS["anthropic"]]), streams=KEPT))
         await stack.start_worker("anthropic")
         yield stack
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium; each page has a context of its own."""
+    made = await Browser.start()
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def playground_stack() -> AsyncIterator[KeyedStack]:
+    """A gateway with the playground and with keys."""
+    async with KeyedStack(route=None, gateway_env={"PENSTOCK_PLAYGROUND": "true"}) as stack:
+        providers = [provider("main", stack.main.base_url, prices=PRICES)]
+        await stack.apply("main", spec(providers, models=["main", {"name": "vectors", "type": "Embedding"}]))
+        await stack.start_worker("main")
+        providers = [provider(NARROW, stack.provider.upstream(NARROW).base_url)]
+        await stack.apply(NARROW, spec(providers, models=[NARROW], slots=1))
+        await stack.start_worker(NARROW)
+        yield stack
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def playground(playground_stack: KeyedStack, browser: Browser) -> AsyncIterator[Playground]:
+    """A page of its own, with a key in its tab."""
+    playground_stack.provider.reset()
+    async with Playground.opened(browser, playground_stack.url, FIRST_KEY) as playground:
+        yield playground

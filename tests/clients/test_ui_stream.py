@@ -1,28 +1,42 @@
 """The UI message stream by the AI SDK's own schema, and `useChat` in a browser's page of another origin."""
 
-import asyncio
 import json
-import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from browser import Browser, Page
+from halves import Halves
 from harness.provider import Upstream
-from harness.provider_answers import DONE, chunk, finish, usage
-from harness.provider_call import Call
 from harness.route_spec import provider, spec
 from harness.stack import Stack
 from library_process import HERE, INSTALLED, run_script
 from model_server import MODELS, TEXT
 from test_docs import FENCED
 from unit.support.ui_streams import STREAMS
+from web_page import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MODEL = "halves"
 FENCED_JSX = re.compile(r"^```jsx\n(.+?)^```$", re.DOTALL | re.MULTILINE)
+HTML = '<!doctype html><meta charset="utf-8"><div id="root"></div><script src="/page.js"></script>'
+STEP = """
+const { url, open, say, wait, reload, press, gone, button } = args
+if (open) await page.goto(`${url}#${open}`)
+if (reload) await page.reload()
+if (say) {
+  await page.getByRole('textbox').fill(say)
+  await page.getByRole('textbox').press('Enter')
+}
+if (press) await page.getByRole('button', { name: press }).click()
+if (wait) await page.getByText(wait, { exact: true }).waitFor()
+if (button) await page.getByRole('button', { name: button }).waitFor()
+if (gone) await page.getByRole('button', { name: gone }).waitFor({ state: 'detached' })
+return page.locator('p').allTextContents()
+"""
 PAGE = (HERE.parent.parent / "docs" / "how-to" / "clients" / "ai-sdk.md").read_text()
 
 
@@ -48,81 +62,29 @@ async def test_docs_snippet_of_the_core_prints_an_answer(gateway: Stack) -> None
     assert TEXT in await run_script(script, gateway.url, MODELS["openai"])
 
 
-class Browser:
-    """The page of the docs in Chromium; each step returns the texts that the page then shows."""
+class Chat:
+    """The component of the docs in a page; each step returns the texts that the page then shows."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, page: Page, url: str) -> None:
+        self._page = page
+        self._url = url
 
     async def step(self, **command: str | bool) -> list[str]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        line = await self._process.stdout.readline()
-        if not line.startswith(b"["):
-            rest = line + await self._process.stdout.read()
-            raise AssertionError(rest.decode())
-        texts: list[str] = json.loads(line)
+        texts: list[str] = await self._page.run(STEP, url=self._url, **command)
         return texts
-
-    async def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        if self._process.stdout is not None:
-            rest = await self._process.stdout.read()
-            assert await self._process.wait() == 0, rest.decode()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    path = os.environ.get("PENSTOCK_TEST_CHROMIUM", "/usr/bin/chromium")
-    if not Path(path).exists() and os.environ.get("PENSTOCK_TEST_BROWSER") != "required":
-        pytest.skip(f"no browser at {path}: install Debian's chromium, or set PENSTOCK_TEST_CHROMIUM")
-    return path
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browser(gateway: Stack, page_port: int, chromium: str, tmp_path: Path) -> AsyncIterator[Browser]:
+async def chat(gateway: Stack, page_port: int, browser: Browser, tmp_path: Path) -> AsyncIterator[Chat]:
     code = FENCED_JSX.search(PAGE)
     assert code is not None
-    page = tmp_path / "chat.jsx"
-    page.write_text(code[1].replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODEL))
-    process = await asyncio.create_subprocess_exec(
-        "node",
-        "--preserve-symlinks-main",
-        "--preserve-symlinks",
-        str(INSTALLED / "node" / "use_chat.mjs"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "PAGE": str(page), "PORT": str(page_port), "CHROMIUM": chromium},
-    )
-    made = Browser(process)
-    try:
-        yield made
-        await made.close()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-class Halves:
-    """A model that gives the second half of its answer when the test allows it."""
-
-    def __init__(self) -> None:
-        self.second = asyncio.Event()
-        self.calls: list[Call] = []
-
-    async def __call__(self, call: Call) -> None:
-        self.calls.append(call)
-        await call.head()
-        await call.write(chunk("Half of it"))
-        await self.second.wait()
-        await call.write(chunk(" and the rest."))
-        for piece in (finish(), usage(), DONE):
-            await call.write(piece)
-        await call.end()
+    component = tmp_path / "chat.jsx"
+    component.write_text(code[1].replace("http://127.0.0.1:8080", gateway.url).replace("smollm2", MODEL))
+    script = await run_script(INSTALLED / "node" / "bundle.mjs", gateway.url, MODEL, PAGE=str(component))
+    with serving(page_port, HTML, {}, {"page.js": script}) as url:
+        async with browser.page() as page:
+            yield Chat(page, url)
+    assert page.record.problems == []
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
@@ -142,38 +104,38 @@ def halves(upstream: Upstream) -> Halves:
 
 
 @pytest.mark.timeout(90)
-async def test_use_chat_in_a_browser_shows_the_answer_as_it_comes(browser: Browser, halves: Halves) -> None:
-    assert await browser.step(open="chat-1") == []
-    assert await browser.step(say="Hello!", wait="Half of it") == ["Hello!", "Half of it"]
+async def test_use_chat_in_a_browser_shows_the_answer_as_it_comes(chat: Chat, halves: Halves) -> None:
+    assert await chat.step(open="chat-1") == []
+    assert await chat.step(say="Hello!", wait="Half of it") == ["Hello!", "Half of it"]
 
     halves.second.set()
 
-    assert await browser.step(wait="Half of it and the rest.", gone="Stop") == ["Hello!", "Half of it and the rest."]
-    assert await browser.step(say="Again!", gone="Stop", wait="Again!") != []
+    assert await chat.step(wait="Half of it and the rest.", gone="Stop") == ["Hello!", "Half of it and the rest."]
+    assert await chat.step(say="Again!", gone="Stop", wait="Again!") != []
     assert [message["role"] for message in halves.calls[-1].body["messages"]] == ["user", "assistant", "user"]
 
 
 @pytest.mark.timeout(90)
-async def test_use_chat_in_a_browser_reads_on_after_a_reload(browser: Browser, halves: Halves) -> None:
-    await browser.step(open="chat-3")
-    await browser.step(say="Hello!", wait="Half of it")
+async def test_use_chat_in_a_browser_reads_on_after_a_reload(chat: Chat, halves: Halves) -> None:
+    await chat.step(open="chat-3")
+    await chat.step(say="Hello!", wait="Half of it")
 
-    assert await browser.step(reload=True, wait="Half of it") == ["Hello!", "Half of it"]
-    await browser.step(button="Stop")
+    assert await chat.step(reload=True, wait="Half of it") == ["Hello!", "Half of it"]
+    await chat.step(button="Stop")
     halves.second.set()
 
     whole = ["Hello!", "Half of it and the rest."]
-    assert await browser.step(wait=whole[1], gone="Stop") == whole
-    assert await browser.step(reload=True, wait=whole[1]) == whole
+    assert await chat.step(wait=whole[1], gone="Stop") == whole
+    assert await chat.step(reload=True, wait=whole[1]) == whole
     assert len(halves.calls) == 1
 
 
 @pytest.mark.timeout(90)
-async def test_use_chat_in_a_browser_stops(browser: Browser, halves: Halves) -> None:
-    await browser.step(open="chat-2")
-    await browser.step(say="Hello!", wait="Half of it")
+async def test_use_chat_in_a_browser_stops(chat: Chat, halves: Halves) -> None:
+    await chat.step(open="chat-2")
+    await chat.step(say="Hello!", wait="Half of it")
 
-    assert await browser.step(press="Stop", gone="Stop") == ["Hello!", "Half of it"]
+    assert await chat.step(press="Stop", gone="Stop") == ["Hello!", "Half of it"]
 
     await halves.calls[-1].left()
-    assert await browser.step(reload=True, wait="Half of it") == ["Hello!", "Half of it"]
+    assert await chat.step(reload=True, wait="Half of it") == ["Hello!", "Half of it"]

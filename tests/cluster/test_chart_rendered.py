@@ -127,6 +127,11 @@ def test_chart_monitors_use_existing_ports(rendered: Mapping[str, Any]) -> None:
         assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports - {"http"}
 
 
+def test_chart_serves_the_playground_only_if_it_is_switched_on(rendered: Mapping[str, Any]) -> None:
+    assert variables(dict(pods(rendered["everything"]))["gateway"])["PENSTOCK_PLAYGROUND"] == "true"
+    assert "PENSTOCK_PLAYGROUND" not in variables(dict(pods(rendered["default"]))["gateway"])
+
+
 def test_chart_workers_have_registry_and_collector_settings(rendered: Mapping[str, Any]) -> None:
     environment = load(OperatorSettings, variables(dict(pods(rendered["everything"]))["operator"]))
     assert environment.worker_image_pull_policy == "IfNotPresent"

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -103,6 +104,31 @@ async def test_usage_command_excludes_records_before_since(keyed: KeyedStack) ->
     assert (await run(keyed, "--since", "2099-01-01")).stdout.splitlines()[1:] == []
 
 
+async def test_usage_command_excludes_records_from_until_on(keyed: KeyedStack) -> None:
+    assert len((await run(keyed, "--until", "2099-01-01")).stdout.splitlines()) == 3
+    assert (await run(keyed, "--until", "1h")).stdout.splitlines()[1:] == []
+
+
+@pytest.mark.parametrize("by", ["key", "model", "route", "provider", "day"])
+async def test_usage_command_prints_the_sums_of_the_admin_api(keyed: KeyedStack, by: str) -> None:
+    printed = json.loads((await run(keyed, "--by", by, "--since", "2020-01-01", "--json")).stdout)
+    assert printed == (await keyed.admin.get(f"/admin/usage?by={by}&since={printed['since']}")).json()
+    downloaded = await keyed.admin.get(f"/admin/usage.csv?by={by}")
+    assert downloaded.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(downloaded.text.splitlines()))
+    assert [(row["requests"], row["input tokens"], row["output tokens"], row["cost"]) for row in rows] == [
+        (str(one["requests"]), str(one["input_tokens"]), str(one["output_tokens"]), one["cost"])
+        for one in printed["sums"]
+    ]
+
+
+@pytest.mark.parametrize("by", ["key", "model", "request"])
+async def test_admin_api_serves_the_csv_of_the_command(keyed: KeyedStack, by: str) -> None:
+    printed = await run(keyed, "--by", by, "--since", "2020-01-01", "--csv")
+    downloaded = await keyed.admin.get(f"/admin/usage.csv?by={by}")
+    assert downloaded.content.decode().splitlines() == printed.stdout.splitlines()
+
+
 @pytest.mark.parametrize("wrong", [("--since", "soon"), ("--by", "prompt")])
 async def test_usage_command_rejects_wrong_arguments(keyed: KeyedStack, wrong: tuple[str, str]) -> None:
     ran = await run(keyed, *wrong)
@@ -118,7 +144,7 @@ async def test_usage_command_prints_nothing_without_the_token(keyed: KeyedStack)
     assert answer.status_code == 401
 
 
-@pytest.mark.parametrize("query", ["since=-1", "since=x", "by=prompt"])
+@pytest.mark.parametrize("query", ["since=-1", "since=x", "until=x", "by=prompt"])
 async def test_admin_api_rejects_unknown_usage_parameters(keyed: KeyedStack, query: str) -> None:
     answer = await keyed.admin.get(f"/admin/usage?{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")

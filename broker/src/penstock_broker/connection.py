@@ -15,7 +15,7 @@ import structlog
 from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
-from penstock_broker.client.deliveries import Callback, guarded, replying
+from penstock_broker.client.deliveries import Callback, guarded, replying, replying_later
 from penstock_broker.client.nats_client import UNSENT_BYTES_MAX, NatsClient
 from penstock_broker.client.socket_transport import message_headers
 from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
@@ -54,6 +54,7 @@ class Connection:
         self._client = NatsClient()
         self._listeners: list[tuple[str, Callback]] = []
         self._served: list[tuple[str, Callable[[bytes], bytes]]] = []
+        self._served_later: list[tuple[str, Callable[[bytes], Awaitable[bytes]]]] = []
         self._hooks: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -157,6 +158,10 @@ class Connection:
         """As `listen`, for requests: `reply` makes the reply to one."""
         self._served.append((subject, reply))
 
+    def serve_later(self, subject: str, reply: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """As `serve`, with a reply that takes a while."""
+        self._served_later.append((subject, reply))
+
     def listen(self, subject: str, callback: Callback) -> None:
         """Call before `start`: subscribed before any hook runs, and again after every reconnect.
 
@@ -206,6 +211,8 @@ class Connection:
                 await client.receive(subject, guarded(subject, callback))
             for subject, reply in self._served:
                 await client.receive(subject, replying(subject, reply, client.reply))
+            for subject, later in self._served_later:
+                await client.receive(subject, replying_later(subject, later, client.reply, self._spawn))
         except ConnectionClosedError:
             return  # closed by the broker again, see `_on_closed`
         log.info("broker.connected")

@@ -48,7 +48,8 @@ def gateway() -> Permissions:
             f"{API}.STREAM.MSG.DELETE.*",
             subjects.ALL_CONTROLS,
             subjects.ALL_FINDS,
-            # Replies to another gateway that looks for a stream.
+            subjects.ALL_GATEWAY_REPORTS,
+            # Replies to another gateway that looks for a stream or for counts.
             f"{subjects.GATEWAY_INBOX}.>",
             subjects.ALL_ACTIVATIONS,
             subjects.ALL_GATEWAY_HEARTBEATS,
@@ -78,6 +79,7 @@ def gateway() -> Permissions:
             subjects.ALL_GATEWAY_HEARTBEATS,
             subjects.ALL_USAGE,
             subjects.ALL_FINDS,
+            subjects.ALL_GATEWAY_REPORTS,
             f"{subjects.GATEWAY_INBOX}.>",
         ),
     )

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.fleet.gateway_report import GatewayReport
 from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
@@ -43,6 +44,7 @@ decode_request = _guarded(msgspec.msgpack.Decoder(InferenceRequest).decode)
 decode_worker_heartbeat = _guarded(msgspec.msgpack.Decoder(WorkerHeartbeat).decode)
 decode_activation = _guarded(msgspec.msgpack.Decoder(Activation).decode)
 decode_gateway_heartbeat = _guarded(msgspec.msgpack.Decoder(GatewayHeartbeat).decode)
+decode_gateway_report = _guarded(msgspec.msgpack.Decoder(GatewayReport).decode)
 decode_find_stream = _guarded(msgspec.msgpack.Decoder(FindStream).decode)
 decode_found_stream = _guarded(msgspec.msgpack.Decoder(FoundStream).decode)
 decode_stream_descriptor = _guarded(msgspec.msgpack.Decoder(StreamDescriptor).decode)

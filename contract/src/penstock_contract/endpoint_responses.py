@@ -176,10 +176,13 @@ class EmbeddingsResponse(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
+    """`type`, which OpenAI's models lack, is what the model is for."""
+
     id: str
     created: int
     owned_by: str
     object: Literal["model"] = "model"
+    type: Literal["chat", "embedding"] | UnsetType = UNSET
 
 
 class ModelList(Struct, frozen=True):
@@ -193,3 +196,22 @@ class StoppedStream(Struct, frozen=True):
     id: str
     object: Literal["stream"] = "stream"
     deleted: Literal[True] = True
+
+
+class StreamUsage(Struct, frozen=True):
+    """`GET /v1/streams/{id}/usage`: the request's usage record. `ended` is null while the request is open.
+
+    `cost` is decimal text in the currency of the route's prices, "0" without prices; times are in seconds.
+    """
+
+    id: str
+    model: str
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    estimated: bool
+    cost: str
+    first_token_s: float | None
+    duration_s: float
+    ended: str | None
+    object: Literal["stream.usage"] = "stream.usage"

@@ -94,6 +94,14 @@ def find_stream(tag: str) -> str:
 ALL_FINDS: Final = "penstock.find.*"
 
 
+def gateway_report(gateway: str) -> str:
+    """Requests to a gateway for its counts; it replies with `GatewayReport`."""
+    return f"penstock.reports.{_token(gateway)}"
+
+
+ALL_GATEWAY_REPORTS: Final = "penstock.reports.*"
+
+
 def stream_descriptor(tenant: str, stream_id: str) -> str:
     return f"penstock.streams.{_token(tenant)}.{_token(stream_id)}"
 

@@ -18,10 +18,11 @@ from penstock_broker.stores.api_keys import KeyStore, KeyWatch
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_broker.stores.chats import ChatStore
 from penstock_broker.stores.streams import StreamStore
+from penstock_broker.stores.usage import read_rows
 from penstock_contract import subjects
 from penstock_contract.catalogue import Catalogue
 from penstock_contract.errors import ErrorDetail
-from penstock_gateway.access.authentication import Authentication
+from penstock_gateway.access.authentication import OPEN_PATHS, Authentication
 from penstock_gateway.access.first_key import FirstKey
 from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.admin.app import create_admin
@@ -32,6 +33,10 @@ from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openai_responses import responses, stored_responses
 from penstock_gateway.api.openapi import document
+from penstock_gateway.fleet.observer import FleetObserver
+from penstock_gateway.fleet.reporter import GatewayReporter, prometheus_families
+from penstock_gateway.fleet.spending import SpendingReader
+from penstock_gateway.http import assets
 from penstock_gateway.http.cors import Cors, CorsRules
 from penstock_gateway.http.exception_handlers import ExceptionHandlers
 from penstock_gateway.http.head_requests import HeadRequests
@@ -82,6 +87,7 @@ HANDLERS = (
     openai.model,
     streams.read_stream,
     streams.stop_stream,
+    streams.stream_usage,
     status.health,
     status.ready,
     status.metrics,
@@ -144,7 +150,18 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
     )
     key_watch = KeyWatch(connection, replace=keys.replace, put=keys.put) if keys is not None else None
     first_key = FirstKey(settings.first_key, connection, key_store) if settings.first_key is not None else None
-    admin = _admin(settings, AdminDependencies(key_store, clock, connection), observer, telemetry, exposition)
+    reporter = GatewayReporter(connection, registry, prometheus_families, gateway=gateway, version=status.VERSION)
+    fleet = FleetObserver(
+        connection,
+        reporter.report,
+        SpendingReader(lambda since: read_rows(connection, since=since), key_store.all, clock),
+        catalogue,
+        clock,
+        gateway=gateway,
+        gateways=accounting.gateways,
+        heartbeats=supervisor.heartbeats,
+    )
+    admin = _admin(settings, AdminDependencies(key_store, clock, connection, fleet), observer, telemetry, exposition)
     connection.listen(subjects.reply_filter(gateway), registry.on_batch)
     connection.listen(subjects.ALL_WORKER_HEARTBEATS, supervisor.on_heartbeat)
 
@@ -164,7 +181,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         await accounting.close()
         await supervisor.close()
         await cancel_and_wait(pinging)
-        for part in (admin, first_key, key_watch, catalogue_watch):
+        for part in (admin, fleet, first_key, key_watch, catalogue_watch):
             if part is not None:
                 await part.close()
         await connection.close()
@@ -180,8 +197,9 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         ChatStreams(resumable, ChatStore(connection)),
         keys,
     )
+    playground = assets.load("penstock_gateway.playground", "/playground", index="/") if settings.playground else None
     app = Litestar(
-        HANDLERS,
+        HANDLERS if playground is None else (*HANDLERS, playground.handler()),
         lifespan=[lifespan],
         dependencies={
             "api": Provide(lambda: api, sync_to_thread=False),
@@ -200,11 +218,11 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         bodies_held=lambda: bodies.held,
         bodies_max=bodies.bytes_max,
     )
-    authenticated = Authentication(HeadRequests(app), keys, clock, observer, bodies, settings.headers_of_keys)
-    rules = CorsRules(settings.origins, closed=settings.for_this_machine_only)
+    public = OPEN_PATHS if playground is None else OPEN_PATHS | playground.paths
+    authenticated = Authentication(HeadRequests(app), keys, clock, observer, bodies, settings.headers_of_keys, public)
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
-    outermost = RequestMiddleware(Cors(authenticated, rules, observer), telemetry.tracer, tag)
-    return Gateway(outermost, lambda: resumable.end_streams(STOPPING))
+    cors = Cors(authenticated, CorsRules(settings.origins, closed=settings.for_this_machine_only), observer)
+    return Gateway(RequestMiddleware(cors, telemetry.tracer, tag), lambda: resumable.end_streams(STOPPING))
 
 
 def _resumable(

@@ -49,6 +49,9 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     """Bearer token of the admin API; required with `PENSTOCK_ADMIN_PORT`."""
     cors_origins: str = ""
     """Origins whose pages may use the API from a browser: at most 64, comma-separated (docs/security.md#the-edge)."""
+    # The page is public and has no data; its requests need a key like those of any client.
+    playground: bool = False
+    """Serve the playground (docs/how-to/playground.md), a page to try models with, at `/`. `penstock dev` sets it."""
     # Behind a proxy that puts a token of its own into `Authorization` (an identity-aware one), leave that header out.
     key_headers: str = ", ".join(KEY_HEADERS)
     """Headers in which a request may carry its key. Behind a proxy that sets `Authorization`: `x-api-key, api-key`."""

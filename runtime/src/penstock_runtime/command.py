@@ -19,6 +19,7 @@ _DESCRIPTIONS = {
     "gateway": "run one gateway, as the cluster does",
     "nats-keys": "make the keys that say who may use an installation's broker",
     "restore": "restore what `penstock backup` has saved",
+    "top": "show routes, workers and traffic live",
     "usage": "show what requests used and cost",
     "operator": "run the operator, as the cluster does",
     "worker": "run one worker of a route, as the cluster does",

@@ -9,6 +9,7 @@ EVERYTHING: Mapping[str, Any] = {
     "env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"}],
     "gateway": {
         "auth": {"existingSecret": "access"},
+        "playground": True,
         "defaultChatModel": "smollm2",
         "defaultEmbeddingModel": "minilm",
         "autoscaling": {"enabled": True, "targetStreams": 200},

@@ -18,6 +18,11 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("GET", "/admin/keys/key_0123456789abcdef", None),
     ("DELETE", "/admin/keys/key_0123456789abcdef", None),
     ("POST", "/admin/keys/key_0123456789abcdef/rotate", {}),
+    ("GET", "/admin/fleet", None),
+    ("GET", "/admin/usage", None),
+    ("GET", "/admin/usage/rows", None),
+    ("GET", "/admin/usage.csv", None),
+    ("GET", "/page/", None),
     ("GET", "/nowhere", None),
 ]
 NOBODY = "key_0123456789abcdef"

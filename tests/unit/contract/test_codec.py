@@ -12,6 +12,7 @@ from unit.support.structs import values
 
 from penstock_contract import codec
 from penstock_contract.catalogue import CatalogueEntry
+from penstock_contract.fleet.gateway_report import GatewayReport
 from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import LeaseRecord
 from penstock_contract.request.operations import InferenceRequest
@@ -33,6 +34,7 @@ WIRE: dict[str, tuple[Any, Encode]] = {
     "decode_catalogue_entry": (CatalogueEntry, codec.encode_json),
     "decode_key_record": (KeyRecord, codec.encode_json),
     "decode_lease_record": (LeaseRecord, codec.encode_json),
+    "decode_gateway_report": (GatewayReport, codec.encode),
     "decode_find_stream": (FindStream, codec.encode),
     "decode_found_stream": (FoundStream, codec.encode),
     "decode_stream_descriptor": (StreamDescriptor, codec.encode),

@@ -20,6 +20,7 @@ BUILDERS: dict[str, tuple[Callable[..., str], int, str]] = {
     "reply_filter": (subjects.reply_filter, 1, "penstock.replies.a.>"),
     "control": (subjects.control, 3, "penstock.control.a.a.a"),
     "control_all": (subjects.control_all, 2, "penstock.control.a.a"),
+    "gateway_report": (subjects.gateway_report, 1, "penstock.reports.a"),
     "find_stream": (subjects.find_stream, 1, "penstock.find.a"),
     "stream_descriptor": (subjects.stream_descriptor, 2, "penstock.streams.a.a"),
     "stream_input": (subjects.stream_input, 2, "penstock.inputs.a.a"),

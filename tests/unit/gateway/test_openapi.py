@@ -17,6 +17,7 @@ from penstock_contract.endpoint_responses import (
     Model,
     ModelList,
     StoppedStream,
+    StreamUsage,
     TextCompletion,
 )
 from penstock_contract.errors import ErrorBody
@@ -64,6 +65,7 @@ STRUCTS: dict[str, type] = {
         ResponseObject,
         ResponseRequest,
         StoppedStream,
+        StreamUsage,
         TokensCount,
         TextCompletion,
         UIChatRequest,

@@ -78,7 +78,14 @@ def test_commands_give_the_gateway_the_defaults_and_no_key(listener: socket) -> 
         "PENSTOCK_ADMIN_PORT": "8081",
         "PENSTOCK_ADMIN_TOKEN": "t" * 48,
         "PENSTOCK_DEFAULT_CHAT_MODEL": "m",
+        "PENSTOCK_PLAYGROUND": "true",
     }
+
+
+def test_commands_leave_the_playground_off_if_the_environment_does(listener: socket) -> None:
+    environ = _inherited() | {"PENSTOCK_PLAYGROUND": "false"}
+    command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", {}, ACCESS, environ)
+    assert command.environ["PENSTOCK_PLAYGROUND"] == "false"
 
 
 def test_commands_make_a_first_key_if_required_or_read_it_from_the_environment() -> None:

@@ -45,6 +45,12 @@ Try:
     )
 
 
+def test_overview_names_the_playground_if_it_is_served() -> None:
+    planned, working = _planned()
+    screen = render("http://a", planned, working, PLAIN, after_s=1.2, host="127.0.0.1", playground=True)
+    assert "Penstock listens on http://a after 1.2 s; a browser shows the playground there" in screen
+
+
 def test_overview_shows_a_route_without_its_worker_as_not_ready() -> None:
     planned, working = _planned(working=False)
     assert "not ready: its worker has not reported yet" in render(

@@ -45,6 +45,8 @@ def _values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return _values(kind.type)
         case inspect.ListType():
             return st.lists(_values(kind.item_type), min_size=kind.min_length or 0, max_size=(kind.min_length or 0) + 3)
+        case inspect.TupleType():
+            return st.tuples(*map(_values, kind.item_types))
         case inspect.DictType():
             return st.dictionaries(_values(kind.key_type), _values(kind.value_type), max_size=3)
         case inspect.UnionType():

@@ -1,6 +1,7 @@
 """What a subscription does with a message: errors of one message are logged and do not end the connection."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 import structlog
@@ -43,3 +44,23 @@ def replying(subject: str, reply: Callable[[bytes], bytes], publish: Callable[[s
             log.exception("broker.callback_failed", subject=subject)
 
     return deliver
+
+
+def replying_later(
+    subject: str,
+    reply: Callable[[bytes], Awaitable[bytes]],
+    publish: Callable[[str, bytes], None],
+    spawn: Callable[[Coroutine[Any, Any, None]], None],
+) -> Receive:
+    """As `replying`, with a reply that takes a while: a task that `spawn` owns makes it."""
+
+    async def answer(reply_to: str, data: bytes) -> None:
+        try:
+            publish(reply_to, await reply(data))
+        except (msgspec.DecodeError, Error) as error:
+            log.warning("broker.request_not_answered", subject=subject, error=type(error).__name__)
+        except Exception:
+            # The task's root.
+            log.exception("broker.callback_failed", subject=subject)
+
+    return lambda _received_on, reply_to, _headers, data: spawn(answer(reply_to, data))

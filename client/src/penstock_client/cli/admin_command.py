@@ -1,4 +1,4 @@
-"""Shared by `penstock keys` and `penstock usage`: the invocation, the admin API's address, and the exit codes."""
+"""Shared by `penstock keys`, `top` and `usage`: the invocation, the admin API's address, and the exit codes."""
 
 import argparse
 import os

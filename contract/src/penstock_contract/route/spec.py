@@ -33,6 +33,9 @@ class ModelSpec(RouteStruct, frozen=True, kw_only=True):
     ] = []
     type: Annotated[Literal["Chat", "Embedding"], Meta(description="Endpoints that serve it.")] = "Chat"
 
+    def is_called(self, name: str) -> bool:
+        return name == self.name or name in self.aliases
+
 
 class ModelRouteSpec(RouteStruct, frozen=True, kw_only=True):
     models: Annotated[

@@ -38,7 +38,8 @@ TWO_KEYS = (
 class Authentication:
     """Sets the request context. `keys` is None where authentication is off: every principal is anonymous.
 
-    `bodies` bounds the bodies of all requests. `headers` are those in which a key may be sent.
+    `bodies` bounds the bodies of all requests. `headers` are those in which a key may be sent, `open_paths` the exact
+    paths that need none.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Authentication:
         observer: RequestObserver,
         bodies: BodyBudget,
         headers: frozenset[bytes] = KEY_HEADERS,
+        open_paths: frozenset[str] = OPEN_PATHS,
     ) -> None:
         self._app = app
         self._keys = keys
@@ -56,6 +58,7 @@ class Authentication:
         self._observer = observer
         self._bodies = bodies
         self._headers = headers
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "http":
@@ -63,7 +66,7 @@ class Authentication:
             try:
                 principal = self._principal(request)
             except PenstockError as error:
-                if request["path"] not in OPEN_PATHS:
+                if request["path"] not in self._open_paths:
                     self._observer.request_rejected(error.code)
                     await ErrorResponse(error.detail, _challenge(error)).asgi(send, scope)
                     return

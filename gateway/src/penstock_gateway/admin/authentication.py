@@ -1,4 +1,7 @@
-"""The admin API's token, required for everything but probes and metrics, which show no more than a worker's own do."""
+"""The admin API's token, required for everything but probes, metrics and the files of the page.
+
+Metrics show no more than a worker's own do; the page has no figure before it sends the token.
+"""
 
 import hmac
 from typing import cast
@@ -24,11 +27,14 @@ NO_TOKEN = ErrorResponse(
 
 
 class AdminAuthentication:
-    def __init__(self, app: ASGIApp, token: str, observer: RequestObserver) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str, observer: RequestObserver, open_paths: frozenset[str] = OPEN_PATHS
+    ) -> None:
         self._app = app
         self._token = token.encode()
         self._observer = observer
         self._bodies = BodyBudget(BODIES_BYTES_MAX)
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if str(scope["type"]) == "http":
@@ -37,7 +43,7 @@ class AdminAuthentication:
                 connection = connection_of(scope)
                 if connection is not None:
                     connection.authenticated()
-            elif request["path"] not in OPEN_PATHS:
+            elif request["path"] not in self._open_paths:
                 self._observer.request_rejected(NO_TOKEN.detail.code)
                 await NO_TOKEN.asgi(send)
                 return

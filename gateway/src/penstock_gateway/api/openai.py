@@ -1,9 +1,10 @@
 """The endpoints of OpenAI's dialect: chat completions, embeddings, models."""
 
-from typing import Any, cast
+from typing import Any, Final, Literal, cast
 
 from litestar import Response, get
 from litestar.params import JSONBody
+from msgspec import UNSET
 
 from penstock_contract.catalogue import CatalogueEntry, no_model
 from penstock_contract.endpoint_responses import EmbeddingsResponse, Model, ModelList
@@ -24,6 +25,12 @@ from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.choices import ChoicesCollector
 from penstock_gateway.streaming.renderers.dialects import CHAT, completion_id
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector
+
+TYPES: Final[dict[Literal["Chat", "Embedding"], Literal["chat", "embedding"]]] = {
+    "Chat": "chat",
+    "Embedding": "embedding",
+}
+"""A model's `type` by its type in the route."""
 
 
 @answers(
@@ -84,4 +91,5 @@ async def model(model_id: str, request: ClientRequest, api: ApiDependencies) -> 
 
 
 def _model(name: str, entry: CatalogueEntry) -> Model:
-    return Model(name, entry.created_at, entry.key)
+    type_ = next((spec.type for spec in entry.spec.models if spec.is_called(name)), None)
+    return Model(name, entry.created_at, entry.key, type=TYPES[type_] if type_ is not None else UNSET)

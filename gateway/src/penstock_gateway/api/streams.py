@@ -1,11 +1,12 @@
-"""`GET` and `DELETE /v1/streams/{id}`: read a stream again, and stop it."""
+"""`GET` and `DELETE /v1/streams/{id}`: read a stream again, and stop it; `GET …/usage`: its usage record."""
 
 from typing import Annotated, Final
 
 from litestar import delete, get
 from litestar.params import Parameter
 
-from penstock_contract.endpoint_responses import StoppedStream
+from penstock_broker.stores.usage import read_row
+from penstock_contract.endpoint_responses import StoppedStream, StreamUsage
 from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH
 from penstock_contract.errors import PenstockError
 from penstock_gateway.api.dependencies import ApiDependencies
@@ -39,6 +40,29 @@ async def stop_stream(stream_id: str, request: ClientRequest, api: ApiDependenci
     _check(stream_id)
     await api.streams.stop(stream_id, request.context)
     return StoppedStream(stream_id)
+
+
+@get(f"{STREAMS_PATH}/{{stream_id:str}}/usage", responses=ERRORS)
+async def stream_usage(stream_id: str, request: ClientRequest, api: ApiDependencies) -> StreamUsage:
+    """Read a stream's usage record: tokens, cost and times. Readable as long as the stream itself."""
+    _check(stream_id)
+    descriptor, _ = await api.streams.find(stream_id, request.context)
+    row = await read_row(api.connection, descriptor.route, descriptor.gateway, stream_id)
+    if row is None:
+        raise not_found(stream_id)
+    tokens = row.tokens
+    return StreamUsage(
+        row.id,
+        row.model,
+        tokens.input,
+        tokens.cached_input,
+        tokens.output,
+        tokens.estimated,
+        row.cost,
+        row.first_token_s,
+        row.duration_s,
+        row.ended,
+    )
 
 
 def _check(stream_id: str) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from penstock_contract import codec, subjects
 from penstock_contract.errors import ErrorDetail
-from penstock_contract.stream.frames import Attach, GatewayHeartbeat, Probe
+from penstock_contract.stream.frames import Attach, GatewayHeartbeat, Probe, WorkerHeartbeat
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import control_subject
@@ -64,6 +64,7 @@ class StreamSupervisor:
         # By route and name: a heartbeat counts only under its own route, whatever worker it names. The value is the
         # incarnation.
         self._workers: PeerTable[tuple[str, str], int] = PeerTable(pause_detector)
+        self._heartbeats: dict[tuple[str, str], WorkerHeartbeat] = {}
         self._probes: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._connected = False
         self._ticked_at = 0.0
@@ -84,7 +85,13 @@ class StreamSupervisor:
         beat = codec.decode_worker_heartbeat(data)
         route, now = subjects.route_key(subject), asyncio.get_running_loop().time()
         self._workers.record_heartbeat((route, beat.worker), beat.incarnation, now)
+        self._heartbeats[route, beat.worker] = beat
         self._activations.on_heartbeat(route, beat, now)
+
+    def heartbeats(self) -> list[tuple[str, WorkerHeartbeat]]:
+        """The last heartbeat of each worker that is alive, with its route."""
+        alive = self._workers.in_state(PeerState.ALIVE, asyncio.get_running_loop().time())
+        return [(key[0], self._heartbeats[key]) for key, _ in alive if key in self._heartbeats]
 
     async def on_connected(self) -> None:
         """After a reconnect every stream may have lost frames."""
@@ -130,6 +137,8 @@ class StreamSupervisor:
                     subjects.gateway_heartbeat(self._gateway), codec.encode(GatewayHeartbeat(self._gateway))
                 )
                 self._workers.forget(now)
+                if len(self._heartbeats) > len(self._workers):
+                    self._heartbeats = {key: beat for key, beat in self._heartbeats.items() if self._workers.get(key)}
                 self._activations.forget(now)
             self._check_broker(now)
             self._probe_silent(now)

@@ -87,6 +87,10 @@ class Accounting:
         if admission is not None:
             admission.close(queued=has_row and not rejected)
 
+    def gateways(self) -> list[str]:
+        """Every gateway that sends heartbeats."""
+        return self._orphans.gateways()
+
     def start(self) -> None:
         parts = (self._recorder.run(), self._limiter.run(), self._orphans.run(), self._storage.run())
         self._tasks = [asyncio.create_task(part) for part in parts]

@@ -17,7 +17,7 @@ from penstock_broker.stores.usage import GatewayPresenceStore, close_row, read_c
 from penstock_contract import codec, subjects
 from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, UsageRow, choose_tokens, with_checkpoint
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_liveness import GIVEN_UP_S, PeerTable
+from penstock_runtime.peer_liveness import GIVEN_UP_S, PeerState, PeerTable
 
 EVERY_S = 5.0
 REVISITED_S = 60.0
@@ -61,6 +61,11 @@ class OrphanCloser:
         self._gateways.record_heartbeat(
             codec.decode_gateway_heartbeat(data).gateway, None, asyncio.get_running_loop().time()
         )
+
+    def gateways(self) -> list[str]:
+        """Every gateway that sends heartbeats."""
+        now = asyncio.get_running_loop().time()
+        return [gateway for gateway, _ in self._gateways.in_state(PeerState.ALIVE, now)]
 
     async def on_connected(self) -> None:
         """No heartbeat arrived before."""

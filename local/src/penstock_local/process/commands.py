@@ -16,6 +16,8 @@ from penstock_local.models.bundled import TITLES, BundledModel
 from penstock_local.routes.plan import PlannedRoute
 from penstock_runtime.settings import PREFIX
 
+PLAYGROUND = PREFIX + "PLAYGROUND"
+"""On unless the environment has another value."""
 GATEWAY_GRACE_S = 5.0
 """How long open streams may continue after Ctrl-C."""
 
@@ -77,6 +79,7 @@ def gateway(
     own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
     if access.first_key is not None:
         own["FIRST_KEY"] = access.first_key
+    own["PLAYGROUND"] = environ.get(PLAYGROUND, "true")
     own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
     return Command(
         name="gateway",

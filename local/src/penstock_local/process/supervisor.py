@@ -190,6 +190,7 @@ class ProcessSupervisor:
             after_s=self._log_view.elapsed_s(),
             host=self._host,
             key=self._access.first_key,
+            playground=self._gateway.command.environ[commands.PLAYGROUND].lower() in {"1", "true"},
         )
         self._log_view.show(shown)
         self._log_view.hint()

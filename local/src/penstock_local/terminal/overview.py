@@ -62,12 +62,14 @@ def render(
     after_s: float,
     host: str,
     key: str | None = None,
+    playground: bool = False,
 ) -> str:
     """The whole screen. `working` are the keys of the routes whose worker has reported, `after_s` the time it took.
 
-    `host` is where it listens, `key` an API key if one is needed.
+    `host` is where it listens, `key` an API key if one is needed. `playground`: the address is that of a page, too.
     """
-    listens = f"Penstock listens on {ink(BOLD, url)} after {after_s:.1f} s"
+    page = "; a browser shows the playground there" if playground else ""
+    listens = f"Penstock listens on {ink(BOLD, url)} after {after_s:.1f} s{page}"
     lines = ["", listens, key_notice(host, key), "", *_table(planned, working, ink)]
     commands = [command for route in planned if route.entry.ready for command in _commands(url, route, key)]
     if commands:

@@ -118,6 +118,19 @@ EXAMPLES: dict[str, Any] = {
         "usage": _USAGE,
     },
     "StoppedStream": {"id": "req_1a2b3c4d5e6f7a8b9c0d1e2f", "object": "stream", "deleted": True},
+    "StreamUsage": {
+        "id": "req_1a2b3c4d5e6f7a8b9c0d1e2f",
+        "object": "stream.usage",
+        "model": "smollm2",
+        "input_tokens": 34,
+        "cached_input_tokens": 0,
+        "output_tokens": 128,
+        "estimated": False,
+        "cost": "0.000213",
+        "first_token_s": 0.182,
+        "duration_s": 3.41,
+        "ended": "stop",
+    },
     "UIChatRequest": {
         "id": "chat-1",
         "trigger": "submit-message",
@@ -130,10 +143,12 @@ EXAMPLES: dict[str, Any] = {
         "model": "minilm",
         "usage": {"prompt_tokens": 4, "total_tokens": 4},
     },
-    "Model": {"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2"},
+    "Model": {"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2", "type": "chat"},
     "ModelList": {
         "object": "list",
-        "data": [{"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2"}],
+        "data": [
+            {"id": "smollm2", "object": "model", "created": 1767225600, "owned_by": "default.smollm2", "type": "chat"}
+        ],
     },
     "ErrorBody": {
         "error": {
