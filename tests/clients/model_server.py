@@ -23,6 +23,8 @@ from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""
+REASONING_MODELS = {"openai": "gpt-5-claude-4", "anthropic": "claude-4-gpt-5"}
+"""The same under names that the compliance suites take for models with reasoning."""
 EMBEDDING_MODEL = "vectors"
 TEXT = "Paris is the capital of France."
 FAILURES = 4
