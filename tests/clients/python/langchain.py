@@ -1,4 +1,4 @@
-"""langchain-openai: invoke, stream, tools, structured output by its default method, embeddings; the first by Responses, too."""
+"""langchain-openai: invoke, stream, tools, structured output, all by the Responses API, too; embeddings."""
 
 import os
 
