@@ -1,4 +1,4 @@
-"""The rate-limit headers of OpenAI's API (`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`) and of Anthropic's."""
+"""The headers of a limit: OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, and Anthropic's."""
 
 import math
 import re
