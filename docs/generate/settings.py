@@ -5,7 +5,7 @@ import argparse
 from msgspec import Struct
 
 from generate.fields import default_words, description, struct, type_words
-from generate.table import table
+from generate.page import table
 from penstock_local import __main__ as dev
 from penstock_runtime.settings import variable
 

@@ -18,7 +18,7 @@ from socket import socket
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
-from penstock_contract import run_file
+from penstock_contract import dev_run_file
 from penstock_local.credentials import run_credentials
 from penstock_local.disk_space import free_bytes, store_sizes
 from penstock_local.models.bundled import TITLES, BundledModel, ModelState
@@ -32,7 +32,7 @@ from penstock_local.terminal import overview
 from penstock_local.terminal.log_view import LogView
 
 if TYPE_CHECKING:
-    from penstock_local.routes.controller import RouteController
+    from penstock_local.routes.local_control_plane import RouteController
 
 STOP_GRACE_S = 2.0
 START_MAX_S = 120.0
@@ -85,7 +85,7 @@ class ProcessSupervisor:
         secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
         self._inherited = commands.inherited(environ, secret_names)
         self._access = run_credentials(host, ports.free_port("127.0.0.1"), environ)
-        run_file.write(directory, self._access.admin)
+        dev_run_file.write(directory, self._access.admin)
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(
             commands.gateway(
@@ -163,7 +163,7 @@ class ProcessSupervisor:
             child.start()
         # Yield to the start of the children first, then import the controller.
         await asyncio.sleep(0)
-        from penstock_local.routes.controller import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
+        from penstock_local.routes.local_control_plane import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
 
         send_logs(lambda line: self._log_view.log("penstock dev", line))
         await readiness.broker(self._nats_port)
