@@ -54,7 +54,7 @@ export class Caller {
       method: endpoint.method,
       path: filled(endpoint.path, parameters),
       accept: streamed ? EVENT_STREAM : 'application/json',
-      headers: { ...headersOf(options), ...options.headers },
+      headers: { ...(streamed ? headersOf(options, this.#maxResumes > 0) : {}), ...options.headers },
       statuses: endpoint.statuses,
       ...(request === undefined
         ? {}
@@ -75,17 +75,18 @@ export class Caller {
     const { signal, after = 0 } = options
     return this.#retried(signal, async (attempt) => {
       const [response, exchange] = await this.#resume(id, after, options, attempt)
-      const settings = { resumable: this.#maxResumes > 0, after, onProgress: undefined, id }
+      const settings = { resumable: this.#maxResumes > 0, stopsOnLeaving: true, after, onProgress: undefined, id }
       return this.#begun(new EventStream(this.#source(options), exchange, response.headers, settings))
     })
   }
 
   #stream(outgoing: Outgoing, options: StreamOptions): Promise<EventStream<unknown>> {
-    const resumable = this.#maxResumes > 0 && (options.onDisconnect ?? 'cancel') !== 'cancel'
+    const resumable = this.#maxResumes > 0 && options.onDisconnect !== 'cancel'
     return this.#retried(options.signal, async (attempt) => {
       const [response, exchange] = await this.#send(outgoing, options.signal, attempt)
       checkIsStream(response, exchange)
-      const settings = { resumable, after: 0, onProgress: options.onProgress }
+      const stopsOnLeaving = options.onDisconnect === undefined
+      const settings = { resumable, stopsOnLeaving, after: 0, onProgress: options.onProgress }
       return this.#begun(new EventStream(this.#source(options), exchange, response.headers, settings))
     })
   }
@@ -169,9 +170,11 @@ function streamRequest(method: string, id: string, options: CallOptions): Pick<O
   return { method, path: filled(`${STREAMS}/{id}`, { id }), headers: options.headers ?? {} }
 }
 
-function headersOf(options: StreamOptions): Record<string, string> {
+/** By default a client that resumes asks for as long a grace as the route allows. */
+function headersOf(options: StreamOptions, resumes: boolean): Record<string, string> {
+  const onDisconnect = options.onDisconnect ?? (resumes ? 'grace' : undefined)
   return {
-    ...(options.onDisconnect === undefined ? {} : { 'x-penstock-on-disconnect': options.onDisconnect }),
+    ...(onDisconnect === undefined ? {} : { 'x-penstock-on-disconnect': onDisconnect }),
     ...(options.onProgress === undefined ? {} : { 'x-penstock-progress': 'true' }),
   }
 }

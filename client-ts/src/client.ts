@@ -47,8 +47,9 @@ export interface CallOptions {
 
 export interface StreamOptions extends CallOptions {
   /**
-   * What a disconnect does, within what the route allows: end the provider call, wait for the client's return (`grace`,
-   * `grace=SECONDS`), or run to the end (`detach`). With `grace` and `detach` a cut stream resumes by itself.
+   * What a disconnect does, within what the route allows: end the provider call (`cancel`), wait for the client's return
+   * (`grace`, `grace=SECONDS`), or run to the end (`detach`). With `grace` and `detach` a cut stream resumes by itself.
+   * Without this option the request asks for `grace`, and leaving the loop ends the provider call.
    */
   onDisconnect?: 'cancel' | 'grace' | 'detach' | `grace=${number}`
   /** Called while the request waits, with the reason; for the simple dialect (`chat`, `generate`). */

@@ -16,8 +16,8 @@ export interface StreamSource {
 
 /**
  * The chunks of one answer, each once. The iteration ends only if the answer is complete, otherwise it throws a
- * `GatewayError`. Leaving the loop closes the connection: a disconnect, which ends the provider call unless the request
- * asked for `onDisconnect: 'grace'` or `'detach'`. `stop` ends it always.
+ * `GatewayError`. Leaving the loop ends the provider call, unless the request asked for `onDisconnect: 'grace'` or
+ * `'detach'`: then it is a disconnect. `stop` ends it always.
  */
 export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   /** `x-request-id`, the stream's public id: with it any process can resume or stop the stream. */
@@ -26,6 +26,7 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   readonly headers: Headers
   readonly #source: StreamSource
   readonly #resumable: boolean
+  readonly #stopsOnLeaving: boolean
   readonly #onProgress: ((progress: Progress) => void) | undefined
   readonly #decoder: ChunkDecoder<Chunk>
   #exchange: Exchange
@@ -42,13 +43,21 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
     source: StreamSource,
     exchange: Exchange,
     headers: Headers,
-    options: { resumable: boolean; after: number; onProgress: ((progress: Progress) => void) | undefined; id?: string },
+    options: {
+      resumable: boolean
+      /** The grace is for cuts only: a reader that leaves does not come back. */
+      stopsOnLeaving: boolean
+      after: number
+      onProgress: ((progress: Progress) => void) | undefined
+      id?: string
+    },
   ) {
     this.#source = source
     this.#exchange = exchange
     this.headers = headers
     this.id = options.id ?? exchange.requestId
     this.#resumable = options.resumable && this.id !== undefined
+    this.#stopsOnLeaving = options.stopsOnLeaving && this.#resumable
     this.#onProgress = options.onProgress
     this.#decoder = new ChunkDecoder(this.id, options.after)
   }
@@ -86,14 +95,16 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
         void this.#drain()
       }
     } catch (error) {
-      this.close()
+      // What is no `GatewayError` is the reason of an abort.
+      if (error instanceof GatewayError) this.close()
+      else this.#leave()
       if (!this.#stopped || !(error instanceof GatewayError) || error.code !== 'stopped') throw error
     }
     return { done: true, value: undefined }
   }
 
   async return(): Promise<IteratorResult<Chunk, undefined>> {
-    this.close()
+    this.#leave()
     return { done: true, value: undefined }
   }
 
@@ -115,6 +126,13 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
     if (this.id === undefined) throw invalid('the answer has no x-request-id, with which to stop it', undefined)
     this.#stopped = true
     await this.#source.stop(this.id)
+  }
+
+  #leave(): void {
+    const open = !this.#closed
+    this.close()
+    // Without an answer to wait for: the gateway ends the call after the grace at the latest.
+    if (open && this.#stopsOnLeaving) this.#source.stop(this.id as string).catch(() => undefined)
   }
 
   /** The next step that is no progress, undefined if more bytes are needed. */

@@ -129,7 +129,7 @@ test('no answer is gateway_unreachable, without the credentials of the URL', asy
 })
 
 test('silence is a timeout, which is not retried', async () => {
-  const run = scripted([answer([SILENCE])], { timeout: 5 })
+  const run = scripted([answer([SILENCE])], { timeout: 5, maxResumes: 0 })
   await assert.rejects(run.client.chat(CHAT), { code: 'timeout', retryable: false })
   assert.equal(run.requests.length, 1)
 })
@@ -139,7 +139,7 @@ test('an abort throws the reason of the signal, before and during the answer', a
   const before = scripted([])
   await assert.rejects(before.client.models({ signal: AbortSignal.abort(reason) }), reason)
   const controller = new AbortController()
-  const run = scripted([answer([text('a'), SILENCE])])
+  const run = scripted([answer([text('a'), SILENCE])], { maxResumes: 0 })
   const stream = await run.client.chat(CHAT, { signal: controller.signal })
   await assert.rejects(async () => {
     for await (const _ of stream) controller.abort(reason)
@@ -187,9 +187,9 @@ test('a wrong base URL is refused when the client is created', () => {
 })
 
 test('a stream is retried before its first event, and never after it', async () => {
-  const before = scripted([answer([': ping\n\n', new Error('reset')]), answer([text('a'), DONE])])
+  const before = scripted([answer([': ping\n\n', new Error('reset')]), answer([text('a'), DONE])], { maxResumes: 0 })
   assert.equal(await collected(await before.client.chat(CHAT)), 'a')
-  const after = scripted([answer([text('a'), new Error('reset')])])
+  const after = scripted([answer([text('a'), new Error('reset')])], { maxResumes: 0 })
   const stream = await after.client.chat(CHAT)
   await assert.rejects(collected(stream), { code: 'stream_truncated', requestId: 'req_1' })
   assert.equal(after.requests.length, 1)

@@ -16,7 +16,7 @@ test('a stream yields its chunks and ends at [DONE]', async () => {
   assert.equal(await collected(stream), 'Hello')
   assert.equal(stream.received, 3)
   assert.equal(requests[0].headers.accept, 'text/event-stream')
-  assert.equal(requests[0].headers['x-penstock-on-disconnect'], undefined)
+  assert.equal(requests[0].headers['x-penstock-on-disconnect'], 'grace')
 })
 
 test('an error inside a stream follows the text before it', async () => {
@@ -44,7 +44,7 @@ test('an error as the first event is thrown by the loop, and not retried', async
 })
 
 test('a stream without its last event is truncated, also without a broken connection', async () => {
-  const { client } = scripted([answer([text('a'), 'data: {"te'])])
+  const { client } = scripted([answer([text('a'), 'data: {"te'])], { maxResumes: 0 })
   await assert.rejects(collected(await client.chat(CHAT)), { code: 'stream_truncated', retryable: true })
 })
 
@@ -136,12 +136,41 @@ test('a refusal to resume is thrown', async () => {
   await assert.rejects(collected(await client.chat(CHAT, KEPT)), { code: 'invalid_api_key' })
 })
 
-test('no stream is resumed with cancel, without a policy, or with maxResumes 0', async () => {
-  for (const [options, settings] of [[{ onDisconnect: 'cancel' }], [{}], [KEPT, { maxResumes: 0 }]]) {
+test('no stream is resumed with cancel, or with maxResumes 0', async () => {
+  for (const [options, settings] of [[{ onDisconnect: 'cancel' }], [{}, { maxResumes: 0 }], [KEPT, { maxResumes: 0 }]]) {
     const { client, requests } = scripted([answer([text('a'), RESET])], settings)
     await assert.rejects(collected(await client.chat(CHAT, options)), { code: 'stream_truncated' })
     assert.equal(requests.length, 1)
+    assert.equal(requests[0].headers['x-penstock-on-disconnect'], options.onDisconnect)
   }
+})
+
+test('a stream without a policy resumes, and leaving its loop or aborting it ends the provider call', async () => {
+  const resumed = scripted([answer([text('a'), RESET]), answer([text('b'), DONE])])
+  assert.equal(await collected(await resumed.client.chat(CHAT)), 'ab')
+  const left = scripted([answer([text('a'), SILENCE]), answer('{"deleted":true}')])
+  for await (const _ of await left.client.chat(CHAT)) break
+  assert.deepEqual(left.requests.map(({ method }) => method), ['POST', 'DELETE'])
+  const aborted = scripted([answer([text('a'), SILENCE]), answer('{"deleted":true}')])
+  const controller = new AbortController()
+  const stream = await aborted.client.chat(CHAT, { signal: controller.signal })
+  await stream.next()
+  controller.abort()
+  await assert.rejects(stream.next(), { name: 'AbortError' })
+  assert.deepEqual(aborted.requests.map(({ method }) => method), ['POST', 'DELETE'])
+})
+
+test('leaving the loop of a stream with a policy is a disconnect, and of one that has ended nothing', async () => {
+  for (const [options, pieces] of [[KEPT, [text('a'), SILENCE]], [{ onDisconnect: 'cancel' }, [text('a'), SILENCE]]]) {
+    const { client, requests } = scripted([answer(pieces)])
+    for await (const _ of await client.chat(CHAT, options)) break
+    assert.deepEqual(requests.map(({ method }) => method), ['POST'])
+  }
+  const { client, requests } = scripted([answer([text('a'), DONE])])
+  const stream = await client.chat(CHAT)
+  assert.equal(await collected(stream), 'a')
+  await stream.return()
+  assert.equal(requests.length, 1)
 })
 
 test('resume reads a stream of another process from its position', async () => {

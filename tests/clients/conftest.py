@@ -9,7 +9,7 @@ from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import free_port
 from harness.route_spec import provider, spec
 from harness.stack import Stack
-from model_server import EMBEDDING_MODEL, MODELS, anthropic_model, openai_model
+from model_server import EMBEDDING_MODEL, MODELS, REASONING_MODELS, anthropic_model, openai_model
 from msgspec.structs import replace
 from playground_page import NARROW, Playground
 
@@ -28,7 +28,7 @@ def page_port() -> int:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def gateway(page_port: int) -> AsyncIterator[Stack]:
-    models = [MODELS["openai"], {"name": EMBEDDING_MODEL, "type": "Embedding"}]
+    models = [MODELS["openai"], REASONING_MODELS["openai"], {"name": EMBEDDING_MODEL, "type": "Embedding"}]
     origins = {"PENSTOCK_CORS_ORIGINS": f"http://127.0.0.1:{page_port}"}
     async with Stack(models=models, gateway_env=origins) as stack:
         stack.main.answers(openai_model)
@@ -36,7 +36,8 @@ async def gateway(page_port: int) -> AsyncIterator[Stack]:
         anthropic.answers(anthropic_model)
         providers = [provider("p", anthropic.base_url, type="Anthropic")]
         await stack.apply("main", replace(stack.spec(), streams=KEPT))
-        await stack.apply("anthropic", replace(spec(providers, models=[MODELS["anthropic"]]), streams=KEPT))
+        names = [MODELS["anthropic"], REASONING_MODELS["anthropic"]]
+        await stack.apply("anthropic", replace(spec(providers, models=names), streams=KEPT))
         await stack.start_worker("anthropic")
         yield stack
 

@@ -23,6 +23,8 @@ from harness.provider_call import Call
 
 MODELS = {"openai": "gpt", "anthropic": "claude"}
 """The model of each route, by its provider's dialect."""
+REASONING_MODELS = {"openai": "gpt-5-claude-4", "anthropic": "claude-4-gpt-5"}
+"""The same under names that the compliance suites take for models with reasoning."""
 EMBEDDING_MODEL = "vectors"
 TEXT = "Paris is the capital of France."
 FAILURES = 4
@@ -154,7 +156,7 @@ def _anthropic_pieces(body: dict[str, Any]) -> list[bytes]:
         blocks = [_text_block(_in_words(body))]
     start = {"type": "message", "role": "assistant", "content": [], "usage": {"input_tokens": 11, "output_tokens": 1}}
     pieces = [data({"type": "message_start", "message": start})]
-    if (body.get("thinking") or {}).get("type") == "enabled":
+    if (body.get("thinking") or {}).get("type") in {"enabled", "adaptive"}:
         blocks.insert(0, THOUGHT)
     for index, (block, deltas) in enumerate(blocks):
         pieces.append(data({"type": "content_block_start", "index": index, "content_block": block}))

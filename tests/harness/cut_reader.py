@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+from harness.stream_requests import StreamRequest, ends
 
 END = b"\n\n"
 GIVEN_UP = 60
@@ -27,12 +28,13 @@ class CutReader:
         self.cut = 0
         self.lost = 0
 
-    async def run(self, path: str, body: Any, headers: dict[str, str]) -> None:
+    async def run(self, request: StreamRequest, headers: dict[str, str]) -> None:
         """Begin the stream at the first gateway, and read it to its end."""
+        self.request = request
         whole = False
         while not self.id:
             try:
-                whole = await self._part(self._clients[0], "POST", path, json=body, headers=headers)
+                whole = await self._part(self._clients[0], "POST", request.path, json=request.body, headers=headers)
             except httpx.TransportError:
                 # The gateway was killed before it sent the id: nothing can be read on.
                 self.lost += 1
@@ -75,4 +77,4 @@ class CutReader:
                 self.count += 1
         if bytes_max is not None:
             self.cut += 1
-        return bytes_max is None or self.read.endswith(b"data: [DONE]\n\n")
+        return bytes_max is None or ends(self.request, self.read)

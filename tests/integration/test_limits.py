@@ -99,6 +99,18 @@ async def test_limit_rejection_has_the_form_of_the_openai_api(stack: Two) -> Non
     assert refused.headers["x-ratelimit-remaining-requests"] == "0"
 
 
+async def test_limit_has_the_headers_of_anthropics_api_at_its_endpoint(stack: Two) -> None:
+    made = await stack.create_key(limits={"requests_per_minute": 1})
+    client, _ = stack.clients(made["key"])
+    body = {"model": "main", "max_tokens": 16, "messages": [{"role": "user", "content": "hi"}]}
+    for status in (200, 429):
+        response = await client.post("/v1/messages", json=body)
+        assert response.status_code == status
+        assert response.headers["anthropic-ratelimit-requests-limit"] == "1"
+        assert response.headers["anthropic-ratelimit-requests-remaining"] == "0"
+        assert response.headers["anthropic-ratelimit-requests-reset"].endswith("Z")
+
+
 async def test_limit_of_tokens_is_shared_by_two_gateways(stack: Two) -> None:
     made = await stack.create_key(limits={"tokens_per_minute": 100})
     one, two = stack.clients(made["key"])

@@ -77,6 +77,7 @@ HANDLERS = (
     anthropic.count_tokens,
     responses.create_response,
     responses.response_input_tokens,
+    responses.compact_response,
     stored_responses.read_response_again,
     stored_responses.cancel_response,
     stored_responses.delete_response,

@@ -1,4 +1,4 @@
-// Vercel's AI SDK through @ai-sdk/openai-compatible and @ai-sdk/openai's chat models.
+// Vercel's AI SDK through @ai-sdk/openai-compatible and @ai-sdk/openai: its chat models and its default, Responses.
 import assert from 'node:assert/strict'
 import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
@@ -61,6 +61,21 @@ const of = (name, model) => ({
 await run({
   ...of('compatible', compatible(MODEL)),
   ...of('openai_chat', openai.chat(MODEL)),
+  ...of('openai_responses', openai(MODEL)),
+  async openai_responses_reasoning_and_tools() {
+    const providerOptions = { openai: { reasoningEffort: 'high', reasoningSummary: 'auto', store: false, forceReasoning: true } }
+    const model = openai(MODEL)
+    const answer = await generateText({ model, prompt, tools, stopWhen: stepCountIs(3), maxRetries: 0, providerOptions })
+    assert.equal(answer.text, 'It is sunny in Rome.')
+    assert.equal(answer.steps[0].reasoningText, 'Let me think.')
+  },
+  async openai_responses_continued_by_id() {
+    const model = openai(MODEL)
+    const first = await generateText({ model, prompt, maxRetries: 0 })
+    const previousResponseId = first.providerMetadata.openai.responseId
+    const again = await generateText({ model, prompt, maxRetries: 0, providerOptions: { openai: { previousResponseId } } })
+    assert.equal(again.text, TEXT)
+  },
   async embedMany() {
     const answer = await embedMany({ model: openai.embedding(EMBEDDING_MODEL), values: ['a', 'b'] })
     assert.deepEqual(answer.embeddings, [[0, 0.5, -1], [1, 0.5, -1]])

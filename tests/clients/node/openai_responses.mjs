@@ -1,6 +1,8 @@
 // openai-node's Responses API: whole answers, streams, tools, stored responses.
 import assert from 'node:assert/strict'
 import OpenAI from 'openai'
+import { zodTextFormat } from 'openai/helpers/zod'
+import { z } from 'zod'
 import { run } from './cases.mjs'
 
 const { PENSTOCK_URL: url, MODEL: model } = process.env
@@ -35,6 +37,23 @@ await run({
     const output = { type: 'function_call_output', call_id: call.call_id, output: 'sunny' }
     const second = await client.responses.create({ model, input: [output], tools, previous_response_id: first.id })
     assert.equal(second.output_text, 'It is sunny in Rome.')
+  },
+  async parse() {
+    const format = zodTextFormat(z.object({ name: z.string(), people: z.number().int() }), 'city')
+    const answer = await client.responses.parse({ model, input: 'A city?', text: { format } })
+    assert.deepEqual(answer.output_parsed, { name: 'Rome', people: 7 })
+  },
+  async backgroundStreamReadOn() {
+    const events = []
+    const stream = await client.responses.create({ model, input, background: true, stream: true })
+    for await (const event of stream) {
+      events.push(event)
+      if (events.length === 5) break
+    }
+    const id = events[0].response.id
+    for await (const event of await client.responses.retrieve(id, { stream: true, starting_after: 4 })) events.push(event)
+    assert.deepEqual(events.map((event) => event.sequence_number), [...events.keys()])
+    assert.equal(events.at(-1).response.output_text ?? events.at(-1).response.output[0].content[0].text, TEXT)
   },
   async background() {
     let answer = await client.responses.create({ model, input, background: true })

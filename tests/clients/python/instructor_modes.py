@@ -70,4 +70,30 @@ def json_schema() -> None:
     assert extracted(instructor.Mode.JSON_SCHEMA) == {"name": "Rome", "people": 7}
 
 
+@case
+def responses_tools() -> None:
+    client = instructor.from_openai(
+        OpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0), mode=instructor.Mode.RESPONSES_TOOLS
+    )
+    city = client.responses.create(model=MODEL, response_model=City, max_retries=1, input="A city?")
+    assert city.model_dump() == {"name": "Rome", "people": 7}
+
+
+@case
+def responses_partial_stream() -> None:
+    client = instructor.from_openai(
+        OpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0), mode=instructor.Mode.RESPONSES_TOOLS
+    )
+    pieces = client.responses.create_partial(model=MODEL, response_model=City, input="A city?")
+    assert [piece.model_dump() for piece in pieces][-1] == {"name": "Rome", "people": 7}
+
+
+@case
+def responses_tools_beside_hosted_ones() -> None:
+    mode = instructor.Mode.RESPONSES_TOOLS_WITH_INBUILT_TOOLS
+    client = instructor.from_openai(OpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0), mode=mode)
+    city = client.responses.create(model=MODEL, response_model=City, max_retries=1, input="A city?")
+    assert city.model_dump() == {"name": "Rome", "people": 7}
+
+
 run()

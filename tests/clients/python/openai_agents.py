@@ -2,7 +2,16 @@
 
 import os
 
-from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
+from agents import (
+    Agent,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    SQLiteSession,
+    function_tool,
+    set_default_openai_client,
+    set_tracing_disabled,
+)
 from cases import case, run
 from openai import AsyncOpenAI
 from pydantic import BaseModel
@@ -90,6 +99,32 @@ async def responses_handoff() -> None:
 async def responses_output_type() -> None:
     result = await Runner.run(responses_agent(output_type=City), "A city?")
     assert result.final_output == City(name="Rome", people=7)
+
+
+@case
+async def default_mode_by_the_name_of_a_model() -> None:
+    set_default_openai_client(AsyncOpenAI(base_url=f"{URL}/v1", api_key="not-needed", max_retries=0))
+    result = Runner.run_streamed(Agent(name="guide", model=MODEL, tools=[weather]), "How is the weather?")
+    async for _ in result.stream_events():
+        pass
+    assert result.final_output == "It is sunny in Rome."
+    assert result.context_wrapper.usage.total_tokens == 32
+
+
+@case
+async def default_mode_in_a_session() -> None:
+    session = SQLiteSession("a")
+    model = responses_agent(tools=[weather])
+    for _ in range(2):
+        result = await Runner.run(model, "How is the weather?", session=session)
+    assert result.final_output == "It is sunny in Rome."
+
+
+@case
+async def default_mode_continued_by_id() -> None:
+    first = await Runner.run(responses_agent(), "What is the capital of France?")
+    again = await Runner.run(responses_agent(), "And now?", previous_response_id=first.last_response_id)
+    assert again.final_output == "Paris is the capital of France."
 
 
 run()

@@ -93,6 +93,14 @@ def test_openapi_event_data_has_a_schema_of_its_own(document: dict[str, Any]) ->
     ]
 
 
+def test_openapi_events_of_a_response_have_neither_done_nor_an_error_of_another_shape(document: dict[str, Any]) -> None:
+    names = [one.get("$ref", one) for one in document["components"]["schemas"]["V1ResponsesData"]["anyOf"]]
+
+    assert {"const": "[DONE]"} not in names
+    assert "#/components/schemas/ErrorBody" not in names
+    assert "#/components/schemas/StreamError" in names
+
+
 def test_openapi_events_of_a_path_with_two_dialects_are_named_by_the_path() -> None:
     def content(name: str) -> dict[str, Any]:
         return {"type": "string", "contentSchema": {"$ref": f"#/components/schemas/{name}"}}

@@ -32,6 +32,7 @@ from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
+from penstock_gateway.limits.rate_limit_headers import anthropics
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
@@ -57,6 +58,14 @@ PAGE_MAX: Final = 1000
 )
 async def messages(data: JSONBody[MessagesBody], request: ClientRequest, api: ApiDependencies) -> Response[Any]:
     """A message of Anthropic's API, whole or as a stream."""
+    try:
+        return await _message(data, request, api)
+    finally:
+        headers = request.context.response_headers
+        headers += anthropics(headers, api.clock.unix())
+
+
+async def _message(data: MessagesBody, request: ClientRequest, api: ApiDependencies) -> Response[Any]:
     context = request.context
     resolution, version, betas = _checked(data, request, api)
     options = MessageOptions.of(data.input_tokens, data.stops, thinks=data.thinks)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from litestar import Response
+from litestar import Response, post
 from litestar.params import JSONBody
 
 from penstock_contract.endpoints import RESPONSE, RESPONSE_INPUT_TOKENS
+from penstock_contract.errors import PenstockError
 from penstock_contract.openai_responses.body import ResponseBody, read_response
 from penstock_contract.openai_responses.names import ignored_name, responses_errors
 from penstock_contract.openai_responses.response import InputTokensCount
@@ -54,6 +55,13 @@ async def response_input_tokens(
     api.resolve(data.request.model, "Chat", request.context)
     _, chat = await _conversation(data, request.context, api)
     return InputTokensCount(chat.operation.input_tokens)
+
+
+@post(f"{RESPONSE.path}/compact", include_in_schema=False)
+async def compact_response() -> None:
+    """Refuses compaction, which needs a model's own endpoint; without it the path would be a response's, and a 405."""
+    reason = "a conversation is not compacted; send the items that are needed in input"
+    raise PenstockError("not_found", f"no endpoint at POST {RESPONSE.path}/compact: {reason}")
 
 
 async def _conversation(

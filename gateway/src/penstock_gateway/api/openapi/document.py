@@ -34,7 +34,7 @@ from penstock_contract.endpoints import (
 from penstock_contract.errors import ErrorBody
 from penstock_contract.openai_responses.body import ResponseBody
 from penstock_contract.openai_responses.response import DeletedResponse, InputItems
-from penstock_contract.openai_responses.stream_events import ResponseEvent
+from penstock_contract.openai_responses.stream_events import ResponseCreated, ResponseEvent
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
@@ -207,12 +207,14 @@ QUEUE_REPORT: Json = {
 def _event(schemas: list[Json]) -> Json:
     """One server-sent event (OpenAPI 3.2 §4.14.4); `data` is JSON of one of `schemas`, or the last one's `[DONE]`.
 
-    Anthropic's API has errors of its own, and no `[DONE]`. The simple dialect has reports of the queue.
+    Anthropic's API has errors of its own, and no `[DONE]`. The Responses API has neither `[DONE]` nor an error but its
+    event. The simple dialect has reports of the queue.
     """
-    anthropics = any(schema.get("$ref", "").endswith(f"/{MessageStreamEvent.__name__}") for schema in schemas)
-    shape = MessagesErrorBody if anthropics else ErrorBody
+    anthropics = _contain(schemas, MessageStreamEvent)
+    responses = _contain(schemas, ResponseCreated)
+    error = {"$ref": REFERENCE.format(name=(MessagesErrorBody if anthropics else ErrorBody).__name__)}
     content = {"type": "string", "contentMediaType": "application/json"}
-    if any(schema.get("$ref", "").endswith(f"/{ChatChunk.__name__}") for schema in schemas):
+    if _contain(schemas, ChatChunk):
         schemas = [*schemas, QUEUE_REPORT]
     return {
         "type": "object",
@@ -222,9 +224,13 @@ def _event(schemas: list[Json]) -> Json:
             "data": {
                 "anyOf": [
                     *({**content, "contentSchema": schema} for schema in schemas),
-                    {**content, "contentSchema": {"$ref": REFERENCE.format(name=shape.__name__)}},
-                    *(() if anthropics else ({"const": "[DONE]"},)),
+                    *(() if responses else ({**content, "contentSchema": error},)),
+                    *(() if anthropics or responses else ({"const": "[DONE]"},)),
                 ]
             },
         },
     }
+
+
+def _contain(schemas: list[Json], struct: type) -> bool:
+    return any(schema.get("$ref", "").endswith(f"/{struct.__name__}") for schema in schemas)
