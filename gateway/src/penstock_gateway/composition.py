@@ -219,8 +219,15 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         bodies_held=lambda: bodies.held,
         bodies_max=bodies.bytes_max,
     )
-    public = OPEN_PATHS if playground is None else OPEN_PATHS | playground.paths
-    authenticated = Authentication(HeadRequests(app), keys, clock, observer, bodies, settings.headers_of_keys, public)
+    authenticated = Authentication(
+        HeadRequests(app),
+        keys,
+        clock,
+        observer,
+        bodies,
+        settings.headers_of_keys,
+        OPEN_PATHS if playground is None else OPEN_PATHS | playground.paths,
+    )
     # From the outermost to the innermost: request id, CORS, authentication, HEAD, Litestar.
     cors = Cors(authenticated, CorsRules(settings.origins, closed=settings.for_this_machine_only), observer)
     return Gateway(RequestMiddleware(cors, telemetry.tracer, tag), lambda: resumable.end_streams(STOPPING))
