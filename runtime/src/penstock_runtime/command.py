@@ -17,6 +17,7 @@ _DESCRIPTIONS = {
     "keys": "make, list, revoke and rotate API keys",
     "gateway": "run one gateway, as the cluster does",
     "nats-keys": "make the keys that say who may use an installation's broker",
+    "reset": "delete the keys and the usage that penstock dev has kept",
     "usage": "show what requests used and cost",
     "operator": "run the operator, as the cluster does",
     "worker": "run one worker of a route, as the cluster does",

@@ -63,21 +63,13 @@ def model_server(model: BundledModel, port: int, environ: dict[str, str]) -> Com
     return Command(name=f"model {TITLES[model]}", argv=argv, environ=environ)
 
 
-def gateway(
-    host: str,
-    listener: socket,
-    nats_url: str,
-    defaults: Mapping[str, str],
-    access: RunCredentials,
-    environ: dict[str, str],
-) -> Command:
-    """`listener` is bound and listens; `defaults` by type of model, see `plan.default_models`."""
+def gateway(host: str, listener: socket, nats_url: str, access: RunCredentials, environ: dict[str, str]) -> Command:
+    """`listener` is bound and listens. No default model is set: the first ready route's is it, also after an edit."""
     own = {"HOST": host, "PORT": str(listener.getsockname()[1]), "LISTEN_DESCRIPTOR": str(listener.fileno())}
     own |= {"NATS_URL": nats_url, "SHUTDOWN_GRACE_S": str(GATEWAY_GRACE_S)}
     own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
     if access.first_key is not None:
         own["FIRST_KEY"] = access.first_key
-    own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
     return Command(
         name="gateway",
         argv=_python("penstock_gateway"),

@@ -103,6 +103,10 @@ class RouteController:
         from_nothing = not self._applied
         if from_nothing:
             await self._plane.prepare()
+        stored = await self._plane.route_keys() if from_nothing else set(self._applied)
+        for key in stored - self._wanted.keys():
+            await self._plane.remove(*key.split(".", 1))
+            self._applied.pop(key, None)
         for key, entry in self._wanted.items():
             if self._applied.get(key) != entry:
                 await self._plane.apply(entry)

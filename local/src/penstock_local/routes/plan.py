@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from penstock_contract.catalogue import WILDCARD, CatalogueEntry
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.values import secret_variable
@@ -43,16 +43,6 @@ def plan(
         _planned(route, environ, models, _taken(route, owners), created_at=started_at - len(routes) + position)
         for position, route in enumerate(routes)
     ]
-
-
-def default_models(planned: Sequence[PlannedRoute]) -> dict[str, str]:
-    """For each type of model the first one that is served: it answers where a client names none."""
-    found: dict[str, str] = {}
-    for route in planned:
-        for model in route.spec.models:
-            if route.servable and model.name != WILDCARD:
-                found.setdefault(model.type, model.name)
-    return found
 
 
 def secret_variables(spec: ModelRouteSpec) -> tuple[str, ...]:
@@ -92,7 +82,8 @@ def _planned(
             namespace=loaded.route.metadata.namespace,
             name=loaded.route.metadata.name,
             created_at=created_at,
-            spec=localized(spec, models),
+            # The log of a run is its user's alone, and a wrong parameter cannot be found without the provider's words.
+            spec=msgspec.structs.replace(localized(spec, models), error_messages_in_log=True),
             ready=not reason,
             reason=reason,
         ),
