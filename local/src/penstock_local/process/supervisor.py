@@ -139,7 +139,8 @@ class ProcessSupervisor:
 
     def _model_command(self, model: BundledModel, port: int) -> Command:
         # If it is ended while it loads, its written weights remain: they are deleted with the run's directory.
-        return commands.model_server(model, port, self._inherited() | {"TMPDIR": str(self._directory)})
+        environ = self._inherited() | commands.fetching(self._environ) | {"TMPDIR": str(self._directory)}
+        return commands.model_server(model, port, environ)
 
     async def _serve(self) -> None:
         await self._start_all()
