@@ -23,6 +23,7 @@ from penstock_local.run_directory import run_directory
 from penstock_local.state_directory import StateInUse, StateUnusable
 from penstock_local.terminal.log_view import LogView
 from penstock_runtime.command import INTERRUPTED
+from penstock_runtime.examples import with_examples
 
 PORT_MAX = 65_535
 
@@ -127,7 +128,12 @@ def parser() -> ArgumentParser:
     )
     kept.add_argument("--fresh", action="store_true", help="keep nothing: keys and usage end with this run")
     options.add_argument("--verbose", action="store_true", help="show every log line, not only warnings and errors")
-    return options
+    return with_examples(
+        options,
+        "penstock dev",
+        "OPENAI_API_KEY=sk-... penstock dev -f openai.yaml --port 9000",
+        "penstock dev --host 0.0.0.0 --state ./state",
+    )
 
 
 def _port(text: str) -> int:

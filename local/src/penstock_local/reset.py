@@ -6,6 +6,7 @@ from pathlib import Path
 
 from penstock_local import state_directory
 from penstock_local.state_directory import StateInUse, StateUnusable
+from penstock_runtime.examples import with_examples
 
 DONE, FAILED = 0, 1
 
@@ -19,7 +20,7 @@ def parser() -> ArgumentParser:
         "--state", type=Path, metavar="DIR", help="the directory (default: penstock/dev in the user's data folder)"
     )
     options.add_argument("--yes", action="store_true", help="do not ask")
-    return options
+    return with_examples(options, "penstock reset", "penstock reset --state ./state --yes")
 
 
 def main() -> None:

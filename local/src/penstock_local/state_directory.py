@@ -60,10 +60,10 @@ def holder(directory: Path) -> str | None:
     try:
         with (directory / LOCK).open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
     except BlockingIOError:
         return _holder(directory)
+    except OSError:
+        return None
     return None
 
 

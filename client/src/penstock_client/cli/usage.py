@@ -14,6 +14,7 @@ from penstock_client.admin.command import Invocation, call_admin_api, command, d
 from penstock_contract.limits.api_keys import KeyList
 from penstock_contract.usage.record import UsageRow
 from penstock_contract.usage.report import UsageRows, UsageSum, UsageSums
+from penstock_runtime.examples import with_examples
 
 ROWS_MAX = 100_000
 
@@ -70,7 +71,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--since", action=_Since, metavar="30d", help="a day in UTC, or how long ago (default: 30d)")
     made.add_argument("--csv", action="store_true", help="for a spreadsheet")
     made.set_defaults(since=30 * 86_400, since_is_date=False)
-    return made
+    return with_examples(
+        made,
+        "penstock usage --by model --since 7d",
+        "penstock usage --by request --since 2026-11-22 --csv > requests.csv",
+    )
 
 
 def _sums(admin: AdminClient, by: str, since: int) -> Table:

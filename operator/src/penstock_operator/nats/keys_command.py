@@ -22,6 +22,7 @@ from penstock_operator.kube.client import ClusterClient
 from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
 from penstock_operator.kube.transport import Transport
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
+from penstock_runtime.examples import with_examples
 
 TRIES: Final = 30
 AGAIN_S: Final = 1.0
@@ -92,17 +93,25 @@ async def _with_retries(work: Callable[[], Any]) -> str:
     return str(await work())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="penstock nats-keys", description="Create the keys of an installation's broker."
     )
-    parser.add_argument("--namespace", default="", help="namespace of the Secret")
-    parser.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
-    parser.add_argument(
+    made.add_argument("--namespace", default="", help="namespace of the Secret")
+    made.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
+    made.add_argument(
         "--apply", action="store_true", help="create or update the Secret in the cluster, instead of printing a new one"
     )
-    parser.add_argument("--rotation", default="", help="name of a rotation: a new name creates a new signing key")
-    args = parser.parse_args()
+    made.add_argument("--rotation", default="", help="name of a rotation: a new name creates a new signing key")
+    return with_examples(
+        made,
+        "penstock nats-keys > secret.json    # for an external secret store",
+        "penstock nats-keys --namespace ai --apply",
+    )
+
+
+def main() -> None:
+    args = parser().parse_args()
     if not args.apply:
         keys = NatsKeys.new(secrets.token_bytes, int(time.time()), args.rotation)
         print(msgspec.json.encode(secret_of(keys, args.namespace, args.secret)).decode())  # noqa: T201
