@@ -23,6 +23,7 @@ DESCRIPTIONS = {
     "gateway": "run one gateway, as the cluster does",
     "nats-keys": "make the keys of an installation's broker",
     "reset": "delete the keys and the usage that penstock dev has kept",
+    "routes": "publish route files to NATS and follow their changes, for Docker Compose",
     "usage": "show what requests used and cost",
     "operator": "run the operator, as the cluster does",
     "worker": "run one worker of a route, as the cluster does",

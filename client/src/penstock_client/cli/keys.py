@@ -27,11 +27,12 @@ def parser() -> argparse.ArgumentParser:
     made = command("keys", "Manage API keys over a gateway's admin API.")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     where = where_after()
-    create = commands.add_parser("create", help="make a key and show it, once", parents=[where])
+    shown = "Make a key and print it; it can be read only now."
+    create = commands.add_parser("create", help="make a key and print it, once", description=shown, parents=[where])
     create.set_defaults(run=_create)
-    create.add_argument("name", metavar="NAME", help="what a person calls it")
+    create.add_argument("name", metavar="NAME", help="a name for people, in keys list and usage")
     create.add_argument(
-        "--expires-in", type=duration, metavar="30d", help="s, m, h, d or w; otherwise it never expires"
+        "--expires-in", type=duration, metavar="30d", help="time until it expires, in s, m, h, d or w; without: never"
     )
     create.add_argument(
         "--route",
@@ -61,19 +62,22 @@ def parser() -> argparse.ArgumentParser:
         help="a label; repeatable",
     )
     create.add_argument("--json", action="store_true", help="everything about the key, as JSON")
-    listing = commands.add_parser("list", help="show all keys", parents=[where])
+    listing = commands.add_parser("list", help="show all keys", description="Show all keys.", parents=[where])
     listing.set_defaults(run=_list)
     listing.add_argument("--json", action="store_true", help="with limits and budgets")
     for name, run_, description in (
         ("show", _show, "show one key"),
-        ("revoke", _revoke, "shut a key out of every gateway, at once and for good"),
-        ("rotate", _rotate, "make a new secret for a key and show it, once"),
+        ("revoke", _revoke, "revoke a key in every gateway, at once and for good"),
+        ("rotate", _rotate, "make a new secret for a key and print it, once"),
     ):
-        one = commands.add_parser(name, help=description, parents=[where])
+        sentence = f"{description[:1].upper()}{description[1:]}."
+        one = commands.add_parser(name, help=description, description=sentence, parents=[where])
         one.set_defaults(run=run_)
-        one.add_argument("id", metavar="ID", type=_id)
+        one.add_argument("id", metavar="ID", type=_id, help="of penstock keys list")
         if name == "rotate":
-            one.add_argument("--grace", type=duration, default=3600, metavar="1h", help="the old one works so long")
+            one.add_argument(
+                "--grace", type=duration, default=3600, metavar="1h", help="how long the old secret stays valid"
+            )
             one.add_argument("--json", action="store_true", help="everything about the key, as JSON")
         with_examples(one, f"penstock keys {name} key_0123456789abcdEF")
     with_examples(listing, "penstock keys list", "penstock keys list --json")

@@ -18,7 +18,7 @@ from penstock_runtime.examples import with_examples
 def parser() -> ArgumentParser:
     made = ArgumentParser(
         prog="penstock doctor",
-        description="Find what would keep Penstock from serving on this machine, and say what to do.",
+        description="Find what would keep Penstock from serving on this machine, and print what to do.",
     )
     made.add_argument(
         "-f", "--file", nargs="+", action="extend", default=[], metavar="ROUTES.yaml", help="also check these routes"

@@ -48,8 +48,9 @@ class RouteController:
         *,
         on_heartbeat: Callable[[str], None],
         on_applied: Callable[[bool], None],
+        credentials: str | None = None,
     ) -> None:
-        self._connection = Connection(nats_url, "penstock-dev", inbox_prefix="_INBOX_dev")
+        self._connection = Connection(nats_url, "penstock-dev", inbox_prefix="_INBOX_dev", credentials=credentials)
         self._plane = ControlPlane(
             self._connection,
             usage=UsageBounds(rows_bytes_max=sizes.usage, gateways_bytes_max=sizes.gateways),
@@ -66,8 +67,8 @@ class RouteController:
         self._connection.on_connected(self._forget)
         self._connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_worker_heartbeat)
 
-    async def start(self) -> None:
-        await self._connection.start()
+    async def start(self, *, wait: bool = True) -> None:
+        await self._connection.start(wait=wait)
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:

@@ -45,6 +45,23 @@ def plan(
     ]
 
 
+def entries_for_workers_elsewhere(routes: Sequence[LoadedRoute], *, started_at: int) -> list[CatalogueEntry]:
+    """The catalogue of `penstock routes`: keys and models are where the workers are, only names can be wrong here."""
+    owners: dict[str, str] = {}
+    taken = [_taken(route, owners) for route in routes]
+    return [
+        CatalogueEntry(
+            namespace=route.route.metadata.namespace,
+            name=route.route.metadata.name,
+            created_at=started_at - len(routes) + position,
+            spec=route.route.spec,
+            ready=problem is None,
+            reason=problem or "",
+        )
+        for position, (route, problem) in enumerate(zip(routes, taken, strict=True))
+    ]
+
+
 def secret_variables(spec: ModelRouteSpec) -> tuple[str, ...]:
     names = [secret_variable(ref) for provider in spec.providers for ref in provider.secret_refs]
     return tuple(dict.fromkeys(names))
