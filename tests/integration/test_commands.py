@@ -89,7 +89,7 @@ def test_command_refuses_an_unknown_option_with_exit_code_2(words: str, tmp_path
         (["nats-keys", "--apply"], 1, "penstock nats-keys: "),
         (["gateway"], 1, "PENSTOCK_LOG_LEVEL: 'LOUD' is not one of DEBUG, INFO"),
         (["worker"], 1, "PENSTOCK_NAMESPACE is not set"),
-        (["operator"], 1, "PENSTOCK_LOG_LEVEL: 'LOUD' is not one of DEBUG, INFO"),
+        (["operator"], 1, "PENSTOCK_NAMESPACES is not set"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
 )

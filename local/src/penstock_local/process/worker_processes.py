@@ -13,7 +13,7 @@ RETIRE_S = 3_600.0
 """A worker that is no longer wanted takes no request and ends its streams; after this time it is killed."""
 
 
-class RouteWorkers:
+class WorkerProcesses:
     """`want` may be called before `start`, and at any time after it. Call `stop` after `start`."""
 
     def __init__(self, make: Callable[[Command], Child]) -> None:

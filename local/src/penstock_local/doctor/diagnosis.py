@@ -8,7 +8,7 @@ import msgspec
 from penstock_local.terminal.printable import printable
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct, frozen=True):
     """`check` is a constant name for programs; `found` and `advice` are for people. A problem makes the exit code 1."""
 
     check: str
@@ -17,19 +17,19 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-def ok(check: str, found: str) -> Finding:
-    return Finding(check, "ok", found)
+def ok(check: str, found: str) -> Diagnosis:
+    return Diagnosis(check, "ok", found)
 
 
-def warning(check: str, found: str, advice: str) -> Finding:
-    return Finding(check, "warning", found, advice)
+def warning(check: str, found: str, advice: str) -> Diagnosis:
+    return Diagnosis(check, "warning", found, advice)
 
 
-def problem(check: str, found: str, advice: str) -> Finding:
-    return Finding(check, "problem", found, advice)
+def problem(check: str, found: str, advice: str) -> Diagnosis:
+    return Diagnosis(check, "problem", found, advice)
 
 
-def render(findings: Sequence[Finding]) -> str:
+def render(findings: Sequence[Diagnosis]) -> str:
     """A line for each, and one below with the advice."""
     width = max(len(finding.check) for finding in findings)
     lines = []
