@@ -20,7 +20,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test wheels test-wheels test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test wheels test-wheels release-check test-cluster test-api-server test-pods test-skaffold test-clients binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -162,6 +162,9 @@ wheels: setup ## Build the wheels of `penstock` and all its packages into dist/
 
 test-wheels: wheels ## Install the wheels outside of this clone with an empty HOME, and stream an answer
 	@.venv/bin/pytest tests/wheels $(ARGS)
+
+release-check: setup ## Check that every version in this checkout is VERSION, and that CHANGELOG.md has it
+	@.venv/bin/python distribution/versions.py $(VERSION)
 
 lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade for newer versions
 	@test -x .venv/bin/uv || PYTHON="$(PYTHON)" requirements/install
