@@ -81,7 +81,7 @@ async def test_dev_shows_a_bad_edit_once_and_serves_the_last_good_version(tmp_pa
     (folder / "a.yaml").write_text(_route("a", "model-a"))
     async with dev_up(tmp_path, "-f", str(folder)) as dev:
         (folder / "b.yaml").write_text("apiVersion: penstock.dev/v1alpha1\nkind: ModelRoute\nspec: {}\n")
-        await dev.reports(f"{folder}/b.yaml, document 1: the field metadata is missing")
+        await dev.reports(f"{folder}/b.yaml, document 1: spec: the field models is missing")
         await dev.reports(STOPPED)
         assert _count(await _ask(dev, "model-a")) == 3
 
