@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Way:
     first_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
+    process_us: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 Start = Callable[[Path, int], Way]

@@ -81,14 +81,14 @@ def start(name: str, collector: str, work: Path, provider: int, *, metered: bool
 
 def limited_key(work: Path) -> str:
     """A key made with `penstock keys`, as its users make one."""
-    from penstock_client.admin import command  # noqa: PLC0415 - its address is looked for in the run's own directory
-    from penstock_client.cli import keys  # noqa: PLC0415
-    from penstock_contract import run_file  # noqa: PLC0415
+    # Its address is looked for in the run's own directory.
+    from penstock_client.cli import admin_command, keys  # noqa: PLC0415
+    from penstock_contract import dev_run_file  # noqa: PLC0415
 
-    (admin,) = run_file.find_running(work)
+    (admin,) = dev_run_file.find_running(work)
     environ = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
     out, err = io.StringIO(), io.StringIO()
-    if keys.run(command.Invocation(["create", "bench", *LIMITS], environ, out, err)):
+    if keys.run(admin_command.Invocation(["create", "bench", *LIMITS], environ, out, err)):
         raise RuntimeError(err.getvalue())
     return out.getvalue().strip()
 

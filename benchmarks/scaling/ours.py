@@ -3,7 +3,7 @@
 from scaling.world import MAX_REPLICAS, SLOTS, Pod, World
 
 from penstock_contract.route.scaling import ScalingSpec
-from penstock_operator.scaling.decide import decide
+from penstock_operator.scaling.decision import decide
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 from penstock_operator.scaling.scale_in import WorkerLoad, steps

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from functools import cache
 
-from generate.table import table
+from generate.page import table
 from penstock_runtime.command import DESCRIPTIONS
 from penstock_runtime.parsers import parsers
 

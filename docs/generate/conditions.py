@@ -1,6 +1,6 @@
 """Tables of docs/reference/conditions.md."""
 
-from generate.table import table
+from generate.page import table
 from penstock_operator.status.client_reason import WORDS
 from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, Type
 

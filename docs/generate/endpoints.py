@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any
 
-from generate.table import table
+from generate.page import table
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 

@@ -1,6 +1,6 @@
 """Tables of docs/reference/errors.md."""
 
-from generate.table import table
+from generate.page import table
 from penstock_contract.errors import ERRORS
 
 

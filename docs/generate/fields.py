@@ -28,7 +28,7 @@ from msgspec.inspect import (
     type_info,
 )
 
-from penstock_contract.route.additions import HeaderToken, QueryName, VisibleText
+from penstock_contract.route.request_additions import HeaderToken, QueryName, VisibleText
 from penstock_contract.route.status import Reason
 from penstock_contract.route.values import ApiVersion, DnsLabel, HeaderName, PrintableName, Url
 from penstock_contract.route.worker import VariableName

@@ -1,9 +1,9 @@
 """Tables of docs/reference/messages.md: what providers of other types do with each field, and the types of errors."""
 
-from generate.table import table
+from generate.page import table
+from penstock_contract.anthropic.errors import error_type
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN, TO_CHAT
 from penstock_contract.errors import ERRORS
-from penstock_contract.message_errors import error_type
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN, TO_CHAT
 from penstock_contract.request.chat_fields import treatment
 from penstock_contract.route.provider import ProviderSpec
 

@@ -6,12 +6,13 @@ from typing import Any, Literal, NamedTuple
 from opentelemetry.metrics import Counter, Histogram, NoOpMeter, ObservableCounter, ObservableGauge
 from opentelemetry.trace import NoOpTracer
 
-from generate.table import table
+from generate.page import table
 from penstock_broker.stores.usage_storage import StorageState
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.storage_monitor import StorageMonitor
 from penstock_operator.metrics import Metrics, ObservedMetrics
 from penstock_runtime.clock import SystemClock
+from penstock_runtime.telemetry.histograms import HistogramMeter
 from penstock_runtime.telemetry.setup import Telemetry
 from penstock_worker.telemetry import WorkerTelemetry
 
@@ -61,6 +62,7 @@ class RecordingMeter(NoOpMeter):
 
 def gateway() -> list[Instrument]:
     meter = RecordingMeter()
+    HistogramMeter(meter)
     RequestObserver(meter)
     StorageMonitor(meter, _unknown)
     return meter.created
@@ -68,12 +70,14 @@ def gateway() -> list[Instrument]:
 
 def worker() -> list[Instrument]:
     meter = RecordingMeter()
+    HistogramMeter(meter)
     WorkerTelemetry(Telemetry(NoOpTracer(), meter, _nothing), SystemClock(), "route", "queue")
     return meter.created
 
 
 def operator() -> list[Instrument]:
     meter = RecordingMeter()
+    HistogramMeter(meter)
     Metrics(meter)
     ObservedMetrics(meter, queue_depth=lambda: 0, leading=lambda: False, demand=dict, namespaces=dict)
     return meter.created

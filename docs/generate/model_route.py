@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.inspect import ListType, StructType
 
 from generate.fields import default_words, description, plain, struct, type_words
-from generate.table import table
+from generate.page import table
 from penstock_contract.crd.resource import COLUMNS
 from penstock_contract.errors import ERRORS
 from penstock_contract.route import placement

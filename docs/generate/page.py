@@ -2,7 +2,7 @@
 
 import os.path
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1]
@@ -50,3 +50,12 @@ def linked(text: str, page: Path) -> str:
         return f"[{title[1]}]({path}{found['anchor'] or ''})"
 
     return REFERENCE.sub(link, text)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table without a trailing line break; a bar in a cell would end the cell and is refused."""
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for row in rows:
+        assert not any("|" in cell or "\n" in cell for cell in row), row
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from generate.table import table
+from generate.page import table
 from penstock_contract.request.chat_fields import (
     ANTHROPIC,
     ANTHROPICS_OWN,

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from generate.fields import default_words, description, struct, type_words
-from generate.table import table
+from generate.page import table
 from penstock_runtime.settings import variable
 
 

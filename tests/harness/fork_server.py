@@ -37,7 +37,7 @@ IN_POD = Path(__file__).parent / "kubernetes" / "in_pod.py"
 """It starts the others as the chart's pods do."""
 PENSTOCK = Path(sys.executable).parent / "penstock"
 MODULES = ("penstock_operator", "penstock_gateway", "penstock_worker")
-"""The operator first: it needs aiohttp and rich, which `penstock_runtime.lean_start` excludes for the others."""
+"""The operator first: it needs aiohttp and rich, which `penstock_runtime.blocked_imports` excludes for the others."""
 REQUEST_MAX = 200_000
 STATUS = struct.Struct("i")
 """The status of waitpid(2)."""

@@ -18,13 +18,15 @@ feature_flags {{ js_ack_fc_v2: false }}
 class NatsServer:
     """A nats-server that keeps its port over a restart; its memory streams do not survive one."""
 
-    def __init__(self, directory: Path, users: NatsUsers | None = None, *, jetstream: str = "") -> None:
+    def __init__(self, directory: Path, users: NatsUsers | None = None, *, jetstream: str = "", tls: str = "") -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._log = directory / "nats.log"
         self._config = directory / "nats.conf"
         trusted = "" if users is None else users.config
-        self._config.write_text(NATS_CONFIG.format(port=self.port, directory=directory, jetstream=jetstream) + trusted)
+        self._config.write_text(
+            NATS_CONFIG.format(port=self.port, directory=directory, jetstream=jetstream) + trusted + tls
+        )
         self.process = self.start()
 
     def start(self) -> Process:

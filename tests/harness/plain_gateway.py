@@ -7,7 +7,7 @@ import os
 
 import uvicorn
 
-from penstock_gateway.app import create_gateway
+from penstock_gateway.composition import create_gateway
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime import settings
 from penstock_runtime.clock import SystemClock

@@ -16,6 +16,7 @@ from harness.scripted_gateway import (
 )
 
 from penstock_client import GatewayError, GatewayUnreachable
+from penstock_contract.endpoint_responses import EmbedResponse, Model, Readiness
 from penstock_contract.endpoints import (
     CHAT,
     CHAT_COMPLETION,
@@ -26,7 +27,6 @@ from penstock_contract.endpoints import (
 from penstock_contract.request.operations import (
     EmbedRequest,
 )
-from penstock_contract.responses import EmbedResponse, Model, Readiness
 
 # A good answer
 

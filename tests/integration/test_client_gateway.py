@@ -5,6 +5,7 @@ from harness.provider_answers import embeddings, text_then_cut, text_then_wait
 from harness.stack import Stack
 
 from penstock_client import AsyncClient, GatewayError
+from penstock_contract.endpoint_responses import EmbedResponse, Readiness
 from penstock_contract.endpoints import (
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
@@ -20,7 +21,6 @@ from penstock_contract.request.operations import (
     EmbeddingsRequest,
     EmbedRequest,
 )
-from penstock_contract.responses import EmbedResponse, Readiness
 
 MAIN = ChatCompletionRequest(model="main", messages=[Message("user", "hi")])
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock_worker.providers.failure.classification import failure_of_status
+from penstock_worker.providers.failure.provider_failure import failure_of_status
 
 _COMMAND = (sys.executable, "-m", "penstock_local.models")
 

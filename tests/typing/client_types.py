@@ -3,6 +3,17 @@
 from typing import assert_type
 
 from penstock_client import AsyncChunks, AsyncClient, Chunks, Client
+from penstock_contract.endpoint_responses import (
+    ChatChunk,
+    ChatCompletion,
+    ChatCompletionChunk,
+    EmbeddingsResponse,
+    EmbedResponse,
+    Health,
+    Model,
+    ModelList,
+    Readiness,
+)
 from penstock_contract.endpoints import (
     CHAT,
     CHAT_COMPLETION,
@@ -24,17 +35,6 @@ from penstock_contract.request.operations import (
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
-)
-from penstock_contract.responses import (
-    ChatChunk,
-    ChatCompletion,
-    ChatCompletionChunk,
-    EmbeddingsResponse,
-    EmbedResponse,
-    Health,
-    Model,
-    ModelList,
-    Readiness,
 )
 
 COMPLETION = ChatCompletionRequest(model="m", messages=[Message("user", "hi")])

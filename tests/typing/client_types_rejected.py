@@ -3,9 +3,9 @@
 from typing import assert_type
 
 from penstock_client import AsyncClient, Client
+from penstock_contract.endpoint_responses import ChatChunk
 from penstock_contract.endpoints import CHAT, EMBED, MODELS
 from penstock_contract.request.operations import ChatMessage, ChatRequest, EmbedRequest, GenerateRequest
-from penstock_contract.responses import ChatChunk
 
 
 def sync(client: Client) -> None:

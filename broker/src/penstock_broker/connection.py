@@ -1,8 +1,8 @@
 """One NATS connection, with workarounds for nats-py's defaults.
 
-Facts (nats-py 2.16, reproduced): callback subscriptions are 4 to 6 times cheaper than iterators; an exception in
-`error_cb` or in a callback must not reach the read loop, or it ends with `is_connected` still true; the default ping
-interval detects that only after minutes; after 60 attempts nats-py would stop connecting.
+Facts (nats-py 2.16, reproduced): an exception in `error_cb` must not reach the read loop, or it ends with
+`is_connected` still true; the default ping interval detects that only after minutes; after 60 attempts nats-py would
+stop connecting.
 """
 
 import asyncio
@@ -12,22 +12,21 @@ from typing import Any
 
 import msgspec
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 
+from penstock_broker.client.deliveries import Callback, guarded, replying
+from penstock_broker.client.nats_client import UNSENT_BYTES_MAX, NatsClient
+from penstock_broker.client.socket_transport import message_headers
 from penstock_broker.credentials import CredentialsUnreadable, NatsCredentials
-from penstock_broker.deliveries import Callback, guarded, replying
 from penstock_broker.errors import NO_ANSWER, NOT_CONNECTED, broker_unavailable, translated
 from penstock_broker.log_throttle import LogThrottle
-from penstock_broker.nats_client import NatsClient
 from penstock_runtime.cancellation import cancel_and_wait
 
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 5
 PING_OUTSTANDING_MAX = 2
 CLOSE_S = 5.0
-PENDING_BYTES_MAX = 8 * 1024 * 1024
 REFUSALS = ("Authorization Violation", "Authentication", "authorization failed")
 
 log = structlog.get_logger("penstock.broker")
@@ -94,8 +93,6 @@ class Connection:
     async def _close_client(self) -> None:
         with contextlib.suppress(Error, OSError):
             if self._client.is_connected:
-                # Twice: nats-py writes the first PING ahead of what is still pending (measured, 2.16).
-                await self._client.flush(timeout=2)
                 await self._client.flush(timeout=2)
         # nats-py 2.16 asserts that connect got as far as its first attempt; before that it holds nothing to close.
         with contextlib.suppress(AssertionError, Error, OSError):
@@ -105,7 +102,7 @@ class Connection:
         """Publish without an ack. Dropped without a connection: receivers detect gaps, or callers use `request`."""
         if self._client.is_connected:
             try:
-                await self._client.publish(subject, data, headers=headers)
+                await self._client.publish_directly(subject, data, headers=headers)
             except Error as error:
                 # Too large for the broker, too much pending, or just closed: the same as lost on the network.
                 log.warning("broker.publish_dropped", error=type(error).__name__, bytes=len(data))
@@ -128,7 +125,7 @@ class Connection:
         if not self._client.is_connected:
             return False
         try:
-            await self._client.request(subject, data, timeout=timeout_s)
+            await self._client.request_directly(subject, data, timeout_s=timeout_s)
         except NoRespondersError:
             return True
         except (NatsTimeoutError, OSError, Error):
@@ -142,15 +139,15 @@ class Connection:
         if not self._client.is_connected:
             raise broker_unavailable(NOT_CONNECTED)
         with translated(NO_ANSWER):
-            message: Msg = await self._client.request(subject, data, timeout=timeout_s, headers=headers)
-        return Reply(message.data, message.headers or {})
+            block, answer = await self._client.request_directly(subject, data, timeout_s=timeout_s, headers=headers)
+        return Reply(answer, message_headers(block))
 
     async def request_one(self, subject: str, data: bytes, *, timeout_s: float) -> bytes | None:
         """`request` to a subject that one process serves; None if it has no subscriber or does not reply in time."""
         if not self._client.is_connected:
             raise broker_unavailable(NOT_CONNECTED)
         try:
-            return bytes((await self._client.request(subject, data, timeout=timeout_s)).data)
+            return (await self._client.request_directly(subject, data, timeout_s=timeout_s))[1]
         except (NoRespondersError, NatsTimeoutError):
             return None
         except (OSError, Error):
@@ -192,7 +189,7 @@ class Connection:
                     connect_timeout=2,
                     ping_interval=PING_INTERVAL_S,
                     max_outstanding_pings=PING_OUTSTANDING_MAX,
-                    pending_size=PENDING_BYTES_MAX,
+                    pending_size=UNSENT_BYTES_MAX,
                     inbox_prefix=self._inbox_prefix,
                     user_jwt_cb=None if credentials is None else credentials.jwt,
                     signature_cb=None if credentials is None else credentials.sign,
@@ -205,9 +202,9 @@ class Connection:
                 break
         try:
             for subject, callback in self._listeners:
-                await client.subscribe(subject, cb=guarded(subject, callback))
+                await client.receive(subject, guarded(subject, callback))
             for subject, reply in self._served:
-                await client.subscribe(subject, cb=replying(subject, reply))
+                await client.receive(subject, replying(subject, reply, client.reply))
         except ConnectionClosedError:
             return  # closed by the broker again, see `_on_closed`
         log.info("broker.connected")

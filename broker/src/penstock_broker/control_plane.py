@@ -144,7 +144,7 @@ class ControlPlane:
             return True
         if _same(stored, wanted, STREAM_FIELDS):
             return False
-        # The storage of a queue cannot be changed, and deleting it would lose what waits: it keeps the one it has.
+        # The storage of a queue cannot be changed, and deleting it would lose requests: it is kept.
         await context.update_stream(wanted, storage=stored.storage)
         return True
 

@@ -1,8 +1,8 @@
 """A route's work queue: enqueue for the gateway, pull for the worker.
 
 Own pull loop instead of nats-py's `fetch`, which holds messages that it already has until its timeout while their
-ack time runs. The worker asks for exactly as many messages as it has free slots: that is the back-pressure, the
-least-loaded routing and the queue that the autoscaler reads.
+ack time runs. The worker requests at most as many messages as it has free slots, and at least three quarters of them:
+that is the back-pressure, the least-loaded routing and the queue that the autoscaler reads.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error
 
 from penstock_broker import jetstream
+from penstock_broker.client.nats_client import NatsClient
+from penstock_broker.client.socket_transport import message_headers
 from penstock_broker.connection import Connection
 from penstock_broker.errors import broker_unavailable
 from penstock_broker.jetstream import JetStreamRefusal
@@ -26,8 +26,8 @@ from penstock_contract.errors import PenstockError
 PULL_EXPIRES_S = 30.0
 PULL_HEARTBEAT_S = 5.0
 PULL_RETRY_S = 0.25
+PULL_SHARE = 4
 DRAIN_TIMEOUT_S = 1.0
-ACK_TIMEOUT_S = 2.0
 ERR_STORE_FAILED = 10077
 """JetStream's `err_code` when `discard: new` refuses a message over the bound."""
 
@@ -69,16 +69,16 @@ class Delivery:
 
     __slots__ = ("_connection", "_reply", "data", "delivered", "headers")
 
-    def __init__(self, connection: Connection, message: Msg) -> None:
+    def __init__(self, connection: Connection, reply: str, headers: bytes, data: bytes) -> None:
         self._connection = connection
-        self._reply = message.reply
-        self.data: bytes = message.data
-        self.headers: dict[str, str] = message.headers or {}
-        self.delivered = _times_delivered(message.reply)
+        self._reply = reply
+        self.data = data
+        self.headers = message_headers(headers)
+        self.delivered = _times_delivered(reply)
 
     async def ack(self) -> None:
-        """Ack, and wait until the broker has confirmed it. Raises `broker_unavailable`: acked or not."""
-        await self._connection.request(self._reply, b"+ACK", timeout_s=ACK_TIMEOUT_S)
+        """Remove the message from the queue. Not confirmed: after a lost ack the message is delivered again."""
+        await self._connection.publish(self._reply, b"+ACK")
 
     async def in_progress(self) -> None:
         """Restart the ack timer."""
@@ -100,7 +100,7 @@ def _times_delivered(reply: str) -> int:
 
 
 class Puller:
-    """Keeps the number of requested messages equal to the number of free slots.
+    """Keeps the number of requested messages near the number of free slots, and never above it.
 
     Outstanding = requested - received - the rest that the server reports when a pull expires. Any other status
     (consumer deleted, leader change, no JetStream) starts a new epoch: a new inbox, nothing outstanding.
@@ -122,7 +122,7 @@ class Puller:
         self._outstanding = 0
         self._inbox = ""
         self._subscription: Subscription | None = None
-        self._subscribed_with: Client | None = None
+        self._subscribed_with: NatsClient | None = None
         self._changed = asyncio.Event()
         self._heard_at = 0.0
         self._broken = False
@@ -168,8 +168,10 @@ class Puller:
                 self._broken = True
 
     async def _ask(self) -> None:
-        batch = self._free_slots() - self._outstanding
-        if batch <= 0 or self._broken or self._stopped or not self._connection.connected:
+        free = self._free_slots()
+        batch = free - self._outstanding
+        # Not for each slot that becomes free: one pull for each request costs as much as its delivery.
+        if batch <= 0 or batch < free // PULL_SHARE or self._broken or self._stopped or not self._connection.connected:
             return
         if self._outstanding == 0:
             self._heard_at = asyncio.get_running_loop().time()
@@ -179,7 +181,7 @@ class Puller:
             "expires": int(PULL_EXPIRES_S * 1e9),
             "idle_heartbeat": int(PULL_HEARTBEAT_S * 1e9),
         }
-        await self._connection.client.publish(self._subject, msgspec.json.encode(pull), reply=self._inbox)
+        await self._connection.client.publish_directly(self._subject, msgspec.json.encode(pull), self._inbox)
 
     async def _begin_epoch(self) -> None:
         await self._end_epoch()
@@ -189,40 +191,34 @@ class Puller:
         self._outstanding = 0
         self._inbox = inbox = self._connection.new_inbox()
 
-        async def receive(message: Msg) -> None:
+        def receive(_subject: str, reply: str, headers: bytes, data: bytes) -> None:
             try:
-                self._receive(inbox, message)
+                self._receive(inbox, reply, headers, data)
             except Exception:
-                # The root of this subscription's task: one bad message must not end it.
+                # Above this is the socket's `data_received`: one bad message must not end the connection.
                 log.exception("worker.pull_failed")
 
         self._subscribed_with = client = self._connection.client
-        self._subscription = await client.subscribe(inbox, cb=receive)
+        self._subscription = await client.receive(inbox, receive)
 
     async def _end_epoch(self) -> None:
         if self._subscription is not None:
             subscription, self._subscription = self._subscription, None
-            with contextlib.suppress(Error, TimeoutError):
-                client = self._connection.client
-                if not self._connection.connected or client is not self._subscribed_with:
-                    await subscription.unsubscribe()
-                    return
-                # Not unsubscribed at once: a message under way would be lost, and redelivered after its ack wait only.
-                # `drain` alone is not enough: nats-py writes its PING ahead of the UNSUB that it should confirm.
-                async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                    await client._send_unsubscribe(subscription._id)  # noqa: SLF001 - public is only the whole `drain`
-                    await client.flush()
-                    await subscription.drain()  # type: ignore[no-untyped-call]
+            if self._subscribed_with is not None:
+                # Delivers what is under way first: a lost message would be redelivered after its ack wait only.
+                with contextlib.suppress(Error, TimeoutError):
+                    async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                        await self._subscribed_with.stop_receiving(subscription)
 
-    def _receive(self, inbox: str, message: Msg) -> None:
+    def _receive(self, inbox: str, reply: str, block: bytes, data: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()
-        if message.reply and message.reply.startswith("$JS.ACK"):
+        if reply.startswith("$JS.ACK"):
             if inbox == self._inbox:
                 self._outstanding -= 1
-            self._deliver(Delivery(self._connection, message))
+            self._deliver(Delivery(self._connection, reply, block, data))
             self._changed.set()
             return
-        headers = message.headers or {}
+        headers = message_headers(block)
         status = headers.get("Status", "")
         if inbox != self._inbox or status == "100":
             return

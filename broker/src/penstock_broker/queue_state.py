@@ -1,4 +1,4 @@
-"""The number of requests in a route's queue, from JetStream's API: the leader answers, not a follower's stale zero.
+"""The number of requests in a route's queue, from JetStream's API: the leader responds; a follower may return an old 0.
 
 A missing answer and a missing queue are errors and never a number: read as zero, they would scale a busy route in
 (keda#2244); read as the maximum, a missing consumer would scale out (keda#7657).

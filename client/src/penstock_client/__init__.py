@@ -11,7 +11,7 @@ with Client("http://127.0.0.1:8080") as client:
 """
 
 from penstock_client.async_client import AsyncClient
-from penstock_client.chunks import AsyncChunks, Chunks
+from penstock_client.chunk_iterators import AsyncChunks, Chunks
 from penstock_client.client import Client
 from penstock_client.errors import GatewayError, GatewayUnreachable, StreamTruncated
 from penstock_client.http_messages import ResponseInfo

@@ -11,7 +11,7 @@ from typing import Self, TypeVar, overload
 import httpx
 
 from penstock_client import resume
-from penstock_client.chunks import AsyncChunks, AsyncStreamSource
+from penstock_client.chunk_iterators import AsyncChunks, AsyncStreamSource
 from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
@@ -30,9 +30,9 @@ from penstock_client.http_messages import (
 from penstock_client.resume import ON_DISCONNECT, STOP_TIMEOUT_S
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import translated_request_errors
+from penstock_contract.endpoint_responses import ChatChunk, EmbedResponse, Model
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
 from penstock_contract.request.operations import ChatMessage, ChatRequest, EmbedRequest, GenerateRequest
-from penstock_contract.responses import ChatChunk, EmbedResponse, Model
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -48,7 +48,7 @@ class AsyncClient:
 
     `timeout` is in seconds. Refused requests and broken connections are tried again up to `max_retries` times until
     the first event has arrived, after what the gateway asks for or a growing pause. With `resume`, a stream whose
-    connection is cut is read on, at any gateway of that address. `on_response` sees every response
+    connection is cut is read on, at any gateway of that address. `on_response` is called with every response
     with its request id. `transport`, `sleep`, `dice` and `now` are for tests.
     """
 

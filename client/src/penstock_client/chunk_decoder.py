@@ -1,7 +1,7 @@
 """A stream's bytes to typed chunks: what each event means, and when the answer is whole. No IO.
 
-The two shells in `chunks` feed it and pop from it. Events are kept undecoded until popped, so that text which came
-in the same network read as an error still reaches the caller before the error does.
+The two iterators in `chunk_iterators` feed it and pop from it. Events are kept undecoded until popped, so that text
+which came in the same network read as an error still reaches the caller before the error does.
 """
 
 from collections import deque

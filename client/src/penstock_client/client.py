@@ -10,7 +10,7 @@ from typing import Self, TypeVar, overload
 import httpx
 
 from penstock_client import resume
-from penstock_client.chunks import Chunks, StreamSource
+from penstock_client.chunk_iterators import Chunks, StreamSource
 from penstock_client.errors import GatewayError, StreamTruncated, refused
 from penstock_client.http_messages import (
     DEFAULT_TIMEOUT,
@@ -29,9 +29,9 @@ from penstock_client.http_messages import (
 from penstock_client.resume import ON_DISCONNECT, STOP_TIMEOUT_S
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import translated_request_errors
+from penstock_contract.endpoint_responses import ChatChunk, EmbedResponse, Model
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE, MODELS, Endpoint, StreamEndpoint
 from penstock_contract.request.operations import ChatMessage, ChatRequest, EmbedRequest, GenerateRequest
-from penstock_contract.responses import ChatChunk, EmbedResponse, Model
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Final, TypeVar
 
+from penstock_contract.endpoint_responses import StoppedStream
 from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH, Endpoint, StreamEndpoint
-from penstock_contract.responses import StoppedStream
 
 Chunk = TypeVar("Chunk")
 
 ON_DISCONNECT: Final = {"x-penstock-on-disconnect": "grace"}
-"""As long a grace as the route allows."""
+"""Requests the longest grace that the route allows."""
 FRUITLESS_MAX: Final = 2
 """After so many resumptions that brought no event, the stream counts as truncated."""
 STOP_TIMEOUT_S: Final = 2.0

@@ -1,4 +1,4 @@
-"""The words that gateway, workers, operator, laptop and client share.
+"""Types and constants shared by gateway, workers, operator, `penstock dev` and client.
 
-Nothing here decides or does; the package knows no deployable and, outside `broker`, no client library.
+The package performs no I/O on the network, and imports no deployable and no client library.
 """

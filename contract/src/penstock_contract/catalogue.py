@@ -13,7 +13,7 @@ from penstock_contract.route.spec import ModelRouteSpec, ModelSpec
 
 WILDCARD = "*"
 MayUse: TypeAlias = Callable[[str, Iterable[str]], bool]
-"""Return whether the one who asks may use a route (`namespace.name`) for a model, given as any of its names."""
+"""Return whether the principal may use a route (`namespace.name`) for a model, given as any of its names."""
 
 
 def _everything(_route: str, _models: Iterable[str]) -> bool:

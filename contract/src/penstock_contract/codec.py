@@ -1,4 +1,4 @@
-"""Bytes to Structs and back: the only module that knows the encoding on the broker.
+"""Bytes to Structs and back: the only module that depends on the encoding on the broker.
 
 msgpack between gateway and worker, JSON for what a person reads in the KV store. Every decoder raises
 `msgspec.DecodeError` (`ValidationError` for well-formed bytes of the wrong shape) and nothing else.
@@ -20,8 +20,8 @@ from penstock_contract.usage.record import Checkpoint, GatewayPresence, UsageRow
 Decoded = TypeVar("Decoded")
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec really raises for bytes that are not what they should be: text that is not UTF-8 and nesting without
-end have errors of their own."""
+"""Exceptions that msgspec raises for invalid input: text that is not UTF-8 and unbounded nesting have errors of their
+own."""
 
 
 def _guarded(decode: Callable[[bytes], Decoded]) -> Callable[[bytes], Decoded]:

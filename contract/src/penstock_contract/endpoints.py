@@ -10,20 +10,11 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar, cast
 
-from penstock_contract.message_responses import MessageResponse, TokensCount
-from penstock_contract.openai_responses.request import ResponseRequest
-from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
-from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
-from penstock_contract.request.anthropic.requests import CountTokensRequest, MessagesRequest
-from penstock_contract.request.operations import (
-    ChatCompletionRequest,
-    ChatRequest,
-    CompletionRequest,
-    EmbeddingsRequest,
-    EmbedRequest,
-    GenerateRequest,
-)
-from penstock_contract.responses import (
+from penstock_contract.ai_sdk.ui_chunks import UIMessageChunk
+from penstock_contract.ai_sdk.ui_message import UIChatRequest
+from penstock_contract.anthropic.requests import CountTokensRequest, MessagesRequest
+from penstock_contract.anthropic.responses import MessageResponse, TokensCount
+from penstock_contract.endpoint_responses import (
     ChatChunk,
     ChatCompletion,
     ChatCompletionChunk,
@@ -34,7 +25,16 @@ from penstock_contract.responses import (
     Readiness,
     TextCompletion,
 )
-from penstock_contract.ui_chunks import UIMessageChunk
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import InputTokensCount, ResponseObject
+from penstock_contract.request.operations import (
+    ChatCompletionRequest,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+)
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,63}\Z")]
-"""What becomes one, where it comes in: the broker is no place to learn that it cannot."""
+"""Values for subject tokens; checked on entry, because the broker would reject them too late."""
 CATALOGUE_BUCKET: Final = "routes"
 CATALOGUE_COMPLETE: Final = "complete"
 """The key of the catalogue's mark; a route's key has a dot."""

@@ -1,13 +1,13 @@
-"""Composition root of a gateway process: `python -m penstock_gateway`."""
+"""Entry point of a gateway process: `python -m penstock_gateway`."""
 
-import penstock_runtime.lean_start  # noqa: F401
+import penstock_runtime.blocked_imports  # noqa: F401
 
 # isort: split
 
 import os
 import sys
 
-from penstock_gateway.app import create_gateway
+from penstock_gateway.composition import create_gateway
 from penstock_gateway.server.server import GatewayServer
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime import settings
@@ -22,7 +22,7 @@ def main() -> None:
         config.check()
     except settings.InvalidSettings as error:
         sys.exit(f"penstock gateway: {error}")
-    logs.configure("penstock-gateway", level=config.log_level)
+    logs.configure("penstock-gateway", level=config.log_level, batched=True)
     telemetry = configure("penstock-gateway", os.environ, prometheus=True)
     try:
         gateway = create_gateway(config, telemetry, SystemClock())

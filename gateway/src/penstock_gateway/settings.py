@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from penstock_contract.limits.api_keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import cors_origins
 from penstock_gateway.server.connection_limits import ConnectionLimits
-from penstock_runtime.listen_policy import Authentication, is_loopback, keys_required
+from penstock_runtime.listen_address import Authentication, is_loopback, keys_required
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]

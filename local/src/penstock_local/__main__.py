@@ -1,4 +1,4 @@
-"""Composition root of `penstock dev`."""
+"""Entry point of `penstock dev`: its options, and the exit status."""
 
 import asyncio
 import os
@@ -6,60 +6,23 @@ import signal
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from socket import socket
 
 from penstock_local import state_directory
+from penstock_local.composition import serve
 from penstock_local.disk_space import NoSpace
 from penstock_local.process import ports
 from penstock_local.process.nats_server import NoServer
-from penstock_local.process.supervisor import ProcessSupervisor
 from penstock_local.routes import route_files
-from penstock_local.routes.route_files import InvalidRoutes, LoadedRoute
+from penstock_local.routes.route_files import InvalidRoutes
 from penstock_local.routes.watcher import RouteFileWatcher
-from penstock_local.run_directory import run_directory
 from penstock_local.state_directory import StateInUse, StateUnusable
-from penstock_local.terminal.log_view import LogView
 from penstock_runtime.command import INTERRUPTED
 from penstock_runtime.examples import with_examples
 
 PORT_MAX = 65_535
-
-
-async def serve(
-    routes: Sequence[LoadedRoute],
-    watcher: RouteFileWatcher,
-    listener: socket,
-    state: Path | None,
-    arguments: Namespace,
-) -> str | int | None:
-    """Returns what `sys.exit` takes: None, INTERRUPTED before the screen was shown, or what went wrong."""
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    loop = asyncio.get_running_loop()
-    supervisor: ProcessSupervisor | None = None
-
-    def stop() -> None:
-        # The loop calls this at our first await, when there is a supervisor.
-        if supervisor is not None:
-            supervisor.stop()
-
-    # Before there is anything to leave behind.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop)
-    with run_directory() as directory:
-        log_view = LogView(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
-        had_failures = True
-        try:
-            supervisor = ProcessSupervisor(
-                routes, os.environ, arguments.host, listener, directory, log_view, state=state, watcher=watcher
-            )
-            failure = await supervisor.run()
-            had_failures = failure is not None or supervisor.had_failures
-        finally:
-            log_view.close(keep_in=Path(tempfile.gettempdir()) if had_failures else None)
-    return failure if failure is not None or supervisor.started else INTERRUPTED
 
 
 def main() -> None:

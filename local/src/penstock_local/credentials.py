@@ -7,10 +7,10 @@ from typing import cast
 
 import msgspec
 
+from penstock_contract.dev_run_file import AdminAddress
 from penstock_contract.limits.api_keys import new_secret
-from penstock_contract.run_file import AdminAddress
 from penstock_local import state_directory
-from penstock_runtime.listen_policy import Authentication, keys_required
+from penstock_runtime.listen_address import Authentication, keys_required
 from penstock_runtime.settings import variable
 
 _CHOICE = variable("authentication")

@@ -13,7 +13,7 @@ _SHARE: Final = 0.5
 """Of what is free; the rest is for the log, the bundled models' files and whatever else writes there."""
 
 
-class NoSpace(Exception):  # noqa: N818 - the message is the whole story
+class NoSpace(Exception):  # noqa: N818 - the message is the whole information
     """The directory has too little space; the message names it, what it needs and what it has."""
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from penstock_contract.run_file import LOCK_FILE, RUN_PREFIX
+from penstock_contract.dev_run_file import LOCK_FILE, RUN_PREFIX
 
 LOGS_KEPT: Final = 10
 """Of runs that had trouble, the newest."""

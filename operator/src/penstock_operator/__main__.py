@@ -5,7 +5,7 @@ import sys
 
 import uvloop
 
-from penstock_operator import wiring
+from penstock_operator import composition
 from penstock_operator.kube.credentials import ClusterConfigError
 from penstock_operator.kube.watch.watcher import quieten_kopf
 from penstock_operator.leadership import Operator
@@ -18,7 +18,7 @@ from penstock_runtime.telemetry.setup import configure
 
 async def serve(config: OperatorSettings) -> None:
     telemetry = configure("penstock-operator", os.environ, prometheus=True)
-    await Operator(wiring.build(config, os.environ, telemetry, SystemClock())).run()
+    await Operator(composition.build(config, os.environ, telemetry, SystemClock())).run()
     telemetry.close()
 
 

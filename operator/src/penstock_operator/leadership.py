@@ -27,7 +27,7 @@ from penstock_broker.connection import Connection
 from penstock_broker.keepalive import Keepalive
 from penstock_broker.stores.catalogue import CatalogueWatch
 from penstock_contract.errors import PenstockError
-from penstock_operator.events import OperatorEvents
+from penstock_operator.event_router import EventRouter
 from penstock_operator.kube.credentials import ClusterCredentials
 from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.kube.resources import Key
@@ -35,7 +35,7 @@ from penstock_operator.kube.transport import Transport
 from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.kube.watch.resync import Resync
 from penstock_operator.kube.watch.watcher import ClusterWatcher
-from penstock_operator.probe import LeaderHealth
+from penstock_operator.leader_health import LeaderHealth
 from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.scaling.autoscaler import Autoscaler
@@ -68,7 +68,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     publisher: CataloguePublisher
     cache: ClusterCache
     queue: WorkQueue[Key]
-    events: OperatorEvents
+    events: EventRouter
     resync: Resync
     watcher: ClusterWatcher
     autoscaler: Autoscaler

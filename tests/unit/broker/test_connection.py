@@ -5,20 +5,23 @@ import asyncio
 import pytest
 from nats.errors import ConnectionClosedError, Error, MaxPayloadError, OutboundBufferLimitError
 
+from penstock_broker.client.socket_transport import SocketTransport
 from penstock_broker.connection import Connection
 from penstock_contract.errors import PenstockError
 
 
 class Client:
-    """The publishing part of a nats-py client."""
+    """The publishing part of a `NatsClient`."""
 
     def __init__(self, error: Error | None = None, *, is_connected: bool = True) -> None:
         self.is_connected = is_connected
         self.published: list[tuple[str, bytes]] = []
         self._error = error
 
-    async def publish(self, subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
-        assert headers is None
+    async def publish_directly(
+        self, subject: str, data: bytes, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        assert (reply, headers) == ("", None)
         if self._error is not None:
             raise self._error
         self.published.append((subject, data))
@@ -28,6 +31,11 @@ def connection(client: Client) -> Connection:
     made = Connection("nats://127.0.0.1:4222", "test", inbox_prefix="_INBOX_test")
     made._client = client  # type: ignore[assignment]
     return made
+
+
+def connecting(made: Connection) -> bool:
+    transport = made.client._transport
+    return isinstance(transport, SocketTransport) and transport._transport is not None
 
 
 async def test_connection_publishes_a_message() -> None:
@@ -100,8 +108,7 @@ async def test_connection_closes_during_the_attempt_to_connect_to_a_silent_broke
         made = Connection(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test", inbox_prefix="_INBOX_test")
         await made.start(wait=False)
         async with asyncio.timeout(2):
-            # The attempt has its socket now; asyncio's open_connection leaks the socket of an earlier cancellation.
-            while made.client._transport is None or made.client._transport._io_writer is None:  # noqa: ASYNC110
+            while not connecting(made):  # noqa: ASYNC110
                 await asyncio.sleep(0)
             await made.close()
             await left.wait()

@@ -9,7 +9,7 @@ import pytest
 
 from penstock_client.admin.client import NoAdmin, address
 from penstock_client.cli.keys import duration, parser
-from penstock_contract.run_file import LOCK_FILE, RUN_PREFIX, AdminAddress, write
+from penstock_contract.dev_run_file import LOCK_FILE, RUN_PREFIX, AdminAddress, write
 
 
 @contextlib.contextmanager

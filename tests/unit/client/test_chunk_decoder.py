@@ -4,7 +4,7 @@ import pytest
 
 from penstock_client.chunk_decoder import ChunkDecoder
 from penstock_client.errors import GatewayError, StreamTruncated
-from penstock_contract.responses import ChatChunk, ChatCompletionChunk
+from penstock_contract.endpoint_responses import ChatChunk, ChatCompletionChunk
 
 ERROR = b'{"error":{"message":"lost","type":"api_error","param":null,"code":"worker_lost"}}'
 

@@ -8,8 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_gateway.api import anthropic, completions, openai, simple, status
-from penstock_gateway.api.document.openapi import READ_AS
 from penstock_gateway.api.openai_responses import responses
+from penstock_gateway.api.openapi.document import READ_AS
 
 DECLARED = {name: value for name, value in vars(endpoints).items() if isinstance(value, Endpoint | StreamEndpoint)}
 HANDLERS = {

@@ -5,10 +5,10 @@ import pytest
 
 from penstock_client.errors import GatewayError
 from penstock_client.http_messages import answer, check_is_stream, content, headers_for
+from penstock_contract.endpoint_responses import EmbedResponse
 from penstock_contract.endpoints import CHAT, CHAT_COMPLETION, CHAT_COMPLETION_STREAM, EMBED, MODELS
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import ChatCompletionRequest, ChatMessage, ChatRequest, EmbedRequest
-from penstock_contract.responses import EmbedResponse
 
 
 @pytest.mark.parametrize(("door", "stream"), [(CHAT_COMPLETION, False), (CHAT_COMPLETION_STREAM, True)])

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from penstock_client import Client, GatewayError, GatewayUnreachable, StreamTruncated
-from penstock_contract.responses import EmbedResponse
+from penstock_contract.endpoint_responses import EmbedResponse
 
 
 class Failing(httpx.BaseTransport):

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.body import (
+from penstock_contract.anthropic.body import (
     MessagesBody,
     check_version,
     read_count,
     read_messages,
 )
+from penstock_contract.errors import PenstockError
 from penstock_contract.request.input_size import TOKENS_PER_IMAGE
 
 HELLO = [{"role": "user", "content": "hi"}]

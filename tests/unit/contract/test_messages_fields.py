@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from unit.support.operations import messages
 
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN, TO_CHAT
+from penstock_contract.anthropic.nested_fields import ignored_inside
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN, TO_CHAT
-from penstock_contract.request.anthropic.nested import ignored_inside
 from penstock_contract.request.chat_fields import check_names, ignored, treatment
 from penstock_contract.route.provider import ProviderSpec
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from penstock_contract.ai_sdk.ui_chat_body import UIChatBody, read_api_chat
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.ai_sdk.ui_chat_body import UIChatBody, read_api_chat
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 PDF = "data:application/pdf;base64,JVBERi0xLjQ="

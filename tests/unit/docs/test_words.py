@@ -17,8 +17,8 @@ PERSONIFYING = re.compile(
     re.IGNORECASE,
 )
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
-LIMIT_IN_PAGES = 2.0
-LIMIT_IN_CODE = 3.0
+LIMIT_IN_PAGES = 0.5
+LIMIT_IN_CODE = 0.5
 """Per 1 000 words; 0.1 when it was last measured."""
 CELL_WORDS_MAX = 40
 

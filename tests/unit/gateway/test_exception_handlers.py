@@ -20,8 +20,8 @@ from litestar.params import JSONBody
 from litestar.testing import TestClient, create_test_client
 from opentelemetry.metrics import NoOpMeterProvider
 
+from penstock_contract.anthropic.errors import messages_error
 from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
-from penstock_contract.message_errors import messages_error
 from penstock_contract.request.chat_body import ChatBody, read_chat
 from penstock_gateway.api.json_request import READER, ClientRequest
 from penstock_gateway.http.error_response import ErrorResponse

@@ -12,7 +12,7 @@ from penstock_contract.limits.api_keys import Budget
 from penstock_contract.request.operations import EmbeddingsOperation, Operation
 from penstock_contract.stream.events import UsageReported
 from penstock_contract.usage.record import COUNT_MAX, Tokens, Unanswered, UsageRow
-from penstock_gateway.limits.admission import Admission
+from penstock_gateway.limits.stream_charge import Admission
 
 ROW = UsageRow(
     id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0, ended="cancelled"

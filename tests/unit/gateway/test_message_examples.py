@@ -2,8 +2,8 @@
 
 import msgspec
 
-from penstock_contract.message_responses import MessageStreamEvent
-from penstock_gateway.api.document.examples import STREAMS
+from penstock_contract.anthropic.responses import MessageStreamEvent
+from penstock_gateway.api.openapi.examples import STREAMS
 
 
 def test_openapi_example_of_a_message_stream_is_a_possible_answer() -> None:

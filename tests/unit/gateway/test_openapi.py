@@ -6,27 +6,11 @@ import msgspec
 import pytest
 from unit.support.openapi import operations, references, served
 
-from penstock_contract.errors import ErrorBody
-from penstock_contract.message_errors import MessagesErrorBody
-from penstock_contract.message_responses import MessageResponse, TokensCount
-from penstock_contract.openai_responses.request import ResponseRequest
-from penstock_contract.openai_responses.response import (
-    DeletedResponse,
-    InputItems,
-    InputTokensCount,
-    ResponseObject,
-)
-from penstock_contract.request.ai_sdk.ui_message import UIChatRequest
-from penstock_contract.request.anthropic.requests import CountTokensRequest, MessagesRequest
-from penstock_contract.request.operations import (
-    ChatCompletionRequest,
-    ChatRequest,
-    CompletionRequest,
-    EmbeddingsRequest,
-    EmbedRequest,
-    GenerateRequest,
-)
-from penstock_contract.responses import (
+from penstock_contract.ai_sdk.ui_message import UIChatRequest
+from penstock_contract.anthropic.errors import MessagesErrorBody
+from penstock_contract.anthropic.requests import CountTokensRequest, MessagesRequest
+from penstock_contract.anthropic.responses import MessageResponse, TokensCount
+from penstock_contract.endpoint_responses import (
     ChatCompletion,
     EmbeddingsResponse,
     EmbedResponse,
@@ -35,10 +19,26 @@ from penstock_contract.responses import (
     StoppedStream,
     TextCompletion,
 )
+from penstock_contract.errors import ErrorBody
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import (
+    DeletedResponse,
+    InputItems,
+    InputTokensCount,
+    ResponseObject,
+)
+from penstock_contract.request.operations import (
+    ChatCompletionRequest,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingsRequest,
+    EmbedRequest,
+    GenerateRequest,
+)
 from penstock_gateway.access.authentication import OPEN_PATHS
-from penstock_gateway.api.document.examples import EXAMPLES
-from penstock_gateway.api.document.openapi import INTERNAL
-from penstock_gateway.api.document.property_descriptions import OF_SCHEMA
+from penstock_gateway.api.openapi.document import INTERNAL
+from penstock_gateway.api.openapi.examples import EXAMPLES
+from penstock_gateway.api.openapi.property_descriptions import OF_SCHEMA
 from penstock_gateway.http.cors import EXPOSED
 
 STRUCTS: dict[str, type] = {

@@ -6,15 +6,15 @@ import msgspec
 import pytest
 from unit.support.openapi import operations, served
 
-from penstock_contract.responses import (
+from penstock_contract.ai_sdk.ui_chunks import UIMessageChunk
+from penstock_contract.endpoint_responses import (
     ChatChunk,
     ChatCompletionChunk,
     TextCompletion,
 )
-from penstock_contract.ui_chunks import UIMessageChunk
-from penstock_gateway.api.document.examples import STREAMS
-from penstock_gateway.api.document.openapi import QUEUE_REPORT
-from penstock_gateway.api.document.streams import name_events
+from penstock_gateway.api.openapi.document import QUEUE_REPORT
+from penstock_gateway.api.openapi.examples import STREAMS
+from penstock_gateway.api.openapi.streams import name_events
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from openai._streaming import ServerSentEvent, SSEDecoder
 from openai.types.chat import ChatCompletionChunk as OpenAIChunk
 
+from penstock_contract.endpoint_responses import ChatChunk, ChatCompletionChunk
 from penstock_contract.errors import ErrorBody, ErrorDetail
-from penstock_contract.responses import ChatChunk, ChatCompletionChunk
 from penstock_contract.stream.events import (
     Accepted,
     Embedded,

@@ -11,8 +11,8 @@ from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import Probe, WorkerHeartbeat
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.registry import StreamRegistry
+from penstock_gateway.streaming.stream_supervisor import TICK_S, StreamSupervisor
 from penstock_gateway.streaming.stream_timeouts import BROKER_AWAY_MAX_S
-from penstock_gateway.streaming.supervisor import TICK_S, StreamSupervisor
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_liveness import GIVEN_UP_S, HEARTBEAT_S, LOST_S, SILENCE_MAX_S
 

@@ -11,8 +11,8 @@ from unit.support.streams import NOW, STARTED, feed, make_stream
 
 from penstock_contract.errors import ErrorCode, ErrorDetail
 from penstock_contract.stream.events import TextDelta
-from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.limit_spec import UpfrontUse
+from penstock_gateway.limits.stream_charge import Admission
 from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.streaming.stream_timeouts import (
     ATTACH_AGAIN_S,

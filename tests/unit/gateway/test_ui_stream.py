@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from unit.support.ui_streams import STREAMS
 
+from penstock_contract.ai_sdk.ui_chunks import UIMessageChunk
 from penstock_contract.stream.events import Event
-from penstock_contract.ui_chunks import UIMessageChunk
 from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import UIStreamRenderer
 from penstock_gateway.streaming.renderers.progress import Progress
 

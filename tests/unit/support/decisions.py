@@ -4,7 +4,7 @@ import msgspec
 from unit.support.scaling import EIGHT
 
 from penstock_contract.route.scaling import ScalingSpec
-from penstock_operator.scaling.decide import Decision
+from penstock_operator.scaling.decision import Decision
 
 
 def changed(spec: ScalingSpec = EIGHT, **fields: object) -> ScalingSpec:

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import msgspec
+from unit.support.fake_lease_store import FakeLeaseRecordStore
 from unit.support.virtual_time import LoopClock
 
 from penstock_contract.catalogue import CatalogueEntry, Resolution
@@ -13,9 +14,8 @@ from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyRecord, KeyS
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_gateway.access.principal import Principal
-from penstock_gateway.limits.admission import Admission
-from penstock_gateway.limits.fake_lease_store import FakeLeaseRecordStore
 from penstock_gateway.limits.limiter import Limiter
+from penstock_gateway.limits.stream_charge import Admission
 
 KEY = "key.key_0123456789abcdef"
 LATENCY_S = 0.002

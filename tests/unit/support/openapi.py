@@ -10,8 +10,8 @@ from litestar.di import Provide
 from litestar.exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
-from penstock_gateway.api.document.openapi import configuration
-from penstock_gateway.app import HANDLERS
+from penstock_gateway.api.openapi.document import configuration
+from penstock_gateway.composition import HANDLERS
 
 
 def served(*, keys_required: bool = True) -> dict[str, Any]:

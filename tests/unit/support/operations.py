@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from penstock_contract.request.anthropic.body import read_messages
+from penstock_contract.anthropic.body import read_messages
 from penstock_contract.request.chat_body import read_chat
 from penstock_contract.request.embeddings_body import read_embeddings
 from penstock_contract.request.operations import ChatOperation, EmbeddingsOperation, MessagesOperation

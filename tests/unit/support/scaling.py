@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import structs
 
 from penstock_contract.route.scaling import FallbackSpec, ScalingSpec
-from penstock_operator.scaling.decide import Decision, decide
+from penstock_operator.scaling.decision import Decision, decide
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from nats.aio.msg import Msg
+from unit.support.fake_provider import Act, FakeCall, FakeProvider, wait
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_broker.queue import Delivery
@@ -17,10 +17,10 @@ from penstock_contract.stream.events import Accepted, Event, Failed, Finished, S
 from penstock_contract.stream.frames import Frame
 from penstock_contract.usage.record import RowWriteResult, UsageRow, may_replace
 from penstock_runtime.telemetry.setup import configure
-from penstock_worker.providers.fake_provider import Act, FakeCall, FakeProvider, wait
 from penstock_worker.providers.target import Target
 from penstock_worker.sessions.circuit_breaker import CircuitBreaker
 from penstock_worker.sessions.context import RouteVersion, WorkerContext
+from penstock_worker.sessions.ownership import CONFIRM_LATE_S
 from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.session import Session
 from penstock_worker.sessions.usage import RequestUsage
@@ -70,15 +70,22 @@ class Rows:
         self.opened: list[UsageRow] = []
         self.closed: list[UsageRow] = []
         self.stored: UsageRow | None = None
+        self.tries = 0
         self.away = False
+        self.swallows = False
+        """True if a cancelled read fails, as `asyncio.wait_for` of Python 3.11 may swallow a cancellation."""
 
     async def read_row(self, row: UsageRow) -> UsageRow | None:
         del row
+        self.tries += 1
         if self.away:
+            with contextlib.suppress(*([asyncio.CancelledError] if self.swallows else [])):
+                await asyncio.sleep(CONFIRM_LATE_S)
             raise PenstockError("broker_unavailable", "away")
         return self.stored
 
-    async def write(self, row: UsageRow) -> RowWriteResult:
+    async def write(self, row: UsageRow, *, is_first: bool = False) -> RowWriteResult:
+        del is_first  # by compare-and-set the result is the same
         stored = await self.read_row(row)
         if stored is not None and not may_replace(stored, row):
             return RowWriteResult(kept=stored)
@@ -92,33 +99,19 @@ class Rows:
 
 
 class Broker:
-    """Receives the acks of a delivery; while the broker is `away`, they are lost."""
+    """Receives the acks of a delivery."""
 
     def __init__(self) -> None:
         self.settled: list[bytes] = []
-        self.requests = 0
-        self.away = False
-        self.swallows = False
-        """True if a cancelled request fails, as `asyncio.wait_for` of Python 3.11 may swallow a cancellation."""
 
     async def publish(self, subject: str, data: bytes) -> None:
         assert subject.startswith("$JS.ACK.")
-        if not self.away:
-            self.settled.append(data)
-
-    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
-        self.requests += 1
-        if self.away:
-            with contextlib.suppress(*([asyncio.CancelledError] if self.swallows else [])):
-                await asyncio.sleep(timeout_s)
-            raise PenstockError("broker_unavailable", "away")
-        await self.publish(subject, data)
-        return b""
+        self.settled.append(data)
 
 
 def delivery(broker: Broker, delivered: int = 1) -> Delivery:
     reply = f"$JS.ACK.REQUESTS_default_main.workers.{delivered}.7.7.1700000000000000000.0"
-    return Delivery(broker, Msg(None, subject="s", reply=reply, data=b"", headers=None))  # type: ignore[arg-type]
+    return Delivery(broker, reply, b"", b"")  # type: ignore[arg-type]
 
 
 def request(**fields: Any) -> InferenceRequest:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from unit.support.fake_provider import FakeCall, wait
 from unit.support.operations import chat
 from unit.support.sessions import ACCEPTED, HI, STARTED, STOP, USAGE, Stage, answer, failed_of
 from unit.support.virtual_time import virtual_time
@@ -12,8 +13,7 @@ from unit.support.virtual_time import virtual_time
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.usage.record import NOTHING_UNANSWERED
 from penstock_worker.providers.answer_form import KEPT_S, MODELS_MAX, AnswerForms, in_form, next_form
-from penstock_worker.providers.failure.classification import failure_of_status
-from penstock_worker.providers.fake_provider import FakeCall, wait
+from penstock_worker.providers.failure.provider_failure import failure_of_status
 from penstock_worker.upstream.provider_factory import ADAPTERS
 
 REFUSED = {

@@ -13,7 +13,7 @@ from unit.support.loops import on_every_loop
 from unit.support.upstream import LOOPBACK
 
 from penstock_contract.errors import PenstockError
-from penstock_worker.providers.failure.classification import ProviderFailure
+from penstock_worker.providers.failure.provider_failure import ProviderFailure
 from penstock_worker.upstream.connection_failure import REASONS, connection_failure
 from penstock_worker.upstream.pool import ConnectionPool
 

@@ -4,7 +4,7 @@ import pytest
 from unit.support.vendor_bodies import encoded, openai
 
 from penstock_contract.errors import ErrorCode
-from penstock_worker.providers.failure.classification import MESSAGES, SHOWN, failure, failure_of_status, presented
+from penstock_worker.providers.failure.provider_failure import MESSAGES, SHOWN, failure, failure_of_status, presented
 from penstock_worker.providers.failure.redaction import Redaction
 
 OURS = Redaction(("sk-a-secret-of-ours",), ("api.example.com",))

@@ -7,7 +7,7 @@ import pytest
 from unit.support.vendor_bodies import CONTEXT, RATE
 
 from penstock_contract.errors import ErrorCode
-from penstock_worker.providers.failure.classification import (
+from penstock_worker.providers.failure.provider_failure import (
     MESSAGES,
     PROVIDER_RETRY_AFTER_MAX_S,
     failure,

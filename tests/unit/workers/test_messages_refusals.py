@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from unit.support.operations import messages
 
+from penstock_contract.anthropic.body import read_count
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.body import read_count
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 

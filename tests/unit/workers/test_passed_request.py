@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from unit.support.operations import messages
 
+from penstock_contract.anthropic.body import read_count, read_messages
+from penstock_contract.anthropic.nested_fields import ignored_inside
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.body import read_count, read_messages
-from penstock_contract.request.anthropic.nested import ignored_inside
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.providers.anthropic.adapter import AnthropicAdapter

@@ -1,11 +1,11 @@
 """A session: its events, and the ack of its delivery."""
 
 import pytest
+from unit.support.fake_provider import wait
 from unit.support.sessions import ACCEPTED, ACK, BODY, HI, STARTED, STOP, TERM, USAGE, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.stream.events import Accepted, Started
-from penstock_worker.providers.fake_provider import wait
 
 
 @virtual_time

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 
 import pytest
+from unit.support.fake_provider import wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, WPI, Stage, answer, failed_of
 from unit.support.virtual_time import EPOCH, virtual_time
 
 from penstock_contract.usage.record import UsageRow
-from penstock_worker.providers.fake_provider import wait
 from penstock_worker.sessions.ownership import CONFIRM_LATE_S
 from penstock_worker.sessions.registry import SessionRegistry
 
@@ -22,35 +22,38 @@ def row_of(delivery: int, ended: str | None = None) -> UsageRow:
 
 
 @virtual_time
-async def test_ownership_repeats_a_lost_ack_without_delaying_the_answer() -> None:
+async def test_ownership_restarts_the_ack_timer_until_the_row_is_stored() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    stage.broker.away = True
+    stage.rows.away = True
     call = stage.providers[0].calls[0]
     call.emit(HI)
     await asyncio.sleep(5)
     call.emit(HI)
     assert stage.events == [ACCEPTED, STARTED, HI, HI]
     await stage.session.extend_ack_wait()
-    stage.broker.away = False
+    stage.rows.away = False
+    await asyncio.sleep(10)
     await stage.session.extend_ack_wait()
-    await asyncio.sleep(5)
-    await stage.session.extend_ack_wait()
-    assert stage.settled == [WPI, ACK], "the timer is restarted until the broker has confirmed the ack"
+    assert stage.settled == [WPI, ACK], "after the ack the timer does not run"
     answer(call)
     await stage.task
 
 
 @virtual_time
-async def test_ownership_opens_the_row_once_and_repeats_the_ack_with_growing_pauses() -> None:
+async def test_ownership_writes_the_row_again_with_growing_pauses_and_acks_once() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    stage.broker.away = True
+    stage.rows.away = True
     call = stage.providers[0].calls[0]
     call.emit(HI)
     await asyncio.sleep(100)
+    assert 8 <= stage.rows.tries <= 14
+    assert stage.settled == []
+    stage.rows.away = False
+    await asyncio.sleep(20)
     assert len(stage.rows.opened) == 1
-    assert 8 <= stage.broker.requests <= 14
+    assert stage.settled == [ACK]
     answer(call)
     await stage.task
 
@@ -59,15 +62,15 @@ async def test_ownership_opens_the_row_once_and_repeats_the_ack_with_growing_pau
 async def test_ownership_ends_its_confirmation_although_the_cancellation_is_swallowed() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    stage.broker.away = stage.broker.swallows = True
+    stage.rows.away = stage.rows.swallows = True
     call = stage.providers[0].calls[0]
     call.emit(HI)
     await stage.settle()
     answer(call)
     await stage.task
-    requests, opened = stage.broker.requests, len(stage.rows.opened)
+    tries = stage.rows.tries
     await asyncio.sleep(60)
-    assert (stage.broker.requests, len(stage.rows.opened)) == (requests, opened)
+    assert stage.rows.tries == tries
     assert len(asyncio.all_tasks()) == 1, "only this test is left"
 
 
@@ -93,7 +96,7 @@ async def test_session_stopped_while_it_reads_the_row_calls_no_provider() -> Non
 async def test_ownership_delays_a_whole_answer_only_briefly() -> None:
     stage = Stage((wait,))
     await stage.settle()
-    stage.broker.away = True
+    stage.rows.away = True
     answer(stage.providers[0].calls[0])
     await stage.task
     assert stage.elapsed_s == pytest.approx(CONFIRM_LATE_S)
@@ -139,7 +142,9 @@ async def test_session_serves_a_request_while_the_row_cannot_be_read() -> None:
     stage = Stage((wait,), delivered=2)
     stage.rows.away = True
     await stage.settle()
+    await asyncio.sleep(CONFIRM_LATE_S)
     stage.rows.away = False
+    await stage.settle()
     answer(stage.providers[0].calls[0])
     await stage.task
     assert stage.rows.closed[0].ended == "stop"

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
+from unit.support.fake_provider import FakeCall, wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, error, failed_of
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.events import Failed, Started
-from penstock_worker.providers.failure.classification import failure_of_error
-from penstock_worker.providers.fake_provider import FakeCall, wait
+from penstock_worker.providers.failure.provider_failure import failure_of_error
 from penstock_worker.providers.provider import ConnectionStale
 
 

@@ -1,9 +1,8 @@
 """A stop of the gateway in every phase of a request."""
 
+from unit.support.fake_provider import wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, Stage, error, streaming
 from unit.support.virtual_time import virtual_time
-
-from penstock_worker.providers.fake_provider import wait
 
 
 @virtual_time

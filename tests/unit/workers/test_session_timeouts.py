@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from unit.support.fake_provider import FakeCall, wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, STOP, TERM, USAGE, Stage, answer, failed_of, streaming
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.stream.events import Started
-from penstock_worker.providers.fake_provider import FakeCall, wait
 
 
 @virtual_time

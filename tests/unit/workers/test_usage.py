@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
+from unit.support.fake_provider import wait
 from unit.support.sessions import Stage
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.events import Finished, ReasoningDelta, Started, TextDelta, ToolCallDelta, UsageReported
 from penstock_contract.usage.record import COUNT_MAX, GATEWAY_LOST, Tokens
-from penstock_worker.providers.fake_provider import wait
 from penstock_worker.providers.provider import ConnectionStale
 from penstock_worker.sessions.checkpoints import between_checkpoints_s
 

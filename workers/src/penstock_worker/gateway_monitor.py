@@ -6,7 +6,7 @@ from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import Batch
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_worker.background import BackgroundTasks
+from penstock_worker.background_tasks import BackgroundTasks
 from penstock_worker.gateway_liveness import GatewayLiveness
 from penstock_worker.sessions.registry import SessionRegistry
 

@@ -7,7 +7,7 @@ from penstock_contract import codec, subjects
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_runtime.peer_liveness import HEARTBEAT_S
 from penstock_worker import VERSION
-from penstock_worker.background import BackgroundTasks
+from penstock_worker.background_tasks import BackgroundTasks
 from penstock_worker.served_route import ServedRoute
 from penstock_worker.sessions.context import WorkerContext
 from penstock_worker.sessions.registry import SessionRegistry

@@ -10,7 +10,7 @@ from penstock_broker.connection import Connection
 from penstock_broker.queue import Delivery, Puller
 from penstock_contract import codec
 from penstock_contract.errors import PenstockError
-from penstock_worker.background import BackgroundTasks
+from penstock_worker.background_tasks import BackgroundTasks
 from penstock_worker.gateway_monitor import GatewayMonitor
 from penstock_worker.served_route import ServedRoute
 from penstock_worker.sessions.factory import SessionFactory

@@ -22,8 +22,8 @@ from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import ErrorDetail
 from penstock_runtime.cancellation import cancel_and_wait
-from penstock_worker.background import BackgroundTasks
-from penstock_worker.controls import Controls
+from penstock_worker.background_tasks import BackgroundTasks
+from penstock_worker.control_messages import Controls
 from penstock_worker.gateway_monitor import GatewayMonitor
 from penstock_worker.heartbeats import Heartbeats
 from penstock_worker.intake import Intake

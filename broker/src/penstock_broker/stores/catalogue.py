@@ -1,7 +1,7 @@
 """The catalogue in NATS KV: written by the control plane, watched by gateways and workers.
 
-Beside the routes it has one mark, which the control plane writes when every route that it has is there. Without it an
-empty catalogue, or one that lacks a route, means nothing: a restarted broker is being filled again.
+Beside the routes it has one mark, which the control plane writes after all routes. Without the mark the catalogue is
+not complete: a restarted broker is being filled again.
 """
 
 from collections.abc import Callable

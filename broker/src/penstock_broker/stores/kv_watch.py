@@ -19,7 +19,7 @@ from penstock_runtime.cancellation import cancel_and_wait
 RETRY_S = 0.5
 SAME_BUCKET_S = 5.0
 """How often to make sure that the bucket is still the one that is watched: a new one begins to count anew, and a watch
-of the old one would wait for a number that is long in coming."""
+of the old one would wait for a number that is reached only much later."""
 
 Value = TypeVar("Value")
 

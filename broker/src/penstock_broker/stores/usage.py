@@ -62,8 +62,8 @@ async def read_row(connection: Connection, route: str, gateway: str, request_id:
 
 
 async def open_row(connection: Connection, row: UsageRow) -> None:
-    """A request's first row. Fire and forget: lost with the broker's connection, it is written when it is closed."""
-    await connection.publish(_subject(row), codec.encode_json(row))
+    """Write a request's first row unless it has one. Not repeated: if it is lost, the row is written at the close."""
+    await _put(connection, row, 0)
 
 
 class UsageWriter:
@@ -84,8 +84,13 @@ class UsageWriter:
         """The stored row of the request. Raises `broker_unavailable`."""
         return (await _newest(self._connection, row))[0]
 
-    async def write(self, row: UsageRow) -> RowWriteResult:
-        """Write the row if what is stored gives way. Raises `broker_unavailable`: the row may be there or not."""
+    async def write(self, row: UsageRow, *, is_first: bool = False) -> RowWriteResult:
+        """Write the row if the stored one may be replaced. Raises `broker_unavailable`: it may be stored or not.
+
+        `is_first`: probably nothing is stored, so write without reading before.
+        """
+        if is_first and (written := await _put(self._connection, row, 0)) is not None:
+            return RowWriteResult(written)
         for conflicts in range(CONFLICTS_MAX):
             stored, number = await _newest(self._connection, row)
             if stored is not None and not may_replace(stored, row):
@@ -141,7 +146,7 @@ class UsageWriter:
                 self._confirmed.clear()
 
     async def _send(self, row: UsageRow, after: int) -> bool:
-        """Return whether the broker has the row, or one that stays."""
+        """Return whether the broker has the row, or one that must not be replaced."""
         if after and await _put(self._connection, row, after) is not None:
             return True
         try:
@@ -281,7 +286,7 @@ class GatewayPresenceStore:
             await bucket.purge(gateway)
 
     async def all(self) -> dict[str, float]:
-        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty while it is away."""
+        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty without the broker."""
         try:
             bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
             entries = await kv_snapshot.read(bucket, READ_S)

@@ -18,9 +18,9 @@ DAY_S = 86_400.0
 ROWS_BYTES_MAX = 512 * MIB
 """About a million rows of half a KiB."""
 ROWS_KEPT_DAYS = 400
-"""A year and the month in which it is looked at."""
+"""Retention: one year plus one month."""
 CHECKPOINTS_BYTES_MAX = 16 * MIB
-"""Of three thousand workers with 64 open requests each."""
+"""Sized for 3,000 workers with 64 open requests each."""
 CHECKPOINTS_KEPT_S = 600.0
 GATEWAYS_BYTES_MAX = 4 * MIB
 GATEWAYS_KEPT_S = 90 * DAY_S

@@ -11,8 +11,8 @@ import msgspec
 from penstock_client.errors import invalid, refused
 from penstock_client.http_messages import default_headers
 from penstock_client.transport import translated_request_errors
-from penstock_contract import run_file
-from penstock_contract.run_file import AdminAddress
+from penstock_contract import dev_run_file
+from penstock_contract.dev_run_file import AdminAddress
 
 DEFAULT_URL = "http://127.0.0.1:8081"
 TIMEOUT_S = 30.0
@@ -20,7 +20,7 @@ TIMEOUT_S = 30.0
 Answer = TypeVar("Answer")
 
 
-class NoAdmin(Exception):  # noqa: N818 - the message is the whole story
+class NoAdmin(Exception):  # noqa: N818 - the message is the whole information
     """No admin API is known; the message names the setting."""
 
 
@@ -33,7 +33,7 @@ def address(environ: Mapping[str, str], url: str | None = None, parent: Path | N
     url = url or environ.get("PENSTOCK_ADMIN_URL")
     if token:
         return AdminAddress((url or DEFAULT_URL).rstrip("/"), token)
-    runs = [run for run in run_file.find_running(parent) if url is None or run.url == url.rstrip("/")]
+    runs = [run for run in dev_run_file.find_running(parent) if url is None or run.url == url.rstrip("/")]
     if len(runs) == 1:
         return runs[0]
     if runs:

@@ -15,14 +15,14 @@ from typing import TextIO
 
 import httpx
 
-from penstock_client.chunks import Chunks
+from penstock_client.chunk_iterators import Chunks
 from penstock_client.client import Client
 from penstock_client.errors import GatewayError, GatewayUnreachable, StreamTruncated
 from penstock_client.http_messages import DEFAULT_URL
 from penstock_client.resume import is_stream_id
+from penstock_contract.endpoint_responses import ChatChunk
 from penstock_contract.endpoints import CHAT
 from penstock_contract.request.operations import ChatMessage
-from penstock_contract.responses import ChatChunk
 from penstock_runtime.examples import with_examples
 
 ANSWERED = 0

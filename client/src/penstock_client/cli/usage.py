@@ -10,7 +10,7 @@ import time
 from typing import TextIO
 
 from penstock_client.admin.client import AdminClient
-from penstock_client.admin.command import Invocation, call_admin_api, command, duration
+from penstock_client.cli.admin_command import Invocation, call_admin_api, command, duration
 from penstock_contract.limits.api_keys import KeyList
 from penstock_contract.usage.record import UsageRow
 from penstock_contract.usage.report import UsageRows, UsageSum, UsageSums

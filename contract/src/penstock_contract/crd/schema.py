@@ -12,7 +12,7 @@ from msgspec import Struct
 
 Schema: TypeAlias = dict[str, Any]
 
-# What Kubernetes has no word for, or only another one that is put in below.
+# Keywords that Kubernetes lacks, or replaces by another one that is inserted below.
 _DROPPED: Final = frozenset({"$ref", "anyOf", "title", "default", "additionalProperties", "exclusiveMinimum"})
 _FIRST: Final = ("description", "type")
 
@@ -53,7 +53,7 @@ def _re2(pattern: str) -> str:
 
 
 def _merged(schema: Schema, components: dict[str, Schema]) -> Schema:
-    """With what it refers to, its own words winning; without null."""
+    """With the schema that it refers to, local keywords taking precedence; without null."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) > 1:
         return _int_or_string(schema, choices)

@@ -1,7 +1,7 @@
 """`encrypted_content` of a reasoning item: what a provider must get back unchanged, as Anthropic's signatures.
 
 OpenAI's text is opaque to its clients, and so is this. It is no secret: the client has sent the prompt and has read the
-answer. The mark in front tells it from another server's, which no provider here could read. Pure.
+answer. A prefix distinguishes it from another server's text, which no provider here could read. Pure.
 """
 
 import base64

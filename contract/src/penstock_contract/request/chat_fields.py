@@ -7,8 +7,8 @@ does not have. The workers' adapters do what is written here. Pure.
 from collections.abc import Iterable
 from typing import Final, Literal
 
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN, TO_CHAT
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN, TO_CHAT
 from penstock_contract.request.json_body import invalid
 from penstock_contract.request.nested_fields import is_openais_own
 from penstock_contract.route.provider import ExtraFieldsSpec, ProviderSpec

@@ -5,7 +5,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
-from penstock_contract.route.additions import (
+from penstock_contract.route.prices import PricesSpec
+from penstock_contract.route.request_additions import (
     ADDITIONS_MAX,
     FIELDS_MAX,
     FieldName,
@@ -13,7 +14,6 @@ from penstock_contract.route.additions import (
     HeaderSpec,
     QueryParameterSpec,
 )
-from penstock_contract.route.prices import PricesSpec
 from penstock_contract.route.values import (
     ApiVersion,
     DnsLabel,

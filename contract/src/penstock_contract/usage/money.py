@@ -1,7 +1,7 @@
 """Money and prices as whole numbers: decimal text outside, picos (10^-12 of a unit) inside.
 
 A price per million tokens with six decimals is a whole number of picos per token, so costs are sums of integers: exact,
-and cheap enough for every token. The currency is the reader's affair; nothing is converted.
+and cheap enough for every token. The code does not store a currency and converts nothing.
 """
 
 from typing import Annotated, Final

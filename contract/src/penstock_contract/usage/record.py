@@ -1,7 +1,8 @@
 """The usage record of a request: tokens, cost and outcome. It survives crashes, and contains no prompt or answer.
 
-A row is opened before its request is queued and replaced as more is known; JetStream keeps one message per subject,
-and the subject names the request, so there can never be two. docs/operations/usage.md has which process writes when.
+A row is opened by the worker at the provider's first event, or by the gateway if that takes longer, and replaced as
+more is known; JetStream keeps one message per subject, and the subject names the request, so there can never be two.
+docs/operations/usage.md has which process writes when.
 """
 
 from typing import Final, get_args
@@ -19,10 +20,12 @@ GATEWAY_LOST: Final = "gateway_lost"
 FINISH_REASONS: Final = frozenset(get_args(FinishReason))
 
 COUNT_MAX: Final = 2**53
-"""The largest number of tokens that is believed; JSON carries no larger integer for certain (RFC 8259 §6)."""
+"""The largest number of tokens that is accepted; JSON carries no larger integer for certain (RFC 8259 §6)."""
 COST_MAX: Final = 2**63 - 1
 """In picos: what msgpack and JSON carry of a cost."""
 BYTES_PER_TOKEN_OUT: Final = 5
+OPENED_AFTER_S: Final = 0.5
+"""A gateway opens the row of a request that no worker has accepted for so long: rarer is the first row a worker's."""
 
 
 class Tokens(Struct, frozen=True, array_like=True):
@@ -53,7 +56,7 @@ class UsageRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `tokens` and `cost` are the sums over all attempts that were sent; `unanswered` is the part of the attempts before
     the last. `ended` is a finish reason or an error's code, None while the request is open. `attempts` counts calls to
-    providers and workers that died with the request in their hands. `delivery` is that of the worker which wrote the
+    providers, and workers that were lost while they held the request. `delivery` is that of the worker which wrote the
     row, by the queue's count, and 0 as long as no worker has.
     """
 

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.protocol import protocol
-from penstock_runtime.listening_socket import bind
+from penstock_runtime.listen_address import bind
 
 STOP_S = 2
 

@@ -9,11 +9,7 @@ import msgspec
 from litestar import Response
 from litestar.params import JSONBody
 
-from penstock_contract.catalogue import CatalogueEntry, Resolution
-from penstock_contract.endpoints import COUNT_TOKENS, MESSAGES
-from penstock_contract.errors import PenstockError
-from penstock_contract.message_responses import ModelInfo, ModelInfoPage, TokensCount
-from penstock_contract.request.anthropic.body import (
+from penstock_contract.anthropic.body import (
     VERSIONS,
     CountTokensBody,
     MessagesBody,
@@ -21,17 +17,21 @@ from penstock_contract.request.anthropic.body import (
     read_count,
     read_messages,
 )
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN
+from penstock_contract.anthropic.responses import ModelInfo, ModelInfoPage, TokensCount
+from penstock_contract.catalogue import CatalogueEntry, Resolution
+from penstock_contract.endpoints import COUNT_TOKENS, MESSAGES
+from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_fields import check_names
 from penstock_contract.request.json_body import invalid
 from penstock_contract.request.operations import BETAS_MAX
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents

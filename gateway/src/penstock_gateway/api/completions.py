@@ -9,9 +9,9 @@ from penstock_contract.endpoints import COMPLETION
 from penstock_contract.request.completions_body import CompletionBody, read_completion
 from penstock_gateway.api.chat_answer import answer_chat
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import COMPLETION_ANSWER, ERRORS, CompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import COMPLETION_ANSWER, ERRORS, CompletionOperation
 from penstock_gateway.streaming.renderers.completions.completion_collector import CompletionCollector
 from penstock_gateway.streaming.renderers.dialects import COMPLETION as DIALECT
 from penstock_gateway.streaming.renderers.dialects import completion_id

@@ -6,9 +6,9 @@ A stream without a first event at its commit deadline has no such header: its pr
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN
+from penstock_contract.anthropic.nested_fields import ignored_inside
 from penstock_contract.catalogue import Resolution
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
-from penstock_contract.request.anthropic.nested import ignored_inside
 from penstock_contract.request.chat_fields import IGNORED_MAX, KNOWN, ignored, shown
 from penstock_contract.request.nested_fields import nested_ignored
 from penstock_contract.route.provider import ProviderSpec

@@ -6,19 +6,19 @@ from litestar import Response, get
 from litestar.params import JSONBody
 
 from penstock_contract.catalogue import CatalogueEntry, no_model
+from penstock_contract.endpoint_responses import EmbeddingsResponse, Model, ModelList
 from penstock_contract.endpoints import CHAT_COMPLETION, EMBEDDINGS, MODELS
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.chat_body import ChatBody, read_chat_completion
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, check_names
 from penstock_contract.request.embeddings_body import EmbeddingsBody, read_embeddings
-from penstock_contract.responses import EmbeddingsResponse, Model, ModelList
 from penstock_gateway.api.anthropic import model_info, models_page
 from penstock_gateway.api.chat_answer import answer_chat
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import CHAT_COMPLETION_ANSWER, ERRORS, ChatCompletionOperation
 from penstock_gateway.http.error_dialect import is_anthropics
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector
 from penstock_gateway.streaming.renderers.choices import ChoicesCollector

@@ -2,19 +2,19 @@
 
 from litestar.params import JSONBody
 
+from penstock_contract.ai_sdk.ui_chat_body import ApiChatBody, read_api_chat
+from penstock_contract.endpoint_responses import EmbedResponse
 from penstock_contract.endpoints import CHAT, EMBED, GENERATE
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.ai_sdk.ui_chat_body import ApiChatBody, read_api_chat
 from penstock_contract.request.chat_body import plain_chat
 from penstock_contract.request.embeddings_body import plain_embeddings
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import ChatRequest, EmbedRequest, GenerateRequest
-from penstock_contract.responses import EmbedResponse
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.ui_chat import stream_ui_chat
 from penstock_gateway.streaming.renderers.dialects import SIMPLE
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector, float_vector

@@ -6,9 +6,9 @@ from importlib.metadata import version
 from litestar import Response, get
 
 from penstock_broker.errors import NOT_CONNECTED
+from penstock_contract.endpoint_responses import Health, Readiness
 from penstock_contract.endpoints import HEALTH, READY
 from penstock_contract.errors import PenstockError
-from penstock_contract.responses import Health, Readiness
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.json_request import ClientRequest

@@ -5,12 +5,12 @@ from typing import Annotated, Final
 from litestar import delete, get
 from litestar.params import Parameter
 
+from penstock_contract.endpoint_responses import StoppedStream
 from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH
 from penstock_contract.errors import PenstockError
-from penstock_contract.responses import StoppedStream
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import ANY_STREAM, ERRORS
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import ANY_STREAM, ERRORS
 from penstock_gateway.resume.resumable_streams import not_found
 from penstock_gateway.streaming.sse_response import EventStream
 

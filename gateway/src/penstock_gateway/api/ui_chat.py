@@ -7,15 +7,15 @@ from litestar import Response, get, post
 from litestar.params import Parameter
 from litestar.status_codes import HTTP_204_NO_CONTENT
 
+from penstock_contract.ai_sdk.ui_chat_body import UIChatBody
+from penstock_contract.endpoint_responses import StoppedStream
 from penstock_contract.endpoints import UI_CHAT
-from penstock_contract.request.ai_sdk.ui_chat_body import UIChatBody
 from penstock_contract.request.chat_fields import check_names
-from penstock_contract.responses import StoppedStream
 from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import ERRORS, NO_STREAM, STOPPED, UI_STREAM, UIStreamOperation
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import ERRORS, NO_STREAM, STOPPED, UI_STREAM, UIStreamOperation
 from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import HEADER
 from penstock_gateway.streaming.renderers.dialects import UI, UIOptions
 from penstock_gateway.streaming.sse_response import EventStream

@@ -4,8 +4,8 @@ from typing import Any, Final, cast
 
 from litestar.types import Scope
 
+from penstock_contract.anthropic.errors import MessagesErrorBody, messages_error
 from penstock_contract.errors import ErrorBody, ErrorDetail
-from penstock_contract.message_errors import MessagesErrorBody, messages_error
 from penstock_gateway.http.request_id import request_id_of
 
 MESSAGES: Final = "/v1/messages"

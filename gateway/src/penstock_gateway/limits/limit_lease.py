@@ -220,7 +220,7 @@ class LimitLease:
         return LimitReached(lacking, retry_after_s, some=lease.left > 0)
 
     def _runs_low(self, lease: MeterLease) -> bool:
-        """True if the next request would wait for the broker, or other gateways should read of a debt."""
+        """True if the next request would wait for the broker, or a debt must be written for the other gateways."""
         if lease.used > lease.amount:
             return True
         return self.open > 0 and 3 * (lease.amount - lease.used) < lease.amount < lease.remaining

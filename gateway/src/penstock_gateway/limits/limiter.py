@@ -15,12 +15,12 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.request.operations import Operation
 from penstock_gateway.access.principal import Principal
 from penstock_gateway.http.request_middleware import Headers
-from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.lease_sync import LeaseRecords
 from penstock_gateway.limits.limit_lease import LimitLease
 from penstock_gateway.limits.limit_spec import STREAMS, LimitSpec, of_key, of_route, upfront_of
 from penstock_gateway.limits.meter_lease import LimitReached
 from penstock_gateway.limits.rate_limit_headers import rate_headers
+from penstock_gateway.limits.stream_charge import Admission
 from penstock_runtime.clock import Clock
 
 TICK_S = 0.1

@@ -35,7 +35,7 @@ def disconnect_policy(headers: Iterable[tuple[bytes, bytes]], spec: StreamsSpec)
     if grace is None:
         raise _invalid(FORMS)
     if grace[1] is None:
-        # As much as there is: what a client asks for that does not know the route.
+        # `grace` without seconds selects the route's maximum, for clients without the route's settings.
         return DisconnectPolicy(spec.grace_seconds, spec.keep_seconds) if spec.grace_seconds else None
     grace_s = float(grace[1])
     if grace_s > spec.grace_seconds:

@@ -236,7 +236,7 @@ class ResumableStreams:
             reader.fail(found.error)
             return True
         if found is not None and found.descriptor is None:
-            # It ended so long ago that its gateway has forgotten it.
+            # It ended so long ago that its gateway has removed it from the table.
             reader.commit()
             reader.fail(WORKER_LOST)
             return reader.protocol.started

@@ -139,7 +139,7 @@ class Dispatcher:
         try:
             if on_registered is not None:
                 await on_registered(stream)
-            await self._accounting.open(stream, admission, resolution, operation)
+            self._accounting.open(stream, admission, resolution, operation)
             message = await self._publish(resolution, operation, stream)
             self._activations.queued(entry.key, loop.time())
         except BaseException as error:

@@ -25,7 +25,7 @@ from penstock_contract.stream.events import (
     UsageReported,
 )
 from penstock_contract.subjects import ANONYMOUS_TENANT
-from penstock_gateway.limits.admission import Admission
+from penstock_gateway.limits.stream_charge import Admission
 from penstock_gateway.streaming.answer_size import AnswerSize
 from penstock_gateway.streaming.reader_count import ReaderCount
 from penstock_gateway.streaming.renderers.renderer import Renderer, ping_of

@@ -13,8 +13,8 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.record import UsageRow
 from penstock_gateway.access.request_context import RequestContext
-from penstock_gateway.limits.admission import Admission
 from penstock_gateway.limits.limiter import Limiter
+from penstock_gateway.limits.stream_charge import Admission
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.telemetry.stream_record import StreamRecord
@@ -70,17 +70,15 @@ class Accounting:
         """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`; adds the rate-limit headers."""
         return await self._limiter.admit(context.principal, resolution, operation, context.response_headers)
 
-    async def open(
-        self, stream: Recorded, admission: Admission | None, resolution: Resolution, operation: Operation
-    ) -> None:
-        """Call immediately before the request is published, with no wait between them."""
+    def open(self, stream: Recorded, admission: Admission | None, resolution: Resolution, operation: Operation) -> None:
+        """Call immediately before the request is published."""
 
         def on_closed(row: UsageRow) -> None:
             self._observer.request_closed(row, resolution)
             if admission is not None:
                 admission.record_final(row)
 
-        await self._recorder.open(stream, resolution, operation, on_closed)
+        self._recorder.open(stream, resolution, operation, on_closed)
 
     def end(self, stream: StreamRecord, admission: Admission | None) -> None:
         """The stream has ended, published or not."""

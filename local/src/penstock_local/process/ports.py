@@ -2,14 +2,14 @@
 
 from socket import socket
 
-from penstock_runtime.listening_socket import bind
+from penstock_runtime.listen_address import bind
 
 BACKLOG = 2048
 """As uvicorn's."""
 EXAMPLE = 'make dev ARGS="--port 9000"'
 
 
-class PortTaken(Exception):  # noqa: N818 - the message is the whole story
+class PortTaken(Exception):  # noqa: N818 - the message is the whole information
     """The address cannot be bound; the message has the reason."""
 
 

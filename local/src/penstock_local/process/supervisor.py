@@ -18,7 +18,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from penstock_contract import run_file
+from penstock_contract import dev_run_file
 from penstock_local.credentials import run_credentials
 from penstock_local.disk_space import free_bytes, store_sizes
 from penstock_local.models.bundled import TITLES, BundledModel
@@ -37,7 +37,7 @@ from penstock_local.terminal import overview
 from penstock_local.terminal.log_view import LogView
 
 if TYPE_CHECKING:
-    from penstock_local.routes.controller import RouteController
+    from penstock_local.routes.local_control_plane import RouteController
 
 STOP_GRACE_S = 2.0
 START_MAX_S = 120.0
@@ -93,7 +93,7 @@ class ProcessSupervisor:
         self._nats_url = f"nats://{secrets.token_hex(24)}@127.0.0.1:{self._nats_port}"
         self._before_exec = parent_death_signal()
         self._access = run_credentials(host, ports.free_port("127.0.0.1"), environ, state)
-        run_file.write(directory, self._access.admin)
+        dev_run_file.write(directory, self._access.admin)
         self._replan()
         self._broker = self._child(self._nats_command())
         self._gateway = self._child(commands.gateway(host, listener, self._nats_url, self._access, self._inherited()))
@@ -170,7 +170,7 @@ class ProcessSupervisor:
             part.start()
         # Yield to the start of the children first, then import the controller.
         await asyncio.sleep(0)
-        from penstock_local.routes.controller import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
+        from penstock_local.routes.local_control_plane import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
 
         send_logs(lambda line: self._log_view.log("penstock dev", line))
         await readiness.broker(self._nats_port)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from penstock_local.disk_space import StoreSizes
 from penstock_local.routes import route_changes, route_files
-from penstock_local.routes.controller import RouteController, send_logs
+from penstock_local.routes.local_control_plane import RouteController, send_logs
 from penstock_local.routes.plan import entries_for_workers_elsewhere
 from penstock_local.routes.route_files import InvalidRoutes, LoadedRoute
 from penstock_local.routes.watcher import RouteFileWatcher

@@ -1,6 +1,6 @@
 """Reads ModelRoute files: the resource as kubectl takes it, several documents a file, errors with file and line.
 
-Knows text and types only: what serves a route, and whether its key is there, is the plan's business.
+Depends on text and types only: the plan decides which process serves a route, and whether its key is set.
 """
 
 import sys
@@ -13,8 +13,8 @@ import msgspec
 from penstock_contract.errors import PenstockError
 from penstock_contract.route import validation
 from penstock_contract.route.spec import ModelRoute
-from penstock_local.routes.documents import BYTES_MAX, InvalidText, check, documents
 from penstock_local.routes.route_problem import problem
+from penstock_local.routes.yaml_documents import BYTES_MAX, InvalidText, check, documents
 from penstock_local.terminal.printable import printable
 
 GROUP = "penstock.dev/"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 import msgspec
 
-from penstock_contract.route.additions import HeaderToken, JsonText, QueryName, VisibleText
+from penstock_contract.route.request_additions import HeaderToken, JsonText, QueryName, VisibleText
 from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.validation import NAME
 from penstock_contract.route.values import DnsLabel, NamespaceName, PrintableName, Url

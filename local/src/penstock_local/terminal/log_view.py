@@ -1,4 +1,4 @@
-"""Speaks to the person: progress, warnings, the screen; and keeps every log line in a file."""
+"""Writes progress and warnings to the terminal, and every log line to a file."""
 
 import errno
 import os

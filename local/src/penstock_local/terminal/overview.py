@@ -14,7 +14,7 @@ from penstock_contract.route.spec import ModelSpec
 from penstock_local.models.bundled import TITLES, bundled_model
 from penstock_local.routes.plan import PlannedRoute
 from penstock_local.terminal.printable import printable
-from penstock_runtime.listen_policy import is_loopback
+from penstock_runtime.listen_address import is_loopback
 
 BOLD: Final = "1"
 GREEN: Final = "32"

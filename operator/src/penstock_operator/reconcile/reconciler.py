@@ -1,7 +1,7 @@
 """Reconciles one ModelRoute: plan, apply the objects, publish the catalogue entry, update the status.
 
 Level-triggered: every pass starts from the whole state, and writes nothing if all is in order. `plan`, `conditions` and
-`composition` decide; this module defines the order of the steps and the reaction to errors:
+`route_status` decide; this module defines the order of the steps and the reaction to errors:
 
     409         the cache is outdated: retry shortly, when the watch has caught up
     422         this version of the route cannot be served: the last good one stays, and the status has the reason.
@@ -35,7 +35,7 @@ from penstock_operator.routes.model_ownership import last_good
 from penstock_operator.routes.parser import Route
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
-from penstock_operator.status import composition
+from penstock_operator.status import route_status
 from penstock_operator.status.conditions import Situation
 from penstock_operator.status.scaling_view import ScalingView
 from penstock_operator.work_queue import Later
@@ -140,7 +140,7 @@ class Reconciler:
                 self._again(other, 0.0)
             raise Later(0.0, "plan again, without the version that the API server rejects")
         unpublished = await self._publish(route, exists.route, wanted, failure) if catalogue_read else NOT_READ
-        reported = composition.previous(exists.route).observed_generation == route.generation
+        reported = route_status.previous(exists.route).observed_generation == route.generation
         # Without the catalogue it is unknown whether a last good version is served: the reported status stays.
         if not route.deleting and (wanted.serves is not None or catalogue_read or not reported):
             await self._status.update(key, exists.route, self._situation(route, wanted, view, failure), view)

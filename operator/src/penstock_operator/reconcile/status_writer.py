@@ -10,7 +10,7 @@ from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
 from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Body, Key, Resource
 from penstock_operator.metrics import Metrics, RouteWorkers
-from penstock_operator.status import composition
+from penstock_operator.status import route_status
 from penstock_operator.status.conditions import Situation, refused_keys
 from penstock_operator.status.scaling_view import ScalingView
 from penstock_operator.work_queue import Later
@@ -51,7 +51,7 @@ class StatusWriter:
 
     async def update(self, key: Key, body: Body, situation: Situation, view: ScalingView) -> None:
         """Writes the status of the route in `body`, if it differs. Raises `ApiError` and `Later`."""
-        before = composition.previous(body)
+        before = route_status.previous(body)
         if situation.survey.wanted is not None and before.conditions and view.autoscaling is None:
             # Otherwise the missing observation would change conditions of every route, and revert them a second later.
             first_at = self._first_at.setdefault(key, self._clock.monotonic())
@@ -59,11 +59,11 @@ class StatusWriter:
                 self._again(key, left_s)
                 return
         now = dt.datetime.fromtimestamp(self._clock.unix(), dt.UTC)
-        after = composition.compose(key[1], situation, before, now, desired=view.desired, decision=view.decision)
+        after = route_status.compose(key[1], situation, before, now, desired=view.desired, decision=view.decision)
         self._metrics.route_workers(
             f"{key[0]}.{key[1]}", RouteWorkers(after.desired_replicas, after.ready_replicas, after.draining_replicas)
         )
-        if not composition.needs_write(body, after):
+        if not route_status.needs_write(body, after):
             return
         if (refused := refused_keys(situation)) and _reason(before, "Degraded") != "ProviderAuthFailed":
             await self._recorder.record(body, "ProviderAuthFailed", refused, action="Serve", kind="Warning")
@@ -71,7 +71,7 @@ class StatusWriter:
         if since_s < STATUS_EVERY_S and not _urgent(before, after):
             self._again(key, STATUS_EVERY_S - since_s)
             return
-        await self._write(key, composition.document(after))
+        await self._write(key, route_status.document(after))
 
     def forget(self, key: Key) -> None:
         """Call when the route was deleted."""

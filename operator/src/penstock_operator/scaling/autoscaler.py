@@ -24,7 +24,7 @@ from penstock_contract.route.status import LastDecision
 from penstock_operator.kube.api_error import BUSY_AGAIN_S, ApiError
 from penstock_operator.kube.resources import Key
 from penstock_operator.kube.watch.cache import ClusterCache
-from penstock_operator.scaling.decide import SAMPLE_S, Decision, decide, replicas_for
+from penstock_operator.scaling.decision import SAMPLE_S, Decision, decide, replicas_for
 from penstock_operator.scaling.executor import ScaleClient, ScaleExecutor, WorkerControl
 from penstock_operator.scaling.history import History
 from penstock_operator.scaling.observation import Observation, Unavailable

@@ -40,6 +40,7 @@ METRIC_TIME_PER_OUTPUT_TOKEN: Final = "gen_ai.server.time_per_output_token"  # n
 METRIC_CLIENT_DURATION: Final = "gen_ai.client.operation.duration"
 METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105
 METRIC_TOKENS: Final = "penstock.tokens"
+METRIC_UPTIME: Final = "process.uptime"
 METRIC_IN_FLIGHT: Final = "penstock.streams.in_flight"
 METRIC_ERRORS: Final = "penstock.errors"
 METRIC_COST: Final = "penstock.cost"

@@ -13,7 +13,14 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, NoOpMeterProvider
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Tracer, get_current_span
 
+from penstock_runtime.telemetry.histograms import HistogramMeter, with_histograms
+
 SCOPE = "penstock"
+HISTOGRAM_DEFAULTS = {
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "cumulative",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
+}
+"""With another value of these variables OpenTelemetry's own histograms are used, which can do both."""
 Signal = Literal["traces", "metrics"]
 
 
@@ -62,7 +69,7 @@ def configure(service: str, environ: Mapping[str, str], *, prometheus: bool = Fa
         closers.append(close)
     otlp_metrics = enabled("metrics", environ)
     if otlp_metrics or (prometheus and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"):
-        meter, close = _meter(service, otlp=otlp_metrics, prometheus=prometheus)
+        meter, close = _meter(service, environ, otlp=otlp_metrics, prometheus=prometheus)
         closers.append(close)
 
     def close_all() -> None:
@@ -78,24 +85,34 @@ def _tracer(service: str) -> tuple[Tracer, Callable[[], object]]:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    from penstock_runtime.telemetry.spans import ExportTracer  # noqa: PLC0415
+
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return provider.get_tracer(SCOPE), provider.shutdown
+    processor = BatchSpanProcessor(OTLPSpanExporter())
+    provider.add_span_processor(processor)
+    return ExportTracer(provider, processor, SCOPE), provider.shutdown
 
 
-def _meter(service: str, *, otlp: bool, prometheus: bool) -> tuple[Meter, Callable[[], object]]:
+def _meter(
+    service: str, environ: Mapping[str, str], *, otlp: bool, prometheus: bool
+) -> tuple[Meter, Callable[[], object]]:
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - only when on
     from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
     readers: list[MetricReader] = []
+    meters: list[HistogramMeter] = []
     if prometheus:
         from opentelemetry.exporter.prometheus import PrometheusMetricReader  # noqa: PLC0415
 
-        readers.append(PrometheusMetricReader())
+        readers.append(with_histograms(PrometheusMetricReader, meters)())
     if otlp:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
 
-        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
+        readers.append(with_histograms(PeriodicExportingMetricReader, meters)(OTLPMetricExporter()))
     provider = MeterProvider(readers, resource=Resource.create({"service.name": service}))
-    return provider.get_meter(SCOPE), provider.shutdown
+    meter = provider.get_meter(SCOPE)
+    if not any(environ.get(name, default).lower() != default for name, default in HISTOGRAM_DEFAULTS.items()):
+        meter = HistogramMeter(meter)
+        meters.append(meter)
+    return meter, provider.shutdown

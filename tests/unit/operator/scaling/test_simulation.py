@@ -12,7 +12,7 @@ from scaling.report import markdown, rows, with_table
 from scaling.traces import Trace
 from scaling.world import SLOTS, Autoscaler, World
 
-from penstock_operator.scaling.decide import Reason
+from penstock_operator.scaling.decision import Reason
 
 PAGE = Path(__file__).parents[4] / "docs" / "operations" / "scaling.md"
 

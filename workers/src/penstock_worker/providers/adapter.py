@@ -1,4 +1,4 @@
-"""The interface of a provider's adapter: a request out, events in."""
+"""The interface of a provider's adapter: a request out, events in. Pure."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,6 +16,14 @@ class HttpRequest(Struct, frozen=True):
     path: str
     headers: dict[str, str]
     body: bytes
+
+
+def authorization(spec: ProviderSpec, key: str | None) -> dict[str, str]:
+    """The header with the provider's key: the route's choice, else the dialect's; `authorization` takes Bearer."""
+    if not key:
+        return {}
+    name = spec.header_of_key
+    return {name: f"Bearer {key}" if name == "authorization" else key}
 
 
 class ResponseParser(Protocol):

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from penstock_contract.request.json_body import Fields
 from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.failure.classification import StreamField
+from penstock_worker.providers.failure.provider_failure import StreamField
 from penstock_worker.providers.provider import AnswerForm
 
 KEPT_S: Final = 600.0

@@ -9,7 +9,7 @@ from msgspec import Raw
 from penstock_contract.request.chat_fields import EMBEDDINGS_KNOWN, KNOWN
 from penstock_contract.request.json_body import Fields
 from penstock_contract.request.operations import EmbeddingsOperation, Operation
-from penstock_contract.route.additions import FieldSpec
+from penstock_contract.route.request_additions import FieldSpec
 from penstock_worker.providers.adapter import HttpRequest
 
 SAME: Final = frozenset(("max_tokens", "max_completion_tokens"))

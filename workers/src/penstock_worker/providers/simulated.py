@@ -14,7 +14,7 @@ from penstock_contract.request.messages import Role
 from penstock_contract.request.operations import Generation, Operation
 from penstock_contract.route.provider import SimulatedSpec
 from penstock_contract.stream.events import Finished, TextDelta, UsageReported
-from penstock_worker.providers.failure.classification import failure
+from penstock_worker.providers.failure.provider_failure import failure
 from penstock_worker.providers.provider import AnswerForm, CallListener
 
 WORDS = ("water", "runs", "down", "the", "penstock", "and", "turns", "a", "wheel", "below")

@@ -1,9 +1,9 @@
 """Ownership of a request: which delivery serves it, and when the queue may drop its message.
 
-The usage row is opened and the message acked at the provider's first event, each repeated until the broker confirms
-it. From then on a crash of this worker ends the request with an error and never runs it again: a second generation
-costs money. If the row belongs to a later delivery by then, this worker was paused for too long: it ends its call, and
-the other delivery keeps the request.
+The usage row is opened at the provider's first event, repeated until the broker confirms it, and then the message is
+acked. From then on a crash of this worker ends the request with an error and never runs it again: a second generation
+costs money. A lost ack changes nothing of that: the worker of the next delivery finds the row. If the row belongs to a
+later delivery, this worker was paused for too long: it ends its call, and the other delivery keeps the request.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class RequestOwnership:
                 self._confirming.result()
 
     async def extend_ack_wait(self) -> None:
-        """Restart the ack timer, while the provider has not answered or the broker has not confirmed the ack."""
+        """Restart the ack timer, while the provider has not answered or the broker has not confirmed the row."""
         if self.waiting_for_ack:
             await self._delivery.in_progress()
 
@@ -77,22 +77,19 @@ class RequestOwnership:
             await cancel_and_wait(self._confirming)
 
     async def _confirm(self, on_lost: Callable[[], None]) -> None:
-        """Repeat until confirmed. Writes the row once."""
-        is_open, pause_s = False, CONFIRM_AGAIN_S
+        """Repeat until the row is stored."""
+        pause_s = CONFIRM_AGAIN_S
         while not self._closed:
             try:
-                if not is_open:
-                    self.served_by = await self._usage.open_row()
-                    is_open = True
-                if self.served_by:
-                    log.warning("worker.request_served_elsewhere", request_id=self._request_id)
-                    on_lost()
-                    return
-                if not self._closed:
-                    await self._delivery.ack()
+                self.served_by = await self._usage.open_row()
             except PenstockError:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, CONFIRM_AGAIN_MAX_S)
-            else:
+                continue
+            if self.served_by:
+                log.warning("worker.request_served_elsewhere", request_id=self._request_id)
+                on_lost()
+            elif not self._closed:
+                await self._delivery.ack()
                 self.waiting_for_ack = False
-                return
+            return

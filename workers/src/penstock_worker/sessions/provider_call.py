@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.events import Event, Finished, Started, UsageReported
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered, clamp_usage
-from penstock_worker.providers.failure.classification import ProviderFailure, StreamField, presented, refused_field
+from penstock_worker.providers.failure.provider_failure import ProviderFailure, StreamField, presented, refused_field
 from penstock_worker.providers.provider import CallHandle
 from penstock_worker.providers.target import Target
 from penstock_worker.sessions.reply_stream import ReplyStream

@@ -3,7 +3,7 @@
 1. A request that an earlier delivery has begun to serve is not served again; nor one delivered too often.
 2. `Accepted` is emitted: the request holds a slot.
 3. `Failover` calls providers until one sends its first event.
-4. `RequestOwnership` opens the usage row and acks the message, and repeats both until the broker confirms them.
+4. `RequestOwnership` opens the usage row, repeats that until the broker confirms it, and acks the message.
 5. Events are emitted in callbacks until the end; they do not wait for the broker.
 """
 
@@ -49,7 +49,7 @@ class Session:
 
     @property
     def waiting_for_ack(self) -> bool:
-        """True until the broker has confirmed the ack of this delivery."""
+        """True until this delivery was acked."""
         return self._ownership.waiting_for_ack
 
     @property

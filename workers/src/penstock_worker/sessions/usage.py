@@ -15,6 +15,7 @@ from penstock_contract.usage.money import FREE, decimal, picos
 from penstock_contract.usage.record import (
     COST_MAX,
     NOTHING_UNANSWERED,
+    OPENED_AFTER_S,
     OpenRequestUsage,
     RowWriteResult,
     Tokens,
@@ -34,7 +35,7 @@ class UsageRowStore(Protocol):
 
     async def read_row(self, row: UsageRow) -> UsageRow | None: ...
 
-    async def write(self, row: UsageRow) -> RowWriteResult: ...
+    async def write(self, row: UsageRow, *, is_first: bool = False) -> RowWriteResult: ...
 
     def close(self, row: UsageRow, after: int = 0) -> None: ...
 
@@ -67,7 +68,9 @@ class RequestUsage:
         self._rows = rows
         self._clock = clock
         # Durations are the queue wait, estimated from times of day, and this worker's monotonic time.
-        self._opened_at = clock.monotonic() - request.queued_s(clock.unix())
+        queued_s = request.queued_s(clock.unix())
+        self._opened_at = clock.monotonic() - queued_s
+        self._is_first = stream.attempt == 1 and queued_s < OPENED_AFTER_S
         # The workers of the earlier deliveries crashed: each of them may have called a provider.
         self._attempts = stream.attempt - 1
         self._provider = ""
@@ -109,7 +112,8 @@ class RequestUsage:
 
     async def open_row(self) -> int:
         """Open the row. Returns the later delivery that has it, 0 if none. Raises `broker_unavailable`."""
-        written = await self._rows.write(self._row(None, None))
+        written = await self._rows.write(self._row(None, None), is_first=self._is_first)
+        self._is_first = False
         self._number = written.sequence
         kept = written.kept
         return kept.delivery if kept is not None and kept.delivery > self._stream.attempt else 0

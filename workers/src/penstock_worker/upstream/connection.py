@@ -20,7 +20,7 @@ import httptools
 
 from penstock_contract.errors import PenstockError
 from penstock_worker.providers.adapter import ResponseParser
-from penstock_worker.providers.failure.classification import failure, failure_of_status
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_status
 from penstock_worker.providers.provider import CallListener, ConnectionStale
 
 HEADER_BYTES_MAX = 64 * 1024

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from penstock_worker.providers.failure.classification import ProviderFailure
+from penstock_worker.providers.failure.provider_failure import ProviderFailure
 
 REASONS: dict[str, str] = {
     "tls_name": "its TLS certificate is not valid for its name",

@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 from penstock_contract.errors import PenstockError
-from penstock_contract.route.additions import HeaderSpec, QueryParameterSpec
 from penstock_contract.route.provider import ProviderSpec
+from penstock_contract.route.request_additions import HeaderSpec, QueryParameterSpec
 from penstock_worker.providers.adapter import HttpRequest
 from penstock_worker.upstream.provider_key import ProviderKey, ProviderKeys
 

@@ -13,10 +13,10 @@ from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.chat_fields import check_names
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import ERRORS, RESPONSE_ANSWER, ResponseOperation
 from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import ERRORS, RESPONSE_ANSWER, ResponseOperation
 from penstock_gateway.streaming.sse_response import EventStream
 
 

@@ -10,8 +10,8 @@ from penstock_contract.openai_responses.response import DeletedResponse, InputIt
 from penstock_contract.openai_responses.stored import listed
 from penstock_contract.request.json_body import invalid
 from penstock_gateway.api.dependencies import ApiDependencies
-from penstock_gateway.api.document.operations import ERRORS, RESPONSE_ANSWER
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.api.openapi.operations import ERRORS, RESPONSE_ANSWER
 from penstock_gateway.responses.stored_responses import request_id_of
 from penstock_gateway.streaming.sse_response import EventStream
 

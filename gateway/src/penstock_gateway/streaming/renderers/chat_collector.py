@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from penstock_contract.endpoint_responses import AssistantMessage, ChatCompletion, Choice
 from penstock_contract.errors import PenstockError
 from penstock_contract.request.messages import FunctionCall, ToolCall
-from penstock_contract.responses import AssistantMessage, ChatCompletion, Choice
 from penstock_contract.stream.events import (
     AnswerFields,
     Event,

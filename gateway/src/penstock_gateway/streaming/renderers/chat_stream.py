@@ -9,8 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from penstock_contract.errors import error_json
-from penstock_contract.responses import (
+from penstock_contract.endpoint_responses import (
     ChatCompletionChunk,
     ChunkChoice,
     CompletionTokensDetails,
@@ -20,6 +19,7 @@ from penstock_contract.responses import (
     PromptTokensDetails,
     ToolCallChunk,
 )
+from penstock_contract.errors import error_json
 from penstock_contract.stream.events import (
     AnswerFields,
     Event,

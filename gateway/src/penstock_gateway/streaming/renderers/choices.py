@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from penstock_contract.responses import ChatCompletion
+from penstock_contract.endpoint_responses import ChatCompletion
 from penstock_contract.stream.events import (
     AnswerFields,
     ChoiceFinished,

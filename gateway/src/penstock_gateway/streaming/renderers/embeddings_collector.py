@@ -3,8 +3,8 @@
 import base64
 from array import array
 
+from penstock_contract.endpoint_responses import EmbeddingObject, EmbeddingsResponse, EmbeddingUsage
 from penstock_contract.errors import PenstockError
-from penstock_contract.responses import EmbeddingObject, EmbeddingsResponse, EmbeddingUsage
 from penstock_contract.stream.events import Embedded, Event, Failed, UsageReported
 
 

@@ -15,7 +15,7 @@ from penstock_contract.request.chat_fields import refusal, treatment
 from penstock_contract.request.json_body import Fields, decoded
 from penstock_contract.request.operations import ChatOperation, CountTokensOperation, MessagesOperation, Operation
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.adapter import HttpRequest, ResponseParser
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser, authorization
 from penstock_worker.providers.anthropic.count_parser import CountParser
 from penstock_worker.providers.anthropic.native_parser import NativeParser
 from penstock_worker.providers.anthropic.parser import MessageParser
@@ -23,7 +23,6 @@ from penstock_worker.providers.anthropic.passed_request import passed_request
 from penstock_worker.providers.anthropic.request import ClientChatRequest, Format, Json, ToolChoice
 from penstock_worker.providers.anthropic.strict_schema import strict_schema
 from penstock_worker.providers.anthropic.turns import system_of, turns_of, unsupported
-from penstock_worker.providers.authorization import authorization
 
 WITHOUT_SAMPLING: Final = "2026-10-21"
 """The first version that refuses `temperature`, `top_p` and `top_k`, even with their default values."""

@@ -6,7 +6,7 @@ from typing import Final
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.stream.events import AnswerFields, Event, Finished
 from penstock_worker.providers.answer import lenient
-from penstock_worker.providers.failure.classification import failure, failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_error
 
 BODY_BYTES_MAX: Final = 64 * 1024
 

@@ -7,7 +7,7 @@ from functools import partial
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.stream.events import Event
 from penstock_contract.stream.sse import SseDecoder
-from penstock_worker.providers.failure.classification import failure
+from penstock_worker.providers.failure.provider_failure import failure
 
 UNREADABLE_ANYHOW = (*UNREADABLE, ValueError)
 

@@ -21,7 +21,7 @@ from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.anthropic.event import StreamEvent, decode_strictly, read
 from penstock_worker.providers.anthropic.event_reader import EventReader
 from penstock_worker.providers.anthropic.whole_message import events_of
-from penstock_worker.providers.failure.classification import failure, failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_error
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 """Names of events that a client is sent: the name is a line of the stream."""

@@ -24,7 +24,7 @@ from penstock_worker.providers.answer.tool_calls import ToolCalls
 from penstock_worker.providers.anthropic.blocks import Block
 from penstock_worker.providers.anthropic.event import EventDelta, StreamEvent, decode_strictly, parts, read
 from penstock_worker.providers.anthropic.event_reader import EventReader
-from penstock_worker.providers.failure.classification import failure, failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_error
 
 
 class MessageParser(EventReader):
@@ -73,7 +73,7 @@ class MessageParser(EventReader):
         delta = event.delta
         if event.type == "content_block_delta" and delta is not None and not self._halves:
             if (text := delta.text) and not delta.thinking:
-                # Nearly all events, without the way round.
+                # Fast path for nearly all events.
                 self._pieces += 1
                 self._characters += len(text)
                 events.append(TextDelta(text))

@@ -5,16 +5,15 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN
+from penstock_contract.anthropic.nested_fields import OTHERS_SIGNATURE, is_of_others
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.errors import PenstockError
-from penstock_contract.request.anthropic.field_table import MESSAGES_KNOWN
-from penstock_contract.request.anthropic.nested import OTHERS_SIGNATURE, is_of_others
 from penstock_contract.request.chat_fields import refusal
 from penstock_contract.request.json_body import Fields
 from penstock_contract.request.operations import CountTokensOperation, MessagesOperation
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.adapter import HttpRequest
-from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.adapter import HttpRequest, authorization
 
 BETA: Final = "anthropic-beta"
 

@@ -28,12 +28,11 @@ from penstock_contract.request.operations import (
     Operation,
 )
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.adapter import HttpRequest, ResponseParser
-from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser, authorization
+from penstock_worker.providers.messages_to_chat.chat_request import chat_of
 from penstock_worker.providers.openai.choices_parser import ChoicesParser
 from penstock_worker.providers.openai.embeddings_parser import EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
-from penstock_worker.providers.translation.chat_request import chat_of
 
 LIMITS: Final = ("max_tokens", "max_completion_tokens")
 NO_LIMIT: Final = b"-1"
@@ -61,7 +60,7 @@ class OpenAIAdapter:
             for name in INTEGERS:
                 _whole(fields, name)
             if not chat:
-                # The parser reads both forms; numbers are what every server has.
+                # The parser reads both forms; every server accepts numbers.
                 fields.pop("encoding_format", None)
                 return HttpRequest("/embeddings", headers, _with_ours(fields, {"model": model}))
             _limit(fields, spec)
@@ -121,7 +120,7 @@ def _stream_options(fields: Fields) -> dict[str, object]:
 
 
 def _whole(fields: Fields, name: str) -> None:
-    """`64.0` becomes `64`: some languages write integers so, and many servers read no other."""
+    """`64.0` becomes `64`: some languages serialize integers as `64.0`, which many servers reject."""
     raw = fields.get(name)
     if raw is not None and b"." in (text := bytes(raw)):
         number, _, zeros = text.partition(b".")

@@ -9,8 +9,7 @@ from urllib.parse import quote
 
 from penstock_contract.request.operations import Operation
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.providers.adapter import HttpRequest, ResponseParser
-from penstock_worker.providers.authorization import authorization
+from penstock_worker.providers.adapter import HttpRequest, ResponseParser, authorization
 from penstock_worker.providers.openai.adapter import OpenAIAdapter
 
 

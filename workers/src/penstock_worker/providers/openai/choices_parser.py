@@ -24,7 +24,7 @@ from penstock_contract.stream.events import (
 from penstock_contract.stream.sse import SseDecoder
 from penstock_contract.usage.record import BYTES_PER_TOKEN_OUT
 from penstock_worker.providers.answer import lenient
-from penstock_worker.providers.failure.classification import failure
+from penstock_worker.providers.failure.provider_failure import failure
 from penstock_worker.providers.openai.parser import UNREADABLE_ANYHOW, ChatParser
 
 _DONE = b"[DONE]"

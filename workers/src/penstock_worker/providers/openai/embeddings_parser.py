@@ -15,7 +15,7 @@ from penstock_contract.codec import UNREADABLE
 from penstock_contract.stream.events import Embedded, Event, Finished
 from penstock_worker.providers.answer import lenient
 from penstock_worker.providers.answer.token_counts import TokenCounts
-from penstock_worker.providers.failure.classification import failure, failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_error
 from penstock_worker.providers.openai.chunk import error_of
 
 EMBEDDINGS_BYTES_MAX = 64 * 1024 * 1024

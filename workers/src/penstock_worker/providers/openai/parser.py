@@ -24,7 +24,7 @@ from penstock_worker.providers.answer.finish import FAILED_REASONS, agreed, read
 from penstock_worker.providers.answer.text_template import TextTemplate
 from penstock_worker.providers.answer.token_counts import TokenCounts
 from penstock_worker.providers.answer.tool_calls import ToolCalls
-from penstock_worker.providers.failure.classification import failure, failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_error
 from penstock_worker.providers.openai.chunk import (
     Chunk,
     ChunkDelta,

@@ -12,7 +12,7 @@ import msgspec
 from penstock_contract.codec import UNREADABLE
 from penstock_contract.stream.events import Event
 from penstock_contract.stream.sse import EventTooLarge, SseDecoder
-from penstock_worker.providers.failure.classification import failure, failure_of_error
+from penstock_worker.providers.failure.provider_failure import failure, failure_of_error
 from penstock_worker.providers.openai.embeddings_parser import EMBEDDINGS_BYTES_MAX, EmbeddingsParser
 from penstock_worker.providers.openai.parser import ChatParser
 

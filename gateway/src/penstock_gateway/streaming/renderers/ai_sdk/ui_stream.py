@@ -7,19 +7,7 @@ takes a stream without `finish` for a whole answer; a failure therefore always e
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from penstock_contract.stream.events import (
-    AnswerFields,
-    Event,
-    Failed,
-    Finished,
-    FinishReason,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallDelta,
-    UsageReported,
-)
-from penstock_contract.ui_chunks import (
+from penstock_contract.ai_sdk.ui_chunks import (
     AbortChunk,
     ErrorChunk,
     FileChunk,
@@ -41,6 +29,18 @@ from penstock_contract.ui_chunks import (
     UIUsage,
     UsageInputDetails,
     UsageOutputDetails,
+)
+from penstock_contract.stream.events import (
+    AnswerFields,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
 )
 from penstock_gateway.streaming.renderers.ai_sdk.ui_tool_inputs import UIToolInputs
 from penstock_gateway.streaming.renderers.answer_fields import fields_of, join

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from penstock_contract.stream.events import ToolCallDelta
-from penstock_contract.ui_chunks import (
+from penstock_contract.ai_sdk.ui_chunks import (
     ToolInputAvailableChunk,
     ToolInputDeltaChunk,
     ToolInputErrorChunk,
     ToolInputStartChunk,
 )
+from penstock_contract.stream.events import ToolCallDelta
 from penstock_gateway.streaming.renderers.answer_fields import decode_json
 
 ToolChunk = ToolInputStartChunk | ToolInputDeltaChunk | ToolInputAvailableChunk | ToolInputErrorChunk

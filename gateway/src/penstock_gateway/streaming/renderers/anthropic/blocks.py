@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from penstock_contract.anthropic.nested_fields import OTHERS_SIGNATURE
 from penstock_contract.codec import UNREADABLE
-from penstock_contract.request.anthropic.nested import OTHERS_SIGNATURE
 
 Json = dict[str, Any]
 Key = tuple[str, int]

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock_contract.message_errors import messages_error
-from penstock_contract.message_responses import StopReason
+from penstock_contract.anthropic.errors import messages_error
+from penstock_contract.anthropic.responses import StopReason
 from penstock_contract.stream.events import (
     AnswerFields,
     Event,

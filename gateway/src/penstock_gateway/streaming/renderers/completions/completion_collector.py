@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from penstock_contract.responses import TextChoice, TextCompletion
+from penstock_contract.endpoint_responses import TextChoice, TextCompletion
 from penstock_contract.stream.events import Event
 from penstock_gateway.streaming.renderers.answer_fields import beside
 from penstock_gateway.streaming.renderers.chat_collector import ChatCollector

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
+from penstock_contract.endpoint_responses import TextChoice, TextCompletion
 from penstock_contract.errors import error_json
-from penstock_contract.responses import TextChoice, TextCompletion
 from penstock_contract.stream.events import (
     AnswerFields,
     ChoiceFinished,

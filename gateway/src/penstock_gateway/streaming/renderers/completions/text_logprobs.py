@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from penstock_contract.responses import TextLogprobs
+from penstock_contract.endpoint_responses import TextLogprobs
 
 
 def text_logprobs(found: Any, offset: int) -> TextLogprobs | None:

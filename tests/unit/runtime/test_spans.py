@@ -1,0 +1,128 @@
+"""Spans of `ExportTracer` are exported as those of OpenTelemetry's SDK."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
+
+from penstock_runtime.telemetry.propagation import trace_context, trace_headers
+from penstock_runtime.telemetry.spans import ExportTracer
+
+REMOTE = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1"}
+UNSAMPLED = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00"}
+ATTRIBUTES: dict[str, Any] = {"text": "v", "number": 7, "ratio": 0.5, "flag": True}
+
+Use = Callable[[Tracer], None]
+
+
+def nested(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("outer", kind=SpanKind.SERVER, attributes=ATTRIBUTES) as span:
+        span.set_attribute("reasons", ["stop"])
+        span.update_name("renamed")
+        with tracer.start_as_current_span("inner", kind=SpanKind.PRODUCER):
+            get_current_span().set_status(StatusCode.ERROR)
+
+
+def remote(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("outer", context=trace_context(REMOTE)) as span:
+        assert trace_headers(span)["tracestate"] == "vendor=1"
+        with tracer.start_as_current_span("inner"):
+            pass
+
+
+def unsampled(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("outer", context=trace_context(UNSAMPLED)) as span:
+        assert not span.is_recording()
+        assert trace_headers(span)["traceparent"].endswith("-00")
+        with tracer.start_as_current_span("inner") as inner:
+            assert not inner.is_recording()
+
+
+def failing(tracer: Tracer) -> None:
+    with (
+        pytest.raises(ValueError, match="the prompt"),
+        tracer.start_as_current_span("outer", record_exception=False),
+        tracer.start_as_current_span("inner", record_exception=False, set_status_on_exception=False),
+    ):
+        raise ValueError("the prompt")
+
+
+def spans_of(use: Use, *, ours: bool, sampler: Sampler | None = None) -> list[ReadableSpan]:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=sampler, resource=Resource.create({"service.name": "s"}))
+    processor = SimpleSpanProcessor(exporter)
+    provider.add_span_processor(processor)
+    use(ExportTracer(provider, processor, "penstock") if ours else provider.get_tracer("penstock"))
+    assert not get_current_span().get_span_context().is_valid
+    return list(exporter.get_finished_spans())
+
+
+def comparable(spans: list[ReadableSpan]) -> list[Any]:
+    names = {span.context.span_id: span.name for span in spans if span.context is not None}
+    assert len({span.context.trace_id for span in spans if span.context is not None}) <= 1
+    return [
+        (
+            span.name,
+            None if span.parent is None else names.get(span.parent.span_id, span.parent.span_id),
+            span.kind,
+            {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in (span.attributes or {}).items()
+            },
+            span.status.status_code,
+            span.context is not None and span.context.trace_state.get("vendor"),
+            span.resource.attributes["service.name"],
+            span.instrumentation_scope is not None and span.instrumentation_scope.name,
+            span.start_time is not None and span.end_time is not None and span.start_time <= span.end_time,
+        )
+        for span in spans
+    ]
+
+
+@pytest.mark.parametrize("use", [nested, remote, unsampled, failing])
+@pytest.mark.parametrize("sampler", [None, ParentBased(ALWAYS_OFF), TraceIdRatioBased(0.0)])
+def test_tracer_exports_the_spans_that_the_sdk_exports(use: Use, sampler: Sampler | None) -> None:
+    if use is unsampled and isinstance(sampler, TraceIdRatioBased):
+        pytest.skip("this sampler ignores the parent")
+    if use is remote and isinstance(sampler, TraceIdRatioBased):
+        pytest.skip("this sampler drops the trace state")
+    assert comparable(spans_of(use, ours=True, sampler=sampler)) == comparable(
+        spans_of(use, ours=False, sampler=sampler)
+    )
+
+
+def test_tracer_exports_nothing_of_an_exception_but_the_status() -> None:
+    for span in spans_of(failing, ours=True):
+        assert "the prompt" not in span.to_json()
+        assert not span.events
+
+
+def test_tracer_exports_spans_that_otlp_encodes() -> None:
+    ours, theirs = (encode_spans(spans_of(nested, ours=flag)) for flag in (True, False))
+    for one, other in zip(ours.resource_spans, theirs.resource_spans, strict=True):
+        assert one.resource == other.resource
+        for scope, other_scope in zip(one.scope_spans, other.scope_spans, strict=True):
+            for span, other_span in zip(scope.spans, other_scope.spans, strict=True):
+                assert (span.name, span.kind, span.attributes, span.status, span.flags) == (
+                    other_span.name,
+                    other_span.kind,
+                    other_span.attributes,
+                    other_span.status,
+                    other_span.flags,
+                )
+
+
+def test_tracer_exports_a_span_once() -> None:
+    def end_twice(tracer: Tracer) -> None:
+        span = tracer.start_span("a")
+        span.end()
+        span.end()
+
+    assert len(spans_of(end_twice, ours=True)) == 1
