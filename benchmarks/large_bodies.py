@@ -128,7 +128,7 @@ async def run(only: str, seconds: float) -> None:
         for name, tokens in (("paced", 1_000_000), ("large", 2)):
             Path(folder, f"{name}.yaml").write_text(ROUTE.format(name=name, tokens=tokens))  # noqa: ASYNC240
         process = await asyncio.create_subprocess_exec(
-            str(PENSTOCK), "dev", "-f", folder, "--port", str(port), stdout=asyncio.subprocess.DEVNULL
+            str(PENSTOCK), "dev", "--fresh", "-f", folder, "--port", str(port), stdout=asyncio.subprocess.DEVNULL
         )
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:

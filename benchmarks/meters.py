@@ -70,7 +70,7 @@ def start(name: str, collector: str, work: Path, provider: int, *, metered: bool
         ours.route = ours.route.replace("/v1\n", "/v1\n" + PRICES)
     first = "sk-penstock-" + secrets.token_hex(22)
     command = ours.command(Place(work, port, provider, first))
-    env = {"TMPDIR": str(work), "PENSTOCK_FIRST_KEY": first}
+    env = {**command.env, "TMPDIR": str(work), "PENSTOCK_FIRST_KEY": first}
     env |= {"PENSTOCK_AUTHENTICATION": "required" if metered else "off"}
     if metered:
         env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector}

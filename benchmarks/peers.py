@@ -85,7 +85,9 @@ spec:
     def command(self, place: Place) -> Command:
         routes = place.work / "routes.yaml"
         routes.write_text(self.route.format(provider=place.provider))
-        return Command([str(self.executable), "dev", "-f", str(routes), "--port", str(place.port)])
+        # Its state: by the environment, as versions.py also starts older ones, which have no --fresh.
+        env = {"XDG_DATA_HOME": str(place.work)}
+        return Command([str(self.executable), "dev", "-f", str(routes), "--port", str(place.port)], env)
 
     def version(self) -> str:
         commit = _output("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty")

@@ -33,7 +33,10 @@ def start(repository: Path, work: Path, provider: int) -> Way:
     ours = Ours()
     ours.executable = repository.resolve() / ".venv" / "bin" / "penstock"
     tree = Tree(
-        ours.command(Place(work, port, provider, KEY)).argv, env={"TMPDIR": str(work)}, cwd=work, log=work / "log"
+        ours.command(Place(work, port, provider, KEY)).argv,
+        env={"TMPDIR": str(work), "XDG_DATA_HOME": str(work)},
+        cwd=work,
+        log=work / "log",
     )
     paced.await_first_token(port, KEY, tree)
     return Way(str(repository), tree, port, KEY)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from generate import chart, conditions, endpoints, errors, messages, metrics, model_route, providers, settings
+from generate import chart, commands, conditions, endpoints, errors, messages, metrics, model_route, providers, settings
 from penstock_gateway.settings import GatewaySettings
 from penstock_operator.settings import OperatorSettings
 from penstock_operator.status.reasons import EXPLANATIONS
@@ -14,7 +14,8 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "settings of the gateway": partial(settings.variables, GatewaySettings),
     "settings of the worker": partial(settings.variables, WorkerSettings),
     "settings of the operator": partial(settings.variables, OperatorSettings),
-    "options of penstock dev": settings.options,
+    "commands": commands.listing,
+    **{f"command {name}": partial(commands.page, name) for name in commands.names()},
     **{name: partial(model_route.spec, *prefixes) for name, prefixes in model_route.groups().items()},
     "fields of the status": model_route.status,
     "columns of kubectl get": model_route.columns,

@@ -14,12 +14,15 @@ START_S = 60.0
 
 
 class Dev:
-    """One `penstock dev`; its temporary files are in `directory`."""
+    """One `penstock dev`; its temporary files are in `directory`. Without `--state` and `keeps` it keeps no state."""
 
-    def __init__(self, directory: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *arguments: str, env: dict[str, str] | None = None, keeps: bool = False
+    ) -> None:
         self.directory = directory
         self.url = ""
-        command = [COMMAND, "dev", "--port", "0", *arguments]
+        state = () if keeps or "--state" in arguments else ("--fresh",)
+        command = [COMMAND, "dev", "--port", "0", *state, *arguments]
         env = {"TMPDIR": str(directory), **(env or {})}
         self.process = Process("penstock dev", command, directory / "output", env, leashed=True)
 
@@ -53,8 +56,10 @@ class Dev:
 
 
 @contextlib.asynccontextmanager
-async def dev_up(directory: Path, *arguments: str, env: dict[str, str] | None = None) -> AsyncIterator[Dev]:
-    dev = Dev(directory, *arguments, env=env)
+async def dev_up(
+    directory: Path, *arguments: str, env: dict[str, str] | None = None, keeps: bool = False
+) -> AsyncIterator[Dev]:
+    dev = Dev(directory, *arguments, env=env, keeps=keeps)
     try:
         yield await dev.up()
     finally:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness.expect import error_of
+from harness.plain_client import plain_client
 from harness.provider_answers import embeddings, text_stream
 from harness.provider_call import Call
 from harness.stack import Stack
@@ -54,3 +56,19 @@ async def test_gateway_conforms_to_its_openapi_document(stack: Stack, tmp_path: 
 
     assert process.returncode == 0, output.decode(errors="replace")[-8000:]
     assert len(stack.main.calls) > 20, "hardly any request was good"
+
+
+@pytest.mark.parametrize("path", ["/schema", "/schema/swagger", "/schema/a/b", "/schema/openapi.yml"])
+async def test_openapi_unknown_page_is_an_error_of_the_one_shape(stack: Stack, path: str) -> None:
+    async with plain_client(stack.url) as client:
+        answer = await client.get(path)
+    if path == "/schema":
+        assert answer.json()["info"]["title"] == "Penstock"
+    else:
+        error_of(answer, 404, "not_found")
+
+
+async def test_metrics_content_type_names_its_charset_once(stack: Stack) -> None:
+    async with plain_client(stack.url) as client:
+        answer = await client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"

@@ -12,12 +12,19 @@ from socket import socket
 
 from penstock_local.process.supervisor import ProcessSupervisor
 from penstock_local.routes.route_files import LoadedRoute
+from penstock_local.routes.watcher import RouteFileWatcher
 from penstock_local.run_directory import run_directory
 from penstock_local.terminal.log_view import LogView
 from penstock_runtime.command import INTERRUPTED
 
 
-async def serve(routes: Sequence[LoadedRoute], listener: socket, arguments: Namespace) -> str | int | None:
+async def serve(
+    routes: Sequence[LoadedRoute],
+    watcher: RouteFileWatcher,
+    listener: socket,
+    state: Path | None,
+    arguments: Namespace,
+) -> str | int | None:
     """Returns what `sys.exit` takes: None, INTERRUPTED before the screen was shown, or what went wrong."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     loop = asyncio.get_running_loop()
@@ -35,7 +42,9 @@ async def serve(routes: Sequence[LoadedRoute], listener: socket, arguments: Name
         log_view = LogView(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
         had_failures = True
         try:
-            supervisor = ProcessSupervisor(routes, os.environ, arguments.host, listener, directory, log_view)
+            supervisor = ProcessSupervisor(
+                routes, os.environ, arguments.host, listener, directory, log_view, state=state, watcher=watcher
+            )
             failure = await supervisor.run()
             had_failures = failure is not None or supervisor.had_failures
         finally:

@@ -3,30 +3,34 @@
 This module imports none of them, so that `penstock chat` needs no gateway and an image needs no laptop.
 """
 
+import difflib
 import os
 import signal
 import sys
+
+from penstock_runtime.parsers import SETTINGS_ONLY, completion, completion_parser, role_parser
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 
 # Beside the entry points, which have no place for it; asking the modules would import them all.
-_DESCRIPTIONS = {
+DESCRIPTIONS = {
     "backup": "save a broker's API keys, limits and usage records",
-    "chat": "talk to a running gateway",
+    "chat": "send a prompt to a running gateway, or hold a conversation",
+    "completion": "print the completion script for bash, zsh or tcsh",
     "dev": "run gateway, workers, nats-server and two small models on this machine",
+    "doctor": "find what would keep Penstock from serving here",
     "keys": "make, list, revoke and rotate API keys",
     "gateway": "run one gateway, as the cluster does",
-    "nats-keys": "make the keys that say who may use an installation's broker",
+    "nats-keys": "make the keys of an installation's broker",
+    "reset": "delete the keys and the usage that penstock dev has kept",
     "restore": "restore what `penstock backup` has saved",
+    "routes": "publish route files to NATS and follow their changes, for Docker Compose",
     "top": "show routes, workers and traffic live",
     "usage": "show what requests used and cost",
     "operator": "run the operator, as the cluster does",
     "worker": "run one worker of a route, as the cluster does",
 }
-
-# They take no arguments: all settings are environment variables.
-_SETTINGS_ONLY = frozenset({"gateway", "operator", "worker"})
 
 
 def main() -> None:
@@ -38,8 +42,12 @@ def main() -> None:
 
     commands = {point.name: point for point in entry_points(group="penstock.commands")}
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    if asked in _SETTINGS_ONLY & commands.keys() and len(sys.argv) > 2:
+    if asked in SETTINGS_ONLY & commands.keys() and len(sys.argv) > 2:
         sys.exit(_without_arguments(asked, sys.argv[2:]))
+    if asked == "completion":
+        _complete(sys.argv[2:])
+        return
+    names = sorted({*commands, "completion"})
     if (point := commands.get(asked)) is not None:
         sys.argv = [f"penstock {asked}", *sys.argv[2:]]
         run = point.load()
@@ -50,30 +58,34 @@ def main() -> None:
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
     elif asked in {"-h", "--help"}:
-        sys.stdout.write(usage(sorted(commands)))
+        sys.stdout.write(usage(names))
     elif asked == "--version":
         sys.stdout.write(f"penstock {version('penstock-contract')}\n")
     else:
-        problem = f"penstock: unknown command {asked!r}\n\n" if asked else ""
-        sys.stderr.write(problem + usage(sorted(commands)))
+        close = difflib.get_close_matches(asked, names, n=1)
+        hint = f", did you mean {close[0]}?" if close else ""
+        problem = f"penstock: unknown command {asked!r}{hint}\n\n" if asked else "penstock: a command is missing\n\n"
+        if asked in DESCRIPTIONS:
+            extra = "penstock[operator]" if asked in {"operator", "nats-keys"} else "penstock"
+            problem = f"penstock: the command {asked} is not installed: pip install '{extra}' has it\n\n"
+        sys.stderr.write(problem + usage(names))
         sys.exit(2)
 
 
 def _without_arguments(command: str, arguments: list[str]) -> int:
     """Print that settings are environment variables; returns the exit code. Otherwise arguments would be ignored."""
     wanted = arguments[0] in {"-h", "--help"}
-    lines = [
-        f"usage: penstock {command}",
-        "",
-        f"{_DESCRIPTIONS[command]}. It takes no arguments: its settings are PENSTOCK_* variables,",
-        "see docs/reference/settings.md.",
-    ]
-    (sys.stdout if wanted else sys.stderr).write("\n".join(lines) + "\n")
+    (sys.stdout if wanted else sys.stderr).write(role_parser(command, DESCRIPTIONS[command]).format_help())
     return 0 if wanted else 2
+
+
+def _complete(arguments: list[str]) -> None:
+    sys.argv[0] = "penstock completion"
+    sys.stdout.write(completion(completion_parser().parse_args(arguments).shell, DESCRIPTIONS))
 
 
 def usage(names: list[str]) -> str:
     width = max(map(len, names), default=0)
-    commands = [f"  {name:{width}}  {_DESCRIPTIONS.get(name, '')}".rstrip() for name in names]
+    commands = [f"  {name:{width}}  {DESCRIPTIONS.get(name, '')}".rstrip() for name in names]
     lines = ["usage: penstock COMMAND … | --version", "", "commands:", *commands]
-    return "\n".join([*lines, "", "penstock COMMAND --help says more."]) + "\n"
+    return "\n".join([*lines, "", "penstock COMMAND --help has its options and examples."]) + "\n"

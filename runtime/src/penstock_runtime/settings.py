@@ -4,7 +4,8 @@ A field `nats_url` is read from `PENSTOCK_NATS_URL`. Bounds are in the field's t
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -40,6 +41,7 @@ def load(kind: type[Settings], environ: Mapping[str, str]) -> Settings:
 
 def _problem(kind: object, value: str, error: msgspec.ValidationError) -> str:
     """The problem of a value, with the allowed words, which msgspec's message lacks."""
-    if get_origin(kind) is Literal:
-        return f"{value!r} is not one of {', '.join(get_args(kind))}"
+    choices = [kind, *get_args(kind)] if get_origin(kind) in {Union, UnionType} else [kind]
+    if (words := next((get_args(choice) for choice in choices if get_origin(choice) is Literal), None)) is not None:
+        return f"{value!r} is not one of {', '.join(words)}"
     return str(error)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import typing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from generate.page import DOCS, ROOT
 
 from penstock_client import AsyncClient, Client
 from penstock_client.http_messages import DEFAULT_URL
+from penstock_contract.route.provider import ProviderSpec
 from penstock_local.routes.route_files import RouteFile, load, read
 from penstock_worker.sessions import circuit_breaker, retry_plan
 
@@ -140,3 +142,10 @@ def test_docs_walk_through_the_code_is_short(heading: str, most: int) -> None:
     _, _, section = text(ROOT / "ARCHITECTURE.md").partition(f"\n### {heading}")
     files = set(re.findall(r"`(penstock_\w+/[\w/]+\.py)`", section.partition("\n## ")[0]))
     assert 10 <= len(files) <= most
+
+
+def test_docs_recipes_have_a_route_for_each_provider_type() -> None:
+    written = "".join(blocks(DOCS / "how-to" / "providers.md", "yaml"))
+    types = typing.get_args(typing.get_type_hints(ProviderSpec)["type"])
+    assert types
+    assert [type_ for type_ in types if f"type: {type_}" not in written] == []

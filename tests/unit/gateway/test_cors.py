@@ -19,7 +19,7 @@ def test_cors_compares_whole_origins_without_case() -> None:
 
 
 def test_cors_rejects_no_origin_where_keys_are_required() -> None:
-    assert not OPEN.rejects("https://evil.example", "evil.example")
+    assert OPEN.refusal("https://evil.example", "evil.example") is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_cors_rejects_no_origin_where_keys_are_required() -> None:
 def test_cors_rejects_foreign_origins_and_hosts_on_loopback_without_keys(
     origin: str | None, host: str, refused: bool
 ) -> None:
-    assert CLOSED.rejects(origin, host) is refused
+    assert (CLOSED.refusal(origin, host) is not None) is refused
 
 
 def settings(**variables: str) -> GatewaySettings:

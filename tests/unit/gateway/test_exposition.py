@@ -29,5 +29,5 @@ async def test_exposition_is_shared_by_concurrent_requests_and_made_in_a_thread(
 def test_exposition_has_the_media_type_of_the_library() -> None:
     from prometheus_client import CONTENT_TYPE_LATEST
 
-    assert CONTENT_TYPE == CONTENT_TYPE_LATEST
+    assert f"{CONTENT_TYPE}; charset=utf-8" == CONTENT_TYPE_LATEST
     assert isinstance(prometheus(), bytes)

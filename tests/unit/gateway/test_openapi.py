@@ -37,7 +37,9 @@ from penstock_contract.request.operations import (
     GenerateRequest,
 )
 from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api.openapi.document import INTERNAL
 from penstock_gateway.api.openapi.examples import EXAMPLES
+from penstock_gateway.api.openapi.property_descriptions import OF_SCHEMA
 from penstock_gateway.http.cors import EXPOSED
 
 STRUCTS: dict[str, type] = {
@@ -185,3 +187,29 @@ def test_openapi_document_has_an_example_for_every_body_and_no_random_one(docume
             for media in (holder or {}).get("content", {}).values():
                 assert "examples" not in media
                 assert path in OPEN_PATHS or "example" in media, path
+
+
+def test_openapi_every_property_has_a_description(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    missing = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, value in schema.get("properties", {}).items()
+        if not value.get("description")
+    ]
+    assert missing == []
+
+
+def test_openapi_document_has_no_internal_type(document: dict[str, Any]) -> None:
+    assert INTERNAL & document["components"]["schemas"].keys() == set()
+
+
+def test_openapi_descriptions_are_of_properties_that_exist(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    unknown = [
+        f"{name}.{field}"
+        for name, fields in OF_SCHEMA.items()
+        for field in fields
+        if field not in schemas.get(name, {}).get("properties", {})
+    ]
+    assert unknown == []

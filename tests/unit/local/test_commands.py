@@ -66,8 +66,8 @@ def listener() -> Iterator[socket]:
         yield made
 
 
-def test_commands_give_the_gateway_the_defaults_and_no_key(listener: socket) -> None:
-    command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", {"Chat": "m"}, ACCESS, _inherited())
+def test_commands_give_the_gateway_its_addresses_and_no_key(listener: socket) -> None:
+    command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", ACCESS, _inherited())
     assert command.environ == _inherited() | {
         "PENSTOCK_HOST": "127.0.0.1",
         "PENSTOCK_PORT": str(listener.getsockname()[1]),
@@ -77,7 +77,6 @@ def test_commands_give_the_gateway_the_defaults_and_no_key(listener: socket) -> 
         "PENSTOCK_ADMIN_HOST": "127.0.0.1",
         "PENSTOCK_ADMIN_PORT": "8081",
         "PENSTOCK_ADMIN_TOKEN": "t" * 48,
-        "PENSTOCK_DEFAULT_CHAT_MODEL": "m",
         "PENSTOCK_PLAYGROUND": "true",
     }
 
@@ -102,7 +101,7 @@ def test_commands_make_another_admin_token_for_every_run() -> None:
 
 def test_commands_give_the_first_key_to_the_gateway_and_not_to_the_worker(listener: socket) -> None:
     keyed = msgspec.structs.replace(ACCESS, first_key="sk-penstock-1")
-    gateway = commands.gateway("0.0.0.0", listener, "nats://t@127.0.0.1:1", {}, keyed, _inherited())
+    gateway = commands.gateway("0.0.0.0", listener, "nats://t@127.0.0.1:1", keyed, _inherited())
     assert gateway.environ["PENSTOCK_FIRST_KEY"] == "sk-penstock-1"
     worker = commands.worker(_planned(), "nats://t@127.0.0.1:1", ENVIRON, _inherited())
     assert not {"PENSTOCK_FIRST_KEY", "PENSTOCK_ADMIN_TOKEN", "PENSTOCK_API_KEY"} & worker.environ.keys()

@@ -32,6 +32,7 @@ def test_overview_prints_this_screen() -> None:
         == """
 Penstock listens on http://127.0.0.1:8080 after 1.2 s
 No API key is required: only this machine can reach it
+State: none, keys and usage end with this run
 
   ROUTE    MODELS           PROVIDER                   STATE
   smollm2  smollm2          SmolLM2-135M, bundled      ready

@@ -4,7 +4,7 @@ import msgspec
 
 from penstock_contract.route.spec import ModelRoute
 from penstock_local.models.bundled import BundledModel, ModelState
-from penstock_local.routes.plan import PlannedRoute, default_models, plan
+from penstock_local.routes.plan import PlannedRoute, plan
 from penstock_local.routes.route_files import LoadedRoute
 
 NOW = 1_700_000_000
@@ -95,14 +95,3 @@ def test_plan_leaves_a_model_name_in_conflict_to_the_first_route() -> None:
 def test_plan_gives_the_catalogue_the_order_of_files_as_age() -> None:
     routes = _plan(_route("z", SIMULATED), _route("a", SIMULATED))
     assert [route.entry.created_at for route in routes] == [NOW - 2, NOW - 1]
-
-
-def test_plan_defaults_are_the_first_served_models_of_each_type() -> None:
-    embedding: list[dict[str, object]] = [{"name": "*"}, {"name": "e", "type": "Embedding"}]
-    planned = _plan(
-        _route("keyless", OPENAI),
-        _route("a", SIMULATED),
-        _route("b", SIMULATED),
-        _route("c", SIMULATED, models=embedding),
-    )
-    assert default_models(planned) == {"Chat": "a-model", "Embedding": "e"}

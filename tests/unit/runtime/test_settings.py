@@ -1,6 +1,6 @@
 """Settings come from variables; an error names the variable."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from msgspec import Meta, Struct
@@ -69,3 +69,11 @@ def test_settings_name_the_allowed_values_of_an_invalid_one() -> None:
         load(Example, {"PENSTOCK_ROUTE": "main", "PENSTOCK_LOG_LEVEL": "banana"})
 
     assert str(error.value) == "PENSTOCK_LOG_LEVEL: 'banana' is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL"
+
+
+def test_settings_name_the_allowed_words_of_an_optional_choice() -> None:
+    class Optional(Struct, frozen=True):
+        authentication: Literal["required", "off"] | None = None
+
+    with pytest.raises(InvalidSettings, match=r"^PENSTOCK_AUTHENTICATION: 'yes' is not one of required, off$"):
+        load(Optional, {"PENSTOCK_AUTHENTICATION": "yes"})

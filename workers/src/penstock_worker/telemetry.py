@@ -63,12 +63,13 @@ class CallTelemetry:
         finished: Finished | None,
         *,
         reason: str | None = None,
+        status: int | None = None,
         provider_message: str | None = None,
     ) -> None:
         """Record the end of the call; a call without error and finish was stopped by its client.
 
-        `reason` is one of a few constants. `provider_message` is the provider's own message, redacted, if
-        the route allows it in the log; it is in no span and no metric.
+        `reason` is one of a few constants, `status` that of the provider's response. `provider_message` is the
+        provider's own message, redacted, if the route allows it in the log; it is in no span and no metric.
         """
         code = error.code if error is not None else ("cancelled" if finished is None else None)
         labels = self._labels if code is None else {**self._labels, names.ERROR_TYPE: code}
@@ -94,6 +95,7 @@ class CallTelemetry:
             model=self._labels[names.REQUEST_MODEL],
             code=code,
             reason=reason,
+            status=status,
             **({} if provider_message is None else {"provider_message": provider_message}),
             retry_after_s=None if error is None else error.retry_after_s,
             first_event_s=None if self._first_s is None else round(self._first_s, 4),

@@ -40,16 +40,17 @@ def command(name: str, description: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=f"penstock {name}",
         description=description,
-        epilog="PENSTOCK_ADMIN_URL and PENSTOCK_ADMIN_TOKEN say where; without them, the penstock dev that runs here.",
+        epilog="PENSTOCK_ADMIN_URL and PENSTOCK_ADMIN_TOKEN name the admin API; without them it is that of the penstock"
+        " dev on this machine.",
     )
-    made.add_argument("--url", help="of the admin API; PENSTOCK_ADMIN_URL")
+    made.add_argument("--url", help="address of the admin API; PENSTOCK_ADMIN_URL")
     return made
 
 
 def where_after() -> argparse.ArgumentParser:
     """The same option after a subcommand, without a default: the option before it is not overwritten."""
     made = argparse.ArgumentParser(add_help=False)
-    made.add_argument("--url", default=argparse.SUPPRESS, help="of the admin API; PENSTOCK_ADMIN_URL")
+    made.add_argument("--url", default=argparse.SUPPRESS, help="address of the admin API; PENSTOCK_ADMIN_URL")
     return made
 
 

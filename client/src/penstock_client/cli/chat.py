@@ -23,6 +23,7 @@ from penstock_client.resume import is_stream_id
 from penstock_contract.endpoint_responses import ChatChunk
 from penstock_contract.endpoints import CHAT
 from penstock_contract.request.operations import ChatMessage
+from penstock_runtime.examples import with_examples
 
 ANSWERED = 0
 FAILED = 1
@@ -112,6 +113,27 @@ def converse(client: Client, model: str | None, terminal: Terminal) -> int:
     return ANSWERED
 
 
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="penstock chat", description="Send a prompt to a Penstock gateway, or hold a conversation."
+    )
+    made.add_argument(
+        "prompt", nargs="*", metavar="PROMPT", help="a pipe's text is added to it; without either, hold a conversation"
+    )
+    made.add_argument(
+        "--resume", metavar="ID", type=_stream_id, help="read the answer of this request id again, from its start"
+    )
+    made.add_argument("--model", help="left out: the gateway's default model")
+    made.add_argument("--url", type=_url, help=f"of the gateway; PENSTOCK_URL, else {DEFAULT_URL}")
+    made.epilog = "PENSTOCK_API_KEY, if set, is sent as the bearer token."
+    return with_examples(
+        made,
+        'penstock chat "Why is the sky blue?"',
+        'git diff | penstock chat "Write a commit message." --model gpt-5.4-mini',
+        "penstock chat --resume req_0123456789abcdef01234567",
+    )
+
+
 def run(
     arguments: Sequence[str],
     environ: Mapping[str, str],
@@ -120,22 +142,13 @@ def run(
     sleep: Callable[[float], object] = time.sleep,
 ) -> int:
     """The whole command but for the process: returns the exit code, raises `SystemExit` for a wrong usage."""
-    parser = argparse.ArgumentParser(prog="penstock chat", description="Talk to a Penstock gateway.")
-    parser.add_argument(
-        "prompt", nargs="*", metavar="PROMPT", help="a pipe's text is added to it; without either, hold a conversation"
-    )
-    parser.add_argument(
-        "--resume", metavar="ID", type=_stream_id, help="read the answer of this request id again, from its start"
-    )
-    parser.add_argument("--model", help="left out: the gateway's default model")
-    parser.add_argument(
-        "--url",
-        type=_url,
-        default=environ.get("PENSTOCK_URL", DEFAULT_URL),
-        help="of the gateway; PENSTOCK_URL, else %(default)s",
-    )
-    parser.epilog = "PENSTOCK_API_KEY, if set, is sent as the bearer token."
-    options = parser.parse_args(arguments)
+    commands = parser()
+    options = commands.parse_args(arguments)
+    if options.url is None:
+        try:
+            options.url = _url(environ.get("PENSTOCK_URL", DEFAULT_URL))
+        except argparse.ArgumentTypeError as error:
+            commands.error(f"PENSTOCK_URL: {error}")
     api_key = environ.get("PENSTOCK_API_KEY", "").strip() or None
     with Client(options.url, api_key=api_key, sleep=sleep) as client:
         if options.resume is not None:
@@ -147,7 +160,7 @@ def run(
         # A question about a file: `cat file | penstock chat "summarize this"`.
         prompt = "\n\n".join(part for part in (" ".join(options.prompt), piped) if part.strip())
         if not prompt.strip():
-            parser.error("nothing to ask: give a PROMPT, or pipe one in")
+            commands.error("nothing to ask: give a PROMPT, or pipe one in")
         return answer(client.chat([ChatMessage("user", _valid(prompt))], options.model), terminal)[1]
 
 

@@ -14,6 +14,7 @@ import msgspec
 from penstock_client.admin.client import AdminClient
 from penstock_client.cli.admin_command import Invocation, call_admin_api, command, duration, where_after
 from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyList, KeySpec, KeyView, Rotation
+from penstock_runtime.examples import with_examples
 
 
 def run(invocation: Invocation) -> int:
@@ -26,38 +27,69 @@ def parser() -> argparse.ArgumentParser:
     made = command("keys", "Manage API keys over a gateway's admin API.")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     where = where_after()
-    create = commands.add_parser("create", help="make a key and show it, once", parents=[where])
+    shown = "Make a key and print it; it can be read only now."
+    create = commands.add_parser("create", help="make a key and print it, once", description=shown, parents=[where])
     create.set_defaults(run=_create)
-    create.add_argument("name", metavar="NAME", help="what a person calls it")
+    create.add_argument("name", metavar="NAME", help="a name for people, in keys list and usage")
     create.add_argument(
-        "--expires-in", type=duration, metavar="30d", help="s, m, h, d or w; otherwise it never expires"
+        "--expires-in", type=duration, metavar="30d", help="time until it expires, in s, m, h, d or w; without: never"
     )
-    create.add_argument("--route", action="append", default=[], help="namespace.name, or how it starts and *; several")
-    create.add_argument("--model", action="append", default=[], help="a name, or how it starts and *; several")
-    create.add_argument("--requests-per-minute", type=int, metavar="N")
-    create.add_argument("--tokens-per-minute", type=int, metavar="N")
-    create.add_argument("--concurrent-streams", type=int, metavar="N")
-    create.add_argument("--queue-share-percent", type=int, metavar="N")
+    create.add_argument(
+        "--route",
+        action="append",
+        default=[],
+        help="a route it may use: namespace.name or a beginning and *; repeatable",
+    )
+    create.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="a model it may use: a name or a beginning and *; repeatable",
+    )
+    create.add_argument("--requests-per-minute", type=int, metavar="N", help="over all gateways")
+    create.add_argument("--tokens-per-minute", type=int, metavar="N", help="of input and output")
+    create.add_argument("--concurrent-streams", type=int, metavar="N", help="requests at the same time")
+    create.add_argument("--queue-share-percent", type=int, metavar="N", help="of a route's queue")
     create.add_argument("--budget", metavar="10.00", help="money for each period")
     create.add_argument("--period", choices=["Day", "Week", "Month", "Total"], default="Month", help="of the budget")
     create.add_argument("--currency", default="USD", help="a label: nothing is converted")
-    create.add_argument("--metadata", action="append", type=_pair, default=[], metavar="NAME=VALUE", help="several")
+    create.add_argument(
+        "--metadata",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help="a label; repeatable",
+    )
     create.add_argument("--json", action="store_true", help="everything about the key, as JSON")
-    listing = commands.add_parser("list", help="show all keys", parents=[where])
+    listing = commands.add_parser("list", help="show all keys", description="Show all keys.", parents=[where])
     listing.set_defaults(run=_list)
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("--json", action="store_true", help="with limits and budgets")
     for name, run_, description in (
         ("show", _show, "show one key"),
-        ("revoke", _revoke, "shut a key out of every gateway, at once and for good"),
-        ("rotate", _rotate, "make a new secret for a key and show it, once"),
+        ("revoke", _revoke, "revoke a key in every gateway, at once and for good"),
+        ("rotate", _rotate, "make a new secret for a key and print it, once"),
     ):
-        one = commands.add_parser(name, help=description, parents=[where])
+        sentence = f"{description[:1].upper()}{description[1:]}."
+        one = commands.add_parser(name, help=description, description=sentence, parents=[where])
         one.set_defaults(run=run_)
-        one.add_argument("id", metavar="ID", type=_id)
+        one.add_argument("id", metavar="ID", type=_id, help="of penstock keys list")
         if name == "rotate":
-            one.add_argument("--grace", type=duration, default=3600, metavar="1h", help="the old one works so long")
-            one.add_argument("--json", action="store_true")
-    return made
+            one.add_argument(
+                "--grace", type=duration, default=3600, metavar="1h", help="how long the old secret stays valid"
+            )
+            one.add_argument("--json", action="store_true", help="everything about the key, as JSON")
+        with_examples(one, f"penstock keys {name} key_0123456789abcdEF")
+    with_examples(listing, "penstock keys list", "penstock keys list --json")
+    with_examples(
+        create,
+        "penstock keys create Ada --expires-in 30d --model smollm2",
+        "penstock keys create Team --requests-per-minute 60 --budget 10.00 --period Month",
+        'KEY=$(penstock keys create ci --route "ai.*")',
+    )
+    return with_examples(
+        made, "penstock keys create Ada", "penstock keys list", "penstock keys revoke key_0123456789abcdEF"
+    )
 
 
 def _create(admin: AdminClient, options: argparse.Namespace, invocation: Invocation) -> None:

@@ -15,6 +15,7 @@ from penstock_client.cli.fleet_table import KEYS_SHOWN, SORTS, Shown, fleet_tabl
 from penstock_client.cli.keyboard import Keyboard
 from penstock_client.errors import GatewayUnreachable
 from penstock_contract.fleet.view import Fleet
+from penstock_runtime.examples import with_examples
 
 PATH = "/admin/fleet"
 INTERVAL_MIN_S = 0.5
@@ -58,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         "--interval", type=_interval, default=2.0, metavar="2", help="seconds between two readings (default: 2)"
     )
     made.add_argument("--sort", choices=SORTS, default=SORTS[0], help="order of the routes (default: %(default)s)")
-    return made
+    return with_examples(made, "penstock top", "penstock top --once --sort cost", "penstock top --json")
 
 
 def _print_once(fleet: Fleet, stdout: TextIO, sort: str) -> None:

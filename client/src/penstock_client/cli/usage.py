@@ -13,6 +13,7 @@ from penstock_client.cli.admin_command import Invocation, call_admin_api, comman
 from penstock_contract.limits.api_keys import KeyList
 from penstock_contract.usage.report import UsageRows, UsageSums
 from penstock_contract.usage.table import Table, csv_text, printable_text, rows_table, sums_table
+from penstock_runtime.examples import with_examples
 
 ROWS_MAX = 100_000
 
@@ -65,7 +66,12 @@ def parser() -> argparse.ArgumentParser:
     form = made.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="for a spreadsheet")
     form.add_argument("--json", action="store_true", help="the admin API's response")
-    return made
+    return with_examples(
+        made,
+        "penstock usage --by model --since 7d",
+        "penstock usage --by request --since 2026-11-22 --csv > requests.csv",
+        "penstock usage --by day --since 2026-11-01 --until 2026-12-01 --json",
+    )
 
 
 def _day_or_age(text: str) -> dt.date | dt.timedelta:

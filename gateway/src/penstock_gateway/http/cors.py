@@ -33,6 +33,14 @@ EXPOSED = (
 NOT_ALLOWED = ErrorResponse(
     ErrorDetail("origin_not_allowed", "pages of this origin may not use this API"), {"vary": "origin"}
 )
+HOST_NOT_ALLOWED = ErrorResponse(
+    ErrorDetail(
+        "origin_not_allowed",
+        "without API keys this gateway serves only requests whose Host is localhost or an IP address; use one of them,"
+        " or set PENSTOCK_AUTHENTICATION=required",
+    ),
+    {"vary": "origin"},
+)
 
 
 class CorsRules(Struct, frozen=True):
@@ -54,13 +62,14 @@ class CorsRules(Struct, frozen=True):
             (b"vary", b"origin"),
         ]
 
-    def rejects(self, origin: str | None, host: str) -> bool:
-        """True if the request must not be handled. Every browser sends a Host."""
+    def refusal(self, origin: str | None, host: str) -> ErrorResponse | None:
+        """The answer to a request that must not be handled. Every browser sends a Host."""
         if not self.closed:
-            return False
+            return None
         if host and not _of_this_machine(host):
-            return True
-        return origin is not None and not self.allows(origin) and origin.lower() != f"http://{host}".lower()
+            return HOST_NOT_ALLOWED
+        foreign = origin is not None and not self.allows(origin) and origin.lower() != f"http://{host}".lower()
+        return NOT_ALLOWED if foreign else None
 
 
 class Cors:
@@ -77,10 +86,12 @@ class Cors:
         headers = dict(request["headers"])
         origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
         preflight = request["method"] == "OPTIONS" and b"access-control-request-method" in headers
-        rejected = self._rules.rejects(origin, headers.get(b"host", b"").decode("latin-1"))
-        if rejected or (preflight and (origin is None or not self._rules.allows(origin))):
-            self._observer.request_rejected(NOT_ALLOWED.detail.code)
-            await NOT_ALLOWED.asgi(send, scope)
+        refusal = self._rules.refusal(origin, headers.get(b"host", b"").decode("latin-1"))
+        if refusal is None and preflight and (origin is None or not self._rules.allows(origin)):
+            refusal = NOT_ALLOWED
+        if refusal is not None:
+            self._observer.request_rejected(refusal.detail.code)
+            await refusal.asgi(send, scope)
         elif origin is None or not self._rules.allows(origin):
             await self._app(scope, receive, send)
         elif preflight:

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
-"""The content type of prometheus_client, which is imported at the first scrape only."""
+CONTENT_TYPE = "text/plain; version=1.0.0"
+"""prometheus_client's, which is imported at the first scrape only. Litestar adds the charset to every text type."""
 
 
 class Exposition:

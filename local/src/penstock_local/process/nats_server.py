@@ -1,7 +1,7 @@
 """The bundled nats-server: where its binary is, and the configuration for one laptop.
 
-Loopback only, behind a token: another user of this machine must not read prompts. Its data is in memory and in a
-directory that goes with us.
+Loopback only, behind a token: another user of this machine must not read prompts. Queues and the catalogue are in
+memory; keys, limits and usage are in the state directory, or in the run's own without one.
 """
 
 import shutil
@@ -29,7 +29,7 @@ def binary() -> Path:
 
 def config(port: int, token: str, directory: Path, store_bytes: int) -> str:
     """`store_bytes` is what all stores on disk may have together."""
-    # js_ack_fc_v2: nats-py's KV watch breaks on the newer form of acks (DESIGN.md §4).
+    # js_ack_fc_v2: nats-py's KV watch breaks on the newer form of acks.
     return f"""\
 server_name: penstock-dev
 host: "127.0.0.1"

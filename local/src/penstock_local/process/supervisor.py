@@ -15,19 +15,24 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from socket import socket
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from penstock_contract import dev_run_file
 from penstock_local.credentials import run_credentials
 from penstock_local.disk_space import free_bytes, store_sizes
-from penstock_local.models.bundled import TITLES, BundledModel, ModelState
+from penstock_local.models.bundled import TITLES, BundledModel
 from penstock_local.process import commands, nats_server, ports, readiness
 from penstock_local.process.child import Child, Exit
 from penstock_local.process.commands import GATEWAY_GRACE_S, Command
+from penstock_local.process.model_servers import ModelServers
 from penstock_local.process.parent_death import parent_death_signal
-from penstock_local.routes.plan import PlannedRoute, default_models, plan, secret_variables
+from penstock_local.process.worker_processes import WorkerProcesses
+from penstock_local.routes import route_changes
+from penstock_local.routes.plan import plan, secret_variables
 from penstock_local.routes.route_files import LoadedRoute
+from penstock_local.routes.watcher import RouteFileWatcher
+from penstock_local.state_directory import used_bytes
 from penstock_local.terminal import overview
 from penstock_local.terminal.log_view import LogView
 
@@ -38,8 +43,6 @@ STOP_GRACE_S = 2.0
 START_MAX_S = 120.0
 """After this the overview is shown with the missing parts, instead of waiting longer."""
 START_FAILURES_MAX = 3
-CANNOT_SERVE = 2
-"""A model server's exit code for a permanent failure: no restart."""
 
 
 class ProcessSupervisor:
@@ -47,6 +50,7 @@ class ProcessSupervisor:
 
     `listener` is bound and listens from before the start, and is closed at the end: connections that come while the
     gateway starts, or starts again, wait for it, and no other process can take the port meanwhile.
+    `directory` ends with the run; `state` is what outlives it, None without one. `watcher` gives changed routes.
     `started`: the overview was shown. `had_failures`: a process ended unexpectedly.
     """
 
@@ -58,6 +62,9 @@ class ProcessSupervisor:
         listener: socket,
         directory: Path,
         log_view: LogView,
+        *,
+        state: Path | None = None,
+        watcher: RouteFileWatcher | None = None,
     ) -> None:
         self._routes = routes
         self._environ = environ
@@ -65,13 +72,16 @@ class ProcessSupervisor:
         self._listener = listener
         self._url = overview.local_url(host, listener.getsockname()[1])
         self._directory = directory
+        self._state = state
+        self._watcher = watcher
         self._log_view = log_view
-        self._sizes = store_sizes(directory, free_bytes(directory))
+        stores = state or directory
+        self._sizes = store_sizes(stores, free_bytes(stores) + used_bytes(stores))
         self._started_at = int(time.time())
-        self._models: dict[BundledModel, ModelState] = {}
-        self._planned = self._plan()
-        self._models = {model: ModelState() for route in self._planned for model in route.models if route.servable}
+        self._models = ModelServers(self._child, self._model_command, self._on_model)
+        self._workers = WorkerProcesses(self._child)
         self._working: set[str] = set()
+        self._served: set[str] = set()
         self._changed = asyncio.Event()
         self._stop_asked = asyncio.Event()
         self._gateway_ended = asyncio.Event()
@@ -82,27 +92,11 @@ class ProcessSupervisor:
         self._nats_port = ports.free_port("127.0.0.1")
         self._nats_url = f"nats://{secrets.token_hex(24)}@127.0.0.1:{self._nats_port}"
         self._before_exec = parent_death_signal()
-        secret_names = frozenset(name for route in routes for name in secret_variables(route.route.spec))
-        self._inherited = commands.inherited(environ, secret_names)
-        self._access = run_credentials(host, ports.free_port("127.0.0.1"), environ)
+        self._access = run_credentials(host, ports.free_port("127.0.0.1"), environ, state)
         dev_run_file.write(directory, self._access.admin)
+        self._replan()
         self._broker = self._child(self._nats_command())
-        self._gateway = self._child(
-            commands.gateway(
-                host,
-                listener,
-                self._nats_url,
-                default_models(self._planned),
-                self._access,
-                self._inherited,
-            )
-        )
-        self._model_servers = {self._child(self._model_command(model, 0)): model for model in self._models}
-        self._workers = [
-            self._child(commands.worker(route, self._nats_url, environ, self._inherited))
-            for route in self._planned
-            if route.servable
-        ]
+        self._gateway = self._child(commands.gateway(host, listener, self._nats_url, self._access, self._inherited()))
 
     async def run(self) -> str | None:
         """Serve until stopped. Returns the error if the start failed."""
@@ -126,7 +120,12 @@ class ProcessSupervisor:
         self._stop_asked.set()
 
     def _children(self) -> list[Child]:
-        return [self._gateway, *self._workers, *self._model_servers, self._broker]
+        return [self._gateway, *self._workers.children, *self._models.children, self._broker]
+
+    def _inherited(self) -> dict[str, str]:
+        """The environment of every child: not the variables that the routes refer to."""
+        names = frozenset(name for route in self._routes for name in secret_variables(route.route.spec))
+        return commands.inherited(self._environ, names)
 
     def _child(self, command: Command) -> Child:
         return Child(command, on_line=self._on_line, on_exit=self._on_exit, before_exec=self._before_exec)
@@ -134,15 +133,23 @@ class ProcessSupervisor:
     def _nats_command(self) -> Command:
         path = self._directory / "nats.conf"
         token = urlsplit(self._nats_url).username or ""
-        path.write_text(nats_server.config(self._nats_port, token, self._directory, self._sizes.total), "utf-8")
-        return commands.nats_server(nats_server.binary(), path, self._inherited)
+        stores = self._state or self._directory
+        path.write_text(nats_server.config(self._nats_port, token, stores, self._sizes.total), "utf-8")
+        return commands.nats_server(nats_server.binary(), path, self._inherited())
 
     def _model_command(self, model: BundledModel, port: int) -> Command:
         # If it is ended while it loads, its written weights remain: they are deleted with the run's directory.
-        return commands.model_server(model, port, self._inherited | {"TMPDIR": str(self._directory)})
+        environ = self._inherited() | commands.fetching(self._environ) | {"TMPDIR": str(self._directory)}
+        return commands.model_server(model, port, environ)
 
-    async def _serve(self) -> NoReturn:
+    async def _serve(self) -> None:
         await self._start_all()
+        async with asyncio.TaskGroup() as tasks:
+            if self._watcher is not None and self._watcher.watches:
+                tasks.create_task(self._watcher.run(self._on_routes, self._on_bad_routes))
+            await self._restarts()
+
+    async def _restarts(self) -> None:
         while True:
             await self._gateway_ended.wait()
             self._gateway_ended.clear()
@@ -153,14 +160,14 @@ class ProcessSupervisor:
         await readiness.gateway(str(urlsplit(self._url).hostname), self._listener.getsockname()[1])
 
     async def _start_all(self) -> None:
-        loading = [f"the model {TITLES[model]}" for model in self._models]
+        loading = [f"the model {TITLES[model]}" for model in self._models.states]
         workers = f"{len(self._workers)} worker{'' if len(self._workers) == 1 else 's'}"
         self._log_view.progress(f"starting {', '.join(['nats-server', 'the gateway', workers, *loading])}")
         if (exposed := overview.exposure_warning(self._host, self._access.first_key)) is not None:
             self._log_view.warning(exposed)
         # The gateway takes longest, and models longer still: the broker is ready before either connects.
-        for child in (self._broker, self._gateway, *self._model_servers, *self._workers):
-            child.start()
+        for part in (self._broker, self._gateway, self._models, self._workers):
+            part.start()
         # Yield to the start of the children first, then import the controller.
         await asyncio.sleep(0)
         from penstock_local.routes.local_control_plane import RouteController, send_logs  # noqa: PLC0415 - nats and structlog, meanwhile
@@ -191,15 +198,16 @@ class ProcessSupervisor:
             host=self._host,
             key=self._access.first_key,
             playground=self._gateway.command.environ[commands.PLAYGROUND].lower() in {"1", "true"},
+            state=self._state,
         )
         self._log_view.show(shown)
         self._log_view.hint()
 
     def _settled(self) -> bool:
         """Every model has loaded or failed, the catalogue is written, every worker has sent a heartbeat."""
-        models = all(state.address or state.failure for state in self._models.values())
         applied = self._control is not None and self._control.applied
-        return models and applied and all(route.entry.key in self._working for route in self._planned if route.servable)
+        working = all(route.entry.key in self._working for route in self._planned if route.servable)
+        return self._models.settled and applied and working
 
     async def _end(self) -> None:
         self._log_view.stopping()
@@ -218,38 +226,46 @@ class ProcessSupervisor:
                 for child in self._children():
                     child.kill()
             await self._gateway.stop(GATEWAY_GRACE_S + 1)
-            await asyncio.gather(*(child.stop(STOP_GRACE_S) for child in (*self._workers, *self._model_servers)))
+            await asyncio.gather(self._workers.stop(STOP_GRACE_S), self._models.stop(STOP_GRACE_S))
             await self._broker.stop(STOP_GRACE_S)
 
     # Events of the processes
 
-    def _plan(self) -> list[PlannedRoute]:
-        return plan(self._routes, self._environ, self._models, started_at=self._started_at)
+    def _replan(self) -> None:
+        """Work out the plan again, and have it served: models, workers, catalogue."""
+        states = self._models.states
+        for _ in range(2):  # a plan tells which models it needs, and shows their states
+            self._planned = plan(self._routes, self._environ, states, started_at=self._started_at)
+            self._models.want(model for route in self._planned for model in route.models if route.servable)
+        inherited = self._inherited()
+        servable = [route for route in self._planned if route.servable]
+        self._workers.want(
+            {route.entry.key: commands.worker(route, self._nats_url, self._environ, inherited) for route in servable}
+        )
+        self._working &= {route.entry.key for route in servable}
+        if self._control is not None:
+            self._control.want([route.entry for route in self._planned])
+
+    def _on_routes(self, routes: list[LoadedRoute]) -> None:
+        before, self._routes = self._routes, routes
+        self._replan()
+        self._log_view.progress(route_changes.summary(before, routes))
+        self._log_view.show("\n".join(overview.table(self._planned, frozenset(self._working), self._log_view.ink)))
+
+    def _on_bad_routes(self, problem: str) -> None:
+        self._log_view.warning(f"{problem}\n         the routes as they were are served on; correct the file")
 
     def _on_line(self, child: Child, line: str) -> None:
-        model = self._model_servers.get(child)
-        if model is not None and line.startswith(("loading ", "ready ")):
+        if self._models.on_line(child, line):
             self._log_view.keep(child.name, line)
-            self._on_model_line(child, model, line)
         else:
             self._log_view.log(child.name, line)
 
-    def _on_model_line(self, child: Child, model: BundledModel, line: str) -> None:
-        word, _, rest = line.partition(" ")
-        if word == "ready":
-            # The next start takes the same port: the URL in the catalogue stays true.
-            child.command = self._model_command(model, urlsplit(rest).port or 0)
-            self._set_model(model, ModelState(address=rest))
-            if not self._stop_asked.is_set():
-                self._log_view.progress(f"the model {TITLES[model]} has loaded")
-
     def _on_exit(self, child: Child, end: Exit) -> bool:
-        model = self._model_servers.get(child)
-        if model is not None and end.code == CANNOT_SERVE:
-            self._set_model(model, ModelState(failure=end.last_lines[-1] if end.last_lines else end.cause))
+        if self._models.failed(child, end):
             return False
         self.had_failures = True
-        self._working.difference_update(self._keys_of(child))
+        self._working.discard(self._workers.key_of(child) or "")
         vital = child in (self._broker, self._gateway)
         if vital and not self.started and end.failures >= START_FAILURES_MAX:
             self._fail("\n".join([f"{child.name} does not start ({end.cause})", *end.last_lines]))
@@ -259,28 +275,24 @@ class ProcessSupervisor:
             self._gateway_ended.set()
         return True
 
-    def _keys_of(self, child: Child) -> list[str]:
-        servable = [route for route in self._planned if route.servable]
-        return [route.entry.key for route, worker in zip(servable, self._workers, strict=True) if worker is child]
+    def _on_model(self, shown: str) -> None:
+        if shown and not self._stop_asked.is_set():
+            self._log_view.progress(shown)
+        self._replan()
+        self._changed.set()
 
     def _on_heartbeat(self, key: str) -> None:
         if key not in self._working:
             self._working.add(key)
             self._changed.set()
             if self.started:
-                self._log_view.progress(f"the route {key} has a worker again")
+                self._log_view.progress(f"the route {key} has a worker{' again' if key in self._served else ''}")
+            self._served.add(key)
 
     def _on_applied(self, restored: bool) -> None:
         self._changed.set()
         if restored:
             self._log_view.progress("nats-server is back, every route is set up again")
-
-    def _set_model(self, model: BundledModel, state: ModelState) -> None:
-        self._models[model] = state
-        self._planned = self._plan()
-        self._changed.set()
-        if self._control is not None:
-            self._control.want([route.entry for route in self._planned])
 
     def _fail(self, message: str) -> None:
         self._failure = message

@@ -50,8 +50,9 @@ class RouteController:
         *,
         on_heartbeat: Callable[[str], None],
         on_applied: Callable[[bool], None],
+        credentials: str | None = None,
     ) -> None:
-        self._connection = Connection(nats_url, "penstock-dev", inbox_prefix="_INBOX_dev")
+        self._connection = Connection(nats_url, "penstock-dev", inbox_prefix="_INBOX_dev", credentials=credentials)
         self._plane = ControlPlane(
             self._connection,
             usage=UsageBounds(rows_bytes_max=sizes.usage, gateways_bytes_max=sizes.gateways),
@@ -69,8 +70,8 @@ class RouteController:
         self._connection.on_connected(self._forget)
         self._connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_worker_heartbeat)
 
-    async def start(self) -> None:
-        await self._connection.start()
+    async def start(self, *, wait: bool = True) -> None:
+        await self._connection.start(wait=wait)
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -106,6 +107,10 @@ class RouteController:
         from_nothing = not self._applied
         if from_nothing:
             await self._plane.prepare()
+        stored = await self._plane.route_keys() if from_nothing else set(self._applied)
+        for key in stored - self._wanted.keys():
+            await self._plane.remove(*key.split(".", 1))
+            self._applied.pop(key, None)
         for key, entry in self._wanted.items():
             if self._applied.get(key) != entry:
                 await self._plane.apply(entry)

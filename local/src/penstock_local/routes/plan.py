@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from penstock_contract.catalogue import WILDCARD, CatalogueEntry
+from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.route.provider import ProviderSpec
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.route.values import secret_variable
@@ -45,14 +45,21 @@ def plan(
     ]
 
 
-def default_models(planned: Sequence[PlannedRoute]) -> dict[str, str]:
-    """For each type of model the first one that is served: it answers where a client names none."""
-    found: dict[str, str] = {}
-    for route in planned:
-        for model in route.spec.models:
-            if route.servable and model.name != WILDCARD:
-                found.setdefault(model.type, model.name)
-    return found
+def entries_for_workers_elsewhere(routes: Sequence[LoadedRoute], *, started_at: int) -> list[CatalogueEntry]:
+    """The catalogue of `penstock routes`: keys and models are where the workers are, only names can be wrong here."""
+    owners: dict[str, str] = {}
+    taken = [_taken(route, owners) for route in routes]
+    return [
+        CatalogueEntry(
+            namespace=route.route.metadata.namespace,
+            name=route.route.metadata.name,
+            created_at=started_at - len(routes) + position,
+            spec=route.route.spec,
+            ready=problem is None,
+            reason=problem or "",
+        )
+        for position, (route, problem) in enumerate(zip(routes, taken, strict=True))
+    ]
 
 
 def secret_variables(spec: ModelRouteSpec) -> tuple[str, ...]:
@@ -92,7 +99,8 @@ def _planned(
             namespace=loaded.route.metadata.namespace,
             name=loaded.route.metadata.name,
             created_at=created_at,
-            spec=localized(spec, models),
+            # The log of a run is its user's alone, and a wrong parameter cannot be found without the provider's words.
+            spec=msgspec.structs.replace(localized(spec, models), error_messages_in_log=True),
             ready=not reason,
             reason=reason,
         ),

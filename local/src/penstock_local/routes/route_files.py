@@ -52,10 +52,11 @@ def read(paths: Sequence[str]) -> list[RouteFile]:
     """
     if not paths:
         return [RouteFile("the bundled routes", (files(__package__) / "local.yaml").read_text("utf-8"))]
-    return [_read(name) for path in paths for name in _files(path)]
+    return [_read(name) for path in paths for name in files_of(path)]
 
 
-def _files(path: str) -> list[str]:
+def files_of(path: str) -> list[str]:
+    """The files that a path stands for. Raises `InvalidRoutes` for a directory without any."""
     if path == "-" or not Path(path).is_dir():
         return [path]
     try:

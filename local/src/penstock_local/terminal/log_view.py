@@ -9,12 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from penstock_local.terminal.log_line import ERROR, INFO, WARNING, readable
+from penstock_local.terminal.log_line import ANSWERED, ERROR, INFO, WARNING, readable
 from penstock_local.terminal.overview import YELLOW, Ink
 from penstock_local.terminal.printable import printable
 
 SAME_CAUSE_S = 5.0
 """How often at most one source's warnings of one cause are shown; all of them are in the file."""
+
+ANSWERS_PER_S = 5
 
 
 class LogView:
@@ -39,6 +41,8 @@ class LogView:
         self._level = INFO if verbose else WARNING
         self._now = now
         self._started_at = now()
+        self._second = 0
+        self._answers = 0
         self._shown_at: dict[tuple[str, str], float] = {}
 
     def close(self, *, keep_in: Path | None = None) -> None:
@@ -81,8 +85,20 @@ class LogView:
     def log(self, source: str, line: str) -> None:
         """A line that a child wrote: to the file, and to the screen if it matters."""
         self.keep(source, line)
+        if ANSWERED in line and self._level == WARNING and self._too_many():
+            return
         if (shown := readable(line, level=self._level)) is not None and not self._repeats(source, shown.cause):
             self.show(f"{self.ink(YELLOW, source)}: {printable(shown.text)}")
+
+    def _too_many(self) -> bool:
+        """Count a request's line. Of a second's only the first few are shown, and how many more there were."""
+        second = int(self._now())
+        if second != self._second:
+            if self._answers > ANSWERS_PER_S:
+                self.show(f"… and {self._answers - ANSWERS_PER_S} more requests, see the log")
+            self._second, self._answers = second, 0
+        self._answers += 1
+        return self._answers > ANSWERS_PER_S
 
     def _repeats(self, source: str, cause: str | None) -> bool:
         if cause is None or self._level == INFO:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -53,6 +54,13 @@ def key_notice(host: str, key: str | None) -> str:
     return f"No API key is required: {why}"
 
 
+def state_notice(state: Path | None) -> str:
+    """A notice whether keys, limits and usage outlive this run, and where they are."""
+    if state is None:
+        return "State: none, keys and usage end with this run"
+    return f"State: {state} keeps keys, limits and usage; `penstock reset` deletes them"
+
+
 def render(
     url: str,
     planned: Sequence[PlannedRoute],
@@ -63,35 +71,38 @@ def render(
     host: str,
     key: str | None = None,
     playground: bool = False,
+    state: Path | None = None,
 ) -> str:
     """The whole screen. `working` are the keys of the routes whose worker has reported, `after_s` the time it took.
 
     `host` is where it listens, `key` an API key if one is needed. `playground`: the address is that of a page, too.
+    `state` is the directory that outlives the run.
     """
     page = "; a browser shows the playground there" if playground else ""
     listens = f"Penstock listens on {ink(BOLD, url)} after {after_s:.1f} s{page}"
-    lines = ["", listens, key_notice(host, key), "", *_table(planned, working, ink)]
+    lines = ["", listens, key_notice(host, key), state_notice(state), "", *table(planned, working, ink)]
     commands = [command for route in planned if route.entry.ready for command in _commands(url, route, key)]
     if commands:
         lines += ["", "Try:", *(f"  {command}" for command in commands)]
     return "\n".join([*lines, ""])
 
 
-def state(route: PlannedRoute, working: frozenset[str]) -> str:
+def readiness(route: PlannedRoute, working: frozenset[str]) -> str:
     """`ready`, or `not ready: …` with what to do about it."""
     if not route.entry.ready:
         return f"not ready: {printable(route.entry.reason)}"
     return "ready" if route.entry.key in working else "not ready: its worker has not reported yet"
 
 
-def _table(planned: Sequence[PlannedRoute], working: frozenset[str], ink: Ink) -> list[str]:
+def table(planned: Sequence[PlannedRoute], working: frozenset[str], ink: Ink) -> list[str]:
+    """A line for each route, and one for each provider that is left out."""
     rows = [("ROUTE", "MODELS", "PROVIDER")]
     rows += [(_name(route), _models(route.spec.models), _providers(route.spec.providers)) for route in planned]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     cells = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines = [f"  {cells[0]}  STATE"]
     for route, cell in zip(planned, cells[1:], strict=True):
-        told = state(route, working)
+        told = readiness(route, working)
         lines.append(f"  {cell}  {ink(GREEN if told == 'ready' else YELLOW, told)}")
         lines += [f"  {' ' * len(cell)}  {printable(note)}" for note in route.notes]
     return lines

@@ -20,23 +20,21 @@ from penstock_broker.stores import backups
 from penstock_broker.stores.backups import RecordCount, StreamInUse
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
+from penstock_runtime.examples import with_examples
 
 CONNECT_S: Final = 10.0
 Work = Callable[[Connection, str], Awaitable[RecordCount]]
 
 
 def backup() -> None:
-    args = _parser("penstock backup", "Save API keys, limits and usage records of a broker into a folder.").parse_args()
+    args = backup_parser().parse_args()
     if args.directory.exists() and any(args.directory.iterdir()):
         sys.exit(f"penstock backup: {args.directory} is not empty: name a new folder")
     _run("penstock backup", args, lambda connection, stream: backups.save(connection, stream, args.directory / stream))
 
 
 def restore() -> None:
-    parser = _parser("penstock restore", "Restore what `penstock backup` has saved, into a broker without readers.")
-    parser.add_argument("--replicas", type=int, choices=range(1, 6), help="copies of each stream; default: as saved")
-    parser.add_argument("--replace", action="store_true", help="discard the records that the broker has")
-    args = parser.parse_args()
+    args = restore_parser().parse_args()
     if missing := [name for name in backups.SAVED if not (args.directory / name / backups.DESCRIPTION).is_file()]:
         sys.exit(f"penstock restore: {args.directory} has no complete backup of {', '.join(missing)}")
 
@@ -45,6 +43,22 @@ def restore() -> None:
         return await backups.restore(connection, stream, folder, replicas=args.replicas, replace=args.replace)
 
     _run("penstock restore", args, one)
+
+
+def backup_parser() -> argparse.ArgumentParser:
+    made = _parser("penstock backup", "Save API keys, limits and usage records of a broker into a folder.")
+    return with_examples(
+        made,
+        "penstock backup saved",
+        "penstock backup saved --nats-url nats://127.0.0.1:4222 --credentials admin.creds",
+    )
+
+
+def restore_parser() -> argparse.ArgumentParser:
+    made = _parser("penstock restore", "Restore what `penstock backup` has saved, into a broker without readers.")
+    made.add_argument("--replicas", type=int, choices=range(1, 6), help="copies of each stream; default: as saved")
+    made.add_argument("--replace", action="store_true", help="discard the records that the broker has")
+    return with_examples(made, "penstock restore saved", "penstock restore saved --replicas 3 --replace")
 
 
 def _parser(program: str, description: str) -> argparse.ArgumentParser:

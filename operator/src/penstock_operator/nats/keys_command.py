@@ -22,6 +22,7 @@ from penstock_operator.kube.client import ClusterClient
 from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
 from penstock_operator.kube.transport import Transport
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
+from penstock_runtime.examples import with_examples
 
 GIVE_UP_S: Final = 30.0
 """The chart's Job fails later (`nats.auth.job.timeoutSeconds`), and its pod with the log is then deleted."""
@@ -133,19 +134,27 @@ async def with_retries(work: Callable[[], Any]) -> str:
             await asyncio.sleep(delay_s)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="penstock nats-keys", description="Create the keys of an installation's broker."
     )
-    parser.add_argument("--namespace", default="", help="namespace of the Secret")
-    parser.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
-    parser.add_argument("--admin-secret", default="", help="name of a Secret for admin.creds; default: none is made")
-    parser.add_argument(
+    made.add_argument("--namespace", default="", help="namespace of the Secret")
+    made.add_argument("--secret", default="penstock-nats-keys", help="name of the Secret")
+    made.add_argument("--admin-secret", default="", help="name of a Secret for admin.creds; default: none is made")
+    made.add_argument(
         "--apply", action="store_true", help="create or update the Secret in the cluster, instead of printing a new one"
     )
-    parser.add_argument("--rotation", default="", help="name of a rotation: a new name creates a new signing key")
-    parser.add_argument("--made-for", default="", help="description of the version, for an annotation of the Secret")
-    args = parser.parse_args()
+    made.add_argument("--rotation", default="", help="name of a rotation: a new name creates a new signing key")
+    made.add_argument("--made-for", default="", help="description of the version, for an annotation of the Secret")
+    return with_examples(
+        made,
+        "penstock nats-keys > secret.json    # for an external secret store",
+        "penstock nats-keys --namespace ai --apply",
+    )
+
+
+def main() -> None:
+    args = parser().parse_args()
     if not args.apply:
         keys = NatsKeys.new(secrets.token_bytes, int(time.time()), args.rotation)
         secret = secret_of(keys.files(), args.namespace, args.secret)

@@ -138,7 +138,14 @@ class Failover:
             finally:
                 call.abort()
                 message = call.provider_message if self._spec.error_messages_in_log else None
-                telemetry.end(call.error, call.usage, call.finished, reason=call.reason, provider_message=message)
+                telemetry.end(
+                    call.error,
+                    call.usage,
+                    call.finished,
+                    reason=call.reason,
+                    status=call.provider_status,
+                    provider_message=message,
+                )
         return None
 
     def _release(self) -> None:

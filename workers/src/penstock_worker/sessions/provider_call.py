@@ -38,6 +38,8 @@ class ProviderCall:
         self.error: ErrorDetail | None = None
         self.reason: str | None = None
         """The kind of failure, one of a few constants for the log."""
+        self.provider_status: int | None = None
+        """The HTTP status of a provider's error response."""
         self.provider_message: str | None = None
         """The provider's own message, redacted, for the log if the route allows it."""
         self.usage: UsageReported | None = None
@@ -111,6 +113,7 @@ class ProviderCall:
         self.refused_field = refused_field(error)
         if isinstance(error, ProviderFailure):
             self.reason = error.reason
+            self.provider_status = error.status
             self.provider_message = self._redaction().clean(error.provider_message) if error.provider_message else None
         shown = presented(error, self._redaction(), show=self._show_messages)
         self.error = shown.detail

@@ -10,9 +10,13 @@ from types import NoneType
 from typing import Any, get_args
 
 import msgspec
-from litestar import Request
+from litestar import Request, Router
+from litestar._openapi.plugin import handle_schema_path_not_found
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import License
+from litestar.routes import BaseRoute
+from litestar.types import ControllerRouterHandler
 
 from penstock_contract.ai_sdk.ui_chat_body import ApiChatBody
 from penstock_contract.anthropic.body import CountTokensBody, MessagesBody
@@ -39,6 +43,7 @@ from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
 from penstock_gateway.access.authentication import OPEN_PATHS
+from penstock_gateway.api.openapi import property_descriptions
 from penstock_gateway.api.openapi.examples import EXAMPLES, STREAMS
 from penstock_gateway.api.openapi.headers import describe_headers
 from penstock_gateway.api.openapi.streams import name_events
@@ -105,11 +110,22 @@ class DocumentPlugin(JsonRenderPlugin):
         return self.render_json(request, complete(openapi_schema, keys_required=self._keys_required))
 
 
+class DocumentRouter(Router):
+    """Without Litestar's HTML page for unknown paths: they are answered like those of any other endpoint."""
+
+    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:
+        return [] if getattr(value, "fn", None) is handle_schema_path_not_found else super().register(value)
+
+
 def configuration(version: str, *, keys_required: bool) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Penstock",
         version=version,
-        path="/schema",
+        summary="Any model provider behind one streaming API",
+        description="Endpoints of OpenAI's and Anthropic's APIs, and a simple one. Properties are described as these"
+        " APIs define them; docs/reference/providers.md lists what each provider type accepts.",
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        openapi_router=DocumentRouter("/schema", route_handlers=[], include_in_schema=False),
         render_plugins=[DocumentPlugin(keys_required=keys_required)],
     )
 
@@ -118,7 +134,11 @@ def complete(document: Json, *, keys_required: bool) -> Json:
     """A completed copy of `document`."""
     made = {**copy.deepcopy(document), "openapi": VERSION}
     components = made.setdefault("components", {})
-    found = {name: schema for name, schema in components.get("schemas", {}).items() if name not in READ_AS}
+    found = {
+        name: schema
+        for name, schema in components.get("schemas", {}).items()
+        if name not in READ_AS and name not in INTERNAL
+    }
     components["schemas"] = {**found, **_schemas()}
     components["securitySchemes"] = SECURITY_SCHEMES
     needed: list[Json] = [{name: []} for name in SECURITY_SCHEMES]
@@ -131,6 +151,7 @@ def complete(document: Json, *, keys_required: bool) -> Json:
             _content(content)
     name_events(made)
     describe_headers(made)
+    property_descriptions.describe(components["schemas"])
     return made
 
 
@@ -196,6 +217,8 @@ def _content(content: Json) -> None:
             media["example"] = EXAMPLES[name]
 
 
+INTERNAL = frozenset({"ChatOperation", "EmbeddingsOperation", "UIChatBody"})
+"""What a decoded body becomes; Litestar lists them, and no client sends them."""
 QUEUE_REPORT: Json = {
     "type": "object",
     "description": "Of `event: queued`: why the request waits, for a client that asked by `x-penstock-progress`",

@@ -57,7 +57,7 @@ _QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
 class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the provider's message
-    """`provider_message` is not yet redacted; `reason` is one of a few constants for the log."""
+    """`provider_message` is not yet redacted; `reason` is one of a few constants, `status` HTTP's, for the log."""
 
     def __init__(
         self,
@@ -68,17 +68,19 @@ class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the p
         retry_after_s: float | None = None,
         provider_message: str | None = None,
         reason: str | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(code, message, param=param, retry_after_s=retry_after_s)
         self.provider_message = provider_message
         self.reason = reason
+        self.status = status
 
 
 def failure(
     code: ErrorCode, *, retry_after_s: float | None = None, status: int | None = None, reason: str | None = None
 ) -> ProviderFailure:
     suffix = f" (HTTP {status})" if status is not None else ""
-    return ProviderFailure(code, MESSAGES[code] + suffix, retry_after_s=retry_after_s, reason=reason)
+    return ProviderFailure(code, MESSAGES[code] + suffix, retry_after_s=retry_after_s, reason=reason, status=status)
 
 
 def failure_of_status(status: int, headers: Mapping[str, str], body: bytes) -> ProviderFailure:
@@ -139,6 +141,7 @@ def _failure(found: ProviderErrorBody, status: int | None, wait_s: float | None)
         param=param,
         retry_after_s=clamped(wait_s) if code in WAITS else None,
         provider_message=found.message,
+        status=status,
     )
 
 

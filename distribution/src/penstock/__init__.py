@@ -1,0 +1,1 @@
+"""The distribution `penstock`: the command of all packages; `python -m penstock` is the same as `penstock`."""
