@@ -17,7 +17,8 @@ from msgspec import inspect
 
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
-from penstock_contract.errors import ERRORS, ErrorBody
+from penstock_contract.error_codes import ERRORS
+from penstock_contract.errors import ErrorBody
 
 SOURCES: Final = Path(__file__).parent / "src"
 HEAD: Final = "// Written by `make types` from the Structs of penstock_contract. Do not edit.\n"

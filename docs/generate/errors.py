@@ -1,7 +1,7 @@
 """Tables of docs/reference/errors.md."""
 
 from generate.page import table
-from penstock_contract.errors import ERRORS
+from penstock_contract.error_codes import ERRORS
 
 
 def codes(seen_by: str) -> str:

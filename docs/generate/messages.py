@@ -3,7 +3,7 @@
 from generate.page import table
 from penstock_contract.anthropic.errors import error_type
 from penstock_contract.anthropic.message_fields import MESSAGES_KNOWN, TO_CHAT
-from penstock_contract.errors import ERRORS
+from penstock_contract.error_codes import ERRORS
 from penstock_contract.request.chat_fields import treatment
 from penstock_contract.route.provider import ProviderSpec
 

@@ -8,7 +8,7 @@ from msgspec.inspect import ListType, StructType
 from generate.fields import default_words, description, plain, struct, type_words
 from generate.page import table
 from penstock_contract.crd.resource import COLUMNS
-from penstock_contract.errors import ERRORS
+from penstock_contract.error_codes import ERRORS
 from penstock_contract.route.pod import placement
 from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.status import ModelRouteStatus

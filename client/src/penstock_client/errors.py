@@ -10,7 +10,8 @@ from http import HTTPStatus
 import msgspec
 
 from penstock_client.retries import retry_after_s, should_retry
-from penstock_contract.errors import ERRORS, ErrorBody
+from penstock_contract.error_codes import ERRORS
+from penstock_contract.errors import ErrorBody
 
 _error_body = msgspec.json.Decoder(ErrorBody)
 

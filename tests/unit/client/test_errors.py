@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from penstock_client.errors import GatewayError, failed_in_stream, refused
-from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ERRORS, ErrorCode
+from penstock_contract.errors import ErrorBody, ErrorDetail
 
 
 def case_insensitive(headers: dict[str, str]) -> Message:

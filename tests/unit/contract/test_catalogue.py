@@ -1,61 +1,14 @@
 """The route that serves a model: names, aliases, the wildcard, conflicts, and routes that are not ready."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import pytest
+from unit.support.catalogues import BOTH, catalogue, code_of, embedding, refused, route
 
 from penstock_contract import codec
-from penstock_contract.catalogue import Catalogue, CatalogueEntry
-from penstock_contract.errors import ErrorCode, PenstockError
-from penstock_contract.route.spec import ModelRouteSpec
-
-
-def route(
-    name: str,
-    *models: Any,
-    created_at: int = 0,
-    ready: bool = True,
-    reason: str = "",
-    namespace: str = "default",
-) -> CatalogueEntry:
-    spec = msgspec.convert(
-        {
-            "models": [{"name": model} if isinstance(model, str) else model for model in models],
-            "providers": [{"name": "p", "type": "OpenAI"}],
-        },
-        ModelRouteSpec,
-    )
-    return CatalogueEntry(namespace=namespace, name=name, created_at=created_at, spec=spec, ready=ready, reason=reason)
-
-
-def catalogue(*entries: CatalogueEntry, **default_models: str) -> Catalogue:
-    made = Catalogue(default_models)
-    made.replace({entry.key: entry for entry in entries})
-    made.completed()
-    return made
-
-
-def embedding(name: str) -> dict[str, Any]:
-    return {"name": name, "type": "Embedding"}
-
-
-def refused(made: Catalogue, model: str | None, type_: Literal["Chat", "Embedding"] = "Chat") -> PenstockError:
-    with pytest.raises(PenstockError) as error:
-        made.resolve(model, type_)
-    return error.value
-
-
-def code_of(made: Catalogue, model: str | None, type_: Literal["Chat", "Embedding"] = "Chat") -> ErrorCode:
-    return refused(made, model, type_).code
-
-
-BOTH = catalogue(
-    route("exact", "gpt", {"name": "claude", "aliases": ["sonnet", "opus"]}),
-    route("rest", "*", created_at=-1),
-    route("vectors", embedding("minilm")),
-)
+from penstock_contract.catalogue import Catalogue
+from penstock_contract.errors import PenstockError
 
 
 @pytest.mark.parametrize(
@@ -97,14 +50,6 @@ def test_catalogue_finds_a_model_by_its_namespace(requested: str, key: str, mode
     )
     found = made.resolve(requested, "Chat")
     assert (found.entry.key, found.model, found.model_label) == (key, model, label)
-
-
-def test_catalogue_hides_a_forbidden_route_behind_its_namespace_too() -> None:
-    made = catalogue(route("own", "gpt", namespace="team-a"))
-    with pytest.raises(PenstockError) as error:
-        made.resolve("team-a/gpt", "Chat", lambda _key, _names: False)
-    assert error.value.code == "model_not_found"
-    assert made.resolve("team-a/gpt", "Chat", lambda key, names: key == "team-a.own" and "gpt" in names).model == "gpt"
 
 
 def test_catalogue_gives_a_client_no_new_label() -> None:
@@ -224,50 +169,6 @@ def test_catalogue_is_loaded_even_if_it_is_empty() -> None:
     made.replace({})
 
     assert made.loaded
-
-
-def may_use(*allowed: str) -> Callable[[str, Iterable[str]], bool]:
-    """Permission for these models of any route, as `route/model`."""
-    return lambda key, models: any(f"{key}/{model}" in allowed for model in models)
-
-
-def test_catalogue_error_for_a_forbidden_model_equals_the_one_for_a_missing_model() -> None:
-    allowed = may_use("default.exact/gpt")
-    assert [name for name, _ in BOTH.models(allowed)] == ["gpt"]
-    assert BOTH.resolve("gpt", "Chat", allowed).model == "gpt"
-    messages = set()
-    for name in ("claude", "opus", "minilm", "nobody"):
-        with pytest.raises(PenstockError) as error:
-            BOTH.resolve(name, "Chat", allowed)
-        messages.add((error.value.code, error.value.detail.message.replace(name, "…")))
-    assert len(messages) == 1
-
-
-def test_catalogue_accepts_a_model_with_one_permitted_name() -> None:
-    assert BOTH.resolve("opus", "Chat", may_use("default.exact/claude")).model == "claude"
-    assert BOTH.resolve("opus", "Chat", may_use("default.exact/opus")).model == "claude"
-
-
-def test_catalogue_resolves_a_forbidden_routes_name_by_the_wildcard() -> None:
-    allowed = may_use("default.rest/claude", "default.rest/nobody")
-    assert BOTH.resolve("claude", "Chat", allowed).entry.name == "rest"
-    assert BOTH.resolve("nobody", "Chat", allowed).entry.name == "rest"
-
-
-def test_catalogue_default_is_the_first_permitted_model() -> None:
-    made = catalogue(route("first", "gpt"), route("second", "claude", created_at=1), Chat="gpt")
-    assert made.resolve(None, "Chat").model == "gpt"
-    assert made.resolve(None, "Chat", may_use("default.second/claude")).model == "claude"
-    with pytest.raises(PenstockError) as error:
-        made.resolve(None, "Chat", may_use())
-    assert "gpt" not in error.value.detail.message
-
-
-def test_catalogue_hides_a_forbidden_route_that_is_not_ready() -> None:
-    made = catalogue(route("first", "gpt", ready=False, reason="secret"))
-    with pytest.raises(PenstockError) as error:
-        made.resolve("gpt", "Chat", may_use())
-    assert error.value.code == "model_not_found"
 
 
 def test_catalogue_finds_the_reason_of_a_route_by_its_key() -> None:

@@ -5,7 +5,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
+from penstock_contract.error_codes import ERRORS, ErrorCode
+from penstock_contract.errors import ErrorBody, ErrorDetail, PenstockError
 
 CODES = get_args(ErrorCode)
 OPENAI_RETRIES = {408, 409, 429}

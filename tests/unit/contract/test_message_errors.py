@@ -3,7 +3,8 @@
 import pytest
 
 from penstock_contract.anthropic.errors import error_type, messages_error, messages_error_json
-from penstock_contract.errors import ERRORS, ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ERRORS, ErrorCode
+from penstock_contract.errors import ErrorDetail
 
 TYPES: dict[ErrorCode, str] = {
     "invalid_request": "invalid_request_error",

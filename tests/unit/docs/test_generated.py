@@ -13,7 +13,7 @@ from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import CollectorRegistry, generate_latest
 
-from penstock_contract.errors import ERRORS
+from penstock_contract.error_codes import ERRORS
 from penstock_contract.route.spec import ModelRoute
 from penstock_runtime.telemetry import names
 

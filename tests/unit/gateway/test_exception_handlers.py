@@ -21,7 +21,8 @@ from litestar.testing import TestClient, create_test_client
 from opentelemetry.metrics import NoOpMeterProvider
 
 from penstock_contract.anthropic.errors import messages_error
-from penstock_contract.errors import ERRORS, ErrorBody, ErrorCode, ErrorDetail, PenstockError
+from penstock_contract.error_codes import ERRORS, ErrorCode
+from penstock_contract.errors import ErrorBody, ErrorDetail, PenstockError
 from penstock_contract.request.chat_body import ChatBody, read_chat
 from penstock_gateway.access.principal import ANONYMOUS
 from penstock_gateway.access.request_context import set_context

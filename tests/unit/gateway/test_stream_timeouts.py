@@ -9,7 +9,8 @@ from unit.support.limiters import PRICES, resolution
 from unit.support.stream_limits import LIMITS, SETTINGS, accepted, queued, streaming
 from unit.support.streams import NOW, STARTED, feed, make_stream
 
-from penstock_contract.errors import ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import TextDelta
 from penstock_gateway.limits.limit_spec import UpfrontUse
 from penstock_gateway.limits.stream_charge import Admission

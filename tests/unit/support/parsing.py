@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import PenstockError
 from penstock_contract.stream.events import Event
 from penstock_worker.providers.adapter import ResponseParser
 

@@ -10,7 +10,8 @@ from unit.support.fake_provider import Act, FakeCall, FakeProvider, wait
 from unit.support.virtual_time import EPOCH, LoopClock
 
 from penstock_broker.queue import Delivery
-from penstock_contract.errors import ErrorCode, ErrorDetail, PenstockError
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import ChatOperation, InferenceRequest
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_contract.stream.events import Accepted, Event, Failed, Finished, Started, TextDelta, UsageReported

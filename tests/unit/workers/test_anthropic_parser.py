@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from unit.support.parsing import assert_parsed_however_cut, parse
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 from penstock_contract.stream.events import (
     AnswerFields,
     Event,

@@ -8,7 +8,7 @@ from unit.support.http_responses import CHUNKED, END, OK, answers, answers_and_c
 from unit.support.loops import on_every_loop
 from unit.support.upstream import Connection, TextParser, start_call, upstream
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 
 
 @on_every_loop

@@ -3,7 +3,7 @@
 import pytest
 from unit.support.vendor_bodies import encoded, openai
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 from penstock_worker.providers.failure.provider_failure import MESSAGES, SHOWN, failure, failure_of_status, presented
 from penstock_worker.providers.failure.redaction import Redaction
 

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 from unit.support.vendor_bodies import CONTEXT, RATE
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 from penstock_worker.providers.failure.provider_failure import (
     MESSAGES,
     PROVIDER_RETRY_AFTER_MAX_S,

@@ -10,7 +10,7 @@ import pytest
 from unit.support.openai_chunks import DONE, END, HI, STOP, STOPPED, TEXT, assert_events, chunk, data, usage
 from unit.support.parsing import parse
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 from penstock_contract.stream.events import AnswerFields, Event, ReasoningDelta, TextDelta, UsageReported
 from penstock_worker.providers.openai.parser import ChatParser
 

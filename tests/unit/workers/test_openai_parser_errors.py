@@ -5,7 +5,8 @@ from unit.support.openai_choices import STOP, choice
 from unit.support.openai_chunks import DONE, data
 from unit.support.parsing import assert_parsed_however_cut, parse
 
-from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import PenstockError
 from penstock_contract.stream.events import TextDelta
 from penstock_worker.providers.openai.parser import ChatParser
 

@@ -5,7 +5,8 @@ from typing import get_args
 
 import pytest
 
-from penstock_contract.errors import ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.sessions.retry_plan import AFTER, RETRY_WAIT_MAX_S, RetryPlan, Verdict, order, pause_s
 

@@ -9,7 +9,6 @@ import contextlib
 import datetime as dt
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
-from typing import cast
 
 import msgspec
 import structlog
@@ -17,17 +16,14 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError
 
 from penstock_broker import jetstream
 from penstock_broker.connection import Connection
 from penstock_broker.errors import NO_ANSWER, broker_unavailable, translated
-from penstock_broker.stores import kv_snapshot
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
 from penstock_contract.usage.record import (
     Checkpoint,
-    GatewayPresence,
     RowWriteResult,
     UsageRow,
     is_stored,
@@ -85,9 +81,9 @@ class UsageWriter:
         return (await _newest(self._connection, row))[0]
 
     async def write(self, row: UsageRow, *, is_first: bool = False) -> RowWriteResult:
-        """Write the row if the stored one may be replaced. Raises `broker_unavailable`: it may be stored or not.
+        """Write the row if the stored one may be replaced; `is_first`: probably none is, so nothing is read before.
 
-        `is_first`: probably nothing is stored, so write without reading before.
+        Raises `broker_unavailable`: it may be stored or not.
         """
         if is_first and (written := await _put(self._connection, row, 0)) is not None:
             return RowWriteResult(written)
@@ -263,40 +259,3 @@ def _decoded(data: bytes) -> UsageRow | None:
     except msgspec.DecodeError as error:
         log.error("usage.row_unreadable", detail=str(error)[:200])  # noqa: TRY400 - without a traceback
         return None
-
-
-class GatewayPresenceStore:
-    """The gateways that may have open rows, in NATS KV."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def put(self, presence: GatewayPresence) -> bool:
-        """Returns whether the broker has stored it."""
-        try:
-            bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
-            await bucket.put(presence.gateway, codec.encode_json(presence))
-        except (Error, OSError):
-            return False
-        return True
-
-    async def remove(self, gateway: str) -> None:
-        with contextlib.suppress(Error, OSError):
-            bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
-            await bucket.purge(gateway)
-
-    async def all(self) -> dict[str, float]:
-        """The gateways, and since when each may have open rows, in the broker's Unix time. Empty without the broker."""
-        try:
-            bucket = await self._connection.client.jetstream().key_value(subjects.GATEWAYS_BUCKET)
-            entries = await kv_snapshot.read(bucket, READ_S)
-        except (Error, APIError, OSError, TimeoutError):
-            return {}
-        found: dict[str, float] = {}
-        for entry in entries:
-            with contextlib.suppress(msgspec.DecodeError):
-                presence = codec.decode_gateway_presence(entry.value or b"")
-                # nats-py types it as a number; in what a watch gives it is a datetime (js/kv.py 2.16).
-                written_at = cast("dt.datetime", entry.created)
-                found[presence.gateway] = written_at.timestamp() - presence.open_s
-        return found

@@ -5,7 +5,8 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from penstock_contract.errors import ERRORS, ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ERRORS, ErrorCode
+from penstock_contract.errors import ErrorDetail
 
 MessagesErrorType = Literal[
     "invalid_request_error",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 from penstock_contract.stream.events import Event
 from penstock_contract.subjects import Token
 

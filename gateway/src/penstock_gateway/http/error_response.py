@@ -13,7 +13,8 @@ from litestar.types import Scope, Send
 from msgspec import Struct
 from msgspec.json import encode
 
-from penstock_contract.errors import ERRORS, ErrorDetail
+from penstock_contract.error_codes import ERRORS
+from penstock_contract.errors import ErrorDetail
 from penstock_gateway.http.error_dialect import error_body
 
 Header = tuple[bytes, bytes]

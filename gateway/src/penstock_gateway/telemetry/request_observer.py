@@ -8,7 +8,7 @@ from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from penstock_contract.catalogue import Resolution
-from penstock_contract.errors import ERRORS
+from penstock_contract.error_codes import ERRORS
 from penstock_contract.usage.record import UsageRow
 from penstock_gateway.telemetry.observable_counter import ObservableCounter
 from penstock_gateway.telemetry.stream_record import StreamRecord

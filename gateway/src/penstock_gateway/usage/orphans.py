@@ -13,7 +13,8 @@ import structlog
 from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.usage import GatewayPresenceStore, close_row, read_checkpoint, read_rows
+from penstock_broker.stores.gateway_presence import GatewayPresenceStore
+from penstock_broker.stores.usage import close_row, read_checkpoint, read_rows
 from penstock_contract import codec, subjects
 from penstock_contract.usage.record import GATEWAY_LOST, Checkpoint, UsageRow, choose_tokens, with_checkpoint
 from penstock_runtime.pause_detector import PauseDetector

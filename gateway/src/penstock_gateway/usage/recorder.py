@@ -22,7 +22,8 @@ import structlog
 from msgspec.structs import replace
 
 from penstock_broker.connection import Connection
-from penstock_broker.stores.usage import GatewayPresenceStore, close_row, open_row, read_checkpoint
+from penstock_broker.stores.gateway_presence import GatewayPresenceStore
+from penstock_broker.stores.usage import close_row, open_row, read_checkpoint
 from penstock_contract import codec
 from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation

@@ -5,7 +5,8 @@ After its cooling time a single request probes the provider; its success closes 
 
 from collections.abc import Sequence
 
-from penstock_contract.errors import ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.sessions.retry_plan import AFTER
 

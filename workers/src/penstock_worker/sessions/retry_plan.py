@@ -10,7 +10,8 @@ from enum import Enum
 
 from msgspec import Struct
 
-from penstock_contract.errors import ErrorCode, ErrorDetail
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
 
 BACKOFF_FIRST_S = 0.25

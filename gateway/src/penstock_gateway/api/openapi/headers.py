@@ -5,7 +5,7 @@ A header that a response may lack is described in each response: to openapi-type
 
 from typing import Any, Final
 
-from penstock_contract.endpoints import COUNT_TOKENS
+from penstock_contract.endpoints import COUNT_TOKENS, MESSAGES
 
 Json = dict[str, Any]
 
@@ -16,6 +16,11 @@ AUTHENTICATE: Final = "www-authenticate"
 OF_ERRORS: Final = ("x-should-retry", "retry-after", "retry-after-ms")
 RATE_LIMITS: Final = tuple(
     f"x-ratelimit-{name}-{meter}" for meter in ("requests", "tokens") for name in ("limit", "remaining", "reset")
+)
+ANTHROPIC_RATE_LIMITS: Final = tuple(
+    f"anthropic-ratelimit-{meter}-{name}"
+    for meter in ("requests", "tokens")
+    for name in ("limit", "remaining", "reset")
 )
 _MEANINGS: Final[dict[str, tuple[str, Json]]] = {
     REQUEST_ID: ("The request's id in the logs of gateway and worker; `request-id` has the same.", {"type": "string"}),
@@ -28,6 +33,13 @@ _MEANINGS: Final[dict[str, tuple[str, Json]]] = {
     **{
         name: (f"A limit of the key, as OpenAI's API has it: {name.removeprefix('x-ratelimit-')}.", {"type": "string"})
         for name in RATE_LIMITS
+    },
+    **{
+        name: (
+            f"A limit of the key, as Anthropic's API has it: {name.removeprefix('anthropic-ratelimit-')}.",
+            {"type": "string"},
+        )
+        for name in ANTHROPIC_RATE_LIMITS
     },
 }
 REQUIRED: Final = frozenset((REQUEST_ID, "x-should-retry"))
@@ -63,6 +75,8 @@ def describe_headers(document: Json) -> None:
                 names = _headers(method, status, has_errors=_has_errors(response))
                 if path == COUNT_TOKENS.path and status == "200":
                     names.append(ESTIMATED)
+                if path == MESSAGES.path and RATE_LIMITS[0] in names:
+                    names += ANTHROPIC_RATE_LIMITS
                 response["headers"] = {
                     name: {"$ref": f"#/components/headers/{name}"} if name in REQUIRED else described[name]
                     for name in names

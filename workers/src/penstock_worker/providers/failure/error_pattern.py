@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from penstock_contract.errors import ErrorCode
+from penstock_contract.error_codes import ErrorCode
 
 
 class ErrorPattern(Struct, frozen=True):

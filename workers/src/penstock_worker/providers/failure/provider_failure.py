@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-from penstock_contract.errors import ErrorCode, PenstockError
+from penstock_contract.error_codes import ErrorCode
+from penstock_contract.errors import PenstockError
 from penstock_worker.providers.failure.error_body import ProviderErrorBody, read, read_object
 from penstock_worker.providers.failure.error_pattern import STATUSES, ErrorPattern
 from penstock_worker.providers.failure.error_table import ERROR_TABLE

@@ -1,6 +1,7 @@
 """An error and a count of tokens in the words of the Responses API."""
 
-from penstock_contract.errors import ERRORS, ErrorDetail
+from penstock_contract.error_codes import ERRORS
+from penstock_contract.errors import ErrorDetail
 from penstock_contract.openai_responses.response import (
     InputTokensDetails,
     OutputTokensDetails,
