@@ -71,7 +71,13 @@ def call(
     return collected.spans[-1]
 
 
-CALL = {names.OPERATION: "chat", names.PROVIDER: "openai", names.REQUEST_MODEL: "gpt"}
+CALL = {
+    names.OPERATION: "chat",
+    names.PROVIDER: "openai",
+    names.REQUEST_MODEL: "gpt",
+    names.ROUTE: "default.main",
+    names.PROVIDER_IN_ROUTE: "main",
+}
 
 
 def test_telemetry_call_is_one_span_by_the_genai_conventions() -> None:
