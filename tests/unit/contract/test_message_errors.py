@@ -27,6 +27,7 @@ TYPES: dict[ErrorCode, str] = {
     "queue_full": "rate_limit_error",
     "queue_timeout": "overloaded_error",
     "broker_unavailable": "overloaded_error",
+    "broker_full": "overloaded_error",
     "gateway_stopping": "overloaded_error",
     "first_token_timeout": "timeout_error",
     "idle_timeout": "timeout_error",

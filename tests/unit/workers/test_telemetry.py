@@ -71,7 +71,12 @@ def call(
     return collected.spans[-1]
 
 
-CALL = {names.OPERATION: "chat", names.PROVIDER: "openai", names.REQUEST_MODEL: "gpt"}
+CALL = {
+    names.OPERATION: "chat",
+    names.PROVIDER: "openai",
+    names.REQUEST_MODEL: "gpt",
+}
+LABELS = {**CALL, names.ROUTE: "default.main", names.PROVIDER_IN_ROUTE: "main"}
 
 
 def test_telemetry_call_is_one_span_by_the_genai_conventions() -> None:
@@ -94,10 +99,10 @@ def test_telemetry_call_records_seconds_and_tokens() -> None:
     collected = Collected()
     call(collected, usage=UsageReported(3, 7), finished=Finished("stop"))
 
-    assert collected.points(names.METRIC_CLIENT_DURATION) == [(CALL, 2.0)]
+    assert collected.points(names.METRIC_CLIENT_DURATION) == [(LABELS, 2.0)]
     assert collected.points(names.METRIC_TOKEN_USAGE) == [
-        ({**CALL, names.TOKEN_TYPE: "input"}, 3),
-        ({**CALL, names.TOKEN_TYPE: "output"}, 7),
+        ({**LABELS, names.TOKEN_TYPE: "input"}, 3),
+        ({**LABELS, names.TOKEN_TYPE: "output"}, 7),
     ]
 
 
@@ -121,7 +126,7 @@ def test_telemetry_unfinished_call_has_an_error_type_and_no_message(error: Error
     assert span.attributes is not None
     assert span.attributes[names.ERROR_TYPE] == code
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
-    assert collected.points(names.METRIC_CLIENT_DURATION) == [({**CALL, names.ERROR_TYPE: code}, 2.0)]
+    assert collected.points(names.METRIC_CLIENT_DURATION) == [({**LABELS, names.ERROR_TYPE: code}, 2.0)]
     assert span.events == ()
 
 
