@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 from litestar.exceptions import LitestarDeprecationWarning
-from penstock_gateway.composition import create_gateway
 
 from penstock_contract.errors import ERRORS
+from penstock_gateway.composition import create_gateway
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.telemetry.setup import configure
