@@ -8,7 +8,7 @@ import httpx
 import pytest
 from litestar.exceptions import LitestarDeprecationWarning
 
-from penstock_contract.error_codes import ERRORS
+from penstock_contract.errors import ERRORS
 from penstock_gateway.composition import create_gateway
 from penstock_gateway.settings import GatewaySettings
 from penstock_runtime.clock import SystemClock

@@ -83,7 +83,7 @@ def test_commands_give_the_gateway_its_addresses_and_no_key(listener: socket) ->
 
 def test_commands_leave_the_playground_off_if_the_environment_does(listener: socket) -> None:
     environ = _inherited() | {"PENSTOCK_PLAYGROUND": "false"}
-    command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", {}, ACCESS, environ)
+    command = commands.gateway("127.0.0.1", listener, "nats://t@127.0.0.1:1", ACCESS, environ)
     assert command.environ["PENSTOCK_PLAYGROUND"] == "false"
 
 

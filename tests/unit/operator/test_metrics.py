@@ -5,7 +5,7 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from penstock_operator.metrics import Metrics, ObservedMetrics, WorkerProcesses
+from penstock_operator.metrics import Metrics, ObservedMetrics, RouteWorkers
 from penstock_operator.status.scaling_view import RouteDemand
 from penstock_runtime.telemetry import names
 
@@ -68,7 +68,7 @@ def test_metrics_count_calls_by_verb_resource_and_code() -> None:
 
 def test_metrics_report_a_routes_workers_by_state_until_it_is_deleted() -> None:
     metrics, reader = made()
-    metrics.route_workers("ns.main", WorkerProcesses(desired=3, ready=2, draining=1))
+    metrics.route_workers("ns.main", RouteWorkers(desired=3, ready=2, draining=1))
     points = points_of(reader)[names.METRIC_ROUTE_WORKERS]
     assert {(labels[names.WORKER_STATE], value) for labels, value in points} == {
         ("desired", 3),

@@ -68,7 +68,7 @@ class _Route:
         return RouteCounts(
             route=route,
             requests=self.requests,
-            errors=dict(sorted(self.errors.items())),
+            errors=_counted(self.errors),
             input_tokens=self.tokens["input"],
             output_tokens=self.tokens["output"],
             first_token=sorted(self.first_token.items()),
@@ -100,7 +100,12 @@ def snapshot(families: Iterable[Family]) -> MetricSnapshot:
             case _:
                 pass
     counted = {key: route.counts(key) for key, route in routes.items()}
-    return MetricSnapshot(found, in_flight, dict(sorted(errors.items())), counted)
+    return MetricSnapshot(found, in_flight, _counted(errors), counted)
+
+
+def _counted(errors: dict[str, int]) -> dict[str, int]:
+    """Without the codes that have not occurred: each code has a series from the start."""
+    return {code: count for code, count in sorted(errors.items()) if count}
 
 
 def with_open_streams(counts: RouteCounts, open_: int, tokens: int) -> RouteCounts:

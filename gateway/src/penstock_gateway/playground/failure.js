@@ -18,6 +18,7 @@ export const ADVICE = {
   budget_exhausted: "The key's budget is used up until its next period. Use another key.",
   queue_full: 'Too many requests wait for this model. Wait a few seconds, then send it again.',
   queue_timeout: 'No worker took the request. Check that a worker of this route runs, then send it again.',
+  broker_full: 'The message broker has no room for requests. Send it again in a few seconds.',
   broker_unavailable: 'The gateway cannot reach NATS. Send it again in a few seconds.',
   gateway_stopping: 'The gateway restarts. Send it again.',
   first_token_timeout: 'The provider did not begin in time. Send it again, or choose another model.',
