@@ -63,14 +63,14 @@ def restore_parser() -> argparse.ArgumentParser:
 
 def _parser(program: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=description)
-    parser.add_argument("directory", type=Path, help="folder with a folder for each stream")
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY", help="folder with a folder for each stream")
     url = os.environ.get("PENSTOCK_NATS_URL", "nats://127.0.0.1:4222")
     parser.add_argument(
-        "--nats-url", default=url, help="address of the broker (PENSTOCK_NATS_URL; default %(default)s)"
+        "--nats-url", default=url, help="address of the broker; PENSTOCK_NATS_URL (default: %(default)s)"
     )
     file = os.environ.get("PENSTOCK_NATS_CREDENTIALS")
     parser.add_argument(
-        "--credentials", default=file, help="file admin.creds (PENSTOCK_NATS_CREDENTIALS; default: none)"
+        "--credentials", default=file, help="file admin.creds; PENSTOCK_NATS_CREDENTIALS (default: none)"
     )
     return parser
 
