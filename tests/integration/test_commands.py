@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from generate.commands import all_parsers, children
 from harness.dev import COMMAND
-from harness.processes import free_port
 
 from penstock_runtime.command import DESCRIPTIONS
 from penstock_runtime.parsers import SETTINGS_ONLY, SHELLS
 
 WORDS = sorted(all_parsers())
-NOTHING_THERE = f"http://127.0.0.1:{free_port()}"
+NOTHING_THERE = "http://127.0.0.1:1"
+"""Nothing listens there; the same in all processes of a test run, which compare the tests' ids."""
 
 
 def _run(directory: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
