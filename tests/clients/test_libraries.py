@@ -7,7 +7,7 @@ from model_server import MODELS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-NO_LIBRARIES = {"cases", "ui_chunks", "use_chat"}
+NO_LIBRARIES = {"browser", "bundle", "cases", "ui_chunks"}
 """Scripts that other tests run, or import."""
 SCRIPTS = sorted(
     str(script.relative_to(HERE))
