@@ -69,7 +69,7 @@ async def test_chart_external_broker_with_keys_accepts_gateway_operator_and_work
 ) -> None:
     server, users = pending
     # The output of `penstock nats-keys`, for external secret stores.
-    await api.create(SECRETS.at(namespace), secret_of(users.keys, namespace, "of-mine"))
+    await api.create(SECRETS.at(namespace), secret_of(users.keys.files(), namespace, "of-mine"))
 
     await installed(release, api, server, existingSecret="of-mine")
 
