@@ -22,6 +22,9 @@ SCANNER = ROOT / ".cache" / "scanner" / "bin" / "checkov"
 
 pytestmark = pytest.mark.timeout(180)
 
+WITHOUT_CPU_REQUEST = {"Job.ai.penstock-nats-keys", "Pod.ai.penstock-test"}
+"""They run for seconds, and must find a place on a node whose requests are used up: an upgrade waits for them."""
+
 
 async def scan(directory: Path) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
@@ -64,7 +67,8 @@ async def test_chart_passes_the_policy_scanner(rendered: Mapping[str, Any], tmp_
 
     assert report["summary"]["passed"] > 900
     assert report["summary"]["parsing_errors"] == 0
-    assert failures(report) == set()
+    excused = {one for one in failures(report) if one[1] == "CKV_K8S_10" and one[2] in WITHOUT_CPU_REQUEST}
+    assert failures(report) == excused
 
 
 async def test_chart_policy_scanner_finds_a_container_that_may_be_root(
