@@ -143,7 +143,7 @@ def _firing(case: Case, directory: Path) -> dict[str, bool]:
 
 
 def _silent(case: Case, series: Mapping[str, str], directory: Path) -> bool:
-    """True if promtool, which is told to expect no alert, agrees."""
+    """True if promtool finds no alert, where the test expects none."""
     test: dict[str, Any] = {
         "rule_files": ["alerts.yaml"],
         "evaluation_interval": "1m",

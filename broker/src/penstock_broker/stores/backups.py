@@ -31,7 +31,7 @@ ERR_STREAM_NOT_FOUND: Final = 10059
 
 
 class StreamInUse(Exception):  # noqa: N818
-    """The stream has records or readers; the message says how to restore nevertheless."""
+    """The stream has records or readers; the message contains the option that restores nevertheless."""
 
 
 class RecordCount(Struct, frozen=True):

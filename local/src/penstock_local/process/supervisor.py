@@ -234,7 +234,7 @@ class ProcessSupervisor:
     def _replan(self) -> None:
         """Work out the plan again, and have it served: models, workers, catalogue."""
         states = self._models.states
-        for _ in range(2):  # a plan tells which models it needs, and shows their states
+        for _ in range(2):  # the first plan gives the needed models, the second one has their states
             self._planned = plan(self._routes, self._environ, states, started_at=self._started_at)
             self._models.want(model for route in self._planned for model in route.models if route.servable)
         inherited = self._inherited()

@@ -1,4 +1,4 @@
-"""Says in one line what an edit of the route files changed. Pure."""
+"""The changes of an edit of the route files, in one line. Pure."""
 
 from collections.abc import Sequence
 
