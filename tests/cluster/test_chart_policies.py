@@ -1,4 +1,4 @@
-"""checkov finds nothing in the chart's or a worker's objects, but for what .checkov.yaml excuses with its reason."""
+"""checkov finds nothing in the chart's or a worker's objects, but for what .checkov.yaml and this file excuse."""
 
 import asyncio
 import json
