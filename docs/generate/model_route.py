@@ -14,8 +14,8 @@ from penstock_contract.route.spec import ModelRoute
 from penstock_contract.route.status import ModelRouteStatus
 from penstock_contract.route.validation import LOCAL_ADDRESS, NAME, RULES, Rule
 from penstock_contract.route.values import SecretKeyRef, secret_variable
-from penstock_worker.sessions import circuit_breaker, retry_plan
-from penstock_worker.sessions.retry_plan import Verdict
+from penstock_worker.sessions.calls import circuit_breaker, retry_plan
+from penstock_worker.sessions.calls.retry_plan import Verdict
 
 Row = tuple[str, str, str, str]
 

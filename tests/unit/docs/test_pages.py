@@ -13,7 +13,7 @@ from penstock_client import AsyncClient, Client
 from penstock_client.http_messages import DEFAULT_URL
 from penstock_contract.route.provider import ProviderSpec
 from penstock_local.routes.route_files import RouteFile, load, read
-from penstock_worker.sessions import circuit_breaker, retry_plan
+from penstock_worker.sessions.calls import circuit_breaker, retry_plan
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples" / "routes").glob("*.yaml"))

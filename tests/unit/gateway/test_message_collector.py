@@ -19,7 +19,7 @@ from penstock_contract.stream.events import (
     ToolCallDelta,
     UsageReported,
 )
-from penstock_gateway.streaming.answer_size import PIECE_BYTES, AnswerSize
+from penstock_gateway.streaming.output.answer_size import PIECE_BYTES, AnswerSize
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents

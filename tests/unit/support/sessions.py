@@ -19,7 +19,7 @@ from penstock_contract.stream.frames import Frame
 from penstock_contract.usage.record import RowWriteResult, UsageRow, may_replace
 from penstock_runtime.telemetry.setup import configure
 from penstock_worker.providers.target import Target
-from penstock_worker.sessions.circuit_breaker import CircuitBreaker
+from penstock_worker.sessions.calls.circuit_breaker import CircuitBreaker
 from penstock_worker.sessions.context import RouteVersion, WorkerContext
 from penstock_worker.sessions.ownership import CONFIRM_LATE_S
 from penstock_worker.sessions.reply_stream import ReplyStream

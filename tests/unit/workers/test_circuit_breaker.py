@@ -7,7 +7,7 @@ import pytest
 from penstock_contract.error_codes import ErrorCode
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.sessions.circuit_breaker import COOLING, CircuitBreaker
+from penstock_worker.sessions.calls.circuit_breaker import COOLING, CircuitBreaker
 
 
 def provider(name: str) -> ProviderSpec:

@@ -8,7 +8,7 @@ import pytest
 from penstock_contract.error_codes import ErrorCode
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.sessions.retry_plan import AFTER, RETRY_WAIT_MAX_S, RetryPlan, Verdict, order, pause_s
+from penstock_worker.sessions.calls.retry_plan import AFTER, RETRY_WAIT_MAX_S, RetryPlan, Verdict, order, pause_s
 
 
 def provider(name: str, weight: int = 1, priority: int = 0) -> ProviderSpec:

@@ -8,7 +8,7 @@ from penstock_contract import subjects
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_runtime.clock import Clock
 from penstock_worker.providers.target import Target
-from penstock_worker.sessions.circuit_breaker import CircuitBreaker
+from penstock_worker.sessions.calls.circuit_breaker import CircuitBreaker
 from penstock_worker.sessions.context import RouteVersion
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.upstream import provider_factory

@@ -33,12 +33,12 @@ from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ERRORS, MESSAGE_ANSWER, MessagesDocumentation
 from penstock_gateway.limits.rate_limit_headers import anthropics
+from penstock_gateway.streaming.output.sse_response import EventStream
 from penstock_gateway.streaming.renderers.anthropic.collector import MessageCollector
 from penstock_gateway.streaming.renderers.anthropic.count_collector import CountCollector
 from penstock_gateway.streaming.renderers.anthropic.message_events import MessageEvents
 from penstock_gateway.streaming.renderers.anthropic.options import MessageOptions
 from penstock_gateway.streaming.renderers.dialects import MESSAGES as DIALECT
-from penstock_gateway.streaming.sse_response import EventStream
 
 VERSION: Final = "anthropic-version"
 BETA: Final = "anthropic-beta"

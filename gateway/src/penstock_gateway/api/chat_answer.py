@@ -11,9 +11,9 @@ from penstock_contract.stream.descriptor import Rendering
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
+from penstock_gateway.streaming.output.sse_response import EventStream
 from penstock_gateway.streaming.renderers.dialects import options_of
 from penstock_gateway.streaming.renderers.renderer import Renderer
-from penstock_gateway.streaming.sse_response import EventStream
 
 
 class CompletionRenderer(Renderer, Protocol):

@@ -16,7 +16,7 @@ from litestar.openapi.spec import Operation
 
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 from penstock_gateway.api.json_request import READER, Reader, strict
-from penstock_gateway.streaming.sse_response import EventStream
+from penstock_gateway.streaming.output.sse_response import EventStream
 
 Answer = TypeVar("Answer")
 Handler = Callable[..., Answer | Response[Answer] | Awaitable[Answer] | Awaitable[Response[Answer]]]

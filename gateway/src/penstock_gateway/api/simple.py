@@ -16,9 +16,9 @@ from penstock_gateway.api.endpoint_handler import answers, streams
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import API_CHAT_STREAM, ERRORS, SIMPLE_STREAM, ApiChatOperation
 from penstock_gateway.api.ui_chat import stream_ui_chat
+from penstock_gateway.streaming.output.sse_response import EventStream
 from penstock_gateway.streaming.renderers.dialects import SIMPLE
 from penstock_gateway.streaming.renderers.embeddings_collector import EmbeddingsCollector, float_vector
-from penstock_gateway.streaming.sse_response import EventStream
 
 
 @streams(

@@ -13,7 +13,7 @@ from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ANY_STREAM, ERRORS
 from penstock_gateway.resume.resumable_streams import not_found
-from penstock_gateway.streaming.sse_response import EventStream
+from penstock_gateway.streaming.output.sse_response import EventStream
 
 LAST_EVENT_ID: Final = "last-event-id"
 AFTER_MAX: Final = 2**53

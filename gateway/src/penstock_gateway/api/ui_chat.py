@@ -16,9 +16,9 @@ from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ERRORS, NO_STREAM, STOPPED, UI_STREAM, UIStreamOperation
+from penstock_gateway.streaming.output.sse_response import EventStream
 from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import HEADER
 from penstock_gateway.streaming.renderers.dialects import UI, UIOptions
-from penstock_gateway.streaming.sse_response import EventStream
 
 ChatId = Annotated[str, Parameter(max_length=256, description="The chat's `id`, as `useChat` sends it.")]
 

@@ -26,11 +26,11 @@ from penstock_contract.stream.events import (
 )
 from penstock_contract.subjects import ANONYMOUS_TENANT
 from penstock_gateway.limits.stream_charge import Admission
-from penstock_gateway.streaming.answer_size import AnswerSize
+from penstock_gateway.streaming.output.answer_size import AnswerSize
+from penstock_gateway.streaming.output.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.reader_count import ReaderCount
 from penstock_gateway.streaming.renderers.renderer import Renderer, ping_of
 from penstock_gateway.streaming.serving import Serving
-from penstock_gateway.streaming.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, FrameResult, StreamProtocol
 from penstock_gateway.telemetry.stream_record import StreamRecord
 

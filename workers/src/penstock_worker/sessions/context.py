@@ -7,7 +7,7 @@ from msgspec import Struct
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_runtime.clock import Clock
 from penstock_worker.providers.target import Target
-from penstock_worker.sessions.circuit_breaker import CircuitBreaker
+from penstock_worker.sessions.calls.circuit_breaker import CircuitBreaker
 from penstock_worker.telemetry import WorkerTelemetry
 
 

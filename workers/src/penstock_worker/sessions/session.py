@@ -13,8 +13,8 @@ from penstock_broker.queue import Delivery
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.request.operations import InferenceRequest
 from penstock_contract.stream.events import Accepted
+from penstock_worker.sessions.calls.failover import Failover
 from penstock_worker.sessions.context import RouteVersion, WorkerContext
-from penstock_worker.sessions.failover import Failover
 from penstock_worker.sessions.ownership import RequestOwnership
 from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.usage import RequestUsage

@@ -18,7 +18,7 @@ from penstock_gateway.api.endpoint_handler import answers
 from penstock_gateway.api.ignored_fields import name_ignored
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ERRORS, RESPONSE_ANSWER, ResponseOperation
-from penstock_gateway.streaming.sse_response import EventStream
+from penstock_gateway.streaming.output.sse_response import EventStream
 
 
 @answers(RESPONSE, reader=read_response, responses={200: RESPONSE_ANSWER, **ERRORS}, operation_class=ResponseOperation)

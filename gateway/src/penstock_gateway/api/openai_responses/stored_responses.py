@@ -13,7 +13,7 @@ from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ERRORS, RESPONSE_ANSWER
 from penstock_gateway.responses.stored_responses import request_id_of
-from penstock_gateway.streaming.sse_response import EventStream
+from penstock_gateway.streaming.output.sse_response import EventStream
 
 PATH = f"{RESPONSE.path}/{{response_id:str}}"
 PAGE_MAX = 100

@@ -14,10 +14,10 @@ from penstock_contract.route.provider import ProviderSpec
 from penstock_worker.providers.answer_form import next_form
 from penstock_worker.providers.provider import AnswerForm, ConnectionStale
 from penstock_worker.providers.target import Target
-from penstock_worker.sessions import retry_plan
+from penstock_worker.sessions.calls import retry_plan
+from penstock_worker.sessions.calls.provider_call import ProviderCall
 from penstock_worker.sessions.context import RouteVersion, WorkerContext
 from penstock_worker.sessions.ownership import RequestOwnership
-from penstock_worker.sessions.provider_call import ProviderCall
 from penstock_worker.sessions.reply_stream import ReplyStream
 from penstock_worker.sessions.usage import RequestUsage
 from penstock_worker.telemetry import CallTelemetry

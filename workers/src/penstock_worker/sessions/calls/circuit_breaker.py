@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from penstock_contract.error_codes import ErrorCode
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.route.provider import ProviderSpec
-from penstock_worker.sessions.retry_plan import AFTER
+from penstock_worker.sessions.calls.retry_plan import AFTER
 
 COOLING_FIRST_S = 5.0
 COOLING_MAX_S = 60.0

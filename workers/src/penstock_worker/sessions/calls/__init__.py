@@ -1,0 +1,1 @@
+"""Calls of providers for one request: their order, retries, circuit breakers, and one call."""
