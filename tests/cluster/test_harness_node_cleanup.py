@@ -25,9 +25,11 @@ setsid sh -c 'echo $$ > $CGROUP/kubepods/cgroup.procs; touch $PENSTOCK_NODE_RUN/
 exec sleep 1000
 """
 HOST = """
-import os, sys
+import os, signal, sys
 from harness.kubernetes.node.namespace import Inside
 from harness.kubernetes.node.run import Run, hierarchies
+# A shell without job control starts its background commands, and so their children, with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run = Run.begin()
 print(run.path, flush=True)
 try:
