@@ -27,17 +27,20 @@ class ConcurrencySlots:
         self._rejected_until: dict[str, float] = {}
 
     def wait(self, slots: Sequence[str]) -> None:
-        self._waiting.update(slots)
+        for slot in slots:  # `Counter.update` costs three times as much for one or two
+            self._waiting[slot] += 1
 
     def stop_waiting(self, slots: Sequence[str]) -> None:
-        self._waiting.subtract(slots)
+        for slot in slots:
+            self._waiting[slot] -= 1
 
     def take(self, slots: Sequence[str]) -> None:
-        self._taken.update(slots)
+        for slot in slots:
+            self._taken[slot] += 1
 
     def free(self, slots: Sequence[str]) -> None:
-        self._taken.subtract(slots)
         for slot in slots:
+            self._taken[slot] -= 1
             self._rejected_until.pop(slot, None)
 
     def lacking(self, slots: Iterable[str]) -> str | None:

@@ -1,4 +1,6 @@
-"""The limits that apply to a request, and what the request uses of them for certain. Pure."""
+"""The limits that apply to a request, and what the request uses of them for certain. No clock, no broker."""
+
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,6 +14,7 @@ from penstock_contract.usage.record import estimate_input_tokens
 from penstock_gateway.limits.concurrency_slots import QUEUE
 
 STREAMS = "streams"
+CACHED_MAX: Final = 4096
 
 
 class LimitSpec(Struct, frozen=True):
@@ -37,17 +40,50 @@ class UpfrontUse(Struct, frozen=True):
         return self.money if meter == "money" else 0
 
 
-def upfront_of(entry: CatalogueEntry, operation: Operation) -> UpfrontUse:
-    """At the cheapest provider's price: the provider is chosen later, and the dearest might reject what fits."""
-    rates = [provider.rates for provider in entry.spec.providers]
-    tokens = estimate_input_tokens(operation)
-    return UpfrontUse(
-        tokens, tokens * min(one.input for one in rates), max(max(one.input, one.output) for one in rates)
-    )
-
-
 Wanted = tuple[str, LimitSpec, list[str]]
 """The name of a lease record, its limits, and the slots of it that a request takes."""
+
+
+class RequestLimits(Struct, frozen=True):
+    """The limits of the requests of one key for one route, and the route's prices in picos per token."""
+
+    key: KeyRecord | None
+    entry: CatalogueEntry
+    wanted: tuple[Wanted, ...]
+    input_rate: int
+    unit: int
+
+    def upfront(self, operation: Operation) -> UpfrontUse:
+        """At the cheapest provider's price: the provider is chosen later, and the dearest might reject what fits."""
+        tokens = estimate_input_tokens(operation)
+        return UpfrontUse(tokens, tokens * self.input_rate, self.unit)
+
+
+class LimitCache:
+    """The limits of each pair of key and route, computed again when the key or the route was replaced."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], RequestLimits] = {}
+
+    def find(self, key: KeyRecord | None, entry: CatalogueEntry) -> RequestLimits:
+        name = "" if key is None else key.id, entry.key
+        found = self._found.get(name)
+        if found is None or found.key is not key or found.entry is not entry:
+            if len(self._found) >= CACHED_MAX:
+                self._found.clear()
+            found = self._found[name] = limits_of(key, entry)
+        return found
+
+
+def limits_of(key: KeyRecord | None, entry: CatalogueEntry) -> RequestLimits:
+    rates = [provider.rates for provider in entry.spec.providers]
+    return RequestLimits(
+        key=key,
+        entry=entry,
+        wanted=tuple(wanted for wanted in (of_key(key, entry), of_route(entry)) if wanted[1].quotas or wanted[1].slots),
+        input_rate=min(one.input for one in rates),
+        unit=max(max(one.input, one.output) for one in rates),
+    )
 
 
 def of_key(key: KeyRecord | None, entry: CatalogueEntry) -> Wanted:

@@ -7,6 +7,7 @@ the money is used up.
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -17,12 +18,13 @@ from penstock_gateway.access.principal import Principal
 from penstock_gateway.http.request_middleware import Headers
 from penstock_gateway.limits.lease_sync import LeaseRecords
 from penstock_gateway.limits.limit_lease import LimitLease
-from penstock_gateway.limits.limit_spec import STREAMS, LimitSpec, of_key, of_route, upfront_of
+from penstock_gateway.limits.limit_spec import STREAMS, LimitCache, LimitSpec
 from penstock_gateway.limits.meter_lease import LimitReached
 from penstock_gateway.limits.rate_limit_headers import rate_headers
 from penstock_gateway.limits.stream_charge import Admission
 from penstock_runtime.clock import Clock
 
+METERS_SHOWN: Final = (("requests", b"-requests"), ("tokens", b"-tokens"))
 TICK_S = 0.1
 KEPT_S = 300.0
 
@@ -53,6 +55,7 @@ class Limiter:
         self._admit_unknown = admit_unknown
         self._draw = draw
         self._leases: dict[str, LimitLease] = {}
+        self._limits = LimitCache()
 
     async def admit(
         self, principal: Principal, resolution: Resolution, operation: Operation, headers: Headers
@@ -61,15 +64,11 @@ class Limiter:
 
         Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. Call the admission's `close`.
         """
-        entry = resolution.entry
-        wanted = [
-            (name, spec, slots)
-            for name, spec, slots in (of_key(principal.key, entry), of_route(entry))
-            if spec.quotas or spec.slots
-        ]
+        limits = self._limits.find(principal.key, resolution.entry)
+        wanted = limits.wanted
         if not wanted:
             return None
-        upfront = upfront_of(entry, operation)
+        upfront = limits.upfront(operation)
         leases: list[LimitLease] = []
         try:
             for name, spec, slots in wanted:
@@ -118,17 +117,16 @@ class Limiter:
                 draw=self._draw,
                 admit_unknown=self._admit_unknown,
             )
-        elif lease.spec != spec:  # a key that was edited, or that uses another route
+        elif lease.spec is not spec and lease.spec != spec:  # a key that was edited, or that uses another route
             lease.change(spec)
         return lease
 
 
 def _add_headers(lease: LimitLease, headers: Headers) -> None:
     """The headers of the key's limit, or of the route's where the key has none of its own."""
-    for meter in ("requests", "tokens"):
+    for meter, suffix in METERS_SHOWN:
         remaining = lease.remaining(meter)
-        present = any(name.endswith(meter.encode()) for name, _ in headers)
-        if remaining is not None and not present:
+        if remaining is not None and not any(name.endswith(suffix) for name, _ in headers):
             headers += rate_headers(meter, remaining)
 
 

@@ -9,6 +9,10 @@ from penstock_gateway.http.request_middleware import Headers
 
 HEADER: Final = re.compile(rb"x-ratelimit-(limit|remaining|reset)-(requests|tokens)")
 DURATION: Final = re.compile(r"(?:(\d+)m)?(\d+)(ms|s)")
+NAMES: Final = {
+    meter: tuple(f"x-ratelimit-{name}-{meter}".encode() for name in ("limit", "remaining", "reset"))
+    for meter in ("requests", "tokens")
+}
 MINUTE_S: Final = 60
 Remaining = tuple[int, int, float]
 """The limit, the part of it that remains, and seconds until the whole is available again."""
@@ -16,8 +20,8 @@ Remaining = tuple[int, int, float]
 
 def rate_headers(meter: str, remaining: Remaining) -> Headers:
     limit, left, reset_s = remaining
-    named = {"limit": str(limit), "remaining": str(left), "reset": duration(reset_s)}
-    return [(f"x-ratelimit-{name}-{meter}".encode(), value.encode()) for name, value in named.items()]
+    names = NAMES[meter]
+    return [(names[0], b"%d" % limit), (names[1], b"%d" % left), (names[2], duration(reset_s).encode())]
 
 
 def duration(seconds: float) -> str:

@@ -5,8 +5,9 @@ Prometheus reader. The exporters read endpoint, headers, sampling and resource v
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 from opentelemetry.context import Context
@@ -21,6 +22,11 @@ HISTOGRAM_DEFAULTS = {
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
 }
 """With another value of these variables OpenTelemetry's own histograms are used, which can do both."""
+SWITCH_S: Final = 0.0005
+"""The time after which the exporter's thread yields the interpreter to the event loop.
+
+An export encodes for tens of milliseconds, and with Python's default each turn of the loop waits 5 ms meanwhile.
+"""
 Signal = Literal["traces", "metrics"]
 
 
@@ -68,6 +74,8 @@ def configure(service: str, environ: Mapping[str, str], *, prometheus: bool = Fa
         tracer, close = _tracer(service)
         closers.append(close)
     otlp_metrics = enabled("metrics", environ)
+    if closers or otlp_metrics:
+        sys.setswitchinterval(SWITCH_S)
     if otlp_metrics or (prometheus and environ.get("OTEL_SDK_DISABLED", "").lower() != "true"):
         meter, close = _meter(service, environ, otlp=otlp_metrics, prometheus=prometheus)
         closers.append(close)

@@ -13,6 +13,7 @@ from typing import Any
 
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     NonRecordingSpan,
@@ -134,6 +135,9 @@ class ExportTracer(Tracer):
         self.scope = InstrumentationScope(scope)
         self.export = processor.on_end
         self._sampler = provider.sampler
+        # The default excludes only what the parent excludes; to call it would double the cost of a span's start.
+        default = DEFAULT_ON.get_description()  # type: ignore[no-untyped-call]
+        self._is_default = self._sampler.get_description() == default
         self._ids = provider.id_generator
 
     def start_span(
@@ -152,11 +156,16 @@ class ExportTracer(Tracer):
             trace_id = parent.trace_id
         else:
             parent, trace_id = None, self._ids.generate_trace_id()
-        sampled = self._sampler.should_sample(context, trace_id, name, kind, attributes, ())
         id_ = self._ids.generate_span_id()
-        if not sampled.decision.is_sampled():  # type: ignore[no-untyped-call]
-            return NonRecordingSpan(SpanContext(trace_id, id_, is_remote=False, trace_state=sampled.trace_state))
-        made = SpanContext(trace_id, id_, is_remote=False, trace_flags=SAMPLED, trace_state=sampled.trace_state)
+        trace_state = None if parent is None else parent.trace_state
+        if self._is_default:
+            sampled = parent is None or bool(parent.trace_flags & TraceFlags.SAMPLED)
+        else:
+            result = self._sampler.should_sample(context, trace_id, name, kind, attributes, ())
+            sampled, trace_state = result.decision.is_sampled(), result.trace_state  # type: ignore[no-untyped-call]
+        if not sampled:
+            return NonRecordingSpan(SpanContext(trace_id, id_, is_remote=False, trace_state=trace_state))
+        made = SpanContext(trace_id, id_, is_remote=False, trace_flags=SAMPLED, trace_state=trace_state)
         return RecordedSpan(self, name, made, parent, kind, attributes)
 
     def start_as_current_span(  # type: ignore[override]  # a context manager too
