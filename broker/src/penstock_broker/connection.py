@@ -66,6 +66,11 @@ class Connection:
         return self._client.is_connected
 
     @property
+    def descriptor(self) -> int:
+        """Of the socket; -1 while there is none."""
+        return self._client.descriptor
+
+    @property
     def payload_bytes_max(self) -> int:
         return self._client.max_payload
 

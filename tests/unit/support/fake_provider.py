@@ -27,6 +27,7 @@ class FakeCall:
         self.headers = headers
         self.form = form
         self.active_at = now
+        self.descriptor = -1
         self.aborted = False
         self._listener = listener
 

@@ -1,7 +1,7 @@
 """A running frame batcher whose published messages are kept with their times."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from penstock_contract import codec
@@ -22,7 +22,10 @@ class Wire:
         self.sizes: list[int] = []
         self.blocked: asyncio.Event | None = None
         self.blocks: list[tuple[int, float]] = []  # messages sent by then, seconds
-        self.batcher = FrameBatcher("worker-1", self._publish, lambda s: self.blocks.append((len(self.sent), s)))
+        """Of each pause of the event loop; the next `interruptions` of them end at once, by bytes that arrive."""
+        self.interruptions = 0
+        self.on_interruption: Callable[[], None] | None = None
+        self.batcher = FrameBatcher("worker-1", self._publish, self._block)
         self._seq = 0
         self._began = self.loop.time()
 
@@ -33,6 +36,15 @@ class Wire:
     @property
     def batches(self) -> list[list[int]]:
         return [seqs for _, _, seqs in self.sent]
+
+    def _block(self, seconds: float) -> bool:
+        self.blocks.append((len(self.sent), seconds))
+        if not self.interruptions:
+            return False
+        self.interruptions -= 1
+        if self.on_interruption is not None:
+            self.loop.call_soon(self.on_interruption)
+        return True
 
     async def settle(self) -> None:
         for _ in range(10):

@@ -18,6 +18,7 @@ from penstock_contract.stream.events import Accepted, Event, Failed, Finished, S
 from penstock_contract.stream.frames import Frame
 from penstock_contract.usage.record import RowWriteResult, UsageRow, may_replace
 from penstock_runtime.telemetry.setup import configure
+from penstock_worker.awaited_sockets import AwaitedSockets
 from penstock_worker.providers.target import Target
 from penstock_worker.sessions.calls.circuit_breaker import CircuitBreaker
 from penstock_worker.sessions.context import RouteVersion, WorkerContext
@@ -195,6 +196,7 @@ class Stage:
                 clock=self.clock,
                 draw=lambda: draw,
                 telemetry=WorkerTelemetry(telemetry, LoopClock(), "default.main", "REQUESTS_default_main"),
+                sockets=AwaitedSockets(),
             ),
         )
         self.task = asyncio.create_task(self.session.run())

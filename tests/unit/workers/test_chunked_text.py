@@ -26,6 +26,8 @@ class Owner:
 
 
 class Transport:
+    def get_extra_info(self, name: str) -> None: ...
+
     def write(self, data: bytes) -> None: ...
 
     def is_closing(self) -> bool:

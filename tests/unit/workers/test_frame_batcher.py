@@ -96,6 +96,44 @@ async def test_batcher_lingers_longer_at_a_high_rate_only() -> None:
     assert quiet[-1] - quiet[-2] <= LINGER_S * 1.3
 
 
+def never_blocks(_seconds: float) -> bool:
+    raise AssertionError("a few frames are no high rate")
+
+
+async def make_busy(wire: Wire) -> None:
+    for _ in range(BUSY_FRAMES_PER_S // 4):
+        for _ in range(2):
+            wire.add()
+        await asyncio.sleep(1 / BUSY_FRAMES_PER_S)
+
+
+@virtual_time
+async def test_batcher_blocks_again_after_bytes_that_need_no_frame() -> None:
+    async with running() as wire:
+        await make_busy(wire)
+        before = len(wire.blocks)
+        wire.interruptions = 3
+        wire.add(now=True)
+        await wire.settle()
+        await wire.settle()
+
+        assert [sent for sent, _ in wire.blocks[before:]] == [len(wire.sent)] * 4
+
+
+@virtual_time
+async def test_batcher_publishes_a_first_event_that_interrupts_its_pause() -> None:
+    async with running() as wire:
+        await make_busy(wire)
+        wire.on_interruption = lambda: wire.add(now=True)
+        wire.interruptions = 1
+        before = len(wire.sent)
+        wire.add(now=True)
+        await wire.settle()
+
+        assert len(wire.sent) == before + 2
+        assert wire.sent[-1][0] == wire.sent[-2][0]
+
+
 @virtual_time
 async def test_batcher_blocks_the_loop_only_at_a_high_rate_and_after_publishing() -> None:
     async with running() as wire:
@@ -211,7 +249,7 @@ async def test_batcher_continues_after_a_message_that_cannot_be_published() -> N
         sent.append(subject)
 
     sent: list[str] = []
-    batcher = FrameBatcher("worker-1", publish)
+    batcher = FrameBatcher("worker-1", publish, never_blocks)
     pump = asyncio.create_task(batcher.run())
     batcher.add(GATEWAY, Frame(1, 1, 0, TextDelta("x")), now=True)
     await asyncio.sleep(1)
@@ -233,7 +271,9 @@ async def test_batcher_ends_only_the_stream_whose_frame_cannot_be_encoded() -> N
     async def publish(_subject: str, data: bytes) -> None:
         sent.extend(codec.decode_batch(data).frames)
 
-    batcher = FrameBatcher("worker-1", publish, on_broken=lambda stream, attempt: broken.append((stream, attempt)))
+    batcher = FrameBatcher(
+        "worker-1", publish, never_blocks, on_broken=lambda stream, attempt: broken.append((stream, attempt))
+    )
     batcher.add(GATEWAY, Frame(1, 1, 5, TextDelta("one")))
     batcher.add(GATEWAY, Frame(2, 3, 7, ToolCallDelta(2**70, "id", "f", "{}")))
     batcher.add(GATEWAY, Frame(3, 1, 9, TextDelta("\ud83d")))

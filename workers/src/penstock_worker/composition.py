@@ -12,6 +12,7 @@ from penstock_runtime import garbage_collector
 from penstock_runtime.clock import SystemClock
 from penstock_runtime.probes import Probes, prometheus
 from penstock_runtime.telemetry.setup import configure
+from penstock_worker.awaited_sockets import AwaitedSockets
 from penstock_worker.sessions.context import WorkerContext
 from penstock_worker.settings import WorkerSettings
 from penstock_worker.telemetry import WorkerTelemetry
@@ -35,6 +36,7 @@ async def serve(config: WorkerSettings) -> None:
         clock=clock,
         draw=random.SystemRandom().random,
         telemetry=WorkerTelemetry(telemetry, clock, route, subjects.queue(config.namespace, config.route)),
+        sockets=AwaitedSockets(lambda: connection.descriptor),
     )
     worker = Worker(config, connection, context, os.environ)
     loop = asyncio.get_running_loop()

@@ -61,7 +61,9 @@ class Worker:
         self._gateways = GatewayMonitor(
             connection, context.worker, route.name, sessions, self._keepalive.pause_detector, background
         )
-        self._batcher = FrameBatcher(context.worker, connection.publish, on_broken=sessions.end_broken)
+        self._batcher = FrameBatcher(
+            context.worker, connection.publish, context.sockets.block, on_broken=sessions.end_broken
+        )
         self._usage = UsageWriter(connection)
         factory = SessionFactory(
             context, route.name, self._batcher, self._usage, replay_bytes_max=settings.replay_bytes_max

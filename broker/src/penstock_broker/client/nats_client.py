@@ -36,6 +36,11 @@ class NatsClient(Client):
         self._requests = 0
         self._reply_prefix = ""
 
+    @property
+    def descriptor(self) -> int:
+        """Of the socket; -1 while there is none."""
+        return self._transport.descriptor if isinstance(self._transport, SocketTransport) else -1
+
     async def receive(self, subject: str, receive: Receive) -> Subscription:
         """Subscribe; `receive` is called for each message, in order, in the call that reads it from the socket."""
         subscription = await self.subscribe(subject, cb=_never)

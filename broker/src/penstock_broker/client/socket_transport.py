@@ -47,6 +47,8 @@ class SocketTransport(Transport, asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost = asyncio.Event()
+        self.descriptor = -1
+        """Of the socket; -1 before the connection and after its end."""
 
     # What nats-py calls.
 
@@ -136,8 +138,11 @@ class SocketTransport(Transport, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's classes do not inherit from asyncio's
+        sock = transport.get_extra_info("socket")
+        self.descriptor = -1 if sock is None else int(sock.fileno())
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.descriptor = -1
         self._lost.set()
         self._writable.set()
         self._changed.set()

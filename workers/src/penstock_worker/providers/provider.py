@@ -38,6 +38,11 @@ class CallHandle(Protocol):
     active_at: float
     """Event-loop time of the last part of the answer; comments and pings do not count."""
 
+    @property
+    def descriptor(self) -> int:
+        """Of the socket on which the answer arrives; -1 without one."""
+        ...
+
     def abort(self) -> None:
         """End the call; the listener is not called again. Does nothing after the end."""
 

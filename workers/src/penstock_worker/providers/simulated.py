@@ -14,6 +14,7 @@ from penstock_contract.request.messages import Role
 from penstock_contract.request.operations import Generation, Operation
 from penstock_contract.route.provider import SimulatedSpec
 from penstock_contract.stream.events import Finished, TextDelta, UsageReported
+from penstock_worker.awaited_sockets import NONE
 from penstock_worker.providers.failure.provider_failure import failure
 from penstock_worker.providers.provider import AnswerForm, CallListener
 
@@ -56,6 +57,8 @@ class SimulatedProvider:
 
 class SimulatedCall:
     """Tokens are due at fixed times from the start, so that a late one does not delay the rest."""
+
+    descriptor = NONE
 
     def __init__(self, spec: SimulatedSpec, listener: CallListener, *, words: int, limit: int) -> None:
         self._spec = spec

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_runtime.clock import Clock
+from penstock_worker.awaited_sockets import AwaitedSockets
 from penstock_worker.providers.target import Target
 from penstock_worker.sessions.calls.circuit_breaker import CircuitBreaker
 from penstock_worker.telemetry import WorkerTelemetry
@@ -22,6 +23,7 @@ class WorkerContext(Struct, frozen=True):
     clock: Clock
     draw: Callable[[], float]
     telemetry: WorkerTelemetry
+    sockets: AwaitedSockets
 
 
 class RouteVersion(Struct, frozen=True):

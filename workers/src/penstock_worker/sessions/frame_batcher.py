@@ -11,7 +11,6 @@ never sleeps (ADR 0011).
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -38,7 +37,10 @@ Publish = Callable[[str, bytes], Awaitable[None]]
 
 
 class FrameBatcher:
-    """Publishes only while `run` is running. `block` blocks the thread for a number of seconds.
+    """Publishes only while `run` is running.
+
+    `block` blocks the thread for a number of seconds. It ends early, and returns True, when bytes arrive that a client
+    waits for.
 
     `on_broken` is called with the id and the attempt of a stream whose frame cannot be encoded; the gateway receives
     `BROKEN` instead of the frame.
@@ -48,7 +50,7 @@ class FrameBatcher:
         self,
         worker: str,
         publish: Publish,
-        block: Callable[[float], None] = time.sleep,
+        block: Callable[[float], bool],
         *,
         on_broken: Callable[[int, int], None] = lambda _stream, _attempt: None,
     ) -> None:
@@ -124,12 +126,14 @@ class FrameBatcher:
                         log.exception("worker.frames_lost", subject=subject, frames=len(frames))
 
     async def _rest(self) -> None:
-        """Block the event loop for the rest of the linger time."""
-        for _ in range(TURNS_TO_LEAVE):
-            await asyncio.sleep(0)
-        left_s = self._flushed_at + self._linger_s - self._loop.time()
-        if left_s > 0:
-            self._block(left_s)
+        """Block the event loop for the rest of the linger time, except for bytes that a client waits for."""
+        until = self._flushed_at + self._linger_s
+        while not self._due.is_set():
+            for _ in range(TURNS_TO_LEAVE):
+                await asyncio.sleep(0)
+            left_s = until - self._loop.time()
+            if left_s <= 0 or self._due.is_set() or not self._block(left_s):
+                return
 
     async def _send(self, subject: str, frames: list[Frame]) -> None:
         try:

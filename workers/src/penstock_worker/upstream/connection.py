@@ -19,6 +19,7 @@ from typing import Protocol, cast
 import httptools
 
 from penstock_contract.errors import PenstockError
+from penstock_worker.awaited_sockets import NONE
 from penstock_worker.providers.adapter import ResponseParser
 from penstock_worker.providers.failure.provider_failure import failure, failure_of_status
 from penstock_worker.providers.provider import CallListener, ConnectionStale
@@ -58,11 +59,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._answered = self._reused = False
         self._chunk_ended = self._between_chunks = False
         self._progress = 0
+        self._descriptor = NONE
         self.active_at = self.idle_since = 0.0
 
     @property
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def descriptor(self) -> int:
+        return self._descriptor
 
     def start(self, raw: bytes, parser: ResponseParser, listener: CallListener, *, reused: bool) -> None:
         self._reused = reused
@@ -93,6 +99,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
+        sock = transport.get_extra_info("socket")
+        self._descriptor = NONE if sock is None else int(sock.fileno())
 
     def data_received(self, data: bytes) -> None:
         if self._listener is None:

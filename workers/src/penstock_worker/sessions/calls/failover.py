@@ -46,6 +46,7 @@ class Failover:
         self._clock = context.clock
         self._draw = context.draw
         self._telemetry = context.telemetry
+        self._sockets = context.sockets
         self._deadline = self._clock.monotonic() + request.timeout_s
 
     async def run(self) -> None:
@@ -117,7 +118,7 @@ class Failover:
         """One call. Returns the form to request next if the provider refuses `form`, None after an answer."""
         self._usage.begin_call(target.spec)
         show = self._spec.error_messages == "Show"
-        call = self.call = ProviderCall(self._stream, target, self._usage.unanswered, show_messages=show)
+        call = self.call = ProviderCall(self._stream, target, self._sockets, self._usage.unanswered, show_messages=show)
         provider_name = target.provider.provider_name
         label = model if self._configured(target.spec) else WILDCARD
         with self._telemetry.call(self._request, target.spec, provider_name, model, label) as telemetry:
@@ -184,14 +185,15 @@ class Failover:
         """Send the request and wait for the first event."""
         try:
             async with asyncio.timeout(self._first_event_timeout_s(target.spec, form)):
-                handle = await target.provider.open(
-                    self._request.operation,
-                    model,
-                    call,
-                    connect_timeout_s=self._spec.limits.connect_timeout_seconds,
-                    headers=telemetry.headers,
-                    form=form,
-                )
+                with self._sockets.connecting():
+                    handle = await target.provider.open(
+                        self._request.operation,
+                        model,
+                        call,
+                        connect_timeout_s=self._spec.limits.connect_timeout_seconds,
+                        headers=telemetry.headers,
+                        form=form,
+                    )
                 call.opened(handle)
                 self._usage.record_sent()
                 await call.first

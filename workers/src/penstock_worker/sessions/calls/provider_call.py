@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.events import Event, Finished, Started, UsageReported
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered, clamp_usage
+from penstock_worker.awaited_sockets import NONE, AwaitedSockets
 from penstock_worker.providers.failure.provider_failure import ProviderFailure, StreamField, presented, refused_field
 from penstock_worker.providers.provider import CallHandle
 from penstock_worker.providers.target import Target
@@ -23,6 +24,7 @@ class ProviderCall:
         self,
         stream: ReplyStream,
         target: Target,
+        sockets: AwaitedSockets,
         unanswered: Unanswered = NOTHING_UNANSWERED,
         *,
         show_messages: bool = True,
@@ -32,6 +34,9 @@ class ProviderCall:
         self._show_messages = show_messages
         self._started = Started(target.spec.name, unanswered.input, unanswered.cost)
         self._handle: CallHandle | None = None
+        self._sockets = sockets
+        self._awaited = NONE
+        """The descriptor on which the first event will arrive; none while no answer is awaited."""
         loop = asyncio.get_running_loop()
         self.first: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
@@ -66,9 +71,13 @@ class ProviderCall:
     def opened(self, handle: CallHandle) -> None:
         """Take the handle of the request that was sent."""
         self._handle = handle
+        if not self.first.done():
+            self._awaited = handle.descriptor
+            self._sockets.add(self._awaited)
 
     def abort(self) -> None:
         """Close the provider's connection, unless the call has ended."""
+        self._stop_awaiting()
         handle, self._handle = self._handle, None
         if handle is not None and not (self._released or self.done.done()):
             handle.abort()
@@ -81,6 +90,7 @@ class ProviderCall:
     def on_events(self, events: Sequence[Event]) -> None:
         emit = self._stream.emit
         if not self.first.done():
+            self._stop_awaiting()
             emit(self._started)
             self.first.set_result(None)
         elif self.first.cancelled():
@@ -98,6 +108,7 @@ class ProviderCall:
 
     def on_failure(self, error: PenstockError, *, refused: bool = False) -> None:
         self._released = True
+        self._stop_awaiting()
         if self.done.done() or self.first.cancelled():
             return
         shown = self.record_failure(error)
@@ -118,6 +129,11 @@ class ProviderCall:
         shown = presented(error, self._redaction(), show=self._show_messages)
         self.error = shown.detail
         return shown
+
+    def _stop_awaiting(self) -> None:
+        if self._awaited != NONE:
+            self._sockets.remove(self._awaited)
+            self._awaited = NONE
 
     def _end(self, events: Sequence[Event]) -> None:
         """The last batch holds `UsageReported`, if the provider counted, then `Finished`."""
