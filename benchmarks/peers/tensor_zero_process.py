@@ -14,10 +14,10 @@ import socket
 import sys
 from pathlib import Path
 
-import tensorzero
-
 
 def main() -> None:
+    import tensorzero  # noqa: PLC0415 - in the environment of this process only, not in that of the tests
+
     config, port_file = sys.argv[1:]
     gateway = tensorzero._start_http_gateway(  # noqa: SLF001
         config_file=config, clickhouse_url=None, postgres_url=None, valkey_url=None, async_setup=False
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def without_nagle(port: int) -> None:
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         try:
             copy = socket.socket(fileno=os.dup(descriptor))
         except OSError:  # not a socket
