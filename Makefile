@@ -102,9 +102,8 @@ format: setup ## Format the code and apply the linter's safe fixes
 	@.venv/bin/ruff check --fix
 
 bench: setup ## Measure Penstock beside other gateways, see benchmarks/README.md
+	@.venv/bin/python benchmarks/large_bodies.py $(if $(findstring --quick,$(ARGS)),--seconds 1)
 	@.venv/bin/python benchmarks/run.py $(ARGS)
-	@.venv/bin/python benchmarks/large_bodies.py
-	@.venv/bin/python benchmarks/meters.py
 
 cut-streams: setup ## Cut 1 000 streams at random bytes and read them on; STREAMS=n, SEED=n
 	@PENSTOCK_CUT_STREAMS=$(or $(STREAMS),1000) PENSTOCK_CUT_SEED=$(or $(SEED),15) .venv/bin/pytest -n0 -q tests/integration/test_streams_cut.py

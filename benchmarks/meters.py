@@ -10,87 +10,35 @@ per token at most 1.05 times. A missed bar is printed; the exit status stays 0.
 """
 
 import argparse
-import contextlib
-import io
-import secrets
 import signal
 import statistics
 import sys
-import threading
-from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import install
 import paced
 from abreast import Way, abreast, at_once, cpu
-from peers import Ours, Place
+from collector import collecting
+from peers import Metered, Ours, Place
+from peers.ours import new_key
 from procs import Box, Tree
 
-PRICES = "      prices: {{ inputPerMillion: '0.15', outputPerMillion: '0.6' }}\n"
-LIMITS = (
-    *("--requests-per-minute", "100000000", "--tokens-per-minute", "1000000000", "--concurrent-streams", "100000"),
-    *("--queue-share-percent", "100", "--budget", "100000"),
-)
 STREAMS, CPU_STREAMS = 32, 64
-
-
-@contextlib.contextmanager
-def collecting() -> Iterator[tuple[str, set[str]]]:
-    """An OTLP collector that drops what it receives: its URL, and the paths that were posted to."""
-    received: set[str] = set()
-
-    class Collector(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            received.add(self.path)
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", received
-        finally:
-            server.shutdown()
 
 
 def start(name: str, collector: str, work: Path, provider: int, *, metered: bool) -> Way:
     work.mkdir()
     port = paced.free_port()
-    ours = Ours()
-    if metered:
-        ours.route = ours.route.replace("/v1\n", "/v1\n" + PRICES)
-    first = "sk-penstock-" + secrets.token_hex(22)
-    command = ours.command(Place(work, port, provider, first))
-    env = {**command.env, "TMPDIR": str(work), "PENSTOCK_FIRST_KEY": first}
-    env |= {"PENSTOCK_AUTHENTICATION": "required" if metered else "off"}
-    if metered:
-        env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+    peer = Metered() if metered else Ours()
+    place = Place(work, port, provider, new_key(), collector)
+    command = peer.command(place)
+    env = {**command.env, "TMPDIR": str(work)}
+    if not metered:
+        env |= {"PENSTOCK_AUTHENTICATION": "off", "PENSTOCK_FIRST_KEY": place.key}
     tree = Tree(command.argv, env=env, cwd=work, log=work / "log")
-    paced.await_first_token(port, first, tree)
-    return Way(name, tree, port, limited_key(work) if metered else first)
-
-
-def limited_key(work: Path) -> str:
-    """A key made with `penstock keys`, as its users make one."""
-    # Its address is looked for in the run's own directory.
-    from penstock_client.cli import admin_command, keys  # noqa: PLC0415
-    from penstock_contract import dev_run_file  # noqa: PLC0415
-
-    (admin,) = dev_run_file.find_running(work)
-    environ = {"PENSTOCK_ADMIN_URL": admin.url, "PENSTOCK_ADMIN_TOKEN": admin.token}
-    out, err = io.StringIO(), io.StringIO()
-    if keys.run(admin_command.Invocation(["create", "bench", *LIMITS], environ, out, err)):
-        raise RuntimeError(err.getvalue())
-    return out.getvalue().strip()
+    paced.await_first_token(port, place.key, tree)
+    return Way(name, tree, port, peer.client_key(place))
 
 
 def first_tokens(binary: Path, way: Way, streams: int) -> None:
@@ -104,9 +52,10 @@ def first_tokens(binary: Path, way: Way, streams: int) -> None:
 
 def measure(rounds: int, streams: int, *, quick: bool) -> int:
     with (
-        collecting() as (collector, received),
+        collecting() as collector,
         abreast(
-            partial(start, "without", collector, metered=False), partial(start, "with", collector, metered=True)
+            partial(start, "without", collector.url, metered=False),
+            partial(start, "with", collector.url, metered=True),
         ) as (binary, ways),
     ):
         before = Box.read()
@@ -120,8 +69,7 @@ def measure(rounds: int, streams: int, *, quick: bool) -> int:
                     f" p99 {way.p99_ms[-1]:.2f} ms, {way.cpu_us[-1]:.2f} CPU-µs per token"
                 )
         after = Box.read()
-    if "/v1/traces" not in received:
-        raise RuntimeError("no span was exported")
+    collector.check()
     off, on = ways
     print("| median of the rounds | without | with | ratio, by pairs | bar |\n|---|--:|--:|--:|--:|")
     pairs: dict[str, str] = {}

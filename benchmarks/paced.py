@@ -76,15 +76,18 @@ class Provider:
             connection.close()
 
 
+CHAT = "/v1/chat/completions"
+
+
 def run_client(
-    binary: Path, port: int, on_edge: Callable[[int, int], None] | None = None, /, **flags: object
+    binary: Path, port: int, on_edge: Callable[[int, int], None] | None = None, /, path: str = CHAT, **flags: object
 ) -> Result:
     """Run the client against a port to its end.
 
     With a window, `on_edge` is called as it opens and as it closes with the tokens so far and the client's pid. Flags
     are the client's own, see load/client.go.
     """
-    argv = [str(binary), "client", "-url", f"http://127.0.0.1:{port}/v1/chat/completions"]
+    argv = [str(binary), "client", "-url", f"http://127.0.0.1:{port}{path}"]
     for name, value in flags.items():
         argv += [f"-{name}", str(value)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
@@ -102,16 +105,30 @@ def run_client(
     return result
 
 
-def await_first_token(port: int, key: str, tree: Tree, timeout_s: float = 120) -> None:
-    """Repeat a streaming request until a token of it arrives; a rejection means that the peer is not ready."""
-    body = json.dumps({"model": "bench", "stream": True, "messages": [{"role": "user", "content": "tokens=1"}]})
+def await_port(file: Path, tree: Tree, timeout_s: float = 120) -> int:
+    """The port that a peer has written to a file."""
     deadline = time.monotonic() + timeout_s
-    while not _first_token(port, key, body):
-        if tree.root.poll() is not None:
-            raise RuntimeError(f"it ended with {tree.root.returncode} at its start")
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no token within {timeout_s:.0f} s of its start")
-        time.sleep(0.01)
+    while not file.exists():
+        _await(tree, deadline, f"no port within {timeout_s:.0f} s of its start")
+    return int(file.read_text())
+
+
+def await_first_token(
+    port: int, key: str, tree: Tree, timeout_s: float = 120, *, path: str = CHAT, model: str = "bench"
+) -> None:
+    """Repeat a streaming request until a token of it arrives; a rejection means that the peer is not ready."""
+    body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "tokens=1"}]})
+    deadline = time.monotonic() + timeout_s
+    while not _first_token(port, path, key, body):
+        _await(tree, deadline, f"no token within {timeout_s:.0f} s of its start")
+
+
+def _await(tree: Tree, deadline: float, late: str) -> None:
+    if tree.root.poll() is not None:
+        raise RuntimeError(f"it ended with {tree.root.returncode} at its start")
+    if time.monotonic() > deadline:
+        raise RuntimeError(late)
+    time.sleep(0.01)
 
 
 def free_port() -> int:
@@ -121,12 +138,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _first_token(port: int, key: str, body: str) -> bool:
+def _first_token(port: int, path: str, key: str, body: str) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request(
-            "POST", "/v1/chat/completions", body, {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-        )
+        connection.request("POST", path, body, {"Content-Type": "application/json", "Authorization": f"Bearer {key}"})
         response = connection.getresponse()
         return response.status == http.HTTPStatus.OK and any(_carries_token(line) for line in response)
     except (OSError, http.client.HTTPException):

@@ -1,231 +1,202 @@
-"""The tables: what was measured, and how it stands against the bars. Pure: measurements in, markdown out."""
+"""The tables: what was measured, and how it stands against the bars. Pure: a run in, markdown out."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
-from measure import CPU_PACE_MS, HELD_PACE_MS, Loads, Measurement, Sizes
+from bars import Bar, against_peers, of_the_hot_path
+from figures import (
+    Run,
+    cpu_us,
+    floors,
+    idle_mib,
+    kib_per_stream,
+    ms_per_request,
+    requests_per_s,
+    role,
+    us_per_token,
+)
+from loads import Loads, Steady
+from measure import Measurement
 from paced import Times
+from sizes import CLOSED_SLOTS, CPU_PACE_MS, HELD_PACE_MS, LONG_BYTES, PACED_EVERY_MS, PACED_SLOTS
 
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the benchmark; peers in the order of the columns."""
-
-    facts: Mapping[str, str]  # machine and versions
-    sizes: Sizes
-    titles: Mapping[str, str]
-    direct: Loads
-    peers: Mapping[str, Measurement]
-    failed: Mapping[str, str]  # peer → why it has no column
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A number of this run against its limit."""
-
-    what: str
-    value: float | None  # None when a peer that it needs was not measured
-    limit: float | None  # None for a number without a bar
-
-    @property
-    def verdict(self) -> str:
-        if self.value is None:
-            return "not measured"
-        if self.limit is None:
-            return "for information"
-        return "PASS" if self.value <= self.limit else "FAIL"
+PACED_RATE = PACED_SLOTS * 1000 // PACED_EVERY_MS
+Row = tuple[str, list[str]]
 
 
 def markdown(run: Run) -> str:
-    """Everything, ready to be pasted into README.md."""
+    """Everything, ready to be pasted into README.md; the bars are the end of it."""
     parts = [_measured(run)]
-    if "ours" in run.peers:
-        parts += [_split(run.peers["ours"]), _against_bars(run)]
+    parts += [_split(run.titles[name], run.peers[name]) for name in ("ours", "on") if name in run.peers]
     parts += [f"**{title}: no result.** {why}" for title, why in run.failed.items()]
     parts.append("\n".join(f"- {name}: {value}" for name, value in run.facts.items()))
+    if {"ours", "on"} & set(run.peers):
+        parts.append(_against(["bar", "this run", "at most", ""], against_peers(run)))
+        parts.append(
+            _against(["bar of the hot path", "this run", "at most", "", "everything on"], of_the_hot_path(run))
+        )
     return "\n\n".join(parts) + "\n"
 
 
-def bars(run: Run) -> list[Bar]:
-    """The bars of Penstock, as ratios to a peer in the same run."""
-    ours, envoy, hono, litellm = (run.peers.get(name) for name in ("ours", "envoy", "hono", "litellm"))
-
-    floor = floors(run)
-
-    def ratio(number: Callable[[Measurement], float], theirs: Measurement | None) -> float | None:
-        return number(ours) / number(theirs) if ours and theirs else None
-
-    def hot_ratio() -> float | None:
-        """None rather than a splendid 0 when no process was recognised."""
-        hot = hot_mib(ours) if ours else 0
-        return hot / idle_mib(litellm) if hot and litellm else None
-
-    held = ours.loads.held if ours else None
-    steady = ours.loads.cpu if ours else None
-    return [
-        Bar("CPU per token ÷ Hono raw", ratio(cpu_us, hono), 0.75),
-        Bar("CPU per token ÷ Envoy relay (goal)", ratio(cpu_us, envoy), 1.0),
-        Bar(
-            "added first token p99, 1 stream ÷ LiteLLM",
-            ratio(lambda peer: peer.loads.first.alone.first_ms.p99 - floor.alone.p99, litellm),
-            1 / 3,
-        ),
-        Bar(
-            "added first token p99, among streams ÷ LiteLLM",
-            ratio(lambda peer: peer.loads.first.among.first_ms.p99 - floor.among.p99, litellm),
-            1 / 3,
-        ),
-        Bar("idle memory of gateway + worker ÷ LiteLLM", hot_ratio(), 1 / 2),
-        Bar("idle memory with nats-server and supervisor ÷ LiteLLM", ratio(idle_mib, litellm), None),
-        Bar("start to first token ÷ LiteLLM", ratio(lambda peer: peer.start_s, litellm), 1 / 5),
-        Bar("streams not whole, CPU load", steady.streams - steady.ok if steady else None, 0),
-        Bar("streams not whole, held", held.streams - held.ok if held else None, 0),
-        Bar("gaps past 10 x pace, held", held.gaps_over_limit if held else None, 0),
-    ]
-
-
-def cpu_us(peer: Measurement) -> float:
-    """CPU µs per token received in the window, all processes."""
-    return sum(peer.loads.window.cpu_s.values()) * 1e6 / peer.loads.window.tokens
-
-
-@dataclass(frozen=True)
-class Floor:
-    """Milliseconds to first token without a peer."""
-
-    p50: float
-    p99: float
-
-    def added(self, times: Times) -> str:
-        return f"{times.p50 - self.p50:.2f} / {times.p99 - self.p99:.2f}"
-
-
-@dataclass(frozen=True)
-class Floors:
-    """For a stream alone on the box, and for streams among others."""
-
-    alone: Floor
-    among: Floor
-
-
-def floors(run: Run) -> Floors:
-    """The best that the direct way did in this run, so that a bad moment of the box can only be held against a peer."""
-    measured = [run.direct.first, *(peer.floor for peer in run.peers.values())]
-
-    def lowest(times: list[Times]) -> Floor:
-        return Floor(min(each.p50 for each in times), min(each.p99 for each in times))
-
-    return Floors(
-        lowest([each.alone.first_ms for each in measured]), lowest([each.among.first_ms for each in measured])
-    )
-
-
-def idle_mib(peer: Measurement) -> float:
-    """All processes."""
-    return sum(peer.idle_mib.values())
-
-
-def hot_mib(ours: Measurement) -> float:
-    """Gateway and worker only."""
-    return sum(mib for process, mib in ours.idle_mib.items() if _role(process) in ("gateway", "worker"))
-
-
 def _measured(run: Run) -> str:
-    sizes, direct, peers = run.sizes, run.direct, list(run.peers.values())
+    cells = _Cells(run)
+    rows = [
+        *_token_rows(run, cells),
+        *_first_token_rows(run, cells),
+        *_request_rows(cells),
+        *_held_rows(run, cells),
+        ("idle memory MiB (PSS, all processes)", cells.own(lambda peer: f"{idle_mib(peer):.0f}")),
+        ("memory after the loads MiB", cells.own(lambda peer: f"{sum(peer.loaded_mib.values()):.0f}")),
+        ("start to first token s", cells.own(lambda peer: f"{peer.start_s:.2f}")),
+    ]
+    return _table(["", "direct", *(run.titles[name] for name in run.peers)], ([label, *line] for label, line in rows))
+
+
+class _Cells:
+    """A row's cells: of the direct way and all peers, or of the peers only."""
+
+    def __init__(self, run: Run) -> None:
+        self._direct, self._peers = run.direct, list(run.peers.values())
+
+    def all(self, cell: Callable[[Loads], str]) -> list[str]:
+        return [cell(self._direct), *(cell(peer.loads) for peer in self._peers)]
+
+    def own(self, cell: Callable[[Measurement], str], direct: str = "-") -> list[str]:
+        return [direct, *(cell(peer) for peer in self._peers)]
+
+
+def _token_rows(run: Run, cells: _Cells) -> list[Row]:
+    sizes = run.sizes
     offered = sizes.cpu_streams * 1000 / CPU_PACE_MS
 
-    def loads(cell: Callable[[Loads], str]) -> list[str]:
-        return [cell(direct), *(cell(peer.loads) for peer in peers)]
-
-    def own(cell: Callable[[Measurement], str]) -> list[str]:
-        return ["-", *(cell(peer) for peer in peers)]
-
-    def delivered(loads: Loads) -> str:
-        rate = loads.window.tokens / loads.window.seconds
+    def delivered(load: Loads) -> str:
+        rate = load.cpu.window.tokens / load.cpu.window.seconds
         return f"{rate:,.0f}{' (saturated)' if rate < 0.95 * offered else ''}"
 
-    def noise(loads: Loads) -> str:
-        window = loads.window
+    def noise(load: Loads) -> str:
+        window = load.cpu.window
         return f"{max(0.0, window.elsewhere_s) / window.seconds:.2f} / {window.stolen_s / window.seconds:.2f}"
 
-    floor = floors(run)
-    rows = [
+    load_name = f"{sizes.cpu_streams} x {1000 // CPU_PACE_MS} tok/s"
+    return [
+        (f"CPU µs per token, {load_name}", cells.own(lambda peer: f"{cpu_us(peer):.1f}")),
+        ("… streams whole", cells.all(lambda load: f"{load.cpu.result.ok:,} of {load.cpu.result.streams:,}")),
+        (f"… tokens/s delivered of {offered:,.0f}", cells.all(delivered)),
         (
-            f"CPU µs per token, {sizes.cpu_streams} x {1000 // CPU_PACE_MS} tok/s",
-            own(lambda peer: f"{cpu_us(peer):.1f}"),
+            "… first token p50 / p99 ms (direct: the provider's own)",
+            cells.all(lambda load: _pair(load.cpu.result.first_ms)),
         ),
-        ("… streams whole", loads(lambda load: f"{load.cpu.ok:,} of {load.cpu.streams:,}")),
-        (f"… tokens/s delivered of {offered:,.0f}", loads(delivered)),
+        (
+            "… gap p99 / longest ms",
+            cells.all(lambda load: f"{load.cpu.result.gap_ms.p99:.0f} / {load.cpu.result.gap_ms.max:.0f}"),
+        ),
+        ("… cores busy elsewhere / stolen", cells.all(noise)),
+    ]
+
+
+def _first_token_rows(run: Run, cells: _Cells) -> list[Row]:
+    floor, among = floors(run), run.sizes.among
+    return [
         (
             "added first token p50 / p99 ms, 1 stream",
-            [
+            cells.own(
+                lambda peer: floor.alone.added(peer.loads.first.alone.first_ms),
                 f"({floor.alone.p50:.2f} / {floor.alone.p99:.2f})",
-                *(floor.alone.added(peer.loads.first.alone.first_ms) for peer in peers),
-            ],
+            ),
         ),
         (
-            f"added first token p50 / p99 ms, {sizes.among} streams",
-            [
+            f"added first token p50 / p99 ms, {among} streams",
+            cells.own(
+                lambda peer: floor.among.added(peer.loads.first.among.first_ms),
                 f"({floor.among.p50:.2f} / {floor.among.p99:.2f})",
-                *(floor.among.added(peer.loads.first.among.first_ms) for peer in peers),
-            ],
+            ),
         ),
         (
-            f"… direct p99 ms just before, 1 / {sizes.among} streams",
-            own(lambda peer: f"{peer.floor.alone.first_ms.p99:.2f} / {peer.floor.among.first_ms.p99:.2f}"),
+            f"… direct p99 ms just before, 1 / {among} streams",
+            cells.own(lambda peer: f"{peer.floor.alone.first_ms.p99:.2f} / {peer.floor.among.first_ms.p99:.2f}"),
         ),
-        ("last token to [DONE] p99 ms, 1 stream", loads(lambda load: f"{load.first.alone.tail_ms.p99:.2f}")),
+        ("last token to [DONE] p99 ms, 1 stream", cells.all(lambda load: f"{load.first.alone.tail_ms.p99:.2f}")),
         (
-            f"gap p99 / longest ms, {sizes.cpu_streams} streams",
-            loads(lambda load: f"{load.cpu.gap_ms.p99:.0f} / {load.cpu.gap_ms.max:.0f}"),
+            f"first token p50 / p99 ms, prompt of {LONG_BYTES // 4:,} tokens",
+            cells.all(lambda load: _pair(load.long.result.first_ms)),
         ),
         (
-            f"{sizes.held} x {1000 // HELD_PACE_MS} tok/s held: whole",
-            loads(lambda load: f"{load.held.ok} of {load.held.streams}"),
+            "… CPU ms per request",
+            cells.own(lambda peer: f"{peer.loads.long.cpu_s * 1000 / peer.loads.long.result.streams:.1f}"),
         ),
-        ("… longest gap ms", loads(lambda load: f"{load.held.gap_ms.max:.0f}")),
-        (f"… gaps > {10 * HELD_PACE_MS} ms", loads(lambda load: f"{load.held.gaps_over_limit:,}")),
-        ("… provider's own worst lateness ms", loads(lambda load: f"{load.lateness_ms:.0f}")),
-        ("idle memory MiB (PSS, all processes)", own(lambda peer: f"{idle_mib(peer):.0f}")),
-        ("memory after the loads MiB", own(lambda peer: f"{sum(peer.loaded_mib.values()):.0f}")),
-        ("start to first token s", own(lambda peer: f"{peer.start_s:.2f}")),
-        ("cores busy elsewhere / stolen in the CPU window", loads(noise)),
     ]
-    return _table(["", "direct", *(run.titles[name] for name in run.peers)], ([label, *cells] for label, cells in rows))
 
 
-def _split(ours: Measurement) -> str:
-    """Where our own bill comes from."""
-    window = ours.loads.window
-    roles: dict[str, tuple[float, float, float]] = {}
-    for process in {*window.cpu_s, *ours.idle_mib, *ours.loaded_mib}:
-        cpu, idle, loaded = roles.get(_role(process), (0.0, 0.0, 0.0))
-        roles[_role(process)] = (
-            cpu + window.cpu_s.get(process, 0.0) * 1e6 / window.tokens,
-            idle + ours.idle_mib.get(process, 0.0),
-            loaded + ours.loaded_mib.get(process, 0.0),
-        )
-    rows = ([role, f"{cpu:.1f}", f"{idle:.0f}", f"{loaded:.0f}"] for role, (cpu, idle, loaded) in sorted(roles.items()))
-    return _table(["Penstock's processes", "CPU µs per token", "idle MiB", "loaded MiB"], rows)
+def _request_rows(cells: _Cells) -> list[Row]:
+    def cost(load: Steady) -> str:
+        return f"{sum(ms_per_request(load).values()):.2f}"
+
+    def served(load: Steady) -> str:
+        whole = "" if load.result.ok == load.result.streams else f" ({load.result.streams - load.result.ok} not whole)"
+        return f"{requests_per_s(load):,.0f}{whole}"
+
+    return [
+        (f"CPU ms per request, {PACED_RATE}/s", cells.own(lambda peer: cost(peer.loads.requests.paced))),
+        ("… requests/s", cells.all(lambda load: served(load.requests.paced))),
+        (
+            f"CPU ms per request, {CLOSED_SLOTS} clients unpaced",
+            cells.own(lambda peer: cost(peer.loads.requests.closed)),
+        ),
+        ("… requests/s", cells.all(lambda load: served(load.requests.closed))),
+        (
+            "… first token p50 / p99 ms",
+            cells.all(lambda load: _pair(load.requests.closed.result.first_ms)),
+        ),
+    ]
 
 
-def _against_bars(run: Run) -> str:
+def _held_rows(run: Run, cells: _Cells) -> list[Row]:
+    return [
+        (
+            f"{run.sizes.held} x {1000 // HELD_PACE_MS} tok/s held: whole",
+            cells.all(lambda load: f"{load.held.result.ok} of {load.held.result.streams}"),
+        ),
+        ("… longest gap ms", cells.all(lambda load: f"{load.held.result.gap_ms.max:.0f}")),
+        (f"… gaps > {10 * HELD_PACE_MS} ms", cells.all(lambda load: f"{load.held.result.gaps_over_limit:,}")),
+        ("… provider's own worst lateness ms", cells.all(lambda load: f"{load.held.lateness_ms:.0f}")),
+        ("… memory KiB per stream", cells.own(lambda peer: f"{kib_per_stream(peer):.0f}")),
+    ]
+
+
+def _pair(times: Times) -> str:
+    return f"{times.p50:.1f} / {times.p99:.1f}"
+
+
+def _split(title: str, ours: Measurement) -> str:
+    """Our own cost, by process."""
+    loads = ours.loads
+    columns = {
+        "CPU µs per token": (us_per_token(loads.cpu.window), ".1f"),
+        f"CPU ms per request, {PACED_RATE}/s": (ms_per_request(loads.requests.paced), ".2f"),
+        "… unpaced": (ms_per_request(loads.requests.closed), ".2f"),
+        "idle MiB": (ours.idle_mib, ".0f"),
+        "loaded MiB": (ours.loaded_mib, ".0f"),
+        f"MiB with {loads.held.result.peak_live} streams": (loads.held.open_mib, ".0f"),
+    }
+    roles = sorted({role(process) for values, _ in columns.values() for process in values})
     rows = (
         [
-            bar.what,
-            "-" if bar.value is None else f"{bar.value:.2f}",
-            "-" if bar.limit is None else f"{bar.limit:.2f}",
-            bar.verdict,
+            name,
+            *(
+                f"{sum(value for process, value in values.items() if role(process) == name):{form}}"
+                for values, form in columns.values()
+            ),
         ]
-        for bar in bars(run)
+        for name in roles
     )
-    return _table(["bar", "this run", "at most", ""], rows)
+    return _table([f"{title}: processes", *columns], rows)
 
 
-def _role(process: str) -> str:
-    """Which of our processes a command line is; the supervisor and what it starts besides are `others`."""
-    names = {"penstock_gateway": "gateway", "penstock_worker": "worker", "nats-server": "nats-server"}
-    return next((role for mark, role in names.items() if mark in process), "others")
+def _against(head: list[str], bars: Sequence[Bar]) -> str:
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.2f}"
+
+    rows = [[bar.what, number(bar.value), number(bar.limit), bar.verdict, number(bar.on)] for bar in bars]
+    return _table(head, (row[: len(head)] for row in rows))
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -1,15 +1,15 @@
 """Penstock beside its peers: one run, one box, one provider, one peer at a time. README.md has the method.
 
-Exit status 1 means that a stream was wrong or a peer could not be measured. A missed bar is printed, not punished:
-speed depends on the box, correctness does not.
+Exit status 1 means that a stream was wrong or a peer could not be measured. A missed bar is printed and changes no exit
+status: speed depends on the box, correctness does not.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import platform
-import secrets
 import signal
 import subprocess
 import sys
@@ -18,16 +18,24 @@ import time
 from pathlib import Path
 
 import install
-from measure import FULL, QUICK, Bench, Measurement
+from bars import against_peers, of_the_hot_path
+from collector import collecting
+from figures import Run
+from measure import Bench, Measurement
 from paced import Provider
-from peers import PEERS
-from report import Run, bars, markdown
+from peers import PEERS, Metered
+from peers.ours import Before, new_key
+from report import markdown
+from sizes import FULL, QUICK
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default=",".join(PEERS), help="which, in which order (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a smoke test: short loads, numbers not worth quoting")
+    parser.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="a version before: its short requests are measured, too"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     options = parser.parse_args()
     unknown = [name for name in options.peers.split(",") if name not in PEERS]
@@ -35,39 +43,49 @@ def main() -> int:
         parser.error(f"unknown peers: {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whatever ends us, what we started ends, too
     with install.locked(), tempfile.TemporaryDirectory(prefix="penstock-bench-") as work:
-        run = measure(options.peers.split(","), quick=options.quick, work=Path(work))
+        run = measure(options.peers.split(","), options.before, quick=options.quick, work=Path(work))
     print(markdown(run))
     if options.json:
-        verdicts = [{**dataclasses.asdict(bar), "verdict": bar.verdict} for bar in bars(run)]
+        bars = [*against_peers(run), *of_the_hot_path(run)]
+        verdicts = [{**dataclasses.asdict(bar), "verdict": bar.verdict} for bar in bars]
         options.json.write_text(json.dumps({**dataclasses.asdict(run), "bars": verdicts}, indent=1))
     return 1 if run.failed else 0
 
 
-def measure(names: list[str], *, quick: bool, work: Path) -> Run:
+def measure(names: list[str], before: Path | None, *, quick: bool, work: Path) -> Run:
     binary = install.load_binary()
     chosen = [PEERS[name] for name in names]
-    for peer in chosen:
+    earlier = Before(before) if before else None
+    for peer in [*chosen, *([earlier] if earlier else [])]:
         peer.install()
     facts = machine()
     facts["size"] = "quick: a smoke test, not a measurement" if quick else "full"
     facts |= {peer.title: peer.version() for peer in chosen}
     measured: dict[str, Measurement] = {}
     failed: dict[str, str] = {}
-    provider = Provider(binary, work)
-    try:
-        bench = Bench(binary, work, provider, QUICK if quick else FULL, key=f"sk-{secrets.token_hex(32)}")
+    sizes = QUICK if quick else FULL
+    earlier_requests = None
+    with collecting() as collector, contextlib.ExitStack() as stack:
+        provider = Provider(binary, work)
+        stack.callback(provider.tree.stop)
+        bench = Bench(binary, work, provider, sizes, new_key(), collector.url)
         install.print_line("direct")
         direct = bench.direct()
+        if earlier:
+            install.print_line(earlier.title)
+            earlier_requests = bench.requests(earlier)
+            facts[earlier.title] = earlier.version()
         for peer in chosen:
             install.print_line(peer.title)
             try:
                 measured[peer.name] = bench.peer(peer)
+                if peer.name == Metered.name:
+                    collector.check()
             except Exception as error:  # noqa: BLE001  one peer's failure must not lose the others' minutes; it is printed and fails the run
                 failed[peer.title] = "\n".join([str(error), *getattr(error, "__notes__", [])])
                 install.print_line(f"  FAILED: {failed[peer.title]}")
-    finally:
-        provider.tree.stop()
-    return Run(facts, bench.sizes, {peer.name: peer.title for peer in chosen}, direct, measured, failed)
+    titles = {peer.name: peer.title for peer in chosen}
+    return Run(facts, sizes, titles, direct, measured, failed, earlier_requests)
 
 
 def machine() -> dict[str, str]:

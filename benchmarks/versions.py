@@ -19,7 +19,8 @@ from pathlib import Path
 
 import paced
 from abreast import Way, abreast, at_once, cpu
-from peers import REPOSITORY, Ours, Place
+from peers import REPOSITORY, Place
+from peers.ours import Before
 from procs import Tree
 
 KEY = "sk-" + "0" * 64
@@ -30,10 +31,8 @@ PROCESSES = ("gateway", "worker", "nats-server", "other")
 def start(repository: Path, work: Path, provider: int) -> Way:
     work.mkdir()
     port = paced.free_port()
-    ours = Ours()
-    ours.executable = repository.resolve() / ".venv" / "bin" / "penstock"
     tree = Tree(
-        ours.command(Place(work, port, provider, KEY)).argv,
+        Before(repository).command(Place(work, port, provider, KEY)).argv,
         env={"TMPDIR": str(work), "XDG_DATA_HOME": str(work)},
         cwd=work,
         log=work / "log",

@@ -11,17 +11,24 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// client drives slots; each slot runs one stream after another. With -window it runs until the window has closed, otherwise -streams in all.
+// filler is the text of a long prompt: common tokenizers take four bytes of English for a token.
+const filler = "the next four words add text to it "
+
+// client drives slots; each slot runs one stream after another. It ends after -streams in all, and with -window
+// starts none after the window has closed.
 type client struct {
 	url, model, key string
 	plan            Plan
 	slots, streams  int
+	padding         int
 	ramp, think     time.Duration
+	every           time.Duration
 	warm, window    time.Duration
 	timeout         time.Duration
 
@@ -43,18 +50,23 @@ func load(args []string) error {
 	flags.StringVar(&c.model, "model", "bench", "model name to ask for")
 	flags.StringVar(&c.key, "key", "sk-bench", "bearer token")
 	flags.IntVar(&c.slots, "slots", 1, "streams at a time")
-	flags.IntVar(&c.streams, "streams", 1, "streams in all (without -window)")
+	flags.IntVar(&c.streams, "streams", 0, "streams in all; 0: one, or with -window as many as start until it closes")
 	flags.IntVar(&c.plan.Tokens, "tokens", 8, "tokens per stream")
 	flags.DurationVar(&c.plan.Pace, "pace", 0, "between tokens")
 	flags.DurationVar(&c.plan.First, "first", 0, "provider's delay before the first token")
 	flags.Uint64Var(&c.plan.Seed, "seed", 1, "seed of the first stream; the n-th has seed + n")
 	flags.DurationVar(&c.ramp, "ramp", 0, "time over which the slots start, evenly")
 	flags.DurationVar(&c.think, "think", 0, "a slot's pause between its streams")
+	flags.DurationVar(&c.every, "every", 0, "from the start of a slot's stream to that of its next one, on an absolute schedule; 0: as soon as one has ended")
+	flags.IntVar(&c.padding, "padding", 0, "bytes of text in each prompt ahead of the plan")
 	flags.DurationVar(&c.warm, "warm", 0, "from the start to the opening of the window")
 	flags.DurationVar(&c.window, "window", 0, "length of the window")
 	flags.DurationVar(&c.timeout, "timeout", 5*time.Minute, "for one stream")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if c.streams == 0 && c.window == 0 {
+		c.streams = 1
 	}
 	c.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: c.slots, DisableCompression: true}}
 	c.tally.limit = 10 * c.plan.Pace
@@ -80,21 +92,25 @@ func (c *client) edges(emit *json.Encoder, begin time.Time) {
 
 func (c *client) run() {
 	var slots sync.WaitGroup
+	begin := time.Now()
 	for slot := range c.slots {
 		slots.Add(1)
 		go func() {
 			defer slots.Done()
-			time.Sleep(c.ramp * time.Duration(slot) / time.Duration(c.slots))
-			c.slot()
+			due := begin.Add(c.ramp * time.Duration(slot) / time.Duration(c.slots))
+			time.Sleep(time.Until(due))
+			c.slot(due)
 		}()
 	}
 	slots.Wait()
 }
 
-func (c *client) slot() {
+// slot runs one stream after another, the first one due now. With -every the schedule is absolute, so that a slow peer gets no fewer requests
+// than a fast one; a stream that is overdue when the one before it ends starts at once.
+func (c *client) slot(due time.Time) {
 	for !c.closed.Load() {
 		number := c.started.Add(1) - 1
-		if c.window == 0 && number >= int64(c.streams) {
+		if c.streams > 0 && number >= int64(c.streams) {
 			return
 		}
 		plan := c.plan
@@ -110,13 +126,16 @@ func (c *client) slot() {
 		c.tally.add(check, asked, err)
 		c.mutex.Unlock()
 		time.Sleep(c.think)
+		due = due.Add(c.every)
+		time.Sleep(time.Until(due))
 	}
 }
 
 // stream runs one stream to its end. A *wrongError means that it lied, any other error that it did not finish.
 func (c *client) stream(check *checker) error {
+	prompt := strings.Repeat(filler, c.padding/len(filler)) + check.plan.String()
 	body, err := json.Marshal(map[string]any{
-		"model": c.model, "stream": true, "messages": []any{map[string]string{"role": "user", "content": check.plan.String()}}})
+		"model": c.model, "stream": true, "messages": []any{map[string]string{"role": "user", "content": prompt}}})
 	if err != nil {
 		return err
 	}

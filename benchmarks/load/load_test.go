@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -78,6 +79,48 @@ func TestTheClientAcceptsWhatTheProviderSends(t *testing.T) {
 	got := c.tally.result(c.peak.Load(), 0)
 	if got.OK != 24 || got.Tokens != 24*40 || got.First.Count != 24 || got.Gap.Count != 24*40 || got.PeakLive != 8 {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestAScheduleStartsStreamsAtItsRateAndNotAtThePeersSpeed(t *testing.T) {
+	var arrivals []time.Time
+	var mutex sync.Mutex
+	provider := newProvider()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mutex.Lock()
+		arrivals = append(arrivals, time.Now())
+		mutex.Unlock()
+		provider.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	begin := time.Now()
+	c := client{url: server.URL + "/v1/chat/completions", http: server.Client(), timeout: time.Minute,
+		plan: Plan{Tokens: 2, Seed: 1}, slots: 2, streams: 6, ramp: 40 * time.Millisecond, every: 40 * time.Millisecond}
+	c.run()
+	for index, at := range arrivals { // slots are 20 ms apart, and no stream starts ahead of its time
+		if early := begin.Add(time.Duration(index) * 20 * time.Millisecond).Sub(at); early > 0 {
+			t.Errorf("stream %d started %v early", index, early)
+		}
+	}
+	if got := c.tally.result(0, 0); got.OK != 6 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPaddingIsPartOfThePromptAndThePlanIsStillRead(t *testing.T) {
+	lengths := make(chan int64, 1)
+	provider := newProvider()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lengths <- r.ContentLength
+		provider.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	c := client{url: server.URL + "/v1/chat/completions", http: server.Client(), timeout: time.Minute, padding: 400_000}
+	if err := c.stream(&checker{plan: Plan{Tokens: 3, Seed: 5}}); err != nil {
+		t.Error(err)
+	}
+	if length := <-lengths; length < 399_000 || length > 401_000 {
+		t.Errorf("a request of %d bytes", length)
 	}
 }
 

@@ -6,13 +6,14 @@ import resource
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from penstock_local import state_directory
+from penstock_local import interpreter, state_directory
 from penstock_local.disk_space import FREE_BYTES_MIN, MIB, StoreSizes
 from penstock_local.doctor.diagnosis import Diagnosis, ok, problem, warning
 from penstock_local.models import packages
@@ -43,7 +44,11 @@ def _python() -> Diagnosis:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < PYTHON_MIN:
         return problem("python", f"Python {version}", "install Python 3.11 or newer")
-    return ok("python", f"Python {version} at {sys.executable}")
+    found = f"Python {version} at {sys.executable}"
+    if (slower := interpreter.notice(sysconfig.get_config_vars())) is not None:
+        advice = "use a build with both: Debian's python3, an official python image, or uv's (uv python install)"
+        return warning("python", f"{found}; {slower}", advice)
+    return ok("python", found)
 
 
 def _system() -> Diagnosis:
