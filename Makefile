@@ -20,7 +20,7 @@ AGAIN := --reruns 1 --rerun-show-tracebacks -rR
 ALONE := tests/cluster/test_faults.py
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test wheels test-wheels release-check test-cluster test-api-server test-pods test-alerts test-skaffold test-clients pictures binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
+.PHONY: help dev test wheels test-wheels release-check test-cluster test-api-server test-pods test-alerts test-skaffold test-clients pictures record-claude-code binaries cluster cluster-down check check-types check-units crd chart types docs docs-site format bench chaos cut-streams simulate setup lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ test-alerts: setup ## Check each alert with promtool, and with a Prometheus that
 pictures: setup .cache/clients/.ready ## Take the pictures of the playground and the fleet page in docs/ with Chromium
 	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/playground_pictures.py
 	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/fleet_pictures.py
+
+record-claude-code: setup ## Record the requests of the newest Claude Code for its test; downloads 250 MB from npm
+	@npm install --prefix .cache/claude-code --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code
+	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/claude_code_recorder.py .cache/claude-code/node_modules/.bin/claude
 
 test-skaffold: setup ## Run the real skaffold on skaffold.yaml; the first time builds it with go, once
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries helm kubectl skaffold

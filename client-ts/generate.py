@@ -97,7 +97,7 @@ def _entry(name: str, one: Declared, twice: set[type]) -> str:
     path = PARAMETER.sub(r"{\1}", one.path)
     values = [f"method: '{one.method}'", f"path: '{path}'"]
     if one.request is not NoneType:
-        values.append("body: true")
+        values.append("query: true" if one.method == "GET" else "body: true")
     if implied:
         values.append(f"implied: {{ {', '.join(f'{key}: {_value(value)}' for key, value in implied.items())} }}")
     if isinstance(one, Endpoint) and one.answers != (200,):

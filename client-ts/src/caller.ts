@@ -10,6 +10,8 @@ import { delayMs } from './retry-policy.js'
 
 const EVENT_STREAM = 'text/event-stream'
 const STREAMS = '/v1/streams'
+/** How the id of a response begins; the rest is that of its stream. */
+const RESPONSE = 'resp_'
 
 interface Outgoing {
   readonly method: string
@@ -47,7 +49,7 @@ export class Caller {
   call(endpoint: AnyEndpoint, values: unknown[]): Promise<unknown> {
     const rest = [...values]
     const parameters = endpoint.path.includes('{') ? (rest.shift() as Record<string, string>) : {}
-    const request = endpoint.body ? (rest.shift() as object) : undefined
+    const request = endpoint.body || endpoint.query ? (rest.shift() as Record<string, unknown>) : undefined
     const options = (rest.shift() ?? {}) as StreamOptions
     const streamed = endpoint.kind === 'stream'
     const outgoing: Outgoing = {
@@ -56,11 +58,12 @@ export class Caller {
       accept: streamed ? EVENT_STREAM : 'application/json',
       headers: { ...(streamed ? headersOf(options, this.#maxResumes > 0) : {}), ...options.headers },
       statuses: endpoint.statuses,
-      ...(request === undefined
-        ? {}
-        : { body: JSON.stringify({ ...request, ...options.extraBody, ...endpoint.implied }) }),
+      ...(endpoint.query ? { query: queryOf(request) } : {}),
+      ...(endpoint.body ? { body: JSON.stringify({ ...request, ...options.extraBody, ...endpoint.implied }) } : {}),
     }
-    return streamed ? this.#stream(outgoing, options) : this.#answer(outgoing, options.signal)
+    // A background response goes on without a reader.
+    const stopsOnLeaving = options.onDisconnect === undefined && request?.['background'] !== true
+    return streamed ? this.#stream(outgoing, options, stopsOnLeaving) : this.#answer(outgoing, options.signal)
   }
 
   async stop(id: string, options: CallOptions): Promise<void> {
@@ -71,21 +74,22 @@ export class Caller {
     })
   }
 
-  resumed(id: string, options: ResumeOptions): Promise<EventStream<unknown>> {
+  resumed(given: string, options: ResumeOptions): Promise<EventStream<unknown>> {
     const { signal, after = 0 } = options
+    const ofResponse = given.startsWith(RESPONSE)
+    const id = ofResponse ? `req_${given.slice(RESPONSE.length)}` : given
     return this.#retried(signal, async (attempt) => {
       const [response, exchange] = await this.#resume(id, after, options, attempt)
-      const settings = { resumable: this.#maxResumes > 0, stopsOnLeaving: true, after, onProgress: undefined, id }
+      const settings = { resumable: this.#maxResumes > 0, stopsOnLeaving: !ofResponse, after, onProgress: undefined, id }
       return this.#begun(new EventStream(this.#source(options), exchange, response.headers, settings))
     })
   }
 
-  #stream(outgoing: Outgoing, options: StreamOptions): Promise<EventStream<unknown>> {
+  #stream(outgoing: Outgoing, options: StreamOptions, stopsOnLeaving: boolean): Promise<EventStream<unknown>> {
     const resumable = this.#maxResumes > 0 && options.onDisconnect !== 'cancel'
     return this.#retried(options.signal, async (attempt) => {
       const [response, exchange] = await this.#send(outgoing, options.signal, attempt)
       checkIsStream(response, exchange)
-      const stopsOnLeaving = options.onDisconnect === undefined
       const settings = { resumable, stopsOnLeaving, after: 0, onProgress: options.onProgress }
       return this.#begun(new EventStream(this.#source(options), exchange, response.headers, settings))
     })
@@ -164,6 +168,13 @@ export class Caller {
     if (outgoing.statuses.includes(response.status)) return [response, exchange]
     throw refused(response.status, response.headers, await exchange.text(), this.#environment.now())
   }
+}
+
+/** The fields that have a value, as the query of a URL. */
+function queryOf(request: Readonly<Record<string, unknown>> | undefined): string {
+  const given = Object.entries(request ?? {}).filter(([, value]) => value !== undefined && value !== null)
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+  return query === '' ? '' : `?${query}`
 }
 
 function streamRequest(method: string, id: string, options: CallOptions): Pick<Outgoing, 'method' | 'path' | 'headers'> {

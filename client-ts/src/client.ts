@@ -80,7 +80,10 @@ type ChunkOf<E> = E extends StreamEndpoint<infer _Request, infer Chunk, infer _P
 export interface Streams {
   /** End a stream's provider call. A stream that has ended, or that another key began, is a `stream_not_found`. */
   stop(id: string, options?: Omit<CallOptions, 'extraBody'>): Promise<void>
-  /** Read a stream again, in the dialect of the endpoint that began it. */
+  /**
+   * Read a stream again, in the dialect of the endpoint that began it. With the id of a stored response leaving the loop
+   * does not end its provider call.
+   */
   resume<Name extends StreamNames>(
     endpoint: Name,
     id: string,

@@ -6,6 +6,33 @@ export interface AbortChunk {
   reason?: string | null
 }
 
+export interface AnnotationAdded {
+  type: 'response.output_text.annotation.added'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  annotation_index: number
+  annotation: Record<string, unknown>
+}
+
+export interface ArgumentsDelta {
+  type: 'response.function_call_arguments.delta'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  delta: string
+}
+
+export interface ArgumentsDone {
+  type: 'response.function_call_arguments.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  name: string
+  arguments: string
+}
+
 /** `tool_calls` is left out, not null, when there are none: OpenAI's schema asks for it. */
 export interface AssistantMessage {
   content: string | null
@@ -145,6 +172,24 @@ export interface CompletionUsage {
   completion_tokens_details: CompletionTokensDetails
 }
 
+export interface ContentPartAdded {
+  type: 'response.content_part.added'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  part: OutputText | OutputRefusal | ReasoningText
+}
+
+export interface ContentPartDone {
+  type: 'response.content_part.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  part: OutputText | OutputRefusal | ReasoningText
+}
+
 /** `POST /v1/messages/count_tokens`. */
 export interface CountTokensRequest {
   model: string
@@ -155,6 +200,13 @@ export interface CountTokensRequest {
   thinking?: Record<string, unknown>
   output_config?: Record<string, unknown>
   cache_control?: Record<string, unknown> | null
+}
+
+/** `DELETE /v1/responses/{id}`: nothing of the response is kept. */
+export interface DeletedResponse {
+  id: string
+  object: 'response'
+  deleted: true
 }
 
 export interface Delta {
@@ -293,6 +345,22 @@ export interface IncompleteDetails {
   reason: 'content_filter' | 'max_output_tokens'
 }
 
+/** `GET /v1/responses/{id}/input_items`. */
+export interface InputItems {
+  data: Record<string, unknown>[]
+  first_id: string | null
+  last_id: string | null
+  has_more: boolean
+  object: 'list'
+}
+
+/** The page of `GET /v1/responses/{id}/input_items`: the items behind the one with the id `after`. */
+export interface InputItemsQuery {
+  limit?: number
+  order?: 'asc' | 'desc'
+  after?: string | null
+}
+
 /** `content` is a text, or blocks of the types in docs/reference/messages.md. */
 export interface InputMessage {
   role: 'assistant' | 'system' | 'user'
@@ -413,6 +481,20 @@ export interface OutputFunctionCall {
   status: 'completed' | 'in_progress' | 'incomplete'
 }
 
+export interface OutputItemAdded {
+  type: 'response.output_item.added'
+  sequence_number: number
+  output_index: number
+  item: OutputMessage | OutputFunctionCall | OutputReasoning
+}
+
+export interface OutputItemDone {
+  type: 'response.output_item.done'
+  sequence_number: number
+  output_index: number
+  item: OutputMessage | OutputFunctionCall | OutputReasoning
+}
+
 export interface OutputMessage {
   type: 'message'
   id: string
@@ -435,10 +517,48 @@ export interface OutputRefusal {
   refusal: string
 }
 
+export interface OutputRefusalDelta {
+  type: 'response.refusal.delta'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  delta: string
+}
+
+export interface OutputRefusalDone {
+  type: 'response.refusal.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  refusal: string
+}
+
 export interface OutputText {
   type: 'output_text'
   text: string
   annotations: Record<string, unknown>[]
+  logprobs: Record<string, unknown>[]
+}
+
+export interface OutputTextDelta {
+  type: 'response.output_text.delta'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  delta: string
+  logprobs: Record<string, unknown>[]
+}
+
+export interface OutputTextDone {
+  type: 'response.output_text.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  text: string
   logprobs: Record<string, unknown>[]
 }
 
@@ -500,9 +620,45 @@ export interface ReasoningText {
   text: string
 }
 
+export interface ReasoningTextDelta {
+  type: 'response.reasoning_text.delta'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  delta: string
+}
+
+export interface ReasoningTextDone {
+  type: 'response.reasoning_text.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  content_index: number
+  text: string
+}
+
 export interface RefusalPart {
   type: 'refusal'
   refusal: string
+}
+
+export interface ResponseCompleted {
+  type: 'response.completed'
+  sequence_number: number
+  response: ResponseObject
+}
+
+export interface ResponseCreated {
+  type: 'response.created'
+  sequence_number: number
+  response: ResponseObject
+}
+
+export interface ResponseFailed {
+  type: 'response.failed'
+  sequence_number: number
+  response: ResponseObject
 }
 
 /** `code` is one of OpenAI's; the message is the one of docs/reference/errors.md. */
@@ -514,6 +670,18 @@ export interface ResponseFailure {
 export interface ResponseFormat {
   type: 'json_object' | 'json_schema' | 'text'
   json_schema?: JsonSchema
+}
+
+export interface ResponseInProgress {
+  type: 'response.in_progress'
+  sequence_number: number
+  response: ResponseObject
+}
+
+export interface ResponseIncomplete {
+  type: 'response.incomplete'
+  sequence_number: number
+  response: ResponseObject
 }
 
 /** Settings that the request left out have the API's defaults. `completed_at` is known for whole answers only. */
@@ -552,6 +720,12 @@ export interface ResponseObject {
   user: string | null
 }
 
+export interface ResponseQueued {
+  type: 'response.queued'
+  sequence_number: number
+  response: ResponseObject
+}
+
 /**
  * `POST /v1/responses`, and `…/input_tokens`, which counts its input.
  *
@@ -585,6 +759,32 @@ export interface ResponseRequest {
   prompt_cache_retention?: string | null
 }
 
+export type ResponseStreamChunk =
+  | ResponseCreated
+  | ResponseQueued
+  | ResponseInProgress
+  | ResponseCompleted
+  | ResponseIncomplete
+  | ResponseFailed
+  | OutputItemAdded
+  | OutputItemDone
+  | ContentPartAdded
+  | ContentPartDone
+  | OutputTextDelta
+  | OutputTextDone
+  | AnnotationAdded
+  | OutputRefusalDelta
+  | OutputRefusalDone
+  | ReasoningTextDelta
+  | ReasoningTextDone
+  | SummaryPartAdded
+  | SummaryTextDelta
+  | SummaryTextDone
+  | SummaryPartDone
+  | ArgumentsDelta
+  | ArgumentsDone
+  | StreamError
+
 export interface ResponseUsage {
   input_tokens: number
   input_tokens_details: InputTokensDetails
@@ -617,12 +817,58 @@ export interface StartStepChunk {
   type: 'start-step'
 }
 
+/** Both forms at once: OpenAI's flat one, and the nested one that its SDKs raise and Open Responses requires. */
+export interface StreamError {
+  type: 'error'
+  sequence_number: number
+  code: string
+  message: string
+  param: string | null
+  error: Record<string, unknown>
+}
+
 export interface StreamOptions {
   include_usage?: boolean | null
 }
 
+export interface SummaryPartAdded {
+  type: 'response.reasoning_summary_part.added'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  summary_index: number
+  part: SummaryText
+}
+
+export interface SummaryPartDone {
+  type: 'response.reasoning_summary_part.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  summary_index: number
+  part: SummaryText
+}
+
 export interface SummaryText {
   type: 'summary_text'
+  text: string
+}
+
+export interface SummaryTextDelta {
+  type: 'response.reasoning_summary_text.delta'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  summary_index: number
+  delta: string
+}
+
+export interface SummaryTextDone {
+  type: 'response.reasoning_summary_text.done'
+  sequence_number: number
+  output_index: number
+  item_id: string
+  summary_index: number
   text: string
 }
 

@@ -9,6 +9,8 @@ interface Shape {
   readonly path: string
   /** Whether the endpoint takes a request body. */
   readonly body: boolean
+  /** Whether the fields of the request are the URL's query. */
+  readonly query: boolean
   readonly implied: Readonly<Record<string, unknown>>
 }
 
@@ -34,13 +36,13 @@ type Declared = Pick<Shape, 'method' | 'path'> & Partial<Shape> & { readonly sta
 export function answer<Request, Response, Parameters = void>(
   declared: Declared,
 ): Endpoint<Request, Response, Parameters> {
-  return { kind: 'answer', body: false, implied: {}, statuses: [200], ...declared }
+  return { kind: 'answer', body: false, query: false, implied: {}, statuses: [200], ...declared }
 }
 
 export function stream<Request, Chunk, Parameters = void>(
   declared: Declared,
 ): StreamEndpoint<Request, Chunk, Parameters> {
-  return { kind: 'stream', body: false, implied: {}, statuses: [200], ...declared }
+  return { kind: 'stream', body: false, query: false, implied: {}, statuses: [200], ...declared }
 }
 
 /** The path with its parameters in place, each percent-encoded. */

@@ -53,10 +53,33 @@ export const endpoints = {
     body: true,
     implied: { stream: false },
   }),
+  responseStream: stream<Omit<T.ResponseRequest, 'stream'>, T.ResponseStreamChunk>({
+    method: 'POST',
+    path: '/v1/responses',
+    body: true,
+    implied: { stream: true },
+  }),
   responseInputTokens: answer<T.ResponseRequest, T.InputTokensCount>({
     method: 'POST',
     path: '/v1/responses/input_tokens',
     body: true,
+  }),
+  storedResponse: answer<void, T.ResponseObject, { response_id: string }>({
+    method: 'GET',
+    path: '/v1/responses/{response_id}',
+  }),
+  cancelResponse: answer<void, T.ResponseObject, { response_id: string }>({
+    method: 'POST',
+    path: '/v1/responses/{response_id}/cancel',
+  }),
+  deleteResponse: answer<void, T.DeletedResponse, { response_id: string }>({
+    method: 'DELETE',
+    path: '/v1/responses/{response_id}',
+  }),
+  responseInputItems: answer<T.InputItemsQuery, T.InputItems, { response_id: string }>({
+    method: 'GET',
+    path: '/v1/responses/{response_id}/input_items',
+    query: true,
   }),
   completion: answer<Omit<T.CompletionRequest, 'stream'>, T.TextCompletion>({
     method: 'POST',

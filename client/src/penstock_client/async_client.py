@@ -26,7 +26,9 @@ from penstock_client.http_messages import (
     headers_for,
     ignore,
     is_answer,
+    query,
 )
+from penstock_client.responses import AsyncResponses
 from penstock_client.resume import ON_DISCONNECT, STOP_TIMEOUT_S
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import translated_request_errors
@@ -107,7 +109,7 @@ class AsyncClient:
         async def once(attempt: int) -> AsyncChunks[Chunk]:
             headers = ON_DISCONNECT if self._resume else {}
             response = await self._send(endpoint, request, attempt, headers)
-            return await self._chunks(response, endpoint)
+            return await self._chunks(response, endpoint, stops=not resume.outlives_its_reader(request))
 
         chunks = await self._retried(once)
         try:
@@ -121,11 +123,14 @@ class AsyncClient:
     ) -> AsyncIterator[AsyncChunks[Chunk]]:
         """Read a stream of `endpoint` again, without its first `received` events. Raises `GatewayError`.
 
-        `id_` is the stream's `request_id`. Leaving early stops the stream.
+        `id_` is the stream's `request_id`, and leaving early stops it; or the `id` of a stored response, which
+        goes on when its reader leaves.
         """
+        stops = not id_.startswith(resume.OF_RESPONSE)
+        id_ = resume.stream_id(id_)
         wanted = resume.again(id_, endpoint.chunk)
         response = await self._send(wanted, None, 0, resume.after(received))
-        chunks = await self._chunks(response, wanted, id_)
+        chunks = await self._chunks(response, wanted, id_, received, stops=stops)
         try:
             yield chunks
         finally:
@@ -134,6 +139,11 @@ class AsyncClient:
     async def stop(self, id_: str) -> None:
         """Stop a stream, for all its readers; nothing of it is kept. Raises `GatewayError`."""
         await self.call(resume.stop(id_))
+
+    @property
+    def responses(self) -> AsyncResponses:
+        """The functions of the Responses API."""
+        return AsyncResponses(self)
 
     def chat(
         self, messages: Sequence[ChatMessage], model: str | None = None
@@ -161,12 +171,17 @@ class AsyncClient:
         await self.aclose()
 
     async def _chunks(
-        self, response: httpx.Response, endpoint: StreamEndpoint[Request, Chunk], id_: str | None = None
+        self,
+        response: httpx.Response,
+        endpoint: StreamEndpoint[Request, Chunk],
+        id_: str | None = None,
+        received: int = 0,
+        *,
+        stops: bool,
     ) -> AsyncChunks[Chunk]:
-        """The chunks of a response, with the first event at hand."""
-        chunks = AsyncChunks(
-            response, endpoint.chunk, AsyncStreamSource(self._again, self._abandon) if self._resume else None, id_
-        )
+        """The chunks of a response, with the first event received. `stops`: leaving early stops the stream."""
+        source = AsyncStreamSource(self._again, self._abandon if stops else None) if self._resume else None
+        chunks = AsyncChunks(response, endpoint.chunk, source, id_, received)
         try:
             check_is_stream(response.headers)
             await chunks.wait()
@@ -223,6 +238,7 @@ class AsyncClient:
         outgoing = self._http.build_request(
             endpoint.method,
             endpoint.path,
+            params=query(endpoint, request),
             content=content(endpoint, request),
             headers={**headers_for(endpoint), **headers},
             timeout=httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s,

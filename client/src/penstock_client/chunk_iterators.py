@@ -21,18 +21,19 @@ Chunk = TypeVar("Chunk")
 class StreamSource(NamedTuple):
     """Reads streams again: `again(id, received, cut)` is a response with the events after the first `received`.
 
-    It raises `cut` if there is none. `abandon(id)` stops a stream, best effort.
+    It raises `cut` if there is none. `abandon(id)` stops a stream, best effort; it is None for a stream that
+    goes on without a reader.
     """
 
     again: Callable[[str, int, StreamTruncated], httpx.Response]
-    abandon: Callable[[str], None]
+    abandon: Callable[[str], None] | None
 
 
 class AsyncStreamSource(NamedTuple):
     """`StreamSource` for asyncio."""
 
     again: Callable[[str, int, StreamTruncated], Awaitable[httpx.Response]]
-    abandon: Callable[[str], Awaitable[None]]
+    abandon: Callable[[str], Awaitable[None]] | None
 
 
 class Chunks(Iterator[Chunk], Generic[Chunk]):
@@ -44,11 +45,12 @@ class Chunks(Iterator[Chunk], Generic[Chunk]):
         chunk: type[Chunk],
         source: StreamSource | None = None,
         id_: str | None = None,
+        received: int = 0,
     ) -> None:
         self.request_id: str | None = id_ or response.headers.get("x-request-id")
         self._response = response
         self._body = response.iter_bytes()
-        self._decoder = ChunkDecoder(chunk, self.request_id)
+        self._decoder = ChunkDecoder(chunk, self.request_id, received)
         self._source = source if is_stream_id(self.request_id) else None
         self._limit = ResumeLimit()
         self._ended = False
@@ -77,7 +79,7 @@ class Chunks(Iterator[Chunk], Generic[Chunk]):
     def close(self) -> None:
         """Close the response; unless it was read to its end, the stream is stopped, and with it the provider's call."""
         try:
-            if not self._ended and self._source is not None:
+            if not self._ended and self._source is not None and self._source.abandon is not None:
                 self._ended = True
                 self._source.abandon(str(self.request_id))
         finally:
@@ -103,11 +105,12 @@ class AsyncChunks(AsyncIterator[Chunk], Generic[Chunk]):
         chunk: type[Chunk],
         source: AsyncStreamSource | None = None,
         id_: str | None = None,
+        received: int = 0,
     ) -> None:
         self.request_id: str | None = id_ or response.headers.get("x-request-id")
         self._response = response
         self._body = response.aiter_bytes()
-        self._decoder = ChunkDecoder(chunk, self.request_id)
+        self._decoder = ChunkDecoder(chunk, self.request_id, received)
         self._source = source if is_stream_id(self.request_id) else None
         self._limit = ResumeLimit()
         self._ended = False
@@ -136,7 +139,7 @@ class AsyncChunks(AsyncIterator[Chunk], Generic[Chunk]):
     async def aclose(self) -> None:
         """Close the response; unless it was read to its end, the stream is stopped, and with it the provider's call."""
         try:
-            if not self._ended and self._source is not None:
+            if not self._ended and self._source is not None and self._source.abandon is not None:
                 self._ended = True
                 await self._source.abandon(str(self.request_id))
         finally:

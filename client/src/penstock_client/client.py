@@ -25,7 +25,9 @@ from penstock_client.http_messages import (
     headers_for,
     ignore,
     is_answer,
+    query,
 )
+from penstock_client.responses import Responses
 from penstock_client.resume import ON_DISCONNECT, STOP_TIMEOUT_S
 from penstock_client.retries import RetryPolicy
 from penstock_client.transport import translated_request_errors
@@ -101,7 +103,7 @@ class Client:
         def once(attempt: int) -> Chunks[Chunk]:
             headers = ON_DISCONNECT if self._resume else {}
             response = self._send(endpoint, request, attempt, headers)
-            return self._chunks(response, endpoint)
+            return self._chunks(response, endpoint, stops=not resume.outlives_its_reader(request))
 
         chunks = self._retried(once)
         try:
@@ -113,11 +115,14 @@ class Client:
     def resume(self, id_: str, endpoint: StreamEndpoint[Request, Chunk], received: int = 0) -> Iterator[Chunks[Chunk]]:
         """Read a stream of `endpoint` again, without its first `received` events. Raises `GatewayError`.
 
-        `id_` is the stream's `request_id`. Leaving early stops the stream.
+        `id_` is the stream's `request_id`, and leaving early stops it; or the `id` of a stored response, which
+        goes on when its reader leaves.
         """
+        stops = not id_.startswith(resume.OF_RESPONSE)
+        id_ = resume.stream_id(id_)
         wanted = resume.again(id_, endpoint.chunk)
         response = self._send(wanted, None, 0, resume.after(received))
-        chunks = self._chunks(response, wanted, id_)
+        chunks = self._chunks(response, wanted, id_, received, stops=stops)
         try:
             yield chunks
         finally:
@@ -126,6 +131,11 @@ class Client:
     def stop(self, id_: str) -> None:
         """Stop a stream, for all its readers; nothing of it is kept. Raises `GatewayError`."""
         self.call(resume.stop(id_))
+
+    @property
+    def responses(self) -> Responses:
+        """The functions of the Responses API."""
+        return Responses(self)
 
     def chat(
         self, messages: Sequence[ChatMessage], model: str | None = None
@@ -153,12 +163,17 @@ class Client:
         self.close()
 
     def _chunks(
-        self, response: httpx.Response, endpoint: StreamEndpoint[Request, Chunk], id_: str | None = None
+        self,
+        response: httpx.Response,
+        endpoint: StreamEndpoint[Request, Chunk],
+        id_: str | None = None,
+        received: int = 0,
+        *,
+        stops: bool,
     ) -> Chunks[Chunk]:
-        """The chunks of a response, with the first event at hand."""
-        chunks = Chunks(
-            response, endpoint.chunk, StreamSource(self._again, self._abandon) if self._resume else None, id_
-        )
+        """The chunks of a response, with the first event received. `stops`: leaving early stops the stream."""
+        source = StreamSource(self._again, self._abandon if stops else None) if self._resume else None
+        chunks = Chunks(response, endpoint.chunk, source, id_, received)
         try:
             check_is_stream(response.headers)
             chunks.wait()
@@ -215,6 +230,7 @@ class Client:
         outgoing = self._http.build_request(
             endpoint.method,
             endpoint.path,
+            params=query(endpoint, request),
             content=content(endpoint, request),
             headers={**headers_for(endpoint), **headers},
             timeout=httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s,

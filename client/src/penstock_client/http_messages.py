@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Self, TypeVar
 
 import httpx
@@ -62,14 +63,24 @@ def content(
     endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk], request: Request | None
 ) -> bytes | None:
     """The JSON body, with the fields that the endpoint implies; None for an endpoint without a body."""
-    if not isinstance(request, msgspec.Struct):
+    if endpoint.method == "GET" or not isinstance(request, msgspec.Struct):
         return None
     return msgspec.json.encode(msgspec.structs.replace(request, **endpoint.implied))
 
 
+def query(
+    endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk], request: Request | None
+) -> dict[str, str | int] | None:
+    """The parameters of the URL: the request's fields for a `GET`, without those left out."""
+    if endpoint.method != "GET" or not isinstance(request, msgspec.Struct):
+        return None
+    fields: dict[str, str | int] = msgspec.to_builtins(request)
+    return fields
+
+
 def headers_for(endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk]) -> dict[str, str]:
     """A stream is asked for uncompressed: a proxy that compresses it would hold events back to fill its window."""
-    headers = {"content-type": "application/json"} if endpoint.method == "POST" else {}
+    headers = {} if endpoint.request is NoneType else {"content-type": "application/json"}
     if isinstance(endpoint, StreamEndpoint):
         return {**headers, "accept": EVENT_STREAM, "accept-encoding": "identity"}
     return {**headers, "accept": "application/json"}

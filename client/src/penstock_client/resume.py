@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from penstock_contract.endpoint_responses import StoppedStream
 from penstock_contract.endpoints import STREAM_ID, STREAMS_PATH, Endpoint, StreamEndpoint
+from penstock_contract.openai_responses.request import ResponseRequest
 
 Chunk = TypeVar("Chunk")
 
@@ -18,6 +19,8 @@ ON_DISCONNECT: Final = {"x-penstock-on-disconnect": "grace"}
 FRUITLESS_MAX: Final = 2
 """After so many resumptions that brought no event, the stream counts as truncated."""
 STOP_TIMEOUT_S: Final = 2.0
+OF_RESPONSE: Final = "resp_"
+"""How the id of a response begins; the rest is that of its stream."""
 
 
 def again(id_: str, chunk: type[Chunk]) -> StreamEndpoint[None, Chunk]:
@@ -33,6 +36,16 @@ def stop(id_: str) -> Endpoint[None, StoppedStream]:
 def after(count: int) -> dict[str, str]:
     """The header that leaves out the first `count` events."""
     return {"last-event-id": str(count)} if count else {}
+
+
+def outlives_its_reader(request: object) -> bool:
+    """True for a request whose answer goes on without a reader: a background response."""
+    return isinstance(request, ResponseRequest) and bool(request.background)
+
+
+def stream_id(id_: str) -> str:
+    """The id of a response's stream; any other id unchanged."""
+    return f"req_{id_.removeprefix(OF_RESPONSE)}" if id_.startswith(OF_RESPONSE) else id_
 
 
 def is_stream_id(id_: str | None) -> bool:

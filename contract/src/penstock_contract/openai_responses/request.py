@@ -74,3 +74,11 @@ class ResponseRequest(Struct, frozen=True, omit_defaults=True, kw_only=True):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
+
+
+class InputItemsQuery(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The page of `GET /v1/responses/{id}/input_items`: the items behind the one with the id `after`."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from litestar import Response, delete, get, post
 from litestar.params import Parameter
 
-from penstock_contract.endpoints import RESPONSE
+from penstock_contract.endpoints import CANCEL_RESPONSE, RESPONSE_INPUT_ITEMS, STORED_RESPONSE
 from penstock_contract.openai_responses.response import DeletedResponse, InputItems
 from penstock_contract.openai_responses.stored import listed
 from penstock_contract.request.json_body import invalid
@@ -15,12 +15,11 @@ from penstock_gateway.api.openapi.operations import ERRORS, RESPONSE_ANSWER
 from penstock_gateway.responses.stored_responses import request_id_of
 from penstock_gateway.streaming.output.sse_response import EventStream
 
-PATH = f"{RESPONSE.path}/{{response_id:str}}"
 PAGE_MAX = 100
 PAGE = 20
 
 
-@get(PATH, responses={200: RESPONSE_ANSWER, **ERRORS})
+@get(STORED_RESPONSE.path, responses={200: RESPONSE_ANSWER, **ERRORS})
 async def read_response_again(
     response_id: str,
     request: ClientRequest,
@@ -42,21 +41,21 @@ async def read_response_again(
     return EventStream(api.streams, opened)
 
 
-@post(f"{PATH}/cancel", status_code=200, responses={200: RESPONSE_ANSWER, **ERRORS})
+@post(CANCEL_RESPONSE.path, status_code=200, responses={200: RESPONSE_ANSWER, **ERRORS})
 async def cancel_response(response_id: str, request: ClientRequest, api: ApiDependencies) -> Response[Any]:
     """End a background response; it stays readable, as cancelled."""
     made = await api.stored_responses.cancel(response_id, request.context)
     return Response(made, media_type="application/json")
 
 
-@delete(PATH, status_code=200, responses=ERRORS)
+@delete(STORED_RESPONSE.path, status_code=200, responses=ERRORS)
 async def delete_response(response_id: str, request: ClientRequest, api: ApiDependencies) -> DeletedResponse:
     """End a response if it is in progress, and delete everything of it."""
     await api.stored_responses.delete(response_id, request.context)
     return DeletedResponse(response_id)
 
 
-@get(f"{PATH}/input_items", responses=ERRORS)
+@get(RESPONSE_INPUT_ITEMS.path, responses=ERRORS)
 async def response_input_items(
     response_id: str,
     request: ClientRequest,

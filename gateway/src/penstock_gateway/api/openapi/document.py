@@ -7,7 +7,7 @@ its `itemSchema` gives the events of a stream a type. `complete` is pure.
 import copy
 from collections.abc import Iterator
 from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 from litestar import Request, Router
@@ -37,8 +37,7 @@ from penstock_contract.endpoints import (
 )
 from penstock_contract.errors import ErrorBody
 from penstock_contract.openai_responses.body import ResponseBody
-from penstock_contract.openai_responses.response import DeletedResponse, InputItems
-from penstock_contract.openai_responses.stream_events import ResponseCreated, ResponseEvent
+from penstock_contract.openai_responses.stream_events import ResponseCreated
 from penstock_contract.request.chat_body import ChatBody
 from penstock_contract.request.completions_body import CompletionBody
 from penstock_contract.request.embeddings_body import EmbeddingsBody
@@ -53,15 +52,13 @@ Json = dict[str, Any]
 VERSION = "3.2.0"
 
 REFERENCE = "#/components/schemas/{name}"
-REQUESTS = tuple({endpoint.request: None for endpoint in ALL if endpoint.request is not NoneType})
+BODIES = (endpoint.request for endpoint in ALL if endpoint.method == "POST")
+REQUESTS = tuple({body: None for body in BODIES if body is not NoneType})
 ANSWERS = (
     *(endpoint.response if isinstance(endpoint, Endpoint) else endpoint.chunk for endpoint in ALL),
     ErrorBody,
     MessagesErrorBody,
     MessageStreamEvent,
-    *get_args(ResponseEvent),
-    DeletedResponse,
-    InputItems,
     Model,
 )
 READ_AS = {
