@@ -175,8 +175,6 @@ class ResumableStreams:
             descriptor = self._table.descriptor(owner, begun.rendering)
             on_registered(descriptor, owner)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
-            if policy.keep_s:
-                await self._store.trim(owner.tenant)
 
         try:
             owner, message = await self._dispatcher.begin(
@@ -296,3 +294,5 @@ class ResumableStreams:
         self._dispatcher.end(owner, resolution, message)
         self._readers.end(owner)
         self._table.end(owner, asyncio.get_running_loop().time())
+        if owner.readers is not None and owner.readers.policy.keep_s:
+            await self._store.trim(owner.tenant)
