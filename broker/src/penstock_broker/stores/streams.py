@@ -136,9 +136,13 @@ class StreamStore:
 
     async def delete(self, descriptor: StreamDescriptor) -> None:
         """Delete everything of a stream. Raises `broker_unavailable`."""
-        namespace, _, route = descriptor.route.partition(".")
         await self._purge(subjects.stream_descriptor(descriptor.tenant, descriptor.id))
         await self._purge(subjects.stream_input(descriptor.tenant, descriptor.id))
+        await self.delete_frames(descriptor)
+
+    async def delete_frames(self, descriptor: StreamDescriptor) -> None:
+        """Raises `broker_unavailable`."""
+        namespace, _, route = descriptor.route.partition(".")
         await self._purge(subjects.kept_frames(namespace, route, descriptor.tenant, descriptor.id))
 
     async def trim(self, tenant: str) -> None:
