@@ -69,8 +69,10 @@ def gateway() -> Permissions:
             f"{API}.DIRECT.GET.{subjects.STREAMS}",
             f"{API}.DIRECT.GET.{subjects.STREAMS}.{subjects.ALL_STREAM_DESCRIPTORS}",
             f"{API}.DIRECT.GET.{subjects.STREAMS}.{subjects.ALL_STREAM_INPUTS}",
-            # Deletes a stopped stream, and the oldest chunks of a tenant over its bound.
+            # Deletes a stopped stream, and the oldest messages of a tenant over its bound, by their sizes.
             f"{API}.STREAM.PURGE.{subjects.STREAMS}",
+            *_consume(subjects.STREAMS),
+            f"{API}.CONSUMER.MSG.NEXT.{subjects.STREAMS}.*",
         ),
         never_publish=tuple(f"{API}.STREAM.MSG.DELETE.{stream}" for stream in FIXED_STREAMS),
         subscribe=(

@@ -10,6 +10,7 @@ from penstock_contract.stream.frames import Attach, Drain, Probe, Resume, Stop
 from penstock_worker.gateway_monitor import GatewayMonitor
 from penstock_worker.heartbeats import Heartbeats
 from penstock_worker.intake import Intake
+from penstock_worker.sessions.kept_frames import KeptFrames
 from penstock_worker.sessions.registry import SessionRegistry
 from penstock_worker.slots import Slots
 
@@ -20,8 +21,15 @@ class Controls:
     """Subscriber of the worker's two control subjects: its own, and that of all workers of the route."""
 
     def __init__(
-        self, sessions: SessionRegistry, slots: Slots, intake: Intake, heartbeats: Heartbeats, gateways: GatewayMonitor
+        self,
+        sessions: SessionRegistry,
+        slots: Slots,
+        intake: Intake,
+        heartbeats: Heartbeats,
+        gateways: GatewayMonitor,
+        kept: KeptFrames,
     ) -> None:
+        self._kept = kept
         self._gateways = gateways
         self._sessions = sessions
         self._slots = slots
@@ -46,14 +54,18 @@ class Controls:
                 self._heartbeats.publish_soon()
 
     def _stop(self, stop: Stop) -> None:
+        stopped = stop.code == "stopped"
+        if stopped:
+            # Also of a stream that has ended: its last frames may not be stored yet, and its client deletes them.
+            self._kept.drop(stop.stream)
         session = self._sessions.get(stop.stream)
-        if session is None:
+        if session is None or (stopped and session.stream.ended):
             return
         if stop.reader and stop.reader != session.request.gateway:
             self._sessions.release(session, stop.reader, asyncio.get_running_loop().time())
             return
         # The gateway that sent this has ended its own readers.
-        read_elsewhere = stop.code == "stopped" or len(session.stream.gateways) > 1
+        read_elsewhere = stopped or len(session.stream.gateways) > 1
         end = ErrorDetail(stop.code, stop.message) if read_elsewhere else None
         self._sessions.stop(session, stop.code, stop.serves, end)
 

@@ -72,7 +72,7 @@ class Worker:
         self._kept = KeptFrames(writer, bytes_max=settings.kept_bytes_max)
         self._intake = Intake(connection, factory, route, sessions, slots, self._gateways, self._kept, background)
         self._heartbeats = Heartbeats(connection, context, route, sessions, slots, background)
-        self._controls = Controls(sessions, slots, self._intake, self._heartbeats, self._gateways)
+        self._controls = Controls(sessions, slots, self._intake, self._heartbeats, self._gateways, self._kept)
         self._watch = CatalogueWatch(connection, replace=self._on_catalogue, put=self._on_entry)
         connection.on_connected(self._on_connected)
 

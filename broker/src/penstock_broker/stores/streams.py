@@ -1,8 +1,8 @@
 """Streams that outlive their connection, in JetStream: their descriptors, and the frames of those that are kept.
 
 Only streams with grace or detach are in it. A message expires by its own TTL (NATS 2.11), and each bound drops the
-oldest first: `TENANT_CHUNKS_MAX` chunks of one tenant, `STORE_BYTES_MAX` in all. A stream without its first chunk is
-not kept any more.
+oldest first: `TENANT_BYTES_MAX` of one tenant, `STORE_BYTES_MAX` in all. A stream without its first chunk is not kept
+any more.
 """
 
 import math
@@ -17,6 +17,7 @@ from penstock_broker.connection import Connection
 from penstock_broker.errors import broker_unavailable
 from penstock_broker.jetstream import JetStreamRefusal
 from penstock_broker.provisioning import ensure_stream
+from penstock_broker.stores.stored_sizes import first_within, stored_sizes
 from penstock_contract import codec, subjects
 from penstock_contract.errors import PenstockError
 from penstock_contract.stream.descriptor import StreamDescriptor
@@ -28,13 +29,13 @@ AGE_MAX_S: Final = 8 * 86_400.0
 """Longer than each TTL: `keepSeconds` is at most a week."""
 CHUNK_BYTES: Final = 64 * 1024
 """Frames of a stream are stored in messages of about this size; a single larger event has its own."""
-TENANT_CHUNKS_MAX: Final = 1024
-"""64 MiB; a short answer counts as a whole chunk."""
+TENANT_BYTES_MAX: Final = 64 * MIB
+"""Frames and inputs of one tenant."""
+TENANT_MESSAGES_MAX: Final = 8192
+"""Of each kind: the sizes of all of them are read to find the oldest ones over the bound."""
 TRIM_EVERY: Final = 32
 INPUT_BYTES_MAX: Final = 512 * 1024
 """Of a stored response's input and of its settings, each; below the broker's 1 MiB of a message."""
-TENANT_INPUTS_MAX: Final = 256
-"""128 MiB at most."""
 READ_TIMEOUT_S: Final = 2.0
 CHUNKS_MAX: Final = 4096
 
@@ -78,8 +79,9 @@ class KeptFrameWriter:
 class StreamStore:
     """A gateway's access: descriptors that it writes, and what it reads and deletes."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, tenant_bytes_max: int = TENANT_BYTES_MAX) -> None:
         self._connection = connection
+        self._tenant_bytes_max = tenant_bytes_max
         self._written: dict[str, int] = {}
 
     async def put(self, descriptor: StreamDescriptor, ttl_s: float) -> None:
@@ -134,24 +136,38 @@ class StreamStore:
 
     async def delete(self, descriptor: StreamDescriptor) -> None:
         """Delete everything of a stream. Raises `broker_unavailable`."""
+        await self._purge(subjects.stream_descriptor(descriptor.tenant, descriptor.id))
+        await self._purge(subjects.stream_input(descriptor.tenant, descriptor.id))
+        await self.delete_frames(descriptor)
+
+    async def delete_frames(self, descriptor: StreamDescriptor) -> None:
+        """Raises `broker_unavailable`."""
         namespace, _, route = descriptor.route.partition(".")
-        await self._purge(subjects.stream_descriptor(descriptor.tenant, descriptor.id), 0)
-        await self._purge(subjects.stream_input(descriptor.tenant, descriptor.id), 0)
-        await self._purge(subjects.kept_frames(namespace, route, descriptor.tenant, descriptor.id), 0)
+        await self._purge(subjects.kept_frames(namespace, route, descriptor.tenant, descriptor.id))
 
     async def trim(self, tenant: str) -> None:
-        """Drop the tenant's oldest chunks over its bound, at every `TRIM_EVERY`th call for it. Best effort."""
+        """Drop the tenant's oldest messages over its bound, at every `TRIM_EVERY`th call for it. Best effort."""
         count = self._written.get(tenant, 0)
         self._written[tenant] = (count + 1) % TRIM_EVERY
         if count == 0:
             try:
-                await self._purge(subjects.tenant_kept_frames(tenant), TENANT_CHUNKS_MAX)
-                await self._purge(subjects.tenant_stream_inputs(tenant), TENANT_INPUTS_MAX)
+                await self._trim([subjects.tenant_kept_frames(tenant), subjects.tenant_stream_inputs(tenant)])
             except PenstockError:
                 self._written[tenant] = 0
 
-    async def _purge(self, filter_: str, keep: int) -> None:
-        request = msgspec.json.encode({"filter": filter_, **({"keep": keep} if keep else {})})
+    async def _trim(self, filters: list[str]) -> None:
+        for filter_ in filters:
+            await self._purge(filter_, keep=TENANT_MESSAGES_MAX)
+        # Fewer messages are within the bound: the broker's largest message has 1 MiB.
+        enough = self._tenant_bytes_max // MIB
+        sizes = await stored_sizes(self._connection, subjects.STREAMS, filters, messages_min=enough)
+        stays = first_within(sizes, self._tenant_bytes_max)
+        for filter_ in filters if stays is not None else ():
+            await self._purge(filter_, seq=stays)
+
+    async def _purge(self, filter_: str, **bound: int | None) -> None:
+        """Delete all messages of the subjects but the newest `keep`, or those before `seq`."""
+        request = msgspec.json.encode({"filter": filter_, **bound})
         try:
             await jetstream.api(self._connection, f"STREAM.PURGE.{subjects.STREAMS}", request, jetstream.Answer)
         except JetStreamRefusal as refusal:

@@ -12,7 +12,7 @@ from penstock_contract.errors import PenstockError
 from penstock_gateway.api.dependencies import ApiDependencies
 from penstock_gateway.api.json_request import ClientRequest
 from penstock_gateway.api.openapi.operations import ANY_STREAM, ERRORS
-from penstock_gateway.resume.resumable_streams import not_found
+from penstock_gateway.resume.stream_finder import not_found
 from penstock_gateway.streaming.output.sse_response import EventStream
 
 LAST_EVENT_ID: Final = "last-event-id"

@@ -27,7 +27,8 @@ from penstock_gateway.resume.progress import ProgressReports, wants_progress
 from penstock_gateway.resume.readers import Readers
 from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.rendering import fed, renderer_after
-from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
+from penstock_gateway.resume.stream_finder import StreamFinder, not_found
+from penstock_gateway.resume.stream_stopper import StreamStopper
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.control_messages import ControlMessages
@@ -42,10 +43,6 @@ DESCRIPTOR_S = 60.0
 FIRST_FRAME_S = 2.0
 """A worker that has the frames of an ended stream, or of one without a gateway, sends the first within this time."""
 NO_OUTPUT = NoOutput()
-
-
-def not_found(id_: str) -> PenstockError:
-    return PenstockError("stream_not_found", f"no stream {id_}: it is unknown, not this key's, or not kept any more")
 
 
 class ResumableStreams:
@@ -71,6 +68,7 @@ class ResumableStreams:
         self._control = control
         self._connection = connection
         self._store = StreamStore(connection)
+        self._stopper = StreamStopper(finder, self._store, control)
         self._progress = progress
         self._owners: set[asyncio.Task[None]] = set()
 
@@ -175,8 +173,6 @@ class ResumableStreams:
             descriptor = self._table.descriptor(owner, begun.rendering)
             on_registered(descriptor, owner)
             await self._store.put(descriptor, policy.keep_s + owner.limits.request_timeout_seconds + DESCRIPTOR_S)
-            if policy.keep_s:
-                await self._store.trim(owner.tenant)
 
         try:
             owner, message = await self._dispatcher.begin(
@@ -253,21 +249,8 @@ class ResumableStreams:
         return row is None or row.ended is not None
 
     async def stop(self, id_: str, context: RequestContext, *, delete: bool = True) -> None:
-        """End a stream of the request's key, for all its readers. Raises `stream_not_found`.
-
-        Without `delete`, what is stored of it stays.
-        """
-        tenant = context.principal.tenant
-        found = await self._finder.find(FindStream(id_, tenant, stop=True)) or FoundStream()
-        descriptor = found.descriptor
-        if descriptor is None:
-            descriptor = await self._store.get(tenant, id_)
-            if descriptor is None:
-                raise not_found(id_)
-            # Its gateway is lost, or the stream ended long ago.
-            self._control.stop_elsewhere(descriptor.route, descriptor.stream, STOPPED)
-        if descriptor.policy is not None and delete:
-            await self._store.delete(descriptor)
+        """As of `StreamStopper`."""
+        await self._stopper.stop(id_, context.principal.tenant, delete=delete)
 
     def close(self, opened: OpenStream) -> None:
         """A reader has left, or its stream has ended."""
@@ -296,3 +279,5 @@ class ResumableStreams:
         self._dispatcher.end(owner, resolution, message)
         self._readers.end(owner)
         self._table.end(owner, asyncio.get_running_loop().time())
+        if owner.readers is not None and owner.readers.policy.keep_s:
+            await self._store.trim(owner.tenant)

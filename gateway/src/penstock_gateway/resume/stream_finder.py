@@ -8,7 +8,7 @@ import asyncio
 
 from penstock_broker.connection import Connection
 from penstock_contract import codec, subjects
-from penstock_contract.errors import ErrorDetail
+from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.descriptor import FindStream, FoundStream
 from penstock_gateway.resume.stream_table import StreamTable
 from penstock_gateway.streaming.control_messages import ControlMessages
@@ -24,6 +24,10 @@ STOPPED_S = 1.0
 def tag_of(id_: str) -> str:
     """The tag of the gateway that made the id, which has the form of `STREAM_ID`."""
     return id_.removeprefix("req_")[:TAG]
+
+
+def not_found(id_: str) -> PenstockError:
+    return PenstockError("stream_not_found", f"no stream {id_}: it is unknown, not this key's, or not kept any more")
 
 
 class StreamFinder:

@@ -87,7 +87,7 @@ class KeptFrames:
             self._kept[stream.id] = KeptStream(request, stream, policy.keep_s)
 
     def drop(self, stream: int) -> None:
-        """Store nothing more of a stream: another worker serves its request."""
+        """Store nothing more of a stream: it was stopped, or another worker serves its request."""
         self._kept.pop(stream, None)
 
     async def run(self) -> None:
@@ -109,7 +109,7 @@ class KeptFrames:
         """Store all chunks that are due."""
         for id_, kept in list(self._kept.items()):
             try:
-                while not kept.done and (chunk := kept.next_chunk(self._bytes_max)):
+                while id_ in self._kept and not kept.done and (chunk := kept.next_chunk(self._bytes_max)):
                     await self._write(kept, chunk)
             except PenstockError:
                 return  # the broker is away; the next round stores it
