@@ -17,12 +17,13 @@ import pytest_asyncio
 from harness.alert_scene import AlertScene
 from harness.alert_table import AlertedFault, AlertTable
 from harness.gateway import Gateway, question
+from harness.grafana_dashboard import GrafanaDashboard
 from harness.kubernetes.api import SECRETS, Api
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.operator_process import Operators
 from harness.nats_server import NatsServer
 from harness.processes import until
-from harness.prometheus import Prometheus, dashboard_queries, needs_prometheus
+from harness.prometheus import NAMESPACE, Prometheus, needs_prometheus
 from harness.route_spec import provider
 from nats.js.api import StorageType
 
@@ -96,19 +97,30 @@ async def _dashboard_has_data(scene: AlertScene, prometheus: Prometheus) -> None
     scene.keep("load", lambda: scene.gateway.request("of no route"))
     empty: dict[str, str] = {}
 
+    # Prometheus scrapes each half second here.
+    dashboard = GrafanaDashboard("5s")
+    values: dict[str, list[str]] = {}
+
     async def filled() -> bool:
+        values.update(await dashboard.variables(prometheus.label_values))
         empty.clear()
-        queries = dashboard_queries().items()
-        empty.update({name: expression for name, expression in queries if not await prometheus.query(expression)})
+        empty.update({name: "the variable has no value" for name, found in values.items() if not found})
+        if not empty:
+            for one in dashboard.queries(values):
+                series = await prometheus.query(one.expression)
+                if not series or not all(one.name(found["metric"]).strip() for found in series):
+                    empty[f"{one.panel} {one.letter}"] = one.expression
         return not empty
 
     try:
         # The gateway reads the size of the store of usage records every half minute.
         await until(filled, "every query of the dashboard has data", timeout_s=60)
     except TimeoutError:
-        pytest.fail(f"no data: {empty}")
+        pytest.fail(f"no data, or series without a name: {empty}")
     finally:
         await scene.stop("load")
+    assert values["namespace"] == values["worker_namespace"] == [NAMESPACE]
+    assert set(values["route"]) >= {f"{scene.namespace}.priced", f"{scene.namespace}.auto"}
     await scene.remove("priced")
 
 

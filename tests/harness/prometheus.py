@@ -5,7 +5,6 @@ Expressions and thresholds stay as they are. Debian's package `prometheus` has t
 """
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -20,8 +19,6 @@ from harness.plain_client import plain_client
 from harness.processes import Process, free_port, until
 
 ALERTS = Path(__file__).parents[2] / "charts" / "penstock" / "files" / "alerts.yaml"
-DASHBOARD = ALERTS.with_name("dashboard.json")
-VARIABLE = re.compile(r"\$\w+")
 BINARY = shutil.which("prometheus")
 NAMESPACE = "ai"
 EVERY = "500ms"
@@ -90,6 +87,22 @@ class Prometheus:
         result: list[Any] = answer["data"]["result"]
         return result
 
+    async def range(self, expression: str, start: float, end: float, step_s: float) -> list[Any]:
+        """The series of an expression from `start` to `end`, in Unix time."""
+        params = {"query": expression, "start": str(start), "end": str(end), "step": str(step_s)}
+        answer = (await self._client.get("/api/v1/query_range", params=params)).json()
+        if answer["status"] != "success":
+            raise AssertionError(f"{expression}: {answer.get('error')}")
+        result: list[Any] = answer["data"]["result"]
+        return result
+
+    async def label_values(self, selector: str, label: str) -> list[str]:
+        """As Grafana's `label_values` does: the values of a label in the series of a selector."""
+        answer = (await self._client.get(f"/api/v1/label/{label}/values", params={"match[]": selector})).json()
+        assert answer["status"] == "success", answer
+        values: list[str] = answer["data"]
+        return values
+
     async def end(self) -> None:
         await self._client.aclose()
         await self.process.end()
@@ -98,16 +111,6 @@ class Prometheus:
         with contextlib.suppress(httpx.TransportError):
             return (await self._client.get("/-/ready")).status_code == 200
         return False
-
-
-def dashboard_queries() -> dict[str, str]:
-    """The dashboard's expressions by panel and letter, for all namespaces and routes, over five seconds."""
-    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
-    return {
-        f"{panel['title']} {target['refId']}": VARIABLE.sub(".*", target["expr"].replace("$__rate_interval", "5s"))
-        for panel in panels
-        for target in panel.get("targets", [])
-    }
 
 
 def accelerated() -> str:

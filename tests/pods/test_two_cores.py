@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from harness.kubernetes.api import NODES, PODS, ROUTES, Api, Manifest
+from harness.kubernetes.cluster_doctor import ClusterDoctor
 from harness.kubernetes.helm import CHART, HelmError
 from harness.kubernetes.model_routes import condition
 from harness.kubernetes.node.cluster import RealCluster
@@ -97,16 +98,22 @@ async def test_chart_upgrades_from_the_last_release_and_runs_four_workers_on_two
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "words", "reason"),
     [
-        pytest.param({"image": {"tag": "never-built"}}, "status: Failed, message: Job Failed", id="image"),
+        # A pod without a container writes no log that Helm could print.
         pytest.param(
-            {"networkPolicy": {"apiServerPorts": [9]}}, "is not in networkPolicy.apiServerPorts", id="network-policy"
+            {"image": {"tag": "never-built"}}, "status: Failed, message: Job Failed", "never-built", id="image"
+        ),
+        pytest.param(
+            {"networkPolicy": {"apiServerPorts": [9]}},
+            "is not in networkPolicy.apiServerPorts",
+            "is not in networkPolicy.apiServerPorts",
+            id="network-policy",
         ),
     ],
 )
-async def test_chart_key_job_that_cannot_run_fails_before_helm_gives_up(
-    cluster: RealCluster, installed: Installation, values: Manifest, words: str
+async def test_chart_key_job_that_cannot_run_fails_before_helm_gives_up_and_doctor_names_the_reason(
+    cluster: RealCluster, installed: Installation, values: Manifest, words: str, reason: str, tmp_path: Path
 ) -> None:
     del installed
     if words.endswith("apiServerPorts") and not (cluster.node and cluster.node.enforces_policies):
@@ -122,6 +129,8 @@ async def test_chart_key_job_that_cannot_run_fails_before_helm_gives_up(
         assert words in str(failed.value)
         assert "penstock-nats-keys" in str(failed.value)
         assert "deadline exceeded" not in str(failed.value)
+        doctor = ClusterDoctor(cluster.kubeconfig, release.namespace, tmp_path)
+        assert reason in (await doctor.findings())["job"]["found"]
     finally:
         await release.uninstall()
 

@@ -45,6 +45,7 @@ TOOLS: Mapping[str, Tool] = {
     # Ours: the main package lies beside its go.mod.
     "coredns": Tool(".", "coredns"),
     "pause": Tool(".", "pause"),
+    "grafana": Tool(".", "grafana"),
 }
 OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
 """Binaries that only the tests on real pods need."""

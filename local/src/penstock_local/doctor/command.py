@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from penstock_local import state_directory
-from penstock_local.doctor import broker, gateway, machine, routes
+from penstock_local.doctor import broker, cluster, gateway, machine, routes
 from penstock_local.doctor.diagnosis import Diagnosis, render
 from penstock_runtime.examples import with_examples
 
@@ -18,7 +18,8 @@ from penstock_runtime.examples import with_examples
 def parser() -> ArgumentParser:
     made = ArgumentParser(
         prog="penstock doctor",
-        description="Find what would keep Penstock from serving on this machine, and print what to do.",
+        description="Find what would keep Penstock from serving on this machine, or what keeps a release in a cluster "
+        "from it, and print what to do.",
     )
     made.add_argument(
         "-f", "--file", nargs="+", action="extend", default=[], metavar="ROUTES.yaml", help="also check these routes"
@@ -26,17 +27,25 @@ def parser() -> ArgumentParser:
     made.add_argument("--host", default="127.0.0.1", help="where penstock dev would listen (default: %(default)s)")
     made.add_argument("--port", type=int, default=8080, help="its port (default: %(default)s)")
     made.add_argument("--state", type=Path, metavar="DIR", help="its state directory")
+    made.add_argument(
+        "-n", "--namespace", metavar="NAMESPACE", help="check the chart's release there with kubectl, not this machine"
+    )
+    made.add_argument("--context", metavar="NAME", help="the context of kubectl (default: its current one)")
     made.add_argument("--offline", action="store_true", help="do not call the routes' providers")
     made.add_argument("--json", action="store_true", help="a list of {check, state, found, advice}")
     return with_examples(
         made,
         "penstock doctor",
         "penstock doctor -f routes.yaml",
+        "penstock doctor --namespace ai",
         "PENSTOCK_URL=https://llm.example.com PENSTOCK_API_KEY=sk-penstock-... penstock doctor --json",
     )
 
 
 def findings(options: Namespace, environ: Mapping[str, str], now: Callable[[], float]) -> Iterator[Diagnosis]:
+    if options.namespace is not None:
+        yield from cluster.check(options.namespace, options.context)
+        return
     yield from machine.check(options.state or state_directory.default_directory())
     yield gateway.port(options.host, options.port)
     yield from gateway.variables(environ)
