@@ -152,7 +152,8 @@ async def test_namespace_selection_changed_without_an_operator_is_found_at_its_s
     first.process.kill()
     await label(api, team)
     await operators.start(**variables)
-    await api.until(ROUTES.at(team, "main"), refused, "the change is found")
+    # The second one waits for the lease of the first.
+    await api.until(ROUTES.at(team, "main"), refused, "the change is found", timeout_s=40)
 
 
 async def test_namespace_made_later_is_served_by_an_operator_of_all_namespaces(

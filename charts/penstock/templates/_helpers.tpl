@@ -198,6 +198,11 @@ must not be there twice: an apply fails then, after half of the upgrade. */}}
 {{- end -}}
 {{- end }}
 
+{{/* Takes (list $ "component" .Values.<component>). */}}
+{{- define "penstock.serviceAccount" -}}
+{{- (index . 2).serviceAccountName | default (printf "%s-%s" (include "penstock.fullname" (index . 0)) (index . 1)) -}}
+{{- end }}
+
 {{/* The namespaces whose routes are served, as a JSON list. */}}
 {{- define "penstock.namespaces" -}}
 {{- .Values.operator.namespaces | default (list .Release.Namespace) | toJson -}}
