@@ -198,9 +198,47 @@ must not be there twice: an apply fails then, after half of the upgrade. */}}
 {{- end -}}
 {{- end }}
 
+{{/* Takes (list $ "component" .Values.<component>). */}}
+{{- define "penstock.serviceAccount" -}}
+{{- (index . 2).serviceAccountName | default (printf "%s-%s" (include "penstock.fullname" (index . 0)) (index . 1)) -}}
+{{- end }}
+
 {{/* The namespaces whose routes are served, as a JSON list. */}}
 {{- define "penstock.namespaces" -}}
 {{- .Values.operator.namespaces | default (list .Release.Namespace) | toJson -}}
+{{- end }}
+
+{{/* Namespaces that may have workers, as a JSON list of label selectors. */}}
+{{- define "penstock.namespaceSelectors" -}}
+{{- $listed := dict "key" "kubernetes.io/metadata.name" "operator" "In" "values" (include "penstock.namespaces" . | fromJsonArray) -}}
+{{- $selectors := list (dict "matchExpressions" (list $listed)) -}}
+{{- if eq .Values.operator.watchNamespaces "All" -}}
+{{- $selectors = list dict -}}
+{{- else if eq .Values.operator.watchNamespaces "Selected" -}}
+{{- $selectors = append $selectors .Values.operator.namespaceSelector -}}
+{{- end -}}
+{{- toJson $selectors -}}
+{{- end }}
+
+{{/* The label selector of the served namespaces as the API server takes it in a query; empty for none. */}}
+{{- define "penstock.namespaceQuery" -}}
+{{- if eq .Values.operator.watchNamespaces "Selected" -}}
+{{- $parts := list -}}
+{{- range $key, $value := .Values.operator.namespaceSelector.matchLabels -}}
+{{- $parts = append $parts (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- range .Values.operator.namespaceSelector.matchExpressions -}}
+{{- $negated := has .operator (list "NotIn" "DoesNotExist") -}}
+{{- if has .operator (list "In" "NotIn") -}}
+{{- if not .values }}{{ fail (printf "operator.namespaceSelector: %s of %s needs values" .operator .key) }}{{ end -}}
+{{- $parts = append $parts (printf "%s %s (%s)" .key (ternary "notin" "in" $negated) (join "," .values)) -}}
+{{- else -}}
+{{- $parts = append $parts (printf "%s%s" (ternary "!" "" $negated) .key) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $parts }}{{ fail "operator.watchNamespaces is Selected: set operator.namespaceSelector, or use All" }}{{ end -}}
+{{- join "," $parts -}}
+{{- end -}}
 {{- end }}
 
 {{- define "penstock.ipFamilies" -}}

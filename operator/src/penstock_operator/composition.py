@@ -19,6 +19,7 @@ from penstock_operator.kube.event_recorder import EventRecorder
 from penstock_operator.kube.resources import Key
 from penstock_operator.kube.transport import Transport
 from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.kube.watch.resync import Resync
 from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.leadership import OperatorHealth, Parts
@@ -45,7 +46,6 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     """Opens no connection; call in a running event loop."""
     identity = settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     draw = random.SystemRandom().random
-    namespaces = settings.namespace_list
     metrics = Metrics(telemetry.meter)
 
     credentials = ClusterCredentials(environ)
@@ -53,7 +53,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     election = Election(
         LeaseClient(transport), settings.lease, clock, me=identity, transitioned=metrics.lease_transitioned
     )
-    client = ClusterClient(transport, may_write=election.leading)
+    client = ClusterClient(transport, may_write=election.leading, namespace_selector=settings.namespace_selector)
     recorder = EventRecorder(client, clock, me=identity)
 
     connection = Connection(
@@ -73,9 +73,10 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     )
 
     cache = ClusterCache()
+    scope = NamespaceScope(settings.namespace_list, cache, selector=settings.namespace_selector)
     registry = RouteRegistry(publisher.entry, settings.claim_rules)
     queue: WorkQueue[Key] = WorkQueue("reconcile", concurrency=settings.reconcile_concurrency, draw=draw)
-    events = EventRouter(namespaces, cache, registry, publisher, queue)
+    events = EventRouter(scope, cache, registry, publisher, queue)
     # JetStream's advisory reports a deleted bucket at once, but may be lost; the watch notices it within seconds.
     catalogue = CatalogueWatch(
         connection, replace=events.catalogue_read, put=events.entry_changed, deleted=events.catalogue_deleted
@@ -88,7 +89,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     resync = Resync(
         client,
         cache,
-        namespaces,
+        scope,
         touched=events.route_changed,
         whole=events.queue_namespace,
         resync_s=settings.resync_s,
@@ -96,7 +97,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     )
     watcher = ClusterWatcher(
         credentials,
-        namespaces,
+        scope,
         silence_s=settings.watch_silence_s,
         observe=events.object_changed,
         listed=resync.listed,
@@ -157,6 +158,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
         publisher=publisher,
         cache=cache,
         queue=queue,
+        scope=scope,
         events=events,
         resync=resync,
         watcher=watcher,

@@ -3,11 +3,10 @@
 Independent of start, leadership and reconcile passes: it only decides which routes need another pass.
 """
 
-from collections.abc import Iterable
-
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.kube.resources import Body, Key, Resource
 from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.work_queue import WorkQueue
@@ -16,13 +15,13 @@ from penstock_operator.work_queue import WorkQueue
 class EventRouter:
     def __init__(
         self,
-        namespaces: Iterable[str],
+        scope: NamespaceScope,
         cache: ClusterCache,
         registry: RouteRegistry,
         publisher: CataloguePublisher,
         queue: WorkQueue[Key],
     ) -> None:
-        self._namespaces = frozenset(namespaces)
+        self._scope = scope
         self._cache = cache
         self._registry = registry
         self._publisher = publisher
@@ -38,21 +37,25 @@ class EventRouter:
     def route_changed(self, key: Key) -> None:
         """An object of the route is new, changed or gone."""
         # Reads the spec at once and for every route: model names can be assigned only when all routes were read.
-        self._registry.update(key, self._cache.routes().get(key))
+        # One of a namespace that is not selected has no names.
+        self._registry.update(key, self._cache.routes().get(key) if self._scope.selects(key[0]) else None)
         self._queue.add(key)
 
     def queue_namespace(self, namespace: str) -> None:
-        """Queues every route of a namespace, and every catalogue entry whose route was deleted unnoticed."""
+        """Queues every route of a namespace, and every catalogue entry whose route was deleted unnoticed.
+
+        Empty namespace: those of the whole cluster.
+        """
         for key in self._cache.routes():
-            if key[0] == namespace:
-                self._queue.add(key)
+            if namespace in {"", key[0]}:
+                self.route_changed(key)
         for name in self._publisher.names():
             its_namespace, _, route = name.partition(".")
-            if its_namespace == namespace:
-                self._queue.add((namespace, route))
+            if namespace in {"", its_namespace}:
+                self._queue.add((its_namespace, route))
 
     def queue_all(self) -> None:
-        for namespace in self._namespaces:
+        for namespace in self._scope.watched:
             self.queue_namespace(namespace)
 
     # The broker
@@ -78,6 +81,6 @@ class EventRouter:
 
     def queue_missing(self, key: Key) -> None:
         """A route's queue on the broker does not exist."""
-        if key[0] in self._namespaces:
+        if self._scope.selects(key[0]):
             self._publisher.invalidate(f"{key[0]}.{key[1]}")
             self._queue.add(key)

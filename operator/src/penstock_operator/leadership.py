@@ -33,6 +33,7 @@ from penstock_operator.kube.election import Election, LeaseLost
 from penstock_operator.kube.resources import Key
 from penstock_operator.kube.transport import Transport
 from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.kube.watch.resync import Resync
 from penstock_operator.kube.watch.watcher import ClusterWatcher
 from penstock_operator.leader_health import LeaderHealth
@@ -69,6 +70,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     cache: ClusterCache
     queue: WorkQueue[Key]
     events: EventRouter
+    scope: NamespaceScope
     resync: Resync
     watcher: ClusterWatcher
     autoscaler: Autoscaler
@@ -146,8 +148,12 @@ class Operator:
 
     async def _reconcile(self, key: Key) -> None:
         # A key of a namespace that is not served is dropped: all its keys are added once it is.
-        if self._parts.resync.serves(key[0]):
+        if not self._parts.resync.serves(key[0]):
+            return
+        if self._parts.scope.selects(key[0]):
             await self._parts.reconciler.reconcile(key)
+        else:
+            await self._parts.reconciler.release(key)
 
     async def _ensure_catalogue(self) -> None:
         """Repeats, as the broker may lose it: the first route may come days after the first gateway."""

@@ -30,7 +30,10 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
     """The operator's environment variables; docs/reference/settings.md is made from the fields."""
 
     namespaces: str
-    """Comma-separated namespaces whose routes are served; each needs the chart's Role."""
+    """Comma-separated namespaces whose routes are served; each needs the chart's Role. `*`: all, with a ClusterRole."""
+    namespace_selector: Annotated[str, Meta(max_length=4_096)] = ""
+    """Label selector of further namespaces, such as `penstock.dev/serve=true`; needs the chart's ClusterRole. Empty:
+    none."""
     worker_image: str
     """Image of a worker, unless its route sets another."""
     worker_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
@@ -185,6 +188,10 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
         """Checks what the types of the fields cannot express. Raises `InvalidSettings`."""
         if not self.namespace_list:
             raise InvalidSettings("PENSTOCK_NAMESPACES names no namespace")
+        if "*" in self.namespace_list and (len(self.namespace_list) > 1 or self.namespace_selector):
+            raise InvalidSettings(
+                "PENSTOCK_NAMESPACES: `*` selects all namespaces, and stands alone without a selector"
+            )
         _ = self.worker_environment, self.worker_resources_spec, self.claim_rules
         if self.signing_key is not None and self.worker_nats_secret:
             raise InvalidSettings("PENSTOCK_NATS_SIGNING_KEY and PENSTOCK_WORKER_NATS_SECRET are both set")

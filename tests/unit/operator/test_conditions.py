@@ -248,6 +248,11 @@ CASES: dict[str, tuple[Type, Situation, tuple[str, str]]] = {
         situation(workers(1, 1, unobserved=True)),
         ("Unknown", "RollingOut"),
     ),
+    "a new route whose Deployment its controller has not looked at": (
+        "Ready",
+        situation(workers(0, 0, unobserved=True)),
+        ("True", "Idle"),
+    ),
     "objects that cannot be applied": ("Ready", situation(apply_error="forbidden"), ("False", "ApplyFailed")),
     "a version that the catalogue does not have": (
         "Ready",

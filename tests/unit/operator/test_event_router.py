@@ -10,6 +10,7 @@ from penstock_contract.catalogue import CatalogueEntry
 from penstock_operator.event_router import EventRouter
 from penstock_operator.kube.resources import MODEL_ROUTES, Key
 from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.work_queue import WorkQueue
@@ -37,7 +38,9 @@ class Scene:
         self.publisher = CataloguePublisher(FakeControlPlane())
         self.registry = RouteRegistry(self.publisher.entry)
         self.queue: WorkQueue[Key] = WorkQueue("reconcile", concurrency=1, draw=lambda: 0.5)
-        self.events = EventRouter(["team"], self.cache, self.registry, self.publisher, self.queue)
+        self.events = EventRouter(
+            NamespaceScope(["team"], self.cache), self.cache, self.registry, self.publisher, self.queue
+        )
 
     async def queued(self) -> set[Key]:
         """Removes all keys from the queue."""

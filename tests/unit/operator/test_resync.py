@@ -12,6 +12,7 @@ from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
 from penstock_operator.kube.resources import MODEL_ROUTES, WATCHED, Collection, Key, Resource
 from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.kube.watch.resync import Resync
 
 RESYNC_S = 600.0
@@ -47,7 +48,7 @@ async def syncing(
     sync = Resync(
         lister,
         cache,
-        list(namespaces or ("ns",)),
+        NamespaceScope(namespaces or ("ns",), cache),
         touched=touched.append,
         whole=([] if whole is None else whole).append,
         resync_s=RESYNC_S,

@@ -11,6 +11,8 @@ from kubernetes.aio.client.configuration import Configuration
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, WATCHED, Collection, Resource
+from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.kube.watch.watcher import ClusterWatcher, Observe, quieten_kopf
 
 NAMESPACES = ["a", "b"]
@@ -135,7 +137,7 @@ async def watching(
     await server.start()
     made = ClusterWatcher(
         server,
-        NAMESPACES,
+        NamespaceScope(NAMESPACES, ClusterCache()),
         silence_s=6.0,
         observe=observe,
         listed=reported.on_listed,

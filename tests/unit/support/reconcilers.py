@@ -136,6 +136,13 @@ class Stage:
     async def delete(self, resource: Resource, namespace: str, name: str) -> None:
         self._do(f"delete {resource.kind} {namespace}/{name}")
 
+    async def annotate_deployment(self, namespace: str, name: str, annotations: dict[str, str | None]) -> Body:
+        self._do(f"annotate {namespace}/{name}")
+        body = self.cache._objects[resources.DEPLOYMENTS][namespace, name]
+        kept = {key: value for key, value in body["metadata"]["annotations"].items() if key not in annotations}
+        metadata = {**body["metadata"], "annotations": kept, "resourceVersion": str(next(self._versions))}
+        return {**body, "metadata": metadata}
+
     async def create_secret(self, secret: Body) -> None:
         self._do(f"create Secret {secret['metadata']['name'].rpartition('-')[0]}")
 

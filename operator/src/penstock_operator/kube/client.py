@@ -43,9 +43,10 @@ class ClusterClient:
     `may_write` is checked before every write: a leader whose lease has expired stops at once, also within a pass.
     """
 
-    def __init__(self, transport: Transport, *, may_write: Callable[[], bool]) -> None:
+    def __init__(self, transport: Transport, *, may_write: Callable[[], bool], namespace_selector: str = "") -> None:
         self._transport = transport
         self._may_write = may_write
+        self._namespace_selector = namespace_selector
 
     async def list(self, resource: Resource, namespace: str) -> list[Body]:
         """Returns all objects that the operator manages, with `apiVersion` and `kind`, which lists leave out.
@@ -53,7 +54,7 @@ class ClusterClient:
         The request has no `resourceVersion`, so that the list is not older than the request.
         """
         query = {"limit": str(LIST_CHUNK)}
-        if selector := resources.selector(resource):
+        if selector := self._namespace_selector if resource == resources.NAMESPACES else resources.selector(resource):
             query["labelSelector"] = selector
         found: list[Body] = []
         while True:
@@ -89,9 +90,11 @@ class ClusterClient:
 
     async def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
         """Sets annotations; None removes one."""
-        body = {"metadata": {"annotations": dict(annotations)}}
-        path = resources.PODS.path(namespace, name)
-        await self._write("PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=body, content_type=MERGE)
+        await self._annotate(resources.PODS.path(namespace, name), annotations)
+
+    async def annotate_deployment(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> Body:
+        """Sets annotations; None removes one."""
+        return await self._annotate(resources.DEPLOYMENTS.path(namespace, name), annotations)
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> None:
         """Deletes an object; does nothing if it does not exist."""
@@ -124,6 +127,10 @@ class ClusterClient:
         # Forced: takes over a field that another manager has set.
         query = {"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry_run else {})}
         return await self._write("PATCH", path, query=query, body=body, content_type=APPLY)
+
+    async def _annotate(self, path: str, annotations: Mapping[str, str | None]) -> Body:
+        body = {"metadata": {"annotations": dict(annotations)}}
+        return await self._write("PATCH", path, query={"fieldManager": FIELD_MANAGER}, body=body, content_type=MERGE)
 
     async def _write(
         self,

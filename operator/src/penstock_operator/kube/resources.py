@@ -24,13 +24,15 @@ class Resource(NamedTuple):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
+        """Of an object, of a collection, or with an empty namespace of the whole cluster's collection."""
         root = f"/apis/{self.group}" if self.group else "/api"
+        scope = f"/namespaces/{namespace}" if namespace else ""
         tail = "".join(f"/{part}" for part in (name, subresource) if part)
-        return f"{root}/{self.version}/namespaces/{namespace}/{self.plural}{tail}"
+        return f"{root}/{self.version}{scope}/{self.plural}{tail}"
 
 
 class Collection(NamedTuple):
-    """The objects of one kind in one namespace: the unit of lists and watches."""
+    """The objects of one kind in one namespace: the unit of lists and watches. Empty namespace: the whole cluster."""
 
     resource: Resource
     namespace: str
@@ -43,11 +45,13 @@ SERVICE_ACCOUNTS: Final = Resource("", "v1", "serviceaccounts", "ServiceAccount"
 PODS: Final = Resource("", "v1", "pods", "Pod")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 """Created with the workers' NATS credentials; the operator has no right to read them."""
+NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace")
+"""Watched if namespaces are selected by their labels."""
 EVENTS: Final = Resource("events.k8s.io", "v1", "events", "Event")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 WATCHED: Final = (MODEL_ROUTES, DEPLOYMENTS, DISRUPTION_BUDGETS, SERVICE_ACCOUNTS, PODS)
-ALL: Final = (*WATCHED, SECRETS, EVENTS, LEASES)
+ALL: Final = (*WATCHED, NAMESPACES, SECRETS, EVENTS, LEASES)
 _BY_PLURAL: Final = {resource.plural: resource for resource in ALL}
 
 ROUTE_LABEL: Final = "penstock.dev/route"
@@ -62,7 +66,8 @@ SCALE_FIELD_MANAGER: Final = "penstock-scaler"
 
 
 def selector(resource: Resource) -> str:
-    return "" if resource == MODEL_ROUTES else MANAGED_BY
+    """Of the labels of a kind, for lists and watches; that of namespaces is a setting."""
+    return "" if resource in {MODEL_ROUTES, NAMESPACES} else MANAGED_BY
 
 
 def of_object(body: Body) -> Resource:
@@ -76,13 +81,18 @@ def of_object(body: Body) -> Resource:
 def of_path(path: str) -> Collection | None:
     """The collection at a path, None for the path of an object, of another kind, or of discovery."""
     parts = path.strip("/").split("/")
-    if len(parts) < 4 or parts[-3] != "namespaces" or parts[-1] not in _BY_PLURAL:
+    if parts[-1] not in _BY_PLURAL:
         return None
-    return Collection(_BY_PLURAL[parts[-1]], parts[-2])
+    if len(parts) >= 5 and parts[-3] == "namespaces":
+        return Collection(_BY_PLURAL[parts[-1]], parts[-2])
+    # /api/v1/pods, /apis/apps/v1/deployments: of the whole cluster.
+    return Collection(_BY_PLURAL[parts[-1]], "") if (parts[0], len(parts)) in {("api", 3), ("apis", 4)} else None
 
 
 def label(path: str) -> str:
     """The metric label of a path: `pods`, `deployments/scale`, `discovery`; never an object's name."""
+    if (collection := of_path(path)) is not None:
+        return collection.resource.plural
     _, found, tail = path.partition("/namespaces/")
     parts = tail.split("/")
     if not found or len(parts) < 2 or parts[1] not in _BY_PLURAL:

@@ -46,17 +46,15 @@ class Contest:
 
     async def is_lost(self, key: Key, route: Body, deployment: Body | None) -> bool:
         """Whether another installation has the route; writes or removes the condition. Raises `ApiError`."""
-        present = [one for one in route.get("status", {}).get("conditions", ()) if one.get("type") == CONDITION]
+        present = [one for one in _conditions(route) if one.get("type") == CONDITION]
         other = other_installation(deployment, self._installation)
         if not other:
-            if present and key not in self._settled:
-                await self._apply(key, [])
-            self._settled.add(key)
+            await self.withdraw(key, route)
             return False
         self._settled.discard(key)
         message = (
             f"the release in the namespace {other} serves this route; the one in {self._installation} leaves it alone."
-            f" Remove {key[0]} from operator.namespaces of one of them. If that release no longer exists, remove the"
+            f" Remove {key[0]} from the namespaces of one of them. If that release no longer exists, remove the"
             f" annotation {INSTALLATION} from the Deployment {key[1]}-worker"
         )
         if not any(one.get("message") == message for one in present):
@@ -73,6 +71,12 @@ class Contest:
             await self._recorder.record(route, REASON, message, action="Serve", kind="Warning")
         return True
 
+    async def withdraw(self, key: Key, route: Body) -> None:
+        """Removes the condition of this installation, if there may be one. Raises `ApiError`."""
+        if key not in self._settled and any(one.get("type") == CONDITION for one in _conditions(route)):
+            await self._apply(key, [])
+        self._settled.add(key)
+
     def forget(self, key: Key) -> None:
         """Call when the route was deleted."""
         self._settled.discard(key)
@@ -81,3 +85,7 @@ class Contest:
         manager = f"penstock-elsewhere-{self._installation}"
         status: Body = {"conditions": conditions} if conditions else {}
         self._written(MODEL_ROUTES, await self._store.apply_status(*key, status, manager=manager))
+
+
+def _conditions(route: Body) -> list[Body]:
+    return list(route.get("status", {}).get("conditions", ()))

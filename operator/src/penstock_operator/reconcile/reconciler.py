@@ -28,6 +28,7 @@ from penstock_operator.metrics import Metrics
 from penstock_operator.nats import worker_secrets
 from penstock_operator.nats.worker_secrets import WorkerSecrets
 from penstock_operator.reconcile.contest import Contest
+from penstock_operator.reconcile.namespace_release import NamespaceRelease
 from penstock_operator.reconcile.owned_object import Manifest
 from penstock_operator.reconcile.plan import Plan, needed, plan
 from penstock_operator.reconcile.pod_template import WorkerDefaults
@@ -60,6 +61,8 @@ class ObjectStore(Protocol):
     async def apply_status(self, namespace: str, name: str, status: Body, *, manager: str = FIELD_MANAGER) -> Body: ...
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> None: ...
+
+    async def annotate_deployment(self, namespace: str, name: str, annotations: dict[str, str | None]) -> Body: ...
 
 
 class Scaler(Protocol):
@@ -101,6 +104,9 @@ class Reconciler:
         self._clock = clock
         self._again = again
         self._contest = Contest(client, recorder, clock, defaults.installation, written=self._store_response)
+        self._release = NamespaceRelease(
+            client, recorder, clock, defaults.installation, written=self._store_response, again=again
+        )
         self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
@@ -120,6 +126,22 @@ class Reconciler:
             raise
         finally:
             self._metrics.reconciled(result, self._clock.monotonic() - began)
+
+    async def release(self, key: Key) -> None:
+        """Runs one pass for a route of a namespace that is not selected. Raises as `reconcile` does."""
+        exists = self._cache.snapshot(key)
+        self._registry.update(key, None)
+        for other in self._registry.assign_models():
+            self._again(other, 0.0)
+        if exists.route is None:
+            await self._forget(key)
+            return
+        self._status.forget(key)
+        self._secrets.forget(key)
+        self._scaler.touched(key)
+        await self._unpublish(f"{key[0]}.{key[1]}")
+        await self._contest.withdraw(key, exists.route)
+        await self._release.run(key, exists)
 
     async def _pass(self, key: Key) -> None:
         if (refused := self._registry.refused(key)) is not None and await self._would_be_accepted(key, refused):
@@ -267,6 +289,7 @@ class Reconciler:
         self._status.forget(key)
         self._secrets.forget(key)
         self._contest.forget(key)
+        self._release.forget(key)
         self._scaler.touched(key)
         await self._unpublish(name)
 

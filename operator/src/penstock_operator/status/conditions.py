@@ -256,8 +256,11 @@ def _rolling(situation: Situation, previous: Condition | None) -> bool:
     """Whether some workers are of an older version, or may be.
 
     The status of a Deployment that its controller has not observed yet is unknown. Once this generation was in force,
-    the reason can only be a changed number of workers.
+    the reason can only be a changed number of workers. Without pods, those of a new route for example, nothing is
+    replaced.
     """
+    if not situation.survey.replicas and not situation.survey.draining:
+        return False
     in_force = (
         previous is not None and previous.status == "True" and previous.observed_generation == situation.generation
     )

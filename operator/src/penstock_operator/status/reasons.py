@@ -53,6 +53,12 @@ EXPLANATIONS: Final[Mapping[Type, Mapping[str, Explanation]]] = {
             "False", "The namespace may not claim one of the names; the last good version is served.", _SEE_ACCEPTED
         ),
         "ApplyFailed": Explanation("False", "An object of the route cannot be applied.", _SEE_DEGRADED),
+        "NamespaceNotServed": Explanation(
+            "False",
+            "The operator watches all namespaces, and this one does not match its selector. Nothing is served; other"
+            " conditions are removed.",
+            "Label the namespace, or list it in `operator.namespaces`.",
+        ),
         "NoWorkers": Explanation(
             "False",
             "No worker is ready: the first one is starting, or the route is kept at zero.",

@@ -77,7 +77,8 @@ class Builder:
 def key() -> str:
     """Of everything that the images are made of, and of how: names are given here."""
     digest = hashlib.sha256(base_image.key().encode())
-    digest.update(Path(__file__).read_bytes())
+    for module in ("builder.py", "images.py"):
+        digest.update(Path(__file__).with_name(module).read_bytes())
     for name in sorted(["Dockerfile", *_sources()]):
         digest.update(f"{name}\0".encode())
         digest.update((ROOT / name).read_bytes())

@@ -34,8 +34,12 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
   address = "{socket}"
 """
-CATALOGUES = ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotter.v1.overlayfs/metadata.db")
-"""Files that containerd changes in place; all others are only added and removed."""
+CATALOGUES = (
+    "io.containerd.metadata.v1.bolt/meta.db",
+    "io.containerd.snapshotter.v1.overlayfs/metadata.db",
+    "images.json",
+)
+"""Files that are changed in place, by containerd and by `fill`; all others are only added and removed."""
 
 
 class Images(Struct, frozen=True):

@@ -38,7 +38,9 @@ class Listing:
 
 class ClusterCache:
     def __init__(self) -> None:
-        self._objects: dict[Resource, dict[Key, Body]] = {resource: {} for resource in resources.WATCHED}
+        self._objects: dict[Resource, dict[Key, Body]] = {
+            resource: {} for resource in (*resources.WATCHED, resources.NAMESPACES)
+        }
         self._pods: defaultdict[Key, dict[str, Body]] = defaultdict(dict)
         self._listings: list[Listing] = []
 
@@ -52,7 +54,7 @@ class ClusterCache:
             if known is None or _uid(known) != _uid(body):
                 return set()
             self._remove(resource, key)
-            return routes_of(resource, known)
+            return self._routes_of(resource, known)
         if known is not None and _version(body) <= _version(known):
             return set()
         for listing in self._listings:
@@ -61,8 +63,8 @@ class ClusterCache:
         return self._store(resource, key, body)
 
     def begin_listing(self, resource: Resource, namespace: str) -> Listing:
-        """Call before the list is requested, and `end_listing` with its result."""
-        known = {key: _uid(body) for key, body in self._objects[resource].items() if key[0] == namespace}
+        """Call before the list is requested, and `end_listing` with its result. Empty namespace: the whole cluster."""
+        known = {key: _uid(body) for key, body in self._objects[resource].items() if namespace in {"", key[0]}}
         listing = Listing(resource, namespace, known)
         self._listings.append(listing)
         return listing
@@ -82,7 +84,7 @@ class ClusterCache:
             known = self._objects[listing.resource].get(key)
             if uid not in present and known is not None and _uid(known) == uid:
                 self._remove(listing.resource, key)
-                touched |= routes_of(listing.resource, known)
+                touched |= self._routes_of(listing.resource, known)
         return touched
 
     def snapshot(self, key: Key) -> Snapshot:
@@ -100,6 +102,13 @@ class ClusterCache:
         """Every route; read-only."""
         return self._objects[resources.MODEL_ROUTES]
 
+    def has_namespace(self, name: str) -> bool:
+        return ("", name) in self._objects[resources.NAMESPACES]
+
+    def namespaces(self) -> set[str]:
+        """The names of the cached Namespaces: those that the selector of the watch selects."""
+        return {name for _, name in list(self._objects[resources.NAMESPACES])}
+
     def _store_listed(self, listing: Listing, body: Body) -> set[Key]:
         key = _key(body)
         known = self._objects[listing.resource].get(key)
@@ -113,7 +122,13 @@ class ClusterCache:
     def _store(self, resource: Resource, key: Key, body: Body) -> set[Key]:
         known = self._objects[resource].get(key)
         self._insert(resource, key, body)
-        return routes_of(resource, body) | (routes_of(resource, known) if known is not None else set())
+        return self._routes_of(resource, body) | (self._routes_of(resource, known) if known is not None else set())
+
+    def _routes_of(self, resource: Resource, body: Body) -> set[Key]:
+        """The routes that an object concerns: a Namespace concerns all of its routes."""
+        if resource == resources.NAMESPACES:
+            return {key for key in self.routes() if key[0] == body["metadata"]["name"]}
+        return routes_of(resource, body)
 
     def _insert(self, resource: Resource, key: Key, body: Body) -> None:
         if key in self._objects[resource]:
@@ -146,7 +161,7 @@ def routes_of(resource: Resource, body: Body) -> set[Key]:
 
 
 def _key(body: Body) -> Key:
-    return body["metadata"]["namespace"], body["metadata"]["name"]
+    return body["metadata"].get("namespace", ""), body["metadata"]["name"]
 
 
 def _uid(body: Body) -> str:

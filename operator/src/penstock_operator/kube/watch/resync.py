@@ -14,10 +14,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from penstock_operator.kube import resources
 from penstock_operator.kube.api_error import FORBIDDEN_AGAIN_S, ApiError
 from penstock_operator.kube.resources import Body, Collection, Key, Resource
 from penstock_operator.kube.watch.cache import ClusterCache
+from penstock_operator.kube.watch.namespace_scope import ALL, NamespaceScope
 from penstock_operator.work_queue import Later, WorkQueue
 
 CONCURRENCY: Final = 2
@@ -31,13 +31,16 @@ class Lister(Protocol):
 
 
 class Resync:
-    """Calls `touched` for each route that a list changed, and `whole` for a namespace when it becomes served."""
+    """Calls `touched` for each route that a list changed, and `whole` for a namespace when it becomes served.
+
+    `whole` gets an empty text if the whole cluster is listed at once.
+    """
 
     def __init__(
         self,
         lister: Lister,
         cache: ClusterCache,
-        namespaces: list[str],
+        scope: NamespaceScope,
         *,
         touched: Callable[[Key], None],
         whole: Callable[[str], None],
@@ -46,12 +49,12 @@ class Resync:
     ) -> None:
         self._lister = lister
         self._cache = cache
-        self._namespaces = namespaces
+        self._scope = scope
         self._touched = touched
         self._whole = whole
         self._resync_s = resync_s
         self._draw = draw
-        self._missing = {Collection(resource, namespace) for resource in resources.WATCHED for namespace in namespaces}
+        self._missing = set(scope.collections)
         self._refused: set[Collection] = set()
         self._unwatched: set[Collection] = set()
         """The refused collections that are not listed: without a watch a list would become outdated."""
@@ -62,15 +65,16 @@ class Resync:
     @property
     def missing(self) -> str:
         """The collections that are not listed, as text."""
-        return ", ".join(sorted(f"{resource.plural} of {namespace}" for resource, namespace in self._missing))
+        return ", ".join(sorted(f"{resource.plural} of {namespace or ALL}" for resource, namespace in self._missing))
 
     def serves(self, namespace: str) -> bool:
-        """Whether every object of a namespace is in the cache and watched."""
-        return not any((resource, namespace) in self._missing for resource in resources.WATCHED)
+        """Whether every object of a namespace is in the cache and watched; selected or not."""
+        return self._is_complete(self._scope.watched_as(namespace))
 
     def served(self) -> dict[str, bool]:
-        """Whether each namespace is served; safe to call from any thread."""
-        return {namespace: self.serves(namespace) for namespace in self._namespaces}
+        """Whether each selected namespace is served, and `*` for the whole cluster; safe to call from any thread."""
+        whole = {ALL: self._is_complete("")} if self._scope.cluster_wide else {}
+        return whole | {namespace: self.serves(namespace) for namespace in self._scope.selected()}
 
     def listed(self, collection: Collection) -> None:
         """Call when kopf has listed a collection and watches it, for the first time or again."""
@@ -109,26 +113,29 @@ class Resync:
     def _refuse(self, collection: Collection, why: str) -> None:
         resource, namespace = collection
         if not self._is_refused(namespace):
-            log.error("operator.namespace_refused", namespace=namespace, resource=resource.plural, detail=why)
+            log.error("operator.namespace_refused", namespace=namespace or ALL, resource=resource.plural, detail=why)
         self._missing.add(collection)
         self._refused.add(collection)
         self._update_done()
 
     def _complete(self, collection: Collection) -> None:
         _, namespace = collection
-        was_served, was_refused = self.serves(namespace), self._is_refused(namespace)
+        was_complete, was_refused = self._is_complete(namespace), self._is_refused(namespace)
         self._missing.discard(collection)
         self._refused.discard(collection)
-        if self.serves(namespace) and not was_served:
+        if self._is_complete(namespace) and not was_complete:
             if was_refused:
-                log.info("operator.namespace_served", namespace=namespace)
+                log.info("operator.namespace_served", namespace=namespace or ALL)
             self._whole(namespace)
         self._update_done()
 
     def _is_refused(self, namespace: str) -> bool:
-        return any((resource, namespace) in self._refused for resource in resources.WATCHED)
+        return any((resource, namespace) in self._refused for resource in self._scope.resources)
+
+    def _is_complete(self, watched: str) -> bool:
+        return not any((resource, watched) in self._missing for resource in self._scope.resources)
 
     def _update_done(self) -> None:
-        served = {namespace for namespace in self._namespaces if self.serves(namespace)}
-        if served and all(namespace in served or self._is_refused(namespace) for namespace in self._namespaces):
+        complete = {namespace for namespace in self._scope.watched if self._is_complete(namespace)}
+        if complete and all(namespace in complete or self._is_refused(namespace) for namespace in self._scope.watched):
             self.done.set()

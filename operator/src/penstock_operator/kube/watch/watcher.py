@@ -28,6 +28,7 @@ from penstock_operator.kube.api_error import error_of
 from penstock_operator.kube.resources import Body, Collection, Resource
 from penstock_operator.kube.transport import CONNECT_TIMEOUT_S, CallEnded, Credentials, is_watch, open_session
 from penstock_operator.kube.watch.liveness import WatchLiveness
+from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 
 Observe = Callable[[Resource, Body, bool], None]
 """A kind, an object of it, and whether it was deleted."""
@@ -66,7 +67,7 @@ class ClusterWatcher:
     def __init__(
         self,
         credentials: Credentials,
-        namespaces: list[str],
+        scope: NamespaceScope,
         *,
         silence_s: float,
         observe: Observe,
@@ -76,16 +77,14 @@ class ClusterWatcher:
         restarted: Callable[[], None],
     ) -> None:
         self._credentials = credentials
-        self._namespaces = namespaces
+        self._scope = scope
         self._silence_s = silence_s
         self._observe = observe
         self._listed = listed
         self._refused = refused
         self._ended = ended
         self._restarted = restarted
-        self.liveness = WatchLiveness(
-            (Collection(resource, namespace) for namespace in namespaces for resource in resources.WATCHED), silence_s
-        )
+        self.liveness = WatchLiveness(scope.collections, silence_s)
         self._unlisted: set[Collection] = set()
         """Reported as `listed` when their watch is open (again)."""
         self._thread: _KopfThread | None = None
@@ -145,14 +144,15 @@ class ClusterWatcher:
             server = str(self._credentials.configuration.host).rstrip("/")
             return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
-        for resource in resources.WATCHED:
+        for resource in self._scope.resources:
             kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.plural)(
                 _handler(resource, thread, self._observe)
             )
         await kopf.operator(
             registry=registry,
             settings=self._settings(),
-            namespaces=self._namespaces,
+            clusterwide=self._scope.cluster_wide,
+            namespaces=() if self._scope.cluster_wide else self._scope.watched,
             standalone=True,
             # Unused without peers. Without it kopf would request the user's name, which a pod does not have.
             identity="penstock-operator",  # type: ignore[arg-type]  # a NewType that kopf does not export
@@ -167,13 +167,13 @@ class ClusterWatcher:
         settings.watching.inactivity_timeout = self._silence_s
         settings.watching.connect_timeout = CONNECT_TIMEOUT_S
         settings.watching.chunk_size = CHUNK
-        for resource in resources.WATCHED:
-            if selector := resources.selector(resource):
+        for resource in self._scope.resources:
+            if selector := self._scope.selector if resource == resources.NAMESPACES else resources.selector(resource):
                 settings.watching.label_selectors[resource.group, resource.version, resource.plural] = selector
         settings.networking.error_backoffs = _Backoffs()
         settings.networking.request_timeout = LIST_TIMEOUT_S
         settings.networking.connect_timeout = CONNECT_TIMEOUT_S
-        # No lists of namespaces and CRDs: the Role covers only the served namespaces.
+        # No lists of namespaces and CRDs by kopf: it knows no label selectors, and a Role does not cover them.
         settings.scanning.disabled = True
         settings.posting.enabled = False
         settings.process.ultimate_exiting_timeout = None
