@@ -1,7 +1,7 @@
 """Effect of large bodies on other requests: gaps of a neighbour's stream while bodies of several shapes arrive.
 
 Starts `penstock dev` with two Simulated routes. One stream of 20 ms a token is read all the time; beside it bodies of
-one shape are sent, one after the other, at most 5 a second. The last part of `make bench`, and by itself
+one shape are sent, one after the other, at most 5 a second. The first part of `make bench`, and by itself
 `.venv/bin/python benchmarks/large_bodies.py`. The bar is 100 ms for the largest gap of the neighbour.
 """
 

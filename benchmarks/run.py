@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import install
@@ -23,7 +24,7 @@ from collector import collecting
 from figures import Run
 from measure import Bench, Measurement
 from paced import Provider
-from peers import PEERS, Metered
+from peers import PEERS, Metered, Peer
 from peers.ours import Before, new_key
 from report import markdown
 from sizes import FULL, QUICK
@@ -56,11 +57,12 @@ def measure(names: list[str], before: Path | None, *, quick: bool, work: Path) -
     binary = install.load_binary()
     chosen = [PEERS[name] for name in names]
     earlier = Before(before) if before else None
-    for peer in [*chosen, *([earlier] if earlier else [])]:
+    everyone = [*([earlier] if earlier else []), *chosen]
+    for peer in everyone:
         peer.install()
     facts = machine()
     facts["size"] = "quick: a smoke test, not a measurement" if quick else "full"
-    facts |= {peer.title: peer.version() for peer in chosen}
+    facts |= {peer.title: peer.version() for peer in everyone}
     measured: dict[str, Measurement] = {}
     failed: dict[str, str] = {}
     sizes = QUICK if quick else FULL
@@ -72,20 +74,26 @@ def measure(names: list[str], before: Path | None, *, quick: bool, work: Path) -
         install.print_line("direct")
         direct = bench.direct()
         if earlier:
-            install.print_line(earlier.title)
-            earlier_requests = bench.requests(earlier)
-            facts[earlier.title] = earlier.version()
+            with kept_going(earlier, failed):
+                earlier_requests = bench.requests(earlier)
         for peer in chosen:
-            install.print_line(peer.title)
-            try:
+            with kept_going(peer, failed):
                 measured[peer.name] = bench.peer(peer)
                 if peer.name == Metered.name:
                     collector.check()
-            except Exception as error:  # noqa: BLE001  one peer's failure must not lose the others' minutes; it is printed and fails the run
-                failed[peer.title] = "\n".join([str(error), *getattr(error, "__notes__", [])])
-                install.print_line(f"  FAILED: {failed[peer.title]}")
     titles = {peer.name: peer.title for peer in chosen}
     return Run(facts, sizes, titles, direct, measured, failed, earlier_requests)
+
+
+@contextlib.contextmanager
+def kept_going(peer: Peer, failed: dict[str, str]) -> Iterator[None]:
+    """One peer's failure must not lose the others' minutes; it is printed and fails the run."""
+    install.print_line(peer.title)
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whatever it was
+        failed[peer.title] = "\n".join([str(error), *getattr(error, "__notes__", [])])
+        install.print_line(f"  FAILED: {failed[peer.title]}")
 
 
 def machine() -> dict[str, str]:
