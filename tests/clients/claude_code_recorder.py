@@ -1,7 +1,7 @@
 """Records the requests of the real Claude Code on both provider dialects: `make record-claude-code`.
 
 It is run without a terminal (`-p`), with the environment of docs/how-to/clients/claude-code.md, a home of its own, and
-the model of `harness.claude_code`. The recordings replace those in tests/integration/claude_code; a test sends them again.
+the model of `harness.claude_code`. The recordings replace those in tests/integration/claude_code.
 """
 
 import asyncio

@@ -185,6 +185,23 @@ async def test_messages_report_a_providers_refusal_in_anthropics_shape(stack: St
     )
 
 
+async def test_messages_error_keeps_the_details_of_an_anthropic_provider(stack: Stack) -> None:
+    """Golden bytes: the error object's further fields, without our credential and the provider's address."""
+    await anthropic(stack)
+    details = {"error_code": "thread_unsupported_request", "unsupported": [{"field": "tools[0]"}]}
+    refusal = {"type": "invalid_request_error", "message": "no thread", "details": details, "see": stack.main.base_url}
+    stack.main.answers(status(400, body={"type": "error", "error": refusal, "request_id": "req_theirs"}))
+
+    response = await stack.post("/v1/messages", HI)
+
+    assert response.status_code == 400
+    assert response.text.replace(response.headers["request-id"], "ID") == (
+        '{"error":{"details":{"error_code":"thread_unsupported_request","unsupported":[{"field":"tools[0]"}]},'
+        '"see":"[address]","type":"invalid_request_error","message":"no thread","code":"provider_rejected",'
+        '"param":null},"request_id":"ID","type":"error"}'
+    )
+
+
 async def test_messages_before_their_first_content_move_to_the_next_provider(stack: Stack) -> None:
     other = stack.provider.upstream("other")
     await stack.reconfigure(

@@ -5,6 +5,8 @@ A message never holds a key, an address or a path of this machine. A provider's 
 that the provider refused, cleaned by the worker (`penstock_worker.providers.failure.redaction`).
 """
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -12,12 +14,16 @@ from penstock_contract.error_codes import ERRORS, ErrorCode, ErrorKind
 
 
 class ErrorDetail(Struct, frozen=True, array_like=True, gc=False):
-    """An error as it crosses a process boundary; `param` is the path of the offending field, as OpenAI names it."""
+    """An error as it crosses a process boundary; `param` is the path of the offending field, as OpenAI names it.
+
+    `fields` are further ones of an Anthropic provider's error object, as `details`, cleaned by the worker.
+    """
 
     code: ErrorCode
     message: str
     param: str | None = None
     retry_after_s: float | None = None
+    fields: dict[str, Any] | None = None
 
 
 class PenstockError(Exception):
@@ -33,10 +39,11 @@ class PenstockError(Exception):
         *,
         param: str | None = None,
         retry_after_s: float | None = None,
+        fields: dict[str, Any] | None = None,
         route: str = "",
     ) -> None:
         super().__init__(message)
-        self.detail = ErrorDetail(code, message, param, retry_after_s)
+        self.detail = ErrorDetail(code, message, param, retry_after_s, fields)
         self.route = route
 
     @property
@@ -49,7 +56,9 @@ class PenstockError(Exception):
 
     @classmethod
     def of(cls, detail: ErrorDetail, *, route: str = "") -> "PenstockError":
-        return cls(detail.code, detail.message, param=detail.param, retry_after_s=detail.retry_after_s, route=route)
+        error = cls(detail.code, detail.message, route=route)
+        error.detail = detail
+        return error
 
 
 class ErrorObject(Struct, frozen=True):

@@ -72,3 +72,12 @@ def test_message_error_has_anthropics_shape_with_the_code_beside_it() -> None:
         b'{"error":{"type":"invalid_request_error","message":"max_tokens: this field is required",'
         b'"code":"invalid_request","param":"max_tokens"},"request_id":"req_1","type":"error"}'
     )
+
+
+def test_message_error_has_the_further_fields_of_the_providers() -> None:
+    detail = ErrorDetail("provider_rejected", "no", "tools", fields={"details": {"error_code": "x"}, "code": "y"})
+
+    assert messages_error_json(detail, "req_1") == (
+        b'{"error":{"details":{"error_code":"x"},"code":"provider_rejected","type":"invalid_request_error",'
+        b'"message":"no","param":"tools"},"request_id":"req_1","type":"error"}'
+    )

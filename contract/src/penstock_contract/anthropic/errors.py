@@ -1,6 +1,6 @@
 """Errors in the shape of Anthropic's API, for its endpoints. The codes are those of `errors`."""
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -77,6 +77,9 @@ def error_type(code: ErrorCode) -> MessagesErrorType:
 def messages_error(detail: ErrorDetail, request_id: str | None = None) -> MessagesErrorBody:
     details = OF_PARAM.get(detail.param or "", UNSET)
     found = MessagesErrorObject(error_type(detail.code), detail.message, detail.code, detail.param, details)
+    if detail.fields:
+        # The provider's further fields have no place in a Struct; both forms are encoded as the same object.
+        found = cast("MessagesErrorObject", {**detail.fields, **msgspec.to_builtins(found)})
     return MessagesErrorBody(found, request_id)
 
 

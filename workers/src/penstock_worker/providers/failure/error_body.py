@@ -21,6 +21,9 @@ NAMES = ("code", "type", "status", "reason", "error_type", "errorType", "error_c
 MESSAGES = ("message", "Message", "msg", "error_message", "errorMessage", "status_msg", "error_description")
 INNER = ("metadata", "error", "errors", "detail", "details", "innererror", "inner_error", "violations", "base_resp")
 PARAMS = ("param", "parameter", "field", "loc")
+OF_ANTHROPIC = frozenset({"type", "message"})
+"""The keys of each error object of Anthropic's API; OpenAI's have some of `OF_OTHERS`, too."""
+OF_OTHERS = frozenset({"code", "param", "status", "error", "object"})
 NOT_NAMES = frozenset({"error", "string", "object"})
 GENERIC = re.compile(
     r"(provider returned error|error|bad request|internal server error|unknown error)\.?", re.IGNORECASE
@@ -36,7 +39,8 @@ _WAIT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,9})?)s")
 class ProviderErrorBody(Struct):
     """`names` are the values of codes, types and the like; `statuses` the numbers among them that are HTTP's.
 
-    `param` is a path in the request; `wait_s` is Gemini's `retryDelay`.
+    `param` is a path in the request; `wait_s` is Gemini's `retryDelay`; `fields` are the further ones of an Anthropic
+    error object.
     """
 
     names: list[str]
@@ -44,6 +48,7 @@ class ProviderErrorBody(Struct):
     statuses: list[int]
     param: str | None = None
     wait_s: float | None = None
+    fields: dict[str, object] | None = None
 
     @property
     def message(self) -> str | None:
@@ -123,6 +128,8 @@ def _value(value: object, found: ProviderErrorBody, depth: int) -> None:
 
 
 def _object(value: dict[str, object], found: ProviderErrorBody, depth: int) -> None:
+    if found.fields is None and value.keys() >= OF_ANTHROPIC and value.keys().isdisjoint(OF_OTHERS):
+        found.fields = {key: each for key, each in value.items() if key not in OF_ANTHROPIC} or None
     for key in NAMES:
         _name(value.get(key), found)
     if isinstance(error := value.get("error"), str):

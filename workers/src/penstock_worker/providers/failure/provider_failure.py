@@ -58,7 +58,7 @@ _QUOTATION = re.compile(r"[\"`\u201c\u2018{]|(?<![a-z])'|'(?![a-z])")
 
 
 class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the provider's message
-    """`provider_message` is not yet redacted; `reason` is one of a few constants, `status` HTTP's, for the log."""
+    """`provider_message` and `fields` are not yet redacted; `reason` (a constant) and `status` are for the log."""
 
     def __init__(
         self,
@@ -68,10 +68,12 @@ class ProviderFailure(PenstockError):  # noqa: N818 - a PenstockError with the p
         param: str | None = None,
         retry_after_s: float | None = None,
         provider_message: str | None = None,
+        fields: dict[str, object] | None = None,
         reason: str | None = None,
         status: int | None = None,
     ) -> None:
         super().__init__(code, message, param=param, retry_after_s=retry_after_s)
+        self.fields = fields
         self.provider_message = provider_message
         self.reason = reason
         self.status = status
@@ -126,7 +128,8 @@ def presented(error: PenstockError, redaction: Redaction, *, show: bool) -> Pens
     message = shown or (
         f"{detail.message[:-1]}, {param})" if param and detail.message.endswith(")") else detail.message
     )
-    return PenstockError(detail.code, message, param=param, retry_after_s=detail.retry_after_s)
+    fields = redaction.clean_fields(error.fields) if show and error.fields else None
+    return PenstockError(detail.code, message, param=param, retry_after_s=detail.retry_after_s, fields=fields)
 
 
 def _failure(found: ProviderErrorBody, status: int | None, wait_s: float | None) -> ProviderFailure:
@@ -142,6 +145,7 @@ def _failure(found: ProviderErrorBody, status: int | None, wait_s: float | None)
         param=param,
         retry_after_s=clamped(wait_s) if code in WAITS else None,
         provider_message=found.message,
+        fields=found.fields,
         status=status,
     )
 

@@ -5,13 +5,21 @@ removal prefers false positives: a removed word makes a sentence worse, a missed
 """
 
 import ipaddress
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 MESSAGE_MAX = 1000
 """Longest message for a client, in characters."""
+FIELDS_MAX = 2000
+"""Most characters of an error object's further fields, as JSON."""
+ITEMS_MAX = 32
+INTEGER_MAX = 2**63
+"""The codec of the frames has no larger integers."""
+DEPTH_MAX = 5
 INPUT_MAX = 8192
 PIECE = 8
 """A part of a secret of this length is treated as the secret."""
@@ -19,6 +27,7 @@ PIECE_AT_END = 4
 """Providers show the first or last characters of a key, from this length on."""
 KEY, ADDRESS, PATH = "[key]", "[address]", "[path]"
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?//[^\s\"'<>`]+|\bwww\.[^\s\"'<>`]+|\bdata:[^\s\"'<>`]{16,}")
 _PATH = re.compile(r"(?<![\w.])/(?:srv|usr|home|opt|var|root|app|etc|tmp|workspace|mnt|data|proc|Users)/[^\s\"'<>`]+")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
@@ -80,6 +89,33 @@ class Redaction(Struct, frozen=True):
         text = _IPV4.sub(ADDRESS, text)
         text = _IPV6.sub(lambda found: ADDRESS if _is_address(found[0]) else found[0], text)
         return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"
+
+    def clean_fields(self, fields: Mapping[str, object]) -> dict[str, object] | None:
+        """Fields of an error object, each text cleaned; a field that is too large or has an odd name is left out."""
+        kept: dict[str, object] = {}
+        left = FIELDS_MAX
+        for name, value in list(fields.items())[:ITEMS_MAX]:
+            cleaned = self._value(value, 1) if self._is_name(name) else None
+            size = len(json.dumps(cleaned)) + len(name)
+            if cleaned is not None and size <= left:
+                kept[name] = cleaned
+                left -= size
+        return kept or None
+
+    def _value(self, value: object, depth: int) -> object:
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < INTEGER_MAX):
+            return value
+        if depth < DEPTH_MAX and isinstance(value, list):
+            return [self._value(each, depth + 1) for each in value[:ITEMS_MAX]]
+        if depth < DEPTH_MAX and isinstance(value, dict):
+            items = list(value.items())[:ITEMS_MAX]
+            return {name: self._value(each, depth + 1) for name, each in items if self._is_name(name)}
+        return None
+
+    def _is_name(self, name: str) -> bool:
+        return _NAME.fullmatch(name) is not None and self.allows(name)
 
     def allows(self, word: str) -> bool:
         """True if nothing in `word` has to be removed."""
