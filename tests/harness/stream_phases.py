@@ -46,16 +46,15 @@ class PhasedStream:
 
 
 @contextlib.asynccontextmanager
-async def taken_slots(stack: Stack, slots: int, client: httpx.AsyncClient | None = None) -> AsyncIterator[None]:
-    """So many streams that only a disconnect ends."""
-    client = client or stack.client
+async def taken_slots(stack: Stack, slots: int) -> AsyncIterator[list[asyncio.Task[httpx.Response]]]:
+    """So many streams that only a disconnect ends, by `cancel` of their task."""
     calls = len(stack.main.calls)
     stack.main.answers(silence)
     body = completion(stream=True)
-    holders = [asyncio.create_task(client.post("/v1/chat/completions", json=body)) for _ in range(slots)]
+    holders = [asyncio.create_task(stack.post("/v1/chat/completions", body)) for _ in range(slots)]
     await stack.main.called(calls + slots)
     try:
-        yield
+        yield holders
     finally:
         for holder in holders:
             holder.cancel()

@@ -1,5 +1,7 @@
 """Frames are stored in whole chunks and at the end, each once, within a bound, also while the broker is away."""
 
+from collections.abc import Callable
+
 import pytest
 from unit.support.sessions import RecordedFrames, request
 
@@ -21,6 +23,7 @@ class Store:
         self.chunks: list[list[Frame]] = []
         self.ttl_s = 0.0
         self.away = False
+        self.on_write: Callable[[], None] = lambda: None
 
     async def write(self, tenant: str, stream_id: str, frames: list[Frame], ttl_s: float) -> None:
         assert (tenant, stream_id) == ("anonymous", "req_1")
@@ -28,6 +31,7 @@ class Store:
             raise PenstockError("broker_unavailable", "away")
         self.chunks.append(frames)
         self.ttl_s = ttl_s
+        self.on_write()
 
     @property
     def seqs(self) -> list[int]:
@@ -121,3 +125,12 @@ async def test_kept_frames_are_dropped_when_another_worker_serves_the_request() 
     kept.drop(1)
     await kept.flush()
     assert store.chunks == []
+
+
+async def test_kept_frames_of_a_stream_that_is_dropped_during_a_write_are_not_stored_any_further() -> None:
+    kept, stream, store = keeping()
+    emit(stream, *BEGIN, *[LARGE] * 9, Finished("stop"))
+    store.on_write = lambda: kept.drop(stream.id)
+    await kept.flush()
+    assert len(store.chunks) == 1
+    assert len(kept) == 0
