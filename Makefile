@@ -50,7 +50,9 @@ test-alerts: setup ## Check each alert with promtool, and with a Prometheus that
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
 	@PENSTOCK_TEST_PROMETHEUS=required .venv/bin/pytest -q -s tests/unit/charts/test_alerts.py tests/cluster/test_alerts.py
 
-pictures: setup .cache/clients/.ready ## Take the pictures of the playground and the fleet page in docs/ with Chromium
+pictures: setup .cache/clients/.ready ## Take the pictures of the playground, the fleet page and the dashboard in docs/ with Chromium
+	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
+	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/dashboard_pictures.py
 	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/playground_pictures.py
 	@PYTHONPATH=tests:tests/clients .venv/bin/python tests/clients/fleet_pictures.py
 

@@ -100,16 +100,22 @@ async def _dashboard_has_data(scene: AlertScene, prometheus: Prometheus) -> None
     # Prometheus scrapes each half second here.
     dashboard = GrafanaDashboard("5s")
     values: dict[str, list[str]] = {}
+    shown: set[str] = set()
+    """Queries with data since the load began: a change of the number of workers shows for five seconds."""
 
     async def filled() -> bool:
         values.update(await dashboard.variables(prometheus.label_values))
         empty.clear()
         empty.update({name: "the variable has no value" for name, found in values.items() if not found})
-        if not empty:
-            for one in dashboard.queries(values):
-                series = await prometheus.query(one.expression)
-                if not series or not all(one.name(found["metric"]).strip() for found in series):
-                    empty[f"{one.panel} {one.letter}"] = one.expression
+        for one in () if empty else dashboard.queries(values):
+            name = f"{one.panel} {one.letter}"
+            if name in shown:
+                continue
+            series = await prometheus.query(one.expression)
+            if series and all(one.name(found["metric"]).strip() for found in series):
+                shown.add(name)
+            else:
+                empty[name] = one.expression
         return not empty
 
     try:

@@ -35,6 +35,8 @@ class Prometheus:
 
     def __init__(self, directory: Path, targets: Mapping[str, str]) -> None:
         directory.mkdir()
+        self._targets = directory / "targets.yaml"
+        self.scrape(targets)
         (directory / "alerts.yaml").write_text(accelerated(), "utf-8")
         config = {
             "global": {"scrape_interval": EVERY, "scrape_timeout": EVERY, "evaluation_interval": EVERY},
@@ -43,10 +45,7 @@ class Prometheus:
                 {
                     "job_name": "penstock",
                     "scrape_timeout": EVERY,
-                    "static_configs": [
-                        {"targets": [target], "labels": {"namespace": NAMESPACE, "pod": pod}}
-                        for pod, target in targets.items()
-                    ],
+                    "file_sd_configs": [{"files": [self._targets.name], "refresh_interval": "1s"}],
                 }
             ],
         }
@@ -66,6 +65,15 @@ class Prometheus:
             leashed=True,
         )
         self._client = plain_client(f"http://{address}", timeout=10)
+
+    def scrape(self, targets: Mapping[str, str]) -> None:
+        """Scrape these from now on."""
+        groups = [
+            {"targets": [target], "labels": {"namespace": NAMESPACE, "pod": pod}} for pod, target in targets.items()
+        ]
+        unfinished = self._targets.with_suffix(".unfinished")
+        unfinished.write_text(yaml.safe_dump(groups), "utf-8")
+        unfinished.replace(self._targets)
 
     async def ready(self) -> None:
         await until(self._ready, "Prometheus answers")

@@ -240,6 +240,12 @@ def test_doctor_names_a_missing_nats_server(doctor: _Doctor, tmp_path: Path) -> 
     assert done.returncode == 1
 
 
+def test_doctor_names_a_missing_kubectl(doctor: _Doctor, tmp_path: Path) -> None:
+    found, advice = doctor.problem("kubectl", "--namespace", "ai", PATH=str(tmp_path))
+    assert found == "kubectl is not on PATH"
+    assert "install kubectl" in advice
+
+
 def test_doctor_names_a_broker_that_is_away_or_is_none(doctor: _Doctor) -> None:
     port = free_port()
     found, advice = doctor.problem("broker", PENSTOCK_NATS_URL=f"nats://127.0.0.1:{port}")

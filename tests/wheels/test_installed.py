@@ -46,14 +46,19 @@ def test_wheel_has_the_license_and_no_test(wheel: Path) -> None:
     assert not [name for name in names if re.search(r"(^|/)(tests?|test_[^/]*|[^/]*_test\.py|conftest\.py)(/|$)", name)]
 
 
+def _empty_home(directory: Path) -> dict[str, str]:
+    """An environment with an empty HOME in the directory, and what reaches the package index."""
+    home = directory / "home"
+    home.mkdir()
+    kept = ("PATH", "PIP_", "UV_", "HTTPS_PROXY", "https_proxy", "SSL_CERT", "REQUESTS_CA")
+    return {name: value for name, value in os.environ.items() if name.startswith(kept)} | {"HOME": str(home)}
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """The directory of the commands, and an environment with an empty HOME. uv's cache spares downloads."""
     directory = tmp_path_factory.mktemp("installed")
-    home = directory / "home"
-    home.mkdir()
-    kept = ("PATH", "PIP_", "UV_", "HTTPS_PROXY", "https_proxy", "SSL_CERT", "REQUESTS_CA")
-    environ = {name: value for name, value in os.environ.items() if name.startswith(kept)} | {"HOME": str(home)}
+    environ = _empty_home(directory)
     with_cache = {**os.environ, "UV_LINK_MODE": "copy"}
     subprocess.run([UV, "venv", "-q", "--python", sys.executable, directory / "venv"], env=with_cache, check=True)
     install = [UV, "pip", "install", "-q", "--python", directory / "venv" / "bin" / "python"]
@@ -73,6 +78,27 @@ def test_wheels_install_every_command_but_the_operators(installed: tuple[Path, d
     done = subprocess.run([commands / "penstock", "operator"], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "pip install 'penstock[operator]' has it" in done.stderr
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("tool", ["pipx install penstock", "uv tool install penstock", "uvx penstock"])
+def test_wheels_are_installed_by_the_tools_of_the_readme(tool: str, tmp_path: Path) -> None:
+    """Their commands, with an empty HOME; `--find-links` stands for an index that has the wheels."""
+    environ = _empty_home(tmp_path) | {"PIP_FIND_LINKS": str(ROOT / "dist"), "UV_FIND_LINKS": str(ROOT / "dist")}
+    environ |= {"PIPX_DEFAULT_PYTHON": sys.executable, "UV_PYTHON": sys.executable, "UV_LINK_MODE": "copy"}
+    # A shared cache spares downloads.
+    cache = subprocess.run([UV, "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip()
+    environ["UV_CACHE_DIR"] = cache
+    program, *arguments = tool.split()
+    installs = arguments[:-1]
+    command = [str(UV.with_name(program)), *arguments]
+    if installs:
+        subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
+        command = [str(tmp_path / "home" / ".local" / "bin" / "penstock")]
+    done = subprocess.run(
+        [*command, "--version"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"penstock {METADATA['penstock']['Version'][0]}\n", done.stderr
 
 
 @pytest.mark.timeout(400)

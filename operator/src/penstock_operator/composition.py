@@ -33,6 +33,7 @@ from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.routes.registry import RouteRegistry
 from penstock_operator.scaling.autoscaler import Autoscaler, ScalingListeners
+from penstock_operator.scaling.decision import CHANGES
 from penstock_operator.scaling.decision_recorder import DecisionRecorder
 from penstock_operator.scaling.worker_heartbeats import WorkerHeartbeats
 from penstock_operator.settings import OperatorSettings
@@ -46,7 +47,7 @@ def build(settings: OperatorSettings, environ: Mapping[str, str], telemetry: Tel
     """Opens no connection; call in a running event loop."""
     identity = settings.identity or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     draw = random.SystemRandom().random
-    metrics = Metrics(telemetry.meter)
+    metrics = Metrics(telemetry.meter, CHANGES)
 
     credentials = ClusterCredentials(environ)
     transport = Transport(credentials, metrics.api_call)

@@ -21,9 +21,10 @@ class RouteWorkers(Struct, frozen=True):
 
 
 class Metrics:
-    """`api_call` is safe to call from any thread."""
+    """`api_call` is safe to call from any thread. `decision_reasons`: those for which a number of workers changes."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, decision_reasons: Iterable[str]) -> None:
+        self._decision_reasons = tuple(decision_reasons)
         self._workers: dict[str, RouteWorkers] = {}
         self._conditions: dict[str, Mapping[str, str]] = {}
         self._calls = meter.create_counter(
@@ -88,8 +89,12 @@ class Metrics:
         """None: the route was deleted."""
         if workers is None:
             self._workers.pop(route, None)
-        else:
-            self._workers[route] = workers
+            return
+        if route not in self._workers:
+            # Prometheus sees no increase in a series that begins with 1.
+            for reason in self._decision_reasons:
+                self._decisions.add(0, {names.ROUTE: route, names.REASON: reason})
+        self._workers[route] = workers
 
     def _observe_conditions(self, _: CallbackOptions) -> Iterable[Observation]:
         for route, conditions in list(self._conditions.items()):

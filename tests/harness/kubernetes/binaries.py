@@ -46,6 +46,8 @@ TOOLS: Mapping[str, Tool] = {
     "coredns": Tool(".", "coredns"),
     "pause": Tool(".", "pause"),
     "grafana": Tool(".", "grafana"),
+    "compose": Tool(".", "compose"),
+    "actionlint": Tool("github.com/rhysd/actionlint/cmd/actionlint", "actionlint"),
 }
 OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
 """Binaries that only the tests on real pods need."""

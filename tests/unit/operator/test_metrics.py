@@ -6,6 +6,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from penstock_operator.metrics import Metrics, ObservedMetrics, RouteWorkers
+from penstock_operator.scaling.decision import CHANGES
 from penstock_operator.status.scaling_view import RouteDemand
 from penstock_runtime.telemetry import names
 
@@ -28,7 +29,7 @@ def points_of(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, An
 
 def made() -> tuple[Metrics, InMemoryMetricReader]:
     reader = InMemoryMetricReader()
-    return Metrics(MeterProvider([reader]).get_meter("test")), reader
+    return Metrics(MeterProvider([reader]).get_meter("test"), CHANGES), reader
 
 
 class Sources:
@@ -79,6 +80,19 @@ def test_metrics_report_a_routes_workers_by_state_until_it_is_deleted() -> None:
     metrics.route_workers("ns.main", None)
     metrics.route_workers("ns.never", None)
     assert points_of(reader).get(names.METRIC_ROUTE_WORKERS, []) == []
+
+
+def test_metrics_count_a_routes_decisions_from_zero_for_each_reason_of_a_change() -> None:
+    """Prometheus: `increase` of a series that begins with 1 is 0."""
+    metrics, reader = made()
+    for desired in (1, 2):
+        metrics.route_workers("ns.main", RouteWorkers(desired=desired, ready=0, draining=0))
+        metrics.decided("ns.main", "FromZero")
+    points = points_of(reader)[names.METRIC_SCALING_DECISIONS]
+    counted = {labels[names.REASON]: value for labels, value in points}
+    assert counted == dict.fromkeys(CHANGES, 0) | {"FromZero": 2}
+    assert "Steady" not in CHANGES
+    assert {"Manual", "FromZero", "DemandRose", "DemandFell", "NoDemand", "Panic", "Fallback"} <= set(CHANGES)
 
 
 def test_metrics_report_a_routes_demand_in_two_parts() -> None:

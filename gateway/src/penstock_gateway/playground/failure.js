@@ -23,7 +23,7 @@ export const ADVICE = {
   gateway_stopping: 'The gateway restarts. Send it again.',
   first_token_timeout: 'The provider did not begin in time. Send it again, or choose another model.',
   idle_timeout: 'The provider stopped in the middle of the answer. Send it again.',
-  request_timeout: 'The answer took longer than the route allows. Limit its length with "Most tokens".',
+  request_timeout: 'The answer took longer than the route allows. Limit its length with "Max tokens".',
   provider_auth_failed: "The provider refuses the route's own key. Its administrator must replace it.",
   provider_model_not_found: "The provider does not have this model. Correct the route, or choose another model.",
   provider_quota_exhausted: 'The account with the provider is empty. Top it up, or choose another model.',

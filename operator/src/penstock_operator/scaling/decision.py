@@ -4,7 +4,7 @@ Scale-out is immediate, by the present waiting and running requests. Scale-in ne
 follows the window's maximum. Unknown demand never means zero. docs/operations/scaling.md describes each rule.
 """
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -36,6 +36,9 @@ Reason = Literal[
     "Paused",
 ]
 """Closed set: a metric's label, `status.lastDecision.reason` and the reason of an Event."""
+
+CHANGES: Final[tuple[Reason, ...]] = get_args(Reason)[: get_args(Reason).index("Steady")]
+"""The reasons for which a number of workers changes."""
 
 
 class Decision(Struct, frozen=True):

@@ -14,7 +14,7 @@ export class AnswerView {
     this.message = message
     this.actions = actions
     this.text = new MarkdownView()
-    this.reasoningText = el('div', { class: 'reasoning-text' })
+    this.reasoningText = el('div', { class: 'reasoning-text', dir: 'auto' })
     this.reasoning = el('details', { class: 'reasoning', hidden: true }, el('summary', {}, 'Reasoning'), this.reasoningText)
     this.progress = el('p', { class: 'progress' })
     this.images = el('div', { class: 'images' })
@@ -45,7 +45,7 @@ export class AnswerView {
       this.images.replaceChildren(...nodes)
     })
     this.#once('tools', JSON.stringify([answer.toolCalls, state, this.message.answered]), () => this.#showTools(open))
-    this.#once('progress', JSON.stringify([state, this.message.queued]), () => this.#showProgress(open))
+    this.#once('progress', JSON.stringify([state, this.message.queued, this.message.broken]), () => this.#showProgress(open))
     this.#once('end', JSON.stringify([state, this.message.usage, this.message.failure]), () => this.#showEnd(open))
   }
 
@@ -80,7 +80,8 @@ export class AnswerView {
   }
 }
 
-export function progressText({ state, queued }) {
+export function progressText({ state, queued, broken }) {
+  if (broken) return 'The connection is lost. The page reads on as soon as the gateway answers…'
   if (state === 'streaming') return 'Answering…'
   if (!queued) return 'Sent. Waiting for the first token…'
   const place = queued.position === null ? 'Waiting in the queue' : `Position ${queued.position} in the queue`

@@ -71,12 +71,18 @@ export class ChatTab {
       files.value = ''
     })
     this.input.addEventListener('paste', (event) => {
-      if (event.clipboardData.files.length) this.images.add([...event.clipboardData.files])
+      // Text of an office program has a picture of itself beside it.
+      const { files: pasted, types } = event.clipboardData
+      if (pasted.length && !types.includes('text/plain')) this.images.add([...pasted])
     })
-    this.form.addEventListener('dragover', (event) => event.preventDefault())
-    this.form.addEventListener('drop', (event) => {
+    // Anywhere on the page: a file that is dropped beside the composer would replace the page.
+    const page = this.root.ownerDocument
+    const holdsFiles = (event) => event.dataTransfer?.types.includes('Files')
+    page.addEventListener('dragover', (event) => holdsFiles(event) && event.preventDefault())
+    page.addEventListener('drop', (event) => {
+      if (!holdsFiles(event)) return
       event.preventDefault()
-      this.images.add([...event.dataTransfer.files])
+      if (!this.root.hidden) this.images.add([...event.dataTransfer.files])
     })
     for (const example of this.root.querySelectorAll('[data-example]')) {
       example.addEventListener('click', () => {
@@ -86,7 +92,8 @@ export class ChatTab {
     }
   }
 
-  #submit() {
+  async #submit() {
+    await this.images.settled
     const text = this.input.value.trim()
     if (this.conversation.isOpen || (!text && this.images.isEmpty)) return
     if (!this.models.value) return this.#showProblem('Choose a model first. The list is empty while no route is ready.')

@@ -8,6 +8,7 @@ const BYTES_MAX = 1_500_000
 
 export class ImagePicker {
   #images = []
+  #adding = Promise.resolve()
 
   // `failed(message)` shows why a file was not taken.
   constructor(list, failed) {
@@ -19,7 +20,17 @@ export class ImagePicker {
     return this.#images.length === 0
   }
 
-  async add(files) {
+  // Resolves once every file that was given so far is in the list.
+  get settled() {
+    return this.#adding
+  }
+
+  add(files) {
+    this.#adding = this.#adding.then(() => this.#addAll(files))
+    return this.#adding
+  }
+
+  async #addAll(files) {
     for (const file of files) {
       if (!TYPES.has(file.type)) {
         this.failed(`${file.name || 'The file'} is not a PNG, JPEG, GIF or WebP image.`)
@@ -61,7 +72,11 @@ async function dataUrl(file) {
   const scale = Math.min(1, SIDE_MAX / Math.max(bitmap.width, bitmap.height))
   if (scale === 1 && file.size <= BYTES_MAX) return read(file)
   const canvas = new OffscreenCanvas(Math.round(bitmap.width * scale), Math.round(bitmap.height * scale))
-  canvas.getContext('2d').drawImage(bitmap, 0, 0, canvas.width, canvas.height)
+  const context = canvas.getContext('2d')
+  // JPEG has no transparency: without a ground it would become black.
+  context.fillStyle = '#ffffff'
+  context.fillRect(0, 0, canvas.width, canvas.height)
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height)
   return read(await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }))
 }
 

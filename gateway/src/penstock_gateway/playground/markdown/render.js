@@ -35,11 +35,11 @@ function blockNode(block) {
   switch (block.type) {
     case 'heading':
       // The page's own headings are above those of an answer.
-      return el(`h${Math.min(6, block.level + 2)}`, { 'data-level': block.level }, inline(block.text))
+      return el(`h${Math.min(6, block.level + 2)}`, { 'data-level': block.level, dir: 'auto' }, inline(block.text))
     case 'code':
       return codeNode(block)
     case 'quote':
-      return el('blockquote', {}, block.blocks.map(blockNode))
+      return el('blockquote', { dir: 'auto' }, block.blocks.map(blockNode))
     case 'list':
       return listNode(block)
     case 'table':
@@ -47,18 +47,18 @@ function blockNode(block) {
     case 'rule':
       return el('hr')
     default:
-      return el('p', {}, inline(block.text))
+      return el('p', { dir: 'auto' }, inline(block.text))
   }
 }
 
 function codeNode({ language, text }) {
   const name = el('span', {}, language || 'text')
   const bar = el('div', { class: 'code-bar' }, name, copyButton('Copy', () => text))
-  return el('div', { class: 'code' }, bar, el('pre', { tabindex: 0, 'aria-label': `Code, ${language || 'text'}` }, el('code', {}, text)))
+  return el('div', { class: 'code' }, bar, el('pre', { dir: 'ltr', tabindex: 0, 'aria-label': `Code, ${language || 'text'}` }, el('code', {}, text)))
 }
 
 function listNode({ ordered, start, loose, items }) {
-  const attributes = { start: ordered && start !== 1 ? start : null }
+  const attributes = { start: ordered && start !== 1 ? start : null, dir: 'auto' }
   return el(ordered ? 'ol' : 'ul', attributes, items.map((item) => itemNode(item, loose)))
 }
 
@@ -74,7 +74,7 @@ function itemNode({ checked, blocks }, loose) {
 function tableNode({ head, align, rows }) {
   const row = (name, cells) =>
     el('tr', {}, cells.map((cell, column) => el(name, { class: align[column], scope: name === 'th' ? 'col' : null }, inline(cell))))
-  const table = el('table', {}, el('thead', {}, row('th', head)), el('tbody', {}, rows.map((cells) => row('td', cells))))
+  const table = el('table', { dir: 'auto' }, el('thead', {}, row('th', head)), el('tbody', {}, rows.map((cells) => row('td', cells))))
   return el('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Table' }, table)
 }
 
