@@ -70,7 +70,7 @@ async def test_chart_volume_is_enlarged_by_the_documented_steps(
 
     # Without the steps: refused before anything changes.
     operator = (await release.pods("operator"))[0]["metadata"]["uid"]
-    with pytest.raises(HelmError, match="docs/operations/backup.md#a-larger-volume"):
+    with pytest.raises(HelmError, match=r"docs/operations/backup\.md#a-larger-volume"):
         await release.upgrade(**SMALL, nats=larger, logLevel="DEBUG")
     assert (await release.pods("operator"))[0]["metadata"]["uid"] == operator
 
@@ -109,5 +109,5 @@ async def test_chart_claim_does_not_grow_without_the_class_allowing_it(
     }
     await api.create(CLAIMS.at(namespace), claim)
     await api.until(CLAIMS.at(namespace, "data"), lambda one: one["status"].get("phase") == "Bound", "it is bound")
-    with pytest.raises(ApiError, match="expan|resize"):
+    with pytest.raises(ApiError, match=r"expan|resize"):
         await api.patch(CLAIMS.at(namespace, "data"), {"spec": {"resources": {"requests": {"storage": "10Gi"}}}})
