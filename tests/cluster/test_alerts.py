@@ -27,9 +27,7 @@ from harness.prometheus import NAMESPACE, Prometheus, needs_prometheus
 from harness.route_spec import provider
 from nats.js.api import StorageType
 
-from penstock_broker.connection import Connection
-
-pytestmark = [needs_prometheus, pytest.mark.timeout(300), pytest.mark.xdist_group("alerts")]
+pytestmark = [needs_prometheus, pytest.mark.timeout(400), pytest.mark.xdist_group("alerts")]
 
 MIB = 1024 * 1024
 ONE = {"mode": "Manual", "replicas": 1}
@@ -50,7 +48,13 @@ async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
     api: Api, kubelet: Kubelet, namespace: str, nats: NatsServer, operators: Operators, tmp_path: Path
 ) -> None:
     scene = AlertScene(api, kubelet, namespace, nats, operators)
-    scene.operator = await operators.start(PENSTOCK_NATS_MONITOR_URLS=nats.monitor)
+    await scene.make_second_namespace()
+    scene.environment = {
+        "PENSTOCK_NATS_MONITOR_URLS": nats.monitor,
+        "PENSTOCK_NAMESPACES": f"{namespace},{scene.second}",
+        "PENSTOCK_USAGE_BYTES_MAX": str(MIB),
+    }
+    scene.operator = await operators.start(**scene.environment)
     settings = {"PENSTOCK_BODIES_BYTES_MAX": str(2 * MIB), "PENSTOCK_BODY_BYTES_MAX": str(2 * MIB)}
     async with Gateway.running(nats.url, tmp_path, **settings) as scene.gateway:
         await scene.serve("main", scaling=ONE, **LONG)
@@ -69,12 +73,13 @@ async def test_alerts_fire_at_their_faults_and_are_resolved_after_them(
         try:
             await prometheus.ready()
             await _dashboard_has_data(scene, prometheus)
-            await table.check(_of_routes(scene))
+            await table.check([*_of_usage_and_rights(scene), *_of_routes(scene)])
             await table.check(_of_broker(scene))
             await table.check(_of_outages(scene))
             await table.check(_of_processes(scene))
         finally:
             await scene.stop_all()
+            await scene.remove_second_namespace()
             await prometheus.end()
             print(f"\n{table.text()}")  # noqa: T201 - the result of `make test-alerts`
 
@@ -203,25 +208,40 @@ def _of_routes(scene: AlertScene) -> list[AlertedFault]:
     ]
 
 
+def _of_usage_and_rights(scene: AlertScene) -> list[AlertedFault]:
+    async def fill_usage() -> None:
+        async with scene.jetstream() as jetstream:
+            for number in range(9):
+                await jetstream.publish(f"penstock.usage.test.filler.{number}", b"x" * 100_000)
+
+    async def empty_usage() -> None:
+        async with scene.jetstream() as jetstream:
+            await jetstream.purge_stream("USAGE")
+
+    return [
+        # The gateway reads the size of the store every half minute.
+        AlertedFault(
+            "the store of usage records is nearly full", fill_usage, empty_usage, {"PenstockUsageNearlyFull": 50}
+        ),
+        AlertedFault(
+            "the operator's Role in a namespace is removed",
+            scene.revoke,
+            scene.grant,
+            {"PenstockNamespaceNotServed": 20, "PenstockOperatorErrors": 35},
+        ),
+    ]
+
+
 def _of_broker(scene: AlertScene) -> list[AlertedFault]:
     async def fill() -> None:
-        connection = Connection(scene.nats.url, "test", inbox_prefix="_INBOX_test")
-        await connection.start()
-        try:
-            jetstream = connection.client.jetstream()
+        async with scene.jetstream() as jetstream:
             await jetstream.add_stream(name="FILL", subjects=["fill"], storage=StorageType.MEMORY)
             for _ in range(75):
                 await jetstream.publish("fill", b"x" * 6_000_000)
-        finally:
-            await connection.close()
 
     async def empty() -> None:
-        connection = Connection(scene.nats.url, "test", inbox_prefix="_INBOX_test")
-        await connection.start()
-        try:
-            await connection.client.jetstream().delete_stream("FILL")
-        finally:
-            await connection.close()
+        async with scene.jetstream() as jetstream:
+            await jetstream.delete_stream("FILL")
 
     return [AlertedFault("JetStream's memory is nearly full", fill, empty, {"PenstockBrokerNearlyFull": 10})]
 
@@ -246,7 +266,7 @@ def _of_processes(scene: AlertScene) -> list[AlertedFault]:
 
     async def start_operator() -> None:
         port = scene.operator.address.rpartition(":")[2]
-        scene.operator = await scene.operators.start(ready=False, PENSTOCK_PROBE_PORT=port)
+        scene.operator = await scene.operators.start(ready=False, PENSTOCK_PROBE_PORT=port, **scene.environment)
 
     async def kill_gateway() -> None:
         await scene.gateway.process.end()

@@ -20,7 +20,7 @@ from harness.processes import until
 
 from penstock_operator.reconcile.owned_object import INSTALLATION
 
-pytestmark = pytest.mark.xdist_group("api-server")
+pytestmark = [pytest.mark.xdist_group("api-server"), pytest.mark.timeout(150)]
 
 RBAC = "rbac.authorization.k8s.io/v1"
 CLUSTER_ROLES, CLUSTER_BINDINGS = Resource(RBAC, "clusterroles"), Resource(RBAC, "clusterrolebindings")

@@ -4,15 +4,20 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import yaml
 from harness.gateway import Gateway
-from harness.kubernetes.api import PODS, ROUTES, Api
+from harness.kubernetes.api import NAMESPACES, PODS, ROLE_BINDINGS, ROLES, ROUTES, Api
+from harness.kubernetes.cluster import OPERATOR_RULES
 from harness.kubernetes.kubelet import Kubelet
 from harness.kubernetes.model_routes import model_route, served
-from harness.kubernetes.operator_process import OperatorProcess, Operators
+from harness.kubernetes.operator_process import ACCOUNT, OperatorProcess, Operators
 from harness.nats_server import NatsServer
+from nats.js import JetStreamContext
+
+from penstock_broker.connection import Connection
 
 JOB = asyncio.Task[None]
 
@@ -24,6 +29,10 @@ class AlertScene:
         self.api, self.kubelet, self.namespace, self.nats, self.operators = api, kubelet, namespace, nats, operators
         self.gateway: Gateway
         self.operator: OperatorProcess
+        self.second = f"{namespace}-second"
+        """A namespace in which the operator's rights are taken away."""
+        self.environment: dict[str, str] = {}
+        """The operator's variables."""
         self._jobs: dict[str, list[JOB]] = {}
 
     async def create(self, name: str, **spec: Any) -> None:
@@ -71,6 +80,37 @@ class AlertScene:
         for pod in await self.kubelet.pods(self.namespace):
             if pod.name.startswith(f"{route}-worker"):
                 os.kill(pod.pid, signal.SIGKILL)
+
+    async def make_second_namespace(self) -> None:
+        await self.api.create(NAMESPACES.at(), {"metadata": {"name": self.second}})
+        rules = yaml.safe_load(OPERATOR_RULES.read_text("utf-8"))
+        await self.api.create(ROLES.at(self.second), {"metadata": {"name": ACCOUNT}, "rules": rules})
+        await self.grant()
+
+    async def remove_second_namespace(self) -> None:
+        await self.api.delete(NAMESPACES.at(name=self.second))
+
+    async def grant(self) -> None:
+        """Give the operator its rights in the second namespace."""
+        binding = {
+            "metadata": {"name": ACCOUNT},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT},
+            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace}],
+        }
+        await self.api.create(ROLE_BINDINGS.at(self.second), binding)
+
+    async def revoke(self) -> None:
+        await self.api.delete(ROLE_BINDINGS.at(self.second, ACCOUNT))
+
+    @contextlib.asynccontextmanager
+    async def jetstream(self) -> AsyncIterator[JetStreamContext]:
+        """The broker's, as an administrator."""
+        connection = Connection(self.nats.url, "test", inbox_prefix="_INBOX_test")
+        await connection.start()
+        try:
+            yield connection.client.jetstream()
+        finally:
+            await connection.close()
 
     async def restart_nats(self) -> None:
         self.nats.start()

@@ -88,20 +88,18 @@ class Store:
             maker = Builder(scratch)
             images = Images(*(maker.build(target) for target in Images.__struct_fields__))
             root = scratch / "root"
-            known: set[str] = set()
             if last is not None:
                 last.copy(root)
-                known = {builder.PAUSE, *msgspec.structs.astuple(last.images)}
-            new = set(msgspec.structs.astuple(images)) - known
-            if builder.PAUSE not in known:
-                new.add(maker.build_pause())
-            with step(f"import {', '.join(sorted(new))}"), _containerd(scratch) as socket:
+            wanted = {builder.PAUSE, *msgspec.structs.astuple(images)}
+            with step(f"import {', '.join(sorted(wanted))}"), _containerd(scratch) as socket:
                 ctr = ("ctr", "--address", socket, "--namespace=k8s.io", "images")
-                for name in new:
-                    archive = maker.save(name)
+                # Asked of containerd: a file beside it may be wrong after a run that was ended.
+                present = set(call(*ctr, "ls", "--quiet").split())
+                for name in sorted(wanted - present):
+                    archive = maker.save(maker.build_pause() if name == builder.PAUSE else name)
                     call(*ctr, "import", archive)
                     archive.unlink()
-                for name in known - {builder.PAUSE, *msgspec.structs.astuple(images)}:
+                for name in present - wanted:
                     call(*ctr, "rm", "--sync", name)
             (root / "images.json").write_bytes(msgspec.json.encode(images))
             root.replace(self.path)
