@@ -127,7 +127,7 @@ async def test_disconnect_does_what_the_policy_says(kept: Stack, policy: str, ph
         # A reader proves that the stream lives after the disconnect; its own end is the stop.
         async with kept.client.stream("GET", f"/v1/streams/{id_}") as again:
             assert again.status_code == 200
-            assert not call.hung_up
+            assert not call.peer_closed
             await stop(kept.client, id_)
             assert '"code":"stopped"' in await StreamReader(again).rest()
     await call.left()

@@ -33,9 +33,9 @@ class RetryPolicy:
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
     """Return whether to try again; `x-should-retry` wins over the status, as in the vendors' SDKs."""
-    said = headers.get("x-should-retry")
-    if said in {"true", "false"}:
-        return said == "true"
+    value = headers.get("x-should-retry")
+    if value in {"true", "false"}:
+        return value == "true"
     return status in RETRYABLE_STATUSES or status >= 500
 
 

@@ -23,7 +23,7 @@ from penstock_client.resume import is_stream_id
 from penstock_contract.endpoint_responses import ChatChunk
 from penstock_contract.endpoints import CHAT
 from penstock_contract.request.operations import ChatMessage
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 ANSWERED = 0
 FAILED = 1
@@ -106,10 +106,10 @@ def converse(client: Client, model: str | None, terminal: Terminal) -> int:
     while (line := terminal.ask()) is not None:
         if not line.strip():
             continue
-        asked = [*history, ChatMessage("user", _valid(line))]
-        text, _ = answer(client.chat(asked, model), terminal)
+        messages = [*history, ChatMessage("user", _valid(line))]
+        text, _ = answer(client.chat(messages, model), terminal)
         if text:
-            history = [*asked, ChatMessage("assistant", text)]
+            history = [*messages, ChatMessage("assistant", text)]
     return ANSWERED
 
 

@@ -121,9 +121,9 @@ def merge_claims(
     others = {name: held for name, held in record.slots.items() if name != gateway and held.until > now}
     got: dict[str, int] = {}
     free: dict[str, int] = {}
-    for resource, asked in claims.slots.items():
-        there = slots.get(resource, asked) - sum(held.held.get(resource, 0) for held in others.values())
-        got[resource] = max(0, min(asked, there))
+    for resource, requested in claims.slots.items():
+        there = slots.get(resource, requested) - sum(held.held.get(resource, 0) for held in others.values())
+        got[resource] = max(0, min(requested, there))
         free[resource] = max(0, there - got[resource])
     mine = {resource: count for resource, count in got.items() if count}
     held = {**others, gateway: HeldSlots(now + SLOTS_HELD_S, mine)} if mine else others

@@ -22,7 +22,7 @@ BUSY: Final = "all workers are busy"
 Position = Callable[[str, int], Awaitable[int | None]]
 
 
-def wants_progress(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def progress_requested(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Raises `invalid_request` for a value other than true and false."""
     for name, value in headers:
         if name == HEADER:

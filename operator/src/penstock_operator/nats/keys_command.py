@@ -22,7 +22,7 @@ from penstock_operator.kube.client import ClusterClient
 from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
 from penstock_operator.kube.transport import Transport
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 GIVE_UP_S: Final = 30.0
 """The chart's Job fails later (`nats.auth.job.timeoutSeconds`), and its pod with the log is then deleted."""

@@ -27,7 +27,7 @@ from penstock_operator.kube.watch.cache import ClusterCache, Snapshot
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats import worker_secrets
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.contest import Contest
+from penstock_operator.reconcile.installation_conflict import InstallationConflict
 from penstock_operator.reconcile.owned_object import Manifest
 from penstock_operator.reconcile.plan import Plan, needed, plan
 from penstock_operator.reconcile.pod_template import WorkerDefaults
@@ -100,7 +100,9 @@ class Reconciler:
         self._secrets = secrets
         self._clock = clock
         self._again = again
-        self._contest = Contest(client, recorder, clock, defaults.installation, written=self._store_response)
+        self._conflict = InstallationConflict(
+            client, recorder, clock, defaults.installation, written=self._store_response
+        )
         self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
@@ -131,9 +133,9 @@ class Reconciler:
         for other in self._registry.assign_models() - {key}:
             self._again(other, 0.0)
         if route is None or exists.route is None:
-            await self._forget(key)
+            await self._remove(key)
             return
-        if await self._contest.is_lost(key, exists.route, exists.deployment):
+        if await self._conflict.is_lost(key, exists.route, exists.deployment):
             await self._unpublish(route.key)
             self._scaler.touched(key)
             return
@@ -261,12 +263,12 @@ class Reconciler:
         for key in self._cache.observe(resource, response, deleted=False):
             self._again(key, 0.0)
 
-    async def _forget(self, key: Key) -> None:
+    async def _remove(self, key: Key) -> None:
         """Cleans up after a deleted route. Its objects are garbage-collected; its pods end in their grace period."""
         name = f"{key[0]}.{key[1]}"
-        self._status.forget(key)
-        self._secrets.forget(key)
-        self._contest.forget(key)
+        self._status.remove(key)
+        self._secrets.remove(key)
+        self._conflict.remove(key)
         self._scaler.touched(key)
         await self._unpublish(name)
 

@@ -90,7 +90,7 @@ class StatusWriter:
             if previous is None or (previous.status, previous.reason) != (condition.status, condition.reason):
                 await self._recorder.record(body, condition.reason, condition.message, action="Serve", kind="Warning")
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Call when the route was deleted."""
         self._written_at.pop(key, None)
         self._first_at.pop(key, None)

@@ -61,7 +61,7 @@ def decide(
     if isinstance(observation, Unavailable):
         history = history.unknown(now)
         serving = history.serving if observation.serving is None else observation.serving
-        return _paused(spec, serving, _blind(spec, observation.reason, serving, history, now)), history
+        return _paused(spec, serving, _without_observation(spec, observation.reason, serving, history, now)), history
     stable_s = float(spec.stable_window_seconds)
     history = history.observed(
         observation.demand, observation.serving, now, stable_s=stable_s, panic_s=float(spec.panic_window_seconds)
@@ -92,7 +92,7 @@ def _manual(spec: ScalingSpec, serving: int | None) -> Decision:
     return Decision(replicas, "Manual", f"spec.scaling.replicas is {spec.replicas}")
 
 
-def _blind(spec: ScalingSpec, reason: str, serving: int | None, history: History, now: float) -> Decision:
+def _without_observation(spec: ScalingSpec, reason: str, serving: int | None, history: History, now: float) -> Decision:
     """Decides without known demand: the bounds first, then the fallback once it is due."""
     if serving is not None and (beyond := _beyond_bounds(spec, serving)):
         return beyond

@@ -24,7 +24,7 @@ class StatusStore(Protocol):
         """Raises `ApiError`."""
 
 
-class Contest:
+class InstallationConflict:
     """`written` receives the response of a write."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Contest:
             await self._recorder.record(route, REASON, message, action="Serve", kind="Warning")
         return True
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Call when the route was deleted."""
         self._settled.discard(key)
 
