@@ -6,7 +6,7 @@ export interface AbortChunk {
   reason?: string | null
 }
 
-/** `tool_calls` is left out, not null, when there are none: OpenAI's schema asks for it. */
+/** `tool_calls` is left out, not null, when there are none: OpenAI's schema requires it. */
 export interface AssistantMessage {
   content: string | null
   refusal: string | null
@@ -179,7 +179,7 @@ export interface EmbedResponse {
   dimensions: number
 }
 
-/** `embedding` is base64 of little-endian float32 when the request asked for it. */
+/** `embedding` is base64 of little-endian float32 when the request has `encoding_format: base64`. */
 export interface EmbeddingObject {
   index: number
   embedding: number[] | string

@@ -20,7 +20,7 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class ChunkDecoder(Generic[Chunk]):
-    """`feed` bytes until `ready`, then `pop`; events with names we do not know (`queued`, `ping`) are passed over."""
+    """`feed` bytes until `ready`, then `pop`; events with other names (`queued`, `ping`) are skipped."""
 
     def __init__(self, chunk: type[Chunk], request_id: str | None) -> None:
         self._decoder = msgspec.json.Decoder(chunk)

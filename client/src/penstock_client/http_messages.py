@@ -68,7 +68,7 @@ def content(
 
 
 def headers_for(endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk]) -> dict[str, str]:
-    """A stream is asked for uncompressed: a proxy that compresses it would hold events back to fill its window."""
+    """A stream is requested uncompressed: a proxy that compresses it would hold events back to fill its window."""
     headers = {"content-type": "application/json"} if endpoint.method == "POST" else {}
     if isinstance(endpoint, StreamEndpoint):
         return {**headers, "accept": EVENT_STREAM, "accept-encoding": "identity"}

@@ -13,7 +13,7 @@ from penstock_runtime.parsers import SETTINGS_ONLY, completion, completion_parse
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 
-# Beside the entry points, which have no place for it; asking the modules would import them all.
+# Beside the entry points, which have no field for it; reading it from the modules would import them all.
 DESCRIPTIONS = {
     "backup": "save a broker's API keys, limits and usage records",
     "chat": "send a prompt to a running gateway, or hold a conversation",

@@ -1,7 +1,7 @@
 """Liveness of other processes by their heartbeats: one table for every component; pure.
 
 A silent peer is not a lost one. Its link to the broker may be paused, as for a live migration, or its process be
-stopped. The broker knows at once whether a peer is connected: so a peer that missed three heartbeats
+stopped. The broker has the state of each peer's connection: so a peer that missed three heartbeats
 is probed with a request on a subject that only it subscribes to. The broker answers "no responders" if its connection
 has gone, and then the peer is lost. Without that answer the peer keeps its time: a host that vanished without closing
 its connections is lost when the silence has lasted for `SILENCE_MAX_S`.

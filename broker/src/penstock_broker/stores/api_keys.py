@@ -173,7 +173,7 @@ class KeyStore:
         for one in stored:
             expired = one.record.expires_at is not None and one.record.expires_at < limit
             if expired and one.record.revoked_at is None:
-                with contextlib.suppress(BadRequestError):  # changed meanwhile: then it is not forgotten
+                with contextlib.suppress(BadRequestError):  # changed meanwhile: then it is kept
                     await bucket.delete(_entry(one.record), last=one.revision)
 
     async def _all(self, bucket: KeyValue) -> list[_Stored]:

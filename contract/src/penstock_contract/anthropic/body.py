@@ -75,7 +75,7 @@ CHECKED: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     }.items()
 }
 NOTHING: Final = frozenset((b"null", b"[]", b"{}", b'""'))
-"""Values that ask for nothing: clients send them for a field that they do not use."""
+"""Values without an effect: clients send them for a field that they do not use."""
 ROLES: Final = frozenset(("user", "assistant", "system"))
 _blocks = msgspec.json.Decoder(Blocks)
 _source = msgspec.json.Decoder(_Source)

@@ -92,7 +92,7 @@ class ResumableStreams:
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
-        `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
+        `progress_after_s`: a client that has not requested reports gets them after this long in the queue. Errors
         before are HTTP statuses. `policy` replaces the one of the route and the headers, `renderer` the dialect's.
         """
         policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy

@@ -1,7 +1,7 @@
 """Describes the error of a ModelRoute document, with the correction.
 
-msgspec reports the place; its message is for programmers (a regex of 250 characters). Pure: knows the
-types of the contract, no file.
+msgspec reports the place; its message is for programmers (a regex of 250 characters). Pure: depends on the
+types of the contract and opens no file.
 """
 
 import difflib

@@ -1,6 +1,6 @@
 """Leader election with a Lease: the I/O around `lease`.
 
-An implementation of our own, because `kubernetes.aio.leaderelection` trusts remote clocks and does not release the
+An implementation of our own, because `kubernetes.aio.leaderelection` relies on remote clocks and does not release the
 lease.
 """
 
@@ -40,7 +40,7 @@ class LeaseLost(Exception):  # noqa: N818 - the end of a leader, not an error of
 
 
 class Election:
-    """`run` campaigns and then leads until it raises `LeaseLost`; `release` gives up the lease at the end."""
+    """`run` campaigns and then leads until it raises `LeaseLost`; `release` releases the lease at the end."""
 
     def __init__(
         self, store: LeaseStore, terms: LeaseTerms, clock: Clock, *, me: str, transitioned: Callable[[bool], None]

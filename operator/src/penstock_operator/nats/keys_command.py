@@ -72,7 +72,7 @@ async def provide(
 ) -> str:
     """Creates or updates the Secret, and that of the admin; returns a description. Raises `ApiError`, `KeysUnreadable`.
 
-    The admin's comes first: the annotation of the other one says that both are complete.
+    The admin's comes first: the annotation of the other one is the mark that both are complete.
     """
     found = await client.read_secret(namespace, name)
     keys = renewed(found, rotation, int(time.time()))

@@ -106,7 +106,7 @@ class Reconciler:
         self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
-        """Runs one pass. Raises `Later` if it knows when another one can do more; any other exception backs off."""
+        """Runs one pass. Raises `Later` if a later pass can do more at a known time; any other exception backs off."""
         began = self._clock.monotonic()
         result = "error"
         try:

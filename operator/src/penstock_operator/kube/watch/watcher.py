@@ -163,7 +163,7 @@ class ClusterWatcher:
         settings = kopf.OperatorSettings()
         # The server ends each watch after this time, and sends a bookmark before: silence means a broken connection.
         # Opening a watch again at its last position costs the server next to nothing and loses no event.
-        settings.watching.server_timeout = int(self._silence_s - BOOKMARK_BEFORE_END_S)  # the server wants an integer
+        settings.watching.server_timeout = int(self._silence_s - BOOKMARK_BEFORE_END_S)  # of the type integer
         settings.watching.inactivity_timeout = self._silence_s
         settings.watching.connect_timeout = CONNECT_TIMEOUT_S
         settings.watching.chunk_size = CHUNK
