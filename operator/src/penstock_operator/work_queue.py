@@ -53,7 +53,7 @@ class WorkQueue(Generic[Key]):
 
     @property
     def idle(self) -> bool:
-        """Whether no key waits for a task and none is being handled."""
+        """True if no key waits for a task and none is being handled."""
         return not self._ready and not self._working
 
     @property

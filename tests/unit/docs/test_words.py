@@ -24,6 +24,7 @@ PERSONIFYING = re.compile(
 ALLOWED = re.compile(
     r"you want to|learn step by step|that you trust|do not say, tell or hear|Do not ask\.", re.IGNORECASE
 )
+QUESTION = re.compile(r"(who|whom|whose|what|whether)\b", re.IGNORECASE)
 SCRIPT_COMMENT = re.compile(r"(?:^|\s)//\s.*|/\*[\s\S]*?\*/", re.MULTILINE)
 HASH_COMMENT = re.compile(r"(?:^|\s)#+\s.*", re.MULTILINE)
 CELL_WORDS_MAX = 40
@@ -64,6 +65,17 @@ def test_docs_comments_of_scripts_do_not_personify() -> None:
 
 def test_docs_comments_of_configuration_do_not_personify() -> None:
     check({path: prose(" ".join(HASH_COMMENT.findall(path.read_text("utf-8")))) for path in CONFIGURATION})
+
+
+def test_docs_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    first = {
+        f"{module.relative_to(ROOT)}: {text.splitlines()[0]}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(node, kinds) and QUESTION.match(text := ast.get_docstring(node) or "")
+    }
+    assert not first
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -55,10 +55,10 @@ class Election:
         self._renewed_at: float | None = None
         self.won = asyncio.Event()
         self.standing_by = False
-        """Whether another process leads, by the last read of the Lease."""
+        """True if another process leads, by the last read of the Lease."""
 
     def leading(self) -> bool:
-        """Whether this process may write now; correct also after a pause of the process, before any timer has run."""
+        """True if this process may write now; correct also after a pause of the process, before any timer has run."""
         if self._renewed_at is None:
             return False
         return self._clock.monotonic() - self._renewed_at < self._terms.renew_deadline_s

@@ -45,7 +45,7 @@ class InstallationConflict:
         """Routes that are ours, and whose status has no condition of this installation."""
 
     async def is_lost(self, key: Key, route: Body, deployment: Body | None) -> bool:
-        """Whether another installation has the route; writes or removes the condition. Raises `ApiError`."""
+        """True if another installation has the route; writes or removes the condition. Raises `ApiError`."""
         present = [one for one in route.get("status", {}).get("conditions", ()) if one.get("type") == CONDITION]
         other = other_installation(deployment, self._installation)
         if not other:

@@ -50,7 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def applying(self) -> bool:
-        """Whether the Deployment differs from its manifest."""
+        """True if the Deployment differs from its manifest."""
         return any(manifest["kind"] == "Deployment" for manifest in self.apply)
 
 

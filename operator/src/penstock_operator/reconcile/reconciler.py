@@ -165,7 +165,7 @@ class Reconciler:
             raise Later(FORBIDDEN_AGAIN_S, "repeat the dry run of the rejected version")
 
     async def _would_be_accepted(self, key: Key, refused: Route) -> bool:
-        """Whether the API server would accept the objects that it rejected; if not, its present reason counts."""
+        """True if the API server would accept the objects that it rejected; if not, its present reason counts."""
         try:
             for manifest in needed(refused, self._cache.snapshot(key), self._defaults):
                 await self._client.apply(manifest, dry_run=True)
@@ -234,7 +234,7 @@ class Reconciler:
         return None
 
     def _is_published(self, entry: CatalogueEntry) -> bool:
-        """Whether the catalogue has this version as a served one."""
+        """True if the catalogue has this version as a served one."""
         known = self._publisher.entry(entry.key)
         return known is not None and known.ready and known.spec == entry.spec
 

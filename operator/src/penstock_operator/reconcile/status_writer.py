@@ -111,7 +111,7 @@ class StatusWriter:
 
 
 def _urgent(before: ModelRouteStatus, after: ModelRouteStatus) -> bool:
-    """Whether a condition changed, or this is the first status of a generation."""
+    """True if a condition changed, or this is the first status of a generation."""
     known: dict[str, str] = {condition.type: condition.status for condition in before.conditions}
     flipped = any(known.get(condition.type) != condition.status for condition in after.conditions)
     return flipped or before.observed_generation != after.observed_generation

@@ -82,7 +82,7 @@ def _bounded(spec: ScalingSpec, replicas: int) -> int:
 
 
 def _surge(spec: ScalingSpec, observation: Observation, history: History) -> bool:
-    """Whether the panic window's mean needs a multiple of the ready workers."""
+    """True if the panic window's mean needs a multiple of the ready workers."""
     wanted = replicas_for(spec, history.panic.mean)
     return wanted * 100 >= spec.panic_threshold_percent * max(1, observation.ready)
 

@@ -27,7 +27,7 @@ UNPUBLISHED: Final = "this version is not in the catalogue of routes yet"
 
 
 class Acceptance(Struct, frozen=True):
-    """Whether the present spec can be served, and the reason if not."""
+    """State of the present spec: it can be served, or the reason why not."""
 
     reason: AcceptedReason
     message: str
@@ -253,7 +253,7 @@ def _ready(situation: Situation, refs: Finding, serving: Finding, previous: Cond
 
 
 def _rolling(situation: Situation, previous: Condition | None) -> bool:
-    """Whether some workers are of an older version, or may be.
+    """True if some workers are of an older version, or may be.
 
     The status of a Deployment that its controller has not observed yet is unknown. Once this generation was in force,
     the reason can only be a changed number of workers.

@@ -65,11 +65,11 @@ class Resync:
         return ", ".join(sorted(f"{resource.plural} of {namespace}" for resource, namespace in self._missing))
 
     def serves(self, namespace: str) -> bool:
-        """Whether every object of a namespace is in the cache and watched."""
+        """True if every object of a namespace is in the cache and watched."""
         return not any((resource, namespace) in self._missing for resource in resources.WATCHED)
 
     def served(self) -> dict[str, bool]:
-        """Whether each namespace is served; safe to call from any thread."""
+        """True if each namespace is served; safe to call from any thread."""
         return {namespace: self.serves(namespace) for namespace in self._namespaces}
 
     def listed(self, collection: Collection) -> None:

@@ -1,4 +1,4 @@
-"""What the rendering of a message depends on beside its events, as another gateway needs it to render it again."""
+"""Options of the rendering of a message, beside its events, as another gateway needs it to render it again."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
