@@ -1,4 +1,4 @@
-"""State that outlives a run of `penstock dev`: API keys, limits, usage (stores of the broker on disk), and the first key.
+"""State that outlives a run of `penstock dev`: API keys, limits, usage (stores of the broker on disk), the first key.
 
 One run at a time uses a directory: its lock is held until the process ends, however it ends. Two brokers on the same
 files would destroy them, so a second run is refused; to take another directory silently was rejected, because its
