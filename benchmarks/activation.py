@@ -40,7 +40,7 @@ class Numbers:
     """The replicas of each Deployment as a watch has them, with their times."""
 
     def __init__(self) -> None:
-        self._told: dict[str, dict[int, float]] = {}
+        self._times: dict[str, dict[int, float]] = {}
         self._changed = asyncio.Condition()
 
     async def follow(self, api: Api, namespace: str) -> None:
@@ -49,14 +49,14 @@ class Numbers:
                 at = time.perf_counter()
                 if event.kind in {"ADDED", "MODIFIED"}:
                     name, replicas = event.object["metadata"]["name"], event.object["spec"]["replicas"]
-                    self._told.setdefault(name, {}).setdefault(replicas, at)
+                    self._times.setdefault(name, {}).setdefault(replicas, at)
                 async with self._changed:
                     self._changed.notify_all()
 
-    async def told(self, name: str, replicas: int) -> float:
+    async def reached(self, name: str, replicas: int) -> float:
         async with self._changed, asyncio.timeout(READY_S):
-            await self._changed.wait_for(lambda: replicas in self._told.get(name, {}))
-        return self._told[name][replicas]
+            await self._changed.wait_for(lambda: replicas in self._times.get(name, {}))
+        return self._times[name][replicas]
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def surroundings(tries: int) -> AsyncIterator[tuple[Api, str, NatsServer, 
         for number in range(tries):
             await api.create(ROUTES.at(namespace), model_route(f"route-{number}", models=(f"model-{number}",)))
         for number in range(tries):
-            await numbers.told(f"route-{number}-worker", 0)
+            await numbers.reached(f"route-{number}-worker", 0)
         await until(lambda: all_idle(api, namespace), "the routes are at rest", timeout_s=READY_S)
         yield api, namespace, nats, numbers
 
@@ -124,7 +124,7 @@ async def measure(tries: int) -> tuple[list[float], list[float]]:
             began = time.perf_counter()
             await request.queue(f"route-{number}")
             await request.wake(f"route-{number}")
-            woken.append(await numbers.told(f"route-{number}-worker", 1) - began)
+            woken.append(await numbers.reached(f"route-{number}-worker", 1) - began)
             began = time.perf_counter()
             await api.patch(scale, {"spec": {"replicas": number % 2 + 1}})
             patched.append(time.perf_counter() - began)

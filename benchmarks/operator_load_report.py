@@ -60,8 +60,8 @@ def starts(found: list[Start]) -> str:
         times = f"{one.synced_s:.1f} | {one.reported_s:.1f} | {one.settled_s:.1f} | {one.cpu_s:.1f}"
         lines.append(f"| {one.routes} | {one.what} | {times} | {one.memory_mib:.0f} | {one.writes} |")
     for one in found:
-        told = ", ".join(f"{count} x {call}" for call, count in one.calls.items())
-        lines.append(f"\nCalls, {one.what}: {told}")
+        calls = ", ".join(f"{count} x {call}" for call, count in one.calls.items())
+        lines.append(f"\nCalls, {one.what}: {calls}")
     return "\n".join(lines) + "\n"
 
 

@@ -18,7 +18,7 @@ CHART = Path(__file__).parent / "penstock"
 TABLE = re.compile(r"(?<=<!-- values: made by `make chart` -->\n).*?(?=<!-- end -->)", re.DOTALL)
 TYPES = {bool: "boolean", int: "integer", str: "string", list: "array"}
 DIALECT = "http://json-schema.org/draft-07/schema#"
-"""Helm 3 knows no newer one."""
+"""Helm 3 supports no newer one."""
 
 
 class Value(NamedTuple):
@@ -72,7 +72,7 @@ def _values(node: Any, lines: list[str], prefix: str) -> Iterator[Value]:
 
 
 def _comment(lines: list[str], line: int, path: str) -> tuple[str, dict[str, Any]]:
-    """The block of comments that ends right above `line`: its words, and what its line `schema:` says."""
+    """The block of comments that ends right above `line`: its words, and the keywords of its line `schema:`."""
     words: list[str] = []
     keywords: dict[str, Any] = {}
     above = line - 1

@@ -16,5 +16,5 @@ def pytest_configure(config: pytest.Config) -> None:
         # They would go on for up to fifteen seconds, and so would what they have started: it is on their leash.
         controller = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != controller:  # died before the line above
+        if os.getppid() != controller:  # it exited before the line above
             os.kill(os.getpid(), signal.SIGKILL)

@@ -62,7 +62,7 @@ class Tally:
 
 
 class World:
-    """One run. `replicas` is what the Deployment asks for; `pods` are all that exist, those being deleted too."""
+    """One run. `replicas` is the Deployment's desired number; `pods` are all that exist, those being deleted too."""
 
     def __init__(self, trace: Trace, autoscaler: Autoscaler) -> None:
         self.now = 0.0

@@ -181,7 +181,7 @@ function streamRequest(method: string, id: string, options: CallOptions): Pick<O
   return { method, path: filled(`${STREAMS}/{id}`, { id }), headers: options.headers ?? {} }
 }
 
-/** By default a client that resumes asks for as long a grace as the route allows. */
+/** By default a client that resumes requests the longest grace that the route allows. */
 function headersOf(options: StreamOptions, resumes: boolean): Record<string, string> {
   const onDisconnect = options.onDisconnect ?? (resumes ? 'grace' : undefined)
   return {

@@ -58,7 +58,7 @@ export class ChunkDecoder<Chunk> {
     }
   }
 
-  /** Forget the unfinished event of a connection that broke; whole events are kept. */
+  /** Discard the unfinished event of a connection that broke; whole events are kept. */
   reconnect(): void {
     this.#sse = new SseDecoder()
   }

@@ -49,7 +49,7 @@ export interface StreamOptions extends CallOptions {
   /**
    * What a disconnect does, within what the route allows: end the provider call (`cancel`), wait for the client's return
    * (`grace`, `grace=SECONDS`), or run to the end (`detach`). With `grace` and `detach` a cut stream resumes by itself.
-   * Without this option the request asks for `grace`, and leaving the loop ends the provider call.
+   * Without this option the request requires `grace`, and leaving the loop ends the provider call.
    */
   onDisconnect?: 'cancel' | 'grace' | 'detach' | `grace=${number}`
   /** Called while the request waits, with the reason; for the simple dialect (`chat`, `generate`). */

@@ -231,7 +231,7 @@ export interface EmbedResponse {
   dimensions: number
 }
 
-/** `embedding` is base64 of little-endian float32 when the request asked for it. */
+/** `embedding` is base64 of little-endian float32 when the request has `encoding_format: base64`. */
 export interface EmbeddingObject {
   index: number
   embedding: number[] | string

@@ -8,7 +8,7 @@ import { GatewayError, invalid } from './gateway-error.js'
 export interface StreamSource {
   /** A new exchange that leaves out the first `after` events. Throws `GatewayError`. */
   resume(id: string, after: number): Promise<Exchange>
-  /** Milliseconds to wait before another attempt to resume, undefined to give up; `retryAfter` in seconds. */
+  /** Milliseconds to wait before another attempt to resume, undefined to stop trying; `retryAfter` in seconds. */
   delayMs(attempt: number, retryAfter: number | undefined): number | undefined
   sleep(ms: number): Promise<void>
   stop(id: string): Promise<void>
@@ -16,7 +16,7 @@ export interface StreamSource {
 
 /**
  * The chunks of one answer, each once. The iteration ends only if the answer is complete, otherwise it throws a
- * `GatewayError`. Leaving the loop ends the provider call, unless the request asked for `onDisconnect: 'grace'` or
+ * `GatewayError`. Leaving the loop ends the provider call, unless the request has `onDisconnect: 'grace'` or
  * `'detach'`: then it is a disconnect. `stop` ends it always.
  */
 export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
@@ -119,7 +119,7 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
   }
 
   /**
-   * End the provider call, whatever the request asked for a disconnect. The iteration returns what has come, and ends;
+   * End the provider call, whatever the policy of a disconnect is. The iteration returns what has come, and ends;
    * other readers of the stream get the error `stopped`.
    */
   async stop(): Promise<void> {
@@ -160,7 +160,7 @@ export class EventStream<Chunk> implements AsyncIterableIterator<Chunk> {
     if (position > this.#resumedAt) this.#attempts = 0
     this.#resumedAt = position
     for (let failure = cut; ; ) {
-      // The first attempt follows at once; a server that cuts each answer before its next event is not asked forever.
+      // The first attempt follows at once; a server that cuts each answer before its next event is not called without end.
       if (this.#attempts > 0) {
         const delay = this.#source.delayMs(this.#attempts - 1, failure.retryAfter)
         if (delay === undefined) throw failure

@@ -39,7 +39,7 @@ export class GatewayError extends Error {
   readonly retryable: boolean
   /** The request's id in the logs of gateway and worker. */
   readonly requestId: string | undefined
-  /** The pause that the gateway asked for, in seconds. */
+  /** The pause that the gateway requires, in seconds. */
   readonly retryAfter: number | undefined
 
   constructor(message: string, details: Details) {

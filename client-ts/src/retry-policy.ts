@@ -2,14 +2,14 @@
 
 const FIRST_BACKOFF_S = 0.5
 const MAX_BACKOFF_S = 8
-/** A gateway that asks for a longer pause refuses: its error goes to the caller, with the pause in it. */
+/** A gateway that requires a longer pause refuses: its error goes to the caller, with the pause in it. */
 const MAX_HINT_S = 120
 /** Up to this part of a backoff is taken off, so that clients refused together do not come back together. */
 const JITTER = 0.25
 
 const RETRYABLE_STATUSES: readonly number[] = [408, 409, 429]
 
-/** Milliseconds to wait after the failed `attempt` (from 0), undefined to give up; `dice` is uniform in [0, 1). */
+/** Milliseconds to wait after the failed `attempt` (from 0), undefined for no further attempt; `dice` is uniform in [0, 1). */
 export function delayMs(
   attempt: number,
   failure: { retryable: boolean; retryAfter: number | undefined },
@@ -29,7 +29,7 @@ export function shouldRetry(status: number, headers: Headers): boolean {
 }
 
 /**
- * The pause that a response asks for, in seconds. `retry-after-ms` takes precedence; `retry-after` is seconds
+ * The pause that a response requires, in seconds. `retry-after-ms` takes precedence; `retry-after` is seconds
  * (fractions too) or a date (RFC 9110 §10.2.3), which is compared with `now`, Unix milliseconds.
  */
 export function retryAfter(headers: Headers, now: number): number | undefined {

@@ -1,7 +1,7 @@
 """Tables of docs/reference/conditions.md."""
 
 from generate.page import table
-from penstock_operator.status.client_reason import WORDS
+from penstock_operator.status.client_reason import PROBLEM_TEXTS
 from penstock_operator.status.reasons import EXPLANATIONS, POD_PROBLEMS, Type
 
 
@@ -15,5 +15,5 @@ def reasons(type_: Type) -> str:
 def pod_problems() -> str:
     return table(
         ("reason", "meaning", "what to do", "message to clients"),
-        ((f"`{reason}`", one.meaning, one.remedy, WORDS[reason]) for reason, one in POD_PROBLEMS.items()),
+        ((f"`{reason}`", one.meaning, one.remedy, PROBLEM_TEXTS[reason]) for reason, one in POD_PROBLEMS.items()),
     )

@@ -1,4 +1,4 @@
-"""Ask until a limit of the key is reached, and print what the gateway answers then."""
+"""Send requests until a limit of the key is reached, and print the gateway's answer."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A gateway with a route per provider dialect, and behind each route a model that answers what it is asked."""
+"""A gateway with a route per provider dialect, and behind each route a model whose answer depends on the prompt."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The fleet page in a browser, by the names that a user reads or a screen reader speaks."""
+"""The fleet page in a browser, by the names that a user reads or a screen reader reads out."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -87,7 +87,7 @@ FAILED: dict[str, int] = {}
 
 
 async def _failed(call: Call) -> bool:
-    """Whether the call was failed, because its prompt asks for it: `fail twice …`, or `break off`."""
+    """True if the call was failed, because its prompt requests it: `fail twice …`, or `break off`."""
     last = json.dumps(call.body["messages"][-1]["content"])
     if "fail twice" in last and FAILED.setdefault(last, 0) < FAILURES:
         FAILED[last] += 1

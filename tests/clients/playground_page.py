@@ -1,4 +1,4 @@
-"""The playground in a browser, by the names that a user reads or a screen reader speaks."""
+"""The playground in a browser, by the names that a user reads or a screen reader reads out."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The playground for everyone: keyboard, colours, a narrow screen, and the rules of axe-core."""
+"""The playground for all users: keyboard, colours, a narrow screen, and the rules of axe-core."""
 
 import re
 from typing import Any

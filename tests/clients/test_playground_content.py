@@ -1,4 +1,4 @@
-"""What goes into the playground's requests and comes out of answers: Markdown, images, tools, copies, vectors."""
+"""Content of the playground's requests and answers: Markdown, images, tools, copies, vectors."""
 
 import asyncio
 import json

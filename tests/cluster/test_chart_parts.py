@@ -1,4 +1,4 @@
-"""What users add to the pods of gateway, operator and broker, further objects, and several addresses of a broker."""
+"""Additions of users: to the pods of gateway, operator and broker, further objects, several addresses of a broker."""
 
 from typing import Any
 

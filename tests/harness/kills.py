@@ -135,7 +135,7 @@ class _Run:
         await call.head()
         for index in range(tokens):
             await asyncio.sleep(PACE_S)
-            if call.hung_up:
+            if call.peer_closed:
                 return
             await call.write(chunk(f"w{index % 1000} "))
             self.report.sent[number] += 1

@@ -47,7 +47,7 @@ class Link:
             transport.pause_reading()
 
     def strand(self) -> None:
-        """The connections that there are go silent for good, as behind a balancer that forgot them; new ones work."""
+        """The connections that there are go silent for good, as behind a balancer that lost them; new ones work."""
         for transport in self._transports - self._stranded:
             transport.pause_reading()
         self._stranded = set(self._transports)

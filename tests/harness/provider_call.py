@@ -42,7 +42,7 @@ class Call:
         return json.loads(self.raw_body)
 
     @property
-    def hung_up(self) -> bool:
+    def peer_closed(self) -> bool:
         """True if the client has closed, by the kernel's state: `gone` is set only when this event loop reads it."""
         if self.gone.is_set() or self._transport.is_closing():
             return True

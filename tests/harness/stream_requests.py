@@ -35,6 +35,6 @@ REQUESTS = {
 
 
 def ends(request: StreamRequest, read: bytes) -> bool:
-    """Whether the bytes are a stream to its end."""
+    """True if the bytes are a stream to its end."""
     last = read.removesuffix(b"\n\n").rpartition(b"\n\n")[2]
     return read.endswith(b"\n\n") and request.end.strip() in last

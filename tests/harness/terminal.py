@@ -48,7 +48,7 @@ class Terminal:
             return await self.process.wait()
 
     def echoes(self) -> bool:
-        """Whether the terminal is as a shell expects it: lines are edited and typed letters shown."""
+        """True if the terminal is as a shell expects it: lines are edited and typed letters shown."""
         flags = termios.tcgetattr(self._descriptor)[3]
         return bool(flags & termios.ECHO and flags & termios.ICANON)
 

@@ -57,7 +57,7 @@ class _Doctor:
         return {finding["check"]: finding for finding in findings if finding["state"] != "ok"}
 
     def problem(self, check: str, *arguments: str, **options: Any) -> tuple[str, str]:
-        """What was found and advised; nothing else is wrong."""
+        """Findings and advice; nothing else is wrong."""
         found = self.run(*arguments, **options)
         found.pop("models", None)
         found.pop("memory", None) if check != "memory" else None

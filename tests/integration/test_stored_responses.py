@@ -132,7 +132,7 @@ async def test_response_that_is_cancelled_stays_readable(kept: Stack) -> None:
 
     assert cancelled.json()["status"] == again.json()["status"] == "cancelled"
     assert (await read(kept, made["id"]))["status"] == "cancelled"
-    await until(lambda: kept.main.calls[-1].hung_up, "the provider's call has ended")
+    await until(lambda: kept.main.calls[-1].peer_closed, "the provider's call has ended")
 
 
 async def test_response_in_the_foreground_cannot_be_cancelled(kept: Stack) -> None:

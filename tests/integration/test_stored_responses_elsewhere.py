@@ -63,7 +63,7 @@ async def test_response_is_cancelled_at_another_gateway(keyed: KeyedStack, elsew
 
     assert cancelled["status"] == "cancelled"
     assert (await keyed.client.get(f"{PATH}/{made['id']}")).json()["status"] == "cancelled"
-    await until(lambda: keyed.main.calls[-1].hung_up, "the provider's call has ended")
+    await until(lambda: keyed.main.calls[-1].peer_closed, "the provider's call has ended")
 
 
 async def test_response_stream_is_read_on_at_another_gateway(keyed: KeyedStack, elsewhere: httpx.AsyncClient) -> None:

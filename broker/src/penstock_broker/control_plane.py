@@ -77,7 +77,7 @@ class ControlPlane:
         config = KeyValueConfig(
             bucket=subjects.CATALOGUE_BUCKET, history=1, storage=self._storage, replicas=self._replicas
         )
-        self._queues.forget()
+        self._queues.invalidate()
         with translated():
             context = self._jetstream()
             with contextlib.suppress(BadRequestError):  # exists with another history or storage: its own

@@ -133,7 +133,7 @@ class Puller:
         self._subscription: Subscription | None = None
         self._subscribed_with: NatsClient | None = None
         self._changed = asyncio.Event()
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self._broken = False
         self._stale = False
         self._stopped = False
@@ -168,22 +168,22 @@ class Puller:
                 await asyncio.sleep(PULL_RETRY_S)
             if self._broken or self._stale or self._subscription is None:
                 await self._begin_epoch()
-            await self._ask()
+            await self._extend_pull()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PULL_HEARTBEAT_S):
                     await self._changed.wait()
-            if self._outstanding and loop.time() - self._heard_at > 3 * PULL_HEARTBEAT_S:
+            if self._outstanding and loop.time() - self._received_at > 3 * PULL_HEARTBEAT_S:
                 log.warning("worker.pull_silent")
                 self._broken = True
 
-    async def _ask(self) -> None:
+    async def _extend_pull(self) -> None:
         free = self._free_slots()
         batch = free - self._outstanding
         # Not for each slot that becomes free: one pull for each request costs as much as its delivery.
         if batch <= 0 or batch < free // PULL_SHARE or self._broken or self._stopped or not self._connection.connected:
             return
         if self._outstanding == 0:
-            self._heard_at = asyncio.get_running_loop().time()
+            self._received_at = asyncio.get_running_loop().time()
         self._outstanding += batch
         pull = {
             "batch": batch,
@@ -220,7 +220,7 @@ class Puller:
                         await self._subscribed_with.stop_receiving(subscription)
 
     def _receive(self, inbox: str, reply: str, block: bytes, data: bytes) -> None:
-        self._heard_at = asyncio.get_running_loop().time()
+        self._received_at = asyncio.get_running_loop().time()
         if reply.startswith("$JS.ACK"):
             if inbox == self._inbox:
                 self._outstanding -= 1

@@ -49,8 +49,8 @@ class AsyncClient:
     """A gateway to call; used in one event loop, closed by `aclose` or `async with`.
 
     `timeout` is in seconds. Refused requests and broken connections are tried again up to `max_retries` times until
-    the first event has arrived, after what the gateway asks for or a growing pause. With `resume`, a stream whose
-    connection is cut is read on, at any gateway of that address. `on_response` is called with every response
+    the first event has arrived, after the pause that the gateway requires, or a growing one. With `resume`, a stream
+    whose connection is cut is read on, at any gateway of that address. `on_response` is called with every response
     with its request id. `transport`, `sleep`, `dice` and `now` are for tests.
     """
 

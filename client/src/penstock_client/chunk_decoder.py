@@ -29,7 +29,7 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class ChunkDecoder(Generic[Chunk]):
-    """`feed` bytes until `ready`, then `pop`; events with unknown names (`queued`, `ping`) are left out.
+    """`feed` bytes until `ready`, then `pop`; events with other names (`queued`, `ping`) are skipped.
 
     `received` are the events that the stream begins after.
     """

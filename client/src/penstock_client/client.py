@@ -48,8 +48,8 @@ class Client:
     """A gateway to call; safe to share between threads, closed by `close` or `with`.
 
     `timeout` is in seconds. Refused requests and broken connections are tried again up to `max_retries` times until
-    the first event has arrived, after what the gateway asks for or a growing pause. With `resume`, a stream whose
-    connection is cut is read on, at any gateway of that address. `on_response` sees every response
+    the first event has arrived, after the pause that the gateway requires, or a growing one. With `resume`, a stream
+    whose connection is cut is read on, at any gateway of that address. `on_response` sees every response
     with its request id. `transport`, `sleep`, `dice` and `now` are for tests.
     """
 

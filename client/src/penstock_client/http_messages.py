@@ -79,7 +79,7 @@ def query(
 
 
 def headers_for(endpoint: Endpoint[Request, Response] | StreamEndpoint[Request, Chunk]) -> dict[str, str]:
-    """A stream is asked for uncompressed: a proxy that compresses it would hold events back to fill its window."""
+    """A stream is requested uncompressed: a proxy that compresses it would hold events back to fill its window."""
     headers = {} if endpoint.request is NoneType else {"content-type": "application/json"}
     if isinstance(endpoint, StreamEndpoint):
         return {**headers, "accept": EVENT_STREAM, "accept-encoding": "identity"}

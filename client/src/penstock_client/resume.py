@@ -1,4 +1,4 @@
-"""Reads a stream again after its connection was cut: the requests, and when to give up. Pure.
+"""Reads a stream again after its connection was cut: the requests, and when to stop trying. Pure.
 
 The gateway renders the stream again and leaves out the events that were received, so that no chunk is lost or repeated.
 A stream that the client leaves on purpose is stopped: the gateway would otherwise wait for it to return.

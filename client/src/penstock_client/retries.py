@@ -1,6 +1,6 @@
 """Decides on retries and their delay; the numbers are the OpenAI SDK's, which gateways are tuned for.
 
-Pure: time and the random number are arguments, the caller sleeps.
+Pure: time and the random number are arguments, the caller waits.
 """
 
 import math
@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 FIRST_BACKOFF_S = 0.5
 MAX_BACKOFF_S = 8.0
 MAX_HINT_S = 120.0
-"""A gateway that asks for a longer pause is refusing: its error goes to the caller, with the hint in it."""
+"""A gateway that requires a longer pause refuses the request: its error goes to the caller, with the pause in it."""
 JITTER = 0.25
 """Up to this part of a backoff is taken off, so that clients refused together do not come back together."""
 
@@ -23,7 +23,7 @@ class RetryPolicy:
     max_retries: int = 2
 
     def delay_s(self, attempt: int, *, retryable: bool, hint_s: float | None, dice: float) -> float | None:
-        """Seconds to wait after failed `attempt` (from 0), None to give up; `dice` is uniform in [0, 1)."""
+        """Seconds to wait after failed `attempt` (from 0), None for no further attempt; `dice` is uniform in [0, 1)."""
         if not retryable or attempt >= self.max_retries:
             return None
         if hint_s is not None:
@@ -33,14 +33,14 @@ class RetryPolicy:
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
     """Return whether to try again; `x-should-retry` wins over the status, as in the vendors' SDKs."""
-    said = headers.get("x-should-retry")
-    if said in {"true", "false"}:
-        return said == "true"
+    value = headers.get("x-should-retry")
+    if value in {"true", "false"}:
+        return value == "true"
     return status in RETRYABLE_STATUSES or status >= 500
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """The pause that a response asks for, in seconds; None when there is no hint, or none that makes sense.
+    """The pause that a response requires, in seconds; None when it has none, or an invalid one.
 
     `retry-after-ms` is the finer one and wins; `retry-after` is seconds (fractions too) or a date (RFC 9110 §10.2.3),
     which is compared with `now`, Unix seconds.

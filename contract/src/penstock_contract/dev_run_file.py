@@ -1,7 +1,7 @@
 """The file by which a command finds the `penstock dev` that runs on this machine, in the run's own directory.
 
 Written by `penstock dev`, read by `penstock keys`, `top` and `usage`. The file holds the admin token: only its user
-may read it. A reader trusts only a file that it owns, as every user may write to the temporary directory.
+may read it. A reader accepts only a file that its user owns, as every user may write to the temporary directory.
 """
 
 import fcntl

@@ -53,7 +53,7 @@ class CompletionUsage(Struct, frozen=True):
 
 
 class AssistantMessage(Struct, frozen=True):
-    """`tool_calls` is left out, not null, when there are none: OpenAI's schema asks for it."""
+    """`tool_calls` is left out, not null, when there are none: OpenAI's schema requires it."""
 
     content: str | None
     refusal: str | None = None
@@ -156,7 +156,7 @@ class TextCompletion(Struct, frozen=True):
 
 
 class EmbeddingObject(Struct, frozen=True):
-    """`embedding` is base64 of little-endian float32 when the request asked for it."""
+    """`embedding` is base64 of little-endian float32 when the request has `encoding_format: base64`."""
 
     index: int
     embedding: list[float] | str

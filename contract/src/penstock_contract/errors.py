@@ -29,7 +29,7 @@ class ErrorDetail(Struct, frozen=True, array_like=True, gc=False):
 class PenstockError(Exception):
     """The one error type that crosses module boundaries; `detail.code` is a key of `ERRORS`.
 
-    `route` is `namespace.name` of the route that was asked, for metrics; empty where no route is known.
+    `route` is `namespace.name` of the request's route, for metrics; empty where it has none.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
     # Longer than a load balancer keeps its idle connections (60 s: ALB, nginx), else it sends a request into our close.
     keep_alive_s: Positive = 75.0
     """An idle connection is closed after this time. Must exceed the proxy's own (docs/how-to/proxies.md)."""
-    # A connection without a valid key may belong to anyone, and is the first to close when all connections are taken.
+    # A connection without a valid key may be of any client, and is the first to close when all connections are taken.
     keyless_keep_alive_s: Positive = 10.0
     """The same for a connection that has carried no valid key, where keys are required."""
     # Each connection costs memory and a file descriptor.

@@ -20,7 +20,7 @@ from penstock_local.routes.route_files import InvalidRoutes
 from penstock_local.routes.watcher import RouteFileWatcher
 from penstock_local.state_directory import StateInUse, StateUnusable
 from penstock_runtime.command import INTERRUPTED
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 PORT_MAX = 65_535
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from penstock_local import state_directory
 from penstock_local.state_directory import StateInUse, StateUnusable
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 DONE, FAILED = 0, 1
 

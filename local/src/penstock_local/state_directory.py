@@ -1,4 +1,4 @@
-"""What outlives a run of `penstock dev`: API keys, limits and usage (the broker's stores on disk), and the first key.
+"""State that outlives a run of `penstock dev`: API keys, limits, usage (stores of the broker on disk), the first key.
 
 One run at a time uses a directory: its lock is held until the process ends, however it ends. Two brokers on the same
 files would destroy them, so a second run is refused; to take another directory silently was rejected, because its
@@ -110,7 +110,7 @@ def first_key(directory: Path, made: str, environ: Mapping[str, str], variable: 
 
 
 def used_bytes(directory: Path) -> int:
-    """What the stores of earlier runs occupy; it counts as free for the next one."""
+    """Bytes that the stores of earlier runs occupy; this space counts as free for the next one."""
     total = 0
     for path in (directory / STORES).rglob("*"):
         with suppress(OSError):

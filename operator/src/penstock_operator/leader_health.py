@@ -22,14 +22,14 @@ class LeaderHealth(Struct, frozen=True):
     unlisted: str
     unserved: str
 
-    def dead(self, now: float) -> str | None:
+    def liveness_failure(self, now: float) -> str | None:
         """A watch is silent although the API server responds and kopf was restarted: a new process may do better."""
         api_is_available = self.answered_at is not None and now - self.answered_at < ANSWERED_S
-        if api_is_available and self.liveness.is_dead(now):
+        if api_is_available and self.liveness.is_unrecovered(now):
             return f"a watch has been silent for {self.liveness.silent_s(now):.0f} s, and the API server responds"
         return None
 
-    def unready(self, now: float) -> str | None:
+    def readiness_failure(self, now: float) -> str | None:
         if self.unlisted:
             return f"not listed yet: {self.unlisted}"
         if self.unserved:

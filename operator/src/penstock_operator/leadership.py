@@ -190,13 +190,15 @@ class OperatorHealth:
         self._resync = resync
 
     def live(self) -> str | None:
-        return self._leader().dead(asyncio.get_running_loop().time()) if self._election.won.is_set() else None
+        return (
+            self._leader().liveness_failure(asyncio.get_running_loop().time()) if self._election.won.is_set() else None
+        )
 
     def ready(self) -> str | None:
         if not self._election.won.is_set():
             # A standby that has seen another leader is as ready as it gets: a rollout must be able to finish.
             return None if self._election.standing_by else "no leader is known yet"
-        return self._leader().unready(asyncio.get_running_loop().time())
+        return self._leader().readiness_failure(asyncio.get_running_loop().time())
 
     def _leader(self) -> LeaderHealth:
         missing = self._resync.missing

@@ -112,7 +112,7 @@ class OperatorSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def installation(self) -> str:
-        """Mark of the routes that this installation serves: see `reconcile.contest`."""
+        """Mark of the routes that this installation serves: see `reconcile.installation_conflict`."""
         return self.lease_namespace
 
     @property

@@ -21,7 +21,7 @@ log = structlog.get_logger("penstock.operator")
 
 
 class Later(Exception):  # noqa: N818 - not an error: it carries the time of the next attempt
-    """Raised by a handler that knows when another attempt can succeed; any other exception backs off."""
+    """Raised by a handler with the time at which another attempt can succeed; any other exception backs off."""
 
     def __init__(self, delay_s: float, reason: str) -> None:
         super().__init__(reason)
@@ -53,7 +53,7 @@ class WorkQueue(Generic[Key]):
 
     @property
     def idle(self) -> bool:
-        """Whether no key waits for a task and none is being handled."""
+        """True if no key waits for a task and none is being handled."""
         return not self._ready and not self._working
 
     @property

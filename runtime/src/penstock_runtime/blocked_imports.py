@@ -1,4 +1,4 @@
-"""Imported before all other modules by a gateway and a worker, whose start from zero is a promise.
+"""Imported before all other modules by a gateway and a worker, which must start fast from zero.
 
 nats-py imports aiohttp, for WebSockets, and structlog imports rich, for colours, wherever these are installed; no
 setting of either prevents it. The operator needs aiohttp, and Litestar's command line rich, so both are in the image.

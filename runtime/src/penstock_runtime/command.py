@@ -13,7 +13,7 @@ from penstock_runtime.parsers import SETTINGS_ONLY, completion, completion_parse
 INTERRUPTED = 130
 """128 + SIGINT, as shells count."""
 
-# Beside the entry points, which have no place for it; asking the modules would import them all.
+# Beside the entry points, which have no field for it; reading it from the modules would import them all.
 DESCRIPTIONS = {
     "backup": "save a broker's API keys, limits and usage records",
     "chat": "send a prompt to a running gateway, or hold a conversation",
@@ -41,15 +41,15 @@ def main() -> None:
     from importlib.metadata import entry_points, version  # noqa: PLC0415 - after the line above
 
     commands = {point.name: point for point in entry_points(group="penstock.commands")}
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    if asked in SETTINGS_ONLY & commands.keys() and len(sys.argv) > 2:
-        sys.exit(_without_arguments(asked, sys.argv[2:]))
-    if asked == "completion":
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in SETTINGS_ONLY & commands.keys() and len(sys.argv) > 2:
+        sys.exit(_without_arguments(name, sys.argv[2:]))
+    if name == "completion":
         _complete(sys.argv[2:])
         return
     names = sorted({*commands, "completion"})
-    if (point := commands.get(asked)) is not None:
-        sys.argv = [f"penstock {asked}", *sys.argv[2:]]
+    if (point := commands.get(name)) is not None:
+        sys.argv = [f"penstock {name}", *sys.argv[2:]]
         run = point.load()
         try:
             if default:
@@ -57,17 +57,17 @@ def main() -> None:
             run()
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
-    elif asked in {"-h", "--help"}:
+    elif name in {"-h", "--help"}:
         sys.stdout.write(usage(names))
-    elif asked == "--version":
+    elif name == "--version":
         sys.stdout.write(f"penstock {version('penstock-contract')}\n")
     else:
-        close = difflib.get_close_matches(asked, names, n=1)
+        close = difflib.get_close_matches(name, names, n=1)
         hint = f", did you mean {close[0]}?" if close else ""
-        problem = f"penstock: unknown command {asked!r}{hint}\n\n" if asked else "penstock: a command is missing\n\n"
-        if asked in DESCRIPTIONS:
-            extra = "penstock[operator]" if asked in {"operator", "nats-keys"} else "penstock"
-            problem = f"penstock: the command {asked} is not installed: pip install '{extra}' has it\n\n"
+        problem = f"penstock: unknown command {name!r}{hint}\n\n" if name else "penstock: a command is missing\n\n"
+        if name in DESCRIPTIONS:
+            extra = "penstock[operator]" if name in {"operator", "nats-keys"} else "penstock"
+            problem = f"penstock: the command {name} is not installed: pip install '{extra}' has it\n\n"
         sys.stderr.write(problem + usage(names))
         sys.exit(2)
 

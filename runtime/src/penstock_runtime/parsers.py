@@ -3,13 +3,13 @@
 Shell completion and the reference pages are made from these; a command builds its own with the same function.
 """
 
-from argparse import ArgumentParser
+import textwrap
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Final
 
-from penstock_runtime.examples import with_examples
-
+WIDTH: Final = 80
 SHELLS: Final = ("bash", "zsh", "tcsh")
 _ROLES: Final = {
     "gateway": "PENSTOCK_NATS_URL=nats://127.0.0.1:4222 penstock gateway",
@@ -18,6 +18,16 @@ _ROLES: Final = {
 }
 SETTINGS_ONLY: Final = frozenset(_ROLES)
 """They take no arguments: all settings are environment variables."""
+
+
+def with_examples(parser: ArgumentParser, *examples: str) -> ArgumentParser:
+    """Add examples to the help of `parser`, below its epilog, and return it."""
+    lines = ["examples:", *(f"  {example}" for example in examples)]
+    before = [textwrap.fill(parser.epilog, WIDTH), ""] if parser.epilog else []
+    parser.epilog = "\n".join([*before, *lines])
+    parser.description = textwrap.fill(parser.description or "", WIDTH)
+    parser.formatter_class = RawDescriptionHelpFormatter
+    return parser
 
 
 def role_parser(name: str, description: str) -> ArgumentParser:

@@ -2,7 +2,7 @@
 
 A process that got no processor, a silent link and a silent broker look alike from inside: nothing arrives. A process
 therefore sends the broker a PING each second (`broker.keepalive`) and counts a peer's silence only in the time in
-which the answers came back. Knows no clock and no broker.
+which the answers came back. Must not depend on a clock or a broker.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """Liveness of other processes by their heartbeats: one table for every component; pure.
 
 A silent peer is not a lost one. Its link to the broker may be paused, as for a live migration, or its process be
-stopped. The broker knows at once whether a peer is connected: so a peer that missed three heartbeats
+stopped. The broker has the state of each peer's connection: so a peer that missed three heartbeats
 is probed with a request on a subject that only it subscribes to. The broker answers "no responders" if its connection
 has gone, and then the peer is lost. Without that answer the peer keeps its time: a host that vanished without closing
 its connections is lost when the silence has lasted for `SILENCE_MAX_S`.
@@ -20,7 +20,7 @@ SILENCE_MAX_S: Final = 10.0
 """A silence up to this long ends nothing, neither a peer's nor the broker's."""
 GIVEN_UP_S: Final = HEARTBEAT_S + LATE_S + SILENCE_MAX_S
 """The same from the last heartbeat on: the silence begins when the next one is late."""
-FORGET_S: Final = 60.0
+EXPIRE_S: Final = 60.0
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -45,7 +45,7 @@ class PeerRecord(Generic[Value]):
 
 
 class PeerTable(Generic[Key, Value]):
-    """Call `forget` periodically to bound the table by the peers of the last minute. Times are `pause_detector`'s."""
+    """Call `expire` periodically to bound the table by the peers of the last minute. Times are `pause_detector`'s."""
 
     def __init__(self, pause_detector: PauseDetector) -> None:
         self._pause_detector = pause_detector
@@ -96,10 +96,10 @@ class PeerTable(Generic[Key, Value]):
             del self._peers[key]
         return lost
 
-    def forget(self, now: float) -> None:
-        """Drop the peers without a heartbeat for `FORGET_S`."""
+    def expire(self, now: float) -> None:
+        """Drop the peers without a heartbeat for `EXPIRE_S`."""
         elapsed_s = self._pause_detector.elapsed_s
-        self._peers = {key: peer for key, peer in self._peers.items() if elapsed_s(peer.at, now) < FORGET_S}
+        self._peers = {key: peer for key, peer in self._peers.items() if elapsed_s(peer.at, now) < EXPIRE_S}
 
     def __len__(self) -> int:
         return len(self._peers)

@@ -88,7 +88,7 @@ def stream(body: dict) -> list[dict]:
 
 
 def check_order(events: list[dict]) -> None:
-    """What Claude Code breaks on: a second start, a delta of another block's type, counts that are missing."""
+    """Faults that break Claude Code: a second start, a delta of another block's type, counts that are missing."""
     kinds = [event["type"] for event in events if event["type"] != "ping"]
     assert kinds[0] == "message_start"
     assert kinds.count("message_start") == kinds.count("message_delta") == kinds.count("message_stop") == 1

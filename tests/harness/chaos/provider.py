@@ -50,7 +50,7 @@ class ChaosProvider:
         await asyncio.sleep(self._random.uniform(0, 10 * self._plan.pace_s))
         await call.head()
         for index in range(tokens):
-            if call.hung_up:
+            if call.peer_closed:
                 return
             if index == cut_at:
                 call.cut()

@@ -39,7 +39,7 @@ async def test_chat_of_another_key_is_neither_read_nor_stopped(keyed: KeyedStack
         assert (await other.get(f"{path}/stream")).status_code == 204
         assert (await other.post(f"{path}/stop")).status_code == 204
         assert (await keyed.caller().get(f"{path}/stream")).status_code == 401
-        assert not keyed.main.calls[0].hung_up
+        assert not keyed.main.calls[0].peer_closed
 
     async with owner.stream("GET", f"{path}/stream") as again:
         assert again.status_code == 200

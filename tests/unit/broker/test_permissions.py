@@ -111,7 +111,7 @@ def test_permissions_of_routes_with_a_common_prefix_are_separate() -> None:
 @pytest.mark.parametrize("stream", [*FIXED_STREAMS, "REQUESTS_team_chat"])
 @pytest.mark.parametrize("verb", ["CREATE", "UPDATE", "DELETE", "PURGE"])
 def test_permissions_to_create_or_delete_a_stream_belong_to_the_operator(role: str, stream: str, verb: str) -> None:
-    # The gateway deletes the kept frames of a stopped stream, by their subject: NATS knows a purge only.
+    # The gateway deletes the kept frames of a stopped stream, by their subject: NATS has only a purge for that.
     allowed = (role, stream, verb) == ("gateway", subjects.STREAMS, "PURGE")
     assert may_publish(ROLES[role], f"$JS.API.STREAM.{verb}.{stream}") is allowed
 

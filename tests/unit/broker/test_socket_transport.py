@@ -59,7 +59,7 @@ async def begin_to_deliver(transport: SocketTransport) -> None:
 
 
 async def feed(units: Sequence[Message | bytes], cuts: Sequence[int]) -> tuple[list[Message], bytes]:
-    """What a receiver of sid 1 gets, and what is left for nats-py."""
+    """The messages of a receiver of sid 1, and the bytes left for nats-py."""
     received: list[Message] = []
     transport, _ = await connected({b"1": lambda *message: received.append(message)})
     await begin_to_deliver(transport)

@@ -136,7 +136,7 @@ def test_chart_alerts_have_cases_for_every_rule() -> None:
 
 
 def _firing(case: Case, directory: Path) -> dict[str, bool]:
-    """Whether the alert fires, for each of the two groups of series."""
+    """By group of series: true if the alert fires for it."""
     return {
         name: not _silent(case, series, directory) for name, series in (("fires", case.fires), ("quiet", case.quiet))
     }

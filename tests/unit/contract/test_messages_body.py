@@ -103,7 +103,7 @@ def test_messages_body_passes_blocks_and_tools_of_unknown_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("thinking", "thinks"),
+    ("thinking", "with_thinking"),
     [
         (None, False),
         ({"type": "disabled"}, False),
@@ -112,8 +112,8 @@ def test_messages_body_passes_blocks_and_tools_of_unknown_types() -> None:
         ({"type": "adaptive", "display": "omitted"}, False),
     ],
 )
-def test_messages_body_knows_whether_thinking_is_requested(thinking: Any, *, thinks: bool) -> None:
-    assert read(thinking=thinking).thinks is thinks
+def test_messages_body_reads_whether_thinking_is_requested(thinking: Any, *, with_thinking: bool) -> None:
+    assert read(thinking=thinking).with_thinking is with_thinking
 
 
 def test_messages_body_counts_a_picture_by_its_price_and_not_by_its_bytes() -> None:

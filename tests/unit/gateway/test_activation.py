@@ -3,7 +3,7 @@
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_gateway.streaming.activation import REPEAT_S, WAITS_LONG_S, Activations
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_liveness import FORGET_S, HEARTBEAT_S, LOST_S
+from penstock_runtime.peer_liveness import EXPIRE_S, HEARTBEAT_S, LOST_S
 
 ROUTE = "default.main"
 NOW = 0.0
@@ -108,7 +108,7 @@ def test_activation_drops_unused_routes() -> None:
     published = Published()
     published.activations.on_heartbeat(ROUTE, beat(), NOW)
     published.activations.queued("default.other", NOW)
-    published.activations.forget(NOW + FORGET_S / 2)
+    published.activations.expire(NOW + EXPIRE_S / 2)
     assert set(published.activations._routes) == {ROUTE, "default.other"}
-    published.activations.forget(NOW + FORGET_S + 1)
+    published.activations.expire(NOW + EXPIRE_S + 1)
     assert published.activations._routes == {}

@@ -6,14 +6,14 @@ from penstock_contract.errors import PenstockError
 from penstock_contract.route.streams import StreamsSpec
 from penstock_contract.stream.descriptor import DisconnectPolicy
 from penstock_gateway.resume.disconnect_policy import HEADER, disconnect_policy
-from penstock_gateway.resume.progress import wants_progress
+from penstock_gateway.resume.progress import progress_requested
 
 KEEPING = StreamsSpec(keep_seconds=60)
 NO_GRACE = StreamsSpec(grace_seconds=0)
 
 
 @pytest.mark.parametrize(
-    ("spec", "asked", "policy"),
+    ("spec", "values", "policy"),
     [
         (StreamsSpec(), None, None),
         (StreamsSpec(on_disconnect="Grace"), None, DisconnectPolicy(30, 0)),
@@ -29,14 +29,14 @@ NO_GRACE = StreamsSpec(grace_seconds=0)
     ],
 )
 def test_disconnect_policy_is_the_requests_before_the_routes(
-    spec: StreamsSpec, asked: str | None, policy: DisconnectPolicy | None
+    spec: StreamsSpec, values: str | None, policy: DisconnectPolicy | None
 ) -> None:
-    headers = [(b"accept", b"*/*"), *([(HEADER, asked.encode())] if asked is not None else [])]
+    headers = [(b"accept", b"*/*"), *([(HEADER, values.encode())] if values is not None else [])]
     assert disconnect_policy(headers, spec) == policy
 
 
 @pytest.mark.parametrize(
-    ("spec", "asked", "named"),
+    ("spec", "values", "named"),
     [
         (StreamsSpec(), ["detach"], "keeps no answers"),
         (StreamsSpec(), ["grace=30.1"], "at most 30 s"),
@@ -52,19 +52,19 @@ def test_disconnect_policy_is_the_requests_before_the_routes(
     ],
 )
 def test_disconnect_policy_refuses_what_the_route_does_not_allow(
-    spec: StreamsSpec, asked: list[str], named: str
+    spec: StreamsSpec, values: list[str], named: str
 ) -> None:
     with pytest.raises(PenstockError, match=named) as caught:
-        disconnect_policy([(HEADER, value.encode()) for value in asked], spec)
+        disconnect_policy([(HEADER, value.encode()) for value in values], spec)
     assert (caught.value.code, caught.value.detail.param) == ("invalid_request", HEADER.decode())
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(b"true", True), (b" TRUE ", True), (b"false", False)])
 def test_progress_is_reported_to_clients_that_want_it(value: bytes, wanted: bool) -> None:
-    assert wants_progress([(b"x-penstock-progress", value)]) is wanted
-    assert wants_progress([]) is False
+    assert progress_requested([(b"x-penstock-progress", value)]) is wanted
+    assert progress_requested([]) is False
 
 
 def test_progress_refuses_any_other_value() -> None:
     with pytest.raises(PenstockError, match="true or false"):
-        wants_progress([(b"x-penstock-progress", b"1")])
+        progress_requested([(b"x-penstock-progress", b"1")])

@@ -1,4 +1,4 @@
-"""The fleet is read when a client asks for it, and once for clients that ask together."""
+"""The fleet is read when a client requests it, and once for concurrent requests."""
 
 import asyncio
 from collections.abc import AsyncIterator

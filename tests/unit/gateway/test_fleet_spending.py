@@ -1,4 +1,4 @@
-"""What keys have spent today: read when asked, seldom where a reading takes long, and shown until the next one."""
+"""Cost of the keys today: read on request, seldom where a reading takes long, and shown until the next one."""
 
 import asyncio
 from collections.abc import AsyncIterator

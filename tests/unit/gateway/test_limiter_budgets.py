@@ -88,12 +88,12 @@ async def test_limiter_does_not_end_free_streams() -> None:
 @virtual_time
 async def test_limiter_replaces_its_estimate_by_the_providers_count() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total"), tokens_per_minute=10_000), resolution(PRICES))
-    admission = await fleet.admit()
-    admission.record_start("main")
+    charge = await fleet.admit()
+    charge.record_start("main")
     for _ in range(10):
-        admission.record_output(3)
-    admission.record_usage(UsageReported(1000, 25, 0))
-    admission.close()
+        charge.record_output(3)
+    charge.record_usage(UsageReported(1000, 25, 0))
+    charge.close()
     await asyncio.sleep(2)
     assert fleet.window("tokens").used == 1025
     assert fleet.window("money").used == 1_250 * 1_000_000
@@ -116,14 +116,14 @@ async def test_limiter_ends_a_stream_without_the_broker_when_its_lease_is_spent(
 @virtual_time
 async def test_limiter_charges_the_use_of_a_paused_gateway_once() -> None:
     fleet = Fleet(key(Budget(amount="0.1", period="Total")), resolution(PRICES))
-    admission = await fleet.admit(0)
-    admission.record_start("main")
-    admission.record_output(4)
+    charge = await fleet.admit(0)
+    charge.record_start("main")
+    charge.record_output(4)
     await fleet.kill(0)
     await asyncio.sleep(7)
     (await fleet.admit(1)).close(queued=False)
     await asyncio.sleep(2)
-    admission.close()
+    charge.close()
     await fleet.limiters[0].close()
     assert fleet.window("money").used == (4 * 1 + 1 * 10) * 1_000_000
     await fleet.end()
@@ -132,12 +132,12 @@ async def test_limiter_charges_the_use_of_a_paused_gateway_once() -> None:
 @virtual_time
 async def test_limiter_ends_the_first_stream_of_a_key_with_its_budget() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
-    admission = await fleet.admit()
-    error = admission.record_start("main")
+    charge = await fleet.admit()
+    error = charge.record_start("main")
     got = 0
     while error is None and got < 1_000:
         await asyncio.sleep(0.002)
-        error = admission.record_output(4)
+        error = charge.record_output(4)
         got += 1
     assert error is not None
     assert error.code == "budget_exhausted"
@@ -148,7 +148,7 @@ async def test_limiter_ends_the_first_stream_of_a_key_with_its_budget() -> None:
 @virtual_time
 async def test_limiter_ends_a_stream_before_the_next_event_when_another_used_up_the_budget() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
-    streams = [make_stream(admission=await fleet.admit()) for _ in range(2)]
+    streams = [make_stream(charge=await fleet.admit()) for _ in range(2)]
     client = RecordingWriter()
     streams[1].attach(client)
     for stream_ in streams:
@@ -168,7 +168,7 @@ async def test_limiter_ends_a_stream_before_the_next_event_when_another_used_up_
 @virtual_time
 async def test_limiter_does_not_end_a_stream_by_its_own_final_count() -> None:
     fleet = Fleet(key(Budget(amount="0.001", period="Day")), resolution(PRICES), gateways=1)
-    answers = [make_stream(admission=await fleet.admit()) for _ in range(2)]
+    answers = [make_stream(charge=await fleet.admit()) for _ in range(2)]
     for answer in answers:
         feed(answer, Accepted("w", 0.1), Started("main"), TextDelta("one"))
     feed(answers[0], UsageReported(4, 200), from_seq=3)

@@ -12,22 +12,22 @@ from penstock_contract.limits.api_keys import Budget
 from penstock_contract.request.operations import EmbeddingsOperation, Operation
 from penstock_contract.stream.events import UsageReported
 from penstock_contract.usage.record import COUNT_MAX, Tokens, Unanswered, UsageRow
-from penstock_gateway.limits.stream_charge import Admission
+from penstock_gateway.limits.stream_charge import StreamCharge
 
 ROW = UsageRow(
     id="req_1", key="k", route="default.main", model="main", gateway="gw-0", started_at=1.0, ended="cancelled"
 )
 
 
-async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[Admission]:
+async def admitted_at_once(fleet: Fleet, count: int, operation: Operation) -> list[StreamCharge]:
     """The admitted ones of `count` concurrent requests, before any provider has answered."""
     attempts = (fleet.admit(number % len(fleet.limiters), operation) for number in range(count))
     answers = await asyncio.gather(*attempts, return_exceptions=True)
     for answer in answers:
-        assert isinstance(answer, Admission) or (
+        assert isinstance(answer, StreamCharge) or (
             isinstance(answer, PenstockError) and answer.detail.code == "budget_exhausted"
         )
-    return [answer for answer in answers if isinstance(answer, Admission)]
+    return [answer for answer in answers if isinstance(answer, StreamCharge)]
 
 
 @virtual_time
@@ -62,10 +62,10 @@ async def test_limiter_admits_concurrent_prompts_within_the_budget(operation: Op
     fleet = Fleet(key(Budget(amount="0.0105", period="Day")), resolution(PRICES))
     came_in = await admitted_at_once(fleet, 50, operation)
     assert len(came_in) == 10, "a thousandth each"
-    for admission in came_in:
-        admission.record_start("main")
-        admission.record_usage(UsageReported(1_000, 0, 0))
-        admission.close()
+    for charge in came_in:
+        charge.record_start("main")
+        charge.record_usage(UsageReported(1_000, 0, 0))
+        charge.close()
     await asyncio.sleep(2)
     assert fleet.window("money").used == 10 * 1_000 * 1_000_000
     await fleet.end()
@@ -77,9 +77,9 @@ async def test_limiter_returns_the_charge_of_an_input_that_no_provider_received(
     for _ in range(3):
         came_in = await admitted_at_once(fleet, 50, prompt(1_000))
         assert len(came_in) == 10
-        for admission in came_in:
-            admission.close()
-            admission.record_final(ROW)
+        for charge in came_in:
+            charge.close()
+            charge.record_final(ROW)
     await asyncio.sleep(2)
     assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
     await fleet.end()
@@ -88,11 +88,11 @@ async def test_limiter_returns_the_charge_of_an_input_that_no_provider_received(
 @virtual_time
 async def test_limiter_charges_a_sent_input_until_the_final_usage_record() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES))
-    admission = await fleet.admit(0, prompt(1_000))
-    admission.close()
+    charge = await fleet.admit(0, prompt(1_000))
+    charge.close()
     await asyncio.sleep(2)
     assert fleet.window("money").used == 1_000 * 1_000_000
-    admission.record_final(replace(ROW, tokens=Tokens(1_000, 0, 3), cost="0.00103", ended="cancelled"))
+    charge.record_final(replace(ROW, tokens=Tokens(1_000, 0, 3), cost="0.00103", ended="cancelled"))
     await asyncio.sleep(2)
     assert fleet.window("money").used == 1_030 * 1_000_000
     await fleet.end()
@@ -101,11 +101,11 @@ async def test_limiter_charges_a_sent_input_until_the_final_usage_record() -> No
 @virtual_time
 async def test_limiter_charges_unanswered_calls_with_the_first_event() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
-    admission = await fleet.admit(0, prompt(1_000))
-    admission.record_start("main", Unanswered(2_000, "0.01"))
+    charge = await fleet.admit(0, prompt(1_000))
+    charge.record_start("main", Unanswered(2_000, "0.01"))
     await asyncio.sleep(2)
     assert fleet.window("money").used == 11_000 * 1_000_000
-    admission.record_usage(UsageReported(500, 0))
+    charge.record_usage(UsageReported(500, 0))
     await asyncio.sleep(2)
     assert fleet.window("money").used == 10_500 * 1_000_000
     await fleet.end()
@@ -114,11 +114,11 @@ async def test_limiter_charges_unanswered_calls_with_the_first_event() -> None:
 @virtual_time
 async def test_limiter_charges_a_final_usage_record_that_arrives_early() -> None:
     fleet = Fleet(key(Budget(amount="1", period="Total")), resolution(PRICES), gateways=1)
-    admission = await fleet.admit(0, prompt(1_000))
-    admission.record_start("main")
-    admission.record_final(replace(ROW, tokens=Tokens(10, 0, 1), cost="0.002"))
-    admission.record_output(400)
-    admission.close()
+    charge = await fleet.admit(0, prompt(1_000))
+    charge.record_start("main")
+    charge.record_final(replace(ROW, tokens=Tokens(10, 0, 1), cost="0.002"))
+    charge.record_output(400)
+    charge.close()
     await asyncio.sleep(2)
     assert fleet.window("money").used == 2_000 * 1_000_000
     await fleet.end()
@@ -129,11 +129,11 @@ async def test_limiter_charges_a_final_usage_record_that_arrives_early() -> None
 async def test_limiter_gives_no_credit_for_a_negative_count(usage: UsageReported) -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Total"), tokens_per_minute=100), resolution(PRICES), gateways=1)
     for _ in range(3):
-        admission = await fleet.admit()
-        admission.record_start("main")
-        admission.record_usage(usage)
-        admission.close()
-        admission.record_final(replace(ROW, tokens=Tokens(-(10**6), 0, 0), cost="-1000"))
+        charge = await fleet.admit()
+        charge.record_start("main")
+        charge.record_usage(usage)
+        charge.close()
+        charge.record_final(replace(ROW, tokens=Tokens(-(10**6), 0, 0), cost="-1000"))
     await asyncio.sleep(2)
     assert (fleet.window("money").used, fleet.window("tokens").used) == (0, 0)
     await fleet.end()
@@ -142,10 +142,10 @@ async def test_limiter_gives_no_credit_for_a_negative_count(usage: UsageReported
 @virtual_time
 async def test_limiter_bounds_an_absurd_count() -> None:
     fleet = Fleet(key(Budget(amount="0.01", period="Total")), resolution(PRICES), gateways=1)
-    admission = await fleet.admit()
-    admission.record_start("main")
-    admission.record_usage(UsageReported(10**40, 10**40))
-    admission.close()
+    charge = await fleet.admit()
+    charge.record_start("main")
+    charge.record_usage(UsageReported(10**40, 10**40))
+    charge.close()
     await asyncio.sleep(2)
     assert (await fleet.rejection()).code == "budget_exhausted"
     assert fleet.window("money").used == COUNT_MAX * 11 * 10**6
@@ -161,8 +161,8 @@ async def test_limiter_charges_an_input_at_the_cheapest_price_and_corrects_it_to
     assert len(came_in) == 2, "both fit if the second provider answers"
     came_in[0].record_start("other-1")
     came_in[1].record_start("main")
-    for admission in came_in:
-        admission.close()
+    for charge in came_in:
+        charge.close()
     await asyncio.sleep(2)
     assert fleet.window("money").used == 6_000 * 1_000_000
     await fleet.end()

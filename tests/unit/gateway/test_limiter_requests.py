@@ -64,7 +64,7 @@ async def test_limiter_gives_a_retry_time_that_holds() -> None:
 @virtual_time
 async def test_limiter_sends_openais_rate_headers() -> None:
     fleet = Fleet(key(requests_per_minute=10, tokens_per_minute=1000), resolution())
-    admission = await fleet.admit()
+    charge = await fleet.admit()
     assert fleet.headers == {
         "x-ratelimit-limit-requests": "10",
         "x-ratelimit-remaining-requests": "9",
@@ -73,8 +73,8 @@ async def test_limiter_sends_openais_rate_headers() -> None:
         "x-ratelimit-remaining-tokens": "996",
         "x-ratelimit-reset-tokens": "1m0s",
     }
-    admission.record_start("main")
-    admission.record_usage(UsageReported(100, 200))
+    charge.record_start("main")
+    charge.record_usage(UsageReported(100, 200))
     await asyncio.sleep(1.5)
     await fleet.admit(1)
     assert fleet.headers["x-ratelimit-remaining-requests"] == "8"

@@ -26,7 +26,7 @@ async def test_limiter_never_exceeds_concurrent_streams_and_frees_every_slot() -
         nonlocal open_, most, served
         for _ in range(40):
             try:
-                admission = await fleet.admit(gateway)
+                charge = await fleet.admit(gateway)
             except PenstockError:
                 await asyncio.sleep(dice.uniform(0.01, 0.1))
                 continue
@@ -35,7 +35,7 @@ async def test_limiter_never_exceeds_concurrent_streams_and_frees_every_slot() -
             await asyncio.sleep(dice.uniform(0.0, 0.2))
             open_ -= 1
             served += 1
-            admission.close()
+            charge.close()
 
     await asyncio.gather(*(client(number % 2) for number in range(20)))
     assert most == limit
@@ -85,9 +85,9 @@ async def test_limiter_keeps_the_slot_of_a_busy_key() -> None:
     loop = asyncio.get_running_loop()
     start, served = loop.time(), 0
     while loop.time() < start + 10:
-        admission = await fleet.admit()
+        charge = await fleet.admit()
         await asyncio.sleep(0.05)
-        admission.close()
+        charge.close()
         served += 1
         await asyncio.sleep(0.03)
     assert served > 100
@@ -99,8 +99,8 @@ async def test_limiter_keeps_the_slot_of_a_busy_key() -> None:
 @virtual_time
 async def test_limiter_returns_a_slot_that_another_gateway_may_need(limit: int, after_s: float) -> None:
     fleet = Fleet(key(concurrent_streams=limit), resolution())
-    for admission in [await fleet.admit(number % 2) for number in range(limit)]:
-        admission.close()
+    for charge in [await fleet.admit(number % 2) for number in range(limit)]:
+        charge.close()
     await asyncio.sleep(after_s)
     for _ in range(limit):
         await fleet.admit(1)

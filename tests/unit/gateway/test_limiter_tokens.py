@@ -18,21 +18,21 @@ async def talk(fleet: Fleet, gateway: int, limit: int, used: list[float], dice: 
     end = loop.time() + MINUTES_S
     while loop.time() < end:
         try:
-            admission = await fleet.admit(gateway)
+            charge = await fleet.admit(gateway)
         except PenstockError:
             window = fleet.window("tokens")
             spent = len(used) - bisect.bisect_left(used, window.began_at - 0.01 - OFFSET)
             assert spent > 0.9 * limit
             await asyncio.sleep(dice.uniform(0.1, 0.5))
             continue
-        admission.record_start("main")
+        charge.record_start("main")
         used += [loop.time()] * 4
         for _ in range(46):
             await asyncio.sleep(0.02)
-            admission.record_output(4)
+            charge.record_output(4)
             used.append(loop.time())
-        admission.record_usage(UsageReported(4, 46))
-        admission.close()
+        charge.record_usage(UsageReported(4, 46))
+        charge.close()
 
 
 @virtual_time
@@ -51,12 +51,12 @@ async def test_limiter_holds_a_token_limit_over_two_gateways() -> None:
 @virtual_time
 async def test_limiter_lets_a_running_stream_borrow_tokens_of_the_next_minute() -> None:
     fleet = Fleet(key(tokens_per_minute=100), resolution())
-    admission = await fleet.admit()
-    assert admission.record_start("main") is None
-    admission.record_usage(UsageReported(4, 250))
-    admission.close()
+    charge = await fleet.admit()
+    assert charge.record_start("main") is None
+    charge.record_usage(UsageReported(4, 250))
+    charge.close()
     await asyncio.sleep(2)
-    assert admission.exhausted is None
+    assert charge.exhausted is None
     assert not await fleet.pass_through(1)
     await asyncio.sleep(60)
     assert not await fleet.pass_through(1), "54 of the debt and 100 of the limit are more than this minute has"
@@ -69,10 +69,10 @@ async def test_limiter_lets_a_running_stream_borrow_tokens_of_the_next_minute() 
 async def test_limiter_gives_a_retry_time_at_the_end_of_a_token_debt() -> None:
     fleet = Fleet(key(tokens_per_minute=1_000), resolution())
     start = asyncio.get_running_loop().time()
-    admission = await fleet.admit()
-    admission.record_start("main")
-    admission.record_usage(UsageReported(60_500, 0))
-    admission.close()
+    charge = await fleet.admit()
+    charge.record_start("main")
+    charge.record_usage(UsageReported(60_500, 0))
+    charge.close()
     await asyncio.sleep(30)
     error = await fleet.rejection(1)
     assert error.retry_after_s == pytest.approx(60 * 60 - 30, abs=0.1), "59 minutes are paid with, and half of another"
@@ -88,10 +88,10 @@ async def test_limiter_gives_a_retry_time_at_the_end_of_a_token_debt() -> None:
 @virtual_time
 async def test_limiter_pays_a_token_debt_without_requests() -> None:
     fleet = Fleet(key(tokens_per_minute=1_000), resolution())
-    admission = await fleet.admit()
-    admission.record_start("main")
-    admission.record_usage(UsageReported(60_000, 0))
-    admission.close()
+    charge = await fleet.admit()
+    charge.record_start("main")
+    charge.record_usage(UsageReported(60_000, 0))
+    charge.close()
     await asyncio.sleep(2 * 60 * 60)
     assert await fleet.pass_through(1)
     await fleet.end()
@@ -101,8 +101,8 @@ async def test_limiter_pays_a_token_debt_without_requests() -> None:
 async def test_limiter_admits_no_request_for_a_corrected_estimate_when_tokens_are_used_up() -> None:
     fleet = Fleet(key(tokens_per_minute=100), resolution())
     first, second = await fleet.admit(), await fleet.admit()
-    for admission in (first, second):
-        admission.record_start("main")
+    for charge in (first, second):
+        charge.record_start("main")
     first.record_usage(UsageReported(0, 500))
     first.close()
     await asyncio.sleep(1.5)

@@ -1,4 +1,4 @@
-"""What a client of Anthropic's API makes of pieces in any order: each block whole, one after the other."""
+"""Blocks that a client of Anthropic's API gets from pieces in any order: each block whole, one after the other."""
 
 import json
 from collections.abc import Sequence

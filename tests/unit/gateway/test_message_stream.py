@@ -28,8 +28,10 @@ USAGE = UsageReported(90, 20, cached_input_tokens=30, reasoning_tokens=4, cache_
 LOST = Failed(ErrorDetail("worker_lost", "the worker that served this request ended"))
 
 
-def renderer(*, thinks: bool = True, stops: tuple[str, ...] = ()) -> MessageStreamRenderer:
-    return MessageStreamRenderer(MessageEvents("req_1", "fast", MessageOptions.of(25, stops, thinks=thinks)))
+def renderer(*, with_thinking: bool = True, stops: tuple[str, ...] = ()) -> MessageStreamRenderer:
+    return MessageStreamRenderer(
+        MessageEvents("req_1", "fast", MessageOptions.of(25, stops, with_thinking=with_thinking))
+    )
 
 
 def render(events: Iterable[Event], **options: Any) -> bytes:
@@ -222,7 +224,9 @@ def test_message_renderer_writes_no_error_after_the_end() -> None:
 
 
 def test_message_renderer_leaves_thinking_out_where_the_client_did_not_request_it() -> None:
-    assert [one["type"] for one in objects(render([ReasoningDelta("so"), TextDelta("a"), STOP], thinks=False))] == [
+    assert [
+        one["type"] for one in objects(render([ReasoningDelta("so"), TextDelta("a"), STOP], with_thinking=False))
+    ] == [
         "message_start",
         "content_block_start",
         "content_block_delta",

@@ -195,7 +195,7 @@ async def test_stream_accepts_any_attempt_first() -> None:
 async def test_stream_restarts_the_queue_wait_when_its_worker_is_forgotten() -> None:
     stream = make_stream()
     feed(stream, ACCEPTED)
-    stream.serving.forget_worker(NOW + 9)
+    stream.serving.drop_worker(NOW + 9)
 
     assert (stream.serving.worker, stream.serving.accepted_at, stream.serving.published_at) == (None, None, NOW + 9)
 

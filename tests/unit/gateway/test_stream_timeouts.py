@@ -13,7 +13,7 @@ from penstock_contract.error_codes import ErrorCode
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.stream.events import TextDelta
 from penstock_gateway.limits.limit_spec import UpfrontUse
-from penstock_gateway.limits.stream_charge import Admission
+from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.streaming.stream_timeouts import (
     ATTACH_AGAIN_S,
@@ -57,9 +57,9 @@ def committed() -> Stream:
 
 def exhausted() -> Stream:
     stream = streaming()
-    admission = Admission([], [], resolution(PRICES), UpfrontUse(1, 1, 1))
-    admission.exhaust(ErrorDetail("budget_exhausted", "the budget of the API key is used up"))
-    stream.admission = admission
+    charge = StreamCharge([], [], resolution(PRICES), UpfrontUse(1, 1, 1))
+    charge.exhaust(ErrorDetail("budget_exhausted", "the budget of the API key is used up"))
+    stream.charge = charge
     return stream
 
 
@@ -71,7 +71,7 @@ def stalled() -> Stream:
 
 def forgotten() -> Stream:
     stream = accepted()
-    stream.serving.forget_worker(NOW + 20)
+    stream.serving.drop_worker(NOW + 20)
     return stream
 
 
@@ -125,7 +125,7 @@ NEEDS: dict[str, Row] = {
     "a worker with heartbeats serves": (accepted, 3.6, SEEN, StreamAction.NOTHING),
     "a silent worker may be back": (streaming, 9, SILENT, StreamAction.NOTHING),
     "a silent worker before its first event": (accepted, 9, SILENT, StreamAction.NOTHING),
-    "a worker lost before its first event is replaced": (accepted, 3.6, LOST, StreamAction.FORGET_WORKER),
+    "a worker lost before its first event is replaced": (accepted, 3.6, LOST, StreamAction.DROP_WORKER),
     "a worker lost after its first event ends the stream": (streaming, 3.6, LOST, "worker_lost"),
     "a lost worker during a broker absence": (streaming, 3.6, {**LOST, **AWAY}, StreamAction.NOTHING),
     "a gap is kept open during an absence": (with_gap, GAP_MAX_S + 4, back_after(6.0), StreamAction.ATTACH),

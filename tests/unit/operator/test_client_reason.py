@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 from unit.support.routes import spec
 
-from penstock_operator.status.client_reason import ASLEEP, REFUSALS, STARTING, WORDS, cause
+from penstock_operator.status.client_reason import NO_WORKERS, PROBLEM_TEXTS, REFUSALS, STARTING, cause
 from penstock_operator.status.conditions import AcceptedReason
 from penstock_operator.status.pod_problems import Problem, ProblemReason
 from penstock_operator.status.pod_summary import Survey
@@ -27,8 +27,8 @@ def workers(wanted: int, ready: int = 0, starting: int = 0, *problems: Problem) 
         ({}, workers(1, 0, 1), STARTING),
         ({}, workers(0), ""),
         ({}, Survey(), ""),
-        ({"mode": "Manual", "replicas": 0}, workers(0), ASLEEP),
-        ({"paused": "ScaleOut"}, workers(0), ASLEEP),
+        ({"mode": "Manual", "replicas": 0}, workers(0), NO_WORKERS),
+        ({"paused": "ScaleOut"}, workers(0), NO_WORKERS),
         ({"paused": "ScaleIn"}, workers(0), ""),
         ({"mode": "Manual", "replicas": 1}, workers(1, 0, 1), STARTING),
     ],
@@ -55,7 +55,7 @@ def test_client_reason_contains_no_names(reason: ProblemReason) -> None:
 
     expected = cause(spec(), workers(1, 0, 1, problem))
 
-    assert expected == f"{WORDS[reason]} ({reason})"
+    assert expected == f"{PROBLEM_TEXTS[reason]} ({reason})"
     assert not any(name in expected for name in ("main-worker", "openai", "registry", "node-7"))
 
 
@@ -66,4 +66,4 @@ def test_client_reason_exists_for_every_refusal() -> None:
 def test_client_reason_messages_without_a_pod_problem_are_in_the_page() -> None:
     page = (Path(__file__).parents[3] / "docs" / "reference" / "conditions.md").read_text("utf-8")
     assert f"`{STARTING}`" in page
-    assert f"`{ASLEEP}`" in page
+    assert f"`{NO_WORKERS}`" in page

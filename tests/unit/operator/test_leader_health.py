@@ -3,7 +3,7 @@
 from typing import Any
 
 from penstock_operator.kube.resources import PODS, Collection
-from penstock_operator.kube.watch.liveness import DEAD, LATE, WatchLiveness
+from penstock_operator.kube.watch.liveness import LATE, UNRECOVERED, WatchLiveness
 from penstock_operator.leader_health import ANSWERED_S, LeaderHealth
 from penstock_runtime.probes import Probes
 
@@ -19,7 +19,7 @@ def leader(**fields: Any) -> LeaderHealth:
 
 
 def response(path: str, of: LeaderHealth, now: float) -> tuple[int, bytes]:
-    probes = Probes("127.0.0.1", 0, live=lambda: of.dead(now), ready=lambda: of.unready(now))
+    probes = Probes("127.0.0.1", 0, live=lambda: of.liveness_failure(now), ready=lambda: of.readiness_failure(now))
     return probes.answer(path)[:2]
 
 
@@ -29,13 +29,13 @@ def test_probe_leader_with_live_watches_is_live_and_ready() -> None:
 
 
 def test_probe_fails_liveness_for_a_silent_watch_while_the_api_server_answers() -> None:
-    now = DEAD * SILENCE_S + 1
+    now = UNRECOVERED * SILENCE_S + 1
     expected = (503, b"a watch has been silent for 65 s, and the API server responds\n")
     assert response("/livez", leader(answered_at=now - 2), now) == expected
 
 
 def test_probe_is_live_while_the_api_server_is_unavailable() -> None:
-    now = DEAD * SILENCE_S + 1
+    now = UNRECOVERED * SILENCE_S + 1
     assert response("/livez", leader(answered_at=now - ANSWERED_S), now) == (200, b"ok\n")
     assert response("/livez", leader(answered_at=None), now) == (200, b"ok\n")
 

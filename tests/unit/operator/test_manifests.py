@@ -138,7 +138,7 @@ def test_manifests_worker_has_the_whole_grace_period_for_its_streams(grace: int,
     ],
 )
 def test_manifests_have_a_disruption_budget_for_more_than_one_worker(scaling: dict[str, Any], wanted: bool) -> None:
-    assert manifests.wants_disruption_budget(spec(scaling=scaling)) is wanted
+    assert manifests.needs_disruption_budget(spec(scaling=scaling)) is wanted
 
 
 def test_manifests_disruption_budget_evicts_one_ready_worker_at_a_time_and_any_that_is_not_ready() -> None:

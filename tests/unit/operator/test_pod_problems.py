@@ -13,8 +13,8 @@ from penstock_operator.status.pod_problems import (
     of_deployment,
     of_evictions,
     of_pods,
+    one_of_each_reason,
 )
-from penstock_operator.status.pod_problems import telling as most_telling
 
 PULL = (
     "rpc error: code = NotFound desc = failed to pull and unpack image"
@@ -254,7 +254,7 @@ def test_pod_problems_report_an_evicted_pod(status: dict[str, str], messages: li
 
 
 def test_pod_problems_have_one_of_each_reason_in_order_of_precedence() -> None:
-    found = most_telling(
+    found = one_of_each_reason(
         [Problem("Unschedulable", "1"), Problem("CrashLoop", "2"), Problem("CrashLoop", "3"), Problem("NotReady", "4")]
     )
 

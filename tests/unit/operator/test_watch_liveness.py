@@ -3,7 +3,7 @@
 import pytest
 
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, Collection
-from penstock_operator.kube.watch.liveness import DEAD, STUCK, WatchLiveness
+from penstock_operator.kube.watch.liveness import STUCK, UNRECOVERED, WatchLiveness
 from penstock_operator.kube.watch.watcher import RESTART_MAX_S
 
 WATCH, OTHER = Collection(PODS, "team"), Collection(MODEL_ROUTES, "team")
@@ -20,7 +20,7 @@ def liveness(silence_s: float = 8.0) -> WatchLiveness:
 def test_watch_liveness_is_not_silent_before_begin() -> None:
     made = WatchLiveness([WATCH], 8.0)
     assert made.silent_s(1_000_000.0) == 0.0
-    assert not made.is_dead(1_000_000.0)
+    assert not made.is_unrecovered(1_000_000.0)
 
 
 @ALLOWED
@@ -28,22 +28,22 @@ def test_watch_liveness_of_a_healthy_watch_is_neither_late_nor_stuck_nor_dead(si
     made, now = liveness(silence_s), 1_000.0
     for _ in range(100):
         now += silence_s
-        assert [made.is_late(now), made.is_stuck(now), made.is_dead(now)] == [False] * 3
-        made.heard(WATCH, now)
-        made.heard(OTHER, now)
+        assert [made.is_late(now), made.is_stuck(now), made.is_unrecovered(now)] == [False] * 3
+        made.record(WATCH, now)
+        made.record(OTHER, now)
 
 
 @ALLOWED
 def test_watch_liveness_of_a_silent_watch_is_dead_despite_restarts_of_kopf(silence_s: float) -> None:
     made, now, starts = liveness(silence_s), 1_000.0, 0
-    while not made.is_dead(now):
+    while not made.is_unrecovered(now):
         now += 0.5
-        made.heard(OTHER, now)
+        made.record(OTHER, now)
         if made.is_stuck(now):
             starts += 1
             made.begin(now)
     assert starts == 2
-    assert now - 1_000.0 == DEAD * silence_s + 0.5
+    assert now - 1_000.0 == UNRECOVERED * silence_s + 0.5
 
 
 @ALLOWED
@@ -55,5 +55,5 @@ def test_watch_liveness_allows_a_restart_of_kopf_its_time(silence_s: float) -> N
     assert not made.is_stuck(now + RESTART_MAX_S + silence_s)
     assert made.is_late(now + RESTART_MAX_S), "it is as silent as it was"
     for watch in (WATCH, OTHER):
-        made.heard(watch, now + RESTART_MAX_S + 1)
+        made.record(watch, now + RESTART_MAX_S + 1)
     assert made.silent_s(now + RESTART_MAX_S + 1) == 0

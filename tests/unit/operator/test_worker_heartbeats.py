@@ -8,7 +8,7 @@ from penstock_contract.stream.frames import Activation, WorkerHeartbeat
 from penstock_operator.scaling.worker_heartbeats import HeartbeatTable, WorkerHeartbeats
 from penstock_runtime.clock import ManualClock
 from penstock_runtime.pause_detector import LATE_S, PauseDetector
-from penstock_runtime.peer_liveness import FORGET_S, HEARTBEAT_S, LOST_S
+from penstock_runtime.peer_liveness import EXPIRE_S, HEARTBEAT_S, LOST_S
 
 KEY = ("team", "main")
 
@@ -97,7 +97,7 @@ def test_heartbeats_drop_old_workers() -> None:
     table = HeartbeatTable(answering(300))
     for number in range(100):
         table.record(("team", f"route-{number}"), beat(f"w{number}"), 100.0)
-    table.record(KEY, beat(), 101.0 + FORGET_S)
+    table.record(KEY, beat(), 101.0 + EXPIRE_S)
     assert set(table._routes) == {KEY}
 
 

@@ -67,7 +67,7 @@ async def test_worker_secret_of_a_recreated_route_is_created_again() -> None:
     store = Store()
     made = WorkerSecrets(store, ManualClock())
     await made.provide(KEY, secret(), waited_for=False)
-    made.forget(KEY)
+    made.remove(KEY)
     await made.provide(KEY, secret(), waited_for=False)
 
     assert len(store.created) == 2

@@ -4,7 +4,7 @@ import pytest
 
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_liveness import (
-    FORGET_S,
+    EXPIRE_S,
     GIVEN_UP_S,
     HEARTBEAT_S,
     LOST_S,
@@ -106,7 +106,7 @@ def test_peer_liveness_loses_an_expected_peer_without_any_heartbeat() -> None:
 
 def test_peer_liveness_drops_old_peers() -> None:
     table = Table()
-    table.peers.forget(FORGET_S - 1)
+    table.peers.expire(EXPIRE_S - 1)
     assert len(table.peers) == 1
-    table.peers.forget(FORGET_S)
+    table.peers.expire(EXPIRE_S)
     assert len(table.peers) == 0

@@ -28,7 +28,7 @@ def answers(*responses: bytes) -> Script:
         for response in responses:
             await connection.request()
             await connection.send(response)
-        await connection.hung_up()
+        await connection.peer_closed()
 
     return script
 

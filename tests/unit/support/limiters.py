@@ -15,7 +15,7 @@ from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_gateway.access.principal import Principal
 from penstock_gateway.limits.limiter import Limiter
-from penstock_gateway.limits.stream_charge import Admission
+from penstock_gateway.limits.stream_charge import StreamCharge
 
 KEY = "key.key_0123456789abcdef"
 LATENCY_S = 0.002
@@ -64,14 +64,14 @@ class Fleet:
         self.tasks = [asyncio.create_task(limiter.run()) for limiter in self.limiters]
         self.headers: dict[str, str] = {}
 
-    async def admit(self, gateway: int = 0, operation: Operation = OPERATION) -> Admission:
+    async def admit(self, gateway: int = 0, operation: Operation = OPERATION) -> StreamCharge:
         headers: list[tuple[bytes, bytes]] = []
         try:
-            admission = await self.limiters[gateway].admit(self.principal, self.route, operation, headers)
+            charge = await self.limiters[gateway].admit(self.principal, self.route, operation, headers)
         finally:
             self.headers = {name.decode(): value.decode() for name, value in headers}
-        assert admission is not None
-        return admission
+        assert charge is not None
+        return charge
 
     async def rejection(self, gateway: int = 0, operation: Operation = OPERATION) -> ErrorDetail:
         try:
@@ -107,18 +107,18 @@ class Fleet:
 
 async def stream(fleet: Fleet, gateway: int, tokens: int, errors: list[ErrorDetail]) -> int:
     """A stream of `tokens` tokens at 50 a second, ended by the limiter or by itself; returns how many it received."""
-    admission = await fleet.admit(gateway)
-    error = admission.record_start("main")
+    charge = await fleet.admit(gateway)
+    error = charge.record_start("main")
     received = 0
     while received < tokens and error is None:
         await asyncio.sleep(0.02)
-        error = admission.exhausted
+        error = charge.exhausted
         if error is None:
             received += 1
-            error = admission.record_output(4)
+            error = charge.record_output(4)
     if error is not None:
         errors.append(error)
-    admission.close()
+    charge.close()
     return received
 
 

@@ -42,7 +42,7 @@ class Connection:
         """Only the head of the next request."""
         return await self._reader.readuntil(b"\r\n\r\n")
 
-    async def hung_up(self) -> bytes:
+    async def peer_closed(self) -> bytes:
         """Wait until the client has closed; returns the bytes before that."""
         with contextlib.suppress(ConnectionError):
             return await self._reader.read()

@@ -20,7 +20,7 @@ async def test_connection_passes_a_chunked_body_piece_by_piece() -> None:
         await connection.send(CHUNKED + chunk(b"one "))
         await go_on.wait()
         await connection.send(chunk(b"two") + END)
-        await connection.hung_up()
+        await connection.peer_closed()
 
     async with upstream(script) as server:
         listener, _ = await start_call(server.pool)
@@ -58,7 +58,7 @@ async def test_connection_reads_a_response_cut_into_single_bytes() -> None:
         await connection.request()
         for byte in response:
             await connection.send(bytes([byte]))
-        await connection.hung_up()
+        await connection.peer_closed()
 
     async with upstream(script) as server:
         listener, _ = await start_call(server.pool)
@@ -131,7 +131,7 @@ async def test_connection_of_an_aborted_call_is_closed_without_further_events() 
     async def script(connection: Connection) -> None:
         await connection.request()
         await connection.send(CHUNKED + chunk(b"one"))
-        await connection.hung_up()
+        await connection.peer_closed()
         aborted.set()
 
     async with upstream(script) as server:

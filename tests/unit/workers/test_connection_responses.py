@@ -100,7 +100,7 @@ async def test_connection_reads_a_refusal_sent_before_the_request_is_read() -> N
     async def script(connection: Connection) -> None:
         await connection.head()
         await connection.send(sized(b"", b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"))
-        await connection.hung_up()
+        await connection.peer_closed()
 
     async with upstream(script) as server:
         listener, _ = await start_call(server.pool, request=HttpRequest("/x", {}, b"x" * 8 * 1024 * 1024))

@@ -103,7 +103,7 @@ async def proxied(
         elif response.startswith(b"HTTP/1.1 200") and response.endswith(b"\r\n\r\n"):
             heads.append(await connection.request())
             await connection.send(sized(b"answered"))
-            await connection.hung_up()
+            await connection.peer_closed()
         connection.close()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -168,7 +168,7 @@ async def test_egress_proxy_tunnel_carries_tls_with_a_private_authority(tmp_path
         connection = Connection(reader, writer)
         await connection.request()
         await connection.send(sized(b"secure"))
-        await connection.hung_up()
+        await connection.peer_closed()
         connection.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=theirs)

@@ -57,7 +57,7 @@ HELLO = [start(), block(0, **TEXT), text(0, "Hel"), text(0, "lo"), stop(0), *end
 
 
 def seen(*events: dict[str, Any]) -> list[Any]:
-    """What a client reads: texts, and the objects of the other events."""
+    """The events as a client reads them: texts, and the objects of the other events."""
     heard, code = parse(NativeParser(), sse(*events))
     assert code is None
     return [shown(one) for one in heard if isinstance(one, TextDelta | NativeEvent)]

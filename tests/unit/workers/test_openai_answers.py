@@ -86,7 +86,7 @@ ANSWERS: dict[str, tuple[bytes, list[Event]]] = {
         + END,
         [HI, HI, HI, HI, STOPPED],
     ),
-    # BerriAI/litellm #16272: Mistral thinks in content parts.
+    # BerriAI/litellm #16272: Mistral sends its reasoning in content parts.
     "thinking in parts": (
         chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "let me see"}]}]})
         + chunk({"content": "4"})

@@ -94,7 +94,7 @@ async def test_pool_closes_its_idle_connections_with_a_stale_one() -> None:
         await connection.request()
         both.set()
         await connection.send(sized(b"two"))
-        await connection.hung_up()
+        await connection.peer_closed()
 
     async with upstream(reset, lives, answers(sized(b"three"))) as server:
         ears = [(await start_call(server.pool))[0], (await start_call(server.pool))[0]]

@@ -1,4 +1,4 @@
-"""What a subscription does with a message: errors of one message are logged and do not end the connection."""
+"""Delivers the messages of a subscription: errors of one message are logged and do not end the connection."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any

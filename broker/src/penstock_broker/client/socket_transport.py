@@ -79,7 +79,7 @@ class SocketTransport(Transport, asyncio.Protocol):
         self.write(b"".join(payload))
 
     async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
-        """What `deliver` has left for nats-py; b"" at the end of the connection."""
+        """Bytes that `deliver` has left for nats-py; b"" at the end of the connection."""
         if not self._delivering:
             self._deliver_from_now_on()
         while not self._unread and not self._lost.is_set():

@@ -26,5 +26,5 @@ def share(total: int | None, routes: int) -> int:
 
 
 def of_memory(memory_bytes: int) -> int:
-    """What all queues may reserve of a broker's memory, beside its other stores."""
+    """Bytes that all queues may reserve of a broker's memory, beside its other stores."""
     return max(memory_bytes - OTHER_STORES_MEMORY, memory_bytes // 4)

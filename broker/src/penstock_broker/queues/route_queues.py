@@ -45,7 +45,7 @@ class RouteQueues:
         self._routes: set[str] | None = None
         self._changing = asyncio.Lock()
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Read the routes again: the broker may have lost them."""
         self._routes = None
 

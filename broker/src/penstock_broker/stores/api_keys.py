@@ -72,7 +72,7 @@ class KeyStore:
         self._check_expiry(spec)
         with _store_errors():
             bucket = await self._bucket()
-            await self._forget(bucket, await self._all(bucket))
+            await self._delete_expired(bucket, await self._all(bucket))
             return await self._add(bucket, new_id(), spec, generation=1, expires_at=spec.expires_at)
 
     async def adopt(self, secret: str, spec: KeySpec) -> None:
@@ -168,12 +168,12 @@ class KeyStore:
             raise PenstockError("key_not_found", "there is no key with this id")
         return sorted(found, key=lambda stored: stored.record.generation)
 
-    async def _forget(self, bucket: KeyValue, stored: list[_Stored]) -> None:
+    async def _delete_expired(self, bucket: KeyValue, stored: list[_Stored]) -> None:
         limit = self._clock.unix() - EXPIRED_KEPT_S
         for one in stored:
             expired = one.record.expires_at is not None and one.record.expires_at < limit
             if expired and one.record.revoked_at is None:
-                with contextlib.suppress(BadRequestError):  # changed meanwhile: then it is not forgotten
+                with contextlib.suppress(BadRequestError):  # changed meanwhile: then it is kept
                     await bucket.delete(_entry(one.record), last=one.revision)
 
     async def _all(self, bucket: KeyValue) -> list[_Stored]:

@@ -26,7 +26,7 @@ DESCRIPTION: Final = "backup.json"
 DATA: Final = "stream.tar.s2"
 CHUNK_BYTES: Final = 128 * 1024
 SILENCE_S: Final = 30.0
-"""Time between two chunks after which a snapshot has failed; the broker itself gives up after 5 s without an ack."""
+"""Time between two chunks after which a snapshot has failed; the broker itself ends it after 5 s without an ack."""
 ERR_STREAM_NOT_FOUND: Final = 10059
 
 

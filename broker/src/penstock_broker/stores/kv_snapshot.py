@@ -1,8 +1,9 @@
 """Reads all entries of a KV bucket at one moment.
 
-nats-py marks the end of what was there with None, and now and then far too early: it asks the server what is still to
-be delivered, and takes what was delivered and not yet read for nothing (js/kv.py 2.16, `watch`). A busy gateway would
-take a full catalogue, or all API keys, for none. So the mark is ignored, and each entry's count of the rest is used.
+nats-py marks the end of what was there with None, and now and then far too early: it requests from the server the
+number of messages still to be delivered, and ignores those delivered and not yet read (js/kv.py 2.16, `watch`). A busy
+gateway would take a full catalogue, or all API keys, for none. So the mark is ignored; each entry's count of the
+rest is used.
 """
 
 import asyncio

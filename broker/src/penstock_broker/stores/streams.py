@@ -85,7 +85,7 @@ class StreamStore:
         self._written: dict[str, int] = {}
 
     async def put(self, descriptor: StreamDescriptor, ttl_s: float) -> None:
-        """Write a descriptor. Fire and forget, before the request is published: the broker has both or neither."""
+        """Write a descriptor, without an ack, before the request is published: the broker has both or neither."""
         subject = subjects.stream_descriptor(descriptor.tenant, descriptor.id)
         await self._connection.publish(subject, codec.encode(descriptor), headers=_ttl(ttl_s))
 

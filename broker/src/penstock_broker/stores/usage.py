@@ -237,7 +237,7 @@ async def _read_rows(connection: Connection, since: float, filter_: str) -> Asyn
     left = info.num_pending or 0
     subscription = await context.pull_subscribe_bind(consumer=info.name, stream=subjects.USAGE)
     try:
-        # Exactly what is there is asked for: nats-py's fetch waits for what is not.
+        # Requests exactly what is there: nats-py's fetch waits for messages that do not exist.
         while left > 0:
             messages: list[Msg] = await subscription.fetch(min(left, READ_BATCH), timeout=READ_S)
             for message in messages:

@@ -23,7 +23,7 @@ from penstock_client.resume import is_stream_id
 from penstock_contract.endpoint_responses import ChatChunk
 from penstock_contract.endpoints import CHAT
 from penstock_contract.request.operations import ChatMessage
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 ANSWERED = 0
 FAILED = 1
@@ -101,15 +101,15 @@ def answer(stream: AbstractContextManager[Chunks[ChatChunk]], terminal: Terminal
 
 
 def converse(client: Client, model: str | None, terminal: Terminal) -> int:
-    """Ask and answer until Ctrl-D; a stopped answer stays in the conversation as far as it was seen."""
+    """Read messages and print answers until Ctrl-D; of a stopped answer, the conversation keeps what was printed."""
     history: list[ChatMessage] = []
     while (line := terminal.ask()) is not None:
         if not line.strip():
             continue
-        asked = [*history, ChatMessage("user", _valid(line))]
-        text, _ = answer(client.chat(asked, model), terminal)
+        messages = [*history, ChatMessage("user", _valid(line))]
+        text, _ = answer(client.chat(messages, model), terminal)
         if text:
-            history = [*asked, ChatMessage("assistant", text)]
+            history = [*messages, ChatMessage("assistant", text)]
     return ANSWERED
 
 
@@ -204,5 +204,5 @@ def _url(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise argparse.ArgumentTypeError(f"{text!r} is not like {DEFAULT_URL}")
-    # OpenAI's SDKs want it with /v1, and people copy it from there.
+    # OpenAI's SDKs need it with /v1, and users copy it from there.
     return text.rstrip("/").removesuffix("/v1")

@@ -20,7 +20,7 @@ NAME_MIN: Final = 8
 
 
 class Shown(NamedTuple):
-    """What the table shows: `here` is this gateway's traffic alone, `rows` the most routes."""
+    """Options of the table: `here` is this gateway's traffic alone, `rows` the most routes."""
 
     sort: Sort = "activity"
     here: bool = False
@@ -59,7 +59,7 @@ def fleet_table(fleet: Fleet, shown: Shown) -> RenderableType:
 
 
 def problems(fleet: Fleet) -> list[str]:
-    """What is missing in the figures."""
+    """The parts that are missing in the figures."""
     found = []
     if not fleet.broker_connected:
         found.append("the gateway has no connection to the message broker: queues and other gateways are unknown")

@@ -14,7 +14,7 @@ import msgspec
 from penstock_client.admin.client import AdminClient
 from penstock_client.cli.admin_command import Invocation, call_admin_api, command, duration, where_after
 from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyList, KeySpec, KeyView, Rotation
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 
 def run(invocation: Invocation) -> int:

@@ -15,7 +15,7 @@ from penstock_client.cli.fleet_table import KEYS_SHOWN, SORTS, Shown, fleet_tabl
 from penstock_client.cli.keyboard import Keyboard
 from penstock_client.errors import GatewayUnreachable
 from penstock_contract.fleet.view import Fleet
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 PATH = "/admin/fleet"
 INTERVAL_MIN_S = 0.5

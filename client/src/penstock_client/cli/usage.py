@@ -13,7 +13,7 @@ from penstock_client.cli.admin_command import Invocation, call_admin_api, comman
 from penstock_contract.limits.api_keys import KeyList
 from penstock_contract.usage.report import UsageRows, UsageSums
 from penstock_contract.usage.table import Table, csv_text, printable_text, rows_table, sums_table
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 ROWS_MAX = 100_000
 

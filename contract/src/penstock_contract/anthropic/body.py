@@ -75,7 +75,7 @@ CHECKED: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     }.items()
 }
 NOTHING: Final = frozenset((b"null", b"[]", b"{}", b'""'))
-"""Values that ask for nothing: clients send them for a field that they do not use."""
+"""Values without an effect: clients send them for a field that they do not use."""
 ROLES: Final = frozenset(("user", "assistant", "system"))
 _blocks = msgspec.json.Decoder(Blocks)
 _source = msgspec.json.Decoder(_Source)
@@ -83,14 +83,14 @@ _names = msgspec.json.Decoder(Fields).decode
 
 
 class MessagesBody(Struct, frozen=True):
-    """`fields` are the names at the top level that have a value; `thinks`: the client requested thinking."""
+    """`fields` are the names at the top level that have a value; `with_thinking`: the client requested thinking."""
 
     model: str
     body: bytes
     input_tokens: int
     stream: bool
     stops: tuple[str, ...]
-    thinks: bool
+    with_thinking: bool
     fields: tuple[str, ...]
 
     def operation(self, version: str, betas: Iterable[str] = ()) -> MessagesOperation:
@@ -153,7 +153,7 @@ def _read(body: bytes, kind: type[MessagesBody], required: tuple[str, ...]) -> M
         input_tokens=text_tokens(max(0, size)) + tokens,
         stream=bool(values.get("stream")),
         stops=tuple(values.get("stop_sequences") or ()),
-        thinks=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
+        with_thinking=thinking is not None and thinking.type != "disabled" and thinking.display != "omitted",
         fields=tuple(name for name, raw in fields.items() if not _is_nothing(raw)),
     )
 

@@ -25,7 +25,7 @@ InputMessages = Annotated[list[InputMessage], Meta(min_length=1, max_length=MESS
 
 
 class Prompt(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is counted as input."""
+    """The parts that are counted as input."""
 
     model: ModelName
     messages: InputMessages

@@ -1,4 +1,4 @@
-"""What a gateway reports to another one that shows the fleet: the counts of its own metrics, by route.
+"""The report of a gateway to another one that shows the fleet: the counts of its own metrics, by route.
 
 Maps and no arrays: two versions of a gateway read each other's reports during an upgrade.
 """

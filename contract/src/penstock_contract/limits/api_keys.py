@@ -58,8 +58,8 @@ def invisible(text: str) -> str | None:
     """The first character of `text` that is not seen, as `U+200B`: with it two names can look the same.
 
     Format characters (zero width, bidirectional, soft hyphen, tags), unassigned and private ones, surrogates,
-    separators of lines, spaces other than the plain one, variation selectors and fillers. Asked when a key is made, not
-    when it is read: a stored key stays valid.
+    separators of lines, spaces other than the plain one, variation selectors and fillers. Checked when a key is made,
+    not when it is read: a stored key stays valid.
     """
     for char in text:
         category = unicodedata.category(char)

@@ -66,7 +66,8 @@ class Quota(Struct, frozen=True):
 
 
 class MeterClaim(Struct, frozen=True):
-    """A gateway's claim for one meter: its use since the last claim, in the window of that time, and what it wants.
+    """A gateway's claim for one meter: its use since the last claim, in the window of that time, and the amount
+    that it requests.
 
     `leased` is the grant of the last claim. `least` is the smallest useful amount when little is left; `inputs` is what
     each waiting request needs beyond that, all of it or nothing.
@@ -94,7 +95,7 @@ class MeterGrant(Struct, frozen=True):
 
 
 class LeaseClaim(Struct, frozen=True):
-    """All claims of one gateway. `slots` are absolute: those it holds plus those it wants."""
+    """All claims of one gateway. `slots` are absolute: those it holds plus those it requests."""
 
     meters: dict[str, MeterClaim]
     slots: dict[str, int]
@@ -121,9 +122,9 @@ def merge_claims(
     others = {name: held for name, held in record.slots.items() if name != gateway and held.until > now}
     got: dict[str, int] = {}
     free: dict[str, int] = {}
-    for resource, asked in claims.slots.items():
-        there = slots.get(resource, asked) - sum(held.held.get(resource, 0) for held in others.values())
-        got[resource] = max(0, min(asked, there))
+    for resource, requested in claims.slots.items():
+        there = slots.get(resource, requested) - sum(held.held.get(resource, 0) for held in others.values())
+        got[resource] = max(0, min(requested, there))
         free[resource] = max(0, there - got[resource])
     mine = {resource: count for resource, count in got.items() if count}
     held = {**others, gateway: HeldSlots(now + SLOTS_HELD_S, mine)} if mine else others

@@ -94,8 +94,8 @@ class _Conversation:
         if not texts and not details:
             return  # An id alone, of a response that was not stored: there is nothing to send.
         current = self._assistant
-        spoken = current is not None and ("content" in current or "tool_calls" in current)
-        message = self._turn(new=spoken and not self._open_calls)
+        has_output = current is not None and ("content" in current or "tool_calls" in current)
+        message = self._turn(new=has_output and not self._open_calls)
         if texts:
             message["reasoning_content"] = "\n\n".join([*filter(None, [message.get("reasoning_content")]), *texts])
         if details:

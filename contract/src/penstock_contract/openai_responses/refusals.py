@@ -1,4 +1,4 @@
-"""What the Responses API has and this gateway does not: refused by name. Pure."""
+"""Features of the Responses API that this gateway lacks: refused by name. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final

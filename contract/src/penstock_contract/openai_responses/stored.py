@@ -1,4 +1,4 @@
-"""What is kept of a response beside its frames: how it is rendered, and the items before its output.
+"""Data kept of a response beside its frames: how it is rendered, and the items before its output.
 
 The items are those of the whole conversation, as earlier responses expire before the one that continues them.
 """

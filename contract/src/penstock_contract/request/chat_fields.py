@@ -64,7 +64,7 @@ ANTHROPIC: Final[dict[str, Treatment]] = {
 REFUSED_BY_ALL: Final = frozenset(("audio", "functions", "function_call"))
 DEMANDS: Final = ("n", "logprobs", "top_logprobs")
 """Change the form of the answer: refused unless every provider of the route has them, so that a fallback has them too.
-`n` of 1 and `logprobs` of false ask for nothing."""
+`n` of 1 and `logprobs` of false have no effect."""
 DEMANDED_OF: Final = frozenset(("OpenAI", "AzureOpenAI"))
 """Types of providers that have them. Where a server behind `OpenAI` ignores `n`, the client gets its one answer."""
 OURS: Final = frozenset(("model", "stream", "stream_options"))
@@ -179,7 +179,7 @@ def refusal(name: str, provider: ProviderSpec, *, known: frozenset[str] = KNOWN)
     if steers(name):
         return invalid("it would steer the provider; a route allows it by extraFields.allow", param)
     if (provider.type == "Anthropic") is (known is MESSAGES_KNOWN):
-        # The provider speaks the request's dialect: the route's own rule refuses the field.
+        # The provider has the request's dialect: the route's own rule refuses the field.
         return invalid("this field is not known, and the route refuses unknown fields (extraFields)", param)
     return PenstockError("unsupported_by_provider", f"{param}: this provider has no such field", param=param)
 

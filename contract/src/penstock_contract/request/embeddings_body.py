@@ -32,7 +32,7 @@ TOKEN_DIGITS_MAX: Final = 10
 
 
 class EmbeddingsBody(Struct, frozen=True):
-    """`count` is how many vectors the answer has to have; `base64` how the client wants them."""
+    """`count` is how many vectors the answer has to have; `base64` their form in the response."""
 
     model: str
     operation: EmbeddingsOperation

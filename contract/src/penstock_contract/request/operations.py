@@ -141,7 +141,7 @@ class EmbedRequest(Struct, frozen=True, omit_defaults=True):
 class ChatOperation(Struct, frozen=True, kw_only=True, tag="chat"):
     """A chat completion: `body` is JSON in OpenAI's form, as the client sent it.
 
-    `input_tokens` is our own count of all that is sent, see `input_size`. `choices` is how many answers it asks for.
+    `input_tokens` is our own count of all that is sent, see `input_size`. `choices` is the number of requested answers.
     """
 
     body: bytes
@@ -150,7 +150,7 @@ class ChatOperation(Struct, frozen=True, kw_only=True, tag="chat"):
 
 
 class EmbeddingsOperation(Struct, frozen=True, kw_only=True, tag="embeddings"):
-    """Embeddings: `body` is JSON in OpenAI's form, as the client sent it; `count` is how many vectors it asks for."""
+    """Embeddings: `body` is JSON in OpenAI's form, as the client sent it; `count`: requested vectors."""
 
     body: bytes
     input_tokens: int
@@ -191,7 +191,7 @@ Generation = ChatOperation | MessagesOperation
 class InferenceRequest(Struct, frozen=True, kw_only=True):
     """A request on the route's queue.
 
-    `timeout_s` is what the request may take from the moment a worker has it. The gateway, which knows how long the
+    `timeout_s` is what the request may take from the moment a worker has it. The gateway, which measures how long the
     request waited, ends it by its own clock. `published_at` is in Unix seconds, for the usage row and for display:
     clocks of machines differ and step, so nothing is ended or discarded by it. `disconnect` is None for a stream that
     ends with its connection.

@@ -71,7 +71,7 @@ class ExtraFieldsSpec(RouteStruct, frozen=True, kw_only=True):
 class ProviderSpec(RouteStruct, frozen=True, kw_only=True):
     """Where a route's requests go. A lower `priority` number is tried first; `weight` shares within a priority.
 
-    `models`, then `model`, is the provider's own name of a model; without either it is the one that was asked for.
+    `models`, then `model`, is the provider's own name of a model; without either it is the request's.
     """
 
     name: Annotated[DnsLabel, Meta(description="Unique in the route; errors, metrics and traces name it.")]

@@ -18,7 +18,7 @@ from penstock_contract.route.worker import WorkerSpec
 
 
 class ModelSpec(RouteStruct, frozen=True, kw_only=True):
-    """A name that clients ask for. `*` stands for every name that no other route claims."""
+    """A model name that clients request. `*` stands for every name that no other route claims."""
 
     name: Annotated[
         PrintableName, Meta(description="The model's name; `*` stands for every name that no other route claims.")

@@ -20,7 +20,7 @@ Message = Annotated[str, Meta(max_length=32_768)]
 
 
 class _Camel(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Unlike the spec it takes fields that it does not know: a newer operator's status must not stop an older one."""
+    """Unlike the spec it accepts unknown fields: a newer operator's status must not stop an older one."""
 
 
 class Condition(_Camel, frozen=True, kw_only=True):

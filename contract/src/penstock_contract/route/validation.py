@@ -1,7 +1,7 @@
 """The rules of a ModelRoute that cross fields, in CEL: the CRD carries them, the laptop evaluates them.
 
 One source, the same messages. Values are JSON with the defaults filled in. Only functions that the API server and the
-laptop's library both have are used (`tests/cluster/test_crd_rules.py` asks both), and the bounds of the Structs keep
+laptop's library both have are used (`tests/cluster/test_crd_rules.py` runs both), and the bounds of the Structs keep
 each rule within the API server's cost budget.
 """
 
@@ -183,7 +183,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "!has(self.baseURL) || self.allowHTTP || self.baseURL.startsWith('https:')"
         f" || self.baseURL.matches('(?i)^http://{_LOOPBACK}')",
-        "providers: baseURL must begin with https, or say allowHTTP: true to send prompts and keys in the clear",
+        "providers: baseURL must begin with https, or set allowHTTP: true to send prompts and keys in the clear",
         "Unencrypted prompts and keys can be read on the way. A loopback host needs no TLS.",
         "provider",
     ),

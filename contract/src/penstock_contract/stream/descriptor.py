@@ -16,7 +16,7 @@ OnDisconnect = Literal["Cancel", "Grace", "Detach"]
 
 
 class DisconnectPolicy(Struct, frozen=True, array_like=True):
-    """What happens when the last reader disconnects: the stream ends `grace_s` later, or runs to its end (None).
+    """Policy of a disconnect of the last reader: the stream ends `grace_s` later, or runs to its end (None).
 
     A stream that is cancelled at once has no policy. Its frames are stored for `keep_s`, 0 for not at all.
     """
@@ -26,7 +26,7 @@ class DisconnectPolicy(Struct, frozen=True, array_like=True):
 
 
 class Rendering(Struct, frozen=True, array_like=True):
-    """What a dialect's renderer needs beside the request's id. `options` is the dialect's own, as JSON."""
+    """Input of a dialect's renderer beside the request's id. `options` is the dialect's own, as JSON."""
 
     dialect: str
     model: str

@@ -91,7 +91,7 @@ class Embedded(Struct, frozen=True, array_like=True, tag=8, gc=False):
 
 
 class RefusalDelta(Struct, frozen=True, array_like=True, tag=9, gc=False):
-    """The model's words instead of an answer in the form that was asked for."""
+    """The model's words instead of an answer in the requested form."""
 
     text: str
 

@@ -95,7 +95,7 @@ class WorkerHeartbeat(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Activation(Struct, frozen=True, array_like=True, gc=False):
-    """A gateway has queued a request of the route in the subject and knows no free slot for it.
+    """A gateway has queued a request of the route in the subject and has no report of a free slot for it.
 
     A hint that may be lost and is repeated while the request waits; the queue has the number of waiting requests.
     """

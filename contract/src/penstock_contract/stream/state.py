@@ -61,7 +61,7 @@ class IllegalEvent(Exception):  # noqa: N818 - named for what it is, as h11's Lo
 
 
 class SequenceGap(Exception):  # noqa: N818
-    """A frame is missing before this one; ask the worker for `expected` and on (`attach`)."""
+    """A frame is missing before this one; request `expected` and what follows from the worker (`attach`)."""
 
     def __init__(self, expected: int, got: int) -> None:
         super().__init__(f"expected seq {expected}, got {got}")

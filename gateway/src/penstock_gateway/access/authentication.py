@@ -22,7 +22,7 @@ from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_runtime.clock import Clock
 
 OPEN_PATHS = frozenset({HEALTH.path, READY.path, "/schema", "/schema/openapi.json"})
-"""Paths of probes, and of documentation that is the same for everyone. `/metrics` shows which models exist."""
+"""Paths of probes, and of documentation that is the same for all clients. `/metrics` shows which models exist."""
 KEY_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key"})
 """OpenAI's SDKs send the first, Anthropic's the second, Azure's the third."""
 CHALLENGE = 'Bearer realm="penstock"'

@@ -68,7 +68,7 @@ async def messages(data: JSONBody[MessagesBody], request: ClientRequest, api: Ap
 async def _message(data: MessagesBody, request: ClientRequest, api: ApiDependencies) -> Response[Any]:
     context = request.context
     resolution, version, betas = _checked(data, request, api)
-    options = MessageOptions.of(data.input_tokens, data.stops, thinks=data.thinks)
+    options = MessageOptions.of(data.input_tokens, data.stops, with_thinking=data.with_thinking)
     operation = data.operation(version, betas)
     if data.stream:
         rendering = Rendering(DIALECT, data.model, 0, msgspec.json.encode(options))

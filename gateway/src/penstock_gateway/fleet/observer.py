@@ -1,6 +1,6 @@
-"""Reads the fleet when a client asks for it: reports of all gateways, the routes' queues, heartbeats, usage records.
+"""Reads the fleet when a client requests it: reports of all gateways, the routes' queues, heartbeats, usage records.
 
-Nothing runs in between. Clients that ask at the same time share one reading, and a reading is at least `FRESH_S` old
+Nothing runs in between. Concurrent requests share one reading, and a reading is at least `FRESH_S` old
 before the next one begins.
 """
 

@@ -50,7 +50,7 @@ class OutputRates:
         self._gateways: dict[str, OutputRate] = {}
 
     def add(self, reports: list[GatewayReport], now: float) -> None:
-        """A gateway that does not report is forgotten."""
+        """A gateway that does not report is removed."""
         kept = {report.gateway: self._gateways.get(report.gateway) or OutputRate() for report in reports}
         for report in reports:
             tokens = {one.route: one.output_tokens + one.open_output_tokens for one in report.routes}

@@ -13,7 +13,7 @@ from penstock_gateway.streaming.stream import Stream
 
 
 def prometheus_families() -> Iterable[Family]:
-    """What `/metrics` renders."""
+    """The registry that `/metrics` renders."""
     from prometheus_client import REGISTRY  # noqa: PLC0415 - not imported before the first scrape or report
 
     return REGISTRY.collect()

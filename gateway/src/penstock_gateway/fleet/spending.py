@@ -1,4 +1,4 @@
-"""What each key has spent today: sums of the usage records, read again while a client reads the fleet.
+"""Cost of each key today: sums of the usage records, read again while a client reads the fleet.
 
 A reading takes longer the more requests the day had. The next one begins after at least `PAUSE` times the duration of
 the last one: at most a twentieth of the time goes into it, however often the fleet is read.

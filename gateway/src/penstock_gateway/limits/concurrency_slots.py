@@ -51,7 +51,7 @@ class ConcurrencySlots:
         """True if the last synchronisation granted too few; with `now`, only if that was less than `RECHECK_S` ago."""
         return slot in self._rejected_until if now is None else now < self._rejected_until.get(slot, 0.0)
 
-    def forget_rejections(self) -> None:
+    def clear_rejections(self) -> None:
         self._rejected_until.clear()
 
     @property

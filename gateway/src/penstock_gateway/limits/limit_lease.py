@@ -93,7 +93,7 @@ class LimitLease:
                 meter.amount, meter.known_until = min(meter.amount, meter.used), 0.0
         self.spec = changed
         self._set_slice(1 if "money" in changed.quotas else SLICE)
-        self._slots.forget_rejections()
+        self._slots.clear_rejections()
 
     async def admit(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
         """Take one request, its slots, and its upfront use.

@@ -21,7 +21,7 @@ from penstock_gateway.limits.limit_lease import LimitLease
 from penstock_gateway.limits.limit_spec import STREAMS, LimitCache, LimitSpec
 from penstock_gateway.limits.meter_lease import LimitReached
 from penstock_gateway.limits.rate_limit_headers import rate_headers
-from penstock_gateway.limits.stream_charge import Admission
+from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_runtime.clock import Clock
 
 METERS_SHOWN: Final = (("requests", b"-requests"), ("tokens", b"-tokens"))
@@ -59,10 +59,10 @@ class Limiter:
 
     async def admit(
         self, principal: Principal, resolution: Resolution, operation: Operation, headers: Headers
-    ) -> Admission | None:
+    ) -> StreamCharge | None:
         """None where nothing is limited. The rate-limit headers are added to `headers`, also for a rejection.
 
-        Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. Call the admission's `close`.
+        Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. Call the charge's `close`.
         """
         limits = self._limits.find(principal.key, resolution.entry)
         wanted = limits.wanted
@@ -84,7 +84,7 @@ class Limiter:
             if isinstance(error, LimitReached):
                 raise _rejection(error, wanted[len(leases)][1]) from None
             raise
-        return Admission(leases, [slots for _, _, slots in wanted], resolution, upfront)
+        return StreamCharge(leases, [slots for _, _, slots in wanted], resolution, upfront)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -22,7 +22,7 @@ from penstock_gateway.limits.limit_lease import LimitLease
 from penstock_gateway.limits.limit_spec import STREAMS, UpfrontUse
 
 
-class Admission:
+class StreamCharge:
     """One admitted request, until `close` and `record_final`.
 
     `exhausted` is the error that ends the stream: its money is used up. The stream reads it before each event; it is

@@ -1,4 +1,4 @@
-// The gateway's endpoints as this page uses them. A 401 asks for a key and repeats the request with it.
+// The gateway's endpoints as this page uses them. A 401 opens the dialog for a key and repeats the request with it.
 
 import { GatewayFailure } from './failure.js'
 

@@ -1,4 +1,4 @@
-// The API key: asked for in a dialog, and kept in sessionStorage, so that it ends with the tab.
+// The API key: entered in a dialog, and kept in sessionStorage, so that it ends with the tab.
 
 const STORED = 'penstock.key'
 const NEEDED = 'This gateway needs a key. It stays in this tab and ends with it.'

@@ -1,4 +1,4 @@
-// The switch between light and dark. A choice that equals the system's is forgotten: the page follows the system again.
+// The switch between light and dark. A choice that equals the system's is deleted: the page follows the system again.
 
 const STORED = 'penstock.theme'
 const system = matchMedia('(prefers-color-scheme: dark)')

@@ -19,12 +19,12 @@ def disconnect_policy(headers: Iterable[tuple[bytes, bytes]], spec: StreamsSpec)
 
     A policy that the route does not allow is refused and not replaced: its client would rely on it.
     """
-    asked = [value for name, value in headers if name == HEADER]
-    if not asked:
+    values = [value for name, value in headers if name == HEADER]
+    if not values:
         return _of_route(spec)
-    if len(asked) > 1:
+    if len(values) > 1:
         raise _invalid("it was sent more than once")
-    value = asked[0].decode("latin-1").strip().lower()
+    value = values[0].decode("latin-1").strip().lower()
     if value == "cancel":
         return None
     if value == "detach":

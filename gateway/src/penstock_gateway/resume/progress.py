@@ -1,4 +1,4 @@
-"""Reports to a client that asked for it why its request waits: its place in the queue, and the cause.
+"""Reports to a client that requested them on its waiting request: its place in the queue, and the cause.
 
 A report is no event of the stream: it is written once, by the gateway that has the request, and a client that reads the
 stream again does not count it.
@@ -22,7 +22,7 @@ BUSY: Final = "all workers are busy"
 Position = Callable[[str, int], Awaitable[int | None]]
 
 
-def wants_progress(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def progress_requested(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Raises `invalid_request` for a value other than true and false."""
     for name, value in headers:
         if name == HEADER:

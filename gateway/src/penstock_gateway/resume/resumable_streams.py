@@ -20,10 +20,10 @@ from penstock_contract.request.operations import Operation
 from penstock_contract.stream.descriptor import DisconnectPolicy, FindStream, FoundStream, Rendering, StreamDescriptor
 from penstock_contract.stream.frames import Frame
 from penstock_gateway.access.request_context import RequestContext
-from penstock_gateway.resume.begun_request import BegunRequest
 from penstock_gateway.resume.disconnect_policy import disconnect_policy
 from penstock_gateway.resume.event_skipper import NoOutput
-from penstock_gateway.resume.progress import ProgressReports, wants_progress
+from penstock_gateway.resume.prepared_request import PreparedRequest
+from penstock_gateway.resume.progress import ProgressReports, progress_requested
 from penstock_gateway.resume.readers import Readers
 from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.rendering import fed, renderer_after
@@ -90,18 +90,18 @@ class ResumableStreams:
     ) -> OpenStream:
         """Queue the request and wait for its first event. Raises `PenstockError`.
 
-        `progress_after_s`: a client that has not asked for reports gets them after this long in the queue. Errors
+        `progress_after_s`: a client that has not requested reports gets them after this long in the queue. Errors
         before are HTTP statuses. `policy` replaces the one of the route and the headers, `renderer` the dialect's.
         """
         policy = disconnect_policy(headers, resolution.entry.spec.streams) if policy is UNSET else policy
-        after_s = 0.0 if wants_progress(headers) else progress_after_s
-        begun = BegunRequest(resolution, operation, rendering, context, after_s)
+        after_s = 0.0 if progress_requested(headers) else progress_after_s
+        begun = PreparedRequest(resolution, operation, rendering, context, after_s)
         renderer = renderer or renderer_after(context.request_id, rendering, 0)
         if policy is None:
             return await self._open_bound(begun, renderer)
         return await self._open_lasting(begun, renderer, policy)
 
-    async def _open_bound(self, begun: BegunRequest, renderer: Renderer) -> OpenStream:
+    async def _open_bound(self, begun: PreparedRequest, renderer: Renderer) -> OpenStream:
         """A stream that ends with its connection."""
 
         async def add(stream: Stream) -> None:
@@ -124,7 +124,7 @@ class ResumableStreams:
             self._progress.report(opened.stream, opened.stream, opened.message, renderer)
         return opened
 
-    async def _open_lasting(self, begun: BegunRequest, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
+    async def _open_lasting(self, begun: PreparedRequest, renderer: Renderer, policy: DisconnectPolicy) -> OpenStream:
         """A stream that may outlive its connection: its client is the first reader."""
         reader: Stream | None = None
 
@@ -159,12 +159,15 @@ class ResumableStreams:
         keep_s = resolution.entry.spec.streams.keep_seconds
         if not keep_s:
             raise PenstockError("invalid_request", "this model's route keeps no answers: set spec.streams.keepSeconds")
-        begun = BegunRequest(resolution, operation, rendering, context, progress_after_s=None)
+        begun = PreparedRequest(resolution, operation, rendering, context, progress_after_s=None)
         await self._begin_owner(begun, DisconnectPolicy(None, keep_s), lambda *_: None)
         return context.request_id
 
     async def _begin_owner(
-        self, begun: BegunRequest, policy: DisconnectPolicy, on_registered: Callable[[StreamDescriptor, Stream], None]
+        self,
+        begun: PreparedRequest,
+        policy: DisconnectPolicy,
+        on_registered: Callable[[StreamDescriptor, Stream], None],
     ) -> tuple[Stream, QueuedMessage]:
         """Queue the request of a stream that is held until its end. `on_registered` is called before that."""
 

@@ -57,7 +57,7 @@ class StreamFinder:
         return found
 
     def _stop(self, id_: str) -> None:
-        """End an open stream, and forget it."""
+        """End an open stream, and remove it from the table."""
         stream = self._table.stream(id_)
         self._table.delete(id_)
         if stream is None:

@@ -67,7 +67,7 @@ class StreamTable:
         return None if known is None else known[0]
 
     def delete(self, id_: str) -> None:
-        """Forget a stream that its client has deleted."""
+        """Remove a stream that its client has deleted."""
         self._open.pop(id_, None)
         if (ended := self._ended.pop(id_, None)) is not None:
             self._ended_bytes -= _size(ended)

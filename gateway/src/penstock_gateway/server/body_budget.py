@@ -1,7 +1,7 @@
 """The bytes of request bodies that a gateway holds at once, counted while they are read.
 
 A body stays in memory until its response has ended: as bytes, decoded, and encoded for the broker. The number of
-connections bounds it too loosely: 120 bodies of 6 MB fill 1 GiB. Knows nothing about HTTP.
+connections bounds it too loosely: 120 bodies of 6 MB fill 1 GiB. Must not depend on HTTP.
 """
 
 from collections import defaultdict

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from penstock_contract.stream.frames import WorkerHeartbeat
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_liveness import FORGET_S, PeerState, PeerTable
+from penstock_runtime.peer_liveness import EXPIRE_S, PeerState, PeerTable
 
 REPEAT_S = 0.1
 """At most one activation in this time for a route, the first immediately."""
@@ -18,13 +18,13 @@ WAITS_LONG_S = 1.0
 
 
 class _Route:
-    __slots__ = ("activated_at", "owed", "workers")
+    __slots__ = ("activated_at", "repeat_due", "workers")
 
     def __init__(self, pause_detector: PauseDetector) -> None:
         self.workers: PeerTable[str, int] = PeerTable(pause_detector)
         """Free slots by worker."""
         self.activated_at = float("-inf")
-        self.owed = False
+        self.repeat_due = False
         """True if a request was queued without a free slot since the last activation."""
 
 
@@ -43,7 +43,7 @@ class Activations:
             if worker.value > 0:
                 worker.value -= 1
                 return
-        route.owed = True
+        route.repeat_due = True
         if now - route.activated_at >= REPEAT_S:
             self._announce(key, route, now)
 
@@ -51,7 +51,7 @@ class Activations:
         """A request of the route still waits for a worker; called a few times a second."""
         route = self._route(key)
         silent_s = now - route.activated_at
-        if silent_s >= REPEAT_S and (route.owed or min(silent_s, now - since) >= WAITS_LONG_S):
+        if silent_s >= REPEAT_S and (route.repeat_due or min(silent_s, now - since) >= WAITS_LONG_S):
             self._announce(key, route, now)
 
     def on_heartbeat(self, key: str, beat: WorkerHeartbeat, now: float) -> None:
@@ -68,11 +68,11 @@ class Activations:
         for route in self._routes.values():
             route.workers.rebase(now)
 
-    def forget(self, now: float) -> None:
+    def expire(self, now: float) -> None:
         """Drop workers and routes that were lost long ago."""
         for key, route in list(self._routes.items()):
-            route.workers.forget(now)
-            if not route.workers and now - route.activated_at > FORGET_S:
+            route.workers.expire(now)
+            if not route.workers and now - route.activated_at > EXPIRE_S:
                 del self._routes[key]
 
     def _route(self, key: str) -> _Route:
@@ -83,5 +83,5 @@ class Activations:
 
     def _announce(self, key: str, route: _Route, now: float) -> None:
         route.activated_at = now
-        route.owed = False
+        route.repeat_due = False
         self._activate(key)

@@ -123,7 +123,7 @@ class Dispatcher:
         opened_at = loop.time()
         try:
             context.body.assign(entry.key)
-            admission = await self._accounting.admit(context, resolution, operation)
+            charge = await self._accounting.admit(context, resolution, operation)
         except PenstockError as error:
             error.route = entry.key
             raise
@@ -134,7 +134,7 @@ class Dispatcher:
             entry.spec.limits,
             renderer,
             opened_at,
-            admission,
+            charge,
             tenant=context.principal.tenant,
             answer_bytes_max=self.settings.answer_bytes_max if collected or bounded else None,
             readers=None if policy is None else ReaderCount(policy, opened_at),
@@ -144,7 +144,7 @@ class Dispatcher:
         try:
             if on_registered is not None:
                 await on_registered(stream)
-            self._accounting.open(stream, admission, resolution, operation)
+            self._accounting.open(stream, charge, resolution, operation)
             message = await self._publish(resolution, operation, stream)
             self._activations.queued(entry.key, loop.time())
         except BaseException as error:
@@ -198,7 +198,7 @@ class Dispatcher:
 
     def _end(self, stream: Stream, resolution: Resolution, *, answered_as_stream: bool) -> None:
         record = stream.record()
-        self._accounting.end(record, stream.admission)
+        self._accounting.end(record, stream.charge)
         now = asyncio.get_running_loop().time()
         self._observer.stream_ended(record, resolution, now, answered_as_stream=answered_as_stream)
 

@@ -43,7 +43,7 @@ class Serving:
         self.provider = event.provider
         self.unanswered = Unanswered(event.unanswered_input, event.unanswered_cost)
 
-    def forget_worker(self, now: float) -> None:
+    def drop_worker(self, now: float) -> None:
         """The worker was lost before its first event; the queue delivers the request to another."""
         self.worker = None
         self.accepted_at = None

@@ -25,7 +25,7 @@ from penstock_contract.stream.events import (
     UsageReported,
 )
 from penstock_contract.subjects import ANONYMOUS_TENANT
-from penstock_gateway.limits.stream_charge import Admission
+from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_gateway.streaming.output.answer_size import AnswerSize
 from penstock_gateway.streaming.output.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.reader_count import ReaderCount
@@ -47,8 +47,8 @@ class Stream:
         "_finished",
         "_renderer",
         "_usage",
-        "admission",
         "attach_sent_at",
+        "charge",
         "committed",
         "done",
         "ended_by_worker",
@@ -79,7 +79,7 @@ class Stream:
         limits: LimitsSpec,
         renderer: Renderer,
         now: float,
-        admission: Admission | None = None,
+        charge: StreamCharge | None = None,
         *,
         tenant: str = ANONYMOUS_TENANT,
         answer_bytes_max: int | None = None,
@@ -92,7 +92,7 @@ class Stream:
         self.route = route
         self.limits = limits
         self.tenant = tenant
-        self.admission = admission
+        self.charge = charge
         self.readers = readers
         self.is_reader = is_reader
         self.is_cut = False
@@ -114,7 +114,7 @@ class Stream:
     @property
     def exhausted(self) -> ErrorDetail | None:
         """The error of a budget that is used up, by this stream or by another of the same key."""
-        return None if self.admission is None else self.admission.exhausted
+        return None if self.charge is None else self.charge.exhausted
 
     def record(self) -> StreamRecord:
         """A snapshot for usage records, metrics and the log."""
@@ -142,9 +142,9 @@ class Stream:
         """Handle the next frame of this stream. False if another attempt has replaced the sender's."""
         if self.done.done():
             return True
-        admission = self.admission
-        if admission is not None and admission.exhausted is not None:
-            self.fail(admission.exhausted)
+        charge = self.charge
+        if charge is not None and charge.exhausted is not None:
+            self.fail(charge.exhausted)
             return True
         result = self.protocol.receive(attempt, seq, event, now)
         if result is not ACCEPTED:
@@ -160,7 +160,7 @@ class Stream:
         if not self.done.done():
             self.output.render_texts(self._renderer.around_text())
         # After the write: the client pays for what it has.
-        if admission is not None and (error := admission.record_output(length)) is not None:
+        if charge is not None and (error := charge.record_output(length)) is not None:
             self.fail(error)
         return True
 
@@ -169,8 +169,8 @@ class Stream:
 
         The first text of a batch adds this stream to `fed`; `flush` then writes all of them at once.
         """
-        admission = self.admission
-        if self.output.text_head is None or (admission is not None and admission.exhausted is not None):
+        charge = self.charge
+        if self.output.text_head is None or (charge is not None and charge.exhausted is not None):
             return False
         if not self.protocol.receive_text(attempt, seq):
             return False
@@ -180,7 +180,7 @@ class Stream:
         size.deltas += 1
         size.text_length += length
         self.last_event_at = now
-        if admission is not None and (error := admission.record_output(length)) is not None:
+        if charge is not None and (error := charge.record_output(length)) is not None:
             self.fail(error)
         return True
 
@@ -249,8 +249,8 @@ class Stream:
                 self._end()
             case UsageReported():
                 self._usage = event
-                if self.admission is not None:
-                    self.admission.record_usage(event)
+                if self.charge is not None:
+                    self.charge.record_usage(event)
                 self._write(self._renderer.render(event))
             case AnswerFields():
                 self.size.add_fields(event)
@@ -261,10 +261,10 @@ class Stream:
                 self._feed_piece(event, now)
 
     def _start(self, event: Started) -> None:
-        admission, serving = self.admission, self.serving
+        charge, serving = self.charge, self.serving
         serving.start(event)
         self.commit()
-        if admission is not None and (error := admission.record_start(event.provider, serving.unanswered)) is not None:
+        if charge is not None and (error := charge.record_start(event.provider, serving.unanswered)) is not None:
             self.fail(error)
 
     def _feed_piece(self, event: Event, now: float) -> None:
@@ -273,7 +273,7 @@ class Stream:
         if self.first_delta_at is None:
             self.first_delta_at = now
         self._write(self._renderer.render(event))
-        if length and self.admission is not None and (error := self.admission.record_output(length)) is not None:
+        if length and self.charge is not None and (error := self.charge.record_output(length)) is not None:
             self.fail(error)
 
     def _write(self, data: bytes) -> None:

@@ -136,12 +136,12 @@ class StreamSupervisor:
                 await self._connection.publish(
                     subjects.gateway_heartbeat(self._gateway), codec.encode(GatewayHeartbeat(self._gateway))
                 )
-                self._workers.forget(now)
+                self._workers.expire(now)
                 if len(self._heartbeats) > len(self._workers):
                     self._heartbeats = {key: beat for key, beat in self._heartbeats.items() if self._workers.get(key)}
-                self._activations.forget(now)
+                self._activations.expire(now)
             self._check_broker(now)
-            self._probe_silent(now)
+            self._probe_unresponsive(now)
             for stream in self._registry:
                 try:
                     await self._check_stream(stream, now)
@@ -174,8 +174,8 @@ class StreamSupervisor:
                 stream.ping(now)
             case StreamAction.ATTACH:
                 await self._attach(stream, now)
-            case StreamAction.FORGET_WORKER:
-                stream.serving.forget_worker(now)
+            case StreamAction.DROP_WORKER:
+                stream.serving.drop_worker(now)
 
     def _serving(self, stream: Stream, now: float) -> ServingWorker:
         if stream.serving.worker is None or stream.serving.accepted_at is None:
@@ -198,7 +198,7 @@ class StreamSupervisor:
         """True while the worker sends heartbeats."""
         return self._workers.state((route, worker), asyncio.get_running_loop().time()) is PeerState.ALIVE
 
-    def _probe_silent(self, now: float) -> None:
+    def _probe_unresponsive(self, now: float) -> None:
         if self._away_since is not None:
             return
         for key, _ in self._workers.in_state(PeerState.SILENT, now):

@@ -38,7 +38,7 @@ class StreamAction(Enum):
     COMMIT = "commit"
     PING = "ping"
     ATTACH = "attach"
-    FORGET_WORKER = "forget worker"
+    DROP_WORKER = "drop worker"
 
 
 def next_action(
@@ -69,7 +69,7 @@ def next_action(
         if stream.serving.worker is not None and stream.serving.accepted_at is not None:
             if worker.state is PeerState.LOST:
                 if not stream.protocol.started:
-                    return StreamAction.FORGET_WORKER
+                    return StreamAction.DROP_WORKER
                 return ErrorDetail("worker_lost", "the worker that served this request was lost; send it again")
             if now - stream.last_event_at > PROBE_S and attach_age_s > PROBE_S:
                 return StreamAction.ATTACH

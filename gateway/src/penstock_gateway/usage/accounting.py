@@ -14,7 +14,7 @@ from penstock_contract.request.operations import Operation
 from penstock_contract.usage.record import UsageRow
 from penstock_gateway.access.request_context import RequestContext
 from penstock_gateway.limits.limiter import Limiter
-from penstock_gateway.limits.stream_charge import Admission
+from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.telemetry.stream_record import StreamRecord
@@ -34,7 +34,7 @@ NOT_QUEUED = frozenset({"queue_full", "broker_full", "request_too_large"})
 class Accounting:
     """Create it before the connection starts. Call `close` after `start`, when the last stream has ended.
 
-    A request passes `admit`, `open` and `end`, in this order; the admission belongs to its stream.
+    A request passes `admit`, `open` and `end`, in this order; the charge belongs to its stream.
     """
 
     def __init__(
@@ -66,26 +66,26 @@ class Accounting:
         connection.on_connected(self._recorder.on_connected)
         connection.on_connected(self._orphans.on_connected)
 
-    async def admit(self, context: RequestContext, resolution: Resolution, operation: Operation) -> Admission | None:
+    async def admit(self, context: RequestContext, resolution: Resolution, operation: Operation) -> StreamCharge | None:
         """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`; adds the rate-limit headers."""
         return await self._limiter.admit(context.principal, resolution, operation, context.response_headers)
 
-    def open(self, stream: Recorded, admission: Admission | None, resolution: Resolution, operation: Operation) -> None:
+    def open(self, stream: Recorded, charge: StreamCharge | None, resolution: Resolution, operation: Operation) -> None:
         """Call immediately before the request is published."""
 
         def on_closed(row: UsageRow) -> None:
             self._observer.request_closed(row, resolution)
-            if admission is not None:
-                admission.record_final(row)
+            if charge is not None:
+                charge.record_final(row)
 
         self._recorder.open(stream, resolution, operation, on_closed)
 
-    def end(self, stream: StreamRecord, admission: Admission | None) -> None:
+    def end(self, stream: StreamRecord, charge: StreamCharge | None) -> None:
         """The stream has ended, published or not."""
         has_row = self._recorder.end(stream)
         rejected = stream.error is not None and stream.error.code in NOT_QUEUED
-        if admission is not None:
-            admission.close(queued=has_row and not rejected)
+        if charge is not None:
+            charge.close(queued=has_row and not rejected)
 
     def gateways(self) -> list[str]:
         """Every gateway that sends heartbeats."""

@@ -86,10 +86,10 @@ class UsageRecorder:
         self._open[usage.row.id] = usage
         if len(self._open) > OPEN_MAX:
             # The worker closes it, as a rule; if not, it stays open.
-            forgotten = next(iter(self._open))
-            del self._open[forgotten]
-            self._without_row.pop(forgotten, None)
-            log.error("usage.row_forgotten", request_id=forgotten)
+            dropped = next(iter(self._open))
+            del self._open[dropped]
+            self._without_row.pop(dropped, None)
+            log.error("usage.row_forgotten", request_id=dropped)
 
     def end(self, stream: StreamRecord) -> bool:
         """The stream has ended here. True if its final row has not arrived yet."""

@@ -1,6 +1,6 @@
 """Checks of the NATS that PENSTOCK_NATS_URL names: reached, signed in, JetStream on, clocks equal.
 
-Speaks NATS' text protocol over a socket, a dozen lines of it: the client of `penstock_broker` connects in the
+Uses NATS' text protocol on a socket, in a dozen lines: the client of `penstock_broker` connects in the
 background and without end, and does not return the reason of a failure.
 """
 

@@ -12,7 +12,7 @@ import msgspec
 from penstock_local import state_directory
 from penstock_local.doctor import broker, cluster, gateway, machine, routes
 from penstock_local.doctor.diagnosis import Diagnosis, render
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 
 def parser() -> ArgumentParser:

@@ -1,4 +1,4 @@
-"""Checks of the gateway: the port that `penstock dev` wants, its settings, and one that PENSTOCK_URL names."""
+"""Checks of the gateway: the port that `penstock dev` uses, its settings, and one that PENSTOCK_URL names."""
 
 import difflib
 import email.utils

@@ -2,7 +2,7 @@
 
 Why not the `gguf` package: its writer needs numpy, while our weights are copied byte for byte and
 only this head is left to write. The layout is GGUF version 3, little-endian, as ggml's
-gguf.md has it. Pure: knows no model and opens no file.
+gguf.md has it. Pure: independent of any model, and opens no file.
 """
 
 from collections.abc import Mapping, Sequence

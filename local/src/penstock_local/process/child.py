@@ -63,7 +63,7 @@ class Child:
         self._before_exec = before_exec
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stop_asked = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     @property
@@ -75,7 +75,7 @@ class Child:
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, and SIGKILL if it takes longer than `grace_s`; returns when it is gone."""
-        self._stop_asked.set()
+        self._stop_requested.set()
         if self._task is None:
             return
         self._send(signal.SIGTERM)
@@ -86,7 +86,7 @@ class Child:
 
     def kill(self) -> None:
         """End it at once, and whatever it may have started."""
-        self._stop_asked.set()
+        self._stop_requested.set()
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
@@ -97,17 +97,17 @@ class Child:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
-        while not self._stop_asked.is_set():
+        while not self._stop_requested.is_set():
             started_at = loop.time()
             process = await self._started()
             code = NOT_STARTED if process is None else await self._ended(process)
             failures = 1 if loop.time() - started_at > LASTING_S else failures + 1
             end = Exit(code=code, failures=failures, last_lines=tuple(self._last_lines))
-            if self._stop_asked.is_set() or not self._on_exit(self, end):
+            if self._stop_requested.is_set() or not self._on_exit(self, end):
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(restart_delay_s(failures)):
-                    await self._stop_asked.wait()
+                    await self._stop_requested.wait()
 
     async def _started(self) -> asyncio.subprocess.Process | None:
         """None if the program cannot be run; `_last_lines` then has the reason."""
@@ -130,7 +130,7 @@ class Child:
 
     async def _ended(self, process: asyncio.subprocess.Process) -> int:
         """The exit code. Returns only when the process has ended: a second one is never started beside it."""
-        if self._stop_asked.is_set():
+        if self._stop_requested.is_set():
             self._send(signal.SIGKILL)  # it has no state yet
         assert process.stdout is not None
         try:

@@ -14,7 +14,7 @@ CANNOT_SERVE = 2
 
 class ModelServers:
     """`command` gives the command line for a model and a port; `on_changed` is called with what the screen shows, or
-    "" for a failure, which the routes show. A model that is no longer wanted stays: another edit may want it again.
+    "" for a failure, which the routes show. A model that is no longer wanted stays: another edit may need it again.
     """
 
     def __init__(

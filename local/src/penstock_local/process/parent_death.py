@@ -1,4 +1,4 @@
-"""Ties a child's life to ours: when this process dies, by `kill -9` too, the kernel kills the child.
+"""Ends a child with this process: when this process exits, by `kill -9` too, the kernel kills the child.
 
 Linux only (PR_SET_PDEATHSIG, prctl(2)). Elsewhere the model servers watch their parent themselves; after a `kill -9`
 of `penstock dev` the others stay there, each in a process group of its own, until they are ended by hand. A process of
@@ -26,7 +26,7 @@ def parent_death_signal() -> Callable[[], None] | None:
 
     def tie() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # died before the line above
+        if os.getppid() != parent:  # it exited before the line above
             os._exit(1)
 
     return tie

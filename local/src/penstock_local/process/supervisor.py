@@ -83,7 +83,7 @@ class ProcessSupervisor:
         self._working: set[str] = set()
         self._served: set[str] = set()
         self._changed = asyncio.Event()
-        self._stop_asked = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._gateway_ended = asyncio.Event()
         self.started = False
         self.had_failures = False
@@ -101,7 +101,7 @@ class ProcessSupervisor:
     async def run(self) -> str | None:
         """Serve until stopped. Returns the error if the start failed."""
         serving = asyncio.create_task(self._serve())
-        stopped = asyncio.create_task(self._stop_asked.wait())
+        stopped = asyncio.create_task(self._stop_requested.wait())
         try:
             await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
@@ -114,10 +114,10 @@ class ProcessSupervisor:
         return self._failure
 
     def stop(self) -> None:
-        if self._stop_asked.is_set():
+        if self._stop_requested.is_set():
             for child in self._children():
                 child.kill()
-        self._stop_asked.set()
+        self._stop_requested.set()
 
     def _children(self) -> list[Child]:
         return [self._gateway, *self._workers.children, *self._models.children, self._broker]
@@ -276,7 +276,7 @@ class ProcessSupervisor:
         return True
 
     def _on_model(self, shown: str) -> None:
-        if shown and not self._stop_asked.is_set():
+        if shown and not self._stop_requested.is_set():
             self._log_view.progress(shown)
         self._replan()
         self._changed.set()
@@ -296,4 +296,4 @@ class ProcessSupervisor:
 
     def _fail(self, message: str) -> None:
         self._failure = message
-        self._stop_asked.set()
+        self._stop_requested.set()

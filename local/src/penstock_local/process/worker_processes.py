@@ -1,6 +1,6 @@
 """The worker processes of `penstock dev`, one per route that can be served; follows a changed plan.
 
-Must not know: what a route is, and when its plan changes.
+Must not depend on routes, or on the changes of their plan.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ from penstock_local.routes.plan import entries_for_workers_elsewhere
 from penstock_local.routes.route_files import InvalidRoutes, LoadedRoute
 from penstock_local.routes.watcher import RouteFileWatcher
 from penstock_local.terminal.printable import printable
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 NATS_URL = "nats://127.0.0.1:4222"
 
@@ -61,7 +61,7 @@ class RoutePublisher:
         )
 
     async def run(self) -> None:
-        self._want()
+        self._submit()
         await self._controller.start(wait=False)
         try:
             await self._watcher.run(self._on_routes, lambda text: _write(f"{text}; the routes as they were stay"))
@@ -71,9 +71,9 @@ class RoutePublisher:
     def _on_routes(self, routes: list[LoadedRoute]) -> None:
         before, self._routes = self._routes, routes
         _write(route_changes.summary(before, routes))
-        self._want()
+        self._submit()
 
-    def _want(self) -> None:
+    def _submit(self) -> None:
         entries = entries_for_workers_elsewhere(self._routes, started_at=self._started_at)
         for entry in entries:
             if not entry.ready:

@@ -67,7 +67,7 @@ class RouteController:
         self._applied: dict[str, CatalogueEntry] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._connection.on_connected(self._forget)
+        self._connection.on_connected(self._apply_again)
         self._connection.listen(subjects.ALL_WORKER_HEARTBEATS, self._on_worker_heartbeat)
 
     async def start(self, *, wait: bool = True) -> None:
@@ -88,7 +88,7 @@ class RouteController:
         self._wanted = {entry.key: entry for entry in entries}
         self._changed.set()
 
-    async def _forget(self) -> None:
+    async def _apply_again(self) -> None:
         self._applied = {}
         self._changed.set()
 

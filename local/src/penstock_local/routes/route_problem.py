@@ -1,7 +1,7 @@
 """Describes the error of a ModelRoute document, with the correction.
 
-msgspec reports the place; its message is for programmers (a regex of 250 characters). Pure: knows the
-types of the contract, no file.
+msgspec reports the place; its message is for programmers (a regex of 250 characters). Pure: depends on the
+types of the contract and opens no file.
 """
 
 import difflib
@@ -49,15 +49,15 @@ def problem(document: object, error: msgspec.ValidationError) -> str:
     if text.startswith("Invalid enum value") and get_origin(kind) is Literal:
         return _not_one_of(path, steps, document, get_args(kind))
     if text.startswith("Expected") and kind in _TEXTS:
-        told = _TEXTS[kind]
+        problem_text = _TEXTS[kind]
     elif unknown := _UNKNOWN.match(text):
-        told = _unknown(unknown["name"], kind)
+        problem_text = _unknown(unknown["name"], kind)
     elif missing := _MISSING.match(text):
-        told = f"the field {missing['name']} is missing"
+        problem_text = f"the field {missing['name']} is missing"
     else:
-        told = text.replace("`", "")
+        problem_text = text.replace("`", "")
     where = path.removeprefix("spec.")
-    return f"{where}: {told}" if where else told
+    return f"{where}: {problem_text}" if where else problem_text
 
 
 def _steps(path: str) -> _Steps:

@@ -102,8 +102,8 @@ def table(planned: Sequence[PlannedRoute], working: frozenset[str], ink: Ink) ->
     cells = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines = [f"  {cells[0]}  STATE"]
     for route, cell in zip(planned, cells[1:], strict=True):
-        told = readiness(route, working)
-        lines.append(f"  {cell}  {ink(GREEN if told == 'ready' else YELLOW, told)}")
+        state = readiness(route, working)
+        lines.append(f"  {cell}  {ink(GREEN if state == 'ready' else YELLOW, state)}")
         lines += [f"  {' ' * len(cell)}  {printable(note)}" for note in route.notes]
     return lines
 

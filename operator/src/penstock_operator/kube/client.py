@@ -19,7 +19,7 @@ LIST_TIMEOUT_S: Final = 30.0
 
 
 class LeaseClient:
-    """Reads and writes the Lease, also while the API server asks other calls to wait. Raises `ApiError`."""
+    """Reads and writes the Lease, also while the API server delays other calls. Raises `ApiError`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -1,6 +1,6 @@
 """Leader election with a Lease: the I/O around `lease`.
 
-An implementation of our own, because `kubernetes.aio.leaderelection` trusts remote clocks and does not release the
+An implementation of our own, because `kubernetes.aio.leaderelection` relies on remote clocks and does not release the
 lease.
 """
 
@@ -40,7 +40,7 @@ class LeaseLost(Exception):  # noqa: N818 - the end of a leader, not an error of
 
 
 class Election:
-    """`run` campaigns and then leads until it raises `LeaseLost`; `release` gives up the lease at the end."""
+    """`run` campaigns and then leads until it raises `LeaseLost`; `release` releases the lease at the end."""
 
     def __init__(
         self, store: LeaseStore, terms: LeaseTerms, clock: Clock, *, me: str, transitioned: Callable[[bool], None]
@@ -55,10 +55,10 @@ class Election:
         self._renewed_at: float | None = None
         self.won = asyncio.Event()
         self.standing_by = False
-        """Whether another process leads, by the last read of the Lease."""
+        """True if another process leads, by the last read of the Lease."""
 
     def leading(self) -> bool:
-        """Whether this process may write now; correct also after a pause of the process, before any timer has run."""
+        """True if this process may write now; correct also after a pause of the process, before any timer has run."""
         if self._renewed_at is None:
             return False
         return self._clock.monotonic() - self._renewed_at < self._terms.renew_deadline_s

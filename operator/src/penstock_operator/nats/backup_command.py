@@ -20,7 +20,7 @@ from penstock_broker.stores import backups
 from penstock_broker.stores.backups import RecordCount, StreamInUse
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 CONNECT_S: Final = 10.0
 Work = Callable[[Connection, str], Awaitable[RecordCount]]

@@ -22,7 +22,7 @@ from penstock_operator.kube.client import ClusterClient
 from penstock_operator.kube.credentials import ClusterConfigError, ClusterCredentials
 from penstock_operator.kube.transport import Transport
 from penstock_operator.nats.keys import ROOT, KeysUnreadable, NatsKeys, read_root
-from penstock_runtime.examples import with_examples
+from penstock_runtime.parsers import with_examples
 
 GIVE_UP_S: Final = 30.0
 """The chart's Job fails later (`nats.auth.job.timeoutSeconds`), and its pod with the log is then deleted."""
@@ -72,7 +72,7 @@ async def provide(
 ) -> str:
     """Creates or updates the Secret, and that of the admin; returns a description. Raises `ApiError`, `KeysUnreadable`.
 
-    The admin's comes first: the annotation of the other one says that both are complete.
+    The admin's comes first: the annotation of the other one is the mark that both are complete.
     """
     found = await client.read_secret(namespace, name)
     keys = renewed(found, rotation, int(time.time()))

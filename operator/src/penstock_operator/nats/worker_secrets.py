@@ -34,6 +34,6 @@ class WorkerSecrets:
         await self._store.create_secret(secret)
         self._made[key] = (name, now)
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Call when the route was deleted, and its Secrets with it."""
         self._made.pop(key, None)

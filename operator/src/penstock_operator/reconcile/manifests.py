@@ -44,7 +44,7 @@ def credentials(owner: Owner, defaults: WorkerDefaults) -> Manifest | None:
     return secret
 
 
-def wants_disruption_budget(spec: ModelRouteSpec) -> bool:
+def needs_disruption_budget(spec: ModelRouteSpec) -> bool:
     """False for at most one worker, where it would guarantee nothing."""
     return (spec.scaling.replicas if spec.scaling.mode == "Manual" else spec.scaling.max_replicas) > 1
 

@@ -2,7 +2,7 @@
 
 The condition is the route's only one afterwards. Its workers get SIGTERM and finish their streams: left running, they
 would use their nodes without an operator that scales them. The mark on the Deployment is removed last, because another
-installation takes the route over as soon as it is gone: see `contest`. Objects stay, and the route with them: when the
+installation takes the route over as soon as it is gone: see `installation_conflict`. Objects stay, and the route with them: when the
 namespace matches again, the next pass restores all of it.
 """
 
@@ -74,7 +74,7 @@ class NamespaceRelease:
             if error.kind != "NotFound":  # deleted with the namespace
                 raise
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Call when the route was deleted or is served."""
         self._first_at.pop(key, None)
 

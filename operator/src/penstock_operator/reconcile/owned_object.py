@@ -14,7 +14,7 @@ APPLIED: Final = "penstock.dev/applied"
 """Annotation with the digest of the applied manifest; separates a changed manifest or a removed field from an edit."""
 
 INSTALLATION: Final = "penstock.dev/installation"
-"""Annotation of a route's Deployment with the installation that serves the route: see `contest`."""
+"""Annotation of a route's Deployment with the installation that serves the route: see `installation_conflict`."""
 
 
 class Owner(Struct, frozen=True):

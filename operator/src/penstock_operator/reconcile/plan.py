@@ -50,7 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def applying(self) -> bool:
-        """Whether the Deployment differs from its manifest."""
+        """True if the Deployment differs from its manifest."""
         return any(manifest["kind"] == "Deployment" for manifest in self.apply)
 
 
@@ -164,7 +164,7 @@ def _wanted(
     elif (kept := drift.replicas_to_keep(live, FIELD_MANAGER)) is not None:
         deployment = manifests.with_replicas(deployment, kept, resource_version=live["metadata"]["resourceVersion"])
     yield deployment, live
-    if manifests.wants_disruption_budget(spec):
+    if manifests.needs_disruption_budget(spec):
         yield manifests.disruption_budget(owner), exists.disruption_budget
 
 
@@ -192,7 +192,7 @@ def _block(manifest: Manifest, live: Manifest | None, owner: Owner) -> str:
 
 def _superfluous(owner: Owner, spec: ModelRouteSpec, exists: Snapshot) -> tuple[tuple[str, str], ...]:
     live = exists.disruption_budget
-    if live is None or manifests.wants_disruption_budget(spec) or _controller(live) != owner.uid:
+    if live is None or manifests.needs_disruption_budget(spec) or _controller(live) != owner.uid:
         return ()
     return () if "deletionTimestamp" in live["metadata"] else (("PodDisruptionBudget", owner.object_name),)
 
@@ -203,6 +203,6 @@ def _repair(manifest: Manifest, live: Manifest | None, before: ModelRouteSpec | 
     if live is not None:
         edits = drift.edits(manifest, live)
         return f"{words}: reverted {', '.join(edits)}" if edits else ""
-    if before is None or (manifest["kind"] == "PodDisruptionBudget" and not manifests.wants_disruption_budget(before)):
+    if before is None or (manifest["kind"] == "PodDisruptionBudget" and not manifests.needs_disruption_budget(before)):
         return ""
     return f"{words}: created again after it was deleted"

@@ -46,7 +46,7 @@ class WorkerDefaults(Struct, frozen=True, kw_only=True):
 
     A route's own `worker.env`, pull policy and pull secrets take precedence over `environment` and the others.
     `resources` apply only to a route without any: requests and limits of different origin may contradict each other.
-    `installation` is the mark of `contest`, empty for none. `nats_url` is the broker's address for pods.
+    `installation` is the mark of `installation_conflict`, empty for none. `nats_url` is the broker's address for pods.
     `allowed_addresses` apply to every worker and cannot be extended by a route; empty: none. `nats_secret` is the
     Secret with NATS credentials, empty for none; with `signing_key` each route gets its own, see
     `manifests.credentials`. `run_as_user` and `run_as_group` None: as the cluster or the image defines.

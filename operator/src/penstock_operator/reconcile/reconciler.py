@@ -27,7 +27,7 @@ from penstock_operator.kube.watch.cache import ClusterCache, Snapshot
 from penstock_operator.metrics import Metrics
 from penstock_operator.nats import worker_secrets
 from penstock_operator.nats.worker_secrets import WorkerSecrets
-from penstock_operator.reconcile.contest import Contest
+from penstock_operator.reconcile.installation_conflict import InstallationConflict
 from penstock_operator.reconcile.namespace_release import NamespaceRelease
 from penstock_operator.reconcile.owned_object import Manifest
 from penstock_operator.reconcile.plan import Plan, needed, plan
@@ -103,14 +103,16 @@ class Reconciler:
         self._secrets = secrets
         self._clock = clock
         self._again = again
-        self._contest = Contest(client, recorder, clock, defaults.installation, written=self._store_response)
+        self._conflict = InstallationConflict(
+            client, recorder, clock, defaults.installation, written=self._store_response
+        )
         self._release = NamespaceRelease(
             client, recorder, clock, defaults.installation, written=self._store_response, again=again
         )
         self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
-        """Runs one pass. Raises `Later` if it knows when another one can do more; any other exception backs off."""
+        """Runs one pass. Raises `Later` if a later pass can do more at a known time; any other exception backs off."""
         began = self._clock.monotonic()
         result = "error"
         try:
@@ -134,13 +136,13 @@ class Reconciler:
         for other in self._registry.assign_models():
             self._again(other, 0.0)
         if exists.route is None:
-            await self._forget(key)
+            await self._remove(key)
             return
-        self._status.forget(key)
-        self._secrets.forget(key)
+        self._status.remove(key)
+        self._secrets.remove(key)
         self._scaler.touched(key)
         await self._unpublish(f"{key[0]}.{key[1]}")
-        await self._contest.withdraw(key, exists.route)
+        await self._conflict.withdraw(key, exists.route)
         await self._release.run(key, exists)
 
     async def _pass(self, key: Key) -> None:
@@ -153,9 +155,9 @@ class Reconciler:
         for other in self._registry.assign_models() - {key}:
             self._again(other, 0.0)
         if route is None or exists.route is None:
-            await self._forget(key)
+            await self._remove(key)
             return
-        if await self._contest.is_lost(key, exists.route, exists.deployment):
+        if await self._conflict.is_lost(key, exists.route, exists.deployment):
             await self._unpublish(route.key)
             self._scaler.touched(key)
             return
@@ -185,7 +187,7 @@ class Reconciler:
             raise Later(FORBIDDEN_AGAIN_S, "repeat the dry run of the rejected version")
 
     async def _would_be_accepted(self, key: Key, refused: Route) -> bool:
-        """Whether the API server would accept the objects that it rejected; if not, its present reason counts."""
+        """True if the API server would accept the objects that it rejected; if not, its present reason counts."""
         try:
             for manifest in needed(refused, self._cache.snapshot(key), self._defaults):
                 await self._client.apply(manifest, dry_run=True)
@@ -254,7 +256,7 @@ class Reconciler:
         return None
 
     def _is_published(self, entry: CatalogueEntry) -> bool:
-        """Whether the catalogue has this version as a served one."""
+        """True if the catalogue has this version as a served one."""
         known = self._publisher.entry(entry.key)
         return known is not None and known.ready and known.spec == entry.spec
 
@@ -283,13 +285,13 @@ class Reconciler:
         for key in self._cache.observe(resource, response, deleted=False):
             self._again(key, 0.0)
 
-    async def _forget(self, key: Key) -> None:
+    async def _remove(self, key: Key) -> None:
         """Cleans up after a deleted route. Its objects are garbage-collected; its pods end in their grace period."""
         name = f"{key[0]}.{key[1]}"
-        self._status.forget(key)
-        self._secrets.forget(key)
-        self._contest.forget(key)
-        self._release.forget(key)
+        self._status.remove(key)
+        self._secrets.remove(key)
+        self._conflict.remove(key)
+        self._release.remove(key)
         self._scaler.touched(key)
         await self._unpublish(name)
 

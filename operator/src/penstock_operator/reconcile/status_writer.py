@@ -90,7 +90,7 @@ class StatusWriter:
             if previous is None or (previous.status, previous.reason) != (condition.status, condition.reason):
                 await self._recorder.record(body, condition.reason, condition.message, action="Serve", kind="Warning")
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Call when the route was deleted."""
         self._written_at.pop(key, None)
         self._first_at.pop(key, None)
@@ -111,7 +111,7 @@ class StatusWriter:
 
 
 def _urgent(before: ModelRouteStatus, after: ModelRouteStatus) -> bool:
-    """Whether a condition changed, or this is the first status of a generation."""
+    """True if a condition changed, or this is the first status of a generation."""
     known: dict[str, str] = {condition.type: condition.status for condition in before.conditions}
     flipped = any(known.get(condition.type) != condition.status for condition in after.conditions)
     return flipped or before.observed_generation != after.observed_generation

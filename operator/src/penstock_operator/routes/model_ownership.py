@@ -1,7 +1,7 @@
 """Assigns each model name to one route, across all namespaces, as one gateway serves them all; pure.
 
 The oldest route gets its names first. A route with a name of another route is not accepted: its last good version keeps
-serving, without the names that an older route has got since. Rules of the installation say which namespace may claim
+serving, without the names that an older route has got since. Rules of the installation define which namespace may claim
 which names: without one, the author of any route could take a name before its team does.
 """
 

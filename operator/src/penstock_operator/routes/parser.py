@@ -1,6 +1,6 @@
 """Parses a ModelRoute's JSON into the contract's types; pure.
 
-An unreadable route is a result, not an exception: a newer CRD may accept a field that this operator does not know, and
+An unreadable route is a result, not an exception: a newer CRD may accept a field that is unknown to this operator, and
 an older one may have accepted a spec that violates a present rule.
 """
 
@@ -20,7 +20,7 @@ PROBLEM_MAX: Final = 1_000
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """`spec` is None if it cannot be decoded, `problem` says why this operator cannot serve it; empty if it can.
+    """`spec` is None if it cannot be decoded, `problem` is why this operator cannot serve it; empty if it can.
 
     `created_at` is in Unix seconds. A route that is `deleting` still exists, but only until its workers are gone.
     """

@@ -101,7 +101,7 @@ class RouteRegistry:
         return self._routes
 
     def _has_other_last_good(self) -> bool:
-        """Whether the catalogue has changed: it may have been read after the names were assigned."""
+        """True if the catalogue has changed: it may have been read after the names were assigned."""
         return any(self._last_good(self._routes[key]) != before for key, before in self._fallen_back.items())
 
     def _last_good(self, route: Route) -> ModelRouteSpec | None:

@@ -1,4 +1,4 @@
-"""What a route's worker pods have from the operator: variables, volumes, a container; pure."""
+"""Parts of a route's worker pods that the operator adds: variables, volumes, a container; pure."""
 
 from typing import Final
 

@@ -183,18 +183,18 @@ class Autoscaler:
             state = await self._read_queue(key)
             if state.pending and not self._workers.workers(key):
                 deployment = self._cache.snapshot(key).deployment
-                asleep = deployment is not None and executor.replicas(deployment, self._clock.monotonic()) == 0
-                state = await self._settled_backlog(key, scaling, state, asleep=asleep)
+                at_zero = deployment is not None and executor.replicas(deployment, self._clock.monotonic()) == 0
+                state = await self._settled_backlog(key, scaling, state, at_zero=at_zero)
         except QueueUnavailable as error:
             if error.reason == "QueueMissing":
                 self._listeners.queue_missing(key)
             return error
         return state
 
-    async def _settled_backlog(self, key: Key, scaling: ScalingSpec, state: QueueState, *, asleep: bool) -> QueueState:
+    async def _settled_backlog(self, key: Key, scaling: ScalingSpec, state: QueueState, *, at_zero: bool) -> QueueState:
         """The backlog of a route without workers, once it has stopped growing."""
         began = self._clock.monotonic()
-        alone = asleep and state.pending == 1
+        alone = at_zero and state.pending == 1
         pause_s, looks = (ALONE_S, 1) if alone else (BURST_READ_S, STABLE_READS)
         while looks and self._clock.monotonic() - began + pause_s <= BURST_MAX_S:
             if replicas_for(scaling, state.pending) >= scaling.max_replicas:

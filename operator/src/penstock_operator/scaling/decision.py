@@ -64,7 +64,7 @@ def decide(
     if isinstance(observation, Unavailable):
         history = history.unknown(now)
         serving = history.serving if observation.serving is None else observation.serving
-        return _paused(spec, serving, _blind(spec, observation.reason, serving, history, now)), history
+        return _paused(spec, serving, _without_observation(spec, observation.reason, serving, history, now)), history
     stable_s = float(spec.stable_window_seconds)
     history = history.observed(
         observation.demand, observation.serving, now, stable_s=stable_s, panic_s=float(spec.panic_window_seconds)
@@ -85,7 +85,7 @@ def _bounded(spec: ScalingSpec, replicas: int) -> int:
 
 
 def _surge(spec: ScalingSpec, observation: Observation, history: History) -> bool:
-    """Whether the panic window's mean needs a multiple of the ready workers."""
+    """True if the panic window's mean needs a multiple of the ready workers."""
     wanted = replicas_for(spec, history.panic.mean)
     return wanted * 100 >= spec.panic_threshold_percent * max(1, observation.ready)
 
@@ -95,7 +95,7 @@ def _manual(spec: ScalingSpec, serving: int | None) -> Decision:
     return Decision(replicas, "Manual", f"spec.scaling.replicas is {spec.replicas}")
 
 
-def _blind(spec: ScalingSpec, reason: str, serving: int | None, history: History, now: float) -> Decision:
+def _without_observation(spec: ScalingSpec, reason: str, serving: int | None, history: History, now: float) -> Decision:
     """Decides without known demand: the bounds first, then the fallback once it is due."""
     if serving is not None and (beyond := _beyond_bounds(spec, serving)):
         return beyond

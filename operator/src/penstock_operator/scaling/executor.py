@@ -36,7 +36,7 @@ class WorkerControl(Protocol):
 
     @property
     def connected(self) -> bool:
-        """Whether the broker is connected."""
+        """True if the broker is connected."""
 
     def workers(self, key: Key) -> Mapping[str, WorkerReport]: ...
 
@@ -69,7 +69,7 @@ class ScaleExecutor:
 
     @property
     def unsettled(self) -> bool:
-        """Whether a write is in progress whose end no event may report."""
+        """True if a write is in progress whose end no event may report."""
         return bool(self._write or self._intended or self._leaving)
 
     @property

@@ -13,9 +13,9 @@ from penstock_operator.kube.resources import Key
 from penstock_operator.scaling.worker_state import WorkerReport
 from penstock_runtime.clock import Clock
 from penstock_runtime.pause_detector import PauseDetector
-from penstock_runtime.peer_liveness import FORGET_S, PeerState, PeerTable
+from penstock_runtime.peer_liveness import EXPIRE_S, PeerState, PeerTable
 
-SWEEP_S: Final = FORGET_S
+SWEEP_S: Final = EXPIRE_S
 
 
 class HeartbeatTable:
@@ -56,7 +56,7 @@ class HeartbeatTable:
             return
         self._swept_at = now
         for key, workers in list(self._routes.items()):
-            workers.forget(now)
+            workers.expire(now)
             if not workers:
                 del self._routes[key]
 

@@ -94,7 +94,7 @@ def build(
 
 
 def is_active(pod: Mapping[str, Any]) -> bool:
-    """Whether the pod counts for its ReplicaSet."""
+    """True if the pod counts for its ReplicaSet."""
     phase = pod.get("status", {}).get("phase")
     return "deletionTimestamp" not in pod["metadata"] and phase not in {"Succeeded", "Failed"}
 

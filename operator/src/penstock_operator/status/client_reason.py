@@ -13,7 +13,7 @@ from penstock_operator.status.pod_problems import ProblemReason
 from penstock_operator.status.pod_summary import Survey
 from penstock_operator.status.reasons import AcceptedReason
 
-WORDS: Final[Mapping[ProblemReason, str]] = {
+PROBLEM_TEXTS: Final[Mapping[ProblemReason, str]] = {
     "SecretNotFound": "a secret that its workers need does not exist",
     "SecretKeyNotFound": "a secret that its workers need lacks a key",
     "ImagePullFailed": "the image of its workers cannot be pulled",
@@ -32,7 +32,7 @@ REFUSALS: Final[Mapping[AcceptedReason, str]] = {
     "ModelNameNotPermitted": "one of its model names is not permitted (ModelNameNotPermitted)",
 }
 STARTING: Final = "a worker is starting"
-ASLEEP: Final = "it has no workers, and its configuration starts none"
+NO_WORKERS: Final = "it has no workers, and its configuration starts none"
 
 
 def cause(spec: ModelRouteSpec, survey: Survey) -> str:
@@ -41,7 +41,7 @@ def cause(spec: ModelRouteSpec, survey: Survey) -> str:
         return ""
     if survey.problems:
         reason = survey.problems[0].reason
-        return f"{WORDS[reason]} ({reason})"
+        return f"{PROBLEM_TEXTS[reason]} ({reason})"
     if survey.due > 0:
         return STARTING
-    return ASLEEP if survey.wanted == 0 and kept_at_zero(spec) is not None else ""
+    return NO_WORKERS if survey.wanted == 0 and kept_at_zero(spec) is not None else ""

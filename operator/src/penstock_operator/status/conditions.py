@@ -27,7 +27,7 @@ UNPUBLISHED: Final = "this version is not in the catalogue of routes yet"
 
 
 class Acceptance(Struct, frozen=True):
-    """Whether the present spec can be served, and the reason if not."""
+    """State of the present spec: it can be served, or the reason why not."""
 
     reason: AcceptedReason
     message: str
@@ -151,8 +151,8 @@ def _serving(situation: Situation) -> Finding:
     if situation.survey.due > 0 or survey.wanted is None:
         why = survey.problems[0].message if survey.problems else "the first worker is starting"
         return Finding("Serving", "False", "NoWorkers", why)
-    if (asleep := kept_at_zero(serves)) is not None:
-        return Finding("Serving", "False", "NoWorkers", asleep)
+    if (cause := kept_at_zero(serves)) is not None:
+        return Finding("Serving", "False", "NoWorkers", cause)
     if autoscaling.trouble is not None:
         return Finding("Serving", "False", autoscaling.trouble, autoscaling.message)
     return Finding("Serving", "True", "Idle", "the first request starts a worker")
@@ -225,8 +225,8 @@ def failing_providers(situation: Situation) -> str:
 
 def _every_key_is_refused(situation: Situation) -> bool:
     providers = situation.serves.providers if situation.serves is not None else []
-    asked = {provider.name for provider in providers if provider.weight > 0}
-    return bool(asked) and asked <= set(situation.refusing_keys)
+    weighted = {provider.name for provider in providers if provider.weight > 0}
+    return bool(weighted) and weighted <= set(situation.refusing_keys)
 
 
 def _ready(situation: Situation, refs: Finding, serving: Finding, previous: Condition | None) -> Finding:
@@ -253,7 +253,7 @@ def _ready(situation: Situation, refs: Finding, serving: Finding, previous: Cond
 
 
 def _rolling(situation: Situation, previous: Condition | None) -> bool:
-    """Whether some workers are of an older version, or may be.
+    """True if some workers are of an older version, or may be.
 
     The status of a Deployment that its controller has not observed yet is unknown. Once this generation was in force,
     the reason can only be a changed number of workers. Without pods, those of a new route for example, nothing is

@@ -55,7 +55,7 @@ class Problem(Struct, frozen=True):
     message: str
 
 
-def telling(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def one_of_each_reason(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """One problem of each reason, the first that was found; ordered by precedence."""
     first: dict[str, Problem] = {}
     for problem in problems:

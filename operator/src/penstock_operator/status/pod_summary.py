@@ -67,7 +67,7 @@ def survey(
         rolling=status.get("replicas", 0) > status.get("updatedReplicas", 0),
         unobserved=status.get("observedGeneration", 0) < generation,
         creating=any(_is_creating(pod) for pod in working),
-        problems=pod_problems.telling(found),
+        problems=pod_problems.one_of_each_reason(found),
         proven_secrets=frozenset(ref for pod in living for ref in _proven_secrets(pod)),
     )
 

@@ -60,7 +60,7 @@ def document(status: ModelRouteStatus) -> dict[str, Any]:
 
 
 def needs_write(body: Mapping[str, Any], status: ModelRouteStatus) -> bool:
-    """Whether the live status in `body` differs. Conditions of other clients are ignored."""
+    """True if the live status in `body` differs. Conditions of other clients are ignored."""
     live = body.get("status", {})
     wanted = document(status)
     ours = {condition["type"] for condition in wanted["conditions"]}

@@ -7,7 +7,7 @@ from penstock_operator.status.reasons import Trouble
 
 
 class Autoscaling(Struct, frozen=True):
-    """Whether the demand is known: `trouble` if not, `fallback` once that applies; `message` has details."""
+    """State of the demand: `trouble` if it is unknown, `fallback` once that applies; `message` has details."""
 
     trouble: Trouble | None = None
     fallback: bool = False

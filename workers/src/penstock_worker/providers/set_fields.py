@@ -25,11 +25,11 @@ def with_fields(request: HttpRequest, added: Sequence[FieldSpec], operation: Ope
     )
     fields = _fields(request.body)
     present = set(fields) | (SAME if SAME & fields.keys() else set())
-    news = {
+    changed = {
         one.name: Raw(one.value.encode())
         for one in added
         if one.name not in present and not (one.name in others and one.name not in ours)
     }
-    if not news:
+    if not changed:
         return request
-    return HttpRequest(request.path, request.headers, msgspec.json.encode({**fields, **news}))
+    return HttpRequest(request.path, request.headers, msgspec.json.encode({**fields, **changed}))

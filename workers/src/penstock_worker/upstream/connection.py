@@ -32,10 +32,10 @@ RESPONSE_END_S = 2.0
 class ConnectionOwner(Protocol):
     """Keeps connections between calls, see `ConnectionPool`."""
 
-    def give_back(self, connection: "UpstreamConnection") -> None:
+    def release(self, connection: "UpstreamConnection") -> None:
         """Keep the connection for another call."""
 
-    def forget(self, connection: "UpstreamConnection") -> None:
+    def remove(self, connection: "UpstreamConnection") -> None:
         """The connection was closed."""
 
     def close_idle(self) -> None:
@@ -133,7 +133,7 @@ class UpstreamConnection(asyncio.Protocol):
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.forget(self)
+        self._owner.remove(self)
         if self._listener is None:
             return
         delimited = "content-length" in self._headers or "chunked" in self._headers.get("transfer-encoding", "")
@@ -240,7 +240,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _release(self) -> None:
         if self.usable and self._http.should_keep_alive():
             self.idle_since = self._loop.time()
-            self._owner.give_back(self)
+            self._owner.release(self)
         else:
             self.close()
 

@@ -52,7 +52,7 @@ def proxy_of(base_url: str, own: str | None, environ: Mapping[str, str]) -> Egre
 
 
 def _is_direct(host: str, port: int, no_proxy: str) -> bool:
-    """Whether a host is reached without the proxy of the variables. A loopback address always is."""
+    """True if a host is reached without the proxy of the variables. A loopback address always is."""
     address = _address(host)
     if host == "localhost" or (address is not None and address.is_loopback):
         return True
@@ -78,7 +78,7 @@ def _covers(entry: str, host: str, port: int, address: ipaddress.IPv4Address | i
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an address and not a name."""
+    """True if a host is an address and not a name."""
     return _address(host) is not None
 
 

@@ -66,7 +66,7 @@ class ConnectionPool:
             raise PenstockError("provider_auth_failed", "the provider's credentials contain a line end")
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
 
-    def give_back(self, connection: UpstreamConnection) -> None:
+    def release(self, connection: UpstreamConnection) -> None:
         if self._closed:
             connection.close()
             return
@@ -74,7 +74,7 @@ class ConnectionPool:
         if len(self._idle) > IDLE_CONNECTIONS_MAX:
             self._idle.popleft().close()
 
-    def forget(self, connection: UpstreamConnection) -> None:
+    def remove(self, connection: UpstreamConnection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
 

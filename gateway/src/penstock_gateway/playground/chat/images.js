@@ -45,7 +45,7 @@ export class ImagePicker {
     this.#show()
   }
 
-  // Returns the images and forgets them.
+  // Returns the images and removes them.
   take() {
     const images = this.#images
     this.#images = []

@@ -1,6 +1,6 @@
 """The simple dialect: `data: {"text":…}`, `data: [DONE]`, and `event: error` when it fails midway.
 
-`event: queued` reports on a waiting request to a client that asked for it.
+`event: queued` reports on a waiting request to a client that requested it.
 """
 
 from penstock_contract.errors import error_json

@@ -2,8 +2,8 @@
 
 Updated by watches and by whole lists, in any order. An event older than the cached version is ignored. A list is newer
 than everything that was cached when it was requested, whatever its versions: an object that was deleted while no watch
-was open is removed, and a store restored from a backup is believed. The module depends on neither kopf nor the API
-client.
+was open is removed, and the objects of a store restored from a backup replace the cached ones. The module depends on
+neither kopf nor the API client.
 """
 
 from collections import defaultdict

@@ -13,7 +13,7 @@ LATE: Final = 2
 """Silences after which a watch counts as late: the API server may be unavailable."""
 STUCK: Final = 3
 """Silences after which kopf, which should have opened the watch again, is restarted."""
-DEAD: Final = 8
+UNRECOVERED: Final = 8
 """Silences after which restarts of kopf have not helped: two have happened by then, with the pauses in between."""
 
 
@@ -22,20 +22,20 @@ class WatchLiveness:
         self._collections = tuple(collections)
         self._silence_s = silence_s
         self._began = 0.0
-        self._heard_at: dict[Collection, float] = {}
+        self._received_at: dict[Collection, float] = {}
 
     def begin(self, now: float) -> None:
         """Call when kopf starts or restarts: it gets its time, and a silent watch stays silent."""
         self._began = now
         for collection in self._collections:
-            self._heard_at.setdefault(collection, now)
+            self._received_at.setdefault(collection, now)
 
-    def heard(self, collection: Collection, now: float) -> None:
-        self._heard_at[collection] = now
+    def record(self, collection: Collection, now: float) -> None:
+        self._received_at[collection] = now
 
     def silent_s(self, now: float) -> float:
         """Silence of the quietest watch, regardless of restarts of kopf."""
-        return max((now - at for at in self._heard_at.values()), default=0.0)
+        return max((now - at for at in self._received_at.values()), default=0.0)
 
     def is_late(self, now: float) -> bool:
         return self.silent_s(now) > LATE * self._silence_s
@@ -43,5 +43,5 @@ class WatchLiveness:
     def is_stuck(self, now: float) -> bool:
         return min(self.silent_s(now), now - self._began) > STUCK * self._silence_s
 
-    def is_dead(self, now: float) -> bool:
-        return self.silent_s(now) > DEAD * self._silence_s
+    def is_unrecovered(self, now: float) -> bool:
+        return self.silent_s(now) > UNRECOVERED * self._silence_s

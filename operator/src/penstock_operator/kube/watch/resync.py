@@ -68,11 +68,11 @@ class Resync:
         return ", ".join(sorted(f"{resource.plural} of {namespace or ALL}" for resource, namespace in self._missing))
 
     def serves(self, namespace: str) -> bool:
-        """Whether every object of a namespace is in the cache and watched; selected or not."""
+        """True if every object of a namespace is in the cache and watched; selected or not."""
         return self._is_complete(self._scope.watched_as(namespace))
 
     def served(self) -> dict[str, bool]:
-        """Whether each selected namespace is served, and `*` for the whole cluster; safe to call from any thread."""
+        """Each selected namespace, and if it is served; and `*` for the whole cluster; safe to call from any thread."""
         whole = {ALL: self._is_complete("")} if self._scope.cluster_wide else {}
         return whole | {namespace: self.serves(namespace) for namespace in self._scope.selected()}
 

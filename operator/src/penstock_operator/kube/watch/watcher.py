@@ -163,7 +163,7 @@ class ClusterWatcher:
         settings = kopf.OperatorSettings()
         # The server ends each watch after this time, and sends a bookmark before: silence means a broken connection.
         # Opening a watch again at its last position costs the server next to nothing and loses no event.
-        settings.watching.server_timeout = int(self._silence_s - BOOKMARK_BEFORE_END_S)  # the server wants an integer
+        settings.watching.server_timeout = int(self._silence_s - BOOKMARK_BEFORE_END_S)  # of the type integer
         settings.watching.inactivity_timeout = self._silence_s
         settings.watching.connect_timeout = CONNECT_TIMEOUT_S
         settings.watching.chunk_size = CHUNK
@@ -184,13 +184,13 @@ class ClusterWatcher:
         if not watch:
             self._unlisted.add(collection)
             return
-        self.liveness.heard(collection, asyncio.get_running_loop().time())
+        self.liveness.record(collection, asyncio.get_running_loop().time())
         if collection in self._unlisted:
             self._unlisted.discard(collection)
             self._listed(collection)
 
     def _on_refused(self, collection: Collection, why: str) -> None:
-        self.liveness.heard(collection, asyncio.get_running_loop().time())
+        self.liveness.record(collection, asyncio.get_running_loop().time())
         self._unlisted.add(collection)
         self._refused(collection, why)
 
@@ -199,11 +199,11 @@ class _KopfThread(threading.Thread):
     """Not joined at the end: results that kopf still produces then are discarded."""
 
     def __init__(
-        self, serve: Callable[["_KopfThread"], Coroutine[Any, Any, None]], home: asyncio.AbstractEventLoop
+        self, serve: Callable[["_KopfThread"], Coroutine[Any, Any, None]], main_loop: asyncio.AbstractEventLoop
     ) -> None:
         super().__init__(name="kopf", daemon=True)
         self._serve = serve
-        self._home = home
+        self._main_loop = main_loop
         self._loop = asyncio.new_event_loop()
         self._stopping = False
         self.stop_flag = asyncio.Event()
@@ -225,7 +225,7 @@ class _KopfThread(threading.Thread):
         """Calls a function in the main event loop, unless this thread was stopped."""
         if not self._stopping:
             with contextlib.suppress(RuntimeError):  # the main loop is closed: the process is about to end
-                self._home.call_soon_threadsafe(call, *arguments)
+                self._main_loop.call_soon_threadsafe(call, *arguments)
 
 
 def _handler(resource: Resource, thread: _KopfThread, observe: Observe) -> Callable[..., Any]:

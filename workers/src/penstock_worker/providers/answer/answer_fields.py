@@ -35,8 +35,8 @@ class FieldsSeen:
         """Fields held until the first piece of the answer: they do not show that it began."""
 
     def answer(self, fields: dict[str, Any]) -> None:
-        if news := self._news("answer", fields):
-            self.waiting.append(AnswerFields("answer", encoded(news)))
+        if changed := self._changed("answer", fields):
+            self.waiting.append(AnswerFields("answer", encoded(changed)))
 
     def choice(self, fields: dict[str, Any]) -> Event | None:
         pieces = {
@@ -44,7 +44,7 @@ class FieldsSeen:
             for name, value in fields.items()
             if (name == "logprobs" or isinstance(value, list)) and _has_content(name, value)
         }
-        states = self._news("choice", {name: value for name, value in fields.items() if name not in pieces})
+        states = self._changed("choice", {name: value for name, value in fields.items() if name not in pieces})
         found = {**states, **pieces}
         return AnswerFields("choice", encoded(found)) if found else None
 
@@ -52,14 +52,14 @@ class FieldsSeen:
         found = {name: value for name, value in fields.items() if _has_content(name, value)}
         return AnswerFields("delta", encoded(found)) if found else None
 
-    def _news(self, place: str, fields: dict[str, Any]) -> dict[str, Any]:
-        news = {
+    def _changed(self, place: str, fields: dict[str, Any]) -> dict[str, Any]:
+        changed = {
             name: value
             for name, value in fields.items()
             if _has_content(name, value) and self._sent.get((place, name)) != value
         }
-        self._sent |= {(place, name): value for name, value in news.items()}
-        return news
+        self._sent |= {(place, name): value for name, value in changed.items()}
+        return changed
 
 
 def _has_content(name: str, value: object) -> bool:

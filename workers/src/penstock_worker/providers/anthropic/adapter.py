@@ -83,12 +83,12 @@ def _passed(body: bytes, spec: ProviderSpec) -> dict[str, Raw]:
             continue
         if name in spec.extra_fields.allow:
             passed[name] = raw
-        elif treatment(name, spec) == "refused" and not _asks_for_nothing(name, raw):
+        elif treatment(name, spec) == "refused" and not _is_default(name, raw):
             raise refusal(name, spec) or unsupported("such field", name)
     return passed
 
 
-def _asks_for_nothing(name: str, raw: Raw) -> bool:
+def _is_default(name: str, raw: Raw) -> bool:
     """`modalities: ["text"]` is what every model gives, and `logprobs: false` too."""
     text = bytes(raw)
     return text in {b"false", b"0"} or (name == "modalities" and text.translate(None, b" \n\r\t") == b'["text"]')

@@ -21,8 +21,8 @@ class Block:
         "fields",
         "index",
         "input",
+        "input_streamed",
         "pieces",
-        "said",
         "signature",
         "size",
         "thoughts",
@@ -43,7 +43,7 @@ class Block:
         self.thoughts: list[str] = []
         self.citations: list[dict[str, Any]] = []
         self.began_at = began_at
-        self.said = False
+        self.input_streamed = False
         """True if its input came in pieces, which replace the value at its start."""
 
     def input_piece(self, piece: str) -> None:

@@ -169,11 +169,11 @@ class NativeParser(EventReader):
             return
         block = event.content_block or {}
         type_ = lenient.text(block.get("type"))
-        said = [lenient.text(block.get(name)) for name in ("text", "thinking")]
+        values = [lenient.text(block.get(name)) for name in ("text", "thinking")]
         if type_ == "tool_use":
             self._called = True
-            said.append(lenient.json_text(block.get("input") or None))
-        length = sum(map(len, said))
+            values.append(lenient.json_text(block.get("input") or None))
+        length = sum(map(len, values))
         self._blocks[event.index] = True
         is_text = type_ == "text"
         self._text_block = event.index if is_text else -1
@@ -199,11 +199,11 @@ class NativeParser(EventReader):
     def _message_delta(self, event: StreamEvent, data: bytes, events: list[Event]) -> None:
         if event.usage is not None:
             self._counts.read(event.usage)
-        said = event.delta.stop_reason if event.delta is not None else None
-        if said in FAILED_REASONS:
+        stop_reason = event.delta.stop_reason if event.delta is not None else None
+        if stop_reason in FAILED_REASONS:
             raise failure("provider_unavailable")
-        if said:
-            self._reason = stronger(self._reason, read_reason(said))
+        if stop_reason:
+            self._reason = stronger(self._reason, read_reason(stop_reason))
         self._stop_blocks(events)
         self._pass(NativeEvent(event.type, data), events)
 

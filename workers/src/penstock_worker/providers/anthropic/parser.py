@@ -138,7 +138,7 @@ class MessageParser(EventReader):
         if delta.partial_json and block.call is None:
             block.input_piece(delta.partial_json)
         elif delta.partial_json and block.call is not None:
-            block.said = True
+            block.input_streamed = True
             self._pieces += 1
             self._unshown += len(delta.partial_json)
             events.append(self._calls.piece(block.call, "", "", delta.partial_json))
@@ -161,13 +161,13 @@ class MessageParser(EventReader):
             events.append(self._calls.piece(block.call, id_, name, ""))
         elif block.type in {"text", "thinking", ""}:
             thoughts = fields.get("thinking")
-            said = EventDelta(text=lenient.text(fields.get("text")), thinking=lenient.text(thoughts))
-            said.text = self._halves.join(TextDelta, said.text or "")
-            said.thinking = self._halves.join(ReasoningDelta, said.thinking or "")
-            self._delta(index, said, events)
+            opening = EventDelta(text=lenient.text(fields.get("text")), thinking=lenient.text(thoughts))
+            opening.text = self._halves.join(TextDelta, opening.text or "")
+            opening.thinking = self._halves.join(ReasoningDelta, opening.thinking or "")
+            self._delta(index, opening, events)
 
     def _stop(self, block: Block, events: list[Event]) -> None:
-        if block.call is not None and not block.said:
+        if block.call is not None and not block.input_streamed:
             events.append(self._calls.piece(block.call, "", "", lenient.mended(block.input_text())))
         fields: dict[str, Any] = {
             "reasoning_details": block.reasoning_details(),
@@ -183,12 +183,12 @@ class MessageParser(EventReader):
         if usage is not None:
             self.progress += 1
             self._counts.read(usage)
-        said = event.delta.stop_reason if event.type == "message_delta" and event.delta is not None else None
-        if said:
+        stop_reason = event.delta.stop_reason if event.type == "message_delta" and event.delta is not None else None
+        if stop_reason:
             self.progress += 1
-            if said in FAILED_REASONS:
+            if stop_reason in FAILED_REASONS:
                 raise failure("provider_unavailable")
-            self._reason = stronger(self._reason, read_reason(said))
+            self._reason = stronger(self._reason, read_reason(stop_reason))
         if event.type == "message_stop":
             self._finish(events)
 

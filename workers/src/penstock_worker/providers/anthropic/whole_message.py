@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 def events_of(message: Json) -> list[Json]:
-    """The events, in Anthropic's form; fields that no event knows stay where they are."""
+    """The events, in Anthropic's form; fields without an event stay where they are."""
     content = message.get("content")
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else lenient.objects(content)
     ends = {name: message[name] for name in ("stop_reason", "stop_sequence", "stop_details") if name in message}

@@ -19,7 +19,7 @@ from penstock_worker.providers.failure.error_table import ERROR_TABLE
 from penstock_worker.providers.failure.redaction import Redaction
 
 PROVIDER_RETRY_AFTER_MAX_S = 3600.0
-"""No provider's `Retry-After` is taken for longer: an SDK would sleep for it."""
+"""The longest `Retry-After` that is taken from a provider: an SDK would wait for all of it."""
 
 MESSAGES: dict[ErrorCode, str] = {
     "provider_rejected": "the provider rejected the request as invalid",

@@ -38,7 +38,7 @@ from penstock_worker.providers.openai.chunk import (
 _BRACKET = ord("[")
 """First byte of `[DONE]`."""
 _DONE = b"[DONE]"
-LESSONS_MAX = 8
+SEARCHES_MAX = 8
 """How often a template is searched in a stream whose chunks differ by more than their text."""
 UNREADABLE_ANYHOW = (*UNREADABLE, ValueError)
 
@@ -55,10 +55,10 @@ class ChatParser:
         "_fingerprint",
         "_halves",
         "_index",
-        "_learned_at",
-        "_lessons",
         "_pieces",
         "_reason",
+        "_searches",
+        "_sought_at",
         "_source",
         "_template",
         "_tier",
@@ -80,7 +80,7 @@ class ChatParser:
         self._fingerprint: str | None = None
         self._index = index
         self._source: str | None = None
-        self._pieces = self._characters = self._lessons = self._learned_at = 0
+        self._pieces = self._characters = self._searches = self._sought_at = 0
         self._template: TextTemplate | None = None
         self._whole = False
         self.complete = False
@@ -148,19 +148,19 @@ class ChatParser:
         else:
             self._chunk(chunk, payload, events)
             if len(events) == before + 1 and not self._fields.waiting:
-                self._learn(chunk, payload, events[-1])
+                self._seek_template(chunk, payload, events[-1])
         if self._fields.waiting and len(events) > before:
             events[before:before], self._fields.waiting = self._fields.waiting, []
 
-    def _learn(self, chunk: Chunk, payload: bytes, event: Event) -> None:
+    def _seek_template(self, chunk: Chunk, payload: bytes, event: Event) -> None:
         """Look for the template of a text's chunk: again only where the last one served, or seldom was looked for."""
         if type(event) is not TextDelta and type(event) is not ReasoningDelta:
             return
         if chunk.usage is not None or chunk.choices is None or chunk.choices[0].finish_reason:
             return
-        if self._lessons < LESSONS_MAX or self._pieces - self._learned_at > LESSONS_MAX:
-            self._lessons += 1
-            self._learned_at = self._pieces
+        if self._searches < SEARCHES_MAX or self._pieces - self._sought_at > SEARCHES_MAX:
+            self._searches += 1
+            self._sought_at = self._pieces
             self._template = TextTemplate.of(payload, chunk, type(event))
 
     def _chunk(self, chunk: Chunk, payload: bytes, events: list[Event]) -> None:
@@ -203,7 +203,7 @@ class ChatParser:
 
     def _choice(self, chunk: Chunk, choice: ProviderChoice, events: list[Event]) -> None:
         delta = choice.delta
-        if delta is not None and self._is_news(choice, delta):
+        if delta is not None and self._is_first_source(choice, delta):
             self._delta(chunk, delta, events)
         if choice.extra and (fields := self._fields.choice(choice.extra)) is not None:
             self._fields.waiting.append(fields)
@@ -215,27 +215,27 @@ class ChatParser:
     def _delta(self, chunk: Chunk, delta: ChunkDelta, events: list[Event]) -> None:
         if content := delta.content:
             if chunk.lenient or self._halves:
-                self._say(TextDelta, content, events)
+                self._text(TextDelta, content, events)
             else:
                 events.append(TextDelta(content))
                 self._characters += len(content)
         if reasoning := delta.reasoning_content or delta.reasoning:
-            self._say(ReasoningDelta, reasoning, events)
+            self._text(ReasoningDelta, reasoning, events)
         if delta.refusal:
-            self._say(RefusalDelta, delta.refusal, events)
+            self._text(RefusalDelta, delta.refusal, events)
         if delta.tool_calls:
             beside: set[int] = set()
             events += [self._tool_call(call, beside) for call in delta.tool_calls]
         if delta.extra and (fields := self._fields.delta(delta.extra)) is not None:
             events.append(fields)
 
-    def _is_news(self, choice: ProviderChoice, delta: ChunkDelta) -> bool:
+    def _is_first_source(self, choice: ProviderChoice, delta: ChunkDelta) -> bool:
         """Read the first place with content: some servers repeat the answer as a `message` after its deltas."""
         if self._source is None and (delta.content or delta.reasoning_content or delta.reasoning or delta.tool_calls):
             self._source = choice.source
         return self._source is None or choice.source == self._source
 
-    def _say(self, kind: type[TextDelta | ReasoningDelta | RefusalDelta], piece: str, events: list[Event]) -> None:
+    def _text(self, kind: type[TextDelta | ReasoningDelta | RefusalDelta], piece: str, events: list[Event]) -> None:
         if self._halves or not piece.isascii():
             piece = self._halves.join(kind, piece)
         if piece:

@@ -157,9 +157,9 @@ class Failover:
 
     def _configured(self, provider: ProviderSpec) -> bool:
         """True if the model sent to the provider is named by the route, and not by the client alone."""
-        asked = self._request.model
-        named = provider.model is not None or asked in provider.models
-        return named or any(claim.name == asked for claim in self._spec.models)
+        model = self._request.model
+        named = provider.model is not None or model in provider.models
+        return named or any(claim.name == model for claim in self._spec.models)
 
     @contextlib.asynccontextmanager
     async def _slot(self, target: Target) -> AsyncIterator[None]:

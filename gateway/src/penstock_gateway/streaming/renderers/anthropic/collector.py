@@ -92,7 +92,7 @@ class MessageCollector:
 
 
 def _required(block: Json) -> Json:
-    """What Anthropic's schema requires in a block, and a compatible server left out."""
+    """Fields that Anthropic's schema requires in a block, and a compatible server left out."""
     match block.get("type"):
         case "text":
             return {"citations": block.get("citations")}

@@ -96,7 +96,7 @@ class MessageEvents:
                 self._refused = True
                 return self._content(self._blocks.text(event.text))
             case ReasoningDelta():
-                made = self._blocks.thinking(event.text) if self._options.thinks else []
+                made = self._blocks.thinking(event.text) if self._options.with_thinking else []
                 return self._content(made)
             case ToolCallDelta():
                 fields = {name: value for name, value in fields_of(event.fields).items() if name in CALL_FIELDS}

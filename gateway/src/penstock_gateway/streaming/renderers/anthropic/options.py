@@ -1,4 +1,4 @@
-"""What the rendering of a message depends on beside its events, as another gateway needs it to render it again."""
+"""Options of the rendering of a message, beside its events, as another gateway needs it to render it again."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -10,18 +10,18 @@ DIGEST_BYTES = 8
 
 
 class MessageOptions(Struct, frozen=True):
-    """`input_tokens` is the gateway's estimate; `thinks`: the client requested thinking, and is sent it.
+    """`input_tokens` is the gateway's estimate; `with_thinking`: the client requested thinking, and is sent it.
 
     `stops` are digests of the client's stop sequences, because a stream's descriptor contains no text of a request.
     """
 
     input_tokens: int = 0
-    thinks: bool = True
+    with_thinking: bool = True
     stops: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, input_tokens: int, stops: Iterable[str], *, thinks: bool) -> Self:
-        return cls(input_tokens, thinks, frozenset(map(_digest, stops)))
+    def of(cls, input_tokens: int, stops: Iterable[str], *, with_thinking: bool) -> Self:
+        return cls(input_tokens, with_thinking, frozenset(map(_digest, stops)))
 
     def has_stop(self, text: object) -> bool:
         """Return whether a text is one of the client's stop sequences."""

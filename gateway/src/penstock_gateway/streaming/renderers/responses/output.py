@@ -80,7 +80,7 @@ class ResponseOutput:
             case ReasoningDelta():
                 return [*self._reason(), *(self._reasoning.text(event.text) if self._reasoning else ())]
             case RefusalDelta():
-                events = self._say()
+                events = self._begin_text()
                 return [*events, *(self.message.refusal(event.text) if self.message else ())]
             case ToolCallDelta():
                 return self._call(event)
@@ -104,13 +104,13 @@ class ResponseOutput:
         return self.message.kept(text)
 
     def _text(self, text: str) -> list[ResponseEvent]:
-        events = self._say()
+        events = self._begin_text()
         assert self.message is not None
         events += self.message.text(text)
         self._characters += len(text)
         return events
 
-    def _say(self) -> list[ResponseEvent]:
+    def _begin_text(self) -> list[ResponseEvent]:
         if self.message is not None:
             return []
         events = self._close()
@@ -172,8 +172,8 @@ class ResponseOutput:
     def _fail(self, error: ErrorDetail) -> list[ResponseEvent]:
         events = self._close("incomplete", everything=True)
         self.response = replace(self._with_output(), status="failed", error=failure_of(error))
-        said: StreamError = stream_error(self._number(), error)
-        return [*events, said, ResponseFailed(sequence_number=self._number(), response=self.response)]
+        error_event: StreamError = stream_error(self._number(), error)
+        return [*events, error_event, ResponseFailed(sequence_number=self._number(), response=self.response)]
 
     def _close(self, status: ItemStatus = "completed", *, everything: bool = False) -> list[ResponseEvent]:
         """Close open items; calls whose arguments may go on are closed with everything only."""

@@ -24,7 +24,7 @@ class StatusStore(Protocol):
         """Raises `ApiError`."""
 
 
-class Contest:
+class InstallationConflict:
     """`written` receives the response of a write."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Contest:
         """Routes that are ours, and whose status has no condition of this installation."""
 
     async def is_lost(self, key: Key, route: Body, deployment: Body | None) -> bool:
-        """Whether another installation has the route; writes or removes the condition. Raises `ApiError`."""
+        """True if another installation has the route; writes or removes the condition. Raises `ApiError`."""
         present = [one for one in _conditions(route) if one.get("type") == CONDITION]
         other = other_installation(deployment, self._installation)
         if not other:
@@ -77,7 +77,7 @@ class Contest:
             await self._apply(key, [])
         self._settled.add(key)
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: Key) -> None:
         """Call when the route was deleted."""
         self._settled.discard(key)
 

@@ -11,7 +11,7 @@ from penstock_gateway.streaming.renderers.dialects import REPEATED
 from penstock_gateway.streaming.stream import Stream
 
 
-class BegunRequest(NamedTuple):
+class PreparedRequest(NamedTuple):
     """A validated request; its client gets reports after `progress_after_s` in the queue, None for never."""
 
     resolution: Resolution

@@ -6,7 +6,7 @@ import msgspec
 from unit.support.reconcilers import KEY, Stage
 
 from penstock_operator.kube import resources
-from penstock_operator.reconcile.contest import CONDITION
+from penstock_operator.reconcile.installation_conflict import CONDITION
 from penstock_operator.reconcile.owned_object import INSTALLATION, other_installation
 from penstock_operator.reconcile.pod_template import WorkerDefaults
 
