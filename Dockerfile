@@ -8,7 +8,7 @@
 # BASE's Python should be built with PGO and LTO, which save 3 to 6 % of the CPU. Both of the above are. Check another one by
 #   docker run --rm --entrypoint python3 BASE -c 'import sysconfig; print(sysconfig.get_config_var("CONFIG_ARGS"))'
 # which lists --enable-optimizations and --with-lto, except for Debian's, which does not record them. `penstock doctor` in
-# the image prints a warning if one is missing.
+# the image names what is missing.
 # Each image runs as any user, with or without a line in /etc/passwd, as on OpenShift: all files are readable by
 # every user, HOME is /tmp, and no other directory is written.
 ARG BASE=python:3.11-slim

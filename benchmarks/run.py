@@ -13,6 +13,7 @@ import platform
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -105,9 +106,17 @@ def machine() -> dict[str, str]:
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "machine": f"{model}, {os.cpu_count()} cores, Linux {platform.release()}",
         "load at the start": f"{os.getloadavg()[0]:.1f}",
-        "Python": platform.python_version(),
+        "Python": python(),
         "provider and client": go,
     }
+
+
+def python() -> str:
+    """Of the harness, which is also Penstock's."""
+    from penstock_local import interpreter  # noqa: PLC0415 - only in the project's environment
+
+    lacks = interpreter.missing(sysconfig.get_config_vars())
+    return platform.python_version() + (f", built without {' and '.join(lacks)}" if lacks else "")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-import sysconfig
 import tempfile
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from socket import socket
 
-from penstock_local import interpreter
 from penstock_local.process.supervisor import ProcessSupervisor
 from penstock_local.routes.route_files import LoadedRoute
 from penstock_local.routes.watcher import RouteFileWatcher
@@ -42,8 +40,6 @@ async def serve(
         loop.add_signal_handler(number, stop)
     with run_directory() as directory:
         log_view = LogView(sys.stdout, directory / "penstock.log", verbose=arguments.verbose, colour=colour)
-        if (slower := interpreter.notice(sysconfig.get_config_vars())) is not None:
-            log_view.progress(slower)
         had_failures = True
         try:
             supervisor = ProcessSupervisor(

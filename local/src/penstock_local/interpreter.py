@@ -1,10 +1,11 @@
-"""Whether the Python that runs this was built with PGO and LTO, by what its build recorded. Pure.
+"""Whether the Python that runs this was built with PGO and LTO, by what its build recorded.
 
 Measured: Debian's Python 3.11, which has both, needs 3 to 6 % less CPU for a token and a request than the same version
 without (pyenv's default).
 """
 
 import shlex
+import sysconfig
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -39,6 +40,11 @@ def notice(build: Mapping[str, Any]) -> str | None:
     if not (lacks := missing(build)):
         return None
     return f"this Python was built without {' and '.join(lacks)}, which costs 3 to 6 % more CPU"
+
+
+def running() -> str | None:
+    """The notice about this process's own."""
+    return notice(sysconfig.get_config_vars())
 
 
 def _enabled(arguments: Iterable[str], on: str, off: str) -> bool:

@@ -52,6 +52,14 @@ def test_overview_names_the_playground_if_it_is_served() -> None:
     assert "Penstock listens on http://a after 1.2 s; a browser shows the playground there" in screen
 
 
+def test_overview_has_one_line_about_an_unoptimised_python() -> None:
+    planned, working = _planned()
+    plain = render("", planned, working, PLAIN, after_s=0, host="127.0.0.1")
+    noted = render("", planned, working, PLAIN, after_s=0, host="127.0.0.1", slower="this Python is slow")
+    assert set(noted.splitlines()) - set(plain.splitlines()) == {"Note: this Python is slow"}
+    assert len(noted.splitlines()) == len(plain.splitlines()) + 1
+
+
 def test_overview_shows_a_route_without_its_worker_as_not_ready() -> None:
     planned, working = _planned(working=False)
     assert "not ready: its worker has not reported yet" in render(

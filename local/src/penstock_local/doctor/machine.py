@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -45,9 +44,10 @@ def _python() -> Diagnosis:
     if sys.version_info < PYTHON_MIN:
         return problem("python", f"Python {version}", "install Python 3.11 or newer")
     found = f"Python {version} at {sys.executable}"
-    if (slower := interpreter.notice(sysconfig.get_config_vars())) is not None:
-        advice = "use a build with both: Debian's python3, an official python image, or uv's (uv python install)"
-        return warning("python", f"{found}; {slower}", advice)
+    if (slower := interpreter.running()) is not None:
+        # Not a warning: everything works with it.
+        advice = "for a build with both: Debian's python3, an official python image, or uv python install"
+        return Diagnosis("python", "ok", f"{found}; {slower}", advice)
     return ok("python", found)
 
 

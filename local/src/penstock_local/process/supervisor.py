@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from penstock_contract import dev_run_file
+from penstock_local import interpreter
 from penstock_local.credentials import run_credentials
 from penstock_local.disk_space import free_bytes, store_sizes
 from penstock_local.models.bundled import TITLES, BundledModel
@@ -188,17 +189,17 @@ class ProcessSupervisor:
         except TimeoutError:
             self._log_view.warning("not everything came up; what is missing goes on trying")
         self.started = True
-        working = frozenset(self._working)
         shown = overview.render(
             self._url,
             self._planned,
-            working,
+            frozenset(self._working),
             self._log_view.ink,
             after_s=self._log_view.elapsed_s(),
             host=self._host,
             key=self._access.first_key,
             playground=self._gateway.command.environ[commands.PLAYGROUND].lower() in {"1", "true"},
             state=self._state,
+            slower=interpreter.running(),
         )
         self._log_view.show(shown)
         self._log_view.hint()

@@ -72,15 +72,17 @@ def render(
     key: str | None = None,
     playground: bool = False,
     state: Path | None = None,
+    slower: str | None = None,
 ) -> str:
     """The whole screen. `working` are the keys of the routes whose worker has reported, `after_s` the time it took.
 
     `host` is where it listens, `key` an API key if one is needed. `playground`: the address is that of a page, too.
-    `state` is the directory that outlives the run.
+    `state` is the directory that outlives the run, `slower` a notice about the Python.
     """
     page = "; a browser shows the playground there" if playground else ""
     listens = f"Penstock listens on {ink(BOLD, url)} after {after_s:.1f} s{page}"
-    lines = ["", listens, key_notice(host, key), state_notice(state), "", *table(planned, working, ink)]
+    lines = ["", listens, key_notice(host, key), state_notice(state)]
+    lines += [*([ink(YELLOW, f"Note: {slower}")] if slower else []), "", *table(planned, working, ink)]
     commands = [command for route in planned if route.entry.ready for command in _commands(url, route, key)]
     if commands:
         lines += ["", "Try:", *(f"  {command}" for command in commands)]
