@@ -23,7 +23,7 @@ PRICES = {"inputPerMillion": "100", "outputPerMillion": "1000"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of these files run in any process, those of another file in one: they share scripts and a page's port."""
+    """Tests of `SPREAD` run in any process, those of another file in one: they share scripts and a page's port."""
     for item in items:
         if item.path.parent == HERE and item.path.stem not in SPREAD:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
