@@ -1,6 +1,14 @@
 // Compiled, not run: `tsc -p test/tsconfig.json` fails if a right call is refused, or a wrong one accepted.
 
-import { type ChatChunk, type ChatCompletionChunk, createClient, EventStream, GatewayError } from '@penstock/client'
+import {
+  type ChatChunk,
+  type ChatCompletionChunk,
+  createClient,
+  EventStream,
+  GatewayError,
+  type ResponseObject,
+  type ResponseStreamChunk,
+} from '@penstock/client'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Equal<A, B>): void {}
@@ -36,6 +44,21 @@ export async function right(): Promise<void> {
   same<Awaited<ReturnType<typeof client.models>>['data'][number]['id'], string>(true)
   await client.models({ signal })
 
+  const events = await client.responseStream({ model: 'smollm2', input: 'Hello!', background: true })
+  same<typeof events, EventStream<ResponseStreamChunk>>(true)
+  for await (const event of events) {
+    if (event.type === 'response.output_text.delta') same<typeof event.delta, string>(true)
+    if (event.type === 'response.completed') same<typeof event.response, ResponseObject>(true)
+  }
+  const response = await client.response({ model: 'smollm2', input: [{ role: 'user', content: 'Hello!' }] })
+  same<typeof response.status, ResponseObject['status']>(true)
+  same<Awaited<ReturnType<typeof client.cancelResponse>>, ResponseObject>(true)
+  await client.storedResponse({ response_id: response.id }, { signal })
+  const items = await client.responseInputItems({ response_id: response.id }, { limit: 5, order: 'asc' })
+  same<typeof items.last_id, string | null>(true)
+  same<Awaited<ReturnType<typeof client.deleteResponse>>['deleted'], true>(true)
+  same<Awaited<ReturnType<typeof client.resume<'responseStream'>>>, EventStream<ResponseStreamChunk>>(true)
+
   const again = await client.resume('chatCompletionStream', 'req_1', { after: 7 })
   same<typeof again, EventStream<ChatCompletionChunk>>(true)
   await client.stop('req_1')
@@ -64,6 +87,14 @@ export async function wrong(): Promise<void> {
   await client.models({ model: 'm' })
   // @ts-expect-error no such endpoint
   await client.chats({ messages })
+  // @ts-expect-error a misspelled field
+  await client.response({ model: 'm', inputs: 'Hello!' })
+  // @ts-expect-error stream follows from the endpoint
+  await client.responseStream({ model: 'm', input: 'Hello!', stream: true })
+  // @ts-expect-error the id of a response is a parameter
+  await client.storedResponse('resp_1')
+  // @ts-expect-error no such order
+  await client.responseInputItems({ response_id: 'resp_1' }, { order: 'up' })
   // @ts-expect-error only a stream can be resumed
   await client.resume('embed', 'req_1')
   // @ts-expect-error no such policy

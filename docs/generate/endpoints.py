@@ -8,7 +8,10 @@ from generate.page import table
 from penstock_contract import endpoints
 from penstock_contract.endpoints import Endpoint, StreamEndpoint
 
-CHUNKS = {endpoints.UI_CHAT.chunk: "UIMessageChunk"}
+CHUNKS: dict[Any, str] = {
+    endpoints.UI_CHAT.chunk: "UIMessageChunk",
+    endpoints.RESPONSE_STREAM.chunk: "ResponseEvent",
+}
 """Unions, which have no name of their own."""
 
 
@@ -37,7 +40,7 @@ def _table(
         (
             (
                 f"`{shown(name)}`",
-                f"`{one.method} {one.path}`",
+                f"`{one.method} {one.path.replace(':str', '')}`",
                 "none" if one.request is NoneType else f"`{one.request.__name__}`",
                 stream(name, one) if isinstance(one, StreamEndpoint) else f"`{one.response.__name__}`",
             )

@@ -9,15 +9,24 @@ from harness.keyed import FIRST_KEY, KeyedStack
 from harness.processes import free_port
 from harness.route_spec import provider, spec
 from harness.stack import Stack
+from library_process import HERE
 from model_server import EMBEDDING_MODEL, MODELS, REASONING_MODELS, anthropic_model, openai_model
 from msgspec.structs import replace
 from playground_page import NARROW, Playground
 
 from penstock_contract.route.streams import StreamsSpec
 
+SPREAD = {"test_compliance", "test_libraries", "test_vendors"}
 KEPT = StreamsSpec(keep_seconds=60)
 """For stored responses."""
 PRICES = {"inputPerMillion": "100", "outputPerMillion": "1000"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of `SPREAD` run in any process, those of another file in one: they share scripts and a page's port."""
+    for item in items:
+        if item.path.parent == HERE and item.path.stem not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

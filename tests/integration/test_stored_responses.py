@@ -61,6 +61,17 @@ async def test_response_is_stored_and_read_again(kept: Stack) -> None:
     assert {**found, "completed_at": made["completed_at"]} == made
 
 
+async def test_response_head_opens_no_reader_of_its_stream(kept: Stack) -> None:
+    kept.main.answers(text_then_wait("Hel"))
+    made = await create(kept, background=True)
+    await kept.main.called()
+
+    streamed = await kept.client.head(f"{PATH}/{made['id']}?stream=true")
+    plain = await kept.client.head(f"{PATH}/{made['id']}")
+
+    assert (streamed.status_code, plain.status_code) == (405, 200)
+
+
 async def test_response_with_store_false_is_not_stored(kept: Stack) -> None:
     kept.main.answers(text_stream("Hello"))
 

@@ -15,6 +15,7 @@ from penstock_contract.endpoint_responses import (
     Readiness,
 )
 from penstock_contract.endpoints import (
+    CANCEL_RESPONSE,
     CHAT,
     CHAT_COMPLETION,
     CHAT_COMPLETION_STREAM,
@@ -27,6 +28,10 @@ from penstock_contract.endpoints import (
     Endpoint,
     StreamEndpoint,
 )
+from penstock_contract.openai_responses.output_items import OutputFunctionCall, OutputMessage, OutputReasoning
+from penstock_contract.openai_responses.request import ResponseRequest
+from penstock_contract.openai_responses.response import DeletedResponse, InputItems, InputTokensCount, ResponseObject
+from penstock_contract.openai_responses.stream_events import OutputTextDelta, ResponseEvent
 from penstock_contract.request.messages import Message
 from penstock_contract.request.operations import (
     ChatCompletionRequest,
@@ -56,6 +61,12 @@ def sync_calls(client: Client) -> None:
     assert_type(client.call(READY), Readiness)
     assert_type(client.embed("hi"), EmbedResponse)
     assert_type(client.models(), list[Model])
+    assert_type(client.responses.create(ResponseRequest(model="m", input="hi")), ResponseObject)
+    assert_type(client.responses.retrieve("resp_1").output, list[OutputMessage | OutputFunctionCall | OutputReasoning])
+    assert_type(client.responses.cancel("resp_1"), ResponseObject)
+    assert_type(client.responses.delete("resp_1"), DeletedResponse)
+    assert_type(client.responses.input_items("resp_1", order="asc"), InputItems)
+    assert_type(client.responses.input_tokens(ResponseRequest(model="m", input="hi")), InputTokensCount)
 
 
 def sync_streams(client: Client) -> None:
@@ -69,6 +80,11 @@ def sync_streams(client: Client) -> None:
         assert_type(list(generated), list[ChatChunk])
     with client.stream(CHAT_COMPLETION_STREAM, COMPLETION) as completion:
         assert_type(next(completion), ChatCompletionChunk)
+    with client.responses.stream(ResponseRequest(model="m", input="hi")) as events:
+        assert_type(events, Chunks[ResponseEvent])
+        for event in events:
+            if isinstance(event, OutputTextDelta):
+                assert_type(event.delta, str)
     with client.chat([ChatMessage("user", "hi")], model="m") as chat, client.generate("hi") as text:
         assert_type(chat, Chunks[ChatChunk])
         assert_type(text, Chunks[ChatChunk])
@@ -80,6 +96,9 @@ async def async_calls(client: AsyncClient) -> None:
     assert_type(await client.call(MODELS), ModelList)
     assert_type(await client.embed("hi"), EmbedResponse)
     assert_type(await client.models(), list[Model])
+    assert_type(await client.responses.create(ResponseRequest(model="m", input="hi")), ResponseObject)
+    assert_type(await client.responses.input_items("resp_1"), InputItems)
+    assert_type(await client.call(CANCEL_RESPONSE.at(response_id="resp_1")), ResponseObject)
 
 
 async def async_streams(client: AsyncClient) -> None:
@@ -89,6 +108,8 @@ async def async_streams(client: AsyncClient) -> None:
             assert_type(chunk, ChatChunk)
     async with client.stream(CHAT_COMPLETION_STREAM, COMPLETION) as completion:
         assert_type([chunk async for chunk in completion], list[ChatCompletionChunk])
+    async with client.responses.resume("resp_1", starting_after=4) as events:
+        assert_type(events, AsyncChunks[ResponseEvent])
     async with client.chat([ChatMessage("user", "hi")]) as chat, client.generate("hi", model="m") as text:
         assert_type(chat, AsyncChunks[ChatChunk])
         assert_type(text, AsyncChunks[ChatChunk])

@@ -5,6 +5,7 @@ from typing import assert_type
 from penstock_client import AsyncClient, Client
 from penstock_contract.endpoint_responses import ChatChunk
 from penstock_contract.endpoints import CHAT, EMBED, MODELS
+from penstock_contract.openai_responses.request import ResponseRequest
 from penstock_contract.request.operations import ChatMessage, ChatRequest, EmbedRequest, GenerateRequest
 
 
@@ -18,6 +19,10 @@ def sync(client: Client) -> None:
     client.stream(CHAT, GenerateRequest("hi"))  # rejected: misc
     client.stream(EMBED, EmbedRequest("hi"))  # rejected: arg-type
     client.chat([ChatMessage("system", "hi")])  # rejected: arg-type
+    client.responses.create(ResponseRequest(model="m", inputs="hi"))  # rejected: call-arg
+    client.responses.create({"model": "m"})  # rejected: arg-type
+    client.responses.input_items("resp_1", order="up")  # rejected: arg-type
+    assert client.responses.retrieve("resp_1").statuses  # rejected: attr-defined
     assert_type(client.call(EMBED, EmbedRequest("hi")), ChatChunk)  # rejected: assert-type
     for _ in client.stream(CHAT, ChatRequest([])):  # rejected: attr-defined
         pass

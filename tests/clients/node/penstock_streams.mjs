@@ -62,8 +62,40 @@ for (const [name, most, step] of [
   }
 }
 
+const streamed = { model, input: 'What is the capital of France?' }
+const deltas = (events) => events.map((event) => (event.type === 'response.output_text.delta' ? event.delta : '')).join('')
+
+async function all(stream) {
+  const events = []
+  for await (const event of stream) events.push(event)
+  return events
+}
+
 await run({
   ...cases,
+  'responses: cut after any number of bytes, and read on': async () => {
+    for (let length = 1500; length < 3600; length += 300) {
+      const { cut, methods } = cutAfter(length)
+      const events = await all(await cut.responseStream(streamed, GRACE))
+      assert.deepEqual(events.map((event) => event.sequence_number), [...events.keys()], `cut after ${length} bytes`)
+      assert.equal(deltas(events), TEXT)
+      assert.ok(methods.length > 1 && methods.slice(1).every((method) => method === 'GET'), methods.join(' '))
+    }
+  },
+  'responses: left in the background, and read on by the id of the response': async () => {
+    const stream = await client.responseStream({ ...streamed, background: true })
+    const { value: created } = await stream.next()
+    await stream.return()
+    const rest = await all(await client.resume('responseStream', created.response.id, { after: 1 }))
+    assert.equal(deltas(rest), TEXT)
+    assert.equal(rest[0].sequence_number, 1)
+    const found = await client.storedResponse({ response_id: created.response.id })
+    assert.equal(found.status, 'completed')
+    const items = await client.responseInputItems({ response_id: found.id }, { limit: 1, order: 'asc' })
+    assert.equal(items.data.length, 1)
+    assert.equal((await client.deleteResponse({ response_id: found.id })).deleted, true)
+    await assert.rejects(client.cancelResponse({ response_id: found.id }), { code: 'response_not_found', status: 404 })
+  },
   'a stopped stream ends for its reader, and with an error for another one': async () => {
     const stream = await client.chat(endless)
     const other = await client.resume('chat', stream.id)

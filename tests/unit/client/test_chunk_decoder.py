@@ -1,10 +1,14 @@
 """The decoder maps a stream's bytes to typed chunks, and reports an incomplete answer."""
 
+import json
+
 import pytest
 
 from penstock_client.chunk_decoder import ChunkDecoder
 from penstock_client.errors import GatewayError, StreamTruncated
 from penstock_contract.endpoint_responses import ChatChunk, ChatCompletionChunk
+from penstock_contract.endpoints import RESPONSE_STREAM
+from penstock_contract.openai_responses.stream_events import OutputTextDelta, ResponseCompleted
 
 ERROR = b'{"error":{"message":"lost","type":"api_error","param":null,"code":"worker_lost"}}'
 
@@ -90,3 +94,30 @@ def test_chunk_decoder_reads_openais_chunks() -> None:
 
     assert chunk is not None
     assert chunk.choices[0].delta.content == "a"
+
+
+def event(type_: str, **fields: object) -> bytes:
+    return f"event: {type_}\ndata: {json.dumps({'type': type_, **fields})}\n\n".encode()
+
+
+def test_chunk_decoder_reads_named_events_of_the_responses_api() -> None:
+    """Events of later versions count as received and are left out; the last event has no `[DONE]` behind it."""
+    part = {"sequence_number": 0, "item_id": "m", "output_index": 0, "content_index": 0, "delta": "Hi"}
+    response = {"object": "response", "id": "resp_1", "created_at": 1, "status": "completed", "model": "m"}
+    decoder = ChunkDecoder(RESPONSE_STREAM.chunk, "req_1", received=3)
+    decoder.feed(event("response.output_text.delta", **part) + event("response.hologram", depth=1))
+    decoder.feed(event("response.completed", sequence_number=2, response=response))
+
+    assert isinstance(decoder.pop(), OutputTextDelta)
+    assert isinstance(decoder.pop(), ResponseCompleted)
+    assert decoder.pop() is None
+    assert decoder.received == 6
+
+
+def test_chunk_decoder_raises_an_error_of_the_responses_api() -> None:
+    error = {"message": "lost", "type": "api_error", "param": None, "code": "worker_lost"}
+    decoder = ChunkDecoder(RESPONSE_STREAM.chunk, "req_1")
+    decoder.feed(event("error", sequence_number=4, code="worker_lost", message="lost", param=None, error=error))
+
+    with pytest.raises(GatewayError, match="worker_lost"):
+        decoder.pop()

@@ -3,11 +3,14 @@
 A stream is left out: a reader of it would be opened, whose bytes do not pass through uvicorn.
 """
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from penstock_contract.endpoints import STREAMS_PATH
+from penstock_contract.endpoints import CHAT, STREAMS_PATH
+
+STREAMED: Final = (f"{STREAMS_PATH}/", f"{CHAT.path}/")
+"""Paths below which GET answers with a stream; a stored response does so with `stream` in its query."""
 
 
 class HeadRequests:
@@ -25,4 +28,6 @@ class HeadRequests:
 
 
 def _is_served(scope: HTTPScope) -> bool:
-    return scope["method"] == "HEAD" and not scope["path"].startswith(f"{STREAMS_PATH}/")
+    if scope["method"] != "HEAD" or scope["path"].startswith(STREAMED):
+        return False
+    return b"stream=" not in scope["query_string"]
