@@ -12,6 +12,7 @@ from harness.stack import Stack
 from harness.stream_phases import (
     AT_END,
     BEFORE,
+    ENDS_OF_A_STOP,
     POLICIES,
     QUEUED,
     STREAMING,
@@ -45,7 +46,7 @@ async def stopped_elsewhere(other: Gateway, stream: PhasedStream) -> None:
         assert again.status_code == 200
         assert stream.call is None or not stream.call.hung_up
         assert (await other.client.delete(f"/v1/streams/{stream.id}")).status_code == 200
-        await StreamReader(again).rest()
+        assert ENDS_OF_A_STOP[stream.dialect] in await StreamReader(again).rest()
 
 
 async def test_disconnect_of_a_queued_stream_withdraws_it_or_leaves_it(kept: Stack, other: Gateway) -> None:

@@ -13,7 +13,7 @@ from penstock_broker.stores.streams import StreamStore
 from penstock_broker.stores.usage import read_row
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.stream.descriptor import FindStream, StreamDescriptor
-from penstock_gateway.resume.stream_finder import StreamFinder
+from penstock_gateway.resume.stream_finder import STOPPED, StreamFinder
 from penstock_gateway.streaming.control_messages import ControlMessages
 from penstock_gateway.streaming.reader_count import ELSEWHERE_S
 from penstock_gateway.streaming.stream import Stream
@@ -60,6 +60,7 @@ class RemoteReaders:
         wanted = FindStream(descriptor.id, descriptor.tenant)
         found_at = loop.time()
         kept = reader.protocol.next_seq
+        was_gone = False
         while not reader.done.done():
             await asyncio.sleep(ATTACH_EVERY_S if reader.protocol.next_seq == kept else ELSEWHERE_S / 2)
             attached = reader.protocol.next_seq != kept
@@ -79,6 +80,12 @@ class RemoteReaders:
                 found_at = now
             if attached:
                 continue
+            gone = found is not None and found.descriptor is None
+            if gone and was_gone:
+                # Without a worker no frame has the end. At the first time, a worker's frame may be under way.
+                reader.fail(STOPPED)
+                return
+            was_gone = gone
             if now - found_at > LOST_AFTER_S:
                 log.warning("gateway.stream_not_found_again", request_id=descriptor.id)
                 reader.fail(WORKER_LOST)
