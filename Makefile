@@ -111,8 +111,9 @@ bench: setup ## Measure Penstock beside other gateways, see benchmarks/README.md
 	@.venv/bin/python benchmarks/large_bodies.py $(if $(findstring --quick,$(ARGS)),--seconds 1)
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
-cut-streams: setup ## Cut 1 000 streams at random bytes and read them on; STREAMS=n, SEED=n
-	@PENSTOCK_CUT_STREAMS=$(or $(STREAMS),1000) PENSTOCK_CUT_SEED=$(or $(SEED),15) .venv/bin/pytest -n0 -q tests/integration/test_streams_cut.py
+cut-streams: setup ## Cut 1 000 streams at random bytes and read them on, also with kills of gateways; STREAMS=n, SEED=n
+	@.venv/bin/python benchmarks/cut_streams.py --streams $(or $(STREAMS),1000) --seed $(or $(SEED),15)
+	@.venv/bin/python benchmarks/cut_streams.py --streams $(or $(STREAMS),1000) --seed $(or $(SEED),15) --kills
 
 chaos: setup ## Inject five minutes of random kills, pauses and broken connections; ARGS="--seconds 60 --seed 7"
 	@.venv/bin/python benchmarks/chaos.py $(ARGS)

@@ -1,7 +1,7 @@
-"""A client that cuts its connection at random bytes and reads its stream on at any gateway."""
+"""A client that cuts its connection at random bytes and reads its stream on at another gateway."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -12,14 +12,23 @@ GIVEN_UP = 60
 
 
 class CutReader:
-    """One stream of `clients`, each a gateway; it begins at the first. The list may change.
+    """One stream of `clients`, each a gateway; it begins at any. The list may change.
 
     `read` holds the whole events, as one undisturbed client would have them. Comments are left out: they are no events.
-    `lost` counts requests whose gateway was killed before their id was known.
+    `lost` counts requests whose gateway was killed before their id was known; each is sent with a `numbered` body of
+    its own. `again` counts the readings at another gateway than the one before.
     """
 
-    def __init__(self, clients: Sequence[httpx.AsyncClient], cuts: int, dice: random.Random) -> None:
+    def __init__(
+        self,
+        clients: Sequence[httpx.AsyncClient],
+        cuts: int,
+        dice: random.Random,
+        numbered: Callable[[StreamRequest], tuple[int, StreamRequest]],
+    ) -> None:
         self._clients = clients
+        self._numbered = numbered
+        self._last: httpx.AsyncClient | None = None
         self._cuts = cuts
         self._dice = dice
         self.id = ""
@@ -27,26 +36,37 @@ class CutReader:
         self.count = 0
         self.cut = 0
         self.lost = 0
+        self.again = 0
+        self.number = -1
+        self.identical = False
 
     async def run(self, request: StreamRequest, headers: dict[str, str]) -> None:
-        """Begin the stream at the first gateway, and read it to its end."""
+        """Begin the stream at one gateway, and read it to its end at others."""
         self.request = request
         whole = False
         while not self.id:
+            self.number, sent = self._numbered(request)
             try:
-                whole = await self._part(self._clients[0], "POST", request.path, json=request.body, headers=headers)
+                whole = await self._part(self._next(), "POST", sent.path, json=sent.body, headers=headers)
             except httpx.TransportError:
                 # The gateway was killed before it sent the id: nothing can be read on.
                 self.lost += 1
                 assert self.lost < GIVEN_UP, "no gateway takes the request"
         failed = 0
         while not whole:
-            client = self._dice.choice(self._clients)
+            before = self._last
             try:
-                whole = await self._part(client, "GET", f"/v1/streams/{self.id}", headers=self._after())
+                whole = await self._part(self._next(), "GET", f"/v1/streams/{self.id}", headers=self._after())
+                self.again += self._last is not before
             except httpx.TransportError:
                 failed += 1
                 assert failed < GIVEN_UP, "no gateway takes the stream"
+
+    def _next(self) -> httpx.AsyncClient:
+        """A gateway, another one than the last if there is one."""
+        others = [client for client in self._clients if client is not self._last]
+        self._last = self._dice.choice(others or list(self._clients))
+        return self._last
 
     def _after(self) -> dict[str, str]:
         return {"last-event-id": str(self.count)} if self.count else {}

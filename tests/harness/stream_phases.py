@@ -20,6 +20,15 @@ from penstock_contract import subjects
 PHASES = QUEUED, BEFORE, STREAMING, AT_END = "queued", "before the first event", "streaming", "at the end"
 POLICIES = ("cancel", "grace=30", "detach")
 CHATS = itertools.count()
+ENDS_OF_A_STOP = {
+    "simple": '"code":"stopped"',
+    "chat": '"code":"stopped"',
+    "completions": '"code":"stopped"',
+    "messages": "event: error",
+    "responses": '"status":"failed"',
+    "background": '"status":"failed"',
+    "ui": '"type":"abort"',
+}
 
 
 async def _text(call: Call) -> None:
@@ -39,7 +48,8 @@ ANSWERS: dict[str, Answer] = {QUEUED: silence, BEFORE: silence, STREAMING: _text
 class PhasedStream:
     """An open stream in its phase; `call` is the provider's, None while it is queued."""
 
-    def __init__(self, response: httpx.Response, reader: StreamReader, call: Call | None) -> None:
+    def __init__(self, dialect: str, response: httpx.Response, reader: StreamReader, call: Call | None) -> None:
+        self.dialect = dialect
         self.id: str = response.headers["x-request-id"]
         self.reader = reader
         self.call = call
@@ -80,7 +90,7 @@ async def in_phase(
                 pass
         while phase in {STREAMING, AT_END} and "Hello" not in await reader.event():
             pass
-        yield PhasedStream(response, reader, call)
+        yield PhasedStream(dialect, response, reader, call)
 
 
 async def nothing_left(stack: Stack) -> None:

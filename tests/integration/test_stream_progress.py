@@ -1,6 +1,8 @@
 """A request that waits reports its position and the cause, in its dialect's way."""
 
 import pytest
+import pytest_asyncio
+from harness.processes import until
 from harness.provider_answers import text_stream
 from harness.stack import Stack
 from harness.stream_phases import QUEUED, in_phase, taken_slots
@@ -12,6 +14,12 @@ STACK = {"slots": 2}
 
 REPORT = '{"position":1,"cause":"all workers are busy"}'
 COMMENTS = [dialect for dialect in REQUESTS if dialect not in {"simple", "ui"}]
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def known_worker(stack: Stack) -> None:
+    """The cause is another one until the worker's first heartbeat."""
+    await until(lambda: stack.heartbeats, "the worker's heartbeat has arrived")
 
 
 async def test_queued_event_of_the_simple_dialect_names_position_and_cause(stack: Stack) -> None:

@@ -8,21 +8,21 @@ import pytest_asyncio
 from harness.provider_answers import text_stream
 from harness.read_again import closed_row, reconfigure
 from harness.stack import Stack
-from harness.stream_phases import AT_END, BEFORE, POLICIES, QUEUED, STREAMING, in_phase, nothing_left, taken_slots
+from harness.stream_phases import (
+    AT_END,
+    BEFORE,
+    ENDS_OF_A_STOP,
+    POLICIES,
+    QUEUED,
+    STREAMING,
+    in_phase,
+    nothing_left,
+    taken_slots,
+)
 from harness.stream_requests import REQUESTS, ends
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 STACK = {"slots": 2}
-
-ENDS_OF_A_STOP = {
-    "simple": '"code":"stopped"',
-    "chat": '"code":"stopped"',
-    "completions": '"code":"stopped"',
-    "messages": "event: error",
-    "responses": '"status":"failed"',
-    "background": '"status":"failed"',
-    "ui": '"type":"abort"',
-}
 
 
 @pytest_asyncio.fixture(loop_scope="module")

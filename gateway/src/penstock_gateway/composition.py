@@ -251,7 +251,7 @@ def _resumable(
         catalogue.cause,
         lambda route: activations.has_worker(route, asyncio.get_running_loop().time()),
     )
-    remote = RemoteReaders(finder, control)
+    remote = RemoteReaders(finder, control, connection)
     return ResumableStreams(dispatcher, registry, table, finder, remote, control, connection, progress)
 
 

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 PATH = "/v1/chat/completions"
 UNKNOWN = "req_0123456789abcdef01234567"
 PIECE = "x" * 65_536
-MANY = 256
-"""16 MiB: far more than the buffers of gateway and kernels."""
+MANY = 96
+"""6 MiB: more than the buffers of gateway and kernels."""
 DETACH = {"x-penstock-on-disconnect": "detach"}
 ODD_IDS = {
     "short": "req_1",

@@ -25,6 +25,7 @@ from penstock_gateway.resume.event_skipper import NoOutput
 from penstock_gateway.resume.prepared_request import PreparedRequest
 from penstock_gateway.resume.progress import ProgressReports, progress_requested
 from penstock_gateway.resume.readers import Readers
+from penstock_gateway.resume.recorded_end import recorded_error
 from penstock_gateway.resume.remote_reader import WORKER_LOST, RemoteReaders
 from penstock_gateway.resume.rendering import fed, renderer_after
 from penstock_gateway.resume.stream_finder import StreamFinder, not_found
@@ -236,20 +237,29 @@ class ResumableStreams:
             return True
         if found is not None and found.descriptor is None:
             # It ended so long ago that its gateway has removed it from the table.
-            reader.commit()
-            reader.fail(WORKER_LOST)
-            return reader.protocol.started
+            return await self._ended_as_recorded(reader, descriptor)
         self._control.attach(reader, found.worker if found is not None else None)
         if self._table.stream(descriptor.id) is None:
             self._remote.follow(reader, descriptor)
         if found is not None and not found.ended:
             return True
         await asyncio.wait((reader.first,), timeout=FIRST_FRAME_S)
-        return reader.first.done() or not await self._has_ended(descriptor)
+        return reader.first.done() or await self._ended_as_recorded(reader, descriptor, is_lost=found is None)
 
-    async def _has_ended(self, descriptor: StreamDescriptor) -> bool:
+    async def _ended_as_recorded(self, reader: Stream, descriptor: StreamDescriptor, *, is_lost: bool = False) -> bool:
+        """End a reader without frames as the usage record has it. False if nothing is left of the stream.
+
+        `is_lost`: its gateway is, so the stream may go on without a frame, or wait without a record.
+        """
         row = await read_row(self._connection, descriptor.route, descriptor.gateway, descriptor.id)
-        return row is None or row.ended is not None
+        if is_lost and (row is None or row.ended is None):
+            return True
+        error = recorded_error(row)
+        if error is None and not reader.protocol.started:
+            return False
+        reader.commit()
+        reader.fail(error or WORKER_LOST)
+        return True
 
     async def stop(self, id_: str, context: RequestContext, *, delete: bool = True) -> None:
         """As of `StreamStopper`."""
