@@ -81,7 +81,7 @@ def worker() -> list[Instrument]:
 def operator() -> list[Instrument]:
     meter = RecordingMeter()
     HistogramMeter(meter)
-    Metrics(meter)
+    Metrics(meter, ())
     ObservedMetrics(
         meter, queue_depth=lambda: 0, leading=lambda: False, demand=dict, namespaces=dict, connected=lambda: False
     )
