@@ -75,11 +75,19 @@ async def _closed(stack: KeyedStack) -> bool:
     return len(rows) == 5 and all("ended" in row for row in rows)
 
 
+async def _shows_requests(page: FleetPage, number: str) -> bool:
+    (cells,) = await page.cells("#route-table")
+    return bool(cells[8] == number)
+
+
 async def test_fleet_page_shows_the_figures_of_the_metrics(stack: KeyedStack, browser: Browser) -> None:
+    metrics = Exposition((await stack.admin.get("/metrics")).text)
+    counted = f"{metrics.sum('gen_ai_server_request_duration_seconds_count'):.0f}"
     async with FleetPage.opened(browser, stack) as page:
+        # What all gateways have counted arrives with their reports, one a second.
+        await until(lambda: _shows_requests(page, counted), "the page shows every request")
         (cells,) = await page.cells("#route-table")
         (route,) = (await stack.admin.get("/admin/fleet")).json()["routes"]
-        metrics = Exposition((await stack.admin.get("/metrics")).text)
         await page.press("This gateway")
         assert await page.cells("#route-table") == [cells]
     name, waiting, in_flight, workers, _, p50, p95, p99, requests, errors, today = cells
