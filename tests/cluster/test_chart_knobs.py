@@ -1,7 +1,7 @@
 """Values of Service, Ingress, HTTPRoute, Deployments, accounts and the broker's volume that users expect of a chart."""
 
 import pytest
-from harness.kubernetes.chart_objects import named, of_kind, pods
+from harness.kubernetes.chart_objects import VARIANTS, named, of_kind, pods, variables
 from harness.kubernetes.helm import Helm, HelmError
 
 
@@ -50,6 +50,27 @@ async def test_chart_components_run_as_the_users_own_accounts(helm: Helm) -> Non
         assert dict(pods(objects))[component]["spec"]["serviceAccountName"] == "mine"
     bindings = [one for one in of_kind(objects, "RoleBinding") if "operator" in one["metadata"]["name"]]
     assert {subject["name"] for one in bindings for subject in one["subjects"]} == {"mine"}
+
+
+async def test_chart_selector_of_namespaces_is_one_query_and_one_policy_everywhere(helm: Helm) -> None:
+    objects = await helm.template(VARIANTS["selected-namespaces"])
+    environment = variables(dict(pods(objects))["operator"])
+    assert environment["PENSTOCK_NAMESPACES"] == "ai"
+    assert environment["PENSTOCK_NAMESPACE_SELECTOR"] == "serve=yes,stage notin (test,old),team,!paused,zone in (a,b)"
+    role = named(objects, "ClusterRole", "ai-penstock-operator")
+    assert {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]} in role["rules"]
+    (rule, *_) = named(objects, "NetworkPolicy", "penstock-nats")["spec"]["ingress"]
+    peers = [peer["namespaceSelector"] for peer in rule["from"] if "namespaceSelector" in peer]
+    assert VARIANTS["selected-namespaces"]["operator"]["namespaceSelector"] in peers
+    assert named(objects, "PodMonitor", "penstock-workers")["spec"]["namespaceSelector"] == {"any": True}
+
+    everywhere = await helm.template({"operator": {"watchNamespaces": "All"}})
+    assert variables(dict(pods(everywhere))["operator"])["PENSTOCK_NAMESPACES"] == "*"
+    rules = named(everywhere, "ClusterRole", "ai-penstock-operator")["rules"]
+    assert "namespaces" not in [resource for one in rules for resource in one["resources"]]
+    assert of_kind(await helm.template(), "ClusterRole") == [
+        one for one in of_kind(everywhere, "ClusterRole") if one["metadata"]["name"] != "ai-penstock-operator"
+    ]
 
 
 async def test_chart_broker_uses_an_existing_claim_and_further_configuration(helm: Helm) -> None:

@@ -28,6 +28,11 @@ from harness.kubernetes.helm import Helm, HelmError
         ({"nats": {"extraContainers": [{"name": "nats", "image": "a"}]}}, "the container nats is set twice"),
         ({"operator": {"modelClaims": [{"models": ["a"]}]}}, "missing property 'namespaces'"),
         ({"operator": {"namespaces": ["Team_A"]}}, "at '/operator/namespaces/0'"),
+        ({"operator": {"watchNamespaces": "Selected"}}, "set operator.namespaceSelector, or use All"),
+        (
+            {"operator": {"watchNamespaces": "Some"}},
+            "at '/operator/watchNamespaces': value must be one of 'Listed', 'Selected', 'All'",
+        ),
         ({"gateway": {"httpRoute": {"enabled": True}}}, "gateway.httpRoute.parentRefs: which Gateway?"),
         ({"gateway": {"ingress": {"enabled": True}}}, "gateway.ingress.enabled needs gateway.ingress.hosts"),
         ({"gateway": {"autoscaling": {"targetStreams": -1}}}, "at '/gateway/autoscaling/targetStreams': minimum"),

@@ -1,4 +1,7 @@
-"""The commands of README and of the cluster tutorial up to the first token, as they stand there."""
+"""The commands of README and of the cluster tutorial up to the first token, as they stand there.
+
+The chart has its own requests, on a node of two cores.
+"""
 
 import asyncio
 import os
@@ -44,7 +47,7 @@ async def test_readme_commands_stream_an_answer(release: Installation, api: Api,
     typed = "".join(line for line in typed.splitlines(keepends=True) if not line.startswith("docker build "))
     # What differs here is the machine's: images of another name, another port, and a definition that is there.
     values = tmp_path / "values.yaml"
-    values.write_bytes(msgspec.json.encode(release.values({"crds": {"enabled": False}})))
+    values.write_bytes(msgspec.json.encode(release.own_values({"crds": {"enabled": False}})))
     port = free_port()
     typed = typed.replace("charts/penstock ", f"charts/penstock --values {values} ", 1)
     typed = typed.replace("8080", str(port))

@@ -53,6 +53,21 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
             "auth": {"existingSecret": "of-mine", "workerSecret": "of-all-workers", "rotation": "2027"},
         }
     },
+    "selected-namespaces": {
+        "operator": {
+            "watchNamespaces": "Selected",
+            "namespaceSelector": {
+                "matchLabels": {"serve": "yes"},
+                "matchExpressions": [
+                    {"key": "stage", "operator": "NotIn", "values": ["test", "old"]},
+                    {"key": "team", "operator": "Exists"},
+                    {"key": "paused", "operator": "DoesNotExist"},
+                    {"key": "zone", "operator": "In", "values": ["a", "b"]},
+                ],
+            },
+        },
+        "monitoring": {"monitors": {"enabled": True}},
+    },
     "smallest": {
         "gateway": {"replicas": 1, "auth": {"required": False}},
         "operator": {"replicas": 1, "rbac": {"scope": "Cluster"}},

@@ -11,6 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from penstock_operator.kube import resources
 from penstock_operator.kube.resources import MODEL_ROUTES, PODS, WATCHED, Collection, Resource
+from penstock_operator.kube.resources import NAMESPACES as NAMESPACES_KIND
 from penstock_operator.kube.watch.cache import ClusterCache
 from penstock_operator.kube.watch.namespace_scope import NamespaceScope
 from penstock_operator.kube.watch.watcher import ClusterWatcher, Observe, quieten_kopf
@@ -30,6 +31,8 @@ class FakeApiServer:
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
         """HTTP status by namespace."""
+        self.selectors: dict[str, str] = {}
+        """The label selector of the last list or watch, by kind."""
         self.routes = b""
         """The items of each list of ModelRoutes, and the one event of each watch of them, as they are on the wire."""
         self.event = b""
@@ -63,6 +66,7 @@ class FakeApiServer:
         collection = resources.of_path(request.path)
         if collection is None:
             return web.json_response(discovered(request.path))
+        self.selectors[collection.resource.plural] = request.query.get("labelSelector", "")
         if (status := self.refused.get(collection.namespace)) is not None:
             return web.json_response(
                 {"kind": "Status", "message": f"{collection.resource.plural} is refused"}, status=status
@@ -117,12 +121,16 @@ class Reported:
     def on_restarted(self) -> None:
         self.restarts += 1
 
+    async def changed(self) -> None:
+        """Waits for the next report."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def until(self, listed: set[str], refused: set[str]) -> None:
         """Waits until all kinds of these namespaces are listed, and those of the others refused."""
         async with asyncio.timeout(20):
             while not (every(listed) <= self.listed and every(refused) <= self.refused.keys()):
-                self._changed.clear()
-                await self._changed.wait()
+                await self.changed()
 
 
 def every(namespaces: set[str]) -> set[Collection]:
@@ -131,13 +139,16 @@ def every(namespaces: set[str]) -> set[Collection]:
 
 @contextlib.asynccontextmanager
 async def watching(
-    server: FakeApiServer, reported: Reported, observe: Observe = lambda *_: None
+    server: FakeApiServer,
+    reported: Reported,
+    observe: Observe = lambda *_: None,
+    scope: NamespaceScope | None = None,
 ) -> AsyncIterator[ClusterWatcher]:
     quieten_kopf()
     await server.start()
     made = ClusterWatcher(
         server,
-        NamespaceScope(NAMESPACES, ClusterCache()),
+        scope or NamespaceScope(NAMESPACES, ClusterCache()),
         silence_s=6.0,
         observe=observe,
         listed=reported.on_listed,
@@ -203,3 +214,31 @@ async def test_watcher_delivers_other_routes_beside_one_that_is_nested_too_deep(
             await all_seen.wait()
     assert seen["watched"]["spec"] == {"worker": {"affinity": 1}}
     assert reported.restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("listed", "selector", "kinds"),
+    [("a", "team in (a,b),!old", (*WATCHED, NAMESPACES_KIND)), ("*", "", WATCHED)],
+    ids=["selected", "all"],
+)
+async def test_watcher_of_a_cluster_watches_each_kind_once(
+    listed: str, selector: str, kinds: tuple[Resource, ...]
+) -> None:
+    server, reported = FakeApiServer(), Reported()
+    scope = NamespaceScope([listed], ClusterCache(), selector=selector)
+    async with watching(server, reported, scope=scope):
+        await reported.until({""}, set())
+        async with asyncio.timeout(20):
+            while reported.listed != {Collection(kind, "") for kind in kinds}:
+                await reported.changed()
+    assert server.selectors.get("namespaces", "") == selector
+    assert server.selectors["pods"] == resources.MANAGED_BY
+
+
+async def test_watcher_of_a_cluster_reports_a_missing_cluster_role() -> None:
+    server, reported = FakeApiServer(), Reported()
+    server.refused = {"": 403}
+    async with watching(server, reported, scope=NamespaceScope(["*"], ClusterCache())):
+        await reported.until(set(), {""})
+        server.refused.clear()
+        await reported.until({""}, set())

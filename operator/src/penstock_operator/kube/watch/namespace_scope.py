@@ -2,7 +2,7 @@
 
 Listed: one watch per kind and namespace, with a Role in each. Selected by labels, or all: one watch per kind for the
 whole cluster, with a ClusterRole, because a watch per namespace would be five connections for each of them. A selector
-is evaluated by the API server: its watch of namespaces reports one that stops to match as deleted.
+is evaluated by the API server: its watch of namespaces reports one that stops matching as deleted.
 """
 
 from collections.abc import Sequence
