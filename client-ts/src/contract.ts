@@ -33,7 +33,7 @@ export interface ArgumentsDone {
   arguments: string
 }
 
-/** `tool_calls` is left out, not null, when there are none: OpenAI's schema asks for it. */
+/** `tool_calls` is left out, not null, when there are none: OpenAI's schema requires it. */
 export interface AssistantMessage {
   content: string | null
   refusal: string | null
