@@ -1,4 +1,4 @@
-"""What a peer is to the harness: how it is installed, configured and started, and which requests it takes."""
+"""The interface of a peer: its installation, configuration and start, and the requests that it takes."""
 
 import subprocess
 from dataclasses import dataclass, field

@@ -97,7 +97,7 @@ async def test_chart_volume_is_enlarged_by_the_documented_steps(
 async def test_chart_claim_does_not_grow_without_the_class_allowing_it(
     api: Api, namespace: str, storage_class: str
 ) -> None:
-    """What the documentation calls `Without expansion`: the API server refuses the first step, and nothing is lost."""
+    """`Without expansion` in the documentation: the API server refuses the first step, and nothing is lost."""
     await api.patch(CLASSES.at(name=storage_class), {"allowVolumeExpansion": False})
     claim = {
         "metadata": {"name": "data"},

@@ -1,4 +1,4 @@
-"""What is kept of one key's streams is bounded in bytes: the oldest are dropped, by the gateway's own permissions."""
+"""The kept streams of one key are bounded in bytes: the oldest are dropped, by the gateway's own permissions."""
 
 import contextlib
 from collections.abc import AsyncIterator

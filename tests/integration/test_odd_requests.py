@@ -29,7 +29,7 @@ NAMES = pytest.mark.parametrize("name", BODIES)
 
 
 async def answer(call: Call) -> None:
-    """What the endpoint of the provider answers."""
+    """The answer of the provider's endpoint."""
     if call.path.endswith("/embeddings"):
         inputs = call.body["input"]
         await embeddings([[0.5]] * (len(inputs) if isinstance(inputs, list) else 1))(call)

@@ -30,7 +30,7 @@ Chunk = TypeVar("Chunk")
 
 
 class ResponseCalls(Protocol):
-    """What the functions need of `Client`."""
+    """The part of `Client` that the functions use."""
 
     @overload
     def call(self, endpoint: Endpoint[None, Response]) -> Response: ...
@@ -45,7 +45,7 @@ class ResponseCalls(Protocol):
 
 
 class AsyncResponseCalls(Protocol):
-    """What the functions need of `AsyncClient`."""
+    """The part of `AsyncClient` that the functions use."""
 
     @overload
     async def call(self, endpoint: Endpoint[None, Response]) -> Response: ...

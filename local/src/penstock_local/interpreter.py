@@ -1,4 +1,4 @@
-"""Whether the Python that runs this was built with PGO and LTO, by what its build recorded.
+"""Finds out if this Python was built with PGO and LTO, from the record of its build.
 
 Measured: Debian's Python 3.11, which has both, needs 3 to 6 % less CPU for a token and a request than the same version
 without (pyenv's default).
@@ -48,7 +48,7 @@ def running() -> str | None:
 
 
 def _enabled(arguments: Iterable[str], on: str, off: str) -> bool:
-    """Whether the last argument of its kind enables it, as `configure` reads them."""
+    """True if the last argument of its kind enables it, as `configure` reads them."""
     enabled = False
     for argument in arguments:
         if argument.partition("=")[0] == on:

@@ -26,7 +26,7 @@ class ClusterDoctor:
         }
 
     async def findings(self, *arguments: str) -> dict[str, dict[str, Any]]:
-        """What is no `ok`, by check; the exit code must agree with it."""
+        """The findings other than `ok`, by check; the exit code must agree with it."""
         process = await asyncio.create_subprocess_exec(
             *self._command, *arguments, env=self._environ, stdout=asyncio.subprocess.PIPE
         )

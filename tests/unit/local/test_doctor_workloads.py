@@ -100,7 +100,7 @@ def test_doctor_reads_the_reason_from_the_pod(pod: dict[str, Any], cause: Cause)
     ids=lambda one: one["reason"] if isinstance(one, dict) else "",
 )
 def test_doctor_reads_the_reason_from_events_after_the_pod_is_gone(event: dict[str, Any], cause: Cause) -> None:
-    """What follows from it, what is older than the Job, and what is about others is left out."""
+    """Its consequences, Events older than the Job, and Events of other objects are left out."""
     others = [
         _event(f"{JOB}-abcde", "Failed", "Error: ErrImagePull", "2026-11-29T10:00:07Z"),
         _event(f"{JOB}-abcde", "BackOff", "Back-off pulling image", "2026-11-29T10:00:09Z"),

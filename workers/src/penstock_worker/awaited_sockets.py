@@ -1,7 +1,7 @@
 """The sockets on which bytes may arrive that a client waits for: the broker's, and those of calls without an answer.
 
 At a high rate of tokens the worker blocks its event loop between two batches (ADR 0011). Bytes on these sockets end
-that pause; tokens of running streams do not. Knows descriptors only.
+that pause; tokens of running streams do not. It has descriptors only, no protocol.
 """
 
 import contextlib

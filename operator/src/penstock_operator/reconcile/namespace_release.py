@@ -2,8 +2,8 @@
 
 The condition is the route's only one afterwards. Its workers get SIGTERM and finish their streams: left running, they
 would use their nodes without an operator that scales them. The mark on the Deployment is removed last, because another
-installation takes the route over as soon as it is gone: see `installation_conflict`. Objects stay, and the route with them: when the
-namespace matches again, the next pass restores all of it.
+installation takes the route over as soon as it is gone: see `installation_conflict`. Objects stay, and the
+route with them: when the namespace matches again, the next pass restores all of it.
 """
 
 import datetime as dt
@@ -79,7 +79,7 @@ class NamespaceRelease:
         self._first_at.pop(key, None)
 
     def _is_unreported(self, key: Key, route: Body) -> bool:
-        """Whether no installation has written a condition for some time."""
+        """True if no installation has written a condition for some time."""
         if route_status.previous(route).conditions:
             self._first_at.pop(key, None)
             return False

@@ -93,7 +93,7 @@ class Store:
             wanted = {builder.PAUSE, *msgspec.structs.astuple(images)}
             with step(f"import {', '.join(sorted(wanted))}"), _containerd(scratch) as socket:
                 ctr = ("ctr", "--address", socket, "--namespace=k8s.io", "images")
-                # Asked of containerd: a file beside it may be wrong after a run that was ended.
+                # Read from containerd: a file beside it may be wrong after a run that was ended.
                 present = set(call(*ctr, "ls", "--quiet").split())
                 for name in sorted(wanted - present):
                     archive = maker.save(maker.build_pause() if name == builder.PAUSE else name)

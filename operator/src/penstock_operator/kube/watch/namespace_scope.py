@@ -37,7 +37,7 @@ class NamespaceScope:
         return "" if self.cluster_wide else namespace
 
     def selects(self, namespace: str) -> bool:
-        """Whether the routes of a namespace are to be served; False before the namespaces were listed."""
+        """True if the routes of a namespace are to be served; False before the namespaces were listed."""
         if self._selects_all or namespace in self._listed:
             return True
         return self.selector != "" and self._cache.has_namespace(namespace)

@@ -173,7 +173,7 @@ class ClusterWatcher:
         settings.networking.error_backoffs = _Backoffs()
         settings.networking.request_timeout = LIST_TIMEOUT_S
         settings.networking.connect_timeout = CONNECT_TIMEOUT_S
-        # No lists of namespaces and CRDs by kopf: it knows no label selectors, and a Role does not cover them.
+        # No lists of namespaces and CRDs by kopf: it supports no label selectors, and a Role does not cover them.
         settings.scanning.disabled = True
         settings.posting.enabled = False
         settings.process.ultimate_exiting_timeout = None
