@@ -9,6 +9,9 @@ from harness.stream_requests import StreamRequest, ends
 
 END = b"\n\n"
 GIVEN_UP = 60
+FIRST_CUT_MAX = 1200
+"""Shorter than a whole stream of each dialect: each is cut at least once."""
+LATER_CUT_MAX = 4000
 
 
 class CutReader:
@@ -73,7 +76,8 @@ class CutReader:
 
     async def _part(self, client: httpx.AsyncClient, method: str, path: str, **request: Any) -> bool:
         """Read until a random byte, or to the end; True at the end of the stream."""
-        bytes_max = self._dice.randrange(4000) if self.cut < self._cuts else None
+        at_most = LATER_CUT_MAX if self.cut else FIRST_CUT_MAX
+        bytes_max = self._dice.randrange(at_most) if self.cut < self._cuts else None
         part = b""
         async with client.stream(method, path, **request) as response:
             if response.status_code != 200:

@@ -16,10 +16,11 @@ REPORT = '{"position":1,"cause":"all workers are busy"}'
 COMMENTS = [dialect for dialect in REQUESTS if dialect not in {"simple", "ui"}]
 
 
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def known_worker(stack: Stack) -> None:
-    """The cause is another one until the worker's first heartbeat."""
-    await until(lambda: stack.heartbeats, "the worker's heartbeat has arrived")
+@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
+async def known_worker(module_stack: Stack) -> None:
+    """The cause is another one until the gateway has a heartbeat of the worker: one from now on."""
+    module_stack.heartbeats.clear()
+    await until(lambda: module_stack.heartbeats, "the worker's heartbeat has arrived")
 
 
 async def test_queued_event_of_the_simple_dialect_names_position_and_cause(stack: Stack) -> None:
