@@ -102,7 +102,14 @@ async def _dashboard_has_data(scene: AlertScene, prometheus: Prometheus) -> None
     scene.keep("load", lambda: scene.gateway.request("of no route"))
     empty: dict[str, str] = {}
 
-    # The route's first decision of this reason: its series has to begin with 0.
+    decisions = f'penstock_scaling_decisions_total{{penstock_reason="Manual", penstock_route="{scene.namespace}.auto"}}'
+
+    async def scraped() -> bool:
+        found = await prometheus.query(decisions)
+        return [one["value"][1] for one in found] == ["0"]
+
+    # The route's first decision of this reason: its series begins with 0, so that an increase shows.
+    await until(scraped, "the operator was scraped")
     await scene.change("auto", scaling={"mode": "Manual", "replicas": 2})
     # Prometheus scrapes each half second here.
     dashboard = GrafanaDashboard("5s")

@@ -81,7 +81,7 @@ class Stage:
             self.publisher,
             self,
             EventRecorder(self, self.clock, me="test"),
-            Metrics(NoOpMeterProvider().get_meter("test")),
+            Metrics(NoOpMeterProvider().get_meter("test"), ()),
             defaults,
             WorkerSecrets(self, self.clock),
             self.clock,
