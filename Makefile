@@ -44,7 +44,7 @@ test-pods: setup ## Run the tests on a node with real pods and images, as root o
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.node run -- .venv/bin/pytest $(AGAIN) tests/pods $(ARGS)
 
 test-clients: setup .cache/clients/.ready .cache/clients/penstock-client.tgz ## Run unchanged client libraries (Python and Node) against a gateway
-	@.venv/bin/pytest -n 3 --dist loadgroup tests/clients $(ARGS)
+	@.venv/bin/pytest tests/clients $(ARGS)
 
 test-alerts: setup ## Check each alert with promtool, and with a Prometheus that scrapes real processes; prints the table
 	@PYTHONPATH=tests .venv/bin/python -m harness.kubernetes.binaries
