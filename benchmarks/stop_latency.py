@@ -195,7 +195,7 @@ class Measurement:
         if phase == QUEUED:
             lost = queued - await self._stack.queued()
         else:
-            lost = sum(self._provider.calls[one.number].hung_up for one in begun)
+            lost = sum(self._provider.calls[one.number].peer_closed for one in begun)
         if lost:
             self.wrong.append(f"{phase}: {lost} of {len(begun)} calls ended although their policy lets them go on")
         result.went_on += len(begun) - lost

@@ -47,7 +47,7 @@ async def stopped_elsewhere(other: Gateway, stream: PhasedStream) -> None:
     """The stream lives on for a reader at the other gateway; its end is a stop."""
     async with other.client.stream("GET", f"/v1/streams/{stream.id}") as again:
         assert again.status_code == 200
-        assert stream.call is None or not stream.call.hung_up
+        assert stream.call is None or not stream.call.peer_closed
         assert (await other.client.delete(f"/v1/streams/{stream.id}")).status_code == 200
         assert ENDS_OF_A_STOP[stream.dialect] in await StreamReader(again).rest()
 

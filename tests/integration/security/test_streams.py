@@ -132,7 +132,7 @@ async def test_gateway_answers_another_keys_stream_as_an_unknown_one(keyed: Keye
             unknown = await client.request(method, f"/v1/streams/{UNKNOWN}{path}")
             assert other.status_code == unknown.status_code == 404
             assert other.text.replace(id_, UNKNOWN) == unknown.text
-    assert not keyed.main.calls[-1].hung_up
+    assert not keyed.main.calls[-1].peer_closed
     for client in (elsewhere, keyed.client):
         assert (await client.delete(f"/v1/streams/{id_}")).status_code == (200 if client is elsewhere else 404)
 
