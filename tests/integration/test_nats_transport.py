@@ -10,6 +10,7 @@ import pytest
 from harness.link import Link
 from harness.nats_server import NatsServer
 from harness.processes import until
+from structlog.testing import capture_logs
 
 from penstock_broker.client.nats_client import UNSENT_BYTES_MAX
 from penstock_broker.connection import Connection
@@ -153,3 +154,20 @@ async def test_nats_client_bounds_what_a_broker_that_reads_nothing_has_not_taken
             publishing.cancel()
         await connection.close()
         await link.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nats://127.0.0.1:1", "Connect call failed ('127.0.0.1', 1)"),
+        ("nats://no-such-broker.invalid:4222", "not known"),
+        ("nats://127.0.0.1:1,nats://127.0.0.1:2", "Connect call failed ('127.0.0.1', 2)"),
+    ],
+    ids=["refused", "unknown name", "the second of two"],
+)
+async def test_connection_logs_the_reason_of_a_failed_attempt(url: str, reason: str) -> None:
+    with capture_logs() as entries:
+        connection = made(url, [])
+        await connection.start(wait=False)
+        await until(lambda: any(reason in str(entry.get("detail")) for entry in entries), "the reason is logged")
+        await connection.close()

@@ -89,3 +89,13 @@ def test_route_validation_of_the_key_header_uses_the_contracts_table() -> None:
         header = parsed(spec(providers=[provider])).providers[0].header_of_key
         added = {"name": header, "valueFrom": {"secretKeyRef": {"name": "n", "key": "k"}}}
         assert broken_rules(parsed(spec(providers=[{**provider, "headers": [added]}])))
+
+
+@pytest.mark.parametrize("character", ["\x07", "\x1b", "\n", "\x7f", "\x9b"])
+@pytest.mark.parametrize("field", ["name", "aliases"])
+def test_route_validation_rejects_control_characters_in_a_models_name(field: str, character: str) -> None:
+    name = f"model{character}[31m"
+    model = {"name": name} if field == "name" else {"name": "model", "aliases": [name]}
+
+    with pytest.raises(msgspec.ValidationError, match="regex"):
+        parsed(spec(models=[model]))
