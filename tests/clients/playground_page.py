@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from browser import Browser, Page
+from harness.keyed import FIRST_KEY
+from harness.link import Link
 
 NARROW = "narrow"
 """A model whose worker serves one request at a time."""
@@ -41,6 +43,17 @@ class Playground:
         foreign = [one for one in page.record.requests if not one.startswith((f"{url}/", "data:", "blob:"))]
         assert not foreign, foreign
         assert not page.record.problems, page.record.problems
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def behind_link(cls, browser: Browser, port: int) -> AsyncIterator[tuple["Playground", Link]]:
+        """The page with the first key, and the connections between it and the gateway at `port`."""
+        link = await Link.start(port)
+        try:
+            async with cls.opened(browser, link.url.replace("nats:", "http:"), FIRST_KEY) as playground:
+                yield playground, link
+        finally:
+            link.cut()
 
     async def run(self, code: str, **args: Any) -> Any:
         return await self.page.run(code, **args)

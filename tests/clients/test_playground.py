@@ -1,7 +1,6 @@
 """The playground in a real browser: an answer from the first token to its end, stopped, cut, reloaded, failed."""
 
 import asyncio
-import contextlib
 import re
 
 import pytest
@@ -79,19 +78,16 @@ async def test_playground_reads_on_after_a_reload(playground: Playground, halves
 async def test_playground_reads_on_after_a_broken_connection(
     playground_stack: KeyedStack, browser: Browser, halves: Halves
 ) -> None:
-    link = await Link.start(playground_stack.gateway_port)
-    with contextlib.ExitStack() as cleanup:
-        cleanup.callback(link.cut)
-        async with Playground.opened(browser, link.url.replace("nats:", "http:"), FIRST_KEY) as playground:
-            await playground.send("Hello!")
-            await playground.shows(FIRST)
+    async with Playground.behind_link(browser, playground_stack.gateway_port) as (playground, link):
+        await playground.send("Hello!")
+        await playground.shows(FIRST)
 
-            link.cut()
-            await link.mend()
-            halves.second.set()
-            await playground.ended()
+        link.cut()
+        await link.mend()
+        halves.second.set()
+        await playground.ended()
 
-            assert await playground.text() == FIRST + SECOND
+        assert await playground.text() == FIRST + SECOND
     assert len(halves.calls) == 1
 
 

@@ -1,7 +1,6 @@
 """The playground with what is unusual: right-to-left text, large images, long answers, a lost network, a second tab."""
 
 import base64
-import contextlib
 import random
 import struct
 import zlib
@@ -11,8 +10,7 @@ from typing import Any
 import pytest
 from browser import Browser
 from halves import FIRST, SECOND, Halves
-from harness.keyed import FIRST_KEY, KeyedStack
-from harness.link import Link
+from harness.keyed import KeyedStack
 from harness.provider_answers import DONE, chunk, finish, stream, text_stream, usage
 from playground_page import SEND, Playground
 
@@ -164,43 +162,37 @@ async def test_playground_reads_on_when_a_silent_network_is_back(
     playground_stack: KeyedStack, browser: Browser, halves: Halves
 ) -> None:
     """A network that drops packets reports no error: a minute without a byte counts as one."""
-    link = await Link.start(playground_stack.gateway_port)
-    with contextlib.ExitStack() as cleanup:
-        cleanup.callback(link.cut)
-        async with Playground.opened(browser, link.url.replace("nats:", "http:"), FIRST_KEY) as playground:
-            await playground.run("await page.clock.install()")
-            await playground.send("Hello!")
-            await playground.shows(FIRST)
-            link.strand()
-            await playground.run("await page.clock.fastForward(70_000)")
-            await playground.shows(LOST)
-            await playground.run("await page.clock.runFor(2_000)")
-            halves.second.set()
-            await playground.ended()
-            assert await playground.text() == FIRST + SECOND
+    async with Playground.behind_link(browser, playground_stack.gateway_port) as (playground, link):
+        await playground.run("await page.clock.install()")
+        await playground.send("Hello!")
+        await playground.shows(FIRST)
+        link.strand()
+        await playground.run("await page.clock.fastForward(70_000)")
+        await playground.shows(LOST)
+        await playground.run("await page.clock.runFor(2_000)")
+        halves.second.set()
+        await playground.ended()
+        assert await playground.text() == FIRST + SECOND
     assert len(halves.calls) == 1
 
 
 async def test_playground_reads_on_after_twenty_seconds_without_a_network(
     playground_stack: KeyedStack, browser: Browser, halves: Halves
 ) -> None:
-    link = await Link.start(playground_stack.gateway_port)
-    with contextlib.ExitStack() as cleanup:
-        cleanup.callback(link.cut)
-        async with Playground.opened(browser, link.url.replace("nats:", "http:"), FIRST_KEY) as playground:
-            await playground.run("await page.clock.install()")
-            await playground.send("Hello!")
-            await playground.shows(FIRST)
-            link.cut()
-            await playground.shows(LOST)
-            for _ in range(10):
-                await playground.run("await page.clock.runFor(2_000)")
-            await link.mend()
-            halves.second.set()
-            # The browser is online again.
-            await playground.evaluate("window.dispatchEvent(new Event('online'))")
-            await playground.ended()
-            assert await playground.text() == FIRST + SECOND
+    async with Playground.behind_link(browser, playground_stack.gateway_port) as (playground, link):
+        await playground.run("await page.clock.install()")
+        await playground.send("Hello!")
+        await playground.shows(FIRST)
+        link.cut()
+        await playground.shows(LOST)
+        for _ in range(10):
+            await playground.run("await page.clock.runFor(2_000)")
+        await link.mend()
+        halves.second.set()
+        # The browser is online again.
+        await playground.evaluate("window.dispatchEvent(new Event('online'))")
+        await playground.ended()
+        assert await playground.text() == FIRST + SECOND
     assert len(halves.calls) == 1
 
 

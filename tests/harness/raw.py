@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import httptools
@@ -77,4 +78,21 @@ async def raw(port: int) -> AsyncIterator[RawConnection]:
     finally:
         connection.close()
         with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def small_buffer(port: int, request: bytes) -> AsyncIterator[asyncio.StreamReader]:
+    """Send `request` over a connection with a small receive buffer: an answer that is not read fills it soon."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+    writer.write(request)
+    try:
+        yield reader
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
             await writer.wait_closed()

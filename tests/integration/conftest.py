@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 pytest.register_assert_rewrite("harness.expect", "harness.budgeted_keys", "harness.interrupted_streams")
 from harness.client_pair import Both, clients  # noqa: E402
 from harness.gateway import Gateway  # noqa: E402
+from harness.link import Link  # noqa: E402
 from harness.stack import Stack  # noqa: E402 - after its assertions were registered
 
 
@@ -28,6 +29,14 @@ async def stack(module_stack: Stack) -> AsyncIterator[Stack]:
     assert all(process.alive for process in module_stack.processes), "a process has exited"
     errors = [line for process in module_stack.processes for line in process.events() if line.get("level") == "error"]
     assert not errors, errors
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def link(stack: Stack) -> AsyncIterator[Link]:
+    """Between a client and the gateway."""
+    made = await Link.start(stack.gateway_port)
+    yield made
+    await made.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

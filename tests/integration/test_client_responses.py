@@ -1,7 +1,7 @@
 """The typed clients' functions of the Responses API, with a route that keeps answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from harness.link import Link
 from harness.processes import until
-from harness.provider_answers import chunk, finish, text_stream, text_then_wait, usage
-from harness.provider_call import Answer, Call
+from harness.provider_answers import text_stream, text_then_wait
+from harness.read_again import WORDS, paced
 from harness.stack import Stack
 
 from penstock_client import AsyncClient, Client, GatewayError
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HELLO = ResponseRequest(model="main", input="hello")
 BACKGROUND = msgspec.structs.replace(HELLO, background=True)
-WORDS = [f"word-{number} " for number in range(40)]
 TEXT = "".join(WORDS)
 
 
@@ -33,29 +32,6 @@ TEXT = "".join(WORDS)
 async def kept(stack: Stack) -> Stack:
     await stack.apply("main", msgspec.structs.replace(stack.spec(), streams=StreamsSpec(keep_seconds=60)))
     return stack
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def link(stack: Stack) -> AsyncIterator[Link]:
-    """Between a client and the gateway."""
-    made = await Link.start(stack.gateway_port)
-    yield made
-    await made.close()
-
-
-def paced(go_on: asyncio.Event) -> Answer:
-    """An answer whose second half waits."""
-
-    async def answer(call: Call) -> None:
-        await call.head()
-        for number, word in enumerate(WORDS):
-            if number == len(WORDS) // 2:
-                await go_on.wait()
-            await call.write(chunk(word))
-        await call.write(finish() + usage())
-        await call.end()
-
-    return answer
 
 
 def text_of(response: ResponseObject) -> str:

@@ -2,13 +2,11 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from harness.link import Link
-from harness.provider_answers import chunk, finish, text_stream, text_then_wait, usage
-from harness.provider_call import Answer, Call
+from harness.provider_answers import text_stream, text_then_wait
+from harness.read_again import WORDS, paced
 from harness.stack import Stack
 
 from penstock_client import AsyncClient, Client, GatewayError, StreamTruncated
@@ -19,32 +17,10 @@ from penstock_contract.request.operations import ChatMessage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HELLO = [ChatMessage("user", "hello")]
-WORDS = [f"word-{number} " for number in range(40)]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def link(stack: Stack) -> AsyncIterator[Link]:
-    """Between a client and the gateway."""
-    made = await Link.start(stack.gateway_port)
-    yield made
-    await made.close()
 
 
 def url(link: Link) -> str:
     return f"http://127.0.0.1:{link.port}"
-
-
-def paced(go_on: asyncio.Event) -> Answer:
-    async def answer(call: Call) -> None:
-        await call.head()
-        for number, word in enumerate(WORDS):
-            if number == len(WORDS) // 2:
-                await go_on.wait()
-            await call.write(chunk(word))
-        await call.write(finish() + usage())
-        await call.end()
-
-    return answer
 
 
 async def test_async_client_reads_on_after_a_cut_without_a_lost_or_repeated_chunk(stack: Stack, link: Link) -> None:

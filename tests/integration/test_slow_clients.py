@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import json
-import socket
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from harness.provider_answers import DONE, chunk, finish, text_stream
 from harness.provider_call import Call
+from harness.raw import small_buffer
 from harness.route_spec import completion
 from harness.stack import Stack
 from harness.stream_reader import texts_of
@@ -34,27 +33,12 @@ ASKED = {
 }
 
 
-@contextlib.asynccontextmanager
-async def requested(stack: Stack, kind: str) -> AsyncIterator[asyncio.StreamReader]:
-    """A client with a small receive buffer that has sent a request; only the test reads its answer."""
+def requested(stack: Stack, kind: str) -> contextlib.AbstractAsyncContextManager[asyncio.StreamReader]:
+    """A client that has sent a request; only the test reads its answer."""
     path, fields, version = ASKED[kind]
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", stack.gateway_port))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
     body = json.dumps(completion(**fields)).encode()
-    writer.write(
-        f"POST {path} HTTP/{version}\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-    try:
-        yield reader
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    head = f"POST {path} HTTP/{version}\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    return small_buffer(stack.gateway_port, f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
 
 
 @pytest.mark.parametrize("kind", ASKED)

@@ -49,7 +49,7 @@ from penstock_gateway.resume.remote_reader import RemoteReaders
 from penstock_gateway.resume.resumable_streams import ResumableStreams
 from penstock_gateway.resume.stream_finder import StreamFinder
 from penstock_gateway.resume.stream_table import StreamTable
-from penstock_gateway.server.body_budget import BodyBudget
+from penstock_gateway.server.body_memory import BodyMemory
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.streaming.activation import Activations
 from penstock_gateway.streaming.control_messages import ControlMessages
@@ -212,7 +212,7 @@ def create_gateway(settings: GatewaySettings, telemetry: Telemetry, clock: Clock
         request_class=ClientRequest,
         logging_config=None,
     )
-    bodies = BodyBudget(settings.bodies_bound)
+    bodies = BodyMemory(settings.bodies_bound)
     observe_gateway(
         telemetry.meter,
         connected=lambda: connection.connected,

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from penstock_contract.limits.api_keys import KEY_LENGTH, PREFIX
 from penstock_gateway.http import cors_origins
-from penstock_gateway.server.body_budget import bound_within
+from penstock_gateway.server.body_memory import bound_within
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_runtime.listen_address import Authentication, is_loopback, keys_required
 from penstock_runtime.memory_limit import machine_memory, memory_limit

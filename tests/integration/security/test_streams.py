@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -12,6 +11,7 @@ import pytest_asyncio
 from harness.keyed import FIRST_KEY, KeyedStack
 from harness.provider_answers import DONE, chunk, finish, text_stream, text_then_wait
 from harness.provider_call import Call
+from harness.raw import small_buffer
 from harness.read_again import WORDS, begin, closed_row, reconfigure, whole
 from harness.route_spec import completion
 from harness.stream_reader import StreamReader
@@ -169,22 +169,10 @@ async def test_gateway_reads_a_stream_that_is_deleted_meanwhile_to_its_stop(keye
         assert '"code":"stopped"' in await reader.rest()
 
 
-@contextlib.asynccontextmanager
-async def unread(keyed: KeyedStack, id_: str) -> AsyncIterator[asyncio.StreamReader]:
-    """A reader of the stream with a small receive buffer; only the test reads its answer."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", keyed.gateway_port))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+def unread(keyed: KeyedStack, id_: str) -> contextlib.AbstractAsyncContextManager[asyncio.StreamReader]:
+    """A reader of the stream; only the test reads its answer."""
     head = f"GET /v1/streams/{id_} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {FIRST_KEY}\r\n\r\n"
-    writer.write(head.encode())
-    try:
-        yield reader
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    return small_buffer(keyed.gateway_port, head.encode())
 
 
 async def test_gateway_cuts_a_reader_that_never_reads_and_serves_the_other(keyed: KeyedStack) -> None:

@@ -29,7 +29,7 @@ from penstock_gateway.access.request_context import set_context
 from penstock_gateway.api.json_request import READER, ClientRequest
 from penstock_gateway.http.error_response import ErrorResponse
 from penstock_gateway.http.exception_handlers import ExceptionHandlers, translate
-from penstock_gateway.server.body_budget import BodyBudget, BodyCharge
+from penstock_gateway.server.body_memory import BodyCharge, BodyMemory
 from penstock_gateway.telemetry.request_observer import RequestObserver
 
 TRANSLATIONS: dict[str, tuple[HTTPException, ErrorCode]] = {
@@ -140,7 +140,7 @@ def client() -> Iterator[TestClient[Any]]:
     handlers = ExceptionHandlers(RequestObserver(NoOpMeterProvider().get_meter("test")), body_bytes_max=1000)
 
     async def with_context(request: ClientRequest) -> None:
-        set_context(request.scope, request.receive, ANONYMOUS, BodyCharge(BodyBudget(10 * 1024 * 1024)))
+        set_context(request.scope, request.receive, ANONYMOUS, BodyCharge(BodyMemory(10 * 1024 * 1024)))
 
     with create_test_client(
         [handler],

@@ -16,7 +16,7 @@ from penstock_gateway.access.key_cache import KeyCache
 from penstock_gateway.access.principal import ANONYMOUS, Principal
 from penstock_gateway.access.request_context import set_context
 from penstock_gateway.http.error_response import ErrorResponse
-from penstock_gateway.server.body_budget import BodyBudget, BodyCharge
+from penstock_gateway.server.body_memory import BodyCharge, BodyMemory
 from penstock_gateway.server.client_connection import connection_of
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_runtime.clock import Clock
@@ -48,7 +48,7 @@ class Authentication:
         keys: KeyCache | None,
         clock: Clock,
         observer: RequestObserver,
-        bodies: BodyBudget,
+        bodies: BodyMemory,
         headers: frozenset[bytes] = KEY_HEADERS,
         open_paths: frozenset[str] = OPEN_PATHS,
     ) -> None:

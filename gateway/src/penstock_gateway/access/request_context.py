@@ -8,7 +8,7 @@ from msgspec import Struct
 from penstock_gateway.access.principal import Principal
 from penstock_gateway.http.request_id import request_id_of
 from penstock_gateway.http.request_middleware import Headers, response_headers_of
-from penstock_gateway.server.body_budget import BodyCharge
+from penstock_gateway.server.body_memory import BodyCharge
 
 SCOPE_KEY = "penstock.context"
 

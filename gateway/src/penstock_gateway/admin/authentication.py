@@ -14,7 +14,7 @@ from penstock_gateway.access.authentication import INVALID, sent_keys
 from penstock_gateway.access.principal import ANONYMOUS
 from penstock_gateway.access.request_context import set_context
 from penstock_gateway.http.error_response import ErrorResponse
-from penstock_gateway.server.body_budget import BodyBudget, BodyCharge
+from penstock_gateway.server.body_memory import BodyCharge, BodyMemory
 from penstock_gateway.server.client_connection import connection_of
 from penstock_gateway.telemetry.request_observer import RequestObserver
 
@@ -33,7 +33,7 @@ class AdminAuthentication:
         self._app = app
         self._token = token.encode()
         self._observer = observer
-        self._bodies = BodyBudget(BODIES_BYTES_MAX)
+        self._bodies = BodyMemory(BODIES_BYTES_MAX)
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

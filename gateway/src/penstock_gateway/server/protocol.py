@@ -22,7 +22,7 @@ from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.framing import HEADERS_MAX, problem_of, too_many_headers
 from penstock_gateway.server.half_closed import HalfClosed
 from penstock_gateway.server.keyless_connections import KeylessConnections
-from penstock_gateway.server.receive_buffer_limit import HEADER_OVERHEAD, HEADERS_TOO_LARGE, ReceiveBudget, ReceivePhase
+from penstock_gateway.server.receive_buffer_limit import HEADER_OVERHEAD, HEADERS_TOO_LARGE, ReceiveLimit, ReceivePhase
 from penstock_gateway.server.request_cycle import UnframedCycle, connection_under, mark_disconnected, without_chunks
 from penstock_gateway.server.tcp_peer import TcpPeer
 from penstock_gateway.server.write_timeout import WriteTimeout
@@ -49,7 +49,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._limits = limits or ConnectionLimits()
         self._cors = cors or CorsRules(frozenset())
         self._keyless = keyless or KeylessConnections()
-        self._budget = ReceiveBudget(self.loop, self._limits, self._on_receive_timeout)
+        self._receiving = ReceiveLimit(self.loop, self._limits, self._on_receive_timeout)
         self._authenticated = False
         self._problem: ErrorDetail | None = None
         self._overloaded: ErrorDetail | None = None
@@ -67,10 +67,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self._keyless.add(self)
         if len(self.connections) > self._limits.connections_max and not self._find_place():
             return
-        self._budget.expect_head(REJECTED_S if self._overloaded else None)
+        self._receiving.expect_head(REJECTED_S if self._overloaded else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._budget.expect_nothing()
+        self._receiving.expect_nothing()
         self._keyless.discard(self)
         self._write_timeout.cancel()
         self._half_closed.cancel()
@@ -91,19 +91,19 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.pipeline or self._ahead:
             self._hold(data)
             return
-        if self._budget.phase is ReceivePhase.IDLE:
-            self._budget.expect_head()
-        self._budget.received(len(data))
+        if self._receiving.phase is ReceivePhase.IDLE:
+            self._receiving.expect_head()
+        self._receiving.received(len(data))
         self._data = data
         super().data_received(data)
         if not self.transport.is_closing():
-            exceeded = self._budget.exceeded()
+            exceeded = self._receiving.exceeded()
             if exceeded is not None:
                 self._reject(exceeded)
             elif self.pipeline:
                 # uvicorn stops reading here, and then the client's end would not be noticed.
                 self.flow.resume_reading()
-        if self._budget.phase is not ReceivePhase.HEAD:
+        if self._receiving.phase is not ReceivePhase.HEAD:
             self._data = b""
 
     # Pipelined requests
@@ -139,16 +139,16 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._budget.phase is ReceivePhase.IDLE:  # pipelined
-            self._budget.expect_head()
-        self._budget.begin_message()
+        if self._receiving.phase is ReceivePhase.IDLE:  # pipelined
+            self._receiving.expect_head()
+        self._receiving.begin_message()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._budget.phase is ReceivePhase.BODY:
+        if self._receiving.phase is ReceivePhase.BODY:
             # A trailer. uvicorn would add it to the headers after the handlers have read them.
             return
         self._count(len(name) + len(value) + HEADER_OVERHEAD)
@@ -161,7 +161,7 @@ class GatewayProtocol(HttpToolsProtocol):
         problem = self._overloaded or problem_of(self.headers, version)
         if problem is not None:
             self._stop(problem)
-        self._budget.expect_body()
+        self._receiving.expect_body()
         self._keyless.discard(self)
         connection = ClientConnection(
             self.transport,
@@ -178,7 +178,7 @@ class GatewayProtocol(HttpToolsProtocol):
             without_chunks(self.cycle)
 
     def on_message_complete(self) -> None:
-        self._budget.expect_nothing()
+        self._receiving.expect_nothing()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -216,7 +216,7 @@ class GatewayProtocol(HttpToolsProtocol):
         return True
 
     def evict(self) -> None:
-        self._budget.expect_nothing()
+        self._receiving.expect_nothing()
         self.transport.close()
 
     def _on_authenticated(self) -> None:
@@ -249,15 +249,15 @@ class GatewayProtocol(HttpToolsProtocol):
             self._reject(self._overloaded)
         elif self.flow.read_paused or self.pipeline:
             # This side does not read: a pipelined request waits for its turn.
-            self._budget.extend(timeout_s)
-        elif self._budget.phase is ReceivePhase.HEAD and not self._budget.head_bytes:
+            self._receiving.extend(timeout_s)
+        elif self._receiving.phase is ReceivePhase.HEAD and not self._receiving.head_bytes:
             self.transport.close()  # nothing was requested
         else:
-            part = "headers" if self._budget.phase is ReceivePhase.HEAD else "body"
+            part = "headers" if self._receiving.phase is ReceivePhase.HEAD else "body"
             self._reject(ErrorDetail("receive_timeout", f"the request's {part} did not arrive in time"))
 
     def _count(self, size: int) -> None:
-        if not self._budget.parsed(size):
+        if not self._receiving.parsed(size):
             self._stop(HEADERS_TOO_LARGE)
 
     def _stop(self, problem: ErrorDetail) -> NoReturn:
@@ -268,12 +268,12 @@ class GatewayProtocol(HttpToolsProtocol):
     def _reject(self, detail: ErrorDetail) -> None:
         """Answer and close; close without an answer where part of a response has been sent."""
         cycle = self.cycle
-        if self._budget.phase is ReceivePhase.BODY and cycle is not None:
+        if self._receiving.phase is ReceivePhase.BODY and cycle is not None:
             answerable = not cycle.response_started and not self.pipeline
             mark_disconnected(cycle)
         else:
             answerable = cycle is None or cycle.response_complete
-        self._budget.expect_nothing()
+        self._receiving.expect_nothing()
         if answerable:
             origin = self._origin()
             headers = self._cors.headers_for(origin) if origin else []

@@ -24,7 +24,7 @@ class ReceivePhase(Enum):
     BODY = "body"
 
 
-class ReceiveBudget:
+class ReceiveLimit:
     """The budget of one connection. `on_timeout` is called with the seconds that have passed."""
 
     __slots__ = ("_body_bytes", "_limits", "_on_timeout", "_parsed_bytes", "_timer", "head_bytes", "loop", "phase")

@@ -30,7 +30,7 @@ def bound_within(memory_bytes: int | None, body_bytes_max: int) -> int:
     return max((memory - PROCESS_BYTES) // COPIES, 2 * body_bytes_max)
 
 
-class BodyBudget:
+class BodyMemory:
     """The bound of one gateway, `held` of which is used; `routes` are the parts of the routes."""
 
     def __init__(self, bytes_max: int) -> None:
@@ -44,33 +44,33 @@ class BodyBudget:
 class BodyCharge:
     """The part of one request; `release` ends it."""
 
-    __slots__ = ("_budget", "_bytes", "_route")
+    __slots__ = ("_bytes", "_memory", "_route")
 
-    def __init__(self, budget: BodyBudget) -> None:
-        self._budget = budget
+    def __init__(self, memory: BodyMemory) -> None:
+        self._memory = memory
         self._bytes = 0
         self._route: str | None = None
 
     def add(self, size: int) -> None:
         """Count a piece that was read. Raises `overloaded`; what was counted before stays until `release`."""
-        budget = self._budget
-        held, bytes_ = budget.held + size, self._bytes + size
+        memory = self._memory
+        held, bytes_ = memory.held + size, self._bytes + size
         # A body alone always finds room: the bound is at least that of one body.
-        if held > bytes_ and held > (budget.bytes_max if bytes_ <= SMALL_BYTES else budget.large_bytes_max):
+        if held > bytes_ and held > (memory.bytes_max if bytes_ <= SMALL_BYTES else memory.large_bytes_max):
             raise PenstockError(
                 "overloaded",
                 "the gateway holds as many bytes of requests as its memory allows: send the request again",
                 retry_after_s=RETRY_AFTER_S,
             )
-        budget.held, self._bytes = held, bytes_
+        memory.held, self._bytes = held, bytes_
 
     def assign(self, route: str) -> None:
         """Count the body for its route, which is known once it has been decoded. Raises `overloaded`."""
         if self._route is not None or not self._bytes:
             return
-        routes = self._budget.routes
+        routes = self._memory.routes
         held = routes.get(route, 0) + self._bytes
-        if held > self._budget.route_bytes_max and held > self._bytes:
+        if held > self._memory.route_bytes_max and held > self._bytes:
             raise PenstockError(
                 "overloaded",
                 "the open requests for this model hold their part of the gateway's memory: send the request again",
@@ -84,11 +84,11 @@ class BodyCharge:
         size, self._bytes = self._bytes, 0
         if not size:
             return
-        budget = self._budget
-        budget.held -= size
+        memory = self._memory
+        memory.held -= size
         if self._route is not None:
-            left = budget.routes[self._route] - size
+            left = memory.routes[self._route] - size
             if left:
-                budget.routes[self._route] = left
+                memory.routes[self._route] = left
             else:
-                del budget.routes[self._route]
+                del memory.routes[self._route]

@@ -3,13 +3,13 @@
 import pytest
 
 from penstock_contract.errors import PenstockError
-from penstock_gateway.server.body_budget import BodyBudget, BodyCharge, bound_within
+from penstock_gateway.server.body_memory import BodyCharge, BodyMemory, bound_within
 
 MIB = 1024 * 1024
 BODY = 7 * MIB
 
 
-def charged(budget: BodyBudget, size: int, route: str | None = None) -> BodyCharge:
+def charged(budget: BodyMemory, size: int, route: str | None = None) -> BodyCharge:
     charge = BodyCharge(budget)
     charge.add(size)
     if route is not None:
@@ -17,7 +17,7 @@ def charged(budget: BodyBudget, size: int, route: str | None = None) -> BodyChar
     return charge
 
 
-def refused(budget: BodyBudget, size: int, route: str | None = None) -> bool:
+def refused(budget: BodyMemory, size: int, route: str | None = None) -> bool:
     held = budget.held
     error = _refusal(BodyCharge(budget), size, route)
     assert budget.held == held
@@ -36,8 +36,8 @@ def _refusal(charge: BodyCharge, size: int, route: str | None) -> PenstockError 
     return None
 
 
-def test_body_budget_refuses_the_piece_that_finds_no_room() -> None:
-    budget = BodyBudget(16 * MIB)
+def test_body_memory_refuses_the_piece_that_finds_no_room() -> None:
+    budget = BodyMemory(16 * MIB)
     charged(budget, 13 * MIB)
     reading = charged(budget, MIB)
     with pytest.raises(PenstockError):
@@ -47,8 +47,8 @@ def test_body_budget_refuses_the_piece_that_finds_no_room() -> None:
     assert budget.held == 13 * MIB
 
 
-def test_body_budget_keeps_a_part_for_small_bodies() -> None:
-    budget = BodyBudget(16 * MIB)
+def test_body_memory_keeps_a_part_for_small_bodies() -> None:
+    budget = BodyMemory(16 * MIB)
     charged(budget, 14 * MIB)
     assert refused(budget, 65 * 1024)
     assert not refused(budget, 64 * 1024)
@@ -57,8 +57,8 @@ def test_body_budget_keeps_a_part_for_small_bodies() -> None:
     assert refused(budget, 1)
 
 
-def test_body_budget_gives_one_route_half() -> None:
-    budget = BodyBudget(16 * MIB)
+def test_body_memory_gives_one_route_half() -> None:
+    budget = BodyMemory(16 * MIB)
     charges = [charged(budget, 4 * MIB, "ns.parked") for _ in range(2)]
     assert refused(budget, MIB, "ns.parked")
     assert not refused(budget, MIB, "ns.other")
@@ -69,8 +69,8 @@ def test_body_budget_gives_one_route_half() -> None:
     assert not budget.routes
 
 
-def test_body_budget_admits_one_body_of_any_size_when_it_is_empty() -> None:
-    budget = BodyBudget(8 * MIB)
+def test_body_memory_admits_one_body_of_any_size_when_it_is_empty() -> None:
+    budget = BodyMemory(8 * MIB)
     alone = charged(budget, 8 * MIB, "ns.main")
     assert refused(budget, MIB, "ns.main")
     alone.release()
@@ -79,7 +79,7 @@ def test_body_budget_admits_one_body_of_any_size_when_it_is_empty() -> None:
 
 
 def test_body_charge_without_a_body_is_assigned_to_no_route() -> None:
-    budget = BodyBudget(8 * MIB)
+    budget = BodyMemory(8 * MIB)
     charge = BodyCharge(budget)
     charge.assign("ns.main")
     charge.release()
