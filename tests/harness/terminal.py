@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import signal
 import struct
 import termios
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -79,6 +80,8 @@ async def terminal(
         stderr=theirs,
         env={"TERM": "xterm-256color", "LANG": "C.UTF-8", **environ},
         start_new_session=True,
+        # A shell without job control starts its background commands with SIGINT ignored; a terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     shown = Terminal(ours, process, rows, columns)
     try:

@@ -89,7 +89,7 @@ async def test_client_disconnect_before_a_retry_ends_the_retries(stack: Stack) -
     await stack.main.called()
     await _leave(request)
     await until(lambda: _queued(stack, 0), "the request is over", timeout_s=1)
-    assert (await stack.worker.logged("worker.call_ended"))["code"] == "provider_rate_limited"
+    await stack.worker.logged("worker.call_ended", code="provider_rate_limited")
     assert len(stack.main.calls) == 1
 
 

@@ -55,9 +55,8 @@ async def test_gateway_closes_a_client_that_does_not_read_and_ends_its_call(stac
     async with RawClient.connected(stack.gateway_port) as client:
         client.send(path, completion(stream=True))
         await client.head()
-        request_id = (await stack.gateway.logged("gateway.request_ended"))["request_id"]
-        ended = await stack.gateway.logged("gateway.request_ended", request_id=request_id)
-        assert ended["code"] == "slow_client"
+        # By its code: log lines are written in batches, and those of the test before may follow its reset.
+        await stack.gateway.logged("gateway.request_ended", code="slow_client")
         await stack.main.calls[0].left(2)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await client.chunks()

@@ -46,8 +46,11 @@ async def stop_stream(stream_id: str, request: ClientRequest, api: ApiDependenci
 async def stream_usage(stream_id: str, request: ClientRequest, api: ApiDependencies) -> StreamUsage:
     """Read a stream's usage record: tokens, cost and times. Readable as long as the stream itself."""
     _check(stream_id)
-    descriptor, _ = await api.streams.find(stream_id, request.context)
+    descriptor, found = await api.streams.find(stream_id, request.context)
     row = await read_row(api.connection, descriptor.route, descriptor.gateway, stream_id)
+    if row is None and found is not None:
+        # A record is written a moment after the first event, and a moment after the end.
+        return StreamUsage(stream_id, descriptor.rendering.model, 0, 0, 0, True, "0", None, 0.0, None)
     if row is None:
         raise not_found(stream_id)
     tokens = row.tokens
