@@ -2,7 +2,7 @@
 
 from penstock_runtime.pause_detector import PauseDetector
 from penstock_runtime.peer_liveness import GIVEN_UP_S, HEARTBEAT_S, LOST_S
-from penstock_worker.gateway_liveness import GatewayLiveness
+from penstock_worker.gateway_monitor import GatewayLiveness
 
 
 def serving(until: int = 60) -> GatewayLiveness:

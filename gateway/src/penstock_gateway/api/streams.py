@@ -50,7 +50,18 @@ async def stream_usage(stream_id: str, request: ClientRequest, api: ApiDependenc
     row = await read_row(api.connection, descriptor.route, descriptor.gateway, stream_id)
     if row is None and found is not None:
         # A record is written a moment after the first event, and a moment after the end.
-        return StreamUsage(stream_id, descriptor.rendering.model, 0, 0, 0, True, "0", None, 0.0, None)
+        return StreamUsage(
+            id=stream_id,
+            model=descriptor.rendering.model,
+            input_tokens=0,
+            cached_input_tokens=0,
+            output_tokens=0,
+            estimated=True,
+            cost="0",
+            first_token_s=None,
+            duration_s=0.0,
+            ended=None,
+        )
     if row is None:
         raise not_found(stream_id)
     tokens = row.tokens

@@ -103,12 +103,9 @@ class Reconciler:
         self._secrets = secrets
         self._clock = clock
         self._again = again
-        self._conflict = InstallationConflict(
-            client, recorder, clock, defaults.installation, written=self._store_response
-        )
-        self._release = NamespaceRelease(
-            client, recorder, clock, defaults.installation, written=self._store_response, again=again
-        )
+        shared = client, recorder, clock, defaults.installation
+        self._conflict = InstallationConflict(*shared, written=self._store_response)
+        self._release = NamespaceRelease(*shared, written=self._store_response, again=again)
         self._status = StatusWriter(client, recorder, metrics, clock, written=self._store_response, again=again)
 
     async def reconcile(self, key: Key) -> None:
