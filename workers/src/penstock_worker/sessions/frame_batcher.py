@@ -21,7 +21,7 @@ from penstock_contract.stream.events import Failed
 from penstock_contract.stream.frames import Batch, Frame
 
 LINGER_S = 0.003
-LINGER_BUSY_S = 0.008
+LINGER_BUSY_S = 0.016
 BUSY_FRAMES_PER_S = 6_000
 RATE_WINDOW_S = 0.1
 TURNS_TO_LEAVE = 4
