@@ -22,7 +22,7 @@ IMAGE = "penstock/worker:dev"
 def up() -> int:
     if _running() is not None:
         sys.exit("a cluster is up already: make cluster-down ends it")
-    binaries.build(*(name for name in binaries.TOOLS if name not in {*binaries.OF_A_NODE, *binaries.BY_NAME}))
+    binaries.build(*binaries.OF_A_CLUSTER)
     PID_FILE.write_text(str(os.getpid()))
     try:
         if why := requirement.missing():

@@ -53,6 +53,8 @@ OF_A_NODE = ("kubelet", "kube-proxy", "kube-router", "coredns", "pause")
 """Binaries that only the tests on real pods need."""
 BY_NAME = ("skaffold",)
 """Its build takes as long as all others together: it is built on request only, as by `make test-skaffold`."""
+OF_A_CLUSTER = tuple(name for name in TOOLS if name not in {*OF_A_NODE, *BY_NAME})
+"""The binaries of every cluster that the tests and `make cluster` start."""
 ON_A_GIVEN_CLUSTER = ("kubectl", "helm", "helm3", "kubeconform")
 """The binaries that the tests need beside an external cluster."""
 
@@ -190,7 +192,6 @@ def _print(line: str) -> None:
 if __name__ == "__main__":
     try:
         requested = list(TOOLS) if sys.argv[1:] == ["all"] else sys.argv[1:]
-        everywhere = [name for name in TOOLS if name not in {*OF_A_NODE, *BY_NAME}]
-        build(*(requested or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else everywhere)))
+        build(*(requested or (ON_A_GIVEN_CLUSTER if os.environ.get(GIVEN) else OF_A_CLUSTER)))
     except (MissingToolchainError, subprocess.CalledProcessError) as error:
         sys.exit(f"make test-cluster: {error}")

@@ -1,6 +1,6 @@
 """Spans of `ExportTracer` are exported as those of OpenTelemetry's SDK."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, T
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
 
 from penstock_runtime.telemetry.propagation import trace_context, trace_headers
+from penstock_runtime.telemetry.span_exporter import encode
 from penstock_runtime.telemetry.spans import ExportTracer
 
 REMOTE = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1"}
@@ -117,6 +118,37 @@ def test_tracer_exports_spans_that_otlp_encodes() -> None:
                     other_span.status,
                     other_span.flags,
                 )
+
+
+@pytest.mark.parametrize("use", [nested, remote, failing])
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_exporter_encodes_spans_as_the_sdk_encodes_them(use: Use, count: int) -> None:
+    def several(tracer: Tracer) -> None:
+        for _ in range(count):
+            use(tracer)
+
+    exported = spans_of(several, ours=True)
+    assert len(exported) == 2 * count
+    assert encode(exported) == encode_spans(exported)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, True, 1.0, "1"),
+        (0, False, 0.0, ""),
+        (["a", "b"], ("a", "b"), [], [1, 2]),
+        (-(2**63), 2**63 - 1, 1e308, "\u00e9\U0001f600"),
+    ],
+)
+def test_exporter_keeps_the_types_of_equal_attributes_apart(values: Sequence[Any]) -> None:
+    def each(tracer: Tracer) -> None:
+        for value in (None, *values, *values):
+            with tracer.start_as_current_span("s", attributes={} if value is None else {"attribute": value}):
+                pass
+
+    exported = spans_of(each, ours=True)
+    assert encode(exported) == encode_spans(exported)
 
 
 def test_tracer_exports_a_span_once() -> None:

@@ -88,15 +88,15 @@ def configure(service: str, environ: Mapping[str, str], *, prometheus: bool = Fa
 
 
 def _tracer(service: str) -> tuple[Tracer, Callable[[], object]]:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - only when on
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - only when on
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    from penstock_runtime.telemetry.span_exporter import SpanExporter  # noqa: PLC0415
     from penstock_runtime.telemetry.spans import ExportTracer  # noqa: PLC0415
 
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    processor = BatchSpanProcessor(OTLPSpanExporter())
+    processor = BatchSpanProcessor(SpanExporter())
     provider.add_span_processor(processor)
     return ExportTracer(provider, processor, SCOPE), provider.shutdown
 
