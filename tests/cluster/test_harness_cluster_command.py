@@ -12,7 +12,8 @@ from harness.kubernetes.node import requirement
 from harness.kubernetes.node.network import CABLE
 
 TESTS = Path(__file__).parents[1]
-# The command twice, with a program in the node's place that ends once the cable has reached it.
+# The command twice, with a program in the node's place that ends once the cable has reached it. Its network namespace
+# outlives it, as a node's may do for minutes.
 TWICE = """
 import subprocess, sys
 from harness.kubernetes.node import keeping
@@ -22,7 +23,9 @@ from harness.kubernetes.node.namespace import Inside
 class Short(Inside):
     def __init__(self, run, _command):
         super().__init__(run, ["sh", "-c", "until ip link show host0; do sleep 0.05; done"])
+        outlive.append(open(f"/proc/{self.pid}/ns/net"))
 
+outlive = []
 keeping.Inside = Short
 for _ in range(2):
     assert keeping.up(Store("no images")) == 0

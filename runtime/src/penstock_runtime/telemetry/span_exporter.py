@@ -52,8 +52,8 @@ def _span(span: ReadableSpan) -> Span:
         parent_span_id=b"" if parent is None else parent.span_id.to_bytes(8),
         name=span.name,
         kind=KINDS[span.kind],
-        start_time_unix_nano=span.start_time,
-        end_time_unix_nano=span.end_time,
+        start_time_unix_nano=span.start_time or 0,
+        end_time_unix_nano=span.end_time or 0,
         attributes=[
             _attribute(key, tuple(value) if isinstance(value, list) else value)
             for key, value in (span.attributes or {}).items()
