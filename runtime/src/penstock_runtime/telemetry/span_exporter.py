@@ -30,7 +30,9 @@ class SpanExporter(OTLPSpanExporter):
     """Exports spans without events and links, all of one resource and scope: those of one `ExportTracer`."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._client.export(encode(spans).SerializeToString())
+        with self._metrics.export_operation(len(spans)) as operation:
+            result = self._client.export(encode(spans).SerializeToString())
+            operation.error = result.error
         return SpanExportResult.SUCCESS if result.success else SpanExportResult.FAILURE
 
 
