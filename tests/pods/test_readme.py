@@ -4,12 +4,15 @@ The chart has its own requests, on a node of two cores.
 """
 
 import asyncio
+import contextlib
 import os
 import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+import pytest
 import pytest_asyncio
 from harness.kubernetes import binaries
 from harness.kubernetes.api import ROUTES, Api
@@ -56,26 +59,33 @@ async def test_readme_commands_stream_an_answer(release: Installation, api: Api,
     for name in ("helm", "kubectl"):
         (programs / name).symlink_to(binaries.binary(name))
 
-    process = await asyncio.create_subprocess_exec(
-        *("bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p)' EXIT\n{typed}"),
-        cwd=ROOT,
-        env={
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
-            "KUBECONFIG": str(release.cluster.kubeconfig),
-        },
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    printed = tmp_path / "printed"
+    with printed.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-veuo", "pipefail", "-c", f"trap 'kill $(jobs -p)' EXIT\n{typed}"),
+            cwd=ROOT,
+            env={
+                "PATH": f"{programs}:{os.environ['PATH']}",
+                "HOME": str(tmp_path),
+                "KUBECONFIG": str(release.cluster.kubeconfig),
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         async with asyncio.timeout(TYPED_S):
-            logged = (await process.communicate())[0].decode()
-    finally:
-        if process.returncode is None:
-            process.kill()
             await process.wait()
+    except TimeoutError:
+        pytest.fail(f"not done within {TYPED_S} s; it printed:\n{printed.read_text('utf-8')}\n{release.report()}")
+    finally:
+        # All of them: a `helm install` that outlives its shell would go on in the next attempt's namespace.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
+    logged = printed.read_text("utf-8")
     assert process.returncode == 0, logged
     events = [line for line in logged.splitlines() if line.startswith("data: ")]
     assert len(events) > 5, logged
