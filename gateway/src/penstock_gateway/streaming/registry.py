@@ -13,6 +13,7 @@ import structlog
 
 from penstock_contract import codec, subjects
 from penstock_contract.stream.events import Event, TextDelta
+from penstock_gateway.streaming.pending_writes import PendingWrites
 from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.streaming.stream_protocol import StreamProtocol
 
@@ -61,6 +62,7 @@ class StreamRegistry:
         self._streams: dict[int, Stream | SharedStream] = {}
         self._shared: dict[int, SharedStream] = {}
         self._stop = stop
+        self._writes = PendingWrites()
         self._stopped: OrderedDict[tuple[str, int], float] = OrderedDict()
 
     def __iter__(self) -> Iterator[Stream]:
@@ -114,8 +116,7 @@ class StreamRegistry:
                 pass
             elif not stream.feed(frame.attempt, frame.seq, event, now):
                 self._on_unwanted(route, batch.worker, frame.stream, stream.protocol.attempt, now)
-        for stream in fed:
-            stream.flush()
+        self._writes.add(fed)
 
     def _on_unwanted(self, route: str, worker: str, stream: int, serves: int, now: float) -> None:
         if not subjects.TOKEN.fullmatch(worker):

@@ -185,8 +185,8 @@ class Stream:
         return True
 
     def flush(self) -> None:
-        """Write the texts of `feed_text`."""
-        if not self.output.flush(self.last_event_at):
+        """Write the texts of `feed_text`, unless the stream has ended meanwhile."""
+        if not self.done.done() and not self.output.flush(self.last_event_at):
             self._end_unread()
 
     def fail(self, error: ErrorDetail) -> None:
