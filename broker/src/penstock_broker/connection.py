@@ -70,6 +70,10 @@ class Connection:
         """Of the socket; -1 while there is none."""
         return self._client.descriptor
 
+    def write_held(self) -> None:
+        """Write now what waits for the next iteration of the event loop: for a caller that blocks the loop."""
+        self._client.write_held()
+
     @property
     def payload_bytes_max(self) -> int:
         return self._client.max_payload

@@ -24,9 +24,27 @@ FOR_NATS_PY = st.sampled_from([b"PING\r\n", b"PONG\r\n", b"+OK\r\n", b'INFO {"a"
 
 
 class Socket(asyncio.Transport):
-    """The event loop's side of a connection that is paused and resumed."""
+    """The event loop's side of a connection that is paused and resumed; `buffered` bytes wait for the socket."""
 
     paused = False
+    buffered = 0
+    closed = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -178,6 +196,65 @@ async def test_socket_transport_ends_a_wait_for_a_socket_that_was_lost() -> None
 
     with pytest.raises(ConnectionResetError):
         await waiting
+
+
+async def test_socket_transport_writes_what_is_published_in_one_iteration_in_one_call() -> None:
+    transport, socket = await connected({})
+    await begin_to_deliver(transport)
+    transport.write(b"PUB a 1\r\nx\r\n")
+    transport.writelines([b"PING\r\n", b"PONG\r\n"])
+    assert socket.writes == []
+    await asyncio.sleep(0)
+
+    assert socket.writes == [b"PUB a 1\r\nx\r\nPING\r\nPONG\r\n"]
+
+
+async def test_socket_transport_writes_the_handshake_at_once() -> None:
+    transport, socket = await connected({})
+    transport.write(b"CONNECT {}\r\n")
+
+    assert socket.writes == [b"CONNECT {}\r\n"]
+
+
+@pytest.mark.parametrize("by", ["write_held", "drain", "close"])
+async def test_socket_transport_writes_what_it_holds_before(by: str) -> None:
+    transport, socket = await connected({})
+    await begin_to_deliver(transport)
+    transport.write(b"PING\r\n")
+    if by == "write_held":
+        transport.write_held()
+    elif by == "drain":
+        await transport.drain()
+    else:
+        transport.close()
+
+    assert socket.writes == [b"PING\r\n"]
+    assert socket.closed == (by == "close")
+
+
+async def test_socket_transport_counts_what_it_holds_as_unsent() -> None:
+    transport, socket = await connected({})
+    await begin_to_deliver(transport)
+    transport.write(b"PING\r\n")
+    assert transport.unsent_bytes == 6
+    await asyncio.sleep(0)
+    assert transport.unsent_bytes == 0
+    transport.pause_writing()
+    socket.buffered = 10
+    transport.write(b"PING\r\n")
+
+    assert transport.unsent_bytes == 16
+
+
+async def test_socket_transport_writes_nothing_to_a_lost_connection() -> None:
+    transport, socket = await connected({})
+    await begin_to_deliver(transport)
+    transport.write(b"PING\r\n")
+    transport.connection_lost(None)
+    await asyncio.sleep(0)
+
+    assert socket.writes == []
+    assert transport.unsent_bytes == 0
 
 
 def test_publish_command_encodes_every_form() -> None:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from penstock_gateway.server.client_connection import EXTENSION, ClientConnection, connection_of
+from penstock_gateway.server.coalescing_transport import CoalescingTransport
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.protocol import GatewayProtocol
 from penstock_gateway.server.write_timeout import WriteTimeout
@@ -27,13 +28,17 @@ class Wire(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent = b""
+        self.writes: list[bytes] = []
         self.waiting = 0
         self.closing = False
         self.aborted = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.sent += bytes(data)
+        self.writes.append(bytes(data))
+
+    @property
+    def sent(self) -> bytes:
+        return b"".join(self.writes)
 
     def get_write_buffer_size(self) -> int:
         return self.waiting
@@ -55,7 +60,9 @@ class Wire(asyncio.Transport):
 def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowControl]:
     wire = Wire()
     flow = FlowControl(wire)
-    made = ClientConnection(wire, flow, WriteTimeout(wire, asyncio.get_running_loop(), 30), chunked=True)
+    made = ClientConnection(
+        CoalescingTransport(wire), flow, WriteTimeout(wire, asyncio.get_running_loop(), 30), chunked=True
+    )
     made.limit(bytes_max)
     return made, wire, flow
 
@@ -73,7 +80,59 @@ async def test_client_connection_writes_one_chunk(data: bytes, chunk: bytes) -> 
     made, wire, _ = connection()
 
     assert made.write(data)
+    await asyncio.sleep(0)
     assert wire.sent == chunk
+
+
+async def test_client_connection_writes_the_head_of_a_response_and_the_first_chunk_in_one_call() -> None:
+    wire = Wire()
+    transport = CoalescingTransport(wire)
+    made = ClientConnection(
+        transport, FlowControl(wire), WriteTimeout(wire, asyncio.get_running_loop(), 30), chunked=True
+    )
+    made.limit(100)
+    transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert made.write(b"x")
+    assert wire.writes == []
+    await asyncio.sleep(0)
+
+    assert wire.writes == [b"HTTP/1.1 200 OK\r\n\r\n1\r\nx\r\n"]
+
+
+async def test_coalescing_transport_counts_what_it_holds_as_buffered() -> None:
+    wire = Wire()
+    wire.waiting = 5
+    transport = CoalescingTransport(wire)
+    transport.write(b"abc")
+    assert transport.get_write_buffer_size() == 8
+    await asyncio.sleep(0)
+
+    assert transport.get_write_buffer_size() == 5
+
+
+async def test_coalescing_transport_writes_what_it_holds_before_it_closes() -> None:
+    wire = Wire()
+    transport = CoalescingTransport(wire)
+    transport.write(b"abc")
+    transport.close()
+
+    assert wire.closing
+    assert wire.sent == b"abc"
+
+
+@pytest.mark.parametrize("end", ["abort", "closing"])
+async def test_coalescing_transport_writes_nothing_after_the_end(end: str) -> None:
+    wire = Wire()
+    transport = CoalescingTransport(wire)
+    transport.write(b"abc")
+    if end == "abort":
+        transport.abort()
+    else:
+        wire.closing = True
+    await asyncio.sleep(0)
+
+    assert wire.sent == b""
+    assert wire.aborted == (end == "abort")
 
 
 async def test_client_connection_limits_the_bytes_of_a_slow_client() -> None:
@@ -82,6 +141,7 @@ async def test_client_connection_limits_the_bytes_of_a_slow_client() -> None:
     wire.waiting = 100
     assert made.write(b"a")
 
+    await asyncio.sleep(0)
     wire.waiting = 101
     assert not made.write(b"b")
     assert wire.sent == b"1\r\na\r\n"

@@ -26,6 +26,7 @@ from penstock_contract.stream.events import (
 )
 from penstock_contract.stream.frames import Batch, Frame
 from penstock_gateway.server.client_connection import ClientConnection
+from penstock_gateway.server.coalescing_transport import CoalescingTransport
 from penstock_gateway.server.write_timeout import WriteTimeout
 from penstock_gateway.streaming.registry import StreamRegistry
 from penstock_gateway.streaming.renderers.ai_sdk.ui_stream import UIStreamRenderer
@@ -209,13 +210,16 @@ async def test_client_connection_keeps_the_order_of_bytes_for_a_client_that_stop
             self.control.resume_writing()
 
     transport, protocol = await loop.connect_accepted_socket(Flow, server)
-    connection = ClientConnection(transport, protocol.control, WriteTimeout(transport, loop, 30), chunked=True)
+    connection = ClientConnection(
+        CoalescingTransport(transport), protocol.control, WriteTimeout(transport, loop, 30), chunked=True
+    )
     connection.limit(1 << 20)
     expected = b""
     for number in range(300):
         data = b"%d:" % number + b"x" * (number % 97)
         assert connection.write(data)
         expected += b"%x\r\n%b\r\n" % (len(data), data)
+    await asyncio.sleep(0)
     assert transport.get_write_buffer_size() > 0
 
     received = b""
@@ -243,7 +247,9 @@ async def test_client_connection_leaves_a_lost_client_to_the_transport() -> None
             return True
 
     transport, _ = await loop.connect_accepted_socket(Lost, server)
-    connection = ClientConnection(transport, FlowControl(transport), WriteTimeout(transport, loop, 30), chunked=True)
+    connection = ClientConnection(
+        CoalescingTransport(transport), FlowControl(transport), WriteTimeout(transport, loop, 30), chunked=True
+    )
     connection.limit(1 << 20)
     client.close()
     assert connection.write(b"a")

@@ -56,6 +56,19 @@ def test_sockets_follow_the_broker_to_another_socket(pair: Pair, other: Pair) ->
     assert sockets.block(60)
 
 
+def test_sockets_write_what_is_held_for_the_broker_before_a_pause(pair: Pair) -> None:
+    order: list[str] = []
+
+    def write_held() -> None:
+        order.append("written")
+        pair[1].send(b"x")  # the broker's reply
+
+    sockets = AwaitedSockets(pair[0].fileno, write_held)
+
+    assert sockets.block(60)
+    assert order == ["written"]
+
+
 def test_sockets_do_not_pause_while_a_call_connects() -> None:
     sockets = AwaitedSockets()
     with sockets.connecting():

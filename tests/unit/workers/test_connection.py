@@ -144,6 +144,20 @@ async def test_connection_of_an_aborted_call_is_closed_without_further_events() 
 
 
 @on_every_loop
+async def test_connection_sends_no_request_of_a_call_that_is_aborted_in_the_same_iteration() -> None:
+    sent: list[bytes] = []
+
+    async def script(connection: Connection) -> None:
+        sent.append(await connection.peer_closed())
+
+    async with upstream(script) as server:
+        _, exchange = await start_call(server.pool)
+        exchange.abort()
+
+    assert sent == [b""]
+
+
+@on_every_loop
 async def test_connection_may_be_aborted_twice() -> None:
     async with upstream(answers()) as server:
         _, exchange = await start_call(server.pool)

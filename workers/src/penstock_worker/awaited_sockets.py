@@ -13,10 +13,14 @@ NONE = -1
 
 
 class AwaitedSockets:
-    """`broker` returns the descriptor of the broker's socket, which a reconnect changes."""
+    """`broker` returns the descriptor of the broker's socket, which a reconnect changes.
 
-    def __init__(self, broker: Callable[[], int] = lambda: NONE) -> None:
+    `write_held` writes what this process holds back for the broker; it is called before each `block`.
+    """
+
+    def __init__(self, broker: Callable[[], int] = lambda: NONE, write_held: Callable[[], None] = lambda: None) -> None:
         self._broker = broker
+        self._write_held = write_held
         self._polled_broker = NONE
         self._poll = select.poll()
         self._connecting = 0
@@ -44,6 +48,7 @@ class AwaitedSockets:
         """Block the thread for at most `seconds`; True if bytes arrived before."""
         if self._connecting:
             return True
+        self._write_held()
         broker = self._broker()
         if broker != self._polled_broker:
             self.remove(self._polled_broker)

@@ -36,7 +36,7 @@ async def serve(config: WorkerSettings) -> None:
         clock=clock,
         draw=random.SystemRandom().random,
         telemetry=WorkerTelemetry(telemetry, clock, route, subjects.queue(config.namespace, config.route)),
-        sockets=AwaitedSockets(lambda: connection.descriptor),
+        sockets=AwaitedSockets(lambda: connection.descriptor, connection.write_held),
     )
     worker = Worker(config, connection, context, os.environ)
     loop = asyncio.get_running_loop()

@@ -41,6 +41,11 @@ class NatsClient(Client):
         """Of the socket; -1 while there is none."""
         return self._transport.descriptor if isinstance(self._transport, SocketTransport) else -1
 
+    def write_held(self) -> None:
+        """Write now what waits for the next iteration of the event loop."""
+        if isinstance(self._transport, SocketTransport):
+            self._transport.write_held()
+
     async def receive(self, subject: str, receive: Receive) -> Subscription:
         """Subscribe; `receive` is called for each message, in order, in the call that reads it from the socket."""
         subscription = await self.subscribe(subject, cb=_never)

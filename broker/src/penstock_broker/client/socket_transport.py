@@ -2,7 +2,7 @@
 
 nats-py 2.16 reads through a StreamReader, a task, five regular expressions, a queue and a task for each subscription,
 and writes through a list, a queue and a flusher task. Here a message of a subscription with a callback is parsed and
-delivered inside `data_received`, and what is published goes to the event loop's transport, which writes once per turn.
+delivered inside `data_received`, and what is published in one iteration of the event loop is one write to the socket.
 Everything else that the server sends (INFO, PING, PONG, -ERR, messages of nats-py's own subscriptions) goes to
 nats-py's read loop, byte for byte. Protocol: https://docs.nats.io/reference/reference-protocols/nats-protocol
 """
@@ -15,6 +15,8 @@ from typing import Any, Final, cast
 from urllib.parse import ParseResult
 
 from nats.aio.transport import Transport
+
+from penstock_runtime.coalesced_writes import CoalescedWrites
 
 CONTROL_LINE_BYTES_MAX: Final = 1024 * 1024
 """Longer than any line of a server: an INFO with the addresses of a large cluster has some kilobytes."""
@@ -47,6 +49,7 @@ class SocketTransport(Transport, asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost = asyncio.Event()
+        self._writes = CoalescedWrites(self._write_now)
         self.descriptor = -1
         """Of the socket; -1 before the connection and after its end."""
 
@@ -72,8 +75,19 @@ class SocketTransport(Transport, asyncio.Protocol):
             )
 
     def write(self, payload: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(payload)
+        if self._delivering:
+            self._writes.write(payload)
+        else:
+            # The handshake waits for each of its writes, and replaces the transport below for TLS.
+            self._write_now(payload)
+
+    def write_held(self) -> None:
+        """Write now what waits for the next iteration of the event loop."""
+        self._writes.flush()
+
+    def _write_now(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def writelines(self, payload: Iterable[bytes]) -> None:
         self.write(b"".join(payload))
@@ -103,6 +117,7 @@ class SocketTransport(Transport, asyncio.Protocol):
         return line + b"\n"
 
     async def drain(self) -> None:
+        self._writes.flush()
         await self._writable.wait()
         if self._lost.is_set():
             raise ConnectionResetError("the connection to the message broker was lost")
@@ -118,6 +133,7 @@ class SocketTransport(Transport, asyncio.Protocol):
             self._transport.abort()
 
     def close(self) -> None:
+        self._writes.flush()
         if self._transport is not None:
             self._transport.close()
 
@@ -129,10 +145,10 @@ class SocketTransport(Transport, asyncio.Protocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """0 unless the socket takes less than what is written: then what the event loop holds."""
+        """What waits for the next write, and, if the socket takes less than what is written, for the socket."""
         if self._writable.is_set() or self._transport is None:
-            return 0
-        return self._transport.get_write_buffer_size()
+            return self._writes.size
+        return self._writes.size + self._transport.get_write_buffer_size()
 
     # What the event loop calls.
 
@@ -143,6 +159,7 @@ class SocketTransport(Transport, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.descriptor = -1
+        self._writes.discard()
         self._lost.set()
         self._writable.set()
         self._changed.set()

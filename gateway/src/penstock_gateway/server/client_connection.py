@@ -7,6 +7,7 @@ from collections.abc import Callable
 from litestar.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from penstock_gateway.server.coalescing_transport import CoalescingTransport
 from penstock_gateway.server.write_timeout import BufferLimit, WriteTimeout
 
 EXTENSION = "penstock.connection"
@@ -28,12 +29,13 @@ class ClientConnection:
         "_probe",
         "_transport",
         "_write_timeout",
+        "_writes",
         "chunked",
     )
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        transport: CoalescingTransport,
         flow: FlowControl,
         write_timeout: WriteTimeout,
         *,
@@ -41,8 +43,9 @@ class ClientConnection:
         on_gone: Callable[[], None] | None = None,
         on_authenticated: Callable[[], None] | None = None,
     ) -> None:
-        self._transport = transport
-        self._fd = _descriptor(transport)
+        self._transport = transport.under
+        self._writes = transport.writes
+        self._fd = _descriptor(transport.under)
         self._flow = flow
         self._write_timeout = write_timeout
         self._on_gone = on_gone
@@ -62,14 +65,15 @@ class ClientConnection:
     def write(self, data: bytes) -> bool:
         """Write one chunk of a chunked body (RFC 9112 §7.1). False if the client has too much unread.
 
-        While nothing waits for the client, the bytes go to the kernel at once, not to the transport's queue.
+        While nothing waits for the client, the bytes go to the kernel at once, not to the transport's queue; the first
+        ones go with the head of the response.
         """
         if self._transport.is_closing():
             # uvloop raises for a write after the end.
             if self._on_gone is not None:
                 self._on_gone()
             return True
-        size, waiting = len(data), self._transport.get_write_buffer_size()
+        size, waiting = len(data), self._writes.size + self._transport.get_write_buffer_size()
         if (self._flow.write_paused or size > self._bytes_max) and not self._buffer.admits(waiting, size):
             return False
         chunk = b"%x\r\n%b\r\n" % (size, data)
@@ -83,7 +87,7 @@ class ClientConnection:
             if sent == len(chunk):
                 return True
             chunk = chunk[sent:]
-        self._transport.write(chunk)
+        self._writes.write(chunk)
         return True
 
     @property
@@ -109,6 +113,7 @@ class ClientConnection:
 
     def abort(self) -> None:
         """Cut the connection, so that no client takes a partial answer for the whole."""
+        self._writes.discard()
         self._transport.abort()
 
 

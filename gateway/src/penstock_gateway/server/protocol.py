@@ -18,6 +18,7 @@ from penstock_gateway.http.cors import CorsRules
 from penstock_gateway.http.error_response import ErrorResponse
 from penstock_gateway.http.request_id import new_request_id
 from penstock_gateway.server.client_connection import EXTENSION, ClientConnection
+from penstock_gateway.server.coalescing_transport import CoalescingTransport
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_gateway.server.framing import HEADERS_MAX, problem_of, too_many_headers
 from penstock_gateway.server.half_closed import HalfClosed
@@ -60,7 +61,8 @@ class GatewayProtocol(HttpToolsProtocol):
         """Bytes behind a request that waits for its turn: not parsed yet."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._coalescing = CoalescingTransport(transport)
+        super().connection_made(cast("asyncio.Transport", self._coalescing))
         self._peer = TcpPeer(transport)
         self._write_timeout = WriteTimeout(transport, self.loop, self._limits.write_timeout_s, self._peer)
         self._half_closed = HalfClosed(transport, self.loop, self._peer, self._probe)
@@ -164,11 +166,11 @@ class GatewayProtocol(HttpToolsProtocol):
         self._receiving.expect_body()
         self._keyless.discard(self)
         connection = ClientConnection(
-            self.transport,
+            self._coalescing,
             self.flow,
             self._write_timeout,
             chunked=version == "1.1",
-            on_gone=self._on_client_gone,
+            on_gone=lambda: mark_disconnected(self._running),
             on_authenticated=self._on_authenticated,
         )
         extensions: dict[str, Any] = {EXTENSION: connection}
@@ -187,6 +189,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = limits.keep_alive_s if keyless_s is None else keyless_s  # type: ignore[assignment] # an int of uvicorn's settings
         waiting = len(self.pipeline)
         super().on_response_complete()
+        self._coalescing.writes.flush()
         self._write_timeout.start()
         if self._ahead:
             self.loop.call_soon(self._parse_ahead)
@@ -222,9 +225,6 @@ class GatewayProtocol(HttpToolsProtocol):
     def _on_authenticated(self) -> None:
         self._authenticated = True
         self._keyless.discard(self)
-
-    def _on_client_gone(self) -> None:
-        mark_disconnected(self._running)
 
     def _probe(self) -> None:
         """Write bytes that a client ignores, to find out if it has only stopped sending or has gone."""
@@ -279,8 +279,8 @@ class GatewayProtocol(HttpToolsProtocol):
             headers = self._cors.headers_for(origin) if origin else []
             scope = None if cycle is None else cast("HTTPScope", cycle.scope)
             self.transport.write(ErrorResponse(detail).raw(new_request_id(), headers, scope))
-            self._write_timeout.start()
             self.transport.close()
+            self._write_timeout.start()
         else:
             self.transport.abort()
 

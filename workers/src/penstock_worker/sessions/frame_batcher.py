@@ -25,8 +25,7 @@ LINGER_BUSY_S = 0.016
 BUSY_FRAMES_PER_S = 6_000
 RATE_WINDOW_S = 0.1
 TURNS_TO_LEAVE = 4
-"""Iterations of the event loop until the kernel has the published bytes: nats-py's flusher is a task, and uvloop writes
-after it."""
+"""Iterations of the event loop in which a request gets from one socket to the next, and published bytes to theirs."""
 BATCH_BYTES_MAX = 512 * 1024
 
 BROKEN = ErrorDetail("provider_stream_broken", "the provider's answer broke off or could not be read")

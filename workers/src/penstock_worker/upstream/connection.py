@@ -19,6 +19,7 @@ from typing import Protocol, cast
 import httptools
 
 from penstock_contract.errors import PenstockError
+from penstock_runtime.coalesced_writes import CoalescedWrites
 from penstock_worker.awaited_sockets import NONE
 from penstock_worker.providers.adapter import ResponseParser
 from penstock_worker.providers.failure.provider_failure import failure, failure_of_status
@@ -49,6 +50,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._writes = CoalescedWrites(self._write_now)
         self._listener: CallListener | None = None
         self._body: ResponseParser | None = None
         self._http = httptools.HttpResponseParser(self)
@@ -83,16 +85,21 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunk_ended = self._between_chunks = False
         self._progress = 0
         self.active_at = self._loop.time()
-        self._transport.write(raw)
+        self._writes.write(raw)
 
     def abort(self) -> None:
         self._listener = None
+        self._writes.discard()
         if self._transport is not None:
             self._transport.abort()
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def _write_now(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     # asyncio.Protocol
 
