@@ -39,5 +39,5 @@ class CoalescedWrites:
             self._pass_on(held[0] if len(held) == 1 else b"".join(held))
 
     def discard(self) -> None:
-        """Forget what is held: the connection has ended."""
+        """Drop what is held: the connection has ended."""
         self._held, self.size = [], 0

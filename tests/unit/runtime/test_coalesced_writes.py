@@ -52,7 +52,7 @@ async def test_coalesced_writes_passes_on_at_once_when_much_is_held() -> None:
     assert passed[1:] == [b"z"]
 
 
-async def test_coalesced_writes_forgets_what_is_discarded() -> None:
+async def test_coalesced_writes_drops_what_is_discarded() -> None:
     passed: list[bytes] = []
     writes = CoalescedWrites(passed.append)
     writes.write(b"a")

@@ -145,7 +145,7 @@ class SocketTransport(Transport, asyncio.Protocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What waits for the next write, and, if the socket takes less than what is written, for the socket."""
+        """Bytes held for the next write, and those that wait for the socket if it takes less than what is written."""
         if self._writable.is_set() or self._transport is None:
             return self._writes.size
         return self._writes.size + self._transport.get_write_buffer_size()
