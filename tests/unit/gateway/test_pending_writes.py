@@ -87,6 +87,26 @@ async def test_pending_writes_writes_the_oldest_first_and_the_texts_of_two_batch
     assert all(client.received.endswith(b'data: {"text":"c"}\n\n') for client in clients)
 
 
+async def test_pending_writes_goes_on_after_an_error_in_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, clients = held_streams()
+    flush = Stream.flush
+
+    def fail_once(stream: Stream) -> None:
+        if stream is streams[3]:
+            raise MemoryError
+        flush(stream)
+
+    monkeypatch.setattr(Stream, "flush", fail_once)
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context["exception"]))
+    PendingWrites().add(streams)
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert [type(error) for error in errors] == [MemoryError]
+    assert written(clients) == HELD - 1
+
+
 async def test_pending_writes_keeps_the_order_of_a_stream_that_ends_while_its_text_waits() -> None:
     streams, clients = held_streams()
     PendingWrites().add(streams)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import msgspec
@@ -60,9 +60,9 @@ class Wire(asyncio.Transport):
 def connection(bytes_max: int = 100) -> tuple[ClientConnection, Wire, FlowControl]:
     wire = Wire()
     flow = FlowControl(wire)
-    made = ClientConnection(
-        CoalescingTransport(wire), flow, WriteTimeout(wire, asyncio.get_running_loop(), 30), chunked=True
-    )
+    transport = CoalescingTransport(wire)
+    write_timeout = WriteTimeout(cast("asyncio.Transport", transport), asyncio.get_running_loop(), 30)
+    made = ClientConnection(transport, flow, write_timeout, chunked=True)
     made.limit(bytes_max)
     return made, wire, flow
 
@@ -176,8 +176,24 @@ async def test_client_connection_counts_the_bytes_that_the_client_has_taken() ->
     assert made.taken is None
 
     made.write(b"x" * 40)
+    await asyncio.sleep(0)
     wire.waiting = 30
     assert made.taken == len(b"28\r\n") + 40 + len(b"\r\n") - 30
+
+
+async def test_client_connection_counts_no_bytes_as_taken_that_are_not_written_yet() -> None:
+    made, wire, _ = connection()
+    made.write(b"x" * 40)
+    await asyncio.sleep(0)
+    wire.waiting = len(wire.sent)  # the client reads nothing
+    taken = [made.taken]
+    made.write(b"y" * 40)
+    taken.append(made.taken)
+    await asyncio.sleep(0)
+    wire.waiting = len(wire.sent)
+    taken.append(made.taken)
+
+    assert taken == [0, 0, 0]
 
 
 async def test_client_connection_is_found_in_the_scope_of_its_server() -> None:

@@ -1,10 +1,12 @@
 """The pause of a busy worker ends with bytes that a client waits for, and with no others."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 
 import pytest
 
+from penstock_runtime.coalesced_writes import CoalescedWrites
 from penstock_worker.awaited_sockets import NONE, AwaitedSockets
 
 Pair = tuple[socket.socket, socket.socket]
@@ -69,11 +71,16 @@ def test_sockets_write_what_is_held_for_the_broker_before_a_pause(pair: Pair) ->
     assert order == ["written"]
 
 
-def test_sockets_do_not_pause_while_a_call_connects() -> None:
-    sockets = AwaitedSockets()
+async def test_sockets_do_not_pause_until_the_request_of_a_call_is_sent() -> None:
+    sent: list[bytes] = []
+    sockets, writes = AwaitedSockets(), CoalescedWrites(sent.append)
     with sockets.connecting():
         assert sockets.block(60)
+        writes.write(b"POST")
 
+    assert sockets.block(60), "the request is still held"
+    await asyncio.sleep(0)
+    assert sent == [b"POST"]
     assert not sockets.block(0.001)
 
 

@@ -4,6 +4,7 @@ At a high rate of tokens the worker blocks its event loop between two batches (A
 that pause; tokens of running streams do not. It has descriptors only, no protocol.
 """
 
+import asyncio
 import contextlib
 import select
 from collections.abc import Callable, Iterator
@@ -27,12 +28,19 @@ class AwaitedSockets:
 
     @contextlib.contextmanager
     def connecting(self) -> Iterator[None]:
-        """For a call without a socket yet: `block` returns at once, as name resolution and handshakes have others."""
+        """For a call until its request is sent: `block` returns at once.
+
+        Name resolution and handshakes use other sockets.
+        """
         self._connecting += 1
         try:
             yield
         finally:
-            self._connecting -= 1
+            # The request is written to its new socket in the next iteration of the event loop (`CoalescedWrites`).
+            asyncio.get_running_loop().call_soon(self._connected)
+
+    def _connected(self) -> None:
+        self._connecting -= 1
 
     def add(self, descriptor: int) -> None:
         if descriptor >= 0:

@@ -5,6 +5,7 @@ spend the user's money, because a browser sends a plain POST without a preflight
 can resolve its own name to our address (DNS rebinding) and be of the same origin.
 """
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 from typing import cast
@@ -129,6 +130,7 @@ def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
     return send_with_headers
 
 
+@functools.lru_cache(maxsize=64)
 def _of_this_machine(host: str) -> bool:
     """True if `host` (a Host header) is `localhost` or an address, which no DNS server can assign."""
     try:

@@ -64,7 +64,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._coalescing = CoalescingTransport(transport)
         super().connection_made(cast("asyncio.Transport", self._coalescing))
         self._peer = TcpPeer(transport)
-        self._write_timeout = WriteTimeout(transport, self.loop, self._limits.write_timeout_s, self._peer)
+        self._write_timeout = WriteTimeout(self.transport, self.loop, self._limits.write_timeout_s, self._peer)
         self._half_closed = HalfClosed(transport, self.loop, self._peer, self._probe)
         self._keyless.add(self)
         if len(self.connections) > self._limits.connections_max and not self._find_place():

@@ -40,14 +40,17 @@ class PendingWrites:
 
     def _write(self) -> None:
         waiting, until = self._waiting, self._clock() + WRITING_S
-        while waiting:
-            for _ in range(min(len(waiting), WRITES_PER_CHECK)):
-                waiting.popleft().flush()
-            if self._clock() > until:
-                break
-        self._scheduled = False
-        if waiting:
-            self._schedule()
+        try:
+            while waiting:
+                for _ in range(min(len(waiting), WRITES_PER_CHECK)):
+                    waiting.popleft().flush()
+                if self._clock() > until:
+                    break
+        finally:
+            # An error in one stream must not stop the others.
+            self._scheduled = False
+            if waiting:
+                self._schedule()
 
     def _schedule(self) -> None:
         self._scheduled = True
