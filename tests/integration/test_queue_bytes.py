@@ -1,5 +1,6 @@
 """Queues with a share of the broker's bytes: a route with large requests cannot use what the others need."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -93,6 +94,39 @@ async def test_control_plane_divides_the_bytes_anew_when_routes_are_added_and_re
     assert await bound(connection, "r1") == 20 * MIB
     assert not await plane.apply(entry("r1")), "nothing is written in steady state"
     assert not await (await planned(connection, TOTAL)).apply(entry("r1")), "nor by another process"
+
+
+async def test_control_plane_divides_the_bytes_among_routes_that_are_added_at_the_same_moment(
+    connection: Connection,
+) -> None:
+    plane = await planned(connection, TOTAL)
+    names = ["r3", "r1", "r4", "r2"]
+    await asyncio.gather(*(plane.apply(entry(name)) for name in names))
+
+    assert [await bound(connection, name) for name in names] == [10 * MIB] * 4
+
+
+async def test_control_plane_makes_room_for_a_route_beside_a_queue_without_a_bound(connection: Connection) -> None:
+    """The queue with all the room comes after the one without a bound in the order of names."""
+    older, plane = await planned(connection, None), await planned(connection, TOTAL)
+    await plane.apply(entry("zeta"))
+    await older.apply(entry("alpha"))
+    assert [await bound(connection, name) for name in ("zeta", "alpha")] == [TOTAL, -1]
+
+    plane = await planned(connection, TOTAL)
+    await plane.apply(entry("beta"))
+
+    assert [await bound(connection, name) for name in ("zeta", "alpha", "beta")] == [10 * MIB] * 3
+
+
+async def test_control_plane_keeps_the_bound_of_a_queue_where_a_larger_one_has_no_room(connection: Connection) -> None:
+    plane = await planned(connection, TOTAL)
+    await plane.apply(entry("main"))
+    larger = await planned(connection, 1024 * MIB)
+
+    assert await larger.apply(entry("main", depth=7))
+    config = (await connection.client.jetstream().stream_info(subjects.queue("default", "main"))).config
+    assert (config.max_bytes, config.max_msgs) == (TOTAL, 7)
 
 
 async def test_control_plane_bounds_a_queue_of_an_older_version_and_keeps_its_requests(connection: Connection) -> None:

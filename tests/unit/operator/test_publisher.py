@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
@@ -71,6 +72,26 @@ async def test_publisher_rejects_a_decision_from_before_the_catalogue_was_read()
         await publisher.apply(entry(cause="not the last good one"))
     assert publisher.entry("ns.main") == entry()
     assert plane.did == ["prepare"]
+
+
+async def test_publisher_logs_a_refusal_of_the_broker_once() -> None:
+    plane = FakeControlPlane()
+    publisher = loaded(plane)
+    await publisher.ensure_catalogue()
+    with structlog.testing.capture_logs() as lines:
+        plane.away = True
+        for _ in range(3):
+            with pytest.raises(PenstockError):
+                await publisher.apply(entry())
+            publisher._prepared = True
+        plane.away = False
+        await publisher.apply(entry())
+        plane.away = True
+        with pytest.raises(PenstockError):
+            await publisher.apply(entry(cause="starting"))
+
+    refused = {"event": "operator.publish_failed", "log_level": "warning", "route": "ns.main", "error": "away"}
+    assert lines == [refused, refused], "once, and once more after a success"
 
 
 async def test_publisher_creates_the_catalogue_before_any_route_and_again_after_its_loss() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
@@ -52,23 +53,27 @@ class RouteQueues:
     async def apply(self, context: JetStreamContext, entry: CatalogueEntry) -> bool:
         """Create or change the route's queue; returns whether anything was written."""
         routes = await self._known()
-        new = entry.key not in routes
-        wanted = self._config(entry, share(self._bytes_max, len(routes | {entry.key})))
-        try:
-            stored = (await context.stream_info(str(wanted.name))).config
-        except NotFoundError:
-            async with self._changing:
-                await self._shrink_others(context, entry.key, wanted.max_bytes or UNBOUNDED)
-                await _with_room(wanted, lambda size: context.add_stream(wanted, max_bytes=size))
-                routes.add(entry.key)
-            return True
-        if new:
+        name = subjects.queue(entry.namespace, entry.name)
+        stored = await _stored(context, name)
+        if stored is not None and _same(stored, self._config(entry, len(routes | {entry.key}))):
             routes.add(entry.key)
-        if _same(stored, wanted):
             return False
-        # The storage of a queue cannot be changed, and deleting it would lose what waits: it keeps the one it has.
-        await _with_room(wanted, lambda size: context.update_stream(wanted, storage=stored.storage, max_bytes=size))
-        return True
+        # One route after the other: shares that are computed at the same moment are together more than there is.
+        async with self._changing:
+            routes = await self._known()
+            wanted = self._config(entry, len(routes | {entry.key}))
+            size = wanted.max_bytes or UNBOUNDED
+            if stored is None:
+                await self._shrink_others(context, entry.key, size)
+                await _with_room(name, size, UNBOUNDED, lambda given: context.add_stream(wanted, max_bytes=given))
+            else:
+                # The storage of a queue cannot be changed, and deleting it would lose what waits: it keeps its own.
+                storage, kept = stored.storage, stored.max_bytes or UNBOUNDED
+                await _with_room(
+                    name, size, kept, lambda given: context.update_stream(wanted, storage=storage, max_bytes=given)
+                )
+            routes.add(entry.key)
+            return True
 
     async def remove(self, context: JetStreamContext, namespace: str, route: str) -> None:
         """Delete the queue with all waiting requests. The others get a larger share when they are applied again."""
@@ -81,18 +86,25 @@ class RouteQueues:
         if self._bytes_max is None:
             return set()
         if self._routes is None:
-            self._routes = set(await self._read_routes())
+            read = set(await self._read_routes())
+            if self._routes is None:  # another caller may have read them meanwhile, and added a route
+                self._routes = read
         return self._routes
 
     async def _shrink_others(self, context: JetStreamContext, key: str, size: int) -> None:
-        """Make room for the share of a new queue. What a queue holds above its share stays in it."""
-        for other in sorted((self._routes or set()) - {key}):
-            with contextlib.suppress(NotFoundError):
-                stored = (await context.stream_info(subjects.queue(*other.split(".", 1)))).config
-                if stored.max_bytes != size:
-                    await context.update_stream(stored, max_bytes=size)
+        """Make room for the share of a new queue. What a queue holds above its share stays in it.
 
-    def _config(self, entry: CatalogueEntry, bytes_max: int) -> StreamConfig:
+        Queues without a bound get theirs last, when the larger ones have become smaller.
+        """
+        others = sorted((self._routes or set()) - {key})
+        stored = [await _stored(context, subjects.queue(*other.split(".", 1))) for other in others]
+        changed = [one for one in stored if one is not None and one.max_bytes != size]
+        for one in sorted(changed, key=lambda one: one.max_bytes or UNBOUNDED, reverse=True):
+            update = functools.partial(_update, context, one)
+            await _with_room(one.name, size, one.max_bytes or UNBOUNDED, update)
+
+    def _config(self, entry: CatalogueEntry, routes: int) -> StreamConfig:
+        """The queue of `entry` as one of so many routes."""
         limits = entry.spec.limits
         return StreamConfig(
             name=subjects.queue(entry.namespace, entry.name),
@@ -100,7 +112,7 @@ class RouteQueues:
             retention=RetentionPolicy.WORK_QUEUE,
             discard=DiscardPolicy.NEW,
             max_msgs=limits.queue_depth,
-            max_bytes=bytes_max,
+            max_bytes=share(self._bytes_max, routes),
             # A worker may hold a request without a first event until its deadline: `maxInFlight`, retries.
             max_age=max(limits.queue_timeout_seconds, limits.request_timeout_seconds) + QUEUE_GRACE_S,
             duplicate_window=min(DUPLICATE_WINDOW_S, limits.queue_timeout_seconds),
@@ -109,16 +121,31 @@ class RouteQueues:
         )
 
 
-async def _with_room(wanted: StreamConfig, attempt: Callable[[int], Awaitable[object]]) -> None:
-    """A queue without a bound is better than a route that is not served: the broker's own limit still applies."""
-    bytes_max = wanted.max_bytes or UNBOUNDED
+async def _update(context: JetStreamContext, stored: StreamConfig, bytes_max: int) -> None:
+    await context.update_stream(stored, max_bytes=bytes_max)
+
+
+async def _stored(context: JetStreamContext, name: str) -> StreamConfig | None:
     try:
-        await attempt(bytes_max)
+        return (await context.stream_info(name)).config
+    except NotFoundError:
+        return None
+
+
+async def _with_room(
+    queue: str | None, wanted: int, otherwise: int, attempt: Callable[[int], Awaitable[object]]
+) -> None:
+    """Call `attempt` with the bound `wanted`, or with `otherwise` if the broker has no room for that.
+
+    A queue with a wrong bound, or none, is better than a route that is not served: the broker's own limit applies.
+    """
+    try:
+        await attempt(wanted)
     except APIError as error:
-        if error.err_code not in ERRS_NO_ROOM or bytes_max == UNBOUNDED:
+        if error.err_code not in ERRS_NO_ROOM or wanted == otherwise:
             raise
-        log.warning("broker.queue_not_bounded", queue=wanted.name, bytes_max=bytes_max)
-        await attempt(UNBOUNDED)
+        log.warning("broker.queue_not_bounded", queue=queue, bytes_max=wanted, instead=otherwise)
+        await attempt(otherwise)
 
 
 def _same(stored: StreamConfig, wanted: StreamConfig) -> bool:

@@ -7,8 +7,12 @@ kept: a route's last good version survives a restart of the broker. Independent 
 import asyncio
 from typing import Protocol
 
+import structlog
+
 from penstock_contract.catalogue import CatalogueEntry
 from penstock_contract.errors import PenstockError
+
+log = structlog.get_logger("penstock.operator")
 
 
 class CatalogueControl(Protocol):
@@ -32,6 +36,8 @@ class CataloguePublisher:
         self._invalidated: set[str] = set()
         self._partly_repaired: set[str] = set()
         self._applying: dict[str, CatalogueEntry] = {}
+        self._failures: dict[str, str] = {}
+        """The logged reason of each route whose last publication failed."""
         self._prepared = False
         self._completed = False
         self.loaded = asyncio.Event()
@@ -113,7 +119,8 @@ class CataloguePublisher:
         self._applying[entry.key] = entry
         try:
             written = await self._plane.apply(entry)
-        except PenstockError:
+        except PenstockError as error:
+            self._log_failure(entry.key, error)
             # The catalogue itself may be missing: it cannot be created while the old one is being deleted.
             self._prepared = False
             if invalidated:
@@ -123,6 +130,7 @@ class CataloguePublisher:
             raise
         finally:
             del self._applying[entry.key]
+        self._failures.pop(entry.key, None)
         self._published[entry.key] = entry
         if entry.key not in self._invalidated:
             self._applied.add(entry.key)
@@ -131,6 +139,12 @@ class CataloguePublisher:
             # before, so this write has repaired it.
             invalidated = True
         return invalidated and same and (written or partly_repaired)
+
+    def _log_failure(self, key: str, error: PenstockError) -> None:
+        reason = error.detail.message
+        if self._failures.get(key) != reason:
+            self._failures[key] = reason
+            log.warning("operator.publish_failed", route=key, error=reason)
 
     async def remove(self, key: str) -> None:
         """Removes an entry and its queue, if they may exist. Raises `PenstockError`."""
@@ -144,6 +158,7 @@ class CataloguePublisher:
         self._applied.discard(key)
         self._invalidated.discard(key)
         self._partly_repaired.discard(key)
+        self._failures.pop(key, None)
 
     async def _prepare(self) -> None:
         # Checked before the catalogue is created, which takes a while: a decision made without it must not be written.
