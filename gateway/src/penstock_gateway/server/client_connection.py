@@ -87,7 +87,11 @@ class ClientConnection:
             if sent == len(chunk):
                 return True
             chunk = chunk[sent:]
-        self._writes.write(chunk)
+        if self._writes.size:
+            self._writes.write(chunk)
+        else:
+            # Now: the end of a client that has gone is noticed by this write.
+            self._transport.write(chunk)
         return True
 
     @property
