@@ -63,6 +63,8 @@ class RouteQueues:
             routes = await self._known()
             wanted = self._config(entry, len(routes | {entry.key}))
             size = wanted.max_bytes or UNBOUNDED
+            # Again: another route may have taken a part of it meanwhile.
+            stored = await _stored(context, name)
             if stored is None:
                 await self._shrink_others(context, entry.key, size)
                 await _with_room(name, size, UNBOUNDED, lambda given: context.add_stream(wanted, max_bytes=given))
