@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.support.transports import RecordingTransport
 
 from penstock_broker.client.socket_transport import (
     UNREAD_BYTES_MAX,
@@ -23,36 +24,6 @@ MESSAGES = st.tuples(SUBJECTS, st.sampled_from(["", "reply.to"]), HEADERS, PAYLO
 FOR_NATS_PY = st.sampled_from([b"PING\r\n", b"PONG\r\n", b"+OK\r\n", b'INFO {"a":1}\r\n', b"MSG a 2 3\r\nabc\r\n"])
 
 
-class Socket(asyncio.Transport):
-    """The event loop's side of a connection that is paused and resumed; `buffered` bytes wait for the socket."""
-
-    paused = False
-    buffered = 0
-    closed = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def get_write_buffer_size(self) -> int:
-        return self.buffered
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-
 def wire(message: Message, sid: int) -> bytes:
     subject, reply, headers, payload = message
     words = [subject, str(sid), *([reply] if reply else [])]
@@ -62,8 +33,8 @@ def wire(message: Message, sid: int) -> bytes:
     return f"MSG {' '.join([*words, str(len(payload))])}\r\n".encode() + payload + b"\r\n"
 
 
-async def connected(receivers: dict[bytes, object]) -> tuple[SocketTransport, Socket]:
-    transport, socket = SocketTransport(receivers), Socket()  # type: ignore[arg-type]
+async def connected(receivers: dict[bytes, object]) -> tuple[SocketTransport, RecordingTransport]:
+    transport, socket = SocketTransport(receivers), RecordingTransport()  # type: ignore[arg-type]
     transport.connection_made(socket)
     transport.data_received(b'INFO {"server_id":"s"}\r\n')
     assert await transport.readline() == b'INFO {"server_id":"s"}\r\n'
@@ -157,12 +128,12 @@ async def test_socket_transport_pauses_while_nats_py_has_too_much_to_parse() -> 
     size = UNREAD_BYTES_MAX // 2
     one = b"MSG a 9 %d\r\n%b\r\n" % (size, b"x" * size)
     transport.data_received(one)
-    assert not socket.paused
+    assert not socket.reading_paused
     transport.data_received(one)
-    assert socket.paused
+    assert socket.reading_paused
 
     assert await transport.read(1) == one + one
-    assert not socket.paused
+    assert not socket.reading_paused
 
 
 async def test_socket_transport_reports_the_end_after_the_last_bytes() -> None:
@@ -179,7 +150,7 @@ async def test_socket_transport_reports_the_end_after_the_last_bytes() -> None:
 
 async def test_socket_transport_ends_a_handshake_of_a_closed_connection() -> None:
     transport = SocketTransport({})
-    transport.connection_made(Socket())
+    transport.connection_made(RecordingTransport())
     transport.data_received(b"INFO {")
     transport.connection_lost(None)
 
@@ -229,7 +200,7 @@ async def test_socket_transport_writes_what_it_holds_before(by: str) -> None:
         transport.close()
 
     assert socket.writes == [b"PING\r\n"]
-    assert socket.closed == (by == "close")
+    assert socket.closing == (by == "close")
 
 
 async def test_socket_transport_counts_what_it_holds_as_unsent() -> None:
@@ -240,7 +211,7 @@ async def test_socket_transport_counts_what_it_holds_as_unsent() -> None:
     await asyncio.sleep(0)
     assert transport.unsent_bytes == 0
     transport.pause_writing()
-    socket.buffered = 10
+    socket.waiting = 10
     transport.write(b"PING\r\n")
 
     assert transport.unsent_bytes == 16
