@@ -87,16 +87,14 @@ async def test_pending_writes_writes_the_oldest_first_and_the_texts_of_two_batch
     assert all(client.received.endswith(b'data: {"text":"c"}\n\n') for client in clients)
 
 
-async def test_pending_writes_goes_on_after_an_error_in_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+class FailingWriter(RecordingWriter):
+    def write(self, data: bytes) -> bool:
+        raise MemoryError(len(data))
+
+
+async def test_pending_writes_goes_on_after_an_error_in_one_stream() -> None:
     streams, clients = held_streams()
-    flush = Stream.flush
-
-    def fail_once(stream: Stream) -> None:
-        if stream is streams[3]:
-            raise MemoryError
-        flush(stream)
-
-    monkeypatch.setattr(Stream, "flush", fail_once)
+    streams[3].attach(FailingWriter())
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context["exception"]))
     PendingWrites().add(streams)

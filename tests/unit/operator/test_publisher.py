@@ -74,23 +74,31 @@ async def test_publisher_rejects_a_decision_from_before_the_catalogue_was_read()
     assert plane.did == ["prepare"]
 
 
+class RefusingControlPlane(FakeControlPlane):
+    """Reachable, but has no room for a queue while `full`."""
+
+    full = True
+
+    async def apply(self, entry: CatalogueEntry) -> bool:
+        if self.full:
+            raise PenstockError("broker_unavailable", "no room")
+        return await super().apply(entry)
+
+
 async def test_publisher_logs_a_refusal_of_the_broker_once() -> None:
-    plane = FakeControlPlane()
+    plane = RefusingControlPlane()
     publisher = loaded(plane)
-    await publisher.ensure_catalogue()
     with structlog.testing.capture_logs() as lines:
-        plane.away = True
         for _ in range(3):
             with pytest.raises(PenstockError):
                 await publisher.apply(entry())
-            publisher._prepared = True
-        plane.away = False
+        plane.full = False
         await publisher.apply(entry())
-        plane.away = True
+        plane.full = True
         with pytest.raises(PenstockError):
             await publisher.apply(entry(cause="starting"))
 
-    refused = {"event": "operator.publish_failed", "log_level": "warning", "route": "ns.main", "error": "away"}
+    refused = {"event": "operator.publish_failed", "log_level": "warning", "route": "ns.main", "error": "no room"}
     assert lines == [refused, refused], "once, and once more after a success"
 
 
