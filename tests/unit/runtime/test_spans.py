@@ -4,7 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -129,7 +132,7 @@ def test_exporter_encodes_spans_as_the_sdk_encodes_them(use: Use, count: int) ->
 
     exported = spans_of(several, ours=True)
     assert len(exported) == 2 * count
-    assert encode(exported) == encode_spans(exported)
+    assert ExportTraceServiceRequest.FromString(encode(exported)) == encode_spans(exported)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,33 @@ def test_exporter_keeps_the_types_of_equal_attributes_apart(values: Sequence[Any
                 pass
 
     exported = spans_of(each, ours=True)
-    assert encode(exported) == encode_spans(exported)
+    assert ExportTraceServiceRequest.FromString(encode(exported)) == encode_spans(exported)
+
+
+VALUES = st.text() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
+
+
+@given(name=st.text(), attributes=st.dictionaries(st.text(min_size=1), VALUES | st.lists(st.text()), max_size=4))
+def test_exporter_encodes_any_attributes_as_the_sdk_encodes_them(name: str, attributes: dict[str, Any]) -> None:
+    exported = spans_of(lambda tracer: tracer.start_span(name, attributes=attributes).end(), ours=True)
+    assert ExportTraceServiceRequest.FromString(encode(exported)) == encode_spans(exported)
+
+
+@pytest.mark.parametrize("length", [0, 1, 127, 128, 16_383, 16_384, 2_100_000])
+def test_exporter_encodes_texts_of_any_length(length: int) -> None:
+    exported = spans_of(lambda tracer: tracer.start_span("s", attributes={"text": "x" * length}).end(), ours=True)
+    assert ExportTraceServiceRequest.FromString(encode(exported)) == encode_spans(exported)
+
+
+def test_exporter_replaces_a_lone_surrogate_and_keeps_the_other_spans() -> None:
+    def use(tracer: Tracer) -> None:
+        tracer.start_span("first").end()
+        tracer.start_span("chat \ud800", attributes={"model": "\ud800"}).end()
+
+    request = ExportTraceServiceRequest.FromString(encode(spans_of(use, ours=True)))
+    first, second = request.resource_spans[0].scope_spans[0].spans
+    assert first.name == "first"
+    assert (second.name, second.attributes[0].value.string_value) == ("chat ?", "?")
 
 
 def test_tracer_exports_a_span_once() -> None:

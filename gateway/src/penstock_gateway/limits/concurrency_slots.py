@@ -45,7 +45,10 @@ class ConcurrencySlots:
 
     def lacking(self, slots: Iterable[str]) -> str | None:
         """The first slot that is not free in this gateway."""
-        return next((slot for slot in slots if self._taken[slot] >= self._granted[slot]), None)
+        for slot in slots:
+            if self._taken[slot] >= self._granted[slot]:
+                return slot
+        return None
 
     def rejected(self, slot: str, now: float | None = None) -> bool:
         """True if the last synchronisation granted too few; with `now`, only if that was less than `RECHECK_S` ago."""

@@ -102,6 +102,9 @@ class LimitLease:
         the request is not made. The upfront use is corrected like all that is spent.
         """
         self.money.unit = max(self.money.unit, upfront.unit)
+        if self._lacking(slots, upfront) is None:
+            self._take(slots, upfront)
+            return
         self._waiting += 1
         self._inputs.append(upfront.money)
         self._slots.wait(slots)
@@ -118,15 +121,18 @@ class LimitLease:
                         raise
                     break
                 synchronised = True
-            self.requests.used += 1
-            self._slots.take(slots)
-            self.open += 1
-            self.spend(upfront.tokens, upfront.money)
+            self._take(slots, upfront)
         finally:
             self._waiting -= 1
             self._inputs.remove(upfront.money)
             self._slots.stop_waiting(slots)
             self.idle_since = self._loop.time()
+
+    def _take(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
+        self.requests.used += 1
+        self._slots.take(slots)
+        self.open += 1
+        self.spend(upfront.tokens, upfront.money)
 
     def undo(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
         self.requests.used -= 1

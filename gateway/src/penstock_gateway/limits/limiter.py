@@ -6,7 +6,7 @@ the money is used up.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -24,7 +24,7 @@ from penstock_gateway.limits.rate_limit_headers import rate_headers
 from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_runtime.clock import Clock
 
-METERS_SHOWN: Final = (("requests", b"-requests"), ("tokens", b"-tokens"))
+METERS_SHOWN: Final = ("requests", "tokens")
 TICK_S = 0.1
 KEPT_S = 300.0
 
@@ -72,18 +72,17 @@ class Limiter:
         leases: list[LimitLease] = []
         try:
             for name, spec, slots in wanted:
-                lease = self._lease(name, spec)
-                try:
-                    await lease.admit(slots, upfront)
-                finally:
-                    _add_headers(lease, headers)
-                leases.append(lease)
+                leases.append(self._lease(name, spec))
+                await leases[-1].admit(slots, upfront)
         except BaseException as error:
-            for lease, (_, _, slots) in zip(leases, wanted, strict=False):
+            admitted = leases[:-1]
+            for lease, (_, _, slots) in zip(admitted, wanted, strict=False):
                 lease.undo(slots, upfront)
             if isinstance(error, LimitReached):
-                raise _rejection(error, wanted[len(leases)][1]) from None
+                raise _rejection(error, wanted[len(admitted)][1]) from None
             raise
+        finally:
+            _add_headers(leases, headers)
         return StreamCharge(leases, [slots for _, _, slots in wanted], resolution, upfront)
 
     async def run(self) -> None:
@@ -122,12 +121,14 @@ class Limiter:
         return lease
 
 
-def _add_headers(lease: LimitLease, headers: Headers) -> None:
+def _add_headers(leases: Sequence[LimitLease], headers: Headers) -> None:
     """The headers of the key's limit, or of the route's where the key has none of its own."""
-    for meter, suffix in METERS_SHOWN:
-        remaining = lease.remaining(meter)
-        if remaining is not None and not any(name.endswith(suffix) for name, _ in headers):
-            headers += rate_headers(meter, remaining)
+    for meter in METERS_SHOWN:
+        for lease in leases:
+            remaining = lease.remaining(meter)
+            if remaining is not None:
+                headers += rate_headers(meter, remaining)
+                break
 
 
 def _rejection(reached: LimitReached, spec: LimitSpec) -> PenstockError:

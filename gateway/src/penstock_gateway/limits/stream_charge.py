@@ -74,10 +74,13 @@ class StreamCharge:
 
         The input of calls that did not answer before it is charged, too.
         """
-        specs = self._resolution.entry.spec.providers
-        self._rates = next((spec.rates for spec in specs if spec.name == provider), FREE)
-        self._unanswered = unanswered.input, picos(unanswered.cost)
-        tokens, money = self._unanswered
+        self._rates = FREE
+        for spec in self._resolution.entry.spec.providers:
+            if spec.name == provider:
+                self._rates = spec.rates
+                break
+        nothing = unanswered == NOTHING_UNANSWERED
+        self._unanswered = tokens, money = (0, 0) if nothing else (unanswered.input, picos(unanswered.cost))
         self._correct(self._tokens + tokens, self._tokens * self._rates.input + money)
         self._slice = min(lease.slice for lease in self.leases)
         for lease, slots in zip(self.leases, self._slots, strict=True):
