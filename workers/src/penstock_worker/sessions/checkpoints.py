@@ -18,8 +18,12 @@ def between_checkpoints_s(open_: int) -> float:
 
 
 async def write_checkpoints(worker: str, route: tuple[str, str], sessions: SessionRegistry, usage: UsageWriter) -> None:
-    """Run until cancelled. No message is published while no request was sent to a provider."""
+    """Run until cancelled. No message is published while no request was sent to a provider.
+
+    An idle worker has no timer here, which would wake it 33 times a second.
+    """
     while True:
+        await sessions.wait_for_any()
         await asyncio.sleep(between_checkpoints_s(len(sessions)))
         requests = [one for session in sessions if (one := session.usage.checkpoint()) is not None]
         if requests:

@@ -28,6 +28,7 @@ class SessionRegistry:
 
     def __init__(self, *, replay_kept_s: float) -> None:
         self._open: dict[int, tuple[Session, asyncio.Task[None]]] = {}
+        self._any_open = asyncio.Event()
         self._ended: OrderedDict[int, tuple[float, ReplyStream]] = OrderedDict()
         self._replay_kept_s = replay_kept_s
 
@@ -45,12 +46,19 @@ class SessionRegistry:
 
     def add(self, session: Session, task: asyncio.Task[None]) -> None:
         self._open[session.request.stream] = session, task
+        self._any_open.set()
 
     def ended(self, session: Session, now: float) -> None:
         del self._open[session.request.stream]
+        if not self._open:
+            self._any_open.clear()
         self._ended[session.request.stream] = now, session.stream
         if len(self._ended) > ENDED_STREAMS_MAX:
             self._ended.popitem(last=False)
+
+    async def wait_for_any(self) -> None:
+        """Return as soon as a session is open."""
+        await self._any_open.wait()
 
     def get(self, stream: int) -> Session | None:
         """The open session."""
