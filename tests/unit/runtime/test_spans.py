@@ -169,15 +169,17 @@ def test_exporter_encodes_texts_of_any_length(length: int) -> None:
     assert ExportTraceServiceRequest.FromString(encode(exported)) == encode_spans(exported)
 
 
-def test_exporter_replaces_a_lone_surrogate_and_keeps_the_other_spans() -> None:
+def test_exporter_replaces_lone_surrogates_in_every_span_and_keeps_the_others() -> None:
     def use(tracer: Tracer) -> None:
-        tracer.start_span("first").end()
         tracer.start_span("chat \ud800", attributes={"model": "\ud800"}).end()
+        tracer.start_span("second").end()
+        tracer.start_span("third", attributes={"models": ["a", "\udfff"]}).end()
 
     request = ExportTraceServiceRequest.FromString(encode(spans_of(use, ours=True)))
-    first, second = request.resource_spans[0].scope_spans[0].spans
-    assert first.name == "first"
-    assert (second.name, second.attributes[0].value.string_value) == ("chat ?", "?")
+    first, second, third = request.resource_spans[0].scope_spans[0].spans
+    assert (first.name, first.attributes[0].value.string_value) == ("chat ?", "?")
+    assert second.name == "second"
+    assert [one.string_value for one in third.attributes[0].value.array_value.values] == ["a", "?"]
 
 
 def test_tracer_exports_a_span_once() -> None:

@@ -7,6 +7,7 @@ leased; when all is spent, `Spender.exhaust` ends the streams.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -102,9 +103,14 @@ class LimitLease:
         the request is not made. The upfront use is corrected like all that is spent.
         """
         self.money.unit = max(self.money.unit, upfront.unit)
-        if self._lacking(slots, upfront) is None:
-            self._take(slots, upfront)
-            return
+        if self._lacking(slots, upfront) is not None:
+            await self._wait(slots, upfront)
+        self.requests.used += 1
+        self._slots.take(slots)
+        self.open += 1
+        self.spend(upfront.tokens, upfront.money)
+
+    async def _wait(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
         self._waiting += 1
         self._inputs.append(upfront.money)
         self._slots.wait(slots)
@@ -121,18 +127,11 @@ class LimitLease:
                         raise
                     break
                 synchronised = True
-            self._take(slots, upfront)
         finally:
             self._waiting -= 1
             self._inputs.remove(upfront.money)
             self._slots.stop_waiting(slots)
             self.idle_since = self._loop.time()
-
-    def _take(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
-        self.requests.used += 1
-        self._slots.take(slots)
-        self.open += 1
-        self.spend(upfront.tokens, upfront.money)
 
     def undo(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
         self.requests.used -= 1
@@ -187,10 +186,8 @@ class LimitLease:
         """Report the last use and return everything, if the broker is available."""
         if self._release is not None:
             self._release.cancel()
-        try:
+        with contextlib.suppress(PenstockError):
             await self._sync.wait()
-        except PenstockError:
-            return
 
     def _lacking(self, slots: Sequence[str], upfront: UpfrontUse) -> str | None:
         now = self._clock.unix()
@@ -232,8 +229,7 @@ class LimitLease:
         return self.open > 0 and 3 * (lease.amount - lease.used) < lease.amount < lease.remaining
 
     def _dirty(self) -> bool:
-        metered = any(self._meters[meter].used or self._meters[meter].amount for meter in self.spec.quotas)
-        return metered or self._slots.held
+        return self._slots.held or any(self._meters[one].used or self._meters[one].amount for one in self.spec.quotas)
 
     def _on_release(self) -> None:
         self._release = None

@@ -35,7 +35,10 @@ class SpanExporter(OTLPSpanExporter):
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:
     """Return an `ExportTraceServiceRequest` with the content that OpenTelemetry's `encode_spans` gives it."""
-    (of_resource,) = encode_spans(spans[:1]).resource_spans
+    first = spans[0]
+    # Without its name and attributes, whose texts OpenTelemetry's encoder may refuse.
+    bare = ReadableSpan("", first.context, resource=first.resource, instrumentation_scope=first.instrumentation_scope)
+    (of_resource,) = encode_spans([bare]).resource_spans
     (of_scope,) = of_resource.scope_spans
     del of_scope.spans[:], of_resource.scope_spans[:]
     # The fields of a message may be in any order.
