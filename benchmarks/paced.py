@@ -53,27 +53,37 @@ class Result:
         return cls(**{**values, "errors": values["errors"] or []})
 
 
-class Provider:
-    """The upstream of every peer."""
+class Served:
+    """A server of the load's binary on a port of its choice; the caller stops its tree."""
 
-    def __init__(self, binary: Path, work: Path) -> None:
-        log = work / "provider.log"
-        self.tree = Tree([str(binary), "provider"], env={}, cwd=work, log=log)
+    def __init__(self, binary: Path, command: str, work: Path) -> None:
+        log = work / f"{command}.log"
+        self.tree = Tree([str(binary), command], env={}, cwd=work, log=log)
         deadline = time.monotonic() + 10
         while not (line := log.read_text()).endswith("\n"):
             if time.monotonic() > deadline or self.tree.root.poll() is not None:
-                raise RuntimeError(f"the provider did not start: {line}")
+                raise RuntimeError(f"the {command} did not start: {line}")
             time.sleep(0.01)
         self.port = int(line.strip().rpartition(":")[2])
 
-    def worst_lateness_ms(self) -> float:
-        """The largest delay of a token since the last call: the harness's own share of a gap."""
+    def request(self, method: str, path: str) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("POST", "/lateness")
-            return float(json.load(connection.getresponse())["worst_ms"])
+            connection.request(method, path)
+            return json.load(connection.getresponse())
         finally:
             connection.close()
+
+
+class Provider(Served):
+    """The upstream of every peer."""
+
+    def __init__(self, binary: Path, work: Path) -> None:
+        super().__init__(binary, "provider", work)
+
+    def worst_lateness_ms(self) -> float:
+        """The largest delay of a token since the last call: the harness's own share of a gap."""
+        return float(self.request("POST", "/lateness")["worst_ms"])
 
 
 CHAT = "/v1/chat/completions"

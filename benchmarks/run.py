@@ -68,7 +68,7 @@ def measure(names: list[str], before: Path | None, *, quick: bool, work: Path) -
     failed: dict[str, str] = {}
     sizes = QUICK if quick else FULL
     earlier_requests = None
-    with collecting() as collector, contextlib.ExitStack() as stack:
+    with collecting(binary) as collector, contextlib.ExitStack() as stack:
         provider = Provider(binary, work)
         stack.callback(provider.tree.stop)
         bench = Bench(binary, work, provider, sizes, new_key(), collector.url)

@@ -172,3 +172,24 @@ func TestPercentilesAreMeasuredValues(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestTheCollectorCountsTheBytesOfEachSignal(t *testing.T) {
+	server := httptest.NewServer(newCollector())
+	defer server.Close()
+	for _, posted := range []struct{ path, body string }{{"/v1/traces", "abc"}, {"/v1/metrics", "de"}, {"/v1/traces", "fg"}} {
+		response, err := http.Post(server.URL+posted.path, "application/x-protobuf", strings.NewReader(posted.body))
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatal(response, err)
+		}
+		response.Body.Close()
+	}
+	response, err := http.Get(server.URL + "/received")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	received := map[string]int{}
+	if err := json.NewDecoder(response.Body).Decode(&received); err != nil || received["traces"] != 5 || received["metrics"] != 2 {
+		t.Fatal(received, err)
+	}
+}

@@ -1,6 +1,7 @@
 // Load is both ends of the benchmark in one binary: a paced provider that streams a known text, and a client that checks every token of it.
+// It is also the collector of what the peers export.
 //
-// They share one plan and one vocabulary and nothing else. Neither knows which peer stands between them.
+// Provider and client share one plan and one vocabulary and nothing else. Neither knows which peer stands between them.
 package main
 
 import (
@@ -9,9 +10,9 @@ import (
 )
 
 func main() {
-	commands := map[string]func([]string) error{"provider": provide, "client": load}
+	commands := map[string]func([]string) error{"provider": provide, "client": load, "collector": collect}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: load provider|client [flags]")
+		fmt.Fprintln(os.Stderr, "usage: load provider|client|collector [flags]")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
