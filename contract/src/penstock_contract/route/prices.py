@@ -1,5 +1,6 @@
 """The prices of a provider, and the rates that costs are computed with."""
 
+import functools
 from typing import Annotated
 
 from msgspec import Meta
@@ -27,11 +28,21 @@ class PricesSpec(RouteStruct, frozen=True, kw_only=True):
 
     @property
     def rates(self) -> Rates:
-        input_ = per_million(self.input_per_million)
-        cached, written = self.cached_input_per_million, self.cache_write_input_per_million
-        return Rates(
-            input_,
-            input_ if cached is None else per_million(cached),
-            per_million(self.output_per_million),
-            input_ if written is None else per_million(written),
+        return _rates(
+            self.input_per_million,
+            self.cached_input_per_million,
+            self.output_per_million,
+            self.cache_write_input_per_million,
         )
+
+
+# Each request reads the prices of its route again.
+@functools.lru_cache(maxsize=4096)
+def _rates(input_: str, cached: str | None, output: str, written: str | None) -> Rates:
+    rate = per_million(input_)
+    return Rates(
+        rate,
+        rate if cached is None else per_million(cached),
+        per_million(output),
+        rate if written is None else per_million(written),
+    )

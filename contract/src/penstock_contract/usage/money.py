@@ -4,7 +4,6 @@ A price per million tokens with six decimals is a whole number of picos per toke
 and cheap enough for every token. The code does not store a currency and converts nothing.
 """
 
-import functools
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -41,9 +40,8 @@ def picos(text: str) -> int:
     return int(whole) * PICOS + int(decimals[:12].ljust(12, "0"))
 
 
-@functools.lru_cache(maxsize=4096)
 def per_million(text: str) -> int:
-    """Picos per token of a price per million tokens. Cached: each request reads the prices of its route again."""
+    """Picos per token of a price per million tokens."""
     return picos(text) // 1_000_000
 
 
