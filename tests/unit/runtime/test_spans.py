@@ -1,5 +1,6 @@
 """Spans of `ExportTracer` are exported as those of OpenTelemetry's SDK."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
-from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, Tracer
 
+from penstock_runtime.telemetry.current_span import current_span
 from penstock_runtime.telemetry.propagation import trace_context, trace_headers
 from penstock_runtime.telemetry.span_exporter import encode
 from penstock_runtime.telemetry.spans import ExportTracer
@@ -30,8 +32,8 @@ def nested(tracer: Tracer) -> None:
     with tracer.start_as_current_span("outer", kind=SpanKind.SERVER, attributes=ATTRIBUTES) as span:
         span.set_attribute("reasons", ["stop"])
         span.update_name("renamed")
-        with tracer.start_as_current_span("inner", kind=SpanKind.PRODUCER):
-            get_current_span().set_status(StatusCode.ERROR)
+        with tracer.start_as_current_span("inner", kind=SpanKind.PRODUCER) as inner:
+            inner.set_status(StatusCode.ERROR)
 
 
 def remote(tracer: Tracer) -> None:
@@ -64,7 +66,7 @@ def spans_of(use: Use, *, ours: bool, sampler: Sampler | None = None) -> list[Re
     processor = SimpleSpanProcessor(exporter)
     provider.add_span_processor(processor)
     use(ExportTracer(provider, processor, "penstock") if ours else provider.get_tracer("penstock"))
-    assert not get_current_span().get_span_context().is_valid
+    assert current_span() is INVALID_SPAN
     return list(exporter.get_finished_spans())
 
 
@@ -189,3 +191,45 @@ def test_tracer_exports_a_span_once() -> None:
         span.end()
 
     assert len(spans_of(end_twice, ours=True)) == 1
+
+
+async def test_tracer_keeps_the_current_spans_of_tasks_apart() -> None:
+    async def request(tracer: Tracer, name: str) -> None:
+        with tracer.start_as_current_span(name):
+            await asyncio.sleep(0)
+            current_span().set_attribute("request", name)
+            with tracer.start_as_current_span(f"{name} inner"):
+                await asyncio.sleep(0)
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    tracer = ExportTracer(provider, SimpleSpanProcessor(exporter), "penstock")
+    await asyncio.gather(*(request(tracer, name) for name in "ab"))
+    exported = {span.name: span for span in exporter.get_finished_spans()}
+    assert {name: dict(exported[name].attributes or {}) for name in "ab"} == {name: {"request": name} for name in "ab"}
+    for name in "ab":
+        assert exported[f"{name} inner"].parent == exported[name].context
+    assert current_span() is INVALID_SPAN
+
+
+def test_tracer_exports_inner_spans_at_the_end_of_the_outer_one_and_later_ones_at_their_own() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    tracer = ExportTracer(provider, SimpleSpanProcessor(exporter), "penstock")
+
+    def exported() -> list[str]:
+        return [span.name for span in exporter.get_finished_spans()]
+
+    with tracer.start_as_current_span("outer"):
+        with tracer.start_as_current_span("inner"), tracer.start_as_current_span("innermost"):
+            pass
+        later = tracer.start_span("later")
+        assert exported() == []
+    assert exported() == ["innermost", "inner", "outer"]
+    later.end()
+    assert exported() == ["innermost", "inner", "outer", "later"]
+    innermost, inner, outer, _ = exporter.get_finished_spans()
+    for span, container in ((innermost, inner), (inner, outer)):
+        assert span.end_time is not None
+        assert container.end_time is not None
+        assert span.end_time <= container.end_time

@@ -3,9 +3,13 @@
 import sys
 
 import pytest
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, TraceFlags, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from penstock_runtime.telemetry import names
+from penstock_runtime.telemetry.current_span import current_span
 from penstock_runtime.telemetry.propagation import trace_context, trace_headers
 from penstock_runtime.telemetry.setup import Signal, configure, enabled
 
@@ -52,7 +56,7 @@ def test_telemetry_without_tracing_passes_a_clients_trace_on_and_starts_none() -
     theirs = {"traceparent": f"00-{7:032x}-{7:016x}-01"}
     with tracer.start_as_current_span("a", context=trace_context(theirs)), tracer.start_as_current_span("b") as span:
         assert trace_headers(span) == theirs
-    assert not get_current_span().get_span_context().is_valid
+    assert current_span() is INVALID_SPAN
 
 
 def test_telemetry_writes_a_trace_to_headers_and_reads_it_back() -> None:
@@ -69,6 +73,30 @@ def test_telemetry_reads_an_unreadable_trace_as_none(traceparent: str) -> None:
     found = get_current_span(trace_context({"traceparent": traceparent})).get_span_context()
 
     assert not found.is_valid
+
+
+HEX = "0123456789abcdef"
+FIELD = st.one_of(
+    st.sampled_from(["00", "01", "ff", "0" * 32, "0" * 16, ""]),
+    *(st.text(HEX, min_size=length, max_size=length) for length in (2, 16, 32)),
+    st.text(f"{HEX}AG- \t", max_size=4),
+)
+WELL_FORMED = st.builds(
+    "{}-{}-{}-{}".format,
+    st.sampled_from(["00", "00", "01", "ff"]),
+    *(st.text(HEX, min_size=length, max_size=length) for length in (32, 16, 2)),
+)
+
+
+@given(
+    st.one_of(WELL_FORMED, st.lists(FIELD, min_size=3, max_size=5).map("-".join)),
+    st.sampled_from(["", " ", "\n", "-x"]),
+    st.sampled_from([None, "", "vendor=1", "=", "a=1," * 40]),
+)
+def test_telemetry_reads_a_trace_as_opentelemetry_reads_it(traceparent: str, end: str, tracestate: str | None) -> None:
+    headers = {"traceparent": traceparent + end} | ({} if tracestate is None else {"tracestate": tracestate})
+    theirs = TraceContextTextMapPropagator().extract(headers)
+    assert get_current_span(trace_context(headers)).get_span_context() == get_current_span(theirs).get_span_context()
 
 
 def test_telemetry_names_follow_a_convention_or_are_our_own() -> None:

@@ -172,7 +172,7 @@ class WorkerTelemetry:
             names.ROUTE: self._route,
             names.PROVIDER_IN_ROUTE: provider.name,
         }
-        with self._tracer.start_as_current_span(
+        with self._tracer.start_span(
             f"{operation} {model}",
             kind=SpanKind.CLIENT,
             attributes={**attributes, names.SERVER_ADDRESS: server, names.REQUEST_ID: request.id},

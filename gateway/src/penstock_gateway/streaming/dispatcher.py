@@ -217,7 +217,7 @@ class Dispatcher:
         )
         subject = subjects.request(entry.namespace, entry.name, stream.tenant)
         queue = subjects.queue(entry.namespace, entry.name)
-        with self._tracer.start_as_current_span(
+        with self._tracer.start_span(
             f"send {queue}",
             kind=SpanKind.PRODUCER,
             attributes={

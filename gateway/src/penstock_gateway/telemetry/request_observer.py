@@ -4,8 +4,8 @@ import http
 from collections.abc import Callable, Iterable, Iterator
 
 import structlog
-from opentelemetry import trace
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.trace import StatusCode
 
 from penstock_contract.catalogue import Resolution
 from penstock_contract.error_codes import ERRORS
@@ -13,6 +13,7 @@ from penstock_contract.usage.record import UsageRow
 from penstock_gateway.telemetry.observable_counter import ObservableCounter
 from penstock_gateway.telemetry.stream_record import StreamRecord
 from penstock_runtime.telemetry import names
+from penstock_runtime.telemetry.current_span import current_span
 
 SERVER_FAULTS = (
     *(code for code, kind in ERRORS.items() if kind.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR),
@@ -94,7 +95,7 @@ class RequestObserver:
         if code is not None and answered_as_stream:
             self._errors.add(1, {names.ERROR_TYPE: code, names.ROUTE: resolution.entry.key})
             if server_error:
-                trace.get_current_span().set_status(trace.StatusCode.ERROR)
+                current_span().set_status(StatusCode.ERROR)
         if stream.queued_s is not None:
             self._queue_wait.record(stream.queued_s, labels)
         first_token_s = stream.first_token_s
@@ -107,7 +108,7 @@ class RequestObserver:
             self._tokens.add(stream.usage.input_tokens, {**labels, names.TOKEN_TYPE: "input"})
             self._tokens.add(stream.usage.output_tokens, {**labels, names.TOKEN_TYPE: "output"})
         if code is not None:
-            trace.get_current_span().set_attribute(names.ERROR_TYPE, code)
+            current_span().set_attribute(names.ERROR_TYPE, code)
         write = log.warning if server_error else log.info
         write(
             "gateway.request_ended",

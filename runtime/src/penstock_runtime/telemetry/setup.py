@@ -12,9 +12,11 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from opentelemetry.context import Context
 from opentelemetry.metrics import Meter, NoOpMeterProvider
-from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Tracer, get_current_span
+from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, Tracer
 
+from penstock_runtime.telemetry.current_span import CurrentSpan, current_span
 from penstock_runtime.telemetry.histograms import HistogramMeter, with_histograms
+from penstock_runtime.telemetry.propagation import remote_span
 
 SCOPE = "penstock"
 HISTOGRAM_DEFAULTS = {
@@ -46,12 +48,14 @@ class Untraced(NoOpTracer):
 
     _NOTHING = contextlib.nullcontext(INVALID_SPAN)
 
+    def start_span(self, name: str, context: Context | None = None, *_: Any, **_options: Any) -> Span:  # noqa: ARG002 - OpenTelemetry's
+        return current_span() if context is None else remote_span(context)
+
     def start_as_current_span(  # type: ignore[override]  # a context manager too
-        self, name: str, context: Context | None = None, **options: Any
+        self, name: str, context: Context | None = None, **_options: Any
     ) -> contextlib.AbstractContextManager[Any]:
-        if get_current_span(context) is INVALID_SPAN:
-            return self._NOTHING
-        return super().start_as_current_span(name, context, **options)
+        span = self.start_span(name, context)
+        return self._NOTHING if span is INVALID_SPAN else CurrentSpan(span)
 
 
 def enabled(signal: Signal, environ: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -24,18 +24,38 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     Tracer,
-    get_current_span,
+    TraceState,
     set_span_in_context,
 )
+
+from penstock_runtime.telemetry.current_span import CurrentSpan, current_span
+from penstock_runtime.telemetry.propagation import NO_CONTEXT, remote_span
 
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 UNSET = Status(StatusCode.UNSET)
 
 
 class RecordedSpan(Span):
-    """A span that is exported at its end."""
+    """A span that is exported at its end or, as an inner one, at the end of `outer`, the request's first one here.
 
-    __slots__ = ("_context", "_ended", "_kind", "_name", "_parent", "_start_ns", "_status", "_tracer", "attributes")
+    So no export is prepared between a request and its first token.
+    """
+
+    __slots__ = (
+        "_context",
+        "_end_ns",
+        "_kind",
+        "_name",
+        "_parent",
+        "_sets_status",
+        "_start_ns",
+        "_status",
+        "_tracer",
+        "attributes",
+        "ended",
+        "inner",
+        "outer",
+    )
 
     def __init__(
         self,
@@ -45,22 +65,29 @@ class RecordedSpan(Span):
         parent: SpanContext | None,
         kind: SpanKind,
         attributes: Mapping[str, Any] | None,
+        outer: "RecordedSpan | None",
+        *,
+        sets_status: bool,
     ) -> None:
         self._tracer = tracer
         self._name = name
         self._context = context
         self._parent = parent
         self._kind = kind
-        self.attributes: dict[str, Any] = dict(attributes) if attributes else {}
+        self.attributes: dict[str, Any] = {**attributes} if attributes else {}
+        self.outer = outer
+        self.inner: list[RecordedSpan] = []
+        """Those that have ended."""
         self._status = UNSET
-        self._ended = False
+        self._sets_status = sets_status
+        self.ended = False
         self._start_ns = time.time_ns()
 
     def get_span_context(self) -> SpanContext:
         return self._context
 
     def is_recording(self) -> bool:
-        return not self._ended
+        return not self.ended
 
     def set_attribute(self, key: str, value: Any) -> None:
         self.attributes[key] = value
@@ -86,45 +113,38 @@ class RecordedSpan(Span):
     ) -> None:
         """Nothing: an exception's message may contain the prompt."""
 
-    def end(self, end_time: int | None = None) -> None:
-        if not self._ended:
-            self._ended = True
-            self._tracer.export(
-                ReadableSpan(
-                    self._name,
-                    self._context,
-                    self._parent,
-                    self._tracer.resource,
-                    self.attributes,
-                    kind=self._kind,
-                    status=self._status,
-                    start_time=self._start_ns,
-                    end_time=time.time_ns() if end_time is None else end_time,
-                    instrumentation_scope=self._tracer.scope,
-                )
-            )
-
-
-class CurrentSpan:
-    """Makes a span the current one for the length of a `with` block, and ends it."""
-
-    __slots__ = ("_sets_status", "_span", "_token")
-
-    def __init__(self, span: Span, *, sets_status: bool) -> None:
-        self._span = span
-        self._sets_status = sets_status
-
-    def __enter__(self) -> Span:
-        self._token = attach(set_span_in_context(self._span))
-        return self._span
-
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
     ) -> None:
-        detach(self._token)
         if kind is not None and self._sets_status and issubclass(kind, Exception):
-            self._span.set_status(StatusCode.ERROR)
-        self._span.end()
+            self.set_status(StatusCode.ERROR)
+        self.end()
+
+    def end(self, end_time: int | None = None) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self._end_ns = time.time_ns() if end_time is None else end_time
+        if self.outer is not None and not self.outer.ended:
+            self.outer.inner.append(self)
+        else:
+            for span in (*self.inner, self):
+                self._tracer.export(span.readable())
+            self.inner.clear()
+
+    def readable(self) -> ReadableSpan:
+        return ReadableSpan(
+            self._name,
+            self._context,
+            self._parent,
+            self._tracer.resource,
+            self.attributes,
+            kind=self._kind,
+            status=self._status,
+            start_time=self._start_ns,
+            end_time=self._end_ns,
+            instrumentation_scope=self._tracer.scope,
+        )
 
 
 class ExportTracer(Tracer):
@@ -149,24 +169,28 @@ class ExportTracer(Tracer):
         links: Sequence[Any] | None = None,  # noqa: ARG002 - OpenTelemetry's
         start_time: int | None = None,  # noqa: ARG002
         record_exception: bool = True,  # noqa: ARG002
-        set_status_on_exception: bool = True,  # noqa: ARG002
+        set_status_on_exception: bool = True,
     ) -> Span:
-        parent: SpanContext | None = get_current_span(context).get_span_context()
-        if parent is not None and parent.is_valid:
-            trace_id = parent.trace_id
+        span = current_span() if context is None else remote_span(context)
+        parent: SpanContext | None = None
+        trace_state: TraceState | None
+        trace_id, _, _, flags, trace_state, is_valid = inherited = span.get_span_context()
+        if is_valid:
+            parent = inherited
         else:
-            parent, trace_id = None, self._ids.generate_trace_id()
+            trace_id, trace_state = self._ids.generate_trace_id(), None
         id_ = self._ids.generate_span_id()
-        trace_state = None if parent is None else parent.trace_state
         if self._is_default:
-            sampled = parent is None or bool(parent.trace_flags & TraceFlags.SAMPLED)
+            sampled = parent is None or bool(flags & SAMPLED)
         else:
-            result = self._sampler.should_sample(context, trace_id, name, kind, attributes, ())
+            with_parent = set_span_in_context(span, context or NO_CONTEXT)
+            result = self._sampler.should_sample(with_parent, trace_id, name, kind, attributes, ())
             sampled, trace_state = result.decision.is_sampled(), result.trace_state  # type: ignore[no-untyped-call]
         if not sampled:
             return NonRecordingSpan(SpanContext(trace_id, id_, is_remote=False, trace_state=trace_state))
         made = SpanContext(trace_id, id_, is_remote=False, trace_flags=SAMPLED, trace_state=trace_state)
-        return RecordedSpan(self, name, made, parent, kind, attributes)
+        outer = (span.outer or span) if type(span) is RecordedSpan else None
+        return RecordedSpan(self, name, made, parent, kind, attributes, outer, sets_status=set_status_on_exception)
 
     def start_as_current_span(  # type: ignore[override]  # a context manager too
         self,
@@ -178,4 +202,6 @@ class ExportTracer(Tracer):
         set_status_on_exception: bool = True,
         **_options: Any,
     ) -> contextlib.AbstractContextManager[Span]:
-        return CurrentSpan(self.start_span(name, context, kind, attributes), sets_status=set_status_on_exception)
+        return CurrentSpan(
+            self.start_span(name, context, kind, attributes, set_status_on_exception=set_status_on_exception)
+        )
