@@ -16,6 +16,8 @@ from penstock_runtime.telemetry.span_exporter import SPANS_AT_ONCE, SpanExporter
 from penstock_runtime.telemetry.spans import ExportTracer
 
 SPANS = 3 * SPANS_AT_ONCE + 1
+BATCH = 512
+"""OpenTelemetry's default of a batch."""
 
 
 @dataclass
@@ -105,6 +107,13 @@ def test_export_passes_no_proxy_to_a_collector_that_is_excepted(
     assert received.targets == ["/v1/traces"]
 
 
+@pytest.mark.parametrize("count", [1, SPANS_AT_ONCE, BATCH - 1, BATCH])
+def test_export_sends_a_batch_of_any_size(received: Requests, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+
+    assert export(count) == received.spans()
+
+
 def test_export_has_the_password_of_netrc(received: Requests, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password pass\n")
     (tmp_path / "netrc").chmod(0o600)
@@ -113,6 +122,23 @@ def test_export_has_the_password_of_netrc(received: Requests, monkeypatch: pytes
 
     assert export() == received.spans()
     assert received.headers[0]["authorization"] == "Basic dXNlcjpwYXNz"
+
+
+def test_export_has_the_password_of_the_endpoint(received: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url.replace("//", "//user:p%40ss@"))
+
+    assert export() == received.spans()
+    assert received.headers[0]["authorization"] == "Basic dXNlcjpwQHNz"
+
+
+@pytest.mark.parametrize("endpoint", ["http://fd00::1:4318", "http://[::1:4318", "http://host:port"])
+@pytest.mark.parametrize("excepted", ["", "10.0.0.0/8"])
+def test_export_to_a_malformed_endpoint_fails_without_an_exception(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, excepted: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    monkeypatch.setenv("NO_PROXY", excepted)
+    export()
 
 
 @pytest.mark.parametrize("status", [429, 503])

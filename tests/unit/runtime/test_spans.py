@@ -1,6 +1,7 @@
 """Spans of `ExportTracer` are exported as those of OpenTelemetry's SDK."""
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,6 +61,16 @@ def failing(tracer: Tracer) -> None:
         raise ValueError("the prompt")
 
 
+def failing_inside(tracer: Tracer) -> None:
+    with tracer.start_as_current_span("outer"):
+        for sets_status in (True, False):
+            with (
+                pytest.raises(ValueError, match="the prompt"),
+                tracer.start_span("inner", record_exception=False, set_status_on_exception=sets_status),
+            ):
+                raise ValueError("the prompt")
+
+
 def spans_of(use: Use, *, ours: bool, sampler: Sampler | None = None) -> list[ReadableSpan]:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(sampler=sampler, resource=Resource.create({"service.name": "s"}))
@@ -92,7 +103,7 @@ def comparable(spans: list[ReadableSpan]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("use", [nested, remote, unsampled, failing])
+@pytest.mark.parametrize("use", [nested, remote, unsampled, failing, failing_inside])
 @pytest.mark.parametrize("sampler", [None, ParentBased(ALWAYS_OFF), TraceIdRatioBased(0.0)])
 def test_tracer_exports_the_spans_that_the_sdk_exports(use: Use, sampler: Sampler | None) -> None:
     if use is unsampled and isinstance(sampler, TraceIdRatioBased):
@@ -212,7 +223,7 @@ async def test_tracer_keeps_the_current_spans_of_tasks_apart() -> None:
     assert current_span() is INVALID_SPAN
 
 
-def test_tracer_exports_inner_spans_at_the_end_of_the_outer_one_and_later_ones_at_their_own() -> None:
+def test_tracer_exports_a_span_at_its_end_and_that_of_a_message_with_the_outer_one() -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     tracer = ExportTracer(provider, SimpleSpanProcessor(exporter), "penstock")
@@ -221,15 +232,32 @@ def test_tracer_exports_inner_spans_at_the_end_of_the_outer_one_and_later_ones_a
         return [span.name for span in exporter.get_finished_spans()]
 
     with tracer.start_as_current_span("outer"):
-        with tracer.start_as_current_span("inner"), tracer.start_as_current_span("innermost"):
+        with tracer.start_as_current_span("failed call"), tracer.start_span("message", kind=SpanKind.PRODUCER):
             pass
-        later = tracer.start_span("later")
-        assert exported() == []
-    assert exported() == ["innermost", "inner", "outer"]
+        later = tracer.start_span("later message", kind=SpanKind.PRODUCER)
+        assert exported() == ["failed call"]
+    assert exported() == ["failed call", "message", "outer"]
     later.end()
-    assert exported() == ["innermost", "inner", "outer", "later"]
-    innermost, inner, outer, _ = exporter.get_finished_spans()
-    for span, container in ((innermost, inner), (inner, outer)):
-        assert span.end_time is not None
-        assert container.end_time is not None
-        assert span.end_time <= container.end_time
+    assert exported() == ["failed call", "message", "outer", "later message"]
+    _, message, outer, _ = exporter.get_finished_spans()
+    assert message.end_time is not None
+    assert outer.end_time is not None
+    assert message.end_time <= outer.end_time
+    with tracer.start_span("alone", kind=SpanKind.PRODUCER):
+        pass
+    assert exported()[-1] == "alone"
+
+
+def test_tracer_lets_a_coroutine_be_closed_in_another_context() -> None:
+    exporter = InMemorySpanExporter()
+    tracer = ExportTracer(TracerProvider(), SimpleSpanProcessor(exporter), "penstock")
+
+    async def request() -> None:
+        with tracer.start_as_current_span("request"):
+            await asyncio.sleep(0)
+
+    coroutine = request()
+    contextvars.copy_context().run(coroutine.send, None)
+    coroutine.close()
+    assert [span.name for span in exporter.get_finished_spans()] == ["request"]
+    assert current_span() is INVALID_SPAN

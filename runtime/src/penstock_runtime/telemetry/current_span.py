@@ -4,6 +4,7 @@ OpenTelemetry keeps it in a dictionary of values that is copied for each span: 2
 Its `get_current_span` therefore does not return the spans of this project.
 """
 
+import contextlib
 from contextvars import ContextVar, Token
 from types import TracebackType
 
@@ -28,5 +29,9 @@ class CurrentSpan:
         return self._span
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._span.__exit__(kind, error, at)
-        _CURRENT.reset(self._token)
+        try:
+            self._span.__exit__(kind, error, at)
+        finally:
+            # A coroutine or generator that is closed elsewhere leaves in another context, which has no such span.
+            with contextlib.suppress(ValueError):
+                _CURRENT.reset(self._token)

@@ -22,7 +22,7 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
-from requests.utils import get_environ_proxies, get_netrc_auth
+from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
 
 from penstock_runtime.telemetry.otlp_span import LENGTH, delimited, encode_span, tag
 
@@ -34,8 +34,10 @@ CREDENTIALS: Final = (
     _OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER,
 )
 SPANS_AT_ONCE: Final = 8
+PAUSES: Final = 16
 PAUSE_S: Final = 0.001
-"""The exporter's thread leaves the interpreter to the event loop after every `SPANS_AT_ONCE` spans."""
+"""The exporter's thread leaves the interpreter to the event loop after every `SPANS_AT_ONCE` spans, or after more where
+a batch would take more than `PAUSES`: it would fall behind a process that makes thousands of spans a second."""
 
 
 class SpanExporter(OTLPSpanExporter):
@@ -55,12 +57,16 @@ class SpanExporter(OTLPSpanExporter):
 
 def _is_plain(endpoint: str) -> bool:
     """Return whether an export needs nothing that only requests does, which takes twice the CPU of urllib3."""
-    return (
-        endpoint.startswith("http://")
-        and not get_environ_proxies(endpoint)
-        and get_netrc_auth(endpoint) is None
-        and not any(os.environ.get(variable) for variable in CREDENTIALS)
-    )
+    try:
+        return (
+            endpoint.startswith("http://")
+            and "@" not in endpoint  # a user and a password
+            and select_proxy(endpoint, get_environ_proxies(endpoint)) is None
+            and get_netrc_auth(endpoint) is None
+            and not any(os.environ.get(variable) for variable in CREDENTIALS)
+        )
+    except ValueError:  # an endpoint that requests reports at each export
+        return False
 
 
 def encode(spans: Sequence[ReadableSpan]) -> bytes:
@@ -77,7 +83,8 @@ def encode(spans: Sequence[ReadableSpan]) -> bytes:
 
 
 def _spans(spans: Sequence[ReadableSpan]) -> Iterator[bytes]:
+    at_once = max(SPANS_AT_ONCE, len(spans) // PAUSES)
     for number, span in enumerate(spans):
-        if number and number % SPANS_AT_ONCE == 0:
+        if number and number % at_once == 0:
             time.sleep(PAUSE_S)
         yield delimited(SPANS, encode_span(span))

@@ -1,4 +1,4 @@
-"""A tracer whose spans cost a fifth of those of OpenTelemetry's SDK (12 µs instead of 65 µs with ten attributes).
+"""A tracer whose spans cost a fifth of those of OpenTelemetry's SDK (6 µs instead of 35 µs with ten attributes).
 
 The SDK's span copies, checks and locks for each attribute. Ours have a plain dictionary, as all attributes are this
 project's own: text, numbers, or lists of text. Sampler, ids, resource, batches and export are the SDK's. A span has no
@@ -36,9 +36,9 @@ UNSET = Status(StatusCode.UNSET)
 
 
 class RecordedSpan(Span):
-    """A span that is exported at its end or, as an inner one, at the end of `outer`, the request's first one here.
+    """A span that is exported at its end. That of a request's message to the queue waits for the end of `outer`.
 
-    So no export is prepared between a request and its first token.
+    So no export is prepared between a request and its first token. `outer` is the request's first span in this process.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class RecordedSpan(Span):
         self.attributes: dict[str, Any] = {**attributes} if attributes else {}
         self.outer = outer
         self.inner: list[RecordedSpan] = []
-        """Those that have ended."""
+        """Those that wait."""
         self._status = UNSET
         self._sets_status = sets_status
         self.ended = False
@@ -125,7 +125,7 @@ class RecordedSpan(Span):
             return
         self.ended = True
         self._end_ns = time.time_ns() if end_time is None else end_time
-        if self.outer is not None and not self.outer.ended:
+        if self._kind is SpanKind.PRODUCER and self.outer is not None and not self.outer.ended:
             self.outer.inner.append(self)
         else:
             for span in (*self.inner, self):
