@@ -1,4 +1,4 @@
-"""The cost of keys, limits, a budget, prices and traces: the same load with and without them, at the same moment.
+"""The cost of keys, limits, a budget, prices and traces: the same load with and without them, in the same seconds.
 
     .venv/bin/python benchmarks/meters.py [--rounds 8] [--quick]
 

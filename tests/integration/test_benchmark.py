@@ -27,15 +27,15 @@ def test_benchmark_client_detects_wrong_streams() -> None:
 
 def test_benchmark_measures_requests_with_everything_on(tmp_path: Path) -> None:
     sizes = replace(QUICK, request_warm="500ms", request_window="1s")
-    with install.locked(), collecting() as collector:
-        binary = install.load_binary()
+    binary = install.load_binary()
+    with install.locked(), collecting(binary) as collector:
         provider = Provider(binary, tmp_path)
         try:
             bench = Bench(binary, tmp_path, provider, sizes, new_key(), collector.url)
             measured = bench.requests(PEERS["on"])
         finally:
             provider.tree.stop()
-    collector.check()
+        collector.check()
     for load in (measured.paced, measured.closed):
         assert (load.result.ok, load.result.wrong) == (load.result.streams, 0)
         spent = {role(process): ms for process, ms in ms_per_request(load).items()}
