@@ -53,8 +53,8 @@ def start(name: str, collector: str, work: Path, provider: int, *, metered: bool
 def first_tokens(binary: Path, streams: int, second: Way, way: Way) -> None:
     if way is second:
         time.sleep(HALF_S)
-    flags = {"slots": STREAMS, "streams": streams, "tokens": 16, "pace": "100ms", "every": f"{EVERY_MS}ms"}
-    flags["ramp"] = flags["every"]
+    every = f"{EVERY_MS}ms"
+    flags = {"slots": STREAMS, "streams": streams, "tokens": 16, "pace": "100ms", "ramp": every, "every": every}
     result = paced.run_client(binary, way.port, **flags, key=way.key)
     if result.incomplete:
         raise RuntimeError(f"{way.name}: {result.errors}\n{way.tree.tail()}")

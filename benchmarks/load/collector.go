@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"sync/atomic"
 )
@@ -11,12 +9,7 @@ import (
 // collect is an OTLP collector over HTTP. It drops what it receives, and counts the bytes of spans and of metrics. It
 // listens, prints its address as one line on stdout and serves until it is killed.
 func collect([]string) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(listener.Addr())
-	return http.Serve(listener, newCollector())
+	return serve("127.0.0.1:0", newCollector())
 }
 
 func newCollector() http.Handler {

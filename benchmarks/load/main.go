@@ -6,6 +6,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 )
 
@@ -19,4 +21,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(1)
 	}
+}
+
+// serve listens, prints the address as one line on stdout and serves until it is killed.
+func serve(address string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Println(listener.Addr())
+	return http.Serve(listener, handler)
 }

@@ -53,8 +53,8 @@ class RecordedSpan(Span):
         "_tracer",
         "attributes",
         "ended",
-        "inner",
         "outer",
+        "waiting",
     )
 
     def __init__(
@@ -76,8 +76,8 @@ class RecordedSpan(Span):
         self._kind = kind
         self.attributes: dict[str, Any] = {**attributes} if attributes else {}
         self.outer = outer
-        self.inner: list[RecordedSpan] = []
-        """Those that wait."""
+        self.waiting: list[RecordedSpan] = []
+        """Ended spans of messages, which are exported with this one."""
         self._status = UNSET
         self._sets_status = sets_status
         self.ended = False
@@ -126,11 +126,11 @@ class RecordedSpan(Span):
         self.ended = True
         self._end_ns = time.time_ns() if end_time is None else end_time
         if self._kind is SpanKind.PRODUCER and self.outer is not None and not self.outer.ended:
-            self.outer.inner.append(self)
+            self.outer.waiting.append(self)
         else:
-            for span in (*self.inner, self):
+            for span in (*self.waiting, self):
                 self._tracer.export(span.readable())
-            self.inner.clear()
+            self.waiting.clear()
 
     def readable(self) -> ReadableSpan:
         return ReadableSpan(
