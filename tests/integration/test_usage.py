@@ -29,6 +29,7 @@ from msgspec.structs import replace
 
 from penstock_broker.stores.usage import UsageWriter, read_checkpoint, read_rows
 from penstock_contract.usage.record import GATEWAY_LOST, NOTHING_UNANSWERED, UsageRow
+from penstock_gateway.usage.recorder import CLAIMED_AFTER_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -208,6 +209,40 @@ async def test_usage_record_exists_for_a_queued_request_of_a_killed_gateway(stac
     await stack.start_gateway()
     found = await row(stack, opened, timeout_s=30)
     assert (found.ended, found.tokens.output) == (GATEWAY_LOST, 0)
+
+
+async def test_usage_record_exists_for_a_withdrawn_request_of_a_killed_gateway(stack: Stack) -> None:
+    stack.workers[0].signal(signal.SIGSTOP)
+    request = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    await until(stack.queued, "the request is queued")
+    request.cancel()
+
+    async def withdrawn() -> bool:
+        return not await stack.queued()
+
+    await until(withdrawn, "the request is withdrawn")
+    stack.gateway.kill()
+    opened = await _open(stack)
+    stack.workers[0].kill()
+    await stack.start_gateway()
+    assert opened is not None
+    assert (await row(stack, opened, timeout_s=30)).ended == GATEWAY_LOST
+
+
+async def test_usage_record_is_opened_when_the_broker_has_lost_its_queues(stack: Stack) -> None:
+    stack.main.answers(silence)
+    request = asyncio.create_task(stack.post("/v1/chat/completions", completion()))
+    await stack.main.called()
+    stack.nats.kill()
+    await stack.restart_nats()
+    # Sooner than for a request that a worker has accepted.
+    opened = await until(lambda: _open(stack), "the request has a row", timeout_s=CLAIMED_AFTER_S - 1)
+    stack.gateway.kill()
+    stack.workers[0].kill()
+    with pytest.raises(httpx.TransportError):
+        await request
+    await stack.start_gateway()
+    assert (await row(stack, opened, timeout_s=30)).ended == GATEWAY_LOST
 
 
 async def test_usage_record_is_closed_by_a_gateway_that_stops(stack: Stack) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ TOKEN = re.compile(r"(\d+)\.(\d+)\.(\d+) ")
 
 @dataclass
 class Outcome:
-    """`code` is an error's code; `status` an HTTP status, 0 without a response."""
+    """`code` is an error's code; `status` an HTTP status, 0 without a response; `url` that of the gateway."""
 
     number: int
     tokens: int
@@ -40,6 +41,9 @@ class Outcome:
     detail: str = ""
     received: tuple[int, int] = (0, 0)
     """The provider's call that the tokens are of, and how many there were."""
+    url: str = ""
+    began_at: float = 0.0
+    """Of `time.monotonic`."""
 
 
 class ChaosClient:
@@ -53,7 +57,7 @@ class ChaosClient:
     async def request(self, url: str, number: int, tokens: int, *, hang_up: bool) -> Outcome:
         endpoint: Endpoint = self._dice.choices(("stream", "simple", "whole"), (6, 2, 2))[0]
         leave_after_s = self._dice.uniform(0, 1.5) if hang_up else None
-        outcome = Outcome(number, tokens, "hang")
+        outcome = Outcome(number, tokens, "hang", url=url, began_at=time.monotonic())
         try:
             async with asyncio.timeout(self._hang_s):
                 try:

@@ -4,15 +4,33 @@ import asyncio
 import contextlib
 import random
 import signal
-from collections import Counter
+import time
+from dataclasses import dataclass
 
 import httpx
-from harness.chaos.plan import FAULTS, Group, Plan
+from harness.chaos.plan import FAULTS, Fault, Group, Plan
 from harness.processes import Process, free_port, until
 from harness.stack import Stack
 
 HEAL_S = 60.0
 TERM_S = 30.0
+
+
+@dataclass
+class InjectedFault:
+    """`victim` is the URL of a gateway, or the name of another process; times are those of `time.monotonic`."""
+
+    fault: Fault
+    group: Group
+    victim: str
+    at: float
+    killed_at: float | None = None
+    healed_at: float | None = None
+
+    def text(self, since: float) -> str:
+        """It with its times, in seconds after `since`."""
+        times = (self.at, self.killed_at, self.healed_at)
+        return f"{self.fault} {self.victim} {' '.join(f'{at - since:+.1f}' for at in times if at is not None)}"
 
 
 class Injector:
@@ -24,7 +42,7 @@ class Injector:
         self._http = http
         self._ports: list[int] = [stack.gateway_port]
         self.gateways: list[Process] = [stack.gateway]
-        self.counts: Counter[str] = Counter()
+        self.injected: list[InjectedFault] = []
 
     @property
     def urls(self) -> list[str]:
@@ -46,18 +64,24 @@ class Injector:
                 return
             await asyncio.sleep(wait_s)
             fault = dice.choice(FAULTS[group])
-            self.counts[f"{fault} {group}"] += 1
+            victim = self._victim(group, dice)
+            injected = InjectedFault(fault, group, self._name(victim), time.monotonic())
+            self.injected.append(injected)
             if fault == "pause":
-                await self._pause(self._victim(group, dice), dice.uniform(*self._plan.pause_s))
+                await self._pause(victim, dice.uniform(*self._plan.pause_s))
             elif group == "broker":
-                await self._restart_broker(dice.uniform(*self._plan.down_s))
+                await self._restart_broker(dice.uniform(*self._plan.down_s), injected)
             else:
-                await self._replace(group, self._victim(group, dice), dice.uniform(*self._plan.down_s), fault == "term")
+                await self._replace(group, victim, dice.uniform(*self._plan.down_s), injected)
+            injected.healed_at = time.monotonic()
 
     def _victim(self, group: Group, dice: random.Random) -> Process:
         if group == "broker":
             return self._stack.nats.process
         return dice.choice(self.gateways if group == "gateway" else self._stack.workers)
+
+    def _name(self, victim: Process) -> str:
+        return self.urls[self.gateways.index(victim)] if victim in self.gateways else victim.name
 
     async def _pause(self, victim: Process, seconds: float) -> None:
         victim.signal(signal.SIGSTOP)
@@ -66,12 +90,13 @@ class Injector:
         finally:
             victim.signal(signal.SIGCONT)
 
-    async def _replace(self, group: Group, victim: Process, down_s: float, gracefully: bool) -> None:
-        if gracefully:
+    async def _replace(self, group: Group, victim: Process, down_s: float, injected: "InjectedFault") -> None:
+        if injected.fault == "term":
             victim.terminate()
             with contextlib.suppress(TimeoutError):
                 await victim.exited(TERM_S)
         if victim.alive:
+            injected.killed_at = time.monotonic()
             victim.kill()
         await asyncio.sleep(down_s)
         if group == "gateway":
@@ -81,7 +106,8 @@ class Injector:
             self._stack.workers.remove(victim)
             await self._stack.start_worker()
 
-    async def _restart_broker(self, down_s: float) -> None:
+    async def _restart_broker(self, down_s: float, injected: "InjectedFault") -> None:
+        injected.killed_at = time.monotonic()
         self._stack.nats.kill()
         await asyncio.sleep(down_s)
         self._stack.nats.start()

@@ -20,6 +20,13 @@ def prompt(number: int, tokens: int) -> str:
     return f"request {number}: {tokens} tokens"
 
 
+def number_in(text: bytes) -> int:
+    """The number of the request that a text with its prompt belongs to."""
+    found = re.search(rb"request (\d+): \d+ tokens", text)
+    assert found is not None
+    return int(found[1])
+
+
 def token(number: int, call: int, index: int) -> str:
     return f"{number}.{call}.{index} "
 
@@ -61,6 +68,13 @@ class ChaosProvider:
         await call.write(finish() + usage(PROMPT_TOKENS, tokens) + DONE)
         await call.end()
         answered.whole = True
+
+    @property
+    def written(self) -> dict[tuple[int, int], int]:
+        """Tokens written, by request and call."""
+        return {
+            (number, index): call.written for number, calls in self.calls.items() for index, call in enumerate(calls)
+        }
 
     @property
     def again_after_first_byte(self) -> int:

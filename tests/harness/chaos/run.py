@@ -16,8 +16,8 @@ import httpx
 from harness.chaos.client import ChaosClient, Outcome
 from harness.chaos.injector import Injector
 from harness.chaos.plan import FAULTS, Plan
-from harness.chaos.provider import ChaosProvider
-from harness.chaos.report import Report
+from harness.chaos.provider import ChaosProvider, number_in
+from harness.chaos.report import Published, Report
 from harness.plain_client import plain_client
 from harness.processes import until
 from harness.stack import Stack
@@ -40,7 +40,7 @@ class _Run:
         self._injector = Injector(stack, plan, http)
         self._provider = ChaosProvider(plan)
         self._number = 0
-        self.report = Report(plan)
+        self.report = Report(plan, injected=self._injector.injected)
 
     async def whole(self) -> Report:
         loop = asyncio.get_running_loop()
@@ -55,25 +55,20 @@ class _Run:
                 group.create_task(self._injector.run(kind, end))
             for index in range(self._plan.clients):
                 group.create_task(self._client(index, end))
-        self.report.faults = self._injector.counts
         await self._injector.healed()
         await self._settled()
         await self._send_afterwards()
         await self._settled()
         await asyncio.sleep(REOPENED_S)
         self.report.rows_later = [row async for row in read_rows(self._stack.connection, since=0.0)]
-        self.report.written = {
-            (number, index): call.written
-            for number, calls in self._provider.calls.items()
-            for index, call in enumerate(calls)
-        }
         self.report.called_again = self._provider.again_after_first_byte
         self.report.seconds = time.monotonic() - started
         self._read_logs()
         return self.report
 
     async def _on_request(self, message: Any) -> None:
-        self.report.published.add(codec.decode_request(message.data).id)
+        published = Published(number_in(message.data), time.monotonic())
+        self.report.published[codec.decode_request(message.data).id] = published
 
     async def _client(self, index: int, end: float) -> None:
         dice = random.Random(f"{self._plan.seed} client {index}")
@@ -96,6 +91,7 @@ class _Run:
         """Waits for closed rows and idle processes; what is not there in time is in the report."""
 
         async def closed() -> bool:
+            self.report.written = self._provider.written
             self.report.rows = [row async for row in read_rows(self._stack.connection, since=0.0)]
             return not (self.report.open or self.report.missing)
 

@@ -13,8 +13,11 @@ from typing import Any
 import msgspec
 import yaml
 from harness.kubernetes import binaries
+from harness.processes import until
 
 from penstock_local.process.parent_death import parent_death_signal
+
+ESTABLISHED_S = 20.0
 
 
 class KubectlError(RuntimeError):
@@ -64,7 +67,20 @@ class Kubectl:
         await self("apply", "--server-side", "-f", "-", manifests=manifests)
 
     async def install(self, *crds: Mapping[str, Any]) -> None:
-        """Returns when the API server serves them."""
+        """Returns when the API server serves them.
+
+        Not by `kubectl wait`: it fails on `conditions: null`, which a CRD has until its controllers have seen it.
+        """
         await self.apply(*crds)
-        names = [f"crd/{crd['metadata']['name']}" for crd in crds]
-        await self("wait", "--for=condition=Established", *names, "--timeout=20s")
+        names = [crd["metadata"]["name"] for crd in crds]
+
+        async def established() -> bool:
+            return all([is_established(await self.json("get", "crd", name)) for name in names])
+
+        await until(established, f"{', '.join(names)} established", timeout_s=ESTABLISHED_S)
+
+
+def is_established(crd: Mapping[str, Any]) -> bool:
+    """Of a CustomResourceDefinition as the API server returns it: whether its resources are served."""
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)

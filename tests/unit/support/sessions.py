@@ -99,6 +99,11 @@ class Rows:
         del after
         self.closed.append(row)
 
+    async def wait_stored(self, row_id: str, timeout_s: float) -> None:
+        assert self.closed[-1].id == row_id
+        if self.away:
+            await asyncio.sleep(timeout_s)
+
 
 class Broker:
     """Receives the acks of a delivery."""

@@ -1,8 +1,12 @@
 """A stop of the gateway in every phase of a request."""
 
+import asyncio
+
 from unit.support.fake_provider import wait
 from unit.support.sessions import ACCEPTED, ACK, HI, STARTED, TERM, Stage, error, streaming
 from unit.support.virtual_time import virtual_time
+
+from penstock_worker.sessions.ownership import CONFIRM_LATE_S
 
 
 @virtual_time
@@ -46,4 +50,28 @@ async def test_session_stopped_during_a_pause_discards_the_request() -> None:
     stage.task.cancel()
     await stage.settle()
 
+    assert stage.settled == [TERM]
+
+
+@virtual_time
+async def test_session_stopped_before_the_first_event_keeps_the_message_until_its_row_is_stored() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.rows.away = True
+    stage.task.cancel()
+    await stage.settle()
+    assert ([row.ended for row in stage.rows.closed], stage.settled) == (["cancelled"], [])
+    await asyncio.wait([stage.task])
+    assert (stage.settled, stage.elapsed_s) == ([TERM], CONFIRM_LATE_S)
+
+
+@virtual_time
+async def test_session_stopped_twice_discards_the_request() -> None:
+    stage = Stage((wait,))
+    await stage.settle()
+    stage.rows.away = True
+    stage.task.cancel()
+    await stage.settle()
+    stage.task.cancel()
+    await stage.settle()
     assert stage.settled == [TERM]

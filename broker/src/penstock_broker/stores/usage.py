@@ -123,14 +123,21 @@ class UsageWriter:
                     await free.acquire()
                     group.create_task(self._store(self._unsent.popleft())).add_done_callback(lambda _: free.release())
 
+    async def wait_stored(self, row_id: str, timeout_s: float) -> None:
+        """Wait until the closed row of this request is confirmed, at most `timeout_s`."""
+        await self._wait_until(lambda: row_id not in self._unconfirmed, timeout_s)
+
     async def drained(self, timeout_s: float) -> None:
         """Wait until every closed row is confirmed, at most `timeout_s`."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while self._unconfirmed:
-                    await self._confirmed.wait()
+        await self._wait_until(lambda: not self._unconfirmed, timeout_s)
         if self._unconfirmed:
             log.error("usage.rows_lost", rows=len(self._unconfirmed))
+
+    async def _wait_until(self, holds: Callable[[], bool], timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not holds():
+                    await self._confirmed.wait()
 
     async def _store(self, id_: str) -> None:
         while (closed := self._unconfirmed.get(id_)) is not None:

@@ -5,7 +5,7 @@ be cancelled.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from penstock_broker.connection import Connection
@@ -58,20 +58,28 @@ class ControlMessages:
         subject = subjects.control_all(*route.split("."))
         self._spawn(self._connection.publish(subject, codec.encode(stop)))
 
-    def abandon(self, stream: Stream, message: QueuedMessage | None) -> None:
-        """Stop the worker of a stream without a client, and withdraw the request from the queue."""
-        self._spawn(self._abandon(stream, message))
+    def abandon(
+        self, stream: Stream, message: QueuedMessage | None, open_row: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """Stop the worker of a stream without a client, and withdraw the request from the queue.
+
+        `open_row` opens the usage row of a request id: without its message, no worker writes one.
+        """
+        self._spawn(self._abandon(stream, message, open_row))
 
     async def drain(self) -> None:
         """Wait for the messages that are being published."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)
 
-    async def _abandon(self, stream: Stream, message: QueuedMessage | None) -> None:
+    async def _abandon(
+        self, stream: Stream, message: QueuedMessage | None, open_row: Callable[[str], Awaitable[None]]
+    ) -> None:
         error = stream.error or ErrorDetail("cancelled", "the client disconnected")
         stop = Stop(stream.id, error.code, message=error.message)
         await self._connection.publish(control_subject(stream), codec.encode(stop))
         if not stream.protocol.started and message is not None:
+            await open_row(stream.request_id)
             await withdraw(self._connection, message)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

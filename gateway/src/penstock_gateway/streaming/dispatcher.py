@@ -187,7 +187,7 @@ class Dispatcher:
         if not stream.ended_by_worker:
             stream.error = stream.error or ErrorDetail("cancelled", "the client disconnected")
             self._registry.stopping(stream)
-            self._control.abandon(stream, message)
+            self._control.abandon(stream, message, self._accounting.open_row)
         self._end(stream, resolution, answered_as_stream=stream.committed and not collected)
 
     def end_streams(self, error: ErrorDetail) -> None:

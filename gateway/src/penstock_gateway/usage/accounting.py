@@ -80,6 +80,10 @@ class Accounting:
 
         self._recorder.open(stream, resolution, operation, on_closed)
 
+    async def open_row(self, request_id: str) -> None:
+        """Open the request's row unless there is one: call before its message is deleted from the queue."""
+        await self._recorder.open_row(request_id)
+
     def end(self, stream: StreamRecord, charge: StreamCharge | None) -> None:
         """The stream has ended, published or not."""
         has_row = self._recorder.end(stream)

@@ -1,7 +1,8 @@
 """Opens the usage records that no worker opens in time, and closes those that no worker closes.
 
     1. The worker opens the row at the provider's first event. The gateway opens it if no worker has accepted the
-       request after `OPENED_AFTER_S`, or if there is no row after `CLAIMED_AFTER_S`.
+       request after `OPENED_AFTER_S`, if there is no row after `CLAIMED_AFTER_S`, after a reconnect (a broker that
+       keeps its queues in memory and was restarted has lost them), and before it withdraws the request.
     2. The worker closes it at the end with the provider's count. The gateway receives that row.
     3. A row that is not closed `CLOSE_AFTER_S` after its stream ended here (no worker took it, its worker crashed) is
        closed with the gateway's own count, or that of its worker's checkpoint. A provider's count wins over any
@@ -56,6 +57,8 @@ class UsageRecorder:
         self._open: dict[str, OpenUsage] = {}
         self._without_row: dict[str, float] = {}
         """The requests without a row, and when each was opened, the oldest first."""
+        self._reconnected = False
+        """True if the requests without a row are to get theirs at the next tick."""
         self._row_closed = asyncio.Event()
         self._presence_at: float | None = None
 
@@ -115,7 +118,16 @@ class UsageRecorder:
 
     async def on_connected(self) -> None:
         """Before the first request: if this gateway crashes, another one finds its open rows by its presence."""
+        self._reconnected = True
         await self._put_presence()
+
+    async def open_row(self, request_id: str) -> None:
+        """Open the request's row unless a row of it has arrived: before its message is deleted from the queue.
+
+        Best effort, as `stores.usage.open_row`.
+        """
+        if self._without_row.pop(request_id, None) is not None:
+            await open_row(self._connection, self._open[request_id].row)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -147,11 +159,12 @@ class UsageRecorder:
 
     async def _open_overdue(self, now: float) -> None:
         late: list[UsageRow] = []
+        reconnected, self._reconnected = self._reconnected, False
         for id_, opened_at in self._without_row.items():
-            if now - opened_at < OPENED_AFTER_S:
+            if now - opened_at < OPENED_AFTER_S and not reconnected:
                 break
             usage = self._open[id_]
-            if usage.stream.worker is None or now - opened_at >= CLAIMED_AFTER_S:
+            if reconnected or usage.stream.worker is None or now - opened_at >= CLAIMED_AFTER_S:
                 late.append(usage.row)
         for row in late:
             del self._without_row[row.id]

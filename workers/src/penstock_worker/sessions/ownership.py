@@ -4,6 +4,8 @@ The usage row is opened at the provider's first event, repeated until the broker
 acked. From then on a crash of this worker ends the request with an error and never runs it again: a second generation
 costs money. A lost ack changes nothing of that: the worker of the next delivery finds the row. If the row belongs to a
 later delivery, this worker was paused for too long: it ends its call, and the other delivery keeps the request.
+
+A request that ends before that is deleted from the queue when its row is stored, so that no crash loses both.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ CONFIRM_AGAIN_S = 0.5
 CONFIRM_AGAIN_MAX_S = 8.0
 """Upper bound of the pause after a failed confirmation, which doubles each time: a lost queue never confirms."""
 CONFIRM_LATE_S = 2.0
-"""Longest time for which a session with a whole answer waits for the confirmation."""
+"""Longest time for which a session that has ended waits for the broker to confirm its row."""
 
 log = structlog.get_logger("penstock.worker")
 
@@ -38,6 +40,8 @@ class RequestOwnership:
         self._usage = usage
         self._confirming: asyncio.Task[None] | None = None
         self._closed = False
+        self._is_late = False
+        """True if `confirmed` has waited in vain."""
 
     async def served_elsewhere(self) -> bool:
         """True if the worker of an earlier delivery received its provider's first event."""
@@ -55,7 +59,8 @@ class RequestOwnership:
         """Wait for the confirmation, at most `CONFIRM_LATE_S`."""
         if self._confirming is not None:
             await asyncio.wait([self._confirming], timeout=CONFIRM_LATE_S)
-            if self._confirming.done():
+            self._is_late = not self._confirming.done()
+            if not self._is_late:
                 self._confirming.result()
 
     async def extend_ack_wait(self) -> None:
@@ -72,7 +77,12 @@ class RequestOwnership:
             self._usage.close_row(usage, finished)
         # The message of a later delivery stays: that worker's successor may need it.
         if self.waiting_for_ack and self.served_by <= self._delivery.delivered:
-            await self._delivery.discard()
+            try:
+                if not (self.served_by or self._is_late):
+                    # If this worker is killed before its row is stored, the worker of the next delivery writes one.
+                    await self._usage.wait_stored(CONFIRM_LATE_S)
+            finally:
+                await self._delivery.discard()
         if self._confirming is not None:
             await cancel_and_wait(self._confirming)
 

@@ -39,6 +39,8 @@ class UsageRowStore(Protocol):
 
     def close(self, row: UsageRow, after: int = 0) -> None: ...
 
+    async def wait_stored(self, row_id: str, timeout_s: float) -> None: ...
+
 
 class RequestUsage:
     """`stopped` is the row's outcome if the request is stopped: the gateway's code, or `GATEWAY_LOST`."""
@@ -138,6 +140,10 @@ class RequestUsage:
         else:
             outcome = "cancelled"
         self._rows.close(self._row(usage, outcome), self._number)
+
+    async def wait_stored(self, timeout_s: float) -> None:
+        """Wait until the closed row is stored, at most `timeout_s`."""
+        await self._rows.wait_stored(self._opened.id, timeout_s)
 
     def _row(self, usage: UsageReported | None, ended: str | None) -> UsageRow:
         return update_row(

@@ -1,13 +1,16 @@
 """The report of `make chaos` finds each kind of fault, and none in a run without one."""
 
+import dataclasses
+
 import pytest
 from harness.chaos.client import End, Outcome, judge_stream
+from harness.chaos.injector import InjectedFault
 from harness.chaos.plan import Plan
 from harness.chaos.provider import PROMPT_TOKENS
-from harness.chaos.report import Report
+from harness.chaos.report import Published, Report
 from msgspec.structs import replace
 
-from penstock_contract.usage.record import Tokens, UsageRow
+from penstock_contract.usage.record import GATEWAY_LOST, Tokens, UsageRow
 
 ROW = UsageRow(
     id="req_7",
@@ -38,6 +41,66 @@ def test_chaos_judge_finds_missing_duplicate_open_and_reopened_records() -> None
     assert _violations(WHOLE, ROW, ROW) == {"rows double"}
     assert _violations(WHOLE, OPEN, later=OPEN) == {"rows left open"}
     assert _violations(WHOLE, ROW, later=OPEN) == {"rows opened again"}
+
+
+URL = "http://127.0.0.1:1"
+REFUSED = Outcome(7, 3, "refused", url=URL, began_at=100.0)
+WORKER = InjectedFault("kill", "worker", "worker-main-1", 100.2, killed_at=100.2)
+
+
+def _gateway_killed(at: float, url: str = URL) -> InjectedFault:
+    return InjectedFault("kill", "gateway", url, at, killed_at=at)
+
+
+def _broker_killed(at: float, healed_at: float) -> InjectedFault:
+    return InjectedFault("kill", "broker", "nats", at, killed_at=at, healed_at=healed_at)
+
+
+def _missing(outcome: Outcome, *faults: InjectedFault, calls: int = 0) -> int:
+    written = {(7, call): 0 for call in range(calls)}
+    published = {"req_7": Published(7, 100.0)}
+    report = Report(Plan(), outcomes=[outcome], injected=list(faults), written=written, published=published)
+    return report.violations["rows missing"]
+
+
+def test_chaos_judge_excepts_a_record_of_a_request_that_no_worker_took_before_its_gateway_was_killed() -> None:
+    assert _missing(REFUSED, _gateway_killed(100.4)) == 0
+    assert _missing(REFUSED) == 1
+    assert _missing(REFUSED, _gateway_killed(102.0)) == 1
+    assert _missing(REFUSED, _gateway_killed(100.4, "http://127.0.0.1:2")) == 1
+    assert _missing(REFUSED, _gateway_killed(100.4), calls=1) == 1
+    assert _missing(dataclasses.replace(REFUSED, status=200), _gateway_killed(100.4)) == 1
+
+
+def test_chaos_judge_excepts_a_record_of_a_request_that_was_in_no_process_any_more() -> None:
+    broker, gateway = _broker_killed(100.3, 101.0), _gateway_killed(101.5)
+    assert _missing(REFUSED, broker, gateway, WORKER, calls=1) == 0
+    assert _missing(REFUSED, broker, gateway) == 0
+    assert _missing(REFUSED, broker, gateway, calls=1) == 1
+    assert _missing(REFUSED, gateway, WORKER, calls=1) == 1
+    assert _missing(REFUSED, broker, WORKER, calls=1) == 1
+    assert _missing(REFUSED, broker, _gateway_killed(104.0), WORKER, calls=1) == 1
+    assert _missing(REFUSED, _broker_killed(95.0, 96.0), gateway, WORKER, calls=1) == 1
+
+
+def test_chaos_judge_excepts_a_count_that_was_in_no_process_any_more() -> None:
+    whole = dataclasses.replace(WHOLE, url=URL, began_at=100.0)
+    row = replace(ROW, tokens=Tokens(16, 0, 1, estimated=True), ended=GATEWAY_LOST)
+    faults = [_broker_killed(100.3, 101.0), _gateway_killed(101.5), WORKER]
+    for ended, injected, count in (
+        (GATEWAY_LOST, faults, 0),
+        (GATEWAY_LOST, faults[:2], 1),
+        (GATEWAY_LOST, faults[1:], 1),
+        ("worker_lost", faults, 1),
+    ):
+        report = Report(Plan(), outcomes=[whole], rows=[replace(row, ended=ended)], injected=injected)
+        report.written = {(7, 0): 3}
+        assert len(report.miscounted) == count
+
+
+def test_chaos_judge_shows_the_faults_near_a_missing_record() -> None:
+    report = Report(Plan(), outcomes=[REFUSED], injected=[WORKER], published={"req_7": Published(7, 100.1)})
+    assert report.details() == [f"! req_7 at {URL}: refused, provider calls 0; kill worker-main-1 +0.2 +0.2"]
 
 
 def test_chaos_judge_finds_a_token_that_the_provider_did_not_write() -> None:
