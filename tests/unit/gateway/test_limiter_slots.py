@@ -4,14 +4,16 @@ import asyncio
 import random
 
 import pytest
-from unit.support.limiters import KEY, Fleet, key, resolution
+from unit.support.limiters import KEY, PRICES, Fleet, key, resolution
 from unit.support.virtual_time import virtual_time
 
 from penstock_broker.connection import PING_INTERVAL_S, PING_OUTSTANDING_MAX
 from penstock_broker.stores.limits import TIMEOUT_S
 from penstock_contract.errors import PenstockError
+from penstock_contract.limits.api_keys import Budget
 from penstock_contract.limits.lease_record import SLOTS_HELD_S
 from penstock_gateway.limits.limit_lease import SYNC_S
+from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_gateway.streaming.stream_timeouts import BROKER_AWAY_MAX_S
 
 
@@ -92,6 +94,32 @@ async def test_limiter_keeps_the_slot_of_a_busy_key() -> None:
         await asyncio.sleep(0.03)
     assert served > 100
     assert fleet.store.calls < 30, "one a second, and one when a place was given back too early"
+    await fleet.end()
+
+
+@pytest.mark.parametrize(("every_s", "answer_s"), [(0.05, 0.004), (0.05, 1.5), (0.3, 0.01), (0.7, 0.01)])
+@virtual_time
+async def test_limiter_lets_no_request_of_a_key_in_use_wait_for_the_broker(every_s: float, answer_s: float) -> None:
+    limits = {"requests_per_minute": 100_000, "tokens_per_minute": 10**9, "concurrent_streams": 10_000}
+    route = resolution(PRICES, queueDepth=2048)
+    fleet = Fleet(key(Budget(amount="1000", period="Month"), queue_share_percent=100, **limits), route, gateways=1)
+    loop = asyncio.get_running_loop()
+
+    async def answer(charge: StreamCharge) -> None:
+        await asyncio.sleep(0.004)
+        charge.record_start("main")
+        await asyncio.sleep(answer_s)
+        charge.close()
+
+    waited = 0
+    async with asyncio.TaskGroup() as answers:
+        for number in range(int(20 / every_s)):
+            sent_at = loop.time()
+            answers.create_task(answer(await fleet.admit()))
+            waited += loop.time() > sent_at and number * every_s > 3
+            await asyncio.sleep(every_s)
+    assert waited == 0
+    assert fleet.store.calls < 3 * 20, "one write a second, and a few more at the start"
     await fleet.end()
 
 

@@ -20,6 +20,8 @@ class ConcurrencySlots:
 
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
+        self._most: Counter[str] = Counter()
+        """The most that were taken at one time since the last claim, of those that were freed since."""
         self._granted: Counter[str] = Counter()
         self._free: dict[str, int] = {}
         self._wanted: Counter[str] = Counter()
@@ -40,6 +42,7 @@ class ConcurrencySlots:
 
     def free(self, slots: Sequence[str]) -> None:
         for slot in slots:
+            self._most[slot] = max(self._most[slot], self._taken[slot])
             self._taken[slot] -= 1
             self._rejected_until.pop(slot, None)
 
@@ -74,8 +77,11 @@ class ConcurrencySlots:
 
     def claim(self, limits: Mapping[str, int]) -> dict[str, int]:
         """The slots to request now. Until the answer, no more are taken than the request is certain to keep."""
-        self._wanted = self._taken + self._waiting
-        requested = Counter({slot: count + _spare(limits.get(slot, 0), count) for slot, count in self._wanted.items()})
+        self._wanted = wanted = self._taken + self._waiting
+        requested = wanted.copy()
+        for slot, most in (wanted | self._most).items():
+            requested[slot] += _spare(limits.get(slot, 0), most)
+        self._most.clear()
         self._granted &= requested
         return dict(requested)
 
@@ -87,5 +93,8 @@ class ConcurrencySlots:
 
 
 def _spare(limit: int, count: int) -> int:
-    """Spare slots, so that not every request waits for the broker: only while the limit is far away."""
+    """Spare slots of `count` that are in use or were, so that not every request waits for the broker.
+
+    Only while the limit is far away.
+    """
     return min(1 + count // 4, limit // SPARE) if 0 < 2 * count < limit else 0

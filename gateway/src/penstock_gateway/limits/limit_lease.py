@@ -34,6 +34,8 @@ PIECES = 4
 """The smallest useful lease: this long at the recent pace, or so many pieces of each open answer."""
 AHEAD_S = 1.5
 """The duration of a lease at the recent pace."""
+USED_TIMES = 2
+"""At least so many times the recent use is leased, also while nothing is open: few requests wait for the broker."""
 SLICE = 16
 SLICES_LEFT = 64
 """Tokens are spent one by one when fewer slices than this are left for each open answer."""
@@ -236,8 +238,6 @@ class LimitLease:
         if self._slots.idle(self.spec.slots):
             self._sync.request()
 
-    # Synchronisation
-
     def claims(self) -> LeaseClaim:
         """The claims of this moment. Until the answer, no more is spent or taken than they are certain to leave."""
         claims = {}
@@ -250,8 +250,8 @@ class LimitLease:
             else:
                 least = want = max(1, busy * lease.unit * PIECES, int(lease.pace * LEAST_S))
             inputs = tuple(self._inputs) if meter == "money" else ()
-            want += sum(inputs) + int(lease.pace * AHEAD_S)
-            claims[meter] = lease.claim(want if busy else 0, least, inputs)
+            want += sum(inputs) + max(int(lease.pace * AHEAD_S), USED_TIMES * lease.used)
+            claims[meter] = lease.claim(want if busy or lease.used > 0 else 0, least, inputs)
         return LeaseClaim(claims, self._slots.claim(self.spec.slots))
 
     def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:
