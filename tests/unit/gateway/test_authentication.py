@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from penstock_contract.errors import PenstockError
 from penstock_contract.limits.api_keys import KeyRecord, KeySpec, hash_of, new_secret
 from penstock_gateway.access.authentication import identify, sent_keys
-from penstock_gateway.access.key_cache import KeyCache
+from penstock_gateway.access.key_cache import SENT_BYTES_MAX, SENT_MAX, KeyCache
 
 SECRET = new_secret()
 RECORD = KeyRecord(
@@ -70,6 +70,42 @@ def test_authentication_applies_a_changed_key_immediately() -> None:
     assert refusal(bearer(SECRET), keys).detail.message == "the API key is not valid"
     keys.put(RECORD.hash, RECORD)
     assert identify(bearer(SECRET), keys, NOW) is RECORD
+
+
+def test_authentication_applies_a_changed_key_to_headers_that_it_has_read_before() -> None:
+    keys = cache(RECORD)
+    assert identify(bearer(SECRET), keys, NOW) is RECORD
+    assert refusal(bearer(SECRET), keys, 100).detail.message == "the API key has expired"
+    keys.put(RECORD.hash, revoked := replace(RECORD, revoked_at=10))
+    assert refusal(bearer(SECRET), keys).detail.message == "the API key was revoked"
+    keys.replace({RECORD.hash: revoked})
+    assert refusal(bearer(SECRET), keys).detail.message == "the API key was revoked"
+    keys.replace({})
+    assert refusal(bearer(SECRET), keys).detail.message == "the API key is not valid"
+
+
+def test_authentication_reads_the_scheme_of_a_key_that_it_has_read_before() -> None:
+    keys = cache(RECORD)
+    assert identify([(b"x-api-key", SECRET.encode())], keys, NOW) is RECORD
+    assert refusal([(b"authorization", SECRET.encode())], keys).code == "invalid_api_key"
+    with pytest.raises(PenstockError):
+        identify([(b"x-api-key", SECRET.encode())], keys, NOW, frozenset({b"authorization"}))
+
+
+def test_authentication_keeps_a_bounded_number_of_headers() -> None:
+    keys = cache(RECORD)
+    sent = [((b"x-api-key", SECRET.encode()), (b"authorization", b"Basic %d" % one)) for one in range(3 * SENT_MAX)]
+    for headers in sent:
+        assert identify(headers, keys, NOW) is RECORD
+        assert keys.find_sent(headers) is RECORD
+    assert sum(keys.find_sent(headers) is not None for headers in sent) <= SENT_MAX
+
+
+def test_authentication_does_not_keep_long_headers() -> None:
+    keys = cache(RECORD)
+    long = (b"x-api-key", b" " * SENT_BYTES_MAX + SECRET.encode())
+    assert identify([long], keys, NOW) is RECORD
+    assert keys.find_sent((long,)) is None
 
 
 @given(

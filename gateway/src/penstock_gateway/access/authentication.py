@@ -94,7 +94,19 @@ def identify(
     headers: Iterable[tuple[bytes, bytes]], keys: KeyCache, now: float, key_headers: frozenset[bytes] = KEY_HEADERS
 ) -> KeyRecord:
     """The key that a request sent. Raises `invalid_api_key`, or `broker_unavailable` before the keys are loaded."""
-    secrets = sent_keys(headers, key_headers)
+    sent = tuple([(name, value) for name, value in headers if name in key_headers])
+    record = keys.find_sent(sent)
+    if record is None:
+        record = _found(sent_keys(sent, key_headers), keys)
+        keys.keep_sent(sent, record)
+    if not record.valid(now):
+        # Only the holder of the secret receives this message.
+        ended = "was revoked" if record.revoked_at is not None else "has expired"
+        raise PenstockError("invalid_api_key", f"the API key {ended}")
+    return record
+
+
+def _found(secrets: set[str], keys: KeyCache) -> KeyRecord:
     if not secrets:
         raise PenstockError("invalid_api_key", MISSING)
     if len(secrets) > 1:
@@ -107,10 +119,6 @@ def identify(
     record = keys.find(hash_of(secret)) if len(secret) == KEY_LENGTH else None
     if record is None:
         raise PenstockError("invalid_api_key", "the API key is not valid")
-    if not record.valid(now):
-        # Only the holder of the secret receives this message.
-        ended = "was revoked" if record.revoked_at is not None else "has expired"
-        raise PenstockError("invalid_api_key", f"the API key {ended}")
     return record
 
 

@@ -1,20 +1,34 @@
 """The API keys in memory, as the watch last received them: a look-up is one dictionary read."""
 
+from typing import Final
+
 from penstock_contract.limits.api_keys import KeyRecord
+
+SentKey = tuple[tuple[bytes, bytes], ...]
+"""The headers of a request in which a key may be sent: names and values."""
+SENT_MAX: Final = 1024
+SENT_BYTES_MAX: Final = 512
 
 
 class KeyCache:
-    """Filled by the watch. `loaded` once the store was read: before that, a valid key cannot be recognised."""
+    """Filled by the watch. `loaded` once the store was read: before that, a valid key cannot be recognised.
+
+    Reading a key from its headers and hashing it costs 40 µs between two requests of other code. So the headers that
+    had a key are kept, until any key changes.
+    """
 
     def __init__(self) -> None:
         self._records: dict[str, KeyRecord] = {}
+        self._sent: dict[SentKey, KeyRecord] = {}
         self.loaded = False
 
     def replace(self, records: dict[str, KeyRecord]) -> None:
         self._records = dict(records)
+        self._sent.clear()
         self.loaded = True
 
     def put(self, hash_: str, record: KeyRecord | None) -> None:
+        self._sent.clear()
         if record is None:
             self._records.pop(hash_, None)
         else:
@@ -22,3 +36,15 @@ class KeyCache:
 
     def find(self, hash_: str) -> KeyRecord | None:
         return self._records.get(hash_)
+
+    def find_sent(self, sent: SentKey) -> KeyRecord | None:
+        """The key that an earlier request sent in the same headers; None if they are new."""
+        return self._sent.get(sent)
+
+    def keep_sent(self, sent: SentKey, record: KeyRecord) -> None:
+        """Keep them, unless they are much longer than a key."""
+        if sum(len(value) for _, value in sent) > SENT_BYTES_MAX:
+            return
+        if len(self._sent) >= SENT_MAX:
+            self._sent.clear()
+        self._sent[sent] = record
