@@ -14,7 +14,7 @@ from penstock_contract.limits.api_keys import Budget, KeyLimits, KeyRecord, KeyS
 from penstock_contract.request.operations import ChatOperation, Operation
 from penstock_contract.route.spec import ModelRouteSpec
 from penstock_gateway.access.principal import Principal
-from penstock_gateway.limits.limiter import Limiter
+from penstock_gateway.limits.limiter import Limiter, add_headers
 from penstock_gateway.limits.stream_charge import StreamCharge
 
 KEY = "key.key_0123456789abcdef"
@@ -68,6 +68,7 @@ class Fleet:
         headers: list[tuple[bytes, bytes]] = []
         try:
             charge = await self.limiters[gateway].admit(self.principal, self.route, operation, headers)
+            add_headers([] if charge is None else charge.leases, headers)
         finally:
             self.headers = {name.decode(): value.decode() for name, value in headers}
         assert charge is not None

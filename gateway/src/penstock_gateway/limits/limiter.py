@@ -60,7 +60,7 @@ class Limiter:
     async def admit(
         self, principal: Principal, resolution: Resolution, operation: Operation, headers: Headers
     ) -> StreamCharge | None:
-        """None where nothing is limited. The rate-limit headers are added to `headers`, also for a rejection.
+        """None where nothing is limited. For a rejection the rate-limit headers are added to `headers`.
 
         Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`. Call the charge's `close`.
         """
@@ -78,11 +78,10 @@ class Limiter:
             admitted = leases[:-1]
             for lease, (_, _, slots) in zip(admitted, wanted, strict=False):
                 lease.undo(slots, upfront)
+            add_headers(leases, headers)
             if isinstance(error, LimitReached):
                 raise _rejection(error, wanted[len(admitted)][1]) from None
             raise
-        finally:
-            _add_headers(leases, headers)
         return StreamCharge(leases, [slots for _, _, slots in wanted], resolution, upfront)
 
     async def run(self) -> None:
@@ -121,8 +120,8 @@ class Limiter:
         return lease
 
 
-def _add_headers(leases: Sequence[LimitLease], headers: Headers) -> None:
-    """The headers of the key's limit, or of the route's where the key has none of its own."""
+def add_headers(leases: Sequence[LimitLease], headers: Headers) -> None:
+    """Add the rate-limit headers of the key's limit, or of the route's where the key has none of its own."""
     for meter in METERS_SHOWN:
         for lease in leases:
             remaining = lease.remaining(meter)

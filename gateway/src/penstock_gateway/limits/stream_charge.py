@@ -5,7 +5,8 @@ streams. The provider's count corrects both, and the request's final usage recor
 the charge stays, because the input counts once it has been sent to a provider. Nothing else is reserved.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from penstock_contract.catalogue import Resolution
 from penstock_contract.errors import ErrorDetail
@@ -20,6 +21,7 @@ from penstock_contract.usage.record import (
 )
 from penstock_gateway.limits.limit_lease import LimitLease
 from penstock_gateway.limits.limit_spec import STREAMS, UpfrontUse
+from penstock_gateway.limits.meter_lease import NEVER
 
 
 class StreamCharge:
@@ -35,6 +37,7 @@ class StreamCharge:
         "_money",
         "_open",
         "_paid",
+        "_postponed",
         "_rates",
         "_resolution",
         "_slice",
@@ -66,6 +69,7 @@ class StreamCharge:
         """Tokens and money of provider calls that were sent and did not answer."""
         self._final: tuple[int, int] | None = None
         self._open = True
+        self._postponed: tuple[str, Unanswered] | None = None
         for lease in self.leases:
             lease.spenders.add(self)
 
@@ -74,7 +78,8 @@ class StreamCharge:
 
         The input of calls that did not answer before it is charged, too.
         """
-        self._rates = FREE
+        self._postponed = None
+        collected, self._rates = self._collected, FREE
         for spec in self._resolution.entry.spec.providers:
             if spec.name == provider:
                 self._rates = spec.rates
@@ -82,13 +87,32 @@ class StreamCharge:
         nothing = unanswered == NOTHING_UNANSWERED
         self._unanswered = tokens, money = (0, 0) if nothing else (unanswered.input, picos(unanswered.cost))
         self._correct(self._tokens + tokens, self._tokens * self._rates.input + money)
-        self._slice = min(lease.slice for lease in self.leases)
+        self._collected = collected
+        self.resize_slice()
         for lease, slots in zip(self.leases, self._slots, strict=True):
             queue = [slot for slot in slots if slot != STREAMS]
             if queue:
                 lease.free(queue)
                 slots[:] = [slot for slot in slots if slot == STREAMS]
         return self.exhausted
+
+    def postpone_start(self, provider: str, unanswered: Unanswered, fail: Callable[[ErrorDetail], None]) -> None:
+        """`record_start` in the next iteration of the event loop; output is only counted until then.
+
+        `fail` is called with the error that ends the stream.
+        """
+        self._postponed = provider, unanswered
+        self._slice = NEVER
+        asyncio.get_running_loop().call_soon(self._after_start, fail)
+
+    def _after_start(self, fail: Callable[[ErrorDetail], None]) -> None:
+        self._record_postponed()
+        if self.exhausted is not None:
+            fail(self.exhausted)
+
+    def _record_postponed(self) -> None:
+        if self._postponed is not None:
+            self.record_start(*self._postponed)
 
     def record_output(self, length: int) -> ErrorDetail | None:
         """Charge a piece of the answer, `length` characters long. Per token: an addition and a comparison."""
@@ -99,6 +123,7 @@ class StreamCharge:
 
     def record_usage(self, usage: UsageReported) -> None:
         """Correct by the provider's own count, the last event before the end: it does not end this stream any more."""
+        self._record_postponed()
         self._paid = False
         counted = tokens_from_report(usage)
         tokens, money = self._unanswered
@@ -107,12 +132,14 @@ class StreamCharge:
 
     def record_final(self, row: UsageRow) -> None:
         """Correct by the request's final usage record, which may arrive before `close` or after it."""
+        self._record_postponed()
         self._final = max(0, row.tokens.input) + max(0, row.tokens.output), max(0, picos(row.cost))
         self._correct(*self._final)
 
     def resize_slice(self) -> None:
-        self._slice = min(lease.slice for lease in self.leases)
-        self._spend()
+        if self._postponed is None:
+            self._slice = min(lease.slice for lease in self.leases)
+            self._spend()
 
     def exhaust(self, error: ErrorDetail) -> None:
         if self._paid and self.exhausted is None:
@@ -124,6 +151,7 @@ class StreamCharge:
         The charge stays until the final usage record; a request that was not `queued` has none that counts.
         """
         if self._open:
+            self._record_postponed()
             self._open = False
             self._paid = False
             if self._final is not None:

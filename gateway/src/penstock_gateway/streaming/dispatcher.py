@@ -154,6 +154,9 @@ class Dispatcher:
                 error.route = entry.key
             self._end(stream, resolution, answered_as_stream=False)
             raise
+        finally:
+            # Only now: the request is on its way meanwhile.
+            self._accounting.add_headers(context, charge)
         return stream, message
 
     async def collect(

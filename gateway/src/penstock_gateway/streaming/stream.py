@@ -31,7 +31,7 @@ from penstock_gateway.streaming.output.stream_output import StreamOutput, Writer
 from penstock_gateway.streaming.reader_count import ReaderCount
 from penstock_gateway.streaming.renderers.renderer import Renderer, ping_of
 from penstock_gateway.streaming.serving import Serving
-from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, FrameResult, StreamProtocol
+from penstock_gateway.streaming.stream_protocol import ACCEPTED, ILLEGAL, REPLACED, StreamProtocol
 from penstock_gateway.telemetry.stream_record import StreamRecord
 
 
@@ -148,7 +148,9 @@ class Stream:
             return True
         result = self.protocol.receive(attempt, seq, event, now)
         if result is not ACCEPTED:
-            return self._skip(result)
+            if result is ILLEGAL:
+                self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
+            return result is not REPLACED
         self.last_event_at = now
         if type(event) is not TextDelta:
             self._feed_other(event, now)
@@ -228,11 +230,6 @@ class Stream:
         if not self.done.done():
             self.output.ping(ping_of(self._renderer), now)
 
-    def _skip(self, result: FrameResult) -> bool:
-        if result is ILLEGAL:
-            self.fail(ErrorDetail("stream_lost", "the answer's events were out of order"))
-        return result is not REPLACED
-
     def _feed_other(self, event: Event, now: float) -> None:
         match event:
             case Accepted():
@@ -261,11 +258,11 @@ class Stream:
                 self._feed_piece(event, now)
 
     def _start(self, event: Started) -> None:
-        charge, serving = self.charge, self.serving
-        serving.start(event)
+        self.serving.start(event)
         self.commit()
-        if charge is not None and (error := charge.record_start(event.provider, serving.unanswered)) is not None:
-            self.fail(error)
+        if self.charge is not None:
+            # After the client's task, which `commit` has woken: it writes the first token.
+            self.charge.postpone_start(event.provider, self.serving.unanswered, self.fail)
 
     def _feed_piece(self, event: Event, now: float) -> None:
         """Write a piece of the answer that is not text."""

@@ -13,7 +13,7 @@ from penstock_contract.catalogue import Resolution
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.record import UsageRow
 from penstock_gateway.access.request_context import RequestContext
-from penstock_gateway.limits.limiter import Limiter
+from penstock_gateway.limits.limiter import Limiter, add_headers
 from penstock_gateway.limits.stream_charge import StreamCharge
 from penstock_gateway.settings import GatewaySettings
 from penstock_gateway.telemetry.request_observer import RequestObserver
@@ -67,8 +67,13 @@ class Accounting:
         connection.on_connected(self._orphans.on_connected)
 
     async def admit(self, context: RequestContext, resolution: Resolution, operation: Operation) -> StreamCharge | None:
-        """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`; adds the rate-limit headers."""
+        """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`, and adds the rate-limit headers."""
         return await self._limiter.admit(context.principal, resolution, operation, context.response_headers)
+
+    def add_headers(self, context: RequestContext, charge: StreamCharge | None) -> None:
+        """Add the rate-limit headers of an admitted request."""
+        if charge is not None:
+            add_headers(charge.leases, context.response_headers)
 
     def open(self, stream: Recorded, charge: StreamCharge | None, resolution: Resolution, operation: Operation) -> None:
         """Call immediately before the request is published."""
