@@ -16,9 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
-    NonRecordingSpan,
     Span,
-    SpanContext,
     SpanKind,
     Status,
     StatusCode,
@@ -29,20 +27,19 @@ from opentelemetry.trace import (
 )
 
 from penstock_runtime.telemetry.current_span import CurrentSpan, current_span
-from penstock_runtime.telemetry.propagation import NO_CONTEXT, remote_span
+from penstock_runtime.telemetry.propagation import NO_CONTEXT, WrittenSpan, remote_span, written
 
-SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+SAMPLED, NOT_SAMPLED = f"{TraceFlags.SAMPLED:02x}", f"{TraceFlags.DEFAULT:02x}"
 UNSET = Status(StatusCode.UNSET)
 
 
-class RecordedSpan(Span):
+class RecordedSpan(WrittenSpan):
     """A span that is exported at its end. That of a request's message to the queue waits for the end of `outer`.
 
     So no export is prepared between a request and its first token. `outer` is the request's first span in this process.
     """
 
     __slots__ = (
-        "_context",
         "_end_ns",
         "_kind",
         "_name",
@@ -61,17 +58,21 @@ class RecordedSpan(Span):
         self,
         tracer: "ExportTracer",
         name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
+        ids: tuple[str, str],
+        state: TraceState | None,
+        parent: WrittenSpan | None,
         kind: SpanKind,
         attributes: Mapping[str, Any] | None,
         outer: "RecordedSpan | None",
         *,
         sets_status: bool,
     ) -> None:
+        self.trace_id, self.span_id = ids
+        self.flags = SAMPLED
+        self.state = state
+        self.is_remote = False
         self._tracer = tracer
         self._name = name
-        self._context = context
         self._parent = parent
         self._kind = kind
         self.attributes: dict[str, Any] = {**attributes} if attributes else {}
@@ -82,9 +83,6 @@ class RecordedSpan(Span):
         self._sets_status = sets_status
         self.ended = False
         self._start_ns = time.time_ns()
-
-    def get_span_context(self) -> SpanContext:
-        return self._context
 
     def is_recording(self) -> bool:
         return not self.ended
@@ -135,8 +133,8 @@ class RecordedSpan(Span):
     def readable(self) -> ReadableSpan:
         return ReadableSpan(
             self._name,
-            self._context,
-            self._parent,
+            self.get_span_context(),
+            None if self._parent is None else self._parent.get_span_context(),
             self._tracer.resource,
             self.attributes,
             kind=self._kind,
@@ -172,25 +170,22 @@ class ExportTracer(Tracer):
         set_status_on_exception: bool = True,
     ) -> Span:
         span = current_span() if context is None else remote_span(context)
-        parent: SpanContext | None = None
-        trace_state: TraceState | None
-        trace_id, _, _, flags, trace_state, is_valid = inherited = span.get_span_context()
-        if is_valid:
-            parent = inherited
+        parent = written(span)
+        if parent is None:
+            trace_id, state, sampled = f"{self._ids.generate_trace_id():032x}", None, True
         else:
-            trace_id, trace_state = self._ids.generate_trace_id(), None
-        id_ = self._ids.generate_span_id()
-        if self._is_default:
-            sampled = parent is None or bool(flags & SAMPLED)
-        else:
+            trace_id, state, sampled = parent.trace_id, parent.state, parent.is_sampled
+        span_id = f"{self._ids.generate_span_id():016x}"
+        if not self._is_default:
             with_parent = set_span_in_context(span, context or NO_CONTEXT)
-            result = self._sampler.should_sample(with_parent, trace_id, name, kind, attributes, ())
-            sampled, trace_state = result.decision.is_sampled(), result.trace_state  # type: ignore[no-untyped-call]
+            result = self._sampler.should_sample(with_parent, int(trace_id, 16), name, kind, attributes, ())
+            sampled, state = result.decision.is_sampled(), result.trace_state  # type: ignore[no-untyped-call]
         if not sampled:
-            return NonRecordingSpan(SpanContext(trace_id, id_, is_remote=False, trace_state=trace_state))
-        made = SpanContext(trace_id, id_, is_remote=False, trace_flags=SAMPLED, trace_state=trace_state)
+            return WrittenSpan(trace_id, span_id, NOT_SAMPLED, state, is_remote=False)
         outer = (span.outer or span) if type(span) is RecordedSpan else None
-        return RecordedSpan(self, name, made, parent, kind, attributes, outer, sets_status=set_status_on_exception)
+        return RecordedSpan(
+            self, name, (trace_id, span_id), state, parent, kind, attributes, outer, sets_status=set_status_on_exception
+        )
 
     def start_as_current_span(  # type: ignore[override]  # a context manager too
         self,
