@@ -4,13 +4,15 @@ import asyncio
 
 import pytest
 from unit.support.limiters import PRICES, Fleet, key, prompt, resolution
+from unit.support.streams import NOW, RecordingWriter, feed, make_stream
 from unit.support.virtual_time import virtual_time
 
 from penstock_contract.errors import ErrorDetail
 from penstock_contract.limits.api_keys import Budget
-from penstock_contract.stream.events import UsageReported
+from penstock_contract.stream.events import Accepted, Started, TextDelta, UsageReported
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered
 from penstock_gateway.limits.limit_lease import SLICE
+from penstock_gateway.streaming.stream import Stream
 
 MUCH = Budget(amount="100", period="Month")
 LITTLE = Budget(amount="0.0005", period="Month")
@@ -74,4 +76,24 @@ async def test_stream_charge_ends_a_stream_whose_provider_is_too_expensive_for_t
     charge.record_output(4)
     assert charge.exhausted is not None
     assert charge.exhausted.code == "budget_exhausted"
+    await fleet.end()
+
+
+@virtual_time
+async def test_stream_charge_lets_one_piece_pass_of_an_answer_that_arrives_at_once() -> None:
+    fleet = Fleet(key(LITTLE), resolution(EXPENSIVE, {"inputPerMillion": "0.01"}), gateways=1)
+    answer, client = make_stream(charge=await fleet.admit(0, prompt(1_000))), RecordingWriter()
+    answer.attach(client)
+    await asyncio.sleep(1.5)
+    assert answer.charge is not None
+    [lease] = answer.charge.leases
+    lease.money.last, lease.money.mark = True, lease.money.used
+    fed: list[Stream] = []
+    feed(answer, Accepted("w", 0.1), Started("main"), TextDelta("one"))
+    assert not answer.feed_text(1, 3, "two", NOW, fed)
+    feed(answer, TextDelta("two"), from_seq=3)
+    assert answer.error is not None
+    assert answer.error.code == "budget_exhausted"
+    assert b"one" in client.received
+    assert b"two" not in client.received
     await fleet.end()

@@ -28,7 +28,7 @@ class StreamCharge:
     """One admitted request, until `close` and `record_final`.
 
     `exhausted` is the error that ends the stream: its money is used up. The stream reads it before each event; it is
-    also the result of the methods that charge.
+    also the result of the methods that charge. `postponed` are the arguments of a start that is not charged yet.
     """
 
     __slots__ = (
@@ -37,7 +37,6 @@ class StreamCharge:
         "_money",
         "_open",
         "_paid",
-        "_postponed",
         "_rates",
         "_resolution",
         "_slice",
@@ -46,6 +45,7 @@ class StreamCharge:
         "_unanswered",
         "exhausted",
         "leases",
+        "postponed",
     )
 
     def __init__(
@@ -69,7 +69,7 @@ class StreamCharge:
         """Tokens and money of provider calls that were sent and did not answer."""
         self._final: tuple[int, int] | None = None
         self._open = True
-        self._postponed: tuple[str, Unanswered] | None = None
+        self.postponed: tuple[str, Unanswered] | None = None
         for lease in self.leases:
             lease.spenders.add(self)
 
@@ -78,7 +78,7 @@ class StreamCharge:
 
         The input of calls that did not answer before it is charged, too.
         """
-        self._postponed = None
+        self.postponed = None
         collected, self._rates = self._collected, FREE
         for spec in self._resolution.entry.spec.providers:
             if spec.name == provider:
@@ -97,11 +97,11 @@ class StreamCharge:
         return self.exhausted
 
     def postpone_start(self, provider: str, unanswered: Unanswered, fail: Callable[[ErrorDetail], None]) -> None:
-        """`record_start` in the next iteration of the event loop; output is only counted until then.
+        """`record_start` in the next iteration of the event loop, or before the second piece of the answer.
 
         `fail` is called with the error that ends the stream.
         """
-        self._postponed = provider, unanswered
+        self.postponed = provider, unanswered
         self._slice = NEVER
         asyncio.get_running_loop().call_soon(self._after_start, fail)
 
@@ -110,9 +110,15 @@ class StreamCharge:
         if self.exhausted is not None:
             fail(self.exhausted)
 
+    def refusal(self, *, begun: bool) -> ErrorDetail | None:
+        """The error that ends the stream before its next piece; `begun` after the first one."""
+        if begun:
+            self._record_postponed()
+        return self.exhausted
+
     def _record_postponed(self) -> None:
-        if self._postponed is not None:
-            self.record_start(*self._postponed)
+        if self.postponed is not None:
+            self.record_start(*self.postponed)
 
     def record_output(self, length: int) -> ErrorDetail | None:
         """Charge a piece of the answer, `length` characters long. Per token: an addition and a comparison."""
@@ -137,7 +143,7 @@ class StreamCharge:
         self._correct(*self._final)
 
     def resize_slice(self) -> None:
-        if self._postponed is None:
+        if self.postponed is None:
             self._slice = min(lease.slice for lease in self.leases)
             self._spend()
 

@@ -143,8 +143,8 @@ class Stream:
         if self.done.done():
             return True
         charge = self.charge
-        if charge is not None and charge.exhausted is not None:
-            self.fail(charge.exhausted)
+        if charge is not None and (error := charge.refusal(begun=self.first_delta_at is not None)) is not None:
+            self.fail(error)
             return True
         result = self.protocol.receive(attempt, seq, event, now)
         if result is not ACCEPTED:
@@ -159,7 +159,7 @@ class Stream:
         if self.first_delta_at is None:
             self.first_delta_at = now
         self._write(self._renderer.render(event))
-        if not self.done.done():
+        if not self.done.done() and (charge is None or charge.postponed is None):
             self.output.render_texts(self._renderer.around_text())
         # After the write: the client pays for what it has.
         if charge is not None and (error := charge.record_output(length)) is not None:
