@@ -24,7 +24,7 @@ HISTOGRAM_DEFAULTS = {
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "explicit_bucket_histogram",
 }
 """With another value of these variables OpenTelemetry's own histograms are used, which can do both."""
-SWITCH_S: Final = 0.0001
+SWITCH_S: Final = 0.0005
 """The time after which the exporter's thread yields the interpreter to the event loop.
 
 An export encodes for some milliseconds, and with Python's default each turn of the loop waits for up to 5 ms meanwhile.
