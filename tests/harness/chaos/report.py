@@ -14,6 +14,8 @@ from penstock_contract.usage.record import GATEWAY_LOST, OPENED_AFTER_S, UsageRo
 BROKEN_PROMISES = ("silent truncation", "hang", "double end", "wrong token")
 ROW_OPENED_S = 2 * OPENED_AFTER_S
 """The gateway looks for requests without a row as often as it lets them wait for one."""
+SEEN_LATE_S = 0.1
+"""A publication is seen after this time at most; a killed gateway is not back in it."""
 RECONNECTED_S = 2.0
 """From the broker's return until the gateways have opened the rows that are missing."""
 GATEWAY_LOST_S = 6.0
@@ -102,10 +104,10 @@ class Report:
     def _never_taken(self, trace: "_Trace") -> bool:
         if trace.calls or trace.outcome.status == 200:
             return False
-        return self._killed("gateway", trace.at - ROW_OPENED_S, trace.at + ROW_OPENED_S, trace.outcome.url)
+        return self._killed("gateway", trace.at - SEEN_LATE_S, trace.at + ROW_OPENED_S, trace.outcome.url)
 
     def _crashed_everywhere(self, trace: "_Trace") -> bool:
-        began = trace.at - ROW_OPENED_S
+        began = trace.at - SEEN_LATE_S
         for broker in self.injected:
             if broker.group != "broker" or broker.killed_at is None or broker.killed_at < began:
                 continue

@@ -66,7 +66,9 @@ def _missing(outcome: Outcome, *faults: InjectedFault, calls: int = 0) -> int:
 def test_chaos_judge_excepts_a_record_of_a_request_that_no_worker_took_before_its_gateway_was_killed() -> None:
     assert _missing(REFUSED, _gateway_killed(100.4)) == 0
     assert _missing(REFUSED) == 1
+    assert _missing(REFUSED, _gateway_killed(99.97)) == 0
     assert _missing(REFUSED, _gateway_killed(102.0)) == 1
+    assert _missing(REFUSED, _gateway_killed(99.5)) == 1, "the gateway that was there before"
     assert _missing(REFUSED, _gateway_killed(100.4, "http://127.0.0.1:2")) == 1
     assert _missing(REFUSED, _gateway_killed(100.4), calls=1) == 1
     assert _missing(dataclasses.replace(REFUSED, status=200), _gateway_killed(100.4)) == 1

@@ -53,13 +53,19 @@ async def test_session_stopped_during_a_pause_discards_the_request() -> None:
     assert stage.settled == [TERM]
 
 
-@virtual_time
-async def test_session_stopped_before_the_first_event_keeps_the_message_until_its_row_is_stored() -> None:
+async def _stopped_without_the_broker() -> Stage:
+    """Stopped before the first event, while the broker stores no row."""
     stage = Stage((wait,))
     await stage.settle()
     stage.rows.away = True
     stage.task.cancel()
     await stage.settle()
+    return stage
+
+
+@virtual_time
+async def test_session_stopped_before_the_first_event_keeps_the_message_until_its_row_is_stored() -> None:
+    stage = await _stopped_without_the_broker()
     assert ([row.ended for row in stage.rows.closed], stage.settled) == (["cancelled"], [])
     await asyncio.wait([stage.task])
     assert (stage.settled, stage.elapsed_s) == ([TERM], CONFIRM_LATE_S)
@@ -67,11 +73,7 @@ async def test_session_stopped_before_the_first_event_keeps_the_message_until_it
 
 @virtual_time
 async def test_session_stopped_twice_discards_the_request() -> None:
-    stage = Stage((wait,))
-    await stage.settle()
-    stage.rows.away = True
-    stage.task.cancel()
-    await stage.settle()
+    stage = await _stopped_without_the_broker()
     stage.task.cancel()
     await stage.settle()
     assert stage.settled == [TERM]

@@ -67,7 +67,7 @@ class Accounting:
         connection.on_connected(self._orphans.on_connected)
 
     async def admit(self, context: RequestContext, resolution: Resolution, operation: Operation) -> StreamCharge | None:
-        """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`, and adds the rate-limit headers."""
+        """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`, with the rate-limit headers."""
         return await self._limiter.admit(context.principal, resolution, operation, context.response_headers)
 
     def add_headers(self, context: RequestContext, charge: StreamCharge | None) -> None:
