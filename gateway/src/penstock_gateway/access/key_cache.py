@@ -13,8 +13,8 @@ SENT_BYTES_MAX: Final = 512
 class KeyCache:
     """Filled by the watch. `loaded` once the store was read: before that, a valid key cannot be recognised.
 
-    To read a key from its headers and hash it takes 40 µs when other code has run since the last request. So the headers
-    that had a key are kept, until any key changes.
+    To read a key from its headers and hash it takes 40 µs when other code has run since the last request. So the
+    headers that had a key are kept, until any key changes.
     """
 
     def __init__(self) -> None:
