@@ -197,7 +197,7 @@ class LimitLease:
             if meter == "money" and not upfront.unit:
                 continue
             lease = self._meters[meter]
-            if now >= lease.ends_at or not lease.holds(upfront.of(meter)):
+            if lease.lacks(upfront.money if meter == "money" else 0, now):
                 return meter
         return self._slots.lacking(slots)
 

@@ -51,12 +51,12 @@ class MeterLease:
         """The rest of the window beyond the leases of other gateways, as of the last synchronisation."""
         return self.remaining - self.used
 
-    def holds(self, need: int) -> bool:
-        """True if the lease has more than `need`: with nothing beyond the input there could be no answer.
+    def lacks(self, need: int, now: float) -> bool:
+        """True unless the lease has more than `need` at Unix time `now`: an answer needs more than its input.
 
         A correction downwards belongs to the lease record, not to the lease.
         """
-        return self.amount - max(0, self.used) > need
+        return self.amount <= need or self.amount - self.used <= need or now >= self.ends_at
 
     def free_at(self, quota: Quota) -> float | None:
         """Unix time at which something is available again; None for a budget without a period."""

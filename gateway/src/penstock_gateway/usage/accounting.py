@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from penstock_broker.connection import Connection
 from penstock_broker.stores.limits import LeaseRecordStore
@@ -66,9 +66,11 @@ class Accounting:
         connection.on_connected(self._recorder.on_connected)
         connection.on_connected(self._orphans.on_connected)
 
-    async def admit(self, context: RequestContext, resolution: Resolution, operation: Operation) -> StreamCharge | None:
+    def admit(
+        self, context: RequestContext, resolution: Resolution, operation: Operation
+    ) -> Awaitable[StreamCharge | None]:
         """Raises `rate_limit_exceeded`, `budget_exhausted` or `broker_unavailable`, with the rate-limit headers."""
-        return await self._limiter.admit(context.principal, resolution, operation, context.response_headers)
+        return self._limiter.admit(context.principal, resolution, operation, context.response_headers)
 
     def add_headers(self, context: RequestContext, charge: StreamCharge | None) -> None:
         """Add the rate-limit headers of an admitted request."""

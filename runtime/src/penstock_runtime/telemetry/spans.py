@@ -8,6 +8,7 @@ events and no links, and the message of an exception is never in it: that may co
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from random import getrandbits
 from types import TracebackType
 from typing import Any
 
@@ -58,7 +59,7 @@ class RecordedSpan(WrittenSpan):
         self,
         tracer: "ExportTracer",
         name: str,
-        ids: tuple[str, str],
+        trace_id: str,
         state: TraceState | None,
         parent: WrittenSpan | None,
         kind: SpanKind,
@@ -67,8 +68,10 @@ class RecordedSpan(WrittenSpan):
         *,
         sets_status: bool,
     ) -> None:
-        self.trace_id, self.span_id = ids
+        self.trace_id = trace_id
+        self.span_id = f"{getrandbits(64) or 1:016x}"
         self.flags = SAMPLED
+        self.is_sampled = True
         self.state = state
         self.is_remote = False
         self._tracer = tracer
@@ -156,7 +159,6 @@ class ExportTracer(Tracer):
         # The default excludes only what the parent excludes; to call it would double the cost of a span's start.
         default = DEFAULT_ON.get_description()  # type: ignore[no-untyped-call]
         self._is_default = self._sampler.get_description() == default
-        self._ids = provider.id_generator
 
     def start_span(
         self,
@@ -170,21 +172,23 @@ class ExportTracer(Tracer):
         set_status_on_exception: bool = True,
     ) -> Span:
         span = current_span() if context is None else remote_span(context)
-        parent = written(span)
-        if parent is None:
-            trace_id, state, sampled = f"{self._ids.generate_trace_id():032x}", None, True
+        outer: RecordedSpan | None = None
+        parent: WrittenSpan | None
+        if type(span) is RecordedSpan:
+            parent, outer = span, span.outer or span
+            trace_id, state, sampled = span.trace_id, span.state, True
+        elif (parent := written(span)) is None:
+            trace_id, state, sampled = f"{getrandbits(128) or 1:032x}", None, True
         else:
             trace_id, state, sampled = parent.trace_id, parent.state, parent.is_sampled
-        span_id = f"{self._ids.generate_span_id():016x}"
         if not self._is_default:
             with_parent = set_span_in_context(span, context or NO_CONTEXT)
             result = self._sampler.should_sample(with_parent, int(trace_id, 16), name, kind, attributes, ())
             sampled, state = result.decision.is_sampled(), result.trace_state  # type: ignore[no-untyped-call]
         if not sampled:
-            return WrittenSpan(trace_id, span_id, NOT_SAMPLED, state, is_remote=False)
-        outer = (span.outer or span) if type(span) is RecordedSpan else None
+            return WrittenSpan(trace_id, f"{getrandbits(64) or 1:016x}", NOT_SAMPLED, state, is_remote=False)
         return RecordedSpan(
-            self, name, (trace_id, span_id), state, parent, kind, attributes, outer, sets_status=set_status_on_exception
+            self, name, trace_id, state, parent, kind, attributes, outer, sets_status=set_status_on_exception
         )
 
     def start_as_current_span(  # type: ignore[override]  # a context manager too
@@ -200,3 +204,8 @@ class ExportTracer(Tracer):
         return CurrentSpan(
             self.start_span(name, context, kind, attributes, set_status_on_exception=set_status_on_exception)
         )
+
+
+def _new_id(bits: int) -> str:
+    """Random and not 0, as the SDK's generator makes it, in hexadecimal digits."""
+    return f"{getrandbits(bits) or 1:0{bits // 4}x}"
