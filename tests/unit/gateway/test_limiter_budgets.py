@@ -11,6 +11,7 @@ from penstock_contract.errors import ErrorDetail
 from penstock_contract.limits.api_keys import Budget
 from penstock_contract.limits.lease_record import Period
 from penstock_contract.stream.events import Accepted, Finished, Started, TextDelta, UsageReported
+from penstock_gateway.limits.spenders import SLICE
 
 
 @pytest.mark.parametrize("latency_s", [0.0, 0.002, 0.015])
@@ -110,6 +111,48 @@ async def test_limiter_ends_a_stream_without_the_broker_when_its_lease_is_spent(
     got = await streaming
     assert [error.code for error in errors] == ["broker_unavailable"]
     assert 150 < got < 300
+    await fleet.end()
+
+
+@virtual_time
+async def test_limiter_spends_no_more_than_a_piece_per_stream_beyond_its_lease_without_the_broker() -> None:
+    fleet = Fleet(key(Budget(amount="100", period="Day")), resolution(PRICES), gateways=1)
+    errors: list[ErrorDetail] = []
+    streaming = [asyncio.create_task(stream(fleet, 0, 10_000, errors)) for _ in range(20)]
+    charge = await fleet.admit()
+    await asyncio.sleep(3)
+    fleet.store.away = True
+    await asyncio.gather(*streaming)
+    assert len(errors) == 20
+    money = charge.leases[0].money
+    assert money.used - money.amount <= 20 * 10 * 1_000_000
+    await fleet.end()
+
+
+@pytest.mark.parametrize("pace_s", [0.02, 0.2, 1.0])
+@virtual_time
+async def test_limiter_lets_streams_of_any_pace_collect_tokens_while_a_budget_is_far_from_its_end(
+    pace_s: float,
+) -> None:
+    fleet = Fleet(key(Budget(amount="100", period="Day")), resolution(PRICES), gateways=1)
+    streaming = [asyncio.create_task(stream(fleet, 0, 10, [], pace_s)) for _ in range(8)]
+    charge = await fleet.admit()
+    await asyncio.sleep(5 * pace_s)
+    assert {lease.spenders.slice for lease in charge.leases} == {SLICE}
+    await asyncio.gather(*streaming)
+    await fleet.end()
+
+
+@virtual_time
+async def test_limiter_keeps_a_budget_when_many_streams_start_between_two_synchronisations() -> None:
+    free_input = {"inputPerMillion": "0", "outputPerMillion": "10"}
+    fleet = Fleet(key(Budget(amount="0.0135", period="Total")), resolution(free_input), gateways=1)
+    errors: list[ErrorDetail] = []
+    first = asyncio.create_task(stream(fleet, 0, 10_000, errors))
+    await asyncio.sleep(1.2)
+    rest = await asyncio.gather(*(stream(fleet, 0, 10_000, errors) for _ in range(600)))
+    spent = 10 * sum((await first, *rest))
+    assert 12_500 <= spent <= 13_500 + 601 * 10
     await fleet.end()
 
 

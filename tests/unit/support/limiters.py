@@ -106,13 +106,16 @@ class Fleet:
         return self.store.records[KEY][0].windows[meter]
 
 
-async def stream(fleet: Fleet, gateway: int, tokens: int, errors: list[ErrorDetail]) -> int:
-    """A stream of `tokens` tokens at 50 a second, ended by the limiter or by itself; returns how many it received."""
+async def stream(fleet: Fleet, gateway: int, tokens: int, errors: list[ErrorDetail], pace_s: float = 0.02) -> int:
+    """A stream of `tokens` tokens, one every `pace_s`, ended by the limiter or by itself.
+
+    Returns how many it received.
+    """
     charge = await fleet.admit(gateway)
     error = charge.record_start("main")
     received = 0
     while received < tokens and error is None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pace_s)
         error = charge.exhausted
         if error is None:
             received += 1

@@ -3,13 +3,12 @@
 `admit`: if the lease lacks something, one synchronisation, shared with other waiting requests, decides. The input is
 spent at once, because the next request is admitted before a provider has counted this one.
 `spend`: integers, per slice of tokens, and per token near the end of a budget. When half of the money is spent, more is
-leased; when all is spent, `Spender.exhaust` ends the streams.
+leased; when all is spent, `Spenders.exhaust` ends the streams.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from penstock_contract.errors import ErrorDetail, PenstockError
 from penstock_contract.limits.lease_record import LeaseClaim, LeaseGrant
@@ -18,6 +17,7 @@ from penstock_gateway.limits.lease_sync import LeaseRecords, LeaseSync
 from penstock_gateway.limits.limit_spec import LimitSpec, UpfrontUse
 from penstock_gateway.limits.meter_lease import NEVER, LimitReached, MeterLease
 from penstock_gateway.limits.rate_limit_headers import Remaining
+from penstock_gateway.limits.spenders import SLICE, SLICES_LEASED, Spenders
 from penstock_runtime.clock import Clock
 
 SYNC_S = 1.0
@@ -36,21 +36,6 @@ AHEAD_S = 1.5
 """The duration of a lease at the recent pace."""
 USED_TIMES = 2
 """At least so many times the recent use is leased, also while nothing is open: few requests wait for the broker."""
-SLICE = 16
-SLICES_LEFT = 64
-"""Tokens are spent one by one when fewer slices than this are left for each open answer."""
-
-
-class Spender(Protocol):
-    """A request that spends from a lease. It may collect up to `slice` tokens before it spends them."""
-
-    def resize_slice(self) -> None:
-        """Spend what was collected; the lease's `slice` has changed."""
-        ...
-
-    def exhaust(self, error: ErrorDetail) -> None:
-        """No money is left, or `broker_unavailable`: the rest is unknown."""
-        ...
 
 
 class LimitLease:
@@ -71,8 +56,7 @@ class LimitLease:
         self.money = MeterLease()
         self.open = 0
         """Admissions that may still spend."""
-        self.spenders: set[Spender] = set()
-        self.slice = 1 if "money" in spec.quotas else SLICE
+        self.spenders = Spenders(budget="money" in spec.quotas)
         self._meters = {"requests": self.requests, "tokens": self.tokens, "money": self.money}
         self._slots = ConcurrencySlots()
         self._waiting = 0
@@ -95,7 +79,7 @@ class LimitLease:
             for meter in self._meters.values():
                 meter.amount, meter.known_until = min(meter.amount, meter.used), 0.0
         self.spec = changed
-        self._set_slice(1 if "money" in changed.quotas else SLICE)
+        self.spenders.reset(budget="money" in changed.quotas)
         self._slots.clear_rejections()
 
     async def admit(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
@@ -104,12 +88,16 @@ class LimitLease:
         Raises `LimitReached`, or `broker_unavailable`. Return the slots with `release`, and everything with `undo` if
         the request is not made. The upfront use is corrected like all that is spent.
         """
-        self.money.unit = max(self.money.unit, upfront.unit)
+        if upfront.unit > self.money.unit:
+            self.money.unit = upfront.unit
+            self.spenders.reset(budget="money" in self.spec.quotas)
         if self._lacking(slots, upfront) is not None:
             await self._wait(slots, upfront)
         self.requests.used += 1
         self._slots.take(slots)
         self.open += 1
+        if self.open > self.spenders.streams_max:
+            self.spenders.resize(1)
         self.spend(upfront.tokens, upfront.money)
 
     async def _wait(self, slots: Sequence[str], upfront: UpfrontUse) -> None:
@@ -249,7 +237,10 @@ class LimitLease:
                 least, want = max(1, self._waiting), self._waiting
             else:
                 least = want = max(1, busy * lease.unit * PIECES, int(lease.pace * LEAST_S))
-            inputs = tuple(self._inputs) if meter == "money" else ()
+            inputs: tuple[int, ...] = ()
+            if meter == "money":
+                inputs = tuple(self._inputs)
+                want += busy * lease.unit * SLICE * SLICES_LEASED
             want += sum(inputs) + max(int(lease.pace * AHEAD_S), USED_TIMES * lease.used)
             claims[meter] = lease.claim(want if busy or lease.used > 0 else 0, least, inputs)
         return LeaseClaim(claims, self._slots.claim(self.spec.slots))
@@ -266,35 +257,24 @@ class LimitLease:
         """The leased money may be spent; after that the streams end, unless the settings admit without limits."""
         if "money" not in self.spec.quotas:
             return
+        self.spenders.reset(budget=True)
         if self.money.used < self.money.amount:
             self.money.mark, self.money.last = self.money.amount - 1, False
         elif self.open and not self._admit_unknown:
-            self._exhaust(error)
+            self.spenders.exhaust(error)
 
     def _plan_money(self) -> None:
         """Choose the slice, and the moment of the next synchronisation: before the lease is spent."""
         lease = self.money
         lease.mark = NEVER
-        cut = SLICE * lease.unit * max(1, self.open)
-        far = lease.left > SLICES_LEFT * cut and lease.amount - lease.used > 2 * cut
-        self._set_slice(SLICE if far else 1)
+        self.spenders.plan(lease, self.open)
         lease.set_mark(int(lease.pace * max(LEAD_S, LEAD_SYNCS * self._sync.took_s)))
         if lease.used > lease.mark:
             self._on_mark()
 
-    def _set_slice(self, size: int) -> None:
-        if size != self.slice:
-            self.slice = size
-            for spender in list(self.spenders):
-                spender.resize_slice()
-
     def _on_mark(self) -> None:
         self.money.mark = NEVER
         if self.money.last:
-            self._exhaust(ErrorDetail("budget_exhausted", f"the budget of {self.spec.owner} is used up"))
+            self.spenders.exhaust(ErrorDetail("budget_exhausted", f"the budget of {self.spec.owner} is used up"))
         else:
             self._sync.request()
-
-    def _exhaust(self, error: ErrorDetail) -> None:
-        for spender in list(self.spenders):
-            spender.exhaust(error)

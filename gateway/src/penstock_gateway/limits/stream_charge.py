@@ -144,7 +144,7 @@ class StreamCharge:
 
     def resize_slice(self) -> None:
         if self.postponed is None:
-            self._slice = min(lease.slice for lease in self.leases)
+            self._slice = min(lease.spenders.slice for lease in self.leases)
             self._spend()
 
     def exhaust(self, error: ErrorDetail) -> None:
