@@ -43,7 +43,7 @@ class Spenders:
         self._all.discard(spender)
 
     def reset(self, *, budget: bool) -> None:
-        """Forget what was planned: limits or prices have changed, or what is left is not known."""
+        """Take back what was planned: limits or prices have changed, or what is left is not known."""
         size, self.streams_max = (1, 0) if budget else (SLICE, NEVER)
         self.resize(size)
 
