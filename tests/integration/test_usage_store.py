@@ -13,6 +13,7 @@ from harness.processes import until
 from nats.js.api import StorageType, StreamConfig
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError
+from unit.support.limiters import OPERATION, resolution
 
 from penstock_broker.connection import Connection
 from penstock_broker.control_plane import ControlPlane
@@ -21,7 +22,10 @@ from penstock_broker.stores.usage import UsageWriter, close_row, open_row, read_
 from penstock_broker.stores.usage_storage import UsageBounds, read_storage_state
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import Tokens, Unanswered, UsageRow
+from penstock_contract.usage.record import OPENED_AFTER_S, Tokens, Unanswered, UsageRow
+from penstock_gateway.telemetry.stream_record import StreamRecord
+from penstock_gateway.usage.recorder import UsageRecorder
+from penstock_runtime.clock import SystemClock
 
 MIB = 1024 * 1024
 SMALL = UsageBounds(rows_bytes_max=2 * MIB, rows_kept_days=30, checkpoints_bytes_max=MIB)
@@ -70,6 +74,16 @@ async def config(jetstream: JetStreamContext, stream: str) -> StreamConfig:
     return (await jetstream.stream_info(stream)).config
 
 
+class Queued:
+    """A request that no worker has accepted."""
+
+    def __init__(self) -> None:
+        self._opened_at = asyncio.get_running_loop().time()
+
+    def record(self) -> StreamRecord:
+        return StreamRecord(request_id="req_1", opened_at=self._opened_at, last_event_at=self._opened_at)
+
+
 async def test_usage_store_is_bounded_by_bytes_and_age(tmp_path: Path) -> None:
     async with broker(tmp_path) as connection:
         await ControlPlane(connection, usage=SMALL).prepare()
@@ -105,6 +119,27 @@ async def test_usage_store_replaces_an_open_record_by_its_closed_one(tmp_path: P
             writer.close(row(1, delivery=1, ended="stop"), claimed.sequence)
             await writer.drained(5)
         assert await stored(connection) == [row(1, delivery=1, ended="stop")]
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_usage_recorder_repeats_a_record_that_was_not_stored(tmp_path: Path, *, withdrawn: bool) -> None:
+    async with broker(tmp_path) as connection:
+        recorder = UsageRecorder(connection, SystemClock(), gateway="gw")
+        await ControlPlane(connection, usage=SMALL).prepare()
+        jetstream = connection.client.jetstream()
+        rows = await config(jetstream, subjects.USAGE)
+        await jetstream.delete_stream(subjects.USAGE)
+        recorder.open(Queued(), resolution(), OPERATION, lambda _row: None)
+        if withdrawn:
+            await recorder.open_row("req_1")
+        running = asyncio.create_task(recorder.run())
+        try:
+            await asyncio.sleep(OPENED_AFTER_S + 1)
+            await jetstream.add_stream(rows)
+            (found,) = await until(lambda: stored(connection), "the record is in the store", timeout_s=5)
+        finally:
+            running.cancel()
+        assert (found.id, found.ended) == ("req_1", None)
 
 
 async def test_usage_writer_keeps_the_record_of_a_later_delivery(tmp_path: Path) -> None:

@@ -57,9 +57,13 @@ async def read_row(connection: Connection, route: str, gateway: str, request_id:
     return None if stored is None else _decoded(stored.data)
 
 
-async def open_row(connection: Connection, row: UsageRow) -> None:
-    """Write a request's first row unless it has one. Not repeated: if it is lost, the row is written at the close."""
-    await _put(connection, row, 0)
+async def open_row(connection: Connection, row: UsageRow) -> bool:
+    """Write a request's first row unless it has one. False if the broker did not confirm that it has one now."""
+    try:
+        await _compare_and_set(connection, row, 0)
+    except PenstockError:
+        return False
+    return True
 
 
 class UsageWriter:
@@ -162,13 +166,21 @@ class UsageWriter:
 
 
 async def _put(connection: Connection, row: UsageRow, expected: int) -> int | None:
-    """Write the row if the newest of its request has the sequence `expected`: the new sequence; None if unconfirmed."""
+    """`_compare_and_set`; None also if the broker did not confirm it."""
     try:
-        return await jetstream.compare_and_set(
-            connection, _subject(row), codec.encode_json(row), expected, timeout_s=CONFIRM_S
-        )
+        return await _compare_and_set(connection, row, expected)
     except PenstockError:
         return None
+
+
+async def _compare_and_set(connection: Connection, row: UsageRow, expected: int) -> int | None:
+    """Write the row if the newest of its request has the sequence `expected`; returns the new sequence.
+
+    None: another row was written meanwhile. Raises `broker_unavailable`.
+    """
+    return await jetstream.compare_and_set(
+        connection, _subject(row), codec.encode_json(row), expected, timeout_s=CONFIRM_S
+    )
 
 
 async def _newest(connection: Connection, row: UsageRow) -> tuple[UsageRow | None, int]:

@@ -2,7 +2,8 @@
 
     1. The worker opens the row at the provider's first event. The gateway opens it if no worker has accepted the
        request after `OPENED_AFTER_S`, if there is no row after `CLAIMED_AFTER_S`, after a reconnect (a broker that
-       keeps its queues in memory and was restarted has lost them), and before it withdraws the request.
+       keeps its queues in memory and was restarted has lost them), and before it withdraws the request. It repeats
+       that until the broker has confirmed it.
     2. The worker closes it at the end with the provider's count. The gateway receives that row.
     3. A row that is not closed `CLOSE_AFTER_S` after its stream ended here (no worker took it, its worker crashed) is
        closed with the gateway's own count, or that of its worker's checkpoint. A provider's count wins over any
@@ -124,10 +125,10 @@ class UsageRecorder:
     async def open_row(self, request_id: str) -> None:
         """Open the request's row unless a row of it has arrived: before its message is deleted from the queue.
 
-        Best effort, as `stores.usage.open_row`.
+        If the broker does not confirm it, `run` repeats it.
         """
-        if self._without_row.pop(request_id, None) is not None:
-            await open_row(self._connection, self._open[request_id].row)
+        if request_id in self._without_row:
+            await self._open_row(self._open[request_id].row)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -158,6 +159,8 @@ class UsageRecorder:
             await self._presence.remove(self._gateway)
 
     async def _open_overdue(self, now: float) -> None:
+        if not self._connection.connected:
+            return
         late: list[UsageRow] = []
         reconnected, self._reconnected = self._reconnected, False
         for id_, opened_at in self._without_row.items():
@@ -166,10 +169,12 @@ class UsageRecorder:
             usage = self._open[id_]
             if reconnected or usage.stream.worker is None or now - opened_at >= CLAIMED_AFTER_S:
                 late.append(usage.row)
-        for row in late:
-            del self._without_row[row.id]
         for start in range(0, len(late), CLOSES_AT_ONCE):
-            await asyncio.gather(*(open_row(self._connection, row) for row in late[start : start + CLOSES_AT_ONCE]))
+            await asyncio.gather(*map(self._open_row, late[start : start + CLOSES_AT_ONCE]))
+
+    async def _open_row(self, row: UsageRow) -> None:
+        if await open_row(self._connection, row):
+            self._without_row.pop(row.id, None)
 
     async def _close_overdue(self, ended_before: float) -> None:
         late = [usage for usage in self._open.values() if usage.ended_at is not None and usage.ended_at <= ended_before]
