@@ -246,8 +246,3 @@ def _is_counted(tokens: Tokens) -> bool:
 def estimate_output_tokens(operation: Operation, deltas: int, text_bytes: int) -> int:
     """One delta is one token with most providers; for those that batch tokens, the length of the text counts."""
     return max(deltas, text_bytes // BYTES_PER_TOKEN_OUT) if isinstance(operation, Generation) else 0
-
-
-def estimate_input_tokens(operation: Operation) -> int:
-    """Our own count of all that goes to a provider, made where the request's body was read."""
-    return operation.input_tokens

@@ -10,7 +10,6 @@ from penstock_contract.limits.api_keys import KeyRecord
 from penstock_contract.limits.lease_record import Quota
 from penstock_contract.request.operations import Operation
 from penstock_contract.usage.money import picos
-from penstock_contract.usage.record import estimate_input_tokens
 from penstock_gateway.limits.concurrency_slots import QUEUE
 
 STREAMS = "streams"
@@ -55,7 +54,7 @@ class RequestLimits(Struct, frozen=True):
 
     def upfront(self, operation: Operation) -> UpfrontUse:
         """At the cheapest provider's price: the provider is chosen later, and the dearest might reject what fits."""
-        tokens = estimate_input_tokens(operation)
+        tokens = operation.input_tokens
         return UpfrontUse(tokens, tokens * self.input_rate, self.unit)
 
 

@@ -72,8 +72,11 @@ class Limiter:
         leases: list[LimitLease] = []
         try:
             for name, spec, slots in wanted:
-                leases.append(self._lease(name, spec))
-                await leases[-1].admit(slots, upfront)
+                lease = self._leases.get(name)
+                if lease is None or lease.spec is not spec:
+                    lease = self._lease(name, spec)
+                leases.append(lease)
+                await lease.admit(slots, upfront)
         except BaseException as error:
             admitted = leases[:-1]
             for lease, (_, _, slots) in zip(admitted, wanted, strict=False):
@@ -115,7 +118,7 @@ class Limiter:
                 draw=self._draw,
                 admit_unknown=self._admit_unknown,
             )
-        elif lease.spec is not spec and lease.spec != spec:  # a key that was edited, or that uses another route
+        elif lease.spec != spec:  # a key that was edited, or that uses another route
             lease.change(spec)
         return lease
 

@@ -29,18 +29,12 @@ class Spender(Protocol):
         ...
 
 
-class Spenders:
+class Spenders(set[Spender]):
     """`slice` is in tokens; above `streams_max` open streams it has to be one. `budget` is True if money is limited."""
 
     def __init__(self, *, budget: bool) -> None:
-        self._all: set[Spender] = set()
+        super().__init__()
         self.slice, self.streams_max = (1, 0) if budget else (SLICE, NEVER)
-
-    def add(self, spender: Spender) -> None:
-        self._all.add(spender)
-
-    def discard(self, spender: Spender) -> None:
-        self._all.discard(spender)
 
     def reset(self, *, budget: bool) -> None:
         """Take back what was planned: limits or prices have changed, or what is left is not known."""
@@ -57,9 +51,9 @@ class Spenders:
     def resize(self, size: int) -> None:
         if size != self.slice:
             self.slice = size
-            for spender in list(self._all):
+            for spender in list(self):
                 spender.resize_slice()
 
     def exhaust(self, error: ErrorDetail) -> None:
-        for spender in list(self._all):
+        for spender in list(self):
             spender.exhaust(error)

@@ -12,7 +12,6 @@ from penstock_contract.usage.record import (
     Tokens,
     UsageRow,
     choose_tokens,
-    estimate_input_tokens,
     estimate_output_tokens,
     tokens_from_report,
     update_row,
@@ -119,7 +118,7 @@ class OpenUsage:
         if not stream.started:
             return Tokens()
         output = estimate_output_tokens(self.operation, stream.deltas, stream.text_length)
-        return Tokens(estimate_input_tokens(self.operation), 0, output, estimated=True)
+        return Tokens(self.operation.input_tokens, 0, output, estimated=True)
 
 
 def _with_better(row: UsageRow, other: UsageRow | None) -> UsageRow:

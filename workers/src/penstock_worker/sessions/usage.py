@@ -21,7 +21,6 @@ from penstock_contract.usage.record import (
     Tokens,
     Unanswered,
     UsageRow,
-    estimate_input_tokens,
     estimate_output_tokens,
     tokens_from_report,
     update_row,
@@ -102,7 +101,7 @@ class RequestUsage:
     def record_sent(self) -> None:
         """Count the input: the request was sent to the provider."""
         self._is_sent = True
-        self._input = self._input or estimate_input_tokens(self._request.operation)
+        self._input = self._input or self._request.operation.input_tokens
 
     def record_refusal(self) -> None:
         """Count nothing: the provider answered with an error, or closed the connection without an answer."""
