@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from penstock_contract.errors import PenstockError
 from penstock_contract.limits.api_keys import KeyRecord, KeySpec, hash_of, new_secret
 from penstock_gateway.access.authentication import identify, sent_keys
-from penstock_gateway.access.key_cache import SENT_BYTES_MAX, SENT_MAX, KeyCache
+from penstock_gateway.access.key_cache import SENT_BYTES_MAX, SENT_HEADERS_MAX, SENT_MAX, KeyCache
 
 SECRET = new_secret()
 RECORD = KeyRecord(
@@ -106,6 +106,13 @@ def test_authentication_does_not_keep_long_headers() -> None:
     long = (b"x-api-key", b" " * SENT_BYTES_MAX + SECRET.encode())
     assert identify([long], keys, NOW) is RECORD
     assert keys.find_sent((long,)) is None
+
+
+def test_authentication_does_not_keep_many_headers() -> None:
+    keys = cache(RECORD)
+    many = ((b"x-api-key", SECRET.encode()), *[(b"api-key", b"")] * SENT_HEADERS_MAX)
+    assert identify(many, keys, NOW) is RECORD
+    assert keys.find_sent(many) is None
 
 
 @given(

@@ -46,6 +46,31 @@ async def test_limiter_admits_the_last_request_of_a_small_limit() -> None:
     await fleet.end()
 
 
+@pytest.mark.parametrize("open_s", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("limits", "requests"),
+    [({"requests_per_minute": 2}, 1), ({"requests_per_minute": 20}, 19), ({"tokens_per_minute": 30}, 3)],
+)
+@virtual_time
+async def test_limiter_leaves_what_an_idle_gateway_used_before_to_another(
+    limits: dict[str, int], requests: int, open_s: float
+) -> None:
+    refused = []
+    for pause_s in (0.05, 0.3, 0.8, 1.05, 1.3, 1.6, 1.9, 2.6):
+        fleet = Fleet(key(**limits), resolution())
+        for _ in range(requests):
+            charge = await fleet.admit(0)
+            charge.record_start("main")
+            await asyncio.sleep(open_s)
+            charge.record_output(16)
+            charge.close()
+        await asyncio.sleep(pause_s)
+        if not await fleet.pass_through(1):
+            refused.append(pause_s)
+        await fleet.end()
+    assert refused == []
+
+
 @virtual_time
 async def test_limiter_gives_a_retry_time_that_holds() -> None:
     fleet = Fleet(key(requests_per_minute=1), resolution())

@@ -49,6 +49,43 @@ async def test_limiter_never_exceeds_concurrent_streams_and_frees_every_slot() -
     await fleet.end()
 
 
+@pytest.mark.parametrize("gateways", [2, 4])
+@virtual_time
+async def test_limiter_keeps_no_spare_slots_near_the_limit(gateways: int) -> None:
+    limit = 640
+    fleet = Fleet(key(concurrent_streams=limit), resolution(), gateways=gateways)
+    for gateway in range(1, gateways):
+        for _ in range(30):
+            await fleet.admit(gateway)
+    rest = limit - 30 * (gateways - 1)
+    for _ in range(rest - 50):
+        await fleet.admit(0)
+    await asyncio.sleep(3)
+    for _ in range(50):
+        await fleet.admit(0)
+    assert (await fleet.rejection()).code == "rate_limit_exceeded"
+    await fleet.end()
+
+
+@virtual_time
+async def test_limiter_gives_slots_that_came_free_at_one_gateway_to_another_at_once() -> None:
+    limit = 64
+    fleet = Fleet(key(concurrent_streams=limit), resolution())
+    for _ in range(limit - 3):
+        await fleet.admit(1)
+    for _ in range(10):
+        charges = [await fleet.admit(0) for _ in range(3)]
+        await asyncio.sleep(0.4)
+        for charge in charges:
+            charge.close()
+        await asyncio.sleep(0.05)
+        charges = [await fleet.admit(1) for _ in range(3)]
+        for charge in charges:
+            charge.close()
+        await asyncio.sleep(0.05)
+    await fleet.end()
+
+
 @virtual_time
 async def test_limiter_frees_the_slots_of_a_lost_gateway_after_its_streams_have_ended() -> None:
     fleet = Fleet(key(concurrent_streams=4), resolution())

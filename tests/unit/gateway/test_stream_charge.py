@@ -11,7 +11,7 @@ from penstock_contract.errors import ErrorDetail
 from penstock_contract.limits.api_keys import Budget
 from penstock_contract.stream.events import Accepted, Started, TextDelta, UsageReported
 from penstock_contract.usage.record import NOTHING_UNANSWERED, Unanswered
-from penstock_gateway.limits.limit_lease import SLICE
+from penstock_gateway.limits.spenders import SLICE
 from penstock_gateway.streaming.stream import Stream
 
 MUCH = Budget(amount="100", period="Month")

@@ -7,6 +7,7 @@ from penstock_contract.limits.api_keys import KeyRecord
 SentKey = tuple[tuple[bytes, bytes], ...]
 """The headers of a request in which a key may be sent: names and values."""
 SENT_MAX: Final = 1024
+SENT_HEADERS_MAX: Final = 4
 SENT_BYTES_MAX: Final = 512
 
 
@@ -42,8 +43,8 @@ class KeyCache:
         return self._sent.get(sent)
 
     def keep_sent(self, sent: SentKey, record: KeyRecord) -> None:
-        """Keep them, unless they are much longer than a key."""
-        if sum(len(value) for _, value in sent) > SENT_BYTES_MAX:
+        """Keep them, unless they are more or much longer than those of a client."""
+        if len(sent) > SENT_HEADERS_MAX or sum(len(value) for _, value in sent) > SENT_BYTES_MAX:
             return
         if len(self._sent) >= SENT_MAX:
             self._sent.clear()

@@ -80,7 +80,8 @@ class ConcurrencySlots:
         self._wanted = wanted = self._taken + self._waiting
         requested = wanted.copy()
         for slot, most in (wanted | self._most).items():
-            requested[slot] += _spare(limits.get(slot, 0), most)
+            if not self.scarce((slot,), limits):
+                requested[slot] += _spare(limits.get(slot, 0), most)
         self._most.clear()
         self._granted &= requested
         return dict(requested)

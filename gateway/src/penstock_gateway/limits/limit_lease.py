@@ -17,7 +17,7 @@ from penstock_gateway.limits.lease_sync import LeaseRecords, LeaseSync
 from penstock_gateway.limits.limit_spec import LimitSpec, UpfrontUse
 from penstock_gateway.limits.meter_lease import NEVER, LimitReached, MeterLease
 from penstock_gateway.limits.rate_limit_headers import Remaining
-from penstock_gateway.limits.spenders import SLICE, SLICES_LEASED, Spenders
+from penstock_gateway.limits.spenders import Spenders
 from penstock_runtime.clock import Clock
 
 SYNC_S = 1.0
@@ -34,8 +34,6 @@ PIECES = 4
 """The smallest useful lease: this long at the recent pace, or so many pieces of each open answer."""
 AHEAD_S = 1.5
 """The duration of a lease at the recent pace."""
-USED_TIMES = 2
-"""At least so many times the recent use is leased, also while nothing is open: few requests wait for the broker."""
 
 
 class LimitLease:
@@ -234,15 +232,15 @@ class LimitLease:
             lease = self._meters[meter]
             if meter == "requests":
                 # Spent by arriving requests; the other meters by open answers.
-                least, want = max(1, self._waiting), self._waiting
+                least = want = self._waiting
             else:
-                least = want = max(1, busy * lease.unit * PIECES, int(lease.pace * LEAST_S))
-            inputs: tuple[int, ...] = ()
+                least = want = max(busy * lease.unit * PIECES, int(lease.pace * LEAST_S)) if busy else 0
+            recent = lease.recent
+            inputs = tuple(self._inputs) if meter == "money" else ()
+            want += sum(inputs) + max(int(lease.pace * AHEAD_S), recent)
             if meter == "money":
-                inputs = tuple(self._inputs)
-                want += busy * lease.unit * SLICE * SLICES_LEASED
-            want += sum(inputs) + max(int(lease.pace * AHEAD_S), USED_TIMES * lease.used)
-            claims[meter] = lease.claim(want if busy or lease.used > 0 else 0, least, inputs)
+                want = max(want, self.spenders.least(lease, busy))
+            claims[meter] = lease.claim(want if busy or recent else 0, least, inputs)
         return LeaseClaim(claims, self._slots.claim(self.spec.slots))
 
     def apply(self, claims: LeaseClaim, grants: LeaseGrant) -> None:

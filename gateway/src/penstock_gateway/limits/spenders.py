@@ -12,7 +12,7 @@ from penstock_gateway.limits.meter_lease import NEVER, MeterLease
 
 SLICE: Final = 16
 SLICES_LEASED: Final = 3
-"""So many slices of each open answer are leased: the use of a slow stream would otherwise be less than two."""
+"""At least so many slices of each open answer are leased: the recent use of slow streams is less than two."""
 SLICES_SAFE: Final = 2
 SLICES_LEFT: Final = 64
 
@@ -43,10 +43,13 @@ class Spenders(set[Spender]):
 
     def plan(self, money: MeterLease, streams: int) -> None:
         """Choose the slice by what is left after a synchronisation."""
-        slice_ = SLICE * money.unit
         unspent = money.amount - money.used
-        self.streams_max = min(money.left // (SLICES_LEFT * slice_), unspent // (SLICES_SAFE * slice_))
+        self.streams_max = min(_far_for(money), unspent // (SLICES_SAFE * SLICE * money.unit))
         self.resize(SLICE if streams <= self.streams_max else 1)
+
+    def least(self, money: MeterLease, streams: int) -> int:
+        """The least lease for the slices of so many streams; near the end of the budget none is held back."""
+        return SLICES_LEASED * SLICE * money.unit * streams if streams <= _far_for(money) else 0
 
     def resize(self, size: int) -> None:
         if size != self.slice:
@@ -57,3 +60,8 @@ class Spenders(set[Spender]):
     def exhaust(self, error: ErrorDetail) -> None:
         for spender in list(self):
             spender.exhaust(error)
+
+
+def _far_for(money: MeterLease) -> int:
+    """The number of streams for which the end of the budget is far."""
+    return money.left // (SLICES_LEFT * SLICE * money.unit)
