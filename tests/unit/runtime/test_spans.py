@@ -94,7 +94,7 @@ def comparable(spans: list[ReadableSpan]) -> list[Any]:
                 for name, value in (span.attributes or {}).items()
             },
             span.status.status_code,
-            span.context is not None and span.context.trace_state.get("vendor"),
+            span.context is not None and (span.context.trace_flags, span.context.trace_state.get("vendor")),
             span.resource.attributes["service.name"],
             span.instrumentation_scope is not None and span.instrumentation_scope.name,
             span.start_time is not None and span.end_time is not None and span.start_time <= span.end_time,
@@ -113,6 +113,24 @@ def test_tracer_exports_the_spans_that_the_sdk_exports(use: Use, sampler: Sample
     assert comparable(spans_of(use, ours=True, sampler=sampler)) == comparable(
         spans_of(use, ours=False, sampler=sampler)
     )
+
+
+@pytest.mark.parametrize("flags", [None, "00", "01", "02", "03", "ff"])
+@pytest.mark.parametrize("sampler", [None, ParentBased(ALWAYS_OFF), ALWAYS_OFF])
+def test_tracer_sends_on_the_flags_that_the_sdk_sends_on(flags: str | None, sampler: Sampler | None) -> None:
+    sent: list[str] = []
+
+    def send(tracer: Tracer) -> None:
+        context = None if flags is None else trace_context({"traceparent": f"00-{'a' * 32}-{'b' * 16}-{flags}"})
+        with (
+            tracer.start_as_current_span("outer", context=context) as outer,
+            tracer.start_as_current_span("inner") as inner,
+        ):
+            sent.extend(trace_headers(span)["traceparent"][-2:] for span in (outer, inner))
+
+    for ours in (True, False):
+        spans_of(send, ours=ours, sampler=sampler)
+    assert sent[:2] == sent[2:]
 
 
 def test_tracer_exports_nothing_of_an_exception_but_the_status() -> None:

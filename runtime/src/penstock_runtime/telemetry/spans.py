@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 from penstock_runtime.telemetry.current_span import CurrentSpan, current_span
 from penstock_runtime.telemetry.propagation import NO_CONTEXT, WrittenSpan, remote_span, written
 
-SAMPLED, NOT_SAMPLED = f"{TraceFlags.SAMPLED:02x}", f"{TraceFlags.DEFAULT:02x}"
+ROOT_FLAGS = f"{TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID:02x}"
 UNSET = Status(StatusCode.UNSET)
 
 
@@ -60,6 +60,7 @@ class RecordedSpan(WrittenSpan):
         tracer: "ExportTracer",
         name: str,
         trace_id: str,
+        flags: str,
         state: TraceState | None,
         parent: WrittenSpan | None,
         kind: SpanKind,
@@ -70,7 +71,7 @@ class RecordedSpan(WrittenSpan):
     ) -> None:
         self.trace_id = trace_id
         self.span_id = f"{getrandbits(64) or 1:016x}"
-        self.flags = SAMPLED
+        self.flags = flags
         self.is_sampled = True
         self.state = state
         self.is_remote = False
@@ -176,19 +177,22 @@ class ExportTracer(Tracer):
         parent: WrittenSpan | None
         if type(span) is RecordedSpan:
             parent, outer = span, span.outer or span
-            trace_id, state, sampled = span.trace_id, span.state, True
+            trace_id, flags, state, sampled = span.trace_id, span.flags, span.state, True
         elif (parent := written(span)) is None:
-            trace_id, state, sampled = f"{getrandbits(128) or 1:032x}", None, True
+            trace_id, flags, state, sampled = f"{getrandbits(128) or 1:032x}", ROOT_FLAGS, None, True
         else:
-            trace_id, state, sampled = parent.trace_id, parent.state, parent.is_sampled
+            trace_id, flags, state, sampled = parent.trace_id, parent.flags, parent.state, parent.is_sampled
         if not self._is_default:
             with_parent = set_span_in_context(span, context or NO_CONTEXT)
             result = self._sampler.should_sample(with_parent, int(trace_id, 16), name, kind, attributes, ())
             sampled, state = result.decision.is_sampled(), result.trace_state  # type: ignore[no-untyped-call]
+        if flags != ROOT_FLAGS or not sampled:
+            random = int(flags, 16) & TraceFlags.RANDOM_TRACE_ID
+            flags = f"{random | TraceFlags.SAMPLED if sampled else random:02x}"
         if not sampled:
-            return WrittenSpan(trace_id, f"{getrandbits(64) or 1:016x}", NOT_SAMPLED, state, is_remote=False)
+            return WrittenSpan(trace_id, f"{getrandbits(64) or 1:016x}", flags, state, is_remote=False)
         return RecordedSpan(
-            self, name, trace_id, state, parent, kind, attributes, outer, sets_status=set_status_on_exception
+            self, name, trace_id, flags, state, parent, kind, attributes, outer, sets_status=set_status_on_exception
         )
 
     def start_as_current_span(  # type: ignore[override]  # a context manager too
