@@ -63,11 +63,11 @@ def call(
     usage: UsageReported | None = None,
     finished: Finished | None = None,
 ) -> ReadableSpan:
-    with collected.telemetry.call(request(), PROVIDER, "openai", model, label) as observed:
-        collected.clock.advance(0.5)
-        observed.first_event()
-        collected.clock.advance(1.5)
-        observed.end(error, usage, finished)
+    observed = collected.telemetry.call(request(), PROVIDER, "openai", model, label)
+    collected.clock.advance(0.5)
+    observed.first_event()
+    collected.clock.advance(1.5)
+    observed.end(error, usage, finished)
     return collected.spans[-1]
 
 

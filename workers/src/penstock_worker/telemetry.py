@@ -38,23 +38,34 @@ log = structlog.get_logger("penstock.worker")
 
 
 class CallTelemetry:
-    """Telemetry of one provider call; `headers` carry the trace context to the provider."""
+    """Telemetry of one provider call; `headers` carry the trace context to the provider.
+
+    Attributes and labels are made at the end: before the first token they would cost time.
+    """
 
     def __init__(
-        self, worker: "WorkerTelemetry", span: Span, labels: dict[str, str], *, request_id: str, provider: str
+        self,
+        worker: "WorkerTelemetry",
+        request: InferenceRequest,
+        provider: ProviderSpec,
+        provider_name: str,
+        model: str,
+        model_label: str,
     ) -> None:
         self._worker = worker
-        self._span = span
-        self._labels = labels
-        self._request_id = request_id
+        self._request = request
         self._provider = provider
+        self._provider_name = provider_name
+        self._model = model
+        self._model_label = model_label
+        self._operation = OPERATION_NAMES[type(request.operation)]
+        self._span = worker.start_call(self._operation, model)
         self._began = worker.clock.monotonic()
         self._first_s: float | None = None
-        self.headers = trace_headers(span)
+        self.headers = trace_headers(self._span)
 
     def first_event(self) -> None:
         self._first_s = self._worker.clock.monotonic() - self._began
-        self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, self._first_s)
 
     def end(
         self,
@@ -72,27 +83,27 @@ class CallTelemetry:
         provider's own message, redacted, if the route allows it in the log; it is in no span and no metric.
         """
         code = error.code if error is not None else ("cancelled" if finished is None else None)
-        labels = self._labels if code is None else {**self._labels, names.ERROR_TYPE: code}
         duration_s = self._worker.clock.monotonic() - self._began
-        self._worker.duration.record(duration_s, labels)
-        if code is not None:
-            self._span.set_attribute(names.ERROR_TYPE, code)
-            self._span.set_status(StatusCode.ERROR)
-        if finished is not None:
-            self._span.set_attribute(names.FINISH_REASONS, [finished.reason])
+        self._end_span(code, usage, finished)
+        labels = {
+            names.OPERATION: self._operation,
+            names.PROVIDER: self._provider_name,
+            names.REQUEST_MODEL: self._model_label,
+            names.ROUTE: self._worker.route,
+            names.PROVIDER_IN_ROUTE: self._provider.name,
+        }
+        self._worker.duration.record(duration_s, labels if code is None else {**labels, names.ERROR_TYPE: code})
         if usage is not None:
-            self._span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
-            self._span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
-            self._worker.tokens.record(usage.input_tokens, {**self._labels, names.TOKEN_TYPE: "input"})
-            self._worker.tokens.record(usage.output_tokens, {**self._labels, names.TOKEN_TYPE: "output"})
+            self._worker.tokens.record(usage.input_tokens, {**labels, names.TOKEN_TYPE: "input"})
+            self._worker.tokens.record(usage.output_tokens, {**labels, names.TOKEN_TYPE: "output"})
         # The gateway logs one line per request; a failed call is worth a second.
         write = log.warning if error is not None else log.info if code is not None else log.debug
         write(
             "worker.call_ended",
-            request_id=self._request_id,
-            provider=self._provider,
-            type=self._labels[names.PROVIDER],
-            model=self._labels[names.REQUEST_MODEL],
+            request_id=self._request.id,
+            provider=self._provider.name,
+            type=self._provider_name,
+            model=self._model_label,
             code=code,
             reason=reason,
             status=status,
@@ -104,6 +115,27 @@ class CallTelemetry:
             output_tokens=usage.output_tokens if usage else None,
         )
 
+    def _end_span(self, code: str | None, usage: UsageReported | None, finished: Finished | None) -> None:
+        attributes: dict[str, str | int | float | list[str]] = {
+            names.OPERATION: self._operation,
+            names.PROVIDER: self._provider_name,
+            names.REQUEST_MODEL: self._model,
+            names.SERVER_ADDRESS: urlsplit(self._provider.base_url or "").hostname or "",
+            names.REQUEST_ID: self._request.id,
+        }
+        if self._first_s is not None:
+            attributes[names.TIME_TO_FIRST_CHUNK] = self._first_s
+        if code is not None:
+            attributes[names.ERROR_TYPE] = code
+            self._span.set_status(StatusCode.ERROR)
+        if finished is not None:
+            attributes[names.FINISH_REASONS] = [finished.reason]
+        if usage is not None:
+            attributes[names.INPUT_TOKENS] = usage.input_tokens
+            attributes[names.OUTPUT_TOKENS] = usage.output_tokens
+        self._span.set_attributes(attributes)
+        self._span.end()
+
 
 class WorkerTelemetry:
     """One per worker; its instruments do nothing when telemetry is off."""
@@ -111,8 +143,9 @@ class WorkerTelemetry:
     def __init__(self, telemetry: Telemetry, clock: Clock, route: str, queue: str) -> None:
         self.clock = clock
         self._tracer = telemetry.tracer
-        self._route = route
+        self.route = route
         self._queue = queue
+        self._process = f"process {queue}"
         self.duration = telemetry.meter.create_histogram(
             names.METRIC_CLIENT_DURATION,
             unit="s",
@@ -128,21 +161,10 @@ class WorkerTelemetry:
 
     @contextlib.contextmanager
     def request(self, request: InferenceRequest, delivery: Delivery, queued_s: float) -> Iterator[None]:
-        attributes: dict[str, str | int | float] = {
-            names.MESSAGING_SYSTEM: "nats",
-            names.MESSAGING_OPERATION: "process",
-            names.MESSAGING_DESTINATION: self._queue,
-            names.MESSAGING_ID: request.id,
-            names.REQUEST_ID: request.id,
-            names.ROUTE: self._route,
-            names.ATTEMPT: delivery.delivered,
-            names.QUEUE_WAIT: queued_s,
-        }
         with self._tracer.start_as_current_span(
-            f"process {self._queue}",
+            self._process,
             context=trace_context(delivery.headers),
             kind=SpanKind.CONSUMER,
-            attributes=attributes,
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -154,29 +176,30 @@ class WorkerTelemetry:
                 span.set_attribute(names.ERROR_TYPE, code)
                 span.set_status(StatusCode.ERROR)
                 raise
+            finally:
+                span.set_attributes(
+                    {
+                        names.MESSAGING_SYSTEM: "nats",
+                        names.MESSAGING_OPERATION: "process",
+                        names.MESSAGING_DESTINATION: self._queue,
+                        names.MESSAGING_ID: request.id,
+                        names.REQUEST_ID: request.id,
+                        names.ROUTE: self.route,
+                        names.ATTEMPT: delivery.delivered,
+                        names.QUEUE_WAIT: queued_s,
+                    }
+                )
 
-    @contextlib.contextmanager
     def call(
         self, request: InferenceRequest, provider: ProviderSpec, provider_name: str, model: str, model_label: str
-    ) -> Iterator[CallTelemetry]:
-        """`model` is sent to the provider and may be chosen by the client; `model_label` is from the catalogue.
+    ) -> "CallTelemetry":
+        """Call its `end`. `model` is sent to the provider and may be chosen by the client.
 
-        `provider_name` is OpenTelemetry's `gen_ai.provider.name`.
+        `model_label` is from the catalogue, `provider_name` OpenTelemetry's `gen_ai.provider.name`.
         """
-        server = urlsplit(provider.base_url or "").hostname or ""
-        operation = OPERATION_NAMES[type(request.operation)]
-        attributes = {names.OPERATION: operation, names.PROVIDER: provider_name, names.REQUEST_MODEL: model}
-        labels = {
-            **attributes,
-            names.REQUEST_MODEL: model_label,
-            names.ROUTE: self._route,
-            names.PROVIDER_IN_ROUTE: provider.name,
-        }
-        with self._tracer.start_span(
-            f"{operation} {model}",
-            kind=SpanKind.CLIENT,
-            attributes={**attributes, names.SERVER_ADDRESS: server, names.REQUEST_ID: request.id},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            yield CallTelemetry(self, span, labels, request_id=request.id, provider=provider.name)
+        return CallTelemetry(self, request, provider, provider_name, model, model_label)
+
+    def start_call(self, operation: str, model: str) -> Span:
+        return self._tracer.start_span(
+            f"{operation} {model}", kind=SpanKind.CLIENT, record_exception=False, set_status_on_exception=False
+        )

@@ -56,7 +56,6 @@ class RequestMiddleware:
             scope["method"],
             context=propagation.trace_context(headers),
             kind=SpanKind.SERVER,
-            attributes={names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id},
             record_exception=False,
         ) as span:
             started = False
@@ -79,6 +78,9 @@ class RequestMiddleware:
                     raise
                 log.exception("gateway.unexpected_error", request_id=request_id)
                 await INTERNAL_ERROR.asgi(send_with_headers, scope)
-            template = scope.get("path_template") or "unmatched"
-            span.update_name(f"{scope['method']} {template}")
-            span.set_attribute(names.HTTP_ROUTE, str(template))
+            finally:
+                template = str(scope.get("path_template") or "unmatched")
+                span.update_name(f"{scope['method']} {template}")
+                span.set_attributes(
+                    {names.HTTP_METHOD: scope["method"], names.REQUEST_ID: request_id, names.HTTP_ROUTE: template}
+                )

@@ -49,6 +49,8 @@ class RequestLimits(Struct, frozen=True):
     key: KeyRecord | None
     entry: CatalogueEntry
     wanted: tuple[Wanted, ...]
+    slots: tuple[list[str], ...]
+    """Those of `wanted`."""
     input_rate: int
     unit: int
 
@@ -76,10 +78,12 @@ class LimitCache:
 
 def limits_of(key: KeyRecord | None, entry: CatalogueEntry) -> RequestLimits:
     rates = [provider.rates for provider in entry.spec.providers]
+    wanted = tuple(wanted for wanted in (of_key(key, entry), of_route(entry)) if wanted[1].quotas or wanted[1].slots)
     return RequestLimits(
         key=key,
         entry=entry,
-        wanted=tuple(wanted for wanted in (of_key(key, entry), of_route(entry)) if wanted[1].quotas or wanted[1].slots),
+        wanted=wanted,
+        slots=tuple(slots for _, _, slots in wanted),
         input_rate=min(one.input for one in rates),
         unit=max(max(one.input, one.output) for one in rates),
     )

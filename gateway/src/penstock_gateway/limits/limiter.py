@@ -85,7 +85,7 @@ class Limiter:
             if isinstance(error, LimitReached):
                 raise _rejection(error, wanted[len(admitted)][1]) from None
             raise
-        return StreamCharge(leases, [slots for _, _, slots in wanted], resolution, upfront)
+        return StreamCharge(leases, limits.slots, resolution, upfront)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -58,7 +58,7 @@ class StreamCharge:
         self.leases = tuple(leases)
         self.exhausted: ErrorDetail | None = None
         self._paid = upfront.unit > 0
-        self._slots = [list(each) for each in slots]
+        self._slots = slots
         self._resolution = resolution
         self._rates = FREE
         self._collected = 0
@@ -93,7 +93,7 @@ class StreamCharge:
             queue = [slot for slot in slots if slot != STREAMS]
             if queue:
                 lease.free(queue)
-                slots[:] = [slot for slot in slots if slot == STREAMS]
+        self._slots = [[slot for slot in slots if slot == STREAMS] for slots in self._slots]
         return self.exhausted
 
     def postpone_start(self, provider: str, unanswered: Unanswered, fail: Callable[[ErrorDetail], None]) -> None:

@@ -220,22 +220,22 @@ class Dispatcher:
         )
         subject = subjects.request(entry.namespace, entry.name, stream.tenant)
         queue = subjects.queue(entry.namespace, entry.name)
-        with self._tracer.start_span(
-            f"send {queue}",
-            kind=SpanKind.PRODUCER,
-            attributes={
-                names.MESSAGING_SYSTEM: "nats",
-                names.MESSAGING_OPERATION: "send",
-                names.MESSAGING_DESTINATION: queue,
-                names.MESSAGING_ID: stream.request_id,
-                names.REQUEST_ID: stream.request_id,
-            },
-            record_exception=False,
-        ) as span:
-            return await enqueue(
-                self._connection,
-                subject,
-                codec.encode(request),
-                message_id=stream.request_id,
-                headers=trace_headers(span),
-            )
+        with self._tracer.start_span(f"send {queue}", kind=SpanKind.PRODUCER, record_exception=False) as span:
+            try:
+                return await enqueue(
+                    self._connection,
+                    subject,
+                    codec.encode(request),
+                    message_id=stream.request_id,
+                    headers=trace_headers(span),
+                )
+            finally:
+                span.set_attributes(
+                    {
+                        names.MESSAGING_SYSTEM: "nats",
+                        names.MESSAGING_OPERATION: "send",
+                        names.MESSAGING_DESTINATION: queue,
+                        names.MESSAGING_ID: stream.request_id,
+                        names.REQUEST_ID: stream.request_id,
+                    }
+                )

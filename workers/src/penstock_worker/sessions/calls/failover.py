@@ -121,32 +121,32 @@ class Failover:
         call = self.call = ProviderCall(self._stream, target, self._sockets, self._usage.unanswered, show_messages=show)
         provider_name = target.provider.provider_name
         label = model if self._configured(target.spec) else WILDCARD
-        with self._telemetry.call(self._request, target.spec, provider_name, model, label) as telemetry:
-            try:
-                await self._first_event(target, model, call, telemetry, form)
-                self._breaker.record_success(target.spec)
-                target.forms.served(model, form, self._clock.monotonic())
-                self._usage.record_first_event()
-                self._ownership.confirm(self._release)
-                # Shielded: a cancelled `done` would look like a whole answer, and the call would continue.
-                await asyncio.shield(call.done)
-            except PenstockError:
-                other = next_form(form, call.refused_field) if call.refused else None
-                if other is None:
-                    raise
-                self._usage.record_refusal()
-                return other
-            finally:
-                call.abort()
-                message = call.provider_message if self._spec.error_messages_in_log else None
-                telemetry.end(
-                    call.error,
-                    call.usage,
-                    call.finished,
-                    reason=call.reason,
-                    status=call.provider_status,
-                    provider_message=message,
-                )
+        telemetry = self._telemetry.call(self._request, target.spec, provider_name, model, label)
+        try:
+            await self._first_event(target, model, call, telemetry, form)
+            self._breaker.record_success(target.spec)
+            target.forms.served(model, form, self._clock.monotonic())
+            self._usage.record_first_event()
+            self._ownership.confirm(self._release)
+            # Shielded: a cancelled `done` would look like a whole answer, and the call would continue.
+            await asyncio.shield(call.done)
+        except PenstockError:
+            other = next_form(form, call.refused_field) if call.refused else None
+            if other is None:
+                raise
+            self._usage.record_refusal()
+            return other
+        finally:
+            call.abort()
+            message = call.provider_message if self._spec.error_messages_in_log else None
+            telemetry.end(
+                call.error,
+                call.usage,
+                call.finished,
+                reason=call.reason,
+                status=call.provider_status,
+                provider_message=message,
+            )
         return None
 
     def _release(self) -> None:
