@@ -1,8 +1,8 @@
 """The id of a request, made by the gateway and kept in the request's scope."""
 
-import secrets
-
 from litestar.types import Scope
+
+from penstock_runtime.random_hex import random_hex
 
 SCOPE_KEY = "penstock.request_id"
 
@@ -12,7 +12,7 @@ def new_request_id(tag: str = "") -> str:
 
     `tag`, 8 digits, names the process, so that another gateway finds the stream of a request.
     """
-    return f"req_{tag or secrets.token_hex(4)}{secrets.token_hex(8)}"
+    return f"req_{tag or random_hex(8)}{random_hex(16)}"
 
 
 def request_id_of(scope: Scope) -> str:

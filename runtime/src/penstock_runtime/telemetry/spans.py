@@ -8,7 +8,6 @@ events and no links, and the message of an exception is never in it: that may co
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from random import getrandbits
 from types import TracebackType
 from typing import Any
 
@@ -27,10 +26,13 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from penstock_runtime.random_hex import random_hex
 from penstock_runtime.telemetry.current_span import CurrentSpan, current_span
 from penstock_runtime.telemetry.propagation import NO_CONTEXT, WrittenSpan, remote_span, written
 
 ROOT_FLAGS = f"{TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID:02x}"
+TRACE_ID_LENGTH, SPAN_ID_LENGTH = 32, 16
+"""In hexadecimal digits."""
 UNSET = Status(StatusCode.UNSET)
 
 
@@ -70,7 +72,7 @@ class RecordedSpan(WrittenSpan):
         sets_status: bool,
     ) -> None:
         self.trace_id = trace_id
-        self.span_id = f"{getrandbits(64) or 1:016x}"
+        self.span_id = random_hex(SPAN_ID_LENGTH)
         self.flags = flags
         self.is_sampled = True
         self.state = state
@@ -179,7 +181,7 @@ class ExportTracer(Tracer):
             parent, outer = span, span.outer or span
             trace_id, flags, state, sampled = span.trace_id, span.flags, span.state, True
         elif (parent := written(span)) is None:
-            trace_id, flags, state, sampled = f"{getrandbits(128) or 1:032x}", ROOT_FLAGS, None, True
+            trace_id, flags, state, sampled = random_hex(TRACE_ID_LENGTH), ROOT_FLAGS, None, True
         else:
             trace_id, flags, state, sampled = parent.trace_id, parent.flags, parent.state, parent.is_sampled
         if not self._is_default:
@@ -190,7 +192,7 @@ class ExportTracer(Tracer):
             random = int(flags, 16) & TraceFlags.RANDOM_TRACE_ID
             flags = f"{random | TraceFlags.SAMPLED if sampled else random:02x}"
         if not sampled:
-            return WrittenSpan(trace_id, f"{getrandbits(64) or 1:016x}", flags, state, is_remote=False)
+            return WrittenSpan(trace_id, random_hex(SPAN_ID_LENGTH), flags, state, is_remote=False)
         return RecordedSpan(
             self, name, trace_id, flags, state, parent, kind, attributes, outer, sets_status=set_status_on_exception
         )
@@ -208,8 +210,3 @@ class ExportTracer(Tracer):
         return CurrentSpan(
             self.start_span(name, context, kind, attributes, set_status_on_exception=set_status_on_exception)
         )
-
-
-def _new_id(bits: int) -> str:
-    """Random and not 0, as the SDK's generator makes it, in hexadecimal digits."""
-    return f"{getrandbits(bits) or 1:0{bits // 4}x}"
