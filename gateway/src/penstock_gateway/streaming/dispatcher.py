@@ -9,7 +9,6 @@ Every `OpenStream` of `open` needs a `close`.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 
 from opentelemetry.trace import SpanKind, Tracer
@@ -33,6 +32,7 @@ from penstock_gateway.streaming.stream import Stream
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.accounting import Accounting
 from penstock_runtime.clock import Clock
+from penstock_runtime.random_hex import random_hex
 from penstock_runtime.telemetry import names
 from penstock_runtime.telemetry.propagation import trace_headers
 
@@ -128,7 +128,7 @@ class Dispatcher:
             error.route = entry.key
             raise
         stream = Stream(
-            secrets.randbits(63),
+            int(random_hex(15), 16),
             context.request_id,
             entry.key,
             entry.spec.limits,
