@@ -1,7 +1,7 @@
 """A tracer whose spans cost a fifth of those of OpenTelemetry's SDK (6 µs instead of 35 µs with ten attributes).
 
 The SDK's span copies, checks and locks for each attribute. Ours have a plain dictionary, as all attributes are this
-project's own: text, numbers, or lists of text. Sampler, ids, resource, batches and export are the SDK's. A span has no
+project's own: text, numbers, or lists of text. Sampler, resource, batches and export are the SDK's. A span has no
 events and no links, and the message of an exception is never in it: that may contain the prompt.
 """
 
@@ -152,7 +152,7 @@ class RecordedSpan(WrittenSpan):
 
 
 class ExportTracer(Tracer):
-    """Gives ended spans to `processor`; sampler, ids and resource are those of `provider`."""
+    """Gives ended spans to `processor`; sampler and resource are those of `provider`."""
 
     def __init__(self, provider: TracerProvider, processor: SpanProcessor, scope: str) -> None:
         self.resource = provider.resource
