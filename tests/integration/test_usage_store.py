@@ -22,7 +22,7 @@ from penstock_broker.stores.usage import UsageWriter, close_row, open_row, read_
 from penstock_broker.stores.usage_storage import UsageBounds, read_storage_state
 from penstock_contract import subjects
 from penstock_contract.errors import PenstockError
-from penstock_contract.usage.record import OPENED_AFTER_S, Tokens, Unanswered, UsageRow
+from penstock_contract.usage.record import Tokens, Unanswered, UsageRow
 from penstock_gateway.telemetry.stream_record import StreamRecord
 from penstock_gateway.usage.recorder import UsageRecorder
 from penstock_runtime.clock import SystemClock
@@ -129,14 +129,15 @@ async def test_usage_recorder_repeats_a_record_that_was_not_stored(tmp_path: Pat
         jetstream = connection.client.jetstream()
         rows = await config(jetstream, subjects.USAGE)
         await jetstream.delete_stream(subjects.USAGE)
+        tried = await connection.client.subscribe(subjects.usage_filter("gw"))
         recorder.open(Queued(), resolution(), OPERATION, lambda _row: None)
         if withdrawn:
             await recorder.open_row("req_1")
         running = asyncio.create_task(recorder.run())
         try:
-            await asyncio.sleep(OPENED_AFTER_S + 1)
+            await tried.next_msg(timeout=5)
             await jetstream.add_stream(rows)
-            (found,) = await until(lambda: stored(connection), "the record is in the store", timeout_s=5)
+            (found,) = await until(lambda: stored(connection), "the record is in the store", timeout_s=10)
         finally:
             running.cancel()
         assert (found.id, found.ended) == ("req_1", None)

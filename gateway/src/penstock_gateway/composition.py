@@ -60,10 +60,10 @@ from penstock_gateway.telemetry.exposition import Exposition, prometheus
 from penstock_gateway.telemetry.gateway_state import observe_gateway
 from penstock_gateway.telemetry.request_observer import RequestObserver
 from penstock_gateway.usage.accounting import Accounting
-from penstock_runtime import garbage_collector
 from penstock_runtime.cancellation import cancel_and_wait
 from penstock_runtime.clock import Clock
 from penstock_runtime.listen_address import is_loopback
+from penstock_runtime.memory import garbage_collector
 from penstock_runtime.telemetry.setup import Telemetry
 
 HANDLERS = (

@@ -9,7 +9,7 @@ from penstock_gateway.http import cors_origins
 from penstock_gateway.server.body_memory import bound_within
 from penstock_gateway.server.connection_limits import ConnectionLimits
 from penstock_runtime.listen_address import Authentication, is_loopback, keys_required
-from penstock_runtime.memory_limit import machine_memory, memory_limit
+from penstock_runtime.memory.limit import machine_memory, memory_limit
 from penstock_runtime.settings import InvalidSettings, LogLevel
 
 Positive = Annotated[float, Meta(gt=0, le=86_400)]

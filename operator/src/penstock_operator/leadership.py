@@ -41,7 +41,7 @@ from penstock_operator.reconcile.reconciler import Reconciler
 from penstock_operator.routes.publisher import CataloguePublisher
 from penstock_operator.scaling.autoscaler import Autoscaler
 from penstock_operator.work_queue import WorkQueue
-from penstock_runtime import garbage_collector
+from penstock_runtime.memory import garbage_collector
 from penstock_runtime.probes import Probes
 
 LEASE_LOST: Final = 3

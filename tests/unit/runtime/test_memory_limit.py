@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_runtime.memory_limit import machine_memory, memory_limit
+from penstock_runtime.memory.limit import machine_memory, memory_limit
 
 MIB = 1024 * 1024
 

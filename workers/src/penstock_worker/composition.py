@@ -8,8 +8,8 @@ import signal
 
 from penstock_broker.connection import Connection
 from penstock_contract import subjects
-from penstock_runtime import garbage_collector
 from penstock_runtime.clock import SystemClock
+from penstock_runtime.memory import garbage_collector
 from penstock_runtime.probes import Probes, prometheus
 from penstock_runtime.telemetry.setup import configure
 from penstock_worker.awaited_sockets import AwaitedSockets

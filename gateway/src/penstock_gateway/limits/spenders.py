@@ -34,7 +34,8 @@ class Spenders(set[Spender]):
 
     def __init__(self, *, budget: bool) -> None:
         super().__init__()
-        self.slice, self.streams_max = (1, 0) if budget else (SLICE, NEVER)
+        self.slice = 1
+        self.reset(budget=budget)
 
     def reset(self, *, budget: bool) -> None:
         """Take back what was planned: limits or prices have changed, or what is left is not known."""

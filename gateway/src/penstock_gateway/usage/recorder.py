@@ -170,11 +170,17 @@ class UsageRecorder:
             if reconnected or usage.stream.worker is None or now - opened_at >= CLAIMED_AFTER_S:
                 late.append(usage.row)
         for start in range(0, len(late), CLOSES_AT_ONCE):
-            await asyncio.gather(*map(self._open_row, late[start : start + CLOSES_AT_ONCE]))
+            if not all(await asyncio.gather(*map(self._open_row, late[start : start + CLOSES_AT_ONCE]))):
+                # The rest at the next tick: a broker that does not confirm delays closing and presence, too.
+                self._reconnected = self._reconnected or reconnected
+                break
 
-    async def _open_row(self, row: UsageRow) -> None:
-        if await open_row(self._connection, row):
+    async def _open_row(self, row: UsageRow) -> bool:
+        """False if the broker has not confirmed it."""
+        confirmed = await open_row(self._connection, row)
+        if confirmed:
             self._without_row.pop(row.id, None)
+        return confirmed
 
     async def _close_overdue(self, ended_before: float) -> None:
         late = [usage for usage in self._open.values() if usage.ended_at is not None and usage.ended_at <= ended_before]
